@@ -1,0 +1,29 @@
+"""Everything that is added to MiniStack when it starts, and nothing of it changed on disk."""
+
+from __future__ import annotations
+
+from . import (
+    codecommit_api,
+    codecommit_resource,
+    custom_resources,
+    enforcement,
+    function_environment,
+    response_urls,
+    secret_versions,
+    service_specific_credentials,
+    stack_rollback,
+    user_tags,
+)
+
+
+def install(endpoint: str) -> None:
+    enforcement.install()
+    service_specific_credentials.install()
+    user_tags.install()
+    secret_versions.install()
+    codecommit_api.install()
+    codecommit_resource.install()
+    response_urls.at(endpoint)
+    custom_resources.install()
+    stack_rollback.install()
+    function_environment.install(endpoint)

@@ -1,0 +1,207 @@
+"""IAM enforcement: MiniStack's evaluator, with its decisions written down and the resources that it gets wrong mended."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import iam, kms, secretsmanager
+
+from . import decisions
+
+_JSON_SERVICES = {"secretsmanager", "codecommit"}
+
+
+@dataclass
+class _Request:
+    """What is needed beside the action and resource that MiniStack derives from a request."""
+
+    also: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)  # service, action, resource, keys
+    denied: tuple[str, str] | None = None  # the action and resource that the answer has to name
+
+
+_request: ContextVar[_Request] = ContextVar("local_aws_request", default=_Request())
+_principal: ContextVar[str] = ContextVar("local_aws_principal", default="")
+
+_ministack_resource_arn = iam_actions.extract_resource_arn
+_ministack_enforce = iam_evaluator.enforce
+_ministack_resolve_principal = iam_evaluator.resolve_principal
+_ministack_denied = iam_actions.access_denied_response
+
+
+def install() -> None:
+    iam_actions.SERVICE_TO_IAM_NAMESPACE["codecommit"] = "codecommit"
+    iam_actions.extract_resource_arn = _resource_arn
+    iam_actions.access_denied_response = _denied_response
+    iam_evaluator.enforce = _enforce
+    iam_evaluator.resolve_principal = _resolve_principal
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _resource_arn(service: str, method: str, path: str, headers: dict, body: bytes,
+                  query_params: dict, region: str, account_id: str) -> str:
+    request = _Request()
+    _request.set(request)
+    if service == "codecommit":
+        return _codecommit_resource(headers, _json(body), region, account_id, request)
+    arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+    if service == "iam":
+        return _iam_resource(arn, account_id)
+    if service == "secretsmanager":
+        return _secret_resource(arn, headers, _json(body), region, account_id, request)
+    return arn
+
+
+def _iam_resource(arn: str, account_id: str) -> str:
+    """The stored ARN: a user's or role's path is part of it, a request carries the name alone."""
+    for kind, store in (("user", iam._users), ("role", iam._roles)):
+        prefix = f"arn:aws:iam::{account_id}:{kind}/"
+        if arn.startswith(prefix):
+            stored = store.get(arn.removeprefix(prefix))
+            return stored["Arn"] if stored else arn
+    return arn
+
+
+def _codecommit_resource(headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
+    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    if "resourceArn" in body:
+        return str(body["resourceArn"])
+    name = body.get("repositoryName") or body.get("oldName")
+    if not name:
+        return "*"  # ListRepositories
+    arn = f"arn:aws:codecommit:{region}:{account_id}:{name}"
+    if action == "CreateRepository" and body.get("tags"):
+        # Service authorization reference: CreateRepository's dependent action.
+        request.also.append(("codecommit", "codecommit:TagResource", arn, {}))
+    return arn
+
+
+def _secret_resource(arn: str, headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
+    """The ARN with its six random characters, also where the secret is not (yet) there.
+
+    AWS invents them then: a caller with `name-??????` hears ResourceNotFoundException, one without hears
+    AccessDeniedException for such an invented ARN (github.com/jenkinsci/aws-secrets-manager-credentials-provider-plugin,
+    issue 74, shows one).
+    """
+    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    _, stored = secretsmanager._resolve(body.get("SecretId") or body.get("Name"))
+    if stored:
+        arn = stored["ARN"]
+    elif arn != "*" and not str(body.get("SecretId", "")).startswith("arn:"):
+        alphabet = string.ascii_letters + string.digits
+        arn = f"{arn}-{''.join(secrets.choice(alphabet) for _ in range(6))}"
+    if action == "CreateSecret" and body.get("Tags"):
+        # "If you include tags in the secret, you also need secretsmanager:TagResource."
+        # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+        request.also.append(("secretsmanager", "secretsmanager:TagResource", arn, {}))
+    _need_key(action, arn, body, stored, region, account_id, request)
+    return arn
+
+
+# "Required permissions" of each operation, where the secret has a customer-managed key.
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+_KEY_ACTIONS = {
+    "CreateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "PutSecretValue": ("kms:GenerateDataKey",),
+    "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "GetSecretValue": ("kms:Decrypt",),
+}
+
+
+def _need_key(action: str, secret_arn: str, body: dict, stored: dict | None,
+              region: str, account_id: str, request: _Request) -> None:
+    key = body.get("KmsKeyId") or (stored or {}).get("KmsKeyId")
+    writes_a_value = "SecretString" in body or "SecretBinary" in body
+    re_encrypts = action == "UpdateSecret" and "KmsKeyId" in body
+    if not key or key.endswith("alias/aws/secretsmanager"):
+        return
+    if action != "GetSecretValue" and not writes_a_value and not re_encrypts:
+        return
+    for kms_action in _KEY_ACTIONS.get(action, ()):
+        request.also.append(("kms", kms_action, _key_arn(key, region, account_id), {
+            "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": secret_arn,
+        }))
+
+
+def _key_arn(key: str, region: str, account_id: str) -> str:
+    record = kms._resolve_key(key)
+    if record:
+        return record["Arn"] if "Arn" in record else f"arn:aws:kms:{region}:{account_id}:key/{record['KeyId']}"
+    return key if key.startswith("arn:") else f"arn:aws:kms:{region}:{account_id}:key/{key}"
+
+
+def _resolve_principal(*args: Any, **kwargs: Any) -> Any:
+    principal = _ministack_resolve_principal(*args, **kwargs)
+    _principal.set(getattr(principal, "arn", ""))
+    return principal
+
+
+def _enforce(access_key_id: str, iam_action: str, service: str, region: str, resource_arn: str = "*",
+             service_context: dict[str, Any] | None = None) -> Any:
+    request = _request.get()
+    request.denied = None
+    outcome = _decide(access_key_id, iam_action, service, region, resource_arn, service_context)
+    if outcome is not None:
+        request.denied = (iam_action, resource_arn)
+        return outcome
+    also, request.also = request.also, []
+    for other_service, action, resource, keys in also:
+        outcome = _decide(access_key_id, action, other_service, region, resource, keys)
+        if outcome is not None:
+            request.denied = (action, resource)
+            return outcome
+    return None
+
+
+def _decide(access_key_id: str, action: str, service: str, region: str, resource: str,
+            context: dict[str, Any] | None) -> Any:
+    _principal.set("")
+    outcome = _ministack_enforce(access_key_id, action, service, region, resource, context)
+    decisions.record(_principal.get(), action, resource, outcome is None)
+    return outcome
+
+
+def _denied_response(service: str, action: str, principal_arn: str, request_id: str, **how: Any) -> tuple:
+    """AWS names the resource, and its JSON services answer 400; MiniStack leaves it out and answers 403."""
+    denied = _request.get().denied
+    if denied and not how.get("error_code") and not how.get("message") and service in {"iam", *_JSON_SERVICES}:
+        action, resource = denied
+        how["message"] = iam_actions.identity_denial_message(
+            action, principal_arn, resource, bool(how.get("explicit_deny")))
+    status, headers, body = _ministack_denied(service, action, principal_arn, request_id, **how)
+    if service in _JSON_SERVICES and status == 403:
+        status, headers = 400, {**headers, "Content-Type": "application/x-amz-json-1.1"}
+    return status, headers, body
+
+
+def user_may(user_name: str, action: str, resource_arn: str) -> bool:
+    """Whether a user's own, attached and groups' policies, inside the boundary, allow what a git login asks for."""
+    account_id = get_account_id()
+    user = iam._users.get(user_name)
+    if not user:
+        return False
+    context = iam_evaluator.EvalContext(
+        principal_arn=user["Arn"], principal_type="User", principal_account=account_id, action=action,
+        resource_arn=resource_arn, region=get_region(),
+        principal_keys={"aws:username": user_name, "aws:userid": user["UserId"]},
+    )
+    verdict = iam_evaluator.evaluate(
+        context, iam_evaluator._gather_user_policies(user_name, account_id),
+        *iam_evaluator._permissions_boundary(iam._users, user_name, account_id))
+    allowed = verdict.decision == "Allow"
+    decisions.record(user["Arn"], action, resource_arn, allowed)
+    return allowed

@@ -1,0 +1,72 @@
+"""What is answered before MiniStack sees it: the addresses of custom-resource responses, and what tests ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ministack.app import app as ministack
+
+from . import custom_resources, decisions, response_urls
+from .settings import settings
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    path = scope.get("path", "")
+    if scope["type"] == "http" and path.startswith(response_urls.PREFIX):
+        await _response(scope, receive, send)
+    elif scope["type"] == "http" and path.startswith("/_local/"):
+        await _question(scope["method"], path, await _body(receive), send)
+    else:
+        await ministack(scope, receive, send)
+
+
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _answer(send: Send, status: int, body: bytes, content_type: str) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _response(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    body = await _body(receive)
+    headers = dict(scope["headers"])
+    if scope["method"] != "PUT":
+        await _answer(send, 403, b"", "application/xml")
+        return
+    status, answer = response_urls.put(scope["raw_path"].split(b"?")[0].decode(), scope["query_string"].decode(),
+                                       headers.get(b"content-type", b"").decode(), body)
+    await _answer(send, status, answer, "application/xml")
+
+
+async def _question(method: str, path: str, body: bytes, send: Send) -> None:
+    """Tests alone ask these; no product code knows them."""
+    reads = {"decisions": decisions.recorded, "exchanges": custom_resources.exchanges, "settings": settings.as_dict}
+    forgets = {"decisions": decisions.forget, "exchanges": custom_resources.forget}
+    what = path.removeprefix("/_local/")
+    status, answer = 200, None
+    try:
+        if method == "GET" and what in reads:
+            answer = reads[what]()
+        elif method == "DELETE" and what in forgets:
+            forgets[what]()
+        elif method == "PUT" and what == "settings":
+            settings.change(json.loads(body))
+            answer = settings.as_dict()
+        else:
+            status = 404
+    except ValueError as error:
+        status, answer = 400, {"message": str(error)}
+    await _answer(send, status, json.dumps(answer).encode(), "application/json")

@@ -1,0 +1,152 @@
+"""Starts and stops the local AWS, and gives tests what they need to speak to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+
+
+class LocalAws:
+    """A local AWS, for as long as the `with` block lasts.
+
+    `log` names a file that keeps what the services said; otherwise it goes with everything else.
+    """
+
+    def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1",
+                 log: Path | None = None) -> None:
+        self.account_id = account_id
+        self.region = region
+        self.endpoint_url = ""
+        self.git_url = ""
+        self._log_path = log
+        self._directory: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> LocalAws:
+        self._directory = Path(tempfile.mkdtemp(prefix="local-aws-"))
+        try:
+            self._start(self._directory)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _start(self, directory: Path) -> None:
+        temporary = directory / "tmp"
+        temporary.mkdir()
+        environment = _without_aws(os.environ)
+        environment.update({"PYTHONPATH": str(Path(__file__).parent.parent), "TMPDIR": str(temporary),
+                            "HOME": str(directory), "PYTHONDONTWRITEBYTECODE": "1"})
+        log = self._log_path or directory / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local_aws.serve", str(directory), self.account_id, self.region],
+                stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, cwd=directory,
+                start_new_session=True)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._is_ready(directory):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the local AWS did not start:\n{log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def _is_ready(self, directory: Path) -> bool:
+        ready = directory / "ready.json"
+        if not ready.exists():
+            return False
+        where = json.loads(ready.read_text())
+        self.endpoint_url, self.git_url = where["endpoint_url"], where["git_url"]
+        try:
+            self._ask("GET", "settings", timeout=1)
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        if self._process is not None:
+            if self._process.stdin:
+                self._process.stdin.close()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass
+            try:
+                # Functions that still run belong to its session.
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+            self._process = None
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a program (aws, sam, a test's own) that is this account's administrator."""
+        return _without_aws(os.environ) | {
+            "AWS_ENDPOINT_URL": self.endpoint_url, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.account_id, "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "SAM_CLI_TELEMETRY": "0",
+            "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
+        }
+
+    def client(self, service: str, access_key: dict[str, str] | None = None) -> Any:
+        """A boto3 client, as the administrator or with an access key as IAM's CreateAccessKey answers it."""
+        key = access_key or {"AccessKeyId": self.account_id, "SecretAccessKey": "local"}
+        return boto3.client(
+            service, endpoint_url=self.endpoint_url, region_name=self.region,
+            aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"],
+            aws_session_token=key.get("SessionToken"),
+            config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}))
+
+    def decisions(self, principal: str = "") -> list[dict[str, Any]]:
+        """What IAM decided since the start or `forget`, each with principal, action, resource and allowed; only
+        those of principals whose ARN holds `principal`."""
+        return [decision for decision in self._ask("GET", "decisions") if principal in decision["principal"]]
+
+    def exchanges(self, logical_id: str = "") -> list[dict[str, Any]]:
+        """The custom-resource requests sent since the start or `forget`, each with its answer or failure, and without
+        its ResponseURL."""
+        found = self._ask("GET", "exchanges")
+        return [exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id]
+
+    def forget(self) -> None:
+        self._ask("DELETE", "decisions")
+        self._ask("DELETE", "exchanges")
+
+    def set(self, **settings: float) -> None:
+        """Changes what `settings.Settings` lists."""
+        self._ask("PUT", "settings", settings)
+
+    def _ask(self, method: str, what: str, body: object = None, timeout: float = 10) -> Any:
+        request = urllib.request.Request(f"{self.endpoint_url}/_local/{what}", method=method,
+                                         data=None if body is None else json.dumps(body).encode())
+        # No proxy of the machine's may stand between.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=timeout) as answer:
+            return json.loads(answer.read())
+
+
+def _without_aws(environment: Any) -> dict[str, str]:
+    """Nobody's real account is within reach of what runs here."""
+    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}

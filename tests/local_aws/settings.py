@@ -1,0 +1,33 @@
+"""What a test can change while the local AWS runs (`LocalAws.set`)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass
+class Settings:
+    # "Changes that I make are not always immediately visible"
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    credential_listed_after_seconds: float = 0.0
+    credential_accepted_after_seconds: float = 1.0
+    # Lambda waits one and two minutes before it runs a failed asynchronous invocation again; here seconds do.
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    first_retry_after_seconds: float = 0.5
+    second_retry_after_seconds: float = 1.0
+    # "Lambda might send the same event more than once" (same page): how often each request is delivered, at once.
+    deliveries_of_each_request: int = 1
+
+    def change(self, changes: dict[str, float]) -> None:
+        known = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        unknown = sorted(changes.keys() - known.keys())
+        if unknown:
+            raise ValueError(f"no such setting: {', '.join(unknown)}; known are {', '.join(known)}")
+        for name, value in changes.items():
+            setattr(self, name, known[name](value))
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+settings = Settings()
