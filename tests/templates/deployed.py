@@ -1,0 +1,173 @@
+"""template.yaml as CloudFormation would see it.
+
+The SAM translator makes of it what is deployed; a `Deployed` resolves that for one set of
+parameters, so that tests read names and ARNs and not intrinsic functions.
+"""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+# The translator asks boto3 for a region, and needs no more of AWS than that.
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+ACCOUNT = "123456789012"
+REGION = "eu-central-1"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+
+_NOTHING = object()  # what AWS::NoValue leaves behind, until its container drops it
+
+
+class _NoManagedPolicies:
+    """The translator looks policies up by short name; the template uses none."""
+
+    def load(self):
+        return {}
+
+
+def source():
+    """The template as it is written."""
+    return yaml_parse(TEMPLATE.read_text())
+
+
+@cache
+def translated():
+    """The template as SAM translates it, its code uploaded as `sam deploy` does."""
+    template = source()
+    template["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://bucket/key"
+    return transform(template, {}, _NoManagedPolicies())
+
+
+class Deployed:
+    """The translated template with parameters, conditions and references resolved."""
+
+    # What Ref answers, by type, where it is a name that the template gives.
+    _NAME = {
+        "AWS::IAM::Role": "RoleName",
+        "AWS::IAM::User": "UserName",
+        "AWS::S3::Bucket": "BucketName",
+        "AWS::Lambda::Function": "FunctionName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+        "AWS::CodeCommit::Repository": "RepositoryName",
+    }
+
+    def __init__(self, region=REGION, **parameters):
+        self.template = translated()
+        declared = self.template["Parameters"]
+        unknown = parameters.keys() - declared.keys()
+        assert not unknown, f"no such parameters: {unknown}"
+        self.region = region
+        self.values = {
+            "AWS::AccountId": ACCOUNT,
+            "AWS::Partition": "aws",
+            "AWS::Region": region,
+            "AWS::StackName": "cfn-gitops-dev",
+            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::NoValue": _NOTHING,
+        }
+        for name, declaration in declared.items():
+            value = str(parameters.get(name, declaration.get("Default", "")))
+            if declaration["Type"] == "CommaDelimitedList":
+                value = value.split(",")
+            self.values[name] = value
+
+    def resource(self, logical_id):
+        return self.resolve(self.template["Resources"][logical_id])
+
+    def properties(self, logical_id):
+        return self.resource(logical_id).get("Properties", {})
+
+    def of_type(self, *types):
+        found = self.template["Resources"].items()
+        return [name for name, resource in found if resource["Type"] in types]
+
+    def outputs(self):
+        return self.resolve(self.template["Outputs"])
+
+    def name(self, logical_id):
+        """The physical name, where the template gives one; an unmistakable token elsewhere."""
+        resource = self.template["Resources"][logical_id]
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            return self.arn(logical_id)
+        key = self._NAME.get(resource["Type"])
+        return self.resolve(resource["Properties"][key]) if key else f"ref:{logical_id}"
+
+    def arn(self, logical_id):
+        resource = self.template["Resources"][logical_id]
+        kind = resource["Type"]
+        if kind == "AWS::IAM::ManagedPolicy":
+            name = self.resolve(resource["Properties"]["ManagedPolicyName"])
+            return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+        name = self.name(logical_id)
+        return {
+            "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            "AWS::IAM::User": f"arn:aws:iam::{ACCOUNT}:user/{name}",
+            "AWS::S3::Bucket": f"arn:aws:s3:::{name}",
+            "AWS::Lambda::Function": f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}",
+            # With the trailing :*, as CloudFormation answers it.
+            "AWS::Logs::LogGroup": f"arn:aws:logs:{self.region}:{ACCOUNT}:log-group:{name}:*",
+            "AWS::CodeCommit::Repository": f"arn:aws:codecommit:{self.region}:{ACCOUNT}:{name}",
+        }[kind]
+
+    def condition(self, name):
+        return self.resolve(self.template["Conditions"][name])
+
+    def resolve(self, node):
+        if isinstance(node, list):
+            return [v for v in map(self.resolve, node) if v is not _NOTHING]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            (key, argument), = node.items()
+            if key == "Ref":
+                return self._reference(argument)
+            if key.startswith("Fn::"):
+                return getattr(self, "_" + key[4:].lower())(argument)
+        resolved = {key: self.resolve(value) for key, value in node.items()}
+        return {key: value for key, value in resolved.items() if value is not _NOTHING}
+
+    def _reference(self, name):
+        return self.values[name] if name in self.values else self.name(name)
+
+    def _getatt(self, argument):
+        logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        if attribute == "Arn":
+            return self.arn(logical_id)
+        return self.name(logical_id) if attribute == "Name" else f"{logical_id}.{attribute}"
+
+    def _sub(self, argument):
+        text, local = argument if isinstance(argument, list) else (argument, {})
+        local = self.resolve(local)
+
+        def value(match):
+            name = match.group(1)
+            if name in local:
+                return local[name]
+            return self._getatt(name) if "." in name else self._reference(name)
+
+        return re.sub(r"\$\{([^}!]+)\}", value, text)
+
+    def _join(self, argument):
+        return argument[0].join(self.resolve(argument[1]))
+
+    def _split(self, argument):
+        return self.resolve(argument[1]).split(argument[0])
+
+    def _equals(self, argument):
+        first, second = self.resolve(argument)
+        return first == second
+
+    def _not(self, argument):
+        return not self.resolve(argument[0])
+
+    def _if(self, argument):
+        return self.resolve(argument[1] if self.condition(argument[0]) else argument[2])
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]

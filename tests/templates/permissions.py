@@ -1,0 +1,66 @@
+"""Who may do what, asked of an existing policy evaluator (MiniStack's, with conditions)."""
+
+from ministack.core.iam_evaluator import (
+    EvalContext,
+    evaluate,
+    evaluate_resource_policy,
+    parse_policy_document,
+)
+
+from deployed import ACCOUNT, as_list
+
+
+def documents(stack, principal):
+    """Every policy document of a role or user, inline, attached, or attached from outside."""
+    properties = stack.properties(principal)
+    found = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    attached = set(properties.get("ManagedPolicyArns", []))
+    for name in stack.of_type("AWS::IAM::ManagedPolicy"):
+        if stack.arn(name) in attached:
+            found.append(stack.properties(name)["PolicyDocument"])
+    for name in stack.of_type("AWS::IAM::Policy"):
+        if stack.name(principal) in stack.properties(name).get("Users", []):
+            found.append(stack.properties(name)["PolicyDocument"])
+    assert found, f"{principal} has no policy"
+    return found
+
+
+def statements(stack, principal, effect="Allow"):
+    for document in documents(stack, principal):
+        yield from (s for s in document["Statement"] if s["Effect"] == effect)
+
+
+def allowed(stack, principal, action, resource, keys=None, extra=()):
+    """Whether the principal may; `extra` are further documents, as an administrator attaches."""
+    context = _context(stack, action, resource, keys)
+    parsed = [parse_policy_document(d) for d in [*documents(stack, principal), *extra]]
+    return evaluate(context, parsed).decision == "Allow"
+
+
+def assumable(stack, role, service, keys):
+    """Whether a service may assume the role with these context keys."""
+    trust = stack.properties(role)["AssumeRolePolicyDocument"]["Statement"]
+    ours = [s for s in trust if service in as_list(s["Principal"].get("Service", []))]
+    context = _context(stack, "sts:AssumeRole", "*", keys)
+    return evaluate(context, [parse_policy_document({"Statement": ours})]).decision == "Allow"
+
+
+def bucket_refuses(stack, action, resource, tls):
+    """Whether the artifact bucket's own policy refuses an administrator."""
+    policy = stack.properties("ArtifactBucketPolicy")["PolicyDocument"]
+    context = _context(stack, action, resource, {}, tls)
+    return evaluate_resource_policy(policy, context).decision == "Deny"
+
+
+def _context(stack, action, resource, keys, tls=True):
+    return EvalContext(
+        principal_arn=f"arn:aws:iam::{ACCOUNT}:role/caller",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=action,
+        resource_arn=resource,
+        region=stack.region,
+        secure_transport=tls,
+        source_ip="192.0.2.1",
+        service_context={key.lower(): value for key, value in (keys or {}).items()},
+    )
