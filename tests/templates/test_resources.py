@@ -1,0 +1,260 @@
+"""Settings of what the template makes, its names, and what it tells the world."""
+
+import json
+import re
+
+import boto3
+import pytest
+
+from deployed import ACCOUNT, Deployed, as_list, source, translated
+
+LONGEST_ENV = "e" * 10
+LONGEST_PROJECT = "P" * 20
+
+
+def regions():
+    """Every region of every partition in which CodeCommit is offered."""
+    session = boto3.session.Session()
+    return sorted(
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("codecommit", partition_name=partition)
+    )
+
+
+# --- The function ----------------------------------------------------------------------------
+
+
+def test_what_fails_is_kept_nowhere():
+    """The event holds the ResponseURL; a queue or destination would keep it."""
+    for name, resource in translated()["Resources"].items():
+        properties = resource.get("Properties", {})
+        assert "DeadLetterConfig" not in properties, name
+        assert "DestinationConfig" not in properties, name
+        assert resource["Type"].split("::")[1] not in ("SQS", "SNS"), name
+
+
+def test_a_function_that_was_killed_runs_again_within_the_hour(dev):
+    settings = dev.properties("FunctionEventInvokeConfig")
+    assert settings["FunctionName"] == dev.name("Function")
+    assert settings["Qualifier"] == "$LATEST"
+    assert settings["MaximumRetryAttempts"] == 2
+    assert settings["MaximumEventAgeInSeconds"] == 3600
+
+
+def test_the_function_is_a_native_binary_with_all_the_time_that_lambda_gives(dev):
+    function = dev.properties("Function")
+    assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "bootstrap")
+    assert function["Timeout"] == 900
+    assert source()["Resources"]["Function"]["Properties"]["CodeUri"] == "target/lambda/cfn-gitops/"
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+def test_the_processor_is_a_parameter(architecture):
+    stack = Deployed(EnvID="dev", Architecture=architecture)
+    assert stack.properties("Function")["Architectures"] == [architecture]
+
+
+def test_the_function_logs_json_to_the_group_of_the_stack(dev):
+    assert dev.properties("Function")["LoggingConfig"] == {
+        "LogGroup": dev.name("FunctionLogGroup"),
+        "LogFormat": "JSON",
+    }
+    assert dev.properties("FunctionLogGroup")["RetentionInDays"] == "90"
+
+
+def test_the_environment_of_the_function_is_its_log_level(dev):
+    assert dev.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": "info"}
+
+
+# --- The credential --------------------------------------------------------------------------
+
+
+def test_the_credential_asks_for_no_more_than_its_parameters_say(dev):
+    assert dev.properties("MirrorCredential") == {
+        "ServiceToken": dev.arn("Function"),
+        "ServiceTimeout": 600,
+        "UserName": "user-dev-codecommit-mirroring",
+        "RepositoryNames": ["codecommit-dev-cfn-infra"],
+        "ForeignCredentials": "Refuse",
+        "Tags": [{"Key": "CreatedBy", "Value": "cfn-gitops-dev"}],
+    }
+
+
+def test_parameters_that_are_given_reach_the_credential():
+    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd"
+    stack = Deployed(
+        EnvID="dev", RotationSerial="2", MirrorSecretKmsKeyArn=key, ForeignCredentials="Delete"
+    )
+    properties = stack.properties("MirrorCredential")
+    assert properties["RotationSerial"] == "2"
+    assert properties["KmsKeyId"] == key
+    assert properties["ForeignCredentials"] == "Delete"
+
+
+# --- The bucket ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ArtifactBucket", "ArtifactBucketPolicy"])
+def test_the_bucket_and_its_policy_outlive_the_stack(name):
+    resource = translated()["Resources"][name]
+    assert resource["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_cleans_up(dev):
+    bucket = dev.properties("ArtifactBucket")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    done = {key for rule in rules for key in rule}
+    assert {"ExpirationInDays", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"} <= done
+    # What expires is what pipelines wrote, under a prefix that every pipeline's name has.
+    (expiring,) = [rule for rule in rules if "ExpirationInDays" in rule]
+    assert "codepipeline-dev-cfn-infra"[:20].startswith(expiring["Prefix"])
+
+
+def test_nothing_but_the_bucket_and_its_policy_is_left_behind():
+    kept = [
+        name
+        for name, resource in translated()["Resources"].items()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    ]
+    assert sorted(kept) == ["ArtifactBucket", "ArtifactBucketPolicy"]
+
+
+# --- Names -----------------------------------------------------------------------------------
+
+LIMITS = {
+    "AWS::IAM::Role": 64,
+    "AWS::IAM::User": 64,
+    "AWS::Lambda::Function": 64,
+    "AWS::CodeCommit::Repository": 100,
+    "AWS::Logs::LogGroup": 512,
+}
+
+
+def test_every_name_fits_for_the_longest_environment_and_project():
+    stack = Deployed(EnvID=LONGEST_ENV, ProjectID=LONGEST_PROJECT)
+    for kind, limit in LIMITS.items():
+        for logical_id in stack.of_type(kind):
+            assert len(stack.name(logical_id)) <= limit, logical_id
+    for logical_id in stack.of_type("AWS::IAM::ManagedPolicy"):
+        assert len(stack.properties(logical_id)["ManagedPolicyName"]) <= 128
+    for output in stack.outputs().values():
+        assert len(output["Export"]["Name"]) <= 255
+    # What pipelines are named later, by the same two parameters.
+    assert len(f"event-rule-{LONGEST_ENV}-codepipeline-exec-cfn-{LONGEST_PROJECT}") <= 64
+    assert len(f"codepipeline-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
+
+
+@pytest.mark.parametrize("region", regions())
+def test_the_buckets_name_fits_in_every_region(region):
+    name = Deployed(region, EnvID=LONGEST_ENV).name("ArtifactBucket")
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", name), name
+
+
+def test_the_parameters_admit_no_longer_name_and_no_hyphen():
+    parameters = source()["Parameters"]
+    assert parameters["EnvID"]["MaxLength"] == len(LONGEST_ENV)
+    assert parameters["ProjectID"]["MaxLength"] == len(LONGEST_PROJECT)
+    env = parameters["EnvID"]["AllowedPattern"]
+    assert all(re.fullmatch(env, good) for good in ("d", "dev", "prd", "qa2", "production"))
+    assert not any(re.fullmatch(env, bad) for bad in ("", "Dev", "2a", "dev-a", "dev_a", "*"))
+    project = parameters["ProjectID"]["AllowedPattern"]
+    assert all(re.fullmatch(project, good) for good in ("SyoriA", "1a", "a-b"))
+    assert not any(re.fullmatch(project, bad) for bad in ("", "-a", "a_b", "a/b", "*"))
+
+
+@pytest.mark.parametrize("name", ["MirrorUserNames", "MirrorSecretNames", "RepositoryNames"])
+def test_no_pattern_may_name_the_whole_account(name):
+    pattern = source()["Parameters"][name]["AllowedPattern"]
+    assert re.fullmatch(pattern, "team-a-*")
+    assert not any(re.fullmatch(pattern, bad) for bad in ("*", "?*", "*-x", "a:b", "${aws:username}"))
+
+
+def test_policies_fit_into_what_iam_allows():
+    """IAM counts without white space."""
+    stack = Deployed(
+        "ap-northeast-1",
+        EnvID=LONGEST_ENV,
+        ProjectID=LONGEST_PROJECT,
+        PermissionsBoundaryArn=f"arn:aws:iam::{ACCOUNT}:policy/" + "b" * 128,
+        MirrorSecretKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'k' * 36}",
+    )
+    size = lambda document: len(json.dumps(document, separators=(",", ":")))
+    for name in stack.of_type("AWS::IAM::ManagedPolicy"):
+        assert size(stack.properties(name)["PolicyDocument"]) <= 6144, name
+    (inline,) = stack.properties("FunctionRole")["Policies"]
+    assert size(inline["PolicyDocument"]) <= 10240
+    assert size(stack.properties("MirrorUserPolicy")["PolicyDocument"]) <= 2048
+
+
+def test_everything_that_can_be_tagged_says_who_made_it(dev):
+    tagged = (
+        "AWS::IAM::Role", "AWS::IAM::User", "AWS::S3::Bucket", "AWS::Lambda::Function",
+        "AWS::Logs::LogGroup", "AWS::CodeCommit::Repository", "Custom::MirrorCredential",
+    )
+    for name in dev.of_type(*tagged):
+        tags = {tag["Key"]: tag["Value"] for tag in dev.properties(name)["Tags"]}
+        assert tags["CreatedBy"] == "cfn-gitops-dev", name
+
+
+# --- Outputs ---------------------------------------------------------------------------------
+
+ATTRIBUTES = {
+    "SecretArn", "SecretName", "UserName", "ServiceUserName", "ServiceSpecificCredentialId", "CreateDate",
+}
+
+
+def test_outputs_and_their_exports_bear_the_environments_name(dev):
+    for name, output in dev.outputs().items():
+        assert output["Export"]["Name"] == f"cfn-gitops-dev-{name}"
+        assert output["Description"]
+
+
+def test_other_stacks_find_the_function_by_its_export(dev):
+    output = dev.outputs()["ServiceToken"]
+    assert output["Value"] == dev.arn("Function")
+    assert output["Export"]["Name"] == "cfn-gitops-dev-ServiceToken"
+
+
+def test_no_output_is_a_secret(dev):
+    """The resource has no secret attribute, and no output resolves the secret's value."""
+    text = json.dumps(source()["Outputs"])
+    used = re.findall(r'"MirrorCredential(?:", "|\.)([A-Za-z]+)"', text)
+    assert used and set(used) <= ATTRIBUTES
+    assert "resolve:" not in json.dumps(translated())
+    assert not re.search(r"password|accesskey|responseurl", text, re.IGNORECASE)
+
+
+# --- Suppressions ----------------------------------------------------------------------------
+
+
+def test_every_suppressed_check_says_why():
+    for name, resource in source()["Resources"].items():
+        for entry in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+            assert entry["id"].startswith("CKV_AWS_"), name
+            assert len(entry["comment"]) > 30, name
+    # The other linters suppress nothing.
+    assert "cfn-lint" not in json.dumps(source())
+
+
+def test_no_parameter_is_idle():
+    template = translated()
+    used = json.dumps([template["Conditions"], template["Resources"], template["Outputs"]])
+    for name in template["Parameters"]:
+        assert re.search(rf'"Ref": "{name}"|\$\{{{name}\}}', used), name
+
+
+def test_the_console_shows_every_parameter_in_a_group():
+    template = source()
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in as_list(group["Parameters"])]
+    assert sorted(grouped) == sorted(template["Parameters"])
+    assert interface["ParameterLabels"].keys() == template["Parameters"].keys()
