@@ -8,6 +8,7 @@ from . import (
     custom_resources,
     enforcement,
     function_environment,
+    function_logs,
     response_urls,
     secret_versions,
     service_specific_credentials,
@@ -27,3 +28,4 @@ def install(endpoint: str) -> None:
     custom_resources.install()
     stack_rollback.install()
     function_environment.install(endpoint)
+    function_logs.install()

@@ -80,7 +80,9 @@ def provider_code() -> bytes:
 @pytest.fixture(scope="session")
 def provider(running: LocalAws) -> str:
     """The ARN of a function that answers custom-resource requests as their properties say."""
-    role = running.client("iam").create_role(RoleName="provider", AssumeRolePolicyDocument=TRUST_LAMBDA)["Role"]["Arn"]
+    iam = running.client("iam")
+    role = iam.create_role(RoleName="provider", AssumeRolePolicyDocument=TRUST_LAMBDA)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="provider", PolicyName="log", PolicyDocument=policy(allow("logs:*", "*")))
     return running.client("lambda").create_function(
         FunctionName="provider", Runtime="provided.al2023", Handler="bootstrap", Role=role, Timeout=20,
         Code={"ZipFile": provider_code()})["FunctionArn"]

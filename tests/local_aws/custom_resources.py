@@ -25,6 +25,8 @@ from .settings import settings
 _log = logging.getLogger("custom-resources")
 _lock = threading.Lock()
 _exchanges: list[dict[str, Any]] = []  # for tests: what was asked, and what was answered
+# (stack id, logical id) -> the other id that a failed Update answered, its type and its properties
+failed_replacements: dict[tuple[str, str], tuple[str, str, dict]] = {}
 
 
 def install() -> None:
@@ -92,9 +94,11 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
         return _accept(request, answer)
     except (RuntimeError, ValueError) as error:
         exchange["failure"] = str(error)
+        answered = (exchange.get("answer") or {}).get("PhysicalResourceId")
+        if request_type == "Update" and answered and answered != physical_id:
+            failed_replacements[stack_id, logical_id] = (answered, resource_type, props)
         if request_type != "Create":
             raise RuntimeError(str(error)) from None
-        answered = (exchange.get("answer") or {}).get("PhysicalResourceId")
         failed_id = answered if isinstance(answered, str) and answered else _invented_id(stack_name, logical_id)
         _keep_for_rollback(stack_name, logical_id, resource_type, props, failed_id, str(error))
         raise CreateFailed(str(error), failed_id) from None

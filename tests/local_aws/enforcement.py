@@ -9,11 +9,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import iam, kms, secretsmanager
+from ministack.services import iam, kms, secretsmanager, tagging
 
-from . import decisions
+from . import decisions, repositories
+from .settings import settings
 
 _JSON_SERVICES = {"secretsmanager", "codecommit"}
 
@@ -23,6 +25,7 @@ class _Request:
     """What is needed beside the action and resource that MiniStack derives from a request."""
 
     also: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)  # service, action, resource, keys
+    keys: dict[str, str] = field(default_factory=dict)  # condition keys
     denied: tuple[str, str] | None = None  # the action and resource that the answer has to name
 
 
@@ -41,6 +44,16 @@ def install() -> None:
     iam_actions.access_denied_response = _denied_response
     iam_evaluator.enforce = _enforce
     iam_evaluator.resolve_principal = _resolve_principal
+    tagging._RESOURCE_TAG_COLLECTORS["codecommit"] = _codecommit_tags
+    # Everything here comes over loopback, where nobody listens; on AWS it would come over TLS, and a bucket policy that
+    # demands TLS must not deny it.
+    ministack_pin = app.pin_request_origin
+    app.pin_request_origin = lambda address, _secure: ministack_pin(address, True)
+
+
+def _codecommit_tags() -> list[tuple[str, list[dict[str, str]]]]:
+    return [(held.arn, [{"Key": key, "Value": value} for key, value in held.tags.items()])
+            for held in repositories.every()]
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -59,14 +72,17 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
         return _codecommit_resource(headers, _json(body), region, account_id, request)
     arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
     if service == "iam":
-        return _iam_resource(arn, account_id)
+        return _iam_resource(arn, account_id, query_params, request)
     if service == "secretsmanager":
         return _secret_resource(arn, headers, _json(body), region, account_id, request)
     return arn
 
 
-def _iam_resource(arn: str, account_id: str) -> str:
+def _iam_resource(arn: str, account_id: str, query_params: dict, request: _Request) -> str:
     """The stored ARN: a user's or role's path is part of it, a request carries the name alone."""
+    if iam_actions._query_param(query_params, "Action") == "CreateServiceSpecificCredential":
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+        request.keys["iam:ServiceSpecificCredentialServiceName"] = iam_actions._query_param(query_params, "ServiceName")
     for kind, store in (("user", iam._users), ("role", iam._roles)):
         prefix = f"arn:aws:iam::{account_id}:{kind}/"
         if arn.startswith(prefix):
@@ -92,17 +108,20 @@ def _codecommit_resource(headers: dict, body: dict, region: str, account_id: str
 def _secret_resource(arn: str, headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
     """The ARN with its six random characters, also where the secret is not (yet) there.
 
-    AWS invents them then: a caller with `name-??????` hears ResourceNotFoundException, one without hears
+    AWS seems to invent them then: a caller with `name-??????` hears ResourceNotFoundException, one without hears
     AccessDeniedException for such an invented ARN (github.com/jenkinsci/aws-secrets-manager-credentials-provider-plugin,
-    issue 74, shows one).
+    issue 74, shows one). Others report the bare name, so `absent_secrets_have_a_suffix` is a setting.
     """
     action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
     _, stored = secretsmanager._resolve(body.get("SecretId") or body.get("Name"))
     if stored:
         arn = stored["ARN"]
-    elif arn != "*" and not str(body.get("SecretId", "")).startswith("arn:"):
+    elif arn != "*" and not str(body.get("SecretId", "")).startswith("arn:") and (
+            settings.absent_secrets_have_a_suffix or action == "CreateSecret"):
         alphabet = string.ascii_letters + string.digits
         arn = f"{arn}-{''.join(secrets.choice(alphabet) for _ in range(6))}"
+    if action == "CreateSecret":
+        request.keys["secretsmanager:Name"] = str(body.get("Name"))
     if action == "CreateSecret" and body.get("Tags"):
         # "If you include tags in the secret, you also need secretsmanager:TagResource."
         # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
@@ -112,13 +131,16 @@ def _secret_resource(arn: str, headers: dict, body: dict, region: str, account_i
 
 
 # "Required permissions" of each operation, where the secret has a customer-managed key.
-# https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Operations.html
 _KEY_ACTIONS = {
     "CreateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
     "PutSecretValue": ("kms:GenerateDataKey",),
-    "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"),
     "GetSecretValue": ("kms:Decrypt",),
 }
+# "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does not re-encrypt
+# existing secret versions with the new key": asked, but not needed.
+_OPTIONAL = {"kms:Encrypt"}
 
 
 def _need_key(action: str, secret_arn: str, body: dict, stored: dict | None,
@@ -154,17 +176,26 @@ def _enforce(access_key_id: str, iam_action: str, service: str, region: str, res
              service_context: dict[str, Any] | None = None) -> Any:
     request = _request.get()
     request.denied = None
-    outcome = _decide(access_key_id, iam_action, service, region, resource_arn, service_context)
+    keys, request.keys = {**request.keys, **_resource_tag_keys(service, resource_arn)}, {}
+    outcome = _decide(access_key_id, iam_action, service, region, resource_arn, {**(service_context or {}), **keys})
     if outcome is not None:
         request.denied = (iam_action, resource_arn)
         return outcome
     also, request.also = request.also, []
     for other_service, action, resource, keys in also:
         outcome = _decide(access_key_id, action, other_service, region, resource, keys)
-        if outcome is not None:
+        if outcome is not None and action not in _OPTIONAL:
             request.denied = (action, resource)
             return outcome
     return None
+
+
+def _resource_tag_keys(service: str, resource_arn: str) -> dict[str, str]:
+    """The services' own spelling of `aws:ResourceTag`, which MiniStack's evaluator does not know."""
+    if service not in {"iam", "secretsmanager"}:
+        return {}
+    tags = tagging.resource_tags(resource_arn) or {}
+    return {f"{service}:ResourceTag/{key}": value for key, value in tags.items()}
 
 
 def _decide(access_key_id: str, action: str, service: str, region: str, resource: str,
@@ -190,18 +221,28 @@ def _denied_response(service: str, action: str, principal_arn: str, request_id: 
 
 def user_may(user_name: str, action: str, resource_arn: str) -> bool:
     """Whether a user's own, attached and groups' policies, inside the boundary, allow what a git login asks for."""
-    account_id = get_account_id()
     user = iam._users.get(user_name)
     if not user:
         return False
+    return _may("User", user["Arn"], action, resource_arn,
+                iam_evaluator._gather_user_policies(user_name, get_account_id()),
+                iam_evaluator._permissions_boundary(iam._users, user_name, get_account_id()),
+                {"aws:username": user_name, "aws:userid": user["UserId"]})
+
+
+def role_may(role_name: str, session: str, action: str, resource_arn: str) -> bool:
+    """The same for a role, in what Lambda does in its name without a request: writing the log."""
+    arn = f"arn:aws:sts::{get_account_id()}:assumed-role/{role_name}/{session}"
+    return _may("AssumedRole", arn, action, resource_arn,
+                iam_evaluator._gather_role_policies(role_name, get_account_id()),
+                iam_evaluator._permissions_boundary(iam._roles, role_name, get_account_id()), {})
+
+
+def _may(kind: str, arn: str, action: str, resource_arn: str, policies: list, limits: list,
+         keys: dict[str, str]) -> bool:
     context = iam_evaluator.EvalContext(
-        principal_arn=user["Arn"], principal_type="User", principal_account=account_id, action=action,
-        resource_arn=resource_arn, region=get_region(),
-        principal_keys={"aws:username": user_name, "aws:userid": user["UserId"]},
-    )
-    verdict = iam_evaluator.evaluate(
-        context, iam_evaluator._gather_user_policies(user_name, account_id),
-        *iam_evaluator._permissions_boundary(iam._users, user_name, account_id))
-    allowed = verdict.decision == "Allow"
-    decisions.record(user["Arn"], action, resource_arn, allowed)
+        principal_arn=arn, principal_type=kind, principal_account=get_account_id(), action=action,
+        resource_arn=resource_arn, region=get_region(), principal_keys=keys, secure_transport=True)
+    allowed = iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
+    decisions.record(arn, action, resource_arn, allowed)
     return allowed

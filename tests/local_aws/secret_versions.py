@@ -5,18 +5,30 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, new_uuid
+from ministack.core.responses import (
+    AccountRegionScopedDict,
+    error_response_json,
+    get_account_id,
+    get_region,
+    json_response,
+    new_uuid,
+)
 from ministack.services import secretsmanager as service
+
+from .settings import settings
 
 _ABSENT = "Secrets Manager can't find the specified secret."
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
 _MOST_LABELS = 20
+
+_going = AccountRegionScopedDict()  # names of secrets that are being deleted by force, and until when
 
 
 def install() -> None:
     # MiniStack looks its handlers up by name at each request.
     service._create_secret = _create_secret
     service._put_secret_value = _put_secret_value
+    service._update_secret = _value_as_put(service._update_secret)
     service._delete_secret = _absent_may_be_forced(service._delete_secret)
     service._get_secret_value = _version_and_label_together(service._get_secret_value)
 
@@ -33,6 +45,9 @@ def _token_fault(request: dict[str, Any]) -> tuple | None:
     return None
 
 
+_VALUE = ("SecretString", "SecretBinary")
+
+
 def _value(request: dict[str, Any]) -> tuple[Any, Any]:
     return request.get("SecretString"), request.get("SecretBinary")
 
@@ -46,7 +61,7 @@ def _create_secret(request: dict[str, Any]) -> tuple:
         return fault
     token = request.get("ClientRequestToken") or new_uuid()
     held = service._secrets.get(name)
-    if held and held.get("DeletedDate"):
+    if (held and held.get("DeletedDate")) or _going.get(name, 0) > time.monotonic():
         return _refused("InvalidRequestException", "You can't create this secret because a secret with this name is "
                                                    "already scheduled for deletion.")
     if held:
@@ -127,16 +142,33 @@ def _make_current(held: dict[str, Any], token: str) -> None:
     service._emit_secret_label_updated(held, "AWSCURRENT", token)
 
 
+def _value_as_put(ministack_update: Any) -> Any:
+    """MiniStack's UpdateSecret does not know tokens, so a value that comes with one is stored as PutSecretValue does."""
+
+    def update(request: dict[str, Any]) -> tuple:
+        has_value = _value(request) != (None, None)
+        answer = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
+        if not has_value or answer[0] != 200:
+            return answer
+        return _put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
+                                  if key in request})
+
+    return update
+
+
 def _absent_may_be_forced(ministack_delete: Any) -> Any:
     """"If you forcibly delete an already deleted or nonexistent secret, the operation does not return
     ResourceNotFoundException." https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html"""
 
     def delete(request: dict[str, Any]) -> tuple:
-        secret_id = request.get("SecretId", "")
-        if request.get("ForceDeleteWithoutRecovery") and service._resolve(secret_id)[1] is None:
+        secret_id, forced = request.get("SecretId", ""), request.get("ForceDeleteWithoutRecovery")
+        _, held = service._resolve(secret_id)
+        if forced and held is None:
             arn = secret_id if secret_id.startswith("arn:") else (
                 f"arn:aws:secretsmanager:{get_region()}:{get_account_id()}:secret:{secret_id}-{new_uuid()[:6]}")
             return json_response({"ARN": arn, "Name": secret_id, "DeletionDate": time.time()})
+        if forced:
+            _going[held["Name"]] = time.monotonic() + settings.forced_delete_takes_seconds
         return ministack_delete(request)
 
     return delete

@@ -17,6 +17,12 @@ class Settings:
     second_retry_after_seconds: float = 1.0
     # "Lambda might send the same event more than once" (same page): how often each request is delivered, at once.
     deliveries_of_each_request: int = 1
+    # "an asynchronous process [...] there might be a short delay": how long a forcibly deleted secret's name is taken.
+    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+    forced_delete_takes_seconds: float = 0.0
+    # Whether a secret that is not there is judged by an ARN with six invented characters (1) or by its bare name (0).
+    # Nothing documents it; see `enforcement._secret_resource`.
+    absent_secrets_have_a_suffix: int = 1
 
     def change(self, changes: dict[str, float]) -> None:
         known = {field.name: type(getattr(self, field.name)) for field in fields(self)}

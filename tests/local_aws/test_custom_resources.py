@@ -115,6 +115,27 @@ def test_a_failed_update_is_followed_by_one_with_the_properties_swapped(aws: Loc
     assert back["OldResourceProperties"] == failed["ResourceProperties"]
 
 
+def test_a_failed_update_that_answers_another_id_is_followed_by_a_delete_of_that_id_alone(
+        aws: LocalAws, stack: Stack, resource: Any) -> None:
+    # github.com/aws/aws-cdk issues 13527, 17040 and 30012
+    stack.create({"A": resource(Id="old")})
+    assert stack.update({"A": resource(Id="new", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert requests(aws, stack) == [("Create", "A", None), ("Update", "A", "old"), ("Delete", "A", "new")]
+    assert stack.attributes("A")["PhysicalResourceId"] == "old"
+
+
+def test_a_replacement_that_is_rolled_back_is_deleted_by_its_new_id(aws: LocalAws, stack: Stack,
+                                                                   resource: Any) -> None:
+    # "If the stack update fails and a rollback occurs, the new physical resource id is sent in the Delete event."
+    # https://aws.amazon.com/premiumsupport/knowledge-center/best-practices-custom-cf-lambda/
+    stack.create({"A": resource(Id="old"), "B": resource("A", Id="b")})
+    assert stack.update({"A": resource(Id="new"),
+                         "B": resource("A", Id="b", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert [sent[0::2] for sent in requests(aws, stack) if sent[1] == "A"] == [
+        ("Create", None), ("Update", "old"), ("Delete", "new")]
+    assert stack.attributes("A")["PhysicalResourceId"] == "old"
+
+
 def test_an_update_that_succeeded_is_sent_back_when_another_resource_fails(aws: LocalAws, stack: Stack,
                                                                            resource: Any) -> None:
     stack.create({"A": resource(Id="a", Serial="1"), "B": resource("A", Id="b")})

@@ -161,6 +161,16 @@ def test_each_operation_needs_its_own_permission_on_the_users_arn(aws: LocalAws,
             "allowed": True} in aws.decisions(f"{name}-h")
 
 
+def test_a_policy_can_name_the_service_of_the_credential(aws: LocalAws, user: str, name: str) -> None:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    only = {"StringEquals": {"iam:ServiceSpecificCredentialServiceName": CODECOMMIT}}
+    iam = aws.client("iam", a_user_with(aws, f"{name}-c", allow("iam:CreateServiceSpecificCredential", "*",
+                                                                Condition=only)))
+    iam.create_service_specific_credential(UserName=user, ServiceName=CODECOMMIT)
+    assert refusal(iam.create_service_specific_credential, UserName=user,
+                   ServiceName="cassandra.amazonaws.com")[0] == "AccessDenied"
+
+
 def test_a_users_path_is_part_of_the_arn_that_is_judged(aws: LocalAws, name: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
     aws.client("iam").create_user(UserName=name, Path="/mirrors/")
