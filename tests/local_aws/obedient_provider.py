@@ -70,6 +70,7 @@ while True:
     with urllib.request.urlopen(f"{API}/next") as invocation:
         request_id = invocation.headers["Lambda-Runtime-Aws-Request-Id"]
         event = json.load(invocation)
+    print("asked", event.get("RequestId"), flush=True)
     try:
         url, result = f"{API}/{request_id}/response", handle(event)
     except Exception as error:

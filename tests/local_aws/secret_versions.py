@@ -65,8 +65,8 @@ def _create_secret(request: dict[str, Any]) -> tuple:
         return _refused("InvalidRequestException", "You can't create this secret because a secret with this name is "
                                                    "already scheduled for deletion.")
     if held:
-        # "If a version with this value already exists and the version of the SecretString and SecretBinary values are
-        # the same as those in the request, then the request is ignored (the operation is idempotent)."
+        # "If a version with this value already exists and the version SecretString and SecretBinary values are the same
+        # as those in the request, then the request is ignored."
         version = held["Versions"].get(token)
         if version and (version["SecretString"], version["SecretBinary"]) == value:
             return json_response({"ARN": held["ARN"], "Name": name, "VersionId": token})

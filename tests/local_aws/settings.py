@@ -17,7 +17,8 @@ class Settings:
     second_retry_after_seconds: float = 1.0
     # "Lambda might send the same event more than once" (same page): how often each request is delivered, at once.
     deliveries_of_each_request: int = 1
-    # "an asynchronous process [...] there might be a short delay": how long a forcibly deleted secret's name is taken.
+    # "Secrets Manager performs the actual deletion with an asynchronous background process, so there might be a short
+    # delay": how long a forcibly deleted secret's name stays taken.
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
     forced_delete_takes_seconds: float = 0.0
     # Whether a secret that is not there is judged by an ARN with six invented characters (1) or by its bare name (0).

@@ -127,7 +127,7 @@ def test_a_failed_update_that_answers_another_id_is_followed_by_a_delete_of_that
 def test_a_replacement_that_is_rolled_back_is_deleted_by_its_new_id(aws: LocalAws, stack: Stack,
                                                                    resource: Any) -> None:
     # "If the stack update fails and a rollback occurs, the new physical resource id is sent in the Delete event."
-    # https://aws.amazon.com/premiumsupport/knowledge-center/best-practices-custom-cf-lambda/
+    # stackoverflow.com/questions/50599602, which quotes AWS's knowledge centre
     stack.create({"A": resource(Id="old"), "B": resource("A", Id="b")})
     assert stack.update({"A": resource(Id="new"),
                          "B": resource("A", Id="b", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
@@ -164,8 +164,9 @@ def test_a_function_that_fails_is_run_twice_more_with_the_same_request(aws: Loca
     stack.create({"A": resource(OnCreate="crash")})
     create = aws.exchanges("A")[0]
     assert "did not receive a response from your Custom Resource" in create["failure"]
-    groups = aws.client("logs").filter_log_events(logGroupName="/aws/lambda/provider")["events"]
-    assert len([line for line in groups if "START RequestId" in line["message"]]) >= 3
+    lines = [line["message"] for line in
+             aws.client("logs").filter_log_events(logGroupName="/aws/lambda/provider")["events"]]
+    assert len([line for line in lines if f"asked {create['RequestId']}" in line]) == 3
 
 
 def test_ServiceTimeout_ends_the_wait_for_an_answer(aws: LocalAws, stack: Stack, resource: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from ministack.services import iam
@@ -37,12 +36,6 @@ def install() -> None:
     iam._tag_user = tag_user
     iam._IAM_HANDLERS["TagUser"] = tag_user
     iam._IAM_HANDLERS["ListUserTags"] = _list_user_tags
-    iam.parse_qs = _parse_qs
-
-
-def _parse_qs(text: str) -> dict[str, list[str]]:
-    """MiniStack's IAM drops parameters without a value, and with one a tag's empty value."""
-    return parse_qs(text, keep_blank_values=True)
 
 
 def _list_user_tags(params: dict) -> tuple:
