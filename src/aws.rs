@@ -1,0 +1,150 @@
+//! The AWS clients, and their errors in words.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::http::Http;
+
+/// One attempt at a call. AWS's control planes answer within a second or two.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A call with all its attempts.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// IAM throttles early, and a stack with many of these resources asks for them all at once.
+const ATTEMPTS: u32 = 8;
+
+/// The clients of the services that are called.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// IAM: users' tags and service-specific credentials.
+    pub iam: aws_sdk_iam::Client,
+    /// Secrets Manager: where the password lives.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// CodeCommit: the addresses of repositories.
+    pub codecommit: aws_sdk_codecommit::Client,
+}
+
+impl Aws {
+    /// Clients with the region, endpoints and credentials of `config` that send through `http`.
+    pub fn new(config: &SdkConfig, http: &Http) -> Self {
+        let config = config
+            .to_builder()
+            .http_client(http.for_sdk())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .operation_timeout(CALL_TIMEOUT)
+                    .build(),
+            )
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Aws {
+            iam: aws_sdk_iam::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+            codecommit: aws_sdk_codecommit::Client::new(&config),
+        }
+    }
+}
+
+/// The AWS SDK's standard environment: region, endpoints, and the credentials that Lambda hands
+/// to the function. Nothing is called.
+pub async fn config_from_environment() -> SdkConfig {
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region(aws_config::environment::EnvironmentVariableRegionProvider::new())
+        .credentials_provider(
+            aws_config::environment::EnvironmentVariableCredentialsProvider::new(),
+        )
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .load()
+        .await
+}
+
+/// Why a call failed, as the service said it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {cause}")]
+pub struct CallError {
+    /// A gerund, the thing and its id.
+    pub doing: String,
+    /// The error's code, when the service answered with one.
+    pub code: Option<String>,
+    /// The code and the message, or what happened instead of an answer.
+    pub cause: String,
+}
+
+impl CallError {
+    /// Puts `error`, which happened while `doing`, into words.
+    pub fn new<E, R>(doing: impl Into<String>, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata,
+    {
+        let (code, cause) = match error {
+            SdkError::ServiceError(service) => {
+                let metadata = service.err().meta();
+                let code = metadata.code().unwrap_or("an unknown error");
+                let cause = match metadata.message() {
+                    Some(message) => format!("{code}: {message}"),
+                    None => code.to_owned(),
+                };
+                (metadata.code().map(ToOwned::to_owned), cause)
+            }
+            SdkError::TimeoutError(_) => (None, "AWS did not answer in time".to_owned()),
+            SdkError::DispatchFailure(_) => (None, "AWS could not be reached".to_owned()),
+            SdkError::ResponseError(_) => (None, "AWS's answer could not be read".to_owned()),
+            // A request that cannot even be built: no region or no credentials, for example.
+            _ => (
+                None,
+                "the request could not be made; are region and credentials set?".to_owned(),
+            ),
+        };
+        CallError {
+            doing: doing.into(),
+            code,
+            cause,
+        }
+    }
+
+    /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
+    pub fn is_denied(&self) -> bool {
+        let code = self.code.as_deref();
+        matches!(code, Some("AccessDenied" | "AccessDeniedException"))
+    }
+
+    /// Whether the service said for certain that it did nothing because it is busy.
+    pub fn is_throttled(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| {
+            code.contains("Throttl")
+                || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded")
+        })
+    }
+
+    /// Whether it is not known if the service did what was asked: no answer, or an internal error.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            None | Some(
+                "ServiceFailure"
+                    | "InternalFailure"
+                    | "InternalError"
+                    | "ServiceUnavailable"
+                    | "InternalServiceError"
+            )
+        )
+    }
+
+    /// The same with advice added.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        self.cause = format!("{}; {advice}", self.cause);
+        self
+    }
+}

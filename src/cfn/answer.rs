@@ -1,0 +1,283 @@
+//! One request in, one answer out, whatever happens in between.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::delivery::deliver;
+use super::{Clock, Deadlines, Request, RequestType, Response, Status, Undelivered, Unreachable};
+
+/// What a resource is after it has been made so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Another id than the request's means that the resource was replaced.
+    pub physical_resource_id: String,
+    /// The attributes for `Fn::GetAtt`.
+    pub attributes: BTreeMap<&'static str, String>,
+}
+
+/// Why a request failed, as a person is to read it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+/// What the handler is doing, so that a request that runs out of time can say so.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    until: SystemTime,
+    doing: Arc<Mutex<String>>,
+}
+
+impl Progress {
+    /// For work that ends at `until`.
+    pub fn new(until: SystemTime) -> Self {
+        Progress {
+            until,
+            doing: Arc::default(),
+        }
+    }
+
+    /// The work is broken off then; what may wait should stop waiting well before.
+    pub fn until(&self) -> SystemTime {
+        self.until
+    }
+
+    /// Notes what is being done now: a gerund, the thing and its id.
+    pub fn doing(&self, what: impl Into<String>) {
+        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+    }
+
+    fn last(&self) -> String {
+        let noted = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.is_empty() {
+            "starting".to_owned()
+        } else {
+            noted.clone()
+        }
+    }
+}
+
+/// A resource type that is made and unmade through requests.
+pub trait Resource: Send + Sync + 'static {
+    /// The id that `request` will have, or would have had: known before anything is done, never
+    /// empty, at most 1 KB, and the same for every delivery of the request.
+    fn physical_id(&self, request: &Request) -> String;
+
+    /// Does what `request` asks for. Every request may come twice, late, or while another runs.
+    fn handle(
+        self: Arc<Self>,
+        request: Request,
+        progress: Progress,
+    ) -> impl Future<Output = Result<Outcome, Failure>> + Send;
+}
+
+/// The answer and what became of it.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The JSON that was put at the request's address.
+    pub body: Value,
+    /// Whether it arrived.
+    pub delivery: Result<(), Undelivered>,
+}
+
+/// Answers `request` before its time is over: the earliest of `invocation_ends`, its
+/// `ServiceTimeout` and the expiry of its address.
+///
+/// The handler runs in a task of its own. Its panic or its hanging becomes a FAILED, and a
+/// handler that blocks its thread does not block this one (on a runtime with a second thread).
+pub async fn answer<R, P, F>(
+    resource: Arc<R>,
+    request: Request,
+    invocation_ends: SystemTime,
+    clock: &Clock,
+    put: P,
+) -> Answered
+where
+    R: Resource,
+    P: Fn(String, String) -> F,
+    F: Future<Output = Result<u16, Unreachable>>,
+{
+    let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
+    let result = result(&resource, &request, &deadlines, clock).await;
+    let response = match result {
+        Ok(outcome) => Response {
+            status: Status::Success,
+            physical_resource_id: outcome.physical_resource_id,
+            reason: None,
+            data: outcome.attributes,
+        },
+        Err(Failure(reason)) => Response {
+            status: Status::Failed,
+            // Any other id would make CloudFormation think that the resource was replaced.
+            physical_resource_id: match &request.physical_resource_id {
+                Some(id) => id.clone(),
+                None => resource.physical_id(&request),
+            },
+            reason: Some(reason),
+            data: BTreeMap::new(),
+        },
+    };
+    let body = response.body(&request);
+    match response.status {
+        Status::Success => tracing::info!(id = response.physical_resource_id, "SUCCESS"),
+        Status::Failed => tracing::error!(reason = response.reason, "FAILED"),
+    }
+    let delivery = if deadlines.expired {
+        Err(Undelivered::OutOfTime)
+    } else {
+        let url = &request.response_url;
+        deliver(put, url, &body, deadlines.answer_until, clock).await
+    };
+    if let Err(error) = delivery {
+        tracing::error!(%error, "the answer did not arrive");
+    }
+    let body = serde_json::from_str(&body).unwrap_or_default();
+    Answered { body, delivery }
+}
+
+async fn result<R: Resource>(
+    resource: &Arc<R>,
+    request: &Request,
+    deadlines: &Deadlines,
+    clock: &Clock,
+) -> Result<Outcome, Failure> {
+    let Some(request_type) = request.request_type else {
+        let what = "RequestType: must be Create, Update or Delete";
+        return Err(Failure(what.to_owned()));
+    };
+    if deadlines.gave_up && request_type != RequestType::Delete {
+        // What CloudFormation no longer waits for, it will not clean up either. A Delete removes
+        // things, which stays right.
+        let what = "CloudFormation no longer waits for this request; nothing was done";
+        return Err(Failure(what.to_owned()));
+    }
+    let progress = Progress::new(deadlines.work_until);
+    let work = Arc::clone(resource).handle(request.clone(), progress.clone());
+    let mut task = tokio::spawn(work);
+    let time = clock.until(deadlines.work_until);
+    match tokio::time::timeout(time, &mut task).await {
+        Ok(Ok(result)) => result,
+        // The panic's text is left out: it may hold anything.
+        Ok(Err(_)) => Err(Failure(format!(
+            "{}: internal error, see the function's log",
+            progress.last()
+        ))),
+        Err(_) => {
+            task.abort();
+            Err(Failure(format!(
+                "{}: no time was left; the request may be sent again",
+                progress.last()
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    enum Behaviour {
+        Succeed,
+        Fail,
+        Panic,
+        Hang,
+    }
+
+    impl Resource for Behaviour {
+        fn physical_id(&self, _: &Request) -> String {
+            "the-id".to_owned()
+        }
+
+        async fn handle(
+            self: Arc<Self>,
+            _: Request,
+            progress: Progress,
+        ) -> Result<Outcome, Failure> {
+            progress.doing("testing the protocol");
+            match *self {
+                Behaviour::Succeed => Ok(Outcome {
+                    physical_resource_id: "the-id".to_owned(),
+                    attributes: BTreeMap::from([("Name", "value".to_owned())]),
+                }),
+                Behaviour::Fail => Err(Failure("making x: no".to_owned())),
+                Behaviour::Panic => panic!("a sentinel"),
+                Behaviour::Hang => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300));
+        let event = format!(
+            r#"{{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create",
+                "StackId":"s","RequestId":"r","LogicalResourceId":"l"{extra}}}"#
+        );
+        let request = Request::find(&event, clock.now()).expect("a request");
+        let started = clock.now();
+        let puts = Mutex::new(0);
+        let put = |_, _| {
+            *puts.lock().expect("puts") += 1;
+            async { Ok(200) }
+        };
+        let ends = started + Duration::from_secs(900);
+        let answered = answer(Arc::new(behaviour), request, ends, &clock, put).await;
+        assert_eq!(answered.delivery, Ok(()));
+        let took = clock.now().duration_since(started).expect("forwards");
+        let puts = *puts.lock().expect("puts");
+        (answered.body, puts, took)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn success_and_failure_are_answered_once() {
+        let (body, puts, _) = answered(Behaviour::Succeed, "").await;
+        assert_eq!((body["Status"].as_str(), puts), (Some("SUCCESS"), 1));
+        assert_eq!(body["Data"]["Name"], "value");
+        let (body, puts, _) = answered(Behaviour::Fail, "").await;
+        assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
+        assert_eq!(body["Reason"], "making x: no");
+        assert_eq!(body["PhysicalResourceId"], "the-id");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_answered_without_its_text() {
+        let (body, puts, _) = answered(Behaviour::Panic, "").await;
+        assert_eq!(puts, 1);
+        assert_eq!(
+            body["Reason"],
+            "testing the protocol: internal error, see the function's log"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_handler_is_answered_before_every_deadline() {
+        let (body, _, took) = answered(Behaviour::Hang, "").await;
+        assert_eq!(body["Status"], "FAILED");
+        assert!(took < Duration::from_secs(900) && took > Duration::from_secs(800));
+        let extra = r#","ResourceProperties":{"ServiceTimeout":"30"}"#;
+        let (_, _, took) = answered(Behaviour::Hang, extra).await;
+        assert!(took < Duration::from_secs(30) && took > Duration::from_secs(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_update_keeps_the_id_that_the_request_carries() {
+        let extra = r#","PhysicalResourceId":"old-id""#;
+        let (body, _, _) = answered(Behaviour::Fail, extra).await;
+        assert_eq!(body["PhysicalResourceId"], "old-id");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cloudformation_gave_up_on_is_not_begun() {
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_165_000));
+        let event =
+            r#"{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create"}"#;
+        let request = Request::find(event, clock.now()).expect("a request");
+        let put = |_, _| async { Ok(200) };
+        let ends = clock.now() + Duration::from_secs(900);
+        let answered = answer(Arc::new(Behaviour::Succeed), request, ends, &clock, put).await;
+        assert_eq!(answered.body["Status"], "FAILED");
+    }
+}

@@ -1,0 +1,115 @@
+//! Bringing one answer to its presigned address.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Clock, ResponseUrl};
+
+/// One attempt may take this long at most; a bucket that accepts and then says nothing must not
+/// use up the time in which a second attempt would succeed.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The address could not be reached, or did not answer. What was tried is left out on purpose:
+/// the texts of HTTP clients hold the address.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the response bucket cannot be reached")]
+pub struct Unreachable;
+
+/// Why an answer did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undelivered {
+    /// The bucket will not take it, however often it is tried: the address has expired or is
+    /// not genuine.
+    #[error("the response bucket refused the answer with HTTP status {0}")]
+    Rejected(u16),
+    /// It was tried until no time was left.
+    #[error("the response bucket could not be reached in time")]
+    OutOfTime,
+}
+
+/// Puts `body` at `url`, trying again after network faults, 5xx and 429 until `until`.
+///
+/// `put` makes one attempt and answers the HTTP status.
+pub async fn deliver<P, F>(
+    put: P,
+    url: &ResponseUrl,
+    body: &str,
+    until: SystemTime,
+    clock: &Clock,
+) -> Result<(), Undelivered>
+where
+    P: Fn(String, String) -> F,
+    F: Future<Output = Result<u16, Unreachable>>,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // A first attempt is always made, be it late: an answer that is refused costs nothing.
+        let limit = clock
+            .until(until)
+            .clamp(Duration::from_millis(250), ATTEMPT);
+        let attempt = put(url.expose().to_owned(), body.to_owned());
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(Ok(200..=299)) => return Ok(()),
+            Ok(Ok(status)) if status >= 500 || status == 429 || status == 408 => {
+                tracing::warn!(status, "the response bucket failed, trying again");
+            }
+            Ok(Ok(status)) => return Err(Undelivered::Rejected(status)),
+            Ok(Err(Unreachable)) | Err(_) => {
+                tracing::warn!("the response bucket did not answer, trying again");
+            }
+        }
+        let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+        if clock.until(until) <= jittered {
+            return Err(Undelivered::OutOfTime);
+        }
+        tokio::time::sleep(jittered).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::super::Request;
+    use super::*;
+
+    async fn delivered(statuses: &[Result<u16, Unreachable>]) -> (Result<(), Undelivered>, usize) {
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH);
+        let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
+        let attempts = Cell::new(0);
+        let put = |_, _| {
+            let n = attempts.get();
+            attempts.set(n + 1);
+            let status = statuses[n.min(statuses.len() - 1)];
+            async move { status }
+        };
+        let until = clock.now() + Duration::from_secs(120);
+        let result = deliver(put, &request.response_url, "{}", until, &clock).await;
+        assert!(clock.now() <= until, "delivery went on after its time");
+        (result, attempts.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passing_faults_are_tried_again() {
+        let faults = [Err(Unreachable), Ok(500), Ok(503), Ok(429), Ok(200)];
+        assert_eq!(delivered(&faults).await, (Ok(()), 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_final() {
+        assert_eq!(
+            delivered(&[Ok(403)]).await,
+            (Err(Undelivered::Rejected(403)), 1)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_gives_up_when_no_time_is_left() {
+        let (result, attempts) = delivered(&[Ok(500)]).await;
+        assert_eq!(result, Err(Undelivered::OutOfTime));
+        assert!((10..60).contains(&attempts), "{attempts} attempts");
+    }
+}

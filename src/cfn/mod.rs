@@ -1,0 +1,22 @@
+//! The custom-resource protocol, knowing nothing of what is provided.
+//!
+//! [`answer`] takes one raw request through to its one response: it finds where to answer and
+//! until when before anything is decoded that could fail, runs the resource's handler in a task
+//! of its own (so that neither a panic nor a hang takes the answer with it), and delivers.
+//! Nothing here depends on the rest of the crate: the folder can be lifted into another project.
+
+mod answer;
+mod clock;
+mod deadline;
+mod delivery;
+mod properties;
+mod request;
+mod response;
+
+pub use answer::{Answered, Failure, Outcome, Progress, Resource, answer};
+pub use clock::Clock;
+pub use deadline::Deadlines;
+pub use delivery::{Undelivered, Unreachable};
+pub use properties::{Fault, Faults, Members};
+pub use request::{Request, RequestType, ResponseUrl};
+pub use response::{MAX_BODY_BYTES, Response, Status};

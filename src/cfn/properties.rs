@@ -1,0 +1,199 @@
+//! Decoding properties so that every fault is found, each with its path.
+//!
+//! `serde` stops at the first fault. A person who deploys a template wants them all at once.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// For example `Mirrors[1].GitLabProject`.
+    pub path: String,
+    /// What is wrong with it. Never holds the value.
+    pub what: String,
+}
+
+/// Everything that is wrong with a resource's properties.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, fault) in self.0.iter().enumerate() {
+            let separator = if n == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{}: {}", fault.path, fault.what)?;
+        }
+        Ok(())
+    }
+}
+
+impl Faults {
+    /// Notes that `path` is wrong.
+    pub fn note(&mut self, path: impl Into<String>, what: impl Into<String>) {
+        self.0.push(Fault {
+            path: path.into(),
+            what: what.into(),
+        });
+    }
+}
+
+/// The members of one JSON object, each asked for by name; what nobody asked for is unknown.
+///
+/// CloudFormation sends booleans and numbers as strings; both forms are taken.
+pub struct Members<'a> {
+    path: String,
+    members: Option<&'a Map<String, Value>>,
+    asked_for: Vec<&'static str>,
+}
+
+impl<'a> Members<'a> {
+    /// The members of `value`, which stands at `path` (empty for the properties themselves).
+    pub fn of(value: &'a Value, path: &str, faults: &mut Faults) -> Self {
+        let members = value.as_object();
+        if members.is_none() {
+            let path = if path.is_empty() { "Properties" } else { path };
+            faults.note(path, "must be an object");
+        }
+        Members {
+            path: path.to_owned(),
+            members,
+            asked_for: Vec::new(),
+        }
+    }
+
+    /// The path of the member `name`.
+    pub fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    /// The member `name` as it stands.
+    pub fn value(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.asked_for.push(name);
+        self.members?.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A member that is text.
+    pub fn string(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
+        let value = self.value(name)?;
+        let text = as_text(value);
+        if text.is_none() {
+            faults.note(self.path_of(name), "must be a string");
+        }
+        text
+    }
+
+    /// A member that is text and has to be there.
+    pub fn required_string(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
+        if self.value(name).is_none() && self.members.is_some() {
+            faults.note(self.path_of(name), "is required");
+        }
+        self.string(name, faults)
+    }
+
+    /// A member that is true or false.
+    pub fn boolean(&mut self, name: &'static str, default: bool, faults: &mut Faults) -> bool {
+        match self.value(name).map(as_text) {
+            None => default,
+            Some(text) => match text.as_deref() {
+                Some("true" | "True") => true,
+                Some("false" | "False") => false,
+                _ => {
+                    faults.note(self.path_of(name), "must be true or false");
+                    default
+                }
+            },
+        }
+    }
+
+    /// The elements of a list, each with its path; none when it is not there.
+    pub fn list(&mut self, name: &'static str, faults: &mut Faults) -> Vec<(String, &'a Value)> {
+        let path = self.path_of(name);
+        match self.value(name) {
+            None => Vec::new(),
+            Some(Value::Array(elements)) => elements
+                .iter()
+                .enumerate()
+                .map(|(n, element)| (format!("{path}[{n}]"), element))
+                .collect(),
+            Some(_) => {
+                faults.note(path, "must be a list");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The elements of a list of text.
+    pub fn strings(&mut self, name: &'static str, faults: &mut Faults) -> Vec<(String, String)> {
+        let mut strings = Vec::new();
+        for (path, element) in self.list(name, faults) {
+            match as_text(element) {
+                Some(text) => strings.push((path, text)),
+                None => faults.note(path, "must be a string"),
+            }
+        }
+        strings
+    }
+
+    /// Notes every member that nobody asked for.
+    pub fn finish(self, faults: &mut Faults) {
+        for name in self.members.iter().flat_map(|members| members.keys()) {
+            if !self.asked_for.contains(&name.as_str()) {
+                // A name is shown cut short: it comes from outside and may be of any length.
+                let shown: String = name.chars().take(64).collect();
+                faults.note(self.path_of(&shown), "is not a property");
+            }
+        }
+    }
+}
+
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_is_named_with_its_path() {
+        let value = json!({"Flag": "perhaps", "Names": ["a", {}, 7], "Other": 1, "Text": []});
+        let mut faults = Faults::default();
+        let mut members = Members::of(&value, "", &mut faults);
+        assert!(members.boolean("Flag", true, &mut faults));
+        assert_eq!(members.strings("Names", &mut faults).len(), 2);
+        assert_eq!(members.string("Text", &mut faults), None);
+        assert_eq!(members.required_string("Needed", &mut faults), None);
+        members.finish(&mut faults);
+        assert_eq!(
+            faults.to_string(),
+            "Flag: must be true or false; Names[1]: must be a string; Text: must be a string; \
+             Needed: is required; Other: is not a property"
+        );
+    }
+
+    #[test]
+    fn booleans_and_numbers_are_taken_in_both_forms() {
+        let value = json!({"A": "false", "B": false, "C": 7, "D": "7"});
+        let mut faults = Faults::default();
+        let mut members = Members::of(&value, "", &mut faults);
+        assert!(!members.boolean("A", true, &mut faults));
+        assert!(!members.boolean("B", true, &mut faults));
+        assert_eq!(members.string("C", &mut faults).as_deref(), Some("7"));
+        assert_eq!(members.string("D", &mut faults).as_deref(), Some("7"));
+        members.finish(&mut faults);
+        assert_eq!(faults, Faults::default());
+    }
+}

@@ -1,0 +1,210 @@
+//! A custom-resource request, decoded piece by piece.
+//!
+//! Where to answer is read first and from as little as possible: a request whose properties, or
+//! even whose ids, are broken still gets an answer. The members are kept as raw JSON until
+//! somebody asks, because `serde_json` gives up on values nested deeper than 128 levels.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// What CloudFormation asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestType {
+    /// Make the resource.
+    Create,
+    /// Bring the resource to the new properties.
+    Update,
+    /// Remove the resource.
+    Delete,
+}
+
+/// The presigned address of the answer. Whoever knows it can answer in our place, so it has
+/// neither `Display` nor a telling `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResponseUrl(String);
+
+impl ResponseUrl {
+    /// The address itself, for the one call that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.0.split_once('?')?;
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// When CloudFormation signed the address (`X-Amz-Date`), to the second.
+    pub fn signed_at(&self) -> Option<SystemTime> {
+        let stamp = self.query("X-Amz-Date")?;
+        let part = |range| stamp.get(range);
+        let rfc3339 = format!(
+            "{}-{}-{}T{}:{}:{}Z",
+            part(0..4)?,
+            part(4..6)?,
+            part(6..8)?,
+            part(9..11)?,
+            part(11..13)?,
+            part(13..15)?
+        );
+        let time = DateTime::from_str(&rfc3339, Format::DateTime).ok()?;
+        let seconds = u64::try_from(time.secs()).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    }
+
+    /// How long the address is good for after it was signed (`X-Amz-Expires`).
+    pub fn valid_for(&self) -> Option<Duration> {
+        let seconds: u32 = self.query("X-Amz-Expires")?.parse().ok()?;
+        Some(Duration::from_secs(seconds.into()))
+    }
+}
+
+impl fmt::Debug for ResponseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ResponseUrl(…)")
+    }
+}
+
+/// One request. Only [`Request::response_url`] is certain to be there; what else CloudFormation
+/// promises is handed out as found, and a handler fails when it needs what is missing.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where the answer goes.
+    pub response_url: ResponseUrl,
+    /// When CloudFormation signed the request; when it was received, if the address says nothing.
+    pub signed_at: SystemTime,
+    /// What is asked for; `None` when it is none of the three.
+    pub request_type: Option<RequestType>,
+    /// Copied verbatim into the answer.
+    pub stack_id: String,
+    /// Copied verbatim into the answer. CloudFormation may use one again when a stack operation
+    /// is retried.
+    pub request_id: String,
+    /// Copied verbatim into the answer.
+    pub logical_resource_id: String,
+    /// On Update and Delete: the id that the last answer gave, or one that CloudFormation
+    /// invented when no answer ever came.
+    pub physical_resource_id: Option<String>,
+    /// `Custom::…`
+    pub resource_type: String,
+    /// `ResourceProperties`, or why they cannot be read.
+    pub properties: Result<Value, String>,
+    /// `OldResourceProperties` of an Update; `Null` otherwise or when they cannot be read.
+    pub old_properties: Value,
+}
+
+impl Request {
+    /// Reads a request out of `event`, or `None` when it is not one: it has no `ResponseURL`.
+    pub fn find(event: &str, received_at: SystemTime) -> Option<Self> {
+        let members: HashMap<String, &RawValue> = serde_json::from_str(event).ok()?;
+        let text =
+            |name: &str| -> Option<String> { serde_json::from_str(members.get(name)?.get()).ok() };
+        let response_url = ResponseUrl(text("ResponseURL")?);
+        let signed_at = response_url.signed_at().unwrap_or(received_at);
+        let properties = match members.get("ResourceProperties") {
+            None => Ok(Value::Object(serde_json::Map::new())),
+            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+        };
+        let old_properties = members
+            .get("OldResourceProperties")
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or(Value::Null);
+        Some(Request {
+            response_url,
+            signed_at,
+            request_type: match text("RequestType").as_deref() {
+                Some("Create") => Some(RequestType::Create),
+                Some("Update") => Some(RequestType::Update),
+                Some("Delete") => Some(RequestType::Delete),
+                _ => None,
+            },
+            stack_id: text("StackId").unwrap_or_default(),
+            request_id: text("RequestId").unwrap_or_default(),
+            logical_resource_id: text("LogicalResourceId").unwrap_or_default(),
+            physical_resource_id: text("PhysicalResourceId").filter(|id| !id.is_empty()),
+            resource_type: text("ResourceType").unwrap_or_default(),
+            properties,
+            old_properties,
+        })
+    }
+
+    /// `ServiceTimeout`, which belongs to every custom resource: 1 to 3600 seconds, 3600 by
+    /// default. CloudFormation waits that long for the answer.
+    pub fn service_timeout(&self) -> Duration {
+        let value = self.properties.as_ref().ok().map(|p| &p["ServiceTimeout"]);
+        let seconds = match value {
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(Value::Number(number)) => number.as_u64(),
+            _ => None,
+        };
+        Duration::from_secs(seconds.filter(|s| (1..=3600).contains(s)).unwrap_or(3600))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(event: &str) -> Option<Request> {
+        Request::find(event, SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn an_event_without_a_response_url_is_not_a_request() {
+        assert!(request(r#"{"RequestType":"Create"}"#).is_none());
+        assert!(request(r#"{"ResponseURL":7}"#).is_none());
+        assert!(request("[]").is_none());
+    }
+
+    #[test]
+    fn properties_nested_too_deep_to_decode_still_leave_a_request_to_answer() {
+        let deep = format!("{}1{}", "[".repeat(4000), "]".repeat(4000));
+        let event = format!(
+            r#"{{"ResponseURL":"https://x/","RequestId":"r","ResourceProperties":{{"A":{deep}}}}}"#
+        );
+        let request = request(&event).expect("a request");
+        assert_eq!(request.request_id, "r");
+        assert!(request.properties.is_err());
+    }
+
+    #[test]
+    fn the_time_of_signing_is_read_from_the_address() {
+        let event = r#"{"ResponseURL":"https://b/k?X-Amz-Date=20261120T075500Z&X-Amz-Expires=7200&X-Amz-Signature=s"}"#;
+        let request = request(event).expect("a request");
+        assert_eq!(
+            request.signed_at,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300)
+        );
+        assert_eq!(
+            request.response_url.valid_for(),
+            Some(Duration::from_secs(7200))
+        );
+        assert_eq!(format!("{:?}", request.response_url), "ResponseUrl(…)");
+    }
+
+    #[test]
+    fn a_service_timeout_is_taken_as_a_string_or_a_number_within_its_bounds() {
+        for (properties, seconds) in [
+            (r#"{"ServiceTimeout":"90"}"#, 90),
+            (r#"{"ServiceTimeout":90}"#, 90),
+            (r#"{"ServiceTimeout":"0"}"#, 3600),
+            (r#"{"ServiceTimeout":"soon"}"#, 3600),
+            ("{}", 3600),
+        ] {
+            let event =
+                format!(r#"{{"ResponseURL":"https://x/","ResourceProperties":{properties}}}"#);
+            let timeout = request(&event).expect("a request").service_timeout();
+            assert_eq!(timeout, Duration::from_secs(seconds), "{properties}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Whether a login can push: asked of the git server itself, without pushing anything.
+
+use std::time::Duration;
+
+use crate::http::Http;
+use crate::secret::Password;
+
+/// IAM takes seconds to spread a new login; one that is still refused after this long will not
+/// be accepted later.
+pub const LOGIN_SPREADS: Duration = Duration::from_secs(60);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why a login was not proved able to push.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPushable {
+    /// 401: the server does not know the login.
+    #[error(
+        "HTTP 401: the login is not accepted; is the credential active, and did it have time to spread?"
+    )]
+    LoginRefused,
+    /// 403: the login is known and may not push.
+    #[error(
+        "HTTP 403: the login is accepted but may not push; a policy of the user must allow codecommit:GitPull and codecommit:GitPush on the repository, and none may deny it"
+    )]
+    PushDenied,
+    /// Anything else.
+    #[error("HTTP {0}")]
+    Status(u16),
+    /// The server could not be reached.
+    #[error("the git server does not answer")]
+    NoAnswer,
+    /// A password is never sent in clear over a network.
+    #[error("the repository's clone address is neither https nor on this machine")]
+    InsecureAddress,
+}
+
+/// Asks the server at `clone_url` for what a push begins with, as `user` with `password`.
+///
+/// A refusal is asked again for `patience`, because IAM takes seconds to spread a login
+/// ([`LOGIN_SPREADS`]).
+/// Source: git's HTTP protocol, "Smart Server Response" of `git-receive-pack`.
+pub async fn prove_pushable(
+    http: &Http,
+    clone_url: &str,
+    user: &str,
+    password: &Password,
+    patience: Duration,
+) -> Result<(), NotPushable> {
+    if !is_https_or_loopback(clone_url) {
+        return Err(NotPushable::InsecureAddress);
+    }
+    let url = format!(
+        "{}/info/refs?service=git-receive-pack",
+        clone_url.trim_end_matches('/')
+    );
+    let give_up = tokio::time::Instant::now() + patience;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let attempt = http.get_status(&url, user, password);
+        let refusal = match tokio::time::timeout(Duration::from_secs(10), attempt).await {
+            Ok(Ok(200)) => return Ok(()),
+            Ok(Ok(401)) => NotPushable::LoginRefused,
+            Ok(Ok(403)) => NotPushable::PushDenied,
+            Ok(Ok(status)) => NotPushable::Status(status),
+            Ok(Err(_)) | Err(_) => NotPushable::NoAnswer,
+        };
+        if tokio::time::Instant::now() + pause >= give_up {
+            return Err(refusal);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn is_https_or_loopback(url: &str) -> bool {
+    match reqwest::Url::parse(url) {
+        Ok(url) => {
+            let host = url.host_str().unwrap_or_default();
+            url.scheme() == "https"
+                || (url.scheme() == "http" && matches!(host, "127.0.0.1" | "[::1]" | "localhost"))
+        }
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_https_or_loopback;
+
+    #[test]
+    fn a_password_goes_in_clear_to_this_machine_alone() {
+        assert!(is_https_or_loopback(
+            "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"
+        ));
+        assert!(is_https_or_loopback("http://127.0.0.1:8080/v1/repos/r"));
+        assert!(is_https_or_loopback("http://[::1]:8080/r"));
+        assert!(!is_https_or_loopback("http://127.0.0.1.example.com/r"));
+        assert!(!is_https_or_loopback("http://git.example.com/r"));
+        assert!(!is_https_or_loopback("file:///etc/passwd"));
+        assert!(!is_https_or_loopback("no url"));
+    }
+}

@@ -1,0 +1,19 @@
+//! CloudFormation custom resources that connect GitLab, CodeCommit and CodePipeline.
+//!
+//! - [`provider`]: one event in, one answer out
+//! - [`cfn`]: the custom-resource protocol, knowing nothing of what is provided
+//! - [`mirror_credential`]: `Custom::MirrorCredential`
+//! - [`aws`]: the AWS clients, and their errors in words
+//! - [`git`]: whether a login can push
+//! - [`http`]: the one way out
+//! - [`secret`]: a value that must not be seen
+//! - [`logging`]: JSON lines without secrets
+
+pub mod aws;
+pub mod cfn;
+pub mod git;
+pub mod http;
+pub mod logging;
+pub mod mirror_credential;
+pub mod provider;
+pub mod secret;

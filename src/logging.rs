@@ -1,0 +1,92 @@
+//! JSON lines on standard output, in which no secret can appear.
+//!
+//! `RUST_LOG` sets the level. Two things keep secrets out: this crate's own types for them cannot
+//! be formatted, and the libraries below, which log whole requests and events at their finer
+//! levels, are never let through below `WARN`, whatever `RUST_LOG` says.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
+
+/// Sets up logging for the process, and makes a panic log its place but not its text.
+pub fn init() {
+    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+    registry()
+        .with(
+            fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_filter(filter(&wanted)),
+        )
+        .init();
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "internal error");
+    }));
+}
+
+/// The filter for a `RUST_LOG` of `wanted`: a level, or directives such as `cfn_gitops=debug`.
+fn filter(wanted: &str) -> Targets {
+    let own = match wanted.parse::<Targets>() {
+        Ok(targets) => targets
+            .iter()
+            .find(|(target, _)| *target == "cfn_gitops")
+            .map(|(_, level)| level)
+            .or(targets.default_level()),
+        Err(_) => None,
+    };
+    let own = match own {
+        // An empty `RUST_LOG` parses as "nothing at all", which nobody means.
+        Some(level) if !wanted.is_empty() => level,
+        _ => LevelFilter::INFO,
+    };
+    Targets::new()
+        .with_default(own.min(LevelFilter::WARN))
+        .with_target("cfn_gitops", own)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::filter;
+
+    #[test]
+    fn libraries_are_never_let_through_below_warn() {
+        for wanted in [
+            "trace",
+            "debug",
+            "hyper=trace,cfn_gitops=trace",
+            "trace,lambda_runtime=trace",
+        ] {
+            let filter = filter(wanted);
+            for target in [
+                "lambda_runtime",
+                "hyper",
+                "aws_smithy_runtime::client",
+                "reqwest",
+            ] {
+                assert!(
+                    !filter.would_enable(target, &Level::INFO),
+                    "{wanted}: {target}"
+                );
+                assert!(filter.would_enable(target, &Level::WARN));
+            }
+            assert!(
+                filter.would_enable("cfn_gitops::provider", &Level::DEBUG),
+                "{wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn rust_log_sets_the_level_of_our_own() {
+        assert!(filter("").would_enable("cfn_gitops", &Level::INFO));
+        assert!(!filter("").would_enable("cfn_gitops", &Level::DEBUG));
+        assert!(!filter("error").would_enable("cfn_gitops", &Level::WARN));
+        assert!(filter("cfn_gitops=debug").would_enable("cfn_gitops::cfn", &Level::DEBUG));
+        assert!(filter("nonsense=nonsense").would_enable("cfn_gitops", &Level::INFO));
+    }
+}

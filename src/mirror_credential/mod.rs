@@ -1,0 +1,209 @@
+//! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user, its password in one
+//! secret and nowhere else.
+//!
+//! properties → observe → plan → steps: [`properties`] decodes what is desired, [`observe`] reads
+//! what is, [`plan`] and [`removal`] decide what to do next (purely), and [`steps`] holds the calls
+//! that do it. [`records`] is what is written down in AWS so that no crash loses anything.
+
+mod make_so;
+mod observe;
+mod plan;
+mod properties;
+mod records;
+mod removal;
+mod remove;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::aws::{Aws, CallError};
+use crate::cfn::{Clock, Failure, Outcome, Progress, Request, RequestType, Resource};
+use crate::http::Http;
+use make_so::{Delivery, Made};
+use plan::Me;
+use properties::Desired;
+use records::Owner;
+use removal::Target;
+use steps::explained;
+
+/// The resource type.
+#[derive(Debug)]
+pub struct MirrorCredential {
+    aws: Aws,
+    http: Http,
+    clock: Clock,
+}
+
+impl MirrorCredential {
+    /// The resource type, calling AWS through `aws` and git servers through `http`.
+    pub fn new(aws: Aws, http: Http, clock: Clock) -> Self {
+        MirrorCredential { aws, http, clock }
+    }
+
+    async fn make(
+        &self,
+        request: &Request,
+        desired: &Desired,
+        me: &Me,
+        progress: &Progress,
+    ) -> Result<Outcome, Failure> {
+        let replaced = request.physical_resource_id.as_deref();
+        let replaced = replaced.filter(|id| *id != desired.secret_name);
+        self.remove_left_behind(request, desired, me).await?;
+        let former_tags = tag_keys(&request.old_properties);
+        let delivery = Delivery::begin(self, desired, me, progress, replaced, former_tags);
+        let delivery = delivery
+            .await
+            .map_err(|error| Failure(explained(error).to_string()))?;
+        let made = delivery.finish().await?;
+        Ok(outcome(desired, &made))
+    }
+
+    /// An Update that is rolled back may have begun a replacement that CloudFormation never heard
+    /// of, and will therefore not delete.
+    async fn remove_left_behind(
+        &self,
+        request: &Request,
+        desired: &Desired,
+        me: &Me,
+    ) -> Result<(), Failure> {
+        let Some(name) = properties::secret_name_in(&request.old_properties) else {
+            return Ok(());
+        };
+        let is_known = request.physical_resource_id.as_deref() == Some(name.as_str());
+        if is_known || name == desired.secret_name {
+            return Ok(());
+        }
+        let target = Target {
+            secret_name: name,
+            deletes_foreign: false,
+            is_unanswered: false,
+            leaves_mark: false,
+            waits: true,
+        };
+        let users: Vec<String> = properties::user_name_in(&request.old_properties)
+            .into_iter()
+            .collect();
+        let removed = self.remove(&target, me, &users, &[]).await;
+        removed.map_err(|error| Failure(explained(error).to_string()))
+    }
+
+    async fn delete(&self, request: &Request, me: &Me, progress: &Progress) -> Result<(), Failure> {
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        let id = request.physical_resource_id.clone();
+        let by_properties = properties::secret_name_in(properties);
+        let is_own_id = id.is_some() && id == by_properties;
+        let mut name = by_properties.clone();
+        if let Some(id) = id.filter(|id| !is_own_id && properties::is_secret_name(id)) {
+            // Either the id of a resource whose properties have changed since, or an invention
+            // of CloudFormation's. A secret of that name that is ours tells.
+            let secret = observe::read_secret(&self.aws, &id).await;
+            let is_ours = match secret {
+                Ok(secret) => secret.is_some_and(|secret| secret.owner.as_ref() == Some(&me.owner)),
+                Err(error) if error.is_denied() => false,
+                Err(error) => return Err(Failure(explained(error).to_string())),
+            };
+            if is_ours || name.is_none() {
+                name = Some(id);
+            }
+        }
+        let Some(secret_name) = name else {
+            // Neither the id nor the properties name anything: nothing can have been made.
+            return Ok(());
+        };
+        progress.doing(format!(
+            "removing secret {secret_name} and the credential that it names"
+        ));
+        let is_unanswered = !is_own_id && by_properties.as_ref() == Some(&secret_name);
+        let users: Vec<String> = properties::user_name_in(properties)
+            .filter(|_| by_properties.as_ref() == Some(&secret_name))
+            .into_iter()
+            .collect();
+        let target = Target {
+            secret_name,
+            deletes_foreign: properties::deletes_foreign(properties),
+            is_unanswered,
+            leaves_mark: true,
+            waits: true,
+        };
+        let removed = self.remove(&target, me, &users, &[]).await;
+        removed.map_err(|error| Failure(explained(error).to_string()))
+    }
+
+    async fn clone_urls(&self, names: &[String]) -> Result<Vec<(String, String)>, CallError> {
+        let mut urls = Vec::with_capacity(names.len());
+        for name in names {
+            urls.push((name.clone(), steps::clone_url(&self.aws, name).await?));
+        }
+        Ok(urls)
+    }
+}
+
+impl Resource for MirrorCredential {
+    fn physical_id(&self, request: &Request) -> String {
+        if let Some(id) = &request.physical_resource_id {
+            return id.clone();
+        }
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        properties::secret_name_in(properties)
+            // Properties that name no secret are refused; the Delete that follows finds nothing.
+            .unwrap_or_else(|| "codecommit-mirror".to_owned())
+    }
+
+    async fn handle(
+        self: Arc<Self>,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Outcome, Failure> {
+        let is_create = request.request_type == Some(RequestType::Create);
+        let me = Me {
+            owner: Owner {
+                stack_id: request.stack_id.clone(),
+                logical_id: request.logical_resource_id.clone(),
+            },
+            signed_at: request.signed_at,
+            request_key: records::key(&request.request_id),
+            claimant: format!("{:016x}", fastrand::u64(..)),
+            is_create,
+        };
+        if request.request_type == Some(RequestType::Delete) {
+            self.delete(&request, &me, &progress).await?;
+            return Ok(Outcome {
+                physical_resource_id: self.physical_id(&request),
+                attributes: BTreeMap::new(),
+            });
+        }
+        let properties = match &request.properties {
+            Ok(properties) => properties,
+            Err(error) => return Err(Failure(format!("reading ResourceProperties: {error}"))),
+        };
+        let desired =
+            properties::decode(properties).map_err(|faults| Failure(faults.to_string()))?;
+        self.make(&request, &desired, &me, &progress).await
+    }
+}
+
+fn outcome(desired: &Desired, made: &Made) -> Outcome {
+    Outcome {
+        physical_resource_id: desired.secret_name.clone(),
+        attributes: BTreeMap::from([
+            ("SecretArn", made.secret.arn.clone()),
+            ("SecretName", desired.secret_name.clone()),
+            ("UserName", desired.user_name.clone()),
+            ("ServiceUserName", made.credential.service_user_name.clone()),
+            ("ServiceSpecificCredentialId", made.credential.id.clone()),
+            ("CreateDate", records::write_time(made.credential.created)),
+        ]),
+    }
+}
+
+/// The keys of the tags in properties of which nothing else needs to be valid.
+fn tag_keys(properties: &Value) -> Vec<String> {
+    let tags = properties["Tags"].as_array().into_iter().flatten();
+    tags.filter_map(|tag| Some(tag["Key"].as_str()?.to_owned()))
+        .filter(|key| !key.starts_with(properties::OWN_TAGS))
+        .collect()
+}

@@ -1,0 +1,349 @@
+//! Reading what exists: the user's tags and credentials, and the secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+
+use super::records::{self, Attempt, Deletion, Login, Owner};
+use crate::aws::{Aws, CallError};
+
+/// The service whose credentials these are.
+pub const CODECOMMIT: &str = "codecommit.amazonaws.com";
+
+/// One service-specific credential of a user, without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// `ServiceSpecificCredentialId`.
+    pub id: String,
+    /// `ServiceUserName`: the login's name.
+    pub service_user_name: String,
+    /// Whether its status is `Active`.
+    pub active: bool,
+    /// When IAM made it.
+    pub created: SystemTime,
+}
+
+/// An IAM user, as far as it concerns us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there.
+    pub exists: bool,
+    /// Who holds its slots.
+    pub owner: Option<Owner>,
+    /// The secret that holds its login.
+    pub secret_name: Option<String>,
+    /// The latest attempt to issue.
+    pub attempt: Option<Attempt>,
+    /// The latest deletion.
+    pub deletion: Option<Deletion>,
+    /// Its CodeCommit credentials, as IAM lists them: perhaps late.
+    pub credentials: Vec<Credential>,
+    /// Why it could not be read, when the function may not.
+    pub denied: Option<CallError>,
+}
+
+impl User {
+    fn from_tags(name: &str, tags: &BTreeMap<String, String>) -> Self {
+        let tag = |key: &str| tags.get(key).filter(|value| !value.is_empty());
+        User {
+            name: name.to_owned(),
+            exists: true,
+            owner: owner(tags),
+            secret_name: tag(records::SECRET_NAME).cloned(),
+            attempt: tag(records::ATTEMPT).and_then(|text| Attempt::read(text)),
+            deletion: tag(records::DELETION).and_then(|text| Deletion::read(text)),
+            credentials: Vec::new(),
+            denied: None,
+        }
+    }
+
+    /// A user that is not there, or cannot be seen.
+    pub fn absent(name: &str, denied: Option<CallError>) -> Self {
+        User {
+            exists: false,
+            denied,
+            ..User::from_tags(name, &BTreeMap::new())
+        }
+    }
+
+    /// The owner, unless the latest deletion released the user.
+    pub fn held_by(&self) -> Option<&Owner> {
+        let owner = self.owner.as_ref()?;
+        let released = self
+            .deletion
+            .as_ref()
+            .is_some_and(|d| d.owner_key == owner.key());
+        (!released).then_some(owner)
+    }
+
+    /// The credential `id`, if IAM lists it.
+    pub fn credential(&self, id: &str) -> Option<&Credential> {
+        self.credentials
+            .iter()
+            .find(|credential| credential.id == id)
+    }
+}
+
+/// A secret, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Its ARN, which ends differently each time that the name is used anew.
+    pub arn: String,
+    /// Who made it; `None` when it is not one of ours.
+    pub owner: Option<Owner>,
+    /// The user whose login it holds.
+    pub user_name: Option<String>,
+    /// Users that may still hold credentials of ours.
+    pub former_user_names: BTreeSet<String>,
+    /// When the latest request that changed it was signed.
+    pub as_of: Option<SystemTime>,
+    /// The key of the request that created it.
+    pub created_by: Option<String>,
+    /// Which delivery of that request created it.
+    pub claimant: Option<String>,
+    /// Not given for the account's default key.
+    pub kms_key_id: Option<String>,
+    /// The tags that are not our records.
+    pub tags: BTreeMap<String, String>,
+    /// The login under `AWSCURRENT`, when we wrote it.
+    pub current: Option<Login>,
+    /// Other versions that still carry the label of a login, and those labels.
+    pub superseded: Vec<Login>,
+    /// `AWSCURRENT` is a value that we did not write.
+    pub changed_by_hand: bool,
+    /// The number of the latest claim; 0 stands for the creation of the secret itself.
+    pub claim: u64,
+    /// When it was last changed, as Secrets Manager has it.
+    pub last_changed: Option<SystemTime>,
+    /// It is scheduled for deletion.
+    pub deleted_at: Option<SystemTime>,
+}
+
+impl Secret {
+    /// A secret that was just created without a value.
+    pub fn created(arn: String, owner: Owner, user_name: String) -> Self {
+        Secret {
+            arn,
+            owner: Some(owner),
+            user_name: Some(user_name),
+            former_user_names: BTreeSet::new(),
+            as_of: None,
+            created_by: None,
+            claimant: None,
+            kms_key_id: None,
+            tags: BTreeMap::new(),
+            current: None,
+            superseded: Vec::new(),
+            changed_by_hand: false,
+            claim: 0,
+            last_changed: None,
+            deleted_at: None,
+        }
+    }
+
+    fn read(output: &DescribeSecretOutput) -> Self {
+        let all_tags: BTreeMap<String, String> = output
+            .tags()
+            .iter()
+            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
+            .collect();
+        let tag = |key: &str| all_tags.get(key).filter(|value| !value.is_empty());
+        let mut secret = Secret {
+            owner: owner(&all_tags),
+            user_name: tag(records::USER_NAME).cloned(),
+            former_user_names: tag(records::FORMER_USER_NAMES)
+                .map(|names| names.split(' ').map(ToOwned::to_owned).collect())
+                .unwrap_or_default(),
+            as_of: tag(records::AS_OF).and_then(|text| records::read_time(text)),
+            created_by: tag(records::CREATED_BY).cloned(),
+            claimant: tag(records::CLAIMANT).cloned(),
+            kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
+            tags: all_tags
+                .iter()
+                .filter(|(key, _)| !key.starts_with(super::properties::OWN_TAGS))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            last_changed: output
+                .last_changed_date()
+                .and_then(|time| (*time).try_into().ok()),
+            deleted_at: output
+                .deleted_date()
+                .and_then(|time| (*time).try_into().ok()),
+            ..Secret::created(
+                output.arn().unwrap_or_default().to_owned(),
+                Owner {
+                    stack_id: String::new(),
+                    logical_id: String::new(),
+                },
+                String::new(),
+            )
+        };
+        for (version_id, labels) in output.version_ids_to_stages().into_iter().flatten() {
+            let is_current = labels.iter().any(|label| label == "AWSCURRENT");
+            let is_claim = labels.iter().any(|label| label == records::CLAIM_LABEL);
+            let login = labels.iter().find_map(|label| Login::read(label));
+            if is_claim {
+                secret.claim = records::entry_number(version_id).unwrap_or_default();
+            }
+            match login {
+                Some(login) if is_current => secret.current = Some(login),
+                Some(login) => secret.superseded.push(login),
+                // The first version of a secret becomes AWSCURRENT unasked, be it a claim.
+                None => secret.changed_by_hand |= is_current && !is_claim,
+            }
+        }
+        secret
+    }
+
+    /// Every login that a version of the secret names, the current one first.
+    pub fn logins(&self) -> impl Iterator<Item = &Login> {
+        self.current.iter().chain(&self.superseded)
+    }
+
+    fn latest_login(&self) -> Option<u64> {
+        self.logins().map(|login| login.entry).max()
+    }
+
+    /// Whether somebody claimed to issue and has stored nothing since.
+    pub fn is_unfinished(&self) -> bool {
+        match self.latest_login() {
+            None => true,
+            Some(entry) => self.claim > entry,
+        }
+    }
+
+    /// The number of the next entry. Writing it excludes everybody else who saw the same.
+    pub fn next_entry(&self) -> u64 {
+        self.claim.max(self.latest_login().unwrap_or_default()) + 1
+    }
+
+    /// Whether `attempt` was made for this secret and may have issued what nobody stored.
+    pub fn awaits(&self, attempt: &Attempt) -> bool {
+        attempt.secret_key == records::key(&self.arn)
+            && self
+                .latest_login()
+                .is_none_or(|entry| attempt.claim >= entry)
+    }
+}
+
+fn owner(tags: &BTreeMap<String, String>) -> Option<Owner> {
+    Some(Owner {
+        stack_id: tags.get(records::STACK_ID)?.clone(),
+        logical_id: tags.get(records::LOGICAL_ID)?.clone(),
+    })
+}
+
+/// Reads the user's tags and credentials, side by side.
+///
+/// # Errors
+/// When IAM fails. That the user is not there, or must not be read, is part of the answer.
+pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
+    let (tags, credentials) = tokio::join!(read_tags(aws, name), list_credentials(aws, name));
+    let tags = match tags {
+        Ok(Some(tags)) => tags,
+        Ok(None) => return Ok(User::absent(name, None)),
+        Err(error) if error.is_denied() => return Ok(User::absent(name, Some(error))),
+        Err(error) => return Err(error),
+    };
+    match credentials {
+        Ok(Some(credentials)) => Ok(User {
+            credentials,
+            ..User::from_tags(name, &tags)
+        }),
+        Ok(None) => Ok(User::absent(name, None)),
+        Err(error) if error.is_denied() => Ok(User::absent(name, Some(error))),
+        Err(error) => Err(error),
+    }
+}
+
+async fn read_tags(aws: &Aws, name: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+    let mut tags = BTreeMap::new();
+    let mut marker = None;
+    loop {
+        let call = aws.iam.list_user_tags().user_name(name).set_marker(marker);
+        let page = match call.send().await {
+            Ok(page) => page,
+            Err(error) => {
+                let missing = error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_no_such_entity_exception());
+                if missing {
+                    return Ok(None);
+                }
+                return Err(CallError::new(
+                    format!("reading the tags of user {name}"),
+                    &error,
+                ));
+            }
+        };
+        for tag in page.tags() {
+            tags.insert(tag.key().to_owned(), tag.value().to_owned());
+        }
+        if !page.is_truncated() {
+            return Ok(Some(tags));
+        }
+        marker = page.marker().map(ToOwned::to_owned);
+    }
+}
+
+async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential>>, CallError> {
+    let mut credentials = Vec::new();
+    let mut marker = None;
+    loop {
+        let call = aws
+            .iam
+            .list_service_specific_credentials()
+            .user_name(name)
+            .service_name(CODECOMMIT)
+            .set_marker(marker);
+        let page = match call.send().await {
+            Ok(page) => page,
+            Err(error) => {
+                let missing = error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_no_such_entity_exception());
+                if missing {
+                    return Ok(None);
+                }
+                let doing = format!("listing the service-specific credentials of user {name}");
+                return Err(CallError::new(doing, &error));
+            }
+        };
+        for metadata in page.service_specific_credentials() {
+            credentials.push(Credential {
+                id: metadata.service_specific_credential_id().to_owned(),
+                service_user_name: metadata.service_user_name().to_owned(),
+                active: metadata.status().as_str() == "Active",
+                created: (*metadata.create_date())
+                    .try_into()
+                    .unwrap_or(SystemTime::UNIX_EPOCH),
+            });
+        }
+        if !page.is_truncated() {
+            return Ok(Some(credentials));
+        }
+        marker = page.marker().map(ToOwned::to_owned);
+    }
+}
+
+/// Reads the secret `name`, or `None` when there is none.
+///
+/// # Errors
+/// When Secrets Manager fails.
+pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallError> {
+    match aws.secrets.describe_secret().secret_id(name).send().await {
+        Ok(output) => Ok(Some(Secret::read(&output))),
+        Err(error) => {
+            let missing = error
+                .as_service_error()
+                .is_some_and(|e| e.is_resource_not_found_exception());
+            if missing {
+                return Ok(None);
+            }
+            Err(CallError::new(format!("reading secret {name}"), &error))
+        }
+    }
+}

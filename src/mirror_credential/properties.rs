@@ -1,0 +1,298 @@
+//! What a template asks for.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::cfn::{Faults, Members};
+
+/// What to do with CodeCommit credentials of the user that this resource did not issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignCredentials {
+    /// Do nothing that needs their slot; say which they are.
+    Refuse,
+    /// Remove them.
+    Delete,
+}
+
+/// The properties of one `Custom::MirrorCredential`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// The IAM user.
+    pub user_name: String,
+    /// The secret that holds the login.
+    pub secret_name: String,
+    /// Key id, ARN or alias; `None` is the account's default key.
+    pub kms_key_id: Option<String>,
+    /// Repositories that the login must be able to push to.
+    pub repository_names: Vec<String>,
+    /// What to do with credentials of other origin.
+    pub foreign_credentials: ForeignCredentials,
+    /// Any change issues a new password.
+    pub rotation_serial: Option<String>,
+    /// The password must hold no `/`.
+    pub url_safe_password: bool,
+    /// On the secret, beside our own.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Tags that start so are kept for this resource's own records.
+pub const OWN_TAGS: &str = "cfn-gitops:";
+
+/// Secrets Manager takes 50 tags; the rest are our records'.
+const MOST_TAGS: usize = 40;
+
+/// Decodes the properties, or names everything that is wrong with them.
+///
+/// # Errors
+/// Every fault, each with its path.
+pub fn decode(properties: &Value) -> Result<Desired, Faults> {
+    let mut faults = Faults::default();
+    let mut members = Members::of(properties, "", &mut faults);
+    members.value("ServiceToken");
+    members.value("ServiceTimeout");
+
+    let user_name = members.required_string("UserName", &mut faults);
+    if user_name.as_deref().is_some_and(|name| !is_user_name(name)) {
+        faults.note(
+            "UserName",
+            "must be the name of an IAM user: 1 to 64 letters, digits and `_+=.@-`",
+        );
+    }
+    let secret_name = members.string("SecretName", &mut faults);
+    if secret_name
+        .as_deref()
+        .is_some_and(|name| !is_secret_name(name))
+    {
+        faults.note(
+            "SecretName",
+            "must be 1 to 512 letters, digits and `/_+=.@-`, and not end in a hyphen and six characters",
+        );
+    }
+    let kms_key_id = members.string("KmsKeyId", &mut faults);
+    if kms_key_id.as_deref().is_some_and(|key| !is_kms_key(key)) {
+        faults.note("KmsKeyId", "must be the id, ARN or alias of a KMS key");
+    }
+    let mut repository_names = Vec::new();
+    for (path, name) in members.strings("RepositoryNames", &mut faults) {
+        if !is_repository_name(&name) {
+            faults.note(path, "must be 1 to 100 letters, digits and `_.-`");
+        } else if !repository_names.contains(&name) {
+            repository_names.push(name);
+        }
+    }
+    let foreign_credentials = match members.string("ForeignCredentials", &mut faults).as_deref() {
+        None | Some("Refuse") => ForeignCredentials::Refuse,
+        Some("Delete") => ForeignCredentials::Delete,
+        Some(_) => {
+            faults.note("ForeignCredentials", "must be Refuse or Delete");
+            ForeignCredentials::Refuse
+        }
+    };
+    let rotation_serial = members.string("RotationSerial", &mut faults);
+    let url_safe_password = members.boolean("UrlSafePassword", true, &mut faults);
+    let tags = decode_tags(&mut members, &mut faults);
+    for later in ["GitLab", "Mirrors"] {
+        if members.value(later).is_some() {
+            faults.note(later, "is not available in this version");
+        }
+    }
+    members.finish(&mut faults);
+
+    match user_name {
+        Some(user_name) if faults.0.is_empty() => Ok(Desired {
+            secret_name: secret_name.unwrap_or_else(|| default_secret_name(&user_name)),
+            user_name,
+            kms_key_id,
+            repository_names,
+            foreign_credentials,
+            rotation_serial,
+            url_safe_password,
+            tags,
+        }),
+        _ => Err(faults),
+    }
+}
+
+fn decode_tags(members: &mut Members<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    let list = members.list("Tags", faults);
+    if list.len() > MOST_TAGS {
+        faults.note("Tags", format!("must be at most {MOST_TAGS}"));
+    }
+    for (path, element) in list {
+        let mut tag = Members::of(element, &path, faults);
+        let key = tag.required_string("Key", faults);
+        let value = tag.required_string("Value", faults);
+        tag.finish(faults);
+        let (Some(key), Some(value)) = (key, value) else {
+            continue;
+        };
+        let lower = key.to_ascii_lowercase();
+        if lower.starts_with("aws:") || lower.starts_with(OWN_TAGS) {
+            faults.note(
+                format!("{path}.Key"),
+                "must not start with aws: or cfn-gitops:",
+            );
+        } else if !is_tag_text(&key, 1, 128) {
+            faults.note(
+                format!("{path}.Key"),
+                "must be 1 to 128 letters, digits, spaces and `_.:/=+-@`",
+            );
+        } else if !is_tag_text(&value, 0, 256) {
+            faults.note(
+                format!("{path}.Value"),
+                "must be at most 256 letters, digits, spaces and `_.:/=+-@`",
+            );
+        } else if tags.insert(key, value).is_some() {
+            faults.note(format!("{path}.Key"), "is given twice");
+        }
+    }
+    tags
+}
+
+/// Where the login of `user_name` lives unless the template says otherwise.
+pub fn default_secret_name(user_name: &str) -> String {
+    format!("codecommit-mirror/{user_name}")
+}
+
+/// The user's name in properties of which nothing else needs to be valid.
+pub fn user_name_in(properties: &Value) -> Option<String> {
+    let name = properties["UserName"].as_str()?;
+    is_user_name(name).then(|| name.to_owned())
+}
+
+/// The secret's name in properties of which nothing else needs to be valid.
+pub fn secret_name_in(properties: &Value) -> Option<String> {
+    match &properties["SecretName"] {
+        Value::String(name) => is_secret_name(name).then(|| name.clone()),
+        Value::Null => user_name_in(properties).map(|name| default_secret_name(&name)),
+        _ => None,
+    }
+}
+
+/// Whether `ForeignCredentials` is `Delete` in properties of which nothing else needs to be valid.
+pub fn deletes_foreign(properties: &Value) -> bool {
+    properties["ForeignCredentials"] == "Delete"
+}
+
+/// Whether Secrets Manager takes `name`. A name that ends like the six random characters of an
+/// ARN makes lookups by partial ARN go wrong.
+pub fn is_secret_name(name: &str) -> bool {
+    let ends_like_an_arn = name.len() > 7
+        && name.is_char_boundary(name.len() - 7)
+        && name[name.len() - 7..].starts_with('-')
+        && name[name.len() - 6..]
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric())
+        && name[name.len() - 6..]
+            .chars()
+            .any(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    is_made_of(name, 1, 512, "/_+=.@-") && !ends_like_an_arn
+}
+
+// IAM also takes commas, which neither a secret's name nor a tag's value can hold.
+fn is_user_name(name: &str) -> bool {
+    is_made_of(name, 1, 64, "_+=.@-")
+}
+
+fn is_repository_name(name: &str) -> bool {
+    is_made_of(name, 1, 100, "_.-")
+}
+
+fn is_kms_key(key: &str) -> bool {
+    is_made_of(key, 1, 2048, ":/_-")
+}
+
+fn is_made_of(text: &str, least: usize, most: usize, others: &str) -> bool {
+    (least..=most).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+}
+
+fn is_tag_text(text: &str, least: usize, most: usize) -> bool {
+    let length = text.chars().count();
+    (least..=most).contains(&length)
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_user_name_is_enough() {
+        let desired =
+            decode(&json!({"ServiceToken": "arn", "UserName": "user-dev-m"})).expect("valid");
+        assert_eq!(desired.secret_name, "codecommit-mirror/user-dev-m");
+        assert!(desired.url_safe_password);
+        assert_eq!(desired.foreign_credentials, ForeignCredentials::Refuse);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let faults = decode(&json!({
+            "UserName": "no spaces",
+            "SecretName": "ends-like-AbC123",
+            "KmsKeyId": "a key",
+            "RepositoryNames": ["fine", "not/fine", {}],
+            "ForeignCredentials": "Keep",
+            "UrlSafePassword": "perhaps",
+            "Tags": [{"Key": "aws:x", "Value": "v"}, {"Key": "k"}, {"Key": "é#", "Value": "v"}, 7],
+            "GitLab": {"Url": "https://gitlab.com"},
+            "Username": "typo",
+        }))
+        .expect_err("faults");
+        let paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "UserName",
+                "SecretName",
+                "KmsKeyId",
+                "RepositoryNames[2]",
+                "RepositoryNames[1]",
+                "ForeignCredentials",
+                "UrlSafePassword",
+                "Tags[0].Key",
+                "Tags[1].Value",
+                "Tags[2].Key",
+                "Tags[3]",
+                "Tags[3].Key",
+                "Tags[3].Value",
+                "GitLab",
+                "Username"
+            ]
+            .iter()
+            .filter(|path| !path.starts_with("Tags[3]."))
+            .copied()
+            .collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_missing_user_name_is_named() {
+        let faults = decode(&json!({})).expect_err("faults");
+        assert_eq!(faults.to_string(), "UserName: is required");
+    }
+
+    #[test]
+    fn names_are_found_in_properties_that_are_otherwise_broken() {
+        let broken = json!({"UserName": "u", "Tags": 7, "ForeignCredentials": "Delete"});
+        assert_eq!(
+            secret_name_in(&broken).as_deref(),
+            Some("codecommit-mirror/u")
+        );
+        assert!(deletes_foreign(&broken));
+        assert_eq!(
+            secret_name_in(&json!({"UserName": "u", "SecretName": []})),
+            None
+        );
+        assert_eq!(secret_name_in(&json!(null)), None);
+    }
+}

@@ -1,0 +1,369 @@
+//! What is written down in AWS, and how: the tags of the user and of the secret, and the labels
+//! of the secret's versions. Everything that has to survive a crash is here.
+//!
+//! Three places, each for what it alone can do:
+//! - The **user's tags** outlive the secret and die with the user. They say who owns the user's
+//!   slots, which credentials were there before the latest attempt to issue one, and when it was
+//!   last deleted. IAM shows them late.
+//! - The **secret's versions** are a log whose entries have ids that follow from their number, so
+//!   that of two writers of the next entry exactly one succeeds (Secrets Manager refuses another
+//!   value under the same token). An entry is a claim (somebody is about to issue) or a login.
+//! - The **label** of a login's version names its credential. It is written together with the
+//!   value, atomically, and `DescribeSecret` shows it without showing the password.
+
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use sha2::{Digest, Sha256};
+
+/// On user and secret: the owner's stack.
+pub const STACK_ID: &str = "cfn-gitops:stack-id";
+/// On user and secret: the owner's logical id.
+pub const LOGICAL_ID: &str = "cfn-gitops:logical-id";
+/// On the user: the secret that holds its login.
+pub const SECRET_NAME: &str = "cfn-gitops:secret-name";
+/// On the user: the latest [`Attempt`].
+pub const ATTEMPT: &str = "cfn-gitops:attempt";
+/// On the user: the latest [`Deletion`].
+pub const DELETION: &str = "cfn-gitops:deletion";
+/// On the secret: the user whose login it holds.
+pub const USER_NAME: &str = "cfn-gitops:user-name";
+/// On the secret: users that may still hold credentials of ours, separated by spaces.
+pub const FORMER_USER_NAMES: &str = "cfn-gitops:former-user-names";
+/// On the secret: when CloudFormation signed the latest request that changed it.
+pub const AS_OF: &str = "cfn-gitops:as-of";
+/// On the secret: the key of the request that created it.
+pub const CREATED_BY: &str = "cfn-gitops:created-by";
+/// On the secret: which of several deliveries created it.
+pub const CLAIMANT: &str = "cfn-gitops:claimant";
+
+/// The label of the latest claim's version.
+pub const CLAIM_LABEL: &str = "cfn-gitops:claim";
+
+/// An attempt is over this long after it began: a Lambda lives 15 minutes, and the clocks of IAM
+/// and Lambda differ by less than the rest.
+const ATTEMPT_LASTS: Duration = Duration::from_secs(20 * 60);
+
+/// A short name for `text` that fits anywhere: 64 bits of its SHA-256 in hex.
+pub fn key(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Writes a time to the second, as in `2026-11-20T07:55:00Z`.
+pub fn write_time(time: SystemTime) -> String {
+    let whole = DateTime::from_secs(DateTime::from(time).secs());
+    whole.fmt(Format::DateTime).unwrap_or_default()
+}
+
+/// Reads what [`write_time`] wrote.
+pub fn read_time(text: &str) -> Option<SystemTime> {
+    let time = DateTime::from_str(text, Format::DateTime).ok()?;
+    SystemTime::try_from(time).ok()
+}
+
+/// Whose something is: a resource of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The stack's ARN.
+    pub stack_id: String,
+    /// The resource's logical id.
+    pub logical_id: String,
+}
+
+impl Owner {
+    /// A short name for the owner.
+    pub fn key(&self) -> String {
+        key(&format!("{} {}", self.stack_id, self.logical_id))
+    }
+}
+
+/// The write-ahead record of an attempt to issue: whatever the user holds that is not in
+/// `before` was issued by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The [`key`] of the ARN of the secret that the login was meant for.
+    pub secret_key: String,
+    /// The number of the claim under which it was made.
+    pub claim: u64,
+    /// When.
+    pub started: SystemTime,
+    /// The credentials that were there before, and whether they were ours.
+    pub before: Vec<(String, bool)>,
+    /// It failed in good order and left nothing.
+    pub closed: bool,
+}
+
+impl Attempt {
+    /// As a tag's value. Credential ids are made of letters, digits and `_`.
+    pub fn write(&self) -> String {
+        let before: Vec<String> = self
+            .before
+            .iter()
+            .map(|(id, ours)| format!("{id}{}", if *ours { "=" } else { "" }))
+            .collect();
+        let before = match (self.closed, before.is_empty()) {
+            (true, _) => "closed".to_owned(),
+            (false, true) => "-".to_owned(),
+            (false, false) => before.join("+"),
+        };
+        let started = write_time(self.started);
+        format!("{} {} {started} {before}", self.secret_key, self.claim)
+    }
+
+    /// Reads what [`Attempt::write`] wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let secret_key = parts.next()?.to_owned();
+        let claim = parts.next()?.parse().ok()?;
+        let started = read_time(parts.next()?)?;
+        let before = parts.next()?;
+        Some(Attempt {
+            secret_key,
+            claim,
+            started,
+            before: match before {
+                "-" | "closed" => Vec::new(),
+                ids => ids
+                    .split('+')
+                    .map(|id| (id.trim_end_matches('=').to_owned(), id.ends_with('=')))
+                    .collect(),
+            },
+            closed: before == "closed",
+        })
+    }
+
+    /// Whether this attempt issued the credential `id`, created at `created`: it was not there
+    /// before, and it did not come long after (then somebody else made it).
+    pub fn issued(&self, id: &str, created: SystemTime) -> bool {
+        !self.closed
+            && !self.before.iter().any(|(before, _)| before == id)
+            && created <= self.started + ATTEMPT_LASTS
+    }
+
+    /// Whether `id` was already there and ours.
+    pub fn knew_as_ours(&self, id: &str) -> bool {
+        self.before
+            .iter()
+            .any(|(before, ours)| before == id && *ours)
+    }
+}
+
+/// That the resource was deleted, kept on a user that outlives it: a Create that comes late, or
+/// is still running, finds that its time is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// The [`Owner::key`] of the one that was deleted.
+    pub owner_key: String,
+    /// When CloudFormation signed the Delete.
+    pub signed_at: SystemTime,
+    /// When it was carried out.
+    pub done_at: SystemTime,
+    /// The [`key`] of the request that had created what was deleted; `-` when nobody knows.
+    pub ended: String,
+    /// CloudFormation had invented the id: the Create never answered.
+    pub unanswered: bool,
+}
+
+impl Deletion {
+    /// As a tag's value.
+    pub fn write(&self) -> String {
+        let signed_at = write_time(self.signed_at);
+        let done_at = write_time(self.done_at);
+        let how = if self.unanswered {
+            "unanswered"
+        } else {
+            "answered"
+        };
+        format!(
+            "{} {signed_at} {done_at} {} {how}",
+            self.owner_key, self.ended
+        )
+    }
+
+    /// Reads what [`Deletion::write`] wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        Some(Deletion {
+            owner_key: parts.next()?.to_owned(),
+            signed_at: read_time(parts.next()?)?,
+            done_at: read_time(parts.next()?)?,
+            ended: parts.next()?.to_owned(),
+            unanswered: parts.next()? == "unanswered",
+        })
+    }
+
+    /// Whether the request of `owner` that CloudFormation signed at `signed_at` came before this
+    /// deletion. Times are whole seconds; within one, a request is over when it is the one that
+    /// was ended, or when it never answered.
+    pub fn overtook(&self, owner_key: &str, signed_at: SystemTime, request_key: &str) -> bool {
+        if self.owner_key != owner_key {
+            return false;
+        }
+        let (deleted, signed) = (write_time(self.signed_at), write_time(signed_at));
+        // CloudFormation may use a request's id again, so the id alone decides nothing.
+        deleted > signed || (deleted == signed && (self.unanswered || self.ended == request_key))
+    }
+}
+
+/// A version of the secret that holds a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The number of the log's entry.
+    pub entry: u64,
+    /// The service-specific credential.
+    pub credential_id: String,
+    /// The [`key`] of the `RotationSerial` that it was issued for.
+    pub serial_key: String,
+    /// The [`key`] of the user.
+    pub user_key: String,
+    /// The password holds no `/`.
+    pub url_safe: bool,
+}
+
+impl Login {
+    /// As a version's label.
+    pub fn write(&self) -> String {
+        let safe = if self.url_safe { "url-safe" } else { "any" };
+        format!(
+            "cfn-gitops:login:{}:{}:{}:{}:{safe}",
+            self.entry, self.credential_id, self.serial_key, self.user_key
+        )
+    }
+
+    /// Reads what [`Login::write`] wrote.
+    pub fn read(label: &str) -> Option<Self> {
+        let mut parts = label.strip_prefix("cfn-gitops:login:")?.split(':');
+        Some(Login {
+            entry: parts.next()?.parse().ok()?,
+            credential_id: parts.next()?.to_owned(),
+            serial_key: parts.next()?.to_owned(),
+            user_key: parts.next()?.to_owned(),
+            url_safe: parts.next()? == "url-safe",
+        })
+    }
+}
+
+/// The [`key`] of a `RotationSerial`; that it was taken away is a change too.
+pub fn serial_key(serial: Option<&str>) -> String {
+    match serial {
+        Some(serial) => key(serial),
+        None => "none".to_owned(),
+    }
+}
+
+/// The version id of the log's entry `number`, which is also the token under which it is written.
+/// Secrets Manager wants 32 to 64 characters.
+pub fn version_id(number: u64) -> String {
+    format!("cfn-gitops-entry-{number:016}")
+}
+
+/// Reads what [`version_id`] wrote.
+pub fn entry_number(version_id: &str) -> Option<u64> {
+    version_id.strip_prefix("cfn-gitops-entry-")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300 + seconds)
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let attempt = Attempt {
+            secret_key: key("arn"),
+            claim: 7,
+            started: at(0),
+            before: vec![("ACCA1".to_owned(), false), ("ACCA2".to_owned(), true)],
+            closed: false,
+        };
+        assert_eq!(Attempt::read(&attempt.write()), Some(attempt.clone()));
+        let closed = Attempt {
+            before: vec![],
+            closed: true,
+            ..attempt
+        };
+        assert_eq!(Attempt::read(&closed.write()), Some(closed));
+        let deletion = Deletion {
+            owner_key: key("owner"),
+            signed_at: at(0),
+            done_at: at(3),
+            ended: "-".to_owned(),
+            unanswered: true,
+        };
+        assert_eq!(Deletion::read(&deletion.write()), Some(deletion));
+        let login = Login {
+            entry: 3,
+            credential_id: "ACCAEXAMPLE123EXAMPLE".to_owned(),
+            serial_key: serial_key(None),
+            user_key: key("user"),
+            url_safe: true,
+        };
+        assert_eq!(Login::read(&login.write()), Some(login.clone()));
+        assert!(login.write().len() <= 256);
+        assert_eq!(entry_number(&version_id(12)), Some(12));
+        assert!((32..=64).contains(&version_id(u64::MAX).len()));
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_no_record() {
+        for text in ["", " ", "a b c d", "closed", "x 1 2026-11-20T07:55:00Z"] {
+            assert_eq!(Attempt::read(text), None, "{text}");
+            assert_eq!(Deletion::read(text), None, "{text}");
+            assert_eq!(Login::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_issued_what_is_new_and_not_much_younger() {
+        let attempt = Attempt {
+            secret_key: String::new(),
+            claim: 1,
+            started: at(0),
+            before: vec![("OLD".to_owned(), true)],
+            closed: false,
+        };
+        assert!(attempt.issued("NEW", at(5)));
+        assert!(!attempt.issued("OLD", at(5)));
+        assert!(!attempt.issued("NEW", at(86_400)));
+        assert!(attempt.knew_as_ours("OLD"));
+    }
+
+    #[test]
+    fn a_deletion_overtakes_what_was_signed_before_it() {
+        let deletion = Deletion {
+            owner_key: "me".to_owned(),
+            signed_at: at(10),
+            done_at: at(10),
+            ended: "ended".to_owned(),
+            unanswered: false,
+        };
+        assert!(deletion.overtook("me", at(9), "r"));
+        assert!(!deletion.overtook("me", at(11), "r"));
+        assert!(!deletion.overtook("other", at(9), "r"));
+        assert!(
+            !deletion.overtook("me", at(10), "r"),
+            "a new Create in the same second"
+        );
+        assert!(
+            deletion.overtook("me", at(10), "ended"),
+            "the ended one once more"
+        );
+        let unanswered = Deletion {
+            unanswered: true,
+            ..deletion
+        };
+        assert!(
+            unanswered.overtook("me", at(10), "r"),
+            "cancelled within a second"
+        );
+    }
+}
