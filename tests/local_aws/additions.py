@@ -9,9 +9,11 @@ from . import (
     enforcement,
     function_environment,
     function_logs,
+    iam_deletion,
     response_urls,
     secret_versions,
     service_specific_credentials,
+    stack_order,
     stack_rollback,
     user_tags,
 )
@@ -21,11 +23,13 @@ def install(endpoint: str) -> None:
     enforcement.install()
     service_specific_credentials.install()
     user_tags.install()
+    iam_deletion.install()
     secret_versions.install()
     codecommit_api.install()
     codecommit_resource.install()
     response_urls.at(endpoint)
     custom_resources.install()
     stack_rollback.install()
+    stack_order.install()
     function_environment.install(endpoint)
     function_logs.install()

@@ -24,6 +24,8 @@ class Settings:
     # Whether a secret that is not there is judged by an ARN with six invented characters (1) or by its bare name (0).
     # Nothing documents it; see `enforcement._secret_resource`.
     absent_secrets_have_a_suffix: int = 1
+    # Which of the orders that its graph allows a stack's resources are made and deleted in; 0 is by name.
+    order_seed: int = 0
 
     def change(self, changes: dict[str, float]) -> None:
         known = {field.name: type(getattr(self, field.name)) for field in fields(self)}

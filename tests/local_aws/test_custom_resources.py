@@ -202,25 +202,3 @@ def test_a_request_can_be_delivered_twice_at_once(aws: LocalAws, stack: Stack, r
     aws.set(deliveries_of_each_request=2)
     assert stack.create({"A": resource(Id="a")}) == "CREATE_COMPLETE"
     assert stack.delete() == "DELETE_COMPLETE"
-
-
-def test_a_bucket_that_holds_an_object_or_an_old_version_is_not_deleted(aws: LocalAws, stack: Stack,
-                                                                        name: str) -> None:
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails
-    stack.create({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {
-        "BucketName": name, "VersioningConfiguration": {"Status": "Enabled"}}}})
-    s3 = aws.client("s3")
-    version = s3.put_object(Bucket=name, Key="k", Body=b"x")["VersionId"]
-    marker = s3.delete_object(Bucket=name, Key="k")["VersionId"]
-    assert stack.delete() == "DELETE_FAILED"
-    assert "BucketNotEmpty" in str(stack.events())
-    for held in (version, marker):
-        s3.delete_object(Bucket=name, Key="k", VersionId=held)
-    assert stack.delete() == "DELETE_COMPLETE"
-
-
-def test_a_retained_bucket_outlives_its_stack(aws: LocalAws, stack: Stack, name: str) -> None:
-    stack.create({"Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain",
-                             "Properties": {"BucketName": name}}})
-    assert stack.delete() == "DELETE_COMPLETE"
-    aws.client("s3").head_bucket(Bucket=name)
