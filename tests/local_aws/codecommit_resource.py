@@ -53,7 +53,8 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any],
     _check(new)
     held = repositories.find_by_id(physical_id)
     if held is None:
-        raise ValueError(f"Resource of type 'AWS::CodeCommit::Repository' with identifier '{physical_id}' was not found.")
+        raise ValueError(
+            f"Resource of type 'AWS::CodeCommit::Repository' with identifier '{physical_id}' was not found.")
     name = codecommit_api.check_name(new.get("RepositoryName"))
     if name != held.name:
         if repositories.find(name):

@@ -1,4 +1,4 @@
-"""IAM enforcement: MiniStack's evaluator, with its decisions written down and the resources that it gets wrong mended."""
+"""IAM enforcement: MiniStack's evaluator, its decisions written down and the resources that it gets wrong mended."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ def _iam_resource(arn: str, account_id: str, query_params: dict, request: _Reque
     """The stored ARN: a user's or role's path is part of it, a request carries the name alone."""
     if iam_actions._query_param(query_params, "Action") == "CreateServiceSpecificCredential":
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
-        request.keys["iam:ServiceSpecificCredentialServiceName"] = iam_actions._query_param(query_params, "ServiceName")
+        service = iam_actions._query_param(query_params, "ServiceName")
+        request.keys["iam:ServiceSpecificCredentialServiceName"] = service
     for kind, store in (("user", iam._users), ("role", iam._roles)):
         prefix = f"arn:aws:iam::{account_id}:{kind}/"
         if arn.startswith(prefix):
@@ -109,7 +110,7 @@ def _secret_resource(arn: str, headers: dict, body: dict, region: str, account_i
     """The ARN with its six random characters, also where the secret is not (yet) there.
 
     AWS seems to invent them then: a caller with `name-??????` hears ResourceNotFoundException, one without hears
-    AccessDeniedException for such an invented ARN (github.com/jenkinsci/aws-secrets-manager-credentials-provider-plugin,
+    AccessDeniedException for such an invented ARN (jenkinsci/aws-secrets-manager-credentials-provider-plugin,
     issue 74, shows one). Others report the bare name, so `absent_secrets_have_a_suffix` is a setting.
     """
     action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
@@ -138,8 +139,8 @@ _KEY_ACTIONS = {
     "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"),
     "GetSecretValue": ("kms:Decrypt",),
 }
-# "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does not re-encrypt
-# existing secret versions with the new key": asked, but not needed.
+# "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does not
+# re-encrypt existing secret versions with the new key": asked, but not needed.
 _OPTIONAL = {"kms:Encrypt"}
 
 

@@ -143,7 +143,7 @@ def _make_current(held: dict[str, Any], token: str) -> None:
 
 
 def _value_as_put(ministack_update: Any) -> Any:
-    """MiniStack's UpdateSecret does not know tokens, so a value that comes with one is stored as PutSecretValue does."""
+    """MiniStack's UpdateSecret does not know tokens; a value that comes with one is stored as PutSecretValue does."""
 
     def update(request: dict[str, Any]) -> tuple:
         has_value = _value(request) != (None, None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -56,6 +57,7 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     git.shutdown()
     # MiniStack's worker threads may still wait for a function's answer that will not come.
     sys.stdout.flush()
+    shutil.rmtree(directory, ignore_errors=True)
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What MiniStack's stack operations leave out: the Delete after a failed Create, and buckets that still hold something."""
+"""What MiniStack's stack operations leave out: the Delete after a failed Create, and buckets that are not empty."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _delete_what_failed_to_create() -> None:
 
 def _delete_what_a_failed_update_answered(stack_id: str, stack: dict, operation: dict) -> None:
     """A failed Update that answers another id is a replacement that failed: the cleanup deletes that id, and the old
-    one, untouched, gets no Update back. github.com/aws/aws-cdk issues 13527, 17040 and 30012 tell what that leads to."""
+    one, untouched, gets no Update back. github.com/aws/aws-cdk issues 13527, 17040, 30012 tell what that leads to."""
     logical_id = operation.get("failed_logical_id")
     found = custom_resources.failed_replacements.pop((stack_id, logical_id), None)
     if found is None or operation.get("failed_update") is None:
@@ -54,7 +54,7 @@ def _delete_what_a_failed_update_answered(stack_id: str, stack: dict, operation:
 
 
 def _refuse_buckets_that_hold_objects() -> None:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails"""
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html, "Delete stack fails"."""
     table = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
     ministack_delete = table["delete"]
 

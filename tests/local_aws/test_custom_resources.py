@@ -170,7 +170,7 @@ def test_a_function_that_fails_is_run_twice_more_with_the_same_request(aws: Loca
 
 
 def test_ServiceTimeout_ends_the_wait_for_an_answer(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html, "ServiceTimeout"
     began = time.monotonic()
     assert stack.create({"A": resource(OnCreate="be silent", ServiceTimeout=1)}) == "ROLLBACK_COMPLETE"
     assert 1 <= time.monotonic() - began < 5

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +28,32 @@ def test_it_listens_on_the_loopback_address_alone_and_leaves_nothing(monkeypatch
     for url in urls:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=1)
+
+
+def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", "from local_aws import LocalAws; import time; aws = LocalAws().__enter__(); "
+                               "print(aws.endpoint_url, flush=True); time.sleep(60)"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE, text=True)
+    assert starter.stdout
+    url = urlsplit(starter.stdout.readline().strip())
+    assert list(tmp_path.iterdir())
+    starter.kill()
+    starter.wait()
+    deadline = time.monotonic() + 10
+    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=1)
+
+
+def test_a_command_can_be_run_inside_it() -> None:
+    ask = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    run = subprocess.run([sys.executable, "-m", "local_aws", sys.executable, "-c", ask], text=True, check=True,
+                         capture_output=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)})
+    assert run.stdout == "123456789012\n"
 
 
 def listening_addresses(aws: LocalAws) -> set[str]:

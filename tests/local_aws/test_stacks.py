@@ -12,7 +12,7 @@ from local_aws.conftest import TRUST_LAMBDA, Stack, allow, policy, refusal
 
 def test_a_bucket_that_holds_an_object_or_an_old_version_is_not_deleted(aws: LocalAws, stack: Stack,
                                                                         name: str) -> None:
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html, "Delete stack fails"
     stack.create({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {
         "BucketName": name, "VersioningConfiguration": {"Status": "Enabled"}}}})
     s3 = aws.client("s3")
