@@ -1,0 +1,1 @@
+//! One fault at every call of every request of every life.
