@@ -1,0 +1,86 @@
+# `make help` lists what there is. Needed on the machine: cargo and rustc, Python 3.11+, git.
+# Everything else (cargo-lambda, zig, sam, the linters, the local AWS) comes from PyPI into .venv.
+
+PYTHON ?= python3
+# What the function is built for: x86_64 or arm64.
+ARCHITECTURE ?= x86_64
+# A table of samconfig.toml: default (the environment dev) or prd.
+CONFIG_ENV ?= default
+EVENT ?= events/create.json
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+MACHINE_PATH := $(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+# Tests leave nothing in the tree.
+export PYTHONDONTWRITEBYTECODE := 1
+
+INSTALLED := .venv/installed-requirements.txt
+BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
+TEMPLATES := template.yaml $(wildcard templates/*.yaml)
+
+.PHONY: help run test build deploy undeploy invoke shell lint lint-rust lint-templates \
+        check-bootstrap test-rust test-rust-compiled test-python clean
+
+help: ## list the targets
+	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
+
+run: $(INSTALLED) build ## deploy to a local AWS, push through the mirror, break it, delete it all, and show each step
+	@python scripts/run.py
+
+test: ## every check of the project, and that none of them leaves anything behind
+	@$(PYTHON) scripts/check_everything.py
+
+build: $(INSTALLED) ## what `sam deploy` uploads, checked (ARCHITECTURE=x86_64|arm64)
+	@scripts/build.sh $(ARCHITECTURE)
+	@python scripts/check_bootstrap.py $(BOOTSTRAP) $(ARCHITECTURE)
+
+deploy: build ## to the account that AWS_PROFILE or the like names (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
+	@python scripts/deploy.py --config-env $(CONFIG_ENV) --architecture $(ARCHITECTURE) -- $(PARAMETERS)
+
+undeploy: $(INSTALLED) ## delete the stack (with DELETE_BUCKET=yes CONFIRM=yes its artifact bucket, too)
+	@DELETE_BUCKET=$(DELETE_BUCKET) CONFIRM=$(CONFIRM) python scripts/undeploy.py --config-env $(CONFIG_ENV)
+
+invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
+	@python scripts/invoke.py $(EVENT)
+
+shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke`
+	@PYTHONPATH=tests python -m local_aws
+
+lint: lint-rust lint-templates ## formatting, clippy, and the template linters
+
+lint-rust:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+lint-templates: $(INSTALLED)
+	for template in $(TEMPLATES); do \
+	    AWS_DEFAULT_REGION=eu-central-1 sam validate --lint --template-file $$template; \
+	done
+	cfn-lint $(TEMPLATES)
+	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
+
+test-rust-compiled:
+	cargo test --locked --no-run
+
+test-rust:
+	cargo test --locked
+
+test-python: $(INSTALLED)
+	python -m pytest -p no:cacheprovider -q --durations=5 tests
+
+clean: ## remove what was built and installed
+	cargo clean
+	rm -rf .venv .aws-sam .local
+
+# A copy of the file that was installed from, so that a change of it installs again.
+$(INSTALLED): requirements.txt
+	@PATH="$(MACHINE_PATH)" $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed; say which with PYTHON=..." >&2; exit 1; }
+	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv
+	@pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@cp requirements.txt $@
