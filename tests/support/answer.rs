@@ -1,0 +1,151 @@
+//! Errors and answers in the forms that AWS speaks: IAM's XML, the JSON of
+//! Secrets Manager and CodeCommit, S3's XML, and git over HTTP.
+
+use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::request::Service;
+
+/// An error as the services' rules know it, before it takes a service's form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsError {
+    pub status: u16,
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl AwsError {
+    pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// One HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+    /// The error's code, for the journal.
+    pub code: Option<&'static str>,
+}
+
+impl Answer {
+    pub fn plain(status: u16, body: impl Into<String>) -> Self {
+        Self {
+            status,
+            headers: vec![],
+            body: body.into(),
+            code: None,
+        }
+    }
+
+    pub fn json(body: &Value) -> Self {
+        Self {
+            status: 200,
+            headers: vec![("content-type", "application/x-amz-json-1.1".into())],
+            body: body.to_string(),
+            code: None,
+        }
+    }
+
+    pub fn xml(body: String) -> Self {
+        Self {
+            status: 200,
+            headers: vec![("content-type", "text/xml".into())],
+            body,
+            code: None,
+        }
+    }
+
+    pub fn error(service: Service, error: &AwsError) -> Self {
+        let AwsError {
+            status,
+            code,
+            message,
+        } = error;
+        let answer = match service {
+            Service::Iam => {
+                let side = if *status < 500 { "Sender" } else { "Receiver" };
+                Self::xml(format!(
+                    "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error>\
+                     <Type>{side}</Type><Code>{code}</Code><Message>{}</Message></Error>\
+                     <RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>",
+                    escaped(message)
+                ))
+            }
+            Service::SecretsManager => Self::json(&json!({"__type": code, "Message": message})),
+            Service::CodeCommit => Self::json(&json!({"__type": code, "message": message})),
+            Service::ResponseBucket => Self::xml(format!(
+                "<Error><Code>{code}</Code><Message>{}</Message></Error>",
+                escaped(message)
+            )),
+            Service::Git => Self::plain(*status, message.clone()),
+        };
+        Self {
+            status: *status,
+            code: Some(code),
+            ..answer
+        }
+    }
+
+    /// What a service that is broken inside answers.
+    pub fn internal_error(service: Service) -> Self {
+        let code = match service {
+            Service::Iam => "ServiceFailure",
+            Service::SecretsManager => "InternalServiceError",
+            Service::CodeCommit | Service::Git => "InternalFailure",
+            Service::ResponseBucket => "InternalError",
+        };
+        let message = "We encountered an internal error. Please try again.";
+        Self::error(service, &AwsError::new(500, code, message))
+    }
+
+    /// How each service says that it is asked too often.
+    pub fn throttled(service: Service) -> Self {
+        let (status, code) = match service {
+            Service::Iam => (400, "Throttling"),
+            Service::SecretsManager | Service::CodeCommit => (400, "ThrottlingException"),
+            Service::ResponseBucket => (503, "SlowDown"),
+            // CodeCommit User Guide, Troubleshooting: "Rate Exceeded" or "429".
+            Service::Git => (429, "RateExceeded"),
+        };
+        Self::error(service, &AwsError::new(status, code, "Rate exceeded"))
+    }
+
+    /// IAM's policies do not allow it: 403 from IAM, 400 from the JSON services.
+    pub fn denied(service: Service, action: &str, resource: &str) -> Self {
+        let (status, code) = match service {
+            Service::Iam => (403, "AccessDenied"),
+            Service::SecretsManager | Service::CodeCommit => (400, "AccessDeniedException"),
+            Service::ResponseBucket | Service::Git => (403, "AccessDenied"),
+        };
+        let message = format!(
+            "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \
+             to perform: {action} on resource: {resource} because no identity-based policy allows \
+             the {action} action"
+        );
+        Self::error(service, &AwsError::new(status, code, message))
+    }
+
+    pub fn into_http(self) -> HttpResponse {
+        let status = StatusCode::try_from(self.status).expect("statuses here are valid");
+        let mut response = HttpResponse::new(status, SdkBody::from(self.body));
+        for (name, value) in self.headers {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// Text as it may stand in XML.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}

@@ -1,0 +1,191 @@
+//! What AWS holds, and which service answers a call.
+
+use aws_smithy_types::{DateTime, date_time::Format};
+use fastrand::Rng;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    answer::{Answer, AwsError},
+    codecommit, iam,
+    iam::{CODECOMMIT, Credential, Iam},
+    iam_api,
+    lateness::History,
+    request::{Call, Service},
+    response_bucket::{self, BucketFailure, Delivery},
+    secrets::{self, Secret},
+};
+
+/// When a world begins: 2026-11-20T12:00:00Z.
+const START: u64 = 1_795_176_000;
+
+/// Where AWS's answer differs from day to day.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long IAM's list of credentials lags behind.
+    pub lists_late: Duration,
+    /// How long a user's tags (`ListUserTags`, `GetUser`) lag behind.
+    pub tags_late: Duration,
+    /// How long git refuses a new login, and accepts an old one.
+    pub login_late: Duration,
+    /// Every other read by lists and tags sees the present all the same: two
+    /// reads reach two replicas, and the second may show less than the first.
+    pub replicas_differ: bool,
+    /// How long a secret deleted by force still stands as scheduled for deletion.
+    pub deletion_takes: Duration,
+    /// Whether `CreateSecret` without a value, repeated with its token, succeeds.
+    /// The documentation speaks of versions only, and such a secret has none.
+    pub empty_create_is_idempotent: bool,
+    /// How many items IAM puts on one page.
+    pub page_length: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lists_late: Duration::ZERO,
+            tags_late: Duration::ZERO,
+            login_late: Duration::ZERO,
+            replicas_differ: false,
+            deletion_takes: Duration::ZERO,
+            empty_create_is_idempotent: false,
+            page_length: None,
+        }
+    }
+}
+
+/// The state of one account.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// Virtual time since the world began, as of the latest call.
+    pub now: Duration,
+    pub options: Options,
+    pub iam: History<Iam>,
+    pub secrets: BTreeMap<String, Secret>,
+    pub repositories: BTreeSet<String>,
+    /// Users whose policy does not allow `codecommit:GitPush`.
+    pub without_git_push: BTreeSet<String>,
+    /// Action (or `*`) and a part of the resource's name.
+    pub denied: Vec<(String, String)>,
+    pub deliveries: Vec<Delivery>,
+    pub bucket_failures: Vec<BucketFailure>,
+    /// What no product would ask: the fake's own complaints.
+    pub complaints: Vec<String>,
+    pub random: Rng,
+    pub secrets_ever: Vec<String>,
+    reads: std::cell::Cell<usize>,
+}
+
+impl Aws {
+    pub fn new(options: Options, seed: u64) -> Self {
+        Self {
+            now: Duration::ZERO,
+            options,
+            iam: History::new(Iam::default()),
+            secrets: BTreeMap::new(),
+            repositories: BTreeSet::new(),
+            without_git_push: BTreeSet::new(),
+            denied: vec![],
+            deliveries: vec![],
+            bucket_failures: vec![],
+            complaints: vec![],
+            random: Rng::with_seed(seed),
+            secrets_ever: vec![],
+            reads: std::cell::Cell::new(0),
+        }
+    }
+
+    /// Carries out one call.
+    pub fn execute(&mut self, call: &Call, caller: &str) -> Answer {
+        let (action, resource) = call.action_and_resource();
+        let matches = |(denied, part): &(String, String)| {
+            (denied == "*" || *denied == action) && resource.contains(part.as_str())
+        };
+        if self.denied.iter().any(matches) {
+            return Answer::denied(call.service, &action, &resource);
+        }
+        secrets::purge(self);
+        let answer = match call.service {
+            Service::Iam => iam_api::answer(self, call, caller),
+            Service::SecretsManager => secrets::answer(self, call),
+            Service::CodeCommit => codecommit::answer(self, call),
+            Service::Git => codecommit::probe(self, call),
+            Service::ResponseBucket => response_bucket::answer(self, call),
+        };
+        answer.unwrap_or_else(|error| Answer::error(call.service, &error))
+    }
+
+    /// The user's CodeCommit credentials, as they really are.
+    pub fn credentials(&self, user: &str) -> Vec<Credential> {
+        let found = self.iam.latest().credentials(user, Some(CODECOMMIT));
+        found.map_or_else(|_| vec![], |found| found.into_iter().cloned().collect())
+    }
+
+    /// Whether CodeCommit would let this login in, now that all has spread.
+    pub fn login_works(&self, service_user_name: &str, password: &str) -> bool {
+        let login = self.iam.latest().login(service_user_name, password);
+        login.is_some()
+    }
+
+    /// The secret's value at AWSCURRENT.
+    pub fn current(&self, secret: &str) -> Option<&str> {
+        let secret = self.secrets.get(secret)?;
+        let version = secret.at_stage(secrets::CURRENT)?;
+        secret
+            .versions
+            .get(version)
+            .map(|version| version.value.text.as_str())
+    }
+
+    /// Issues a credential for a user without going through the product, as
+    /// somebody else would. Errors as IAM's.
+    pub fn issue(&mut self, user: &str, issued_by: &str) -> Result<Credential, AwsError> {
+        let now = self.now;
+        let random = &mut self.random;
+        let issued = self.iam.change(now, |iam| {
+            iam.issue(user, CODECOMMIT, issued_by, now, random)
+        })?;
+        self.remember_secret(&issued.password);
+        Ok(issued)
+    }
+
+    pub fn remember_secret(&mut self, secret: &str) {
+        self.secrets_ever.push(secret.to_owned());
+    }
+
+    /// How late this read is.
+    pub fn lateness(&self, late: Duration) -> Duration {
+        self.reads.set(self.reads.get() + 1);
+        if self.options.replicas_differ && self.reads.get() % 2 == 1 {
+            return Duration::ZERO;
+        }
+        late
+    }
+
+    pub fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(START) + self.now
+    }
+
+    /// Seconds since 1970, as the JSON services give times.
+    pub fn seconds(at: Duration) -> f64 {
+        (Duration::from_secs(START) + at).as_secs_f64()
+    }
+
+    /// ISO 8601 to the second, as IAM gives times.
+    pub fn date(at: Duration) -> String {
+        let whole = Duration::from_secs(START).as_secs() + at.as_secs();
+        DateTime::from_secs(whole.try_into().expect("before the year 292 billion"))
+            .fmt(Format::DateTime)
+            .expect("a date that can be written")
+    }
+
+    /// Answers as AWS does, and remembers that the fake has a hole: a panic
+    /// here would only reach the product's own guard.
+    pub fn unknown_operation(&mut self, service: &str, operation: &str) -> AwsError {
+        self.complaints
+            .push(format!("the fake does not know {service}:{operation}"));
+        AwsError::new(400, "InvalidAction", format!("no operation {operation}"))
+    }
+}

@@ -1,0 +1,38 @@
+//! SDK clients over a connector, as the product makes them.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
+use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+
+/// What `aws_config` would load, without the network and the environment.
+pub fn sdk_config(connector: SharedHttpConnector) -> SdkConfig {
+    let credentials = Credentials::new("AKIDEXAMPLE", "not-a-real-key", None, None, "tests");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .sleep_impl(TokioSleep::new())
+        .retry_config(RetryConfig::standard())
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .build()
+}
+
+/// One client for each service.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    pub iam: aws_sdk_iam::Client,
+    pub secrets: aws_sdk_secretsmanager::Client,
+    pub codecommit: aws_sdk_codecommit::Client,
+}
+
+impl Clients {
+    pub fn over(connector: SharedHttpConnector) -> Self {
+        let config = sdk_config(connector);
+        Self {
+            iam: aws_sdk_iam::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+            codecommit: aws_sdk_codecommit::Client::new(&config),
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Trying every order in which concurrent callers' calls can run: a run follows
+//! a list of choices, notes where it had a choice, and the next run takes the
+//! next one, depth first. Runs are deterministic under tokio's paused clock.
+
+use std::{
+    cell::Cell,
+    future::{Future, pending},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::{sync::Notify, time};
+
+use super::gate::{Gate, GatedCall};
+
+/// Nothing moves for so long only when every caller waits for what never comes.
+const STUCK: Duration = Duration::from_secs(24 * 3600);
+
+/// What an exploration came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explored {
+    /// Runs that went through to the end.
+    pub runs: usize,
+    /// Runs given up as the same as an earlier one (see [`explore_reduced`]).
+    pub repeated: usize,
+    /// False when the limit ended it.
+    pub complete: bool,
+}
+
+/// Runs `run` once for every order of its callers' calls, at most `limit` times.
+///
+/// Each run needs a world of its own that obeys the schedule, and hands its
+/// callers' work to [`Schedule::both`] or [`Schedule::all`]. When a run panics
+/// its schedule is printed.
+pub fn explore<R>(limit: usize, run: impl FnMut(Schedule) -> R) -> Explored
+where
+    R: Future<Output = ()>,
+{
+    search(limit, Rules::default(), run)
+}
+
+/// As [`explore`], and up to `holds` times in a run a call that waits may also
+/// be held back until a caller that sleeps has woken and calls: a slow network
+/// against a short sleep.
+pub fn explore_with_holds<R>(limit: usize, holds: usize, run: impl FnMut(Schedule) -> R) -> Explored
+where
+    R: Future<Output = ()>,
+{
+    let reduced = false;
+    search(limit, Rules { holds, reduced }, run)
+}
+
+/// As [`explore_with_holds`], leaving out orders that differ from one that is
+/// tried only by swapping neighbours of which one is a read that cannot see the
+/// other (sleep sets, Godefroid 1996). Every order of changes is tried, and
+/// every read before and after each change that it can see.
+pub fn explore_reduced<R>(limit: usize, holds: usize, run: impl FnMut(Schedule) -> R) -> Explored
+where
+    R: Future<Output = ()>,
+{
+    let reduced = true;
+    search(limit, Rules { holds, reduced }, run)
+}
+
+/// Runs one future under a paused clock, outside of `#[tokio::test]`.
+pub fn paused<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime
+        .expect("a runtime without I/O needs nothing")
+        .block_on(work)
+}
+
+fn search<R>(limit: usize, rules: Rules, mut run: impl FnMut(Schedule) -> R) -> Explored
+where
+    R: Future<Output = ()>,
+{
+    let mut explored = Explored {
+        runs: 0,
+        repeated: 0,
+        complete: false,
+    };
+    let mut choices = vec![];
+    while explored.runs + explored.repeated < limit {
+        let schedule = Schedule::new(choices, rules);
+        // An SDK call's future is large; on the heap, many fit a test's stack.
+        let work = Box::pin(run(schedule.clone()));
+        let finished = catch_unwind(AssertUnwindSafe(|| {
+            paused(async {
+                tokio::select! {
+                    biased;
+                    () = work => true,
+                    () = schedule.shared.given_up.notified() => false,
+                }
+            })
+        }));
+        match finished {
+            Ok(true) => explored.runs += 1,
+            Ok(false) => explored.repeated += 1,
+            Err(panic) => {
+                eprintln!("the run failed under this schedule:\n{}", schedule.told());
+                resume_unwind(panic);
+            }
+        }
+        match schedule.next() {
+            Some(next) => choices = next,
+            None => {
+                explored.complete = true;
+                break;
+            }
+        }
+    }
+    explored
+}
+
+#[derive(Clone, Copy, Default)]
+struct Rules {
+    holds: usize,
+    reduced: bool,
+}
+
+/// One order of calls, as far as it is decided.
+#[derive(Clone)]
+pub struct Schedule {
+    gate: Gate,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    choices: Vec<usize>,
+    rules: Rules,
+    given_up: Notify,
+    course: Mutex<Course>,
+}
+
+#[derive(Default)]
+struct Course {
+    /// Each point where there was a choice: what was taken, of how many.
+    taken: Vec<(usize, usize)>,
+    /// What would only repeat an earlier run if it came next.
+    asleep: Vec<GatedCall>,
+    holds: usize,
+    told: Vec<String>,
+}
+
+enum Step {
+    Go(GatedCall),
+    Hold,
+}
+
+impl Schedule {
+    fn new(choices: Vec<usize>, rules: Rules) -> Self {
+        Self {
+            gate: Gate::default(),
+            shared: Arc::new(Shared {
+                choices,
+                rules,
+                given_up: Notify::new(),
+                course: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The gate that a world's calls pass.
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
+    /// Runs two callers' work at once, call by call in this schedule's order.
+    /// Calls before and after pass freely.
+    pub async fn both<A, B>(
+        &self,
+        one: impl Future<Output = A>,
+        other: impl Future<Output = B>,
+    ) -> (A, B) {
+        let running = Cell::new(2);
+        self.conducted(&running, async {
+            tokio::join!(self.part(&running, one), self.part(&running, other))
+        })
+        .await
+    }
+
+    /// As [`Schedule::both`] for any number of callers.
+    pub async fn all<T>(&self, works: Vec<impl Future<Output = T>>) -> Vec<T> {
+        let running = Cell::new(works.len());
+        let mut parts: Vec<_> = works
+            .into_iter()
+            .map(|work| (Box::pin(self.part(&running, work)), None))
+            .collect();
+        let work = std::future::poll_fn(|context| {
+            for (part, result) in &mut parts {
+                if result.is_none()
+                    && let std::task::Poll::Ready(value) = part.as_mut().poll(context)
+                {
+                    *result = Some(value);
+                }
+            }
+            match parts.iter().all(|(_, result)| result.is_some()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        });
+        self.conducted(&running, work).await;
+        parts.into_iter().filter_map(|(_, result)| result).collect()
+    }
+
+    /// What ran, in order, and the choices that lead there.
+    pub fn told(&self) -> String {
+        let course = self.course();
+        let choices: Vec<usize> = course.taken.iter().map(|(taken, _)| *taken).collect();
+        format!("choices {choices:?}\n{}", course.told.join("\n"))
+    }
+
+    async fn part<T>(&self, running: &Cell<usize>, work: impl Future<Output = T>) -> T {
+        let result = Box::pin(work).await;
+        running.set(running.get() - 1);
+        self.gate.has_moved();
+        result
+    }
+
+    async fn conducted<T>(&self, running: &Cell<usize>, work: impl Future<Output = T>) -> T {
+        self.gate.close();
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            () = self.conduct(running) => unreachable!("a conductor never stops by itself"),
+        };
+        self.gate.open();
+        result
+    }
+
+    async fn conduct(&self, running: &Cell<usize>) {
+        loop {
+            while self.gate.waiting().is_empty() {
+                let moved = time::timeout(STUCK, self.gate.movement()).await;
+                assert!(moved.is_ok(), "every caller waits for what never comes");
+            }
+            // The paused clock moves only when nothing else can: when this is
+            // over, everybody waits at the gate or for a later time.
+            time::sleep(Duration::from_millis(1)).await;
+            let waiting = self.gate.waiting();
+            if waiting.is_empty() {
+                continue;
+            }
+            match self.decide(waiting, running.get()) {
+                Some(Step::Go(call)) => self.gate.let_go(&call),
+                Some(Step::Hold) => self.hold(running).await,
+                None => {
+                    self.shared.given_up.notify_one();
+                    pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    /// Lets time pass until somebody calls or finishes.
+    async fn hold(&self, running: &Cell<usize>) {
+        let before = (self.gate.arrivals(), running.get());
+        while (self.gate.arrivals(), running.get()) == before {
+            if time::timeout(STUCK, self.gate.movement()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn decide(&self, waiting: Vec<GatedCall>, running: usize) -> Option<Step> {
+        let rules = self.shared.rules;
+        let mut course = self.course();
+        let mut callers: Vec<_> = waiting.iter().map(|call| call.caller.clone()).collect();
+        callers.dedup();
+        let may_hold = course.holds < rules.holds && callers.len() < running;
+        let mut awake = waiting;
+        awake.retain(|call| !course.asleep.contains(call));
+        let options = awake.len() + usize::from(may_hold);
+        let taken = match options {
+            0 => return None,
+            1 => 0,
+            _ => {
+                let at = course.taken.len();
+                let taken = self.shared.choices.get(at).copied().unwrap_or(0);
+                assert!(
+                    taken < options,
+                    "a run that repeats another found another world"
+                );
+                course.taken.push((taken, options));
+                taken
+            }
+        };
+        if taken == awake.len() {
+            course.holds += 1;
+            course.told.push("  (time passes)".into());
+            return Some(Step::Hold);
+        }
+        let next = awake[taken].clone();
+        if rules.reduced {
+            // What could have come before and was tried so in an earlier run
+            // need not come right after something that it commutes with.
+            course.asleep.extend(awake.drain(..taken));
+            course.asleep.retain(|call| call.commutes_with(&next));
+        }
+        let told = format!("  {} {}:{}", next.caller, next.service, next.operation);
+        course.told.push(told);
+        Some(Step::Go(next))
+    }
+
+    /// The choices of the next run, depth first; None when all are made.
+    fn next(&self) -> Option<Vec<usize>> {
+        let course = self.course();
+        let last = course
+            .taken
+            .iter()
+            .rposition(|(taken, options)| taken + 1 < *options)?;
+        let mut choices: Vec<usize> = course.taken[..=last]
+            .iter()
+            .map(|(taken, _)| *taken)
+            .collect();
+        choices[last] += 1;
+        Some(choices)
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.shared.course.lock().expect("no panic under this lock")
+    }
+}

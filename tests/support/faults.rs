@@ -1,0 +1,79 @@
+//! What may go wrong with one call. A fault strikes once.
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Never arrives; the caller sees a connection error at once, as with a
+    /// reset connection. Most losses look like this, and an SDK that gives up
+    /// waiting turns a silent one into much the same error.
+    RequestLost,
+    /// Arrives, is executed, and the connection breaks before the answer.
+    AnswerLost,
+    /// Never arrives, and nothing ever tells the caller: only its own timeout.
+    RequestHangs,
+    /// Executed, and the answer never comes: only the caller's own timeout.
+    AnswerHangs,
+    /// Not executed, answered with the service's internal error.
+    InternalError500,
+    /// Not executed, answered with the service's own way to say "too fast".
+    Throttled,
+    /// The caller is gone before the call is executed.
+    KilledBefore,
+    /// The call is executed, and the caller is gone before it hears of it.
+    KilledAfter,
+}
+
+impl FaultKind {
+    /// The six that every schedule of single faults goes through.
+    pub const EACH: [Self; 6] = [
+        Self::RequestLost,
+        Self::AnswerLost,
+        Self::InternalError500,
+        Self::Throttled,
+        Self::KilledBefore,
+        Self::KilledAfter,
+    ];
+
+    /// The losses that only the caller's own timeout can end.
+    pub const SILENT: [Self; 2] = [Self::RequestHangs, Self::AnswerHangs];
+
+    /// Whether the call takes effect all the same.
+    pub fn executes(self) -> bool {
+        matches!(
+            self,
+            Self::AnswerLost | Self::AnswerHangs | Self::KilledAfter
+        )
+    }
+}
+
+/// Which call of a caller fails, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub at: At,
+    pub kind: FaultKind,
+}
+
+/// Calls count from 0, with all attempts of the SDK, PUTs and probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    Call(usize),
+    Operation(String, usize),
+}
+
+impl Fault {
+    /// Strikes the caller's call of this index, whatever it is.
+    pub fn at(call: usize, kind: FaultKind) -> Self {
+        Self {
+            at: At::Call(call),
+            kind,
+        }
+    }
+
+    /// Strikes the caller's call of this operation with this index among them.
+    pub fn on(operation: &str, index: usize, kind: FaultKind) -> Self {
+        Self {
+            at: At::Operation(operation.to_owned(), index),
+            kind,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Where calls wait until the schedule lets them go.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::{Notify, oneshot};
+
+use super::request::{Call, Service};
+
+/// Open until a schedule closes it.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    state: Arc<Mutex<State>>,
+    moved: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    arrivals: usize,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    call: GatedCall,
+    go: oneshot::Sender<()>,
+}
+
+/// A call as a schedule sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatedCall {
+    pub caller: String,
+    pub index: usize,
+    pub service: Service,
+    pub operation: String,
+    pub reads: bool,
+}
+
+impl GatedCall {
+    /// Whether the two, next to each other, leave the same states behind in
+    /// either order. Two changes never count as such, whatever they change:
+    /// what holds at every instant must hold between them in both orders.
+    pub fn commutes_with(&self, other: &Self) -> bool {
+        let same_matter = self.matter() == other.matter();
+        self.caller != other.caller && (self.reads || other.reads) && {
+            (self.reads && other.reads) || !same_matter
+        }
+    }
+
+    /// git's answer depends on IAM's state alone: tests don't make repositories
+    /// while calls run.
+    fn matter(&self) -> Service {
+        match self.service {
+            Service::Git => Service::Iam,
+            service => service,
+        }
+    }
+}
+
+impl Gate {
+    /// Waits until the schedule lets this call go.
+    pub async fn pass(&self, caller: &str, index: usize, call: &Call) {
+        let gated = GatedCall {
+            caller: caller.to_owned(),
+            index,
+            service: call.service,
+            operation: call.operation.clone(),
+            reads: call.reads(),
+        };
+        let (go, going) = oneshot::channel();
+        {
+            let mut state = self.state();
+            if !state.closed {
+                return;
+            }
+            state.arrivals += 1;
+            state.waiting.push(Waiting {
+                call: gated.clone(),
+                go,
+            });
+            // In an order that depends on the calls alone.
+            state.waiting.sort_by(|a, b| {
+                (&a.call.caller, a.call.index).cmp(&(&b.call.caller, b.call.index))
+            });
+        }
+        self.moved.notify_one();
+        let _leave = Leave {
+            gate: self,
+            call: gated,
+        };
+        // Opening the gate drops the senders, which lets everybody go.
+        let _ = going.await;
+    }
+
+    pub fn close(&self) {
+        self.state().closed = true;
+    }
+
+    pub fn open(&self) {
+        let mut state = self.state();
+        state.closed = false;
+        state.waiting.clear();
+    }
+
+    pub fn waiting(&self) -> Vec<GatedCall> {
+        let state = self.state();
+        state.waiting.iter().map(|one| one.call.clone()).collect()
+    }
+
+    pub fn let_go(&self, call: &GatedCall) {
+        let mut state = self.state();
+        if let Some(found) = state.waiting.iter().position(|one| one.call == *call) {
+            // A caller that has just given up waiting is no error.
+            let _ = state.waiting.remove(found).go.send(());
+        }
+    }
+
+    pub fn arrivals(&self) -> usize {
+        self.state().arrivals
+    }
+
+    /// Waits until a call has arrived or a caller has finished.
+    pub async fn movement(&self) {
+        self.moved.notified().await;
+    }
+
+    pub fn has_moved(&self) {
+        self.moved.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic under this lock")
+    }
+}
+
+/// Takes a call away from the gate whose caller has stopped waiting.
+struct Leave<'a> {
+    gate: &'a Gate,
+    call: GatedCall,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.gate
+            .state()
+            .waiting
+            .retain(|one| one.call != self.call);
+    }
+}

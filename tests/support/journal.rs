@@ -1,0 +1,46 @@
+//! What was called, by whom, and what became of it. No secret stands here.
+
+use serde_json::{Map, Value};
+use std::{fmt, time::Duration};
+
+use super::request::Service;
+
+/// One call, in the order in which AWS met them.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub sequence: usize,
+    pub caller: String,
+    /// The index of this call among the caller's.
+    pub index: usize,
+    pub service: Service,
+    pub operation: String,
+    /// The parameters without those that hold secrets.
+    pub params: Map<String, Value>,
+    /// Virtual time since the world began.
+    pub at: Duration,
+    /// Whether the service carried it out (an error of the service's own rules
+    /// counts: it came from looking at the state).
+    pub executed: bool,
+    /// The status that reached the caller, if one did.
+    pub answered: Option<u16>,
+    /// The error's code, or what became of the connection; `ok` otherwise.
+    pub outcome: String,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:>3} {:>9.3}s {}#{} {}:{} {} -> {}{}",
+            self.sequence,
+            self.at.as_secs_f64(),
+            self.caller,
+            self.index,
+            self.service,
+            self.operation,
+            Value::Object(self.params.clone()),
+            self.outcome,
+            if self.executed { "" } else { " (not executed)" }
+        )
+    }
+}

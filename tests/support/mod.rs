@@ -1,0 +1,65 @@
+//! An AWS in this process, for tests of whole lifecycles: stateful, strict
+//! where AWS is strict, late where AWS is late, and able to lose, refuse or
+//! interrupt any call.
+//!
+//! Every byte that the product sends leaves through one HTTP connector. A test
+//! hands it the connector of a [`Caller`] and so sees each attempt of the SDK,
+//! the answer to CloudFormation, and the proof that a login can push.
+//!
+//! ```ignore
+//! let world = World::new();
+//! world.user("mirror");
+//! world.inject("first delivery", Fault::on("CreateServiceSpecificCredential", 0, AnswerLost));
+//! let caller = world.caller("first delivery");
+//! let run = caller.run(provider_over(caller.connector()).answer(&event)).await;
+//! assert_eq!(world.count("CreateServiceSpecificCredential"), 1);
+//! world.assert_unbroken();
+//! ```
+
+// Each test binary includes this whole module and uses a part of it.
+#![allow(dead_code, unused_imports)]
+
+/// Errors and answers in the three forms that AWS speaks.
+pub mod answer;
+/// What AWS holds, apart from how it is asked.
+pub mod aws;
+/// SDK clients over a connector.
+pub mod clients;
+/// CodeCommit's API and the git address behind it.
+pub mod codecommit;
+/// Trying every order in which concurrent callers' calls can run.
+pub mod explore;
+/// What may go wrong with one call.
+pub mod faults;
+/// Where calls wait until the schedule lets them go.
+pub mod gate;
+/// IAM's users, tags and service-specific credentials.
+pub mod iam;
+/// IAM's XML.
+pub mod iam_api;
+/// What was called, by whom, and what became of it.
+pub mod journal;
+/// Reads that show an earlier state.
+pub mod lateness;
+/// What was sent, decoded.
+pub mod request;
+/// The bucket behind a custom resource's `ResponseURL`.
+pub mod response_bucket;
+/// Secrets Manager's versions and their staging labels.
+pub mod secret_versions;
+/// Secrets Manager's secrets: made, described, tagged, deleted.
+pub mod secrets;
+/// What AWS accepts as a tag.
+pub mod tags;
+/// The way of one call: gate, fault, execution, journal.
+pub mod wire;
+/// The handle that tests hold.
+pub mod world;
+
+pub use aws::{Aws, Options};
+pub use explore::{Explored, Schedule, explore, explore_reduced, explore_with_holds};
+pub use faults::{Fault, FaultKind};
+pub use journal::Entry;
+pub use response_bucket::{BucketFailure, Delivery};
+pub use wire::{Caller, Line, Run};
+pub use world::World;

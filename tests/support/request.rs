@@ -1,0 +1,237 @@
+//! What was sent, decoded: which service, which operation, with what.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// Who answers at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    Iam,
+    SecretsManager,
+    CodeCommit,
+    /// CodeCommit's git address.
+    Git,
+    /// The bucket that CloudFormation's `ResponseURL` points at.
+    ResponseBucket,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Iam => "iam",
+            Self::SecretsManager => "secretsmanager",
+            Self::CodeCommit => "codecommit",
+            Self::Git => "git",
+            Self::ResponseBucket => "response-bucket",
+        })
+    }
+}
+
+/// One call, as the service understands it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub service: Service,
+    /// The API's operation; `GitPush` for the probe and `PutResponse` for the
+    /// answer to CloudFormation, which have no operation's name.
+    pub operation: String,
+    pub params: Map<String, Value>,
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Call {
+    /// Decodes a request, or says why no service would know what to do with it.
+    pub fn decode(request: &HttpRequest) -> Result<Self, String> {
+        let url = request.uri().to_owned();
+        let body = request
+            .body()
+            .bytes()
+            .ok_or("a body that is streamed")?
+            .to_vec();
+        let headers: Vec<(String, String)> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let header = |name: &str| find_header(&headers, name).unwrap_or_default().to_owned();
+        let (service, rest) = address(&url)?;
+        let (operation, params) = match service {
+            Service::Iam => {
+                let mut form = form(&String::from_utf8_lossy(&body));
+                let action = form.remove("Action");
+                let action = action.as_ref().and_then(Value::as_str).unwrap_or_default();
+                (action.to_owned(), form)
+            }
+            Service::SecretsManager | Service::CodeCommit => {
+                let target = header("x-amz-target");
+                let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+                let params = serde_json::from_slice(&body)
+                    .map_err(|error| format!("a body that is no JSON object: {error}"))?;
+                (operation, params)
+            }
+            Service::Git => {
+                let repository = rest
+                    .strip_prefix("/v1/repos/")
+                    .and_then(|rest| rest.strip_suffix("/info/refs?service=git-receive-pack"))
+                    .ok_or_else(|| format!("no address of a git push: {rest}"))?;
+                let mut params = Map::new();
+                params.insert("repository".into(), repository.into());
+                ("GitPush".into(), params)
+            }
+            Service::ResponseBucket => ("PutResponse".into(), Map::new()),
+        };
+        if matches!(
+            service,
+            Service::Iam | Service::SecretsManager | Service::CodeCommit
+        ) && !header("authorization").starts_with("AWS4-HMAC-SHA256 ")
+        {
+            return Err(format!("{operation} is not signed"));
+        }
+        Ok(Self {
+            service,
+            operation,
+            params,
+            method: request.method().to_owned(),
+            url,
+            headers,
+            body,
+        })
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.params.get(name).and_then(Value::as_str)
+    }
+
+    /// A parameter that a service needs; empty when it is missing, which no
+    /// rule accepts.
+    pub fn needed(&self, name: &str) -> &str {
+        self.text(name).unwrap_or_default()
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        self.params.get(name).and_then(Value::as_bool) == Some(true)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        find_header(&self.headers, name)
+    }
+
+    /// The members of a list in the query protocol: `Tags.member.1.Key` and on.
+    pub fn members(&self, list: &str, field: &str) -> Vec<&str> {
+        (1..)
+            .map_while(|index| self.text(&format!("{list}.member.{index}{field}")))
+            .collect()
+    }
+
+    /// The strings of a JSON list.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        let items = self.params.get(name).and_then(Value::as_array);
+        items
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// Whether it only asks.
+    pub fn reads(&self) -> bool {
+        matches!(self.service, Service::Git)
+            || ["Get", "List", "Describe"]
+                .iter()
+                .any(|verb| self.operation.starts_with(verb))
+    }
+
+    /// The IAM action that allows it, and on what.
+    pub fn action_and_resource(&self) -> (String, String) {
+        let resource = match self.service {
+            Service::Iam => format!("arn:aws:iam::123456789012:user/{}", self.needed("UserName")),
+            Service::SecretsManager => self
+                .text("SecretId")
+                .or_else(|| self.text("Name"))
+                .unwrap_or_default()
+                .to_owned(),
+            Service::CodeCommit => format!(
+                "arn:aws:codecommit:eu-central-1:123456789012:{}",
+                self.needed("repositoryName")
+            ),
+            Service::Git => self.needed("repository").to_owned(),
+            Service::ResponseBucket => self.path().to_owned(),
+        };
+        (format!("{}:{}", self.service, self.operation), resource)
+    }
+
+    /// The parameters that a journal may show.
+    pub fn shown(&self) -> Map<String, Value> {
+        let mut params = self.params.clone();
+        params.retain(|name, _| !matches!(name.as_str(), "SecretString" | "SecretBinary"));
+        params.remove("Version");
+        if self.service == Service::ResponseBucket {
+            params.insert("path".into(), self.path().into());
+        }
+        params
+    }
+
+    fn path(&self) -> &str {
+        let start = self.url.find("//").map_or(0, |found| found + 2);
+        let rest = &self.url[start..];
+        let rest = rest.find('/').map_or("", |found| &rest[found..]);
+        rest.split('?').next().unwrap_or_default()
+    }
+}
+
+fn find_header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers
+        .iter()
+        .find(|(header, _)| header.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
+}
+
+/// Who answers at this address, and what stands behind the host.
+fn address(url: &str) -> Result<(Service, &str), String> {
+    let rest = url
+        .strip_prefix("https://")
+        .ok_or_else(|| format!("not https: {url}"))?;
+    let (host, _) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
+    let service = match host {
+        "iam.amazonaws.com" => Service::Iam,
+        "secretsmanager.eu-central-1.amazonaws.com" => Service::SecretsManager,
+        "codecommit.eu-central-1.amazonaws.com" => Service::CodeCommit,
+        "git-codecommit.eu-central-1.amazonaws.com" => Service::Git,
+        "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com" => {
+            Service::ResponseBucket
+        }
+        _ => return Err(format!("nobody answers at {host}")),
+    };
+    Ok((service, &rest[host.len()..]))
+}
+
+/// Decodes `application/x-www-form-urlencoded`.
+pub fn form(encoded: &str) -> Map<String, Value> {
+    encoded
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (unescaped(name), unescaped(value).into()))
+        .collect()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = (first == b'%' && tail.len() >= 2)
+            .then(|| std::str::from_utf8(&tail[..2]).ok())
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        rest = if let Some(byte) = hex {
+            bytes.push(byte);
+            &tail[2..]
+        } else {
+            bytes.push(if first == b'+' { b' ' } else { first });
+            tail
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,236 @@
+//! Secrets Manager's versions and their staging labels. Sentences in quotation
+//! marks are from the API reference.
+
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    answer::AwsError,
+    aws::Aws,
+    request::Call,
+    secrets::{
+        CURRENT, PREVIOUS, Secret, find_live, find_live_mut, invalid_parameter, invalid_request,
+        named, not_found,
+    },
+};
+
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub value: Content,
+    pub stages: BTreeSet<String>,
+    pub created: Duration,
+}
+
+/// What a version holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    pub text: String,
+    /// Whether it came as `SecretBinary` (then the text is base64).
+    pub binary: bool,
+}
+
+impl Content {
+    pub fn sent_with(call: &Call) -> Option<Self> {
+        let part = |name: &str, binary| {
+            let text = call.text(name)?.to_owned();
+            Some(Self { text, binary })
+        };
+        part("SecretString", false).or_else(|| part("SecretBinary", true))
+    }
+}
+
+/// The request's token, which becomes the version's id: 32 to 64 characters.
+pub fn token(call: &Call) -> Result<&str, AwsError> {
+    let token = call.text("ClientRequestToken").ok_or_else(|| {
+        invalid_request(
+            "You must provide a ClientRequestToken value. We recommend a UUID-type value.",
+        )
+    })?;
+    if !(32..=64).contains(&token.len()) {
+        return Err(invalid_parameter(
+            "ClientRequestToken must be 32-64 characters long.",
+        ));
+    }
+    Ok(token)
+}
+
+pub fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+    let secret = find_live(aws, call)?;
+    let stage = call.text("VersionStage");
+    let id = match call.text("VersionId") {
+        Some(id) => id,
+        None => {
+            let stage = stage.unwrap_or(CURRENT);
+            let missing = format!(
+                "Secrets Manager can't find the specified secret value for staging label: {stage}"
+            );
+            secret.at_stage(stage).ok_or_else(|| not_found(missing))?
+        }
+    };
+    let missing = || {
+        not_found(format!(
+            "Secrets Manager can't find the specified secret value for VersionId: {id}"
+        ))
+    };
+    // A version without labels is deprecated, and can still be read by its id
+    // until Secrets Manager removes it, which it does not do within a day.
+    let version = secret.versions.get(id).ok_or_else(missing)?;
+    if stage.is_some_and(|stage| !version.stages.contains(stage)) {
+        return Err(invalid_request(
+            "You provided a VersionStage that is not associated to the provided VersionId.",
+        ));
+    }
+    let mut body = named(secret, Some(id));
+    body["VersionStages"] = json!(version.stages);
+    body["CreatedDate"] = json!(Aws::seconds(version.created));
+    let field = match version.value.binary {
+        true => "SecretBinary",
+        false => "SecretString",
+    };
+    body[field] = json!(version.value.text);
+    Ok(body)
+}
+
+pub fn put(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+    let token = token(call)?;
+    let content = Content::sent_with(call)
+        .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
+    let stages = call.list("VersionStages");
+    if call.params.contains_key("VersionStages") && stages.is_empty() {
+        return Err(invalid_parameter(
+            "VersionStages must have at least one member.",
+        ));
+    }
+    // "If you don't include VersionStages, then Secrets Manager automatically
+    // moves the staging label AWSCURRENT to this version."
+    let stages = if stages.is_empty() {
+        vec![CURRENT]
+    } else {
+        stages
+    };
+    let now = aws.now;
+    let secret = find_live_mut(aws, call)?;
+    add_once(secret, token, content, &stages, now)?;
+    let mut body = named(secret, Some(token));
+    body["VersionStages"] = json!(secret.versions[token].stages);
+    Ok(body)
+}
+
+/// "If you call this operation with a ClientRequestToken that matches an
+/// existing version's VersionId, and you specify the same secret data, the
+/// operation succeeds but does nothing. However, if the secret data is
+/// different, then the operation fails".
+pub fn add_once(
+    secret: &mut Secret,
+    token: &str,
+    content: Content,
+    stages: &[&str],
+    now: Duration,
+) -> Result<(), AwsError> {
+    match secret.versions.get(token) {
+        Some(version) if version.value == content => {}
+        Some(_) => return Err(token_in_use(token, secret)),
+        None => add(secret, token, content, stages, now),
+    }
+    Ok(())
+}
+
+/// Adds a version and moves labels to it.
+pub fn add(secret: &mut Secret, token: &str, value: Content, stages: &[&str], now: Duration) {
+    let first = secret.versions.is_empty();
+    let version = Version {
+        value,
+        stages: BTreeSet::new(),
+        created: now,
+    };
+    secret.versions.insert(token.to_owned(), version);
+    for stage in stages {
+        attach(&mut secret.versions, token, stage);
+    }
+    // "If this operation creates the first version for the secret, then Secrets
+    // Manager automatically attaches the staging label AWSCURRENT to it."
+    if first {
+        attach(&mut secret.versions, token, CURRENT);
+    }
+    secret.changed = now;
+}
+
+/// "Each staging label can be attached to only one version at a time."
+fn attach(versions: &mut BTreeMap<String, Version>, id: &str, stage: &str) {
+    let holder = detach(versions, stage);
+    if let Some(version) = versions.get_mut(id) {
+        version.stages.insert(stage.to_owned());
+    }
+    // "Whenever you move AWSCURRENT, Secrets Manager automatically moves the
+    // label AWSPREVIOUS to the version that AWSCURRENT was removed from."
+    if let (CURRENT, Some(holder)) = (stage, holder.filter(|holder| holder != id)) {
+        attach(versions, &holder, PREVIOUS);
+    }
+}
+
+fn detach(versions: &mut BTreeMap<String, Version>, stage: &str) -> Option<String> {
+    versions
+        .iter_mut()
+        .find_map(|(id, version)| version.stages.remove(stage).then(|| id.clone()))
+}
+
+/// "If the label is attached and you either do not specify [RemoveFromVersionId],
+/// or the version ID does not match, then the operation fails."
+pub fn move_stage(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+    let stage = call.needed("VersionStage");
+    let to = call.text("MoveToVersionId");
+    let from = call.text("RemoveFromVersionId");
+    let now = aws.now;
+    let secret = find_live_mut(aws, call)?;
+    for version in to.iter().chain(&from) {
+        // ResourceNotFoundException is what the reference lists for "the
+        // resource that you asked for"; the text is recorded nowhere.
+        if !secret.versions.contains_key(*version) {
+            return Err(not_found(format!(
+                "Secrets Manager can't find the specified secret value for VersionId: {version}"
+            )));
+        }
+    }
+    let holder = secret.at_stage(stage).map(str::to_owned);
+    match (holder.as_deref(), from) {
+        (Some(holder), None) if to != Some(holder) => {
+            return Err(invalid_parameter(&format!(
+                "The parameter RemoveFromVersionId can't be empty. Staging label {stage} is currently \
+                 attached to version {holder}, so you must explicitly reference that version in \
+                 RemoveFromVersionId."
+            )));
+        }
+        (holder, Some(from)) if holder != Some(from) => {
+            return Err(invalid_parameter(&format!(
+                "When you move staging label {stage}, if you specify RemoveFromVersionId, it must be \
+                 set to the version that currently has the staging label {stage}."
+            )));
+        }
+        _ => {}
+    }
+    match to {
+        Some(to) => attach(&mut secret.versions, to, stage),
+        None if stage == CURRENT => {
+            return Err(invalid_parameter(
+                "You can't remove the staging label AWSCURRENT without moving it to another version.",
+            ));
+        }
+        None => drop(detach(&mut secret.versions, stage)),
+    }
+    // A version has no AWSPREVIOUS and AWSCURRENT at once: moving back leaves
+    // the label with the one that AWSCURRENT came from.
+    secret.changed = now;
+    Ok(named(secret, None))
+}
+
+pub fn token_in_use(token: &str, secret: &Secret) -> AwsError {
+    let message = format!(
+        "You can't use ClientRequestToken {token} because that value is already in use for a version \
+         of secret {}.",
+        secret.arn
+    );
+    AwsError::new(400, "ResourceExistsException", message)
+}

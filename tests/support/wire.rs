@@ -1,0 +1,179 @@
+//! The way of one call: through the gate, past the faults, to the service, into
+//! the journal. And who calls.
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector},
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+};
+use std::{
+    fmt,
+    future::{Future, pending},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::Notify;
+
+use super::{answer::Answer, request::Call, world::World};
+
+/// One running copy of the product: its name in journals and schedules, and
+/// whether it lives. A redelivery is a new caller, as Lambda's would be.
+#[derive(Clone)]
+pub struct Caller {
+    world: World,
+    name: Arc<str>,
+    life: Arc<Life>,
+}
+
+#[derive(Default)]
+struct Life {
+    over: AtomicBool,
+    ended: Notify,
+}
+
+/// What became of a caller's work.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Run<T> {
+    Finished(T),
+    /// A fault ended it, as the end of its sandbox would.
+    Killed,
+}
+
+impl<T> Run<T> {
+    pub fn finished(self) -> Option<T> {
+        match self {
+            Self::Finished(result) => Some(result),
+            Self::Killed => None,
+        }
+    }
+}
+
+/// What became of a call, for the caller's connection.
+pub enum Fate {
+    Answered(Answer),
+    /// The connection breaks: the caller cannot know whether it was executed.
+    Broken,
+    /// Nothing ever comes back.
+    Silent,
+    /// The caller dies here.
+    Fatal,
+}
+
+impl Caller {
+    pub fn new(world: &World, name: &str) -> Self {
+        Self {
+            world: world.clone(),
+            name: name.into(),
+            life: Arc::default(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the product sends through.
+    pub fn connector(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+
+    /// Runs work until it finishes or a fault kills it; a killed one is dropped
+    /// where it stands.
+    pub async fn run<T>(&self, work: impl Future<Output = T>) -> Run<T> {
+        tokio::select! {
+            biased;
+            () = self.killed() => Run::Killed,
+            // On the heap: an SDK call's future is large.
+            result = Box::pin(work) => Run::Finished(result),
+        }
+    }
+
+    /// Waits for a fault that kills this caller.
+    pub async fn killed(&self) {
+        while self.is_alive() {
+            self.life.ended.notified().await;
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        !self.life.over.load(Ordering::SeqCst)
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        // Work that a dead caller has spawned must not outlive it.
+        if !self.is_alive() {
+            return pending().await;
+        }
+        let call = Call::decode(&request).map_err(|reason| {
+            self.world.complain(&reason);
+            ConnectorError::other(reason.into(), None)
+        })?;
+        let index = self.world.number(&self.name, &call);
+        if let Some(gate) = self.world.gate() {
+            gate.pass(&self.name, index, &call).await;
+        }
+        if !self.is_alive() {
+            return pending().await;
+        }
+        match self.world.meet(&self.name, index, &call) {
+            Fate::Answered(answer) => Ok(answer.into_http()),
+            Fate::Broken => Err(ConnectorError::io("connection reset by peer".into())),
+            Fate::Silent => pending().await,
+            Fate::Fatal => {
+                self.life.over.store(true, Ordering::SeqCst);
+                self.life.ended.notify_waiters();
+                self.life.ended.notify_one();
+                pending().await
+            }
+        }
+    }
+}
+
+impl HttpConnector for Caller {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let caller = self.clone();
+        HttpConnectorFuture::new(async move { caller.send(request).await })
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Caller({})", self.name)
+    }
+}
+
+/// A connector whose far end can be changed. Making SDK clients is what takes
+/// time in a run of many worlds, so they are made once, over a line, and each
+/// run connects the line to its own caller. Two copies at once need two lines.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    end: Arc<Mutex<Option<Caller>>>,
+}
+
+impl Line {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn connector(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+
+    pub fn connect(&self, caller: &Caller) {
+        *self.end.lock().expect("no panic under this lock") = Some(caller.clone());
+    }
+}
+
+impl HttpConnector for Line {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let end = self.end.lock().expect("no panic under this lock").clone();
+        match end {
+            Some(caller) => caller.call(request),
+            None => HttpConnectorFuture::ready(Err(ConnectorError::user(
+                "this line is connected to no caller".into(),
+            ))),
+        }
+    }
+}

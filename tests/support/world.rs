@@ -1,0 +1,455 @@
+//! The handle that tests hold: they set up an account, break calls, look at the
+//! state, and ask what was called.
+
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
+
+use super::{
+    answer::{Answer, AwsError},
+    aws::{Aws, Options},
+    explore::Schedule,
+    faults::{At, Fault, FaultKind},
+    gate::Gate,
+    iam::{Credential, User},
+    journal::Entry,
+    request::{Call, Service},
+    response_bucket::{self, BucketFailure, Delivery},
+    wire::{Caller, Fate},
+};
+
+/// What must hold after every change; the text says what does not.
+pub type Invariant = Arc<dyn Fn(&Aws) -> Result<(), String> + Send + Sync>;
+
+/// One account of AWS, with everything that happens to it. Clones are the same
+/// world; [`World::fork`] makes another one.
+#[derive(Clone)]
+pub struct World {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    aws: Aws,
+    passed: Duration,
+    /// When this world was first touched: that is in the runtime whose clock
+    /// counts, which the place that made the world may not be.
+    since: Option<Instant>,
+    journal: Vec<Entry>,
+    numbered: BTreeMap<String, Vec<String>>,
+    faults: Vec<(String, Fault)>,
+    invariants: Vec<Invariant>,
+    violations: Vec<String>,
+    gate: Option<Gate>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Setting up, and what others do meanwhile.
+impl World {
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options) -> Self {
+        Self::seeded(options, 0)
+    }
+
+    /// The seed decides ids and passwords.
+    pub fn seeded(options: Options, seed: u64) -> Self {
+        Self::holding(Aws::new(options, seed), Duration::ZERO)
+    }
+
+    /// Another world that is now as this one is, without its journal, faults
+    /// and deliveries: what runs there changes nothing here.
+    pub fn fork(&self) -> Self {
+        let mut inner = self.inner();
+        let passed = inner.now();
+        let mut aws = inner.aws.clone();
+        aws.deliveries.clear();
+        let fork = Self::holding(aws, passed);
+        fork.inner().invariants.clone_from(&inner.invariants);
+        fork
+    }
+
+    fn holding(aws: Aws, passed: Duration) -> Self {
+        let inner = Inner {
+            aws,
+            passed,
+            since: None,
+            journal: vec![],
+            numbered: BTreeMap::new(),
+            faults: vec![],
+            invariants: vec![],
+            violations: vec![],
+            gate: None,
+        };
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+        }
+    }
+
+    /// Changes the state as somebody else would, under the invariants.
+    pub fn change<R>(&self, change: impl FnOnce(&mut Aws) -> R) -> R {
+        let mut inner = self.inner();
+        inner.aws.now = inner.now();
+        let result = change(&mut inner.aws);
+        inner.check("a change by somebody else");
+        result
+    }
+
+    /// Changes the state as if it had been so for long: no read is late for it.
+    pub fn arrange<R>(&self, change: impl FnOnce(&mut Aws) -> R) -> R {
+        let mut inner = self.inner();
+        inner.aws.now = inner.now();
+        let result = change(&mut inner.aws);
+        inner.aws.iam.settle();
+        result
+    }
+
+    pub fn options(&self, change: impl FnOnce(&mut Options)) {
+        change(&mut self.inner().aws.options);
+    }
+
+    /// An IAM user that has been there for long.
+    pub fn user(&self, name: &str) {
+        self.arrange(|aws| {
+            let user = User {
+                id: format!("AIDA{:0>17}", name.len()),
+                created: aws.now,
+                ..User::default()
+            };
+            let now = aws.now;
+            aws.iam
+                .change(now, |iam| iam.users.insert(name.to_owned(), user))
+        });
+    }
+
+    pub fn user_tag(&self, user: &str, key: &str, value: &str) {
+        self.arrange(|aws| {
+            let now = aws.now;
+            aws.iam.change(now, |iam| iam.tag(user, &[(key, value)]))
+        })
+        .expect("a user and a tag that IAM accepts");
+    }
+
+    /// A credential of this user that somebody else had issued long ago.
+    pub fn foreign_credential(&self, user: &str) -> Credential {
+        self.arrange(|aws| aws.issue(user, "somebody else"))
+            .expect("a user with a free slot")
+    }
+
+    pub fn repository(&self, name: &str) {
+        self.inner().aws.repositories.insert(name.to_owned());
+    }
+
+    /// What CloudFormation does with a user at the end of a stack.
+    pub fn delete_user(&self, name: &str) -> Result<(), AwsError> {
+        self.change(|aws| {
+            let now = aws.now;
+            aws.iam.change(now, |iam| iam.delete_user(name))
+        })
+    }
+
+    /// Takes `codecommit:GitPush` away from a user.
+    pub fn take_git_push(&self, user: &str) {
+        self.change(|aws| aws.without_git_push.insert(user.to_owned()));
+    }
+
+    /// Denies an action (`iam:TagUser`, or `*`) on resources whose name or ARN
+    /// contains a text.
+    pub fn deny(&self, action: &str, resource: &str) {
+        self.change(|aws| aws.denied.push((action.to_owned(), resource.to_owned())));
+    }
+
+    /// Lets the next PUTs to the response bucket fail, one by one.
+    pub fn fail_responses(&self, times: usize, how: BucketFailure) {
+        let failures = std::iter::repeat_n(how, times);
+        self.inner().aws.bucket_failures.extend(failures);
+    }
+
+    /// Breaks a call of this caller.
+    pub fn inject(&self, caller: &str, fault: Fault) {
+        self.inner().faults.push((caller.to_owned(), fault));
+    }
+
+    /// Checks this after every executed change, and at once.
+    pub fn at_every_instant(
+        &self,
+        invariant: impl Fn(&Aws) -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        let mut inner = self.inner();
+        inner.invariants.push(Arc::new(invariant));
+        inner.check("the beginning");
+    }
+
+    /// Lets this world's calls wait for a schedule.
+    pub fn obey(&self, schedule: &Schedule) {
+        self.inner().gate = Some(schedule.gate());
+    }
+
+    /// A running copy of the product.
+    pub fn caller(&self, name: &str) -> Caller {
+        Caller::new(self, name)
+    }
+
+    pub fn connector(&self, name: &str) -> SharedHttpConnector {
+        self.caller(name).connector()
+    }
+
+    /// An address for an answer, signed now by CloudFormation.
+    pub fn response_url(&self, request: &str) -> String {
+        let mut inner = self.inner();
+        inner.aws.now = inner.now();
+        response_bucket::response_url(&inner.aws, request)
+    }
+}
+
+/// Looking.
+impl World {
+    /// Virtual time.
+    pub fn now(&self) -> SystemTime {
+        let mut inner = self.inner();
+        inner.aws.now = inner.now();
+        inner.aws.time()
+    }
+
+    pub fn look<R>(&self, look: impl FnOnce(&Aws) -> R) -> R {
+        look(&self.inner().aws)
+    }
+
+    /// A copy of the state.
+    pub fn snapshot(&self) -> Aws {
+        self.inner().aws.clone()
+    }
+
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.inner().aws.deliveries.clone()
+    }
+
+    pub fn journal(&self) -> Vec<Entry> {
+        self.inner().journal.clone()
+    }
+
+    /// The journal as lines, for the message of a failed assertion.
+    pub fn told(&self) -> String {
+        let lines: Vec<String> = self
+            .inner()
+            .journal
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        lines.join("\n")
+    }
+
+    /// How many calls of an operation met AWS, of all callers.
+    pub fn count(&self, operation: &str) -> usize {
+        let inner = self.inner();
+        inner
+            .journal
+            .iter()
+            .filter(|entry| entry.operation == operation)
+            .count()
+    }
+
+    /// How many calls this caller made, whatever became of them.
+    pub fn calls_of(&self, caller: &str) -> usize {
+        self.inner().numbered.get(caller).map_or(0, Vec::len)
+    }
+
+    /// Faults that have met no call: a schedule that has some tried nothing.
+    pub fn faults_left(&self) -> usize {
+        self.inner().faults.len()
+    }
+
+    /// Every password that IAM ever showed.
+    pub fn every_secret_ever(&self) -> Vec<String> {
+        self.inner().aws.secrets_ever.clone()
+    }
+
+    /// The secret that a text gives away, plain or as it looks inside of JSON,
+    /// of an address or of a Basic header's base64.
+    pub fn secret_in(&self, text: &str) -> Option<String> {
+        let gives_away = |secret: &String| {
+            let escaped = secret.replace('/', "\\/");
+            let encoded = secret
+                .replace('+', "%2B")
+                .replace('/', "%2F")
+                .replace('=', "%3D");
+            let forms = [secret.as_str(), &escaped, &encoded, &encoded.to_lowercase()];
+            forms.iter().any(|form| text.contains(form)) || in_base64(text, secret)
+        };
+        self.every_secret_ever().into_iter().find(gives_away)
+    }
+
+    /// What broke an invariant, and what the fake could not make sense of.
+    pub fn violations(&self) -> Vec<String> {
+        let inner = self.inner();
+        [inner.violations.as_slice(), inner.aws.complaints.as_slice()].concat()
+    }
+
+    /// Fails the test when something was broken, with the journal. A panic at
+    /// that instant would only have reached the product's own guard.
+    pub fn assert_unbroken(&self) {
+        let violations = self.violations();
+        assert!(
+            violations.is_empty(),
+            "{}\n{}",
+            violations.join("\n"),
+            self.told()
+        );
+    }
+}
+
+/// For the wire.
+impl World {
+    pub fn gate(&self) -> Option<Gate> {
+        self.inner().gate.clone()
+    }
+
+    pub fn complain(&self, complaint: &str) {
+        self.inner().aws.complaints.push(complaint.to_owned());
+    }
+
+    /// Gives a call its index among the caller's.
+    pub fn number(&self, caller: &str, call: &Call) -> usize {
+        let mut inner = self.inner();
+        let numbered = inner.numbered.entry(caller.to_owned()).or_default();
+        numbered.push(call.operation.clone());
+        numbered.len() - 1
+    }
+
+    /// A call meets its fate.
+    pub fn meet(&self, caller: &str, index: usize, call: &Call) -> Fate {
+        let mut inner = self.inner();
+        inner.aws.now = inner.now();
+        let fault = inner.take_fault(caller, index);
+        let broken_bucket = call.service == Service::ResponseBucket
+            && inner.aws.bucket_failures.first() == Some(&BucketFailure::Connection);
+        let fault = if fault.is_none() && broken_bucket {
+            inner.aws.bucket_failures.remove(0);
+            Some(FaultKind::RequestLost)
+        } else {
+            fault
+        };
+        let executed = fault.is_none_or(FaultKind::executes);
+        let answer = executed.then(|| inner.execute(caller, call));
+        let outcome = |lost: &str| match &answer {
+            Some(answer) => format!("{}, {lost}", name_of(answer)),
+            None => lost.to_owned(),
+        };
+        let (outcome, fate) = match fault {
+            None => (answer.as_ref().map_or_else(String::new, name_of), None),
+            Some(FaultKind::RequestLost) => (outcome("request lost"), Some(Fate::Broken)),
+            Some(FaultKind::AnswerLost) => (outcome("answer lost"), Some(Fate::Broken)),
+            Some(FaultKind::RequestHangs) => (outcome("request hangs"), Some(Fate::Silent)),
+            Some(FaultKind::AnswerHangs) => (outcome("answer hangs"), Some(Fate::Silent)),
+            Some(FaultKind::KilledBefore) => (outcome("killed before"), Some(Fate::Fatal)),
+            Some(FaultKind::KilledAfter) => (outcome("killed after"), Some(Fate::Fatal)),
+            Some(kind @ (FaultKind::InternalError500 | FaultKind::Throttled)) => {
+                let answer = match kind {
+                    FaultKind::Throttled => Answer::throttled(call.service),
+                    _ => Answer::internal_error(call.service),
+                };
+                (name_of(&answer), Some(Fate::Answered(answer)))
+            }
+        };
+        let fate =
+            fate.unwrap_or_else(|| Fate::Answered(answer.expect("executed without a fault")));
+        let entry = Entry {
+            sequence: inner.journal.len(),
+            caller: caller.to_owned(),
+            index,
+            service: call.service,
+            operation: call.operation.clone(),
+            params: call.shown(),
+            at: inner.aws.now,
+            executed,
+            answered: match &fate {
+                Fate::Answered(answer) => Some(answer.status),
+                _ => None,
+            },
+            outcome,
+        };
+        inner.journal.push(entry);
+        if executed && !call.reads() {
+            inner.check(&format!("{caller}#{index} {}", call.operation));
+        }
+        fate
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A test's own panic while it looks must not hide behind a second one.
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn now(&mut self) -> Duration {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.passed + since.elapsed()
+    }
+
+    fn execute(&mut self, caller: &str, call: &Call) -> Answer {
+        let answer = self.aws.execute(call, caller);
+        if call.service == Service::ResponseBucket
+            && answer.status == 200
+            && let Some(delivery) = self.aws.deliveries.last_mut()
+        {
+            caller.clone_into(&mut delivery.caller);
+        }
+        answer
+    }
+
+    fn take_fault(&mut self, caller: &str, index: usize) -> Option<FaultKind> {
+        let numbered = self.numbered.get(caller)?;
+        let operation = &numbered[index];
+        let same = numbered[..index]
+            .iter()
+            .filter(|other| *other == operation)
+            .count();
+        let strikes = |(whose, fault): &(String, Fault)| {
+            whose == caller
+                && match &fault.at {
+                    At::Call(at) => *at == index,
+                    At::Operation(name, at) => name == operation && *at == same,
+                }
+        };
+        let found = self.faults.iter().position(strikes)?;
+        Some(self.faults.remove(found).1.kind)
+    }
+
+    fn check(&mut self, after: &str) {
+        for invariant in &self.invariants {
+            if let Err(broken) = invariant(&self.aws) {
+                self.violations.push(format!("after {after}: {broken}"));
+            }
+        }
+    }
+}
+
+fn name_of(answer: &Answer) -> String {
+    match (answer.status, answer.code) {
+        (200, _) => "ok".to_owned(),
+        (status, Some(code)) => format!("{code} ({status})"),
+        (status, None) => status.to_string(),
+    }
+}
+
+/// Whether a part of the text is base64 of something that holds the secret.
+fn in_base64(text: &str, secret: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    text.split(|c| !is_base64(c))
+        .filter(|part| part.len() > secret.len())
+        .filter_map(|part| aws_smithy_types::base64::decode(part).ok())
+        .any(|decoded| String::from_utf8_lossy(&decoded).contains(secret))
+}
