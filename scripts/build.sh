@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds target/lambda/cfn-gitops/bootstrap for x86_64 or arm64.
 #
-# zig links it against the glibc that the target's name asks for, however new this machine's is.
+# zig links it against the glibc that the target ends in, however new this machine's is.
 set -euo pipefail
 architecture=${1:?x86_64 or arm64}
 case $architecture in
@@ -14,4 +14,4 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     echo "Rust's target $target is not installed: rustup target add $target" >&2
     exit 1
 fi
-cargo lambda build --release --locked --target "$target"
+cargo lambda build --release --locked --target "$target.2.34"

@@ -1,0 +1,112 @@
+"""Runs the function once with an event, as Lambda would, and prints what CloudFormation would have received.
+
+    python scripts/invoke.py events/create.json
+
+The AWS that it calls is the one that the environment names: an account's, or a local one's (`make shell`).
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import boto3
+
+ROOT = Path(__file__).parents[1]
+# The first invocation waits for the function to be compiled.
+_COMPILE_SECONDS = 1800
+
+
+class Bucket(http.server.BaseHTTPRequestHandler):
+    """Where the answer is PUT, in S3's place."""
+
+    received: list[bytes] = []
+
+    def do_PUT(self) -> None:
+        self.received.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Its requests are what is printed below."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def environment() -> dict[str, str]:
+    """The function reads access keys from its environment, as on Lambda: a profile or a login becomes some."""
+    session = boto3.Session()
+    found = dict(os.environ)
+    if session.region_name:
+        found["AWS_REGION"] = session.region_name
+    credentials = session.get_credentials()
+    if credentials is None:
+        print("no AWS credentials: this shows how the function answers that", file=sys.stderr)
+        return found
+    frozen = credentials.get_frozen_credentials()
+    found |= {"AWS_ACCESS_KEY_ID": frozen.access_key, "AWS_SECRET_ACCESS_KEY": frozen.secret_key}
+    if frozen.token:
+        found["AWS_SESSION_TOKEN"] = frozen.token
+    return found
+
+
+def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as attempt:
+            attempt.settimeout(1)
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    sys.exit("`cargo lambda watch` did not start")
+
+
+def main() -> int:
+    event = Path(sys.argv[1]).read_text()
+    bucket = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    threading.Thread(target=bucket.serve_forever, daemon=True).start()
+    event = re.sub(r"http://127\.0\.0\.1:9/", f"http://127.0.0.1:{bucket.server_address[1]}/", event)
+    port = str(free_port())
+    # Compiled first and in sight, so that the invocation's time is the function's own.
+    subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "event.json"
+        file.write_text(event)
+        watch = subprocess.Popen(
+            ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port],
+            cwd=ROOT, env=environment(), start_new_session=True)
+        try:
+            wait_until_listening(int(port), watch)
+            invoked = subprocess.run(
+                ["cargo", "lambda", "invoke", "cfn-gitops", "--data-file", str(file), "--invoke-address", "127.0.0.1",
+                 "--invoke-port", port], cwd=ROOT, text=True, stdout=subprocess.PIPE, timeout=_COMPILE_SECONDS,
+                check=False)
+        finally:
+            # The function is its child.
+            os.killpg(watch.pid, signal.SIGTERM)
+            watch.wait()
+    print("Lambda's result:", invoked.stdout.strip() or "(none)")
+    for body in Bucket.received:
+        print("PUT to ResponseURL:")
+        print(json.dumps(json.loads(body), indent=2, ensure_ascii=False))
+    if not Bucket.received:
+        print("Nothing was PUT to a ResponseURL.")
+    return invoked.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

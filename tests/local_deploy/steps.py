@@ -1,0 +1,276 @@
+"""What a user does with the stack, one function a step; nothing here asserts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_aws import LocalAws
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "template.yaml"
+BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
+TEMPLATES = Path(__file__).parent / "templates"
+_STACK_SECONDS = 300
+
+
+@dataclass
+class Login:
+    """A git login as the secret holds it. Its password is never printed, nor an argument of a process."""
+
+    name: str
+    password: str = field(repr=False)
+    credential_id: str
+
+    def status(self, clone_url: str) -> int:
+        """What the git server answers to the request that a push begins with."""
+        request = urllib.request.Request(f"{clone_url}/info/refs?service=git-receive-pack")
+        token = b64encode(f"{self.name}:{self.password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+
+@dataclass
+class Pushed:
+    accepted: bool
+    commit: str
+    output: str
+
+
+class Working:
+    """A git repository with a commit for every push."""
+
+    def __init__(self, directory: Path, branch: str = "development") -> None:
+        self.directory, self.branch = directory, branch
+        directory.mkdir(parents=True)
+        self._git("init", "--quiet", f"--initial-branch={branch}")
+
+    def push(self, login: Login, clone_url: str) -> Pushed:
+        """Commits something and pushes it as `login`."""
+        with (self.directory / "file").open("a") as file:
+            file.write(f"{time.time_ns()}\n")
+        self._git("add", "file")
+        self._git("commit", "--quiet", "--message=A change")
+        commit = self._git("rev-parse", "HEAD").stdout.strip()
+        # git asks its helper for the login, and the helper reads it from a pipe: neither the arguments, nor the
+        # environment, nor a file has it.
+        read, write = os.pipe()
+        os.write(write, f"username={login.name}\npassword={login.password}\n".encode())
+        os.close(write)
+        try:
+            pushed = self._git("-c", "credential.helper=", "-c", f"credential.helper=!cat /dev/fd/{read}; :",
+                               "push", clone_url, f"HEAD:refs/heads/{self.branch}", pass_fds=(read,), check=False)
+        finally:
+            os.close(read)
+        return Pushed(pushed.returncode == 0, commit, pushed.stderr)
+
+    def _git(self, *arguments: str, check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "GIT_CONFIG_NOSYSTEM": "1",
+                       "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "",
+                       "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "LC_ALL": "C"}
+        for role in ("AUTHOR", "COMMITTER"):
+            environment |= {f"GIT_{role}_NAME": "A Developer", f"GIT_{role}_EMAIL": "developer@example.com"}
+        return subprocess.run(["git", *arguments], cwd=self.directory, env=environment, text=True,
+                              capture_output=True, check=check, **more)
+
+
+@dataclass
+class Deployed:
+    succeeded: bool
+    output: str
+
+
+class Stack:
+    """One stack, from the file that says what is in it."""
+
+    def __init__(self, aws: LocalAws, name: str) -> None:
+        self.aws, self.name = aws, name
+        self.id = ""  # a deleted stack is found by its id alone
+        self._cloudformation = aws.client("cloudformation")
+
+    def create(self, template: Path | str, **parameters: str) -> str:
+        """Returns the status that the stack ends in."""
+        self.id = self._cloudformation.create_stack(**self._request(template, parameters))["StackId"]
+        return self.wait()
+
+    def update(self, template: Path | str, **parameters: str) -> str:
+        """The same, or `NO_CHANGES`."""
+        try:
+            self._cloudformation.update_stack(**self._request(template, parameters))
+        except ClientError as error:
+            # An untyped ValidationError: its text is all there is.
+            if "No updates are to be performed" in str(error):
+                return "NO_CHANGES"
+            raise
+        return self.wait()
+
+    def _request(self, template: Path | str, parameters: dict[str, str]) -> dict[str, Any]:
+        body = template.read_text() if isinstance(template, Path) else template
+        return {"StackName": self.name, "TemplateBody": body, "Capabilities": ["CAPABILITY_NAMED_IAM"],
+                "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]}
+
+    def delete(self) -> str:
+        self.id = self.id or self.describe()["StackId"]
+        self._cloudformation.delete_stack(StackName=self.id)
+        return self.wait()
+
+    def describe(self) -> dict[str, Any]:
+        return self._cloudformation.describe_stacks(StackName=self.id or self.name)["Stacks"][0]
+
+    def exists(self) -> bool:
+        try:
+            return self._cloudformation.describe_stacks(
+                StackName=self.name)["Stacks"][0]["StackStatus"] != "DELETE_COMPLETE"
+        except ClientError:
+            return False
+
+    def wait(self) -> str:
+        deadline = time.monotonic() + _STACK_SECONDS
+        while time.monotonic() < deadline:
+            status: str = self.describe()["StackStatus"]
+            if not status.endswith("IN_PROGRESS"):
+                return status
+            time.sleep(0.1)
+        raise TimeoutError(f"{self.name} is still {status}")
+
+    def status(self) -> str:
+        return str(self.describe()["StackStatus"])
+
+    def outputs(self) -> dict[str, str]:
+        return {output["OutputKey"]: output["OutputValue"] for output in self.describe().get("Outputs", [])}
+
+    def events(self) -> list[dict[str, Any]]:
+        """Oldest first."""
+        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.id or self.name)
+        return [event for page in pages for event in page["StackEvents"]][::-1]
+
+    def failures(self) -> list[str]:
+        """The reasons of everything that failed, oldest first."""
+        return [event.get("ResourceStatusReason", "") for event in self.events()
+                if event["ResourceStatus"].endswith("_FAILED")]
+
+    def resources(self) -> list[dict[str, Any]]:
+        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.id or self.name)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+
+class Environment(Stack):
+    """`template.yaml`, deployed by sam."""
+
+    def __init__(self, aws: LocalAws, directory: Path, env_id: str = "dev") -> None:
+        super().__init__(aws, f"cfn-gitops-{env_id}")
+        self.env_id, self._directory = env_id, directory
+        self.sam_output = ""
+
+    def deploy(self, **parameters: str) -> Deployed:
+        """`sam deploy`, with this repository's samconfig.toml; sam keeps what is not mentioned."""
+        given = {"EnvID": self.env_id, **parameters}
+        sam = subprocess.run(
+            [Path(sys.executable).with_name("sam"), "deploy", "--template-file", TEMPLATE, "--stack-name", self.name,
+             "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
+             "--parameter-overrides", *(f"{key}={value}" for key, value in given.items())],
+            # sam would keep an id of this installation in the home directory.
+            env=self.aws.environment() | {"__SAM_CLI_APP_DIR": str(self._directory / "sam"), "COLUMNS": "100"},
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            check=False)
+        self.sam_output += sam.stdout
+        if self.exists():
+            self.id = self.describe()["StackId"]
+        return Deployed(sam.returncode == 0, sam.stdout)
+
+    @property
+    def function_name(self) -> str:
+        return f"cfn-gitops-{self.env_id}"
+
+    @property
+    def function_role(self) -> str:
+        return f"role-{self.env_id}-cfn-gitops"
+
+
+def login(aws: LocalAws, secret_id: str) -> Login:
+    """The login that the secret holds now."""
+    value = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
+    return Login(value["username"], value["password"], value["serviceSpecificCredentialId"])
+
+
+def credential_ids(aws: LocalAws, user_name: str) -> list[str]:
+    """The user's CodeCommit credentials, oldest first; none when there is no such user."""
+    try:
+        listed = aws.client("iam").list_service_specific_credentials(
+            UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredentials"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+        return []
+    return [held["ServiceSpecificCredentialId"] for held in sorted(listed, key=lambda held: held["CreateDate"])]
+
+
+def user_exists(aws: LocalAws, user_name: str) -> bool:
+    return user_name in [user["UserName"] for page in aws.client("iam").get_paginator("list_users").paginate()
+                         for user in page["Users"]]
+
+
+def secret_exists(aws: LocalAws, name: str) -> bool:
+    pages = aws.client("secretsmanager").get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
+    return name in [secret["Name"] for page in pages for secret in page["SecretList"]]
+
+
+def branch_commit(aws: LocalAws, repository_name: str, branch: str = "development") -> str:
+    """What CodeCommit says is at the branch's head."""
+    found = aws.client("codecommit").get_branch(repositoryName=repository_name, branchName=branch)
+    return str(found["branch"]["commitId"])
+
+
+def what_is_there(aws: LocalAws) -> dict[str, list[str]]:
+    """Everything in the account that this project could have made, by kind."""
+    iam = aws.client("iam")
+
+    def names(client: str, operation: str, key: str, name: str, **arguments: Any) -> list[str]:
+        pages = aws.client(client).get_paginator(operation).paginate(**arguments)
+        return sorted(item[name] for page in pages for item in page[key])
+
+    functions = names("lambda", "list_functions", "Functions", "FunctionName")
+    return {
+        "IAM users": names("iam", "list_users", "Users", "UserName"),
+        "IAM roles": names("iam", "list_roles", "Roles", "RoleName"),
+        "IAM policies": sorted(policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]),
+        "CodeCommit credentials": sorted(
+            held["ServiceSpecificCredentialId"]
+            for held in iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]),
+        "secrets": names("secretsmanager", "list_secrets", "SecretList", "Name", IncludePlannedDeletion=True),
+        "functions": functions,
+        "log groups": names("logs", "describe_log_groups", "logGroups", "logGroupName"),
+        "repositories": names("codecommit", "list_repositories", "repositories", "repositoryName"),
+        "buckets": sorted(bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]),
+    }
+
+
+def function_log(aws: LocalAws, function_name: str) -> str:
+    logs = aws.client("logs")
+    group = f"/aws/lambda/{function_name}"
+    try:
+        streams = [stream["logStreamName"] for page in logs.get_paginator("describe_log_streams").paginate(
+            logGroupName=group) for stream in page["logStreams"]]
+        return "\n".join(event["message"] for stream in streams
+                         for event in logs.get_log_events(logGroupName=group, logStreamName=stream,
+                                                          startFromHead=True, limit=10000)["events"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return ""

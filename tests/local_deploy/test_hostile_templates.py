@@ -1,0 +1,123 @@
+"""Whoever may write a template with the ServiceToken borrows the function's powers: they end where it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_aws import LocalAws
+from local_deploy import steps
+from local_deploy.conftest import Mirror, Witness
+from local_deploy.steps import TEMPLATES, Environment, Stack
+
+MIRROR_USER = "user-dev-codecommit-mirroring"
+
+
+@pytest.fixture(autouse=True)
+def _denied(aws: LocalAws, environment: Environment, witness: Witness) -> Iterator[None]:
+    """What is denied here is meant to be."""
+    before = len(aws.decisions(environment.function_role))
+    yield
+    witness.denials_meant += [decision for decision in aws.decisions(environment.function_role)[before:]
+                              if not decision["allowed"]]
+
+
+def refused(aws: LocalAws, name: str, **asked: str) -> str:
+    """Deploys the hostile template and returns the reason that it failed with; nothing may have changed."""
+    before, stack = steps.what_is_there(aws), Stack(aws, f"hostile-{name}")
+    logins = before["CodeCommit credentials"]
+    assert stack.create(TEMPLATES / "hostile.yaml", **asked) == "ROLLBACK_COMPLETE"
+    reason = stack.failures()[0]
+    assert stack.delete() == "DELETE_COMPLETE"
+    after = steps.what_is_there(aws)
+    assert after == before and after["CodeCommit credentials"] == logins
+    return reason
+
+
+@pytest.fixture
+def own_user(aws: LocalAws, environment: Environment, name: str) -> Iterator[str]:
+    """A user that may be asked for."""
+    user = f"user-dev-{name}"
+    aws.client("iam").create_user(UserName=user)
+    yield user
+    aws.client("iam").delete_user(UserName=user)
+
+
+def test_the_user_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
+                                                                name: str) -> None:
+    held = steps.login(aws, f"codecommit-mirror/{MIRROR_USER}")
+    reason = refused(aws, name, UserName=MIRROR_USER)
+    assert f"taking user {MIRROR_USER}: it belongs to MirrorCredential of stack {environment.id}" in reason
+    assert held.status(environment.outputs()["RepositoryCloneUrl"]) == 200
+
+
+def test_the_secret_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
+                                                                  own_user: str, name: str) -> None:
+    secret = f"codecommit-mirror/{MIRROR_USER}"
+    held = steps.login(aws, secret)
+    reason = refused(aws, name, UserName=own_user, SecretName=secret)
+    assert f"taking secret {secret}: it belongs to MirrorCredential of stack {environment.id}" in reason
+    assert steps.login(aws, secret) == held
+
+
+def test_a_secret_that_somebody_made_is_refused(aws: LocalAws, own_user: str, name: str) -> None:
+    secrets, secret = aws.client("secretsmanager"), f"codecommit-mirror/{name}"
+    secrets.create_secret(Name=secret, SecretString='{"precious": 1}')
+    reason = refused(aws, name, UserName=own_user, SecretName=secret)
+    assert "was not made by Custom::MirrorCredential" in reason
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == '{"precious": 1}'
+    secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.mark.parametrize("user", ["user-prd-codecommit-mirroring", "administrator", "user-dev2-x"])
+def test_a_user_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, environment: Environment,
+                                                                            name: str, user: str) -> None:
+    iam = aws.client("iam")
+    iam.create_user(UserName=user)
+    reason = refused(aws, name, UserName=user)
+    assert "AccessDenied" in reason and "parameter MirrorUserNames" in reason
+    iam.delete_user(UserName=user)
+
+
+def test_a_secret_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
+                                                                              name: str) -> None:
+    secrets, secret = aws.client("secretsmanager"), f"billing/{name}"
+    for exists in (False, True):
+        if exists:
+            secrets.create_secret(Name=secret, SecretString="precious")
+        reason = refused(aws, f"{name}-{exists}", UserName=own_user, SecretName=secret)
+        assert "AccessDenied" in reason and "parameters MirrorSecretNames" in reason
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "precious"
+    secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+
+def test_a_key_that_was_not_given_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
+                                                                              name: str) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    reason = refused(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/{name}", KmsKeyId=key)
+    assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
+
+
+def test_a_repository_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
+                                                                                  name: str) -> None:
+    repository = f"crown-jewels-{name}"
+    aws.client("codecommit").create_repository(repositoryName=repository)
+    reason = refused(aws, name, UserName=own_user, RepositoryName=repository)
+    assert "AccessDenied" in reason and "parameter RepositoryNames" in reason
+    aws.client("codecommit").delete_repository(repositoryName=repository)
+
+
+def test_a_role_is_no_user(aws: LocalAws, environment: Environment, name: str) -> None:
+    reason = refused(aws, name, UserName=environment.function_role)
+    assert "parameter MirrorUserNames" in reason
+
+
+def test_deleting_what_was_refused_touches_nothing_of_its_owner(aws: LocalAws, environment: Environment, mirror: Mirror,
+                                                               name: str, tmp_path: Path) -> None:
+    mirror.make()
+    held = mirror.login()
+    refused(aws, name, UserName=mirror.outputs()["UserName"])
+    assert mirror.login() == held
+    assert steps.Working(tmp_path / "w").push(held, mirror.clone_url).accepted

@@ -1,0 +1,32 @@
+"""No password anywhere but in the secret. Runs last, over everything that the other tests made anybody say."""
+
+from __future__ import annotations
+
+import re
+
+from local_deploy.conftest import Witness
+from local_deploy.steps import Environment
+
+# What local IAM issues, URL-safe or not: 44 base64 characters. So the passwords that were reset before they were
+# stored are looked for, too.
+SHAPE = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
+
+
+def test_no_password_stands_in_logs_events_outputs_attributes_or_what_sam_prints(environment: Environment,
+                                                                                witness: Witness) -> None:
+    witness.hears("sam's output", environment.sam_output)
+    assert len(witness.passwords) > 10, "the tests have not issued enough to look for"
+    for password in witness.passwords:
+        assert SHAPE.fullmatch(password)
+    for where, what in witness.said.items():
+        assert what, where
+        assert not any(password in what for password in witness.passwords), where
+        assert not SHAPE.search(what), where
+    size = sum(map(len, witness.said.values()))
+    print(f"{len(witness.passwords)} passwords looked for in {size} characters from {len(witness.said)} places")
+
+
+def test_no_address_of_an_answer_stands_in_the_functions_log(environment: Environment, witness: Witness) -> None:
+    logs = [what for where, what in witness.said.items() if "log" in where]
+    assert logs
+    assert not any("X-Amz-Signature" in log or "custom-resource-response" in log for log in logs)

@@ -1,0 +1,110 @@
+"""`template.yaml` from its first deployment to an account as it was before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from local_aws import LocalAws
+from local_deploy import steps
+from local_deploy.conftest import Witness
+from local_deploy.steps import Environment, Working
+
+USER = "user-dev-codecommit-mirroring"
+SECRET = f"codecommit-mirror/{USER}"
+
+
+def test_the_environment_is_deployed_and_its_attributes_name_what_is_there(aws: LocalAws,
+                                                                         environment: Environment) -> None:
+    outputs = environment.outputs()
+    assert outputs["SecretName"] == SECRET
+    assert outputs["UserName"] == USER
+    assert outputs["ServiceUserName"] == f"{USER}-at-{aws.account_id}"
+    assert [outputs["CredentialId"]] == steps.credential_ids(aws, USER)
+    assert outputs["SecretArn"] == aws.client("secretsmanager").describe_secret(SecretId=SECRET)["ARN"]
+
+
+def test_the_secret_holds_the_login_under_the_usual_keys(aws: LocalAws, environment: Environment) -> None:
+    value = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"])
+    outputs = environment.outputs()
+    assert {key: value[key] for key in value if key != "password"} == {
+        "username": outputs["ServiceUserName"], "serviceSpecificCredentialId": outputs["CredentialId"],
+        "userName": USER, "serviceName": "codecommit.amazonaws.com", "createDate": outputs["CredentialCreateDate"]}
+    assert "/" not in value["password"]
+
+
+def test_git_pushes_with_the_issued_login_and_codecommit_has_the_commit(aws: LocalAws, environment: Environment,
+                                                                       working: Working) -> None:
+    outputs = environment.outputs()
+    pushed = working.push(steps.login(aws, SECRET), outputs["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+    assert steps.branch_commit(aws, outputs["RepositoryName"]) == pushed.commit
+
+
+def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: Environment) -> None:
+    before, asked = environment.outputs(), len(aws.exchanges())
+    again = environment.deploy()
+    assert again.succeeded, again.output
+    assert "No changes to deploy" in again.output
+    assert environment.outputs() == before
+    assert len(aws.exchanges()) == asked
+
+
+def test_another_rotation_serial_issues_a_new_login_and_ends_the_old_one(aws: LocalAws, environment: Environment,
+                                                                        working: Working) -> None:
+    before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
+    rotated = environment.deploy(RotationSerial="1")
+    assert rotated.succeeded, rotated.output
+    after = steps.login(aws, SECRET)
+    assert after.credential_id != before.credential_id
+    assert steps.credential_ids(aws, USER) == [after.credential_id] == [environment.outputs()["CredentialId"]]
+    assert before.status(url) == 401
+    pushed = working.push(after, url)
+    assert pushed.accepted, pushed.output
+
+
+def test_a_deployment_that_fails_is_rolled_back_and_the_login_still_pushes(aws: LocalAws, environment: Environment,
+                                                                          working: Working) -> None:
+    before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
+    by_hand = aws.client("iam").create_service_specific_credential(
+        UserName=USER, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
+    failed = environment.deploy(RotationSerial="2")
+    assert not failed.succeeded
+    assert environment.status() == "UPDATE_ROLLBACK_COMPLETE"
+    reason = environment.failures()[-1]
+    assert by_hand in reason and "aws iam delete-service-specific-credential" in reason
+    assert steps.login(aws, SECRET).credential_id == before.credential_id
+    pushed = working.push(steps.login(aws, SECRET), url)
+    assert pushed.accepted, pushed.output
+    assert by_hand in steps.credential_ids(aws, USER)
+    aws.client("iam").delete_service_specific_credential(UserName=USER, ServiceSpecificCredentialId=by_hand)
+
+
+def test_a_key_of_ones_own_is_used_and_given_up_again(aws: LocalAws, environment: Environment,
+                                                     working: Working) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    before = steps.login(aws, SECRET)
+    changed = environment.deploy(MirrorSecretKmsKeyArn=key, RotationSerial="3")
+    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
+    assert steps.login(aws, SECRET).credential_id != before.credential_id
+    # The key that still encrypts is given up together with the right to use it.
+    back = environment.deploy(MirrorSecretKmsKeyArn="")
+    assert back.succeeded, back.output + "\n".join(environment.failures())
+    pushed = working.push(steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+
+
+def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, witness: Witness,
+                                                     tmp_path: Path) -> None:
+    before = steps.what_is_there(aws)
+    second = Environment(aws, tmp_path, env_id="tst")
+    denied = len(aws.decisions(second.function_role))
+    failed = second.deploy(MirrorSecretNames="elsewhere/*")
+    witness.hears("sam's output, second", failed.output)
+    assert not failed.succeeded
+    assert second.status() == "ROLLBACK_COMPLETE"
+    assert "parameters MirrorSecretNames" in second.failures()[0]
+    assert second.delete() == "DELETE_COMPLETE"
+    witness.denials_meant += aws.decisions(second.function_role)[denied:]
+    assert steps.what_is_there(aws) == before
