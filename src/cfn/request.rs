@@ -4,12 +4,15 @@
 //! even whose ids, are broken still gets an answer. The members are kept as raw JSON until
 //! somebody asks, because `serde_json` gives up on values nested deeper than 128 levels.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -106,17 +109,17 @@ pub struct Request {
 impl Request {
     /// Reads a request out of `event`, or `None` when it is not one: it has no `ResponseURL`.
     pub fn find(event: &str, received_at: SystemTime) -> Option<Self> {
-        let members: HashMap<String, &RawValue> = serde_json::from_str(event).ok()?;
+        let members: HashMap<Name, &RawValue> = serde_json::from_str(event).ok()?;
+        let member = |name: &str| members.get(name.as_bytes());
         let text =
-            |name: &str| -> Option<String> { serde_json::from_str(members.get(name)?.get()).ok() };
+            |name: &str| -> Option<String> { serde_json::from_str(member(name)?.get()).ok() };
         let response_url = ResponseUrl(text("ResponseURL")?);
         let signed_at = response_url.signed_at().unwrap_or(received_at);
-        let properties = match members.get("ResourceProperties") {
+        let properties = match member("ResourceProperties") {
             None => Ok(Value::Object(serde_json::Map::new())),
             Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
         };
-        let old_properties = members
-            .get("OldResourceProperties")
+        let old_properties = member("OldResourceProperties")
             .and_then(|raw| serde_json::from_str(raw.get()).ok())
             .unwrap_or(Value::Null);
         Some(Request {
@@ -151,6 +154,35 @@ impl Request {
     }
 }
 
+/// A member's name, as bytes: JSON lets a name hold half a surrogate pair, which no `String` can,
+/// and one such name must not hide the others.
+#[derive(PartialEq, Eq, Hash)]
+struct Name(Vec<u8>);
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Name;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Name, E> {
+                Ok(Name(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +207,12 @@ mod tests {
         let request = request(&event).expect("a request");
         assert_eq!(request.request_id, "r");
         assert!(request.properties.is_err());
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_in_one_member_hides_no_other() {
+        let event = r#"{"\ud800":1,"StackId":"\ud800","ResponseURL":"https://x/","RequestId":"r"}"#;
+        assert_eq!(request(event).expect("a request").request_id, "r");
     }
 
     #[test]

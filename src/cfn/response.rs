@@ -45,7 +45,11 @@ impl Response {
                 status: Status::Failed,
                 reason: Some("answering: the attributes exceed 4096 bytes".to_owned()),
                 data: BTreeMap::new(),
-                ..self.clone()
+                // Any other id would make CloudFormation think that the resource was replaced.
+                physical_resource_id: match &request.physical_resource_id {
+                    Some(id) => id.clone(),
+                    None => self.physical_resource_id.clone(),
+                },
             };
             return too_large.body(request);
         }

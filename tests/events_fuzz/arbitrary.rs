@@ -1,0 +1,256 @@
+//! Events that nobody would write down: random JSON, and valid events with something done to them.
+
+use fastrand::Rng;
+use serde_json::{Map, Value, json};
+
+/// Stands in a value for JSON nested deeper than a value may be; replaced in the text.
+const DEEP: &str = "<nested deep>";
+
+/// Texts at the edges of scripts, encodings and limits.
+const TEXTS: [&str; 24] = [
+    "",
+    " ",
+    "\0",
+    "\u{1}\u{1f}\u{7f}",
+    "null",
+    "true",
+    "False",
+    "-1",
+    "1e999",
+    "漢字カナ",
+    "Привет",
+    "مرحبا\u{202e}",
+    "e\u{301}",
+    "🦀👩‍👩‍👧",
+    "\u{feff}\u{fffd}\u{10ffff}",
+    "\"\\/\n\r\t",
+    "../../etc/passwd",
+    "${AWS::StackName}",
+    "arn:aws:iam::123456789012:user/mirror",
+    "codecommit-mirror/mirror",
+    "codecommit-mirror/mirror-AbCdE1",
+    "cfn-gitops:owner",
+    "aws:cloudformation:stack-name",
+    "Custom::MirrorCredential",
+];
+
+/// Names that mean something in an event.
+const NAMES: [&str; 24] = [
+    "RequestType",
+    "ResponseURL",
+    "StackId",
+    "RequestId",
+    "LogicalResourceId",
+    "PhysicalResourceId",
+    "ResourceType",
+    "ResourceProperties",
+    "OldResourceProperties",
+    "ServiceToken",
+    "ServiceTimeout",
+    "UserName",
+    "SecretName",
+    "KmsKeyId",
+    "RepositoryNames",
+    "ForeignCredentials",
+    "RotationSerial",
+    "UrlSafePassword",
+    "Tags",
+    "Key",
+    "Value",
+    "GitLab",
+    "Mirrors",
+    "Step",
+];
+
+/// What stays valid: the requests that mutations begin from.
+pub struct Source {
+    pub valid: Vec<Value>,
+}
+
+impl Source {
+    /// One event's text, most of them requests that can be answered.
+    pub fn event(&self, rng: &mut Rng) -> String {
+        let mut event = match rng.u8(..10) {
+            0 => any(rng, 5),
+            1 => self.about_right(rng),
+            _ => rng.choice(&self.valid).expect("some valid event").clone(),
+        };
+        // Most requests are faulty, which is found before AWS is called; the rest are worth the time
+        // that calls take.
+        if rng.u8(..4) > 0
+            && let Some(Value::Object(properties)) = event.get_mut("ResourceProperties")
+        {
+            properties.insert(name(rng), any(rng, 2));
+            properties.insert("UrlSafePassword".to_owned(), json!([]));
+        }
+        for _ in 0..rng.usize(1..6) {
+            let at_root = rng.u8(..32) > 0;
+            mutate(&mut event, at_root, rng);
+        }
+        let text = broken(event.to_string(), rng);
+        let depth = rng.usize(1..5000);
+        text.replace(
+            &format!("\"{DEEP}\""),
+            &format!("{}1{}", "[".repeat(depth), "]".repeat(depth)),
+        )
+    }
+
+    /// A request whose every other member is whatever it happens to be.
+    fn about_right(&self, rng: &mut Rng) -> Value {
+        let mut members = Map::new();
+        for name in &NAMES[..9] {
+            if rng.u8(..8) > 0 {
+                members.insert((*name).to_owned(), any(rng, 3));
+            }
+        }
+        let valid = rng.choice(&self.valid).expect("some valid event");
+        for name in ["ResponseURL", "RequestType", "ResourceType"] {
+            if rng.bool() {
+                members.insert(name.to_owned(), valid[name].clone());
+            }
+        }
+        Value::Object(members)
+    }
+}
+
+/// Any JSON value.
+fn any(rng: &mut Rng, depth: usize) -> Value {
+    match rng.u8(..if depth == 0 { 6 } else { 9 }) {
+        0 => Value::Null,
+        1 => Value::Bool(rng.bool()),
+        2 => number(rng),
+        3..=5 => Value::String(text(rng)),
+        6 => (0..rng.usize(..4)).map(|_| any(rng, depth - 1)).collect(),
+        7 => json!(DEEP),
+        _ => {
+            let members = (0..rng.usize(..5)).map(|_| (name(rng), any(rng, depth - 1)));
+            Value::Object(members.collect())
+        }
+    }
+}
+
+fn number(rng: &mut Rng) -> Value {
+    match rng.u8(..6) {
+        0 => json!(0),
+        1 => json!(i64::MIN),
+        2 => json!(u64::MAX),
+        3 => json!(f64::MAX),
+        4 => json!(rng.i32(-9..4000)),
+        _ => json!(rng.f64()),
+    }
+}
+
+fn name(rng: &mut Rng) -> String {
+    if rng.u8(..4) == 0 {
+        return text(rng);
+    }
+    (*rng.choice(NAMES).as_ref().expect("some name")).to_owned()
+}
+
+fn text(rng: &mut Rng) -> String {
+    match rng.u8(..8) {
+        0 => (0..rng.usize(..12)).map(|_| rng.char(..)).collect(),
+        1 => {
+            let unit = *rng.choice(TEXTS).as_ref().expect("some text");
+            unit.repeat(rng.usize(..600))
+        }
+        2 => rng.u64(..).to_string(),
+        _ => (*rng.choice(TEXTS).as_ref().expect("some text")).to_owned(),
+    }
+}
+
+/// Does one thing to one place of a value; `inside` spares the value as a whole.
+fn mutate(value: &mut Value, inside: bool, rng: &mut Rng) {
+    let go_on = inside || rng.u8(..3) > 0;
+    match value {
+        Value::Object(members) if !members.is_empty() && go_on => {
+            let chosen = rng.usize(..members.len());
+            let key = members.keys().nth(chosen).expect("a member").clone();
+            // Where the answer goes is mostly spared, or little would be left to answer.
+            if key == "ResponseURL" && rng.u8(..16) > 0 {
+                return;
+            }
+            match rng.u8(..8) {
+                0 => {
+                    members.remove(&key);
+                }
+                1 => {
+                    let moved = members.remove(&key).expect("a member");
+                    members.insert(name(rng), moved);
+                }
+                2 => {
+                    members.insert(name(rng), any(rng, 2));
+                }
+                3 => {
+                    members.insert(key, any(rng, 2));
+                }
+                _ => mutate(&mut members[&key], false, rng),
+            }
+        }
+        Value::Array(elements) if !elements.is_empty() && go_on => {
+            let chosen = rng.usize(..elements.len());
+            match rng.u8(..4) {
+                0 => {
+                    elements.remove(chosen);
+                }
+                1 => {
+                    let again = elements[chosen].clone();
+                    elements.extend(std::iter::repeat_n(again, rng.usize(1..60)));
+                }
+                _ => mutate(&mut elements[chosen], false, rng),
+            }
+        }
+        Value::String(text) if go_on => altered(text, rng),
+        other => *other = any(rng, 3),
+    }
+}
+
+/// Changes a text a little, so that what depends on its parts is reached too.
+fn altered(string: &mut String, rng: &mut Rng) {
+    let places: Vec<usize> = (0..=string.len())
+        .filter(|at| string.is_char_boundary(*at))
+        .collect();
+    let at = *rng.choice(&places).expect("a text has two ends");
+    match rng.u8(..4) {
+        0 => string.truncate(at),
+        1 => string.insert_str(at, &text(rng)),
+        2 => string.insert(at, rng.char('0'..='9')),
+        _ => {
+            string.pop();
+            string.push(rng.char(..));
+        }
+    }
+}
+
+/// Does to the text what a value cannot express.
+fn broken(mut text: String, rng: &mut Rng) -> String {
+    let places: Vec<usize> = match rng.u8(..24) {
+        0 if rng.bool() => (0..text.len()).collect(),
+        1..=3 => text.match_indices('"').map(|(at, _)| at + 1).collect(),
+        4..=6 => text.match_indices('{').map(|(at, _)| at + 1).collect(),
+        _ => return text,
+    };
+    let Some(&at) = rng.choice(&places).filter(|at| text.is_char_boundary(**at)) else {
+        return text;
+    };
+    match rng.u8(..4) {
+        0 if !text[..at].ends_with(['"', '{']) => text.truncate(at),
+        // Half a character, as JavaScript's JSON writes it.
+        1 | 2 if text[..at].ends_with('"') => text.insert_str(at, r"\ud800"),
+        _ if text[..at].ends_with('{') => {
+            let twice = format!(
+                "{}:{},",
+                Value::String(name(rng)),
+                Value::String(self::text(rng))
+            );
+            let is_empty = text[at..].starts_with('}');
+            text.insert_str(
+                at,
+                twice.trim_end_matches(if is_empty { ',' } else { '\0' }),
+            );
+        }
+        _ if rng.u8(..4) == 0 => text.insert(at, rng.char(' '..='~')),
+        _ => {}
+    }
+    text
+}

@@ -1,0 +1,131 @@
+//! The events of `events/`, each with the answer that its README promises.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cfn_gitops::cfn::Clock;
+use cfn_gitops::provider::{Error, Provider};
+
+use crate::answers::Bucket;
+use crate::support::{World, clients};
+
+/// File, what went before it (in a world of its own), and the answer's status.
+const EVENTS: [(&str, &[&str], &str); 23] = [
+    ("create", &[], "SUCCESS"),
+    ("create-every-property", &[], "SUCCESS"),
+    ("create-every-property-wrong", &[], "FAILED"),
+    ("create-hostile-owner", &["create"], "FAILED"),
+    ("create-hostile-secret", &[], "FAILED"),
+    ("create-hostile-user", &[], "FAILED"),
+    ("create-late", &[], "nothing"),
+    ("create-unknown-type", &[], "FAILED"),
+    ("delete", &["create"], "SUCCESS"),
+    ("delete-invalid-properties", &["create"], "SUCCESS"),
+    ("delete-invented-id", &["create"], "SUCCESS"),
+    ("delete-refused", &["create"], "SUCCESS"),
+    (
+        "delete-replaced",
+        &["create", "update-secret-name"],
+        "SUCCESS",
+    ),
+    ("unknown-event", &[], "nothing"),
+    ("unknown-request-type", &[], "FAILED"),
+    ("update-nothing", &["create"], "SUCCESS"),
+    ("update-rotation-serial", &["create"], "SUCCESS"),
+    (
+        "update-rotation-serial-rollback",
+        &["create", "update-rotation-serial"],
+        "SUCCESS",
+    ),
+    ("update-secret-name", &["create"], "SUCCESS"),
+    (
+        "update-secret-name-rollback",
+        &["create", "update-secret-name"],
+        "SUCCESS",
+    ),
+    ("update-tags", &["create"], "SUCCESS"),
+    ("update-user", &["create", "update-secret-name"], "SUCCESS"),
+    ("update-user-replacing", &["create"], "SUCCESS"),
+];
+
+#[test]
+fn every_event_of_the_repository_stands_in_the_table() {
+    let mut files: Vec<String> = std::fs::read_dir(directory())
+        .expect("events/")
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .map(|path| {
+            path.file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    files.sort();
+    assert_eq!(files, EVENTS.map(|(file, ..)| file));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_of_the_repository_is_answered_as_its_readme_says() {
+    let mut statuses = BTreeMap::new();
+    for (file, before, expected) in EVENTS {
+        let world = world();
+        for earlier in before {
+            assert_eq!(
+                status(&world, earlier).await,
+                "SUCCESS",
+                "before {file}: {earlier}"
+            );
+        }
+        let status = status(&world, file).await;
+        assert_eq!(status, expected, "{file}\n{}", world.told());
+        world.assert_unbroken();
+        *statuses.entry(expected).or_insert(0) += 1;
+    }
+    println!("{} recorded events: {statuses:?}", EVENTS.len());
+}
+
+/// What the events are about, with what the function's role may reach.
+fn world() -> World {
+    let world = World::new();
+    for user in [
+        "user-dev-codecommit-mirroring",
+        "user-dev-second-mirror",
+        "user-prd-codecommit-mirroring",
+    ] {
+        world.user(user);
+    }
+    world.repository("codecommit-dev-cfn-infra");
+    world.repository("codecommit-dev-cfn-shop");
+    world.deny("*", "user-prd-");
+    world.deny("*", "database/");
+    world
+}
+
+/// The status that CloudFormation got; `nothing` when the event got none.
+async fn status(world: &World, file: &str) -> String {
+    let event = std::fs::read_to_string(directory().join(format!("{file}.json"))).expect(file);
+    let clock = Clock::starting_at(world.now());
+    let bucket = Bucket::before(world.connector(file));
+    let config = clients::sdk_config(bucket.connector());
+    let provider = Provider::new(&config, bucket.connector(), clock.clone());
+    let deadline = clock.now() + Duration::from_secs(900);
+    let answer = provider.answer(&event, &crate::invocation(deadline)).await;
+    let puts = bucket.take();
+    match answer {
+        Ok(body) => {
+            assert_eq!(puts.len(), 1, "{file}");
+            assert_eq!(puts[0].body, body.to_string(), "{file}");
+            body["Status"].as_str().expect("a status").to_owned()
+        }
+        Err(Error::UnknownEvent | Error::Undelivered(_)) => {
+            assert!(puts.is_empty(), "{file}");
+            "nothing".to_owned()
+        }
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
+}

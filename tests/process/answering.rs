@@ -1,0 +1,118 @@
+//! Requests are answered, with what is true, and before every deadline.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::aws_front::Mood;
+use crate::function::{Function, Setup};
+use crate::http;
+
+fn mirror() -> Value {
+    json!({"ServiceToken": "arn", "UserName": "mirror", "RepositoryNames": ["infra"]})
+}
+
+#[test]
+fn a_create_is_answered_with_the_json_that_lambdas_result_is_too() {
+    let function = Function::start();
+    let answer = function.answered(&function.request("Create", &mirror()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    assert_eq!(answer["PhysicalResourceId"], "codecommit-mirror/mirror");
+    assert_eq!(answer["RequestId"], "request-Create");
+    assert_eq!(answer["Data"]["UserName"], "mirror");
+    assert_eq!(function.bucket.attempts().len(), 1);
+    let calls = function.aws.calls();
+    let proof = "/v1/repos/infra/info/refs?service=git-receive-pack";
+    assert!(calls.iter().any(|call| call.target == proof));
+    function.aws.world.assert_unbroken();
+}
+
+#[test]
+fn a_whole_life_leaves_nothing() {
+    let function = Function::start();
+    let mut update = function.request("Update", &mirror());
+    update["ResourceProperties"]["RotationSerial"] = json!("2");
+    update["OldResourceProperties"] = mirror();
+    for event in [
+        function.request("Create", &mirror()),
+        update,
+        function.request("Delete", &mirror()),
+    ] {
+        let answer = function.answered(&event);
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    }
+    function.aws.world.look(|aws| {
+        assert!(aws.credentials("mirror").is_empty());
+        assert!(aws.secrets.is_empty());
+    });
+    function.aws.world.assert_unbroken();
+}
+
+#[test]
+fn an_aws_that_never_answers_is_a_failure_before_lambdas_deadline() {
+    let function = Function::start();
+    function.aws.mood(Mood::Hanging);
+    for (kind, seconds) in [("Create", 3), ("Update", 4), ("Delete", 3)] {
+        let time = Duration::from_secs(seconds);
+        let invocation = function.invoke(&function.request(kind, &mirror()), time);
+        let (ended, took) = invocation.ended();
+        assert_eq!(ended.result()["Status"], "FAILED");
+        assert_eq!(function.bucket.accepted().len(), 1);
+        assert!(took < time && took > time / 2, "{kind}: {took:?}");
+    }
+    // And when it does again, all is well in the same process.
+    function.aws.mood(Mood::Well);
+    let answer = function.answered(&function.request("Create", &mirror()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+}
+
+#[test]
+fn a_service_timeout_ends_sooner_than_lambda_would() {
+    let function = Function::start();
+    function.aws.mood(Mood::Hanging);
+    let mut properties = mirror();
+    properties["ServiceTimeout"] = json!("2");
+    let event = function.request("Create", &properties);
+    let (ended, took) = function.invoke(&event, Duration::from_secs(60)).ended();
+    let answer = ended.result();
+    assert_eq!(answer["Status"], "FAILED");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let reason = answer["Reason"].as_str().expect("a reason");
+    assert!(reason.contains("no time was left"), "{reason}");
+}
+
+#[test]
+fn an_aws_that_refuses_or_breaks_connections_is_a_failure_with_a_reason() {
+    let properties = json!({"UserName": "mirror", "ServiceTimeout": "3"});
+    let refused = Setup::new().aws_at(http::nobody()).start();
+    let broken = Function::start();
+    broken.aws.mood(Mood::Resetting);
+    for function in [refused, broken] {
+        let answer = function.answered(&function.request("Create", &properties));
+        assert_eq!(answer["Status"], "FAILED");
+        let reason = answer["Reason"].as_str().expect("a reason");
+        assert!(!reason.contains("127.0.0.1"), "{reason}");
+    }
+}
+
+#[test]
+fn a_slow_aws_is_waited_for() {
+    let function = Function::start();
+    function.aws.mood(Mood::Slow(Duration::from_millis(150)));
+    let answer = function.answered(&function.request("Create", &mirror()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+}
+
+#[test]
+fn without_region_or_credentials_a_request_is_still_answered() {
+    let binary = crate::function::binary();
+    let function = Setup::of(&binary)
+        .with("AWS_REGION", "")
+        .with("AWS_ACCESS_KEY_ID", "")
+        .with("AWS_SECRET_ACCESS_KEY", "")
+        .start();
+    let answer = function.answered(&function.request("Create", &mirror()));
+    assert_eq!(answer["Status"], "FAILED");
+    let reason = answer["Reason"].as_str().expect("a reason");
+    assert!(reason.contains("region and credentials"), "{reason}");
+}

@@ -1,0 +1,110 @@
+//! The answer's way to the bucket.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::bucket::{self, long_ago};
+use crate::function::Function;
+use crate::http::{self, Reply};
+
+/// A request that is answered without any call of AWS.
+fn quick(function: &Function) -> Value {
+    function.request("Create", &json!({"Typo": "x"}))
+}
+
+#[test]
+fn a_bucket_that_fails_is_tried_again_until_one_answer_is_accepted() {
+    let function = Function::start();
+    function.bucket.next([
+        Reply::status(500),
+        Reply::status(503),
+        Reply::status(429),
+        Reply::Reset,
+    ]);
+    let answer = function.answered(&quick(&function));
+    assert_eq!(answer["Status"], "FAILED");
+    let attempts = function.bucket.attempts();
+    assert_eq!(attempts.len(), 5);
+    assert!(
+        attempts
+            .iter()
+            .all(|(put, _)| put.method == "PUT" && put.body == attempts[0].0.body),
+        "every attempt is the same"
+    );
+}
+
+#[test]
+fn a_bucket_that_hangs_does_not_use_up_the_time_of_a_second_attempt() {
+    let function = Function::start();
+    function.bucket.next([Reply::Hang]);
+    let answer = function.answered(&quick(&function));
+    assert_eq!(answer["Status"], "FAILED");
+    assert_eq!(function.bucket.attempts().len(), 2);
+}
+
+#[test]
+fn a_refused_answer_is_not_sent_again() {
+    let function = Function::start();
+    for status in [400, 403, 404] {
+        function.bucket.next([Reply::status(status)]);
+        let event = quick(&function);
+        let result = function.invoke(&event, Duration::from_secs(5)).result();
+        assert_eq!(result["Status"], "FAILED");
+        assert_eq!(function.bucket.attempts().len(), 1, "{status}");
+    }
+    assert_eq!(function.bucket.accepted(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_bucket_that_stays_down_is_an_error_so_that_lambda_delivers_again() {
+    let function = Function::start();
+    let time = Duration::from_secs(3);
+    function.bucket.always(Some(Reply::status(503)));
+    let event = quick(&function);
+    let (ended, took) = function.invoke(&event, time).ended();
+    let error = ended.error();
+    assert!(took < time, "{took:?}");
+    assert!(
+        error["errorMessage"]
+            .as_str()
+            .is_some_and(|text| text.contains("could not be reached in time")),
+        "{error}"
+    );
+    assert!(function.bucket.attempts().len() > 2);
+    // The redelivery, to a bucket that is well again.
+    function.bucket.always(None);
+    assert_eq!(function.answered(&event)["Status"], "FAILED");
+}
+
+#[test]
+fn a_bucket_that_nobody_listens_for_is_an_error_in_time() {
+    let function = Function::start();
+    let mut event = quick(&function);
+    event["ResponseURL"] = json!(bucket::url(http::nobody(), std::time::SystemTime::now()));
+    let time = Duration::from_secs(3);
+    let (ended, took) = function.invoke(&event, time).ended();
+    ended.error();
+    assert!(took < time, "{took:?}");
+}
+
+#[test]
+fn an_address_that_has_expired_is_left_alone_and_nothing_is_begun() {
+    let function = Function::start();
+    let mut event = function.request("Create", &json!({"UserName": "mirror"}));
+    event["ResponseURL"] = json!(function.bucket.url_signed(long_ago()));
+    let (_, took) = function.invoke(&event, Duration::from_secs(60)).ended();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(function.bucket.attempts().is_empty());
+    assert!(function.aws.calls().is_empty());
+}
+
+#[test]
+fn a_request_that_cloudformation_gave_up_on_is_not_begun_and_is_told_so() {
+    let function = Function::start();
+    let mut event = function.request("Create", &json!({"UserName": "mirror"}));
+    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3601);
+    event["ResponseURL"] = json!(function.bucket.url_signed(an_hour_ago));
+    assert_eq!(function.answered(&event)["Status"], "FAILED");
+    assert!(function.aws.calls().is_empty());
+}

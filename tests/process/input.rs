@@ -1,0 +1,161 @@
+//! Events as nobody should send them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::function::Function;
+
+/// Replaces a quoted placeholder by JSON that `serde_json` cannot hold.
+fn raw(function: &Function, event: &Value, placeholder: &str, json: &str) -> Value {
+    let text = event.to_string();
+    let text = text.replace(&format!("\"{placeholder}\""), json);
+    let result = function
+        .lambda
+        .invoke(text, Duration::from_secs(20))
+        .result();
+    assert_eq!(function.bucket.accepted(), [result.clone()]);
+    result
+}
+
+#[test]
+fn properties_nested_five_thousand_deep_are_a_failure_with_a_reason() {
+    let function = Function::start();
+    let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+    for kind in ["Create", "Update"] {
+        let event = function.request(kind, &json!({"UserName": "mirror", "Tags": "DEEP"}));
+        let answer = raw(&function, &event, "DEEP", &deep);
+        assert_eq!(answer["Status"], "FAILED");
+        let reason = answer["Reason"].as_str().expect("a reason");
+        assert!(reason.starts_with("reading ResourceProperties"), "{reason}");
+    }
+    // A Delete needs no valid properties.
+    let event = function.request("Delete", &json!({"Tags": "DEEP"}));
+    assert_eq!(raw(&function, &event, "DEEP", &deep)["Status"], "SUCCESS");
+}
+
+#[test]
+fn half_a_surrogate_pair_anywhere_is_answered() {
+    let function = Function::start();
+    let lone = "\"a\\ud800\"";
+    let properties = json!({"UserName": "LONE"});
+    let event = function.request("Create", &properties);
+    assert_eq!(raw(&function, &event, "LONE", lone)["Status"], "FAILED");
+    for member in [
+        "StackId",
+        "RequestId",
+        "LogicalResourceId",
+        "RequestType",
+        "ResourceType",
+    ] {
+        let mut event = function.request("Create", &json!({"Typo": 1}));
+        event[member] = json!("LONE");
+        assert_eq!(raw(&function, &event, "LONE", lone)["Status"], "FAILED");
+    }
+    let mut event = function.request("Create", &json!({"Typo": 1}));
+    event["NAME"] = json!(1);
+    assert_eq!(raw(&function, &event, "NAME", lone)["Status"], "FAILED");
+}
+
+#[test]
+fn members_of_the_wrong_type_are_answered() {
+    let function = Function::start();
+    for wrong in [
+        json!(7),
+        json!(null),
+        json!([]),
+        json!({"a": {}}),
+        json!(true),
+        json!(""),
+    ] {
+        for member in [
+            "RequestType",
+            "StackId",
+            "RequestId",
+            "LogicalResourceId",
+            "PhysicalResourceId",
+            "ResourceType",
+            "ResourceProperties",
+            "OldResourceProperties",
+        ] {
+            let mut event = function.request("Update", &json!({"Typo": 1}));
+            event[member] = wrong.clone();
+            let answer = function.answered(&event);
+            assert_eq!(answer["Status"], "FAILED", "{member}: {wrong}");
+            let id = answer["PhysicalResourceId"].as_str();
+            assert!(id.is_some_and(|id| !id.is_empty()), "{member}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn every_property_of_the_wrong_type_is_named_at_once() {
+    let function = Function::start();
+    let properties = json!({
+        "UserName": [], "SecretName": {}, "KmsKeyId": [1], "RepositoryNames": "infra",
+        "ForeignCredentials": 7, "RotationSerial": {}, "UrlSafePassword": "perhaps",
+        "Tags": {"Key": "x"}, "Typo": null,
+    });
+    let answer = function.answered(&function.request("Create", &properties));
+    let reason = answer["Reason"].as_str().expect("a reason");
+    for name in properties.as_object().expect("an object").keys() {
+        assert!(reason.contains(&format!("{name}: ")), "{name} in {reason}");
+    }
+    assert!(function.aws.calls().is_empty(), "before anything is called");
+}
+
+#[test]
+fn a_reason_of_any_length_and_script_fits_into_the_answer() {
+    let function = Function::start();
+    for unit in ["a", "漢", "\u{1}", "🦀\"\\"] {
+        let mut event = function.request("Create", &json!({}));
+        event["ResourceType"] = json!(unit.repeat(20_000));
+        let answer = function.answered(&event);
+        assert_eq!(answer["Status"], "FAILED");
+        let mut properties = serde_json::Map::new();
+        for n in 0..200 {
+            properties.insert(format!("{n}{}", unit.repeat(500)), json!(1));
+        }
+        let event = function.request("Create", &Value::Object(properties));
+        let answer = function.answered(&event);
+        assert_eq!(answer["Status"], "FAILED");
+        let attempts = function.bucket.attempts();
+        assert!(attempts.iter().all(|(put, _)| put.body.len() <= 4096));
+    }
+}
+
+#[test]
+fn an_unknown_event_is_an_error_that_names_what_the_function_answers() {
+    let function = Function::start();
+    for event in [
+        "{}",
+        "[]",
+        "null",
+        "7",
+        "\"text\"",
+        "true",
+        r#"{"ResponseURL":7}"#,
+        r#"{"source":"aws.s3","detail-type":"Object Created","detail":{}}"#,
+    ] {
+        let error = function
+            .lambda
+            .invoke(event, Duration::from_secs(5))
+            .error();
+        let text = error["errorMessage"].as_str().expect("a message");
+        for kind in [
+            "RequestType",
+            "ResponseURL",
+            "Step",
+            "SecretId",
+            "ClientRequestToken",
+            "CodeCommit",
+            "health check",
+            "continuation",
+        ] {
+            assert!(text.contains(kind), "{event}: {kind} in {text}");
+        }
+    }
+    // And the process goes on.
+    let answer = function.answered(&function.request("Create", &json!({"UserName": "mirror"})));
+    assert_eq!(answer["Status"], "SUCCESS");
+}

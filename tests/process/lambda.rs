@@ -1,0 +1,200 @@
+//! Lambda's side of the Runtime API: hands out events one by one, and collects what becomes of
+//! them. Source: "Using the Lambda runtime API" and its OpenAPI specification.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::http::{self, Reply, Request};
+
+/// No test waits longer for what has to happen.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How an invocation ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    Result(Value),
+    /// Lambda delivers the event again.
+    Error(Value),
+}
+
+impl Ended {
+    pub fn result(self) -> Value {
+        match self {
+            Ended::Result(result) => result,
+            Ended::Error(error) => panic!("Lambda got an error: {error}"),
+        }
+    }
+
+    pub fn error(self) -> Value {
+        match self {
+            Ended::Error(error) => error,
+            Ended::Result(result) => panic!("Lambda got a result: {result}"),
+        }
+    }
+}
+
+/// One function's Runtime API.
+#[derive(Clone)]
+pub struct Lambda {
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    queued: Vec<(u64, Vec<u8>, SystemTime)>,
+    invocations: u64,
+    ended: Vec<(u64, Ended, Instant)>,
+    waits: bool,
+    /// Every body that was posted.
+    posted: Vec<String>,
+}
+
+impl Lambda {
+    pub fn start() -> (Self, SocketAddr) {
+        let lambda = Lambda {
+            state: Arc::default(),
+        };
+        let serving = lambda.clone();
+        let address = http::serve(move |request| serving.handle(&request));
+        (lambda, address)
+    }
+
+    /// Hands `event` to the function, which has `time` for it.
+    pub fn invoke(&self, event: impl Into<Vec<u8>>, time: Duration) -> Invocation {
+        let mut state = self.state();
+        state.invocations += 1;
+        let id = state.invocations;
+        state
+            .queued
+            .push((id, event.into(), SystemTime::now() + time));
+        drop(state);
+        self.state.1.notify_all();
+        Invocation {
+            lambda: self.clone(),
+            id,
+            began: Instant::now(),
+        }
+    }
+
+    /// Waits until the process asks for its next event: it has started, or has finished the last.
+    pub fn wait_until_asked(&self) {
+        self.wait("the process to ask for an event", |state| {
+            state.waits.then_some(())
+        });
+    }
+
+    /// Everything that the process ever posted.
+    pub fn posted(&self) -> Vec<String> {
+        self.state().posted.clone()
+    }
+
+    fn handle(&self, request: &Request) -> Reply {
+        let path = request.target.trim_start_matches("/2018-06-01/runtime/");
+        if request.method == "GET" && path == "invocation/next" {
+            return self.next();
+        }
+        let mut state = self.state();
+        state.posted.push(request.text());
+        let parts: Vec<&str> = path.split('/').collect();
+        let body = serde_json::from_slice(&request.body).unwrap_or_default();
+        let (id, ended) = match parts[..] {
+            ["invocation", id, "response"] => (id, Ended::Result(body)),
+            ["invocation", id, "error"] => (id, Ended::Error(body)),
+            _ => return Reply::status(404),
+        };
+        let id = id.rsplit('-').next().and_then(|id| id.parse().ok());
+        state
+            .ended
+            .push((id.expect("an id from here"), ended, Instant::now()));
+        drop(state);
+        self.state.1.notify_all();
+        Reply::Answer {
+            status: 202,
+            headers: vec![],
+            body: vec![],
+        }
+    }
+
+    fn next(&self) -> Reply {
+        let mut state = self.state();
+        state.waits = true;
+        self.state.1.notify_all();
+        while state.queued.is_empty() {
+            state = self
+                .state
+                .1
+                .wait(state)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        state.waits = false;
+        let (id, event, deadline) = state.queued.remove(0);
+        let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970");
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";
+        let headers = [
+            (
+                "Lambda-Runtime-Aws-Request-Id",
+                format!("00000000-0000-0000-0000-{id:012}"),
+            ),
+            (
+                "Lambda-Runtime-Deadline-Ms",
+                deadline.as_millis().to_string(),
+            ),
+            ("Lambda-Runtime-Invoked-Function-Arn", arn.to_owned()),
+            ("Content-Type", "application/json".to_owned()),
+        ];
+        Reply::Answer {
+            status: 200,
+            headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+            body: event,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn wait<T>(&self, what: &str, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.state();
+        loop {
+            if let Some(found) = look(&mut state) {
+                return found;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain for {what}");
+            let waited = self.state.1.wait_timeout(state, left);
+            state = waited.expect("no panic under this lock").0;
+        }
+    }
+}
+
+/// One event on its way.
+pub struct Invocation {
+    lambda: Lambda,
+    id: u64,
+    began: Instant,
+}
+
+impl Invocation {
+    /// How it ended, and after how long.
+    pub fn ended(&self) -> (Ended, Duration) {
+        self.lambda.wait("the invocation to end", |state| {
+            let ended = state.ended.iter().find(|(id, ..)| *id == self.id);
+            ended.map(|(_, ended, at)| (ended.clone(), at.duration_since(self.began)))
+        })
+    }
+
+    pub fn result(&self) -> Value {
+        self.ended().0.result()
+    }
+
+    pub fn error(&self) -> Value {
+        self.ended().0.error()
+    }
+}

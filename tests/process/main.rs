@@ -1,0 +1,29 @@
+//! The real process, spoken to in bytes: a Lambda Runtime API, a response bucket and an AWS stand
+//! around it on loopback.
+//!
+//! The binary under test is the one that Cargo has built for this test. `CFN_GITOPS_BINARY` names
+//! another one, for example the release build or the `bootstrap` that is deployed:
+//!
+//! ```sh
+//! CFN_GITOPS_BINARY=$PWD/target/release/cfn-gitops cargo test --test process
+//! ```
+//!
+//! What the real handlers cannot be made to do (panic, block their thread), the example
+//! `misbehaving` does with the same wiring. `CFN_GITOPS_MISBEHAVING` names its binary; without it,
+//! it is built in the profile `CFN_GITOPS_MISBEHAVING_PROFILE` (`dev` by default).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod aws_front;
+mod bucket;
+mod function;
+mod http;
+mod lambda;
+
+mod answering;
+mod delivery;
+mod input;
+mod misbehaviour;
+mod secrecy;
+mod start_and_end;

@@ -1,0 +1,109 @@
+//! A handler that panics, hangs or blocks its thread takes no answer with it, also where the
+//! release profile decides what a panic is.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::function::{Function, Setup};
+
+/// In no log, no answer, no error.
+const SECRET: &str = "SentinelInThePanicsText";
+
+/// The example's binary, built once.
+fn misbehaving() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        if let Some(path) = std::env::var_os("CFN_GITOPS_MISBEHAVING") {
+            return path.into();
+        }
+        let profile = std::env::var("CFN_GITOPS_MISBEHAVING_PROFILE");
+        let profile = profile.as_deref().unwrap_or("dev");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--message-format=json"])
+            .args(["--example", "misbehaving", "--profile", profile])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo");
+        let messages = String::from_utf8_lossy(&built.stdout).into_owned();
+        let executable = messages
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
+        executable.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&built.stderr)))
+    })
+}
+
+fn request(function: &Function, behaviour: &str) -> Value {
+    function.request("Create", &json!({"Behaviour": behaviour, "Secret": SECRET}))
+}
+
+#[test]
+fn a_panic_is_a_failure_at_once_and_its_text_is_nowhere() {
+    for level in ["info", "trace"] {
+        let function = Setup::of(misbehaving()).with("RUST_LOG", level).start();
+        for behaviour in ["Panic", "PanicLater", "Panic"] {
+            let event = request(&function, behaviour);
+            let (ended, took) = function.invoke(&event, Duration::from_secs(60)).ended();
+            let answer = ended.result();
+            assert_eq!(function.bucket.accepted(), [answer.clone()]);
+            assert_eq!(answer["Status"], "FAILED");
+            assert_eq!(answer["PhysicalResourceId"], "misbehaving");
+            assert!(!answer.to_string().contains(SECRET), "{answer}");
+            assert!(took < Duration::from_secs(10), "{took:?}");
+        }
+        let answer = function.answered(&request(&function, "Behave"));
+        assert_eq!(answer["Status"], "SUCCESS");
+        let written = function.ended();
+        assert!(written.contains("misbehaving.rs"), "the place: {written}");
+        assert!(!written.contains(SECRET), "{written}");
+    }
+}
+
+#[test]
+fn a_handler_that_hangs_is_a_failure_in_time() {
+    let function = Setup::of(misbehaving()).start();
+    let time = Duration::from_secs(2);
+    for _ in 0..3 {
+        let (ended, took) = function.invoke(&request(&function, "Hang"), time).ended();
+        let answer = ended.result();
+        assert_eq!(answer["Status"], "FAILED");
+        let reason = answer["Reason"].as_str().expect("a reason");
+        assert!(reason.starts_with("misbehaving as told: "), "{reason}");
+        assert!(took < time, "{took:?}");
+    }
+    assert_eq!(function.bucket.accepted().len(), 3);
+}
+
+#[test]
+fn a_handler_that_blocks_its_thread_is_a_failure_in_time() {
+    let function = Setup::of(misbehaving()).start();
+    let time = Duration::from_secs(2);
+    let (ended, took) = function.invoke(&request(&function, "Block"), time).ended();
+    assert_eq!(ended.result()["Status"], "FAILED");
+    assert!(took < time, "{took:?}");
+    assert_eq!(function.bucket.accepted().len(), 1);
+    // The thread is lost; the next request finds another one.
+    let answer = function.answered(&request(&function, "Behave"));
+    assert_eq!(answer["Status"], "SUCCESS");
+}
+
+/// `Cargo.toml` decides it for the deployed binary; the example shows what follows.
+#[test]
+fn the_release_profile_unwinds() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).expect("Cargo.toml");
+    let profiles = manifest
+        .split("\n[")
+        .filter(|part| part.starts_with("profile."));
+    for profile in profiles {
+        assert!(!profile.contains("abort"), "[{profile}");
+    }
+    let release = manifest.split("\n[profile.release]\n").nth(1);
+    let release = release.and_then(|rest| rest.split("\n[").next());
+    let release = release.expect("a release profile");
+    assert!(release.contains("panic = \"unwind\""), "{release}");
+}

@@ -1,0 +1,206 @@
+//! Nothing that must not be seen is seen, at any level of logging: not in what the process writes,
+//! not in answers, results and errors, not in what the system tells of the process.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::bucket::{CREDENTIAL, SIGNATURE};
+use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup};
+use crate::http::Reply;
+
+/// Stands in properties that no resource knows: whoever shows it has shown the event as a whole.
+const IN_THE_EVENT: &str = "SentinelInTheEvent-漢/+=";
+
+/// The forms in which a text can be hidden in another: as it is, escaped in JSON, with and without
+/// its slashes, percent-encoded, and base64 at each of the three places where a byte can stand.
+fn forms(secret: &str) -> Vec<String> {
+    let quoted = Value::from(secret).to_string();
+    let quoted = quoted[1..quoted.len() - 1].to_owned();
+    let quoted_twice = Value::from(quoted.as_str()).to_string();
+    let percent = |keep: &str, upper: bool| -> String {
+        secret
+            .bytes()
+            .map(|byte| match char::from(byte) {
+                c if c.is_ascii_alphanumeric() || keep.contains(c) => c.to_string(),
+                _ if upper => format!("%{byte:02X}"),
+                _ => format!("%{byte:02x}"),
+            })
+            .collect()
+    };
+    let mut forms = vec![
+        secret.to_owned(),
+        secret.replace('/', "\\/"),
+        quoted_twice.trim_matches('"').to_owned(),
+        quoted,
+        format!("{secret:?}").trim_matches('"').to_owned(),
+    ];
+    for keep in ["-_.~", "-_.~/", ""] {
+        forms.extend([percent(keep, true), percent(keep, false)]);
+    }
+    for before in 0..3 {
+        let bytes = [&b"xx"[..before], secret.as_bytes()].concat();
+        let encoded = aws_smithy_types::base64::encode(bytes);
+        // What the neighbours of the secret have a part in is left out.
+        let inner = &encoded[[0, 2, 3][before]..encoded.trim_end_matches('=').len() - 1];
+        forms.extend([inner.to_owned(), inner.replace('+', "-").replace('/', "_")]);
+    }
+    forms
+}
+
+/// The secret that a text gives away.
+fn found<'a>(text: &str, secrets: &'a [String]) -> Option<&'a str> {
+    let gives_away = |secret: &&String| forms(secret).iter().any(|form| text.contains(form));
+    secrets.iter().find(gives_away).map(String::as_str)
+}
+
+/// What may never be seen. The path and the query of an address count as much as the whole.
+fn secrets(function: &Function) -> Vec<String> {
+    let mut secrets: Vec<String> = function.aws.world.every_secret_ever();
+    assert!(!secrets.is_empty(), "a password was issued");
+    let fixed = [
+        IN_THE_EVENT,
+        SIGNATURE,
+        CREDENTIAL,
+        "path-of-the-answer",
+        SECRET_KEY,
+        SESSION_TOKEN,
+    ];
+    secrets.extend(fixed.map(ToOwned::to_owned));
+    secrets
+}
+
+/// Everything that a function can be asked to do, well and badly.
+fn work(function: &Function) {
+    let mirror = |serial: &str| {
+        json!({"ServiceToken": "arn", "UserName": "mirror", "RepositoryNames": ["infra"],
+               "RotationSerial": serial})
+    };
+    let mut rotation = function.request("Update", &mirror("2"));
+    rotation["OldResourceProperties"] = mirror("1");
+    let mut odd = function.request("Create", &mirror("1"));
+    odd["ResourceProperties"]["Typo"] = json!(IN_THE_EVENT);
+    let mut unknown_type = function.request("Create", &mirror("1"));
+    unknown_type["ResourceType"] = json!("Custom::Other");
+    let mut deep = function.request("Create", &mirror("1"));
+    deep["ResourceProperties"]["Tags"] = json!("DEEP");
+    let events = [
+        ("SUCCESS", function.request("Create", &mirror("1"))),
+        ("FAILED", odd),
+        ("FAILED", unknown_type),
+        (
+            "FAILED",
+            function.request("Create", &json!({"UserName": "somebody"})),
+        ),
+        (
+            "FAILED",
+            function.request("Create", &json!({"UserName": "mirror", "SecretName": "x"})),
+        ),
+        ("FAILED", deep),
+        ("SUCCESS", rotation),
+        ("SUCCESS", function.request("Delete", &mirror("2"))),
+    ];
+    for (status, mut event) in events {
+        event["Unknown"] = json!({"Within": [IN_THE_EVENT]});
+        event["RequestId"] = json!(fastrand::u64(..).to_string());
+        let deep = format!("{}\"{IN_THE_EVENT}\"{}", "[".repeat(300), "]".repeat(300));
+        let text = event.to_string().replace("\"DEEP\"", &deep);
+        // Twice: what fails at the first PUT is logged too.
+        function.bucket.next([Reply::status(503), Reply::Reset]);
+        let result = function
+            .lambda
+            .invoke(text, Duration::from_secs(60))
+            .result();
+        assert_eq!(result["Status"], status, "{result}");
+    }
+    for refusal in [Reply::status(403), Reply::status(503)] {
+        function.bucket.always(Some(refusal));
+        let event = function.request("Create", &json!({"Typo": IN_THE_EVENT}));
+        function.invoke(&event, Duration::from_secs(2)).ended();
+    }
+    function.bucket.always(None);
+    let mut nowhere = function.request("Create", &json!({"Typo": IN_THE_EVENT}));
+    for url in [
+        "http://127.0.0.1:1/path-of-the-answer",
+        "no url: path-of-the-answer",
+    ] {
+        nowhere["ResponseURL"] = json!(format!("{url}?X-Amz-Signature={SIGNATURE}"));
+        function.invoke(&nowhere, Duration::from_secs(1)).error();
+    }
+    for unknown in [
+        json!({"Step": IN_THE_EVENT}),
+        json!([IN_THE_EVENT]),
+        json!(IN_THE_EVENT),
+    ] {
+        function.invoke(&unknown, Duration::from_secs(1)).error();
+    }
+}
+
+#[test]
+fn no_secret_is_seen_at_any_level_of_logging() {
+    for level in [
+        "",
+        "trace",
+        "debug,hyper=trace,reqwest=trace",
+        "aws_smithy_runtime=trace,trace",
+    ] {
+        let function = Setup::new().with("RUST_LOG", level).start();
+        work(&function);
+        let secrets = secrets(&function);
+        for (number, posted) in function.lambda.posted().iter().enumerate() {
+            assert_eq!(found(posted, &secrets), None, "result {number}: {posted}");
+        }
+        for (put, _) in function.bucket.attempts() {
+            assert_eq!(found(&put.text(), &secrets), None, "{}", put.text());
+        }
+        let told = |file: &str| {
+            let bytes = std::fs::read(format!("/proc/{}/{file}", function.id()));
+            String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+        };
+        assert_eq!(found(&told("cmdline"), &secrets), None);
+        // Lambda itself puts the role's keys into the environment.
+        let others: Vec<String> = secrets
+            .iter()
+            .filter(|secret| ![SECRET_KEY, SESSION_TOKEN].contains(&secret.as_str()))
+            .cloned()
+            .collect();
+        assert_eq!(found(&told("environ"), &others), None);
+        let written = function.ended();
+        assert!(written.contains("SUCCESS"), "nothing was logged: {written}");
+        assert_eq!(
+            found(&written, &secrets),
+            None,
+            "RUST_LOG={level}: {written}"
+        );
+    }
+}
+
+#[test]
+fn the_search_finds_what_is_planted() {
+    let secret = "a/Sécret+with=every\"thing漢".to_owned();
+    let secrets = std::slice::from_ref(&secret);
+    let base64 = |text: &str| aws_smithy_types::base64::encode(text);
+    let percent = "a%2FS%C3%A9cret%2Bwith%3Devery%22thing%E6%BC%A2";
+    for planted in [
+        secret.clone(),
+        json!({"a": secret}).to_string(),
+        json!({"a": json!({"b": secret}).to_string()}).to_string(),
+        format!("{secret:?}"),
+        base64(&secret),
+        base64(&format!("u:{secret}")),
+        base64(&format!("us:{secret} and more")),
+        base64(&format!("use:{secret}")),
+        percent.to_owned(),
+        percent.replace("%2F", "/"),
+        format!("https://u:{percent}@host/"),
+        "a%2fS%c3%a9cret%2bwith%3devery%22thing%e6%bc%a2".to_owned(),
+    ] {
+        let text = format!("before {planted} behind");
+        assert_eq!(found(&text, secrets), Some(secret.as_str()), "{planted}");
+    }
+    assert_eq!(
+        found(&format!("only a part: {}", &percent[..20]), secrets),
+        None
+    );
+    assert_eq!(found("a/S", secrets), None);
+}

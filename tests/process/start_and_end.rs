@@ -1,0 +1,42 @@
+//! The process's beginning and end.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::aws_front::Mood;
+use crate::function::Function;
+
+#[test]
+fn starting_calls_nothing() {
+    let function = Function::start();
+    function.lambda.wait_until_asked();
+    assert!(function.aws.calls().is_empty());
+    assert!(function.bucket.attempts().is_empty());
+    assert_eq!(function.lambda.posted(), Vec::<String>::new());
+}
+
+#[test]
+fn sigterm_ends_it_promptly_idle_or_at_work() {
+    let mut idle = Function::start();
+    idle.lambda.wait_until_asked();
+    let mut busy = Function::start();
+    busy.aws.mood(Mood::Hanging);
+    let event = busy.request("Create", &json!({"UserName": "mirror"}));
+    let _at_work = busy.invoke(&event, Duration::from_secs(60));
+    let until = Instant::now() + crate::lambda::PATIENCE;
+    while busy.aws.calls().is_empty() {
+        assert!(Instant::now() < until, "nothing was begun");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for function in [&mut idle, &mut busy] {
+        let asked = Instant::now();
+        let sent = Command::new("kill")
+            .args(["-TERM", &function.id().to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+        function.wait();
+        assert!(asked.elapsed() < Duration::from_secs(1));
+    }
+}
