@@ -28,9 +28,8 @@ fn refusal<T, E, R>(result: Result<T, SdkError<E, R>>) -> (String, String)
 where
     E: ProvideErrorMetadata,
 {
-    let error = match result {
-        Ok(_) => return ("none".into(), "it succeeded".into()),
-        Err(error) => error,
+    let Err(error) = result else {
+        return ("none".into(), "it succeeded".into());
     };
     let Some(error) = error.as_service_error() else {
         return ("none".into(), "no answer from the service".into());

@@ -1,4 +1,4 @@
-//! CodeCommit, its git address, and what the wire notes.
+//! `CodeCommit`, its git address, and what the wire notes.
 
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, SharedHttpConnector},
@@ -215,7 +215,7 @@ async fn an_invariant_is_looked_at_after_every_change() {
 #[tokio::test(start_paused = true)]
 async fn a_fork_goes_its_own_way() {
     let (world, clients) = world_and_clients();
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     clients
         .secrets
         .create_secret()

@@ -121,9 +121,8 @@ impl Answer {
     /// IAM's policies do not allow it: 403 from IAM, 400 from the JSON services.
     pub fn denied(service: Service, action: &str, resource: &str) -> Self {
         let (status, code) = match service {
-            Service::Iam => (403, "AccessDenied"),
             Service::SecretsManager | Service::CodeCommit => (400, "AccessDeniedException"),
-            Service::ResponseBucket | Service::Git => (403, "AccessDenied"),
+            Service::Iam | Service::ResponseBucket | Service::Git => (403, "AccessDenied"),
         };
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \

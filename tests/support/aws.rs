@@ -117,13 +117,13 @@ impl Aws {
         answer.unwrap_or_else(|error| Answer::error(call.service, &error))
     }
 
-    /// The user's CodeCommit credentials, as they really are.
+    /// The user's `CodeCommit` credentials, as they really are.
     pub fn credentials(&self, user: &str) -> Vec<Credential> {
         let found = self.iam.latest().credentials(user, Some(CODECOMMIT));
         found.map_or_else(|_| vec![], |found| found.into_iter().cloned().collect())
     }
 
-    /// Whether CodeCommit would let this login in, now that all has spread.
+    /// Whether `CodeCommit` would let this login in, now that all has spread.
     pub fn login_works(&self, service_user_name: &str, password: &str) -> bool {
         let login = self.iam.latest().login(service_user_name, password);
         login.is_some()

@@ -14,7 +14,7 @@ use tokio::{sync::Notify, time};
 use super::gate::{Gate, GatedCall};
 
 /// Nothing moves for so long only when every caller waits for what never comes.
-const STUCK: Duration = Duration::from_secs(24 * 3600);
+const STUCK: Duration = Duration::from_hours(24);
 
 /// What an exploration came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,6 @@ where
     let mut choices = vec![];
     while explored.runs + explored.repeated < limit {
         let schedule = Schedule::new(choices, rules);
-        // An SDK call's future is large; on the heap, many fit a test's stack.
         let work = Box::pin(run(schedule.clone()));
         let finished = catch_unwind(AssertUnwindSafe(|| {
             paused(async {
@@ -104,12 +103,11 @@ where
                 resume_unwind(panic);
             }
         }
-        match schedule.next() {
-            Some(next) => choices = next,
-            None => {
-                explored.complete = true;
-                break;
-            }
+        if let Some(next) = schedule.next() {
+            choices = next;
+        } else {
+            explored.complete = true;
+            break;
         }
     }
     explored
@@ -170,16 +168,20 @@ impl Schedule {
 
     /// Runs two callers' work at once, call by call in this schedule's order.
     /// Calls before and after pass freely.
-    pub async fn both<A, B>(
+    pub fn both<A, B>(
         &self,
         one: impl Future<Output = A>,
         other: impl Future<Output = B>,
-    ) -> (A, B) {
-        let running = Cell::new(2);
-        self.conducted(&running, async {
-            tokio::join!(self.part(&running, one), self.part(&running, other))
-        })
-        .await
+    ) -> impl Future<Output = (A, B)> {
+        // An SDK call's future is large; on the heap, many fit a test's stack.
+        let (one, other) = (Box::pin(one), Box::pin(other));
+        async move {
+            let running = Cell::new(2);
+            self.conducted(&running, async {
+                tokio::join!(self.part(&running, one), self.part(&running, other))
+            })
+            .await
+        }
     }
 
     /// As [`Schedule::both`] for any number of callers.
@@ -197,9 +199,10 @@ impl Schedule {
                     *result = Some(value);
                 }
             }
-            match parts.iter().all(|(_, result)| result.is_some()) {
-                true => std::task::Poll::Ready(()),
-                false => std::task::Poll::Pending,
+            if parts.iter().all(|(_, result)| result.is_some()) {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
             }
         });
         self.conducted(&running, work).await;
@@ -214,7 +217,7 @@ impl Schedule {
     }
 
     async fn part<T>(&self, running: &Cell<usize>, work: impl Future<Output = T>) -> T {
-        let result = Box::pin(work).await;
+        let result = work.await;
         running.set(running.get() - 1);
         self.gate.has_moved();
         result

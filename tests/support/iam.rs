@@ -112,14 +112,16 @@ impl Iam {
                 .iter()
                 .any(|held| held.service_user_name == *name)
         };
-        let service_user_name = (0..).map(name).find(|name| !taken(name));
+        let service_user_name = (0..=user.credentials.len())
+            .map(name)
+            .find(|name| !taken(name));
         let credential = Credential {
             id: format!(
                 "ACCA{}",
                 characters(random, 17, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
             ),
             service: service.to_owned(),
-            service_user_name: service_user_name.expect("names do not run out"),
+            service_user_name: service_user_name.expect("more names than credentials"),
             password: password(random),
             active: true,
             created: now,
@@ -216,7 +218,7 @@ impl Iam {
         Ok(())
     }
 
-    /// What CloudFormation calls when it deletes the user.
+    /// What `CloudFormation` calls when it deletes the user.
     pub fn delete_user(&mut self, name: &str) -> Result<(), AwsError> {
         if !self.user(name)?.credentials.is_empty() {
             let message = "Cannot delete entity, must remove referenced objects first.";

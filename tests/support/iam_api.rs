@@ -90,9 +90,10 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
         unknown => return Err(aws.unknown_operation("iam", unknown)),
     };
     let operation = &call.operation;
-    let result = match call.reads() || !result.is_empty() {
-        true => element(&format!("{operation}Result"), &result),
-        false => result,
+    let result = if call.reads() || !result.is_empty() {
+        element(&format!("{operation}Result"), &result)
+    } else {
+        result
     };
     Ok(Answer::xml(format!(
         "<{operation}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">{result}\
@@ -153,7 +154,7 @@ fn members(tags: &Tags) -> Vec<String> {
     tags.iter().map(member).collect()
 }
 
-/// "IAM might return fewer than the MaxItems number of results, even when there
+/// "IAM might return fewer than the `MaxItems` number of results, even when there
 /// are more results available": `IsTruncated` and `Marker` tell.
 fn page(aws: &Aws, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
     let asked = call.text("MaxItems").and_then(|items| items.parse().ok());

@@ -4,7 +4,7 @@
 //!
 //! Every byte that the product sends leaves through one HTTP connector. A test
 //! hands it the connector of a [`Caller`] and so sees each attempt of the SDK,
-//! the answer to CloudFormation, and the proof that a login can push.
+//! the answer to `CloudFormation`, and the proof that a login can push.
 //!
 //! ```ignore
 //! let world = World::new();

@@ -10,9 +10,9 @@ pub enum Service {
     Iam,
     SecretsManager,
     CodeCommit,
-    /// CodeCommit's git address.
+    /// `CodeCommit`'s git address.
     Git,
-    /// The bucket that CloudFormation's `ResponseURL` points at.
+    /// The bucket that `CloudFormation`'s `ResponseURL` points at.
     ResponseBucket,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Service {
 pub struct Call {
     pub service: Service,
     /// The API's operation; `GitPush` for the probe and `PutResponse` for the
-    /// answer to CloudFormation, which have no operation's name.
+    /// answer to `CloudFormation`, which have no operation's name.
     pub operation: String,
     pub params: Map<String, Value>,
     pub method: String,

@@ -10,10 +10,10 @@ use super::{
     request::{Call, Service},
 };
 
-/// How long CloudFormation's presigned addresses last (`X-Amz-Expires`).
-const EXPIRES: Duration = Duration::from_secs(7200);
+/// How long `CloudFormation`'s presigned addresses last (`X-Amz-Expires`).
+const EXPIRES: Duration = Duration::from_hours(2);
 
-/// One answer that reached CloudFormation.
+/// One answer that reached `CloudFormation`.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub caller: String,
@@ -24,7 +24,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The body as JSON. Panics when it is none: CloudFormation would not have
+    /// The body as JSON. Panics when it is none: `CloudFormation` would not have
     /// understood it.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the answer to CloudFormation is JSON")
@@ -46,7 +46,7 @@ pub enum BucketFailure {
     Connection,
 }
 
-/// An address that CloudFormation signs now.
+/// An address that `CloudFormation` signs now.
 pub fn response_url(aws: &Aws, request: &str) -> String {
     let date: String = Aws::date(aws.now)
         .chars()

@@ -60,15 +60,14 @@ pub fn token(call: &Call) -> Result<&str, AwsError> {
 pub fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     let secret = find_live(aws, call)?;
     let stage = call.text("VersionStage");
-    let id = match call.text("VersionId") {
-        Some(id) => id,
-        None => {
-            let stage = stage.unwrap_or(CURRENT);
-            let missing = format!(
-                "Secrets Manager can't find the specified secret value for staging label: {stage}"
-            );
-            secret.at_stage(stage).ok_or_else(|| not_found(missing))?
-        }
+    let id = if let Some(id) = call.text("VersionId") {
+        id
+    } else {
+        let stage = stage.unwrap_or(CURRENT);
+        let missing = format!(
+            "Secrets Manager can't find the specified secret value for staging label: {stage}"
+        );
+        secret.at_stage(stage).ok_or_else(|| not_found(missing))?
     };
     let missing = || {
         not_found(format!(
@@ -86,9 +85,10 @@ pub fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     let mut body = named(secret, Some(id));
     body["VersionStages"] = json!(version.stages);
     body["CreatedDate"] = json!(Aws::seconds(version.created));
-    let field = match version.value.binary {
-        true => "SecretBinary",
-        false => "SecretString",
+    let field = if version.value.binary {
+        "SecretBinary"
+    } else {
+        "SecretString"
     };
     body[field] = json!(version.value.text);
     Ok(body)
@@ -119,8 +119,8 @@ pub fn put(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(body)
 }
 
-/// "If you call this operation with a ClientRequestToken that matches an
-/// existing version's VersionId, and you specify the same secret data, the
+/// "If you call this operation with a `ClientRequestToken` that matches an
+/// existing version's `VersionId`, and you specify the same secret data, the
 /// operation succeeds but does nothing. However, if the secret data is
 /// different, then the operation fails".
 pub fn add_once(
@@ -177,7 +177,7 @@ fn detach(versions: &mut BTreeMap<String, Version>, stage: &str) -> Option<Strin
         .find_map(|(id, version)| version.stages.remove(stage).then(|| id.clone()))
 }
 
-/// "If the label is attached and you either do not specify [RemoveFromVersionId],
+/// "If the label is attached and you either do not specify [`RemoveFromVersionId`],
 /// or the version ID does not match, then the operation fails."
 pub fn move_stage(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     let stage = call.needed("VersionStage");

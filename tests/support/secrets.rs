@@ -202,8 +202,8 @@ fn update(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(named(secret, version))
 }
 
-/// "If you use [ForceDeleteWithoutRecovery] with a previously deleted or
-/// nonexistent secret, the operation does not return ResourceNotFoundException."
+/// "If you use [`ForceDeleteWithoutRecovery`] with a previously deleted or
+/// nonexistent secret, the operation does not return `ResourceNotFoundException`."
 fn delete(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     let forced = call.flag("ForceDeleteWithoutRecovery");
     let days = call
@@ -222,9 +222,10 @@ fn delete(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
         ));
     }
     let now = aws.now;
-    let takes = match forced {
-        true => aws.options.deletion_takes,
-        false => Duration::from_hours(24) * u32::try_from(days).expect("at most 30"),
+    let takes = if forced {
+        aws.options.deletion_takes
+    } else {
+        Duration::from_hours(24) * u32::try_from(days).expect("at most 30")
     };
     let id = call.needed("SecretId").to_owned();
     let secret = match find_mut(aws, call) {

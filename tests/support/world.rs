@@ -150,7 +150,7 @@ impl World {
         self.inner().aws.repositories.insert(name.to_owned());
     }
 
-    /// What CloudFormation does with a user at the end of a stack.
+    /// What `CloudFormation` does with a user at the end of a stack.
     pub fn delete_user(&self, name: &str) -> Result<(), AwsError> {
         self.change(|aws| {
             let now = aws.now;
@@ -204,7 +204,7 @@ impl World {
         self.caller(name).connector()
     }
 
-    /// An address for an answer, signed now by CloudFormation.
+    /// An address for an answer, signed now by `CloudFormation`.
     pub fn response_url(&self, request: &str) -> String {
         let mut inner = self.inner();
         inner.aws.now = inner.now();
