@@ -32,8 +32,9 @@ def main() -> int:
               "Remove it with `make undeploy DELETE_BUCKET=yes CONFIRM=yes`, or import it into the new stack "
               "(README, \"Deploying again\").", file=sys.stderr)
         return 1
+    # Quoted, because sam takes no empty value otherwise.
     command = ["sam", "deploy", "--config-env", given.config_env,
-               "--parameter-overrides", *(f"{key}={value}" for key, value in settings.parameters.items())]
+               "--parameter-overrides", *(f'{key}="{value}"' for key, value in settings.parameters.items())]
     if given.yes:
         command.append("--no-confirm-changeset")
     return subprocess.run(command, cwd=sam_settings.ROOT, check=False).returncode

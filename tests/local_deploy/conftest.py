@@ -38,6 +38,7 @@ class Witness:
         self.said: dict[str, str] = {}
         self.passwords: set[str] = set()
         self.denials_meant: list[dict[str, Any]] = []
+        self.granted: set[str] = set()
 
     def hears(self, where: str, what: str) -> None:
         self.said[where] = what
@@ -90,8 +91,9 @@ def environment(aws: LocalAws, witness: Witness, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
-def working(tmp_path: Path) -> Working:
-    return Working(tmp_path / "work")
+def working(tmp_path: Path, name: str) -> Working:
+    """With a branch of its own: tests share the environment's repository."""
+    return Working(tmp_path / "work", branch=name)
 
 
 @pytest.fixture
@@ -102,18 +104,21 @@ def name() -> str:
 class Mirror(Stack):
     """A stack of `templates/mirror.yaml`, which remembers its parameters."""
 
-    def __init__(self, aws: LocalAws, name: str) -> None:
+    def __init__(self, aws: LocalAws, name: str, witness: Witness) -> None:
         super().__init__(aws, f"mirror-{name}")
+        self._witness = witness
         self._parameters = {"Name": name}
-        self.short_name = name
 
     def make(self, **parameters: str) -> None:
         self._parameters |= parameters
         status = self.create(TEMPLATES / "mirror.yaml", **self._parameters)
         assert status == "CREATE_COMPLETE", self.failures()
+        self._witness.learns(self.aws)
 
     def change(self, **parameters: str) -> str:
-        return self.update(TEMPLATES / "mirror.yaml", **(self._parameters | parameters))
+        status = self.update(TEMPLATES / "mirror.yaml", **(self._parameters | parameters))
+        self._witness.learns(self.aws)
+        return status
 
     def become(self, **parameters: str) -> None:
         assert self.change(**parameters) == "UPDATE_COMPLETE", self.failures()
@@ -128,8 +133,8 @@ class Mirror(Stack):
 
 
 @pytest.fixture
-def mirror(aws: LocalAws, environment: Environment, name: str) -> Iterator[Mirror]:
-    stack = Mirror(aws, name)
+def mirror(aws: LocalAws, environment: Environment, name: str, witness: Witness) -> Iterator[Mirror]:
+    stack = Mirror(aws, name, witness)
     yield stack
     if stack.exists():
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()

@@ -184,7 +184,8 @@ class Environment(Stack):
         sam = subprocess.run(
             [Path(sys.executable).with_name("sam"), "deploy", "--template-file", TEMPLATE, "--stack-name", self.name,
              "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
-             "--parameter-overrides", *(f"{key}={value}" for key, value in given.items())],
+             # Quoted, because sam takes no empty value otherwise.
+             "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())],
             # sam would keep an id of this installation in the home directory.
             env=self.aws.environment() | {"__SAM_CLI_APP_DIR": str(self._directory / "sam"), "COLUMNS": "100"},
             cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -259,6 +260,14 @@ def what_is_there(aws: LocalAws) -> dict[str, list[str]]:
         "repositories": names("codecommit", "list_repositories", "repositories", "repositoryName"),
         "buckets": sorted(bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]),
     }
+
+
+def granted_actions(aws: LocalAws, role: str) -> set[str]:
+    """Every action that the role's own policy allows."""
+    [name] = aws.client("iam").list_role_policies(RoleName=role)["PolicyNames"]
+    statements = aws.client("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+    return {action for statement in statements
+            for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])}
 
 
 def function_log(aws: LocalAws, function_name: str) -> str:

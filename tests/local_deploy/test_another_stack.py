@@ -14,7 +14,7 @@ def test_a_login_made_there_pushes(mirror: Mirror, working: Working) -> None:
     mirror.make()
     pushed = working.push(mirror.login(), mirror.clone_url)
     assert pushed.accepted, pushed.output
-    assert steps.branch_commit(mirror.aws, mirror.outputs()["RepositoryName"]) == pushed.commit
+    assert steps.branch_commit(mirror.aws, mirror.outputs()["RepositoryName"], working.branch) == pushed.commit
 
 
 def test_the_same_template_again_is_no_change(mirror: Mirror) -> None:

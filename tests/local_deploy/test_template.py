@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from local_aws import LocalAws
 from local_deploy import steps
 from local_deploy.conftest import Witness
@@ -38,7 +40,7 @@ def test_git_pushes_with_the_issued_login_and_codecommit_has_the_commit(aws: Loc
     outputs = environment.outputs()
     pushed = working.push(steps.login(aws, SECRET), outputs["RepositoryCloneUrl"])
     assert pushed.accepted, pushed.output
-    assert steps.branch_commit(aws, outputs["RepositoryName"]) == pushed.commit
+    assert steps.branch_commit(aws, outputs["RepositoryName"], working.branch) == pushed.commit
 
 
 def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: Environment) -> None:
@@ -80,17 +82,30 @@ def test_a_deployment_that_fails_is_rolled_back_and_the_login_still_pushes(aws: 
     aws.client("iam").delete_service_specific_credential(UserName=USER, ServiceSpecificCredentialId=by_hand)
 
 
-def test_a_key_of_ones_own_is_used_and_given_up_again(aws: LocalAws, environment: Environment,
-                                                     working: Working) -> None:
+def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Environment, witness: Witness,
+                                              working: Working) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    before = steps.login(aws, SECRET)
-    changed = environment.deploy(MirrorSecretKmsKeyArn=key, RotationSerial="3")
+    changed = environment.deploy(MirrorSecretKmsKeyArn=key)
     assert changed.succeeded, changed.output + "\n".join(environment.failures())
     assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
+    # The rights to the key are there while there is one.
+    witness.granted |= steps.granted_actions(aws, environment.function_role)
+    before = steps.login(aws, SECRET)
+    rotated = environment.deploy(RotationSerial="3")
+    assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
     assert steps.login(aws, SECRET).credential_id != before.credential_id
-    # The key that still encrypts is given up together with the right to use it.
-    back = environment.deploy(MirrorSecretKmsKeyArn="")
-    assert back.succeeded, back.output + "\n".join(environment.failures())
+    pushed = working.push(steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+
+
+@pytest.mark.parametrize("gives_another", [True, False], ids=["exchanged", "given up"])
+def test_a_key_of_ones_own_is_changed_in_one_deployment(aws: LocalAws, environment: Environment, working: Working,
+                                                       gives_another: bool) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"] if gives_another else ""
+    changed = environment.deploy(MirrorSecretKmsKeyArn=key)
+    assert changed.succeeded, "\n".join(environment.failures())
+    assert (aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId")
+            in ([key] if key else [None, "alias/aws/secretsmanager"]))
     pushed = working.push(steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"])
     assert pushed.accepted, pushed.output
 
