@@ -73,11 +73,11 @@ impl Source {
         let mut event = match rng.u8(..10) {
             0 => any(rng, 5),
             1 => self.about_right(rng),
-            _ => rng.choice(&self.valid).expect("some valid event").clone(),
+            _ => self.valid(rng),
         };
         // Most requests are faulty, which is found before AWS is called; the rest are worth the time
         // that calls take.
-        if rng.u8(..4) > 0
+        if rng.u8(..6) > 0
             && let Some(Value::Object(properties)) = event.get_mut("ResourceProperties")
         {
             properties.insert(name(rng), any(rng, 2));
@@ -93,6 +93,15 @@ impl Source {
             &format!("\"{DEEP}\""),
             &format!("{}1{}", "[".repeat(depth), "]".repeat(depth)),
         )
+    }
+
+    fn valid(&self, rng: &mut Rng) -> Value {
+        let valid = rng.choice(&self.valid).expect("some valid event");
+        // A Delete always calls AWS, whatever its properties are.
+        if valid["RequestType"] == "Delete" && rng.u8(..3) > 0 {
+            return self.valid[0].clone();
+        }
+        valid.clone()
     }
 
     /// A request whose every other member is whatever it happens to be.
@@ -152,7 +161,8 @@ fn text(rng: &mut Rng) -> String {
         0 => (0..rng.usize(..12)).map(|_| rng.char(..)).collect(),
         1 => {
             let unit = *rng.choice(TEXTS).as_ref().expect("some text");
-            unit.repeat(rng.usize(..600))
+            let longest = *rng.choice([4, 40, 600].as_ref()).expect("a length");
+            unit.repeat(rng.usize(..longest))
         }
         2 => rng.u64(..).to_string(),
         _ => (*rng.choice(TEXTS).as_ref().expect("some text")).to_owned(),

@@ -116,3 +116,16 @@ fn without_region_or_credentials_a_request_is_still_answered() {
     let reason = answer["Reason"].as_str().expect("a reason");
     assert!(reason.contains("region and credentials"), "{reason}");
 }
+
+#[test]
+fn a_log_that_cannot_be_written_takes_no_answer_with_it() {
+    let function = Setup::new()
+        .with("RUST_LOG", "trace")
+        .writing_in_vain()
+        .start();
+    for properties in [mirror(), json!({"Typo": 1})] {
+        let event = function.request("Create", &properties);
+        let (ended, _) = function.invoke(&event, Duration::from_secs(5)).ended();
+        assert_eq!(function.bucket.accepted(), [ended.result()]);
+    }
+}

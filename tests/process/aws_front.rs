@@ -27,6 +27,8 @@ pub enum Mood {
     Slow(Duration),
     /// Closes every connection.
     Resetting,
+    /// Fails, and believes that it is the last second of the year 9999.
+    InTheLastSecond,
 }
 
 /// One account, reachable.
@@ -65,6 +67,14 @@ impl Front {
                 Mood::Well => {}
                 Mood::Hanging => return Reply::Hang,
                 Mood::Resetting => return Reply::Reset,
+                Mood::InTheLastSecond => {
+                    let date = "Fri, 31 Dec 9999 23:59:59 GMT".to_owned();
+                    return Reply::Answer {
+                        status: 503,
+                        headers: vec![("date".to_owned(), date)],
+                        body: vec![],
+                    };
+                }
                 Mood::Slow(time) => std::thread::sleep(time),
             }
             let own: SocketAddr = own.lock().expect("an address").expect("set below");

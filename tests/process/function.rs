@@ -41,6 +41,7 @@ pub struct Setup {
     binary: PathBuf,
     environment: Vec<(String, String)>,
     endpoint: Option<SocketAddr>,
+    disk_is_full: bool,
 }
 
 impl Setup {
@@ -53,6 +54,7 @@ impl Setup {
             binary: binary.to_owned(),
             environment: vec![],
             endpoint: None,
+            disk_is_full: false,
         }
     }
 
@@ -67,7 +69,21 @@ impl Setup {
         self
     }
 
+    /// Nothing that the process writes can be written.
+    pub fn writing_in_vain(mut self) -> Self {
+        self.disk_is_full = true;
+        self
+    }
+
     pub fn start(self) -> Function {
+        let writes_to = || match self.disk_is_full {
+            true => std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .expect("/dev/full")
+                .into(),
+            false => Stdio::piped(),
+        };
         let (lambda, runtime_api) = Lambda::start();
         let aws = Front::start();
         let endpoint = self.endpoint.unwrap_or(aws.address);
@@ -86,14 +102,14 @@ impl Setup {
             .env("AWS_SESSION_TOKEN", SESSION_TOKEN)
             .envs(self.environment)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(writes_to())
+            .stderr(writes_to())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
         let output = Arc::<Mutex<String>>::default();
-        let out = child.stdout.take().expect("piped");
-        let err = child.stderr.take().expect("piped");
-        let readers = vec![collect(out, &output), collect(err, &output)];
+        let out = child.stdout.take().map(|out| collect(out, &output));
+        let err = child.stderr.take().map(|err| collect(err, &output));
+        let readers = out.into_iter().chain(err).collect();
         Function {
             child,
             lambda,
