@@ -74,9 +74,11 @@ def test_a_user_of_another_name_is_denied_and_the_reason_names_the_parameter(aws
                                                                             name: str, user: str) -> None:
     iam = aws.client("iam")
     iam.create_user(UserName=user)
-    reason = refused(aws, name, UserName=user)
+    try:
+        reason = refused(aws, name, UserName=user)
+    finally:
+        iam.delete_user(UserName=user)
     assert "AccessDenied" in reason and "parameter MirrorUserNames" in reason
-    iam.delete_user(UserName=user)
 
 
 def test_a_secret_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
