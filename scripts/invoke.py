@@ -88,7 +88,7 @@ def main() -> int:
         file.write_text(event)
         watch = subprocess.Popen(
             ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port],
-            cwd=ROOT, env=environment(), start_new_session=True)
+            cwd=ROOT, env=environment(), stdout=sys.stderr, start_new_session=True)
         try:
             wait_until_listening(int(port), watch)
             invoked = subprocess.run(
