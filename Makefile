@@ -61,7 +61,7 @@ lint-templates: $(INSTALLED)
 	for template in $(TEMPLATES); do \
 	    AWS_DEFAULT_REGION=eu-central-1 sam validate --lint --template-file $$template; \
 	done
-	cfn-lint $(TEMPLATES)
+	cfn-lint $(TEMPLATES) tests/local_deploy/templates/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
 test-rust-compiled:
