@@ -7,6 +7,7 @@ a test that leaves a file behind, or a formatter that changes one, fails here.
 from __future__ import annotations
 
 import hashlib
+import resource
 import subprocess
 import sys
 import time
@@ -49,25 +50,32 @@ def tree() -> dict[str, str]:
     return found
 
 
+def cpu_seconds() -> float:
+    """What the steps so far have computed, on all cores: comparable where the machine has other work."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> int:
     before, results, failed = tree(), [], []
     for step in STEPS:
         print(f"\n=== {step.what}", flush=True)
-        began = time.monotonic()
+        began, used = time.monotonic(), cpu_seconds()
         succeeded = subprocess.run(step.command, cwd=ROOT, check=False).returncode == 0
-        results.append((step.what, time.monotonic() - began, succeeded))
+        results.append((step.what, time.monotonic() - began, cpu_seconds() - used, succeeded))
         if not succeeded:
             failed.append(step.what)
             if step.is_needed:
                 break
     after = tree()
     left = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    results.append(("the tree is as it was", 0.0, not left))
+    results.append(("the tree is as it was", 0.0, 0.0, not left))
 
     print("\n=== Summary")
-    for what, seconds, succeeded in results:
-        print(f"{'ok    ' if succeeded else 'FAILED'}  {seconds:6.0f} s  {what}")
-    print(f"        {sum(seconds for _, seconds, _ in results):6.0f} s  in all")
+    print("          time  processor")
+    for what, seconds, processor, succeeded in results:
+        print(f"{'ok    ' if succeeded else 'FAILED'} {seconds:5.0f} s {processor:8.0f} s  {what}")
+    print(f"       {sum(row[1] for row in results):5.0f} s {sum(row[2] for row in results):8.0f} s  in all")
     for name in left:
         print(f"left or changed by a check: {name}", file=sys.stderr)
     return 1 if failed or left else 0
