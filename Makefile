@@ -23,8 +23,7 @@ INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
-.PHONY: help run test build deploy undeploy invoke shell lint lint-rust lint-templates \
-        check-bootstrap test-rust test-rust-compiled test-python clean
+.PHONY: help run test build deploy undeploy invoke shell lint lint-rust lint-templates test-rust test-rust-compiled test-python clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -67,10 +66,11 @@ lint-templates: $(INSTALLED)
 test-rust-compiled:
 	cargo test --locked --no-run
 
-test-rust:
-	cargo test --locked
+# The release profile is compiled once: what starts a process starts the file that is deployed.
+test-rust: build
+	CFN_GITOPS_BINARY=$(CURDIR)/$(BOOTSTRAP) cargo test --locked
 
-test-python: $(INSTALLED)
+test-python: build
 	python -m pytest -p no:cacheprovider -q --durations=5 tests
 
 clean: ## remove what was built and installed
