@@ -23,7 +23,8 @@ INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
-.PHONY: help run test build deploy undeploy invoke shell lint lint-rust lint-templates test-rust test-rust-compiled test-python clean
+.PHONY: help run test build deploy undeploy invoke shell lint lint-rust lint-templates test-rust \
+        test-rust-compiled test-python clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import boto3
 
+import sam_settings
+
 ROOT = Path(__file__).parents[1]
 # The first invocation waits for the function to be compiled.
 _COMPILE_SECONDS = 1800
@@ -49,6 +51,7 @@ def free_port() -> int:
 
 def environment() -> dict[str, str]:
     """The function reads access keys from its environment, as on Lambda: a profile or a login becomes some."""
+    sam_settings.name_the_region_for_all()
     session = boto3.Session()
     found = dict(os.environ)
     if session.region_name:

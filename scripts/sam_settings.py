@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -73,7 +73,14 @@ class Account:
             raise
 
 
+def name_the_region_for_all() -> None:
+    """Every SDK reads AWS_REGION; boto3, and with it sam, reads AWS_DEFAULT_REGION instead."""
+    if region := os.environ.get("AWS_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = region
+
+
 def account() -> Account:
+    name_the_region_for_all()
     session = boto3.Session()
     if not session.region_name:
         sys.exit("no region: set AWS_REGION")
