@@ -464,11 +464,17 @@ pub async fn forget_login(
         .secret_id(&secret.arn)
         .version_stage(login.write())
         .remove_from_version_id(records::version_id(login.entry));
-    let doing = || format!("removing a label in secret {}", secret.arn);
-    call.send()
-        .await
-        .map_err(|error| CallError::new(doing(), &error))?;
-    Ok(())
+    match call.send().await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            // The label is not there any more: an earlier call did it and its answer was lost.
+            let gone = error.as_service_error().is_some_and(|e| {
+                e.is_invalid_parameter_exception() || e.is_resource_not_found_exception()
+            });
+            let doing = format!("removing a label in secret {}", secret.arn);
+            if gone { Ok(()) } else { Err(CallError::new(doing, &error)) }
+        }
+    }
 }
 
 /// Removes the secret for good, so that its name is free again.

@@ -23,7 +23,11 @@ pub fn ours(aws: &Aws) -> Vec<(String, Credential)> {
 fn login(aws: &Aws, secret: &str) -> Option<(String, String, String)> {
     let value: Value = serde_json::from_str(aws.current(secret)?).ok()?;
     let text = |name: &str| value[name].as_str().map(ToOwned::to_owned);
-    Some((text("username")?, text("password")?, text("serviceSpecificCredentialId")?))
+    Some((
+        text("username")?,
+        text("password")?,
+        text("serviceSpecificCredentialId")?,
+    ))
 }
 
 /// 1: exactly one live credential of ours, and the secret's AWSCURRENT is it.
@@ -33,7 +37,9 @@ pub fn one_live_login(aws: &Aws, secret: &str, user: &str) -> Result<(), String>
         return Err(format!("{} credentials of ours instead of one", ours.len()));
     };
     if holder != user || !credential.active {
-        return Err(format!("the credential of {holder} is not the live one of {user}"));
+        return Err(format!(
+            "the credential of {holder} is not the live one of {user}"
+        ));
     }
     let Some((name, password, id)) = login(aws, secret) else {
         return Err("the secret holds no login".to_owned());
@@ -81,10 +87,17 @@ pub fn answers_are_sound(world: &World) {
         assert!(body.len() <= 4096);
         assert!(!body.contains("null"), "{body}");
         assert_eq!(world.secret_in(&body), None, "a secret in an answer");
-        assert!(!body.contains("X-Amz-Signature"), "the address in an answer");
-        let accepted = deliveries.iter().filter(|other| other.caller == delivery.caller).count();
+        assert!(
+            !body.contains("X-Amz-Signature"),
+            "the address in an answer"
+        );
+        let accepted = deliveries
+            .iter()
+            .filter(|other| other.caller == delivery.caller)
+            .count();
         let lost = journal.iter().filter(|entry| {
-            entry.caller == delivery.caller && entry.operation == "PUT" && entry.answered.is_none()
+            entry.caller == delivery.caller && entry.operation == "PutResponse"
+                && entry.answered.is_none()
         });
         assert!(
             accepted <= 1 + lost.count(),
@@ -94,5 +107,9 @@ pub fn answers_are_sound(world: &World) {
         );
     }
     let told = world.told();
-    assert_eq!(world.secret_in(&told), None, "a secret in a request's parameters");
+    assert_eq!(
+        world.secret_in(&told),
+        None,
+        "a secret in a request's parameters"
+    );
 }

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, World, clients::sdk_config};
 
-const STACK: &str =
-    "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/5f3b2c10-0000-11f0-8000-0a0000000000";
+const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/5f3b2c10-0000-11f0-8000-0a0000000000";
 
 /// How long CloudFormation waits, when the template says nothing.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -22,8 +21,14 @@ pub const LAMBDA_LIVES: Duration = Duration::from_secs(900);
 /// What CloudFormation made of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    Success { id: String, attributes: Value },
-    Failed { id: String, reason: String },
+    Success {
+        id: String,
+        attributes: Value,
+    },
+    Failed {
+        id: String,
+        reason: String,
+    },
     /// Nothing came before `ServiceTimeout`.
     Silence,
 }
@@ -144,7 +149,11 @@ impl Stack {
         let url = request.event["ResponseURL"].as_str().expect("an address");
         let deliveries = self.world.deliveries();
         let Some(delivery) = deliveries.iter().find(|delivery| delivery.url == url) else {
-            let passed = self.world.now().duration_since(request.signed_at).expect("forwards");
+            let passed = self
+                .world
+                .now()
+                .duration_since(request.signed_at)
+                .expect("forwards");
             tokio::time::sleep(SERVICE_TIMEOUT.saturating_sub(passed)).await;
             return Answer::Silence;
         };

@@ -19,9 +19,11 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
         let world = world(Options::default());
         let mut stack = Stack::new(&world);
         let holds = |secret: &str, user: &str| {
-            world.look(|aws| one_live_login(aws, secret, user)).unwrap_or_else(|broken| {
-                panic!("{broken}\n{}", world.told());
-            });
+            world
+                .look(|aws| one_live_login(aws, secret, user))
+                .unwrap_or_else(|broken| {
+                    panic!("{broken}\n{}", world.told());
+                });
         };
         let name = format!("codecommit-mirror/{USER}");
         let created = stack.create(&properties()).await;
@@ -31,8 +33,16 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
         assert_eq!(*id, name);
         assert_eq!(attributes["SecretName"], name);
         assert_eq!(attributes["UserName"], USER);
-        assert_eq!(attributes["ServiceUserName"], format!("{USER}-at-123456789012"));
-        assert!(attributes["SecretArn"].as_str().expect("an ARN").starts_with("arn:aws:secretsmanager:"));
+        assert_eq!(
+            attributes["ServiceUserName"],
+            format!("{USER}-at-123456789012")
+        );
+        assert!(
+            attributes["SecretArn"]
+                .as_str()
+                .expect("an ARN")
+                .starts_with("arn:aws:secretsmanager:")
+        );
         holds(&name, USER);
 
         assert!(stack.update(&properties(), None).await.is_success());
@@ -42,7 +52,11 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
         assert!(again.is_success(), "{again:?}\n{}", world.told());
         assert_ne!(again, created);
         holds(&name, USER);
-        let renamed = with(rotated.clone(), "SecretName", json!("codecommit-mirror/other"));
+        let renamed = with(
+            rotated.clone(),
+            "SecretName",
+            json!("codecommit-mirror/other"),
+        );
         let again = stack.update(&renamed, None).await;
         assert!(again.is_success(), "{again:?}\n{}", world.told());
         holds("codecommit-mirror/other", USER);
@@ -51,11 +65,15 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
         let again = stack.update(&moved, None).await;
         assert!(again.is_success(), "{again:?}\n{}", world.told());
         holds("codecommit-mirror/other", OTHER_USER);
-        world.delete_user(USER).expect("nothing of ours stands in its way");
+        world
+            .delete_user(USER)
+            .expect("nothing of ours stands in its way");
         let deleted = stack.delete().await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
         world.look(nothing_left).expect("nothing");
-        world.delete_user(OTHER_USER).expect("nothing of ours stands in its way");
+        world
+            .delete_user(OTHER_USER)
+            .expect("nothing of ours stands in its way");
         answers_are_sound(&world);
         world.assert_unbroken();
     });

@@ -6,7 +6,9 @@ mod support;
 
 mod checks;
 mod cloudformation;
+mod interleavings;
 mod life;
+mod lives;
 mod single_faults;
 
 use serde_json::{Value, json};

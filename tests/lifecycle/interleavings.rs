@@ -1,0 +1,142 @@
+//! Two deliveries at once, in every order of their calls.
+//!
+//! Orders that differ only by swapping reads which cannot see each other's neighbours are tried
+//! once; a call may also be held back until the other delivery, asleep, has woken.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::checks::{answers_are_sound, nothing_left, one_live_login};
+use crate::cloudformation::{Answer, INVENTED_ID, Stack, deliver_once};
+use crate::support::{Explored, Options, World, explore_reduced};
+use crate::{USER, properties, with, world};
+
+/// More runs than any of these explorations needs.
+const LIMIT: usize = 200_000;
+
+fn prompt() -> Options {
+    Options::default()
+}
+
+fn late() -> Options {
+    Options {
+        lists_late: Duration::from_secs(4),
+        tags_late: Duration::from_secs(3),
+        ..Options::default()
+    }
+}
+
+fn report(what: &str, explored: Explored) {
+    println!(
+        "schedules: {} interleavings of {what} ({} more were the same as one of these)",
+        explored.runs, explored.repeated
+    );
+    assert!(explored.complete, "{what}: not every order was tried");
+}
+
+fn holds(world: &World, held: Result<(), String>, context: &str) {
+    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+}
+
+/// A Create that CloudFormation cancels: its Delete carries an invented id and may come first,
+/// last, or in between. Whatever the order, nothing is left, also after the Create comes again.
+fn delete_overtakes_create(options: &Options, most_holds: usize) -> Explored {
+    explore_reduced(LIMIT, most_holds, |schedule| {
+        let options = options.clone();
+        async move {
+            let world = world(options);
+            let mut stack = Stack::new(&world);
+            let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+            let create = stack.request("Create", None, &bare, None);
+            let delete = stack.request("Delete", Some(INVENTED_ID), &bare, None);
+            world.obey(&schedule);
+            let (creating, deleting) = (world.caller("create"), world.caller("delete"));
+            schedule
+                .both(
+                    deliver_once(&world, &creating, &create),
+                    deliver_once(&world, &deleting, &delete),
+                )
+                .await;
+            let deleted = stack.heard(&delete).await;
+            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+            holds(&world, world.look(nothing_left), "after both");
+            // Lambda delivers the Create once more.
+            deliver_once(&world, &world.caller("create again"), &create).await;
+            holds(&world, world.look(nothing_left), "after the Create came again");
+            answers_are_sound(&world);
+            world.assert_unbroken();
+        }
+    })
+}
+
+#[test]
+fn a_delete_that_overtakes_a_running_create_leaves_nothing_in_any_order() {
+    let explored = delete_overtakes_create(&prompt(), 1);
+    report("a Create and the Delete that overtakes it", explored);
+}
+
+#[test]
+fn a_delete_that_overtakes_a_running_create_leaves_nothing_while_iam_is_late() {
+    let explored = delete_overtakes_create(&late(), 1);
+    report("a Create and the Delete that overtakes it, with IAM late", explored);
+}
+
+/// Two copies of one request: both answer the same, and it ends as one would have.
+fn two_copies(options: &Options, most_holds: usize, update: bool) -> Explored {
+    explore_reduced(LIMIT, most_holds, |schedule| {
+        let options = options.clone();
+        async move {
+            let world = world(options);
+            let mut stack = Stack::new(&world);
+            let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+            let request = if update {
+                let created = stack.create(&bare).await;
+                assert!(created.is_success(), "{created:?}");
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                let (id, old) = stack.resource.clone().expect("created");
+                let rotated = with(bare.clone(), "RotationSerial", json!("2"));
+                stack.request("Update", Some(&id), &rotated, Some(&old))
+            } else {
+                stack.request("Create", None, &bare, None)
+            };
+            world.obey(&schedule);
+            let (one, other) = (world.caller("one"), world.caller("other"));
+            schedule
+                .both(
+                    deliver_once(&world, &one, &request),
+                    deliver_once(&world, &other, &request),
+                )
+                .await;
+            let Answer::Success { id, .. } = stack.heard(&request).await else {
+                panic!("it failed\n{}", world.told());
+            };
+            let url = request.event["ResponseURL"].as_str().expect("an address");
+            let mut answers = world.deliveries();
+            answers.retain(|delivery| delivery.url == url);
+            assert!(answers.iter().all(|answer| answer.json() == answers[0].json()), "{}", world.told());
+            holds(&world, world.look(|aws| one_live_login(aws, &id, USER)), "after both");
+            stack.resource = Some((id, bare));
+            let deleted = stack.delete().await;
+            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+            holds(&world, world.look(nothing_left), "after the Delete");
+            answers_are_sound(&world);
+            world.assert_unbroken();
+        }
+    })
+}
+
+#[test]
+fn two_copies_of_one_create_end_as_one_in_any_order() {
+    report("two copies of one Create", two_copies(&prompt(), 1, false));
+}
+
+#[test]
+fn two_copies_of_one_create_end_as_one_while_iam_is_late() {
+    report("two copies of one Create, with IAM late", two_copies(&late(), 1, false));
+}
+
+#[test]
+fn two_copies_of_one_rotation_end_as_one_in_any_order() {
+    report("two copies of one rotation", two_copies(&prompt(), 0, true));
+}
