@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path

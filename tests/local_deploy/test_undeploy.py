@@ -34,7 +34,10 @@ class Scripts:
 @pytest.fixture
 def scripts(aws: LocalAws, witness: Witness, tmp_path: Path) -> Iterator[Scripts]:
     started = Scripts(aws, tmp_path)
+    # Another order of what the graph leaves open than the first environment's.
+    aws.set(order_seed=7)
     yield started
+    aws.set(order_seed=0)
     witness.hears("what deploying and undeploying printed", started.said)
 
 
