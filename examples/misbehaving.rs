@@ -34,11 +34,10 @@ impl Resource for Misbehaving {
             Some("Panic") => panic!("with a secret in the text: {secret}"),
             Some("PanicLater") => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                let nothing: Option<&str> = None;
-                nothing.expect(secret);
+                panic!("later, with a secret in the text: {secret}");
             }
             Some("Hang") => std::future::pending().await,
-            Some("Block") => std::thread::sleep(Duration::from_secs(600)),
+            Some("Block") => std::thread::sleep(Duration::from_mins(10)),
             _ => {}
         }
         Ok(Outcome {

@@ -134,7 +134,7 @@ impl Fuzzer {
         let valid = valid_requests(&before);
         let after = before.fork();
         line.connect(&after.caller("set-up"));
-        let invocation = invocation(clock.now() + Duration::from_secs(900));
+        let invocation = invocation(clock.now() + Duration::from_mins(15));
         let created = provider.answer(&valid[0].to_string(), &invocation).await;
         assert_eq!(created.expect("an answer")["Status"], "SUCCESS");
         bucket.take();

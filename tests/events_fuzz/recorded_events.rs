@@ -110,7 +110,7 @@ async fn status(world: &World, file: &str) -> String {
     let bucket = Bucket::before(world.connector(file));
     let config = clients::sdk_config(bucket.connector());
     let provider = Provider::new(&config, bucket.connector(), clock.clone());
-    let deadline = clock.now() + Duration::from_secs(900);
+    let deadline = clock.now() + Duration::from_mins(15);
     let answer = provider.answer(&event, &crate::invocation(deadline)).await;
     let puts = bucket.take();
     match answer {

@@ -73,7 +73,7 @@ fn a_service_timeout_ends_sooner_than_lambda_would() {
     let mut properties = mirror();
     properties["ServiceTimeout"] = json!("2");
     let event = function.request("Create", &properties);
-    let (ended, took) = function.invoke(&event, Duration::from_secs(60)).ended();
+    let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
     let answer = ended.result();
     assert_eq!(answer["Status"], "FAILED");
     assert!(took < Duration::from_secs(2), "{took:?}");

@@ -151,18 +151,15 @@ fn host(request: &Request) -> String {
 /// starts on a fixed day, the process goes by the machine's.
 fn localised(body: &str, own: SocketAddr, world: &World) -> String {
     let body = body.replace(GIT, &format!("http://{own}"));
-    let (before, rest) = match body.split_once("<CreateDate>") {
-        Some(parts) => parts,
-        None => return body,
-    };
-    let mut text = before.to_owned();
-    for part in rest.split("<CreateDate>") {
+    let mut parts = body.split("<CreateDate>");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
         let (date, rest) = part.split_once('<').expect("an end of the date");
         let date = DateTime::from_str(date, Format::DateTime).expect("IAM's date");
         let age = world.now().duration_since(UNIX + since_1970(date));
         let real = DateTime::from(SystemTime::now() - age.unwrap_or_default());
         let real = DateTime::from_secs(real.secs()).fmt(Format::DateTime);
-        text.push_str(&format!("<CreateDate>{}<{rest}", real.expect("a date")));
+        text.extend(["<CreateDate>", &real.expect("a date"), "<", rest]);
     }
     text
 }

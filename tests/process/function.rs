@@ -76,13 +76,12 @@ impl Setup {
     }
 
     pub fn start(self) -> Function {
-        let writes_to = || match self.disk_is_full {
-            true => std::fs::File::options()
-                .write(true)
-                .open("/dev/full")
-                .expect("/dev/full")
-                .into(),
-            false => Stdio::piped(),
+        let writes_to = || {
+            if !self.disk_is_full {
+                return Stdio::piped();
+            }
+            let full = std::fs::File::options().write(true).open("/dev/full");
+            full.expect("/dev/full").into()
         };
         let (lambda, runtime_api) = Lambda::start();
         let aws = Front::start();
@@ -150,7 +149,7 @@ impl Function {
 
     /// Answers `event` in good time: the answer that CloudFormation got is the one that Lambda got.
     pub fn answered(&self, event: &Value) -> Value {
-        let result = self.invoke(event, Duration::from_secs(60)).result();
+        let result = self.invoke(event, Duration::from_mins(1)).result();
         assert_eq!(self.bucket.accepted(), [result.clone()]);
         result
     }

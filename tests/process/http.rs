@@ -131,7 +131,7 @@ fn write(
 ) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
     stream.write_all(&[head.as_bytes(), body].concat())

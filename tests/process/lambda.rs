@@ -1,5 +1,5 @@
 //! Lambda's side of the Runtime API: hands out events one by one, and collects what becomes of
-//! them. Source: "Using the Lambda runtime API" and its OpenAPI specification.
+//! them. Source: "Using the Lambda runtime API" in the Lambda Developer Guide.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

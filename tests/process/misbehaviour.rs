@@ -48,7 +48,7 @@ fn a_panic_is_a_failure_at_once_and_its_text_is_nowhere() {
         let function = Setup::of(misbehaving()).with("RUST_LOG", level).start();
         for behaviour in ["Panic", "PanicLater", "Panic"] {
             let event = request(&function, behaviour);
-            let (ended, took) = function.invoke(&event, Duration::from_secs(60)).ended();
+            let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
             let answer = ended.result();
             assert_eq!(function.bucket.accepted(), [answer.clone()]);
             assert_eq!(answer["Status"], "FAILED");
@@ -73,7 +73,7 @@ fn a_panic_inside_of_the_sdk_is_a_failure_too() {
     function.aws.mood(Mood::InTheLastSecond);
     for kind in ["Create", "Update", "Delete", "Create"] {
         let event = function.request(kind, &json!({"UserName": "mirror"}));
-        let (ended, took) = function.invoke(&event, Duration::from_secs(60)).ended();
+        let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
         let answer = ended.result();
         assert_eq!(function.bucket.accepted(), [answer.clone()]);
         assert_eq!(answer["Status"], "FAILED");

@@ -24,7 +24,7 @@ fn sigterm_ends_it_promptly_idle_or_at_work() {
     let mut busy = Function::start();
     busy.aws.mood(Mood::Hanging);
     let event = busy.request("Create", &json!({"UserName": "mirror"}));
-    let _at_work = busy.invoke(&event, Duration::from_secs(60));
+    let _at_work = busy.invoke(&event, Duration::from_mins(1));
     let until = Instant::now() + crate::lambda::PATIENCE;
     while busy.aws.calls().is_empty() {
         assert!(Instant::now() < until, "nothing was begun");
