@@ -150,7 +150,7 @@ impl Function {
     /// Answers `event` in good time: the answer that CloudFormation got is the one that Lambda got.
     pub fn answered(&self, event: &Value) -> Value {
         let result = self.invoke(event, Duration::from_mins(1)).result();
-        assert_eq!(self.bucket.accepted(), [result.clone()]);
+        assert_eq!(self.bucket.accepted(), std::slice::from_ref(&result));
         result
     }
 

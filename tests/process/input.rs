@@ -14,7 +14,7 @@ fn raw(function: &Function, event: &Value, placeholder: &str, json: &str) -> Val
         .lambda
         .invoke(text, Duration::from_secs(20))
         .result();
-    assert_eq!(function.bucket.accepted(), [result.clone()]);
+    assert_eq!(function.bucket.accepted(), std::slice::from_ref(&result));
     result
 }
 

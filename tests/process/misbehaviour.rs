@@ -50,7 +50,7 @@ fn a_panic_is_a_failure_at_once_and_its_text_is_nowhere() {
             let event = request(&function, behaviour);
             let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
             let answer = ended.result();
-            assert_eq!(function.bucket.accepted(), [answer.clone()]);
+            assert_eq!(function.bucket.accepted(), std::slice::from_ref(&answer));
             assert_eq!(answer["Status"], "FAILED");
             assert_eq!(answer["PhysicalResourceId"], "misbehaving");
             assert!(!answer.to_string().contains(SECRET), "{answer}");
@@ -75,7 +75,7 @@ fn a_panic_inside_of_the_sdk_is_a_failure_too() {
         let event = function.request(kind, &json!({"UserName": "mirror"}));
         let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
         let answer = ended.result();
-        assert_eq!(function.bucket.accepted(), [answer.clone()]);
+        assert_eq!(function.bucket.accepted(), std::slice::from_ref(&answer));
         assert_eq!(answer["Status"], "FAILED");
         let reason = answer["Reason"].as_str().expect("a reason");
         assert!(
