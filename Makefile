@@ -23,7 +23,7 @@ INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
-.PHONY: help run test build deploy undeploy invoke shell lint lint-rust lint-templates test-rust \
+.PHONY: help run test build deploy undeploy invoke shell lint lint-format lint-rust lint-templates test-rust \
         test-rust-compiled test-python clean
 
 help: ## list the targets
@@ -51,10 +51,12 @@ invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and
 shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke`
 	@PYTHONPATH=tests python -m local_aws
 
-lint: lint-rust lint-templates ## formatting, clippy, and the template linters
+lint: lint-format lint-rust lint-templates ## formatting, clippy, and the template linters
+
+lint-format:
+	cargo fmt --check
 
 lint-rust:
-	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
 lint-templates: $(INSTALLED)
