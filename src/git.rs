@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::http::Http;
+use crate::http::{Http, is_https_or_loopback};
 use crate::secret::Password;
 
 /// IAM takes seconds to spread a new login; one that is still refused after this long will not
@@ -70,34 +70,5 @@ pub async fn prove_pushable(
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-fn is_https_or_loopback(url: &str) -> bool {
-    match reqwest::Url::parse(url) {
-        Ok(url) => {
-            let host = url.host_str().unwrap_or_default();
-            url.scheme() == "https"
-                || (url.scheme() == "http" && matches!(host, "127.0.0.1" | "[::1]" | "localhost"))
-        }
-        Err(_) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_https_or_loopback;
-
-    #[test]
-    fn a_password_goes_in_clear_to_this_machine_alone() {
-        assert!(is_https_or_loopback(
-            "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"
-        ));
-        assert!(is_https_or_loopback("http://127.0.0.1:8080/v1/repos/r"));
-        assert!(is_https_or_loopback("http://[::1]:8080/r"));
-        assert!(!is_https_or_loopback("http://127.0.0.1.example.com/r"));
-        assert!(!is_https_or_loopback("http://git.example.com/r"));
-        assert!(!is_https_or_loopback("file:///etc/passwd"));
-        assert!(!is_https_or_loopback("no url"));
     }
 }

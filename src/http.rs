@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 
-use crate::cfn::Unreachable;
+use crate::cfn::NotPut;
 use crate::secret::Password;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,14 +47,21 @@ impl Http {
     }
 
     /// Puts `body` at a presigned address, without a content type, which is not signed.
-    pub async fn put(&self, url: String, body: String) -> Result<u16, Unreachable> {
+    pub async fn put(&self, url: String, body: String) -> Result<u16, NotPut> {
+        if !is_https_or_loopback(&url) {
+            return Err(NotPut::Unusable);
+        }
         let length = body.len().to_string();
         let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("PUT").map_err(|_| Unreachable)?;
-        request.set_uri(url).map_err(|_| Unreachable)?;
+        request.set_method("PUT").map_err(|_| NotPut::Unusable)?;
+        request.set_uri(url).map_err(|_| NotPut::Unusable)?;
         request.headers_mut().insert("content-type", "");
         request.headers_mut().insert("content-length", length);
-        let response = self.0.call(request).await.map_err(|_| Unreachable)?;
+        let response = self
+            .0
+            .call(request)
+            .await
+            .map_err(|_| NotPut::Unreachable)?;
         Ok(response.status().as_u16())
     }
 
@@ -149,5 +156,35 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
         ConnectorError::user(error.into())
     } else {
         ConnectorError::io(error.into())
+    }
+}
+
+/// Whether what is sent to `url` is encrypted on the way, or never leaves this machine.
+pub fn is_https_or_loopback(url: &str) -> bool {
+    match reqwest::Url::parse(url) {
+        Ok(url) => {
+            let host = url.host_str().unwrap_or_default();
+            url.scheme() == "https"
+                || (url.scheme() == "http" && matches!(host, "127.0.0.1" | "[::1]" | "localhost"))
+        }
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_https_or_loopback;
+
+    #[test]
+    fn a_password_goes_in_clear_to_this_machine_alone() {
+        assert!(is_https_or_loopback(
+            "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"
+        ));
+        assert!(is_https_or_loopback("http://127.0.0.1:8080/v1/repos/r"));
+        assert!(is_https_or_loopback("http://[::1]:8080/r"));
+        assert!(!is_https_or_loopback("http://127.0.0.1.example.com/r"));
+        assert!(!is_https_or_loopback("http://git.example.com/r"));
+        assert!(!is_https_or_loopback("file:///etc/passwd"));
+        assert!(!is_https_or_loopback("no url"));
     }
 }

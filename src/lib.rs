@@ -2,7 +2,7 @@
 //!
 //! - [`provider`]: one event in, one answer out
 //! - [`cfn`]: the custom-resource protocol, knowing nothing of what is provided
-//! - [`mirror_credential`]: `Custom::MirrorCredential`
+//! - [`mirror_credential`] makes and unmakes a `Custom::MirrorCredential`
 //! - [`aws`]: the AWS clients, and their errors in words
 //! - [`git`]: whether a login can push
 //! - [`http`]: the one way out

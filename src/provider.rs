@@ -93,10 +93,13 @@ impl Provider {
             }
         };
         match answered.delivery {
-            Ok(()) => Ok(answered.body),
-            // Lambda's redelivery could change nothing about a refusal.
-            Err(Undelivered::Rejected(_)) => Ok(answered.body),
-            Err(undelivered) => Err(undelivered.into()),
+            // Another delivery could succeed: let Lambda try it.
+            Err(error @ Undelivered::OutOfTime) => Err(error.into()),
+            // It arrived; or it never will, and another delivery could change nothing about that.
+            Ok(())
+            | Err(Undelivered::Rejected(_) | Undelivered::Expired | Undelivered::Unusable) => {
+                Ok(answered.body)
+            }
         }
     }
 

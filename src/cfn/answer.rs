@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use super::delivery::deliver;
-use super::{Clock, Deadlines, Request, RequestType, Response, Status, Undelivered, Unreachable};
+use super::{Clock, Deadlines, NotPut, Request, RequestType, Response, Status, Undelivered};
 
 /// What a resource is after it has been made so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub async fn answer<R, P, F>(
 where
     R: Resource,
     P: Fn(String, String) -> F,
-    F: Future<Output = Result<u16, Unreachable>>,
+    F: Future<Output = Result<u16, NotPut>>,
 {
     let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
     let result = result(&resource, &request, &deadlines, clock).await;
@@ -125,7 +125,7 @@ where
         Status::Failed => tracing::error!(reason = response.reason, "FAILED"),
     }
     let delivery = if deadlines.expired {
-        Err(Undelivered::OutOfTime)
+        Err(Undelivered::Expired)
     } else {
         let url = &request.response_url;
         deliver(put, url, &body, deadlines.answer_until, clock).await

@@ -35,13 +35,13 @@ impl Deadlines {
             .unwrap_or(RESPONSE_URL_VALID_FOR);
         let expires = request.signed_at + valid_for;
         let gave_up = gives_up <= now;
-        let expired = expires <= now;
+        let is_expired = expires <= now;
         // A request that nobody waits for has no time limit but the invocation's own.
         let mut end = invocation_ends;
         if !gave_up {
             end = end.min(gives_up);
         }
-        if !expired {
+        if !is_expired {
             end = end.min(expires);
         }
         let remaining = end.duration_since(now).unwrap_or_default();
@@ -53,7 +53,7 @@ impl Deadlines {
             work_until: end - reserve - margin,
             answer_until: end - margin,
             gave_up,
-            expired,
+            expired: is_expired,
         }
     }
 }

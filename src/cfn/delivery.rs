@@ -11,11 +11,17 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The address could not be reached, or did not answer. What was tried is left out on purpose:
-/// the texts of HTTP clients hold the address.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the response bucket cannot be reached")]
-pub struct Unreachable;
+/// Why one attempt brought no status. What was tried is left out on purpose: the texts of HTTP
+/// clients hold the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPut {
+    /// The address could not be reached, or did not answer.
+    #[error("the response bucket cannot be reached")]
+    Unreachable,
+    /// It is no address that anything can be put at.
+    #[error("the response address cannot be used")]
+    Unusable,
+}
 
 /// Why an answer did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +30,12 @@ pub enum Undelivered {
     /// not genuine.
     #[error("the response bucket refused the answer with HTTP status {0}")]
     Rejected(u16),
+    /// The address expired before there was anything to deliver.
+    #[error("the response address has expired")]
+    Expired,
+    /// It is no address that anything can be put at.
+    #[error("the response address cannot be used")]
+    Unusable,
     /// It was tried until no time was left.
     #[error("the response bucket could not be reached in time")]
     OutOfTime,
@@ -41,7 +53,7 @@ pub async fn deliver<P, F>(
 ) -> Result<(), Undelivered>
 where
     P: Fn(String, String) -> F,
-    F: Future<Output = Result<u16, Unreachable>>,
+    F: Future<Output = Result<u16, NotPut>>,
 {
     let mut pause = FIRST_PAUSE;
     loop {
@@ -56,7 +68,8 @@ where
                 tracing::warn!(status, "the response bucket failed, trying again");
             }
             Ok(Ok(status)) => return Err(Undelivered::Rejected(status)),
-            Ok(Err(Unreachable)) | Err(_) => {
+            Ok(Err(NotPut::Unusable)) => return Err(Undelivered::Unusable),
+            Ok(Err(NotPut::Unreachable)) | Err(_) => {
                 tracing::warn!("the response bucket did not answer, trying again");
             }
         }
@@ -76,7 +89,7 @@ mod tests {
     use super::super::Request;
     use super::*;
 
-    async fn delivered(statuses: &[Result<u16, Unreachable>]) -> (Result<(), Undelivered>, usize) {
+    async fn delivered(statuses: &[Result<u16, NotPut>]) -> (Result<(), Undelivered>, usize) {
         let clock = Clock::starting_at(SystemTime::UNIX_EPOCH);
         let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
         let attempts = Cell::new(0);
@@ -94,7 +107,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn passing_faults_are_tried_again() {
-        let faults = [Err(Unreachable), Ok(500), Ok(503), Ok(429), Ok(200)];
+        let faults = [Err(NotPut::Unreachable), Ok(500), Ok(503), Ok(429), Ok(200)];
         assert_eq!(delivered(&faults).await, (Ok(()), 5));
     }
 

@@ -16,7 +16,7 @@ mod response;
 pub use answer::{Answered, Failure, Outcome, Progress, Resource, answer};
 pub use clock::Clock;
 pub use deadline::Deadlines;
-pub use delivery::{Undelivered, Unreachable};
+pub use delivery::{NotPut, Undelivered};
 pub use properties::{Fault, Faults, Members};
 pub use request::{Request, RequestType, ResponseUrl};
 pub use response::{MAX_BODY_BYTES, Response, Status};

@@ -44,21 +44,21 @@ impl Faults {
 /// CloudFormation sends booleans and numbers as strings; both forms are taken.
 pub struct Members<'a> {
     path: String,
-    members: Option<&'a Map<String, Value>>,
+    map: Option<&'a Map<String, Value>>,
     asked_for: Vec<&'static str>,
 }
 
 impl<'a> Members<'a> {
     /// The members of `value`, which stands at `path` (empty for the properties themselves).
     pub fn of(value: &'a Value, path: &str, faults: &mut Faults) -> Self {
-        let members = value.as_object();
-        if members.is_none() {
+        let map = value.as_object();
+        if map.is_none() {
             let path = if path.is_empty() { "Properties" } else { path };
             faults.note(path, "must be an object");
         }
         Members {
             path: path.to_owned(),
-            members,
+            map,
             asked_for: Vec::new(),
         }
     }
@@ -75,7 +75,7 @@ impl<'a> Members<'a> {
     /// The member `name` as it stands.
     pub fn value(&mut self, name: &'static str) -> Option<&'a Value> {
         self.asked_for.push(name);
-        self.members?.get(name).filter(|value| !value.is_null())
+        self.map?.get(name).filter(|value| !value.is_null())
     }
 
     /// A member that is text.
@@ -90,7 +90,7 @@ impl<'a> Members<'a> {
 
     /// A member that is text and has to be there.
     pub fn required_string(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
-        if self.value(name).is_none() && self.members.is_some() {
+        if self.value(name).is_none() && self.map.is_some() {
             faults.note(self.path_of(name), "is required");
         }
         self.string(name, faults)
@@ -142,7 +142,7 @@ impl<'a> Members<'a> {
 
     /// Notes every member that nobody asked for.
     pub fn finish(self, faults: &mut Faults) {
-        for name in self.members.iter().flat_map(|members| members.keys()) {
+        for name in self.map.iter().flat_map(|map| map.keys()) {
             if !self.asked_for.contains(&name.as_str()) {
                 // A name is shown cut short: it comes from outside and may be of any length.
                 let shown: String = name.chars().take(64).collect();

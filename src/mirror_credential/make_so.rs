@@ -3,35 +3,31 @@
 //! [`plan::next`] says what to do next, this does it and notes what it changed. Nothing is read
 //! again that this delivery knows, except what somebody else may have changed.
 
+mod issuing;
+mod knowledge;
+mod proving;
+mod undoing;
+
 use std::time::{Duration, SystemTime};
 
 use super::MirrorCredential;
-use super::observe::{self, Credential, Secret};
-use super::plan::{self, Issued, Kind, Me, Observed, SecretState, Step};
+use super::observe::{self, Credential, Secret, User};
+use super::plan::{self, Me, Observed, SecretState, Step};
 use super::properties::Desired;
-use super::records::{self, Attempt, Login};
-use super::removal::Target;
-use super::steps::{self, Created, Issuance, Written, explained};
+use super::records::{self};
+use super::steps::{self, Written, explained};
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress};
-use crate::git::{self, NotPushable};
 use crate::secret::Password;
 
 /// Between two looks at what somebody else is to finish, or IAM to show.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What was read of a user is taken for true no longer than this before the secret is created:
-/// see [`super::removal::UNANSWERED_SETTLES`].
-const TAGS_ARE_FRESH: Duration = Duration::from_secs(4);
-
-/// A name stays taken for a moment after a forced deletion.
-const NAME_IS_FREED: Duration = Duration::from_secs(30);
+/// A new role is known everywhere by then. (AWS says "eventually"; seconds are what is seen.)
+const ROLE_SPREADS: Duration = Duration::from_secs(10);
 
 /// One reset makes a password with `/` with a probability of about one half.
 const MOST_RESETS: u32 = 40;
-
-/// Calls to issue of which nobody knows what became, in one delivery.
-const MOST_DOUBTS: u32 = 4;
 
 /// More steps than any sound history needs: a plan that goes in circles must end.
 const MOST_STEPS: u32 = 1500;
@@ -91,7 +87,7 @@ impl<'a> Delivery<'a> {
             read_state(resource, desired).await
         };
         let (user, secret, elsewhere, clone_urls) = tokio::join!(
-            observe::read_user(aws, &desired.user_name),
+            read_user_patiently(resource, desired, me, progress),
             secret,
             elsewhere,
             resource.clone_urls(&desired.repository_names),
@@ -138,7 +134,7 @@ impl<'a> Delivery<'a> {
         for _ in 0..MOST_STEPS {
             self.known.now = self.resource.clock.now();
             let step = plan::next(self.desired, self.me, &self.known);
-            tracing::debug!(step = step_name(&step), "next");
+            tracing::debug!(?step, "next");
             let failure = match step {
                 Step::Done => match self.made() {
                     Some(made) => return Ok(made),
@@ -153,10 +149,10 @@ impl<'a> Delivery<'a> {
                     Err(failure) => failure,
                 },
             };
-            self.undo().await;
+            Box::pin(self.undo()).await;
             return Err(failure);
         }
-        self.undo().await;
+        Box::pin(self.undo()).await;
         Err(Failure("internal error: no end to the steps".to_owned()))
     }
 
@@ -309,408 +305,34 @@ impl<'a> Delivery<'a> {
                     self.change_secret(|s| s.superseded.retain(|login| login.entry != entry));
                 }
             }
-            Step::ProveIssued | Step::ProveStored => {}
-            Step::Refuse(_) | Step::Overtaken | Step::Done => {}
+            // Not calls: see `take` and `finish`.
+            Step::ProveIssued
+            | Step::ProveStored
+            | Step::Refuse(_)
+            | Step::Overtaken
+            | Step::Done => {}
         }
         Ok(())
     }
+}
 
-    fn change_secret(&mut self, change: impl FnOnce(&mut Secret)) {
-        if let SecretState::Present(secret) = &mut self.known.secret {
-            change(secret);
+/// Reads the user for the first time. The role of a function that was created a moment ago is not
+/// known everywhere yet, so the first Create of a stack that also makes the function may be denied
+/// what it is allowed.
+async fn read_user_patiently(
+    resource: &MirrorCredential,
+    desired: &Desired,
+    me: &Me,
+    progress: &Progress,
+) -> Result<User, CallError> {
+    let left = resource.clock.until(progress.until());
+    let give_up = resource.clock.now() + ROLE_SPREADS.min(left / 4);
+    loop {
+        let user = observe::read_user(&resource.aws, &desired.user_name).await?;
+        if user.denied.is_none() || !me.is_create || resource.clock.now() >= give_up {
+            return Ok(user);
         }
-    }
-
-    fn forget_credential(&mut self, id: &str) {
-        self.gone.push(id.to_owned());
-        self.own.retain(|credential| credential.id != id);
-        for user in self.known.formers.iter_mut().chain([&mut self.known.user]) {
-            user.credentials.retain(|credential| credential.id != id);
-        }
-        if self
-            .known
-            .issued
-            .as_ref()
-            .is_some_and(|issued| issued.id == id)
-        {
-            self.known.issued = None;
-        }
-    }
-
-    async fn read_secret(&mut self) -> Result<(), CallError> {
-        self.known.secret = read_state(self.resource, self.desired).await?;
-        let first = self.known.secret.present().filter(|secret| {
-            // The answer to our own CreateSecret may have been lost.
-            secret.claim == 0
-                && secret.is_unfinished()
-                && secret.claimant.as_deref() == Some(&self.me.claimant)
-        });
-        if first.is_some() && self.known.claim.is_none() && self.known.overtaken_at.is_none() {
-            self.known.claim = Some(0);
-        }
-        self.read_formers().await
-    }
-
-    async fn read_user(&mut self) -> Result<(), CallError> {
-        self.user_read_at = self.resource.clock.now();
-        let mut user = observe::read_user(&self.resource.aws, &self.desired.user_name).await?;
-        user.credentials
-            .retain(|credential| !self.gone.contains(&credential.id));
-        for own in &self.own {
-            if user.credential(&own.id).is_none() {
-                user.credentials.push(own.clone());
-            }
-        }
-        if self.known.recorded {
-            // What we wrote stands, whether IAM shows it yet or not.
-            let before = &mut self.known.user;
-            user.owner = before.owner.take();
-            user.secret_name = before.secret_name.take();
-            user.attempt = before.attempt.take();
-            let is_earlier = |deletion: &records::Deletion| {
-                !deletion.overtook(
-                    &self.me.owner.key(),
-                    self.me.signed_at,
-                    &self.me.request_key,
-                )
-            };
-            user.deletion = user.deletion.filter(|deletion| !is_earlier(deletion));
-        }
-        self.known.user = user;
-        Ok(())
-    }
-
-    /// Reads the users that the login belonged to before.
-    async fn read_formers(&mut self) -> Result<(), CallError> {
-        let Some(secret) = self.known.secret.present() else {
-            return Ok(());
-        };
-        if secret.owner.as_ref() != Some(&self.me.owner) {
-            return Ok(());
-        }
-        let mut names: Vec<String> = secret.former_user_names.iter().cloned().collect();
-        names.extend(secret.user_name.clone());
-        names.retain(|name| *name != self.desired.user_name);
-        for name in names {
-            if !self.known.formers.iter().any(|former| former.name == name) {
-                let former = observe::read_user(&self.resource.aws, &name).await?;
-                self.known.formers.push(former);
-            }
-        }
-        Ok(())
-    }
-
-    async fn create_secret(&mut self) -> Result<(), CallError> {
-        match steps::create_secret(&self.resource.aws, self.desired, self.me).await? {
-            Created::Yes(arn) => {
-                let owner = self.me.owner.clone();
-                let user_name = self.desired.user_name.clone();
-                self.known.secret = SecretState::Present(Box::new(Secret {
-                    as_of: Some(self.me.signed_at),
-                    created_by: Some(self.me.request_key.clone()),
-                    claimant: Some(self.me.claimant.clone()),
-                    kms_key_id: self.desired.kms_key_id.clone(),
-                    tags: self.desired.tags.clone(),
-                    ..Secret::created(arn, owner, user_name)
-                }));
-                self.known.claim = Some(0);
-                if self.resource.clock.now() > self.user_read_at + TAGS_ARE_FRESH {
-                    self.read_user().await?;
-                }
-            }
-            Created::Taken => self.read_secret().await?,
-            Created::Blocked(error) => {
-                let now = self.resource.clock.now();
-                let since = *self.name_refused_at.get_or_insert(now);
-                if now > since + NAME_IS_FREED {
-                    let advice = plan::secret_is_scheduled(&self.desired.secret_name);
-                    return Err(error.with_advice(&advice));
-                }
-                tokio::time::sleep(PAUSE).await;
-                self.read_user().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes down what is there before the attempt, or that the attempt left nothing.
-    async fn record(&mut self, closed: bool) -> Result<(), CallError> {
-        let (Some(secret), Some(claim)) = (self.known.secret.present(), self.known.claim) else {
-            return Ok(());
-        };
-        let user = &self.known.user;
-        let is_ours = |credential: &Credential| {
-            let name = &self.desired.secret_name;
-            let elsewhere = &self.known.elsewhere;
-            let kind = plan::kind(
-                credential,
-                user,
-                Some(secret),
-                name,
-                &self.me.owner,
-                elsewhere,
-            );
-            !matches!(kind, Kind::Foreign | Kind::Elsewhere)
-        };
-        let attempt = Attempt {
-            secret_key: records::key(&secret.arn),
-            claim,
-            started: self.resource.clock.now(),
-            before: user
-                .credentials
-                .iter()
-                .map(|c| (c.id.clone(), is_ours(c)))
-                .collect(),
-            closed,
-        };
-        let owner = &self.me.owner;
-        let was_deleted = user.deletion.is_some();
-        let tags = steps::attempt_tags(owner, &self.desired.secret_name, &attempt, was_deleted);
-        self.tag_user(&tags).await?;
-        let user = &mut self.known.user;
-        user.owner = Some(self.me.owner.clone());
-        user.secret_name = Some(self.desired.secret_name.clone());
-        user.attempt = Some(attempt);
-        user.deletion = None;
-        self.known.recorded = true;
-        Ok(())
-    }
-
-    async fn tag_user(&self, tags: &[(&'static str, String)]) -> Result<(), CallError> {
-        loop {
-            match steps::tag_user(&self.resource.aws, &self.desired.user_name, tags).await {
-                Err(error) if steps::is_concurrent(&error) => tokio::time::sleep(PAUSE).await,
-                result => return result,
-            }
-        }
-    }
-
-    async fn note_issuance(
-        &mut self,
-        issuance: Issuance,
-        reset: Option<&str>,
-    ) -> Result<(), CallError> {
-        match issuance {
-            Issuance::Done(credential, password) => {
-                self.known.issued = Some(Issued {
-                    id: credential.id.clone(),
-                    service_user_name: credential.service_user_name.clone(),
-                    password: Some(password),
-                    proved: false,
-                });
-                let credentials = &mut self.known.user.credentials;
-                credentials.retain(|listed| listed.id != credential.id);
-                credentials.push(credential.clone());
-                self.own.retain(|own| own.id != credential.id);
-                self.own.push(credential);
-            }
-            Issuance::Busy => {
-                let jitter = PAUSE.mul_f64(0.5 + fastrand::f64());
-                tokio::time::sleep(jitter).await;
-            }
-            Issuance::Gone => {
-                if let Some(id) = reset {
-                    self.forget_credential(id);
-                }
-            }
-            Issuance::Unknown(error) => {
-                self.doubts += 1;
-                if self.doubts > MOST_DOUBTS {
-                    return Err(error);
-                }
-                if reset.is_none() {
-                    self.known.doubtful_since = Some(self.resource.clock.now());
-                } else {
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-            Issuance::NoSlot(error) => {
-                // A credential that IAM does not list yet, or lists no more, may be in the way.
-                self.slots_refused += 1;
-                if self.slots_refused > 1 {
-                    return Err(error);
-                }
-                self.known.doubtful_since = Some(self.resource.clock.now());
-            }
-        }
-        Ok(())
-    }
-
-    async fn store(&mut self) -> Result<(), CallError> {
-        let (Some(secret), Some(issued)) = (self.known.secret.present(), &self.known.issued) else {
-            return Ok(());
-        };
-        let (Some(password), Some(credential)) =
-            (&issued.password, self.known.user.credential(&issued.id))
-        else {
-            return Ok(());
-        };
-        let login = Login {
-            entry: secret.next_entry(),
-            credential_id: issued.id.clone(),
-            serial_key: records::serial_key(self.desired.rotation_serial.as_deref()),
-            user_key: records::key(&self.desired.user_name),
-            url_safe: password.is_url_safe(),
-        };
-        let user_name = &self.desired.user_name;
-        let aws = &self.resource.aws;
-        match steps::write_login(aws, secret, &login, user_name, credential, password).await? {
-            Written::Yes => {
-                self.stored = Some((issued.service_user_name.clone(), password.clone()));
-                self.known.proved = issued.proved;
-                self.known.login_refused = false;
-                self.known.issued = None;
-                self.known.doubtful_since = None;
-                self.change_secret(|secret| {
-                    secret.superseded.extend(secret.current.take());
-                    secret.current = Some(login);
-                    secret.changed_by_hand = false;
-                });
-            }
-            Written::Taken => {
-                // Whoever took over may have reset what we issued.
-                if let Some(issued) = &mut self.known.issued {
-                    issued.password = None;
-                }
-                self.known.overtaken_at = Some(self.resource.clock.now());
-                self.known.claim = None;
-                self.known.secret = SecretState::Unread;
-            }
-            Written::Gone => self.known.secret = SecretState::Absent,
-        }
-        Ok(())
-    }
-
-    async fn tag_secret(&mut self) -> Result<(), CallError> {
-        let Some(secret) = self.known.secret.present() else {
-            return Ok(());
-        };
-        let mut formers = secret.former_user_names.clone();
-        formers.extend(secret.user_name.clone());
-        formers.remove(&self.desired.user_name);
-        let mut tags = self.desired.tags.clone();
-        let mut put = |key: &str, value: String| tags.insert(key.to_owned(), value);
-        put(records::USER_NAME, self.desired.user_name.clone());
-        put(records::AS_OF, records::write_time(self.me.signed_at));
-        if !formers.is_empty() {
-            let names: Vec<String> = formers.iter().cloned().collect();
-            put(records::FORMER_USER_NAMES, names.join(" "));
-        }
-        steps::tag_secret(&self.resource.aws, secret, &tags).await?;
-        let desired = self.desired;
-        let signed_at = self.me.signed_at;
-        self.change_secret(|secret| {
-            secret.tags.extend(desired.tags.clone());
-            secret.user_name = Some(desired.user_name.clone());
-            secret.former_user_names = formers;
-            secret.as_of = Some(signed_at);
-        });
-        Ok(())
-    }
-
-    async fn prove_issued(&mut self) -> Result<(), Failure> {
-        let Some(issued) = &self.known.issued else {
-            return Ok(());
-        };
-        let Some(password) = issued.password.clone() else {
-            return Ok(());
-        };
-        let login = issued.service_user_name.clone();
-        self.prove(&login, &password)
-            .await
-            .map_err(|(_, failure)| failure)?;
-        if let Some(issued) = &mut self.known.issued {
-            issued.proved = true;
-        }
-        Ok(())
-    }
-
-    async fn prove_stored(&mut self) -> Result<(), Failure> {
-        let (login, password) = match self.stored.clone() {
-            Some(stored) => stored,
-            None => {
-                let Some(secret) = self.known.secret.present() else {
-                    return Ok(());
-                };
-                let read = steps::read_login(&self.resource.aws, secret).await;
-                match read.map_err(|error| Failure(explained(error).to_string()))? {
-                    Some(login) => (login.service_user_name, login.password),
-                    None => {
-                        self.known.login_refused = true;
-                        return Ok(());
-                    }
-                }
-            }
-        };
-        match self.prove(&login, &password).await {
-            Ok(()) => self.known.proved = true,
-            // Somebody reset the credential behind our back: another one heals that.
-            Err((NotPushable::LoginRefused, _)) if self.stored.is_none() => {
-                self.known.login_refused = true;
-            }
-            Err((_, failure)) => return Err(failure),
-        }
-        Ok(())
-    }
-
-    async fn prove(&self, login: &str, password: &Password) -> Result<(), (NotPushable, Failure)> {
-        // Time has to be left to say what is wrong, and to undo what was done.
-        let left = self.resource.clock.until(self.progress.until());
-        let patience = git::LOGIN_SPREADS.min(left.mul_f64(0.6));
-        for (name, url) in &self.clone_urls {
-            let proof = git::prove_pushable(&self.resource.http, url, login, password, patience);
-            if let Err(error) = proof.await {
-                let user = &self.desired.user_name;
-                let reason = format!(
-                    "proving that the login of user {user} can push to repository {name}: {error}"
-                );
-                return Err((error, Failure(reason)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes back what this delivery did and did not finish. What cannot be taken back is found
-    /// by the request that CloudFormation sends next.
-    async fn undo(mut self) {
-        let is_secret_gone = matches!(self.known.secret, SecretState::Absent);
-        if self.known.overtaken_at.is_some() && !is_secret_gone {
-            // Whoever took over finds what was issued, and decides.
-            return;
-        }
-        if let Some(issued) = self.known.issued.take() {
-            let user_name = &self.desired.user_name;
-            match steps::delete_credential(&self.resource.aws, user_name, &issued.id).await {
-                Ok(()) => self.forget_credential(&issued.id),
-                Err(error) => return tracing::warn!(%error, "not undone"),
-            }
-        }
-        if self.known.claim.is_none() {
-            return;
-        }
-        let undone = if self.me.is_create {
-            let target = Target {
-                secret_name: self.desired.secret_name.clone(),
-                deletes_foreign: false,
-                is_unanswered: false,
-                leaves_mark: false,
-                waits: self.known.doubtful_since.is_some(),
-            };
-            let users = [self.desired.user_name.clone()];
-            self.resource
-                .remove(&target, self.me, &users, &self.gone)
-                .await
-        } else if self.known.recorded
-            && self.stored.is_none()
-            && self.known.doubtful_since.is_none()
-        {
-            self.record(true).await
-        } else {
-            Ok(())
-        };
-        if let Err(error) = undone {
-            tracing::warn!(%error, "not undone");
-        }
+        tokio::time::sleep(PAUSE * 2).await;
     }
 }
 
@@ -723,32 +345,4 @@ async fn read_state(
         Some(secret) => SecretState::Present(Box::new(secret)),
         None => SecretState::Absent,
     })
-}
-
-fn step_name(step: &Step) -> &'static str {
-    match step {
-        Step::ReadSecret => "ReadSecret",
-        Step::LookAgain => "LookAgain",
-        Step::Follow => "Follow",
-        Step::CreateSecret => "CreateSecret",
-        Step::Claim(_) => "Claim",
-        Step::Record => "Record",
-        Step::Issue => "Issue",
-        Step::Reset(_) => "Reset",
-        Step::ProveIssued => "ProveIssued",
-        Step::Store => "Store",
-        Step::ProveStored => "ProveStored",
-        Step::Activate(_) => "Activate",
-        Step::ChangeKey => "ChangeKey",
-        Step::TagSecret => "TagSecret",
-        Step::UntagSecret(_) => "UntagSecret",
-        Step::ForgetFormers => "ForgetFormers",
-        Step::TagUser => "TagUser",
-        Step::DeleteCredential { .. } => "DeleteCredential",
-        Step::ReleaseUser(_) => "ReleaseUser",
-        Step::ForgetLogin(_) => "ForgetLogin",
-        Step::Refuse(_) => "Refuse",
-        Step::Overtaken => "Overtaken",
-        Step::Done => "Done",
-    }
 }

@@ -10,6 +10,7 @@ mod observe;
 mod plan;
 mod properties;
 mod records;
+mod refusals;
 mod removal;
 mod remove;
 mod steps;
@@ -55,10 +56,10 @@ impl MirrorCredential {
         self.remove_left_behind(request, desired, me).await?;
         let former_tags = tag_keys(&request.old_properties);
         let delivery = Delivery::begin(self, desired, me, progress, replaced, former_tags);
-        let delivery = delivery
+        let delivery = Box::pin(delivery)
             .await
             .map_err(|error| Failure(explained(error).to_string()))?;
-        let made = delivery.finish().await?;
+        let made = Box::pin(delivery.finish()).await?;
         Ok(outcome(desired, &made))
     }
 
@@ -182,7 +183,7 @@ impl Resource for MirrorCredential {
         };
         let desired =
             properties::decode(properties).map_err(|faults| Failure(faults.to_string()))?;
-        self.make(&request, &desired, &me, &progress).await
+        Box::pin(self.make(&request, &desired, &me, &progress)).await
     }
 }
 

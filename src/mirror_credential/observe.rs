@@ -269,7 +269,7 @@ async fn read_tags(aws: &Aws, name: &str) -> Result<Option<BTreeMap<String, Stri
             Err(error) => {
                 let missing = error
                     .as_service_error()
-                    .is_some_and(|e| e.is_no_such_entity_exception());
+                    .is_some_and(aws_sdk_iam::operation::list_user_tags::ListUserTagsError::is_no_such_entity_exception);
                 if missing {
                     return Ok(None);
                 }
@@ -304,7 +304,7 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential
             Err(error) => {
                 let missing = error
                     .as_service_error()
-                    .is_some_and(|e| e.is_no_such_entity_exception());
+                    .is_some_and(aws_sdk_iam::operation::list_service_specific_credentials::ListServiceSpecificCredentialsError::is_no_such_entity_exception);
                 if missing {
                     return Ok(None);
                 }
@@ -339,7 +339,7 @@ pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallEr
         Err(error) => {
             let missing = error
                 .as_service_error()
-                .is_some_and(|e| e.is_resource_not_found_exception());
+                .is_some_and(aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError::is_resource_not_found_exception);
             if missing {
                 return Ok(None);
             }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::observe::{Credential, Secret, User};
 use super::properties::{Desired, ForeignCredentials};
 use super::records::{self, Owner};
+use super::refusals;
 use crate::secret::Password;
 
 /// What IAM was told is in its lists by then. (AWS says "eventually"; seconds are what is seen.)
@@ -248,7 +249,7 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     }
     // Who may?
     if let Some(owner) = user.held_by().filter(|owner| **owner != me.owner) {
-        return Step::Refuse(user_is_held(&user.name, owner));
+        return Step::Refuse(refusals::user_is_held(&user.name, owner));
     }
     let overtook = user
         .deletion
@@ -275,10 +276,13 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     };
     if let Some(secret) = secret {
         if secret.owner.as_ref() != Some(&me.owner) {
-            return Step::Refuse(secret_is_held(&desired.secret_name, secret.owner.as_ref()));
+            return Step::Refuse(refusals::secret_is_held(
+                &desired.secret_name,
+                secret.owner.as_ref(),
+            ));
         }
         if secret.deleted_at.is_some() {
-            return Step::Refuse(secret_is_scheduled(&desired.secret_name));
+            return Step::Refuse(refusals::secret_is_scheduled(&desired.secret_name));
         }
         let latest = secret.as_of.map(records::write_time);
         if latest.is_some_and(|latest| latest > records::write_time(me.signed_at)) {
@@ -339,7 +343,7 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
             }
             match desired.foreign_credentials {
                 ForeignCredentials::Refuse => {
-                    return Step::Refuse(foreign_in_the_way(&user.name, &foreign));
+                    return Step::Refuse(refusals::foreign_in_the_way(&user.name, &foreign));
                 }
                 ForeignCredentials::Delete => return delete(first),
             }
@@ -381,7 +385,7 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
         if user.credentials.len() >= 2 {
             return match of_kind(Kind::Superseded).next() {
                 Some(superseded) => delete(superseded),
-                None => Step::Refuse(both_slots_taken(&user.name)),
+                None => Step::Refuse(refusals::both_slots_taken(&user.name)),
             };
         }
         return if known.recorded {
@@ -423,10 +427,10 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
             return delete(credential);
         }
     }
-    if desired.foreign_credentials == ForeignCredentials::Delete {
-        if let Some(credential) = of_kind(Kind::Foreign).next() {
-            return delete(credential);
-        }
+    if desired.foreign_credentials == ForeignCredentials::Delete
+        && let Some(credential) = of_kind(Kind::Foreign).next()
+    {
+        return delete(credential);
     }
     for former in &known.formers {
         let ours = former.credentials.iter().find(|credential| {
@@ -501,70 +505,4 @@ pub fn same_key(actual: Option<&str>, desired: Option<&str>) -> bool {
         key.strip_prefix("key/").unwrap_or(key)
     }
     short(actual) == short(desired)
-}
-
-fn user_is_held(name: &str, owner: &Owner) -> String {
-    format!(
-        "taking user {name}: it belongs to {} of stack {}; if that stack is gone, release the user \
-         with `aws iam untag-user --user-name {name} --tag-keys {} {}`",
-        owner.logical_id,
-        owner.stack_id,
-        records::STACK_ID,
-        records::LOGICAL_ID,
-    )
-}
-
-fn secret_is_held(name: &str, owner: Option<&Owner>) -> String {
-    let release = format!(
-        "`aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
-    );
-    match owner {
-        Some(owner) => format!(
-            "taking secret {name}: it belongs to {} of stack {}; if that stack is gone, release the \
-             name with {release}",
-            owner.logical_id, owner.stack_id,
-        ),
-        None => format!(
-            "taking secret {name}: it exists and was not made by Custom::MirrorCredential; choose \
-             another SecretName, or free the name with {release}"
-        ),
-    }
-}
-
-/// The refusal of a name whose secret is scheduled for deletion.
-pub fn secret_is_scheduled(name: &str) -> String {
-    format!(
-        "creating secret {name}: a secret of that name is scheduled for deletion; bring it back with \
-         `aws secretsmanager restore-secret --secret-id {name}`, or free the name with `aws \
-         secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
-    )
-}
-
-fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> String {
-    let ids: Vec<&str> = foreign
-        .iter()
-        .map(|credential| credential.id.as_str())
-        .collect();
-    let removal: Vec<String> = ids
-        .iter()
-        .map(|id| {
-            format!(
-                "`aws iam delete-service-specific-credential --user-name {user_name} \
-                 --service-specific-credential-id {id}`"
-            )
-        })
-        .collect();
-    format!(
-        "issuing a credential for user {user_name}: it holds CodeCommit credentials that this \
-         resource did not issue: {}; remove them with {}, or set ForeignCredentials to Delete",
-        ids.join(", "),
-        removal.join(" and ")
-    )
-}
-
-fn both_slots_taken(user_name: &str) -> String {
-    format!(
-        "issuing a credential for user {user_name}: both of its slots for CodeCommit credentials are \
-         taken; the second is needed to change the first"
-    )
 }

@@ -48,11 +48,13 @@ const ATTEMPT_LASTS: Duration = Duration::from_secs(20 * 60);
 /// A short name for `text` that fits anywhere: 64 bits of its SHA-256 in hex.
 pub fn key(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut name = String::with_capacity(16);
+    for byte in digest.iter().take(8) {
+        for nibble in [byte >> 4, byte & 15] {
+            name.extend(char::from_digit(nibble.into(), 16));
+        }
+    }
+    name
 }
 
 /// Writes a time to the second, as in `2026-11-20T07:55:00Z`.

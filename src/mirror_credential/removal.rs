@@ -16,6 +16,7 @@ pub const UNANSWERED_SETTLES: Duration = Duration::from_secs(15);
 
 /// What is to go.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Independent facts; the makers name each.
 pub struct Target {
     /// The secret's name, which is the resource's id.
     pub secret_name: String,

@@ -96,7 +96,8 @@ pub fn answers_are_sound(world: &World) {
             .filter(|other| other.caller == delivery.caller)
             .count();
         let lost = journal.iter().filter(|entry| {
-            entry.caller == delivery.caller && entry.operation == "PutResponse"
+            entry.caller == delivery.caller
+                && entry.operation == "PutResponse"
                 && entry.answered.is_none()
         });
         assert!(

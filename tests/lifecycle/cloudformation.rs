@@ -48,10 +48,9 @@ pub struct Request {
 }
 
 /// A stack with one `Custom::MirrorCredential`.
-#[derive(Clone)]
 pub struct Stack {
     pub world: World,
-    stack_id: String,
+    arn: String,
     requests: usize,
     /// What CloudFormation believes to exist: its id and properties.
     pub resource: Option<(String, Value)>,
@@ -74,21 +73,13 @@ impl Stack {
         Stack::called(world, STACK)
     }
 
-    pub fn called(world: &World, stack_id: &str) -> Self {
+    pub fn called(world: &World, arn: &str) -> Self {
         Stack {
             world: world.clone(),
-            stack_id: stack_id.to_owned(),
+            arn: arn.to_owned(),
             requests: 0,
             resource: None,
             delivers_twice: false,
-        }
-    }
-
-    /// The same stack over another world.
-    pub fn in_world(&self, world: &World) -> Self {
-        Stack {
-            world: world.clone(),
-            ..self.clone()
         }
     }
 
@@ -107,7 +98,7 @@ impl Stack {
         let mut event = json!({
             "RequestType": request_type,
             "ResponseURL": self.world.response_url(&name),
-            "StackId": self.stack_id,
+            "StackId": self.arn,
             "RequestId": format!("00000000-0000-4000-8000-{:012}", self.requests),
             "ResourceType": "Custom::MirrorCredential",
             "LogicalResourceId": "Credential",

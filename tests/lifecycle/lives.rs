@@ -44,7 +44,7 @@ impl Life {
     pub async fn play_with(&self, options: Options, faults: Vec<(String, Fault)>) -> World {
         let world = world(options);
         (self.setup)(&world);
-        let foreign = world.look(|aws| foreign_credentials(aws));
+        let foreign = world.look(foreign_credentials);
         for (caller, fault) in faults {
             world.inject(&caller, fault);
         }
@@ -64,7 +64,7 @@ impl Life {
         let left = world.look(nothing_left);
         left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
         if !self.deletes_foreign() {
-            let now = world.look(|aws| foreign_credentials(aws));
+            let now = world.look(foreign_credentials);
             assert_eq!(
                 now,
                 foreign,
@@ -159,6 +159,7 @@ fn foreign_credentials(aws: &crate::support::Aws) -> Vec<crate::support::iam::Cr
 }
 
 /// The lives: each kind of request, and the rollback of each.
+#[allow(clippy::too_many_lines)] // A list.
 pub fn lives() -> Vec<Life> {
     let life = |name, events| Life {
         name,
@@ -179,7 +180,6 @@ pub fn lives() -> Vec<Life> {
     let create = || Event::Create(properties());
     let create_named = || Event::Create(named.clone());
     let back = Event::UpdateRolledBack;
-    use RollBack::{DeleteNewOnly, UpdateBack};
     vec![
         life("create and delete", vec![create(), Event::Delete]),
         life(
@@ -189,7 +189,7 @@ pub fn lives() -> Vec<Life> {
         life("no-op update", vec![create(), Event::Update(properties())]),
         life(
             "no-op update rolled back",
-            vec![create(), back(properties(), UpdateBack)],
+            vec![create(), back(properties(), RollBack::UpdateBack)],
         ),
         life(
             "rotation",
@@ -201,7 +201,7 @@ pub fn lives() -> Vec<Life> {
         ),
         life(
             "rotation rolled back",
-            vec![create(), back(serial(&properties()), UpdateBack)],
+            vec![create(), back(serial(&properties()), RollBack::UpdateBack)],
         ),
         life(
             "replacement by secret name",
@@ -209,11 +209,11 @@ pub fn lives() -> Vec<Life> {
         ),
         life(
             "replacement by secret name rolled back",
-            vec![create(), back(renamed.clone(), UpdateBack)],
+            vec![create(), back(renamed.clone(), RollBack::UpdateBack)],
         ),
         life(
             "replacement by secret name given up",
-            vec![create(), back(renamed.clone(), DeleteNewOnly)],
+            vec![create(), back(renamed.clone(), RollBack::DeleteNewOnly)],
         ),
         life(
             "replacement by user name",
@@ -221,11 +221,11 @@ pub fn lives() -> Vec<Life> {
         ),
         life(
             "replacement by user name rolled back",
-            vec![create(), back(other_default.clone(), UpdateBack)],
+            vec![create(), back(other_default.clone(), RollBack::UpdateBack)],
         ),
         life(
             "replacement by user name given up",
-            vec![create(), back(other_default, DeleteNewOnly)],
+            vec![create(), back(other_default, RollBack::DeleteNewOnly)],
         ),
         life(
             "change of user in place",
@@ -233,7 +233,7 @@ pub fn lives() -> Vec<Life> {
         ),
         life(
             "change of user in place rolled back",
-            vec![create_named(), back(moved, UpdateBack)],
+            vec![create_named(), back(moved, RollBack::UpdateBack)],
         ),
         life(
             "tags and key changed",

@@ -1,0 +1,231 @@
+//! The steps between a claim and a stored login.
+
+use std::time::Duration;
+
+use super::super::observe::{Credential, Secret};
+use super::super::plan::{self, Issued, Kind, SecretState};
+use super::super::records::{self, Attempt, Login};
+use super::super::refusals;
+use super::super::steps::{self, Created, Issuance, Written};
+use super::{Delivery, PAUSE};
+use crate::aws::CallError;
+
+/// What was read of a user is taken for true no longer than this before the secret is created:
+/// see [`super::super::removal::UNANSWERED_SETTLES`].
+const TAGS_ARE_FRESH: Duration = Duration::from_secs(4);
+
+/// A name stays taken for a moment after a forced deletion.
+const NAME_IS_FREED: Duration = Duration::from_secs(30);
+
+/// Calls to issue of which nobody knows what became, in one delivery.
+const MOST_DOUBTS: u32 = 4;
+
+impl Delivery<'_> {
+    pub(super) async fn create_secret(&mut self) -> Result<(), CallError> {
+        match steps::create_secret(&self.resource.aws, self.desired, self.me).await? {
+            Created::Yes(arn) => {
+                let owner = self.me.owner.clone();
+                let user_name = self.desired.user_name.clone();
+                self.known.secret = SecretState::Present(Box::new(Secret {
+                    as_of: Some(self.me.signed_at),
+                    created_by: Some(self.me.request_key.clone()),
+                    claimant: Some(self.me.claimant.clone()),
+                    kms_key_id: self.desired.kms_key_id.clone(),
+                    tags: self.desired.tags.clone(),
+                    ..Secret::created(arn, owner, user_name)
+                }));
+                self.known.claim = Some(0);
+                if self.resource.clock.now() > self.user_read_at + TAGS_ARE_FRESH {
+                    self.read_user().await?;
+                }
+            }
+            Created::Taken => self.read_secret().await?,
+            Created::Blocked(error) => {
+                let now = self.resource.clock.now();
+                let since = *self.name_refused_at.get_or_insert(now);
+                if now > since + NAME_IS_FREED {
+                    let advice = refusals::secret_is_scheduled(&self.desired.secret_name);
+                    return Err(error.with_advice(&advice));
+                }
+                tokio::time::sleep(PAUSE).await;
+                self.read_user().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down what is there before the attempt, or that the attempt left nothing.
+    pub(super) async fn record(&mut self, closed: bool) -> Result<(), CallError> {
+        let (Some(secret), Some(claim)) = (self.known.secret.present(), self.known.claim) else {
+            return Ok(());
+        };
+        let user = &self.known.user;
+        let is_ours = |credential: &Credential| {
+            let name = &self.desired.secret_name;
+            let elsewhere = &self.known.elsewhere;
+            let kind = plan::kind(
+                credential,
+                user,
+                Some(secret),
+                name,
+                &self.me.owner,
+                elsewhere,
+            );
+            !matches!(kind, Kind::Foreign | Kind::Elsewhere)
+        };
+        let attempt = Attempt {
+            secret_key: records::key(&secret.arn),
+            claim,
+            started: self.resource.clock.now(),
+            before: user
+                .credentials
+                .iter()
+                .map(|c| (c.id.clone(), is_ours(c)))
+                .collect(),
+            closed,
+        };
+        let owner = &self.me.owner;
+        let was_deleted = user.deletion.is_some();
+        let tags = steps::attempt_tags(owner, &self.desired.secret_name, &attempt, was_deleted);
+        self.tag_user(&tags).await?;
+        let user = &mut self.known.user;
+        user.owner = Some(self.me.owner.clone());
+        user.secret_name = Some(self.desired.secret_name.clone());
+        user.attempt = Some(attempt);
+        user.deletion = None;
+        self.known.recorded = true;
+        Ok(())
+    }
+
+    pub(super) async fn tag_user(&self, tags: &[(&'static str, String)]) -> Result<(), CallError> {
+        loop {
+            match steps::tag_user(&self.resource.aws, &self.desired.user_name, tags).await {
+                Err(error) if steps::is_concurrent(&error) => tokio::time::sleep(PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    pub(super) async fn note_issuance(
+        &mut self,
+        issuance: Issuance,
+        reset: Option<&str>,
+    ) -> Result<(), CallError> {
+        match issuance {
+            Issuance::Done(credential, password) => {
+                self.known.issued = Some(Issued {
+                    id: credential.id.clone(),
+                    service_user_name: credential.service_user_name.clone(),
+                    password: Some(password),
+                    proved: false,
+                });
+                let credentials = &mut self.known.user.credentials;
+                credentials.retain(|listed| listed.id != credential.id);
+                credentials.push(credential.clone());
+                self.own.retain(|own| own.id != credential.id);
+                self.own.push(credential);
+            }
+            Issuance::Busy => {
+                let jitter = PAUSE.mul_f64(0.5 + fastrand::f64());
+                tokio::time::sleep(jitter).await;
+            }
+            Issuance::Gone => {
+                if let Some(id) = reset {
+                    self.forget_credential(id);
+                }
+            }
+            Issuance::Unknown(error) => {
+                self.doubts += 1;
+                if self.doubts > MOST_DOUBTS {
+                    return Err(error);
+                }
+                if reset.is_none() {
+                    self.known.doubtful_since = Some(self.resource.clock.now());
+                } else {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            Issuance::NoSlot(error) => {
+                // A credential that IAM does not list yet, or lists no more, may be in the way.
+                self.slots_refused += 1;
+                if self.slots_refused > 1 {
+                    return Err(error);
+                }
+                self.known.doubtful_since = Some(self.resource.clock.now());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn store(&mut self) -> Result<(), CallError> {
+        let (Some(secret), Some(issued)) = (self.known.secret.present(), &self.known.issued) else {
+            return Ok(());
+        };
+        let (Some(password), Some(credential)) =
+            (&issued.password, self.known.user.credential(&issued.id))
+        else {
+            return Ok(());
+        };
+        let login = Login {
+            entry: secret.next_entry(),
+            credential_id: issued.id.clone(),
+            serial_key: records::serial_key(self.desired.rotation_serial.as_deref()),
+            user_key: records::key(&self.desired.user_name),
+            url_safe: password.is_url_safe(),
+        };
+        let user_name = &self.desired.user_name;
+        let aws = &self.resource.aws;
+        match steps::write_login(aws, secret, &login, user_name, credential, password).await? {
+            Written::Yes => {
+                self.stored = Some((issued.service_user_name.clone(), password.clone()));
+                self.known.proved = issued.proved;
+                self.known.login_refused = false;
+                self.known.issued = None;
+                self.known.doubtful_since = None;
+                self.change_secret(|secret| {
+                    secret.superseded.extend(secret.current.take());
+                    secret.current = Some(login);
+                    secret.changed_by_hand = false;
+                });
+            }
+            Written::Taken => {
+                // Whoever took over may have reset what we issued.
+                if let Some(issued) = &mut self.known.issued {
+                    issued.password = None;
+                }
+                self.known.overtaken_at = Some(self.resource.clock.now());
+                self.known.claim = None;
+                self.known.secret = SecretState::Unread;
+            }
+            Written::Gone => self.known.secret = SecretState::Absent,
+        }
+        Ok(())
+    }
+
+    pub(super) async fn tag_secret(&mut self) -> Result<(), CallError> {
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
+        };
+        let mut formers = secret.former_user_names.clone();
+        formers.extend(secret.user_name.clone());
+        formers.remove(&self.desired.user_name);
+        let mut tags = self.desired.tags.clone();
+        let mut put = |key: &str, value: String| tags.insert(key.to_owned(), value);
+        put(records::USER_NAME, self.desired.user_name.clone());
+        put(records::AS_OF, records::write_time(self.me.signed_at));
+        if !formers.is_empty() {
+            let names: Vec<String> = formers.iter().cloned().collect();
+            put(records::FORMER_USER_NAMES, names.join(" "));
+        }
+        steps::tag_secret(&self.resource.aws, secret, &tags).await?;
+        let desired = self.desired;
+        let signed_at = self.me.signed_at;
+        self.change_secret(|secret| {
+            secret.tags.extend(desired.tags.clone());
+            secret.user_name = Some(desired.user_name.clone());
+            secret.former_user_names = formers;
+            secret.as_of = Some(signed_at);
+        });
+        Ok(())
+    }
+}

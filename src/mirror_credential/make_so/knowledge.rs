@@ -1,0 +1,94 @@
+//! What a delivery knows: reading it, and keeping up with its own changes.
+
+use super::super::observe::{self, Secret};
+use super::super::plan::SecretState;
+use super::super::records;
+use super::{Delivery, read_state};
+use crate::aws::CallError;
+
+impl Delivery<'_> {
+    pub(super) fn change_secret(&mut self, change: impl FnOnce(&mut Secret)) {
+        if let SecretState::Present(secret) = &mut self.known.secret {
+            change(secret);
+        }
+    }
+
+    pub(super) fn forget_credential(&mut self, id: &str) {
+        self.gone.push(id.to_owned());
+        self.own.retain(|credential| credential.id != id);
+        for user in self.known.formers.iter_mut().chain([&mut self.known.user]) {
+            user.credentials.retain(|credential| credential.id != id);
+        }
+        if self
+            .known
+            .issued
+            .as_ref()
+            .is_some_and(|issued| issued.id == id)
+        {
+            self.known.issued = None;
+        }
+    }
+
+    pub(super) async fn read_secret(&mut self) -> Result<(), CallError> {
+        self.known.secret = read_state(self.resource, self.desired).await?;
+        let first = self.known.secret.present().filter(|secret| {
+            // The answer to our own CreateSecret may have been lost.
+            secret.claim == 0
+                && secret.is_unfinished()
+                && secret.claimant.as_deref() == Some(&self.me.claimant)
+        });
+        if first.is_some() && self.known.claim.is_none() && self.known.overtaken_at.is_none() {
+            self.known.claim = Some(0);
+        }
+        self.read_formers().await
+    }
+
+    pub(super) async fn read_user(&mut self) -> Result<(), CallError> {
+        self.user_read_at = self.resource.clock.now();
+        let mut user = observe::read_user(&self.resource.aws, &self.desired.user_name).await?;
+        user.credentials
+            .retain(|credential| !self.gone.contains(&credential.id));
+        for own in &self.own {
+            if user.credential(&own.id).is_none() {
+                user.credentials.push(own.clone());
+            }
+        }
+        if self.known.recorded {
+            // What we wrote stands, whether IAM shows it yet or not.
+            let before = &mut self.known.user;
+            user.owner = before.owner.take();
+            user.secret_name = before.secret_name.take();
+            user.attempt = before.attempt.take();
+            let is_earlier = |deletion: &records::Deletion| {
+                !deletion.overtook(
+                    &self.me.owner.key(),
+                    self.me.signed_at,
+                    &self.me.request_key,
+                )
+            };
+            user.deletion = user.deletion.filter(|deletion| !is_earlier(deletion));
+        }
+        self.known.user = user;
+        Ok(())
+    }
+
+    /// Reads the users that the login belonged to before.
+    pub(super) async fn read_formers(&mut self) -> Result<(), CallError> {
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
+        };
+        if secret.owner.as_ref() != Some(&self.me.owner) {
+            return Ok(());
+        }
+        let mut names: Vec<String> = secret.former_user_names.iter().cloned().collect();
+        names.extend(secret.user_name.clone());
+        names.retain(|name| *name != self.desired.user_name);
+        for name in names {
+            if !self.known.formers.iter().any(|former| former.name == name) {
+                let former = observe::read_user(&self.resource.aws, &name).await?;
+                self.known.formers.push(former);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Showing that a login can push.
+
+use super::super::steps::{self, explained};
+use super::Delivery;
+use crate::cfn::Failure;
+use crate::git::{self, NotPushable};
+use crate::secret::Password;
+
+impl Delivery<'_> {
+    pub(super) async fn prove_issued(&mut self) -> Result<(), Failure> {
+        let Some(issued) = &self.known.issued else {
+            return Ok(());
+        };
+        let Some(password) = issued.password.clone() else {
+            return Ok(());
+        };
+        let login = issued.service_user_name.clone();
+        self.prove(&login, &password)
+            .await
+            .map_err(|(_, failure)| failure)?;
+        if let Some(issued) = &mut self.known.issued {
+            issued.proved = true;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn prove_stored(&mut self) -> Result<(), Failure> {
+        let (login, password) = if let Some(stored) = self.stored.clone() {
+            stored
+        } else {
+            let Some(secret) = self.known.secret.present() else {
+                return Ok(());
+            };
+            let read = steps::read_login(&self.resource.aws, secret).await;
+            if let Some(login) = read.map_err(|error| Failure(explained(error).to_string()))? {
+                (login.service_user_name, login.password)
+            } else {
+                self.known.login_refused = true;
+                return Ok(());
+            }
+        };
+        match self.prove(&login, &password).await {
+            Ok(()) => self.known.proved = true,
+            // Somebody reset the credential behind our back: another one heals that.
+            Err((NotPushable::LoginRefused, _)) if self.stored.is_none() => {
+                self.known.login_refused = true;
+            }
+            Err((_, failure)) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn prove(
+        &self,
+        login: &str,
+        password: &Password,
+    ) -> Result<(), (NotPushable, Failure)> {
+        // Time has to be left to say what is wrong, and to undo what was done.
+        let left = self.resource.clock.until(self.progress.until());
+        let patience = git::LOGIN_SPREADS.min(left.mul_f64(0.6));
+        for (name, url) in &self.clone_urls {
+            let proof = git::prove_pushable(&self.resource.http, url, login, password, patience);
+            if let Err(error) = proof.await {
+                let user = &self.desired.user_name;
+                let reason = format!(
+                    "proving that the login of user {user} can push to repository {name}: {error}"
+                );
+                return Err((error, Failure(reason)));
+            }
+        }
+        Ok(())
+    }
+}
