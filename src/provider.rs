@@ -1,7 +1,7 @@
 //! One event in, one answer out: which kind of event is it, and who handles it?
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
@@ -13,6 +13,9 @@ use crate::cfn::{
 };
 use crate::http::Http;
 use crate::mirror_credential::MirrorCredential;
+
+/// How long an invocation may take that does not say.
+const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);
 
 /// The answer to an event that is none of those which the function knows.
 const UNKNOWN_EVENT: &str = "this event is none that the function answers: a CloudFormation \
@@ -77,7 +80,7 @@ impl Provider {
             stack = request.stack_id,
             logical_id = request.logical_resource_id,
             request = request.request_id,
-            request_type = ?request.request_type,
+            request_type = request.request_type.map(RequestType::name),
             resource_type = request.resource_type,
             id = request.physical_resource_id,
             "request"
@@ -110,7 +113,14 @@ impl Provider {
         invocation: &Invocation,
     ) -> Answered {
         let put = |url, body| self.http.put(url, body);
-        cfn::answer(resource, request, invocation.deadline, &self.clock, put).await
+        let now = self.clock.now();
+        // A deadline that has passed is none: `cargo lambda` sends a constant from 1970.
+        let ends = if invocation.deadline > now {
+            invocation.deadline
+        } else {
+            now + UNKNOWN_DEADLINE
+        };
+        cfn::answer(resource, request, ends, &self.clock, put).await
     }
 }
 

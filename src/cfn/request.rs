@@ -27,6 +27,17 @@ pub enum RequestType {
     Delete,
 }
 
+impl RequestType {
+    /// As CloudFormation writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RequestType::Create => "Create",
+            RequestType::Update => "Update",
+            RequestType::Delete => "Delete",
+        }
+    }
+}
+
 /// The presigned address of the answer. Whoever knows it can answer in our place, so it has
 /// neither `Display` nor a telling `Debug`.
 #[derive(Clone, PartialEq, Eq)]

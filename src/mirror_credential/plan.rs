@@ -11,10 +11,14 @@ use super::observe::{Credential, Secret, User};
 use super::properties::{Desired, ForeignCredentials};
 use super::records::{self, Owner};
 use super::refusals;
+use super::steps::explained;
 use crate::secret::Password;
 
 /// What IAM was told is in its lists by then. (AWS says "eventually"; seconds are what is seen.)
 pub const IAM_SETTLES: Duration = Duration::from_secs(10);
+
+/// A name stays taken for a moment after a forced deletion.
+pub const NAME_IS_FREED: Duration = Duration::from_secs(20);
 
 /// How long one that was overtaken lets the other finish before it takes over again.
 const FOLLOW: Duration = Duration::from_secs(40);
@@ -239,7 +243,7 @@ pub fn kind(
 pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     let user = &known.user;
     if let Some(denied) = &user.denied {
-        return Step::Refuse(denied.to_string());
+        return Step::Refuse(explained(denied.clone()).to_string());
     }
     if !user.exists {
         let name = &user.name;
@@ -275,14 +279,18 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
         SecretState::Present(secret) => Some(&**secret),
     };
     if let Some(secret) = secret {
+        if secret.deleted_at.is_some() {
+            // A forced deletion takes a moment, in which the name is not free.
+            if known.now < known.began + NAME_IS_FREED {
+                return Step::Follow;
+            }
+            return Step::Refuse(refusals::secret_is_scheduled(&desired.secret_name));
+        }
         if secret.owner.as_ref() != Some(&me.owner) {
             return Step::Refuse(refusals::secret_is_held(
                 &desired.secret_name,
                 secret.owner.as_ref(),
             ));
-        }
-        if secret.deleted_at.is_some() {
-            return Step::Refuse(refusals::secret_is_scheduled(&desired.secret_name));
         }
         let latest = secret.as_of.map(records::write_time);
         if latest.is_some_and(|latest| latest > records::write_time(me.signed_at)) {

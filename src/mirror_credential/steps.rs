@@ -22,7 +22,7 @@ const NAME_OF_SECRETS: &str = "the provider stack's parameters MirrorSecretNames
 
 /// Adds to a denied call which parameter would allow it.
 pub fn explained(error: CallError) -> CallError {
-    if !error.is_denied() {
+    if !error.is_denied() || error.cause.contains("the provider stack's parameter") {
         return error;
     }
     let advice = if error.doing.contains(" secret ") {

@@ -13,7 +13,7 @@ use crate::support::{Explored, Options, World, explore_reduced};
 use crate::{USER, with, world};
 
 /// More runs than any of these explorations needs.
-const LIMIT: usize = 6_000;
+const LIMIT: usize = 30_000;
 
 fn prompt() -> Options {
     Options::default()

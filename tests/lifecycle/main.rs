@@ -10,6 +10,7 @@ mod interleavings;
 mod life;
 mod lives;
 mod single_faults;
+mod states;
 
 use serde_json::{Value, json};
 use support::{Options, World};

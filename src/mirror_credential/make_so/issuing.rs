@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::observe::{Credential, Secret};
-use super::super::plan::{self, Issued, Kind, SecretState};
+use super::super::plan::{self, Issued, Kind, NAME_IS_FREED, SecretState};
 use super::super::records::{self, Attempt, Login};
 use super::super::refusals;
 use super::super::steps::{self, Created, Issuance, Written};
@@ -13,9 +13,6 @@ use crate::aws::CallError;
 /// What was read of a user is taken for true no longer than this before the secret is created:
 /// see [`super::super::removal::UNANSWERED_SETTLES`].
 const TAGS_ARE_FRESH: Duration = Duration::from_secs(4);
-
-/// A name stays taken for a moment after a forced deletion.
-const NAME_IS_FREED: Duration = Duration::from_secs(30);
 
 /// Calls to issue of which nobody knows what became, in one delivery.
 const MOST_DOUBTS: u32 = 4;
