@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_iam::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -48,10 +49,22 @@ impl Aws {
             )
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
+        // Each call has its own bound. The SDK's common budget of retries is meant for services
+        // under load, and would let a request fail because of others before it.
+        let partition = || {
+            RetryPartition::custom("cfn-gitops")
+                .token_bucket(TokenBucket::unlimited())
+                .build()
+        };
+        let iam = aws_sdk_iam::config::Builder::from(&config).retry_partition(partition());
+        let secrets =
+            aws_sdk_secretsmanager::config::Builder::from(&config).retry_partition(partition());
+        let codecommit =
+            aws_sdk_codecommit::config::Builder::from(&config).retry_partition(partition());
         Aws {
-            iam: aws_sdk_iam::Client::new(&config),
-            secrets: aws_sdk_secretsmanager::Client::new(&config),
-            codecommit: aws_sdk_codecommit::Client::new(&config),
+            iam: aws_sdk_iam::Client::from_conf(iam.build()),
+            secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
+            codecommit: aws_sdk_codecommit::Client::from_conf(codecommit.build()),
         }
     }
 }

@@ -49,8 +49,6 @@ pub struct Delivery<'a> {
     known: Observed,
     clone_urls: Vec<(String, String)>,
     user_read_at: SystemTime,
-    /// Credentials that this delivery removed, which IAM may still list.
-    gone: Vec<String>,
     /// Credentials that this delivery issued, which IAM may not list yet.
     own: Vec<Credential>,
     /// The login that this delivery stored.
@@ -103,6 +101,7 @@ impl<'a> Delivery<'a> {
                 secret: secret?,
                 elsewhere: elsewhere.map(|login| login.credential_id.clone()).collect(),
                 former_tags,
+                gone: Vec::new(),
                 claim: None,
                 overtaken_at: None,
                 doubtful_since: None,
@@ -117,7 +116,6 @@ impl<'a> Delivery<'a> {
             progress,
             clone_urls: clone_urls?,
             user_read_at: began,
-            gone: Vec::new(),
             own: Vec::new(),
             stored: None,
             resets: 0,

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::observe::{Credential, Secret, User};
 use super::properties::{Desired, ForeignCredentials};
-use super::records::{self, Owner};
+use super::records::{self, Owner, Standing};
 use super::refusals;
 use super::steps::explained;
 use crate::secret::Password;
@@ -89,6 +89,8 @@ pub struct Observed {
     pub elsewhere: Vec<String>,
     /// The keys of the tags that the template gave before.
     pub former_tags: Vec<String>,
+    /// Credentials that this delivery removed, which IAM may still list.
+    pub gone: Vec<String>,
     /// The claim that this delivery holds.
     pub claim: Option<u64>,
     /// When somebody took over from this delivery.
@@ -222,8 +224,10 @@ pub fn kind(
     if user.owner.as_ref() != Some(owner) || held_for != secret_name {
         return Kind::Foreign;
     }
-    if attempt.knew_as_ours(id) {
-        return Kind::Superseded;
+    match attempt.knew(id) {
+        Some(Standing::Ours) => return Kind::Superseded,
+        Some(Standing::Elsewhere) => return Kind::Elsewhere,
+        Some(Standing::Foreign) | None => {}
     }
     if !attempt.issued(id, credential.created) {
         return Kind::Foreign;
@@ -440,6 +444,22 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     {
         return delete(credential);
     }
+    if let Some(superseded) = secret.superseded.first() {
+        // What a version names is there even when IAM does not list it yet.
+        let holder = known
+            .formers
+            .iter()
+            .chain([user])
+            .find(|user| user.exists && records::key(&user.name) == superseded.user_key);
+        let id = &superseded.credential_id;
+        return match holder {
+            Some(holder) if !known.gone.contains(id) => Step::DeleteCredential {
+                user_name: holder.name.clone(),
+                id: id.clone(),
+            },
+            _ => Step::ForgetLogin(superseded.entry),
+        };
+    }
     for former in &known.formers {
         let ours = former.credentials.iter().find(|credential| {
             let name = &desired.secret_name;
@@ -467,9 +487,6 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     }
     if !secret.former_user_names.is_empty() {
         return Step::ForgetFormers;
-    }
-    if let Some(superseded) = secret.superseded.first() {
-        return Step::ForgetLogin(superseded.entry);
     }
     if user.held_by() != Some(&me.owner) || user.secret_name.as_ref() != Some(&desired.secret_name)
     {

@@ -85,6 +85,37 @@ impl Owner {
     }
 }
 
+/// What a credential was to us when an attempt began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not ours.
+    Foreign,
+    /// Ours, for the secret of the attempt.
+    Ours,
+    /// Ours, for another secret.
+    Elsewhere,
+}
+
+impl Standing {
+    fn sign(self) -> &'static str {
+        match self {
+            Standing::Foreign => "",
+            Standing::Ours => "=",
+            Standing::Elsewhere => ":",
+        }
+    }
+
+    fn read(id: &str) -> (String, Self) {
+        if let Some(id) = id.strip_suffix('=') {
+            return (id.to_owned(), Standing::Ours);
+        }
+        match id.strip_suffix(':') {
+            Some(id) => (id.to_owned(), Standing::Elsewhere),
+            None => (id.to_owned(), Standing::Foreign),
+        }
+    }
+}
+
 /// The write-ahead record of an attempt to issue: whatever the user holds that is not in
 /// `before` was issued by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +126,8 @@ pub struct Attempt {
     pub claim: u64,
     /// When.
     pub started: SystemTime,
-    /// The credentials that were there before, and whether they were ours.
-    pub before: Vec<(String, bool)>,
+    /// The credentials that were there before.
+    pub before: Vec<(String, Standing)>,
     /// It failed in good order and left nothing.
     pub closed: bool,
 }
@@ -107,7 +138,7 @@ impl Attempt {
         let before: Vec<String> = self
             .before
             .iter()
-            .map(|(id, ours)| format!("{id}{}", if *ours { "=" } else { "" }))
+            .map(|(id, standing)| format!("{id}{}", standing.sign()))
             .collect();
         let before = match (self.closed, before.is_empty()) {
             (true, _) => "closed".to_owned(),
@@ -131,10 +162,7 @@ impl Attempt {
             started,
             before: match before {
                 "-" | "closed" => Vec::new(),
-                ids => ids
-                    .split('+')
-                    .map(|id| (id.trim_end_matches('=').to_owned(), id.ends_with('=')))
-                    .collect(),
+                ids => ids.split('+').map(Standing::read).collect(),
             },
             closed: before == "closed",
         })
@@ -143,16 +171,13 @@ impl Attempt {
     /// Whether this attempt issued the credential `id`, created at `created`: it was not there
     /// before, and it did not come long after (then somebody else made it).
     pub fn issued(&self, id: &str, created: SystemTime) -> bool {
-        !self.closed
-            && !self.before.iter().any(|(before, _)| before == id)
-            && created <= self.started + ATTEMPT_LASTS
+        !self.closed && self.knew(id).is_none() && created <= self.started + ATTEMPT_LASTS
     }
 
-    /// Whether `id` was already there and ours.
-    pub fn knew_as_ours(&self, id: &str) -> bool {
-        self.before
-            .iter()
-            .any(|(before, ours)| before == id && *ours)
+    /// What `id` was, if it was already there.
+    pub fn knew(&self, id: &str) -> Option<Standing> {
+        let known = self.before.iter().find(|(before, _)| before == id);
+        known.map(|(_, standing)| *standing)
     }
 }
 
@@ -284,7 +309,11 @@ mod tests {
             secret_key: key("arn"),
             claim: 7,
             started: at(0),
-            before: vec![("ACCA1".to_owned(), false), ("ACCA2".to_owned(), true)],
+            before: vec![
+                ("ACCA1".to_owned(), Standing::Foreign),
+                ("ACCA2".to_owned(), Standing::Ours),
+                ("ACCA3".to_owned(), Standing::Elsewhere),
+            ],
             closed: false,
         };
         assert_eq!(Attempt::read(&attempt.write()), Some(attempt.clone()));
@@ -330,13 +359,13 @@ mod tests {
             secret_key: String::new(),
             claim: 1,
             started: at(0),
-            before: vec![("OLD".to_owned(), true)],
+            before: vec![("OLD".to_owned(), Standing::Ours)],
             closed: false,
         };
         assert!(attempt.issued("NEW", at(5)));
         assert!(!attempt.issued("OLD", at(5)));
         assert!(!attempt.issued("NEW", at(86_400)));
-        assert!(attempt.knew_as_ours("OLD"));
+        assert_eq!(attempt.knew("OLD"), Some(Standing::Ours));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Observed {
     pub denied: Option<crate::aws::CallError>,
     /// This delivery has shut out everybody else.
     pub is_fenced: bool,
+    /// This delivery has removed the secret.
+    pub is_secret_deleted: bool,
     /// The deletion has been written on these users.
     pub marked: Vec<String>,
     /// Credentials that are gone.
@@ -103,7 +105,15 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
 
     // Credentials first, the secret last: while it is there, whoever comes next knows of them.
     for user in known.users.iter().filter(|user| user.exists) {
+        if known.is_secret_deleted {
+            // What it named is gone. What is left was judged while it was there.
+            break;
+        }
         if let Some(id) = credential_to_delete(target, me, secret, user, known, is_held(user)) {
+            if secret.is_none() && known.now < known.began + IAM_SETTLES {
+                // Only the user's tags speak for this one, and they may be out of date.
+                return As(Step::LookAgain);
+            }
             return As(Step::DeleteCredential {
                 user_name: user.name.clone(),
                 id,

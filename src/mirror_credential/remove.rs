@@ -29,6 +29,7 @@ impl MirrorCredential {
             secret: SecretState::Unread,
             denied: None,
             is_fenced: false,
+            is_secret_deleted: false,
             marked: Vec::new(),
             gone: gone.to_vec(),
         };
@@ -105,6 +106,7 @@ impl MirrorCredential {
                     steps::delete_secret(&self.aws, secret).await?;
                 }
                 known.secret = SecretState::Absent;
+                known.is_secret_deleted = true;
             }
             RemovalStep::As(Step::Claim(number)) => {
                 if let SecretState::Present(secret) = &mut known.secret {

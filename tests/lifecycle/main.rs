@@ -6,9 +6,11 @@ mod support;
 
 mod checks;
 mod cloudformation;
+mod histories;
 mod interleavings;
 mod life;
 mod lives;
+mod pairs;
 mod single_faults;
 mod states;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::observe::{Credential, Secret};
 use super::super::plan::{self, Issued, Kind, NAME_IS_FREED, SecretState};
-use super::super::records::{self, Attempt, Login};
+use super::super::records::{self, Attempt, Login, Standing};
 use super::super::refusals;
 use super::super::steps::{self, Created, Issuance, Written};
 use super::{Delivery, PAUSE};
@@ -57,28 +57,37 @@ impl Delivery<'_> {
             return Ok(());
         };
         let user = &self.known.user;
-        let is_ours = |credential: &Credential| {
+        let standing = |credential: &Credential| {
             let name = &self.desired.secret_name;
             let elsewhere = &self.known.elsewhere;
-            let kind = plan::kind(
-                credential,
-                user,
-                Some(secret),
-                name,
-                &self.me.owner,
-                elsewhere,
-            );
-            !matches!(kind, Kind::Foreign | Kind::Elsewhere)
+            let owner = &self.me.owner;
+            match plan::kind(credential, user, Some(secret), name, owner, elsewhere) {
+                Kind::Foreign => Standing::Foreign,
+                Kind::Elsewhere => Standing::Elsewhere,
+                Kind::Current | Kind::Superseded | Kind::Stray => Standing::Ours,
+            }
         };
+        let mut before: Vec<(String, Standing)> = user
+            .credentials
+            .iter()
+            .map(|credential| (credential.id.clone(), standing(credential)))
+            .collect();
+        // IAM may not list yet what the secrets name.
+        let elsewhere = self.known.elsewhere.iter();
+        let elsewhere = elsewhere.map(|id| (id.clone(), Standing::Elsewhere));
+        let user_key = records::key(&user.name);
+        let named = secret.logins().filter(|login| login.user_key == user_key);
+        let named = named.map(|login| (login.credential_id.clone(), Standing::Ours));
+        for (id, standing) in elsewhere.chain(named) {
+            if !before.iter().any(|(listed, _)| *listed == id) {
+                before.push((id, standing));
+            }
+        }
         let attempt = Attempt {
             secret_key: records::key(&secret.arn),
             claim,
             started: self.resource.clock.now(),
-            before: user
-                .credentials
-                .iter()
-                .map(|c| (c.id.clone(), is_ours(c)))
-                .collect(),
+            before,
             closed,
         };
         let owner = &self.me.owner;

@@ -14,7 +14,7 @@ impl Delivery<'_> {
     }
 
     pub(super) fn forget_credential(&mut self, id: &str) {
-        self.gone.push(id.to_owned());
+        self.known.gone.push(id.to_owned());
         self.own.retain(|credential| credential.id != id);
         for user in self.known.formers.iter_mut().chain([&mut self.known.user]) {
             user.credentials.retain(|credential| credential.id != id);
@@ -47,7 +47,7 @@ impl Delivery<'_> {
         self.user_read_at = self.resource.clock.now();
         let mut user = observe::read_user(&self.resource.aws, &self.desired.user_name).await?;
         user.credentials
-            .retain(|credential| !self.gone.contains(&credential.id));
+            .retain(|credential| !self.known.gone.contains(&credential.id));
         for own in &self.own {
             if user.credential(&own.id).is_none() {
                 user.credentials.push(own.clone());

@@ -34,7 +34,7 @@ impl Delivery<'_> {
             };
             let users = [self.desired.user_name.clone()];
             self.resource
-                .remove(&target, self.me, &users, &self.gone)
+                .remove(&target, self.me, &users, &self.known.gone)
                 .await
         } else if self.known.recorded
             && self.stored.is_none()
