@@ -98,16 +98,60 @@ def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Envir
     assert pushed.accepted, pushed.output
 
 
-@pytest.mark.parametrize("gives_another", [True, False], ids=["exchanged", "given up"])
-def test_a_key_of_ones_own_is_changed_in_one_deployment(aws: LocalAws, environment: Environment, working: Working,
-                                                       gives_another: bool) -> None:
-    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"] if gives_another else ""
-    changed = environment.deploy(MirrorSecretKmsKeyArn=key)
-    assert changed.succeeded, "\n".join(environment.failures())
-    assert (aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId")
-            in ([key] if key else [None, "alias/aws/secretsmanager"]))
-    pushed = working.push(steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"])
+def _key_of_the_secret(aws: LocalAws) -> str:
+    """Empty for the account's default key."""
+    key: str = aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId", "")
+    return "" if key == "alias/aws/secretsmanager" else key
+
+
+def _another_key(aws: LocalAws, gives_another: bool) -> str:
+    return str(aws.client("kms").create_key()["KeyMetadata"]["Arn"]) if gives_another else ""
+
+
+_EXCHANGED_OR_GIVEN_UP = pytest.mark.parametrize("gives_another", [True, False], ids=["exchanged", "given up"])
+
+
+@_EXCHANGED_OR_GIVEN_UP
+def test_a_key_that_goes_at_once_is_refused_and_the_login_still_pushes(
+        aws: LocalAws, environment: Environment, witness: Witness, working: Working, gives_another: bool) -> None:
+    former, before = _key_of_the_secret(aws), steps.login(aws, SECRET)
+    denied = len(aws.decisions(environment.function_role))
+    failed = environment.deploy(MirrorSecretKmsKeyArn=_another_key(aws, gives_another))
+    witness.denials_meant += [decision for decision in aws.decisions(environment.function_role)[denied:]
+                              if not decision["allowed"]]
+    assert not failed.succeeded
+    assert environment.status() == "UPDATE_ROLLBACK_COMPLETE", environment.failures()
+    reason = environment.failures()[-1]
+    assert "AccessDenied" in reason and "kms:Decrypt" in reason and former in reason
+    assert "MirrorSecretKmsKeyArn" in reason
+    assert _key_of_the_secret(aws) == former
+    assert steps.login(aws, SECRET) == before
+    pushed = working.push(before, environment.outputs()["RepositoryCloneUrl"])
     assert pushed.accepted, pushed.output
+
+
+@_EXCHANGED_OR_GIVEN_UP
+def test_a_key_goes_in_two_deployments(aws: LocalAws, environment: Environment, working: Working,
+                                       gives_another: bool) -> None:
+    key, former, before = _another_key(aws, gives_another), _key_of_the_secret(aws), steps.login(aws, SECRET)
+    changed = environment.deploy(MirrorSecretKmsKeyArn=key, MirrorSecretFormerKmsKeyArns=former)
+    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert _key_of_the_secret(aws) == key
+    assert steps.login(aws, SECRET) == before
+    # Nothing is asked of the former key any more: a new login is made without it.
+    rotated = environment.deploy(MirrorSecretFormerKmsKeyArns="", RotationSerial=f"without {former[-4:]}")
+    assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
+    after = steps.login(aws, SECRET)
+    assert after.credential_id != before.credential_id
+    pushed = working.push(after, environment.outputs()["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+
+
+def test_every_former_key_is_named_by_its_arn(environment: Environment) -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/"
+    refused = environment.deploy(MirrorSecretFormerKmsKeyArns=f"{key}1234abcd,{key}*")
+    assert not refused.succeeded
+    assert "ARNs of KMS keys (not of aliases), or empty" in refused.output
 
 
 def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, witness: Witness,

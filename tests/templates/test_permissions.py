@@ -54,6 +54,7 @@ BUILD_LOG = regional("logs", "log-group:/aws/codebuild/codebuild-dev-cfn-infra")
 OWN_LOG = regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:log-stream:2026/01/01/a")
 SERVERLESS = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
 KEY = regional("kms", "key/1234abcd")
+FORMER_KEYS = [regional("kms", "key/0987dcba"), regional("kms", "key/mrk-5678")]
 VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
 WITH_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
 
@@ -102,6 +103,7 @@ MAY = [
     ("FunctionRole", "codecommit:GetRepository", REPOSITORY, {}),
     ("FunctionRole", "logs:CreateLogStream logs:PutLogEvents", OWN_LOG, {}),
     ("FunctionRole", "kms:Decrypt kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
+    *[("FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER) for former in FORMER_KEYS],
     ("CodeBuildCFnRole", "logs:CreateLogGroup", BUILD_LOG, {}),
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
     ("CodeBuildCFnRole", "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
@@ -153,6 +155,16 @@ MAY_NOT = [
     ("FunctionRole", "kms:Decrypt", KEY, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}),
     ("FunctionRole", "kms:Decrypt", regional("kms", "key/another"), VIA_SECRETS_MANAGER),
     ("FunctionRole", "kms:ScheduleKeyDeletion kms:PutKeyPolicy kms:CreateGrant", KEY, VIA_SECRETS_MANAGER),
+    *[
+        row
+        for former in FORMER_KEYS
+        for row in (
+            ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:CreateGrant", former, VIA_SECRETS_MANAGER),
+            ("FunctionRole", "kms:Decrypt", former, {}),
+            ("FunctionRole", "kms:Decrypt", former, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}),
+            ("FunctionRole", "kms:Decrypt", former.replace(ACCOUNT, "999999999999"), VIA_SECRETS_MANAGER),
+        )
+    ],
     # A build, which runs whatever was pushed.
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", "arn:aws:s3:::somebody-elses-bucket/x", {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
@@ -222,7 +234,12 @@ MAY_NOT = [
 @pytest.fixture(scope="module")
 def full():
     """Everything that widens a policy is switched on: what is refused here is refused."""
-    return Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY, MirrorSecretKmsKeyArn=KEY)
+    return Deployed(
+        EnvID="dev",
+        PermissionsBoundaryArn=BOUNDARY,
+        MirrorSecretKmsKeyArn=KEY,
+        MirrorSecretFormerKmsKeyArns=",".join(FORMER_KEYS),
+    )
 
 
 @pytest.mark.parametrize(("principal", "actions", "resource", "keys"), MAY)
@@ -261,6 +278,7 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
                 assert "-dev-" in fixed or fixed.endswith("-dev") or resource in (
                     # Named by a parameter, or AWS's own.
                     KEY,
+                    *FORMER_KEYS,
                     secret("codecommit-mirror/*"),
                     secret("codecommit-mirror/*-??????"),
                     f"arn:aws:cloudformation:{REGION}:aws:transform/*",
@@ -347,6 +365,17 @@ def test_the_boundary_is_on_everybody_that_the_template_makes(dev, bounded, prin
 def test_without_a_key_the_function_has_no_right_to_any(dev):
     granted = {a for s in statements(dev, "FunctionRole") for a in as_list(s["Action"])}
     assert not [a for a in granted if a.startswith("kms:")]
+
+
+@pytest.mark.parametrize("former", FORMER_KEYS)
+def test_a_key_that_was_given_up_is_read_with_and_no_other_is(former):
+    """The account's default key needs no right, so there is none but this one."""
+    stack = Deployed(EnvID="dev", MirrorSecretFormerKmsKeyArns=former)
+    keys = {s["Sid"]: s["Resource"] for s in statements(stack, "FunctionRole") if "kms" in str(s["Action"])}
+    assert keys == {"FormerKeysThroughSecretsManagerOnly": [former]}
+    assert allowed(stack, "FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER)
+    assert not allowed(stack, "FunctionRole", "kms:Encrypt", former, VIA_SECRETS_MANAGER)
+    assert "KmsKeyId" not in stack.properties("MirrorCredential")
 
 
 def test_the_name_parameters_are_what_the_function_reaches():

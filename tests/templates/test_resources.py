@@ -178,6 +178,16 @@ def test_no_pattern_may_name_the_whole_account(name):
     assert not any(re.fullmatch(pattern, bad) for bad in ("*", "?*", "*-x", "a:b", "${aws:username}"))
 
 
+@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "MirrorSecretFormerKmsKeyArns"])
+def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
+    """Of a list, CloudFormation holds each member against the pattern."""
+    pattern = source()["Parameters"][name]["AllowedPattern"]
+    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/"
+    assert all(re.fullmatch(pattern, good) for good in ("", f"{key}1234abcd", f"{key}mrk-1234", f"{key}1".replace("aws", "aws-cn")))
+    for bad in ("*", "1234abcd", f"{key}*", f"{key}1,{key}2", f"{key[:-4]}alias/a", key.replace(ACCOUNT, "*") + "1"):
+        assert not re.fullmatch(pattern, bad), bad
+
+
 def test_policies_fit_into_what_iam_allows():
     """IAM counts without white space."""
     stack = Deployed(
@@ -186,6 +196,7 @@ def test_policies_fit_into_what_iam_allows():
         ProjectID=LONGEST_PROJECT,
         PermissionsBoundaryArn=f"arn:aws:iam::{ACCOUNT}:policy/" + "b" * 128,
         MirrorSecretKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'k' * 36}",
+        MirrorSecretFormerKmsKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'f' * 36}"] * 20),
     )
     size = lambda document: len(json.dumps(document, separators=(",", ":")))
     for name in stack.of_type("AWS::IAM::ManagedPolicy"):
