@@ -434,15 +434,19 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     if is_unfinished && !known.is_settled() {
         return Step::LookAgain;
     }
-    for unneeded in [Kind::Stray, Kind::Superseded] {
-        if let Some(credential) = of_kind(unneeded).next() {
-            return delete(credential);
-        }
+    // What the secret's versions name is certain; for the rest only the user's tags speak.
+    let mut unneeded: Vec<&Credential> = of_kind(Kind::Stray)
+        .chain(of_kind(Kind::Superseded))
+        .collect();
+    if desired.foreign_credentials == ForeignCredentials::Delete {
+        unneeded.extend(of_kind(Kind::Foreign));
     }
-    if desired.foreign_credentials == ForeignCredentials::Delete
-        && let Some(credential) = of_kind(Kind::Foreign).next()
-    {
-        return delete(credential);
+    let is_named = |id: &str| secret.logins().any(|login| login.credential_id == id);
+    if let Some(first) = unneeded.first() {
+        if !is_named(&first.id) && !known.is_settled() {
+            return Step::LookAgain;
+        }
+        return delete(first);
     }
     if let Some(superseded) = secret.superseded.first() {
         // What a version names is there even when IAM does not list it yet.

@@ -109,11 +109,18 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
             // What it named is gone. What is left was judged while it was there.
             break;
         }
-        if let Some(id) = credential_to_delete(target, me, secret, user, known, is_held(user)) {
-            if secret.is_none() && known.now < known.began + IAM_SETTLES {
-                // Only the user's tags speak for this one, and they may be out of date.
-                return As(Step::LookAgain);
+        let id = match credential_named(secret, user, known) {
+            Some(id) => Some(id),
+            None => {
+                let listed = credential_listed(target, me, secret, user, known, is_held(user));
+                if listed.is_some() && target.waits && known.now < known.began + IAM_SETTLES {
+                    // Only the user's tags speak for this one, and they may be out of date.
+                    return As(Step::LookAgain);
+                }
+                listed
             }
+        };
+        if let Some(id) = id {
             return As(Step::DeleteCredential {
                 user_name: user.name.clone(),
                 id,
@@ -132,7 +139,17 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
     As(Step::Done)
 }
 
-fn credential_to_delete(
+/// A credential of `user` that the secret names: it is there even when IAM does not list it yet.
+fn credential_named(secret: Option<&Secret>, user: &User, known: &Observed) -> Option<String> {
+    let user_key = records::key(&user.name);
+    let mut named = secret.into_iter().flat_map(Secret::logins);
+    let login = named
+        .find(|login| login.user_key == user_key && !known.gone.contains(&login.credential_id))?;
+    Some(login.credential_id.clone())
+}
+
+/// A credential of `user` that IAM lists and that nothing but the user's tags shows to be ours.
+fn credential_listed(
     target: &Target,
     me: &Me,
     secret: Option<&Secret>,
@@ -140,23 +157,17 @@ fn credential_to_delete(
     known: &Observed,
     is_held: bool,
 ) -> Option<String> {
-    // What the secret names is there even when IAM does not list it yet.
-    let user_key = records::key(&user.name);
-    let named = secret.into_iter().flat_map(Secret::logins);
-    let named = named
-        .filter(|login| login.user_key == user_key)
-        .map(|login| login.credential_id.clone());
-    let listed = user.credentials.iter().filter(|credential| {
-        let name = &target.secret_name;
-        match kind(credential, user, secret, name, &me.owner, &[]) {
-            Kind::Current | Kind::Superseded | Kind::Stray => true,
-            Kind::Elsewhere => false,
-            Kind::Foreign => target.deletes_foreign && is_held && target.leaves_mark,
-        }
-    });
-    named
-        .chain(listed.map(|credential| credential.id.clone()))
-        .find(|id| !known.gone.contains(id))
+    let goes = |kind: Kind| match kind {
+        Kind::Current | Kind::Superseded | Kind::Stray => true,
+        Kind::Elsewhere => false,
+        Kind::Foreign => target.deletes_foreign && is_held && target.leaves_mark,
+    };
+    let name = &target.secret_name;
+    let listed = user.credentials.iter();
+    let mut listed = listed.filter(|credential| !known.gone.contains(&credential.id));
+    let credential =
+        listed.find(|credential| goes(kind(credential, user, secret, name, &me.owner, &[])))?;
+    Some(credential.id.clone())
 }
 
 /// Whether everything that a Create may have done is visible by now.

@@ -254,8 +254,9 @@ pub const INVENTED_ID: &str = "mirror-Credential-1A2B3C4D5E6F";
 /// One delivery: whether Lambda took it as done; `None` when it was killed.
 pub async fn deliver_once(world: &World, caller: &Caller, request: &Request) -> Option<bool> {
     let clock = Clock::starting_at(world.now());
-    let config = sdk_config(caller.connector());
-    let provider = Provider::new(&config, caller.connector(), clock);
+    let wire = crate::mutants::wire(world, caller);
+    let config = sdk_config(wire.clone());
+    let provider = Provider::new(&config, wire, clock);
     let invocation = Invocation {
         request_id: request.name.clone(),
         deadline: world.now() + LAMBDA_LIVES,

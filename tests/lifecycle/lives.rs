@@ -186,6 +186,15 @@ pub fn lives() -> Vec<Life> {
             "create and delete without repositories",
             vec![Event::Create(bare.clone()), Event::Delete],
         ),
+        Life {
+            setup: |world| {
+                world.foreign_credential(OTHER_USER);
+            },
+            ..life(
+                "life beside another user's credential",
+                vec![create(), Event::Delete],
+            )
+        },
         life("no-op update", vec![create(), Event::Update(properties())]),
         life(
             "no-op update rolled back",

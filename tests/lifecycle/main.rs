@@ -10,6 +10,7 @@ mod histories;
 mod interleavings;
 mod life;
 mod lives;
+mod mutants;
 mod pairs;
 mod single_faults;
 mod states;
