@@ -139,6 +139,21 @@ mod tests {
     }
 
     #[test]
+    fn attributes_that_do_not_fit_fail_without_looking_like_a_replacement() {
+        let event = r#"{"ResponseURL":"https://x/","PhysicalResourceId":"old"}"#;
+        let request = Request::find(event, SystemTime::UNIX_EPOCH).expect("a request");
+        let response = Response {
+            status: Status::Success,
+            physical_resource_id: "new".to_owned(),
+            reason: None,
+            data: BTreeMap::from([("Name", "x".repeat(5000))]),
+        };
+        let body: Value = serde_json::from_str(&response.body(&request)).expect("JSON");
+        assert_eq!(body["Status"], "FAILED");
+        assert_eq!(body["PhysicalResourceId"], "old");
+    }
+
+    #[test]
     fn no_member_is_null() {
         assert!(!body("x").contains("null"));
         assert!(!body("x").contains("Data"));

@@ -8,6 +8,8 @@
 mod make_so;
 mod observe;
 mod plan;
+#[cfg(test)]
+mod plan_table;
 mod properties;
 mod records;
 mod refusals;
