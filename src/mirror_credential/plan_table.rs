@@ -156,6 +156,7 @@ fn delete(id: &str) -> Step {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A table.
 fn what_is_known_decides_the_next_step() {
     let exists = |known: &mut Observed| known.user.exists = true;
     let same = |_: &mut Desired| {};

@@ -109,17 +109,14 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
             // What it named is gone. What is left was judged while it was there.
             break;
         }
-        let id = match credential_named(secret, user, known) {
-            Some(id) => Some(id),
-            None => {
-                let listed = credential_listed(target, me, secret, user, known, is_held(user));
-                if listed.is_some() && target.waits && known.now < known.began + IAM_SETTLES {
-                    // Only the user's tags speak for this one, and they may be out of date.
-                    return As(Step::LookAgain);
-                }
-                listed
+        let mut id = credential_named(secret, user, known);
+        if id.is_none() {
+            id = credential_listed(target, me, secret, user, known, is_held(user));
+            if id.is_some() && target.waits && known.now < known.began + IAM_SETTLES {
+                // Only the user's tags speak for this one, and they may be out of date.
+                return As(Step::LookAgain);
             }
-        };
+        }
         if let Some(id) = id {
             return As(Step::DeleteCredential {
                 user_name: user.name.clone(),
