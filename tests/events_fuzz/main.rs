@@ -4,6 +4,16 @@
 //! `EVENTS_FUZZ_SEED` repeats a run, `EVENTS_FUZZ_COUNT` makes it longer or shorter; a failure
 //! names the seed of its event, which `EVENTS_FUZZ_ONLY` runs alone.
 
+/// Prints a figure of a run, also when the test passes: the harness captures `println!`.
+macro_rules! figure {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let line = format!($($text)*);
+        // Nobody reads it where standard output is closed.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }};
+}
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -39,7 +49,7 @@ fn every_event_that_says_where_to_answer_is_answered_once_and_none_panics() {
         return Fuzzer::run(async |fuzzer| fuzzer.one(only, &figures).await);
     }
     let count = setting("EVENTS_FUZZ_COUNT").map_or(COUNT, |count| usize::try_from(count).unwrap());
-    println!("EVENTS_FUZZ_SEED={seed}");
+    figure!("EVENTS_FUZZ_SEED={seed}");
     let figures = Figures::default();
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -84,7 +94,7 @@ struct Figures {
 impl Figures {
     fn print(&self, count: usize) {
         let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
-        println!(
+        figure!(
             "{count} events: {} answered ({} SUCCESS, {} FAILED), {} not requests, {} with an \
              address that is none, {} with one that had expired; {} calls of AWS",
             of(&self.answered),

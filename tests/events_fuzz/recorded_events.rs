@@ -83,7 +83,7 @@ async fn every_event_of_the_repository_is_answered_as_its_readme_says() {
         world.assert_unbroken();
         *statuses.entry(expected).or_insert(0) += 1;
     }
-    println!("{} recorded events: {statuses:?}", EVENTS.len());
+    figure!("{} recorded events: {statuses:?}", EVENTS.len());
 }
 
 /// What the events are about, with what the function's role may reach.

@@ -138,5 +138,5 @@ fn no_history_at_random_breaks_an_invariant() {
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    println!("schedules: {HISTORIES} histories at random");
+    figure!("schedules: {HISTORIES} histories at random");
 }

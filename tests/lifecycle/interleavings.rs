@@ -28,9 +28,10 @@ fn late() -> Options {
 }
 
 fn report(what: &str, explored: Explored) {
-    println!(
+    figure!(
         "schedules: {} interleavings of {what} ({} more were the same as one of these)",
-        explored.runs, explored.repeated
+        explored.runs,
+        explored.repeated
     );
     assert!(explored.complete, "{what}: not every order was tried");
 }

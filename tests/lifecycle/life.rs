@@ -94,10 +94,10 @@ fn the_calls_of_create_no_op_update_and_delete_are_counted() {
         let no_op = calls(&world, "2-Update.1");
         let proving = calls(&world, "3-Update.1");
         let delete = calls(&world, "4-Delete.1");
-        println!("calls: Create {create:?}");
-        println!("calls: no-op Update {no_op:?}");
-        println!("calls: no-op Update that proves {proving:?}");
-        println!("calls: Delete {delete:?}");
+        figure!("calls: Create {create:?}");
+        figure!("calls: no-op Update {no_op:?}");
+        figure!("calls: no-op Update that proves {proving:?}");
+        figure!("calls: Delete {delete:?}");
         assert!(create.len() <= 7 + 1, "{create:?}");
         assert!(no_op.len() <= 4 + 1, "{no_op:?}");
         assert!(proving.len() <= 4 + 1 + 2, "{proving:?}");

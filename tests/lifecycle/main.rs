@@ -1,6 +1,16 @@
 //! Whole lives of a `Custom::MirrorCredential`, over an AWS in this process: every fault at every
 //! call, every interleaving of two deliveries, and histories at random.
 
+/// Prints a figure of a run, also when the test passes: the harness captures `println!`.
+macro_rules! figure {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let line = format!($($text)*);
+        // Nobody reads it where standard output is closed.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }};
+}
+
 #[path = "../support/mod.rs"]
 mod support;
 

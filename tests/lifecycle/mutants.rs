@@ -175,7 +175,7 @@ fn a_product_that_misbehaves_is_noticed() {
             .chars()
             .take(160)
             .collect();
-        println!("mutant {mutant:?}: noticed: {first}");
+        figure!("mutant {mutant:?}: noticed: {first}");
         assert!(
             text.contains(says),
             "{mutant:?} was noticed for another reason: {text}"

@@ -36,7 +36,7 @@ fn no_pair_of_faults_in_create_and_delete_breaks_an_invariant() {
             }
         }
     }
-    println!("schedules: {schedules} pairs of faults in Create and Delete");
+    figure!("schedules: {schedules} pairs of faults in Create and Delete");
     let few: Vec<&String> = failures.iter().take(3).collect();
     assert!(
         few.is_empty(),

@@ -49,7 +49,9 @@ fn every_single_fault(options: &Options, delivers_twice: bool, kinds: &[FaultKin
                 of_this += 1;
             }
         }
-        println!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+        if !delivers_twice {
+            figure!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+        }
         schedules += of_this;
     }
     let few: Vec<&String> = failures.iter().take(3).collect();
@@ -64,22 +66,20 @@ fn every_single_fault(options: &Options, delivers_twice: bool, kinds: &[FaultKin
 #[test]
 fn no_single_fault_breaks_an_invariant() {
     let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH);
-    println!("schedules: {schedules} single faults in all");
+    figure!("schedules: {schedules} single faults in all");
     assert!(schedules > 500);
 }
 
 #[test]
 fn no_single_fault_breaks_an_invariant_while_iam_is_late_and_every_request_comes_twice() {
     let schedules = every_single_fault(&late(), true, &FaultKind::EACH);
-    println!(
-        "schedules: {schedules} single faults with IAM late and every request delivered twice"
-    );
+    figure!("schedules: {schedules} single faults with IAM late and every request delivered twice");
     assert!(schedules > 500);
 }
 
 #[test]
 fn no_answer_that_never_comes_breaks_an_invariant() {
     let schedules = every_single_fault(&late(), false, &FaultKind::SILENT);
-    println!("schedules: {schedules} calls that hang");
+    figure!("schedules: {schedules} calls that hang");
     assert!(schedules > 100);
 }
