@@ -48,7 +48,6 @@ pub struct Delivery<'a> {
     progress: &'a Progress,
     known: Observed,
     clone_urls: Vec<(String, String)>,
-    user_read_at: SystemTime,
     /// Credentials that this delivery issued, which IAM may not list yet.
     own: Vec<Credential>,
     /// The login that this delivery stored.
@@ -96,6 +95,8 @@ impl<'a> Delivery<'a> {
             known: Observed {
                 now: resource.clock.now(),
                 began,
+                looked_at: began,
+                is_in_order: false,
                 user: user?,
                 formers: Vec::new(),
                 secret: secret?,
@@ -115,7 +116,6 @@ impl<'a> Delivery<'a> {
             me,
             progress,
             clone_urls: clone_urls?,
-            user_read_at: began,
             own: Vec::new(),
             stored: None,
             resets: 0,

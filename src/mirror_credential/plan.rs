@@ -74,11 +74,16 @@ pub struct Issued {
 
 /// Everything that is known: what was read, and what this delivery did.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Independent facts, each named.
 pub struct Observed {
     /// The time.
     pub now: SystemTime,
     /// When the delivery began to look.
     pub began: SystemTime,
+    /// When the reading of the user began: what it says is not younger.
+    pub looked_at: SystemTime,
+    /// The secret was read after the user. Read side by side they may show different moments.
+    pub is_in_order: bool,
     /// The desired user.
     pub user: User,
     /// Users that held the login before.
@@ -118,7 +123,7 @@ impl Observed {
             None => self.began,
         };
         let own = self.doubtful_since.map(|time| time + IAM_SETTLES);
-        self.now >= before && own.is_none_or(|time| self.now >= time)
+        self.looked_at >= before && own.is_none_or(|time| self.looked_at >= time)
     }
 }
 
@@ -353,6 +358,9 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
             if !known.is_settled() {
                 return Step::LookAgain;
             }
+            if !known.is_in_order {
+                return Step::ReadSecret;
+            }
             match desired.foreign_credentials {
                 ForeignCredentials::Refuse => {
                     return Step::Refuse(refusals::foreign_in_the_way(&user.name, &foreign));
@@ -443,8 +451,13 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     }
     let is_named = |id: &str| secret.logins().any(|login| login.credential_id == id);
     if let Some(first) = unneeded.first() {
-        if !is_named(&first.id) && !known.is_settled() {
-            return Step::LookAgain;
+        if !is_named(&first.id) {
+            if !known.is_settled() {
+                return Step::LookAgain;
+            }
+            if !known.is_in_order {
+                return Step::ReadSecret;
+            }
         }
         return delete(first);
     }

@@ -72,6 +72,8 @@ fn fresh() -> Observed {
     Observed {
         now: at(3600),
         began: at(0),
+        looked_at: at(3600),
+        is_in_order: true,
         user: User::absent(USER, None),
         formers: Vec::new(),
         secret: SecretState::Absent,

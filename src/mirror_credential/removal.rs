@@ -37,6 +37,8 @@ pub struct Observed {
     pub now: SystemTime,
     /// When the delivery began to look.
     pub began: SystemTime,
+    /// When the latest reading of the users began: what it says is not younger.
+    pub looked_at: SystemTime,
     /// The users that may hold something.
     pub users: Vec<User>,
     /// The secret.
@@ -112,7 +114,7 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
         let mut id = credential_named(secret, user, known);
         if id.is_none() {
             id = credential_listed(target, me, secret, user, known, is_held(user));
-            if id.is_some() && target.waits && known.now < known.began + IAM_SETTLES {
+            if id.is_some() && target.waits && known.looked_at < known.began + IAM_SETTLES {
                 // Only the user's tags speak for this one, and they may be out of date.
                 return As(Step::LookAgain);
             }
@@ -171,7 +173,7 @@ fn credential_listed(
 fn is_settled(target: &Target, secret: Option<&Secret>, known: &Observed) -> bool {
     let Some(secret) = secret else {
         let may_be_running = target.is_unanswered && known.users.iter().any(|user| user.exists);
-        return !may_be_running || known.now >= known.began + UNANSWERED_SETTLES;
+        return !may_be_running || known.looked_at >= known.began + UNANSWERED_SETTLES;
     };
     if !secret.is_unfinished() {
         return true;
@@ -180,7 +182,7 @@ fn is_settled(target: &Target, secret: Option<&Secret>, known: &Observed) -> boo
     let visible = secret
         .last_changed
         .map_or(soon, |time| (time + IAM_SETTLES).min(soon));
-    known.now >= visible
+    known.looked_at >= visible
 }
 
 /// Why it cannot be removed: the function may not see what it may have made.

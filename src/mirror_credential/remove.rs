@@ -25,6 +25,7 @@ impl MirrorCredential {
         let mut known = Observed {
             now: self.clock.now(),
             began: self.clock.now(),
+            looked_at: self.clock.now(),
             users: Vec::new(),
             secret: SecretState::Unread,
             denied: None,
@@ -131,10 +132,9 @@ impl MirrorCredential {
             }
             RemovalStep::As(Step::LookAgain) => {
                 tokio::time::sleep(PAUSE).await;
-                if known.secret.present().is_none() {
-                    let secret = observe::read_secret(&self.aws, &target.secret_name).await;
-                    note_secret(known, secret)?;
-                }
+                known.looked_at = self.clock.now();
+                let secret = observe::read_secret(&self.aws, &target.secret_name).await;
+                note_secret(known, secret)?;
                 for user in &mut known.users {
                     *user = observe::read_user(&self.aws, &user.name).await?;
                 }

@@ -17,8 +17,9 @@ pub use secrets::{
 
 const NAME_OF_USERS: &str = "the provider stack's parameter MirrorUserNames says which users this \
     function may manage";
-const NAME_OF_SECRETS: &str = "the provider stack's parameters MirrorSecretNames and \
-    MirrorSecretKmsKeyArn say which secrets and which key this function may use";
+const NAME_OF_SECRETS: &str = "the provider stack's parameters MirrorSecretNames, \
+    MirrorSecretKmsKeyArn and MirrorSecretFormerKmsKeyArns say which secrets and which keys this \
+    function may use";
 
 /// Adds to a denied call which parameter would allow it.
 pub fn explained(error: CallError) -> CallError {

@@ -32,7 +32,7 @@ impl Delivery<'_> {
                     ..Secret::created(arn, owner, user_name)
                 }));
                 self.known.claim = Some(0);
-                if self.resource.clock.now() > self.user_read_at + TAGS_ARE_FRESH {
+                if self.resource.clock.now() > self.known.looked_at + TAGS_ARE_FRESH {
                     self.read_user().await?;
                 }
             }

@@ -31,6 +31,7 @@ impl Delivery<'_> {
 
     pub(super) async fn read_secret(&mut self) -> Result<(), CallError> {
         self.known.secret = read_state(self.resource, self.desired).await?;
+        self.known.is_in_order = true;
         let first = self.known.secret.present().filter(|secret| {
             // The answer to our own CreateSecret may have been lost.
             secret.claim == 0
@@ -44,7 +45,8 @@ impl Delivery<'_> {
     }
 
     pub(super) async fn read_user(&mut self) -> Result<(), CallError> {
-        self.user_read_at = self.resource.clock.now();
+        self.known.looked_at = self.resource.clock.now();
+        self.known.is_in_order = false;
         let mut user = observe::read_user(&self.resource.aws, &self.desired.user_name).await?;
         user.credentials
             .retain(|credential| !self.known.gone.contains(&credential.id));
