@@ -8,6 +8,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -90,13 +91,15 @@ pub struct CallError {
     pub doing: String,
     /// The error's code, when the service answered with one.
     pub code: Option<String>,
+    /// The HTTP status, when the service answered.
+    pub status: Option<u16>,
     /// The code and the message, or what happened instead of an answer.
     pub cause: String,
 }
 
 impl CallError {
     /// Puts `error`, which happened while `doing`, into words.
-    pub fn new<E, R>(doing: impl Into<String>, error: &SdkError<E, R>) -> Self
+    pub fn new<E>(doing: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata,
     {
@@ -122,6 +125,7 @@ impl CallError {
         CallError {
             doing: doing.into(),
             code,
+            status: error.raw_response().map(|answer| answer.status().as_u16()),
             cause,
         }
     }
@@ -140,18 +144,10 @@ impl CallError {
         })
     }
 
-    /// Whether it is not known if the service did what was asked: no answer, or an internal error.
+    /// Whether it is not known if the service did what was asked: no answer, one that could not
+    /// be read, or an internal error.
     pub fn is_uncertain(&self) -> bool {
-        matches!(
-            self.code.as_deref(),
-            None | Some(
-                "ServiceFailure"
-                    | "InternalFailure"
-                    | "InternalError"
-                    | "ServiceUnavailable"
-                    | "InternalServiceError"
-            )
-        )
+        self.code.is_none() || self.status.is_some_and(|status| status >= 500)
     }
 
     /// The same with advice added.

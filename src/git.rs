@@ -21,7 +21,7 @@ pub enum NotPushable {
     LoginRefused,
     /// 403: the login is known and may not push.
     #[error(
-        "HTTP 403: the login is accepted but may not push; a policy of the user must allow codecommit:GitPull and codecommit:GitPush on the repository, and none may deny it"
+        "HTTP 403: the login may not push; a policy of the user must allow codecommit:GitPull and codecommit:GitPush on the repository, and none may deny it (or the stored password is not the credential's any more: then change RotationSerial)"
     )]
     PushDenied,
     /// Anything else.
@@ -37,7 +37,7 @@ pub enum NotPushable {
 
 /// Asks the server at `clone_url` for what a push begins with, as `user` with `password`.
 ///
-/// A refusal is asked again for `patience`, because IAM takes seconds to spread a login
+/// Anything but 200 is asked again for `patience`, because IAM takes seconds to spread a login
 /// ([`LOGIN_SPREADS`]).
 /// Source: git's HTTP protocol, "Smart Server Response" of `git-receive-pack`.
 pub async fn prove_pushable(

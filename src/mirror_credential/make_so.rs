@@ -15,7 +15,7 @@ use super::observe::{self, Credential, Secret, User};
 use super::plan::{self, Me, Observed, SecretState, Step};
 use super::properties::Desired;
 use super::records::{self};
-use super::steps::{self, Written, explained};
+use super::steps::{self, explained};
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress};
 use crate::secret::Password;
@@ -40,6 +40,14 @@ pub struct Made {
     pub credential: Credential,
 }
 
+/// A login that a delivery stored.
+#[derive(Clone)]
+struct Stored {
+    credential_id: String,
+    service_user_name: String,
+    password: Password,
+}
+
 /// One delivery at work.
 pub struct Delivery<'a> {
     resource: &'a MirrorCredential,
@@ -51,7 +59,7 @@ pub struct Delivery<'a> {
     /// Credentials that this delivery issued, which IAM may not list yet.
     own: Vec<Credential>,
     /// The login that this delivery stored.
-    stored: Option<(String, Password)>,
+    stored: Option<Stored>,
     resets: u32,
     doubts: u32,
     slots_refused: u32,
@@ -204,21 +212,14 @@ impl<'a> Delivery<'a> {
                 self.read_user().await?;
             }
             Step::CreateSecret => self.create_secret().await?,
-            Step::Claim(number) => {
-                let Some(secret) = self.known.secret.present() else {
-                    return Ok(());
-                };
-                match steps::write_claim(aws, secret, number, &self.me.claimant).await? {
-                    Written::Yes => {
-                        self.known.claim = Some(number);
-                        self.known.overtaken_at = None;
-                        self.known.recorded = false;
-                        self.change_secret(|secret| secret.claim = number);
-                    }
-                    Written::Taken => self.known.secret = SecretState::Unread,
-                    Written::Gone => self.known.secret = SecretState::Absent,
+            Step::Claim(number) => self.claim(number).await?,
+            Step::Fence(number) => match self.claim(number).await {
+                // Whoever else is at work has the same role, and cannot store either.
+                Err(error) if error.is_denied() => {
+                    self.known.claim = self.known.secret.present().map(|secret| secret.claim);
                 }
-            }
+                fenced => fenced?,
+            },
             Step::Record => self.record(false).await?,
             Step::Issue => {
                 let issuance = steps::issue(aws, &user_name).await?;
@@ -232,6 +233,7 @@ impl<'a> Delivery<'a> {
                             "resetting the service-specific credential {id} of user {user_name}"
                         ),
                         code: None,
+                        status: None,
                         cause: format!("no usable password in {MOST_RESETS} resets"),
                     });
                 }

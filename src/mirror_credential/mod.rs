@@ -5,6 +5,7 @@
 //! what is, [`plan`] and [`removal`] decide what to do next (purely), and [`steps`] holds the calls
 //! that do it. [`records`] is what is written down in AWS so that no crash loses anything.
 
+mod kind;
 mod make_so;
 mod observe;
 mod plan;

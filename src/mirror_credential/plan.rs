@@ -7,9 +7,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::kind::{Kind, kind};
 use super::observe::{Credential, Secret, User};
 use super::properties::{Desired, ForeignCredentials};
-use super::records::{self, Owner, Standing};
+use super::records::{self, Owner};
 use super::refusals;
 use super::steps::explained;
 use crate::secret::Password;
@@ -19,6 +20,9 @@ pub const IAM_SETTLES: Duration = Duration::from_secs(10);
 
 /// A name stays taken for a moment after a forced deletion.
 pub const NAME_IS_FREED: Duration = Duration::from_secs(20);
+
+/// A delivery is over this long after its last change, with something to spare.
+const LAMBDA_LIVES: Duration = Duration::from_secs(20 * 60);
 
 /// How long one that was overtaken lets the other finish before it takes over again.
 const FOLLOW: Duration = Duration::from_secs(40);
@@ -34,7 +38,8 @@ pub struct Me {
     pub request_key: String,
     /// Tells apart the deliveries of one request.
     pub claimant: String,
-    /// The secret most likely does not exist yet: creating it is the quickest way to find out.
+    /// It is a Create: most likely there is no secret yet, and creating it is the quickest way to
+    /// find out; what fails is taken back; and the function's role may be as new.
     pub is_create: bool,
 }
 
@@ -140,6 +145,8 @@ pub enum Step {
     CreateSecret,
     /// Write the log's next entry as a claim.
     Claim(u64),
+    /// Write the log's next entry as a claim, only to keep others from writing it.
+    Fence(u64),
     /// Write the attempt into the user's tags.
     Record,
     /// Issue a credential.
@@ -181,70 +188,6 @@ pub enum Step {
     Overtaken,
     /// It is so.
     Done,
-}
-
-/// What a listed credential is to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The one that the secret holds.
-    Current,
-    /// Ours, and no longer needed once there is a current one.
-    Superseded,
-    /// Issued by an attempt that never stored it.
-    Stray,
-    /// Ours, for another secret.
-    Elsewhere,
-    /// Not ours.
-    Foreign,
-}
-
-/// Tells what `credential` of `user` is.
-pub fn kind(
-    credential: &Credential,
-    user: &User,
-    secret: Option<&Secret>,
-    secret_name: &str,
-    owner: &Owner,
-    elsewhere: &[String],
-) -> Kind {
-    let id = credential.id.as_str();
-    if elsewhere.iter().any(|other| other == id) {
-        return Kind::Elsewhere;
-    }
-    if let Some(secret) = secret {
-        if secret
-            .current
-            .as_ref()
-            .is_some_and(|login| login.credential_id == id)
-        {
-            return Kind::Current;
-        }
-        if secret.logins().any(|login| login.credential_id == id) {
-            return Kind::Superseded;
-        }
-    }
-    let (Some(attempt), Some(held_for)) = (&user.attempt, &user.secret_name) else {
-        return Kind::Foreign;
-    };
-    if user.owner.as_ref() != Some(owner) || held_for != secret_name {
-        return Kind::Foreign;
-    }
-    match attempt.knew(id) {
-        Some(Standing::Ours) => return Kind::Superseded,
-        Some(Standing::Elsewhere) => return Kind::Elsewhere,
-        Some(Standing::Foreign) | None => {}
-    }
-    if !attempt.issued(id, credential.created) {
-        return Kind::Foreign;
-    }
-    match secret {
-        Some(secret) if secret.awaits(attempt) => Kind::Stray,
-        // The attempt was for this secret and has been concluded: this one came later.
-        Some(secret) if attempt.secret_key == records::key(&secret.arn) => Kind::Foreign,
-        // The secret that it was issued for is gone, and its password with it; a mirror may
-        // still use it.
-        _ => Kind::Superseded,
-    }
 }
 
 /// The next step for `me` from `known` towards `desired`.
@@ -301,16 +244,26 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
                 secret.owner.as_ref(),
             ));
         }
-        let latest = secret.as_of.map(records::write_time);
-        if latest.is_some_and(|latest| latest > records::write_time(me.signed_at)) {
-            return Step::Refuse("a later request has already been carried out".to_owned());
-        }
+    }
+    if let Some(denied) = known
+        .formers
+        .iter()
+        .find_map(|former| former.denied.as_ref())
+    {
+        // It may hold a live credential of ours: not to be forgotten.
+        return Step::Refuse(explained(denied.clone()).to_string());
     }
 
     let is_mine = secret.is_some_and(|secret| known.claim == Some(secret.claim));
     let is_unfinished = secret.is_some_and(Secret::is_unfinished);
     if is_unfinished && !is_mine && known.overtaken_at.is_some_and(|at| known.now < at + FOLLOW) {
         return Step::Follow;
+    }
+    let latest = secret
+        .and_then(|secret| secret.as_of)
+        .map(records::write_time);
+    if latest.is_some_and(|latest| latest > records::write_time(me.signed_at)) {
+        return Step::Refuse("a later request has already been carried out".to_owned());
     }
     let of_kind = |wanted: Kind| {
         user.credentials.iter().filter(move |credential| {
@@ -421,6 +374,34 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     if !held.active {
         return Step::Activate(held.id.clone());
     }
+    if let Some(issued) = known.issued.as_ref().filter(|issued| issued.id != held.id) {
+        // Somebody else's login is the one that stands.
+        return Step::DeleteCredential {
+            user_name: user.name.clone(),
+            id: issued.id.clone(),
+        };
+    }
+    let untag: Vec<String> = known
+        .former_tags
+        .iter()
+        .filter(|key| secret.tags.contains_key(*key) && !desired.tags.contains_key(*key))
+        .cloned()
+        .collect();
+    // An earlier request may still be at work, or come again: it must find out that it is over.
+    let may_be_at_work = is_unfinished
+        && !is_mine
+        && secret
+            .last_changed
+            .is_none_or(|time| known.now < time + LAMBDA_LIVES);
+    let changes = !same_key(secret.kms_key_id.as_deref(), desired.kms_key_id.as_deref())
+        || tags_differ(desired, me, secret, false)
+        || !untag.is_empty();
+    if (may_be_at_work || changes) && tags_differ(desired, me, secret, true) {
+        return Step::TagSecret;
+    }
+    if may_be_at_work {
+        return Step::Fence(secret.next_entry());
+    }
     if !known.proved && !desired.repository_names.is_empty() {
         return Step::ProveStored;
     }
@@ -430,12 +411,6 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     if tags_differ(desired, me, secret, false) {
         return Step::TagSecret;
     }
-    let untag: Vec<String> = known
-        .former_tags
-        .iter()
-        .filter(|key| secret.tags.contains_key(*key) && !desired.tags.contains_key(*key))
-        .cloned()
-        .collect();
     if !untag.is_empty() {
         return Step::UntagSecret(untag);
     }

@@ -66,7 +66,7 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     {
         faults.note(
             "SecretName",
-            "must be 1 to 512 letters, digits and `/_+=.@-`, and not end in a hyphen and six characters",
+            "must be 1 to 256 letters, digits and `/_+=.@-`",
         );
     }
     let kms_key_id = members.string("KmsKeyId", &mut faults);
@@ -176,19 +176,10 @@ pub fn deletes_foreign(properties: &Value) -> bool {
     properties["ForeignCredentials"] == "Delete"
 }
 
-/// Whether Secrets Manager takes `name`. A name that ends like the six random characters of an
-/// ARN makes lookups by partial ARN go wrong.
+/// Whether Secrets Manager takes `name`, and a tag of the user can hold it: 256 of the 512
+/// characters that a secret's name may have.
 pub fn is_secret_name(name: &str) -> bool {
-    let ends_like_an_arn = name.len() > 7
-        && name.is_char_boundary(name.len() - 7)
-        && name[name.len() - 7..].starts_with('-')
-        && name[name.len() - 6..]
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric())
-        && name[name.len() - 6..]
-            .chars()
-            .any(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-    is_made_of(name, 1, 512, "/_+=.@-") && !ends_like_an_arn
+    is_made_of(name, 1, 256, "/_+=.@-")
 }
 
 // IAM also takes commas, which neither a secret's name nor a tag's value can hold.
@@ -238,7 +229,7 @@ mod tests {
     fn every_fault_is_named_at_once() {
         let faults = decode(&json!({
             "UserName": "no spaces",
-            "SecretName": "ends-like-AbC123",
+            "SecretName": "a:colon",
             "KmsKeyId": "a key",
             "RepositoryNames": ["fine", "not/fine", {}],
             "ForeignCredentials": "Keep",

@@ -140,13 +140,17 @@ impl Attempt {
             .iter()
             .map(|(id, standing)| format!("{id}{}", standing.sign()))
             .collect();
-        let before = match (self.closed, before.is_empty()) {
-            (true, _) => "closed".to_owned(),
-            (false, true) => "-".to_owned(),
-            (false, false) => before.join("+"),
+        let before = if before.is_empty() {
+            "-".to_owned()
+        } else {
+            before.join("+")
         };
+        let state = if self.closed { "closed" } else { "open" };
         let started = write_time(self.started);
-        format!("{} {} {started} {before}", self.secret_key, self.claim)
+        format!(
+            "{} {} {started} {before} {state}",
+            self.secret_key, self.claim
+        )
     }
 
     /// Reads what [`Attempt::write`] wrote.
@@ -156,15 +160,16 @@ impl Attempt {
         let claim = parts.next()?.parse().ok()?;
         let started = read_time(parts.next()?)?;
         let before = parts.next()?;
+        let state = parts.next()?;
         Some(Attempt {
             secret_key,
             claim,
             started,
             before: match before {
-                "-" | "closed" => Vec::new(),
+                "-" => Vec::new(),
                 ids => ids.split('+').map(Standing::read).collect(),
             },
-            closed: before == "closed",
+            closed: state == "closed",
         })
     }
 
@@ -318,7 +323,6 @@ mod tests {
         };
         assert_eq!(Attempt::read(&attempt.write()), Some(attempt.clone()));
         let closed = Attempt {
-            before: vec![],
             closed: true,
             ..attempt
         };

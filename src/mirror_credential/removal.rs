@@ -6,8 +6,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::kind::{Kind, kind};
 use super::observe::{Secret, User};
-use super::plan::{IAM_SETTLES, Kind, Me, SecretState, Step, kind};
+use super::plan::{IAM_SETTLES, Me, SecretState, Step};
 use super::records;
 
 /// A Create that never answered may still run. What it had read when the deletion was written
@@ -98,7 +99,9 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
             }
         }
     }
-    if let Some(secret) = secret.filter(|secret| secret.is_unfinished() && !known.is_fenced) {
+    if let Some(secret) = secret
+        .filter(|secret| secret.is_unfinished() && !known.is_fenced && secret.deleted_at.is_none())
+    {
         return As(Step::Claim(secret.next_entry()));
     }
     if target.waits && !is_settled(target, secret, known) {

@@ -58,6 +58,7 @@ impl MirrorCredential {
                     return Err(CallError {
                         doing,
                         code: None,
+                        status: None,
                         cause: reason,
                     });
                 }

@@ -53,6 +53,7 @@ pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallE
     url.map(ToOwned::to_owned).ok_or_else(|| CallError {
         doing: doing(),
         code: None,
+        status: None,
         cause: "CodeCommit gave no cloneUrlHttp".to_owned(),
     })
 }

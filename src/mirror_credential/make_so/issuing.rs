@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::super::kind::{Kind, kind};
 use super::super::observe::{Credential, Secret};
-use super::super::plan::{self, Issued, Kind, NAME_IS_FREED, SecretState};
+use super::super::plan::{Issued, NAME_IS_FREED, SecretState};
 use super::super::records::{self, Attempt, Login, Standing};
 use super::super::refusals;
 use super::super::steps::{self, Created, Issuance, Written};
-use super::{Delivery, PAUSE};
+use super::{Delivery, PAUSE, Stored};
 use crate::aws::CallError;
 
 /// What was read of a user is taken for true no longer than this before the secret is created:
@@ -51,6 +52,24 @@ impl Delivery<'_> {
         Ok(())
     }
 
+    pub(super) async fn claim(&mut self, number: u64) -> Result<(), CallError> {
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
+        };
+        let aws = &self.resource.aws;
+        match steps::write_claim(aws, secret, number, &self.me.claimant).await? {
+            Written::Yes => {
+                self.known.claim = Some(number);
+                self.known.overtaken_at = None;
+                self.known.recorded = false;
+                self.change_secret(|secret| secret.claim = number);
+            }
+            Written::Taken => self.known.secret = SecretState::Unread,
+            Written::Gone => self.known.secret = SecretState::Absent,
+        }
+        Ok(())
+    }
+
     /// Writes down what is there before the attempt, or that the attempt left nothing.
     pub(super) async fn record(&mut self, closed: bool) -> Result<(), CallError> {
         let (Some(secret), Some(claim)) = (self.known.secret.present(), self.known.claim) else {
@@ -61,7 +80,7 @@ impl Delivery<'_> {
             let name = &self.desired.secret_name;
             let elsewhere = &self.known.elsewhere;
             let owner = &self.me.owner;
-            match plan::kind(credential, user, Some(secret), name, owner, elsewhere) {
+            match kind(credential, user, Some(secret), name, owner, elsewhere) {
                 Kind::Foreign => Standing::Foreign,
                 Kind::Elsewhere => Standing::Elsewhere,
                 Kind::Current | Kind::Superseded | Kind::Stray => Standing::Ours,
@@ -183,7 +202,11 @@ impl Delivery<'_> {
         let aws = &self.resource.aws;
         match steps::write_login(aws, secret, &login, user_name, credential, password).await? {
             Written::Yes => {
-                self.stored = Some((issued.service_user_name.clone(), password.clone()));
+                self.stored = Some(Stored {
+                    credential_id: issued.id.clone(),
+                    service_user_name: issued.service_user_name.clone(),
+                    password: password.clone(),
+                });
                 self.known.proved = issued.proved;
                 self.known.login_refused = false;
                 self.known.issued = None;

@@ -26,7 +26,7 @@ impl Delivery<'_> {
 
     pub(super) async fn prove_stored(&mut self) -> Result<(), Failure> {
         let (login, password) = if let Some(stored) = self.stored.clone() {
-            stored
+            (stored.service_user_name, stored.password)
         } else {
             let Some(secret) = self.known.secret.present() else {
                 return Ok(());
@@ -56,9 +56,9 @@ impl Delivery<'_> {
         password: &Password,
     ) -> Result<(), (NotPushable, Failure)> {
         // Time has to be left to say what is wrong, and to undo what was done.
-        let left = self.resource.clock.until(self.progress.until());
-        let patience = git::LOGIN_SPREADS.min(left.mul_f64(0.6));
         for (name, url) in &self.clone_urls {
+            let left = self.resource.clock.until(self.progress.until());
+            let patience = git::LOGIN_SPREADS.min(left.mul_f64(0.6));
             let proof = git::prove_pushable(&self.resource.http, url, login, password, patience);
             if let Err(error) = proof.await {
                 let user = &self.desired.user_name;

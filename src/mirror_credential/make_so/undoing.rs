@@ -1,51 +1,70 @@
 //! Taking back what a delivery did and did not finish.
 
-use super::super::plan::SecretState;
+use super::super::observe::{self, Secret};
 use super::super::removal::Target;
 use super::super::steps;
 use super::Delivery;
+use crate::aws::CallError;
 
 impl Delivery<'_> {
     /// Takes back what this delivery did and did not finish. What cannot be taken back is found
     /// by the request that CloudFormation sends next.
     pub(super) async fn undo(mut self) {
-        let is_secret_gone = matches!(self.known.secret, SecretState::Absent);
-        if self.known.overtaken_at.is_some() && !is_secret_gone {
-            // Whoever took over finds what was issued, and decides.
+        if self.known.issued.is_none() && self.known.claim.is_none() {
             return;
         }
-        if let Some(issued) = self.known.issued.take() {
-            let user_name = &self.desired.user_name;
-            match steps::delete_credential(&self.resource.aws, user_name, &issued.id).await {
-                Ok(()) => self.forget_credential(&issued.id),
-                Err(error) => return tracing::warn!(%error, "not undone"),
-            }
+        if let Err(error) = self.take_back().await {
+            tracing::warn!(%error, "not undone");
         }
-        if self.known.claim.is_none() {
-            return;
+    }
+
+    async fn take_back(&mut self) -> Result<(), CallError> {
+        // The answer to a store may have been lost, and somebody else may have gone on since.
+        let name = &self.desired.secret_name;
+        let secret = observe::read_secret(&self.resource.aws, name).await?;
+        let logins: Vec<&str> = secret
+            .iter()
+            .flat_map(Secret::logins)
+            .map(|login| login.credential_id.as_str())
+            .collect();
+        let issued = self.known.issued.as_ref().map(|issued| issued.id.clone());
+        let stored = self
+            .stored
+            .as_ref()
+            .map(|stored| stored.credential_id.clone());
+        let current = secret.as_ref().and_then(|secret| secret.current.as_ref());
+        // Only what this delivery made is removed: a login of another's stays.
+        let is_own = match current {
+            None => true,
+            Some(login) => [&issued, &stored]
+                .into_iter()
+                .flatten()
+                .any(|id| *id == login.credential_id),
+        };
+        if let Some(id) = issued.filter(|id| !logins.contains(&id.as_str())) {
+            steps::delete_credential(&self.resource.aws, &self.desired.user_name, &id).await?;
+            self.forget_credential(&id);
         }
-        let undone = if self.me.is_create {
+        let is_mine = secret.is_some_and(|secret| self.known.claim == Some(secret.claim));
+        if !is_mine {
+            return Ok(());
+        }
+        if self.me.is_create && is_own {
             let target = Target {
                 secret_name: self.desired.secret_name.clone(),
                 deletes_foreign: false,
                 is_unanswered: false,
-                leaves_mark: false,
+                // A late copy of this Create must not begin again: nobody would clean up.
+                leaves_mark: true,
                 waits: self.known.doubtful_since.is_some(),
             };
             let users = [self.desired.user_name.clone()];
-            self.resource
-                .remove(&target, self.me, &users, &self.known.gone)
-                .await
-        } else if self.known.recorded
-            && self.stored.is_none()
-            && self.known.doubtful_since.is_none()
-        {
-            self.record(true).await
-        } else {
-            Ok(())
-        };
-        if let Err(error) = undone {
-            tracing::warn!(%error, "not undone");
+            let gone = &self.known.gone;
+            return self.resource.remove(&target, self.me, &users, gone).await;
         }
+        if self.known.recorded && self.stored.is_none() && self.known.doubtful_since.is_none() {
+            return self.record(true).await;
+        }
+        Ok(())
     }
 }

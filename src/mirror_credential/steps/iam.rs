@@ -36,7 +36,7 @@ pub async fn issue(aws: &Aws, user_name: &str) -> Result<Issuance, CallError> {
         .config_override(aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled()));
     let doing = format!("issuing the service-specific credential of user {user_name}");
     match call.send().await {
-        Ok(output) => issuance(output.service_specific_credential(), &doing),
+        Ok(output) => Ok(issuance(output.service_specific_credential(), &doing)),
         Err(error) => {
             let no_slot = error
                 .as_service_error()
@@ -64,7 +64,7 @@ pub async fn reset(aws: &Aws, user_name: &str, id: &str) -> Result<Issuance, Cal
         .config_override(aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled()));
     let doing = format!("resetting the service-specific credential {id} of user {user_name}");
     match call.send().await {
-        Ok(output) => issuance(output.service_specific_credential(), &doing),
+        Ok(output) => Ok(issuance(output.service_specific_credential(), &doing)),
         Err(error) => {
             let gone = error
                 .as_service_error()
@@ -89,14 +89,12 @@ pub fn is_concurrent(error: &CallError) -> bool {
     error.code.as_deref() == Some("ConcurrentModification")
 }
 
-fn issuance(
-    issued: Option<&ServiceSpecificCredential>,
-    doing: &str,
-) -> Result<Issuance, CallError> {
+fn issuance(issued: Option<&ServiceSpecificCredential>, doing: &str) -> Issuance {
     let Some(issued) = issued else {
-        return Err(CallError {
+        return Issuance::Unknown(CallError {
             doing: doing.to_owned(),
             code: None,
+            status: None,
             cause: "IAM's answer holds no credential".to_owned(),
         });
     };
@@ -108,10 +106,7 @@ fn issuance(
             .try_into()
             .unwrap_or(SystemTime::UNIX_EPOCH),
     };
-    Ok(Issuance::Done(
-        credential,
-        Password::new(issued.service_password()),
-    ))
+    Issuance::Done(credential, Password::new(issued.service_password()))
 }
 
 /// Removes a credential; that it is gone already is as good.
@@ -169,6 +164,7 @@ pub async fn tag_user(
         call = call.tags(tag.map_err(|error| CallError {
             doing: doing(),
             code: None,
+            status: None,
             cause: error.to_string(),
         })?);
     }

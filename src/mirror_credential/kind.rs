@@ -1,0 +1,68 @@
+//! What a credential that IAM lists is to us.
+
+use super::observe::{Credential, Secret, User};
+use super::records::{self, Owner, Standing};
+
+/// What a listed credential is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The one that the secret holds.
+    Current,
+    /// Ours, and no longer needed once there is a current one.
+    Superseded,
+    /// Issued by an attempt that never stored it.
+    Stray,
+    /// Ours, for another secret.
+    Elsewhere,
+    /// Not ours.
+    Foreign,
+}
+
+/// Tells what `credential` of `user` is.
+pub fn kind(
+    credential: &Credential,
+    user: &User,
+    secret: Option<&Secret>,
+    secret_name: &str,
+    owner: &Owner,
+    elsewhere: &[String],
+) -> Kind {
+    let id = credential.id.as_str();
+    if elsewhere.iter().any(|other| other == id) {
+        return Kind::Elsewhere;
+    }
+    if let Some(secret) = secret {
+        if secret
+            .current
+            .as_ref()
+            .is_some_and(|login| login.credential_id == id)
+        {
+            return Kind::Current;
+        }
+        if secret.logins().any(|login| login.credential_id == id) {
+            return Kind::Superseded;
+        }
+    }
+    let (Some(attempt), Some(held_for)) = (&user.attempt, &user.secret_name) else {
+        return Kind::Foreign;
+    };
+    if user.owner.as_ref() != Some(owner) || held_for != secret_name {
+        return Kind::Foreign;
+    }
+    match attempt.knew(id) {
+        Some(Standing::Ours) => return Kind::Superseded,
+        Some(Standing::Elsewhere) => return Kind::Elsewhere,
+        Some(Standing::Foreign) | None => {}
+    }
+    if !attempt.issued(id, credential.created) {
+        return Kind::Foreign;
+    }
+    match secret {
+        Some(secret) if secret.awaits(attempt) => Kind::Stray,
+        // The attempt was for this secret and has been concluded: this one came later.
+        Some(secret) if attempt.secret_key == records::key(&secret.arn) => Kind::Foreign,
+        // The secret that it was issued for is gone, and its password with it; a mirror may
+        // still use it.
+        _ => Kind::Superseded,
+    }
+}
