@@ -9,7 +9,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use cfn_gitops::cfn::{Deadlines, Request, Undelivered};
+use cfn_gitops::cfn::{Deadlines, Request};
+use cfn_gitops::http::is_https_or_loopback;
 use cfn_gitops::provider::Error;
 use serde_json::Value;
 
@@ -95,19 +96,20 @@ pub fn judge(
     let Some(url) = text("ResponseURL") else {
         return not_a_request(answer, puts, "no ResponseURL");
     };
-    if HttpRequest::new(SdkBody::empty())
+    // What can never arrive ends well for Lambda, which would only deliver it again.
+    let is_address = HttpRequest::new(SdkBody::empty())
         .set_uri(url.as_str())
-        .is_err()
-    {
+        .is_ok();
+    if !is_address || !is_https_or_loopback(&url) {
         return match answer {
-            Err(Error::Undelivered(_)) if puts.is_empty() => Ok(Verdict::NoAddress),
-            _ => Err("an address that is none was answered".to_owned()),
+            Ok(_) if puts.is_empty() => Ok(Verdict::NoAddress),
+            _ => Err("an address that cannot be used was tried, or Lambda got an error".to_owned()),
         };
     }
     if puts.is_empty() && has_expired(event, now) {
         return match answer {
-            Err(Error::Undelivered(Undelivered::OutOfTime)) => Ok(Verdict::Expired),
-            _ => Err("an address that has expired got no answer, and Lambda no error".to_owned()),
+            Ok(_) => Ok(Verdict::Expired),
+            Err(_) => Err("an address that has expired is delivered again".to_owned()),
         };
     }
     let [put] = puts else {
