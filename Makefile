@@ -71,7 +71,7 @@ test-rust-compiled:
 
 # The release profile is compiled once: what starts a process starts the file that is deployed.
 test-rust: build
-	CFN_GITOPS_BINARY=$(CURDIR)/$(BOOTSTRAP) cargo test --locked
+	CFN_GITOPS_BINARY=$(CURDIR)/$(BOOTSTRAP) cargo test --locked --no-fail-fast
 
 test-python: build
 	python -m pytest -p no:cacheprovider -q --durations=5 tests
