@@ -12,16 +12,13 @@ use std::time::{Duration, SystemTime};
 
 use super::MirrorCredential;
 use super::observe::{self, Credential, Secret, User};
-use super::plan::{self, Me, Observed, SecretState, Step};
+use super::plan::{self, Me, Observed, PAUSE, SecretState, Step};
 use super::properties::Desired;
 use super::records::{self};
 use super::steps::{self, explained};
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress};
 use crate::secret::Password;
-
-/// Between two looks at what somebody else is to finish, or IAM to show.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// A new role is known everywhere by then. (AWS says "eventually"; seconds are what is seen.)
 const ROLE_SPREADS: Duration = Duration::from_secs(10);

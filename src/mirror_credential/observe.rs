@@ -203,7 +203,8 @@ impl Secret {
         self.current.iter().chain(&self.superseded)
     }
 
-    fn latest_login(&self) -> Option<u64> {
+    /// The number of the latest entry that holds a login.
+    pub fn latest_login(&self) -> Option<u64> {
         self.logins().map(|login| login.entry).max()
     }
 

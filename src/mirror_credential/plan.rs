@@ -18,6 +18,9 @@ use crate::secret::Password;
 /// What IAM was told is in its lists by then. (AWS says "eventually"; seconds are what is seen.)
 pub const IAM_SETTLES: Duration = Duration::from_secs(10);
 
+/// Between two looks at what somebody else is to finish, or IAM to show.
+pub const PAUSE: Duration = Duration::from_secs(1);
+
 /// A name stays taken for a moment after a forced deletion.
 pub const NAME_IS_FREED: Duration = Duration::from_secs(20);
 
@@ -489,8 +492,7 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
 
 /// Whether somebody else had a claim before ours that ended in nothing.
 fn claim_was_taken_over(secret: &Secret, known: &Observed) -> bool {
-    let latest = secret.logins().map(|login| login.entry).max();
-    match (known.claim, latest) {
+    match (known.claim, secret.latest_login()) {
         (Some(claim), Some(entry)) => claim > entry + 1,
         (Some(claim), None) => claim > 0,
         (None, _) => false,

@@ -1,16 +1,12 @@
 //! From what is to nothing, step by step, as [`removal::next`] says.
 
-use std::time::Duration;
-
 use super::MirrorCredential;
 use super::observe::{self, User};
-use super::plan::{Me, SecretState, Step};
+use super::plan::{Me, PAUSE, SecretState, Step};
 use super::records::Deletion;
 use super::removal::{self, Observed, RemovalStep, Target};
 use super::steps::{self, Written, explained};
 use crate::aws::CallError;
-
-const PAUSE: Duration = Duration::from_secs(1);
 
 impl MirrorCredential {
     /// Removes `target`, whose login belongs to one of `user_names` or to the users that the
