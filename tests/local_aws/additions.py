@@ -13,8 +13,11 @@ from . import (
     response_urls,
     secret_versions,
     service_specific_credentials,
+    stack_operations,
     stack_order,
+    stack_roles,
     stack_rollback,
+    stack_throttling,
     user_tags,
 )
 
@@ -31,5 +34,8 @@ def install(endpoint: str) -> None:
     custom_resources.install()
     stack_rollback.install()
     stack_order.install()
+    stack_roles.install()
+    stack_operations.install()
+    stack_throttling.install()
     function_environment.install(endpoint)
     function_logs.install()

@@ -12,7 +12,7 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import iam, kms, secretsmanager, tagging
+from ministack.services import cloudformation, iam, kms, secretsmanager, tagging
 
 from . import decisions, repositories
 from .settings import settings
@@ -31,6 +31,7 @@ class _Request:
 
 _request: ContextVar[_Request] = ContextVar("local_aws_request", default=_Request())
 _principal: ContextVar[str] = ContextVar("local_aws_principal", default="")
+_caller: ContextVar[iam_evaluator.PrincipalInfo | None] = ContextVar("local_aws_caller", default=None)
 
 _ministack_resource_arn = iam_actions.extract_resource_arn
 _ministack_enforce = iam_evaluator.enforce
@@ -73,6 +74,8 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
     arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
     if service == "iam":
         return _iam_resource(arn, account_id, query_params, request)
+    if service == "cloudformation":
+        return _stack_resource(arn, query_params, request)
     if service == "secretsmanager":
         return _secret_resource(arn, headers, _json(body), region, account_id, request)
     return arn
@@ -89,6 +92,25 @@ def _iam_resource(arn: str, account_id: str, query_params: dict, request: _Reque
         if arn.startswith(prefix):
             stored = store.get(arn.removeprefix(prefix))
             return stored["Arn"] if stored else arn
+    return arn
+
+
+def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
+    """The stack's own ARN, and the right to pass a role, where the call names one.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+    """
+    role_arn = iam_actions._query_param(query_params, "RoleARN")
+    if role_arn:
+        request.keys["cloudformation:RoleArn"] = role_arn
+        request.also.append(("iam", "iam:PassRole", role_arn, {"iam:PassedToService": "cloudformation.amazonaws.com"}))
+    template_url = iam_actions._query_param(query_params, "TemplateURL")
+    if template_url:
+        request.keys["cloudformation:TemplateUrl"] = template_url
+    if arn.endswith("/*"):
+        stack = cloudformation._stacks.get(iam_actions._query_param(query_params, "StackName"))
+        if stack and stack["StackStatus"] != "DELETE_COMPLETE":
+            return str(stack["StackId"])
     return arn
 
 
@@ -170,7 +192,13 @@ def _key_arn(key: str, region: str, account_id: str) -> str:
 def _resolve_principal(*args: Any, **kwargs: Any) -> Any:
     principal = _ministack_resolve_principal(*args, **kwargs)
     _principal.set(getattr(principal, "arn", ""))
+    _caller.set(principal if isinstance(principal, iam_evaluator.PrincipalInfo) else None)
     return principal
+
+
+def principal() -> iam_evaluator.PrincipalInfo | None:
+    """Who sent the request that is being answered."""
+    return _caller.get()
 
 
 def _enforce(access_key_id: str, iam_action: str, service: str, region: str, resource_arn: str = "*",
@@ -210,7 +238,7 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
 def _denied_response(service: str, action: str, principal_arn: str, request_id: str, **how: Any) -> tuple:
     """AWS names the resource, and its JSON services answer 400; MiniStack leaves it out and answers 403."""
     denied = _request.get().denied
-    if denied and not how.get("error_code") and not how.get("message") and service in {"iam", *_JSON_SERVICES}:
+    if denied and not how.get("error_code") and not how.get("message") and service in {"iam", "cloudformation", *_JSON_SERVICES}:
         action, resource = denied
         how["message"] = iam_actions.identity_denial_message(
             action, principal_arn, resource, bool(how.get("explicit_deny")))

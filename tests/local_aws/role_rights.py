@@ -127,8 +127,7 @@ class Session:
 
     def require(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> None:
         """Raises `Denied` unless the role's policies and its boundary, and the resource's own policy, allow this."""
-        policies = iam_evaluator._gather_role_policies(self.role_name, self.account)
-        boundary = iam_evaluator._permissions_boundary(iam._roles, self.role_name, self.account)
+        policies, boundary = self._policies()
         context = self._context(action, resource, keys or {})
         result = iam_evaluator.evaluate(context, policies, *boundary)
         own = iam_evaluator._resource_policy(action.split(":")[0], resource)
@@ -139,6 +138,11 @@ class Session:
         decisions.record(self.arn, action, resource, allowed)
         if not allowed:
             raise Denied(self._words(action, resource, result, context, policies), action, resource)
+
+    def _policies(self) -> tuple[list[Any], list[Any]]:
+        """What the role has now: a right that is taken away while a service works is gone at once."""
+        return (iam_evaluator._gather_role_policies(self.role_name, self.account),
+                iam_evaluator._permissions_boundary(iam._roles, self.role_name, self.account))
 
     def pass_role(self, role_arn: str, service: str) -> None:
         """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html"""

@@ -26,6 +26,15 @@ class Settings:
     absent_secrets_have_a_suffix: int = 1
     # Which of the orders that its graph allows a stack's resources are made and deleted in; 0 is by name.
     order_seed: int = 0
+    # How long CloudFormation takes over each resource that it makes, changes or deletes.
+    stack_resource_takes_seconds: float = 0.0
+    # Whether a ClientRequestToken that was used gets the first answer again (0) or TokenAlreadyExistsException (1).
+    # Nothing documents it.
+    used_tokens_are_refused: int = 0
+    # CloudFormation's quota on its own calls, as a token bucket for all of an account's in a region; 0 is none.
+    # https://docs.aws.amazon.com/general/latest/gr/api-retries.html, "Rate exceeded"
+    cloudformation_calls_per_second: float = 0.0
+    cloudformation_burst: int = 10
 
     def change(self, changes: dict[str, float]) -> None:
         known = {field.name: type(getattr(self, field.name)) for field in fields(self)}
