@@ -1,7 +1,7 @@
-"""template.yaml as CloudFormation would see it.
+"""Templates as CloudFormation would see them.
 
-The SAM translator makes of it what is deployed; a `Deployed` resolves that for one set of
-parameters, so that tests read names and ARNs and not intrinsic functions.
+The SAM translator makes of template.yaml what is deployed; a `Deployed` resolves that, or another
+template, for one set of parameters, so that tests read names and ARNs and not intrinsic functions.
 """
 
 import os
@@ -16,9 +16,11 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+TEMPLATES = Path(__file__).parents[2] / "templates"
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+PROVIDER_STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/cfn-gitops-dev/5f1d2c90"
 
 _NOTHING = object()  # what AWS::NoValue leaves behind, until its container drops it
 
@@ -30,9 +32,9 @@ class _NoManagedPolicies:
         return {}
 
 
-def source():
-    """The template as it is written."""
-    return yaml_parse(TEMPLATE.read_text())
+def source(path=TEMPLATE):
+    """The template as it is written, its functions in their long form."""
+    return yaml_parse(path.read_text())
 
 
 @cache
@@ -44,7 +46,7 @@ def translated():
 
 
 class Deployed:
-    """The translated template with parameters, conditions and references resolved."""
+    """A template with parameters, conditions and references resolved."""
 
     # What Ref answers, by type, where it is a name that the template gives.
     _NAME = {
@@ -54,10 +56,13 @@ class Deployed:
         "AWS::Lambda::Function": "FunctionName",
         "AWS::Logs::LogGroup": "LogGroupName",
         "AWS::CodeCommit::Repository": "RepositoryName",
+        "AWS::CodeBuild::Project": "Name",
+        "AWS::CodePipeline::Pipeline": "Name",
+        "AWS::Events::Rule": "Name",
     }
 
-    def __init__(self, region=REGION, **parameters):
-        self.template = translated()
+    def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", **parameters):
+        self.template = template or translated()
         declared = self.template["Parameters"]
         unknown = parameters.keys() - declared.keys()
         assert not unknown, f"no such parameters: {unknown}"
@@ -66,7 +71,8 @@ class Deployed:
             "AWS::AccountId": ACCOUNT,
             "AWS::Partition": "aws",
             "AWS::Region": region,
-            "AWS::StackName": "cfn-gitops-dev",
+            "AWS::StackName": stack_name,
+            "AWS::StackId": PROVIDER_STACK,
             "AWS::URLSuffix": "amazonaws.com",
             "AWS::NoValue": _NOTHING,
         }
@@ -79,6 +85,10 @@ class Deployed:
     def resource(self, logical_id):
         return self.resolve(self.template["Resources"][logical_id])
 
+    def is_made(self, logical_id):
+        condition = self.template["Resources"][logical_id].get("Condition")
+        return condition is None or self.condition(condition)
+
     def properties(self, logical_id):
         return self.resource(logical_id).get("Properties", {})
 
@@ -89,9 +99,14 @@ class Deployed:
     def outputs(self):
         return self.resolve(self.template["Outputs"])
 
+    def everything(self):
+        """The properties of all that is made, by logical id."""
+        return {name: self.properties(name) for name in self.template["Resources"] if self.is_made(name)}
+
     def name(self, logical_id):
         """The physical name, where the template gives one; an unmistakable token elsewhere."""
         resource = self.template["Resources"][logical_id]
+        assert self.is_made(logical_id), f"{logical_id} is referred to, and is not there"
         if resource["Type"] == "AWS::IAM::ManagedPolicy":
             return self.arn(logical_id)
         key = self._NAME.get(resource["Type"])
@@ -157,6 +172,13 @@ class Deployed:
 
     def _split(self, argument):
         return self.resolve(argument[1]).split(argument[0])
+
+    def _findinmap(self, argument):
+        mapping, first, second = self.resolve(argument)
+        return self.template["Mappings"][mapping][first][second]
+
+    def _importvalue(self, argument):
+        return f"import:{self.resolve(argument)}"
 
     def _equals(self, argument):
         first, second = self.resolve(argument)

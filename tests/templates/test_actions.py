@@ -10,10 +10,7 @@ import pytest
 
 from deployed import ACCOUNT, BOUNDARY, REGION, Deployed
 from permissions import documents
-
-PRINCIPALS = [
-    "FunctionRole", "CodeBuildCFnRole", "CodeDeployCFnRole", "CodePipelineCFnRole", "EventsRuleRole", "MirrorUser",
-]
+from rights import PRINCIPALS
 
 # What parliament reports and AWS documents: its own transforms belong to the account "aws",
 # and a boundary is compared with StringEquals in every example.

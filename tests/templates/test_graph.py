@@ -6,7 +6,7 @@ import networkx
 import pytest
 from cfnlint.template import Template
 
-from deployed import REGION, TEMPLATE, translated
+from deployed import REGION, TEMPLATE, as_list, translated
 
 
 def dependencies(template):
@@ -26,7 +26,25 @@ def deleted_before(template, first, second):
         ("MirrorCredential", "MirrorUserPolicy", "an update on the way would be refused by CodeCommit"),
         ("MirrorCredential", "MirrorUser", "DeleteUser fails while a credential is left"),
         ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
-        ("MirrorCredential", "CodeCommitCFN", "its proof asks for the repository"),
+        ("MirrorCredential", "Project", "its proof asks for the repository"),
+        ("Project", "Function", "nobody else can delete its stack"),
+        ("Project", "FunctionEventInvokeConfig", "a killed Delete is run again by it"),
+        ("Project", "FunctionRole", "the function has its rights from it"),
+        ("Project", "FunctionLogGroup", "a failure must be readable"),
+        ("Project", "FirstPushPermission", "the pipeline's rule would tell nobody"),
+        ("Project", "ProvisioningRole", "CloudFormation deletes the pipeline's stack with it"),
+        ("Project", "CodeBuildCFnRole", "the build project has it"),
+        ("Project", "CodeBuildCFnPolicy", "a build has its rights from it"),
+        ("Project", "CodePipelineCFnRole", "the pipeline has it"),
+        ("Project", "CodePipelineCFnPolicy", "a run has its rights from it"),
+        ("Project", "CodeDeployCFnRole", "the deployment has it"),
+        ("Project", "CodeDeployCFnPolicy", "the deployment has its rights from it"),
+        ("Project", "EventsRuleRole", "the rule starts the pipeline with it"),
+        ("Project", "EventsCodepipelineExecPolicy", "the rule has its right from it"),
+        ("Project", "ArtifactBucket", "the pipeline keeps its artifacts there"),
+        ("Project", "ArtifactBucketPolicy", "no artifact is ever in a bucket that it does not guard"),
+        ("Function", "ProvisioningRole", "its role may pass on that one"),
+        ("FirstPushPermission", "Function", "it is a setting of the function"),
         ("MirrorCredential", "Function", "nobody else can delete it"),
         ("MirrorCredential", "FunctionEventInvokeConfig", "a killed Delete is run again by it"),
         ("MirrorCredential", "FunctionRole", "the function has its rights from it"),
@@ -65,9 +83,21 @@ def test_the_functions_rights_are_part_of_its_role():
     assert beside == []
 
 
-@pytest.mark.parametrize("dependency", translated()["Resources"]["MirrorCredential"]["DependsOn"])
-def test_each_explicit_dependency_is_needed(dependency):
+def test_the_project_goes_after_the_credential_and_before_all_that_it_uses():
+    assert list(dependencies(translated()).predecessors("Project")) == ["MirrorCredential"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "dependency"),
+    [
+        (resource, dependency)
+        for resource in ("MirrorCredential", "Project")
+        for dependency in as_list(translated()["Resources"][resource]["DependsOn"])
+    ],
+)
+def test_each_explicit_dependency_is_needed(resource, dependency):
     """This suite would notice if one were dropped."""
     template = copy.deepcopy(translated())
-    template["Resources"]["MirrorCredential"]["DependsOn"].remove(dependency)
-    assert not deleted_before(template, "MirrorCredential", dependency)
+    kept = [name for name in as_list(template["Resources"][resource]["DependsOn"]) if name != dependency]
+    template["Resources"][resource]["DependsOn"] = kept
+    assert not deleted_before(template, resource, dependency)

@@ -75,7 +75,7 @@ def test_the_credential_asks_for_no_more_than_its_parameters_say(dev):
         "ServiceToken": dev.arn("Function"),
         "ServiceTimeout": 600,
         "UserName": "user-dev-codecommit-mirroring",
-        "RepositoryNames": ["codecommit-dev-cfn-infra"],
+        "RepositoryNames": ["Project.RepositoryName"],
         "ForeignCredentials": "Refuse",
         "Tags": [{"Key": "CreatedBy", "Value": "cfn-gitops-dev"}],
     }
@@ -90,6 +90,53 @@ def test_parameters_that_are_given_reach_the_credential():
     assert properties["RotationSerial"] == "2"
     assert properties["KmsKeyId"] == key
     assert properties["ForeignCredentials"] == "Delete"
+
+
+# --- The first project -----------------------------------------------------------------------
+
+
+def test_the_project_leaves_everything_at_its_default(dev):
+    assert dev.properties("Project") == {
+        "ServiceToken": dev.arn("Function"),
+        "ServiceTimeout": 3600,
+        "EnvID": "dev",
+        "ProjectID": "infra",
+        "Tags": [{"Key": "CreatedBy", "Value": "cfn-gitops-dev"}],
+    }
+
+
+def test_another_environment_says_which_branch_is_its_own():
+    stack = Deployed(EnvID="stg", BranchName="release/next")
+    assert json.loads(stack.properties("Project")["BranchMap"]) == {"stg": "release/next"}
+
+
+def test_a_branch_cannot_break_out_of_the_json():
+    pattern = source()["Parameters"]["BranchName"]["AllowedPattern"]
+    assert all(re.fullmatch(pattern, good) for good in ("", "main", "release/1.2", "feature_x-1"))
+    assert not any(re.fullmatch(pattern, bad) for bad in ('a"b', "a\\b", "a}", "a b", "-a", "/a", "a\n"))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "branch", "is_accepted"),
+    [("dev", "", True), ("prd", "", True), ("stg", "", False), ("stg", "staging", True), ("dev", "main", True)],
+)
+def test_an_environment_without_a_branch_is_refused_before_anything_is_made(env_id, branch, is_accepted):
+    rule = source()["Rules"]["EveryEnvironmentHasABranch"]
+    applies = Deployed(EnvID=env_id, BranchName=branch).resolve(rule["RuleCondition"])
+    known = rule["Assertions"][0]["Assert"]["Fn::Contains"][0]
+    assert (not applies or env_id in known) == is_accepted
+
+
+def test_only_the_pipelines_rules_of_this_account_reach_the_function(dev):
+    permission = dev.properties("FirstPushPermission")
+    assert permission == {
+        "FunctionName": dev.name("Function"),
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceAccount": ACCOUNT,
+        "SourceArn": f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/event-rule-dev-codepipeline-exec-*",
+    }
+    assert dev.of_type("AWS::Lambda::Permission") == ["FirstPushPermission"]
 
 
 # --- The bucket ------------------------------------------------------------------------------
@@ -134,7 +181,6 @@ LIMITS = {
     "AWS::IAM::Role": 64,
     "AWS::IAM::User": 64,
     "AWS::Lambda::Function": 64,
-    "AWS::CodeCommit::Repository": 100,
     "AWS::Logs::LogGroup": 512,
 }
 
@@ -151,6 +197,8 @@ def test_every_name_fits_for_the_longest_environment_and_project():
     # What pipelines are named later, by the same two parameters.
     assert len(f"event-rule-{LONGEST_ENV}-codepipeline-exec-cfn-{LONGEST_PROJECT}") <= 64
     assert len(f"codepipeline-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
+    assert len(f"codecommit-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
+    assert len(f"gitops-{LONGEST_ENV}-{LONGEST_PROJECT}") <= 128
 
 
 @pytest.mark.parametrize("region", regions())
@@ -171,7 +219,9 @@ def test_the_parameters_admit_no_longer_name_and_no_hyphen():
     assert not any(re.fullmatch(project, bad) for bad in ("", "-a", "a_b", "a/b", "*"))
 
 
-@pytest.mark.parametrize("name", ["MirrorUserNames", "MirrorSecretNames", "RepositoryNames"])
+@pytest.mark.parametrize(
+    "name", ["MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineStackNames", "PipelineRoleNames"]
+)
 def test_no_pattern_may_name_the_whole_account(name):
     pattern = source()["Parameters"][name]["AllowedPattern"]
     assert re.fullmatch(pattern, "team-a-*")
@@ -201,15 +251,16 @@ def test_policies_fit_into_what_iam_allows():
     size = lambda document: len(json.dumps(document, separators=(",", ":")))
     for name in stack.of_type("AWS::IAM::ManagedPolicy"):
         assert size(stack.properties(name)["PolicyDocument"]) <= 6144, name
-    (inline,) = stack.properties("FunctionRole")["Policies"]
-    assert size(inline["PolicyDocument"]) <= 10240
+    for name in stack.of_type("AWS::IAM::Role"):
+        inline = stack.properties(name).get("Policies", [])
+        assert sum(size(policy["PolicyDocument"]) for policy in inline) <= 10240, name
     assert size(stack.properties("MirrorUserPolicy")["PolicyDocument"]) <= 2048
 
 
 def test_everything_that_can_be_tagged_says_who_made_it(dev):
     tagged = (
         "AWS::IAM::Role", "AWS::IAM::User", "AWS::S3::Bucket", "AWS::Lambda::Function",
-        "AWS::Logs::LogGroup", "AWS::CodeCommit::Repository", "Custom::MirrorCredential",
+        "AWS::Logs::LogGroup", "Custom::MirrorCredential", "Custom::GitOpsPipeline",
     )
     for name in dev.of_type(*tagged):
         tags = {tag["Key"]: tag["Value"] for tag in dev.properties(name)["Tags"]}
@@ -259,6 +310,7 @@ def test_every_suppressed_check_says_why():
 def test_no_parameter_is_idle():
     template = translated()
     used = json.dumps([template["Conditions"], template["Resources"], template["Outputs"]])
+    assert len(template["Parameters"]) > 10
     for name in template["Parameters"]:
         assert re.search(rf'"Ref": "{name}"|\$\{{{name}\}}', used), name
 

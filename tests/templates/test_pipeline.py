@@ -1,0 +1,294 @@
+"""templates/pipeline.yaml against what it has to make: names, settings, what starts it and when.
+
+It is the stack behind Custom::GitOpsPipeline with every property at its default, so what is said
+here of names, namespaces, environment variables and timeouts is said of every pipeline.
+"""
+
+import json
+import re
+
+import pytest
+
+from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+
+PIPELINE = TEMPLATES / "pipeline.yaml"
+LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev"
+ACTION = {
+    "Source": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
+    "Build": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"},
+    "Approval": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"},
+    "Deploy": {"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"},
+}
+
+
+def deployed(**parameters):
+    given = {"EnvID": "dev", "ProjectID": "shop", **parameters}
+    stack_name = f"gitops-{given['EnvID']}-{given['ProjectID']}"
+    return Deployed(template=source(PIPELINE), stack_name=stack_name, **given)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return deployed()
+
+
+@pytest.fixture(scope="module")
+def actions(shop):
+    """The one action of each stage, by the stage's name."""
+    stages = shop.properties("Pipeline")["Stages"]
+    assert all(len(stage["Actions"]) == 1 for stage in stages)
+    return {stage["Name"]: stage["Actions"][0] for stage in stages}
+
+
+def role_arn(name):
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+# --- Names -----------------------------------------------------------------------------------
+
+
+def test_everything_is_named_by_environment_and_project(shop):
+    assert {name: shop.name(name) for name in shop.template["Resources"]} == {
+        "Repository": "codecommit-dev-cfn-shop",
+        "BuildLogGroup": "/aws/codebuild/codebuild-dev-cfn-shop",
+        "BuildProject": "codebuild-dev-cfn-shop",
+        "Pipeline": "codepipeline-dev-cfn-shop",
+        "EventRule": "event-rule-dev-codepipeline-exec-cfn-shop",
+    }
+
+
+def test_roles_and_bucket_are_those_of_the_environment(shop):
+    """Each is made by template.yaml under exactly that name."""
+    environment = Deployed(EnvID="dev")
+    pipeline, (target,) = shop.properties("Pipeline"), shop.properties("EventRule")["Targets"]
+    assert shop.properties("BuildProject")["ServiceRole"] == environment.arn("CodeBuildCFnRole")
+    assert pipeline["RoleArn"] == environment.arn("CodePipelineCFnRole")
+    assert target["RoleArn"] == environment.arn("EventsRuleRole")
+    assert pipeline["ArtifactStore"] == {"Type": "S3", "Location": environment.name("ArtifactBucket")}
+    deploy = pipeline["Stages"][-1]["Actions"][0]["Configuration"]
+    assert deploy["RoleArn"] == environment.arn("CodeDeployCFnRole")
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "limit"), [("Repository", 100), ("BuildLogGroup", 512), ("BuildProject", 150), ("Pipeline", 100), ("EventRule", 64)]
+)
+def test_every_name_fits_for_the_longest_environment_and_project(logical_id, limit):
+    assert len(Deployed(template=_with_branch(LONGEST["EnvID"]), **LONGEST).name(logical_id)) <= limit
+
+
+def _with_branch(env_id):
+    template = source(PIPELINE)
+    template["Mappings"]["BranchMap"][env_id] = {"name": "main"}
+    return template
+
+
+def test_everything_is_tagged_with_the_stack_that_made_it(shop):
+    for name, properties in shop.everything().items():
+        tags = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
+        assert tags["CreatedBy"] == "gitops-dev-shop", name
+
+
+def test_a_repository_says_which_stack_it_may_be_taken_up_by(shop):
+    assert {"Key": "cfn-gitops:stack-name", "Value": "gitops-dev-shop"} in shop.properties("Repository")["Tags"]
+
+
+# --- The build -------------------------------------------------------------------------------
+
+
+def test_a_build_knows_its_environment_and_account(shop):
+    variables = shop.properties("BuildProject")["Environment"]["EnvironmentVariables"]
+    assert variables == [
+        {"Name": "EnvID", "Type": "PLAINTEXT", "Value": "dev"},
+        {"Name": "AccountId", "Type": "PLAINTEXT", "Value": ACCOUNT},
+    ]
+
+
+def test_a_build_runs_a_current_image_without_privileges(shop):
+    environment = shop.properties("BuildProject")["Environment"]
+    assert environment["Image"] == "aws/codebuild/amazonlinux-x86_64-standard:6.0"
+    assert environment["PrivilegedMode"] is False
+    assert (environment["Type"], environment["ComputeType"]) == ("LINUX_CONTAINER", "BUILD_GENERAL1_SMALL")
+    assert environment["ImagePullCredentialsType"] == "CODEBUILD"
+
+
+def test_a_build_takes_at_most_an_hour_and_waits_at_most_eight(shop):
+    project = shop.properties("BuildProject")
+    assert (project["TimeoutInMinutes"], project["QueuedTimeoutInMinutes"]) == (60, 480)
+
+
+def test_a_build_takes_its_source_from_the_pipeline_and_leaves_its_result_there(shop):
+    project = shop.properties("BuildProject")
+    assert project["Source"] == project["Artifacts"] == {"Type": "CODEPIPELINE"}
+    assert project["Visibility"] == "PRIVATE"
+    assert project["EncryptionKey"] == f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/aws/s3"
+
+
+def test_a_builds_log_goes_to_the_stacks_own_group_and_is_kept_for_a_time(shop):
+    logs = shop.properties("BuildProject")["LogsConfig"]["CloudWatchLogs"]
+    assert logs == {"Status": "ENABLED", "GroupName": "/aws/codebuild/codebuild-dev-cfn-shop"}
+    assert shop.properties("BuildLogGroup")["RetentionInDays"] == 90
+
+
+# --- The pipeline ----------------------------------------------------------------------------
+
+
+def test_a_pipeline_is_of_the_second_kind_and_runs_what_was_pushed_one_after_another(shop):
+    pipeline = shop.properties("Pipeline")
+    assert (pipeline["PipelineType"], pipeline["ExecutionMode"]) == ("V2", "QUEUED")
+
+
+def test_it_fetches_builds_asks_and_deploys(actions):
+    assert {name: action["ActionTypeId"] for name, action in actions.items()} == ACTION
+    assert list(actions) == list(ACTION)
+    assert all((action["Name"], action["Region"], action["RunOrder"]) == (name, REGION, 1) for name, action in actions.items())
+
+
+def test_every_action_but_the_question_has_its_namespace(actions):
+    assert {name: action.get("Namespace") for name, action in actions.items()} == {
+        "Source": "SourceVariables", "Build": "BuildVariables", "Approval": None, "Deploy": "DeployVariables",
+    }
+
+
+def test_artifacts_go_from_source_to_build_and_from_build_to_deployment(actions):
+    names = lambda action, key: [artifact["Name"] for artifact in action.get(key, [])]
+    assert {name: (names(action, "InputArtifacts"), names(action, "OutputArtifacts")) for name, action in actions.items()} == {
+        "Source": ([], ["SourceArtifact"]),
+        "Build": (["SourceArtifact"], ["BuildArtifact"]),
+        "Approval": ([], []),
+        "Deploy": (["BuildArtifact"], []),
+    }
+
+
+def test_the_source_is_the_environments_branch_and_is_never_polled(actions):
+    assert actions["Source"]["Configuration"] == {
+        "RepositoryName": "codecommit-dev-cfn-shop",
+        "BranchName": "development",
+        "OutputArtifactFormat": "CODE_ZIP",
+        "PollForSourceChanges": "false",
+    }
+
+
+def test_the_build_is_the_stacks_own_and_the_question_has_no_settings(actions):
+    assert actions["Build"]["Configuration"] == {"ProjectName": "codebuild-dev-cfn-shop"}
+    assert "Configuration" not in actions["Approval"]
+
+
+def test_the_deployment_updates_the_projects_stack_with_the_environments_role(actions):
+    assert actions["Deploy"]["Configuration"] == {
+        "ActionMode": "CREATE_UPDATE",
+        "StackName": "cfnstack-dev-shop",
+        "TemplatePath": "BuildArtifact::root-stack-shop.yaml",
+        "TemplateConfiguration": "BuildArtifact::parameter.json",
+        "Capabilities": "CAPABILITY_NAMED_IAM",
+        "RoleArn": role_arn("role-dev-codedeploy-cfn"),
+    }
+
+
+# --- What starts it --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("env_id", "branch"), [("dev", "development"), ("prd", "master")])
+def test_the_first_and_every_further_push_to_the_environments_branch_starts_it(env_id, branch):
+    stack = deployed(EnvID=env_id)
+    rule = stack.properties("EventRule")
+    assert rule["State"] == "ENABLED"
+    assert rule["EventPattern"] == {
+        "source": ["aws.codecommit"],
+        "detail-type": ["CodeCommit Repository State Change"],
+        "resources": [f"arn:aws:codecommit:{REGION}:{ACCOUNT}:codecommit-{env_id}-cfn-shop"],
+        "detail": {
+            "event": ["referenceCreated", "referenceUpdated"],
+            "referenceType": ["branch"],
+            "referenceName": [branch],
+        },
+    }
+
+
+def fill(transformer, event):
+    """The text that EventBridge makes of an event: a placeholder becomes the JSON of its value.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+    """
+    def value(path):
+        found = event
+        for key in path.removeprefix("$.").split("."):
+            found = found[key]
+        return json.dumps(found)
+
+    paths = transformer["InputPathsMap"]
+    return re.sub("<([A-Za-z]+)>", lambda match: value(paths[match.group(1)]), transformer["InputTemplate"])
+
+
+EVENT = {
+    "version": "0",
+    "id": "01234567-0123-0123-0123-012345678901",
+    "detail-type": "CodeCommit Repository State Change",
+    "source": "aws.codecommit",
+    "account": ACCOUNT,
+    "time": "2026-01-01T00:00:00Z",
+    "region": REGION,
+    "resources": [f"arn:aws:codecommit:{REGION}:{ACCOUNT}:codecommit-dev-cfn-shop"],
+    "detail": {"event": "referenceCreated", "referenceName": "development", "commitId": "0f1e2d3c" * 5},
+}
+
+
+def test_what_runs_is_the_commit_that_was_pushed(shop):
+    (target,) = shop.properties("EventRule")["Targets"]
+    assert target["Arn"] == f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
+    assert target["Id"] == "codepipeline-dev-cfn-shop"
+    assert json.loads(fill(target["InputTransformer"], EVENT)) == {
+        "sourceRevisions": [{"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": "0f1e2d3c" * 5}]
+    }
+
+
+# --- While the branch is missing -------------------------------------------------------------
+
+
+def test_without_the_branch_there_is_no_pipeline_and_the_function_is_told_of_the_first_push():
+    stack = deployed(BranchExists="false", FunctionArn=FUNCTION)
+    assert set(stack.everything()) == {"Repository", "BuildLogGroup", "BuildProject", "EventRule"}
+    (target,) = stack.properties("EventRule")["Targets"]
+    assert (target["Id"], target["Arn"]) == ("first-push", FUNCTION)
+    # Lambda is told who may call it by its own policy.
+    assert "RoleArn" not in target
+    told = json.loads(fill(target["InputTransformer"], EVENT))
+    kept = ("id", "source", "detail-type", "time", "resources", "detail")
+    assert told == {**{key: EVENT[key] for key in kept}, "StackName": "gitops-dev-shop"}
+
+
+def test_without_a_function_nobody_is_told():
+    assert "Targets" not in deployed(BranchExists="false").properties("EventRule")
+
+
+def test_the_rule_waits_for_the_same_pushes_with_and_without_the_branch():
+    waiting = deployed(BranchExists="false", FunctionArn=FUNCTION).properties("EventRule")
+    assert waiting["EventPattern"] == deployed(FunctionArn=FUNCTION).properties("EventRule")["EventPattern"]
+    assert waiting["Name"] == deployed().name("EventRule")
+
+
+def test_what_the_stack_tells_is_the_same_before_and_after():
+    assert deployed(BranchExists="false").outputs() == deployed().outputs()
+    assert {name: output["Value"] for name, output in deployed().outputs().items()} == {
+        "RepositoryName": "codecommit-dev-cfn-shop",
+        "PipelineName": "codepipeline-dev-cfn-shop",
+    }
+
+
+# --- What is left ----------------------------------------------------------------------------
+
+
+def test_nothing_outlives_the_stack():
+    for name, resource in source(PIPELINE)["Resources"].items():
+        assert resource.get("DeletionPolicy", "Delete") == "Delete", name
+        assert resource.get("UpdateReplacePolicy", "Delete") == "Delete", name
+
+
+def test_every_suppressed_check_says_why():
+    skips = [
+        entry
+        for resource in source(PIPELINE)["Resources"].values()
+        for entry in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+    assert [entry["id"] for entry in skips] == ["CKV_AWS_158"]
+    assert all(len(entry["comment"]) > 30 for entry in skips)

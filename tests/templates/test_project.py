@@ -1,0 +1,127 @@
+"""templates/project.yaml: what another stack asks for, and in which order it comes and goes."""
+
+import json
+
+import networkx
+import pytest
+from cfnlint.template import Template
+
+from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from permissions import allowed
+from rights import CREDENTIALS, repository
+
+PROJECT = TEMPLATES / "project.yaml"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-approvals"
+APPROVER = f"CodeCommitApprovers:{ACCOUNT}:reviewer"
+
+
+def deployed(**parameters):
+    return Deployed(template=source(PROJECT), stack_name="project-dev-shop", **{"EnvID": "dev", "ProjectID": "shop", **parameters})
+
+
+def deleted_before(first, second):
+    """CloudFormation deletes what depends before what it depends on."""
+    graph = networkx.DiGraph(Template(str(PROJECT), source(PROJECT), [REGION]).graph.graph)
+    return networkx.has_path(graph, first, second)
+
+
+def test_a_project_needs_no_more_than_its_environment_and_its_name():
+    assert deployed().properties("Pipeline") == {
+        "ServiceToken": "import:cfn-gitops-dev-ServiceToken",
+        "ServiceTimeout": 3600,
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "Tags": [{"Key": "CreatedBy", "Value": "project-dev-shop"}],
+    }
+
+
+def test_what_it_imports_is_what_the_environment_exports():
+    exports = {output["Export"]["Name"] for output in Deployed(EnvID="dev").outputs().values()}
+    tokens = {deployed().properties(name)["ServiceToken"] for name in ("Pipeline", "MirrorCredential")}
+    assert {token.removeprefix("import:") for token in tokens} <= exports
+    assert len(tokens) == 1
+
+
+def test_a_third_environment_says_its_branch():
+    properties = deployed(EnvID="stg", BranchName="staging").properties("Pipeline")
+    assert json.loads(properties["BranchMap"]) == {"stg": "staging"}
+
+
+def test_an_approval_is_announced_where_a_topic_is_given():
+    approval = deployed(ApprovalTopicArn=TOPIC).properties("Pipeline")["Approval"]
+    assert approval["NotificationTopicArn"] == TOPIC
+    # The pipelines' role may publish there.
+    assert allowed(Deployed(EnvID="dev"), "CodePipelineCFnRole", "sns:Publish", TOPIC)
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"ApproversNeeded": 2}, {"ApproversNeeded": "2"}),
+        ({"ApproversNeeded": 1, "ApprovalPoolMembers": APPROVER}, {"ApproversNeeded": "1", "ApprovalPoolMembers": [APPROVER]}),
+        ({"ApprovalPoolMembers": APPROVER}, None),
+    ],
+)
+def test_pull_requests_need_approvals_where_a_number_is_given(given, rule):
+    assert deployed(**given).properties("Pipeline").get("ApprovalRule") == rule
+
+
+def test_the_mirrors_user_is_its_own_within_the_environments_pattern():
+    user = deployed().name("MirrorUser")
+    assert user == "user-dev-shop-mirror"
+    environment = Deployed(EnvID="dev")
+    for action in CREDENTIALS.split():
+        assert allowed(environment, "FunctionRole", action, f"arn:aws:iam::{ACCOUNT}:user/{user}")
+    assert deployed().properties("MirrorCredential")["UserName"] == user
+
+
+def test_the_mirrors_user_may_push_to_the_pipelines_repository_and_no_other():
+    stack = deployed()
+    (policy,) = [stack.properties(name) for name in stack.of_type("AWS::IAM::Policy")]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["codecommit:GitPull", "codecommit:GitPush"]
+    assert statement["Resource"] == "Pipeline.RepositoryArn"
+    assert policy["Users"] == [stack.name("MirrorUser")]
+    assert stack.properties("MirrorCredential")["RepositoryNames"] == ["Pipeline.RepositoryName"]
+    # What the function proves, it may look up.
+    assert allowed(Deployed(EnvID="dev"), "FunctionRole", "codecommit:GetRepository", repository("codecommit-dev-cfn-shop"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ("MirrorCredential", "Pipeline", "its proof asks for the repository"),
+        ("MirrorCredential", "MirrorUserPolicy", "without it the login cannot push"),
+        ("MirrorCredential", "MirrorUser", "DeleteUser fails while a credential is left"),
+        ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
+    ],
+)
+def test_deletion_follows_the_graph(first, second, why):
+    assert deleted_before(first, second), why
+    assert not deleted_before(second, first)
+
+
+def test_the_names_are_no_longer_than_the_environments():
+    parameters, others = source(PROJECT)["Parameters"], source()["Parameters"]
+    for name in ("EnvID", "ProjectID", "BranchName"):
+        for key in ("AllowedPattern", "MaxLength"):
+            assert parameters[name][key] == others[name][key], (name, key)
+    longest = deployed(EnvID="e" * 10, ProjectID="P" * 20, BranchName="main")
+    assert len(longest.name("MirrorUser")) <= 64
+    assert len(longest.properties("MirrorUserPolicy")["PolicyName"]) <= 128
+
+
+def test_everything_says_who_made_it():
+    stack = deployed()
+    for name in stack.of_type("AWS::IAM::User", "Custom::GitOpsPipeline", "Custom::MirrorCredential"):
+        assert {"Key": "CreatedBy", "Value": "project-dev-shop"} in stack.properties(name)["Tags"], name
+
+
+def test_no_parameter_is_idle_and_each_is_in_a_group():
+    template = source(PROJECT)
+    used = json.dumps([template["Conditions"], template["Resources"]])
+    for name in template["Parameters"]:
+        assert f'"Ref": "{name}"' in used or f"${{{name}}}" in used, name
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(template["Parameters"]) == sorted(interface["ParameterLabels"])
