@@ -17,7 +17,7 @@ from ministack.services import cloudformation, iam, kms, secretsmanager, tagging
 from . import decisions, repositories
 from .settings import settings
 
-_JSON_SERVICES = {"secretsmanager", "codecommit"}
+_JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline"}
 
 
 @dataclass
@@ -71,6 +71,8 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
     _request.set(request)
     if service == "codecommit":
         return _codecommit_resource(headers, _json(body), region, account_id, request)
+    if service == "codepipeline":
+        return _codepipeline_resource(headers, _json(body), region, account_id, request)
     arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
     if service == "iam":
         return _iam_resource(arn, account_id, query_params, request)
@@ -126,6 +128,29 @@ def _codecommit_resource(headers: dict, body: dict, region: str, account_id: str
         # Service authorization reference: CreateRepository's dependent action.
         request.also.append(("codecommit", "codecommit:TagResource", arn, {}))
     return arn
+
+
+def _codepipeline_resource(headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
+    """The pipeline, or the stage or action in it.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html
+    """
+    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    if "resourceArn" in body:
+        return str(body["resourceArn"])
+    declaration = body.get("pipeline") if isinstance(body.get("pipeline"), dict) else {}
+    name = body.get("pipelineName") or body.get("name") or declaration.get("name")
+    if not name:
+        return "*"  # ListPipelines
+    if declaration.get("roleArn"):
+        request.also.append(("iam", "iam:PassRole", declaration["roleArn"],
+                             {"iam:PassedToService": "codepipeline.amazonaws.com"}))
+    parts = [str(name)]
+    if action in {"PutApprovalResult", "RetryStageExecution"}:
+        parts.append(str(body.get("stageName", "")))
+    if action == "PutApprovalResult":
+        parts.append(str(body.get("actionName", "")))
+    return f"arn:aws:codepipeline:{region}:{account_id}:{'/'.join(parts)}"
 
 
 def _secret_resource(arn: str, headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:

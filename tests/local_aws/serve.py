@@ -32,7 +32,7 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    from . import additions, front_door, git_over_http, repositories
+    from . import additions, build_commands, front_door, git_over_http, repositories
 
     git = git_over_http.start()
     git_url = f"http://127.0.0.1:{git.server_address[1]}"
@@ -55,6 +55,7 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     written.rename(directory / "ready.json")
     await serve(front_door.app, config, shutdown_trigger=stop.wait)
     git.shutdown()
+    build_commands.end_all()
     # MiniStack's worker threads may still wait for a function's answer that will not come.
     sys.stdout.flush()
     shutil.rmtree(directory, ignore_errors=True)

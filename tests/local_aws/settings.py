@@ -24,6 +24,8 @@ class Settings:
     # Whether a secret that is not there is judged by an ARN with six invented characters (1) or by its bare name (0).
     # Nothing documents it; see `enforcement._secret_resource`.
     absent_secrets_have_a_suffix: int = 1
+    # How long a minute of a build's time-out is, which on AWS is five minutes at least.
+    build_minute_seconds: float = 60.0
     # Which of the orders that its graph allows a stack's resources are made and deleted in; 0 is by name.
     order_seed: int = 0
     # How long CloudFormation takes over each resource that it makes, changes or deletes.

@@ -1,0 +1,288 @@
+"""Build/CodeBuild and Test/CodeBuild: the project's commands, run by `sh` in a scratch directory.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeBuild.html
+https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html (phases)
+https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
+
+The project is the one in MiniStack's CodeBuild, and the build is put there too, for BatchGetBuilds. Its image is not
+used: there is no container, so commands find this machine's programs, and nothing of its environment but the path.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ministack.services import codebuild
+
+from . import buildspec, build_commands, role_rights
+from .buildspec import Buildspec
+from .pipeline_actions import Action, ActionFailed, Role, endpoint, failed, zipped
+from .settings import settings
+
+
+class _Failed(Exception):
+    """A phase of the build ended badly; the text is the phase's context."""
+
+    def __init__(self, message: str, status: str = "FAILED") -> None:
+        super().__init__(message)
+        self.message, self.status = message, status
+
+
+def run(action: Action) -> None:
+    name = action.configuration("ProjectName")
+    arn = f"arn:aws:codebuild:{action.held.region}:{action.role.session.account}:project/{name}"
+    try:
+        action.role.require("codebuild:StartBuild", arn)
+        action.role.require("codebuild:BatchGetBuilds", arn)
+    except role_rights.Denied as refused:
+        raise failed(refused) from None
+    project = codebuild._projects.get(name)
+    if project is None:
+        raise ActionFailed("ConfigurationError",
+                           f"Error calling startBuild: Project cannot be found: {arn}")
+    for what in ("source", "artifacts"):
+        if project[what].get("type") != "CODEPIPELINE":
+            raise ActionFailed("ConfigurationError",
+                               f"Error calling startBuild: Project {what} type must be CODEPIPELINE for a build that "
+                               f"a pipeline starts; {name} has {project[what].get('type')}")
+    _Build(action, project).run()
+
+
+class _Build:
+    def __init__(self, action: Action, project: dict[str, Any]) -> None:
+        self.action, self.project = action, project
+        commit = next((run.revision["revisionId"] for run in action.execution.actions if run.revision), "")
+        self.build_id = codebuild._build_id(project["name"])
+        self.record = codebuild._make_build_record(project, self.build_id, commit)
+        group = project.get("logsConfig", {}).get("cloudWatchLogs", {}).get("groupName")
+        self.stream = self.build_id.partition(":")[2]
+        self.record.update(buildStatus="IN_PROGRESS", currentPhase="SUBMITTED", phases=[],
+                           initiator=f"codepipeline/{action.held.name}", resolvedSourceVersion=commit)
+        self.record.pop("endTime", None)
+        self.record["logs"] = {"groupName": group or f"/aws/codebuild/{project['name']}", "streamName": self.stream}
+        codebuild._builds[self.build_id] = self.record
+        action.run.external_id = self.build_id
+        action.run.external_url = (f"https://console.aws.amazon.com/codebuild/home?region={action.held.region}"
+                                   f"#/builds/{self.build_id}/view/new")
+        self.role: Role | None = None
+        self.lines: list[str] = []
+        self.exported: dict[str, str] = {}
+
+    def run(self) -> None:
+        """The phases in CodeBuild's order, until one fails."""
+        status, reason = "SUCCEEDED", ""
+        with tempfile.TemporaryDirectory(prefix="build-") as scratch:
+            deadline = time.monotonic() + self.project["timeoutInMinutes"] * settings.build_minute_seconds
+            try:
+                self._phases(Path(scratch), deadline)
+            except _Failed as fault:
+                status, reason = fault.status, fault.message
+            except BaseException:
+                status = "STOPPED"
+                raise
+            finally:
+                self.record.update(buildStatus=status, currentPhase="COMPLETED", endTime=int(time.time()),
+                                   exportedEnvironmentVariables=[{"name": key, "value": value}
+                                                                 for key, value in self.exported.items()])
+        if status != "SUCCEEDED":
+            raise ActionFailed("JobFailed", f"Build terminated with state: {status}. {reason}".strip())
+        # "Exported variables ... are used in conjunction with AWS CodePipeline."
+        self.action.run.variables = self.exported
+
+    def _phases(self, scratch: Path, deadline: float) -> None:
+        try:
+            self._phase("SUBMITTED", self._assume)
+            self._phase("PROVISIONING", self._open_log)
+            self._phase("DOWNLOAD_SOURCE", lambda: self._unpack(scratch))
+            spec = self._spec
+            environment = self._environment(spec, scratch)
+            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._say, self.action.wait)
+            self._run_commands(spec, shell)
+            self.exported = {name: shell.environment.get(name, "") for name in spec.exported}
+            self._phase("UPLOAD_ARTIFACTS", lambda: self._upload(spec))
+        finally:
+            self._write_log()
+
+    def _phase(self, name: str, do: Any) -> None:
+        phase: dict[str, Any] = {"phaseType": name, "startTime": int(time.time())}
+        self.record["currentPhase"] = name
+        self.record["phases"].append(phase)
+        try:
+            do()
+            phase["phaseStatus"] = "SUCCEEDED"
+        except _Failed as fault:
+            phase.update(phaseStatus=fault.status, contexts=[{"statusCode": "COMMAND_EXECUTION_ERROR",
+                                                              "message": fault.message}])
+            raise
+        finally:
+            phase["endTime"] = int(time.time())
+            self._say(f"[Container] Phase complete: {name} State: {phase.get('phaseStatus', 'STOPPED')}")
+
+    def _run_commands(self, spec: Buildspec, shell: build_commands.Shell) -> None:
+        fault: _Failed | None = None
+        for name in buildspec.PHASES:
+            try:
+                self._phase(name.upper(), lambda name=name: self._commands(spec.phases[name], shell, name))
+            except _Failed as failure:
+                # "If BUILD fails, POST_BUILD is still attempted": after the others nothing more is run.
+                # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html#view-build-details-phases
+                fault = fault or failure
+                if name != "build" or failure.status != "FAILED":
+                    break
+        if fault:
+            raise fault
+
+    def _commands(self, phase: buildspec.Phase, shell: build_commands.Shell, name: str) -> None:
+        try:
+            self._run_each(phase.commands, shell, name)
+        finally:
+            # "Commands in a finally block are run after those in the commands block ... even if one fails."
+            self._run_each(phase.last, shell, name)
+
+    def _run_each(self, commands: list[str], shell: build_commands.Shell, phase: str) -> None:
+        for command in commands:
+            self._say(f"[Container] Running command {command}")
+            try:
+                code = shell.run(command)
+            except build_commands.TimedOut:
+                raise _Failed("BUILD_TIMED_OUT: Build has timed out.", "TIMED_OUT") from None
+            if code:
+                raise _Failed(f"Phase context status code: COMMAND_EXECUTION_ERROR Message: Error while executing "
+                              f"command: {command}. Reason: exit status {code} (phase {phase.upper()})")
+
+    # --- the phases that are CodeBuild's own -------------------------------------------
+
+    def _assume(self) -> None:
+        arn = self.project["serviceRole"]
+        try:
+            session = role_rights.assume(arn, "codebuild.amazonaws.com", self.project["arn"],
+                                         session_name=f"AWSCodeBuild-{self.stream}")
+        except role_rights.NotAssumable:
+            raise _Failed("ACCESS_DENIED: CodeBuild is not authorized to perform: sts:AssumeRole on service role. "
+                          f"Please verify that: 1) The provided service role exists, 2) The role name is case-sensitive "
+                          f"and matches exactly, and 3) The role has the necessary trust policy configured: {arn}",
+                          "FAULT") from None
+        self.role = Role(session, self.action.held.region, session.credentials())
+
+    def _open_log(self) -> None:
+        """https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html (the service role and logs)"""
+        assert self.role is not None
+        logs, group = self.role.client("logs"), self.record["logs"]["groupName"]
+        try:
+            try:
+                logs.create_log_stream(logGroupName=group, logStreamName=self.stream)
+            except logs.exceptions.ResourceNotFoundException:
+                logs.create_log_group(logGroupName=group)
+                logs.create_log_stream(logGroupName=group, logStreamName=self.stream)
+            logs.put_log_events(logGroupName=group, logStreamName=self.stream, logEvents=[
+                {"timestamp": int(time.time() * 1000), "message": "[Container] Waiting for agent ping"}])
+        except ClientError as refused:
+            told = refused.response["Error"]
+            raise _Failed(f"ACCESS_DENIED: Service role {self.project['serviceRole']} does not allow AWS CodeBuild to "
+                          f"create Amazon CloudWatch Logs log streams for build {self.record['arn']}. Error message: "
+                          f"{told.get('Message', told['Code'])}", "CLIENT_ERROR") from None
+
+    def _unpack(self, scratch: Path) -> None:
+        assert self.role is not None
+        inputs = [each["name"] for each in self.action.run.declaration["inputArtifacts"]]
+        primary = self.action.configuration("PrimarySource") or inputs[0]
+        self.others: dict[str, str] = {}
+        for name in inputs:
+            directory = scratch / name / "src"
+            directory.mkdir(parents=True)
+            try:
+                with self.action.input(name, self.role) as archive:
+                    build_commands.unpack(archive, directory)
+            except ActionFailed as fault:
+                raise _Failed(f"CLIENT_ERROR: {fault.message}", "CLIENT_ERROR") from None
+            if name == primary:
+                self.source = directory
+            else:
+                self.others[f"CODEBUILD_SRC_DIR_{name}"] = str(directory)
+        self._spec = self._read_spec()
+
+    def _read_spec(self) -> Buildspec:
+        """The project's: YAML itself, or a file's name; otherwise `buildspec.yml`."""
+        given = self.project["source"].get("buildspec") or "buildspec.yml"
+        if "\n" not in given:
+            path = self.source / given
+            if not path.is_file():
+                raise _Failed(f"YAML_FILE_ERROR: stat {given}: no such file or directory", "CLIENT_ERROR")
+            given = path.read_text()
+        try:
+            return buildspec.read(given)
+        except buildspec.Malformed as fault:
+            raise _Failed(str(fault), "CLIENT_ERROR") from None
+
+    def _environment(self, spec: Buildspec, scratch: Path) -> dict[str, str]:
+        """"Environment variables set in the start build operation take precedence", then the project's, then the
+        buildspec's."""
+        assert self.role is not None
+        declared = {}
+        for each in self.project.get("environment", {}).get("environmentVariables") or []:
+            if each.get("type", "PLAINTEXT") != "PLAINTEXT":
+                raise _Failed(f"Environment variable {each['name']} of type {each['type']} is not part of this local "
+                              "CodeBuild", "CLIENT_ERROR")
+            declared[each["name"]] = str(each["value"])
+        started_with = json.loads(self.action.configuration("EnvironmentVariables", "[]"))
+        region = self.action.held.region
+        key = self.role.key
+        (scratch / "home").mkdir()
+        return {
+            **build_commands.machine(scratch / "home"), **spec.variables, **declared,
+            **{each["name"]: str(each["value"]) for each in started_with}, **self.others,
+            "AWS_DEFAULT_REGION": region, "AWS_REGION": region, "AWS_ENDPOINT_URL": endpoint(),
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": key["SessionToken"], "AWS_EC2_METADATA_DISABLED": "true",
+            "CODEBUILD_BUILD_ARN": self.record["arn"], "CODEBUILD_BUILD_ID": self.build_id,
+            "CODEBUILD_BUILD_NUMBER": str(self.record["buildNumber"]), "CODEBUILD_CI": "true", "CI": "true",
+            "CODEBUILD_BUILD_IMAGE": str(self.project.get("environment", {}).get("image", "")),
+            "CODEBUILD_INITIATOR": self.record["initiator"], "CODEBUILD_LOG_PATH": self.stream,
+            "CODEBUILD_KMS_KEY_ID": str(self.project.get("encryptionKey", "")),
+            "CODEBUILD_RESOLVED_SOURCE_VERSION": self.record["resolvedSourceVersion"],
+            "CODEBUILD_SOURCE_VERSION": f"arn:aws:s3:::{self._source_location()}",
+            "CODEBUILD_SRC_DIR": str(self.source), "CODEBUILD_START_TIME": str(self.record["startTime"] * 1000),
+            "CODEBUILD_BUILD_SUCCEEDING": "1",
+        }
+
+    def _source_location(self) -> str:
+        first = self.action.run.inputs[self.action.run.declaration["inputArtifacts"][0]["name"]]
+        return f"{first['bucket']}/{first['key']}"
+
+    def _upload(self, spec: Buildspec) -> None:
+        outputs = [each["name"] for each in self.action.run.declaration.get("outputArtifacts", [])]
+        for name in outputs:
+            # One output is what stands directly under `artifacts`; of several each has its name's section.
+            artifacts = spec.artifacts if len(outputs) == 1 and spec.artifacts else spec.secondary.get(name)
+            if artifacts is None:
+                continue
+            files = buildspec.collect(artifacts, self.source)
+            if not files:
+                raise _Failed("CLIENT_ERROR: no matching artifact paths found", "CLIENT_ERROR")
+            try:
+                self.action.output(name, zipped(files), self.role)
+            except ActionFailed as fault:
+                raise _Failed(f"CLIENT_ERROR: Failed to upload artifacts: {fault.message}", "CLIENT_ERROR") from None
+
+    # --- the log -----------------------------------------------------------------------
+
+    def _say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def _write_log(self) -> None:
+        if self.role is None or not self.lines:
+            return
+        now = int(time.time() * 1000)
+        try:
+            self.role.client("logs").put_log_events(
+                logGroupName=self.record["logs"]["groupName"], logStreamName=self.stream,
+                logEvents=[{"timestamp": now, "message": line or " "} for line in self.lines])
+        except ClientError:
+            # The phase that opens the log has failed for the same reason, and says so.
+            return

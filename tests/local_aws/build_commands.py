@@ -1,0 +1,112 @@
+"""A build's commands: each is a `sh`, and hands its variables and its directory on to the next.
+
+"In version 0.2, CodeBuild runs all build commands in the same instance of the default shell."
+https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.version
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+# One at a time is asked for the time that is left, so that a build that is stopped ends soon.
+_LOOK_SECONDS = 0.2
+# A command's own `exit` ends its shell alone; what it had set by then is kept.
+_SCRIPT = """set -a
+trap 'code=$?; trap - EXIT; env -0 >"$LOCAL_BUILD_STATE"; exit $code' EXIT
+. "$LOCAL_BUILD_COMMAND"
+"""
+_OWN = {"LOCAL_BUILD_STATE", "LOCAL_BUILD_COMMAND", "_", "code"}
+_running: set[int] = set()
+_running_lock = threading.Lock()
+
+
+class TimedOut(Exception):
+    pass
+
+
+def machine(home: Path) -> dict[str, str]:
+    """What a command may know of the machine."""
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+
+
+def unpack(archive: zipfile.ZipFile, directory: Path) -> None:
+    """With each file's mode, which `extractall` leaves out."""
+    for entry in archive.infolist():
+        path = Path(archive.extract(entry, directory))
+        mode = entry.external_attr >> 16 & 0o777
+        if mode and path.is_file():
+            path.chmod(mode | 0o600)
+
+
+def end_all() -> None:
+    """For the end of the process: nothing that a build started outlives it."""
+    with _running_lock:
+        groups = list(_running)
+    for group in groups:
+        _kill(group)
+
+
+def _kill(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+class Shell:
+    def __init__(self, scratch: Path, directory: Path, environment: dict[str, str], deadline: float,
+                 say: Callable[[str], None], wait: Callable[[float], None]) -> None:
+        self.environment, self.directory = environment, str(directory)
+        self._scratch, self._deadline, self._say, self._wait = scratch, deadline, say, wait
+
+    def run(self, command: str) -> int:
+        """The command's exit status. Raises `TimedOut`, and what `wait` raises when the build is stopped."""
+        written, state, log = self._scratch / "command", self._scratch / "state", self._scratch / "log"
+        written.write_text(f"{command}\n")
+        shell = shutil.which("sh") or "/bin/sh"
+        with log.open("wb") as output:
+            # A group of its own: with the shell ends what it started.
+            process = subprocess.Popen(
+                [shell, "-c", _SCRIPT], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                cwd=self.directory, process_group=0,
+                env={**self.environment, "LOCAL_BUILD_COMMAND": str(written), "LOCAL_BUILD_STATE": str(state)})
+            with _running_lock:
+                _running.add(process.pid)
+            try:
+                code = self._await(process)
+            finally:
+                _kill(process.pid)
+                process.wait()
+                with _running_lock:
+                    _running.discard(process.pid)
+        for line in log.read_text(errors="replace").splitlines():
+            self._say(line)
+        self._take_over(state)
+        self.environment["CODEBUILD_BUILD_SUCCEEDING"] = "0" if code else self.environment["CODEBUILD_BUILD_SUCCEEDING"]
+        return code
+
+    def _await(self, process: subprocess.Popen[bytes]) -> int:
+        while True:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimedOut
+            try:
+                return process.wait(min(left, _LOOK_SECONDS))
+            except subprocess.TimeoutExpired:
+                self._wait(0)
+
+    def _take_over(self, state: Path) -> None:
+        if not state.exists():
+            return
+        found = dict(each.split("=", 1) for each in state.read_text(errors="replace").split("\0") if "=" in each)
+        state.unlink()
+        self.directory = found.get("PWD", self.directory)
+        self.environment = {name: value for name, value in found.items() if name not in _OWN}
