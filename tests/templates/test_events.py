@@ -1,4 +1,4 @@
-"""events/ holds requests as CloudFormation sends them, and its README speaks of each."""
+"""events/ holds events as Lambda receives them, and its README speaks of each."""
 
 import json
 import re
@@ -8,9 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+
 EVENTS = Path(__file__).parents[2] / "events"
 FILES = sorted(EVENTS.glob("*.json"))
-REQUESTS = [path for path in FILES if path.name != "unknown-event.json"]
+OTHERS = ("continuation.json", "first-push.json", "unknown-event.json")
+REQUESTS = [path for path in FILES if path.name not in OTHERS]
 
 MEMBERS = {
     "RequestType", "ServiceToken", "ResponseURL", "StackId", "RequestId", "LogicalResourceId", "ResourceType", "ResourceProperties",
@@ -70,3 +73,64 @@ def test_a_rollback_is_its_update_the_other_way_round():
 def test_the_readme_lists_every_event_and_no_other():
     listed = re.findall(r"^\| `([a-z-]+\.json)`", (EVENTS / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == [path.name for path in FILES]
+
+
+# --- Pipelines -------------------------------------------------------------------------------
+
+
+def properties(name):
+    return {key: value for key, value in load(EVENTS / name)["ResourceProperties"].items() if not key.startswith("Service")}
+
+
+def test_a_pipeline_is_asked_for_as_template_yaml_asks_for_it():
+    asked = Deployed(EnvID="dev").properties("Project")
+    assert properties("pipeline-create.json") == {k: v for k, v in asked.items() if not k.startswith("Service")}
+    assert load(EVENTS / "pipeline-create.json")["LogicalResourceId"] == "Project"
+
+
+def listed_properties():
+    """The properties of the README's table, a member of an object as `Object.Member`."""
+    section = (EVENTS.parent / "README.md").read_text().split("\n## `Custom::GitOpsPipeline`")[1].split("\n## ")[0]
+    for row in re.findall(r"^\| (`[^|]+) \|", section.split("| Attribute |")[0], re.MULTILINE):
+        yield from re.findall(r"`([A-Za-z.]+)`", row)
+
+
+def paths(value, before=""):
+    """The members of objects, with those of their objects."""
+    for name, member in value.items():
+        yield before + name
+        if isinstance(member, dict) and name not in ("BranchMap", "EnvironmentVariables", "ParameterOverrides"):
+            yield from paths(member, f"{before}{name}.")
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [
+        ("pipeline-create-every-property.json", set()),
+        # It names its source in the way that is refused.
+        ("pipeline-create-every-property-wrong.json", {"Source.RepositoryName"}),
+    ],
+)
+def test_every_property_is_in_the_events_that_say_so(name, absent):
+    listed = set(listed_properties())
+    assert len(listed) > 30
+    assert listed - set(paths(properties(name))) == absent
+
+
+def test_a_continuation_carries_the_event_as_it_came():
+    assert load(EVENTS / "continuation.json") == {"Continuation": {"Hop": 1}, "Event": load(EVENTS / "pipeline-create.json")}
+
+
+def test_a_first_push_is_what_the_pipelines_rule_makes_of_codecommits_event():
+    event = load(EVENTS / "first-push.json")
+    stack = Deployed(template=source(TEMPLATES / "pipeline.yaml"), stack_name="gitops-dev-infra", EnvID="dev",
+                     ProjectID="infra", BranchExists="false", FunctionArn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev")
+    rule = stack.properties("EventRule")
+    (target,) = rule["Targets"]
+    # A placeholder is replaced by JSON, so null in its place leaves JSON.
+    told = json.loads(re.sub("<[a-z]+>", "null", target["InputTransformer"]["InputTemplate"]))
+    assert told.keys() == event.keys() and told["StackName"] == event["StackName"]
+    pattern = rule["EventPattern"]
+    assert event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]
+    assert set(event["resources"]) <= set(pattern["resources"])
+    assert all(event["detail"][key] in accepted for key, accepted in pattern["detail"].items())
