@@ -5,11 +5,18 @@ from __future__ import annotations
 from . import (
     codecommit_api,
     codecommit_resource,
+    codepipeline_api,
+    codepipeline_resource,
     custom_resources,
     enforcement,
+    event_targets,
     function_environment,
     function_logs,
     iam_deletion,
+    native_resources,
+    pipeline_actions,
+    pipeline_target,
+    resource_schemas,
     response_urls,
     secret_versions,
     service_specific_credentials,
@@ -36,6 +43,13 @@ def install(endpoint: str) -> None:
     stack_order.install()
     stack_roles.install()
     stack_operations.install()
+    native_resources.install()
+    resource_schemas.install()
+    event_targets.install()
     stack_throttling.install()
+    pipeline_actions.at(endpoint)
+    codepipeline_api.install()
+    codepipeline_resource.install()
+    pipeline_target.install()
     function_environment.install(endpoint)
     function_logs.install()

@@ -1,0 +1,81 @@
+"""Properties that a resource type does not have, or lacks, fail the resource, as CloudFormation's registry has it.
+
+https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html. The schemas are those that
+cfn-lint carries; they are asked for names alone, values being each service's own business.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib import resources
+from typing import Any
+
+from ministack.services.cloudformation import stacks
+
+# The types that templates here use, and that MiniStack takes whatever is written for.
+_CHECKED = {
+    "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository", "AWS::CodePipeline::Pipeline", "AWS::Events::Rule",
+    "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::SNS::Topic",
+    "AWS::SSM::Parameter", "AWS::S3::Bucket",
+}
+# These have no handlers in the registry, and say it as older types do.
+_OLDER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
+
+
+def install() -> None:
+    ministack_provision, ministack_update = stacks._provision_resource, stacks._update_resource
+
+    def provision(resource_type: str, logical_id: str, props: dict, stack_name: str) -> Any:
+        check(resource_type, logical_id, props)
+        return ministack_provision(resource_type, logical_id, props, stack_name)
+
+    def update(resource_type: str, physical_id: str, old_props: dict, new_props: dict, stack_name: str,
+               logical_id: str | None = None, old_attrs: dict | None = None) -> Any:
+        check(resource_type, logical_id or physical_id, new_props)
+        return ministack_update(resource_type, physical_id, old_props, new_props, stack_name, logical_id, old_attrs)
+
+    stacks._provision_resource, stacks._update_resource = provision, update
+
+
+def check(resource_type: str, logical_id: str, props: dict[str, Any]) -> None:
+    if resource_type not in _CHECKED:
+        return
+    schema = _schema(resource_type)
+    read_only = {path.rsplit("/", 1)[-1] for path in schema.get("readOnlyProperties", []) if path.count("/") == 2}
+    faults = _faults(props, {**schema, "properties": {
+        name: shape for name, shape in schema["properties"].items() if name not in read_only}}, schema, "#")
+    if not faults:
+        return
+    extraneous = [fault for fault in faults if fault[1] == "extraneous"]
+    if resource_type in _OLDER and extraneous:
+        raise ValueError(f"Encountered unsupported property {extraneous[0][2]}")
+    texts = [f"{path}: extraneous key [{name}] is not permitted" if kind == "extraneous"
+             else f"{path}: required key [{name}] not found" for path, kind, name in faults]
+    raise ValueError(f"Properties validation failed for resource {logical_id} with message:\n[{', '.join(texts)}]")
+
+
+@functools.cache
+def _schema(resource_type: str) -> dict[str, Any]:
+    schemas = resources.files("cfnlint") / "data/schemas"
+    names = json.loads((schemas / "providers/us-east-1.json").read_text())
+    schema: dict[str, Any] = json.loads((schemas / f"resources/{names[resource_type]}.json").read_text())
+    return schema
+
+
+def _faults(value: Any, shape: dict[str, Any], schema: dict[str, Any], path: str) -> list[tuple[str, str, str]]:
+    if "$ref" in shape:
+        shape = functools.reduce(lambda node, key: node[key], shape["$ref"].removeprefix("#/").split("/"), schema)
+    if isinstance(value, list) and isinstance(shape.get("items"), dict):
+        return [fault for index, item in enumerate(value)
+                for fault in _faults(item, shape["items"], schema, f"{path}/{index}")]
+    known = shape.get("properties")
+    if not isinstance(value, dict) or not known:
+        return []
+    found = [(path, "missing", name) for name in shape.get("required", []) if name not in value]
+    for name, inner in value.items():
+        if name in known:
+            found += _faults(inner, known[name], schema, f"{path}/{name}")
+        elif shape.get("additionalProperties") is False and not shape.get("patternProperties"):
+            found.append((path, "extraneous", name))
+    return found
