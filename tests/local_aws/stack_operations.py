@@ -51,6 +51,7 @@ def install() -> None:
     handlers._stack_has_no_updates = _without_policies(handlers._stack_has_no_updates)
     for module in (handlers, changesets):
         module._create_stack_task_in_region = _begin
+        module._resolve_parameters = _in_its_words(module._resolve_parameters)
     for module in (stacks, handlers):
         module._roll_back_operation = _roll_back(module._roll_back_operation)
     stacks._runs_on_worker_thread = _on_a_thread(stacks._runs_on_worker_thread)
@@ -134,6 +135,26 @@ def _without_policies(ministack_compare: Callable[..., bool]) -> Callable[..., b
                                  *more, **named)
 
     return no_updates
+
+
+def _in_its_words(ministack_resolve: Callable[..., dict]) -> Callable[..., dict]:
+    """Parameters that are not the template's, or that it has no value for, are all named."""
+
+    def resolve(template: dict, given: list[dict], previous: dict | None = None) -> dict:
+        declared, keys = template.get("Parameters") or {}, {parameter.get("Key") for parameter in given}
+        unknown = [key for key in keys if key not in declared]
+        if unknown:
+            raise ValueError(f"Parameters: [{', '.join(sorted(map(str, unknown)))}] do not exist in the template")
+        for parameter in given:
+            if parameter.get("UsePreviousValue") and parameter["Key"] not in (previous or {}):
+                raise ValueError(f"Invalid input for parameter key {parameter['Key']}. Cannot specify usePreviousValue "
+                                 "as true for a parameter key not in the previous template")
+        missing = sorted(key for key, definition in declared.items() if key not in keys and "Default" not in definition)
+        if missing:
+            raise ValueError(f"Parameters: [{', '.join(missing)}] must have values")
+        return ministack_resolve(template, given, previous)
+
+    return resolve
 
 
 # Deleting
@@ -309,13 +330,15 @@ def _take_time() -> None:
 
 
 def _wait(stack_name: str, cancelled: str) -> None:
-    """Raises when the stack is being deleted or its update was cancelled; a rollback and a deletion go on."""
+    """Raises when the stack is to be deleted or its update was cancelled; what is in hand at a deletion is made, and
+    goes with the rest. A rollback and a deletion go on."""
     stack = cloudformation._stacks.get(stack_name) or {}
+    if cancelled and stack.get("_deletion_requested"):
+        raise ValueError(cancelled)
     interruption = _interruptions.get(stack.get("StackId", ""))
     if settings.stack_resource_takes_seconds and interruption is not None:
         interruption.wait(settings.stack_resource_takes_seconds)
-    if cancelled and (stack.get("_deletion_requested") or (
-            stack.get("_cancel_requested") and stack.get("StackStatus") == "UPDATE_IN_PROGRESS")):
+    if cancelled and stack.get("_cancel_requested") and stack.get("StackStatus") == "UPDATE_IN_PROGRESS":
         raise ValueError(cancelled)
 
 
