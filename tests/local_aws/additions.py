@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    approval_rules,
     codecommit_api,
     codecommit_resource,
     codepipeline_api,
@@ -36,6 +37,7 @@ def install(endpoint: str) -> None:
     iam_deletion.install()
     secret_versions.install()
     codecommit_api.install()
+    approval_rules.install()
     codecommit_resource.install()
     response_urls.at(endpoint)
     custom_resources.install()

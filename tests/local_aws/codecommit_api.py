@@ -39,7 +39,7 @@ def install() -> None:
 
 async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
     operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-    answer = _OPERATIONS.get(operation)
+    answer = OPERATIONS.get(operation)
     if answer is None:
         return error_response_json("UnknownOperationException", f"{operation} is not part of this local CodeCommit.",
                                    400, content_type=_JSON)
@@ -69,7 +69,7 @@ def create(name: str | None, description: str | None = None, tags: dict[str, str
     return repositories.create(str(name), description, tags, kms_key_id)
 
 
-def _existing(request: dict, key: str = "repositoryName") -> Repository:
+def existing(request: dict, key: str = "repositoryName") -> Repository:
     name = check_name(request.get(key))
     held = repositories.find(name)
     if held is None:
@@ -88,13 +88,14 @@ def _metadata(held: Repository) -> dict[str, Any]:
 
 
 def _create_repository(request: dict) -> dict:
+    _check_tag_keys(request.get("tags") or {})
     held = create(request.get("repositoryName"), request.get("repositoryDescription"), request.get("tags"),
                   request.get("kmsKeyId"))
     return {"repositoryMetadata": _metadata(held)}
 
 
 def _get_repository(request: dict) -> dict:
-    return {"repositoryMetadata": _metadata(_existing(request))}
+    return {"repositoryMetadata": _metadata(existing(request))}
 
 
 def _batch_get_repositories(request: dict) -> dict:
@@ -120,7 +121,7 @@ def _list_repositories(request: dict) -> dict:
 
 
 def _update_repository_name(request: dict) -> dict:
-    held, name = _existing(request, "oldName"), check_name(request.get("newName"))
+    held, name = existing(request, "oldName"), check_name(request.get("newName"))
     if repositories.find(name):
         raise Refused("RepositoryNameExistsException", f"Repository named {name} already exists")
     repositories.rename(held, name)
@@ -128,13 +129,13 @@ def _update_repository_name(request: dict) -> dict:
 
 
 def _update_repository_description(request: dict) -> dict:
-    held = _existing(request)
+    held = existing(request)
     held.description, held.modified = request.get("repositoryDescription"), time.time()
     return {}
 
 
 def _branch_of(request: dict, key: str = "branchName") -> tuple[Repository, str, str]:
-    held, branch = _existing(request), request.get(key)
+    held, branch = existing(request), request.get(key)
     if not branch:
         raise Refused("BranchNameRequiredException", "A branch name is required but was not specified.")
     commit = held.branches().get(branch)
@@ -149,11 +150,11 @@ def _get_branch(request: dict) -> dict:
 
 
 def _list_branches(request: dict) -> dict:
-    return {"branches": sorted(_existing(request).branches())}
+    return {"branches": sorted(existing(request).branches())}
 
 
 def _create_branch(request: dict) -> dict:
-    held, branch, commit = _existing(request), request.get("branchName"), request.get("commitId", "")
+    held, branch, commit = existing(request), request.get("branchName"), request.get("commitId", "")
     if branch in held.branches():
         raise Refused("BranchNameExistsException", f"Branch {branch} already exists")
     _commit(held, commit)
@@ -162,7 +163,7 @@ def _create_branch(request: dict) -> dict:
 
 
 def _delete_branch(request: dict) -> dict:
-    held, branch = _existing(request), request.get("branchName", "")
+    held, branch = existing(request), request.get("branchName", "")
     if branch == held.default_branch:
         raise Refused("DefaultBranchCannotBeDeletedException", f"Cannot delete default branch {branch}")
     commit = held.branches().get(branch)
@@ -189,7 +190,7 @@ def _commit(held: Repository, commit: str) -> str:
 
 def _get_commit(request: dict) -> dict:
     commit = request.get("commitId", "")
-    head, _, message = _commit(_existing(request), commit).partition("\n\n")
+    head, _, message = _commit(existing(request), commit).partition("\n\n")
     fields: dict[str, list[str]] = {}
     for line in head.splitlines():
         key, _, value = line.partition(" ")
@@ -207,14 +208,29 @@ def _get_commit(request: dict) -> dict:
 
 def _by_arn(request: dict) -> Repository:
     arn = request.get("resourceArn") or ""
+    if not arn:
+        raise Refused("ResourceArnRequiredException",
+                      "A valid Amazon Resource Name (ARN) for an AWS CodeCommit resource is required.")
+    if not re.fullmatch(r"arn:aws[\w-]*:codecommit:[a-z0-9-]+:\d{12}:[\w.-]{1,100}", arn):
+        raise Refused("InvalidResourceArnException", "The value for the resource ARN is not valid.")
     held = next((held for held in repositories.every() if held.arn == arn), None)
     if held is None:
         raise Refused("RepositoryDoesNotExistException", f"{arn.rsplit(':', 1)[-1]} does not exist")
     return held
 
 
+def _check_tag_keys(keys: Any) -> None:
+    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_TagResource.html"""
+    if any(str(key).lower().startswith("aws:") for key in keys):
+        raise Refused("InvalidSystemTagUsageException",
+                      "The specified tag is not valid. Key names cannot be prefixed with aws:.")
+
+
 def _tag_resource(request: dict) -> dict:
     held = _by_arn(request)
+    if not request.get("tags"):
+        raise Refused("TagsMapRequiredException", "A map of tags is required.")
+    _check_tag_keys(request["tags"])
     tags = {**held.tags, **request.get("tags", {})}
     if len(tags) > 50:
         raise Refused("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
@@ -224,6 +240,9 @@ def _tag_resource(request: dict) -> dict:
 
 def _untag_resource(request: dict) -> dict:
     held = _by_arn(request)
+    if not request.get("tagKeys"):
+        raise Refused("TagKeysListRequiredException", "A list of tag keys is required.")
+    _check_tag_keys(request["tagKeys"])
     held.tags = {key: value for key, value in held.tags.items() if key not in request.get("tagKeys", [])}
     return {}
 
@@ -232,7 +251,7 @@ def _list_tags(request: dict) -> dict:
     return {"tags": dict(_by_arn(request).tags)}
 
 
-_OPERATIONS: dict[str, Callable[[dict], dict]] = {
+OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateRepository": _create_repository, "GetRepository": _get_repository,
     "BatchGetRepositories": _batch_get_repositories, "DeleteRepository": _delete_repository,
     "ListRepositories": _list_repositories, "UpdateRepositoryName": _update_repository_name,
