@@ -48,7 +48,7 @@ class Abandoned(Exception):
     """The execution was stopped, and does not wait for its actions."""
 
 
-def client(service: str, region: str, key: dict[str, str]) -> Any:
+def client(service: str, region: str, key: dict[str, Any]) -> Any:
     with _sdk_lock:
         return _sdk.client(
             service, endpoint_url=_endpoint, region_name=region, aws_access_key_id=key["AccessKeyId"],
