@@ -12,6 +12,7 @@ from . import (
     enforcement,
     event_targets,
     function_environment,
+    function_lineage,
     function_logs,
     iam_deletion,
     native_resources,
@@ -54,4 +55,5 @@ def install(endpoint: str) -> None:
     codepipeline_resource.install()
     pipeline_target.install()
     function_environment.install(endpoint)
+    function_lineage.install()
     function_logs.install()

@@ -36,8 +36,11 @@ class Template:
     user: str
     template_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created: float = field(default_factory=time.time)
-    modified: float = field(default_factory=time.time)
+    modified: float = 0.0
     associated: set[str] = field(default_factory=set)  # ids of repositories
+
+    def __post_init__(self) -> None:
+        self.modified = self.created
 
     @property
     def digest(self) -> str:

@@ -18,6 +18,7 @@ from . import decisions, repositories
 from .settings import settings
 
 _JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline"}
+_NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", *_JSON_SERVICES}
 
 
 @dataclass
@@ -263,7 +264,7 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
 def _denied_response(service: str, action: str, principal_arn: str, request_id: str, **how: Any) -> tuple:
     """AWS names the resource, and its JSON services answer 400; MiniStack leaves it out and answers 403."""
     denied = _request.get().denied
-    if denied and not how.get("error_code") and not how.get("message") and service in {"iam", "cloudformation", *_JSON_SERVICES}:
+    if denied and not how.get("error_code") and not how.get("message") and service in _NAME_THE_RESOURCE:
         action, resource = denied
         how["message"] = iam_actions.identity_denial_message(
             action, principal_arn, resource, bool(how.get("explicit_deny")))
