@@ -141,6 +141,24 @@ def test_a_name_that_is_scheduled_for_deletion_refuses_everything_but_the_look_a
     assert refusal(secrets.get_secret_value, SecretId=name)[0] == "InvalidRequestException"
 
 
+def test_a_secret_without_a_value_that_is_scheduled_for_deletion_keeps_its_tags_and_is_restored(secrets: Any,
+                                                                                              name: str) -> None:
+    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html (DeletedDate),
+    # API_RestoreSecret.html
+    tags = [{"Key": "k", "Value": "v"}]
+    secrets.create_secret(Name=name, Tags=tags)
+    due = secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)["DeletionDate"]
+    shown = secrets.describe_secret(SecretId=name)
+    assert (shown["Tags"], shown["DeletedDate"]) == (tags, due)
+    for call, arguments in ((secrets.tag_resource, {"Tags": tags}), (secrets.untag_resource, {"TagKeys": ["k"]}),
+                            (secrets.delete_secret, {"RecoveryWindowInDays": 7})):
+        assert refusal(call, SecretId=name, **arguments)[:2] == ("InvalidRequestException", 400)
+    secrets.restore_secret(SecretId=name)
+    shown = secrets.describe_secret(SecretId=name)
+    assert (shown["Tags"], "DeletedDate" in shown) == (tags, False)
+    secrets.tag_resource(SecretId=name, Tags=tags)
+
+
 def test_tags_are_added_changed_and_taken_away(secrets: Any, name: str) -> None:
     secrets.create_secret(Name=name, Tags=[{"Key": "a", "Value": ""}])
     secrets.tag_resource(SecretId=name, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
