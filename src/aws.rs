@@ -30,8 +30,14 @@ pub struct Aws {
     pub iam: aws_sdk_iam::Client,
     /// Secrets Manager: where the password lives.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// CodeCommit: the addresses of repositories.
+    /// CodeCommit: repositories, their branches and approval rules.
     pub codecommit: aws_sdk_codecommit::Client,
+    /// CloudFormation: the child stacks behind pipelines.
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    /// CodePipeline: the executions that a branch's first push starts.
+    pub codepipeline: aws_sdk_codepipeline::Client,
+    /// Lambda: this function itself, which goes on in another invocation.
+    pub lambda: aws_sdk_lambda::Client,
 }
 
 impl Aws {
@@ -57,15 +63,22 @@ impl Aws {
                 .token_bucket(TokenBucket::unlimited())
                 .build()
         };
-        let iam = aws_sdk_iam::config::Builder::from(&config).retry_partition(partition());
-        let secrets =
-            aws_sdk_secretsmanager::config::Builder::from(&config).retry_partition(partition());
-        let codecommit =
-            aws_sdk_codecommit::config::Builder::from(&config).retry_partition(partition());
+        macro_rules! client {
+            ($service:ident) => {
+                $service::Client::from_conf(
+                    $service::config::Builder::from(&config)
+                        .retry_partition(partition())
+                        .build(),
+                )
+            };
+        }
         Aws {
-            iam: aws_sdk_iam::Client::from_conf(iam.build()),
-            secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
-            codecommit: aws_sdk_codecommit::Client::from_conf(codecommit.build()),
+            iam: client!(aws_sdk_iam),
+            secrets: client!(aws_sdk_secretsmanager),
+            codecommit: client!(aws_sdk_codecommit),
+            cloudformation: client!(aws_sdk_cloudformation),
+            codepipeline: client!(aws_sdk_codepipeline),
+            lambda: client!(aws_sdk_lambda),
         }
     }
 }
@@ -134,6 +147,12 @@ impl CallError {
     pub fn is_denied(&self) -> bool {
         let code = self.code.as_deref();
         matches!(code, Some("AccessDenied" | "AccessDeniedException"))
+    }
+
+    /// Whether CloudFormation refused what it was asked in the state that things are in: most of
+    /// its refusals have no other type.
+    pub fn is_invalid(&self) -> bool {
+        self.code.as_deref() == Some("ValidationError")
     }
 
     /// Whether the service said for certain that it did nothing because it is busy.

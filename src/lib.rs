@@ -2,7 +2,11 @@
 //!
 //! - [`provider`]: one event in, one answer out
 //! - [`cfn`]: the custom-resource protocol, knowing nothing of what is provided
+//! - [`continuation`]: one request over several invocations
 //! - [`mirror_credential`] makes and unmakes a `Custom::MirrorCredential`
+//! - [`gitops_pipeline`] makes and unmakes a `Custom::GitOpsPipeline`
+//! - [`records`]: what both write down in AWS
+//! - [`tags`]: tags that a template asks for
 //! - [`aws`]: the AWS clients, and their errors in words
 //! - [`git`]: whether a login can push
 //! - [`http`]: the one way out
@@ -11,9 +15,13 @@
 
 pub mod aws;
 pub mod cfn;
+pub mod continuation;
 pub mod git;
+pub mod gitops_pipeline;
 pub mod http;
 pub mod logging;
 pub mod mirror_credential;
 pub mod provider;
+pub mod records;
 pub mod secret;
+pub mod tags;

@@ -23,6 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let invocation = Invocation {
             deadline: event.context.deadline(),
             request_id: event.context.request_id,
+            function_arn: event.context.invoked_function_arn,
         };
         let answer = provider.answer(event.payload.get(), &invocation).await?;
         Ok::<Value, lambda_runtime::Error>(answer)

@@ -5,12 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::cfn::{
     self, Answered, Clock, Failure, Outcome, Progress, Request, RequestType, Resource, Undelivered,
 };
+use crate::continuation::{self, Position};
+use crate::gitops_pipeline::GitOpsPipeline;
+use crate::gitops_pipeline::first_push::{FirstPush, NotStarted, Started};
 use crate::http::Http;
 use crate::mirror_credential::MirrorCredential;
 
@@ -19,13 +22,16 @@ const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);
 
 /// The answer to an event that is none of those which the function knows.
 const UNKNOWN_EVENT: &str = "this event is none that the function answers: a CloudFormation \
-    custom-resource request has `RequestType` and `ResponseURL`. (A Secrets Manager rotation step \
-    (`Step`, `SecretId`, `ClientRequestToken`), a CodeCommit branch's first push, the scheduled \
-    health check and the continuation of a long pipeline request are reserved and not answered \
-    by this version.)";
+    custom-resource request (`RequestType`, `ResponseURL`), its own continuation of a long one \
+    (`Continuation`, `Event`), or a CodeCommit branch's first push (`source`, `detail`). (A Secrets \
+    Manager rotation step (`Step`, `SecretId`, `ClientRequestToken`) and the scheduled health check \
+    are reserved and not answered by this version.)";
+
+/// Kept back of the time for a first push, so that running out of it is told.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// Why an event has no answer. Lambda delivers an asynchronous event twice more after an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It is of no kind that the function knows.
     #[error("{UNKNOWN_EVENT}")]
@@ -33,6 +39,12 @@ pub enum Error {
     /// The answer was made and could not be brought to CloudFormation.
     #[error("answering CloudFormation: {0}")]
     Undelivered(#[from] Undelivered),
+    /// A branch has its first push, and its pipeline could not be made.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
+    /// There was no time left to make a branch's pipeline.
+    #[error("telling a stack of its branch's first push: no time was left")]
+    OutOfTime,
 }
 
 /// What surrounds one event.
@@ -42,6 +54,8 @@ pub struct Invocation {
     pub request_id: String,
     /// Lambda ends the process then.
     pub deadline: SystemTime,
+    /// The function itself, which goes on in another invocation when this one is too short.
+    pub function_arn: String,
 }
 
 /// Everything that answering an event takes.
@@ -49,7 +63,9 @@ pub struct Invocation {
 pub struct Provider {
     http: Http,
     clock: Clock,
+    aws: Aws,
     mirror_credential: Arc<MirrorCredential>,
+    gitops_pipeline: Arc<GitOpsPipeline>,
 }
 
 impl Provider {
@@ -58,8 +74,11 @@ impl Provider {
     pub fn new(config: &SdkConfig, connector: SharedHttpConnector, clock: Clock) -> Self {
         let http = Http::new(connector);
         let aws = Aws::new(config, &http);
+        let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
         Provider {
-            mirror_credential: Arc::new(MirrorCredential::new(aws, http.clone(), clock.clone())),
+            mirror_credential: Arc::new(mirror_credential),
+            gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
+            aws,
             http,
             clock,
         }
@@ -72,8 +91,17 @@ impl Provider {
     /// When the event is of no known kind, or its answer could not be delivered and Lambda should
     /// try again.
     pub async fn answer(&self, event: &str, invocation: &Invocation) -> Result<Value, Error> {
+        let (event, position) = continuation::read(event);
         let Some(request) = Request::find(event, self.clock.now()) else {
-            return Err(Error::UnknownEvent);
+            return match FirstPush::find(event) {
+                Some(push) => self.start(&push, invocation).await,
+                None => Err(Error::UnknownEvent),
+            };
+        };
+        let around = Around {
+            event,
+            position,
+            invocation,
         };
         tracing::info!(
             lambda_request = invocation.request_id,
@@ -83,26 +111,35 @@ impl Provider {
             request_type = request.request_type.map(RequestType::name),
             resource_type = request.resource_type,
             id = request.physical_resource_id,
+            hop = position.hop,
             "request"
         );
         let answered = match request.resource_type.as_str() {
             "Custom::MirrorCredential" => {
                 let resource = Arc::clone(&self.mirror_credential);
-                self.answer_for(resource, request, invocation).await
+                self.answer_for(resource, request, &around).await
+            }
+            "Custom::GitOpsPipeline" => {
+                let resource = Arc::clone(&self.gitops_pipeline);
+                self.answer_for(resource, request, &around).await
             }
             _ => {
-                self.answer_for(Arc::new(UnknownType), request, invocation)
+                self.answer_for(Arc::new(UnknownType), request, &around)
                     .await
             }
         };
-        match answered.delivery {
-            // Another delivery could succeed: let Lambda try it.
-            Err(error @ Undelivered::OutOfTime) => Err(error.into()),
-            // It arrived; or it never will, and another delivery could change nothing about that.
-            Ok(())
-            | Err(Undelivered::Rejected(_) | Undelivered::Expired | Undelivered::Unusable) => {
-                Ok(answered.body)
+        match answered {
+            Answered::HandedOver => {
+                let hop = position.hop + 1;
+                Ok(json!({"Continuation": Position { hop }}))
             }
+            // Another delivery could succeed: let Lambda try it.
+            Answered::Put {
+                delivery: Err(error @ Undelivered::OutOfTime),
+                ..
+            } => Err(error.into()),
+            // It arrived; or it never will, and another delivery could change nothing about that.
+            Answered::Put { body, .. } => Ok(body),
         }
     }
 
@@ -110,18 +147,61 @@ impl Provider {
         &self,
         resource: Arc<R>,
         request: Request,
-        invocation: &Invocation,
+        around: &Around<'_>,
     ) -> Answered {
         let put = |url, body| self.http.put(url, body);
+        let Around {
+            event,
+            position,
+            invocation,
+        } = around;
+        let hand_over =
+            || continuation::hand_over(&self.aws, &invocation.function_arn, event, *position);
+        let ends = self.ends(invocation);
+        cfn::answer(resource, request, ends, &self.clock, put, hand_over).await
+    }
+
+    /// Makes the pipeline of a branch that has been pushed for the first time.
+    async fn start(&self, push: &FirstPush, invocation: &Invocation) -> Result<Value, Error> {
+        let (stack, branch) = (push.stack_name(), push.branch());
+        tracing::info!(
+            lambda_request = invocation.request_id,
+            stack,
+            branch,
+            "first push"
+        );
+        let time = self.clock.until(self.ends(invocation));
+        let work = Box::pin(self.gitops_pipeline.start(push));
+        let started = tokio::time::timeout(time.saturating_sub(MARGIN), work).await;
+        match started.map_err(|_| Error::OutOfTime)?? {
+            Started::Pipeline { name, by_hand } => {
+                tracing::info!(pipeline = name, by_hand, "has it");
+                Ok(json!({"PipelineName": name}))
+            }
+            Started::Nothing { because } => {
+                tracing::warn!(because, "nothing to start");
+                Ok(json!({"Ignored": because}))
+            }
+        }
+    }
+
+    fn ends(&self, invocation: &Invocation) -> SystemTime {
         let now = self.clock.now();
         // A deadline that has passed is none: `cargo lambda` sends a constant from 1970.
-        let ends = if invocation.deadline > now {
+        if invocation.deadline > now {
             invocation.deadline
         } else {
             now + UNKNOWN_DEADLINE
-        };
-        cfn::answer(resource, request, ends, &self.clock, put).await
+        }
     }
+}
+
+/// One event and where it stands.
+struct Around<'a> {
+    /// As it came from CloudFormation.
+    event: &'a str,
+    position: Position,
+    invocation: &'a Invocation,
 }
 
 /// A resource type that this function does not back.
@@ -145,7 +225,8 @@ impl Resource for UnknownType {
         }
         let shown: String = request.resource_type.chars().take(128).collect();
         Err(Failure(format!(
-            "ResourceType: {shown} is not backed by this function; it backs Custom::MirrorCredential"
+            "ResourceType: {shown} is not backed by this function; it backs \
+             Custom::MirrorCredential and Custom::GitOpsPipeline"
         )))
     }
 }

@@ -61,6 +61,10 @@ impl Progress {
 
 /// A resource type that is made and unmade through requests.
 pub trait Resource: Send + Sync + 'static {
+    /// Whether work that is cut off by the end of its invocation can be gone on with by another
+    /// one, which is given the same request. Without it the request fails then.
+    const GOES_ON: bool = false;
+
     /// The id that `request` will have, or would have had: known before anything is done, never
     /// empty, at most 1 KB, and the same for every delivery of the request.
     fn physical_id(&self, request: &Request) -> String;
@@ -73,34 +77,67 @@ pub trait Resource: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Outcome, Failure>> + Send;
 }
 
-/// The answer and what became of it.
+/// What became of a request.
 #[derive(Clone, Debug)]
-pub struct Answered {
-    /// The JSON that was put at the request's address.
-    pub body: Value,
-    /// Whether it arrived.
-    pub delivery: Result<(), Undelivered>,
+pub enum Answered {
+    /// It was answered.
+    Put {
+        /// The JSON that was put at the request's address.
+        body: Value,
+        /// Whether it arrived.
+        delivery: Result<(), Undelivered>,
+    },
+    /// Another invocation goes on with it, and will answer.
+    HandedOver,
 }
+
+/// The request could not be handed over to another invocation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("handing the request over to another invocation: {0}")]
+pub struct NotHandedOver(pub String);
 
 /// Answers `request` before its time is over: the earliest of `invocation_ends`, its
 /// `ServiceTimeout` and the expiry of its address.
 ///
 /// The handler runs in a task of its own. Its panic or its hanging becomes a FAILED, and a
 /// handler that blocks its thread does not block this one (on a runtime with a second thread).
-pub async fn answer<R, P, F>(
+///
+/// `hand_over` sends the same request to another invocation. It is called when this one ends
+/// before the request does, and the resource goes on.
+pub async fn answer<R, P, F, H, G>(
     resource: Arc<R>,
     request: Request,
     invocation_ends: SystemTime,
     clock: &Clock,
     put: P,
+    hand_over: H,
 ) -> Answered
 where
     R: Resource,
     P: Fn(String, String) -> F,
     F: Future<Output = Result<u16, NotPut>>,
+    H: FnOnce() -> G,
+    G: Future<Output = Result<(), NotHandedOver>>,
 {
     let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
-    let result = result(&resource, &request, &deadlines, clock).await;
+    let result = match result(&resource, &request, &deadlines, clock).await {
+        Worked::Done(result) => result,
+        Worked::CutOff(doing) => {
+            // What is left after that is for the answer that it failed.
+            let limit = clock.until(deadlines.answer_until) / 2;
+            let handed_over = match tokio::time::timeout(limit, hand_over()).await {
+                Ok(handed_over) => handed_over,
+                Err(_) => Err(NotHandedOver("no answer in time".to_owned())),
+            };
+            match handed_over {
+                Ok(()) => {
+                    tracing::info!(doing, "handed over to another invocation");
+                    return Answered::HandedOver;
+                }
+                Err(error) => Err(Failure(format!("{doing}: {error}"))),
+            }
+        }
+    };
     let response = match result {
         Ok(outcome) => Response {
             status: Status::Success,
@@ -134,7 +171,14 @@ where
         tracing::error!(%error, "the answer did not arrive");
     }
     let body = serde_json::from_str(&body).unwrap_or_default();
-    Answered { body, delivery }
+    Answered::Put { body, delivery }
+}
+
+/// What became of the work in this invocation.
+enum Worked {
+    Done(Result<Outcome, Failure>),
+    /// The invocation is over, the request is not. What was being done.
+    CutOff(String),
 }
 
 async fn result<R: Resource>(
@@ -142,34 +186,37 @@ async fn result<R: Resource>(
     request: &Request,
     deadlines: &Deadlines,
     clock: &Clock,
-) -> Result<Outcome, Failure> {
+) -> Worked {
+    let failed = |what: String| Worked::Done(Err(Failure(what)));
     let Some(request_type) = request.request_type else {
-        let what = "RequestType: must be Create, Update or Delete";
-        return Err(Failure(what.to_owned()));
+        return failed("RequestType: must be Create, Update or Delete".to_owned());
     };
     if deadlines.gave_up && request_type != RequestType::Delete {
         // What CloudFormation no longer waits for, it will not clean up either. A Delete removes
         // things, which stays right.
         let what = "CloudFormation no longer waits for this request; nothing was done";
-        return Err(Failure(what.to_owned()));
+        return failed(what.to_owned());
     }
     let progress = Progress::new(deadlines.work_until);
     let work = Arc::clone(resource).handle(request.clone(), progress.clone());
     let mut task = tokio::spawn(work);
     let time = clock.until(deadlines.work_until);
     match tokio::time::timeout(time, &mut task).await {
-        Ok(Ok(result)) => result,
+        Ok(Ok(result)) => Worked::Done(result),
         // The panic's text is left out: it may hold anything.
-        Ok(Err(_)) => Err(Failure(format!(
+        Ok(Err(_)) => failed(format!(
             "{}: internal error, see the function's log",
             progress.last()
-        ))),
+        )),
         Err(_) => {
             task.abort();
-            Err(Failure(format!(
+            if R::GOES_ON && deadlines.outlives_invocation {
+                return Worked::CutOff(progress.last());
+            }
+            failed(format!(
                 "{}: no time was left; the request may be sent again",
                 progress.last()
-            )))
+            ))
         }
     }
 }
@@ -188,6 +235,8 @@ mod tests {
     }
 
     impl Resource for Behaviour {
+        const GOES_ON: bool = true;
+
         fn physical_id(&self, _: &Request) -> String {
             "the-id".to_owned()
         }
@@ -210,6 +259,11 @@ mod tests {
         }
     }
 
+    /// Nobody else would go on with it.
+    async fn alone() -> Result<(), NotHandedOver> {
+        Err(NotHandedOver("nobody is there".to_owned()))
+    }
+
     async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
         let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300));
         let event = format!(
@@ -224,11 +278,18 @@ mod tests {
             async { Ok(200) }
         };
         let ends = started + Duration::from_secs(900);
-        let answered = answer(Arc::new(behaviour), request, ends, &clock, put).await;
-        assert_eq!(answered.delivery, Ok(()));
+        let answered = answer(Arc::new(behaviour), request, ends, &clock, put, alone).await;
         let took = clock.now().duration_since(started).expect("forwards");
         let puts = *puts.lock().expect("puts");
-        (answered.body, puts, took)
+        (delivered(answered), puts, took)
+    }
+
+    fn delivered(answered: Answered) -> Value {
+        let Answered::Put { body, delivery } = answered else {
+            panic!("nobody can have gone on with it");
+        };
+        assert_eq!(delivery, Ok(()));
+        body
     }
 
     #[tokio::test(start_paused = true)]
@@ -277,7 +338,34 @@ mod tests {
         let request = Request::find(event, clock.now()).expect("a request");
         let put = |_, _| async { Ok(200) };
         let ends = clock.now() + Duration::from_secs(900);
-        let answered = answer(Arc::new(Behaviour::Succeed), request, ends, &clock, put).await;
-        assert_eq!(answered.body["Status"], "FAILED");
+        let behaviour = Arc::new(Behaviour::Succeed);
+        let answered = answer(behaviour, request, ends, &clock, put, alone).await;
+        assert_eq!(delivered(answered)["Status"], "FAILED");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_outlives_its_invocation_is_handed_over_and_not_answered() {
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300));
+        let event =
+            r#"{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create"}"#;
+        let request = Request::find(event, clock.now()).expect("a request");
+        let put = |_, _| async { panic!("the next invocation answers") };
+        let ends = clock.now() + Duration::from_secs(900);
+        let hand_over = || async { Ok(()) };
+        let behaviour = Arc::new(Behaviour::Hang);
+        let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+        assert!(matches!(answered, Answered::HandedOver));
+        assert!(clock.now() < ends);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_handed_over_fails_in_time() {
+        let (body, puts, took) = answered(Behaviour::Hang, "").await;
+        assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
+        assert_eq!(
+            body["Reason"],
+            "testing the protocol: handing the request over to another invocation: nobody is there"
+        );
+        assert!(took < Duration::from_secs(900));
     }
 }

@@ -22,6 +22,8 @@ pub struct Deadlines {
     pub gave_up: bool,
     /// Nothing can be delivered to the address any more.
     pub expired: bool,
+    /// The invocation ends before the request does: another one could go on with it.
+    pub outlives_invocation: bool,
 }
 
 impl Deadlines {
@@ -44,6 +46,7 @@ impl Deadlines {
         if !is_expired {
             end = end.min(expires);
         }
+        let outlives_invocation = end == invocation_ends && !is_expired;
         let remaining = end.duration_since(now).unwrap_or_default();
         // An eighth of a short time is kept for delivery, and no more than a minute of a long one:
         // enough to try again when the response bucket is slow.
@@ -54,6 +57,7 @@ impl Deadlines {
             answer_until: end - margin,
             gave_up,
             expired: is_expired,
+            outlives_invocation,
         }
     }
 }

@@ -13,10 +13,10 @@ mod properties;
 mod request;
 mod response;
 
-pub use answer::{Answered, Failure, Outcome, Progress, Resource, answer};
+pub use answer::{Answered, Failure, NotHandedOver, Outcome, Progress, Resource, answer};
 pub use clock::Clock;
 pub use deadline::Deadlines;
 pub use delivery::{NotPut, Undelivered};
-pub use properties::{Fault, Faults, Members};
+pub use properties::{Fault, Faults, Form, Members};
 pub use request::{Request, RequestType, ResponseUrl};
 pub use response::{MAX_BODY_BYTES, Response, Status};

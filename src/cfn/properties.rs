@@ -2,7 +2,9 @@
 //!
 //! `serde` stops at the first fault. A person who deploys a template wants them all at once.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
@@ -37,6 +39,15 @@ impl Faults {
             what: what.into(),
         });
     }
+}
+
+/// A form that text can have, and how a person is told of it.
+#[derive(Clone, Copy)]
+pub struct Form {
+    /// Whether text has it.
+    pub fits: fn(&str) -> bool,
+    /// "must be …"
+    pub must_be: &'static str,
 }
 
 /// The members of one JSON object, each asked for by name; what nobody asked for is unknown.
@@ -109,6 +120,85 @@ impl<'a> Members<'a> {
                 }
             },
         }
+    }
+
+    /// A member that is text of a form.
+    pub fn text(&mut self, name: &'static str, form: &Form, faults: &mut Faults) -> Option<String> {
+        let text = self.string(name, faults)?;
+        if (form.fits)(&text) {
+            return Some(text);
+        }
+        faults.note(self.path_of(name), form.must_be);
+        None
+    }
+
+    /// A member that is one of some words, and what that one means.
+    pub fn one_of<T: Copy>(
+        &mut self,
+        name: &'static str,
+        words: &[(&str, T)],
+        faults: &mut Faults,
+    ) -> Option<T> {
+        let text = self.string(name, faults)?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let known = known.join(", ");
+            faults.note(self.path_of(name), format!("must be one of {known}"));
+        }
+        found.map(|(_, meaning)| *meaning)
+    }
+
+    /// A member that is a whole number.
+    pub fn number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        default: u32,
+        faults: &mut Faults,
+    ) -> u32 {
+        let Some(value) = self.value(name) else {
+            return default;
+        };
+        let number = as_text(value).and_then(|text| text.parse().ok());
+        if let Some(number) = number.filter(|number| range.contains(number)) {
+            return number;
+        }
+        let (least, most) = (range.start(), range.end());
+        faults.note(
+            self.path_of(name),
+            format!("must be a whole number from {least} to {most}"),
+        );
+        default
+    }
+
+    /// A member that is an object of its own.
+    pub fn object(&mut self, name: &'static str, faults: &mut Faults) -> Option<Members<'a>> {
+        let value = self.value(name)?;
+        Some(Members::of(value, &self.path_of(name), faults))
+    }
+
+    /// A member whose own members have names that the template chooses, and are text.
+    pub fn map(
+        &mut self,
+        name: &'static str,
+        faults: &mut Faults,
+    ) -> Option<BTreeMap<String, String>> {
+        let path = self.path_of(name);
+        let Some(members) = self.value(name)?.as_object() else {
+            faults.note(path, "must be an object");
+            return None;
+        };
+        let mut map = BTreeMap::new();
+        for (key, value) in members {
+            if let Some(text) = as_text(value) {
+                map.insert(key.clone(), text);
+            } else {
+                let shown: String = key.chars().take(64).collect();
+                faults.note(format!("{path}.{shown}"), "must be a string");
+            }
+        }
+        Some(map)
     }
 
     /// The elements of a list, each with its path; none when it is not there.
@@ -195,5 +285,35 @@ mod tests {
         assert_eq!(members.string("D", &mut faults).as_deref(), Some("7"));
         members.finish(&mut faults);
         assert_eq!(faults, Faults::default());
+    }
+
+    #[test]
+    fn numbers_words_and_forms_are_held_against_what_is_possible() {
+        let value = json!({"N": "7", "Big": 11, "Part": 1.5, "Word": "b", "Other": "d", "Form": "x",
+            "Map": {"a": 1, "b": {}}, "Object": {"In": true}});
+        let mut faults = Faults::default();
+        let mut members = Members::of(&value, "", &mut faults);
+        assert_eq!(members.number("N", 1..=10, 3, &mut faults), 7);
+        assert_eq!(members.number("Absent", 1..=10, 3, &mut faults), 3);
+        members.number("Big", 1..=10, 3, &mut faults);
+        members.number("Part", 1..=10, 3, &mut faults);
+        let words = [("a", 1), ("b", 2)];
+        assert_eq!(members.one_of("Word", &words, &mut faults), Some(2));
+        assert_eq!(members.one_of("Other", &words, &mut faults), None);
+        let form = Form {
+            fits: |text| text == "y",
+            must_be: "must be y",
+        };
+        assert_eq!(members.text("Form", &form, &mut faults), None);
+        let map = members.map("Map", &mut faults).expect("a map");
+        assert_eq!(map["a"], "1");
+        let object = members.object("Object", &mut faults).expect("an object");
+        object.finish(&mut faults);
+        assert_eq!(
+            faults.to_string(),
+            "Big: must be a whole number from 1 to 10; Part: must be a whole number from 1 to 10; \
+             Other: must be one of a, b; Form: must be y; Map.b: must be a string; \
+             Object.In: is not a property"
+        );
     }
 }

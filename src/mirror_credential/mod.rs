@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::aws::{Aws, CallError};
 use crate::cfn::{Clock, Failure, Outcome, Progress, Request, RequestType, Resource};
 use crate::http::Http;
+use crate::tags;
 use make_so::{Delivery, Made};
 use plan::Me;
 use properties::Desired;
@@ -208,6 +209,6 @@ fn outcome(desired: &Desired, made: &Made) -> Outcome {
 fn tag_keys(properties: &Value) -> Vec<String> {
     let tags = properties["Tags"].as_array().into_iter().flatten();
     tags.filter_map(|tag| Some(tag["Key"].as_str()?.to_owned()))
-        .filter(|key| !key.starts_with(properties::OWN_TAGS))
+        .filter(|key| !key.starts_with(tags::OWN))
         .collect()
 }

@@ -163,7 +163,7 @@ impl Secret {
             kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
             tags: all_tags
                 .iter()
-                .filter(|(key, _)| !key.starts_with(super::properties::OWN_TAGS))
+                .filter(|(key, _)| !key.starts_with(crate::tags::OWN))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
             last_changed: output

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cfn::{Faults, Members};
+use crate::tags;
 
 /// What to do with CodeCommit credentials of the user that this resource did not issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +36,6 @@ pub struct Desired {
     /// On the secret, beside our own.
     pub tags: BTreeMap<String, String>,
 }
-
-/// Tags that start so are kept for this resource's own records.
-pub const OWN_TAGS: &str = "cfn-gitops:";
-
-/// Secrets Manager takes 50 tags; the rest are our records'.
-const MOST_TAGS: usize = 40;
 
 /// Decodes the properties, or names everything that is wrong with them.
 ///
@@ -91,7 +86,7 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     };
     let rotation_serial = members.string("RotationSerial", &mut faults);
     let url_safe_password = members.boolean("UrlSafePassword", true, &mut faults);
-    let tags = decode_tags(&mut members, &mut faults);
+    let tags = tags::decode(&mut members, &mut faults);
     for later in ["GitLab", "Mirrors"] {
         if members.value(later).is_some() {
             faults.note(later, "is not available in this version");
@@ -112,43 +107,6 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
         }),
         _ => Err(faults),
     }
-}
-
-fn decode_tags(members: &mut Members<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
-    let mut tags = BTreeMap::new();
-    let list = members.list("Tags", faults);
-    if list.len() > MOST_TAGS {
-        faults.note("Tags", format!("must be at most {MOST_TAGS}"));
-    }
-    for (path, element) in list {
-        let mut tag = Members::of(element, &path, faults);
-        let key = tag.required_string("Key", faults);
-        let value = tag.required_string("Value", faults);
-        tag.finish(faults);
-        let (Some(key), Some(value)) = (key, value) else {
-            continue;
-        };
-        let lower = key.to_ascii_lowercase();
-        if lower.starts_with("aws:") || lower.starts_with(OWN_TAGS) {
-            faults.note(
-                format!("{path}.Key"),
-                "must not start with aws: or cfn-gitops:",
-            );
-        } else if !is_tag_text(&key, 1, 128) {
-            faults.note(
-                format!("{path}.Key"),
-                "must be 1 to 128 letters, digits, spaces and `_.:/=+-@`",
-            );
-        } else if !is_tag_text(&value, 0, 256) {
-            faults.note(
-                format!("{path}.Value"),
-                "must be at most 256 letters, digits, spaces and `_.:/=+-@`",
-            );
-        } else if tags.insert(key, value).is_some() {
-            faults.note(format!("{path}.Key"), "is given twice");
-        }
-    }
-    tags
 }
 
 /// Where the login of `user_name` lives unless the template says otherwise.
@@ -200,14 +158,6 @@ fn is_made_of(text: &str, least: usize, most: usize, others: &str) -> bool {
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
-}
-
-fn is_tag_text(text: &str, least: usize, most: usize) -> bool {
-    let length = text.chars().count();
-    (least..=most).contains(&length)
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
 }
 
 #[cfg(test)]

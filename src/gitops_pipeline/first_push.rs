@@ -1,0 +1,350 @@
+//! A branch's first push: there is something to run now, so the pipeline is made.
+
+use serde::Deserialize;
+
+use super::child_stack::{self, ChildStack};
+use super::names::{Names, Place};
+use super::operations::{self, Begin};
+use super::patience::Patience;
+use super::{GitOpsPipeline, repository, template, token};
+use crate::aws::{Aws, CallError};
+
+/// A push of a branch that a child stack waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstPush {
+    /// The child stack that waits; `None`: the one that made the repository.
+    told: Option<String>,
+    repository_name: String,
+    branch: String,
+    commit: String,
+}
+
+/// The event, as the rule of a child stack without a pipeline sends it, or as EventBridge does.
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "StackName")]
+    stack_name: Option<String>,
+    source: String,
+    detail: Detail,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    event: String,
+    repository_name: String,
+    reference_type: String,
+    reference_name: String,
+    commit_id: String,
+}
+
+/// What became of the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// The pipeline is there and has the commit, or a later one.
+    Pipeline {
+        /// Its name.
+        name: String,
+        /// Whether an execution had to be started beside the pipeline's own first one.
+        by_hand: bool,
+    },
+    /// No stack of this function's waits for it.
+    Nothing {
+        /// Why not.
+        because: String,
+    },
+}
+
+/// Why the pipeline could not be made. Lambda delivers the event again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("telling stack {stack_name} of its branch's first push: {cause}")]
+pub struct NotStarted {
+    stack_name: String,
+    cause: String,
+}
+
+impl FirstPush {
+    /// Reads the event, or `None` when it is something else: of another service, or about a tag
+    /// or a deletion.
+    pub fn find(event: &str) -> Option<Self> {
+        let Event {
+            stack_name,
+            source,
+            detail,
+        } = serde_json::from_str(event).ok()?;
+        let is_push = source == "aws.codecommit"
+            && matches!(
+                detail.event.as_str(),
+                "referenceCreated" | "referenceUpdated"
+            )
+            && detail.reference_type == "branch";
+        is_push.then_some(FirstPush {
+            told: stack_name,
+            repository_name: detail.repository_name,
+            branch: detail.reference_name,
+            commit: detail.commit_id,
+        })
+    }
+
+    /// The branch, for the log.
+    pub fn branch(&self) -> &str {
+        &self.branch
+    }
+
+    /// The child stack that waits for it.
+    pub fn stack_name(&self) -> Option<String> {
+        let names = match &self.told {
+            Some(name) => Names::of_stack(name),
+            None => Names::of_repository(&self.repository_name),
+        };
+        names.map(|names| names.stack())
+    }
+}
+
+impl GitOpsPipeline {
+    /// Makes the pipeline that waits for `push`, and sees to it that it runs with what was pushed.
+    ///
+    /// # Errors
+    /// When the stack could not be changed, or AWS did not answer.
+    pub async fn start(&self, push: &FirstPush) -> Result<Started, NotStarted> {
+        let Some(stack_name) = push.stack_name() else {
+            let because = "it names no stack of a pipeline".to_owned();
+            return Ok(Started::Nothing { because });
+        };
+        let not_started = |cause: String| NotStarted {
+            stack_name: stack_name.clone(),
+            cause,
+        };
+        let child = match self.announce(&stack_name).await {
+            Ok(Announced::To(child)) => child,
+            Ok(Announced::ToNobody(because)) => return Ok(Started::Nothing { because }),
+            Err(error) => return Err(not_started(error)),
+        };
+        let Some(names) = Names::of_stack(&stack_name) else {
+            return Err(not_started(
+                "it is no name of a pipeline's stack".to_owned(),
+            ));
+        };
+        self.run(push, &names, &child)
+            .await
+            .map_err(|error| not_started(error.to_string()))
+    }
+
+    /// Tells the stack that its branch is there, and waits until it has a pipeline.
+    async fn announce(&self, stack_name: &str) -> Result<Announced, String> {
+        let aws = &self.aws;
+        let said = |error: CallError| error.to_string();
+        let token = token::of_first_push();
+        let mut patience = Patience::default();
+        let mut seen: Option<ChildStack> = None;
+        loop {
+            let child = match child_stack::observe(aws, stack_name, seen.as_ref()).await {
+                Ok(child) => child,
+                Err(error) => {
+                    patience.bear(error).await.map_err(said)?;
+                    continue;
+                }
+            };
+            patience.see(child.as_ref());
+            let Some(child) = child.filter(|child| child.owner.is_some()) else {
+                let because = format!("there is no stack {stack_name} of this function's");
+                return Ok(Announced::ToNobody(because));
+            };
+            let parameter = child.parameters.get(template::BRANCH_EXISTS);
+            let knows = parameter.is_some_and(|value| value == "true");
+            match child.status.as_str() {
+                status if status.starts_with("DELETE") => {
+                    let because = format!("stack {stack_name} is being deleted");
+                    return Ok(Announced::ToNobody(because));
+                }
+                status if status.ends_with("_IN_PROGRESS") => {}
+                "UPDATE_ROLLBACK_COMPLETE" if child.latest_token.as_ref() == Some(&token) => {
+                    let is_this = |of: Option<&str>| of == Some(token.as_str());
+                    let reason = child_stack::first_failure(aws, &child, is_this).await;
+                    return Err(reason.unwrap_or_else(said));
+                }
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" if knows => {
+                    return Ok(Announced::To(child));
+                }
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" => {
+                    let Some(place) = Place::of_arn(&child.id) else {
+                        return Err("its id is not an ARN".to_owned());
+                    };
+                    let Some(names) = Names::of_stack(stack_name) else {
+                        return Err("it is no name of a pipeline's stack".to_owned());
+                    };
+                    let role_arn = place.role(&names.provisioning_role());
+                    tracing::info!(stack = stack_name, "the branch is there");
+                    let token = token.clone();
+                    match operations::announce_branch(aws, &child, &role_arn, token).await {
+                        Ok(Begin::Begun | Begin::NothingToDo) => {}
+                        Ok(Begin::Refused(error)) => {
+                            patience.bear_refusal(Some(&child), error).map_err(said)?;
+                        }
+                        Err(error) => patience.bear(error).await.map_err(said)?,
+                    }
+                }
+                status => return Err(format!("it is {status}")),
+            }
+            seen = Some(child);
+            patience.pause().await;
+        }
+    }
+
+    /// Sees to it that the pipeline has the commit. Its own first execution takes the branch's
+    /// newest one, which may have been pushed since; then that push's event does the rest.
+    async fn run(
+        &self,
+        push: &FirstPush,
+        names: &Names,
+        child: &ChildStack,
+    ) -> Result<Started, CallError> {
+        let aws = &self.aws;
+        let name = names.pipeline();
+        let FirstPush {
+            repository_name,
+            branch,
+            commit,
+            ..
+        } = push;
+        let started = |by_hand| {
+            Ok(Started::Pipeline {
+                name: name.clone(),
+                by_hand,
+            })
+        };
+        // A repository that somebody gave is not ours to turn to another branch.
+        if *repository_name == names.repository() {
+            repository::set_default_branch(aws, repository_name, branch).await?;
+        }
+        let mut patience = Patience::default();
+        loop {
+            let tip = repository::branch_tip(aws, repository_name, branch).await?;
+            if tip.as_ref() != Some(commit) {
+                return started(false);
+            }
+            match self.has_executed(&name, commit).await? {
+                Executed::Yes => return started(false),
+                Executed::NotKnown if patience.goes_on() => patience.pause().await,
+                Executed::NotKnown | Executed::No => break,
+            }
+        }
+        tracing::info!(
+            pipeline = name,
+            commit,
+            stack = child.id,
+            "starting by hand"
+        );
+        start_execution(aws, &name, commit).await?;
+        started(true)
+    }
+
+    async fn has_executed(&self, name: &str, commit: &str) -> Result<Executed, CallError> {
+        let call = self
+            .aws
+            .codepipeline
+            .list_pipeline_executions()
+            .pipeline_name(name);
+        let output = call.send().await.map_err(|error| {
+            CallError::new(format!("listing the executions of pipeline {name}"), &error)
+        })?;
+        let executions = output.pipeline_execution_summaries.unwrap_or_default();
+        let mut is_known = true;
+        for execution in executions {
+            let revisions = execution.source_revisions();
+            if revisions
+                .iter()
+                .any(|revision| revision.revision_id() == Some(commit))
+            {
+                return Ok(Executed::Yes);
+            }
+            let runs = execution
+                .status()
+                .is_some_and(|status| status.as_str() == "InProgress");
+            if revisions.is_empty() && runs {
+                is_known = false;
+            }
+        }
+        Ok(if is_known {
+            Executed::No
+        } else {
+            Executed::NotKnown
+        })
+    }
+}
+
+/// Whether a stack was told that its branch is there.
+enum Announced {
+    To(ChildStack),
+    ToNobody(String),
+}
+
+/// Whether an execution has a commit.
+enum Executed {
+    Yes,
+    No,
+    /// One runs that has not taken its source yet.
+    NotKnown,
+}
+
+async fn start_execution(aws: &Aws, name: &str, commit: &str) -> Result<(), CallError> {
+    let doing = || format!("starting pipeline {name} with commit {commit}");
+    let revision = aws_sdk_codepipeline::types::SourceRevisionOverride::builder()
+        .action_name("Source")
+        .revision_type(aws_sdk_codepipeline::types::SourceRevisionType::CommitId)
+        .revision_value(commit)
+        .build()
+        .map_err(|error| CallError {
+            doing: doing(),
+            code: None,
+            status: None,
+            cause: error.to_string(),
+        })?;
+    let call = aws
+        .codepipeline
+        .start_pipeline_execution()
+        .name(name)
+        // The same for every delivery of the event: one execution.
+        .client_request_token(crate::records::key(commit))
+        .source_revisions(revision);
+    call.send()
+        .await
+        .map(drop)
+        .map_err(|error| CallError::new(doing(), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(detail: &str, extra: &str) -> String {
+        format!(r#"{{"source":"aws.codecommit","detail":{{{detail}}}{extra}}}"#)
+    }
+
+    const CREATED: &str = r#""event":"referenceCreated","repositoryName":"codecommit-dev-cfn-shop",
+        "referenceType":"branch","referenceName":"development","commitId":"c0ffee""#;
+
+    #[test]
+    fn the_stack_that_waits_is_told_by_the_rule_or_by_the_repository() {
+        let push = FirstPush::find(&event(CREATED, "")).expect("a push");
+        assert_eq!(push.stack_name().as_deref(), Some("gitops-dev-shop"));
+        let told = event(CREATED, r#","StackName":"gitops-prd-other""#);
+        let push = FirstPush::find(&told).expect("a push");
+        assert_eq!(push.stack_name().as_deref(), Some("gitops-prd-other"));
+        let foreign = event(CREATED, r#","StackName":"a-foreign-stack""#);
+        let push = FirstPush::find(&foreign).expect("a push");
+        assert_eq!(push.stack_name(), None);
+    }
+
+    #[test]
+    fn tags_and_deletions_are_no_first_push() {
+        let deleted = CREATED.replace("referenceCreated", "referenceDeleted");
+        let tag = CREATED.replace(r#""branch""#, r#""tag""#);
+        for detail in [deleted, tag, String::new()] {
+            assert!(FirstPush::find(&event(&detail, "")).is_none(), "{detail}");
+        }
+        let of_another = event(CREATED, "").replace("aws.codecommit", "aws.ecr");
+        assert!(FirstPush::find(&of_another).is_none());
+    }
+}

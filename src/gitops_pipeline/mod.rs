@@ -1,0 +1,181 @@
+//! `Custom::GitOpsPipeline`: one project's pipeline in one environment, as a child CloudFormation
+//! stack and what CloudFormation has no type for.
+//!
+//! [`properties`] decodes what is desired, [`template`] renders the child stack (purely),
+//! [`child_stack`] reads what is, [`plan`] decides what to do next (purely), and [`make_so`] and
+//! [`remove`] do it, through [`operations`] on the stack and calls to CodeCommit ([`repository`],
+//! [`approval_rule`]). What has to survive a crash stands in the stack's operations ([`token`]) and
+//! in [`deletions`]. [`first_push`] makes the pipeline of a branch that was missing.
+
+mod approval_rule;
+mod child_stack;
+mod deletions;
+pub mod first_push;
+mod make_so;
+mod names;
+mod operations;
+mod patience;
+mod plan;
+#[cfg(test)]
+mod plan_table;
+mod properties;
+mod refusals;
+mod remove;
+mod repository;
+mod request;
+mod template;
+#[cfg(test)]
+mod template_renderings;
+mod token;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::aws::Aws;
+use crate::cfn::{Failure, Outcome, Progress, Request, RequestType, Resource};
+use make_so::{Made, Making};
+use names::Names;
+use properties::Desired;
+use remove::Removing;
+use request::About;
+use token::Purpose;
+
+/// The resource type.
+#[derive(Debug)]
+pub struct GitOpsPipeline {
+    aws: Aws,
+}
+
+impl GitOpsPipeline {
+    /// The resource type, calling AWS through `aws`.
+    pub fn new(aws: Aws) -> Self {
+        GitOpsPipeline { aws }
+    }
+
+    async fn make(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
+        let properties = match &request.properties {
+            Ok(properties) => properties,
+            Err(error) => return Err(Failure(format!("reading ResourceProperties: {error}"))),
+        };
+        let desired =
+            properties::decode(properties).map_err(|faults| Failure(faults.to_string()))?;
+        let about = About::new(request, &desired.names, progress)?;
+        self.remove_left_behind(request, &desired, &about).await?;
+        let id = desired.names.stack();
+        let making = Making {
+            pipeline: self,
+            about: &about,
+            desired: &desired,
+            creates: request.physical_resource_id.as_ref() != Some(&id),
+        };
+        let made = making.make_so().await?;
+        Ok(Outcome {
+            physical_resource_id: id,
+            attributes: attributes(&desired, &about, &made),
+        })
+    }
+
+    /// An Update that is rolled back may have begun a replacement that CloudFormation never heard
+    /// of, and will therefore not delete.
+    async fn remove_left_behind(
+        &self,
+        request: &Request,
+        desired: &Desired,
+        about: &About,
+    ) -> Result<(), Failure> {
+        let Some(names) = properties::names_in(&request.old_properties) else {
+            return Ok(());
+        };
+        let is_known = request.physical_resource_id.as_deref() == Some(names.stack().as_str());
+        if is_known || names == desired.names {
+            return Ok(());
+        }
+        self.remove(about, &names).await
+    }
+
+    async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        let by_id = request
+            .physical_resource_id
+            .as_deref()
+            .and_then(Names::of_stack);
+        // An id that CloudFormation invented says nothing; the properties do then. Whatever is
+        // named, only what is this resource's goes.
+        let mut named: Vec<Names> = by_id.into_iter().collect();
+        named.extend(properties::names_in(properties));
+        named.dedup();
+        for names in named {
+            let about = About::new(request, &names, progress)?;
+            self.remove(&about, &names).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, about: &About, names: &Names) -> Result<(), Failure> {
+        let owner = &about.me.owner;
+        match deletions::mark(&self.aws, names, owner, about.me.request.signed).await {
+            Ok(()) => {}
+            // Where no mark can be left nothing can have been made: the rights go together.
+            Err(error) if error.is_denied() => tracing::error!(%error, "no mark was left"),
+            Err(error) => return Err(Failure(error.to_string())),
+        }
+        let removing = Removing {
+            pipeline: self,
+            about,
+            names,
+            purpose: Purpose::Delete,
+        };
+        removing.remove().await
+    }
+}
+
+impl Resource for GitOpsPipeline {
+    const GOES_ON: bool = true;
+
+    fn physical_id(&self, request: &Request) -> String {
+        if let Some(id) = &request.physical_resource_id {
+            return id.clone();
+        }
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        match properties::names_in(properties) {
+            Some(names) => names.stack(),
+            // Properties that name no stack are refused; the Delete that follows finds nothing.
+            None => "gitops-pipeline".to_owned(),
+        }
+    }
+
+    async fn handle(
+        self: Arc<Self>,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Outcome, Failure> {
+        if request.request_type == Some(RequestType::Delete) {
+            Box::pin(self.delete(&request, &progress)).await?;
+            return Ok(Outcome {
+                physical_resource_id: self.physical_id(&request),
+                attributes: BTreeMap::new(),
+            });
+        }
+        Box::pin(self.make(&request, &progress)).await
+    }
+}
+
+/// The same before and after the branch's first push.
+fn attributes(desired: &Desired, about: &About, made: &Made) -> BTreeMap<&'static str, String> {
+    let (names, place) = (&desired.names, &about.place);
+    let pipeline = names.pipeline();
+    BTreeMap::from([
+        ("PipelineArn", place.arn("codepipeline", &pipeline)),
+        ("ConsoleUrl", place.pipeline_console(&pipeline)),
+        ("PipelineName", pipeline),
+        ("RepositoryName", desired.repository()),
+        ("RepositoryArn", made.repository.arn.clone()),
+        ("CloneUrlHttp", made.repository.clone_url.clone()),
+        ("BranchName", desired.branch().to_owned()),
+        ("BuildProjectName", names.build_project()),
+        ("EventRuleName", names.event_rule()),
+        ("StackId", made.stack_id.clone()),
+    ])
+}

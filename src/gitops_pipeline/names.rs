@@ -1,0 +1,202 @@
+//! What everything is called. All of it follows from the environment and the project, so that it
+//! is known before anything exists and IAM can tell one environment's things from another's.
+
+/// With the words between them, names of event rules reach their limit of 64 characters.
+pub const MOST_CHARACTERS: usize = 30;
+
+/// One project in one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// `EnvID`: lower-case letters and digits, so that the first hyphen ends it.
+    pub env_id: String,
+    /// `ProjectID`
+    pub project_id: String,
+}
+
+impl Names {
+    /// The names of `env_id` and `project_id`, when those can be parts of names.
+    pub fn of(env_id: &str, project_id: &str) -> Option<Self> {
+        let fits = is_env_id(env_id)
+            && is_project_id(project_id)
+            && env_id.len() + project_id.len() <= MOST_CHARACTERS;
+        fits.then(|| Names {
+            env_id: env_id.to_owned(),
+            project_id: project_id.to_owned(),
+        })
+    }
+
+    /// Reads them out of the name of a child stack.
+    pub fn of_stack(stack_name: &str) -> Option<Self> {
+        let (env_id, project_id) = stack_name.strip_prefix("gitops-")?.split_once('-')?;
+        Names::of(env_id, project_id)
+    }
+
+    /// Reads them out of the name of a repository that a child stack makes.
+    pub fn of_repository(repository_name: &str) -> Option<Self> {
+        let rest = repository_name.strip_prefix("codecommit-")?;
+        let (env_id, project_id) = rest.split_once("-cfn-")?;
+        Names::of(env_id, project_id)
+    }
+
+    /// The child stack, and the resource's physical id.
+    pub fn stack(&self) -> String {
+        format!("gitops-{}-{}", self.env_id, self.project_id)
+    }
+
+    /// The repository, unless another one is given.
+    pub fn repository(&self) -> String {
+        format!("codecommit-{}-cfn-{}", self.env_id, self.project_id)
+    }
+
+    /// The build project.
+    pub fn build_project(&self) -> String {
+        format!("codebuild-{}-cfn-{}", self.env_id, self.project_id)
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> String {
+        format!("codepipeline-{}-cfn-{}", self.env_id, self.project_id)
+    }
+
+    /// The event rule.
+    pub fn event_rule(&self) -> String {
+        let (env, project) = (&self.env_id, &self.project_id);
+        format!("event-rule-{env}-codepipeline-exec-cfn-{project}")
+    }
+
+    /// The approval rule template.
+    pub fn approval_rule_template(&self) -> String {
+        format!("approval-{}-cfn-{}", self.env_id, self.project_id)
+    }
+
+    /// The role with which CloudFormation makes the child stack.
+    pub fn provisioning_role(&self) -> String {
+        format!("role-{}-cfn-gitops-provisioning", self.env_id)
+    }
+}
+
+/// Whether `text` can be an `EnvID`.
+pub fn is_env_id(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+}
+
+/// Whether `text` can be a `ProjectID`.
+pub fn is_project_id(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// Where something is: the first parts of an ARN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: String,
+    /// For example `eu-central-1`.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+}
+
+impl Place {
+    /// Where the thing with this ARN is.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':');
+        if parts.next() != Some("arn") {
+            return None;
+        }
+        let partition = parts.next()?;
+        let region = parts.nth(1)?;
+        let account = parts.next()?;
+        let is_complete = !partition.is_empty() && !region.is_empty() && !account.is_empty();
+        is_complete.then(|| Place {
+            partition: partition.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+        })
+    }
+
+    /// The ARN of a role in this account.
+    pub fn role(&self, name: &str) -> String {
+        format!("arn:{}:iam::{}:role/{name}", self.partition, self.account)
+    }
+
+    /// The ARN of a service's resource here.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        let Place {
+            partition,
+            region,
+            account,
+        } = self;
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+
+    /// Where the console shows a pipeline.
+    pub fn pipeline_console(&self, pipeline_name: &str) -> String {
+        let domain = match self.partition.as_str() {
+            "aws-cn" => "console.amazonaws.cn",
+            "aws-us-gov" => "console.amazonaws-us-gov.com",
+            _ => "console.aws.amazon.com",
+        };
+        let region = &self.region;
+        format!(
+            "https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline_name}/view?region={region}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_are_within_their_limits() {
+        let names = Names::of("abcdefghij", "abcdefghijklmnopqrst").expect("30 characters");
+        assert_eq!(names.event_rule().len(), 64);
+        assert!(names.provisioning_role().len() <= 64);
+        assert!(names.stack().len() <= 128);
+        assert!(names.pipeline().len() <= 100);
+        assert!(names.repository().len() <= 100);
+        assert!(names.approval_rule_template().len() <= 100);
+        assert_eq!(Names::of("abcdefghij", "abcdefghijklmnopqrstu"), None);
+        let longest_env = Names::of(&"e".repeat(29), "p").expect("30 characters");
+        assert!(longest_env.provisioning_role().len() <= 64);
+    }
+
+    #[test]
+    fn two_projects_never_share_a_name() {
+        assert_eq!(Names::of("dev-a", "b"), None);
+        let names = Names::of("dev", "a-b").expect("names");
+        assert_eq!(Names::of_stack(&names.stack()), Some(names.clone()));
+        assert_eq!(Names::of_repository(&names.repository()), Some(names));
+        for no_stack in [
+            "gitops-pipeline",
+            "gitops-",
+            "gitops--x",
+            "Gitops-dev-x",
+            "",
+        ] {
+            assert_eq!(Names::of_stack(no_stack), None, "{no_stack}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_read_from_any_arn() {
+        let place = Place::of_arn("arn:aws-cn:cloudformation:cn-north-1:123456789012:stack/s/id")
+            .expect("a place");
+        assert_eq!(place.role("r"), "arn:aws-cn:iam::123456789012:role/r");
+        assert_eq!(
+            place.arn("codepipeline", "p"),
+            "arn:aws-cn:codepipeline:cn-north-1:123456789012:p"
+        );
+        assert!(
+            place
+                .pipeline_console("p")
+                .starts_with("https://cn-north-1.console.amazonaws.cn/")
+        );
+        assert_eq!(Place::of_arn("stack"), None);
+        assert_eq!(Place::of_arn("arn:aws:iam::123456789012:role/r"), None);
+    }
+}

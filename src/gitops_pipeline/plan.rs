@@ -1,0 +1,164 @@
+//! What to do next with the child stack, purely.
+
+use super::child_stack::ChildStack;
+use super::token::{Purpose, RequestKey};
+use crate::records::Owner;
+
+/// A request about a child stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// Whose request it is.
+    pub owner: Owner,
+    /// Which request it is.
+    pub request: RequestKey,
+}
+
+/// What a request to make the child stack so does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is none: create it.
+    Create,
+    /// Bring it to what is desired.
+    Update,
+    /// It is as desired: this request's operation made it so.
+    Done,
+    /// An operation runs.
+    Wait,
+    /// An update of an earlier request runs: nobody wants what it makes.
+    CancelUpdate,
+    /// A rollback failed before: try it again, then go on.
+    ContinueRollback,
+    /// What is left of something that failed is in the way: delete it, then go on.
+    DeleteLeftover,
+    /// This request's operation failed.
+    Failed,
+    /// It is not this resource's, or not this request's to change.
+    Refuse(Refusal),
+}
+
+/// Why a child stack is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It belongs to another resource, or to nobody of this kind.
+    Foreign(Option<Owner>),
+    /// A later request has changed it.
+    Overtaken,
+    /// It is in a state that nothing here leads to.
+    UnknownStatus,
+}
+
+/// What a Delete does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// There is nothing of this resource's (any more).
+    Done,
+    /// Delete it.
+    Delete,
+    /// An operation runs.
+    Wait,
+    /// An update runs that nobody wants any more.
+    CancelUpdate,
+    /// CloudFormation could not delete it.
+    Failed,
+}
+
+/// Who began the latest operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Begun {
+    /// This request, for a purpose.
+    ByThis(Purpose),
+    /// An earlier request of this resource's, for a purpose.
+    ByEarlier(Purpose),
+    /// A person, a first push, or somebody unknown.
+    BySomebodyElse,
+}
+
+/// The next step towards `content`. `begun_here` says that this invocation has begun an operation
+/// itself, which counts where CloudFormation shows no token.
+pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: bool) -> Step {
+    let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
+        return Step::Create;
+    };
+    if child.owner.as_ref() != Some(&me.owner) {
+        return Step::Refuse(Refusal::Foreign(child.owner.clone()));
+    }
+    if is_overtaken(child, me) {
+        return Step::Refuse(Refusal::Overtaken);
+    }
+    let begun = begun(child, me, content, begun_here);
+    let makes_this = matches!(begun, Begun::ByThis(Purpose::Make(_)));
+    match child.status.as_str() {
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
+            match begun {
+                Begun::ByThis(Purpose::Make(made)) if made == content => Step::Done,
+                _ => Step::Update,
+            }
+        }
+        // What it was before is still there, and what was desired is not.
+        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" if makes_this => Step::Failed,
+        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => Step::Update,
+        // A stack that was never complete cannot be updated.
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" if makes_this => Step::Failed,
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => Step::DeleteLeftover,
+        "DELETE_FAILED" => match begun {
+            Begun::ByThis(Purpose::Delete | Purpose::Undo) => Step::Failed,
+            _ => Step::DeleteLeftover,
+        },
+        // This request failed, and was cut off while it undid what it had made.
+        "DELETE_IN_PROGRESS" if begun == Begun::ByThis(Purpose::Undo) => Step::Failed,
+        "UPDATE_ROLLBACK_FAILED" => match begun {
+            Begun::ByThis(Purpose::Make(_) | Purpose::ContinueRollback) => Step::Failed,
+            _ => Step::ContinueRollback,
+        },
+        // A change set made it and was never executed: it has no resources.
+        "REVIEW_IN_PROGRESS" => Step::DeleteLeftover,
+        "UPDATE_IN_PROGRESS" => match begun {
+            Begun::ByEarlier(Purpose::Make(_)) => Step::CancelUpdate,
+            _ => Step::Wait,
+        },
+        status if status.ends_with("_IN_PROGRESS") => Step::Wait,
+        _ => Step::Refuse(Refusal::UnknownStatus),
+    }
+}
+
+/// The next step towards there being nothing.
+pub fn next_removal(child: Option<&ChildStack>, me: &Me) -> Removal {
+    let Some(child) = child.filter(|child| child.owner.as_ref() == Some(&me.owner)) else {
+        return Removal::Done;
+    };
+    // What a later request has made is not what this one is about.
+    if is_overtaken(child, me) {
+        return Removal::Done;
+    }
+    let begun = begun(child, me, "", false);
+    match child.status.as_str() {
+        "DELETE_COMPLETE" => Removal::Done,
+        "DELETE_FAILED" if matches!(begun, Begun::ByThis(Purpose::Delete | Purpose::Undo)) => {
+            Removal::Failed
+        }
+        // CloudFormation deletes what it is still creating.
+        "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => Removal::Delete,
+        "UPDATE_IN_PROGRESS" => match begun {
+            Begun::ByEarlier(Purpose::Make(_)) => Removal::CancelUpdate,
+            _ => Removal::Wait,
+        },
+        status if status.ends_with("_IN_PROGRESS") => Removal::Wait,
+        _ => Removal::Delete,
+    }
+}
+
+fn is_overtaken(child: &ChildStack, me: &Me) -> bool {
+    let latest = child.latest_request.as_ref();
+    latest.is_some_and(|latest| latest.signed > me.request.signed)
+}
+
+fn begun(child: &ChildStack, me: &Me, content: &str, begun_here: bool) -> Begun {
+    match child.latest_purpose() {
+        Some((request, purpose)) if request == me.request => Begun::ByThis(purpose),
+        Some((_, purpose)) => Begun::ByEarlier(purpose),
+        None if begun_here && child.latest_token.is_none() => {
+            Begun::ByThis(Purpose::Make(content.to_owned()))
+        }
+        None => Begun::BySomebodyElse,
+    }
+}

@@ -1,0 +1,454 @@
+//! What a template asks for.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::names::{self, Names};
+use crate::cfn::{Faults, Members};
+use crate::tags;
+
+mod allowed;
+mod members;
+
+use members::{decode_approval, decode_approval_rule, decode_build, decode_deploy, decode_source};
+
+/// The properties of one `Custom::GitOpsPipeline`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// `EnvID` and `ProjectID`
+    pub names: Names,
+    /// Which branch reaches which environment.
+    pub branch_map: BTreeMap<String, String>,
+    /// An existing repository; `None`: one that is made here.
+    pub repository_name: Option<String>,
+    /// `None`: the environment's bucket.
+    pub artifact_bucket_name: Option<String>,
+    /// A customer-managed key of the artifacts.
+    pub artifact_key_arn: Option<String>,
+    /// The build project.
+    pub build: Build,
+    /// The approval before the deployment.
+    pub approval: Approval,
+    /// The deployment.
+    pub deploy: Deploy,
+    /// What a new execution does to one that runs.
+    pub execution_mode: ExecutionMode,
+    /// `None`: the environment's.
+    pub pipeline_role_arn: Option<String>,
+    /// `None`: the environment's.
+    pub event_role_arn: Option<String>,
+    /// An approval rule template for the repository.
+    pub approval_rule: Option<ApprovalRule>,
+    /// Whether a repository that is made here outlives the resource.
+    pub repository_deletion_policy: DeletionPolicy,
+    /// On everything that is made.
+    pub tags: BTreeMap<String, String>,
+    /// The function itself, which the first push is told to.
+    pub service_token: String,
+}
+
+impl Desired {
+    /// The repository's name, whoever makes it.
+    pub fn repository(&self) -> String {
+        let given = self.repository_name.clone();
+        given.unwrap_or_else(|| self.names.repository())
+    }
+
+    /// The branch that reaches this environment.
+    pub fn branch(&self) -> &str {
+        // Decoding has made sure that it is there.
+        self.branch_map
+            .get(&self.names.env_id)
+            .map_or("", String::as_str)
+    }
+}
+
+/// `Build`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// A build image.
+    pub image: String,
+    /// `BUILD_GENERAL1_…`
+    pub compute_type: String,
+    /// Whether builds may run Docker.
+    pub privileged_mode: bool,
+    /// A path in the repository, or the specification itself; `None`: `buildspec.yml`.
+    pub build_spec: Option<String>,
+    /// Beside `EnvID` and `AccountId`.
+    pub environment_variables: BTreeMap<String, String>,
+    /// 5 to 2160.
+    pub timeout_in_minutes: u32,
+    /// 5 to 480.
+    pub queued_timeout_in_minutes: u32,
+    /// `None`: the environment's.
+    pub service_role_arn: Option<String>,
+    /// One of the numbers that CloudWatch Logs takes.
+    pub log_retention_in_days: u32,
+}
+
+/// `Approval`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// Whether a person is asked at all.
+    pub required: bool,
+    /// A topic that is told that somebody is asked.
+    pub notification_topic_arn: Option<String>,
+    /// What the person is told.
+    pub custom_data: Option<String>,
+    /// What the person should look at.
+    pub external_entity_link: Option<String>,
+}
+
+/// `Deploy`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deploy {
+    /// How CloudFormation is used.
+    pub action_mode: ActionMode,
+    /// `None`: `cfnstack-<EnvID>-<ProjectID>`.
+    pub stack_name: Option<String>,
+    /// In what the build made; `None`: `root-stack-<ProjectID>.yaml`.
+    pub template_path: Option<String>,
+    /// In what the build made; `None`: there is none.
+    pub template_configuration: Option<String>,
+    /// What the template may do beside the ordinary.
+    pub capabilities: Vec<String>,
+    /// `None`: the environment's.
+    pub role_arn: Option<String>,
+    /// Parameters of the deployed stack.
+    pub parameter_overrides: BTreeMap<String, String>,
+}
+
+/// `Deploy.ActionMode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionMode {
+    /// Create the stack or update it.
+    CreateUpdate,
+    /// Make a change set, ask, execute it.
+    ChangeSet,
+    /// As `CreateUpdate`, but a stack that failed is deleted and made again.
+    ReplaceOnFailure,
+}
+
+/// `ExecutionMode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutionMode {
+    /// One after the other.
+    Queued,
+    /// A newer one replaces one that waits.
+    Superseded,
+    /// All at once.
+    Parallel,
+}
+
+impl ExecutionMode {
+    /// As CodePipeline writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ExecutionMode::Queued => "QUEUED",
+            ExecutionMode::Superseded => "SUPERSEDED",
+            ExecutionMode::Parallel => "PARALLEL",
+        }
+    }
+}
+
+/// `RepositoryDeletionPolicy`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionPolicy {
+    /// It goes with the resource.
+    Delete,
+    /// It stays, and is taken up again.
+    Retain,
+}
+
+impl DeletionPolicy {
+    /// As the property has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeletionPolicy::Delete => "Delete",
+            DeletionPolicy::Retain => "Retain",
+        }
+    }
+}
+
+/// `ApprovalRule`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalRule {
+    /// How many have to approve a pull request.
+    pub approvers_needed: u32,
+    /// Who counts; empty: everybody.
+    pub approval_pool_members: Vec<String>,
+}
+
+/// Decodes the properties, or names everything that is wrong with them.
+///
+/// # Errors
+/// Every fault, each with its path.
+pub fn decode(properties: &Value) -> Result<Desired, Faults> {
+    let mut faults = Faults::default();
+    let mut members = Members::of(properties, "", &mut faults);
+    let service_token = members.string("ServiceToken", &mut faults);
+    members.value("ServiceTimeout");
+    let names = decode_names(&mut members, &mut faults);
+    let branch_map = decode_branch_map(&mut members, names.as_ref(), &mut faults);
+    let repository_name = decode_source(&mut members, &mut faults);
+    if members.value("ImageSource").is_some() {
+        faults.note("ImageSource", "is not available in this version");
+    }
+    let artifact_bucket_name =
+        members.text("ArtifactBucketName", &allowed::BUCKET_NAME, &mut faults);
+    let artifact_key_arn = members.text("ArtifactKeyArn", &allowed::KEY_ARN, &mut faults);
+    let build = decode_build(&mut members, &mut faults);
+    let approval = decode_approval(&mut members, &mut faults);
+    let deploy = decode_deploy(&mut members, &mut faults);
+    let execution_mode = members.one_of(
+        "ExecutionMode",
+        &[
+            ("QUEUED", ExecutionMode::Queued),
+            ("SUPERSEDED", ExecutionMode::Superseded),
+            ("PARALLEL", ExecutionMode::Parallel),
+        ],
+        &mut faults,
+    );
+    let execution_mode = execution_mode.unwrap_or(ExecutionMode::Queued);
+    if execution_mode == ExecutionMode::Parallel && deploy.action_mode == ActionMode::ChangeSet {
+        faults.note(
+            "ExecutionMode",
+            "must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would \
+             replace the change set that an older one has approved",
+        );
+    }
+    let pipeline_role_arn = members.text("PipelineRoleArn", &allowed::ROLE_ARN, &mut faults);
+    let event_role_arn = members.text("EventRoleArn", &allowed::ROLE_ARN, &mut faults);
+    let approval_rule = decode_approval_rule(&mut members, &mut faults);
+    let repository_deletion_policy = members.one_of(
+        "RepositoryDeletionPolicy",
+        &[
+            ("Delete", DeletionPolicy::Delete),
+            ("Retain", DeletionPolicy::Retain),
+        ],
+        &mut faults,
+    );
+    let tags = tags::decode(&mut members, &mut faults);
+    members.finish(&mut faults);
+
+    match names {
+        Some(names) if faults.0.is_empty() => Ok(Desired {
+            names,
+            branch_map,
+            repository_name,
+            artifact_bucket_name,
+            artifact_key_arn,
+            build,
+            approval,
+            deploy,
+            execution_mode,
+            pipeline_role_arn,
+            event_role_arn,
+            approval_rule,
+            repository_deletion_policy: repository_deletion_policy
+                .unwrap_or(DeletionPolicy::Delete),
+            tags,
+            service_token: service_token.unwrap_or_default(),
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// The names in properties of which nothing else needs to be valid.
+pub fn names_in(properties: &Value) -> Option<Names> {
+    let text = |name: &str| properties[name].as_str();
+    Names::of(text("EnvID")?, text("ProjectID")?)
+}
+
+fn decode_names(members: &mut Members<'_>, faults: &mut Faults) -> Option<Names> {
+    let env_id = members.required_string("EnvID", faults);
+    if env_id.as_deref().is_some_and(|id| !names::is_env_id(id)) {
+        faults.note(
+            "EnvID",
+            "must be lower-case letters and digits, a letter first",
+        );
+    }
+    let project_id = members.required_string("ProjectID", faults);
+    if project_id
+        .as_deref()
+        .is_some_and(|id| !names::is_project_id(id))
+    {
+        faults.note(
+            "ProjectID",
+            "must be letters, digits and hyphens, no hyphen first",
+        );
+    }
+    let (env_id, project_id) = (env_id?, project_id?);
+    let (most, long) = (
+        names::MOST_CHARACTERS,
+        env_id.chars().count() + project_id.chars().count(),
+    );
+    if long > most {
+        faults.note(
+            "ProjectID",
+            format!("must be at most {most} characters together with EnvID; they are {long}"),
+        );
+    }
+    Names::of(&env_id, &project_id)
+}
+
+fn decode_branch_map(
+    members: &mut Members<'_>,
+    names: Option<&Names>,
+    faults: &mut Faults,
+) -> BTreeMap<String, String> {
+    let defaults = [("dev", "development"), ("prd", "master")];
+    let map = match members.map("BranchMap", faults) {
+        None => defaults
+            .map(|(key, branch)| (key.to_owned(), branch.to_owned()))
+            .into(),
+        Some(map) => map,
+    };
+    for (key, branch) in &map {
+        let path = || format!("BranchMap.{}", allowed::shown(key));
+        if !names::is_env_id(key) {
+            faults.note(
+                path(),
+                "must be an EnvID: lower-case letters and digits, a letter first",
+            );
+        }
+        if !allowed::is_branch_name(branch) {
+            faults.note(path(), "must be the name of a git branch");
+        }
+    }
+    if let Some(names) = names
+        && !map.contains_key(&names.env_id)
+    {
+        faults.note("EnvID", "must be a key of BranchMap");
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_environment_and_a_project_are_enough() {
+        let desired = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}))
+            .expect("valid");
+        assert_eq!(desired.branch(), "development");
+        assert_eq!(desired.repository(), "codecommit-dev-cfn-shop");
+        assert_eq!(desired.deploy.capabilities, ["CAPABILITY_NAMED_IAM"]);
+        assert_eq!(
+            desired.deploy.template_configuration.as_deref(),
+            Some("parameter.json")
+        );
+        assert!(desired.approval.required && !desired.build.privileged_mode);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let faults = decode(&json!({
+            "EnvID": "Dev",
+            "ProjectID": "-x",
+            "BranchMap": {"dev": "a..b", "Stg": "staging"},
+            "Source": {"RepositoryName": "a b", "RoleArn": "arn", "Branch": "x"},
+            "ImageSource": {"RepositoryName": "r"},
+            "ArtifactBucketName": "Upper_Case",
+            "ArtifactKeyArn": "alias/k",
+            "Build": {
+                "Image": "", "ComputeType": "LARGE", "PrivilegedMode": "perhaps",
+                "EnvironmentVariables": {"EnvID": "x", "a b": "y", "c": []},
+                "TimeoutInMinutes": "4", "QueuedTimeoutInMinutes": 481, "ServiceRoleArn": "role",
+                "LogRetentionInDays": 2, "Imag": "typo",
+            },
+            "Approval": {"Required": 7, "NotificationTopicArn": "topic", "ExternalEntityLink": "ftp://x"},
+            "Deploy": {
+                "ActionMode": "DELETE_ONLY", "StackName": "a_b", "TemplatePath": "BuildArtifact::x",
+                "TemplateConfiguration": "/etc", "Capabilities": ["CAPABILITY_ALL"], "RoleArn": 7,
+                "ParameterOverrides": {"a-b": "c"},
+            },
+            "ExecutionMode": "SERIAL",
+            "PipelineRoleArn": "r", "EventRoleArn": "r",
+            "ApprovalRule": {"ApproversNeeded": "0", "ApprovalPoolMembers": ["", 7]},
+            "RepositoryDeletionPolicy": "Snapshot",
+            "Tags": [{"Key": "aws:x", "Value": "v"}],
+            "ProjectId": "typo",
+        }))
+        .expect_err("faults");
+        let mut paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(
+            paths,
+            [
+                "Approval.ExternalEntityLink",
+                "Approval.NotificationTopicArn",
+                "Approval.Required",
+                "ApprovalRule.ApprovalPoolMembers[0]",
+                "ApprovalRule.ApproversNeeded",
+                "ArtifactBucketName",
+                "ArtifactKeyArn",
+                "BranchMap.Stg",
+                "BranchMap.dev",
+                "Build.ComputeType",
+                "Build.EnvironmentVariables.EnvID",
+                "Build.EnvironmentVariables.a b",
+                "Build.EnvironmentVariables.c",
+                "Build.Imag",
+                "Build.Image",
+                "Build.LogRetentionInDays",
+                "Build.PrivilegedMode",
+                "Build.QueuedTimeoutInMinutes",
+                "Build.ServiceRoleArn",
+                "Build.TimeoutInMinutes",
+                "Deploy.ActionMode",
+                "Deploy.Capabilities[0]",
+                "Deploy.ParameterOverrides.a-b",
+                "Deploy.RoleArn",
+                "Deploy.StackName",
+                "Deploy.TemplateConfiguration",
+                "Deploy.TemplatePath",
+                "EnvID",
+                "EventRoleArn",
+                "ExecutionMode",
+                "ImageSource",
+                "PipelineRoleArn",
+                "ProjectID",
+                "ProjectId",
+                "RepositoryDeletionPolicy",
+                "Source.Branch",
+                "Source.RepositoryName",
+                "Source.RoleArn",
+                "Tags[0].Key",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_named() {
+        let faults = |extra: Value| {
+            let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
+            for (key, value) in extra.as_object().expect("an object") {
+                properties[key] = value.clone();
+            }
+            decode(&properties).expect_err("a fault").to_string()
+        };
+        let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}});
+        assert!(faults(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
+        let unmapped = json!({"EnvID": "stg"});
+        assert_eq!(faults(unmapped), "EnvID: must be a key of BranchMap");
+        let long = json!({"ProjectID": "p".repeat(28)});
+        assert!(faults(long).contains("together with EnvID; they are 31"));
+        let empty = json!({"Source": {}});
+        assert_eq!(faults(empty), "Source.RepositoryName: is required");
+    }
+
+    #[test]
+    fn an_empty_template_configuration_is_none() {
+        let properties = json!({
+            "EnvID": "dev", "ProjectID": "p", "Deploy": {"TemplateConfiguration": "", "Capabilities": []},
+        });
+        let desired = decode(&properties).expect("valid");
+        assert_eq!(desired.deploy.template_configuration, None);
+        assert!(desired.deploy.capabilities.is_empty());
+    }
+}

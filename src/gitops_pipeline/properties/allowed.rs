@@ -1,0 +1,185 @@
+//! What AWS and git take as a value, as far as it can be said without asking them.
+
+use crate::cfn::Form;
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+pub const BUCKET_NAME: Form = Form {
+    fits: |text| {
+        (3..=63).contains(&text.len())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c))
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+    },
+    must_be: "must be the name of a bucket: 3 to 63 lower-case letters, digits, periods and hyphens",
+};
+
+/// The ARN of a key. An alias will not do: policies name keys.
+pub const KEY_ARN: Form = Form {
+    fits: |text| is_arn(text, "kms", "key/"),
+    must_be: "must be the ARN of a KMS key",
+};
+
+/// The ARN of a role.
+pub const ROLE_ARN: Form = Form {
+    fits: |text| is_arn(text, "iam", "role/"),
+    must_be: "must be the ARN of a role",
+};
+
+/// The ARN of a topic.
+pub const TOPIC_ARN: Form = Form {
+    fits: |text| is_arn(text, "sns", ""),
+    must_be: "must be the ARN of an SNS topic",
+};
+
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
+pub const REPOSITORY_NAME: Form = Form {
+    fits: |text| is_made_of(text, 1, 100, "_.-"),
+    must_be: "must be 1 to 100 letters, digits and `_.-`",
+};
+
+/// A build image, wherever it comes from.
+pub const IMAGE: Form = Form {
+    fits: |text| is_made_of(text, 1, 512, "/:._@-"),
+    must_be: "must be the name of a build image",
+};
+
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-compute-types.html>
+pub const COMPUTE_TYPE: Form = Form {
+    fits: |text| {
+        let size = text.strip_prefix("BUILD_GENERAL1_");
+        size.is_some_and(|size| ["SMALL", "MEDIUM", "LARGE", "XLARGE", "2XLARGE"].contains(&size))
+    },
+    must_be: "must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE",
+};
+
+/// What a stack can be called.
+pub const STACK_NAME: Form = Form {
+    fits: |text| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic()) && is_made_of(text, 1, 128, "-")
+    },
+    must_be: "must be the name of a stack: at most 128 letters, digits and hyphens, a letter first",
+};
+
+/// A file in what the build made.
+pub const PATH: Form = Form {
+    fits: |text| is_configuration_value(text) && !text.starts_with('/') && !text.contains("::"),
+    must_be: "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
+};
+
+/// A value in an action's configuration.
+pub const CONFIGURATION_VALUE: Form = Form {
+    fits: is_configuration_value,
+    must_be: "must be 1 to 1000 characters",
+};
+
+/// An address for a person to look at.
+pub const LINK: Form = Form {
+    fits: |text| {
+        is_configuration_value(text)
+            && (text.starts_with("https://") || text.starts_with("http://"))
+    },
+    must_be: "must be an address that starts with https:// or http://, of at most 1000 characters",
+};
+
+/// The days that CloudWatch Logs takes as a retention.
+pub const RETENTION_DAYS: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+];
+
+/// <https://git-scm.com/docs/git-check-ref-format>
+pub fn is_branch_name(text: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && !part.to_ascii_lowercase().ends_with(".lock")
+    };
+    (1..=256).contains(&text.len())
+        && text != "@"
+        && !text.starts_with('-')
+        && !text.ends_with('.')
+        && !text.contains("..")
+        && !text.contains("@{")
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c))
+        && text.split('/').all(is_part)
+}
+
+/// What a build can find in its environment.
+pub fn is_environment_variable(name: &str) -> bool {
+    is_made_of(name, 1, 255, "_") && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// A parameter of a template.
+pub fn is_parameter_name(name: &str) -> bool {
+    is_made_of(name, 1, 255, "")
+}
+
+/// A name from outside, cut short for a message.
+pub fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+fn is_configuration_value(text: &str) -> bool {
+    (1..=1000).contains(&text.chars().count())
+}
+
+fn is_made_of(text: &str, least: usize, most: usize, others: &str) -> bool {
+    (least..=most).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+}
+
+fn is_arn(text: &str, service: &str, resource: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let [arn, partition, of, region, account, thing] = parts.as_slice() else {
+        return false;
+    };
+    *arn == "arn"
+        && partition.starts_with("aws")
+        && *of == service
+        && (service == "iam") == region.is_empty()
+        && account.len() == 12
+        && account.chars().all(|c| c.is_ascii_digit())
+        && thing.len() > resource.len()
+        && thing.starts_with(resource)
+        && is_made_of(text, 1, 2048, ":/_+=,.@-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_are_what_git_takes() {
+        for branch in ["master", "feature/a-b", "release/2.0", "é", "a@b"] {
+            assert!(is_branch_name(branch), "{branch}");
+        }
+        for no_branch in [
+            "", "-a", "a b", "a..b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "@", "a@{1}",
+            "a~1", "a:b", "a\\b", "a.", "a\n",
+        ] {
+            assert!(!is_branch_name(no_branch), "{no_branch}");
+        }
+    }
+
+    #[test]
+    fn an_arn_is_of_its_service() {
+        assert!((ROLE_ARN.fits)("arn:aws:iam::123456789012:role/path/r"));
+        assert!(!(ROLE_ARN.fits)("arn:aws:iam::123456789012:role/"));
+        assert!(!(ROLE_ARN.fits)("arn:aws:iam::123456789012:user/u"));
+        assert!(!(ROLE_ARN.fits)(
+            "arn:aws:iam:eu-central-1:123456789012:role/r"
+        ));
+        assert!((TOPIC_ARN.fits)("arn:aws:sns:eu-central-1:123456789012:t"));
+        assert!((KEY_ARN.fits)(
+            "arn:aws-cn:kms:cn-north-1:123456789012:key/1"
+        ));
+        assert!(!(KEY_ARN.fits)(
+            "arn:aws:kms:eu-central-1:123456789012:alias/a"
+        ));
+        assert!(!(TOPIC_ARN.fits)("arn:aws:sns:eu-central-1:1234:t"));
+    }
+}

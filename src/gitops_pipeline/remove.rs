@@ -1,0 +1,150 @@
+//! Removing the child stack and what CloudFormation has no type for. Never what the pipeline
+//! deployed.
+
+use super::approval_rule;
+use super::child_stack::{self, ChildStack};
+use super::names::Names;
+use super::operations::{self, Begin};
+use super::patience::Patience;
+use super::plan::{self, Removal};
+use super::refusals;
+use super::request::About;
+use super::token::{self, Purpose};
+use super::{GitOpsPipeline, repository, template};
+use crate::aws::CallError;
+use crate::cfn::Failure;
+
+/// One request's work towards there being nothing.
+pub struct Removing<'a> {
+    /// The resource type.
+    pub pipeline: &'a GitOpsPipeline,
+    /// Which request it is.
+    pub about: &'a About,
+    /// What is to go.
+    pub names: &'a Names,
+    /// Why: a Delete, or to undo what this request made.
+    pub purpose: Purpose,
+}
+
+impl Removing<'_> {
+    /// Removes what is this resource's, and waits until it is gone.
+    pub async fn remove(&self) -> Result<(), Failure> {
+        let removed = Box::pin(self.remove_stack()).await;
+        removed.map_err(|error| Failure(refusals::explained(error).to_string()))
+    }
+
+    async fn remove_stack(&self) -> Result<(), CallError> {
+        let (aws, me) = (&self.pipeline.aws, &self.about.me);
+        let name = self.names.stack();
+        let mut patience = Patience::default();
+        let mut seen: Option<ChildStack> = None;
+        let mut is_alone = false;
+        loop {
+            // A stack that was once seen is followed by its id: another one of its name is not it.
+            let id = seen.as_ref().map_or(name.as_str(), |seen| seen.id.as_str());
+            let child = match child_stack::observe(aws, id, seen.as_ref()).await {
+                Ok(child) => child,
+                // What this function may not see it cannot have made.
+                Err(error) if error.is_denied() && seen.is_none() => {
+                    tracing::error!(%error, "taken for gone");
+                    return Ok(());
+                }
+                Err(error) => {
+                    patience.bear(error).await?;
+                    continue;
+                }
+            };
+            patience.see(child.as_ref());
+            let removal = plan::next_removal(child.as_ref(), me);
+            tracing::debug!(stack = name, ?removal, "child stack");
+            // First what hangs on the stack: a Delete that is repeated knows of it by the stack.
+            if !is_alone && !self.belongs_to_later(child.as_ref()) {
+                self.remove_rule().await?;
+                self.remove_kept_repository(child.as_ref()).await?;
+                is_alone = true;
+            }
+            let Some(child) = child else {
+                return Ok(());
+            };
+            let begun = match removal {
+                Removal::Done => return Ok(()),
+                Removal::Failed => return Err(self.why_failed(&child).await),
+                Removal::Wait => {
+                    let what = format!("waiting for stack {name} ({})", child.status);
+                    self.about.progress.doing(what);
+                    Ok(Begin::Begun)
+                }
+                Removal::CancelUpdate => {
+                    let token = me.request.token(&Purpose::Cancel);
+                    operations::cancel_update(aws, &child, token).await
+                }
+                Removal::Delete => {
+                    self.about.progress.doing(format!("deleting stack {name}"));
+                    tracing::info!(stack = name, "deleting");
+                    let token = me.request.token(&self.purpose);
+                    operations::delete(aws, &child, &self.about.role_arn, token).await
+                }
+            };
+            match begun {
+                Ok(Begin::Begun | Begin::NothingToDo) => {}
+                Ok(Begin::Refused(error)) => patience.bear_refusal(Some(&child), error)?,
+                Err(error) => patience.bear(error).await?,
+            }
+            seen = Some(child);
+            patience.pause().await;
+        }
+    }
+
+    /// Whether a later request has made what is there.
+    fn belongs_to_later(&self, child: Option<&ChildStack>) -> bool {
+        let me = &self.about.me;
+        child
+            .filter(|child| child.owner.as_ref() == Some(&me.owner))
+            .and_then(|child| child.latest_request.as_ref())
+            .is_some_and(|latest| latest.signed > me.request.signed)
+    }
+
+    async fn remove_rule(&self) -> Result<(), CallError> {
+        let aws = &self.pipeline.aws;
+        let rule = approval_rule::look_up(aws, self.names).await?;
+        let ours = approval_rule::description(&self.about.me.owner);
+        if rule.is_some_and(|rule| rule.description == ours) {
+            approval_rule::remove(aws, self.names).await?;
+        }
+        Ok(())
+    }
+
+    /// A repository that this stack took up is none of its resources. It goes only with a stack
+    /// that was complete: one whose creation failed has no outputs, and took nothing up.
+    async fn remove_kept_repository(&self, child: Option<&ChildStack>) -> Result<(), CallError> {
+        let me = &self.about.me;
+        let Some(child) = child.filter(|child| child.owner.as_ref() == Some(&me.owner)) else {
+            return Ok(());
+        };
+        let policy = child.outputs.get(template::DELETION_POLICY_OUTPUT);
+        if self.purpose == Purpose::Delete && policy.is_some_and(|policy| policy == "Delete") {
+            repository::delete(&self.pipeline.aws, &self.names.repository()).await?;
+        }
+        Ok(())
+    }
+
+    async fn why_failed(&self, child: &ChildStack) -> CallError {
+        let me = &self.about.me;
+        let is_this = |token: Option<&str>| {
+            token
+                .and_then(token::read)
+                .is_none_or(|(request, purpose)| {
+                    request == me.request && matches!(purpose, Purpose::Delete | Purpose::Undo)
+                })
+        };
+        match child_stack::first_failure(&self.pipeline.aws, child, is_this).await {
+            Ok(reason) => CallError {
+                doing: format!("deleting stack {}", self.names.stack()),
+                code: None,
+                status: None,
+                cause: format!("{reason}; mend that and delete again"),
+            },
+            Err(error) => error,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! CodeCommit: the repository, its branch, and what becomes of one that outlived its stack.
+
+use super::template::STACK_NAME_TAG;
+use crate::aws::{Aws, CallError};
+
+/// A repository as CodeCommit knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Its ARN.
+    pub arn: String,
+    /// Where it is cloned from, as CodeCommit says it.
+    pub clone_url: String,
+    /// The branch that a clone checks out; `None` before the first push.
+    pub default_branch: Option<String>,
+}
+
+/// Looks up the repository `name`; `None` when there is none.
+pub async fn look_up(aws: &Aws, name: &str) -> Result<Option<Repository>, CallError> {
+    let doing = || format!("looking up repository {name}");
+    let output = match aws
+        .codecommit
+        .get_repository()
+        .repository_name(name)
+        .send()
+        .await
+    {
+        Ok(output) => output,
+        Err(error) => {
+            let is_absent = error
+                .as_service_error()
+                .is_some_and(|error| error.is_repository_does_not_exist_exception());
+            let error = CallError::new(doing(), &error);
+            return if is_absent { Ok(None) } else { Err(error) };
+        }
+    };
+    let metadata = output.repository_metadata;
+    let found = metadata.and_then(|metadata| {
+        Some(Repository {
+            arn: metadata.arn?,
+            clone_url: metadata.clone_url_http?,
+            default_branch: metadata.default_branch,
+        })
+    });
+    match found {
+        Some(repository) => Ok(Some(repository)),
+        None => Err(CallError {
+            doing: doing(),
+            code: None,
+            status: None,
+            cause: "CodeCommit gave no ARN or no cloneUrlHttp".to_owned(),
+        }),
+    }
+}
+
+/// Whether an earlier child stack of this name made the repository.
+pub async fn was_made_by(
+    aws: &Aws,
+    repository: &Repository,
+    stack_name: &str,
+) -> Result<bool, CallError> {
+    let arn = &repository.arn;
+    let call = aws.codecommit.list_tags_for_resource().resource_arn(arn);
+    let output = call
+        .send()
+        .await
+        .map_err(|error| CallError::new(format!("reading the tags of repository {arn}"), &error))?;
+    let tags = output.tags.unwrap_or_default();
+    Ok(tags
+        .get(STACK_NAME_TAG)
+        .is_some_and(|name| name == stack_name))
+}
+
+/// The newest commit of a branch; `None` when the branch or its repository is not there.
+pub async fn branch_tip(
+    aws: &Aws,
+    repository_name: &str,
+    branch: &str,
+) -> Result<Option<String>, CallError> {
+    let call = aws
+        .codecommit
+        .get_branch()
+        .repository_name(repository_name)
+        .branch_name(branch);
+    match call.send().await {
+        Ok(output) => Ok(output.branch.and_then(|branch| branch.commit_id)),
+        Err(error) => {
+            let is_absent = error.as_service_error().is_some_and(|error| {
+                error.is_branch_does_not_exist_exception()
+                    || error.is_repository_does_not_exist_exception()
+            });
+            let doing = format!("looking up branch {branch} of repository {repository_name}");
+            let error = CallError::new(doing, &error);
+            if is_absent { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+/// Makes `branch` the one that a clone checks out.
+pub async fn set_default_branch(
+    aws: &Aws,
+    repository_name: &str,
+    branch: &str,
+) -> Result<(), CallError> {
+    let call = aws
+        .codecommit
+        .update_default_branch()
+        .repository_name(repository_name)
+        .default_branch_name(branch);
+    match call.send().await {
+        Ok(_) => Ok(()),
+        // It was deleted since it was seen; the next push makes it again.
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.is_branch_does_not_exist_exception()) =>
+        {
+            Ok(())
+        }
+        Err(error) => {
+            let doing =
+                format!("making {branch} the default branch of repository {repository_name}");
+            Err(CallError::new(doing, &error))
+        }
+    }
+}
+
+/// Deletes a repository. CodeCommit takes the deletion of one that is gone for done.
+pub async fn delete(aws: &Aws, name: &str) -> Result<(), CallError> {
+    let call = aws.codecommit.delete_repository().repository_name(name);
+    call.send()
+        .await
+        .map(drop)
+        .map_err(|error| CallError::new(format!("deleting repository {name}"), &error))
+}

@@ -1,0 +1,43 @@
+//! What every step of a request needs to know of it.
+
+use super::names::{Names, Place};
+use super::plan::Me;
+use super::token::RequestKey;
+use crate::cfn::{Failure, Progress, Request};
+use crate::records::Owner;
+
+/// A request about one child stack.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Whose it is and which.
+    pub me: Me,
+    /// Partition, region and account.
+    pub place: Place,
+    /// With which CloudFormation works on the child stack.
+    pub role_arn: String,
+    /// What is being done.
+    pub progress: Progress,
+}
+
+impl About {
+    /// What `request` says about the child stack of `names`.
+    pub fn new(request: &Request, names: &Names, progress: &Progress) -> Result<Self, Failure> {
+        let Some(place) = Place::of_arn(&request.stack_id) else {
+            return Err(Failure("StackId: is not the ARN of a stack".to_owned()));
+        };
+        let owner = Owner {
+            stack_id: request.stack_id.clone(),
+            logical_id: request.logical_resource_id.clone(),
+        };
+        let key = RequestKey::new(request.signed_at, &request.request_id, &owner.key());
+        Ok(About {
+            role_arn: place.role(&names.provisioning_role()),
+            me: Me {
+                owner,
+                request: key,
+            },
+            place,
+            progress: progress.clone(),
+        })
+    }
+}

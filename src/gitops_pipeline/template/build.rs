@@ -1,0 +1,83 @@
+//! The build project and its log.
+
+use serde_json::{Value, json};
+
+use super::super::properties::Desired;
+use super::{role, sub, tags};
+
+pub fn log_group(desired: &Desired) -> Value {
+    json!({
+        "Type": "AWS::Logs::LogGroup",
+        "Properties": {
+            "LogGroupName": sub("/aws/codebuild/codebuild-${EnvID}-cfn-${ProjectID}"),
+            "RetentionInDays": desired.build.log_retention_in_days,
+            "Tags": tags(desired),
+        },
+    })
+}
+
+pub fn project(desired: &Desired) -> Value {
+    let build = &desired.build;
+    let mut variables = vec![
+        json!({"Name": "EnvID", "Type": "PLAINTEXT", "Value": {"Ref": "EnvID"}}),
+        json!({"Name": "AccountId", "Type": "PLAINTEXT", "Value": {"Ref": "AWS::AccountId"}}),
+    ];
+    variables.extend(
+        build
+            .environment_variables
+            .iter()
+            .map(|(name, value)| json!({"Name": name, "Type": "PLAINTEXT", "Value": value})),
+    );
+    let key = match &desired.artifact_key_arn {
+        Some(arn) => json!(arn),
+        None => sub("arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/aws/s3"),
+    };
+    let mut source = json!({"Type": "CODEPIPELINE"});
+    if let Some(build_spec) = &build.build_spec {
+        source["BuildSpec"] = json!(build_spec);
+    }
+    json!({
+        "Type": "AWS::CodeBuild::Project",
+        "Properties": {
+            "Name": sub("codebuild-${EnvID}-cfn-${ProjectID}"),
+            "Description": sub("Builds ${ProjectID} for ${EnvID}"),
+            "ServiceRole": role(build.service_role_arn.as_ref(), "role-${EnvID}-codebuild-cfn"),
+            "EncryptionKey": key,
+            "Source": source,
+            "Artifacts": {"Type": "CODEPIPELINE"},
+            "Environment": {
+                "Type": container_type(&build.image),
+                "Image": build.image,
+                "ImagePullCredentialsType": image_pull_credentials(&build.image),
+                "ComputeType": build.compute_type,
+                "PrivilegedMode": build.privileged_mode,
+                "EnvironmentVariables": variables,
+            },
+            "TimeoutInMinutes": build.timeout_in_minutes,
+            "QueuedTimeoutInMinutes": build.queued_timeout_in_minutes,
+            "LogsConfig": {
+                "CloudWatchLogs": {"Status": "ENABLED", "GroupName": {"Ref": "BuildLogGroup"}},
+            },
+            "Visibility": "PRIVATE",
+            "Tags": tags(desired),
+        },
+    })
+}
+
+/// CodeBuild wants to know the processor; its images for Arm say so in their names.
+fn container_type(image: &str) -> &'static str {
+    if image.contains("aarch64") || image.contains("arm64") {
+        "ARM_CONTAINER"
+    } else {
+        "LINUX_CONTAINER"
+    }
+}
+
+/// CodeBuild pulls its own images by itself, and others with the build's role.
+fn image_pull_credentials(image: &str) -> &'static str {
+    if image.starts_with("aws/codebuild/") {
+        "CODEBUILD"
+    } else {
+        "SERVICE_ROLE"
+    }
+}

@@ -1,0 +1,195 @@
+//! The pipeline: Source, Build, Approval, Deploy.
+
+use serde_json::{Value, json};
+
+use super::super::properties::{ActionMode, Desired};
+use super::{Repository, repository_name, role, sub, tags};
+
+pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
+    let location = match &desired.artifact_bucket_name {
+        Some(name) => json!(name),
+        None => sub("s3-${EnvID}-codepipeline-artifact-${AWS::AccountId}-${AWS::Region}"),
+    };
+    let mut store = json!({"Type": "S3", "Location": location});
+    if let Some(arn) = &desired.artifact_key_arn {
+        store["EncryptionKey"] = json!({"Type": "KMS", "Id": arn});
+    }
+    let mut stages = vec![
+        json!({"Name": "Source", "Actions": [source(desired, repository)]}),
+        json!({"Name": "Build", "Actions": [build()]}),
+    ];
+    stages.extend(deploy_stages(desired));
+    json!({
+        "Type": "AWS::CodePipeline::Pipeline",
+        "Condition": "BranchIsThere",
+        "Properties": {
+            "Name": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
+            "PipelineType": "V2",
+            "ExecutionMode": desired.execution_mode.name(),
+            "RoleArn": role(desired.pipeline_role_arn.as_ref(), "role-${EnvID}-codepipeline-cfn"),
+            "ArtifactStore": store,
+            "Stages": stages,
+            "Tags": tags(desired),
+        },
+    })
+}
+
+fn source(desired: &Desired, repository: Repository) -> Value {
+    json!({
+        "Name": "Source",
+        "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
+        "Configuration": {
+            "RepositoryName": repository_name(desired, repository),
+            "BranchName": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]},
+            "OutputArtifactFormat": "CODE_ZIP",
+            "PollForSourceChanges": "false",
+        },
+        "OutputArtifacts": [{"Name": "SourceArtifact"}],
+        "Region": {"Ref": "AWS::Region"},
+        "Namespace": "SourceVariables",
+        "RunOrder": 1,
+    })
+}
+
+fn build() -> Value {
+    json!({
+        "Name": "Build",
+        "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"},
+        "Configuration": {"ProjectName": {"Ref": "BuildProject"}},
+        "InputArtifacts": [{"Name": "SourceArtifact"}],
+        "OutputArtifacts": [{"Name": "BuildArtifact"}],
+        "Region": {"Ref": "AWS::Region"},
+        "Namespace": "BuildVariables",
+        "RunOrder": 1,
+    })
+}
+
+/// With a change set, everything from making to executing it is one stage: no newer execution can
+/// come in between and replace it.
+fn deploy_stages(desired: &Desired) -> Vec<Value> {
+    let asks = desired.approval.required;
+    let mut stages = Vec::new();
+    if desired.deploy.action_mode == ActionMode::ChangeSet {
+        let mut actions = vec![create_change_set(desired)];
+        if asks {
+            actions.push(approval(desired, 2));
+        }
+        actions.push(execute_change_set(desired, if asks { 3 } else { 2 }));
+        stages.push(json!({"Name": "Deploy", "Actions": actions}));
+        return stages;
+    }
+    if asks {
+        stages.push(json!({"Name": "Approval", "Actions": [approval(desired, 1)]}));
+    }
+    stages.push(json!({"Name": "Deploy", "Actions": [deploy(desired)]}));
+    stages
+}
+
+fn approval(desired: &Desired, run_order: u32) -> Value {
+    let approval = &desired.approval;
+    let mut action = json!({
+        "Name": "Approval",
+        "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"},
+        "Region": {"Ref": "AWS::Region"},
+        "RunOrder": run_order,
+    });
+    let configuration = [
+        ("NotificationArn", &approval.notification_topic_arn),
+        ("CustomData", &approval.custom_data),
+        ("ExternalEntityLink", &approval.external_entity_link),
+    ];
+    for (key, value) in configuration {
+        if let Some(value) = value {
+            action["Configuration"][key] = json!(value);
+        }
+    }
+    action
+}
+
+fn deploy(desired: &Desired) -> Value {
+    let mode = match desired.deploy.action_mode {
+        ActionMode::ReplaceOnFailure => "REPLACE_ON_FAILURE",
+        ActionMode::CreateUpdate | ActionMode::ChangeSet => "CREATE_UPDATE",
+    };
+    let mut configuration = template_configuration(desired);
+    configuration["ActionMode"] = json!(mode);
+    json!({
+        "Name": "Deploy",
+        "ActionTypeId": cloudformation(),
+        "Configuration": configuration,
+        "InputArtifacts": [{"Name": "BuildArtifact"}],
+        "Region": {"Ref": "AWS::Region"},
+        "Namespace": "DeployVariables",
+        "RunOrder": 1,
+    })
+}
+
+fn create_change_set(desired: &Desired) -> Value {
+    let mut configuration = template_configuration(desired);
+    configuration["ActionMode"] = json!("CHANGE_SET_REPLACE");
+    configuration["ChangeSetName"] = change_set_name();
+    json!({
+        "Name": "CreateChangeSet",
+        "ActionTypeId": cloudformation(),
+        "Configuration": configuration,
+        "InputArtifacts": [{"Name": "BuildArtifact"}],
+        "Region": {"Ref": "AWS::Region"},
+        "Namespace": "ChangeSetVariables",
+        "RunOrder": 1,
+    })
+}
+
+fn execute_change_set(desired: &Desired, run_order: u32) -> Value {
+    json!({
+        "Name": "Deploy",
+        "ActionTypeId": cloudformation(),
+        "Configuration": {
+            "ActionMode": "CHANGE_SET_EXECUTE",
+            "StackName": stack_name(desired),
+            "ChangeSetName": change_set_name(),
+        },
+        "Region": {"Ref": "AWS::Region"},
+        "Namespace": "DeployVariables",
+        "RunOrder": run_order,
+    })
+}
+
+/// What both ways to hand over a template have in common.
+fn template_configuration(desired: &Desired) -> Value {
+    let deploy = &desired.deploy;
+    let template_path = match &deploy.template_path {
+        Some(path) => json!(format!("BuildArtifact::{path}")),
+        None => sub("BuildArtifact::root-stack-${ProjectID}.yaml"),
+    };
+    let mut configuration = json!({
+        "StackName": stack_name(desired),
+        "TemplatePath": template_path,
+        "RoleArn": role(deploy.role_arn.as_ref(), "role-${EnvID}-codedeploy-cfn"),
+    });
+    if let Some(path) = &deploy.template_configuration {
+        configuration["TemplateConfiguration"] = json!(format!("BuildArtifact::{path}"));
+    }
+    if !deploy.capabilities.is_empty() {
+        configuration["Capabilities"] = json!(deploy.capabilities.join(","));
+    }
+    if !deploy.parameter_overrides.is_empty() {
+        let overrides = serde_json::to_string(&deploy.parameter_overrides).unwrap_or_default();
+        configuration["ParameterOverrides"] = json!(overrides);
+    }
+    configuration
+}
+
+fn cloudformation() -> Value {
+    json!({"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"})
+}
+
+fn stack_name(desired: &Desired) -> Value {
+    match &desired.deploy.stack_name {
+        Some(name) => json!(name),
+        None => sub("cfnstack-${EnvID}-${ProjectID}"),
+    }
+}
+
+fn change_set_name() -> Value {
+    sub("changeset-${EnvID}-${ProjectID}")
+}

@@ -1,0 +1,123 @@
+//! The `ClientRequestToken`s of the child stack's operations.
+//!
+//! CloudFormation gives every event of an operation its token, so the tokens are where this
+//! resource remembers what it did: for which request, when CloudFormation signed that, and what it
+//! was about. At most 128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
+
+use std::time::{Duration, SystemTime};
+
+use crate::records;
+
+const REQUEST: &str = "gitops";
+const FIRST_PUSH: &str = "first-push";
+
+/// What an operation was begun for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To bring the stack to this content.
+    Make(String),
+    /// To stop an update of an earlier request.
+    Cancel,
+    /// To end a rollback that had failed.
+    ContinueRollback,
+    /// To delete the stack, or what is left of an earlier one.
+    Delete,
+    /// To delete what this request made, because it failed.
+    Undo,
+}
+
+/// Which request an operation belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// When CloudFormation signed it, in seconds since 1970.
+    pub signed: u64,
+    /// A hash of its id (which may be used again, but not in the same second) and its resource.
+    pub hash: String,
+}
+
+impl RequestKey {
+    /// The key of the request with this id about this resource.
+    pub fn new(signed_at: SystemTime, request_id: &str, owner_key: &str) -> Self {
+        let since = signed_at.duration_since(SystemTime::UNIX_EPOCH);
+        RequestKey {
+            signed: since.unwrap_or(Duration::ZERO).as_secs(),
+            hash: records::key(&format!("{request_id} {owner_key}")),
+        }
+    }
+
+    /// The token of an operation that is begun for this request.
+    pub fn token(&self, purpose: &Purpose) -> String {
+        let purpose = match purpose {
+            Purpose::Make(content) => content.as_str(),
+            Purpose::Cancel => "cancel",
+            Purpose::ContinueRollback => "continue",
+            Purpose::Delete => "delete",
+            Purpose::Undo => "undo",
+        };
+        format!("{REQUEST}-{}-{}-{purpose}", self.signed, self.hash)
+    }
+}
+
+/// A token for an operation that a branch's first push begins. Each delivery has one of its own,
+/// so that one that Lambda repeats after a failure begins anew.
+pub fn of_first_push() -> String {
+    format!("{FIRST_PUSH}-{:016x}", fastrand::u64(..))
+}
+
+/// Reads a token; `None` when it is not one of a request's.
+pub fn read(token: &str) -> Option<(RequestKey, Purpose)> {
+    let mut parts = token.strip_prefix(REQUEST)?.strip_prefix('-')?.split('-');
+    let signed = parts.next()?.parse().ok()?;
+    let hash = parts.next()?.to_owned();
+    let purpose = match parts.next()? {
+        "cancel" => Purpose::Cancel,
+        "continue" => Purpose::ContinueRollback,
+        "delete" => Purpose::Delete,
+        "undo" => Purpose::Undo,
+        content => Purpose::Make(content.to_owned()),
+    };
+    parts
+        .next()
+        .is_none()
+        .then_some((RequestKey { signed, hash }, purpose))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_it_was_made_for() {
+        let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
+        let key = RequestKey::new(signed_at, "a-request", "an-owner");
+        for purpose in [
+            Purpose::Make(records::key("a template")),
+            Purpose::Cancel,
+            Purpose::ContinueRollback,
+            Purpose::Delete,
+            Purpose::Undo,
+        ] {
+            let token = key.token(&purpose);
+            assert_eq!(read(&token), Some((key.clone(), purpose)));
+            assert!(token.len() <= 128);
+            assert!(token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+        }
+    }
+
+    #[test]
+    fn somebody_elses_token_is_no_requests() {
+        let first_push = of_first_push();
+        for token in [
+            "",
+            "gitops",
+            "gitops-1",
+            "gitops-1-2",
+            "gitops-x-y-z",
+            "gitops-1-2-3-4",
+            "Console-CreateStack-7f59c3cf-00d2-40c7-b2ff-e75db0987002",
+            &first_push,
+        ] {
+            assert_eq!(read(token), None, "{token}");
+        }
+    }
+}

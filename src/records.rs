@@ -1,0 +1,52 @@
+//! What is written down in AWS by both resources, and how.
+
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use sha2::{Digest, Sha256};
+
+/// A tag: the owner's stack.
+pub const STACK_ID: &str = "cfn-gitops:stack-id";
+/// A tag: the owner's logical id.
+pub const LOGICAL_ID: &str = "cfn-gitops:logical-id";
+
+/// Whose something is: a resource of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The stack's ARN.
+    pub stack_id: String,
+    /// The resource's logical id.
+    pub logical_id: String,
+}
+
+impl Owner {
+    /// A short name for the owner.
+    pub fn key(&self) -> String {
+        key(&format!("{} {}", self.stack_id, self.logical_id))
+    }
+}
+
+/// A short name for `text` that fits anywhere: 64 bits of its SHA-256 in hex.
+pub fn key(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let mut name = String::with_capacity(16);
+    for byte in digest.iter().take(8) {
+        for nibble in [byte >> 4, byte & 15] {
+            name.extend(char::from_digit(nibble.into(), 16));
+        }
+    }
+    name
+}
+
+/// Writes a time to the second, as in `2026-11-20T07:55:00Z`.
+pub fn write_time(time: SystemTime) -> String {
+    let whole = DateTime::from_secs(DateTime::from(time).secs());
+    whole.fmt(Format::DateTime).unwrap_or_default()
+}
+
+/// Reads what [`write_time`] wrote.
+pub fn read_time(text: &str) -> Option<SystemTime> {
+    let time = DateTime::from_str(text, Format::DateTime).ok()?;
+    SystemTime::try_from(time).ok()
+}
