@@ -20,10 +20,10 @@ from pathlib import Path
 _LOOK_SECONDS = 0.2
 # A command's own `exit` ends its shell alone; what it had set by then is kept.
 _SCRIPT = """set -a
-trap 'code=$?; trap - EXIT; env -0 >"$LOCAL_BUILD_STATE"; exit $code' EXIT
+trap 'LOCAL_BUILD_CODE=$?; trap - EXIT; env -0 >"$LOCAL_BUILD_STATE"; exit $LOCAL_BUILD_CODE' EXIT
 . "$LOCAL_BUILD_COMMAND"
 """
-_OWN = {"LOCAL_BUILD_STATE", "LOCAL_BUILD_COMMAND", "_", "code"}
+_OWN = {"LOCAL_BUILD_STATE", "LOCAL_BUILD_COMMAND", "LOCAL_BUILD_CODE", "_"}
 _running: set[int] = set()
 _running_lock = threading.Lock()
 

@@ -232,6 +232,9 @@ class Scene:
         told = self.action(execution, name)["output"]["executionResult"]["errorDetails"]
         return told["code"], told["message"]
 
+    def eventually_in(self, execution: str, action: str) -> None:
+        eventually(lambda: [each["actionName"] for each in self.actions(execution)], lambda names: action in names)
+
     def approval_state(self, execution: str) -> dict[str, Any]:
         """Of the approval that this execution waits in."""
         def state() -> dict[str, Any] | None:

@@ -1,0 +1,193 @@
+"""Builds that a pipeline starts.
+
+https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
+https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws import LocalAws
+from local_aws.pipeline_scene import Scene
+
+
+@pytest.fixture
+def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
+    made = Scene(aws, name, tmp_path)
+    made.prepare()
+    return made
+
+
+def built(scene: Scene, buildspec: str, files: dict[str, str] | None = None, **configuration: str) -> str:
+    """The execution, once it has ended."""
+    scene.push({"buildspec.yml": buildspec, **(files or {})})
+    run = scene.create([scene.build(**configuration)])
+    scene.ended(run)
+    return run
+
+
+def artifact(scene: Scene, run: str) -> dict[str, str]:
+    assert scene.status(run) == "Succeeded", scene.actions(run)
+    where = scene.action(run, "Build")["output"]["outputArtifacts"][0]["s3location"]
+    packed = scene.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read()
+    with zipfile.ZipFile(BytesIO(packed)) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def phases(scene: Scene, run: str) -> dict[str, str]:
+    build = scene.action(run, "Build")["output"]["executionResult"]["externalExecutionId"]
+    found = scene.aws.client("codebuild").batch_get_builds(ids=[build])["builds"][0]
+    return {each["phaseType"]: each["phaseStatus"] for each in found["phases"]}
+
+
+def test_the_commands_share_their_variables_and_directory_from_phase_to_phase(scene: Scene) -> None:
+    run = built(scene, """version: 0.2
+env:
+  variables: {SPEC: spec, EnvID: overridden}
+phases:
+  install: {commands: [SET=set]}
+  pre_build: {commands: [mkdir -p deep, cd deep]}
+  build:
+    commands:
+      - echo "$SET $SPEC $EnvID" > words
+      - |
+        if true; then
+          pwd > where
+        fi
+  post_build: {commands: ['cd ..', 'echo done > last']}
+artifacts: {files: [deep/*, last]}
+""")
+    made = artifact(scene, run)
+    assert made["deep/words"] == "set spec dev\n"
+    assert made["deep/where"].endswith("/deep\n")
+    assert made["last"] == "done\n"
+
+
+def test_a_build_knows_its_commit_and_its_role_and_nothing_of_who_runs_it(scene: Scene) -> None:
+    run = built(scene, """version: 0.2
+phases: {build: {commands: ['env | sort > environment']}}
+artifacts: {files: environment.txt}
+""".replace("environment.txt", "[environment]"), EnvironmentVariables=json.dumps(
+        [{"name": "RUN", "value": "#{codepipeline.PipelineExecutionId}", "type": "PLAINTEXT"}]))
+    known = dict(line.split("=", 1) for line in artifact(scene, run)["environment"].splitlines())
+    assert known["CODEBUILD_RESOLVED_SOURCE_VERSION"] == scene.head()
+    assert known["CODEBUILD_INITIATOR"] == f"codepipeline/{scene.name}"
+    assert known["CODEBUILD_BUILD_ID"].startswith(f"{scene.name}:")
+    assert known["CODEBUILD_SRC_DIR"] == known["PWD"]
+    assert (known["RUN"], known["EnvID"]) == (run, "dev")
+    assert known["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    ours = {"PATH", "HOME", "TMPDIR", "LANG", "PWD", "OLDPWD", "SHLVL", "_", "RUN", "EnvID", "CI"}
+    assert {name for name in known if not name.startswith(("CODEBUILD_", "AWS_", "LOCAL_BUILD_"))} <= ours
+
+
+@pytest.mark.parametrize(("artifacts", "names"), [
+    ("{files: ['**/*'], base-directory: out}", {"a.txt", "deep/b.txt", "deep/er/c.txt"}),
+    ("{files: ['*'], base-directory: out}", {"a.txt"}),
+    ("{files: [out/deep/*]}", {"out/deep/b.txt"}),
+    ("{files: ['out/**/*.txt'], discard-paths: yes}", {"a.txt", "b.txt", "c.txt"}),
+    ("{files: ['**/*'], base-directory: 'o*', exclude-paths: ['deep/**/*']}", {"a.txt"}),
+])
+def test_artifacts_are_the_files_that_the_buildspec_names(scene: Scene, artifacts: str, names: set[str]) -> None:
+    run = built(scene, f"version: 0.2\nphases: {{build: {{commands: ['true']}}}}\nartifacts: {artifacts}\n",
+                {f"out/{name}": name for name in ("a.txt", "deep/b.txt", "deep/er/c.txt")})
+    assert set(artifact(scene, run)) == names
+
+
+def test_the_project_may_hold_the_buildspec_itself_or_name_another_file(scene: Scene) -> None:
+    inline = "version: 0.2\nphases:\n  build: {commands: ['echo inline > made']}\nartifacts: {files: [made]}\n"
+    projects = scene.aws.client("codebuild")
+    projects.update_project(name=scene.name, source={"type": "CODEPIPELINE", "buildspec": inline})
+    assert artifact(scene, built(scene, "nonsense")) == {"made": "inline\n"}
+    scene.push({"ci/spec.yml": inline.replace("inline", "other")})
+    projects.update_project(name=scene.name, source={"type": "CODEPIPELINE", "buildspec": "ci/spec.yml"})
+    run = scene.start()
+    scene.ended(run)
+    assert artifact(scene, run) == {"made": "other\n"}
+
+
+def test_exported_variables_are_the_actions_variables(scene: Scene) -> None:
+    run = built(scene, """version: 0.2
+env: {exported-variables: [VERSION]}
+phases: {build: {commands: ['VERSION=$(date +%Y)-x']}}
+artifacts: {files: [template.json]}
+""")
+    assert scene.action(run, "Build")["output"]["outputVariables"]["VERSION"].endswith("-x")
+
+
+def test_a_buildspecs_output_is_in_the_projects_log(scene: Scene) -> None:
+    built(scene, "version: 0.2\nphases: {build: {commands: ['echo to be read', 'echo bad >&2']}}\n")
+    assert {"to be read", "bad", "[Container] Phase complete: BUILD State: SUCCEEDED"} <= set(scene.log())
+
+
+def test_a_command_that_fails_ends_the_build_after_post_build_and_stops_the_pipeline(scene: Scene) -> None:
+    scene.push({"buildspec.yml": """version: 0.2
+phases:
+  build:
+    commands: ['exit 3', 'echo never']
+    finally: ['echo finally']
+  post_build: {commands: ['echo post $CODEBUILD_BUILD_SUCCEEDING']}
+artifacts: {files: [template.json]}
+"""})
+    run = scene.create([scene.build()], [scene.deploy()])
+    assert scene.ended(run) == "Failed"
+    code, message = scene.error(run, "Build")
+    assert code == "JobFailed"
+    assert "exit 3. Reason: exit status 3" in message
+    assert phases(scene, run) == {"SUBMITTED": "SUCCEEDED", "PROVISIONING": "SUCCEEDED", "DOWNLOAD_SOURCE": "SUCCEEDED",
+                                  "INSTALL": "SUCCEEDED", "PRE_BUILD": "SUCCEEDED", "BUILD": "FAILED",
+                                  "POST_BUILD": "SUCCEEDED"}
+    assert {"finally", "post 0"} <= set(scene.log())
+    assert "never" not in scene.log()
+    assert scene.stacks() == []
+
+
+def test_a_phase_before_the_build_that_fails_ends_it_at_once(scene: Scene) -> None:
+    run = built(scene, """version: 0.2
+phases: {pre_build: {commands: ['false']}, post_build: {commands: ['echo never']}}
+""")
+    assert scene.status(run) == "Failed"
+    assert phases(scene, run)["PRE_BUILD"] == "FAILED"
+    assert "never" not in scene.log()
+
+
+def test_a_build_that_takes_longer_than_its_project_allows_is_ended(scene: Scene) -> None:
+    scene.aws.set(build_minute_seconds=0.02)
+    run = built(scene, "version: 0.2\nphases: {build: {commands: ['sleep 100']}}\n")
+    assert scene.status(run) == "Failed"
+    assert "TIMED_OUT" in scene.error(run, "Build")[1]
+
+
+def test_a_build_that_is_abandoned_is_ended(scene: Scene) -> None:
+    scene.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['echo $$ > pid', 'sleep 100']}}\n"})
+    run = scene.create([scene.build()])
+    scene.eventually_in(run, "Build")
+    scene.pipelines.stop_pipeline_execution(pipelineName=scene.name, pipelineExecutionId=run, abandon=True)
+    assert scene.ended(run) == "Stopped"
+
+
+_MISTAKES: list[Any] = [
+    pytest.param("nonsense", "not a mapping", id="no mapping"),
+    pytest.param("version: 0.2\nphases: [", "YAML_FILE_ERROR", id="no YAML"),
+    pytest.param("version: 3\n", "version must be", id="another version"),
+    pytest.param("version: 0.2\nphase: {}\n", "unknown, or not part of this local CodeBuild: phase", id="unknown key"),
+    pytest.param("version: 0.2\nphases: {test: {}}\n", "phases: unknown", id="unknown phase"),
+    pytest.param("version: 0.2\nphases: {build: {commands: [{echo: a}]}}\n", "list of strings", id="unquoted colon"),
+    pytest.param("version: 0.2\nartifacts: {files: [absent]}\n", "no matching artifact paths found", id="no artifact"),
+    pytest.param("version: 0.2\nartifacts: {base-directory: out}\n", "was not made by the action", id="no files"),
+]
+
+
+@pytest.mark.parametrize(("buildspec", "reason"), _MISTAKES)
+def test_a_buildspec_that_is_wrong_fails_with_its_reason(scene: Scene, buildspec: str, reason: str) -> None:
+    scene.push({"buildspec.yml": buildspec})
+    run = scene.create([scene.build()], [scene.deploy()])
+    assert scene.ended(run) == "Failed"
+    failed = scene.actions(run)[-1]["output"]["executionResult"]["errorDetails"]
+    assert reason in failed["message"]
