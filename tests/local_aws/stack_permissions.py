@@ -128,10 +128,13 @@ def _pipeline(change: Change) -> list[Need]:
     role = change.new.get("RoleArn")
     tags = _tags(change, arn, "codepipeline:TagResource", "codepipeline:UntagResource")
     action = "codepipeline:CreatePipeline" if change.old is None else "codepipeline:UpdatePipeline"
+    # "Indicates whether to rerun the CodePipeline pipeline after you update it."
+    reruns = change.old is not None and str(change.new.get("RestartExecutionOnUpdate", "")).lower() == "true"
     return [Need("iam:GetRole", str(role)), *_pass(role, "codepipeline.amazonaws.com"),
             Need("codepipeline:GetPipeline", arn),
             Need(action, arn, next((need.keys for need in tags), {}) if change.old is None else {}),
-            Need("codepipeline:GetPipelineState", arn), *tags]
+            Need("codepipeline:GetPipelineState", arn), *tags,
+            *([Need("codepipeline:StartPipelineExecution", arn)] if reruns else [])]
 
 
 def _event_rule(change: Change) -> list[Need]:

@@ -22,6 +22,11 @@ PROVISIONING = REPOSITORY | {
 }
 
 
+WITH_PIPELINE = PROVISIONING | {"iam:GetRole", "codepipeline:GetPipeline", "codepipeline:CreatePipeline",
+                                "codepipeline:GetPipelineState", "codepipeline:TagResource",
+                                "codepipeline:DeletePipeline"}
+
+
 def trust(service: str, **conditions: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **conditions}]})
@@ -187,3 +192,112 @@ def test_a_policy_that_keeps_the_repository_does(aws: LocalAws, child: Child, ro
     assert child.make(role) == "ROLLBACK_COMPLETE"
     assert child.reason().startswith(f"Repository named {name} already exists")
     codecommit.get_repository(repositoryName=name)
+
+
+def previous(**changed: str) -> list[dict[str, Any]]:
+    return [{"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "FunctionArn",
+                                                                       "BranchExists") if key not in changed] + [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in changed.items()]
+
+
+@pytest.fixture
+def environment(aws: LocalAws) -> None:
+    """The roles that every pipeline of the environment has by name."""
+    for name, service in (("role-dev-codepipeline-cfn", "codepipeline.amazonaws.com"),
+                          ("role-dev-eventbridge-codepipeline-exec", "events.amazonaws.com")):
+        try:
+            a_role(aws, name, service=service)
+        except aws.client("iam").exceptions.EntityAlreadyExistsException:
+            pass
+
+
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:first-push"
+
+
+def targets(aws: LocalAws, child: Child) -> list[str]:
+    found = aws.client("events").list_targets_by_rule(
+        Rule=f"event-rule-dev-codepipeline-exec-cfn-{child.project}")["Targets"]
+    return [target["Id"] for target in found]
+
+
+def test_a_branch_that_is_there_adds_the_pipeline_and_turns_the_rule_to_it(aws: LocalAws, environment: None,
+                                                                          child: Child, name: str) -> None:
+    pipeline = f"codepipeline-dev-cfn-{child.project}"
+    role = a_role(aws, name, WITH_PIPELINE)
+    assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
+    assert targets(aws, child) == ["first-push"]
+    assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_COMPLETE", child.reason()
+    assert targets(aws, child) == [pipeline]
+    assert aws.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["name"] == pipeline
+    assert child.change(Parameters=previous(BranchExists="false")) == "UPDATE_COMPLETE", child.reason()
+    assert targets(aws, child) == ["first-push"]
+    assert refusal(aws.client("codepipeline").get_pipeline, name=pipeline)[0] == "PipelineNotFoundException"
+    assert child.delete() == "DELETE_COMPLETE"
+
+
+@pytest.mark.parametrize("action", sorted(WITH_PIPELINE - PROVISIONING - {"codepipeline:DeletePipeline"}
+                                          | {"events:RemoveTargets"}))
+def test_without_one_right_the_pipeline_is_not_added_and_the_stack_is_as_it_was(
+        aws: LocalAws, environment: None, child: Child, name: str, action: str) -> None:
+    role = a_role(aws, name, WITH_PIPELINE - {action})
+    assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
+    assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert f"not authorized to perform: {action} on resource: " in child.reason()
+    assert targets(aws, child) == ["first-push"]
+    assert refusal(aws.client("codepipeline").get_pipeline,
+                   name=f"codepipeline-dev-cfn-{child.project}")[0] == "PipelineNotFoundException"
+    values = {found["ParameterKey"]: found["ParameterValue"] for found in child._describe()["Parameters"]}
+    assert values["BranchExists"] == "false"
+
+
+def test_a_build_project_is_stored_as_the_template_has_it(aws: LocalAws, child: Child, role: str) -> None:
+    child.make(role)
+    [project] = aws.client("codebuild").batch_get_projects(names=[f"codebuild-dev-cfn-{child.project}"])["projects"]
+    group = f"/aws/codebuild/codebuild-dev-cfn-{child.project}"
+    assert project["logsConfig"]["cloudWatchLogs"] == {"status": "ENABLED", "groupName": group}
+    assert (project["timeoutInMinutes"], project["queuedTimeoutInMinutes"]) == (60, 480)
+    assert project["projectVisibility"] == "PRIVATE"
+    assert project["encryptionKey"].endswith(":alias/aws/s3")
+    assert (project["source"], project["artifacts"]) == ({"type": "CODEPIPELINE"}, {"type": "CODEPIPELINE"})
+    environment = project["environment"]
+    assert (environment["privilegedMode"], environment["imagePullCredentialsType"]) == (False, "CODEBUILD")
+    assert {variable["name"]: variable["value"] for variable in environment["environmentVariables"]} == {
+        "EnvID": "dev", "AccountId": aws.account_id}
+    assert {"key": "CreatedBy", "value": child.name} in project["tags"]
+    [found] = aws.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert found["retentionInDays"] == 90
+
+
+@pytest.mark.parametrize(("line", "extra", "says"), [
+    ("Visibility: PRIVATE", "Colour: red", "Encountered unsupported property Colour"),
+    ("RetentionInDays: 90", "Retention: 1", "#: extraneous key [Retention] is not permitted"),
+    ("State: ENABLED", "Enabled: true", "#: extraneous key [Enabled] is not permitted")])
+def test_a_property_that_the_type_does_not_have_fails_the_resource(child: Child, role: str, line: str, extra: str,
+                                                                  says: str) -> None:
+    # https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
+    assert child.make(role, TemplateBody=TEMPLATE.replace(line, f"{line}\n      {extra}")) == "ROLLBACK_COMPLETE"
+    assert says in child.reason()
+
+
+@pytest.mark.parametrize("taken", ["log group", "rule", "project"])
+def test_a_name_that_somebody_elses_resource_has_fails_the_stack_and_stays_theirs(aws: LocalAws, child: Child,
+                                                                                 role: str, taken: str) -> None:
+    project = f"codebuild-dev-cfn-{child.project}"
+    rule = f"event-rule-dev-codepipeline-exec-cfn-{child.project}"
+    if taken == "log group":
+        aws.client("logs").create_log_group(logGroupName=f"/aws/codebuild/{project}")
+    elif taken == "rule":
+        aws.client("events").put_rule(Name=rule, EventPattern='{"source": ["theirs"]}')
+    else:
+        aws.client("codebuild").create_project(
+            name=project, source={"type": "NO_SOURCE", "buildspec": "x"}, artifacts={"type": "NO_ARTIFACTS"},
+            environment={"type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL"},
+            serviceRole=role)
+    assert child.make(role) == "ROLLBACK_COMPLETE"
+    assert "already exists" in child.reason()
+    if taken == "log group":
+        assert aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/codebuild/{project}")["logGroups"]
+    elif taken == "rule":
+        assert aws.client("events").describe_rule(Name=rule)["EventPattern"] == '{"source": ["theirs"]}'
+    else:
+        assert aws.client("codebuild").batch_get_projects(names=[project])["projects"]
