@@ -4,10 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod child;
+mod cloudformation;
+mod codecommit;
 mod delivery;
 mod faults;
 mod iam;
 mod interleavings;
+mod pushes;
 mod secrets_manager;
 mod transport;
 

@@ -319,6 +319,10 @@ async fn a_deletion_with_a_window_can_be_taken_back_and_refuses_all_else() {
     let refused = "InvalidRequestException".to_owned();
     assert_eq!(put(&clients, SECOND, "2", &[]).await, Err(refused.clone()));
     assert_eq!(create(&clients, SECOND, Some("2")).await, Err(refused));
+    // Its tags are still shown, and none can be set.
+    let tag = Tag::builder().key("late").value("").build();
+    let tagged = clients.secrets.tag_resource().secret_id(NAME).tags(tag);
+    assert_eq!(code(tagged.send().await), "InvalidRequestException");
     clients
         .secrets
         .restore_secret()

@@ -88,6 +88,7 @@ fn options() -> impl Strategy<Value = Options> {
                 empty_create_is_idempotent: idempotent,
                 // Pages of two replicas that differ make no list: IAM's markers belong to one.
                 page_length: (paged && !replicas_differ).then_some(1),
+                ..Options::default()
             },
         )
 }

@@ -1,5 +1,6 @@
-//! Errors and answers in the forms that AWS speaks: IAM's XML, the JSON of
-//! Secrets Manager and CodeCommit, S3's XML, and git over HTTP.
+//! Errors and answers in the forms that AWS speaks: the XML of IAM and
+//! CloudFormation, the JSON of Secrets Manager, CodeCommit, CodePipeline and
+//! Lambda, S3's XML, and git over HTTP.
 
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
 use aws_smithy_types::body::SdkBody;
@@ -70,17 +71,29 @@ impl Answer {
             message,
         } = error;
         let answer = match service {
-            Service::Iam => {
+            Service::Iam | Service::CloudFormation => {
                 let side = if *status < 500 { "Sender" } else { "Receiver" };
+                let namespace = if service == Service::Iam {
+                    "https://iam.amazonaws.com/doc/2010-05-08/"
+                } else {
+                    "http://cloudformation.amazonaws.com/doc/2010-05-15/"
+                };
                 Self::xml(format!(
-                    "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error>\
+                    "<ErrorResponse xmlns=\"{namespace}\"><Error>\
                      <Type>{side}</Type><Code>{code}</Code><Message>{}</Message></Error>\
                      <RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>",
                     escaped(message)
                 ))
             }
             Service::SecretsManager => Self::json(&json!({"__type": code, "Message": message})),
-            Service::CodeCommit => Self::json(&json!({"__type": code, "message": message})),
+            Service::CodeCommit | Service::CodePipeline => {
+                Self::json(&json!({"__type": code, "message": message}))
+            }
+            Service::Lambda => {
+                let mut answer = Self::json(&json!({"Message": message}));
+                answer.headers.push(("x-amzn-errortype", (*code).into()));
+                answer
+            }
             Service::ResponseBucket => Self::xml(format!(
                 "<Error><Code>{code}</Code><Message>{}</Message></Error>",
                 escaped(message)
@@ -99,7 +112,11 @@ impl Answer {
         let code = match service {
             Service::Iam => "ServiceFailure",
             Service::SecretsManager => "InternalServiceError",
-            Service::CodeCommit | Service::Git => "InternalFailure",
+            Service::CodeCommit
+            | Service::CodePipeline
+            | Service::CloudFormation
+            | Service::Git => "InternalFailure",
+            Service::Lambda => "ServiceException",
             Service::ResponseBucket => "InternalError",
         };
         let message = "We encountered an internal error. Please try again.";
@@ -109,8 +126,11 @@ impl Answer {
     /// How each service says that it is asked too often.
     pub fn throttled(service: Service) -> Self {
         let (status, code) = match service {
-            Service::Iam => (400, "Throttling"),
-            Service::SecretsManager | Service::CodeCommit => (400, "ThrottlingException"),
+            Service::Iam | Service::CloudFormation => (400, "Throttling"),
+            Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
+                (400, "ThrottlingException")
+            }
+            Service::Lambda => (429, "TooManyRequestsException"),
             Service::ResponseBucket => (503, "SlowDown"),
             // CodeCommit User Guide, Troubleshooting: "Rate Exceeded" or "429".
             Service::Git => (429, "RateExceeded"),
@@ -121,8 +141,13 @@ impl Answer {
     /// IAM's policies do not allow it: 403 from IAM, 400 from the JSON services.
     pub fn denied(service: Service, action: &str, resource: &str) -> Self {
         let (status, code) = match service {
-            Service::SecretsManager | Service::CodeCommit => (400, "AccessDeniedException"),
-            Service::Iam | Service::ResponseBucket | Service::Git => (403, "AccessDenied"),
+            Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
+                (400, "AccessDeniedException")
+            }
+            Service::Lambda => (403, "AccessDeniedException"),
+            Service::Iam | Service::CloudFormation | Service::ResponseBucket | Service::Git => {
+                (403, "AccessDenied")
+            }
         };
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \

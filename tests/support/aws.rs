@@ -9,13 +9,19 @@ use std::{
 
 use super::{
     answer::{Answer, AwsError},
-    codecommit, iam,
-    iam::{CODECOMMIT, Credential, Iam},
+    approval_rules::RuleTemplate,
+    codecommit::{self, Repository},
+    functions::{self, Invoked},
+    iam::{self, CODECOMMIT, Credential, Iam},
     iam_api,
     lateness::History,
+    pipelines::{self, Pipeline},
     request::{Call, Service},
     response_bucket::{self, BucketFailure, Delivery},
     secrets::{self, Secret},
+    stack_api, stack_operations,
+    stack_resources::Made,
+    stacks::{SeenTokens, Stacks},
 };
 
 /// When a world begins: 2026-11-20T12:00:00Z.
@@ -23,6 +29,8 @@ const START: u64 = 1_795_176_000;
 
 /// Where AWS's answer differs from day to day.
 #[derive(Clone, Debug)]
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
 pub struct Options {
     /// How long IAM's list of credentials lags behind.
     pub lists_late: Duration,
@@ -38,8 +46,20 @@ pub struct Options {
     /// Whether `CreateSecret` without a value, repeated with its token, succeeds.
     /// The documentation speaks of versions only, and such a secret has none.
     pub empty_create_is_idempotent: bool,
-    /// How many items IAM puts on one page.
+    /// How many items IAM, CloudFormation and CodeCommit put on one page.
     pub page_length: Option<usize>,
+    /// How long CloudFormation takes for each resource.
+    pub resource_takes: Duration,
+    /// What a `ClientRequestToken` does that CloudFormation has seen.
+    pub seen_tokens: SeenTokens,
+    /// Whether an update that changes parameters and no resource is one.
+    pub parameters_alone_are_updates: bool,
+    /// Whether a stack can be deleted while its creation is rolled back.
+    pub deletes_during_rollback: bool,
+    /// Whether the events that follow a cancellation carry its token.
+    pub cancellation_has_its_own_token: bool,
+    /// How many calls CloudFormation answers a second, and how many at once.
+    pub stack_calls_allowed: Option<(f64, f64)>,
 }
 
 impl Default for Options {
@@ -52,6 +72,12 @@ impl Default for Options {
             deletion_takes: Duration::ZERO,
             empty_create_is_idempotent: false,
             page_length: None,
+            resource_takes: Duration::from_secs(4),
+            seen_tokens: SeenTokens::default(),
+            parameters_alone_are_updates: false,
+            deletes_during_rollback: false,
+            cancellation_has_its_own_token: false,
+            stack_calls_allowed: None,
         }
     }
 }
@@ -64,7 +90,17 @@ pub struct Aws {
     pub options: Options,
     pub iam: History<Iam>,
     pub secrets: BTreeMap<String, Secret>,
-    pub repositories: BTreeSet<String>,
+    pub repositories: BTreeMap<String, Repository>,
+    /// Repositories that were deleted, in order.
+    pub repositories_gone: Vec<String>,
+    pub rule_templates: BTreeMap<String, RuleTemplate>,
+    pub pipelines: BTreeMap<String, Pipeline>,
+    /// Pipelines of which an execution failed at its source.
+    pub failed_runs: Vec<String>,
+    pub stacks: Stacks,
+    /// What stacks made besides, by type and name.
+    pub made: BTreeMap<(String, String), Made>,
+    pub invocations: Vec<Invoked>,
     /// Users whose policy does not allow `codecommit:GitPush`.
     pub without_git_push: BTreeSet<String>,
     /// Action (or `*`) and a part of the resource's name.
@@ -76,6 +112,7 @@ pub struct Aws {
     pub random: Rng,
     pub secrets_ever: Vec<String>,
     reads: std::cell::Cell<usize>,
+    ids: u64,
 }
 
 impl Aws {
@@ -85,7 +122,14 @@ impl Aws {
             options,
             iam: History::new(Iam::default()),
             secrets: BTreeMap::new(),
-            repositories: BTreeSet::new(),
+            repositories: BTreeMap::new(),
+            repositories_gone: vec![],
+            rule_templates: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
+            failed_runs: vec![],
+            stacks: Stacks::default(),
+            made: BTreeMap::new(),
+            invocations: vec![],
             without_git_push: BTreeSet::new(),
             denied: vec![],
             deliveries: vec![],
@@ -94,6 +138,7 @@ impl Aws {
             random: Rng::with_seed(seed),
             secrets_ever: vec![],
             reads: std::cell::Cell::new(0),
+            ids: 0,
         }
     }
 
@@ -111,10 +156,46 @@ impl Aws {
             Service::Iam => iam_api::answer(self, call, caller),
             Service::SecretsManager => secrets::answer(self, call),
             Service::CodeCommit => codecommit::answer(self, call),
+            Service::CodePipeline => pipelines::answer(self, call),
+            Service::CloudFormation => stack_api::answer(self, call),
+            Service::Lambda => functions::answer(self, call, caller),
             Service::Git => codecommit::probe(self, call),
             Service::ResponseBucket => response_bucket::answer(self, call),
         };
         answer.unwrap_or_else(|error| Answer::error(call.service, &error))
+    }
+
+    /// Takes the next step of what goes on by itself, if its time has come by
+    /// `until`: a stack's operation, or a pipeline's source stage.
+    pub fn step(&mut self, until: Duration) -> bool {
+        let stack = self.stacks.next();
+        let sources = self.pipelines.iter();
+        let source = sources
+            .filter_map(|(name, pipeline)| Some((pipeline.due()?, name.clone())))
+            .min();
+        let is_stack = match (&stack, &source) {
+            (Some(stack), Some(source)) => stack.0 <= source.0,
+            (stack, _) => stack.is_some(),
+        };
+        let Some((due, who)) = (if is_stack { stack } else { source }) else {
+            return false;
+        };
+        if due > until {
+            return false;
+        }
+        self.now = due;
+        if is_stack {
+            stack_operations::step(self, &who);
+        } else {
+            pipelines::take_source(self, &who);
+        }
+        true
+    }
+
+    /// An id that nothing else has, and that another run of the same gives too.
+    pub fn next_id(&mut self) -> String {
+        self.ids += 1;
+        format!("00000000-0000-4000-8000-{:012}", self.ids)
     }
 
     /// The user's `CodeCommit` credentials, as they really are.
@@ -177,6 +258,15 @@ impl Aws {
     pub fn date(at: Duration) -> String {
         let whole = Duration::from_secs(START).as_secs() + at.as_secs();
         DateTime::from_secs(whole.try_into().expect("before the year 292 billion"))
+            .fmt(Format::DateTime)
+            .expect("a date that can be written")
+    }
+
+    /// ISO 8601 to the millisecond, as CloudFormation gives times.
+    pub fn instant(at: Duration) -> String {
+        let whole = Duration::from_secs(START) + at;
+        let whole = i64::try_from(whole.as_millis()).expect("before the year 292 million");
+        DateTime::from_millis(whole)
             .fmt(Format::DateTime)
             .expect("a date that can be written")
     }

@@ -24,6 +24,9 @@ pub struct Clients {
     pub iam: aws_sdk_iam::Client,
     pub secrets: aws_sdk_secretsmanager::Client,
     pub codecommit: aws_sdk_codecommit::Client,
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    pub codepipeline: aws_sdk_codepipeline::Client,
+    pub lambda: aws_sdk_lambda::Client,
 }
 
 impl Clients {
@@ -33,6 +36,9 @@ impl Clients {
             iam: aws_sdk_iam::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             codecommit: aws_sdk_codecommit::Client::new(&config),
+            cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            codepipeline: aws_sdk_codepipeline::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
         }
     }
 }

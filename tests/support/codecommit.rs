@@ -1,17 +1,209 @@
-//! CodeCommit's API and the git address behind it.
+//! CodeCommit's repositories, its API and the git address behind it. Errors and their names: API
+//! Reference, the operations named here.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     answer::{Answer, AwsError},
+    approval_rules,
     aws::Aws,
+    iam::ACCOUNT,
     request::Call,
+    tags::{self, Tags},
 };
 
-pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
-    if call.operation != "GetRepository" {
-        return Err(aws.unknown_operation("codecommit", &call.operation));
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repository {
+    pub id: String,
+    pub arn: String,
+    pub description: Option<String>,
+    pub created: Duration,
+    pub tags: Tags,
+    /// The newest commit of each branch.
+    pub branches: BTreeMap<String, String>,
+    pub default_branch: Option<String>,
+    /// The stack that made it; None when somebody else did.
+    pub stack_id: Option<String>,
+}
+
+impl Repository {
+    pub fn new(name: &str, id: String) -> Self {
+        Self {
+            id,
+            arn: format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:{name}"),
+            description: None,
+            created: Duration::ZERO,
+            tags: Tags::new(),
+            branches: BTreeMap::new(),
+            default_branch: None,
+            stack_id: None,
+        }
     }
+
+    /// Moves a branch. "The first branch pushed is the default branch" (User Guide, Change branch
+    /// settings). Answers the commit that it was at.
+    pub fn push(&mut self, branch: &str, commit: &str) -> Option<String> {
+        self.default_branch.get_or_insert_with(|| branch.to_owned());
+        self.branches.insert(branch.to_owned(), commit.to_owned())
+    }
+}
+
+pub fn clone_url(name: &str) -> String {
+    format!("https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/{name}")
+}
+
+/// Deletes a repository, with its place in approval rule templates.
+pub fn remove(aws: &mut Aws, name: &str) {
+    if aws.repositories.remove(name).is_some() {
+        aws.repositories_gone.push(name.to_owned());
+    }
+    for template in aws.rule_templates.values_mut() {
+        template.repositories.remove(name);
+    }
+}
+
+pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+    if let Some(answer) = approval_rules::answer(aws, call) {
+        return answer;
+    }
+    let body = match call.operation.as_str() {
+        "GetRepository" => get(aws, call)?,
+        "GetBranch" => get_branch(aws, call)?,
+        "UpdateDefaultBranch" => update_default_branch(aws, call)?,
+        "DeleteRepository" => {
+            let name = repository_name(call)?;
+            let id = aws.repositories.get(name).map(|held| held.id.clone());
+            remove(aws, name);
+            // "If repository ID is not returned, the repository was already deleted."
+            id.map_or_else(|| json!({}), |id| json!({"repositoryId": id}))
+        }
+        "ListTagsForResource" => json!({"tags": tagged(aws, call)?.tags}),
+        "TagResource" => tag(aws, call)?,
+        "UntagResource" => {
+            let keys: Vec<String> = call
+                .list("tagKeys")
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+            tagged(aws, call)?.tags.retain(|key, _| !keys.contains(key));
+            json!({})
+        }
+        unknown => return Err(aws.unknown_operation("codecommit", unknown)),
+    };
+    Ok(Answer::json(&body))
+}
+
+fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+    let name = existing_repository(aws, call)?;
+    let held = &aws.repositories[name];
+    let mut shown = Map::new();
+    let mut put = |key: &str, value: Value| shown.insert(key.to_owned(), value);
+    put("accountId", ACCOUNT.into());
+    put("repositoryId", held.id.clone().into());
+    put("repositoryName", name.into());
+    put("cloneUrlHttp", clone_url(name).into());
+    put(
+        "cloneUrlSsh",
+        clone_url(name).replacen("https", "ssh", 1).into(),
+    );
+    put("Arn", held.arn.clone().into());
+    put("creationDate", Aws::seconds(held.created).into());
+    put("lastModifiedDate", Aws::seconds(held.created).into());
+    if let Some(description) = &held.description {
+        put("repositoryDescription", description.clone().into());
+    }
+    if let Some(branch) = &held.default_branch {
+        put("defaultBranch", branch.clone().into());
+    }
+    Ok(json!({"repositoryMetadata": shown}))
+}
+
+fn get_branch(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+    let name = existing_repository(aws, call)?;
+    let branch = call.needed("branchName");
+    match aws.repositories[name].branches.get(branch) {
+        Some(commit) => Ok(json!({"branch": {"branchName": branch, "commitId": commit}})),
+        None => Err(no_branch(branch)),
+    }
+}
+
+fn update_default_branch(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+    let name = existing_repository(aws, call)?.to_owned();
+    let branch = call.needed("defaultBranchName");
+    let held = aws.repositories.get_mut(&name).expect("just found");
+    if !held.branches.contains_key(branch) {
+        return Err(no_branch(branch));
+    }
+    held.default_branch = Some(branch.to_owned());
+    Ok(json!({}))
+}
+
+fn tag(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+    let empty = Map::new();
+    let sent = call.params.get("tags").and_then(Value::as_object);
+    let mut added = Tags::new();
+    for (key, value) in sent.unwrap_or(&empty) {
+        let value = value.as_str().unwrap_or_default();
+        if let Some(refusal) = tags::refusal(key, value) {
+            return Err(AwsError::new(400, "InvalidTagsMapException", refusal));
+        }
+        if tags::reserved(key) {
+            let message = "The specified tag is not valid. Key names cannot be prefixed with aws:.";
+            return Err(AwsError::new(
+                400,
+                "InvalidSystemTagUsageException",
+                message,
+            ));
+        }
+        added.insert(key.clone(), value.to_owned());
+    }
+    let held = tagged(aws, call)?;
+    let mut all = held.tags.clone();
+    all.extend(added);
+    let own = all.keys().filter(|key| !tags::reserved(key));
+    if own.count() > tags::MOST {
+        let message =
+            "The maximum number of tags for an AWS CodeCommit resource has been exceeded.";
+        return Err(AwsError::new(400, "TooManyTagsException", message));
+    }
+    held.tags = all;
+    Ok(json!({}))
+}
+
+/// The repository that an ARN names.
+fn tagged<'a>(aws: &'a mut Aws, call: &Call) -> Result<&'a mut Repository, AwsError> {
+    let arn = call.needed("resourceArn");
+    let own = format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:");
+    let Some(name) = arn.strip_prefix(&own) else {
+        let message = "The value for the resource ARN is not valid.";
+        return Err(AwsError::new(400, "InvalidResourceArnException", message));
+    };
+    aws.repositories
+        .get_mut(name)
+        .ok_or_else(|| no_repository(name))
+}
+
+fn no_repository(name: &str) -> AwsError {
+    let message = format!("{name} does not exist");
+    AwsError::new(400, "RepositoryDoesNotExistException", message)
+}
+
+fn no_branch(name: &str) -> AwsError {
+    let message = format!("The specified branch {name} does not exist");
+    AwsError::new(400, "BranchDoesNotExistException", message)
+}
+
+/// The name of a repository that is there.
+pub fn existing_repository<'a>(aws: &Aws, call: &'a Call) -> Result<&'a str, AwsError> {
+    let name = repository_name(call)?;
+    if aws.repositories.contains_key(name) {
+        return Ok(name);
+    }
+    Err(no_repository(name))
+}
+
+fn repository_name(call: &Call) -> Result<&str, AwsError> {
     let name = call.needed("repositoryName");
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     if name.is_empty() || name.len() > 100 || !name.chars().all(allowed) {
@@ -24,25 +216,7 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
             message,
         ));
     }
-    if !aws.repositories.contains(name) {
-        let message = format!("{name} does not exist");
-        return Err(AwsError::new(
-            400,
-            "RepositoryDoesNotExistException",
-            message,
-        ));
-    }
-    let host = "git-codecommit.eu-central-1.amazonaws.com/v1/repos";
-    Ok(Answer::json(&json!({"repositoryMetadata": {
-        "accountId": "123456789012",
-        "repositoryId": "f7579e13-b83e-4027-aaef-650c0EXAMPLE",
-        "repositoryName": name,
-        "cloneUrlHttp": format!("https://{host}/{name}"),
-        "cloneUrlSsh": format!("ssh://{host}/{name}"),
-        "Arn": format!("arn:aws:codecommit:eu-central-1:123456789012:{name}"),
-        "creationDate": Aws::seconds(std::time::Duration::ZERO),
-        "lastModifiedDate": Aws::seconds(std::time::Duration::ZERO),
-    }})))
+    Ok(name)
 }
 
 /// What a `git push` asks first. git's "smart HTTP" protocol: the answer to who
@@ -66,7 +240,7 @@ pub fn probe(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         return Ok(refusal);
     };
     let repository = call.needed("repository");
-    if !aws.repositories.contains(repository) {
+    if !aws.repositories.contains_key(repository) {
         return Err(AwsError::new(404, "NotFound", "repository not found"));
     }
     // 403 is what is known of the answer to a user without GitPush.

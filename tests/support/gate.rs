@@ -47,11 +47,13 @@ impl GatedCall {
         both_read || (one_reads && apart)
     }
 
-    /// git's answer depends on IAM's state alone: tests don't make repositories
-    /// while calls run.
+    /// git's answer depends on IAM's state alone: tests of logins don't make
+    /// repositories while calls run. What a stack's operation does is seen
+    /// through the services of its resources.
     fn matter(&self) -> Service {
         match self.service {
             Service::Git => Service::Iam,
+            Service::CodeCommit | Service::CodePipeline => Service::CloudFormation,
             service => service,
         }
     }

@@ -21,16 +21,22 @@
 
 /// Errors and answers in the three forms that AWS speaks.
 pub mod answer;
+/// CodeCommit's approval rule templates.
+pub mod approval_rules;
 /// What AWS holds, apart from how it is asked.
 pub mod aws;
 /// SDK clients over a connector.
 pub mod clients;
 /// CodeCommit's API and the git address behind it.
 pub mod codecommit;
+/// EventBridge's rules, and what a push makes them send.
+pub mod event_bus;
 /// Trying every order in which concurrent callers' calls can run.
 pub mod explore;
 /// What may go wrong with one call.
 pub mod faults;
+/// Lambda's asynchronous invocations.
+pub mod functions;
 /// Where calls wait until the schedule lets them go.
 pub mod gate;
 /// IAM's users, tags and service-specific credentials.
@@ -41,6 +47,8 @@ pub mod iam_api;
 pub mod journal;
 /// Reads that show an earlier state.
 pub mod lateness;
+/// CodePipeline's executions.
+pub mod pipelines;
 /// What was sent, decoded.
 pub mod request;
 /// The bucket behind a custom resource's `ResponseURL`.
@@ -49,6 +57,16 @@ pub mod response_bucket;
 pub mod secret_versions;
 /// Secrets Manager's secrets: made, described, tagged, deleted.
 pub mod secrets;
+/// CloudFormation's XML.
+pub mod stack_api;
+/// What a stack's operations do, step by step.
+pub mod stack_operations;
+/// What CloudFormation makes for each type of resource.
+pub mod stack_resources;
+/// Templates with everything in them resolved.
+pub mod stack_template;
+/// CloudFormation's stacks and their events.
+pub mod stacks;
 /// What AWS accepts as a tag.
 pub mod tags;
 /// The way of one call: gate, fault, execution, journal.
@@ -57,9 +75,12 @@ pub mod wire;
 pub mod world;
 
 pub use aws::{Aws, Options};
+pub use event_bus::Reaction;
 pub use explore::{Explored, Schedule, explore, explore_reduced, explore_with_holds};
 pub use faults::{Fault, FaultKind};
+pub use functions::Invoked;
 pub use journal::Entry;
 pub use response_bucket::{BucketFailure, Delivery};
+pub use stacks::{Doing, SeenTokens};
 pub use wire::{Caller, Line, Run};
 pub use world::World;

@@ -10,6 +10,9 @@ pub enum Service {
     Iam,
     SecretsManager,
     CodeCommit,
+    CodePipeline,
+    CloudFormation,
+    Lambda,
     /// `CodeCommit`'s git address.
     Git,
     /// The bucket that `CloudFormation`'s `ResponseURL` points at.
@@ -22,6 +25,9 @@ impl fmt::Display for Service {
             Self::Iam => "iam",
             Self::SecretsManager => "secretsmanager",
             Self::CodeCommit => "codecommit",
+            Self::CodePipeline => "codepipeline",
+            Self::CloudFormation => "cloudformation",
+            Self::Lambda => "lambda",
             Self::Git => "git",
             Self::ResponseBucket => "response-bucket",
         })
@@ -59,18 +65,27 @@ impl Call {
         let header = |name: &str| find_header(&headers, name).unwrap_or_default().to_owned();
         let (service, rest) = address(&url)?;
         let (operation, params) = match service {
-            Service::Iam => {
+            Service::Iam | Service::CloudFormation => {
                 let mut form = form(&String::from_utf8_lossy(&body));
                 let action = form.remove("Action");
                 let action = action.as_ref().and_then(Value::as_str).unwrap_or_default();
                 (action.to_owned(), form)
             }
-            Service::SecretsManager | Service::CodeCommit => {
+            Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
                 let target = header("x-amz-target");
                 let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
                 let params = serde_json::from_slice(&body)
                     .map_err(|error| format!("a body that is no JSON object: {error}"))?;
                 (operation, params)
+            }
+            Service::Lambda => {
+                let function = rest
+                    .strip_prefix("/2015-03-31/functions/")
+                    .and_then(|rest| rest.strip_suffix("/invocations"))
+                    .ok_or_else(|| format!("no address of an invocation: {rest}"))?;
+                let mut params = Map::new();
+                params.insert("FunctionName".into(), unescaped(function).into());
+                ("Invoke".into(), params)
             }
             Service::Git => {
                 let repository = rest
@@ -83,10 +98,8 @@ impl Call {
             }
             Service::ResponseBucket => ("PutResponse".into(), Map::new()),
         };
-        if matches!(
-            service,
-            Service::Iam | Service::SecretsManager | Service::CodeCommit
-        ) && !header("authorization").starts_with("AWS4-HMAC-SHA256 ")
+        if !matches!(service, Service::Git | Service::ResponseBucket)
+            && !header("authorization").starts_with("AWS4-HMAC-SHA256 ")
         {
             return Err(format!("{operation} is not signed"));
         }
@@ -153,14 +166,33 @@ impl Call {
                 .or_else(|| self.text("Name"))
                 .unwrap_or_default()
                 .to_owned(),
-            Service::CodeCommit => format!(
-                "arn:aws:codecommit:eu-central-1:123456789012:{}",
-                self.needed("repositoryName")
+            Service::CodeCommit => match self.text("resourceArn") {
+                Some(arn) => arn.to_owned(),
+                None => format!(
+                    "arn:aws:codecommit:eu-central-1:123456789012:{}",
+                    self.needed("repositoryName")
+                ),
+            },
+            Service::CodePipeline => format!(
+                "arn:aws:codepipeline:eu-central-1:123456789012:{}",
+                self.text("pipelineName")
+                    .unwrap_or_else(|| self.needed("name"))
             ),
+            Service::CloudFormation => match self.needed("StackName") {
+                arn if arn.starts_with("arn:") => arn.to_owned(),
+                name => {
+                    format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/{name}/*")
+                }
+            },
+            Service::Lambda => self.needed("FunctionName").to_owned(),
             Service::Git => self.needed("repository").to_owned(),
             Service::ResponseBucket => self.path().to_owned(),
         };
-        (format!("{}:{}", self.service, self.operation), resource)
+        let action = match self.service {
+            Service::Lambda => "lambda:InvokeFunction".to_owned(),
+            service => format!("{service}:{}", self.operation),
+        };
+        (action, resource)
     }
 
     /// The parameters that a journal may show.
@@ -168,6 +200,8 @@ impl Call {
         let mut params = self.params.clone();
         params.retain(|name, _| !matches!(name.as_str(), "SecretString" | "SecretBinary"));
         params.remove("Version");
+        // As long as all the rest together.
+        params.remove("TemplateBody");
         if self.service == Service::ResponseBucket {
             params.insert("path".into(), self.path().into());
         }
@@ -199,6 +233,9 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "iam.amazonaws.com" => Service::Iam,
         "secretsmanager.eu-central-1.amazonaws.com" => Service::SecretsManager,
         "codecommit.eu-central-1.amazonaws.com" => Service::CodeCommit,
+        "codepipeline.eu-central-1.amazonaws.com" => Service::CodePipeline,
+        "cloudformation.eu-central-1.amazonaws.com" => Service::CloudFormation,
+        "lambda.eu-central-1.amazonaws.com" => Service::Lambda,
         "git-codecommit.eu-central-1.amazonaws.com" => Service::Git,
         "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com" => {
             Service::ResponseBucket

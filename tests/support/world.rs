@@ -12,13 +12,17 @@ use tokio::time::Instant;
 use super::{
     answer::{Answer, AwsError},
     aws::{Aws, Options},
+    codecommit::Repository,
+    event_bus::{self, Reaction},
     explore::Schedule,
     faults::{At, Fault, FaultKind},
+    functions::Invoked,
     gate::Gate,
     iam::{Credential, User},
     journal::Entry,
     request::{Call, Service},
     response_bucket::{self, BucketFailure, Delivery},
+    stacks::{Doing, Failing, Stack},
     wire::{Caller, Fate},
 };
 
@@ -74,6 +78,7 @@ impl World {
         let passed = inner.now();
         let mut aws = inner.aws.clone();
         aws.deliveries.clear();
+        aws.invocations.clear();
         let fork = Self::holding(aws, passed);
         fork.inner().invariants.clone_from(&inner.invariants);
         fork
@@ -99,7 +104,7 @@ impl World {
     /// Changes the state as somebody else would, under the invariants.
     pub fn change<R>(&self, change: impl FnOnce(&mut Aws) -> R) -> R {
         let mut inner = self.inner();
-        inner.aws.now = inner.now();
+        inner.catch_up();
         let result = change(&mut inner.aws);
         inner.check("a change by somebody else");
         result
@@ -108,7 +113,7 @@ impl World {
     /// Changes the state as if it had been so for long: no read is late for it.
     pub fn arrange<R>(&self, change: impl FnOnce(&mut Aws) -> R) -> R {
         let mut inner = self.inner();
-        inner.aws.now = inner.now();
+        inner.catch_up();
         let result = change(&mut inner.aws);
         inner.aws.iam.settle();
         result
@@ -146,8 +151,47 @@ impl World {
             .expect("a user with a free slot")
     }
 
+    /// A repository that somebody else made long ago.
     pub fn repository(&self, name: &str) {
-        self.inner().aws.repositories.insert(name.to_owned());
+        let aws = &mut self.inner().aws;
+        let id = aws.next_id();
+        aws.repositories
+            .insert(name.to_owned(), Repository::new(name, id));
+    }
+
+    /// Pushes a commit to a branch, and answers what EventBridge made of it:
+    /// pipelines that were started, and events for the function, which reach it
+    /// when the test hands them over.
+    pub fn push(&self, repository: &str, branch: &str, commit: &str) -> Vec<Reaction> {
+        self.change(|aws| {
+            let held = aws.repositories.get_mut(repository);
+            let old = held.expect("a repository to push to").push(branch, commit);
+            let event = event_bus::push_event(aws, repository, branch, commit, old.as_deref());
+            event_bus::send(aws, &event)
+        })
+    }
+
+    /// Lets a resource of a stack fail, this often.
+    pub fn fail_resource(&self, logical_id: &str, doing: Doing, reason: &str, times: usize) {
+        let failing = Failing {
+            logical_id: logical_id.to_owned(),
+            doing,
+            reason: reason.to_owned(),
+            times,
+        };
+        self.inner().aws.stacks.failing.push(failing);
+    }
+
+    /// A stack that somebody else made, without anything in it.
+    pub fn stack(&self, name: &str, status: &'static str, tags: &[(&str, &str)]) {
+        self.arrange(|aws| {
+            let id = aws.next_id();
+            let mut stack = Stack::bare(name, &id, aws.now);
+            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            stack.tags = tags.iter().map(owned).collect();
+            stack.arrange(status, None, None, aws.now);
+            aws.stacks.all.insert(stack.id.clone(), stack);
+        });
     }
 
     /// What `CloudFormation` does with a user at the end of a stack.
@@ -222,16 +266,25 @@ impl World {
     }
 
     pub fn look<R>(&self, look: impl FnOnce(&Aws) -> R) -> R {
-        look(&self.inner().aws)
+        let mut inner = self.inner();
+        inner.catch_up();
+        look(&inner.aws)
     }
 
     /// A copy of the state.
     pub fn snapshot(&self) -> Aws {
-        self.inner().aws.clone()
+        let mut inner = self.inner();
+        inner.catch_up();
+        inner.aws.clone()
     }
 
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.inner().aws.deliveries.clone()
+    }
+
+    /// What the function has asked Lambda to run.
+    pub fn invocations(&self) -> Vec<Invoked> {
+        self.inner().aws.invocations.clone()
     }
 
     pub fn journal(&self) -> Vec<Entry> {
@@ -329,7 +382,7 @@ impl World {
     /// A call meets its fate.
     pub fn meet(&self, caller: &str, index: usize, call: &Call) -> Fate {
         let mut inner = self.inner();
-        inner.aws.now = inner.now();
+        inner.catch_up();
         let fault = inner.take_fault(caller, index);
         let broken_bucket = call.service == Service::ResponseBucket
             && inner.aws.bucket_failures.first() == Some(&BucketFailure::Connection);
@@ -397,6 +450,16 @@ impl Inner {
     fn now(&mut self) -> Duration {
         let since = *self.since.get_or_insert_with(Instant::now);
         self.passed + since.elapsed()
+    }
+
+    /// Lets everything happen that goes on by itself, each at its time and
+    /// under the invariants.
+    fn catch_up(&mut self) {
+        let now = self.now();
+        while self.aws.step(now) {
+            self.check("a step of a stack or a pipeline");
+        }
+        self.aws.now = now;
     }
 
     fn execute(&mut self, caller: &str, call: &Call) -> Answer {

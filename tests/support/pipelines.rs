@@ -1,0 +1,218 @@
+//! CodePipeline, as far as it is asked: which executions a pipeline has had, with which source
+//! revisions, and starting one.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use super::{
+    answer::{Answer, AwsError},
+    aws::Aws,
+    request::Call,
+    stack_resources::FIRST_RUN_AFTER,
+    tags::Tags,
+};
+
+/// API Reference, `ListPipelineExecutions`: "Valid Range: Minimum value of 1. Maximum value of 100."
+const LONGEST_PAGE: usize = 100;
+
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    pub properties: Value,
+    pub tags: Tags,
+    /// The stack that made it.
+    pub stack_id: String,
+    /// In the order in which they began.
+    pub executions: Vec<Execution>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    pub id: String,
+    pub status: &'static str,
+    /// `CreatePipeline`, `StartPipelineExecution` or `CloudWatchEvent`.
+    pub trigger: &'static str,
+    pub started: Duration,
+    /// The commit, once the source stage has taken it.
+    pub revision: Option<String>,
+    /// When the source stage looks.
+    due: Option<Duration>,
+    /// The commit that whoever started it asked for.
+    wanted: Option<String>,
+    token: Option<String>,
+}
+
+impl Execution {
+    fn new(id: String, trigger: &'static str, now: Duration, wanted: Option<String>) -> Self {
+        Self {
+            id,
+            status: "InProgress",
+            trigger,
+            started: now,
+            revision: None,
+            due: Some(now + FIRST_RUN_AFTER),
+            wanted,
+            token: None,
+        }
+    }
+}
+
+impl Pipeline {
+    /// A new pipeline, which begins to run at once: "After you create your pipeline, it begins
+    /// to run automatically" (User Guide, Create a pipeline).
+    pub fn new(
+        properties: Value,
+        tags: Tags,
+        stack_id: &str,
+        first_run: String,
+        now: Duration,
+    ) -> Self {
+        Self {
+            properties,
+            tags,
+            stack_id: stack_id.to_owned(),
+            executions: vec![Execution::new(first_run, "CreatePipeline", now, None)],
+        }
+    }
+
+    /// The CodeCommit source's action, repository and branch.
+    pub fn source(&self) -> Option<(&str, &str, &str)> {
+        let action = &self.properties["Stages"][0]["Actions"][0];
+        let configuration = &action["Configuration"];
+        Some((
+            action["Name"].as_str()?,
+            configuration["RepositoryName"].as_str()?,
+            configuration["BranchName"].as_str()?,
+        ))
+    }
+
+    /// When the next execution takes its source.
+    pub fn due(&self) -> Option<Duration> {
+        self.executions.iter().filter_map(|one| one.due).min()
+    }
+}
+
+/// Lets the execution that is due take its source: the commit that it was started with, or the
+/// branch's newest. "The pipeline execution fails when the branch is not there" is what
+/// CodePipeline's source action shows for a missing branch (User Guide, Troubleshooting).
+pub fn take_source(aws: &mut Aws, name: &str) {
+    let Some(pipeline) = aws.pipelines.get(name) else {
+        return;
+    };
+    let tip = pipeline.source().and_then(|(_, repository, branch)| {
+        let repository = aws.repositories.get(repository)?;
+        repository.branches.get(branch).cloned()
+    });
+    let pipeline = aws.pipelines.get_mut(name).expect("just found");
+    let due = pipeline.due();
+    let execution = pipeline.executions.iter_mut().find(|one| one.due == due);
+    let Some(execution) = execution else { return };
+    execution.due = None;
+    if let Some(tip) = tip {
+        execution.revision = execution.wanted.take().or(Some(tip));
+    } else {
+        execution.status = "Failed";
+        aws.failed_runs.push(name.to_owned());
+    }
+}
+
+pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+    let body = match call.operation.as_str() {
+        "ListPipelineExecutions" => list(aws, call)?,
+        "StartPipelineExecution" => {
+            let revisions = call.params.get("sourceRevisions").unwrap_or(&Value::Null);
+            let name = call.needed("name").to_owned();
+            let token = call.text("clientRequestToken");
+            let id = start(aws, &name, revisions, token, "StartPipelineExecution")?;
+            json!({"pipelineExecutionId": id})
+        }
+        unknown => return Err(aws.unknown_operation("codepipeline", unknown)),
+    };
+    Ok(Answer::json(&body))
+}
+
+/// "Gets a summary of the most recent executions for a pipeline."
+fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+    let name = call.needed("pipelineName");
+    let pipeline = aws.pipelines.get(name).ok_or_else(|| not_found(name))?;
+    let asked = call.params.get("maxResults").and_then(Value::as_u64);
+    let length = asked.map_or(LONGEST_PAGE, |asked| usize::try_from(asked).unwrap_or(0));
+    if !(1..=LONGEST_PAGE).contains(&length) {
+        return Err(AwsError::new(
+            400,
+            "ValidationException",
+            "maxResults: 1 to 100",
+        ));
+    }
+    let start = match call.text("nextToken") {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
+    };
+    let newest_first = pipeline.executions.iter().rev().skip(start);
+    let action = pipeline.source().map_or("Source", |(action, _, _)| action);
+    let summaries: Vec<Value> = newest_first
+        .take(length)
+        .map(|execution| {
+            let revisions: Vec<Value> = execution
+                .revision
+                .iter()
+                .map(|commit| json!({"actionName": action, "revisionId": commit}))
+                .collect();
+            json!({
+                "pipelineExecutionId": execution.id,
+                "status": execution.status,
+                "startTime": Aws::seconds(execution.started),
+                "lastUpdateTime": Aws::seconds(execution.started),
+                "sourceRevisions": revisions,
+                "trigger": {"triggerType": execution.trigger},
+            })
+        })
+        .collect();
+    let mut body = json!({"pipelineExecutionSummaries": summaries});
+    if start + length < pipeline.executions.len() {
+        body["nextToken"] = (start + length).to_string().into();
+    }
+    Ok(body)
+}
+
+/// Starts an execution. `clientRequestToken` is "the system-generated unique ID used to identify
+/// a unique execution request": the same again is no second execution.
+pub fn start(
+    aws: &mut Aws,
+    name: &str,
+    revisions: &Value,
+    token: Option<&str>,
+    trigger: &'static str,
+) -> Result<String, AwsError> {
+    let now = aws.now;
+    let id = aws.next_id();
+    let pipeline = aws.pipelines.get_mut(name).ok_or_else(|| not_found(name))?;
+    let seen = pipeline
+        .executions
+        .iter()
+        .find(|one| token.is_some() && one.token.as_deref() == token);
+    if let Some(seen) = seen {
+        return Ok(seen.id.clone());
+    }
+    let mut wanted = None;
+    for revision in revisions.as_array().into_iter().flatten() {
+        let is_sound = pipeline.source().is_some_and(|(action, _, _)| {
+            revision["actionName"] == action && revision["revisionType"] == "COMMIT_ID"
+        });
+        if !is_sound {
+            let message = "The source revision is not valid for the action";
+            return Err(AwsError::new(400, "ValidationException", message));
+        }
+        wanted = revision["revisionValue"].as_str().map(str::to_owned);
+    }
+    let mut execution = Execution::new(id.clone(), trigger, now, wanted);
+    execution.token = token.map(str::to_owned);
+    pipeline.executions.push(execution);
+    Ok(id)
+}
+
+fn not_found(name: &str) -> AwsError {
+    let message = format!("Account '123456789012' does not have a pipeline with name '{name}'");
+    AwsError::new(400, "PipelineNotFoundException", message)
+}

@@ -1,0 +1,541 @@
+//! What a stack's operations do, one step after the other, each at its time. User Guide: Stack
+//! status codes; Update behaviors of stack resources; Stack failure options; `DeletionPolicy`.
+
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    aws::Aws,
+    stack_resources::{self, Owner},
+    stack_template::{Desired, Policy, Resolved},
+    stacks::{Before, Doing, Kind, OnFailure, Operation, Resource, Stack, Step, Work},
+    tags::Tags,
+};
+
+/// The stack's own steps, between those of its resources.
+const SETTLES: Duration = Duration::from_secs(1);
+
+/// Begins to create.
+pub fn create(aws: &mut Aws, mut stack: Stack, resolved: Resolved, token: Option<String>) {
+    let now = aws.now;
+    let mut steps = VecDeque::new();
+    for desired in resolved.resources {
+        add(&mut steps, Doing::Create, desired, false);
+    }
+    steps.push_back(Step::Finish("CREATE_COMPLETE"));
+    stack.parameters = resolved.parameters;
+    stack.operation = Some(operation(token, Kind::Create, steps, now, resolved.outputs));
+    stack.reach("CREATE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
+    aws.stacks.all.insert(stack.id.clone(), stack);
+}
+
+/// Begins to update, unless nothing would change.
+pub fn update(
+    aws: &mut Aws,
+    id: &str,
+    template: Arc<Value>,
+    resolved: Resolved,
+    tags: Tags,
+    token: Option<String>,
+) -> Result<(), String> {
+    let now = aws.now;
+    let is_lenient = aws.options.parameters_alone_are_updates;
+    let stack = aws.stacks.all.get_mut(id).expect("a stack that was found");
+    let retagged = stack.tags != tags;
+    let mut steps = VecDeque::new();
+    let mut cleanup = VecDeque::new();
+    for desired in &resolved.resources {
+        let held = stack.resources.get(&desired.logical_id);
+        match held.filter(|held| held.exists).map(|held| &held.desired) {
+            None => add(&mut steps, Doing::Create, desired.clone(), false),
+            Some(held) if held.physical_id != desired.physical_id => {
+                add(&mut steps, Doing::Create, desired.clone(), false);
+                let mut old = held.clone();
+                old.deletion = desired.replacement;
+                add(&mut cleanup, Doing::Delete, old, true);
+            }
+            Some(held)
+                if retagged
+                    || held.properties != desired.properties
+                    || held.metadata != desired.metadata =>
+            {
+                add(&mut steps, Doing::Update, desired.clone(), false);
+            }
+            Some(_) => {}
+        }
+    }
+    let is_wanted = |id: &String| resolved.resources.iter().any(|one| one.logical_id == *id);
+    let removed = stack.resources.iter().rev();
+    for (logical_id, held) in removed {
+        if held.exists && !is_wanted(logical_id) {
+            add(&mut cleanup, Doing::Delete, held.desired.clone(), false);
+        }
+    }
+    // "You can't update […] by themselves": of what is no resource, only tags (User Guide,
+    // Parameters, Conditions and Outputs are silent or say so; an output alone was refused).
+    let reworded = is_lenient && stack.parameters != resolved.parameters;
+    if steps.is_empty() && cleanup.is_empty() && !retagged && !reworded {
+        return Err("No updates are to be performed.".to_owned());
+    }
+    steps.push_back(Step::Reach("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"));
+    steps.append(&mut cleanup);
+    steps.push_back(Step::Finish("UPDATE_COMPLETE"));
+    let before = Before {
+        template: Arc::clone(&stack.template),
+        parameters: stack.parameters.clone(),
+        tags: stack.tags.clone(),
+        outputs: stack.outputs.clone(),
+        resources: stack.resources.clone(),
+    };
+    let mut operation = operation(token, Kind::Update, steps, now, resolved.outputs);
+    operation.before = Some(Arc::new(before));
+    // The policies count from now on, whatever else changes.
+    for desired in &resolved.resources {
+        if let Some(held) = stack.resources.get_mut(&desired.logical_id) {
+            held.desired.deletion = desired.deletion;
+            held.desired.replacement = desired.replacement;
+        }
+    }
+    stack.template = template;
+    stack.parameters = resolved.parameters;
+    stack.tags = tags;
+    stack.updated = Some(now);
+    stack.operation = Some(operation);
+    stack.reach("UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
+    Ok(())
+}
+
+/// Begins to delete, whatever was going on.
+pub fn delete(aws: &mut Aws, id: &str, retained: &[&str], token: Option<String>) {
+    let now = aws.now;
+    let Some(mut stack) = aws.stacks.all.remove(id) else {
+        return;
+    };
+    cancel_what_runs(&mut stack, now);
+    let mut steps = VecDeque::new();
+    for (logical_id, held) in stack.resources.iter().rev() {
+        if held.exists {
+            let mut desired = held.desired.clone();
+            if retained.contains(&logical_id.as_str()) {
+                desired.deletion = Policy::Retain;
+            }
+            add(&mut steps, Doing::Delete, desired, false);
+        }
+    }
+    in_order_of_dependence(&mut steps);
+    steps.push_back(Step::Finish("DELETE_COMPLETE"));
+    stack.operation = Some(operation(token, Kind::Delete, steps, now, BTreeMap::new()));
+    stack.reach("DELETE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
+    aws.stacks.all.insert(stack.id.clone(), stack);
+}
+
+/// Rolls a running update back.
+pub fn cancel(aws: &mut Aws, id: &str, token: Option<String>) {
+    let now = aws.now;
+    let renames = aws.options.cancellation_has_its_own_token;
+    let Some(stack) = aws.stacks.all.get_mut(id) else {
+        return;
+    };
+    cancel_what_runs(stack, now);
+    if let Some(operation) = stack.operation.as_mut().filter(|_| renames) {
+        operation.token = token;
+    }
+    roll_update_back(stack, Some("User Initiated".to_owned()), now);
+}
+
+/// Goes on with a rollback that failed, with or without the resources that failed.
+pub fn continue_rollback(aws: &mut Aws, id: &str, skipped: &[&str], token: Option<String>) {
+    let now = aws.now;
+    let Some(stack) = aws.stacks.all.get_mut(id) else {
+        return;
+    };
+    let Some(operation) = stack.operation.as_mut() else {
+        // A test has set the status: nothing is left to do.
+        stack.operation = Some(operation_of(token, Kind::RollBackUpdate, now));
+        stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
+        return;
+    };
+    operation.token = token;
+    operation.due = now + SETTLES;
+    operation.failed.clear();
+    operation.steps.retain(|step| match step {
+        Step::Begin(work) | Step::End(work) => !skipped.contains(&work.desired.logical_id.as_str()),
+        _ => true,
+    });
+    stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
+}
+
+fn operation_of(token: Option<String>, kind: Kind, now: Duration) -> Operation {
+    let steps = [
+        Step::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+        Step::Finish("UPDATE_ROLLBACK_COMPLETE"),
+    ];
+    operation(token, kind, steps.into(), now, BTreeMap::new())
+}
+
+fn operation(
+    token: Option<String>,
+    kind: Kind,
+    steps: VecDeque<Step>,
+    now: Duration,
+    outputs: BTreeMap<String, String>,
+) -> Operation {
+    Operation {
+        token,
+        kind,
+        steps,
+        due: now + SETTLES,
+        done: vec![],
+        failed: vec![],
+        before: None,
+        outputs,
+    }
+}
+
+fn add(steps: &mut VecDeque<Step>, doing: Doing, desired: Desired, is_replaced: bool) {
+    let work = Work {
+        doing,
+        desired,
+        is_replaced,
+    };
+    steps.push_back(Step::Begin(work.clone()));
+    steps.push_back(Step::End(work));
+}
+
+/// The rule and the pipeline refer to the repository, the pipeline to the build project, and
+/// that to its log group: what refers goes first.
+fn in_order_of_dependence(steps: &mut VecDeque<Step>) {
+    let rank = |step: &Step| match step {
+        Step::Begin(work) | Step::End(work) => match work.desired.kind.as_str() {
+            stack_resources::RULE => 0,
+            stack_resources::PIPELINE => 1,
+            stack_resources::BUILD_PROJECT => 2,
+            _ => 3,
+        },
+        _ => 4,
+    };
+    steps.make_contiguous().sort_by_key(rank);
+}
+
+/// Takes the next step of the stack whose turn it is.
+pub fn step(aws: &mut Aws, id: &str) {
+    let now = aws.now;
+    let Some(mut stack) = aws.stacks.all.remove(id) else {
+        return;
+    };
+    let next = stack
+        .operation
+        .as_mut()
+        .and_then(|one| one.steps.pop_front());
+    match next {
+        None => stack.operation = None,
+        Some(Step::Begin(work)) => {
+            let takes = aws.options.resource_takes;
+            begin(&mut stack, &work, takes, now);
+        }
+        Some(Step::End(work)) => end(aws, &mut stack, work, now),
+        Some(Step::Reach(status)) => {
+            if let Some(operation) = &mut stack.operation {
+                operation.due = now + SETTLES;
+                stack.outputs.clone_from(&operation.outputs);
+            }
+            stack.reach(status, None, now);
+        }
+        Some(Step::Finish(status)) => finish(&mut stack, status, now),
+    }
+    aws.stacks.all.insert(stack.id.clone(), stack);
+}
+
+fn begin(stack: &mut Stack, work: &Work, takes: Duration, now: Duration) {
+    if is_retained(stack, work) {
+        stack.note(&work.desired, "DELETE_SKIPPED", None, now);
+        mark(stack, work, "DELETE_SKIPPED", None, now);
+        let operation = stack.operation.as_mut().expect("its own step");
+        operation.steps.pop_front();
+        operation.due = now;
+        return;
+    }
+    let status = match work.doing {
+        Doing::Create => "CREATE_IN_PROGRESS",
+        Doing::Update | Doing::RollBack => "UPDATE_IN_PROGRESS",
+        Doing::Delete => "DELETE_IN_PROGRESS",
+    };
+    stack.note(&work.desired, status, None, now);
+    if !work.is_replaced {
+        let exists = work.doing != Doing::Create;
+        let held = stack.resources.entry(work.desired.logical_id.clone());
+        let held = held.or_insert_with(|| Resource {
+            desired: work.desired.clone(),
+            exists,
+            status,
+            reason: None,
+            updated: now,
+        });
+        held.status = status;
+        held.updated = now;
+    }
+    let operation = stack.operation.as_mut().expect("its own step");
+    operation.due = now + takes;
+}
+
+/// `Retain` holds always; `RetainExceptOnCreate` "behaves like Retain except for the stack
+/// operation that initially creates the resource": rolled back, it deletes.
+fn is_retained(stack: &Stack, work: &Work) -> bool {
+    let kind = stack.operation.as_ref().map(|one| one.kind);
+    let rolls_back = matches!(kind, Some(Kind::RollBackCreate | Kind::RollBackUpdate));
+    work.doing == Doing::Delete
+        && match work.desired.deletion {
+            Policy::Delete => false,
+            Policy::Retain => true,
+            Policy::RetainExceptOnCreate => !rolls_back,
+        }
+}
+
+fn end(aws: &mut Aws, stack: &mut Stack, work: Work, now: Duration) {
+    let owner = Owner {
+        stack_id: stack.id.clone(),
+        stack_name: stack.name.clone(),
+        tags: stack.tags.clone(),
+        logical_id: work.desired.logical_id.clone(),
+    };
+    let Desired {
+        kind,
+        physical_id: name,
+        properties,
+        ..
+    } = &work.desired;
+    let result = match aws.stacks.failure(&work.desired.logical_id, work.doing) {
+        Some(reason) => Err(reason),
+        None => match work.doing {
+            Doing::Create => stack_resources::create(aws, &owner, kind, name, properties),
+            Doing::Update | Doing::RollBack => {
+                stack_resources::update(aws, &owner, kind, name, properties)
+            }
+            Doing::Delete => {
+                stack_resources::delete(aws, kind, name);
+                Ok(())
+            }
+        },
+    };
+    if let Err(reason) = result {
+        fail(stack, work, &reason, now);
+        return;
+    }
+    let status = match work.doing {
+        Doing::Create => "CREATE_COMPLETE",
+        Doing::Update | Doing::RollBack => "UPDATE_COMPLETE",
+        Doing::Delete => "DELETE_COMPLETE",
+    };
+    stack.note(&work.desired, status, None, now);
+    mark(stack, &work, status, None, now);
+    let operation = stack.operation.as_mut().expect("its own step");
+    operation.done.push(work);
+    operation.due = now;
+}
+
+/// Writes down what a resource has become.
+fn mark(stack: &mut Stack, work: &Work, status: &'static str, reason: Option<&str>, now: Duration) {
+    if work.is_replaced {
+        return;
+    }
+    let failed = status.ends_with("_FAILED");
+    let held = stack.resources.get_mut(&work.desired.logical_id);
+    let Some(held) = held else { return };
+    held.status = status;
+    held.reason = reason.map(str::to_owned);
+    held.updated = now;
+    match work.doing {
+        _ if failed => {}
+        Doing::Create | Doing::Update | Doing::RollBack => {
+            held.exists = true;
+            held.desired = work.desired.clone();
+        }
+        Doing::Delete => held.exists = false,
+    }
+}
+
+fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
+    let kind = stack.operation.as_ref().expect("its own step").kind;
+    let status = match work.doing {
+        Doing::Create => "CREATE_FAILED",
+        Doing::Update | Doing::RollBack => "UPDATE_FAILED",
+        Doing::Delete => "DELETE_FAILED",
+    };
+    stack.note(&work.desired, status, Some(reason), now);
+    mark(stack, &work, status, Some(reason), now);
+    let logical_id = work.desired.logical_id.clone();
+    let operation = stack.operation.as_mut().expect("its own step");
+    operation.due = now;
+    match (kind, work.doing) {
+        (Kind::Create, _) => {
+            cancel_sibling(stack, now);
+            let reason = format!("The following resource(s) failed to create: [{logical_id}]. ");
+            roll_create_back(stack, &reason, now);
+        }
+        (Kind::Update, Doing::Create | Doing::Update) => {
+            let verb = if work.doing == Doing::Create {
+                "create"
+            } else {
+                "update"
+            };
+            let reason = format!("The following resource(s) failed to {verb}: [{logical_id}]. ");
+            if work.doing == Doing::Update {
+                // What failed on the way is brought back too.
+                let operation = stack.operation.as_mut().expect("its own step");
+                operation.done.push(work);
+            }
+            cancel_sibling(stack, now);
+            roll_update_back(stack, Some(reason), now);
+        }
+        (Kind::RollBackUpdate, Doing::RollBack) => {
+            // It waits for ContinueUpdateRollback, which begins with what failed.
+            operation.steps.push_front(Step::End(work.clone()));
+            operation.steps.push_front(Step::Begin(work));
+            operation.due = Duration::MAX;
+            let reason = format!("The following resource(s) failed to update: [{logical_id}]. ");
+            stack.reach("UPDATE_ROLLBACK_FAILED", Some(reason), now);
+        }
+        // What cannot be deleted does not stop the rest. In the cleanup after an update it is
+        // left behind, and the update succeeds.
+        (Kind::Delete | Kind::RollBackCreate, _) => operation.failed.push(logical_id),
+        (Kind::Update | Kind::RollBackUpdate, _) => {}
+    }
+}
+
+/// CloudFormation works on resources side by side, and cancels the others when one fails.
+fn cancel_sibling(stack: &mut Stack, now: Duration) {
+    let operation = stack.operation.as_ref().expect("its own step");
+    let next = operation.steps.iter().find_map(|step| match step {
+        Step::Begin(work) if work.doing != Doing::Delete => Some(work.clone()),
+        _ => None,
+    });
+    if let Some(work) = next {
+        let (status, reason) = match work.doing {
+            Doing::Create => ("CREATE_FAILED", "Resource creation cancelled"),
+            _ => ("UPDATE_FAILED", "Resource update cancelled"),
+        };
+        stack.note(&work.desired, status, Some(reason), now);
+    }
+}
+
+/// The resource that is being worked on is not finished.
+fn cancel_what_runs(stack: &mut Stack, now: Duration) {
+    let running = stack
+        .operation
+        .as_ref()
+        .and_then(|one| one.steps.front().cloned());
+    if let Some(Step::End(work)) = running {
+        let (status, reason) = match work.doing {
+            Doing::Create => ("CREATE_FAILED", "Resource creation cancelled"),
+            Doing::Update => ("UPDATE_FAILED", "Resource update cancelled"),
+            Doing::Delete | Doing::RollBack => return,
+        };
+        stack.note(&work.desired, status, Some(reason), now);
+        mark(stack, &work, status, Some(reason), now);
+    }
+}
+
+fn roll_create_back(stack: &mut Stack, reason: &str, now: Duration) {
+    let (status, end, by) = match stack.on_failure {
+        OnFailure::DoNothing => {
+            stack
+                .operation
+                .as_mut()
+                .expect("its own step")
+                .steps
+                .clear();
+            stack.reach("CREATE_FAILED", Some(reason.to_owned()), now);
+            return;
+        }
+        OnFailure::RollBack => (
+            "ROLLBACK_IN_PROGRESS",
+            "ROLLBACK_COMPLETE",
+            "Rollback requested by user.",
+        ),
+        OnFailure::Delete => (
+            "DELETE_IN_PROGRESS",
+            "DELETE_COMPLETE",
+            "Delete requested by user.",
+        ),
+    };
+    let operation = stack.operation.as_mut().expect("its own step");
+    operation.kind = Kind::RollBackCreate;
+    operation.steps.clear();
+    operation.outputs.clear();
+    for work in std::mem::take(&mut operation.done).into_iter().rev() {
+        add(&mut operation.steps, Doing::Delete, work.desired, false);
+    }
+    operation.steps.push_back(Step::Finish(end));
+    operation.due = now + SETTLES;
+    stack.reach(status, Some(format!("{reason}{by}")), now);
+}
+
+fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration) {
+    let operation = stack.operation.as_mut().expect("an update");
+    operation.kind = Kind::RollBackUpdate;
+    operation.steps.clear();
+    operation.due = now + SETTLES;
+    let before = operation.before.clone().expect("an update knows what was");
+    let mut cleanup = VecDeque::new();
+    for work in std::mem::take(&mut operation.done).into_iter().rev() {
+        let held = before.resources.get(&work.desired.logical_id);
+        match (work.doing, held.filter(|held| held.exists)) {
+            (Doing::Create, Some(held)) => {
+                // A replacement: the former one is still there.
+                let logical_id = work.desired.logical_id.clone();
+                stack.resources.insert(logical_id, held.clone());
+                add(&mut cleanup, Doing::Delete, work.desired, true);
+            }
+            (Doing::Create, None) => add(&mut cleanup, Doing::Delete, work.desired, false),
+            (_, Some(held)) => {
+                let back = held.desired.clone();
+                add(&mut operation.steps, Doing::RollBack, back, false);
+            }
+            (_, None) => {}
+        }
+    }
+    let reached = Step::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS");
+    operation.steps.push_back(reached);
+    operation.steps.append(&mut cleanup);
+    operation
+        .steps
+        .push_back(Step::Finish("UPDATE_ROLLBACK_COMPLETE"));
+    operation.outputs.clone_from(&before.outputs);
+    stack.template = Arc::clone(&before.template);
+    stack.parameters.clone_from(&before.parameters);
+    stack.tags.clone_from(&before.tags);
+    for (logical_id, held) in &before.resources {
+        if let Some(now_held) = stack.resources.get_mut(logical_id) {
+            now_held.desired.deletion = held.desired.deletion;
+            now_held.desired.replacement = held.desired.replacement;
+        }
+    }
+    stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", reason, now);
+}
+
+fn finish(stack: &mut Stack, status: &'static str, now: Duration) {
+    let operation = stack.operation.as_ref().expect("its own step");
+    let failed = operation.failed.join(", ");
+    let reason = (!failed.is_empty())
+        .then(|| format!("The following resource(s) failed to delete: [{failed}]. "));
+    let status = match (operation.kind, failed.is_empty()) {
+        (Kind::RollBackCreate, false) if stack.on_failure == OnFailure::RollBack => {
+            "ROLLBACK_FAILED"
+        }
+        (Kind::RollBackCreate | Kind::Delete, false) => "DELETE_FAILED",
+        _ => status,
+    };
+    stack.outputs.clone_from(&operation.outputs);
+    if status == "CREATE_COMPLETE" || status == "UPDATE_COMPLETE" {
+        stack.resources.retain(|_, held| held.exists);
+    }
+    if status == "DELETE_COMPLETE" {
+        stack.deleted = Some(now);
+    }
+    stack.reach(status, reason, now);
+    stack.operation = None;
+}

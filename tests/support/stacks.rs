@@ -1,0 +1,367 @@
+//! CloudFormation's stacks: what each holds, where its operation stands, and its events.
+
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    iam::ACCOUNT,
+    stack_template::{Desired, Parameters},
+    tags::Tags,
+};
+
+/// Every status that a stack can have (API Reference, `Stack`, `StackStatus`), apart from those
+/// of an import, which needs a change set.
+pub const STATUSES: [&str; 18] = [
+    "CREATE_IN_PROGRESS",
+    "CREATE_FAILED",
+    "CREATE_COMPLETE",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_FAILED",
+    "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS",
+    "DELETE_FAILED",
+    "DELETE_COMPLETE",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_COMPLETE",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "REVIEW_IN_PROGRESS",
+];
+
+/// What happens to a token that CloudFormation has seen. Neither is documented; both are reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeenTokens {
+    /// The answer of the first time, and no second operation.
+    #[default]
+    SameAnswer,
+    /// `TokenAlreadyExistsException`.
+    Refused,
+}
+
+/// What a resource is in the middle of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    Create,
+    Update,
+    Delete,
+    /// Going back to what it was before an update.
+    RollBack,
+}
+
+/// A resource that a test lets fail.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    pub logical_id: String,
+    pub doing: Doing,
+    pub reason: String,
+    /// How often it still fails.
+    pub times: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Stacks {
+    /// All that ever were, by id: "deleted stacks […] for 90 days" (API Reference,
+    /// `DescribeStacks`).
+    pub all: BTreeMap<String, Stack>,
+    /// Which operation each token began, and of which stack.
+    pub tokens: BTreeMap<String, (String, String)>,
+    pub failing: Vec<Failing>,
+    /// What is left of the calls that may be made, and as of when.
+    allowance: Option<(Duration, f64)>,
+}
+
+impl Stacks {
+    /// The stack that has this name now.
+    pub fn named(&self, name: &str) -> Option<&Stack> {
+        let mut living = self
+            .all
+            .values()
+            .filter(|one| one.status != "DELETE_COMPLETE");
+        living.find(|one| one.name == name)
+    }
+
+    pub fn named_mut(&mut self, name: &str) -> Option<&mut Stack> {
+        let mut living = self
+            .all
+            .values_mut()
+            .filter(|one| one.status != "DELETE_COMPLETE");
+        living.find(|one| one.name == name)
+    }
+
+    /// By name while it lives, by id also afterwards.
+    pub fn find(&self, name_or_id: &str) -> Option<&Stack> {
+        self.named(name_or_id).or_else(|| self.all.get(name_or_id))
+    }
+
+    /// Stacks that are not deleted.
+    pub fn living(&self) -> impl Iterator<Item = &Stack> {
+        self.all
+            .values()
+            .filter(|one| one.status != "DELETE_COMPLETE")
+    }
+
+    /// The stack whose next step comes first, and when.
+    pub fn next(&self) -> Option<(Duration, String)> {
+        let due = self.all.values().filter_map(|stack| {
+            let operation = stack.operation.as_ref()?;
+            Some((operation.due, stack.id.clone()))
+        });
+        due.min()
+    }
+
+    /// Why this step of a resource fails now, if a test says so.
+    pub fn failure(&mut self, logical_id: &str, doing: Doing) -> Option<String> {
+        let mut failing = self.failing.iter_mut();
+        let found = failing
+            .find(|one| one.logical_id == logical_id && one.doing == doing && one.times > 0)?;
+        found.times = found.times.saturating_sub(1);
+        Some(found.reason.clone())
+    }
+
+    /// Whether a call at `now` goes over what a token bucket allows: this many a second, and so
+    /// many at once.
+    pub fn is_throttled(&mut self, now: Duration, rate: f64, burst: f64) -> bool {
+        let (since, left) = self.allowance.unwrap_or((now, burst));
+        let refilled = now.saturating_sub(since).as_secs_f64() * rate;
+        let left = (left + refilled).min(burst);
+        let is_allowed = left >= 1.0;
+        self.allowance = Some((now, if is_allowed { left - 1.0 } else { left }));
+        !is_allowed
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Stack {
+    pub id: String,
+    pub name: String,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub created: Duration,
+    pub updated: Option<Duration>,
+    pub deleted: Option<Duration>,
+    pub role: Option<String>,
+    pub tags: Tags,
+    pub parameters: Parameters,
+    pub template: Arc<Value>,
+    pub outputs: BTreeMap<String, String>,
+    pub is_protected: bool,
+    pub on_failure: OnFailure,
+    pub resources: BTreeMap<String, Resource>,
+    /// In the order in which they happened.
+    pub events: Vec<Arc<Event>>,
+    pub operation: Option<Operation>,
+}
+
+/// API Reference, `CreateStack`, `OnFailure`: "Default: ROLLBACK".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    #[default]
+    RollBack,
+    Delete,
+    DoNothing,
+}
+
+#[derive(Clone, Debug)]
+pub struct Resource {
+    pub desired: Desired,
+    /// Whether it was really made.
+    pub exists: bool,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub updated: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub id: String,
+    pub at: Duration,
+    pub logical_id: String,
+    pub physical_id: String,
+    pub kind: String,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    /// "All events initiated by a given stack operation are assigned the same client request
+    /// token" (API Reference, `StackEvent`).
+    pub token: Option<String>,
+}
+
+/// What a stack is in the middle of.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub token: Option<String>,
+    pub kind: Kind,
+    pub steps: VecDeque<Step>,
+    /// When the next step is taken.
+    pub due: Duration,
+    /// What has been done, in order.
+    pub done: Vec<Work>,
+    /// Resources that failed.
+    pub failed: Vec<String>,
+    /// To go back to.
+    pub before: Option<Arc<Before>>,
+    /// What the outputs will be.
+    pub outputs: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Create,
+    RollBackCreate,
+    Update,
+    RollBackUpdate,
+    Delete,
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    Begin(Work),
+    End(Work),
+    /// The stack reaches a status on its way.
+    Reach(&'static str),
+    Finish(&'static str),
+}
+
+/// One resource's part in an operation.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub doing: Doing,
+    /// What it is to be, or what is to go.
+    pub desired: Desired,
+    /// It is deleted because a newer one has taken its place.
+    pub is_replaced: bool,
+}
+
+/// A stack as it was before an update.
+#[derive(Clone, Debug)]
+pub struct Before {
+    pub template: Arc<Value>,
+    pub parameters: Parameters,
+    pub tags: Tags,
+    pub outputs: BTreeMap<String, String>,
+    pub resources: BTreeMap<String, Resource>,
+}
+
+pub fn stack_arn(name: &str, id: &str) -> String {
+    format!("arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/{name}/{id}")
+}
+
+impl Stack {
+    /// A stack without anything in it, as somebody else might have it.
+    pub fn bare(name: &str, id: &str, now: Duration) -> Self {
+        Self {
+            id: stack_arn(name, id),
+            name: name.to_owned(),
+            status: "CREATE_COMPLETE",
+            reason: None,
+            created: now,
+            updated: None,
+            deleted: None,
+            role: None,
+            tags: Tags::new(),
+            parameters: Parameters::new(),
+            template: Arc::new(Value::Null),
+            outputs: BTreeMap::new(),
+            is_protected: false,
+            on_failure: OnFailure::default(),
+            resources: BTreeMap::new(),
+            events: vec![],
+            operation: None,
+        }
+    }
+
+    /// The stack itself gets a status, which is an event too.
+    pub fn reach(&mut self, status: &'static str, reason: Option<String>, now: Duration) {
+        self.status = status;
+        self.reason.clone_from(&reason);
+        let token = self.token();
+        self.events.push(Arc::new(Event {
+            id: format!("{}-{}", self.events.len(), self.name),
+            at: now,
+            logical_id: self.name.clone(),
+            physical_id: self.id.clone(),
+            kind: "AWS::CloudFormation::Stack".to_owned(),
+            status,
+            reason,
+            token,
+        }));
+    }
+
+    /// A status that a test sets, reached by an operation with this token, which does nothing
+    /// more, or reaches another status at a later time.
+    pub fn arrange(
+        &mut self,
+        status: &'static str,
+        token: Option<&str>,
+        then: Option<(Duration, &'static str)>,
+        now: Duration,
+    ) {
+        self.operation = Some(Operation {
+            token: token.map(str::to_owned),
+            kind: Kind::Update,
+            steps: then
+                .iter()
+                .map(|(_, status)| Step::Finish(status))
+                .collect(),
+            due: then.map_or(now, |(after, _)| now + after),
+            done: vec![],
+            failed: vec![],
+            before: None,
+            outputs: self.outputs.clone(),
+        });
+        self.reach(status, None, now);
+        if then.is_none() {
+            self.operation = None;
+        }
+    }
+
+    /// A resource gets a status.
+    pub fn note(
+        &mut self,
+        desired: &Desired,
+        status: &'static str,
+        reason: Option<&str>,
+        now: Duration,
+    ) {
+        let token = self.token();
+        self.events.push(Arc::new(Event {
+            id: format!("{}-{}", self.events.len(), desired.logical_id),
+            at: now,
+            logical_id: desired.logical_id.clone(),
+            physical_id: desired.physical_id.clone(),
+            kind: desired.kind.clone(),
+            status,
+            reason: reason.map(str::to_owned),
+            token,
+        }));
+    }
+
+    fn token(&self) -> Option<String> {
+        self.operation.as_ref().and_then(|one| one.token.clone())
+    }
+
+    /// Statuses of the stack itself, oldest first: the operation's course.
+    pub fn course(&self) -> Vec<&'static str> {
+        let own = self
+            .events
+            .iter()
+            .filter(|event| event.physical_id == self.id);
+        own.map(|event| event.status).collect()
+    }
+
+    /// The token of the operation that began last.
+    pub fn last_token(&self) -> Option<&str> {
+        self.events.last().and_then(|event| event.token.as_deref())
+    }
+
+    pub fn is_in_progress(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+}
