@@ -110,11 +110,24 @@ def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
     template_url = iam_actions._query_param(query_params, "TemplateURL")
     if template_url:
         request.keys["cloudformation:TemplateUrl"] = template_url
-    if arn.endswith("/*"):
-        stack = cloudformation._stacks.get(iam_actions._query_param(query_params, "StackName"))
-        if stack and stack["StackStatus"] != "DELETE_COMPLETE":
-            return str(stack["StackId"])
+    stack = cloudformation._stacks.get(iam_actions._query_param(query_params, "StackName")) or {}
+    if arn.endswith("/*") and stack.get("StackStatus", "DELETE_COMPLETE") != "DELETE_COMPLETE":
+        arn = str(stack["StackId"])
+    _need_to_tag(arn, query_params, stack, request)
     return arn
+
+
+def _need_to_tag(arn: str, query_params: dict, stack: dict, request: _Request) -> None:
+    """TagResource and UntagResource are "permission only": no call has their name, others ask for them. Which do is
+    not documented; here those whose tags become a stack's."""
+    keys, number = set(), 1
+    while key := iam_actions._query_param(query_params, f"Tags.member.{number}.Key"):
+        keys.add(key)
+        number += 1
+    if keys:
+        request.also.append(("cloudformation", "cloudformation:TagResource", arn, {}))
+    if ("Tags" in query_params or keys) and {tag["Key"] for tag in stack.get("Tags") or []} - keys:
+        request.also.append(("cloudformation", "cloudformation:UntagResource", arn, {}))
 
 
 def _codecommit_resource(headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:

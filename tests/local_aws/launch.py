@@ -134,7 +134,7 @@ class LocalAws:
         self._ask("DELETE", "decisions")
         self._ask("DELETE", "exchanges")
 
-    def set(self, **settings: float) -> None:
+    def set(self, **settings: float | str) -> None:
         """Changes what `settings.Settings` lists."""
         self._ask("PUT", "settings", settings)
 

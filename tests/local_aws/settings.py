@@ -30,6 +30,8 @@ class Settings:
     order_seed: int = 0
     # How long CloudFormation takes over each resource that it makes, changes or deletes.
     stack_resource_takes_seconds: float = 0.0
+    # ... in the stacks whose names begin like this.
+    slow_stacks: str = ""
     # Whether a ClientRequestToken that was used gets the first answer again (0) or TokenAlreadyExistsException (1).
     # Nothing documents it.
     used_tokens_are_refused: int = 0
@@ -38,7 +40,7 @@ class Settings:
     cloudformation_calls_per_second: float = 0.0
     cloudformation_burst: int = 10
 
-    def change(self, changes: dict[str, float]) -> None:
+    def change(self, changes: dict[str, float | str]) -> None:
         known = {field.name: type(getattr(self, field.name)) for field in fields(self)}
         unknown = sorted(changes.keys() - known.keys())
         if unknown:
@@ -46,7 +48,7 @@ class Settings:
         for name, value in changes.items():
             setattr(self, name, known[name](value))
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, float | str]:
         return asdict(self)
 
 

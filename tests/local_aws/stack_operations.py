@@ -336,7 +336,8 @@ def _wait(stack_name: str, cancelled: str) -> None:
     if cancelled and stack.get("_deletion_requested"):
         raise ValueError(cancelled)
     interruption = _interruptions.get(stack.get("StackId", ""))
-    if settings.stack_resource_takes_seconds and interruption is not None:
+    slow = settings.stack_resource_takes_seconds and stack_name.startswith(settings.slow_stacks)
+    if slow and interruption is not None:
         interruption.wait(settings.stack_resource_takes_seconds)
     if cancelled and stack.get("_cancel_requested") and stack.get("StackStatus") == "UPDATE_IN_PROGRESS":
         raise ValueError(cancelled)

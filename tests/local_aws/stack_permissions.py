@@ -183,7 +183,8 @@ def _topic(change: Change) -> list[Need]:
     arn = change.physical_id if change.physical_id.startswith("arn:") else _arn("sns", change.name("TopicName"))
     if change.new is None:
         return [Need("sns:GetTopicAttributes", arn), Need("sns:DeleteTopic", arn)]
-    subscribed = [Need("sns:Subscribe", arn)] if change.new.get("Subscription") and change.differs("Subscription") else []
+    subscribes = change.new.get("Subscription") and change.differs("Subscription")
+    subscribed = [Need("sns:Subscribe", arn)] if subscribes else []
     action = "sns:CreateTopic" if change.old is None else "sns:SetTopicAttributes"
     return [Need(action, arn), Need("sns:GetTopicAttributes", arn), *subscribed,
             *_tags(change, arn, "sns:TagResource", "sns:UntagResource")]

@@ -148,6 +148,24 @@ def test_who_names_a_role_must_be_allowed_to_pass_it_to_cloudformation(aws: Loca
     assert child.wait(child._id) == "DELETE_COMPLETE"
 
 
+def test_who_gives_a_stack_tags_must_be_allowed_to_tag_it(aws: LocalAws, child: Child, name: str, role: str) -> None:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+    actions = ["cloudformation:CreateStack", "cloudformation:UpdateStack", "iam:PassRole"]
+    stack = child.client
+    child.client = aws.client("cloudformation", a_user_with(aws, name, allow(actions, "*")))
+    tags = [{"Key": "team", "Value": "a"}]
+    assert "cloudformation:TagResource on resource: " in refusal(child.make, role_arn=role, Tags=tags)[2]
+    aws.client("iam").put_user_policy(UserName=name, PolicyName="tag", PolicyDocument=policy(
+        allow("cloudformation:TagResource", "*")))
+    child.client.create_stack(StackName=child.name, TemplateBody=TEMPLATE, RoleARN=role, Tags=tags,
+                              Parameters=child.parameters())
+    assert child.wait() == "CREATE_COMPLETE"
+    changed = {"StackName": child.name, "UsePreviousTemplate": True, "Parameters": previous()}
+    assert f"cloudformation:UntagResource on resource: {child._describe()['StackId']}" in refusal(
+        child.client.update_stack, **changed, Tags=[{"Key": "cost", "Value": "b"}])[2]
+    stack.delete_stack(StackName=child.name)
+
+
 def test_without_a_role_the_callers_own_rights_count(aws: LocalAws, child: Child, name: str) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
     key = a_user_with(aws, name, allow("cloudformation:*", "*"))

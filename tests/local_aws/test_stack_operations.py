@@ -236,6 +236,8 @@ def test_a_stack_takes_the_time_that_it_is_told_to(slow: LocalAws, stack: Operat
     stack.begin(parameters("A", "B"))
     assert stack.wait() == "CREATE_COMPLETE"
     assert time.monotonic() - begun > 0.8
+    slow.set(stack_resource_takes_seconds=60, slow_stacks="others-")
+    assert stack.update(parameters("A")) == "UPDATE_COMPLETE"
 
 
 # Updates
