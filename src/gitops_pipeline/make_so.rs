@@ -66,19 +66,15 @@ impl From<CallError> for Ended {
 impl Making<'_> {
     /// Makes it so, or says why not. What a request that creates has made is then removed.
     pub async fn make_so(&self) -> Result<Made, Failure> {
-        match Box::pin(self.bring()).await {
-            Ok(made) => Ok(made),
-            Err(Ended::Refused(reason)) => Err(Failure(reason)),
-            Err(Ended::Failed(reason)) if self.creates => {
-                self.about
-                    .progress
-                    .doing(format!("{reason}; removing what was made"));
-                match self.undo().await {
-                    Ok(()) => Err(Failure(reason)),
-                    Err(Failure(also)) => Err(Failure(format!("{reason}; then, {also}"))),
-                }
-            }
-            Err(Ended::Failed(reason)) => Err(Failure(reason)),
+        let reason = match Box::pin(self.bring()).await {
+            Ok(made) => return Ok(made),
+            Err(Ended::Failed(reason)) if self.creates => reason,
+            Err(Ended::Refused(reason) | Ended::Failed(reason)) => return Err(Failure(reason)),
+        };
+        self.doing(format!("{reason}; removing what was made"));
+        match self.undo().await {
+            Ok(()) => Err(Failure(reason)),
+            Err(Failure(also)) => Err(Failure(format!("{reason}; then, {also}"))),
         }
     }
 
@@ -274,14 +270,12 @@ impl Making<'_> {
         let desired = self.desired;
         let repository = self.repository(child).await?;
         // A pipeline that is there stays, whatever becomes of its branch.
-        let branch_exists = match child.filter(|child| is_announced(child)) {
-            Some(_) => true,
-            None => {
-                let name = desired.repository();
-                let tip = repository::branch_tip(&self.pipeline.aws, &name, desired.branch());
-                tip.await?.is_some()
-            }
-        };
+        let mut branch_exists = child.is_some_and(is_announced);
+        if !branch_exists {
+            let name = desired.repository();
+            let tip = repository::branch_tip(&self.pipeline.aws, &name, desired.branch());
+            branch_exists = tip.await?.is_some();
+        }
         let rendered = template::render(desired, repository);
         let template = serde_json::to_string_pretty(&rendered)
             .map_err(|error| Ended::Refused(format!("rendering the template: {error}")))?;

@@ -66,11 +66,11 @@ pub enum Removal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Begun {
     /// This request, for a purpose.
-    ByThis(Purpose),
+    This(Purpose),
     /// An earlier request of this resource's, for a purpose.
-    ByEarlier(Purpose),
+    Earlier(Purpose),
     /// A person, a first push, or somebody unknown.
-    BySomebodyElse,
+    SomebodyElse,
 }
 
 /// The next step towards `content`. `begun_here` says that this invocation has begun an operation
@@ -86,34 +86,42 @@ pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: bool
         return Step::Refuse(Refusal::Overtaken);
     }
     let begun = begun(child, me, content, begun_here);
-    let makes_this = matches!(begun, Begun::ByThis(Purpose::Make(_)));
+    let makes_this = matches!(begun, Begun::This(Purpose::Make(_)));
     match child.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
             match begun {
-                Begun::ByThis(Purpose::Make(made)) if made == content => Step::Done,
+                Begun::This(Purpose::Make(made)) if made == content => Step::Done,
                 _ => Step::Update,
             }
         }
-        // What it was before is still there, and what was desired is not.
-        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" if makes_this => Step::Failed,
+        "UPDATE_ROLLBACK_COMPLETE"
+        | "UPDATE_FAILED"
+        | "ROLLBACK_COMPLETE"
+        | "ROLLBACK_FAILED"
+        | "CREATE_FAILED"
+            if makes_this =>
+        {
+            Step::Failed
+        }
+        // What it was before is still there.
         "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => Step::Update,
-        // A stack that was never complete cannot be updated.
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" if makes_this => Step::Failed,
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => Step::DeleteLeftover,
+        // A stack that was never complete cannot be updated. Of a change set that was never
+        // executed there are no resources.
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "REVIEW_IN_PROGRESS" => {
+            Step::DeleteLeftover
+        }
         "DELETE_FAILED" => match begun {
-            Begun::ByThis(Purpose::Delete | Purpose::Undo) => Step::Failed,
+            Begun::This(Purpose::Delete | Purpose::Undo) => Step::Failed,
             _ => Step::DeleteLeftover,
         },
         // This request failed, and was cut off while it undid what it had made.
-        "DELETE_IN_PROGRESS" if begun == Begun::ByThis(Purpose::Undo) => Step::Failed,
+        "DELETE_IN_PROGRESS" if begun == Begun::This(Purpose::Undo) => Step::Failed,
         "UPDATE_ROLLBACK_FAILED" => match begun {
-            Begun::ByThis(Purpose::Make(_) | Purpose::ContinueRollback) => Step::Failed,
+            Begun::This(Purpose::Make(_) | Purpose::ContinueRollback) => Step::Failed,
             _ => Step::ContinueRollback,
         },
-        // A change set made it and was never executed: it has no resources.
-        "REVIEW_IN_PROGRESS" => Step::DeleteLeftover,
         "UPDATE_IN_PROGRESS" => match begun {
-            Begun::ByEarlier(Purpose::Make(_)) => Step::CancelUpdate,
+            Begun::Earlier(Purpose::Make(_)) => Step::CancelUpdate,
             _ => Step::Wait,
         },
         status if status.ends_with("_IN_PROGRESS") => Step::Wait,
@@ -133,13 +141,13 @@ pub fn next_removal(child: Option<&ChildStack>, me: &Me) -> Removal {
     let begun = begun(child, me, "", false);
     match child.status.as_str() {
         "DELETE_COMPLETE" => Removal::Done,
-        "DELETE_FAILED" if matches!(begun, Begun::ByThis(Purpose::Delete | Purpose::Undo)) => {
+        "DELETE_FAILED" if matches!(begun, Begun::This(Purpose::Delete | Purpose::Undo)) => {
             Removal::Failed
         }
         // CloudFormation deletes what it is still creating.
         "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => Removal::Delete,
         "UPDATE_IN_PROGRESS" => match begun {
-            Begun::ByEarlier(Purpose::Make(_)) => Removal::CancelUpdate,
+            Begun::Earlier(Purpose::Make(_)) => Removal::CancelUpdate,
             _ => Removal::Wait,
         },
         status if status.ends_with("_IN_PROGRESS") => Removal::Wait,
@@ -154,11 +162,11 @@ fn is_overtaken(child: &ChildStack, me: &Me) -> bool {
 
 fn begun(child: &ChildStack, me: &Me, content: &str, begun_here: bool) -> Begun {
     match child.latest_purpose() {
-        Some((request, purpose)) if request == me.request => Begun::ByThis(purpose),
-        Some((_, purpose)) => Begun::ByEarlier(purpose),
+        Some((request, purpose)) if request == me.request => Begun::This(purpose),
+        Some((_, purpose)) => Begun::Earlier(purpose),
         None if begun_here && child.latest_token.is_none() => {
-            Begun::ByThis(Purpose::Make(content.to_owned()))
+            Begun::This(Purpose::Make(content.to_owned()))
         }
-        None => Begun::BySomebodyElse,
+        None => Begun::SomebodyElse,
     }
 }

@@ -74,7 +74,7 @@ pub struct Build {
     /// Whether builds may run Docker.
     pub privileged_mode: bool,
     /// A path in the repository, or the specification itself; `None`: `buildspec.yml`.
-    pub build_spec: Option<String>,
+    pub buildspec: Option<String>,
     /// Beside `EnvID` and `AccountId`.
     pub environment_variables: BTreeMap<String, String>,
     /// 5 to 2160.
@@ -299,11 +299,21 @@ fn decode_branch_map(
     faults: &mut Faults,
 ) -> BTreeMap<String, String> {
     let defaults = [("dev", "development"), ("prd", "master")];
-    let map = match members.map("BranchMap", faults) {
-        None => defaults
-            .map(|(key, branch)| (key.to_owned(), branch.to_owned()))
-            .into(),
-        Some(map) => map,
+    let written = members.value("BranchMap").and_then(Value::as_str);
+    let map = match written {
+        // A template cannot write a map whose key is a parameter, but it can write this.
+        Some(text) => serde_json::from_str(text).unwrap_or_else(|_| {
+            faults.note(
+                "BranchMap",
+                "must be an object, or the JSON of one, from EnvID to branch",
+            );
+            BTreeMap::new()
+        }),
+        None => members.map("BranchMap", faults).unwrap_or_else(|| {
+            defaults
+                .map(|(key, branch)| (key.to_owned(), branch.to_owned()))
+                .into()
+        }),
     };
     for (key, branch) in &map {
         let path = || format!("BranchMap.{}", allowed::shown(key));
@@ -440,6 +450,20 @@ mod tests {
         assert!(faults(long).contains("together with EnvID; they are 31"));
         let empty = json!({"Source": {}});
         assert_eq!(faults(empty), "Source.RepositoryName: is required");
+    }
+
+    #[test]
+    fn a_branch_map_can_be_written_as_json() {
+        let map = |map: Value| {
+            let desired = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));
+            desired.map(|desired| desired.branch().to_owned())
+        };
+        let expected = Ok("release/next".to_owned());
+        assert_eq!(map(json!({"stg": "release/next"})), expected);
+        assert_eq!(map(json!(r#"{"stg":"release/next"}"#)), expected);
+        for bad in [json!("stg"), json!(r#"{"stg":{}}"#), json!(7), json!("{}")] {
+            assert!(map(bad).is_err());
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ fn directory() -> PathBuf {
 }
 
 /// Each rendering: its name, the properties that differ from the default, the repository.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn renderings() -> Vec<(&'static str, Value, Repository)> {
     let account = "arn:aws:iam::123456789012:role";
     vec![

@@ -258,6 +258,7 @@ fn signed_at(url: &str) -> &str {
 
 fn invocation(deadline: SystemTime) -> Invocation {
     Invocation {
+        function_arn: "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev".to_owned(),
         request_id: "invocation".to_owned(),
         deadline,
     }

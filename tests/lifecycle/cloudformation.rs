@@ -258,6 +258,7 @@ pub async fn deliver_once(world: &World, caller: &Caller, request: &Request) -> 
     let config = sdk_config(wire.clone());
     let provider = Provider::new(&config, wire, clock);
     let invocation = Invocation {
+        function_arn: "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev".to_owned(),
         request_id: request.name.clone(),
         deadline: world.now() + LAMBDA_LIVES,
     };

@@ -41,7 +41,7 @@ pub fn decode_build(members: &mut Members<'_>, faults: &mut Faults) -> Build {
     let image = build.text("Image", &allowed::IMAGE, faults);
     let compute_type = build.text("ComputeType", &allowed::COMPUTE_TYPE, faults);
     let privileged_mode = build.boolean("PrivilegedMode", false, faults);
-    let build_spec = build.string("BuildSpec", faults);
+    let buildspec = build.string("BuildSpec", faults);
     let environment_variables = build.map("EnvironmentVariables", faults);
     let environment_variables = environment_variables.unwrap_or_default();
     for name in environment_variables.keys() {
@@ -73,7 +73,7 @@ pub fn decode_build(members: &mut Members<'_>, faults: &mut Faults) -> Build {
         image: image.unwrap_or_else(|| IMAGE.to_owned()),
         compute_type: compute_type.unwrap_or_else(|| "BUILD_GENERAL1_SMALL".to_owned()),
         privileged_mode,
-        build_spec,
+        buildspec,
         environment_variables,
         timeout_in_minutes,
         queued_timeout_in_minutes,
