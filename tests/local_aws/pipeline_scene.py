@@ -48,6 +48,7 @@ def template(parameter: str, value: str = "COMMIT") -> str:
 class Scene:
     def __init__(self, aws: LocalAws, name: str, directory: Path) -> None:
         self.aws, self.name, self.directory = aws, name, directory
+        self.bucket = self.repository = self.project = self.pipeline = name
         self.region, self.account = aws.region, aws.account_id
         self.pipelines = aws.client("codepipeline")
         self.stack_name, self.log_group = f"stack-{name}", f"/aws/codebuild/{name}"
@@ -56,14 +57,17 @@ class Scene:
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
 
+    def role_name(self, what: str) -> str:
+        return f"{what}-{self.name}"
+
     def role_arn(self, what: str) -> str:
-        return f"arn:aws:iam::{self.account}:role/{what}-{self.name}"
+        return f"arn:aws:iam::{self.account}:role/{self.role_name(what)}"
 
     def _all_rights(self) -> dict[str, dict[str, tuple[str, dict[str, Any]]]]:
         """Role -> action -> the resource and condition that it is allowed for."""
-        objects, group = f"arn:aws:s3:::{self.name}/*", self.arn("logs", f"log-group:{self.log_group}:*")
-        repository, stack = self.arn("codecommit", self.name), self.arn("cloudformation", f"stack/{self.stack_name}/*")
-        project = self.arn("codebuild", f"project/{self.name}")
+        objects, group = f"arn:aws:s3:::{self.bucket}/*", self.arn("logs", f"log-group:{self.log_group}:*")
+        repository, project = self.arn("codecommit", self.repository), self.arn("codebuild", f"project/{self.project}")
+        stack = self.arn("cloudformation", f"stack/{self.stack_name}/*")
         passed = {"Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}}
         return {
             "pipeline": {
@@ -73,7 +77,7 @@ class Scene:
                 **{f"codebuild:{action}": (project, {}) for action in ("StartBuild", "BatchGetBuilds")},
                 **{f"cloudformation:{action}": (stack, {}) for action in (
                     "CreateStack", "DescribeStacks", "UpdateStack", "DeleteStack", "CreateChangeSet",
-                    "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DescribeStackEvents")},
+                    "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DescribeStackEvents", "TagResource")},
                 "iam:PassRole": (self.role_arn("deploy"), passed),
             },
             "build": {
@@ -83,31 +87,38 @@ class Scene:
             "deploy": {f"ssm:{action}": ("*", {}) for action in (
                 "PutParameter", "GetParameters", "DeleteParameter", "AddTagsToResource", "RemoveTagsFromResource",
                 "ListTagsForResource", "DescribeParameters", "GetParameter", "LabelParameterVersion")},
-            "events": {"codepipeline:StartPipelineExecution": (self.arn("codepipeline", self.name), {})},
+            "events": {"codepipeline:StartPipelineExecution": (self.arn("codepipeline", self.pipeline), {})},
         }
 
     _SERVICES = {"pipeline": "codepipeline", "build": "codebuild", "deploy": "cloudformation", "events": "events"}
 
     def prepare(self, files: dict[str, str] | None = None, buildspec: str = BUILDSPEC) -> None:
         """Everything that a pipeline needs, and the branch's first push."""
+        self.make_surroundings()
+        self.aws.client("logs").create_log_group(logGroupName=self.log_group)
+        self.aws.client("codecommit").create_repository(repositoryName=self.repository)
+        self.clone()
+        self.make_project()
+        self.push({"buildspec.yml": buildspec, **self.files(), **(files or {})})
+
+    def files(self) -> dict[str, str]:
+        return {"template.json": template(self.name),
+                "parameter.json": json.dumps({"Parameters": {"Word": "first"}, "Tags": {"word": "first"}})}
+
+    def make_surroundings(self) -> None:
+        """The roles, and the bucket."""
         self.aws.set(credential_accepted_after_seconds=0)
         iam = self.aws.client("iam")
         for what, rights in self.rights.items():
-            iam.create_role(RoleName=f"{what}-{self.name}",
+            iam.create_role(RoleName=self.role_name(what),
                             AssumeRolePolicyDocument=trust(f"{self._SERVICES[what]}.amazonaws.com"))
             self.allow(what, rights)
         self.aws.client("s3").create_bucket(
-            Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": self.region})
-        self.aws.client("logs").create_log_group(logGroupName=self.log_group)
-        self.make_repository()
-        self.make_project()
-        self.push({"buildspec.yml": buildspec, "template.json": template(self.name),
-                   "parameter.json": json.dumps({"Parameters": {"Word": "first"}, "Tags": {"word": "first"}}),
-                   **(files or {})})
+            Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": self.region})
 
     def allow(self, what: str, rights: dict[str, tuple[str, dict[str, Any]]]) -> None:
         self.aws.client("iam").put_role_policy(
-            RoleName=f"{what}-{self.name}", PolicyName="rights", PolicyDocument=policy(
+            RoleName=self.role_name(what), PolicyName="rights", PolicyDocument=policy(
                 *(allow(action, resource, **more) for action, (resource, more) in rights.items())))
 
     def without(self, what: str, action: str) -> None:
@@ -115,8 +126,9 @@ class Scene:
 
     # --- git -------------------------------------------------------------------------
 
-    def make_repository(self) -> None:
-        made = self.aws.client("codecommit").create_repository(repositoryName=self.name)["repositoryMetadata"]
+    def clone(self) -> None:
+        """A working copy of what will be pushed, and a login to push it."""
+        made = self.aws.client("codecommit").get_repository(repositoryName=self.repository)["repositoryMetadata"]
         iam, user = self.aws.client("iam"), f"git-{self.name}"
         iam.create_user(UserName=user)
         iam.put_user_policy(UserName=user, PolicyName="push",
@@ -159,7 +171,7 @@ class Scene:
 
     def make_project(self, **more: Any) -> None:
         self.aws.client("codebuild").create_project(**{
-            "name": self.name, "serviceRole": self.role_arn("build"), "source": {"type": "CODEPIPELINE"},
+            "name": self.project, "serviceRole": self.role_arn("build"), "source": {"type": "CODEPIPELINE"},
             "artifacts": {"type": "CODEPIPELINE"}, "environment": {
                 "type": "LINUX_CONTAINER", "image": "an-image", "computeType": "BUILD_GENERAL1_SMALL",
                 "environmentVariables": [{"name": "EnvID", "value": "dev", "type": "PLAINTEXT"}]}, **more})
@@ -167,14 +179,14 @@ class Scene:
     def source(self, **configuration: str) -> dict[str, Any]:
         return {"name": "Source", "namespace": "SourceVariables", "outputArtifacts": [{"name": "SourceArtifact"}],
                 "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "CodeCommit", "version": "1"},
-                "configuration": {"RepositoryName": self.name, "BranchName": BRANCH, "PollForSourceChanges": "false",
+                "configuration": {"RepositoryName": self.repository, "BranchName": BRANCH, "PollForSourceChanges": "false",
                                   **configuration}}
 
     def build(self, **configuration: str) -> dict[str, Any]:
         return {"name": "Build", "namespace": "BuildVariables", "inputArtifacts": [{"name": "SourceArtifact"}],
                 "outputArtifacts": [{"name": "BuildArtifact"}],
                 "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"},
-                "configuration": {"ProjectName": self.name, **configuration}}
+                "configuration": {"ProjectName": self.project, **configuration}}
 
     def approval(self, **configuration: str) -> dict[str, Any]:
         return {"name": "Approval", "configuration": configuration, "actionTypeId": {
@@ -192,8 +204,8 @@ class Scene:
 
     def declaration(self, *stages: list[dict[str, Any]], mode: str = "QUEUED") -> dict[str, Any]:
         """Source first, then stages of these actions."""
-        return {"name": self.name, "roleArn": self.role_arn("pipeline"), "pipelineType": "V2", "executionMode": mode,
-                "artifactStore": {"type": "S3", "location": self.name},
+        return {"name": self.pipeline, "roleArn": self.role_arn("pipeline"), "pipelineType": "V2", "executionMode": mode,
+                "artifactStore": {"type": "S3", "location": self.bucket},
                 "stages": [{"name": actions[0]["name"], "actions": copy.deepcopy(actions)}
                            for actions in [[self.source()], *stages]]}
 
@@ -206,14 +218,14 @@ class Scene:
 
     def executions(self) -> list[dict[str, Any]]:
         """Newest first."""
-        return self.pipelines.list_pipeline_executions(pipelineName=self.name)["pipelineExecutionSummaries"]
+        return self.pipelines.list_pipeline_executions(pipelineName=self.pipeline)["pipelineExecutionSummaries"]
 
     def start(self, **more: Any) -> str:
-        return str(self.pipelines.start_pipeline_execution(name=self.name, **more)["pipelineExecutionId"])
+        return str(self.pipelines.start_pipeline_execution(name=self.pipeline, **more)["pipelineExecutionId"])
 
     def status(self, execution: str) -> str:
         return str(self.pipelines.get_pipeline_execution(
-            pipelineName=self.name, pipelineExecutionId=execution)["pipelineExecution"]["status"])
+            pipelineName=self.pipeline, pipelineExecutionId=execution)["pipelineExecution"]["status"])
 
     def ended(self, execution: str) -> str:
         """The status that it ends with."""
@@ -222,7 +234,7 @@ class Scene:
 
     def actions(self, execution: str) -> list[dict[str, Any]]:
         """Oldest first."""
-        return self.pipelines.list_action_executions(pipelineName=self.name, filter={
+        return self.pipelines.list_action_executions(pipelineName=self.pipeline, filter={
             "pipelineExecutionId": execution})["actionExecutionDetails"][::-1]
 
     def action(self, execution: str, name: str) -> dict[str, Any]:
@@ -238,7 +250,7 @@ class Scene:
     def approval_state(self, execution: str) -> dict[str, Any]:
         """Of the approval that this execution waits in."""
         def state() -> dict[str, Any] | None:
-            for stage in self.pipelines.get_pipeline_state(name=self.name)["stageStates"]:
+            for stage in self.pipelines.get_pipeline_state(name=self.pipeline)["stageStates"]:
                 for each in stage["actionStates"]:
                     if each.get("latestExecution", {}).get("token") and (
                             stage["latestExecution"]["pipelineExecutionId"] == execution):
@@ -252,7 +264,7 @@ class Scene:
     def decide(self, execution: str, status: str = "Approved", summary: str = "") -> None:
         waiting = self.approval_state(execution)
         self.pipelines.put_approval_result(
-            pipelineName=self.name, stageName=waiting["stage"], actionName=waiting["action"],
+            pipelineName=self.pipeline, stageName=waiting["stage"], actionName=waiting["action"],
             token=waiting["token"], result={"status": status, "summary": summary})
 
     def deployed(self) -> str:

@@ -31,7 +31,8 @@ def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
     ("build", "s3:PutObject", "Build"), ("build", "logs:CreateLogStream", "Build"),
     ("build", "logs:PutLogEvents", "Build"), ("pipeline", "s3:GetObject", "Deploy"),
     ("pipeline", "cloudformation:DescribeStacks", "Deploy"), ("pipeline", "cloudformation:CreateStack", "Deploy"),
-    ("pipeline", "iam:PassRole", "Deploy"), ("deploy", "ssm:PutParameter", "Deploy"),
+    ("pipeline", "iam:PassRole", "Deploy"), ("pipeline", "cloudformation:TagResource", "Deploy"),
+    ("deploy", "ssm:PutParameter", "Deploy"),
 ])
 def test_a_missing_right_is_what_the_run_fails_with(scene: Scene, role: str, right: str, action: str) -> None:
     scene.without(role, right)

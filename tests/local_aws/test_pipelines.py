@@ -16,7 +16,7 @@ import pytest
 
 from local_aws import LocalAws
 from local_aws.conftest import a_user_with, allow, refusal
-from local_aws.pipeline_scene import Scene, eventually, template
+from local_aws.pipeline_scene import Scene, eventually
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_every_right_that_its_roles_have_is_used(scene: Scene) -> None:
     assert used == {
         "s3:GetObject", "s3:PutObject", "codecommit:GetBranch", "codecommit:GetCommit", "codecommit:UploadArchive",
         "codecommit:GetUploadArchiveStatus", "codebuild:StartBuild", "codebuild:BatchGetBuilds", "iam:PassRole",
-        "cloudformation:CreateStack", "cloudformation:DescribeStacks"}
+        "cloudformation:CreateStack", "cloudformation:DescribeStacks", "cloudformation:TagResource"}
     assert not [decision for decision in scene.aws.decisions(scene.name) if not decision["allowed"]]
 
 
