@@ -47,16 +47,11 @@ class Template:
         return hashlib.sha256(self.content.encode()).hexdigest()
 
     def touch(self) -> None:
-        self.modified, self.user = time.time(), _caller()
+        self.modified, self.user = time.time(), enforcement.caller_arn()
 
 
 def install() -> None:
     codecommit_api.OPERATIONS.update(_OPERATIONS)
-
-
-def _caller() -> str:
-    principal = enforcement.principal()
-    return principal.arn if principal else ""
 
 
 def _shape(held: Template) -> dict[str, Any]:
@@ -154,7 +149,7 @@ def _create(request: dict) -> dict:
     if len(_templates) >= _TEMPLATES:
         raise Refused("NumberOfRuleTemplatesExceededException",
                       "The maximum number of approval rule templates has been exceeded for this AWS Region.")
-    made = _templates[name] = Template(name, content, description, _caller())
+    made = _templates[name] = Template(name, content, description, enforcement.caller_arn())
     return _shape(made)
 
 

@@ -16,7 +16,7 @@ from ministack import app
 from ministack.core import router
 from ministack.core.responses import error_response_json, json_response
 
-from . import repositories
+from . import enforcement, push_events, repositories
 from .repositories import Repository
 
 _JSON = "application/x-amz-json-1.1"
@@ -158,7 +158,8 @@ def _create_branch(request: dict) -> dict:
     if branch in held.branches():
         raise Refused("BranchNameExistsException", f"Branch {branch} already exists")
     _commit(held, commit)
-    held.git("update-ref", f"refs/heads/{branch}", commit)
+    with held.pushes, push_events.of(held, enforcement.caller_arn()):
+        held.git("update-ref", f"refs/heads/{branch}", commit)
     return {}
 
 
@@ -169,7 +170,8 @@ def _delete_branch(request: dict) -> dict:
     commit = held.branches().get(branch)
     if commit is None:
         return {}
-    held.git("update-ref", "-d", f"refs/heads/{branch}")
+    with held.pushes, push_events.of(held, enforcement.caller_arn()):
+        held.git("update-ref", "-d", f"refs/heads/{branch}")
     return {"deletedBranch": {"branchName": branch, "commitId": commit}}
 
 

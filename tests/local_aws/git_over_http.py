@@ -17,6 +17,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.services import iam
 
 from . import enforcement, push_events, repositories, service_specific_credentials
 from .repositories import Repository
@@ -76,7 +77,7 @@ class _Git(BaseHTTPRequestHandler):
         if repository is None:
             return self._refuse(HTTPStatus.NOT_FOUND, "repository not found")
         if route["what"] == "git-receive-pack":
-            with repository.pushes, push_events.of(repository, login.user_name):
+            with repository.pushes, push_events.of(repository, iam._users[login.user_name]["Arn"]):
                 self._run_backend(repository, route["what"], url.query, login.user_name, body, length)
         else:
             self._run_backend(repository, route["what"], url.query, login.user_name, body, length)

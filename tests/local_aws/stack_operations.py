@@ -28,6 +28,7 @@ _DELETABLE_IN_PROGRESS = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "REVIEW_
 _POLICIES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
 
 _running: dict[str, asyncio.Task[None]] = {}  # stack id -> its operation
+_kept: dict[str, dict[str, dict]] = {}  # stack id -> resources that a failed deletion leaves alone
 _interruptions: dict[str, threading.Event] = {}  # stack id -> set when its resources need not be waited for
 # (account, region, stack, token) -> the operation and its answer
 _tokens: dict[tuple[str, str, str, str], tuple[str, tuple]] = {}
@@ -261,6 +262,8 @@ def _begin(operation: Coroutine[Any, Any, None], stack: dict | None, stack_id: s
         if stack is not None and is_deletion:
             stack.pop("_deletion_requested", None)
         await operation
+        if stack is not None:
+            stack["_resources"].update(_kept.pop(key, {}))
         if stack is not None and stack.get("_deletion_requested"):
             stack["StackStatus"] = "DELETE_IN_PROGRESS"
 
@@ -324,9 +327,27 @@ def _take_time() -> None:
     def delete(resource_type: str, physical_id: str, props: dict, stack_name: str | None = None,
                logical_id: str | None = None) -> Any:
         _wait(stack_name or "", "")
-        return ministack_delete(resource_type, physical_id, props, stack_name, logical_id)
+        try:
+            return ministack_delete(resource_type, physical_id, props, stack_name, logical_id)
+        except Exception:
+            _keep_what_it_needs(stack_name or "", logical_id or "")
+            raise
 
     stacks._provision_resource, stacks._update_resource, stacks._delete_resource = provision, update, delete
+
+
+def _keep_what_it_needs(stack_name: str, logical_id: str) -> None:
+    """A deletion goes from dependents to what they depend on, so what a resource that is still there needs stays.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
+    """
+    stack = cloudformation._stacks.get(stack_name) or {}
+    if stack.get("StackStatus") != "DELETE_IN_PROGRESS":
+        return
+    resources, definitions = stack["_resources"], (stack.get("_template") or {}).get("Resources") or {}
+    for needed in stacks._with_dependencies([logical_id], definitions, set(resources)) - {logical_id}:
+        if needed in resources and resources[needed].get("ResourceStatus") != "DELETE_FAILED":
+            _kept.setdefault(stack["StackId"], {})[needed] = resources.pop(needed)
 
 
 def _wait(stack_name: str, cancelled: str) -> None:

@@ -190,8 +190,10 @@ def test_the_last_operations_role_is_used_when_none_is_named(aws: LocalAws, chil
     assert child.delete() == "DELETE_FAILED"
     assert "codebuild:DeleteProject" in child.reason()
     left = child.client.describe_stack_resources(StackName=child.name)["StackResources"]
-    assert [(resource["LogicalResourceId"], resource["ResourceStatus"]) for resource in left] == [
-        ("BuildProject", "DELETE_FAILED")]
+    # What the project needs stays with it.
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
+    assert {resource["LogicalResourceId"]: resource["ResourceStatus"] for resource in left} == {
+        "BuildProject": "DELETE_FAILED", "BuildLogGroup": "CREATE_COMPLETE"}
     grant(aws, name, PROVISIONING)
     assert child.delete() == "DELETE_COMPLETE"
 

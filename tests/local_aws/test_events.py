@@ -182,3 +182,25 @@ def test_a_first_push_reaches_the_function_through_the_rule_of_a_stack(aws: Loca
     kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "BranchExists")]
     assert child.change(Parameters=[*kept, {"ParameterKey": "FunctionArn", "ParameterValue": ""}]) == "UPDATE_COMPLETE"
     assert events.list_targets_by_rule(Rule=rule_name)["Targets"] == []
+
+
+def test_a_branch_that_the_api_makes_and_deletes_is_told_like_a_pushed_one(aws: LocalAws, listener: Listener,
+                                                                          work: Path) -> None:
+    # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
+    aws.set(credential_accepted_after_seconds=0)
+    codecommit = aws.client("codecommit")
+    metadata = codecommit.create_repository(repositoryName=listener.name)["repositoryMetadata"]
+    url = a_login(aws, f"{listener.name}-pusher", allow("codecommit:Git*", metadata["Arn"])).git_url(
+        metadata["cloneUrlHttp"])
+    assert git("push", url, "HEAD:refs/heads/main", at=work).returncode == 0
+    rule_arn = rule(aws, listener)
+    aws.client("events").put_rule(Name=listener.name, EventPattern=json.dumps(
+        {"source": ["aws.codecommit"], "resources": [metadata["Arn"]], "detail": {"referenceName": ["other"]}}))
+    listener.admit(rule_arn)
+    commit = git("rev-parse", "HEAD", at=work).stdout.strip()
+    codecommit.create_branch(repositoryName=listener.name, branchName="other", commitId=commit)
+    assert listener.heard()[0]["detail"]["event"] == "referenceCreated"
+    codecommit.delete_branch(repositoryName=listener.name, branchName="other")
+    told = {heard["detail"]["event"]: heard["detail"] for heard in listener.heard(2)}
+    assert told["referenceDeleted"]["oldCommitId"] == commit
+    assert told["referenceDeleted"]["callerUserArn"] == f"arn:aws:iam::{aws.account_id}:root"
