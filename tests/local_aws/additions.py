@@ -22,6 +22,7 @@ from . import (
     response_urls,
     secret_versions,
     service_specific_credentials,
+    stack_events,
     stack_operations,
     stack_order,
     stack_roles,
@@ -48,6 +49,7 @@ def install(endpoint: str) -> None:
     stack_operations.install()
     native_resources.install()
     resource_schemas.install()
+    stack_events.install()
     event_targets.install()
     stack_throttling.install()
     pipeline_actions.at(endpoint)

@@ -57,7 +57,6 @@ def install() -> None:
         module._roll_back_operation = _roll_back(module._roll_back_operation)
     stacks._runs_on_worker_thread = _on_a_thread(stacks._runs_on_worker_thread)
     _take_time()
-    _note_the_cleanup()
 
 
 def _resolve(name: str) -> dict | None:
@@ -362,54 +361,3 @@ def _wait(stack_name: str, cancelled: str) -> None:
         interruption.wait(settings.stack_resource_takes_seconds)
     if cancelled and stack.get("_cancel_requested") and stack.get("StackStatus") == "UPDATE_IN_PROGRESS":
         raise ValueError(cancelled)
-
-
-# Events
-
-def _note_the_cleanup() -> None:
-    """An update that succeeded deletes what it replaced and removed, in a phase with a status of its own.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-    MiniStack tells nothing of it.
-    """
-    ministack_add, ministack_delete = stacks._add_event, stacks._delete_resource
-
-    def add(stack_id: str, stack_name: str, logical_id: str, resource_type: str, status: str, reason: str = "",
-            physical_id: str = "", detailed_status: str = "") -> None:
-        stack = cloudformation._stacks.get(stack_name) or {}
-        of_the_stack = resource_type == _STACK and logical_id == stack_name
-        if of_the_stack and stack.get("StackId") == stack_id:
-            if status == "DELETE_IN_PROGRESS" and stack.pop("_deletion_told", False):
-                return
-            if stack.get("_deletion_requested") and not status.startswith("DELETE_"):
-                return  # the end of a creation that is not wanted any more
-            if status == "UPDATE_COMPLETE":
-                _clean_up(stack, ministack_add)
-                stack["StackStatus"] = status
-                del stack["_cleaning_up"]
-        ministack_add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
-
-    def delete(resource_type: str, physical_id: str, props: dict, stack_name: str | None = None,
-               logical_id: str | None = None) -> Any:
-        stack = cloudformation._stacks.get(stack_name or "") or {}
-        told = stack.get("StackStatus") in {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
-        if told:
-            _clean_up(stack, ministack_add)
-            ministack_add(stack["StackId"], stack_name, logical_id, resource_type, "DELETE_IN_PROGRESS", "",
-                          physical_id)
-        answer = ministack_delete(resource_type, physical_id, props, stack_name, logical_id)
-        if told:
-            ministack_add(stack["StackId"], stack_name, logical_id, resource_type, "DELETE_COMPLETE", "", physical_id)
-        return answer
-
-    stacks._delete_resource = delete
-    for module in (stacks, handlers, changesets):
-        module._add_event = add
-
-
-def _clean_up(stack: dict, add: Callable[..., None]) -> None:
-    if not stack.get("_cleaning_up"):
-        stack["_cleaning_up"] = True
-        stack["StackStatus"] = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-        add(stack["StackId"], stack["StackName"], stack["StackName"], _STACK, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-            "", stack["StackId"])

@@ -293,6 +293,23 @@ def test_an_update_deletes_what_it_removed_in_a_phase_of_its_own(stack: Operated
                     ("B", "DELETE_COMPLETE"), (stack.name, "UPDATE_COMPLETE")]
 
 
+def test_an_update_tells_of_what_it_changes_and_adds_and_of_nothing_else(stack: Operated) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+    stack.begin(parameters("A", "B"))
+    stack.wait()
+    before = len(stack.events())
+    assert stack.update({**parameters("A"), **parameters("B", value="y"), **parameters("C")}) == "UPDATE_COMPLETE"
+    told = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
+            if event["LogicalResourceId"] != stack.name]
+    assert told == [("B", "UPDATE_IN_PROGRESS"), ("B", "UPDATE_COMPLETE"),
+                    ("C", "CREATE_IN_PROGRESS"), ("C", "CREATE_COMPLETE")]
+    before = len(stack.events())
+    stack.update({**parameters("A", "B", "C"), **broken()})
+    told = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
+            if event["LogicalResourceId"] == "Z"]
+    assert told == [("Z", "CREATE_IN_PROGRESS"), ("Z", "CREATE_FAILED")]
+
+
 def test_a_parameter_that_the_template_lacks_or_wants_is_refused_by_name(stack: Operated) -> None:
     template = body(parameters("A"), Parameters={"P": {"Type": "String"}})
     given = [{"ParameterKey": "Q", "ParameterValue": "1"}]

@@ -39,8 +39,7 @@ def of_type(kind: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 # What making one needs, at the least; what is used beside these belongs to the tags that CloudFormation adds.
-                            "Policies": [{"PolicyName": "p", "PolicyDocument": json.loads(
-                                policy(allow("s3:*", "*")))}],
+# https://docs.aws.amazon.com/service-authorization/latest/reference/
 MADE_WITH = {
     "AWS::CodeCommit::Repository": {"codecommit:CreateRepository", "codecommit:GetRepository",
                                     "codecommit:TagResource"},
