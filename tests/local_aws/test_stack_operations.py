@@ -188,6 +188,42 @@ def test_a_stack_that_is_being_created_can_be_deleted(slow: LocalAws, aws: Local
     assert stack.events()[-1]["ClientRequestToken"] == "delete-1"
 
 
+def test_a_stack_that_rolls_back_can_be_deleted(slow: LocalAws, aws: LocalAws, stack: Operated) -> None:
+    slow.set(stack_resource_takes_seconds=0.3)
+    stack.begin({**a_repository(stack.name), **broken()})
+    until(lambda: stack.status() == "ROLLBACK_IN_PROGRESS")
+    stack.client.delete_stack(StackName=stack.name)
+    assert stack.status() == "DELETE_IN_PROGRESS"
+    assert stack.wait(stack._id) == "DELETE_COMPLETE"
+    assert [status for status, _ in stack.of_the_stack()] == [
+        "CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
+    assert aws.client("codecommit").batch_get_repositories(repositoryNames=[stack.name])["repositories"] == []
+
+
+def test_a_stack_that_was_only_reviewed_is_taken_and_can_be_deleted(stack: Operated) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html (ChangeSetType)
+    stack._id = stack.client.create_change_set(
+        StackName=stack.name, ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body(parameters("A")))["StackId"]
+    assert stack.status() == "REVIEW_IN_PROGRESS"
+    assert refusal(stack.client.create_stack, StackName=stack.name, TemplateBody=body(parameters("A")))[0] == (
+        "AlreadyExistsException")
+    assert refusal(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B")))[2] == (
+        f"Stack:{stack._id} is in REVIEW_IN_PROGRESS state and can not be updated.")
+    stack.client.delete_stack(StackName=stack.name)
+    assert stack.wait(stack._id) == "DELETE_COMPLETE"
+
+
+def test_a_creation_can_be_told_to_delete_or_keep_what_failed(stack: Operated, aws: LocalAws) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (OnFailure)
+    stack.begin({**a_repository(stack.name), **broken()}, OnFailure="DELETE")
+    assert until(lambda: stack.wait(stack._id) in ("DELETE_COMPLETE", "DELETE_FAILED"))
+    assert stack.status() == "DELETE_COMPLETE"
+    stack.begin({**a_repository(stack.name), **broken()}, OnFailure="DO_NOTHING")
+    assert stack.wait() == "CREATE_FAILED"
+    aws.client("codecommit").get_repository(repositoryName=stack.name)
+    assert refusal(stack.begin, resources=parameters("A"))[0] == "AlreadyExistsException"
+
+
 def test_a_second_deletion_changes_nothing(slow: LocalAws, stack: Operated) -> None:
     quick(slow)
     stack.begin(parameters("A"))
