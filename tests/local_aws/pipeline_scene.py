@@ -4,10 +4,12 @@ pipeline uses, a bucket, a build project, and declarations to change."""
 from __future__ import annotations
 
 import copy
+import io
 import json
 import os
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,12 +171,14 @@ class Scene:
 
     # --- declarations ----------------------------------------------------------------
 
-    def make_project(self, **more: Any) -> None:
-        self.aws.client("codebuild").create_project(**{
-            "name": self.project, "serviceRole": self.role_arn("build"), "source": {"type": "CODEPIPELINE"},
-            "artifacts": {"type": "CODEPIPELINE"}, "environment": {
-                "type": "LINUX_CONTAINER", "image": "an-image", "computeType": "BUILD_GENERAL1_SMALL",
-                "environmentVariables": [{"name": "EnvID", "value": "dev", "type": "PLAINTEXT"}]}, **more})
+    def project_settings(self) -> dict[str, Any]:
+        return {"name": self.project, "serviceRole": self.role_arn("build"), "source": {"type": "CODEPIPELINE"},
+                "artifacts": {"type": "CODEPIPELINE"}, "environment": {
+                    "type": "LINUX_CONTAINER", "image": "an-image", "computeType": "BUILD_GENERAL1_SMALL",
+                    "environmentVariables": [{"name": "EnvID", "value": "dev", "type": "PLAINTEXT"}]}}
+
+    def make_project(self) -> None:
+        self.aws.client("codebuild").create_project(**self.project_settings())
 
     def source(self, **configuration: str) -> dict[str, Any]:
         return {"name": "Source", "namespace": "SourceVariables", "outputArtifacts": [{"name": "SourceArtifact"}],
@@ -244,9 +248,6 @@ class Scene:
         told = self.action(execution, name)["output"]["executionResult"]["errorDetails"]
         return told["code"], told["message"]
 
-    def eventually_in(self, execution: str, action: str) -> None:
-        eventually(lambda: [each["actionName"] for each in self.actions(execution)], lambda names: action in names)
-
     def approval_state(self, execution: str) -> dict[str, Any]:
         """Of the approval that this execution waits in."""
         def state() -> dict[str, Any] | None:
@@ -266,6 +267,12 @@ class Scene:
         self.pipelines.put_approval_result(
             pipelineName=self.pipeline, stageName=waiting["stage"], actionName=waiting["action"],
             token=waiting["token"], result={"status": status, "summary": summary})
+
+    def artifact(self, where: dict[str, str]) -> dict[str, str]:
+        """Its files."""
+        packed = self.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read()
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            return {entry.filename: archive.read(entry).decode() for entry in archive.infolist() if not entry.is_dir()}
 
     def deployed(self) -> str:
         return str(self.aws.client("ssm").get_parameter(Name=self.name)["Parameter"]["Value"])

@@ -26,6 +26,9 @@ class Settings:
     absent_secrets_have_a_suffix: int = 1
     # How long a minute of a build's time-out is, which on AWS is five minutes at least.
     build_minute_seconds: float = 60.0
+    # Whether a pipeline's action that creates a change set fails when it is empty (1) or goes on (0). Nothing documents
+    # it; see `deploy_action`.
+    empty_change_set_fails: int = 0
     # Which of the orders that its graph allows a stack's resources are made and deleted in; 0 is by name.
     order_seed: int = 0
     # How long CloudFormation takes over each resource that it makes, changes or deletes.

@@ -7,15 +7,14 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.ht
 from __future__ import annotations
 
 import json
-import zipfile
-from io import BytesIO
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws import LocalAws
-from local_aws.pipeline_scene import Scene
+from local_aws.pipeline_scene import Scene, eventually
 
 
 @pytest.fixture
@@ -35,10 +34,7 @@ def built(scene: Scene, buildspec: str, files: dict[str, str] | None = None, **c
 
 def artifact(scene: Scene, run: str) -> dict[str, str]:
     assert scene.status(run) == "Succeeded", scene.actions(run)
-    where = scene.action(run, "Build")["output"]["outputArtifacts"][0]["s3location"]
-    packed = scene.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read()
-    with zipfile.ZipFile(BytesIO(packed)) as archive:
-        return {name: archive.read(name).decode() for name in archive.namelist()}
+    return scene.artifact(scene.action(run, "Build")["output"]["outputArtifacts"][0]["s3location"])
 
 
 def phases(scene: Scene, run: str) -> dict[str, str]:
@@ -164,12 +160,66 @@ def test_a_build_that_takes_longer_than_its_project_allows_is_ended(scene: Scene
     assert "TIMED_OUT" in scene.error(run, "Build")[1]
 
 
-def test_a_build_that_is_abandoned_is_ended(scene: Scene) -> None:
-    scene.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['echo $$ > pid', 'sleep 100']}}\n"})
+def a_long_build(scene: Scene, directory: Path) -> tuple[str, int]:
+    """The execution, and the process that it waits for."""
+    note = directory / "process"
+    scene.push({"buildspec.yml": f"version: 0.2\nphases: {{build: {{commands: ['echo $$ > {note}; sleep 100 & wait']}}}}\n"})
     run = scene.create([scene.build()])
-    scene.eventually_in(run, "Build")
+    eventually(lambda: note.exists() and note.read_text().strip(), bool)
+    return run, int(note.read_text())
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_build_that_is_abandoned_is_ended(scene: Scene, tmp_path: Path) -> None:
+    run, process = a_long_build(scene, tmp_path)
+    assert is_running(process)
     scene.pipelines.stop_pipeline_execution(pipelineName=scene.name, pipelineExecutionId=run, abandon=True)
     assert scene.ended(run) == "Stopped"
+    assert scene.action(run, "Build")["status"] == "Abandoned"
+    assert not is_running(process)
+
+
+def test_a_build_ends_with_the_local_aws(name: str, tmp_path: Path) -> None:
+    with LocalAws() as aws:
+        scene = Scene(aws, name, tmp_path)
+        scene.prepare()
+        _, process = a_long_build(scene, tmp_path)
+        assert is_running(process)
+    # Its parent is gone, so who takes it over may take a moment to notice its end.
+    eventually(lambda: is_running(process), lambda running: not running, 10)
+
+
+def test_a_build_takes_several_artifacts_and_makes_several(scene: Scene) -> None:
+    spec = """version: 0.2
+phases: {build: {commands: ['cat $CODEBUILD_SRC_DIR_More/made >> made', 'echo more >> made']}}
+artifacts: {secondary-artifacts: {One: {files: [made]}, Two: {files: [made], base-directory: .}}}
+"""
+    scene.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['echo first > made']}}\n"
+                                 "artifacts: {files: [made]}\n", "second.yml": spec})
+    projects = scene.aws.client("codebuild")
+    projects.create_project(**{**scene.project_settings(), "name": f"{scene.name}-2", "source": {
+        "type": "CODEPIPELINE", "buildspec": "second.yml"}})
+    scene.rights["pipeline"] |= {f"codebuild:{action}": (scene.arn("codebuild", f"project/{scene.name}*"), {})
+                                 for action in ("StartBuild", "BatchGetBuilds")}
+    scene.allow("pipeline", scene.rights["pipeline"])
+    group = scene.arn("logs", f"log-group:/aws/codebuild/{scene.name}*")
+    scene.allow("build", scene.rights["build"] | {f"logs:{action}": (group, {}) for action in (
+        "CreateLogGroup", "CreateLogStream", "PutLogEvents")})
+    second = {**scene.build(ProjectName=f"{scene.name}-2", PrimarySource="SourceArtifact"), "name": "Second",
+              "namespace": "Second", "inputArtifacts": [{"name": "More"}, {"name": "SourceArtifact"}],
+              "outputArtifacts": [{"name": "One"}, {"name": "Two"}]}
+    first = {**scene.build(), "outputArtifacts": [{"name": "More"}]}
+    run = scene.create([first], [second])
+    assert scene.ended(run) == "Succeeded", scene.actions(run)
+    for where in scene.action(run, "Second")["output"]["outputArtifacts"]:
+        assert scene.artifact(where["s3location"]) == {"made": "first\nmore\n"}
 
 
 _MISTAKES: list[Any] = [

@@ -77,6 +77,28 @@ def test_the_role_is_passed_to_cloudformation_and_to_nobody_else(scene: Scene) -
     assert "iam:PassRole" in scene.error(run, "Deploy")[1]
 
 
+def test_artifacts_under_a_customer_managed_key_need_rights_to_it(scene: Scene) -> None:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
+    key = scene.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    pipeline = scene.declaration([scene.build()], [scene.deploy()])
+    pipeline["artifactStore"]["encryptionKey"] = {"id": key, "type": "KMS"}
+    scene.pipelines.create_pipeline(pipeline=pipeline)
+    first = scene.executions()[0]["pipelineExecutionId"]
+    assert scene.ended(first) == "Failed"
+    assert "kms:GenerateDataKey" in scene.error(first, "Source")[1]
+    both = {f"kms:{action}": (key, {}) for action in ("GenerateDataKey", "Decrypt")}
+    scene.allow("pipeline", scene.rights["pipeline"] | both)
+    second = scene.start()
+    assert scene.ended(second) == "Failed"
+    assert "kms:Decrypt" in scene.error(second, "Build")[1]
+    scene.allow("build", scene.rights["build"] | both)
+    third = scene.start()
+    assert scene.ended(third) == "Succeeded", scene.actions(third)
+    where = scene.action(third, "Build")["output"]["outputArtifacts"][0]["s3location"]
+    held = scene.aws.client("s3").head_object(Bucket=where["bucket"], Key=where["key"])
+    assert (held["ServerSideEncryption"], held["SSEKMSKeyId"]) == ("aws:kms", key)
+
+
 def test_an_approvals_topic_needs_the_right_to_publish(scene: Scene) -> None:
     topic = scene.aws.client("sns").create_topic(Name=scene.name)["TopicArn"]
     run = scene.create([scene.approval(NotificationArn=topic)])

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import uuid
-import zipfile
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -88,7 +86,7 @@ def test_a_change_set_is_replaced_approved_and_executed_in_one_stage(scene: Scen
     assert scene.deployed() == f"{scene.head()} first"
 
 
-def test_an_empty_change_set_is_no_failure(scene: Scene) -> None:
+def test_an_empty_change_set_is_a_failure_only_if_that_is_set(scene: Scene) -> None:
     names = {"ChangeSetName": "changes"}
     scene.ended(scene.create([scene.build()], [
         scene.deploy("CHANGE_SET_REPLACE", name="Replace", **names),
@@ -97,6 +95,23 @@ def test_an_empty_change_set_is_no_failure(scene: Scene) -> None:
     assert scene.ended(again) == "Succeeded"
     assert "didn't contain changes" in scene.action(
         again, "Replace")["output"]["executionResult"]["externalExecutionSummary"]
+    scene.aws.set(empty_change_set_fails=1)
+    again = scene.start()
+    assert scene.ended(again) == "Failed"
+    assert "didn't contain changes" in scene.error(again, "Replace")[1]
+
+
+def test_a_pipelines_variables_have_the_starts_value_or_their_default(scene: Scene) -> None:
+    pipeline = scene.declaration([scene.approval(CustomData="#{variables.WORD}")])
+    pipeline["variables"] = [{"name": "WORD", "defaultValue": "default"}]
+    scene.pipelines.create_pipeline(pipeline=pipeline)
+    for run, word in ((scene.executions()[0]["pipelineExecutionId"], "default"),
+                      (scene.start(variables=[{"name": "WORD", "value": "given"}]), "given")):
+        scene.decide(run)
+        scene.ended(run)
+        assert scene.action(run, "Approval")["input"]["resolvedConfiguration"]["CustomData"] == word
+        assert scene.pipelines.get_pipeline_execution(pipelineName=scene.name, pipelineExecutionId=run)[
+            "pipelineExecution"]["variables"] == [{"name": "WORD", "resolvedValue": word}]
 
 
 def test_a_stack_that_failed_is_replaced_by_replace_on_failure_alone(scene: Scene) -> None:
@@ -142,8 +157,7 @@ def test_a_stacks_outputs_are_a_file_of_the_output_artifact(scene: Scene) -> Non
     run = scene.create([deploy])
     assert scene.ended(run) == "Succeeded"
     where = scene.action(run, "Deploy")["output"]["outputArtifacts"][0]["s3location"]
-    packed = scene.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read()
-    assert json.loads(zipfile.ZipFile(BytesIO(packed)).read("outputs.json")) == {"Name": scene.name}
+    assert json.loads(scene.artifact(where)["outputs.json"]) == {"Name": scene.name}
 
 
 def test_an_artifact_is_the_commits_tree_below_the_pipelines_and_its_own_name(scene: Scene) -> None:
@@ -152,10 +166,7 @@ def test_an_artifact_is_the_commits_tree_below_the_pipelines_and_its_own_name(sc
     assert scene.ended(run) == "Succeeded"
     where = scene.action(run, "Source")["output"]["outputArtifacts"][0]["s3location"]
     assert where["key"].rsplit("/", 1)[0] == f"{scene.name[:20]}/SourceArti"
-    packed = scene.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read()
-    with zipfile.ZipFile(BytesIO(packed)) as archive:
-        names = {entry.filename for entry in archive.infolist() if not entry.is_dir()}
-    assert names == {"buildspec.yml", "template.json", "parameter.json", "deep/er/file.txt"}
+    assert set(scene.artifact(where)) == {"buildspec.yml", "template.json", "parameter.json", "deep/er/file.txt"}
 
 
 def test_the_revision_that_a_start_names_is_what_runs_even_when_the_branch_has_moved_on(scene: Scene) -> None:
