@@ -95,8 +95,15 @@ pub async fn has_overtaken(
     owner: &Owner,
     signed: u64,
 ) -> Result<bool, CallError> {
-    let mark = look_up(aws, names, owner).await?;
-    Ok(mark.is_some_and(|mark| mark.signed >= signed))
+    match look_up(aws, names, owner).await {
+        Ok(mark) => Ok(mark.is_some_and(|mark| mark.signed >= signed)),
+        Err(error) if error.is_uncertain() => Err(error),
+        // Who may not look may not have left one either.
+        Err(error) => {
+            tracing::error!(%error, "taken for no mark");
+            Ok(false)
+        }
+    }
 }
 
 async fn look_up(aws: &Aws, names: &Names, owner: &Owner) -> Result<Option<Mark>, CallError> {

@@ -117,9 +117,10 @@ impl GitOpsPipeline {
         let owner = &about.me.owner;
         match deletions::mark(&self.aws, names, owner, about.me.request.signed).await {
             Ok(()) => {}
-            // Where no mark can be left nothing can have been made: the rights go together.
-            Err(error) if error.is_denied() => tracing::error!(%error, "no mark was left"),
-            Err(error) => return Err(Failure(error.to_string())),
+            Err(error) if error.is_uncertain() => return Err(Failure(error.to_string())),
+            // The mark is for what may come late. That it is refused (where a stack of this name
+            // would be refused too, for example) must not keep what is there from going.
+            Err(error) => tracing::error!(%error, "no mark was left"),
         }
         let removing = Removing {
             pipeline: self,
