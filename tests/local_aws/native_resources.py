@@ -10,6 +10,8 @@ from ministack.core.responses import new_uuid
 from ministack.services import cloudwatch_logs, codebuild, eventbridge
 from ministack.services.cloudformation import provisioners
 
+from . import role_rights
+
 _Create = Callable[[str, dict, str], tuple[str, dict]]
 
 # Properties of AWS::CodeBuild::Project that MiniStack's own handler forgets, by their names in CodeBuild's API.
@@ -66,6 +68,7 @@ def _keep_whole_build_projects() -> None:
             raise ValueError(
                 f"Project already exists: {codebuild._project_arn(name)} (Service: AWSCodeBuild; Status Code: 400; "
                 f"Error Code: ResourceAlreadyExistsException; Request ID: {new_uuid()}; Proxy: null)")
+        _check_service_role(props, name or logical_id)
         physical_id, attributes = ministack_create(logical_id, props, stack_name)
         _remember(physical_id, props)
         return physical_id, attributes
@@ -73,6 +76,7 @@ def _keep_whole_build_projects() -> None:
     def update(physical_id: str, old: dict, new: dict, stack_name: str) -> tuple[str, dict]:
         if new.get("Name") not in (None, physical_id):  # "Update requires: Replacement"
             return create(physical_id, new, stack_name)
+        _check_service_role(new, physical_id)
         answer: tuple[str, dict] = ministack_update(physical_id, old, new, stack_name)
         for key in old.keys() - new.keys() & _FORGOTTEN.keys():
             codebuild._projects[physical_id].pop(_FORGOTTEN[key], None)
@@ -85,6 +89,18 @@ def _keep_whole_build_projects() -> None:
 
     table["create"], table["update"] = create, update
     codebuild._project_shape = shape
+
+
+def _check_service_role(props: dict[str, Any], name: str) -> None:
+    """https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html, "CodeBuild is not authorized to
+    perform: sts:AssumeRole" """
+    role_arn = str(props.get("ServiceRole", ""))
+    try:
+        role_rights.assume(role_arn, "codebuild.amazonaws.com", codebuild._project_arn(name))
+    except role_rights.NotAssumable:
+        raise ValueError(
+            f"CodeBuild is not authorized to perform: sts:AssumeRole on {role_arn} (Service: AWSCodeBuild; Status Code: "
+            f"400; Error Code: InvalidInputException; Request ID: {new_uuid()}; Proxy: null)") from None
 
 
 def _remember(name: str, props: dict[str, Any]) -> None:

@@ -72,8 +72,17 @@ class Child(Stack):
                     if event["ResourceStatus"].endswith("_FAILED"))
 
 
+def environment_role(aws: LocalAws, name: str, service: str) -> None:
+    """One that all of an environment's pipelines use by name, so that another test may have made it."""
+    try:
+        a_role(aws, name, service=service)
+    except aws.client("iam").exceptions.EntityAlreadyExistsException:
+        pass
+
+
 @pytest.fixture
 def child(aws: LocalAws, name: str) -> Child:
+    environment_role(aws, "role-dev-codebuild-cfn", "codebuild.amazonaws.com")
     return Child(aws, name)
 
 
@@ -222,13 +231,8 @@ def previous(**changed: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def environment(aws: LocalAws) -> None:
-    """The roles that every pipeline of the environment has by name."""
-    for name, service in (("role-dev-codepipeline-cfn", "codepipeline.amazonaws.com"),
-                          ("role-dev-eventbridge-codepipeline-exec", "events.amazonaws.com")):
-        try:
-            a_role(aws, name, service=service)
-        except aws.client("iam").exceptions.EntityAlreadyExistsException:
-            pass
+    environment_role(aws, "role-dev-codepipeline-cfn", "codepipeline.amazonaws.com")
+    environment_role(aws, "role-dev-eventbridge-codepipeline-exec", "events.amazonaws.com")
 
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:first-push"
@@ -268,6 +272,15 @@ def test_without_one_right_the_pipeline_is_not_added_and_the_stack_is_as_it_was(
                    name=f"codepipeline-dev-cfn-{child.project}")[0] == "PipelineNotFoundException"
     values = {found["ParameterKey"]: found["ParameterValue"] for found in child._describe()["Parameters"]}
     assert values["BranchExists"] == "false"
+
+
+def test_a_build_project_needs_a_service_role_that_codebuild_can_assume(aws: LocalAws, child: Child,
+                                                                       role: str) -> None:
+    # https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
+    template = TEMPLATE.replace("role-${EnvID}-codebuild-cfn", "role-${EnvID}-absent")
+    assert child.make(role, TemplateBody=template) == "ROLLBACK_COMPLETE"
+    assert child.reason().startswith("CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::"
+                                     f"{aws.account_id}:role/role-dev-absent")
 
 
 def test_a_build_project_is_stored_as_the_template_has_it(aws: LocalAws, child: Child, role: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from local_aws import LocalAws
 from local_aws.conftest import TRUST_LAMBDA, allow, policy
-from local_aws.test_child_stacks import PROVISIONING, Child, a_role
+from local_aws.test_child_stacks import PROVISIONING, Child, a_role, environment_role
 from local_aws.test_git_over_http import a_login, git, work  # noqa: F401 (a fixture)
 from local_aws.test_stack_operations import until
 
@@ -159,6 +159,7 @@ def test_a_function_that_asks_itself_without_end_is_stopped(aws: LocalAws, liste
 def test_a_first_push_reaches_the_function_through_the_rule_of_a_stack(aws: LocalAws, listener: Listener,
                                                                       work: Path) -> None:
     aws.set(credential_accepted_after_seconds=0)
+    environment_role(aws, "role-dev-codebuild-cfn", "codebuild.amazonaws.com")
     child = Child(aws, listener.name)
     role = a_role(aws, f"{listener.name}-provisioning", PROVISIONING)
     assert child.make(role, Parameters=child.parameters(FunctionArn=listener.arn)) == "CREATE_COMPLETE"
