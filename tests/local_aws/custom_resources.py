@@ -19,7 +19,7 @@ from ministack.core.responses import get_region, new_uuid
 from ministack.services import cloudformation, lambda_svc
 from ministack.services.cloudformation import custom_resource, provisioners
 
-from . import response_urls
+from . import response_urls, stack_operations
 from .settings import settings
 
 _log = logging.getLogger("custom-resources")
@@ -29,7 +29,13 @@ _exchanges: list[dict[str, Any]] = []  # for tests: what was asked, and what was
 failed_replacements: dict[tuple[str, str], tuple[str, str, dict]] = {}
 
 
+# stack id -> where its requests wait for their answers
+_waiting: dict[str, list[queue.Queue[bytes | None]]] = {}
+_CANCELLED = b"cancelled"
+
+
 def install() -> None:
+    stack_operations.on_interruption.append(_cancel)
     custom_resource.invoke_custom_resource = _invoke
     provisioners._custom_resource_delete = _delete
 
@@ -42,6 +48,13 @@ def exchanges() -> list[dict[str, Any]]:
 def forget() -> None:
     with _lock:
         _exchanges.clear()
+
+
+def _cancel(stack_id: str) -> None:
+    """What is in hand at a cancellation is not waited for, and goes on by itself."""
+    if settings.cancellations_overtake:
+        for answers in _waiting.get(stack_id, []):
+            answers.put(_CANCELLED)
 
 
 class CreateFailed(RuntimeError):
@@ -84,6 +97,9 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
     if old_props is not None:
         request["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
     exchange = _note(request)
+    waiting = _waiting.setdefault(stack_id, [])
+    if request_type != "Delete":  # a deletion is never cancelled
+        waiting.append(answers)
     for _ in range(settings.deliveries_of_each_request):
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(_deliver, function, request, answers), daemon=True,
@@ -102,6 +118,9 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
         failed_id = answered if isinstance(answered, str) and answered else _invented_id(stack_name, logical_id)
         _keep_for_rollback(stack_name, logical_id, resource_type, props, failed_id, str(error))
         raise CreateFailed(str(error), failed_id) from None
+    finally:
+        if answers in waiting:
+            waiting.remove(answers)
 
 
 def _note(request: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +177,9 @@ def _await(answers: queue.Queue[bytes | None], request: dict[str, Any], timeout:
         body = None
     if body is None:
         raise RuntimeError(silence)
+    if body == _CANCELLED:
+        raise RuntimeError("Resource creation cancelled" if request["RequestType"] == "Create"
+                           else "Resource update cancelled")
     # "The total size of the response body can't exceed 4096 bytes."
     if len(body) > 4096:
         raise RuntimeError("Response object is too long.")

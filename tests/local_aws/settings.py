@@ -35,6 +35,9 @@ class Settings:
     stack_resource_takes_seconds: float = 0.0
     # ... in the stacks whose names begin like this.
     slow_stacks: str = ""
+    # Whether what follows a cancellation (a deletion during the creation, an update's rollback) waits for the answer of
+    # a custom resource that is in hand (0), or is sent while that still works (1). Nothing documents it.
+    cancellations_overtake: int = 0
     # Whether a ClientRequestToken that was used gets the first answer again (0) or TokenAlreadyExistsException (1).
     # Nothing documents it.
     used_tokens_are_refused: int = 0

@@ -30,6 +30,7 @@ _POLICIES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplaceP
 _running: dict[str, asyncio.Task[None]] = {}  # stack id -> its operation
 _kept: dict[str, dict[str, dict]] = {}  # stack id -> resources that a failed deletion leaves alone
 _interruptions: dict[str, threading.Event] = {}  # stack id -> set when its resources need not be waited for
+on_interruption: list[Callable[[str], None]] = []  # what else waits for a stack's resources
 # (account, region, stack, token) -> the operation and its answer
 _tokens: dict[tuple[str, str, str, str], tuple[str, tuple]] = {}
 
@@ -302,6 +303,8 @@ def _interrupt(stack_id: str) -> None:
     event = _interruptions.get(stack_id)
     if event is not None:
         event.set()
+    for interrupted in on_interruption:
+        interrupted(stack_id)
 
 
 def _on_a_thread(ministack_rule: Callable[[str], bool]) -> Callable[[str], bool]:

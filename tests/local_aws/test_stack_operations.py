@@ -188,6 +188,27 @@ def test_a_stack_that_is_being_created_can_be_deleted(slow: LocalAws, aws: Local
     assert stack.events()[-1]["ClientRequestToken"] == "delete-1"
 
 
+@pytest.mark.parametrize("overtakes", [0, 1])
+def test_a_deletion_waits_for_a_custom_resource_or_overtakes_it(aws: LocalAws, stack: Operated, provider: str,
+                                                                overtakes: int) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+    aws.set(cancellations_overtake=overtakes)
+    stack.begin({"A": {"Type": "Custom::Obedient", "Properties": {
+        "ServiceToken": provider, "Id": "its-own", "OnCreate": "succeed late"}}})
+    until(lambda: aws.exchanges("A"))
+    stack.client.delete_stack(StackName=stack.name)
+    begun = time.monotonic()
+    assert stack.wait(stack._id) == "DELETE_COMPLETE"
+    create, delete = aws.exchanges("A")
+    assert (create["RequestType"], delete["RequestType"]) == ("Create", "Delete")
+    if overtakes:
+        assert time.monotonic() - begun < 1.5
+        assert create["failure"] == "Resource creation cancelled"
+        assert delete["PhysicalResourceId"].startswith(f"{stack.name}-A-")
+    else:
+        assert delete["PhysicalResourceId"] == "its-own"
+
+
 def test_a_stack_that_rolls_back_can_be_deleted(slow: LocalAws, aws: LocalAws, stack: Operated) -> None:
     slow.set(stack_resource_takes_seconds=0.3)
     stack.begin({**a_repository(stack.name), **broken()})
