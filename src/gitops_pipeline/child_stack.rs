@@ -13,6 +13,8 @@ use crate::records::{LOGICAL_ID, Owner, STACK_ID};
 pub struct ChildStack {
     /// Its ARN, which is never used again.
     pub id: String,
+    /// When it was created, in seconds since 1970; 0 when CloudFormation does not say.
+    pub created: u64,
     /// As CloudFormation writes it, for example `UPDATE_IN_PROGRESS`.
     pub status: String,
     /// What CloudFormation says about the status.
@@ -50,6 +52,10 @@ pub async fn observe(
     };
     let mut child = ChildStack {
         id: stack.stack_id.unwrap_or_else(|| name.to_owned()),
+        created: stack
+            .creation_time
+            .and_then(|time| u64::try_from(time.secs()).ok())
+            .unwrap_or(0),
         status: stack
             .stack_status
             .map(|status| status.as_str().to_owned())

@@ -129,15 +129,15 @@ pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: bool
     }
 }
 
-/// The next step towards there being nothing.
-pub fn next_removal(child: Option<&ChildStack>, me: &Me) -> Removal {
-    let Some(child) = child.filter(|child| child.owner.as_ref() == Some(&me.owner)) else {
+/// CloudFormation and what signs its requests may differ so much about the time, in seconds.
+const CLOCKS_DIFFER: u64 = 5;
+
+/// The next step towards there being nothing: of this resource's, for a Delete, or of what this
+/// request has made, to undo it.
+pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> Removal {
+    let Some(child) = child.filter(|child| is_to_go(child, me, purpose)) else {
         return Removal::Done;
     };
-    // What a later request has made is not what this one is about.
-    if is_overtaken(child, me) {
-        return Removal::Done;
-    }
     let begun = begun(child, me, "", false);
     match child.status.as_str() {
         "DELETE_COMPLETE" => Removal::Done,
@@ -153,6 +153,15 @@ pub fn next_removal(child: Option<&ChildStack>, me: &Me) -> Removal {
         status if status.ends_with("_IN_PROGRESS") => Removal::Wait,
         _ => Removal::Delete,
     }
+}
+
+/// Whether a removal for `purpose` is about `child` at all.
+pub fn is_to_go(child: &ChildStack, me: &Me, purpose: &Purpose) -> bool {
+    let is_ours = child.owner.as_ref() == Some(&me.owner);
+    // A request that replaces may go back to what was there long before it.
+    let is_older = *purpose == Purpose::Undo && child.created + CLOCKS_DIFFER < me.request.signed;
+    // What a later request has made is not what this one is about.
+    is_ours && !is_older && !is_overtaken(child, me)
 }
 
 fn is_overtaken(child: &ChildStack, me: &Me) -> bool {

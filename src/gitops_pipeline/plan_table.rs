@@ -61,6 +61,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
         .map(|(request, _)| request);
     ChildStack {
         id: "arn".to_owned(),
+        created: 100,
         status: status.to_owned(),
         status_reason: None,
         owner: Some(me().owner),
@@ -122,7 +123,7 @@ fn every_status_has_a_next_step() {
 #[test]
 fn nothing_is_created_in_the_place_of_nothing_alone() {
     assert_eq!(next(None, &me(), CONTENT, false), Step::Create);
-    assert_eq!(next_removal(None, &me()), Removal::Done);
+    assert_eq!(next_removal(None, &me(), &Purpose::Delete), Removal::Done);
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn what_is_not_ours_is_refused_and_not_removed_in_any_status() {
             let step = next(Some(&foreign), &me(), CONTENT, true);
             assert_eq!(step, Step::Refuse(Refusal::Foreign(owner)), "{status}");
             assert_eq!(
-                next_removal(Some(&foreign), &me()),
+                next_removal(Some(&foreign), &me(), &Purpose::Delete),
                 Removal::Done,
                 "{status}"
             );
@@ -154,12 +155,16 @@ fn an_overtaken_request_changes_nothing_in_any_status() {
         let newer = child(status, Some(token));
         let step = next(Some(&newer), &me(), CONTENT, false);
         assert_eq!(step, Step::Refuse(Refusal::Overtaken), "{status}");
-        assert_eq!(next_removal(Some(&newer), &me()), Removal::Done, "{status}");
+        assert_eq!(
+            next_removal(Some(&newer), &me(), &Purpose::Delete),
+            Removal::Done,
+            "{status}"
+        );
         // Also when a first push has come after the newer request.
         let mut pushed = newer.clone();
         pushed.latest_token = Some(of_first_push());
         assert_eq!(
-            next_removal(Some(&pushed), &me()),
+            next_removal(Some(&pushed), &me(), &Purpose::Delete),
             Removal::Done,
             "{status}"
         );
@@ -178,12 +183,22 @@ fn a_delete_in_each_status() {
             _ => Removal::Delete,
         };
         let earlier = child(status, Some(key(50).token(&make)));
-        assert_eq!(next_removal(Some(&earlier), &me()), expected, "{status}");
+        assert_eq!(
+            next_removal(Some(&earlier), &me(), &Purpose::Delete),
+            expected,
+            "{status}"
+        );
     }
     let by_somebody = child("UPDATE_IN_PROGRESS", Some("Console-1".to_owned()));
-    assert_eq!(next_removal(Some(&by_somebody), &me()), Removal::Wait);
+    assert_eq!(
+        next_removal(Some(&by_somebody), &me(), &Purpose::Delete),
+        Removal::Wait
+    );
     let failed = child("DELETE_FAILED", Some(key(100).token(&Purpose::Delete)));
-    assert_eq!(next_removal(Some(&failed), &me()), Removal::Failed);
+    assert_eq!(
+        next_removal(Some(&failed), &me(), &Purpose::Delete),
+        Removal::Failed
+    );
 }
 
 #[test]
@@ -219,4 +234,24 @@ fn this_requests_own_operation_is_told_by_its_purpose() {
     }
     assert_eq!(step("DELETE_IN_PROGRESS", Purpose::Delete), Step::Wait);
     assert_eq!(step("DELETE_FAILED", Purpose::Delete), Step::Failed);
+}
+
+#[test]
+fn a_request_undoes_what_was_made_since_it_was_asked_for_and_nothing_older() {
+    let make = Purpose::Make(CONTENT.to_owned());
+    let mut made = child("UPDATE_ROLLBACK_COMPLETE", Some(key(100).token(&make)));
+    assert_eq!(
+        next_removal(Some(&made), &me(), &Purpose::Undo),
+        Removal::Delete
+    );
+    // Say, the pipeline that a replacement is rolled back to.
+    made.created = 50;
+    assert_eq!(
+        next_removal(Some(&made), &me(), &Purpose::Undo),
+        Removal::Done
+    );
+    assert_eq!(
+        next_removal(Some(&made), &me(), &Purpose::Delete),
+        Removal::Delete
+    );
 }

@@ -55,12 +55,16 @@ impl Removing<'_> {
                 }
             };
             patience.see(child.as_ref());
-            let removal = plan::next_removal(child.as_ref(), me);
+            let removal = plan::next_removal(child.as_ref(), me, &self.purpose);
             tracing::debug!(stack = name, ?removal, "child stack");
+            let ours = child
+                .as_ref()
+                .filter(|child| child.owner.as_ref() == Some(&me.owner));
+            let to_go = ours.filter(|child| plan::is_to_go(child, me, &self.purpose));
             // First what hangs on the stack: a Delete that is repeated knows of it by the stack.
-            if !is_alone && !self.belongs_to_later(child.as_ref()) {
+            if !is_alone && ours.is_some() == to_go.is_some() {
                 self.remove_rule().await?;
-                self.remove_kept_repository(child.as_ref()).await?;
+                self.remove_kept_repository(to_go).await?;
                 is_alone = true;
             }
             let Some(child) = child else {
@@ -95,15 +99,6 @@ impl Removing<'_> {
         }
     }
 
-    /// Whether a later request has made what is there.
-    fn belongs_to_later(&self, child: Option<&ChildStack>) -> bool {
-        let me = &self.about.me;
-        child
-            .filter(|child| child.owner.as_ref() == Some(&me.owner))
-            .and_then(|child| child.latest_request.as_ref())
-            .is_some_and(|latest| latest.signed > me.request.signed)
-    }
-
     async fn remove_rule(&self) -> Result<(), CallError> {
         let aws = &self.pipeline.aws;
         let rule = approval_rule::look_up(aws, self.names).await?;
@@ -117,11 +112,7 @@ impl Removing<'_> {
     /// A repository that this stack took up is none of its resources. It goes only with a stack
     /// that was complete: one whose creation failed has no outputs, and took nothing up.
     async fn remove_kept_repository(&self, child: Option<&ChildStack>) -> Result<(), CallError> {
-        let me = &self.about.me;
-        let Some(child) = child.filter(|child| child.owner.as_ref() == Some(&me.owner)) else {
-            return Ok(());
-        };
-        let policy = child.outputs.get(template::DELETION_POLICY_OUTPUT);
+        let policy = child.and_then(|child| child.outputs.get(template::DELETION_POLICY_OUTPUT));
         if self.purpose == Purpose::Delete && policy.is_some_and(|policy| policy == "Delete") {
             repository::delete(&self.pipeline.aws, &self.names.repository()).await?;
         }
