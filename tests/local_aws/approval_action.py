@@ -27,6 +27,10 @@ def run(action: Action) -> None:
         _notify(action, token, expires)
     with held.changed:
         waiting.approval_token = token
+        if action.execution.mode == "PARALLEL":
+            # Several may wait in the one action: each is told apart by this, which is its token.
+            # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
+            waiting.external_id = token
         held.changed.notify_all()
         while waiting.approval is None:
             if action.execution.abandoned.is_set():

@@ -91,7 +91,6 @@ class _Build:
                                                                  for key, value in self.exported.items()])
         if status != "SUCCEEDED":
             raise ActionFailed("JobFailed", f"Build terminated with state: {status}. {reason}".strip())
-        # "Exported variables ... are used in conjunction with AWS CodePipeline."
         self.action.run.variables = self.exported
 
     def _phases(self, scratch: Path, deadline: float) -> None:
@@ -101,10 +100,16 @@ class _Build:
             self._phase("DOWNLOAD_SOURCE", lambda: self._unpack(scratch))
             spec = self._spec
             environment = self._environment(spec, scratch)
-            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._say, self.action.wait)
-            self._run_commands(spec, shell)
+            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._say, self.action.wait,
+                                         spec.apart)
+            fault = self._run_commands(spec, shell)
             self.exported = {name: shell.environment.get(name, "") for name in spec.exported}
-            self._phase("UPLOAD_ARTIFACTS", lambda: self._upload(spec))
+            try:
+                self._phase("UPLOAD_ARTIFACTS", lambda: self._upload(spec))
+            except _Failed as failure:
+                fault = fault or failure
+            if fault:
+                raise fault
         finally:
             self._write_log()
 
@@ -123,25 +128,24 @@ class _Build:
             phase["endTime"] = int(time.time())
             self._say(f"[Container] Phase complete: {name} State: {phase.get('phaseStatus', 'STOPPED')}")
 
-    def _run_commands(self, spec: Buildspec, shell: build_commands.Shell) -> None:
+    def _run_commands(self, spec: Buildspec, shell: build_commands.Shell) -> _Failed | None:
         fault: _Failed | None = None
         for name in buildspec.PHASES:
             try:
                 self._phase(name.upper(), lambda name=name: self._commands(spec.phases[name], shell, name))
             except _Failed as failure:
-                # "If BUILD fails, POST_BUILD is still attempted": after the others nothing more is run.
-                # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html#view-build-details-phases
+                # POST_BUILD and UPLOAD_ARTIFACTS come after a BUILD that failed, nothing after what failed before it.
+                # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
                 fault = fault or failure
-                if name != "build" or failure.status != "FAILED":
-                    break
-        if fault:
-            raise fault
+                if name in {"install", "pre_build"} or failure.status != "FAILED":
+                    raise fault from None
+        return fault
 
     def _commands(self, phase: buildspec.Phase, shell: build_commands.Shell, name: str) -> None:
         try:
             self._run_each(phase.commands, shell, name)
         finally:
-            # "Commands in a finally block are run after those in the commands block ... even if one fails."
+            # They are run even when one of the phase's commands fails, and fail it as well.
             self._run_each(phase.last, shell, name)
 
     def _run_each(self, commands: list[str], shell: build_commands.Shell, phase: str) -> None:
@@ -163,9 +167,7 @@ class _Build:
             session = role_rights.assume(arn, "codebuild.amazonaws.com", self.project["arn"],
                                          session_name=f"AWSCodeBuild-{self.stream}")
         except role_rights.NotAssumable:
-            raise _Failed("ACCESS_DENIED: CodeBuild is not authorized to perform: sts:AssumeRole on service role. "
-                          f"Please verify that: 1) The provided service role exists, 2) The role name is case-sensitive "
-                          f"and matches exactly, and 3) The role has the necessary trust policy configured: {arn}",
+            raise _Failed(f"ACCESS_DENIED: CodeBuild is not authorized to perform: sts:AssumeRole on {arn}",
                           "FAULT") from None
         self.role = Role(session, self.action.held.region, session.credentials())
 
@@ -227,8 +229,7 @@ class _Build:
             raise _Failed(str(fault), "CLIENT_ERROR") from None
 
     def _environment(self, spec: Buildspec, scratch: Path) -> dict[str, str]:
-        """"Environment variables set in the start build operation take precedence", then the project's, then the
-        buildspec's."""
+        """Those of the start build operation beat the project's, and these the buildspec's."""
         assert self.role is not None
         declared = {}
         for each in self.project.get("environment", {}).get("environmentVariables") or []:

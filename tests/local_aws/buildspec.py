@@ -44,6 +44,7 @@ class Buildspec:
     exported: list[str]
     artifacts: Artifacts | None
     secondary: dict[str, Artifacts]
+    apart: bool = False  # version 0.1: each command has its own shell
 
 
 def read(text: str) -> Buildspec:
@@ -70,7 +71,8 @@ def read(text: str) -> Buildspec:
         variables={str(key): _scalar(key, value) for key, value in _mapping(env, "variables").items()},
         exported=_strings(env, "exported-variables"),
         artifacts=_artifacts(artifacts) if "files" in artifacts else None,
-        secondary={str(name): _artifacts(value) for name, value in secondary.items()})
+        secondary={str(name): _artifacts(value) for name, value in secondary.items()},
+        apart=str(given["version"]) == "0.1")
 
 
 def _known(given: dict, known: set[str], where: str) -> None:
@@ -90,7 +92,7 @@ def _mapping(given: dict, key: str) -> dict[str, Any]:
 def _strings(given: dict, key: str) -> list[str]:
     value = given.get(key) or []
     if not isinstance(value, list) or not all(isinstance(each, (str, int, float)) for each in value):
-        # "Expected Commands[0] to be of string type: found subkeys instead": a colon in a command that is not quoted.
+        # A colon in a command that is not quoted makes it a mapping.
         raise Malformed(f"YAML_FILE_ERROR: expected {key} to be a list of strings")
     return [str(each) for each in value]
 
@@ -120,11 +122,8 @@ def _artifacts(given: Any) -> Artifacts:
 
 
 def collect(artifacts: Artifacts, source: Path) -> dict[str, bytes]:
-    """The files by their names in the artifact.
-
-    "Locations can include a single file, a subdirectory (`my-subdirectory/*`), or all files recursively (`**/*`)";
-    a base directory may be a pattern itself.
-    """
+    """The files by their names in the artifact: a location is a file, those of a directory (`directory/*`) or all below
+    it (`directory/**/*`), and a base directory may be a pattern itself."""
     bases = ([path for path in sorted(source.glob(artifacts.base)) if path.is_dir()]
              if any(letter in artifacts.base for letter in "*?[") else [source / artifacts.base])
     found: dict[str, bytes] = {}

@@ -109,7 +109,7 @@ def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
         raise Refused("PipelineNameInUseException", f"A pipeline with the name '{made['name']}' already exists in "
                                                     f"account '{get_account_id()}'")
     held = pipelines.create(made, tags)
-    # "After you create a pipeline, it runs automatically."
+    # A new pipeline runs by itself.
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create.html
     pipeline_runner.start(held, "CreatePipeline", iam_evaluator.caller_arn())
     return held
@@ -188,7 +188,7 @@ def start(request: dict, trigger: str, detail: str) -> Execution:
                                              f"{'not declared' if unknown else 'without a value'}")
     token = request.get("clientRequestToken")
     with held.changed:
-        # "The system-generated unique ID used to identify a unique execution request": the same is one execution.
+        # "The system-generated unique ID used to identify a unique execution request".
         known = held.execution(held.tokens[token]) if token in held.tokens else None
         if known:
             return known
@@ -196,7 +196,7 @@ def start(request: dict, trigger: str, detail: str) -> Execution:
             made = pipeline_runner.start(held, trigger, detail, request.get("sourceRevisions"), given)
         except pipeline_runner.TooMany:
             raise Refused("ConcurrentPipelineExecutionsLimitExceededException",
-                          f"The pipeline {held.name} has reached the limit for concurrent pipeline executions") from None
+                          f"The pipeline {held.name} has reached its limit of concurrent executions") from None
         if token:
             held.tokens[token] = made.execution_id
     return made

@@ -15,8 +15,7 @@ from .pipeline_actions import Action, ActionFailed, failed, was_denied, zipped
 from .settings import settings
 
 _POLLS = (0.1, 0.2, 0.4, 0.8)  # seconds between two looks at a stack; the last one from then on
-# "The stack is in a failed state when any of the following status types are displayed"; ROLLBACK_COMPLETE is among
-# those of CloudFormation's page.
+# "in a failed state (reported as ...)" on CloudFormation's page; CodePipeline's leaves out ROLLBACK_COMPLETE.
 _FAILED_STATES = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"}
 _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 # What CloudFormation says of a change set that is empty (DescribeChangeSet's StatusReason).
@@ -147,7 +146,7 @@ class _Deployment:
         if not isinstance(settings, dict) or not all(
                 isinstance(settings.get(key, {}), dict) for key in known):
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not an object of "
-                                                     f"objects")
+                                                     "objects")
         unknown = sorted(settings.keys() - known)
         if unknown:
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} has unknown keys: "

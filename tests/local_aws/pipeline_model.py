@@ -97,7 +97,8 @@ def _from_template(shape: Shape, value: Any, path: str) -> Any:
         members = {name[0].upper() + name[1:]: (name, member) for name, member in shape.members.items()}
         unknown = sorted(value.keys() - members.keys())
         if unknown:
-            raise Unsupported(f"Encountered unsupported property {', '.join(unknown)}" + (f" in {path}" if path else ""))
+            where = f" in {path}" if path else ""
+            raise Unsupported(f"Encountered unsupported property {', '.join(unknown)}{where}")
         return {members[key][0]: _from_template(members[key][1], each, f"{path}/{key}".lstrip("/"))
                 for key, each in value.items()}
     if isinstance(shape, ListShape) and isinstance(value, list):

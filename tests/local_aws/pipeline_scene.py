@@ -183,8 +183,8 @@ class Scene:
     def source(self, **configuration: str) -> dict[str, Any]:
         return {"name": "Source", "namespace": "SourceVariables", "outputArtifacts": [{"name": "SourceArtifact"}],
                 "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "CodeCommit", "version": "1"},
-                "configuration": {"RepositoryName": self.repository, "BranchName": BRANCH, "PollForSourceChanges": "false",
-                                  **configuration}}
+                "configuration": {"RepositoryName": self.repository, "BranchName": BRANCH,
+                                  "PollForSourceChanges": "false", **configuration}}
 
     def build(self, **configuration: str) -> dict[str, Any]:
         return {"name": "Build", "namespace": "BuildVariables", "inputArtifacts": [{"name": "SourceArtifact"}],
@@ -208,8 +208,8 @@ class Scene:
 
     def declaration(self, *stages: list[dict[str, Any]], mode: str = "QUEUED") -> dict[str, Any]:
         """Source first, then stages of these actions."""
-        return {"name": self.pipeline, "roleArn": self.role_arn("pipeline"), "pipelineType": "V2", "executionMode": mode,
-                "artifactStore": {"type": "S3", "location": self.bucket},
+        return {"name": self.pipeline, "roleArn": self.role_arn("pipeline"), "pipelineType": "V2",
+                "executionMode": mode, "artifactStore": {"type": "S3", "location": self.bucket},
                 "stages": [{"name": actions[0]["name"], "actions": copy.deepcopy(actions)}
                            for actions in [[self.source()], *stages]]}
 

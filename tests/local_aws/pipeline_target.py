@@ -41,7 +41,6 @@ def install() -> None:
 def _start(target: dict, rule: dict, view: Any) -> None:
     arn = target["Arn"]
     try:
-        # "To start a pipeline EventBridge needs a role": it is what the target's RoleArn names.
         session = role_rights.assume(target.get("RoleArn", ""), "events.amazonaws.com", rule["Arn"],
                                      session_name=rule["Name"][:64])
         session.require("codepipeline:StartPipelineExecution", arn)

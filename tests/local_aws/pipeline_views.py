@@ -45,10 +45,12 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
 def _action(execution: Execution | None, stage: str, declaration: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {"actionName": declaration["name"]}
     run = execution.latest(stage, declaration["name"]) if execution else None
-    if run is None:
+    if run is None or execution is None:
         return shown
-    # "The token is used to validate that the approval request corresponding to this token is still valid."
-    token = run.approval_token if run.status == "InProgress" and run.approval is None else ""
+    # "For a pipeline where the execution mode is set to PARALLEL, the token ... is not available."
+    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
+    waits = run.status == "InProgress" and run.approval is None and execution.mode != "PARALLEL"
+    token = run.approval_token if waits else ""
     shown["latestExecution"] = _filled({
         "actionExecutionId": run.action_id, "status": run.status, "summary": run.summary,
         "lastStatusChange": run.updated, "token": token, "lastUpdatedBy": run.updated_by,

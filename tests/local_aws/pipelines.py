@@ -118,7 +118,7 @@ def create(declaration: dict[str, Any], tags: dict[str, str]) -> Pipeline:
 
 def update(held: Pipeline, declaration: dict[str, Any]) -> None:
     with held.changed:
-        # "The version number ... is automatically incremented when a pipeline is updated."
+        # "A new pipeline always has a version number of 1. This number is incremented when a pipeline is updated."
         # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineDeclaration.html
         held.declaration = {**declaration, "version": held.declaration["version"] + 1}
         held.versions[held.declaration["version"]] = held.declaration

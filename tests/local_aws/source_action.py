@@ -62,7 +62,8 @@ def _note(action: Action, commit: str, name: str, branch: str, about: dict) -> N
     if run.summary:
         run.revision["revisionSummary"] = run.summary
     run.variables = {
-        "CommitId": commit, "BranchName": branch, "RepositoryName": name, "CommitMessage": about["message"].rstrip("\n"),
+        "CommitId": commit, "BranchName": branch, "RepositoryName": name,
+        "CommitMessage": about["message"].rstrip("\n"),
         "AuthorDate": _timestamp(about["author"]["date"]), "CommitterDate": _timestamp(about["committer"]["date"]),
     }
 

@@ -66,6 +66,14 @@ artifacts: {files: [deep/*, last]}
     assert made["last"] == "done\n"
 
 
+def test_the_commands_of_version_one_share_nothing(scene: Scene) -> None:
+    run = built(scene, """version: 0.1
+phases: {build: {commands: ['export SET=set', 'mkdir -p deep; cd deep', 'echo "$SET" > made']}}
+artifacts: {files: [made]}
+""")
+    assert artifact(scene, run) == {"made": "\n"}
+
+
 def test_a_build_knows_its_commit_and_its_role_and_nothing_of_who_runs_it(scene: Scene) -> None:
     run = built(scene, """version: 0.2
 phases: {build: {commands: ['env | sort > environment']}}
@@ -138,7 +146,7 @@ artifacts: {files: [template.json]}
     assert "exit 3. Reason: exit status 3" in message
     assert phases(scene, run) == {"SUBMITTED": "SUCCEEDED", "PROVISIONING": "SUCCEEDED", "DOWNLOAD_SOURCE": "SUCCEEDED",
                                   "INSTALL": "SUCCEEDED", "PRE_BUILD": "SUCCEEDED", "BUILD": "FAILED",
-                                  "POST_BUILD": "SUCCEEDED"}
+                                  "POST_BUILD": "SUCCEEDED", "UPLOAD_ARTIFACTS": "SUCCEEDED"}
     assert {"finally", "post 0"} <= set(scene.log())
     assert "never" not in scene.log()
     assert scene.stacks() == []
@@ -163,7 +171,8 @@ def test_a_build_that_takes_longer_than_its_project_allows_is_ended(scene: Scene
 def a_long_build(scene: Scene, directory: Path) -> tuple[str, int]:
     """The execution, and the process that it waits for."""
     note = directory / "process"
-    scene.push({"buildspec.yml": f"version: 0.2\nphases: {{build: {{commands: ['echo $$ > {note}; sleep 100 & wait']}}}}\n"})
+    scene.push({"buildspec.yml": "version: 0.2\n"
+                                 f"phases: {{build: {{commands: ['echo $$ > {note}; sleep 100 & wait']}}}}\n"})
     run = scene.create([scene.build()])
     eventually(lambda: note.exists() and note.read_text().strip(), bool)
     return run, int(note.read_text())

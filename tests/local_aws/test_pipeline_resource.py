@@ -37,8 +37,8 @@ def resources(scene: Scene, **more: Any) -> dict[str, Any]:
     return {
         "Pipeline": {"Type": "AWS::CodePipeline::Pipeline", "Properties": {
             key: value for key, value in properties.items() if value is not None}},
-        "Seen": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": f"seen-{scene.name}", "Type": "String", "Value": {
-            "Fn::Sub": "${Pipeline} ${Pipeline.Version}"}}}}
+        "Seen": {"Type": "AWS::SSM::Parameter", "Properties": {
+            "Name": f"seen-{scene.name}", "Type": "String", "Value": {"Fn::Sub": "${Pipeline} ${Pipeline.Version}"}}}}
 
 
 def seen(scene: Scene) -> str:

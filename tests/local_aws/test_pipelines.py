@@ -77,7 +77,8 @@ def test_a_change_set_is_replaced_approved_and_executed_in_one_stage(scene: Scen
     first = scene.head()
     scene.push(message="Second")
     second = scene.start()
-    eventually(lambda: [each["actionName"] for each in scene.actions(second)], lambda names: names == ["Source", "Build"])
+    eventually(lambda: [each["actionName"] for each in scene.actions(second)],
+               lambda names: names == ["Source", "Build"])
     scene.decide(run)
     assert scene.ended(run) == "Succeeded"
     assert scene.deployed() == f"{first} first"
