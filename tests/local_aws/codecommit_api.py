@@ -5,6 +5,7 @@ Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/AP
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -12,6 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import botocore.loaders
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
 from ministack import app
 from ministack.core import router
 from ministack.core.responses import error_response_json, json_response
@@ -44,9 +48,25 @@ async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: 
         return error_response_json("UnknownOperationException", f"{operation} is not part of this local CodeCommit.",
                                    400, content_type=_JSON)
     try:
-        return json_response(answer(json.loads(body or b"{}")), content_type=_JSON)
+        found = answer(json.loads(body or b"{}"))
     except Refused as refused:
         return error_response_json(refused.code, refused.message, 400, content_type=_JSON)
+    _check_shape(operation, found)
+    return json_response(found, content_type=_JSON)
+
+
+@functools.cache
+def _model() -> ServiceModel:
+    return ServiceModel(botocore.loaders.create_loader().load_service_model("codecommit", "service-2"), "codecommit")
+
+
+def _check_shape(operation: str, answer: dict) -> None:
+    """An SDK drops what it does not know, so that no test would see it: what is answered is what the model has."""
+    shape = _model().operation_model(operation).output_shape
+    faults = ParamValidator().validate(answer, shape).generate_report().splitlines() if shape else list(answer)
+    # Deleting what is deleted is answered with less than the model requires, as documented (DeleteApprovalRuleTemplate).
+    if faults := [fault for fault in faults if not fault.startswith("Missing required parameter")]:
+        raise AssertionError(f"{operation} answers what it cannot: {faults}")
 
 
 def check_name(name: str | None) -> str:
