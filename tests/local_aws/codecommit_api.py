@@ -64,7 +64,7 @@ def _check_shape(operation: str, answer: dict) -> None:
     """An SDK drops what it does not know, so that no test would see it: what is answered is what the model has."""
     shape = _model().operation_model(operation).output_shape
     faults = ParamValidator().validate(answer, shape).generate_report().splitlines() if shape else list(answer)
-    # Deleting what is deleted is answered with less than the model requires, as documented (DeleteApprovalRuleTemplate).
+    # Deleting what is deleted is answered with less than the model requires, as API_DeleteApprovalRuleTemplate says.
     if faults := [fault for fault in faults if not fault.startswith("Missing required parameter")]:
         raise AssertionError(f"{operation} answers what it cannot: {faults}")
 

@@ -13,8 +13,6 @@ from local_aws import LocalAws
 from local_aws.conftest import Stack, refusal
 from local_aws.test_child_stacks import REPOSITORY, a_role, grant
 
-COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE")
-
 
 def parameters(*names: str, value: str = "x") -> dict[str, Any]:
     return {name: {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}} for name in names}
