@@ -2,6 +2,7 @@
 //!
 //! - [`provider`]: one event in, one answer out
 //! - [`cfn`]: the custom-resource protocol, knowing nothing of what is provided
+//! - [`codecommit`]: repositories and their branches
 //! - [`continuation`]: one request over several invocations
 //! - [`mirror_credential`] makes and unmakes a `Custom::MirrorCredential`
 //! - [`gitops_pipeline`] makes and unmakes a `Custom::GitOpsPipeline`
@@ -15,6 +16,7 @@
 
 pub mod aws;
 pub mod cfn;
+pub mod codecommit;
 pub mod continuation;
 pub mod git;
 pub mod gitops_pipeline;

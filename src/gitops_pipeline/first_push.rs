@@ -6,8 +6,9 @@ use super::child_stack::{self, ChildStack};
 use super::names::{Names, Place};
 use super::operations::{self, Begin};
 use super::patience::Patience;
-use super::{GitOpsPipeline, repository, template, token};
+use super::{GitOpsPipeline, template, token};
 use crate::aws::{Aws, CallError};
+use crate::codecommit;
 
 /// A push of a branch that a child stack waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,11 +95,14 @@ impl FirstPush {
 
     /// The child stack that waits for it.
     pub fn stack_name(&self) -> Option<String> {
-        let names = match &self.told {
+        self.names().map(|names| names.stack())
+    }
+
+    fn names(&self) -> Option<Names> {
+        match &self.told {
             Some(name) => Names::of_stack(name),
             None => Names::of_repository(&self.repository_name),
-        };
-        names.map(|names| names.stack())
+        }
     }
 }
 
@@ -108,12 +112,12 @@ impl GitOpsPipeline {
     /// # Errors
     /// When the stack could not be changed, or AWS did not answer.
     pub async fn start(&self, push: &FirstPush) -> Result<Started, NotStarted> {
-        let Some(stack_name) = push.stack_name() else {
+        let Some(names) = push.names() else {
             let because = "it names no stack of a pipeline".to_owned();
             return Ok(Started::Nothing { because });
         };
         let not_started = |cause: String| NotStarted {
-            stack_name: stack_name.clone(),
+            stack_name: names.stack(),
             cause,
         };
         let child = match self.announce(&stack_name).await {
@@ -132,8 +136,9 @@ impl GitOpsPipeline {
     }
 
     /// Tells the stack that its branch is there, and waits until it has a pipeline.
-    async fn announce(&self, stack_name: &str) -> Result<Announced, String> {
+    async fn announce(&self, names: &Names) -> Result<Announced, String> {
         let aws = &self.aws;
+        let stack_name = &names.stack();
         let said = |error: CallError| error.to_string();
         let token = token::of_first_push();
         let mut patience = Patience::default();
@@ -165,14 +170,11 @@ impl GitOpsPipeline {
                     return Err(reason.unwrap_or_else(said));
                 }
                 "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" if knows => {
-                    return Ok(Announced::To(child));
+                    return Ok(Announced::ToStack);
                 }
                 "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" => {
                     let Some(place) = Place::of_arn(&child.id) else {
                         return Err("its id is not an ARN".to_owned());
-                    };
-                    let Some(names) = Names::of_stack(stack_name) else {
-                        return Err("it is no name of a pipeline's stack".to_owned());
                     };
                     let role_arn = place.role(&names.provisioning_role());
                     tracing::info!(stack = stack_name, "the branch is there");
@@ -194,12 +196,7 @@ impl GitOpsPipeline {
 
     /// Sees to it that the pipeline has the commit. Its own first execution takes the branch's
     /// newest one, which may have been pushed since; then that push's event does the rest.
-    async fn run(
-        &self,
-        push: &FirstPush,
-        names: &Names,
-        child: &ChildStack,
-    ) -> Result<Started, CallError> {
+    async fn run(&self, push: &FirstPush, names: &Names) -> Result<Started, CallError> {
         let aws = &self.aws;
         let name = names.pipeline();
         let FirstPush {
@@ -216,11 +213,11 @@ impl GitOpsPipeline {
         };
         // A repository that somebody gave is not ours to turn to another branch.
         if *repository_name == names.repository() {
-            repository::set_default_branch(aws, repository_name, branch).await?;
+            codecommit::set_default_branch(aws, repository_name, branch).await?;
         }
         let mut patience = Patience::default();
         loop {
-            let tip = repository::branch_tip(aws, repository_name, branch).await?;
+            let tip = codecommit::branch_tip(aws, repository_name, branch).await?;
             if tip.as_ref() != Some(commit) {
                 return started(false);
             }
@@ -276,7 +273,7 @@ impl GitOpsPipeline {
 
 /// Whether a stack was told that its branch is there.
 enum Announced {
-    To(ChildStack),
+    ToStack,
     ToNobody(String),
 }
 

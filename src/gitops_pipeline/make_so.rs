@@ -10,13 +10,13 @@ use super::plan::{self, Step};
 use super::properties::Desired;
 use super::refusals;
 use super::remove::Removing;
-use super::repository::{self, Repository};
 use super::request::About;
 use super::template;
 use super::token::Purpose;
 use super::{GitOpsPipeline, deletions};
 use crate::aws::CallError;
 use crate::cfn::Failure;
+use crate::codecommit::{self, Repository};
 use crate::records::{self, LOGICAL_ID, STACK_ID};
 
 /// What there is in the end.
@@ -82,7 +82,7 @@ impl Making<'_> {
         let (aws, desired) = (&self.pipeline.aws, self.desired);
         let name = desired.repository();
         // Everything that would be refused is refused before anything is touched.
-        if desired.repository_name.is_some() && repository::look_up(aws, &name).await?.is_none() {
+        if desired.repository_name.is_some() && codecommit::look_up(aws, &name).await?.is_none() {
             return Err(Ended::Refused(format!(
                 "Source.RepositoryName: repository {name} does not exist"
             )));
@@ -105,12 +105,12 @@ impl Making<'_> {
         let mut tip = None;
         if !is_announced(&child) {
             // A push between the first look and the rule's creation was told to nobody.
-            tip = repository::branch_tip(aws, &name, desired.branch()).await?;
+            tip = codecommit::branch_tip(aws, &name, desired.branch()).await?;
             if tip.is_some() {
                 child = self.bring_stack().await?;
             }
         }
-        let repository = repository::look_up(aws, &name).await?.ok_or_else(|| {
+        let repository = codecommit::look_up(aws, &name).await?.ok_or_else(|| {
             Ended::Failed(format!("looking up repository {name}: it does not exist"))
         })?;
         let is_pushed = tip.is_some() || is_announced(&child);
@@ -119,7 +119,7 @@ impl Making<'_> {
             && desired.repository_name.is_none()
             && repository.default_branch.as_deref() != Some(desired.branch())
         {
-            repository::set_default_branch(aws, &name, desired.branch()).await?;
+            codecommit::set_default_branch(aws, &name, desired.branch()).await?;
         }
         if let Some(wanted) = &desired.approval_rule {
             let content = approval_rule::content(wanted, desired.branch());
@@ -273,7 +273,7 @@ impl Making<'_> {
         let mut branch_exists = child.is_some_and(is_announced);
         if !branch_exists {
             let name = desired.repository();
-            let tip = repository::branch_tip(&self.pipeline.aws, &name, desired.branch());
+            let tip = codecommit::branch_tip(&self.pipeline.aws, &name, desired.branch());
             branch_exists = tip.await?.is_some();
         }
         let rendered = template::render(desired, repository);
@@ -317,10 +317,12 @@ impl Making<'_> {
             });
         }
         let aws = &self.pipeline.aws;
-        let Some(repository) = repository::look_up(aws, &name).await? else {
+        let Some(repository) = codecommit::look_up(aws, &name).await? else {
             return Ok(template::Repository::Made);
         };
-        if repository::was_made_by(aws, &repository, &self.desired.names.stack()).await? {
+        // An earlier child stack of this name made it, and left it.
+        let tags = codecommit::tags(aws, &repository).await?;
+        if tags.get(template::STACK_NAME_TAG) == Some(&self.desired.names.stack()) {
             Ok(template::Repository::TakenUp)
         } else {
             Err(Ended::Refused(refusals::repository_is_held(&name)))

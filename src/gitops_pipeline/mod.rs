@@ -3,7 +3,7 @@
 //!
 //! [`properties`] decodes what is desired, [`template`] renders the child stack (purely),
 //! [`child_stack`] reads what is, [`plan`] decides what to do next (purely), and [`make_so`] and
-//! [`remove`] do it, through [`operations`] on the stack and calls to CodeCommit ([`repository`],
+//! [`remove`] do it, through [`operations`] on the stack and CodeCommit's API (such as
 //! [`approval_rule`]). What has to survive a crash stands in the stack's operations ([`token`]) and
 //! in [`deletions`]. [`first_push`] makes the pipeline of a branch that was missing.
 
@@ -21,7 +21,6 @@ mod plan_table;
 mod properties;
 mod refusals;
 mod remove;
-mod repository;
 mod request;
 mod template;
 #[cfg(test)]

@@ -10,9 +10,10 @@ use super::plan::{self, Removal};
 use super::refusals;
 use super::request::About;
 use super::token::{self, Purpose};
-use super::{GitOpsPipeline, repository, template};
+use super::{GitOpsPipeline, template};
 use crate::aws::CallError;
 use crate::cfn::Failure;
+use crate::codecommit;
 
 /// One request's work towards there being nothing.
 pub struct Removing<'a> {
@@ -114,7 +115,7 @@ impl Removing<'_> {
     async fn remove_kept_repository(&self, child: Option<&ChildStack>) -> Result<(), CallError> {
         let policy = child.and_then(|child| child.outputs.get(template::DELETION_POLICY_OUTPUT));
         if self.purpose == Purpose::Delete && policy.is_some_and(|policy| policy == "Delete") {
-            repository::delete(&self.pipeline.aws, &self.names.repository()).await?;
+            codecommit::delete(&self.pipeline.aws, &self.names.repository()).await?;
         }
         Ok(())
     }

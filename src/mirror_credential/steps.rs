@@ -5,6 +5,7 @@ mod iam;
 mod secrets;
 
 use crate::aws::{Aws, CallError};
+use crate::codecommit;
 
 pub use iam::{
     Issuance, activate, attempt_tags, delete_credential, is_concurrent, issue, mark_deleted,
@@ -39,21 +40,13 @@ pub fn explained(error: CallError) -> CallError {
 
 /// The address from which `repository_name` is cloned, as CodeCommit says it.
 pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError> {
-    let doing = || format!("looking up repository {repository_name}");
-    let call = aws
-        .codecommit
-        .get_repository()
-        .repository_name(repository_name);
-    let output = call
-        .send()
-        .await
-        .map_err(|error| CallError::new(doing(), &error))?;
-    let metadata = output.repository_metadata();
-    let url = metadata.and_then(|metadata| metadata.clone_url_http());
-    url.map(ToOwned::to_owned).ok_or_else(|| CallError {
-        doing: doing(),
-        code: None,
-        status: None,
-        cause: "CodeCommit gave no cloneUrlHttp".to_owned(),
-    })
+    match codecommit::look_up(aws, repository_name).await? {
+        Some(repository) => Ok(repository.clone_url),
+        None => Err(CallError {
+            doing: format!("looking up repository {repository_name}"),
+            code: None,
+            status: None,
+            cause: "it does not exist".to_owned(),
+        }),
+    }
 }

@@ -1,6 +1,7 @@
-//! CodeCommit: the repository, its branch, and what becomes of one that outlived its stack.
+//! CodeCommit: repositories and their branches.
 
-use super::template::STACK_NAME_TAG;
+use std::collections::HashMap;
+
 use crate::aws::{Aws, CallError};
 
 /// A repository as CodeCommit knows it.
@@ -52,22 +53,18 @@ pub async fn look_up(aws: &Aws, name: &str) -> Result<Option<Repository>, CallEr
     }
 }
 
-/// Whether an earlier child stack of this name made the repository.
-pub async fn was_made_by(
+/// The repository's tags.
+pub async fn tags(
     aws: &Aws,
     repository: &Repository,
-    stack_name: &str,
-) -> Result<bool, CallError> {
+) -> Result<HashMap<String, String>, CallError> {
     let arn = &repository.arn;
     let call = aws.codecommit.list_tags_for_resource().resource_arn(arn);
     let output = call
         .send()
         .await
         .map_err(|error| CallError::new(format!("reading the tags of repository {arn}"), &error))?;
-    let tags = output.tags.unwrap_or_default();
-    Ok(tags
-        .get(STACK_NAME_TAG)
-        .is_some_and(|name| name == stack_name))
+    Ok(output.tags.unwrap_or_default())
 }
 
 /// The newest commit of a branch; `None` when the branch or its repository is not there.
