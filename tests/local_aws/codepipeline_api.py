@@ -123,6 +123,7 @@ def _create_pipeline(request: dict) -> dict:
 def update(declaration: dict) -> Pipeline:
     held = _existing(declaration["name"])
     pipelines.update(held, _checked(declaration))
+    pipeline_runner.cancel(held)
     return held
 
 

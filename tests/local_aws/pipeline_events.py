@@ -18,7 +18,7 @@ from .pipelines import ActionRun, Execution, Pipeline
 _log = logging.getLogger("codepipeline")
 # The API's words for a state, and the events'.
 _STATES = {"InProgress": "STARTED", "Succeeded": "SUCCEEDED", "Failed": "FAILED", "Superseded": "SUPERSEDED",
-           "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED", "Resumed": "RESUMED"}
+           "Cancelled": "CANCELED", "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED", "Resumed": "RESUMED"}
 
 
 def pipeline(held: Pipeline, execution: Execution, state: str) -> None:

@@ -83,6 +83,24 @@ def stop(held: Pipeline, execution: Execution, reason: str, abandon: bool) -> No
     pipeline_events.pipeline(held, execution, "Stopping")
 
 
+def cancel(held: Pipeline) -> None:
+    """After an update: running actions complete, and then their stages and executions go no further.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html; the status is called Cancelled in
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html
+    """
+    there = {(stage["name"], action["name"]) for stage in held.declaration["stages"] for action in stage["actions"]}
+    with held.changed:
+        for execution in held.executions:
+            if execution.ended:
+                continue
+            execution.outdated = True
+            # Nobody can approve any more what the pipeline does not have.
+            if any(run.status == "InProgress" and (run.stage, run.name) not in there for run in execution.actions):
+                execution.abandoned.set()
+        held.changed.notify_all()
+
+
 def _run(held: Pipeline, execution: Execution, first: int, done: set[str]) -> None:
     pipeline_events.pipeline(held, execution, "Resumed" if execution.stages else "InProgress")
     stages = execution.declaration["stages"][first:]
@@ -108,18 +126,20 @@ def _run(held: Pipeline, execution: Execution, first: int, done: set[str]) -> No
 def _go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], done: set[str]) -> str:
     name = stage["name"]
     if not _enter(held, execution, name):
-        return "Superseded" if execution.status == "Superseded" else "Stopped"
+        return _why_it_ends(execution)
     execution.stages[name] = "InProgress"
     pipeline_events.stage(held, execution, name, "InProgress")
     outcome = "Succeeded"
     for order in sorted({each["runOrder"] for each in stage["actions"]}):
-        if execution.stop_reason is not None:
-            outcome = "Stopped"
+        outcome = _why_it_ends(execution)
+        if outcome:
             break
         outcome = _run_at_once(held, execution, name, [
             each for each in stage["actions"] if each["runOrder"] == order and each["name"] not in done])
         if outcome != "Succeeded":
             break
+    if execution.outdated:
+        outcome = "Cancelled"
     with held.changed:
         execution.stages[name] = outcome
         held.changed.notify_all()
@@ -127,6 +147,15 @@ def _go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], don
     if outcome == "Succeeded" and execution.stop_reason is not None and name != _last_stage(execution):
         return "Stopped"
     return outcome
+
+
+def _why_it_ends(execution: Execution) -> str:
+    """Empty for one that goes on."""
+    if execution.status == "Superseded":
+        return "Superseded"
+    if execution.outdated:
+        return "Cancelled"
+    return "Stopped" if execution.stop_reason is not None else ""
 
 
 def _last_stage(execution: Execution) -> str:
@@ -137,7 +166,7 @@ def _last_stage(execution: Execution) -> str:
 
 
 def _enter(held: Pipeline, execution: Execution, stage: str) -> bool:
-    """Waits for the stage; false when the execution is stopped or superseded before.
+    """Waits for the stage; false when the execution ends before.
 
     "Stages are locked when an execution is being processed." QUEUED: "executions are processed one by one in the order
     that they are queued." SUPERSEDED: "waiting executions are superseded by more recent executions." PARALLEL:
@@ -150,7 +179,7 @@ def _enter(held: Pipeline, execution: Execution, stage: str) -> bool:
         _release(held, execution)
         held.changed.notify_all()
         while True:
-            if execution.status == "Superseded" or execution.stop_reason is not None:
+            if _why_it_ends(execution):
                 execution.waits_for = ""
                 held.changed.notify_all()
                 return False

@@ -64,6 +64,7 @@ class Execution:
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     waits_for: str = ""  # the stage that it stands before
     stop_reason: str | None = None
+    outdated: bool = False  # the pipeline has been updated since
     abandoned: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -90,18 +90,33 @@ def test_parallel_executions_are_in_one_stage_at_once(scene: Scene) -> None:
     assert (scene.ended(first), scene.ended(second)) == ("Failed", "Succeeded")
 
 
-def test_an_update_starts_nothing_and_what_runs_goes_on_by_its_own_declaration(scene: Scene) -> None:
-    first = scene.create([scene.approval()])
+def test_an_update_starts_nothing_and_lets_what_runs_end_with_its_action(scene: Scene) -> None:
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
+    first = scene.create([scene.approval()], [scene.build()])
     scene.approval_state(first)
-    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.approval()], [scene.build()]))
-    assert [each["pipelineExecutionId"] for each in scene.executions()] == [first]
+    second = scene.start()
+    eventually(lambda: waiting_before(scene, "Approval"), lambda waiting: waiting == [second])
+    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.build()], [scene.approval()]))
+    assert scene.ended(second) == "Cancelled"
+    assert scene.status(first) == "InProgress"
     scene.decide(first)
-    assert scene.ended(first) == "Succeeded"
-    assert [each["actionName"] for each in scene.actions(first)] == ["Source", "Approval"]
+    assert scene.ended(first) == "Cancelled"
+    assert [(each["actionName"], each["status"]) for each in scene.actions(first)] == [
+        ("Source", "Succeeded"), ("Approval", "Succeeded")]
+    assert [each["pipelineExecutionId"] for each in scene.executions()] == [second, first]
     about = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]
-    assert (about["version"], len(about["stages"])) == (2, 3)
-    assert len(scene.pipelines.get_pipeline(name=scene.name, version=1)["pipeline"]["stages"]) == 2
+    assert (about["version"], about["stages"][1]["name"]) == (2, "Build")
+    assert scene.pipelines.get_pipeline(name=scene.name, version=1)["pipeline"]["stages"][1]["name"] == "Approval"
     assert refusal(scene.pipelines.get_pipeline, name=scene.name, version=3)[0] == "PipelineVersionNotFoundException"
+
+
+def test_an_approval_that_an_update_takes_away_is_waited_for_no_longer(scene: Scene) -> None:
+    first = scene.create([scene.approval()], [scene.build()])
+    scene.approval_state(first)
+    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.build()]))
+    assert scene.ended(first) == "Cancelled"
+    assert scene.action(first, "Approval")["status"] == "Abandoned"
+    assert scene.ended(scene.start()) == "Succeeded"
 
 
 def test_an_execution_that_is_stopped_lets_its_action_end_unless_it_is_abandoned(scene: Scene) -> None:
