@@ -120,17 +120,12 @@ impl GitOpsPipeline {
             stack_name: names.stack(),
             cause,
         };
-        let child = match self.announce(&stack_name).await {
-            Ok(Announced::To(child)) => child,
+        match self.announce(&names).await {
+            Ok(Announced::ToStack) => {}
             Ok(Announced::ToNobody(because)) => return Ok(Started::Nothing { because }),
             Err(error) => return Err(not_started(error)),
-        };
-        let Some(names) = Names::of_stack(&stack_name) else {
-            return Err(not_started(
-                "it is no name of a pipeline's stack".to_owned(),
-            ));
-        };
-        self.run(push, &names, &child)
+        }
+        self.run(push, &names)
             .await
             .map_err(|error| not_started(error.to_string()))
     }
@@ -227,12 +222,7 @@ impl GitOpsPipeline {
                 Executed::NotKnown | Executed::No => break,
             }
         }
-        tracing::info!(
-            pipeline = name,
-            commit,
-            stack = child.id,
-            "starting by hand"
-        );
+        tracing::info!(pipeline = name, commit, "starting by hand");
         start_execution(aws, &name, commit).await?;
         started(true)
     }
