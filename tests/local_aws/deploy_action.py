@@ -64,7 +64,7 @@ class _Deployment:
             self.cloudformation.delete_change_set(StackName=self.name, ChangeSetName=name)
         new = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
         made = self.cloudformation.create_change_set(
-            ChangeSetName=name, ChangeSetType="CREATE" if new else "UPDATE", **self._what_to_deploy(policy=False))
+            ChangeSetName=name, ChangeSetType="CREATE" if new else "UPDATE", **self._what_to_deploy())
         self._note(made["StackId"])
         found = self._wait_for_change_set(name)
         # An empty one: the documentation is silent. The CDK's pipelines create and execute a change set of every stack
@@ -90,12 +90,14 @@ class _Deployment:
     # --- their parts -----------------------------------------------------------------
 
     def _make(self, stack: dict[str, Any] | None) -> None:
-        wanted = self._what_to_deploy()
+        wanted, policy = self._what_to_deploy(), self._settings().get("StackPolicy")
         if stack is None:
             self._note(self.cloudformation.create_stack(**wanted)["StackId"])
             self._wait_for_stack()
+            self._protect(policy)
         else:
             self._note(stack["StackId"])
+            self._protect(policy)
             try:
                 self.cloudformation.update_stack(**wanted)
                 self._wait_for_stack()
@@ -108,23 +110,29 @@ class _Deployment:
                 self.action.run.summary = "No updates are to be performed."
         self._finish()
 
-    def _what_to_deploy(self, policy: bool = True) -> dict[str, Any]:
+    def _protect(self, policy: dict[str, Any] | None) -> None:
+        """A call of its own, as the service role that AWS proposes has cloudformation:SetStackPolicy.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
+        """
+        if policy:
+            self.cloudformation.set_stack_policy(StackName=self.name, StackPolicyBody=json.dumps(policy))
+
+    def _what_to_deploy(self) -> dict[str, Any]:
         artifact, _, path = self.action.configuration("TemplatePath").partition("::")
         template = self.action.file(artifact, path).decode()
         if len(template.encode()) > _TEMPLATE_BODY:
             raise ActionFailed("ConfigurationError", f"The template is larger than {_TEMPLATE_BODY} bytes, which is "
                                                      "not part of this local CodePipeline")
-        settings = self._settings()
+        chosen = self._settings()
         wanted: dict[str, Any] = {"StackName": self.name, "TemplateBody": template,
                                   "RoleARN": self.action.configuration("RoleArn")}
-        parameters = {**settings.get("Parameters", {}), **self._overrides()}
+        parameters = {**chosen.get("Parameters", {}), **self._overrides()}
         if parameters:
             wanted["Parameters"] = [{"ParameterKey": key, "ParameterValue": _text(key, value)}
                                     for key, value in parameters.items()]
-        if settings.get("Tags"):
-            wanted["Tags"] = [{"Key": key, "Value": _text(key, value)} for key, value in settings["Tags"].items()]
-        if policy and settings.get("StackPolicy"):
-            wanted["StackPolicyBody"] = json.dumps(settings["StackPolicy"])
+        if chosen.get("Tags"):
+            wanted["Tags"] = [{"Key": key, "Value": _text(key, value)} for key, value in chosen["Tags"].items()]
         if self.action.configuration("Capabilities"):
             wanted["Capabilities"] = self.action.configuration("Capabilities").split(",")
         return wanted
@@ -138,20 +146,20 @@ class _Deployment:
             return {}
         artifact, _, path = where.partition("::")
         try:
-            settings = json.loads(self.action.file(artifact, path))
+            chosen = json.loads(self.action.file(artifact, path))
         except ValueError as fault:
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not valid JSON: "
                                                      f"{fault}") from None
         known = {"Parameters", "Tags", "StackPolicy"}
-        if not isinstance(settings, dict) or not all(
-                isinstance(settings.get(key, {}), dict) for key in known):
+        if not isinstance(chosen, dict) or not all(
+                isinstance(chosen.get(key, {}), dict) for key in known):
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not an object of "
                                                      "objects")
-        unknown = sorted(settings.keys() - known)
+        unknown = sorted(chosen.keys() - known)
         if unknown:
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} has unknown keys: "
                                                      f"{', '.join(unknown)}")
-        return settings
+        return chosen
 
     def _overrides(self) -> dict[str, Any]:
         given = self.action.configuration("ParameterOverrides")

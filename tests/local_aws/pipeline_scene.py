@@ -79,7 +79,8 @@ class Scene:
                 **{f"codebuild:{action}": (project, {}) for action in ("StartBuild", "BatchGetBuilds")},
                 **{f"cloudformation:{action}": (stack, {}) for action in (
                     "CreateStack", "DescribeStacks", "UpdateStack", "DeleteStack", "CreateChangeSet",
-                    "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DescribeStackEvents", "TagResource")},
+                    "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DescribeStackEvents", "TagResource",
+                    "SetStackPolicy")},
                 "iam:PassRole": (self.role_arn("deploy"), passed),
             },
             "build": {

@@ -152,6 +152,18 @@ def test_overrides_beat_the_configuration_file_and_take_variables_and_files(scen
     assert scene.deployed() == "COMMIT from-a-file"
 
 
+def test_the_configuration_files_tags_and_policy_are_the_stacks(scene: Scene) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html
+    policy = {"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]}
+    scene.push({"parameter.json": json.dumps({"Tags": {"word": "tagged"}, "StackPolicy": policy})})
+    assert scene.ended(scene.create([scene.deploy(artifact="SourceArtifact")])) == "Succeeded"
+    cloudformation = scene.aws.client("cloudformation")
+    stack = cloudformation.describe_stacks(StackName=scene.stack_name)["Stacks"][0]
+    assert stack["Tags"] == [{"Key": "word", "Value": "tagged"}]
+    assert json.loads(cloudformation.get_stack_policy(StackName=scene.stack_name)["StackPolicyBody"]) == policy
+    assert stack["RoleARN"] == scene.role_arn("deploy")
+
+
 def test_a_stacks_outputs_are_a_file_of_the_output_artifact(scene: Scene) -> None:
     deploy = {**scene.deploy(artifact="SourceArtifact", OutputFileName="outputs.json"),
               "outputArtifacts": [{"name": "Outputs"}]}
