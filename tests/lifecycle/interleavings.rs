@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{answers_are_sound, nothing_left, one_live_login};
-use crate::cloudformation::{Answer, INVENTED_ID, Stack, deliver_once};
+use crate::checks::{nothing_left, one_live_login};
+use crate::cloudformation::{Answer, INVENTED_ID, deliver_once, stack};
+use crate::support::custom_resource::answers_are_sound;
 use crate::support::{Explored, Options, World, explore_reduced};
 use crate::{USER, with, world};
 
@@ -50,7 +51,7 @@ fn delete_overtakes_create(options: &Options) -> Explored {
         let options = options.clone();
         async move {
             let world = world(options);
-            let mut stack = Stack::new(&world);
+            let mut stack = stack(&world);
             let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
             let create = stack.request("Create", None, &bare, None);
             let delete = stack.request("Delete", Some(INVENTED_ID), &bare, None);
@@ -99,7 +100,7 @@ fn two_copies(options: &Options, limit: usize, update: bool) -> Explored {
         let options = options.clone();
         async move {
             let world = world(options);
-            let mut stack = Stack::new(&world);
+            let mut stack = stack(&world);
             let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
             let request = if update {
                 let created = stack.create(&bare).await;

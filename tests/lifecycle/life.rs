@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::checks::{answers_are_sound, nothing_left, one_live_login};
-use crate::cloudformation::{Answer, Stack};
+use crate::checks::{nothing_left, one_live_login};
+use crate::cloudformation::{Answer, stack};
+use crate::support::custom_resource::answers_are_sound;
 use crate::support::{Options, World, explore::paused};
 use crate::{OTHER_USER, USER, properties, with, world};
 
@@ -17,7 +18,7 @@ fn calls(world: &World, caller: &str) -> Vec<String> {
 fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
     paused(async {
         let world = world(Options::default());
-        let mut stack = Stack::new(&world);
+        let mut stack = stack(&world);
         let holds = |secret: &str, user: &str| {
             world
                 .look(|aws| one_live_login(aws, secret, user))
@@ -83,7 +84,7 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
 fn the_calls_of_create_no_op_update_and_delete_are_counted() {
     paused(async {
         let world = world(Options::default());
-        let mut stack = Stack::new(&world);
+        let mut stack = stack(&world);
         let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
         assert!(stack.create(&bare).await.is_success());
         assert!(stack.update(&bare, None).await.is_success());

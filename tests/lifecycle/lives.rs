@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::checks::{answers_are_sound, nothing_left, one_live_login, what_is_stored_works};
-use crate::cloudformation::{Answer, RollBack, Stack};
+use crate::checks::{nothing_left, one_live_login, what_is_stored_works};
+use crate::cloudformation::{Answer, RollBack, Stack, stack};
+use crate::support::custom_resource::answers_are_sound;
 use crate::support::{Fault, Options, World};
 use crate::{OTHER_USER, REPOSITORY, USER, properties, with, world};
 
@@ -48,7 +49,7 @@ impl Life {
         for (caller, fault) in faults {
             world.inject(&caller, fault);
         }
-        let mut stack = Stack::new(&world);
+        let mut stack = stack(&world);
         stack.delivers_twice = self.delivers_twice;
         // From the first SUCCESS until the Delete, what the secret holds works at every instant.
         let is_watched = Arc::new(AtomicBool::new(false));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{nothing_left, one_live_login, ours};
-use crate::cloudformation::{Answer, INVENTED_ID, Stack, deliver_once};
+use crate::cloudformation::{Answer, INVENTED_ID, Stack, deliver_once, stack, stack_called};
 use crate::support::{Options, World, explore::paused};
 use crate::{OTHER_USER, REPOSITORY, USER, properties, with, world};
 
@@ -14,7 +14,7 @@ const OTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stac
 
 async fn created(options: Options) -> (World, Stack) {
     let world = world(options);
-    let mut stack = Stack::new(&world);
+    let mut stack = stack(&world);
     let answer = stack.create(&properties()).await;
     assert!(answer.is_success(), "{answer:?}\n{}", world.told());
     tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -52,7 +52,7 @@ fn holds(world: &World) {
 fn another_stacks_user_is_refused_and_named_with_the_command_that_releases_it() {
     paused(async {
         let (world, _) = created(Options::default()).await;
-        let mut other = Stack::called(&world, OTHER_STACK);
+        let mut other = stack_called(&world, OTHER_STACK);
         let own_secret = with(properties(), "SecretName", json!("codecommit-mirror/mine"));
         let reason = refused(&world, &mut other, &own_secret).await;
         assert!(
@@ -71,7 +71,7 @@ fn another_stacks_user_is_refused_and_named_with_the_command_that_releases_it() 
 fn another_stacks_secret_is_refused_and_named() {
     paused(async {
         let (world, _) = created(Options::default()).await;
-        let mut other = Stack::called(&world, OTHER_STACK);
+        let mut other = stack_called(&world, OTHER_STACK);
         let its_secret = json!({"UserName": OTHER_USER, "SecretName": NAME});
         let reason = refused(&world, &mut other, &its_secret).await;
         assert!(
@@ -91,7 +91,7 @@ fn a_user_is_free_for_another_stack_after_its_delete() {
     paused(async {
         let (world, mut stack) = created(Options::default()).await;
         assert!(stack.delete().await.is_success());
-        let mut other = Stack::called(&world, OTHER_STACK);
+        let mut other = stack_called(&world, OTHER_STACK);
         let answer = other.create(&properties()).await;
         assert!(answer.is_success(), "{answer:?}\n{}", world.told());
         holds(&world);
@@ -106,7 +106,7 @@ fn a_name_can_be_used_again_at_once_even_within_the_same_second() {
             ..Options::default()
         };
         let world = world(options);
-        let mut stack = Stack::new(&world);
+        let mut stack = stack(&world);
         for _ in 0..3 {
             let answer = stack.create(&properties()).await;
             assert!(answer.is_success(), "{answer:?}\n{}", world.told());
@@ -122,7 +122,7 @@ fn foreign_credentials_are_refused_by_name_and_left_alone() {
     paused(async {
         let world = world(Options::default());
         let foreign = world.foreign_credential(USER);
-        let reason = refused(&world, &mut Stack::new(&world), &properties()).await;
+        let reason = refused(&world, &mut stack(&world), &properties()).await;
         assert!(reason.contains(&foreign.id), "{reason}");
         assert!(
             reason.contains("aws iam delete-service-specific-credential --user-name"),
@@ -273,7 +273,7 @@ fn a_url_safe_password_holds_no_slash_and_turning_it_on_never_resets_the_live_on
         paused(async {
             let world = World::seeded(Options::default(), seed);
             world.user(USER);
-            let mut stack = Stack::new(&world);
+            let mut stack = stack(&world);
             let any = json!({"UserName": USER, "UrlSafePassword": "false"});
             assert!(stack.create(&any).await.is_success());
             let first = world.look(|aws| ours(aws)[0].1.clone());
@@ -315,7 +315,7 @@ fn a_template_that_reaches_for_more_than_the_role_allows_is_told_which_parameter
                     json!([REPOSITORY, "codecommit-prd-x"]),
                 ),
             };
-            let reason = refused(&world, &mut Stack::new(&world), &hostile).await;
+            let reason = refused(&world, &mut stack(&world), &hostile).await;
             assert!(reason.contains(parameter), "{reason}");
         });
     }
@@ -352,7 +352,7 @@ fn a_late_copy_of_an_older_request_changes_nothing() {
 fn a_create_that_comes_after_cloudformation_gave_up_leaves_nothing() {
     paused(async {
         let world = world(Options::default());
-        let mut stack = Stack::new(&world);
+        let mut stack = stack(&world);
         let create = stack.request("Create", None, &properties(), None);
         tokio::time::sleep(Duration::from_secs(3601)).await;
         deliver_once(&world, &world.caller("late"), &create).await;
@@ -378,7 +378,7 @@ fn every_fault_of_the_properties_is_named_before_anything_is_called() {
             "RepositoryNames": ["fine", {"not": "a name"}],
             "Username": "typo",
         });
-        let reason = refused(&world, &mut Stack::new(&world), &wrong).await;
+        let reason = refused(&world, &mut stack(&world), &wrong).await;
         for path in ["SecretName: ", "RepositoryNames[1]: ", "Username: "] {
             assert!(reason.contains(path), "{reason}");
         }
@@ -395,7 +395,7 @@ fn a_push_that_is_denied_names_the_missing_policy_and_everything_is_undone() {
     paused(async {
         let world = world(Options::default());
         world.take_git_push(USER);
-        let answer = Stack::new(&world).create(&properties()).await;
+        let answer = stack(&world).create(&properties()).await;
         let Answer::Failed { reason, .. } = answer else {
             panic!("{answer:?}");
         };

@@ -29,6 +29,8 @@ pub mod aws;
 pub mod clients;
 /// CodeCommit's API and the git address behind it.
 pub mod codecommit;
+/// CloudFormation and Lambda around a custom resource.
+pub mod custom_resource;
 /// EventBridge's rules, and what a push makes them send.
 pub mod event_bus;
 /// Trying every order in which concurrent callers' calls can run.

@@ -265,6 +265,12 @@ impl World {
         inner.aws.time()
     }
 
+    /// When this world's time began.
+    pub fn began(&self) -> SystemTime {
+        let inner = self.inner();
+        inner.aws.time() - inner.aws.now
+    }
+
     pub fn look<R>(&self, look: impl FnOnce(&Aws) -> R) -> R {
         let mut inner = self.inner();
         inner.catch_up();

@@ -1,0 +1,437 @@
+//! CloudFormation and Lambda, as far as a custom resource meets them: requests
+//! delivered again when a delivery dies, a function that calls itself, a Delete
+//! after a failed Create, a rollback after a failed Update, the old id's Delete
+//! after a replacement.
+
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use cfn_gitops::cfn::Clock;
+use cfn_gitops::provider::{Invocation, Provider};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{Caller, World, clients::sdk_config};
+
+/// How long CloudFormation waits, when the template says nothing.
+const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// A function's longest life.
+pub const LAMBDA_LIVES: Duration = Duration::from_secs(900);
+
+/// Lambda is asked for a continuation and begins it so much later.
+const BEGINS_AFTER: Duration = Duration::from_secs(1);
+
+/// The function itself.
+pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
+
+/// An id as CloudFormation makes one up when a Create never answered.
+pub const INVENTED_ID: &str = "mirror-Credential-1A2B3C4D5E6F";
+
+/// The resource that a stack holds, and what its product sends through.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    pub resource_type: &'static str,
+    pub logical_id: &'static str,
+    pub wire: fn(&World, &Caller) -> SharedHttpConnector,
+}
+
+/// What CloudFormation made of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Success {
+        id: String,
+        attributes: Value,
+    },
+    Failed {
+        id: String,
+        reason: String,
+    },
+    /// Nothing came before `ServiceTimeout`.
+    Silence,
+}
+
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        matches!(self, Answer::Success { .. })
+    }
+
+    /// Why it failed; empty when it did not.
+    pub fn reason(&self) -> &str {
+        match self {
+            Answer::Failed { reason, .. } => reason,
+            _ => "",
+        }
+    }
+}
+
+/// One request, to be delivered as often as it takes.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub name: String,
+    pub event: Value,
+    pub signed_at: SystemTime,
+    pub wire: fn(&World, &Caller) -> SharedHttpConnector,
+    /// How long the function lives at most.
+    pub lives: Duration,
+}
+
+/// A stack with one custom resource.
+pub struct Stack {
+    pub world: World,
+    pub kind: Kind,
+    pub arn: String,
+    requests: usize,
+    /// What CloudFormation believes to exist: its id and properties.
+    pub resource: Option<(String, Value)>,
+    /// Deliver every request once more after it succeeded.
+    pub delivers_twice: bool,
+    pub lives: Duration,
+}
+
+/// What a rollback after a successful Update looks like. AWS documents neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollBack {
+    /// An Update with swapped properties that carries the newest id; a new id that it replaced
+    /// gets its Delete afterwards.
+    UpdateBack,
+    /// After a replacement only the new id's Delete; otherwise an Update back.
+    DeleteNewOnly,
+}
+
+impl Stack {
+    pub fn called(world: &World, kind: Kind, arn: &str) -> Self {
+        Stack {
+            world: world.clone(),
+            kind,
+            arn: arn.to_owned(),
+            requests: 0,
+            resource: None,
+            delivers_twice: false,
+            lives: LAMBDA_LIVES,
+        }
+    }
+
+    /// CloudFormation signs a request.
+    pub fn request(
+        &mut self,
+        request_type: &str,
+        id: Option<&str>,
+        properties: &Value,
+        old_properties: Option<&Value>,
+    ) -> Request {
+        self.requests += 1;
+        let name = format!("{}-{request_type}", self.requests);
+        let mut properties = properties.clone();
+        properties["ServiceToken"] = json!(FUNCTION);
+        let mut event = json!({
+            "RequestType": request_type,
+            "ResponseURL": self.world.response_url(&name),
+            "StackId": self.arn,
+            "RequestId": format!("00000000-0000-4000-8000-{:012}", self.requests),
+            "ResourceType": self.kind.resource_type,
+            "LogicalResourceId": self.kind.logical_id,
+            "ResourceProperties": properties,
+        });
+        if let Some(id) = id {
+            event["PhysicalResourceId"] = json!(id);
+        }
+        if let Some(old) = old_properties {
+            event["OldResourceProperties"] = old.clone();
+        }
+        Request {
+            name,
+            event,
+            signed_at: self.world.now(),
+            wire: self.kind.wire,
+            lives: self.lives,
+        }
+    }
+
+    /// Delivers a request as Lambda does: again after one and two minutes when
+    /// a delivery dies or fails, and every continuation that it asks for.
+    /// Answers what CloudFormation heard first.
+    pub async fn deliver(&self, request: &Request) -> Answer {
+        deliver_all(&self.world, request, self.delivers_twice).await;
+        self.heard(request).await
+    }
+
+    /// What CloudFormation makes of a request: the first answer that arrived in
+    /// time, for which it waits as long as it takes.
+    pub async fn heard(&self, request: &Request) -> Answer {
+        let url = request.event["ResponseURL"].as_str().expect("an address");
+        let timeout = service_timeout(request);
+        let in_time = |at: Duration| {
+            let since = request.signed_at.duration_since(self.world.began());
+            at <= since.expect("forwards") + timeout
+        };
+        let deliveries = self.world.deliveries();
+        let mut answers = deliveries.iter().filter(|delivery| delivery.url == url);
+        let Some(delivery) = answers.next().filter(|one| in_time(one.at)) else {
+            let passed = self
+                .world
+                .now()
+                .duration_since(request.signed_at)
+                .expect("forwards");
+            tokio::time::sleep(timeout.saturating_sub(passed)).await;
+            return Answer::Silence;
+        };
+        let body = delivery.json();
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        assert!(!text("PhysicalResourceId").is_empty(), "{body}");
+        assert_eq!(body["RequestId"], request.event["RequestId"]);
+        match text("Status").as_str() {
+            "SUCCESS" => Answer::Success {
+                id: text("PhysicalResourceId"),
+                attributes: body["Data"].clone(),
+            },
+            _ => Answer::Failed {
+                id: text("PhysicalResourceId"),
+                reason: text("Reason"),
+            },
+        }
+    }
+
+    /// Creates the resource; when that fails it is deleted, as CloudFormation does.
+    pub async fn create(&mut self, properties: &Value) -> Answer {
+        let request = self.request("Create", None, properties, None);
+        let answer = self.deliver(&request).await;
+        let id = match &answer {
+            Answer::Success { id, .. } => {
+                self.resource = Some((id.clone(), properties.clone()));
+                return answer;
+            }
+            Answer::Failed { id, .. } => id.clone(),
+            Answer::Silence => INVENTED_ID.to_owned(),
+        };
+        self.delete_id(&id, properties).await;
+        answer
+    }
+
+    /// Updates the resource; when that fails it is rolled back, otherwise what
+    /// was replaced is deleted unless `roll_back` says that the stack failed.
+    pub async fn update(&mut self, properties: &Value, roll_back: Option<RollBack>) -> Answer {
+        let (old_id, old) = self.resource.clone().expect("a resource to update");
+        let request = self.request("Update", Some(&old_id), properties, Some(&old));
+        let answer = self.deliver(&request).await;
+        match &answer {
+            Answer::Success { id, .. } => {
+                let replaced = *id != old_id;
+                match roll_back {
+                    None => {
+                        self.resource = Some((id.clone(), properties.clone()));
+                        if replaced {
+                            self.delete_id(&old_id, &old).await;
+                        }
+                    }
+                    Some(RollBack::DeleteNewOnly) if replaced => {
+                        self.delete_id(id, properties).await;
+                    }
+                    Some(_) => {
+                        let back = self.request("Update", Some(id), &old, Some(properties));
+                        let backed = self.deliver(&back).await;
+                        match &backed {
+                            Answer::Success { id: back_id, .. } if back_id != id => {
+                                self.delete_id(id, properties).await;
+                                assert_eq!(*back_id, old_id);
+                            }
+                            Answer::Success { .. } => {}
+                            _ => panic!("the rollback failed: {backed:?}\n{}", self.world.told()),
+                        }
+                    }
+                }
+            }
+            Answer::Failed { id, reason } => {
+                assert_eq!(*id, old_id, "a failed Update took another id: {reason}");
+                self.roll_back(&old_id, &old, properties).await;
+            }
+            Answer::Silence => self.roll_back(&old_id, &old, properties).await,
+        }
+        answer
+    }
+
+    async fn roll_back(&mut self, id: &str, old: &Value, failed: &Value) {
+        let back = self.request("Update", Some(id), old, Some(failed));
+        let backed = self.deliver(&back).await;
+        assert!(backed.is_success(), "{backed:?}\n{}", self.world.told());
+    }
+
+    /// Deletes the resource with the stack.
+    pub async fn delete(&mut self) -> Answer {
+        let (id, properties) = self.resource.clone().expect("a resource to delete");
+        let request = self.request("Delete", Some(&id), &properties, None);
+        let answer = self.deliver(&request).await;
+        if answer.is_success() {
+            self.resource = None;
+        }
+        answer
+    }
+
+    pub async fn delete_id(&mut self, id: &str, properties: &Value) {
+        let request = self.request("Delete", Some(id), properties, None);
+        let deleted = self.deliver(&request).await;
+        assert!(deleted.is_success(), "{deleted:?}\n{}", self.world.told());
+    }
+}
+
+fn service_timeout(request: &Request) -> Duration {
+    let given = &request.event["ResourceProperties"]["ServiceTimeout"];
+    let seconds = given.as_str().and_then(|text| text.parse().ok());
+    seconds.map_or(SERVICE_TIMEOUT, Duration::from_secs)
+}
+
+/// One delivery's name, how often it was tried, and what it carries.
+struct Delivering {
+    name: String,
+    attempt: u32,
+    event: Value,
+    after: Duration,
+}
+
+struct Delivered {
+    was: Delivering,
+    /// Whether Lambda took it as done; None when it was killed.
+    finished: Option<bool>,
+}
+
+/// Delivers an event until Lambda has nothing more to do for it: each delivery
+/// up to three times, each continuation as a delivery of its own, side by side.
+pub async fn deliver_all(world: &World, request: &Request, mut twice: bool) {
+    let mut running = JoinSet::new();
+    let begin = |running: &mut JoinSet<Delivered>, delivering: Delivering| {
+        let (world, request) = (world.clone(), request.clone());
+        running.spawn(Box::pin(async move {
+            tokio::time::sleep(delivering.after).await;
+            let caller = world.caller(&format!("{}.{}", delivering.name, delivering.attempt));
+            let one = Request {
+                event: delivering.event.clone(),
+                ..request
+            };
+            Delivered {
+                finished: deliver_once(&world, &caller, &one).await,
+                was: delivering,
+            }
+        }));
+    };
+    begin(
+        &mut running,
+        Delivering {
+            name: request.name.clone(),
+            attempt: 1,
+            event: request.event.clone(),
+            after: Duration::ZERO,
+        },
+    );
+    while let Some(delivered) = running.join_next().await {
+        let Delivered { was, finished } = delivered.unwrap_or_else(|failure| {
+            std::panic::resume_unwind(failure.into_panic());
+        });
+        let caller = format!("{}.{}", was.name, was.attempt);
+        let asked = world.invocations();
+        for (index, invoked) in asked.iter().filter(|one| one.caller == caller).enumerate() {
+            let number = if index == 0 {
+                String::new()
+            } else {
+                index.to_string()
+            };
+            let continued = Delivering {
+                name: format!("{caller}+{number}"),
+                attempt: 1,
+                event: invoked.payload.clone(),
+                after: BEGINS_AFTER,
+            };
+            begin(&mut running, continued);
+        }
+        let after = match finished {
+            Some(true) if twice => {
+                twice = false;
+                Duration::ZERO
+            }
+            Some(true) => continue,
+            // An error or the end of the process: Lambda waits and tries again.
+            Some(false) | None => Duration::from_mins(was.attempt.into()),
+        };
+        if was.attempt < 3 {
+            let again = Delivering {
+                attempt: was.attempt + 1,
+                after,
+                ..was
+            };
+            begin(&mut running, again);
+        }
+    }
+}
+
+/// One delivery: whether Lambda took it as done; `None` when it was killed.
+pub async fn deliver_once(world: &World, caller: &Caller, request: &Request) -> Option<bool> {
+    answered_once(world, caller, request)
+        .await
+        .map(|answer| answer.is_ok())
+}
+
+/// As [`deliver_once`], with what the function returned.
+pub async fn answered_once(
+    world: &World,
+    caller: &Caller,
+    request: &Request,
+) -> Option<Result<Value, String>> {
+    let clock = Clock::starting_at(world.now());
+    let wire = (request.wire)(world, caller);
+    let config = sdk_config(wire.clone());
+    let provider = Provider::new(&config, wire, clock);
+    let invocation = Invocation {
+        request_id: request.name.clone(),
+        deadline: world.now() + request.lives,
+        function_arn: FUNCTION.to_owned(),
+    };
+    let event = request.event.to_string();
+    let work = caller.run(provider.answer(&event, &invocation));
+    // Lambda ends what has not ended by itself.
+    let run = tokio::time::timeout(request.lives, work).await.ok()?;
+    run.finished().map(|answer| {
+        let shown = format!("{answer:?}");
+        assert_eq!(world.secret_in(&shown), None, "a secret in Lambda's result");
+        assert!(
+            !shown.contains("X-Amz-Signature"),
+            "the address in Lambda's result"
+        );
+        answer.map_err(|error| error.to_string())
+    })
+}
+
+/// Every delivery answered once at most, and no answer holds a secret.
+pub fn answers_are_sound(world: &World) {
+    let deliveries = world.deliveries();
+    let journal = world.journal();
+    for delivery in &deliveries {
+        let body = String::from_utf8(delivery.body.clone()).expect("UTF-8");
+        assert!(body.len() <= 4096);
+        assert!(!body.contains("null"), "{body}");
+        assert_eq!(world.secret_in(&body), None, "a secret in an answer");
+        assert!(
+            !body.contains("X-Amz-Signature"),
+            "the address in an answer"
+        );
+        let accepted = deliveries
+            .iter()
+            .filter(|other| other.caller == delivery.caller)
+            .count();
+        let lost = journal.iter().filter(|entry| {
+            entry.caller == delivery.caller
+                && entry.operation == "PutResponse"
+                && entry.answered.is_none()
+        });
+        assert!(
+            accepted <= 1 + lost.count(),
+            "{} answered {accepted} times\n{}",
+            delivery.caller,
+            world.told()
+        );
+    }
+    let told = world.told();
+    assert_eq!(
+        world.secret_in(&told),
+        None,
+        "a secret in a request's parameters"
+    );
+}
