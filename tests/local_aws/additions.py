@@ -8,6 +8,7 @@ from . import (
     codecommit_resource,
     codepipeline_api,
     codepipeline_resource,
+    conditions,
     custom_resources,
     enforcement,
     event_targets,
@@ -43,6 +44,7 @@ def install(endpoint: str) -> None:
     codecommit_resource.install()
     response_urls.at(endpoint)
     custom_resources.install()
+    conditions.install()
     stack_rollback.install()
     stack_order.install()
     stack_roles.install()

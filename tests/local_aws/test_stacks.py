@@ -64,3 +64,18 @@ def test_a_stack_whose_graph_leaves_a_choice_is_made_in_another_order_with_anoth
         orders.append(made[:-1])
     assert orders[0] == ["B", "C", "D", "E", "F", "A"]
     assert orders[0] != orders[1] != orders[2]
+
+
+@pytest.mark.parametrize(("members", "said"), [("", "none"), ("a,b", "a,b")])
+def test_a_condition_can_ask_whether_a_list_has_members(aws: LocalAws, name: str, members: str, said: str) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-conditions.html
+    cloudformation, stack = aws.client("cloudformation"), Stack(aws, name)
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({
+        "Parameters": {"Members": {"Type": "CommaDelimitedList", "Default": ""}},
+        "Conditions": {"Some": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": "Members"}]}, ""]}]}},
+        "Resources": {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
+        "Outputs": {"Said": {"Value": {"Fn::If": ["Some", {"Fn::Join": [",", {"Ref": "Members"}]}, "none"]}}},
+    }), Parameters=[{"ParameterKey": "Members", "ParameterValue": members}])
+    assert stack.wait() == "CREATE_COMPLETE"
+    outputs = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+    assert [output["OutputValue"] for output in outputs] == [said]
