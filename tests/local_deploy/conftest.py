@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws import LocalAws
-from local_deploy.steps import BOOTSTRAP, TEMPLATES, Environment, Login, Stack, Working, function_log, login
+from local_aws.settings import Settings
+from local_deploy.pipelines import Pipeline, ProjectStack
+from local_deploy.steps import BOOTSTRAP, ROOT, TEMPLATES, Environment, Login, Stack, Working, function_log, login
 
-# The last two look back at what the others did.
-ORDER = ["test_template", "test_another_stack", "test_hostile_templates", "test_readme", "test_undeploy",
-         "test_least_privilege", "test_secrecy"]
+# The environment that most use comes first, and the last two look back at what the others did.
+FIRST, LAST = ["test_template"], ["test_least_privilege", "test_secrecy"]
+MIRROR_SECRET = "codecommit-mirror/user-dev-codecommit-mirroring"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else -1)
+    order = {name: place - len(FIRST) for place, name in enumerate(FIRST)}
+    order |= {name: place + 1 for place, name in enumerate(LAST)}
+    items.sort(key=lambda item: order.get(item.path.stem, 0))
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +43,34 @@ class Witness:
         self.passwords: set[str] = set()
         self.denials_meant: list[dict[str, Any]] = []
         self.granted: set[str] = set()
+        self._gone: set[str] = set()
 
     def hears(self, where: str, what: str) -> None:
         self.said[where] = what
+
+    def hears_pipeline(self, pipeline: Pipeline) -> None:
+        """Before it is deleted: its executions and its log go with it."""
+        self.hears(f"pipeline {pipeline.name} and its builds' log", pipeline.said())
+
+    def hears_pipelines(self, aws: LocalAws) -> None:
+        for about in aws.client("codepipeline").list_pipelines()["pipelines"]:
+            env_id, _, project_id = about["name"].removeprefix("codepipeline-").partition("-cfn-")
+            self.hears_pipeline(Pipeline(aws, env_id, project_id))
+
+    def hears_stacks(self, aws: LocalAws) -> None:
+        """Each deleted one once more, and then never again."""
+        cloudformation = aws.client("cloudformation")
+        pages = cloudformation.get_paginator("list_stacks").paginate()
+        for stack in [stack for page in pages for stack in page["StackSummaries"]]:
+            is_gone = stack["StackStatus"] == "DELETE_COMPLETE"
+            if is_gone and stack["StackId"] in self._gone:
+                continue
+            said = [cloudformation.describe_stacks(StackName=stack["StackId"]),
+                    cloudformation.describe_stack_events(StackName=stack["StackId"]),
+                    {} if is_gone else cloudformation.describe_stack_resources(StackName=stack["StackId"])]
+            self.hears(stack["StackId"], json.dumps(said, default=str))
+            if is_gone:
+                self._gone.add(stack["StackId"])
 
     def learns(self, aws: LocalAws) -> None:
         """Every version of every secret that is there now."""
@@ -63,19 +94,22 @@ def _witnessed(aws: LocalAws, witness: Witness) -> Iterator[None]:
     """After each test, because a stack takes its log and its secrets along."""
     yield
     witness.learns(aws)
-    for env_id in ("dev", "tst"):
+    for env_id in ("dev", "prd", "tst"):
         log = function_log(aws, f"cfn-gitops-{env_id}")
         if log:
             witness.hears(f"the function's log, {env_id}", log)
-    cloudformation = aws.client("cloudformation")
-    stacks = cloudformation.list_stacks()["StackSummaries"]
-    for stack in stacks:
-        said = [cloudformation.describe_stacks(StackName=stack["StackId"]),
-                cloudformation.describe_stack_events(StackName=stack["StackId"]),
-                cloudformation.describe_stack_resources(StackName=stack["StackId"])
-                if stack["StackStatus"] != "DELETE_COMPLETE" else {}]
-        witness.hears(stack["StackId"], json.dumps(said, default=str))
+    witness.hears_stacks(aws)
+    witness.hears_pipelines(aws)
     witness.hears("what the function answered", json.dumps(aws.exchanges()))
+    aws.set(**Settings().as_dict())
+
+
+@pytest.fixture
+def denials_meant(aws: LocalAws, witness: Witness) -> Iterator[None]:
+    """For a test that asks for what is not allowed: what is denied meanwhile is meant to be."""
+    before = len(aws.decisions())
+    yield
+    witness.denials_meant += [decision for decision in aws.decisions()[before:] if not decision["allowed"]]
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +120,50 @@ def environment(aws: LocalAws, witness: Witness, tmp_path_factory: pytest.TempPa
     witness.hears("sam's output, first", first.output)
     assert first.succeeded, first.output + "\n".join(deployed.failures())
     return deployed
+
+
+@pytest.fixture(scope="session")
+def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
+    """The environment's own, which may push to every repository of dev; rotated now and then."""
+    return lambda: login(aws, MIRROR_SECRET)
+
+
+class Production(Environment):
+    """The environment prd in the same account, with the table of samconfig.toml that a user deploys it by."""
+
+    def __init__(self, aws: LocalAws, directory: Path) -> None:
+        super().__init__(aws, directory, env_id="prd")
+        self.said = ""
+        self._environment = aws.environment() | {
+            "__SAM_CLI_APP_DIR": str(directory), "PATH": f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"}
+
+    def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
+        """What `make deploy` and `make undeploy` run: the exit status, and what it says."""
+        ran = subprocess.run([sys.executable, ROOT / "scripts" / script, "--config-env", "prd", *arguments],
+                             env=self._environment | variables, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+        self.said += ran.stdout
+        return ran.returncode, ran.stdout
+
+    def login(self) -> Login:
+        return login(self.aws, "codecommit-mirror/user-prd-codecommit-mirroring")
+
+
+@pytest.fixture(scope="session")
+def _production(aws: LocalAws, environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Production:
+    return Production(aws, tmp_path_factory.mktemp("production"))
+
+
+@pytest.fixture
+def production(_production: Production, witness: Witness) -> Iterator[Production]:
+    """prd as it is after its first deployment, whichever test comes first."""
+    if not _production.exists():
+        # Another order of what the graph leaves open than the first environment's.
+        _production.aws.set(order_seed=7)
+        status, said = _production.run("deploy.py", "--yes")
+        assert status == 0, said
+    yield _production
+    witness.hears("what deploying and undeploying prd printed", _production.said)
 
 
 @pytest.fixture
@@ -136,3 +214,18 @@ def mirror(aws: LocalAws, environment: Environment, name: str, witness: Witness)
     yield stack
     if stack.exists():
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+
+
+@pytest.fixture
+def stack(aws: LocalAws, git_login: Callable[[], Login], name: str, witness: Witness,
+          tmp_path: Path) -> Iterator[ProjectStack]:
+    """A stack for a pipeline of its own, which is not made yet."""
+    stack = ProjectStack(aws, name, tmp_path, git_login)
+    yield stack
+    aws.set(**Settings().as_dict())
+    witness.hears_pipeline(stack.project)
+    if stack.exists():
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    # It stays, on purpose; here it would be in the way of the others' comparisons.
+    if stack.project.deployed.exists():
+        assert stack.project.deployed.delete() == "DELETE_COMPLETE", stack.project.deployed.failures()

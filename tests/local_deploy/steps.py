@@ -61,12 +61,19 @@ class Working:
         directory.mkdir(parents=True)
         self._git("init", "--quiet", f"--initial-branch={branch}")
 
-    def push(self, login: Login, clone_url: str) -> Pushed:
-        """Commits something and pushes it as `login`."""
-        with (self.directory / "file").open("a") as file:
-            file.write(f"{time.time_ns()}\n")
-        self._git("add", "file")
-        self._git("commit", "--quiet", "--message=A change")
+    def push(self, login: Login, clone_url: str, files: dict[str, str] | None = None, to: str = "") -> Pushed:
+        """Commits `files`, or something, and pushes it as `login` to the reference `to`, or to the branch."""
+        for name, content in (files or {"file": f"{time.time_ns()}\n"}).items():
+            (self.directory / name).write_text(content)
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--allow-empty", "--message=A change")
+        return self._push(login, clone_url, f"HEAD:{to or f'refs/heads/{self.branch}'}")
+
+    def delete(self, login: Login, clone_url: str, reference: str) -> Pushed:
+        """Deletes the reference there."""
+        return self._push(login, clone_url, f":{reference}")
+
+    def _push(self, login: Login, clone_url: str, what: str) -> Pushed:
         commit = self._git("rev-parse", "HEAD").stdout.strip()
         # git asks its helper for the login, and the helper reads it from a pipe: neither the arguments, nor the
         # environment, nor a file has it.
@@ -75,7 +82,7 @@ class Working:
         os.close(write)
         try:
             pushed = self._git("-c", "credential.helper=", "-c", f"credential.helper=!cat /dev/fd/{read}; :",
-                               "push", clone_url, f"HEAD:refs/heads/{self.branch}", pass_fds=(read,), check=False)
+                               "push", clone_url, what, pass_fds=(read,), check=False)
         finally:
             os.close(read)
         return Pushed(pushed.returncode == 0, commit, pushed.stderr)
@@ -203,6 +210,10 @@ class Environment(Stack):
     def function_role(self) -> str:
         return f"role-{self.env_id}-cfn-gitops"
 
+    @property
+    def provisioning_role(self) -> str:
+        return f"{self.function_role}-provisioning"
+
 
 def login(aws: LocalAws, secret_id: str) -> Login:
     """The login that the secret holds now."""
@@ -246,20 +257,46 @@ def what_is_there(aws: LocalAws) -> dict[str, list[str]]:
         pages = aws.client(client).get_paginator(operation).paginate(**arguments)
         return sorted(item[name] for page in pages for item in page[key])
 
-    functions = names("lambda", "list_functions", "Functions", "FunctionName")
     return {
+        "stacks": names("cloudformation", "describe_stacks", "Stacks", "StackName"),
         "IAM users": names("iam", "list_users", "Users", "UserName"),
         "IAM roles": names("iam", "list_roles", "Roles", "RoleName"),
         "IAM policies": sorted(policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]),
         "CodeCommit credentials": sorted(
             held["ServiceSpecificCredentialId"]
             for held in iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]),
-        "secrets": names("secretsmanager", "list_secrets", "SecretList", "Name", IncludePlannedDeletion=True),
-        "functions": functions,
+        "secrets": sorted(set(names("secretsmanager", "list_secrets", "SecretList", "Name",
+                                    IncludePlannedDeletion=True)) - set(deletion_marks(aws))),
+        "functions": names("lambda", "list_functions", "Functions", "FunctionName"),
         "log groups": names("logs", "describe_log_groups", "logGroups", "logGroupName"),
         "repositories": names("codecommit", "list_repositories", "repositories", "repositoryName"),
+        "approval rule templates": sorted(
+            aws.client("codecommit").list_approval_rule_templates()["approvalRuleTemplateNames"]),
+        "build projects": sorted(aws.client("codebuild").list_projects()["projects"]),
+        "pipelines": names("codepipeline", "list_pipelines", "pipelines", "name"),
+        "event rules": sorted(rule["Name"] for rule in aws.client("events").list_rules()["Rules"]),
         "buckets": sorted(bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]),
     }
+
+
+def deletion_marks(aws: LocalAws) -> list[str]:
+    """What deleted pipelines leave behind for a week: secrets that never had a value, on their way out. One that has a
+    value, or stays, is no such mark."""
+    secrets = aws.client("secretsmanager")
+    pages = secrets.get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
+    marks = []
+    for secret in [secret for page in pages for secret in page["SecretList"]]:
+        prefix, _, rest = secret["Name"].partition("/deletions/")
+        if prefix.startswith("cfn-gitops-") and rest:
+            about = secrets.describe_secret(SecretId=secret["ARN"])
+            if about.get("DeletedDate") and not about.get("VersionIdsToStages"):
+                marks.append(secret["Name"])
+    return sorted(marks)
+
+
+def decisions_of(aws: LocalAws, role: str) -> list[dict[str, Any]]:
+    """What IAM decided about whoever had this role."""
+    return aws.decisions(f":assumed-role/{role}/")
 
 
 def granted_actions(aws: LocalAws, role: str) -> set[str]:

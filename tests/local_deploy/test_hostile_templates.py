@@ -9,19 +9,13 @@ import pytest
 
 from local_aws import LocalAws
 from local_deploy import steps
-from local_deploy.conftest import Mirror, Witness
+from local_deploy.conftest import Mirror
 from local_deploy.steps import TEMPLATES, Environment, Stack
 
 MIRROR_USER = "user-dev-codecommit-mirroring"
 
 
-@pytest.fixture(autouse=True)
-def _denied(aws: LocalAws, environment: Environment, witness: Witness) -> Iterator[None]:
-    """What is denied here is meant to be."""
-    before = len(aws.decisions(environment.function_role))
-    yield
-    witness.denials_meant += [decision for decision in aws.decisions(environment.function_role)[before:]
-                              if not decision["allowed"]]
+pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
 
 
 def refused(aws: LocalAws, name: str, **asked: str) -> str:

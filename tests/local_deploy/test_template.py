@@ -10,6 +10,7 @@ import pytest
 from local_aws import LocalAws
 from local_deploy import steps
 from local_deploy.conftest import Witness
+from local_deploy.pipelines import Pipeline
 from local_deploy.steps import Environment, Working
 
 USER = "user-dev-codecommit-mirroring"
@@ -112,13 +113,11 @@ _EXCHANGED_OR_GIVEN_UP = pytest.mark.parametrize("gives_another", [True, False],
 
 
 @_EXCHANGED_OR_GIVEN_UP
+@pytest.mark.usefixtures("denials_meant")
 def test_a_key_that_goes_at_once_is_refused_and_the_login_still_pushes(
-        aws: LocalAws, environment: Environment, witness: Witness, working: Working, gives_another: bool) -> None:
+        aws: LocalAws, environment: Environment, working: Working, gives_another: bool) -> None:
     former, before = _key_of_the_secret(aws), steps.login(aws, SECRET)
-    denied = len(aws.decisions(environment.function_role))
     failed = environment.deploy(MirrorSecretKmsKeyArn=_another_key(aws, gives_another))
-    witness.denials_meant += [decision for decision in aws.decisions(environment.function_role)[denied:]
-                              if not decision["allowed"]]
     assert not failed.succeeded
     assert environment.status() == "UPDATE_ROLLBACK_COMPLETE", environment.failures()
     reason = environment.failures()[-1]
@@ -154,16 +153,38 @@ def test_every_former_key_is_named_by_its_arn(environment: Environment) -> None:
     assert "ARNs of KMS keys (not of aliases), or empty" in refused.output
 
 
+def test_the_first_projects_pipeline_is_a_stack_that_waits_for_the_branch(aws: LocalAws,
+                                                                         environment: Environment) -> None:
+    outputs, pipeline = environment.outputs(), Pipeline(aws, "dev", "infra")
+    assert (outputs["RepositoryName"], outputs["PipelineName"]) == (pipeline.repository, pipeline.name)
+    assert outputs["BranchName"] == "development"
+    child = pipeline.child.describe()
+    assert (child["StackId"], child["RoleARN"]) == (outputs["StackId"], outputs["ProvisioningRoleArn"])
+    assert {resource["LogicalResourceId"] for resource in pipeline.child.resources()} - {"Pipeline"} == {
+        "Repository", "BuildLogGroup", "BuildProject", "EventRule"}
+    tags = {tag["Key"]: tag["Value"] for tag in child["Tags"]}
+    assert (tags["cfn-gitops:stack-id"], tags["cfn-gitops:logical-id"]) == (environment.id, "Project")
+
+
+def test_an_environment_whose_branch_nobody_named_is_not_begun(aws: LocalAws, environment: Environment,
+                                                              tmp_path: Path) -> None:
+    second = Environment(aws, tmp_path, env_id="tst")
+    refused = second.deploy()
+    assert not refused.succeeded and not second.exists()
+    assert "BranchName is needed" in refused.output
+
+
+@pytest.mark.usefixtures("denials_meant")
 def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, witness: Witness,
                                                      tmp_path: Path) -> None:
     before = steps.what_is_there(aws)
     second = Environment(aws, tmp_path, env_id="tst")
-    denied = len(aws.decisions(second.function_role))
-    failed = second.deploy(MirrorSecretNames="elsewhere/*")
+    failed = second.deploy(BranchName="testing", MirrorSecretNames="elsewhere/*")
     witness.hears("sam's output, second", failed.output)
     assert not failed.succeeded
     assert second.status() == "ROLLBACK_COMPLETE"
     assert "parameters MirrorSecretNames" in second.failures()[0]
     assert second.delete() == "DELETE_COMPLETE"
-    witness.denials_meant += aws.decisions(second.function_role)[denied:]
     assert steps.what_is_there(aws) == before
+    # Of its pipeline, which had been made, a mark stays for a week.
+    assert [mark for mark in steps.deletion_marks(aws) if mark.startswith("cfn-gitops-tst/deletions/infra-")]
