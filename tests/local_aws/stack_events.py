@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.services import cloudformation
-from ministack.services.cloudformation import changesets, handlers, stacks
+from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 _STACK = "AWS::CloudFormation::Stack"
+_CANCELLED = "Resource creation cancelled"
 _Add = Callable[..., None]
 
 # (stack id, logical id) -> the type of a resource of which it is not known yet whether the update changes it
@@ -34,7 +35,12 @@ def install() -> None:
             if told is None:
                 return
             status, reason = told
+        cancelled = _begun_beside(stack, logical_id, status, reason)
+        for other, other_type in cancelled:
+            ministack_add(stack_id, stack_name, other, other_type, "CREATE_IN_PROGRESS")
         ministack_add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+        for other, other_type in cancelled:
+            ministack_add(stack_id, stack_name, other, other_type, "CREATE_FAILED", _CANCELLED)
 
     _tell_the_cleanup(ministack_add)
     _tell_what_changes(ministack_add)
@@ -75,6 +81,23 @@ def _of_a_resource(stack: dict, logical_id: str, resource_type: str, status: str
         _added.discard(key)
         status = status.replace("UPDATE", "CREATE")
     return status, reason
+
+
+def _begun_beside(stack: dict, failed: str, status: str, reason: str) -> list[tuple[str, str]]:
+    """When a creation fails, what AWS was making at the same time fails too: cancelled, and after the one that is to
+    blame. MiniStack makes one resource at a time; here it is told as if the others had been begun.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html
+    """
+    if status != "CREATE_FAILED" or stack.get("StackStatus") != "CREATE_IN_PROGRESS" or reason == _CANCELLED:
+        return []
+    definitions, made = (stack.get("_template") or {}).get("Resources") or {}, set(stack["_resources"])
+    if failed not in definitions:
+        return []
+    conditions = stack.get("_conditions") or {}
+    active = {name for name, definition in definitions.items() if conditions.get(definition.get("Condition"), True)}
+    return [(name, definitions[name]["Type"]) for name in sorted(active - made - {failed})
+            if engine._extract_deps(definitions[name], active) - {name} <= made - {failed}]
 
 
 def _tell_what_changes(add: _Add) -> None:

@@ -411,6 +411,19 @@ def test_a_creation_that_cannot_be_rolled_back_keeps_its_resources_for_the_delet
     assert aws.client("codecommit").batch_get_repositories(repositoryNames=[name])["repositories"] == []
 
 
+def test_what_is_made_at_the_same_time_as_what_fails_is_cancelled_after_it(stack: Operated) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html
+    dependent = parameters("Dependent")
+    dependent["Dependent"]["DependsOn"] = "M"
+    stack.begin({**parameters("A", "X"), **broken("M"), **dependent})
+    assert stack.wait() == "ROLLBACK_COMPLETE"
+    failed = [(event["LogicalResourceId"], event["ResourceStatusReason"]) for event in stack.events()
+              if event["ResourceStatus"] == "CREATE_FAILED"]
+    assert [logical_id for logical_id, _ in failed] == ["M", "X"]
+    assert "extraneous key [Colour]" in failed[0][1]
+    assert failed[1][1] == "Resource creation cancelled"
+
+
 def test_a_protected_stack_is_not_deleted(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-protect-stacks.html
     stack.begin(parameters("A"), EnableTerminationProtection=True)
