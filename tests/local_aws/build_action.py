@@ -81,7 +81,9 @@ class _Build:
             try:
                 self._phases(Path(scratch), deadline)
             except _Failed as fault:
-                status, reason = fault.status, fault.message
+                # A phase may end with CLIENT_ERROR, a build ends with FAILED then.
+                # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html (buildStatus)
+                status, reason = fault.status.replace("CLIENT_ERROR", "FAILED"), fault.message
             except BaseException:
                 status = "STOPPED"
                 raise

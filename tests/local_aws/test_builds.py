@@ -250,3 +250,6 @@ def test_a_buildspec_that_is_wrong_fails_with_its_reason(scene: Scene, buildspec
     assert scene.ended(run) == "Failed"
     failed = scene.actions(run)[-1]["output"]["executionResult"]["errorDetails"]
     assert reason in failed["message"]
+    build = scene.action(run, "Build")["output"]["executionResult"]["externalExecutionId"]
+    status = scene.aws.client("codebuild").batch_get_builds(ids=[build])["builds"][0]["buildStatus"]
+    assert status == ("SUCCEEDED" if scene.action(run, "Build")["status"] == "Succeeded" else "FAILED")
