@@ -129,13 +129,23 @@ def test_a_role_is_passed_to_a_service_only_if_the_policy_names_it(aws: LocalAws
 
 @pytest.mark.parametrize(("service", "conditions"), [
     ("lambda.amazonaws.com", {}),
-    ("cloudformation.amazonaws.com", {"Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}}})])
+    ("cloudformation.amazonaws.com", {"Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}}}),
+    ("cloudformation.amazonaws.com", {"Condition": {"ArnLike": {
+        "aws:SourceArn": "arn:aws:cloudformation:*:*:stack/another/*"}}})])
 def test_a_role_that_does_not_trust_cloudformation_is_refused(aws: LocalAws, child: Child, name: str, service: str,
                                                               conditions: dict[str, Any]) -> None:
     role = a_role(aws, name, PROVISIONING, service, **conditions)
     assert refusal(child.make, role_arn=role) == (
         "ValidationError", 400, f"Role {role} is invalid or cannot be assumed")
     assert refusal(child.make, role_arn=f"{role}-absent")[2].endswith("-absent is invalid or cannot be assumed")
+
+
+def test_a_role_that_trusts_cloudformation_for_such_stacks_of_this_account_is_taken(aws: LocalAws, child: Child,
+                                                                                  name: str) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    condition = {"StringEquals": {"aws:SourceAccount": aws.account_id},
+                 "ArnLike": {"aws:SourceArn": f"arn:aws:cloudformation:{aws.region}:*:stack/gitops-dev-*/*"}}
+    assert child.make(a_role(aws, name, PROVISIONING, Condition=condition)) == "CREATE_COMPLETE"
 
 
 def test_who_names_a_role_must_be_allowed_to_pass_it_to_cloudformation(aws: LocalAws, child: Child, name: str,
