@@ -5,46 +5,82 @@
 //! So Delete leaves a secret without a value and schedules its deletion at once. Secrets Manager's
 //! reads are consistent, nobody pays for such a secret, and after seven days it is gone.
 
+use std::cmp::Ordering;
+
 use aws_sdk_secretsmanager::types::Tag;
 
 use super::names::Names;
+use super::token::RequestKey;
 use crate::aws::{Aws, CallError};
 use crate::records::Owner;
 
-/// On the mark: when CloudFormation signed the Delete, in seconds since 1970.
-const SIGNED: &str = "cfn-gitops:deletion";
+/// On the mark: what [`Mark::write`] writes.
+const DELETION: &str = "cfn-gitops:deletion";
 
 /// The fewest days that Secrets Manager keeps what is scheduled for deletion.
 const DAYS: i64 = 7;
 
-struct Mark {
-    /// The latest Delete that left it.
-    signed: u64,
-    is_scheduled: bool,
+/// What a Delete leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When CloudFormation signed the Delete, in seconds since 1970.
+    pub signed: u64,
+    /// The hash of the request that had made what the Delete found; `None` when it found nothing.
+    pub made_by: Option<String>,
 }
 
-/// Marks that a Delete signed at `signed` has been here.
-pub async fn mark(aws: &Aws, names: &Names, owner: &Owner, signed: u64) -> Result<(), CallError> {
+impl Mark {
+    /// Whether `request` came before the Delete. Seconds may not tell; then it did if it made what
+    /// was deleted, or nothing was there to delete.
+    fn overtakes(&self, request: &RequestKey) -> bool {
+        match self.signed.cmp(&request.signed) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => {
+                let made_by = self.made_by.as_ref();
+                made_by.is_none_or(|made_by| *made_by == request.hash)
+            }
+        }
+    }
+
+    fn write(&self) -> String {
+        match &self.made_by {
+            Some(made_by) => format!("{} {made_by}", self.signed),
+            None => self.signed.to_string(),
+        }
+    }
+
+    /// Something unreadable is older than every Delete.
+    fn read(text: &str) -> Self {
+        let (signed, made_by) = match text.split_once(' ') {
+            Some((signed, made_by)) => (signed, Some(made_by.to_owned())),
+            None => (text, None),
+        };
+        Mark {
+            signed: signed.parse().unwrap_or(0),
+            made_by,
+        }
+    }
+}
+
+/// Leaves `mark`, unless a later Delete has left its own.
+pub async fn leave(aws: &Aws, names: &Names, owner: &Owner, mark: &Mark) -> Result<(), CallError> {
     let name = secret_name(names, owner);
     let doing = || doing(names);
     match look_up(aws, names, owner).await? {
-        Some(mark) if mark.signed >= signed => {
-            if mark.is_scheduled {
+        Some((there, is_scheduled)) if there.signed >= mark.signed => {
+            if is_scheduled {
                 return Ok(());
             }
         }
-        Some(mark) => {
-            if mark.is_scheduled {
+        Some((_, is_scheduled)) => {
+            if is_scheduled {
                 let call = aws.secrets.restore_secret().secret_id(&name);
                 call.send()
                     .await
                     .map_err(|error| CallError::new(doing(), &error))?;
             }
-            let call = aws
-                .secrets
-                .tag_resource()
-                .secret_id(&name)
-                .tags(tag(signed));
+            let call = aws.secrets.tag_resource().secret_id(&name).tags(tag(mark));
             call.send()
                 .await
                 .map_err(|error| CallError::new(doing(), &error))?;
@@ -57,7 +93,7 @@ pub async fn mark(aws: &Aws, names: &Names, owner: &Owner, signed: u64) -> Resul
                 .description(
                     "A deletion that late requests of Custom::GitOpsPipeline must not undo",
                 )
-                .tags(tag(signed));
+                .tags(tag(mark));
             if let Err(error) = call.send().await {
                 let exists = error.as_service_error().is_some_and(|error| {
                     error.is_resource_exists_exception() || error.is_invalid_request_exception()
@@ -88,15 +124,15 @@ pub async fn mark(aws: &Aws, names: &Names, owner: &Owner, signed: u64) -> Resul
     }
 }
 
-/// Whether a Delete that was signed at `signed` or later has been here.
-pub async fn has_overtaken(
+/// Whether a Delete has been here that came after `request`.
+pub async fn have_overtaken(
     aws: &Aws,
     names: &Names,
     owner: &Owner,
-    signed: u64,
+    request: &RequestKey,
 ) -> Result<bool, CallError> {
     match look_up(aws, names, owner).await {
-        Ok(mark) => Ok(mark.is_some_and(|mark| mark.signed >= signed)),
+        Ok(found) => Ok(found.is_some_and(|(mark, _)| mark.overtakes(request))),
         Err(error) if error.is_uncertain() => Err(error),
         // Who may not look may not have left one either.
         Err(error) => {
@@ -106,18 +142,20 @@ pub async fn has_overtaken(
     }
 }
 
-async fn look_up(aws: &Aws, names: &Names, owner: &Owner) -> Result<Option<Mark>, CallError> {
+/// The mark, and whether its deletion is scheduled.
+async fn look_up(
+    aws: &Aws,
+    names: &Names,
+    owner: &Owner,
+) -> Result<Option<(Mark, bool)>, CallError> {
     let name = secret_name(names, owner);
     let call = aws.secrets.describe_secret().secret_id(&name);
     match call.send().await {
         Ok(output) => {
             let tags = output.tags.unwrap_or_default();
-            let tag = tags.iter().find(|tag| tag.key() == Some(SIGNED));
-            let signed = tag.and_then(Tag::value).and_then(|text| text.parse().ok());
-            Ok(Some(Mark {
-                signed: signed.unwrap_or(0),
-                is_scheduled: output.deleted_date.is_some(),
-            }))
+            let tag = tags.iter().find(|tag| tag.key() == Some(DELETION));
+            let mark = Mark::read(tag.and_then(Tag::value).unwrap_or_default());
+            Ok(Some((mark, output.deleted_date.is_some())))
         }
         Err(error) => {
             let is_absent = error
@@ -138,13 +176,39 @@ fn secret_name(names: &Names, owner: &Owner) -> String {
     format!("cfn-gitops-{env}/deletions/{project}-{}", owner.key())
 }
 
-fn tag(signed: u64) -> Tag {
-    Tag::builder().key(SIGNED).value(signed.to_string()).build()
+fn tag(mark: &Mark) -> Tag {
+    Tag::builder().key(DELETION).value(mark.write()).build()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_of_the_same_second_is_overtaken_unless_another_one_made_what_was_deleted() {
+        let request = |signed, hash: &str| RequestKey {
+            signed,
+            hash: hash.to_owned(),
+        };
+        let found_nothing = Mark {
+            signed: 100,
+            made_by: None,
+        };
+        assert!(found_nothing.overtakes(&request(99, "a")));
+        assert!(found_nothing.overtakes(&request(100, "a")));
+        assert!(!found_nothing.overtakes(&request(101, "a")));
+        let found_something = Mark {
+            made_by: Some("a".to_owned()),
+            ..found_nothing.clone()
+        };
+        assert!(found_something.overtakes(&request(99, "b")));
+        assert!(found_something.overtakes(&request(100, "a")));
+        assert!(!found_something.overtakes(&request(100, "b")));
+        for mark in [found_nothing, found_something] {
+            assert_eq!(Mark::read(&mark.write()), mark);
+        }
+        assert!(!Mark::read("rubbish").overtakes(&request(1, "a")));
+    }
 
     #[test]
     fn a_mark_is_of_one_project_and_one_owner() {

@@ -250,9 +250,9 @@ impl Making<'_> {
     }
 
     async fn is_overtaken(&self) -> Result<bool, CallError> {
-        let signed = self.about.me.request.signed;
         let names = &self.desired.names;
-        deletions::has_overtaken(&self.pipeline.aws, names, self.owner(), signed).await
+        let request = &self.about.me.request;
+        deletions::have_overtaken(&self.pipeline.aws, names, self.owner(), request).await
     }
 
     /// Removes what this request has made.

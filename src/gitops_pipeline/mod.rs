@@ -34,6 +34,7 @@ use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::cfn::{Failure, Outcome, Progress, Request, RequestType, Resource};
+use deletions::Mark;
 use make_so::{Made, Making};
 use names::Names;
 use properties::Desired;
@@ -112,9 +113,21 @@ impl GitOpsPipeline {
         Ok(())
     }
 
+    /// Leaves the mark, and then removes what there is.
     async fn remove(&self, about: &About, names: &Names) -> Result<(), Failure> {
-        let owner = &about.me.owner;
-        match deletions::mark(&self.aws, names, owner, about.me.request.signed).await {
+        let me = &about.me;
+        // Only to be written down: what is removed is looked up after the mark is left.
+        let made_by = match child_stack::observe(&self.aws, &names.stack(), None).await {
+            Ok(child) => child
+                .filter(|child| child.owner.as_ref() == Some(&me.owner))
+                .and_then(|child| Some(child.latest_request?.hash)),
+            Err(_) => None,
+        };
+        let mark = Mark {
+            signed: me.request.signed,
+            made_by,
+        };
+        match deletions::leave(&self.aws, names, &me.owner, &mark).await {
             Ok(()) => {}
             Err(error) if error.is_uncertain() => return Err(Failure(error.to_string())),
             // The mark is for what may come late. That it is refused (where a stack of this name

@@ -57,7 +57,8 @@ pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> String {
         ),
         _ => ("creating", String::new()),
     };
-    let parameter = if reason.contains("iam:PassRole") {
+    // Some types look at the role before they pass it on.
+    let parameter = if reason.contains("iam:PassRole") || reason.contains("iam:GetRole") {
         "; the provider stack's parameter PipelineRoleNames says which roles a pipeline may have"
     } else {
         ""
