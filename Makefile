@@ -29,7 +29,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
 
-run: $(INSTALLED) build ## deploy to a local AWS, push through the mirror, break it, delete it all, and show each step
+run: $(INSTALLED) build ## deploy to a local AWS, push, approve, break things, delete it all, and show each step
 	@python scripts/run.py
 
 test: ## every check of the project, and that none of them leaves anything behind
@@ -43,7 +43,7 @@ deploy: build ## to the account that AWS_PROFILE or the like names (CONFIG_ENV=p
 	@python scripts/deploy.py --config-env $(CONFIG_ENV) --architecture $(ARCHITECTURE) -- $(PARAMETERS)
 
 undeploy: $(INSTALLED) ## delete the stack (with DELETE_BUCKET=yes CONFIRM=yes its artifact bucket, too)
-	@DELETE_BUCKET=$(DELETE_BUCKET) CONFIRM=$(CONFIRM) python scripts/undeploy.py --config-env $(CONFIG_ENV)
+	@DELETE_BUCKET=$(DELETE_BUCKET) CONFIRM=$(CONFIRM) KEEP_STACKS=$(KEEP_STACKS) python scripts/undeploy.py --config-env $(CONFIG_ENV)
 
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
 	@python scripts/invoke.py $(EVENT)

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -62,6 +63,11 @@ class Account:
                 return False
             raise
         return True
+
+    def stacks(self) -> list[dict[str, Any]]:
+        """All that are there, with tags and roles."""
+        pages = self.session.client("cloudformation").get_paginator("describe_stacks").paginate()
+        return [stack for page in pages for stack in page["Stacks"]]
 
     def stack_status(self, name: str) -> str | None:
         try:

@@ -1,6 +1,9 @@
 """Deletes the stack and, when told so twice, the artifact bucket that outlives it.
 
     DELETE_BUCKET=yes CONFIRM=yes python scripts/undeploy.py --config-env default
+
+Never what the environment's pipelines deployed. While there is any of that it deletes nothing, as the role that
+CloudFormation changes and deletes those stacks with would go; KEEP_STACKS=yes leaves them without.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ def main() -> int:
         print(f"- bucket {bucket}: will be emptied of every version, and deleted")
     else:
         print(f"- bucket {bucket}: stays (DELETE_BUCKET=yes CONFIRM=yes deletes it)")
+    if status and not may_go(account, settings):
+        return 1
     if wants_bucket and has_bucket and not confirmed:
         print("Nothing is done: what a bucket held cannot be brought back. Say CONFIRM=yes.", file=sys.stderr)
         return 1
@@ -45,6 +50,36 @@ def main() -> int:
         count = delete_bucket(account.session, bucket)
         print(f"Bucket {bucket} is deleted, with {count} versions and delete markers.")
     return 0
+
+
+def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bool:
+    """Whether nothing needs the stack any more. Says what does."""
+    stacks = account.stacks()
+    stack_id = next(stack["StackId"] for stack in stacks if stack["StackName"] == settings.stack_name)
+    role = f"role-{settings.env_id}-codedeploy-cfn"
+    owners = [pipeline_owner(stack) for stack in stacks if stack["StackName"].startswith(f"gitops-{settings.env_id}-")]
+    others = sorted({owner for owner in owners if owner and owner != stack_id})
+    deployed = sorted(stack["StackName"] for stack in stacks if "RootId" not in stack and (
+        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(f"/{role}")))
+    keeps = os.environ.get("KEEP_STACKS") == "yes"
+    for name in deployed:
+        print(f"- stack {name}: stays, a pipeline deployed it")
+    for owner in others:
+        print(f"- stack {owner.split('/')[1]}: has a pipeline of this environment")
+    sys.stdout.flush()
+    if others:
+        print(f"Nothing is done: delete first, with `aws cloudformation delete-stack --stack-name …`, the stacks that "
+              f"have pipelines here. They need the function of {settings.stack_name} for that.", file=sys.stderr)
+    elif deployed and not keeps:
+        print(f"Nothing is done: CloudFormation deletes what pipelines deployed with {role}, which would be gone. "
+              "Delete those stacks first, with `aws cloudformation delete-stack --stack-name …`; or say "
+              "KEEP_STACKS=yes, and give each of them another role later (--role-arn).", file=sys.stderr)
+    return not others and (keeps or not deployed)
+
+
+def pipeline_owner(stack: dict[str, Any]) -> str | None:
+    """The id of the stack that a pipeline's stack belongs to."""
+    return next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "cfn-gitops:stack-id"), None)
 
 
 def delete_stack(session: Any, name: str) -> bool:

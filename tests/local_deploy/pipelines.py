@@ -162,6 +162,16 @@ class Pipeline:
             logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"])
 
 
+class PushRefused(Exception):
+    """What git said."""
+
+
+def accepted(pushed: Pushed) -> Pushed:
+    if not pushed.accepted:
+        raise PushRefused(pushed.output)
+    return pushed
+
+
 class Project(Pipeline):
     """The same with its developer."""
 
@@ -183,14 +193,15 @@ class Project(Pipeline):
         return str(found["repositoryMetadata"]["cloneUrlHttp"])
 
     def push(self, to: str = "", **changed: str) -> Pushed:
-        """Pushes a change, and with it another `buildspec` or `template`."""
+        """Pushes a change, and with it another `buildspec` or `template`; as a mirror does, over whatever is there."""
         names = {"buildspec": "buildspec.yml", "template": f"root-stack-{self.project_id}.yaml"}
         files = {**self.files(), "change": f"{time.time_ns()}\n",
                  **{names[key]: content for key, content in changed.items()}}
-        return self.working.push(self._login(), self.clone_url, files, to)
+        to = f"+{to or f'refs/heads/{self.branch}'}"
+        return accepted(self.working.push(self._login(), self.clone_url, files, to))
 
     def delete_reference(self, reference: str) -> Pushed:
-        return self.working.delete(self._login(), self.clone_url, reference)
+        return accepted(self.working.delete(self._login(), self.clone_url, reference))
 
 
 class ProjectStack(Stack):

@@ -62,12 +62,14 @@ class Working:
         self._git("init", "--quiet", f"--initial-branch={branch}")
 
     def push(self, login: Login, clone_url: str, files: dict[str, str] | None = None, to: str = "") -> Pushed:
-        """Commits `files`, or something, and pushes it as `login` to the reference `to`, or to the branch."""
+        """Commits `files`, or something, and pushes it as `login` to the reference `to` (forced, with a `+` before it),
+        or to the branch."""
         for name, content in (files or {"file": f"{time.time_ns()}\n"}).items():
             (self.directory / name).write_text(content)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "--message=A change")
-        return self._push(login, clone_url, f"HEAD:{to or f'refs/heads/{self.branch}'}")
+        force = "+" if to.startswith("+") else ""
+        return self._push(login, clone_url, f"{force}HEAD:{to.lstrip('+') or f'refs/heads/{self.branch}'}")
 
     def delete(self, login: Login, clone_url: str, reference: str) -> Pushed:
         """Deletes the reference there."""

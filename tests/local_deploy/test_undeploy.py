@@ -2,67 +2,87 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
+import json
 from pathlib import Path
-
-import pytest
 
 from local_aws import LocalAws
 from local_deploy import steps
-from local_deploy.conftest import Witness
-from local_deploy.steps import ROOT
+from local_deploy.conftest import Production
+from local_deploy.pipelines import Project, template
+from local_deploy.steps import Stack
 
 BUCKET = "s3-prd-codepipeline-artifact-123456789012-eu-central-1"
+SECOND = template("second", env_id="prd").replace("cfn-gitops-dev-", "cfn-gitops-prd-")
 
 
-class Scripts:
-    def __init__(self, aws: LocalAws, directory: Path) -> None:
-        self.said = ""
-        self._environment = aws.environment() | {
-            "__SAM_CLI_APP_DIR": str(directory), "PATH": f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"}
-
-    def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
-        ran = subprocess.run([sys.executable, ROOT / "scripts" / script, "--config-env", "prd", *arguments],
-                             env=self._environment | variables, cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
-        self.said += ran.stdout
-        return ran.returncode, ran.stdout
-
-
-@pytest.fixture
-def scripts(aws: LocalAws, witness: Witness, tmp_path: Path) -> Iterator[Scripts]:
-    started = Scripts(aws, tmp_path)
-    # Another order of what the graph leaves open than the first environment's.
-    aws.set(order_seed=7)
-    yield started
-    aws.set(order_seed=0)
-    witness.hears("what deploying and undeploying printed", started.said)
-
-
-def test_an_environment_comes_goes_and_comes_again_once_its_bucket_is_gone(aws: LocalAws, scripts: Scripts) -> None:
+def test_what_needs_the_environment_is_named_before_anything_is_deleted(aws: LocalAws, production: Production,
+                                                                       tmp_path: Path) -> None:
+    infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
+    assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
+    other = Stack(aws, "second-project")
+    assert other.create(SECOND) == "CREATE_COMPLETE", other.failures()
     before = steps.what_is_there(aws)
-    status, said = scripts.run("deploy.py", "--yes", "--", "RotationSerial=1")
-    assert status == 0, said
+
+    status, said = production.run("undeploy.py", KEEP_STACKS="yes")
+    assert status == 1 and "stack second-project: has a pipeline of this environment" in said, said
+    assert steps.what_is_there(aws) == before
+    assert other.delete() == "DELETE_COMPLETE", other.failures()
+
+    before = steps.what_is_there(aws)
+    status, said = production.run("undeploy.py")
+    assert status == 1 and "stack cfnstack-prd-infra: stays, a pipeline deployed it" in said, said
+    assert "role-prd-codedeploy-cfn" in said and "KEEP_STACKS=yes" in said
+    assert steps.what_is_there(aws) == before
+    assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
+
+
+def test_bucket_and_deployed_stacks_stay_when_told_so_and_a_kept_bucket_is_in_the_way_of_the_next_deployment(
+        aws: LocalAws, production: Production, tmp_path: Path, name: str) -> None:
+    infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
+    pushed = infra.push()
+    assert infra.deploy(pushed.commit) == "Succeeded", infra.said()
     s3 = aws.client("s3")
     for body in (b"1", b"2"):
         s3.put_object(Bucket=BUCKET, Key="artifact", Body=body)
     s3.delete_object(Bucket=BUCKET, Key="artifact")
 
-    status, said = scripts.run("undeploy.py")
-    assert (status, "stays" in said) == (0, True), said
-    after = steps.what_is_there(aws)
-    assert {kind: sorted(set(names) - set(before[kind])) for kind, names in after.items() if names != before[kind]} == {
-        "buckets": [BUCKET]}
+    status, said = production.run("undeploy.py", KEEP_STACKS="yes")
+    assert (status, f"bucket {BUCKET}: stays" in said) == (0, True), said
+    rule = infra.deployed.outputs()["Rule"]
+    assert left(aws) == {BUCKET, infra.deployed.name, rule}
+    assert infra.deployed_commit() == pushed.commit
 
-    status, said = scripts.run("deploy.py", "--yes")
+    status, said = production.run("deploy.py", "--yes")
     assert status == 1 and BUCKET in said and "make undeploy" in said
-    assert not steps.Stack(aws, "cfn-gitops-prd").exists()
+    assert not production.exists()
 
-    status, said = scripts.run("undeploy.py", DELETE_BUCKET="yes")
+    status, said = production.run("undeploy.py", DELETE_BUCKET="yes")
     assert status == 1 and "CONFIRM=yes" in said
-    assert BUCKET in steps.what_is_there(aws)["buckets"]
-    status, said = scripts.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM="yes")
-    assert status == 0 and "3 versions and delete markers" in said, said
-    assert steps.what_is_there(aws) == before
+    assert BUCKET in left(aws)
+    status, said = production.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM="yes")
+    assert status == 0 and "versions and delete markers" in said, said
+    assert left(aws) == {infra.deployed.name, rule}
+
+    # The role that it was made with is gone, so it takes another one.
+    infra.deployed.id = infra.deployed.describe()["StackId"]
+    aws.client("cloudformation").delete_stack(StackName=infra.deployed.id, RoleARN=a_role(aws, name))
+    assert infra.deployed.wait() == "DELETE_COMPLETE", infra.deployed.failures()
+    assert left(aws) == set()
+    aws.client("iam").delete_role_policy(RoleName=name, PolicyName="rules")
+    aws.client("iam").delete_role(RoleName=name)
+
+
+def left(aws: LocalAws) -> set[str]:
+    """What there is of prd."""
+    return {name for names in steps.what_is_there(aws).values() for name in names if "-prd-" in name}
+
+
+def a_role(aws: LocalAws, name: str) -> str:
+    """The ARN of a role with which CloudFormation may do anything to rules."""
+    iam, statement = aws.client("iam"), {"Effect": "Allow", "Action": "sts:AssumeRole",
+                                        "Principal": {"Service": "cloudformation.amazonaws.com"}}
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [statement]}))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="rules", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "events:*", "Resource": "*"}]}))
+    return arn

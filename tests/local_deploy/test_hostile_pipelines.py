@@ -1,0 +1,141 @@
+"""Whoever may write a template with the ServiceToken gets a pipeline, and no more than a pipeline."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from local_aws import LocalAws
+from local_deploy import steps
+from local_deploy.conftest import Production
+from local_deploy.pipelines import Pipeline, ProjectStack, template
+from local_deploy.steps import Environment, Stack
+
+pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
+
+
+def refused(aws: LocalAws, name: str, body: str) -> str:
+    """Deploys the template and returns the reason that it failed with; nothing may have changed."""
+    before, stack = steps.what_is_there(aws), Stack(aws, f"hostile-{name}")
+    assert stack.create(body) == "ROLLBACK_COMPLETE", stack.failures()
+    reason = stack.failures()[0]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert steps.what_is_there(aws) == before
+    return reason
+
+
+def role_arn(aws: LocalAws, name: str) -> str:
+    return f"arn:aws:iam::{aws.account_id}:role/{name}"
+
+
+def test_another_environments_pipeline_is_denied_and_the_reason_names_the_parameter(
+        aws: LocalAws, production: Production, name: str) -> None:
+    reason = refused(aws, name, template(name, env_id="prd"))
+    assert "AccessDenied" in reason and "parameter PipelineStackNames" in reason
+
+
+def test_another_environments_pipeline_of_the_same_name_is_not_touched(aws: LocalAws, production: Production,
+                                                                      name: str) -> None:
+    before = Pipeline(aws, "prd", "infra").child.describe()
+    reason = refused(aws, name, template("infra", env_id="prd"))
+    assert "AccessDenied" in reason
+    assert Pipeline(aws, "prd", "infra").child.describe() == before
+
+
+@pytest.mark.parametrize("which", [
+    "role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "administrator"])
+def test_no_build_gets_a_role_that_may_do_more(aws: LocalAws, name: str, which: str) -> None:
+    reason = refused(aws, name, template(name, Build={"ServiceRoleArn": role_arn(aws, which)}))
+    assert "iam:PassRole" in reason and role_arn(aws, which) in reason and "parameter PipelineRoleNames" in reason
+
+
+@pytest.mark.parametrize("where", ["EventRoleArn", "PipelineRoleArn"])
+def test_no_rule_and_no_pipeline_gets_a_role_that_may_do_more(aws: LocalAws, stack: ProjectStack, where: str) -> None:
+    """They have them from the first push on."""
+    assert stack.make() == "CREATE_COMPLETE", stack.failures()
+    assert stack.project.deploy(stack.project.push().commit) == "Succeeded"
+    for which in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn"):
+        assert stack.change(**{where: role_arn(aws, which)}) == "UPDATE_ROLLBACK_COMPLETE"
+        reason = stack.failures()[-1]
+        assert "iam:PassRole" in reason and role_arn(aws, which) in reason and "parameter PipelineRoleNames" in reason
+    assert stack.change(**{where: role_arn(aws, "administrator")}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "AccessDenied" in stack.failures()[-1]
+    assert stack.project.deploy(stack.project.push().commit) == "Succeeded", stack.project.said()
+
+
+def test_a_pipeline_cannot_deploy_with_a_role_that_it_may_not_pass(aws: LocalAws, stack: ProjectStack) -> None:
+    arn = role_arn(aws, "role-dev-cfn-gitops-provisioning")
+    assert stack.make(Deploy={"RoleArn": arn}, Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    execution = project.execution_of(project.push().commit)
+    assert project.ended(execution) == "Failed"
+    assert "iam:PassRole" in project.error(execution) and arn in project.error(execution)
+    assert not project.deployed.exists()
+
+
+def test_a_pipeline_cannot_deploy_into_a_stack_that_is_no_projects(aws: LocalAws, environment: Environment,
+                                                                  stack: ProjectStack) -> None:
+    before = environment.describe()
+    assert stack.make(Deploy={"StackName": environment.name}, Approval={"Required": False}) == "CREATE_COMPLETE"
+    project = stack.project
+    execution = project.execution_of(project.push().commit)
+    assert project.ended(execution) == "Failed"
+    assert "not authorized" in project.error(execution)
+    assert environment.describe() == before
+
+
+def test_what_a_pipeline_deploys_cannot_change_a_pipeline(aws: LocalAws, stack: ProjectStack) -> None:
+    """A rule of the machinery's names, say, whose target would be a pipeline."""
+    assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    execution = project.execution_of(project.push(template=json.dumps({
+        "Parameters": {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}},
+        "Resources": {"Rule": {"Type": "AWS::Events::Rule", "Properties": {
+            "Name": "event-rule-dev-codepipeline-exec-cfn-hostile", "State": "DISABLED",
+            "EventPattern": {"source": ["nobody"]}}}}})).commit)
+    assert project.ended(execution) == "Failed"
+    assert project.deployed.status() == "ROLLBACK_COMPLETE"
+    assert "event-rule-dev-codepipeline-exec-cfn-hostile" in project.deployed.failures()[0]
+
+
+def test_the_pipeline_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
+                                                                    name: str) -> None:
+    infra = Pipeline(aws, "dev", "infra")
+    before = infra.child.describe()
+    reason = refused(aws, name, template("infra"))
+    assert f"taking stack gitops-dev-infra: it belongs to Project of stack {environment.id}" in reason
+    assert infra.child.describe() == before
+
+
+def test_a_stack_that_somebody_made_is_refused(aws: LocalAws, name: str) -> None:
+    by_hand = Stack(aws, f"gitops-dev-{name}")
+    assert by_hand.create(json.dumps({"Resources": {"Other": {"Type": "AWS::Logs::LogGroup"}}})) == "CREATE_COMPLETE"
+    reason = refused(aws, name, template(name))
+    assert f"taking stack gitops-dev-{name}: it exists and was not made by Custom::GitOpsPipeline" in reason
+    assert by_hand.status() == "CREATE_COMPLETE"
+    assert by_hand.delete() == "DELETE_COMPLETE"
+
+
+def test_a_repository_and_an_approval_rule_that_somebody_made_are_refused(aws: LocalAws, name: str) -> None:
+    codecommit, pipeline = aws.client("codecommit"), Pipeline(aws, "dev", name)
+    codecommit.create_repository(repositoryName=pipeline.repository)
+    reason = refused(aws, name, template(name))
+    assert f"creating repository {pipeline.repository}: it exists" in reason and "delete-repository" in reason
+    codecommit.delete_repository(repositoryName=pipeline.repository)
+
+    codecommit.create_approval_rule_template(
+        approvalRuleTemplateName=pipeline.approval_rule, approvalRuleTemplateDescription="ours",
+        approvalRuleTemplateContent=json.dumps({"Version": "2018-11-08", "Statements": [
+            {"Type": "Approvers", "NumberOfApprovalsNeeded": 1}]}))
+    reason = refused(aws, f"{name}-2", template(name, ApprovalRule={"ApproversNeeded": 2}))
+    assert f"taking approval rule template {pipeline.approval_rule}" in reason
+    codecommit.delete_approval_rule_template(approvalRuleTemplateName=pipeline.approval_rule)
+
+
+def test_a_source_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, name: str) -> None:
+    codecommit, repository = aws.client("codecommit"), f"crown-jewels-{name}"
+    codecommit.create_repository(repositoryName=repository)
+    reason = refused(aws, name, template(name, Source={"RepositoryName": repository}))
+    assert "AccessDenied" in reason and "parameter RepositoryNames" in reason
+    codecommit.delete_repository(repositoryName=repository)
