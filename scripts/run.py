@@ -1,4 +1,5 @@
-"""Shows the whole life of a mirror credential on a local AWS, with the real sam and the real git: `make run`.
+"""Shows the whole loop on a local AWS, with the real sam and the real git, from a push to a deployed stack, and the
+whole life of the mirror's credential: `make run`.
 
 The steps are those of tests/local_deploy; here they are told, there they are asserted.
 """
@@ -8,7 +9,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,31 +18,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from local_aws import LocalAws  # noqa: E402
 from local_deploy import steps  # noqa: E402
-from local_deploy.steps import Environment, Login, Working  # noqa: E402
+from local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
+from local_deploy.steps import Environment, Login  # noqa: E402
+from run_loop import Loop  # noqa: E402
+from telling import NotShown, difference, has_said, require, say, table, tell  # noqa: E402
 
-WIDTH = 96
 USER = "user-dev-codecommit-mirroring"
 SECRET = f"codecommit-mirror/{USER}"
-
-
-class NotShown(Exception):
-    """Something is not as it should be."""
-
-
-def require(is_so: bool, otherwise: str) -> None:
-    if not is_so:
-        raise NotShown(otherwise)
-
-
-def tell(text: str, indent: int = 4) -> None:
-    print(textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
-                        break_long_words=False, break_on_hyphens=False), flush=True)
-
-
-def table(rows: list[tuple[str, str]]) -> None:
-    width = max(len(left) for left, _ in rows)
-    for left, right in rows:
-        print(f"    {left:<{width}}  {right}", flush=True)
 
 
 class Story:
@@ -52,36 +34,45 @@ class Story:
         self.aws = aws
         self.directory = directory
         self.environment = Environment(aws, directory)
-        self.working = Working(directory / "work")
+        self.production = Environment(aws, directory, env_id="prd")
+        self.loop = Loop(aws, "dev", "development", directory)
+        self.loop_in_production = Loop(aws, "prd", "master", directory)
         self.before = steps.what_is_there(aws)
         self.clone_url = ""
-        self.repository = ""
 
     def login(self) -> Login:
-        return steps.login(self.aws, SECRET)
+        return self.loop.login()
 
     def push(self) -> str:
-        held = self.login()
-        pushed = self.working.push(held, self.clone_url)
-        require(pushed.accepted, f"git push was refused: {pushed.output}")
-        head = steps.branch_commit(self.aws, self.repository)
-        require(head == pushed.commit, f"CodeCommit has {head}, not {pushed.commit}")
-        return f"git push as {held.name} accepted; CodeCommit's development is at {head[:12]}."
+        """To a branch that no pipeline is for."""
+        commit = self.loop.push("elsewhere")
+        return f"git push as {self.login().name} accepted; CodeCommit has {commit[:12]}."
 
     def deploy(self) -> None:
         deployed = self.environment.deploy()
         require(deployed.succeeded, deployed.output + "\n".join(self.environment.failures()))
         outputs = self.environment.outputs()
-        self.clone_url, self.repository = outputs["RepositoryCloneUrl"], outputs["RepositoryName"]
+        self.clone_url = outputs["RepositoryCloneUrl"]
         tell(f"Stack {self.environment.name} with {len(self.environment.resources())} resources. "
              "Custom::MirrorCredential answered:")
         table([(name, outputs[name]) for name in ("SecretName", "SecretArn", "UserName", "ServiceUserName",
                                                   "CredentialId", "CredentialCreateDate")])
         require(steps.credential_ids(self.aws, USER) == [outputs["CredentialId"]], "IAM lists another credential")
         tell("IAM lists that one credential. The password is in the secret, and in no output.")
+        project = self.loop.project
+        made = sorted(resource["LogicalResourceId"] for resource in project.child.resources())
+        tell(f"Custom::GitOpsPipeline made the stack {project.stack_name} ({', '.join(made)}). The pipeline itself "
+             "waits for the first push: it would run at once, and fail without its branch.")
 
-    def pushes(self) -> None:
-        tell(self.push())
+    def another_environment(self) -> None:
+        dev = self.loop.project
+        runs, deployed = len(dev.executions()), dev.deployed_commit()
+        made = self.production.deploy()
+        require(made.succeeded, made.output + "\n".join(self.production.failures()))
+        tell(f"Stack {self.production.name}, in the same account: {self.production.status()}.")
+        self.loop_in_production.first_push()
+        require((len(dev.executions()), dev.deployed_commit()) == (runs, deployed), "something happened in dev")
+        tell("In dev nothing ran, and nothing changed.")
 
     def changes_nothing(self) -> None:
         held, asked = self.login(), len(self.aws.exchanges())
@@ -121,7 +112,7 @@ class Story:
     def second_fails(self) -> None:
         before = steps.what_is_there(self.aws)
         second = Environment(self.aws, self.directory, env_id="tst")
-        failed = second.deploy(MirrorSecretNames="elsewhere/*")
+        failed = second.deploy(BranchName="testing", MirrorSecretNames="elsewhere/*")
         require(not failed.succeeded, "the deployment should have failed")
         status = second.status()
         require(status == "ROLLBACK_COMPLETE", f"the stack is {status}")
@@ -130,74 +121,85 @@ class Story:
         second.delete()
         after = steps.what_is_there(self.aws)
         require(after == before, f"left behind: {difference(before, after)}")
-        tell("Nothing of it is left: no user, no credential, no secret, no bucket.")
+        tell("Nothing of it is left: no user, no credential, no secret, no pipeline, no bucket.")
 
     def is_deleted(self) -> None:
         held = self.login()
         require(held.status(self.clone_url) == 200, "the login should work until the end")
-        self.undeploy()
+        self.undeploy("default", refuses=True)
+        self.loop.is_forgotten()
+        self.undeploy("default")
         require(not steps.user_exists(self.aws, USER), f"user {USER} is still there")
         require(not steps.secret_exists(self.aws, SECRET), f"secret {SECRET} is still there")
         status = held.status(self.clone_url)
         require(status == 401, f"the old login is answered {status}")
         tell(f"User, credential and secret are gone. The last login: HTTP {status}.")
+        self.loop_in_production.is_forgotten()
+        self.undeploy("prd", DELETE_BUCKET="yes", CONFIRM="yes")
 
     def leaves(self) -> None:
         after = steps.what_is_there(self.aws)
         left = difference(self.before, after)
         bucket = f"s3-dev-codepipeline-artifact-{self.aws.account_id}-{self.aws.region}"
-        sams = [name for name in left.get("buckets", []) if name.startswith("aws-sam-cli-managed-default")]
-        table([(kind, ", ".join(left.get(kind, [])) or "nothing") for kind in after])
-        tell("The artifact bucket is kept on purpose (`make undeploy DELETE_BUCKET=yes` removes it); the other one is "
-             "sam's own, shared by everything that sam deploys in an account and region.")
-        require(left == {"buckets": sorted([bucket, *sams])}, f"left behind: {left}")
-        s3 = self.aws.client("s3")
-        s3.put_object(Bucket=bucket, Key="artifact", Body=b"1")
-        s3.put_object(Bucket=bucket, Key="artifact", Body=b"2")
-        s3.delete_object(Bucket=bucket, Key="artifact")
-        tell("With two versions of an artifact and a delete marker put into the bucket:")
-        self.undeploy(DELETE_BUCKET="yes", CONFIRM="yes")
+        sams = {kind: [name for name in left.get(kind, []) if name.startswith("aws-sam-cli-managed-default")]
+                for kind in ("stacks", "buckets")}
+        marks = steps.deletion_marks(self.aws)
+        table([*((kind, ", ".join(left.get(kind, [])) or "nothing") for kind in after),
+               ("marks of deletions", ", ".join(marks))])
+        tell("dev's artifact bucket is kept on purpose; what begins with aws-sam-cli is sam's own, shared by all that "
+             "sam deploys. The marks, secrets without a value that AWS removes after a week, keep late requests from "
+             "making a deleted pipeline again.")
+        require(left == {"stacks": sams["stacks"], "buckets": sorted([bucket, *sams["buckets"]])},
+                f"left behind: {left}")
+        self.undeploy("default", DELETE_BUCKET="yes", CONFIRM="yes")
         require(bucket not in steps.what_is_there(self.aws)["buckets"], f"{bucket} is still there")
 
-    def undeploy(self, **variables: str) -> None:
-        said = subprocess.run([sys.executable, ROOT / "scripts/undeploy.py"], env=self.aws.environment() | variables,
+    def told_no_password(self) -> None:
+        passwords = self.loop.passwords | self.loop_in_production.passwords
+        require(len(passwords) > 2, "more passwords were issued")
+        require(not any(has_said(password) for password in passwords), "a password stands above")
+        tell(f"Of the {len(passwords)} passwords that pushed, none stands above.")
+
+    def undeploy(self, config_env: str, refuses: bool = False, **variables: str) -> None:
+        said = subprocess.run([sys.executable, ROOT / "scripts/undeploy.py", "--config-env", config_env],
+                              env=self.aws.environment() | variables,
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        tell(f"make undeploy {' '.join(f'{name}={value}' for name, value in variables.items())}".rstrip())
-        print(textwrap.indent(said.stdout.rstrip(), " " * 6), flush=True)
-        require(said.returncode == 0, "undeploying failed")
-
-
-def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
-    more = {kind: sorted(set(names) - set(before[kind])) for kind, names in after.items()}
-    return {kind: names for kind, names in more.items() if names}
+        given = {**({} if config_env == "default" else {"CONFIG_ENV": config_env}), **variables}
+        tell(f"make undeploy {' '.join(f'{name}={value}' for name, value in given.items())}".rstrip())
+        for line in said.stdout.splitlines():
+            tell(line, indent=6)
+        require((said.returncode != 0) == refuses, "undeploying should have " + ("refused" if refuses else "succeeded"))
 
 
 def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws() as aws:
         print(f"A local AWS is up after {time.monotonic() - began:.1f} s: account {aws.account_id}, {aws.region}, "
-              "IAM enforced, CodeCommit's git included.", flush=True)
+              "IAM enforced, CodeCommit's git and CodePipeline included.", flush=True)
         story = Story(aws, Path(directory))
         acts: list[tuple[str, Callable[[], None]]] = [
             ("sam deploy: the whole environment", story.deploy),
-            ("git push through the mirror's login", story.pushes),
+            ("git push: event, pipeline, build, approval, deployment", story.loop.first_push),
+            ("What starts nothing, and what is rejected", story.loop.starts_nothing_and_is_rejected),
+            ("prd beside dev", story.another_environment),
             ("The same deployment again", story.changes_nothing),
             ("Rotation", story.rotates),
             ("An update that fails", story.fails_and_rolls_back),
-            ("A second environment that cannot be made", story.second_fails),
-            ("The stack is deleted", story.is_deleted),
+            ("An environment that cannot be made", story.second_fails),
+            ("The stacks are deleted", story.is_deleted),
             ("What is left of everything", story.leaves),
+            ("What was printed", story.told_no_password),
         ]
         for number, (title, act) in enumerate(acts, 1):
-            print(f"\n{number}. {title}", flush=True)
+            say(f"\n{number}. {title}")
             start = time.monotonic()
             try:
                 act()
-            except NotShown as error:
-                print(f"   FAILED after {time.monotonic() - start:.1f} s: {error}", flush=True)
+            except (NotShown, NotInTime, PushRefused) as error:
+                say(f"   FAILED after {time.monotonic() - start:.1f} s: {error}")
                 print("\nThe function's log:\n" + steps.function_log(aws, story.environment.function_name))
                 return 1
-            print(f"   ok, {time.monotonic() - start:.1f} s", flush=True)
+            say(f"   ok, {time.monotonic() - start:.1f} s")
     print(f"\nAll {len(acts)} steps are as they should be, in {time.monotonic() - began:.0f} s. The local AWS is gone "
           "with all it held.")
     return 0

@@ -68,7 +68,7 @@ def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bo
         print(f"- stack {owner.split('/')[1]}: has a pipeline of this environment")
     sys.stdout.flush()
     if others:
-        print(f"Nothing is done: delete first, with `aws cloudformation delete-stack --stack-name …`, the stacks that "
+        print("Nothing is done: delete first, with `aws cloudformation delete-stack --stack-name …`, the stacks that "
               f"have pipelines here. They need the function of {settings.stack_name} for that.", file=sys.stderr)
     elif deployed and not keeps:
         print(f"Nothing is done: CloudFormation deletes what pipelines deployed with {role}, which would be gone. "
