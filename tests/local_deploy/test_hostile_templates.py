@@ -63,7 +63,7 @@ def test_a_secret_that_somebody_made_is_refused(aws: LocalAws, own_user: str, na
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
-@pytest.mark.parametrize("user", ["user-prd-codecommit-mirroring", "administrator", "user-dev2-x"])
+@pytest.mark.parametrize("user", ["user-prd-x", "administrator", "user-dev2-x"])
 def test_a_user_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, environment: Environment,
                                                                             name: str, user: str) -> None:
     iam = aws.client("iam")

@@ -22,6 +22,11 @@ def test_no_password_stands_in_logs_events_outputs_attributes_or_what_sam_prints
         assert what, where
         assert not any(password in what for password in witness.passwords), where
         assert not SHAPE.search(what), where
+    heard = "\n".join(witness.said)
+    for kind in ("function's log", "pipeline codepipeline-dev-cfn-", "pipeline codepipeline-prd-cfn-", "sam's output",
+                 "undeploying", "what the function answered", ":stack/gitops-dev-", ":stack/cfnstack-dev-"):
+        assert kind in heard, kind
+    assert any("Running command" in what for where, what in witness.said.items() if where.startswith("pipeline "))
     size = sum(map(len, witness.said.values()))
     print(f"{len(witness.passwords)} passwords looked for in {size} characters from {len(witness.said)} places")
 
