@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local_aws import LocalAws
 from local_deploy import steps
-from local_deploy.pipelines import Project
+from local_deploy.pipelines import Project, eventually
 from local_deploy.steps import Login
 from telling import Steps, require, tell
 
@@ -52,6 +52,8 @@ class Loop:
         self._build_and_approve(told, execution, commit)
         runs = [each["status"] for each in project.executions()]
         require(runs == ["Succeeded"], f"the runs are {runs}")
+        # From here on the rule starts the pipeline itself.
+        eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
 
     def next_push(self, told: Steps) -> tuple[str, str]:
         """Returns commit and execution."""

@@ -74,6 +74,7 @@ def test_the_first_push_of_the_branch_makes_the_pipeline_which_runs_once_and_doe
     project.decide(execution)
     assert project.ended(execution) == "Succeeded"
     # Now the rule knows the pipeline, and what the resource says is as it was.
+    eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
     targets = stack.aws.client("events").list_targets_by_rule(Rule=project.event_rule)["Targets"]
     assert [target["Arn"] for target in targets] == [before["PipelineArn"]]
     assert stack.change(Tags=[{"Key": "team", "Value": "platform"}]) == "UPDATE_COMPLETE", stack.failures()
@@ -145,7 +146,7 @@ def test_a_push_while_the_pipeline_is_being_made_is_run_as_well(aws: LocalAws, s
     """It comes to the function, as the rule has not changed yet; the pipeline's own first run has another commit."""
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     project = stack.project
-    aws.set(slow_stacks=project.stack_name, stack_resource_takes_seconds=2.5)
+    aws.set(slow_stacks=project.stack_name, stack_resource_takes_seconds=3)
     first = project.push()
     eventually(project.exists, f"{project.name} is made")
     executed = project.execution_of(first.commit)
