@@ -169,6 +169,13 @@ impl CallError {
         self.code.is_none() || self.status.is_some_and(|status| status >= 500)
     }
 
+    /// Whether the same call may succeed later: nobody was wrong.
+    pub fn may_pass(&self) -> bool {
+        let code = self.code.as_deref();
+        let is_expired = code.is_some_and(|code| code.contains("Expired"));
+        self.is_uncertain() || self.is_throttled() || is_expired
+    }
+
     /// The same with advice added.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {

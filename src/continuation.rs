@@ -3,6 +3,10 @@
 //! Nothing is carried along but the event as it came and a count. The next invocation observes
 //! what there is and goes on, as it would with an event that Lambda delivered twice.
 
+use std::time::{Duration, SystemTime};
+
+use aws_config::retry::RetryConfig;
+use aws_sdk_lambda::config::Builder;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde::{Deserialize, Serialize};
@@ -15,6 +19,9 @@ use crate::cfn::NotHandedOver;
 /// before that. <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 const MOST_HOPS: u32 = 14;
 
+/// Lambda throttles by the second. The caller limits how long it is tried.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
 /// The event of an invocation that goes on with another's.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,12 +33,26 @@ pub struct Continuation<'a> {
     pub event: &'a RawValue,
 }
 
-/// How often a request has been handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Position {
-    /// The original invocation is 0.
+    /// How often it has been handed over; the original invocation is 0.
     pub hop: u32,
+    /// When the original invocation received it, in seconds since 1970: the time of a request
+    /// whose address says nothing of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<u64>,
+}
+
+impl Position {
+    /// When the original invocation received the request that this one received at `now`.
+    pub fn received_at(&self, now: SystemTime) -> SystemTime {
+        match self.received {
+            Some(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+            None => now,
+        }
+    }
 }
 
 /// The event in `event` and how often it has been handed over, which is not at all when it is no
@@ -42,47 +63,65 @@ pub fn read(event: &str) -> (&str, Position) {
             continuation,
             event,
         }) => (event.get(), continuation),
-        Err(_) => (event, Position { hop: 0 }),
+        Err(_) => (event, Position::default()),
     }
 }
 
 /// Sends `event` to another invocation of the function `function_arn`.
 ///
+/// Once for certain, so not by the SDK's own repetitions: Lambda cannot tell one from a second
+/// request.
+///
 /// # Errors
-/// When Lambda did not take it, or the request has been handed over too often.
+/// When Lambda did not take it, or may not have, or the request has been handed over too often.
 pub async fn hand_over(
     aws: &Aws,
     function_arn: &str,
     event: &str,
     position: Position,
+    received_at: SystemTime,
 ) -> Result<(), NotHandedOver> {
     if position.hop >= MOST_HOPS {
         let times = position.hop;
-        return Err(NotHandedOver(format!(
-            "it was handed over {times} times already"
+        return Err(NotHandedOver::Refused(format!(
+            "it was handed over {times} times already; the function's Timeout is too short"
         )));
     }
-    let event = <&RawValue>::deserialize(&mut serde_json::Deserializer::from_str(event))
-        .map_err(|_| NotHandedOver("the event is no JSON".to_owned()))?;
+    let refused = |what: &str| NotHandedOver::Refused(what.to_owned());
+    let event =
+        serde_json::from_str(event).map_err(|_| refused("the event cannot be read as JSON"))?;
+    let received = received_at.duration_since(SystemTime::UNIX_EPOCH);
     let continuation = Continuation {
         continuation: Position {
             hop: position.hop + 1,
+            received: received.ok().map(|since| since.as_secs()),
         },
         event,
     };
     let payload = serde_json::to_vec(&continuation)
-        .map_err(|_| NotHandedOver("the event cannot be written".to_owned()))?;
-    let call = aws
-        .lambda
-        .invoke()
-        .function_name(function_arn)
-        .invocation_type(InvocationType::Event)
-        .payload(Blob::new(payload));
-    match call.send().await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let error = CallError::new("invoking this function", &error);
-            Err(NotHandedOver(error.cause))
+        .map_err(|_| refused("the event cannot be written as JSON"))?;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let call = aws
+            .lambda
+            .invoke()
+            .function_name(function_arn)
+            .invocation_type(InvocationType::Event)
+            .payload(Blob::new(payload.clone()))
+            .customize()
+            .config_override(Builder::new().retry_config(RetryConfig::disabled()));
+        let Err(error) = call.send().await else {
+            return Ok(());
+        };
+        let error = CallError::new("invoking this function", &error);
+        if error.is_throttled() {
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        } else if error.is_uncertain() {
+            return Err(NotHandedOver::Unanswered);
+        } else {
+            // Not Lambda's message, which may hold a piece of the event.
+            return Err(NotHandedOver::Refused(error.code.unwrap_or_default()));
         }
     }
 }
@@ -94,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_no_continuation_has_not_been_handed_over() {
         for event in ["{}", "7", r#"{"Continuation":{"Hop":1}}"#, "", "[[["] {
-            assert_eq!(read(event), (event, Position { hop: 0 }));
+            assert_eq!(read(event), (event, Position::default()));
         }
     }
 
@@ -102,6 +141,10 @@ mod tests {
     fn the_event_comes_out_as_it_went_in() {
         let inner = r#"{"a": 1.10, "ResponseURL": "x"}"#;
         let event = format!(r#"{{"Continuation":{{"Hop":3}},"Event":{inner}}}"#);
-        assert_eq!(read(&event), (inner, Position { hop: 3 }));
+        let position = Position {
+            hop: 3,
+            received: None,
+        };
+        assert_eq!(read(&event), (inner, position));
     }
 }

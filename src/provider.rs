@@ -39,6 +39,9 @@ pub enum Error {
     /// The answer was made and could not be brought to CloudFormation.
     #[error("answering CloudFormation: {0}")]
     Undelivered(#[from] Undelivered),
+    /// Nobody knows whether another invocation goes on with the request.
+    #[error("handing the request over to another invocation: no answer")]
+    PerhapsHandedOver,
     /// A branch has its first push, and its pipeline could not be made.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
@@ -92,7 +95,8 @@ impl Provider {
     /// try again.
     pub async fn answer(&self, event: &str, invocation: &Invocation) -> Result<Value, Error> {
         let (event, position) = continuation::read(event);
-        let Some(request) = Request::find(event, self.clock.now()) else {
+        let received_at = position.received_at(self.clock.now());
+        let Some(request) = Request::find(event, received_at) else {
             return match FirstPush::find(event) {
                 Some(push) => self.start(&push, invocation).await,
                 None => Err(Error::UnknownEvent),
@@ -101,6 +105,7 @@ impl Provider {
         let around = Around {
             event,
             position,
+            received_at,
             invocation,
         };
         tracing::info!(
@@ -131,8 +136,9 @@ impl Provider {
         match answered {
             Answered::HandedOver => {
                 let hop = position.hop + 1;
-                Ok(json!({"Continuation": Position { hop }}))
+                Ok(json!({"Continuation": {"Hop": hop}}))
             }
+            Answered::PerhapsHandedOver => Err(Error::PerhapsHandedOver),
             // Another delivery could succeed: let Lambda try it.
             Answered::Put {
                 delivery: Err(error @ Undelivered::OutOfTime),
@@ -153,10 +159,12 @@ impl Provider {
         let Around {
             event,
             position,
+            received_at,
             invocation,
-        } = around;
+        } = *around;
+        let function_arn = &invocation.function_arn;
         let hand_over =
-            || continuation::hand_over(&self.aws, &invocation.function_arn, event, *position);
+            || continuation::hand_over(&self.aws, function_arn, event, position, received_at);
         let ends = self.ends(invocation);
         cfn::answer(resource, request, ends, &self.clock, put, hand_over).await
     }
@@ -201,6 +209,8 @@ struct Around<'a> {
     /// As it came from CloudFormation.
     event: &'a str,
     position: Position,
+    /// By the original invocation.
+    received_at: SystemTime,
     invocation: &'a Invocation,
 }
 

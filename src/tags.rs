@@ -10,7 +10,8 @@ pub const OWN: &str = "cfn-gitops:";
 /// AWS takes 50 tags on a thing; the rest are our records'.
 const MOST: usize = 40;
 
-/// Decodes the property `Tags`: a list of `Key` and `Value`.
+/// Decodes the property `Tags`: a list of `Key` and `Value`. CodeBuild takes one character less of
+/// each than other services.
 pub fn decode(members: &mut Members<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let list = members.list("Tags", faults);
@@ -31,15 +32,15 @@ pub fn decode(members: &mut Members<'_>, faults: &mut Faults) -> BTreeMap<String
                 format!("{path}.Key"),
                 "must not start with aws: or cfn-gitops:",
             );
-        } else if !is_tag_text(&key, 1, 128) {
+        } else if !is_tag_text(&key, 1, 127) {
             faults.note(
                 format!("{path}.Key"),
-                "must be 1 to 128 letters, digits, spaces and `_.:/=+-@`",
+                "must be 1 to 127 letters, digits, spaces and `_.:/=+-@`",
             );
-        } else if !is_tag_text(&value, 0, 256) {
+        } else if !is_tag_text(&value, 0, 255) {
             faults.note(
                 format!("{path}.Value"),
-                "must be at most 256 letters, digits, spaces and `_.:/=+-@`",
+                "must be at most 255 letters, digits, spaces and `_.:/=+-@`",
             );
         } else if tags.insert(key, value).is_some() {
             faults.note(format!("{path}.Key"), "is given twice");

@@ -89,12 +89,21 @@ pub enum Answered {
     },
     /// Another invocation goes on with it, and will answer.
     HandedOver,
+    /// Perhaps another invocation goes on with it. It is not answered, so that it is not answered
+    /// twice: the event should be delivered again.
+    PerhapsHandedOver,
 }
 
-/// The request could not be handed over to another invocation.
+/// Why a request was not handed over to another invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("handing the request over to another invocation: {0}")]
-pub struct NotHandedOver(pub String);
+pub enum NotHandedOver {
+    /// It certainly was not.
+    #[error("handing the request over to another invocation: {0}")]
+    Refused(String),
+    /// Nobody knows.
+    #[error("handing the request over to another invocation: no answer")]
+    Unanswered,
+}
 
 /// Answers `request` before its time is over: the earliest of `invocation_ends`, its
 /// `ServiceTimeout` and the expiry of its address.
@@ -125,14 +134,15 @@ where
         Worked::CutOff(doing) => {
             // What is left after that is for the answer that it failed.
             let limit = clock.until(deadlines.answer_until) / 2;
-            let handed_over = match tokio::time::timeout(limit, hand_over()).await {
-                Ok(handed_over) => handed_over,
-                Err(_) => Err(NotHandedOver("no answer in time".to_owned())),
-            };
-            match handed_over {
+            let handed_over = tokio::time::timeout(limit, hand_over()).await;
+            match handed_over.unwrap_or(Err(NotHandedOver::Unanswered)) {
                 Ok(()) => {
                     tracing::info!(doing, "handed over to another invocation");
                     return Answered::HandedOver;
+                }
+                Err(NotHandedOver::Unanswered) => {
+                    tracing::warn!(doing, "perhaps handed over to another invocation");
+                    return Answered::PerhapsHandedOver;
                 }
                 Err(error) => Err(Failure(format!("{doing}: {error}"))),
             }
@@ -261,7 +271,7 @@ mod tests {
 
     /// Nobody else would go on with it.
     async fn alone() -> Result<(), NotHandedOver> {
-        Err(NotHandedOver("nobody is there".to_owned()))
+        Err(NotHandedOver::Refused("nobody is there".to_owned()))
     }
 
     async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
@@ -356,6 +366,28 @@ mod tests {
         let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
         assert!(matches!(answered, Answered::HandedOver));
         assert!(clock.now() < ends);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_perhaps_handed_over_is_left_to_its_next_delivery() {
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300));
+        let event =
+            r#"{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create"}"#;
+        for hangs in [false, true] {
+            let request = Request::find(event, clock.now()).expect("a request");
+            let put = |_, _| async { panic!("another invocation may answer") };
+            let ends = clock.now() + Duration::from_secs(300);
+            let hand_over = || async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                Err(NotHandedOver::Unanswered)
+            };
+            let behaviour = Arc::new(Behaviour::Hang);
+            let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+            assert!(matches!(answered, Answered::PerhapsHandedOver));
+            assert!(clock.now() < ends);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -242,7 +242,8 @@ impl<'a> Members<'a> {
     }
 }
 
-fn as_text(value: &Value) -> Option<String> {
+/// A value that is text, or was before CloudFormation or a person wrote it without quotes.
+pub fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(truth) => Some(truth.to_string()),

@@ -16,6 +16,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// CloudFormation's clock may be ahead of ours by so much.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+
 /// What CloudFormation asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestType {
@@ -125,7 +128,11 @@ impl Request {
         let text =
             |name: &str| -> Option<String> { serde_json::from_str(member(name)?.get()).ok() };
         let response_url = ResponseUrl(text("ResponseURL")?);
-        let signed_at = response_url.signed_at().unwrap_or(received_at);
+        // Nobody but a forger signs in the future, whose request would be later than all to come.
+        let signed_at = response_url
+            .signed_at()
+            .unwrap_or(received_at)
+            .min(received_at + CLOCKS_DIFFER);
         let properties = match member("ResourceProperties") {
             None => Ok(Value::Object(serde_json::Map::new())),
             Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
@@ -229,11 +236,13 @@ mod tests {
     #[test]
     fn the_time_of_signing_is_read_from_the_address() {
         let event = r#"{"ResponseURL":"https://b/k?X-Amz-Date=20261120T075500Z&X-Amz-Expires=7200&X-Amz-Signature=s"}"#;
-        let request = request(event).expect("a request");
-        assert_eq!(
-            request.signed_at,
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300)
-        );
+        let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
+        let request = Request::find(event, signed_at).expect("a request");
+        assert_eq!(request.signed_at, signed_at);
+        // One from the future is not: it would be later than every request to come.
+        let early = signed_at - Duration::from_secs(3600);
+        let forged = Request::find(event, early).expect("a request");
+        assert_eq!(forged.signed_at, early + CLOCKS_DIFFER);
         assert_eq!(
             request.response_url.valid_for(),
             Some(Duration::from_secs(7200))

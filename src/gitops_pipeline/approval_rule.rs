@@ -9,6 +9,12 @@ use super::properties::ApprovalRule;
 use crate::aws::{Aws, CallError};
 use crate::records::Owner;
 
+/// What a rule's text may hold.
+/// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateApprovalRuleTemplate.html>
+pub const MOST_CONTENT_CHARACTERS: usize = 3000;
+
+const MOST_REMOVALS: u32 = 4;
+
 /// A template that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Existing {
@@ -66,22 +72,44 @@ pub async fn look_up(aws: &Aws, names: &Names) -> Result<Option<Existing>, CallE
     }
 }
 
+/// The refusal of a template that is somebody else's.
+pub fn held(name: &str, existing: &Existing) -> CallError {
+    let described: String = existing.description.chars().take(300).collect();
+    CallError {
+        doing: format!("taking approval rule template {name}"),
+        code: None,
+        status: None,
+        cause: format!(
+            "it was not made by this resource (its description: \"{described}\"); free the name: `aws \
+             codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
+             repositories, and then `aws codecommit delete-approval-rule-template \
+             --approval-rule-template-name {name}`"
+        ),
+    }
+}
+
 /// Makes the template what `content` says, and associates it with this repository alone.
 pub async fn make_so(
     aws: &Aws,
     names: &Names,
-    existing: Option<&Existing>,
     owner: &Owner,
     content: &str,
     repository_name: &str,
 ) -> Result<(), CallError> {
     let name = names.approval_rule_template();
+    let description = description(owner);
+    let mut existing = look_up(aws, names).await?;
+    if existing.is_none() && !create(aws, &name, &description, content).await? {
+        // A repetition of a call whose answer was lost, another copy of this request, or somebody
+        // else was faster.
+        existing = look_up(aws, names).await?;
+    }
     match existing {
-        None => create(aws, &name, &description(owner), content).await?,
-        Some(existing) if existing.content != content => {
-            update(aws, &name, content).await?;
+        Some(existing) if existing.description != description => {
+            return Err(held(&name, &existing));
         }
-        Some(_) => {}
+        Some(existing) if existing.content != content => update(aws, &name, content).await?,
+        _ => {}
     }
     let associated = associated_repositories(aws, &name).await?;
     if !associated.iter().any(|other| other == repository_name) {
@@ -97,20 +125,37 @@ pub async fn make_so(
 /// for done.
 pub async fn remove(aws: &Aws, names: &Names) -> Result<(), CallError> {
     let name = names.approval_rule_template();
-    for repository in associated_repositories(aws, &name).await? {
-        disassociate(aws, &name, &repository).await?;
+    let mut attempts = 0;
+    loop {
+        for repository in associated_repositories(aws, &name).await? {
+            disassociate(aws, &name, &repository).await?;
+        }
+        let call = aws
+            .codecommit
+            .delete_approval_rule_template()
+            .approval_rule_template_name(&name);
+        let Err(error) = call.send().await else {
+            return Ok(());
+        };
+        // Another copy of a request that is being overtaken associates it at this moment.
+        let is_in_use = error
+            .as_service_error()
+            .is_some_and(|error| error.is_approval_rule_template_in_use_exception());
+        attempts += 1;
+        if !is_in_use || attempts == MOST_REMOVALS {
+            let doing = format!("deleting approval rule template {name}");
+            return Err(CallError::new(doing, &error));
+        }
     }
-    let call = aws
-        .codecommit
-        .delete_approval_rule_template()
-        .approval_rule_template_name(&name);
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| CallError::new(format!("deleting approval rule template {name}"), &error))
 }
 
-async fn create(aws: &Aws, name: &str, description: &str, content: &str) -> Result<(), CallError> {
+/// Creates the template; `false` when there is one of that name.
+async fn create(
+    aws: &Aws,
+    name: &str,
+    description: &str,
+    content: &str,
+) -> Result<bool, CallError> {
     let call = aws
         .codecommit
         .create_approval_rule_template()
@@ -118,14 +163,13 @@ async fn create(aws: &Aws, name: &str, description: &str, content: &str) -> Resu
         .approval_rule_template_description(description)
         .approval_rule_template_content(content);
     match call.send().await {
-        Ok(_) => Ok(()),
-        // A repetition of a call whose answer was lost, or another copy of this request.
+        Ok(_) => Ok(true),
         Err(error)
             if error.as_service_error().is_some_and(|error| {
                 error.is_approval_rule_template_name_already_exists_exception()
             }) =>
         {
-            Ok(())
+            Ok(false)
         }
         Err(error) => Err(CallError::new(
             format!("creating approval rule template {name}"),

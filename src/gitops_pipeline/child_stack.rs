@@ -1,24 +1,37 @@
 //! What there is of a child stack.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Stack, StackEvent};
+use aws_smithy_types::DateTime;
 
+use super::template;
 use super::token::{self, Purpose, RequestKey};
 use crate::aws::{Aws, CallError};
 use crate::records::{LOGICAL_ID, Owner, STACK_ID};
+
+/// Pages of events that are read to find the latest request. A hundred events are some ten
+/// operations that somebody else began.
+const MOST_PAGES: u32 = 3;
+
+/// A description and the events that do not fit it are read again this often: they come from two
+/// calls, and an operation can begin in between.
+const MOST_READINGS: u32 = 4;
+
+const BETWEEN_READINGS: Duration = Duration::from_millis(300);
 
 /// A child stack as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChildStack {
     /// Its ARN, which is never used again.
     pub id: String,
-    /// When it was created, in seconds since 1970; 0 when CloudFormation does not say.
-    pub created: u64,
     /// As CloudFormation writes it, for example `UPDATE_IN_PROGRESS`.
     pub status: String,
     /// What CloudFormation says about the status.
     pub status_reason: Option<String>,
+    /// When its latest operation began, in seconds since 1970.
+    pub changed: i64,
     /// Whose its tags say that it is.
     pub owner: Option<Owner>,
     /// The parameters' values.
@@ -27,8 +40,8 @@ pub struct ChildStack {
     pub outputs: BTreeMap<String, String>,
     /// The token of the latest operation, when that had one.
     pub latest_token: Option<String>,
-    /// The latest request of this resource's that has begun an operation.
-    pub latest_request: Option<RequestKey>,
+    /// The latest operation that a request of this resource's has begun.
+    pub latest_request: Option<(RequestKey, Purpose)>,
 }
 
 impl ChildStack {
@@ -36,68 +49,128 @@ impl ChildStack {
     pub fn latest_purpose(&self) -> Option<(RequestKey, Purpose)> {
         self.latest_token.as_deref().and_then(token::read)
     }
+
+    /// Whether an operation has ended so that another one can begin with what there is.
+    pub fn is_settled(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "CREATE_COMPLETE"
+                | "UPDATE_COMPLETE"
+                | "UPDATE_FAILED"
+                | "UPDATE_ROLLBACK_COMPLETE"
+                | "IMPORT_COMPLETE"
+                | "IMPORT_ROLLBACK_COMPLETE"
+        )
+    }
+
+    /// Whether an operation runs.
+    pub fn is_in_progress(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS")
+    }
+
+    /// Whether it knows that its branch has been pushed.
+    pub fn has_pipeline(&self) -> bool {
+        let value = self.parameters.get(template::BRANCH_EXISTS);
+        value.is_some_and(|value| value == "true")
+    }
 }
 
 /// Looks at the child stack of this name or id; `None` when there is none.
 ///
-/// While one operation runs, its token stays: `before`, what was seen last, saves reading the
-/// events again.
+/// While the operation runs that was seen `before`, its token stays; that saves reading the events
+/// again.
 pub async fn observe(
     aws: &Aws,
     name: &str,
     before: Option<&ChildStack>,
 ) -> Result<Option<ChildStack>, CallError> {
-    let Some(stack) = describe(aws, name).await? else {
-        return Ok(None);
-    };
-    let mut child = ChildStack {
+    let mut readings = 1;
+    loop {
+        let Some(stack) = describe(aws, name).await? else {
+            return Ok(None);
+        };
+        let mut child = described(stack, name);
+        let still_runs = |before: &&ChildStack| {
+            before.id == child.id
+                && before.status == child.status
+                && before.changed == child.changed
+                && child.is_in_progress()
+        };
+        if let Some(before) = before.filter(still_runs) {
+            child.latest_token.clone_from(&before.latest_token);
+            child.latest_request.clone_from(&before.latest_request);
+            return Ok(Some(child));
+        }
+        let told = read_operations(aws, &mut child).await?;
+        if told.is_none_or(|status| status == child.status) || readings == MOST_READINGS {
+            return Ok(Some(child));
+        }
+        readings += 1;
+        tokio::time::sleep(BETWEEN_READINGS).await;
+    }
+}
+
+/// Reads who began the latest operations, and which status the latest event of the stack itself
+/// tells.
+async fn read_operations(aws: &Aws, child: &mut ChildStack) -> Result<Option<String>, CallError> {
+    let mut told = None;
+    let mut next = None;
+    for page in 0..MOST_PAGES {
+        let (events, token) = events(aws, &child.id, next).await?;
+        // The newest comes first. An operation without a token has events without one.
+        if page == 0 {
+            let of_stack = events.iter().find(|event| is_of(event, child));
+            told = of_stack.map(|event| status(event).to_owned());
+            let newest = of_stack.or(events.first());
+            child.latest_token = newest
+                .and_then(StackEvent::client_request_token)
+                .map(ToOwned::to_owned);
+        }
+        child.latest_request = events
+            .iter()
+            .filter_map(StackEvent::client_request_token)
+            .find_map(token::read);
+        next = token;
+        if child.latest_request.is_some() || next.is_none() {
+            break;
+        }
+    }
+    Ok(told)
+}
+
+fn described(stack: Stack, name: &str) -> ChildStack {
+    let times = [
+        stack.creation_time,
+        stack.last_updated_time,
+        stack.deletion_time,
+    ];
+    let parameters = stack.parameters.unwrap_or_default();
+    let outputs = stack.outputs.unwrap_or_default();
+    ChildStack {
         id: stack.stack_id.unwrap_or_else(|| name.to_owned()),
-        created: stack
-            .creation_time
-            .and_then(|time| u64::try_from(time.secs()).ok())
-            .unwrap_or(0),
         status: stack
             .stack_status
             .map(|status| status.as_str().to_owned())
             .unwrap_or_default(),
         status_reason: stack.stack_status_reason,
+        changed: times
+            .iter()
+            .flatten()
+            .map(DateTime::secs)
+            .max()
+            .unwrap_or(0),
         owner: owner(stack.tags.as_deref().unwrap_or_default()),
-        parameters: BTreeMap::new(),
-        outputs: BTreeMap::new(),
+        parameters: parameters
+            .into_iter()
+            .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value?)))
+            .collect(),
+        outputs: outputs
+            .into_iter()
+            .filter_map(|output| Some((output.output_key?, output.output_value?)))
+            .collect(),
         latest_token: None,
         latest_request: None,
-    };
-    for parameter in stack.parameters.unwrap_or_default() {
-        if let (Some(key), Some(value)) = (parameter.parameter_key, parameter.parameter_value) {
-            child.parameters.insert(key, value);
-        }
     }
-    for output in stack.outputs.unwrap_or_default() {
-        if let (Some(key), Some(value)) = (output.output_key, output.output_value) {
-            child.outputs.insert(key, value);
-        }
-    }
-    let still_runs = |before: &&ChildStack| {
-        before.id == child.id
-            && before.status == child.status
-            && child.status.ends_with("_IN_PROGRESS")
-    };
-    if let Some(before) = before.filter(still_runs) {
-        child.latest_token.clone_from(&before.latest_token);
-        child.latest_request.clone_from(&before.latest_request);
-        return Ok(Some(child));
-    }
-    let (events, _) = events(aws, &child.id, None).await?;
-    let mut tokens = events
-        .iter()
-        .filter_map(|event| event.client_request_token());
-    // The newest comes first. An operation without a token has events without one.
-    child.latest_token = events
-        .first()
-        .and_then(StackEvent::client_request_token)
-        .map(ToOwned::to_owned);
-    child.latest_request = tokens.find_map(|token| Some(token::read(token)?.0));
-    Ok(Some(child))
 }
 
 /// The stack of this name or id as CloudFormation describes it. One that was deleted is described
@@ -132,14 +205,16 @@ pub async fn first_failure(
         let (page, token) = events(aws, &child.id, next).await?;
         // The newest comes first.
         for event in page {
-            let is_of_stack = event.physical_resource_id() == Some(child.id.as_str());
-            let status = event.resource_status().map_or("", |status| status.as_str());
+            let is_of_stack = is_of(&event, child);
+            let status = status(&event);
             let reason = event.resource_status_reason().unwrap_or_default();
+            // What was being made at the same time.
+            let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
             let belongs = belongs(event.client_request_token());
             if is_of_stack && is_start(status) && belongs {
                 break 'pages;
             }
-            let failed = status.ends_with("_FAILED") && !reason.contains("cancelled");
+            let failed = status.ends_with("_FAILED") && !is_cancelled;
             if belongs && failed && !is_of_stack {
                 first = Some(told(&event));
             }
@@ -163,8 +238,17 @@ fn is_start(status: &str) -> bool {
     )
 }
 
+/// Whether the event is of the stack itself and not of a resource in it.
+fn is_of(event: &StackEvent, child: &ChildStack) -> bool {
+    event.physical_resource_id() == Some(child.id.as_str())
+}
+
+fn status(event: &StackEvent) -> &str {
+    event.resource_status().map_or("", |status| status.as_str())
+}
+
 fn told(event: &StackEvent) -> String {
-    let status = event.resource_status().map_or("", |status| status.as_str());
+    let status = status(event);
     let name = event.logical_resource_id().unwrap_or("?");
     let kind = event.resource_type().unwrap_or("?");
     let id = event.physical_resource_id().unwrap_or_default();

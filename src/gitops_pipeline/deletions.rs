@@ -2,8 +2,9 @@
 //!
 //! A Create can be delivered after its own Delete: CloudFormation cancels, Lambda queues and
 //! repeats. It must then make nothing, and of the child stack nothing is left that could tell.
-//! So Delete leaves a secret without a value and schedules its deletion at once. Secrets Manager's
-//! reads are consistent, nobody pays for such a secret, and after seven days it is gone.
+//! So Delete leaves a secret without a value and schedules its deletion at once: of one name there is
+//! one, nobody pays for it, and after seven days it is gone. Secrets Manager may show it a moment
+//! late; the look that decides comes after the stack is complete, which takes longer.
 
 use std::cmp::Ordering;
 
@@ -65,50 +66,70 @@ impl Mark {
 
 /// Leaves `mark`, unless a later Delete has left its own.
 pub async fn leave(aws: &Aws, names: &Names, owner: &Owner, mark: &Mark) -> Result<(), CallError> {
-    let name = secret_name(names, owner);
-    let doing = || doing(names);
-    match look_up(aws, names, owner).await? {
-        Some((there, is_scheduled)) if there.signed >= mark.signed => {
-            if is_scheduled {
-                return Ok(());
-            }
-        }
-        Some((_, is_scheduled)) => {
-            if is_scheduled {
-                let call = aws.secrets.restore_secret().secret_id(&name);
-                call.send()
-                    .await
-                    .map_err(|error| CallError::new(doing(), &error))?;
-            }
-            let call = aws.secrets.tag_resource().secret_id(&name).tags(tag(mark));
-            call.send()
-                .await
-                .map_err(|error| CallError::new(doing(), &error))?;
-        }
-        None => {
-            let call = aws
-                .secrets
-                .create_secret()
-                .name(&name)
-                .description(
-                    "A deletion that late requests of Custom::GitOpsPipeline must not undo",
-                )
-                .tags(tag(mark));
-            if let Err(error) = call.send().await {
-                let exists = error.as_service_error().is_some_and(|error| {
-                    error.is_resource_exists_exception() || error.is_invalid_request_exception()
-                });
-                // A repetition of a call whose answer was lost, or another copy of this request.
-                if !exists {
-                    return Err(CallError::new(doing(), &error));
-                }
-            }
-        }
+    let name = &secret_name(names, owner);
+    let mut found = look_up(aws, names, owner).await?;
+    if found.is_none() && !create(aws, names, name, mark).await? {
+        // Another copy of this request, or another Delete, was faster.
+        found = look_up(aws, names, owner).await?;
     }
+    match found {
+        Some((there, true)) if there.signed >= mark.signed => return Ok(()),
+        Some((there, is_scheduled)) if there.signed < mark.signed => {
+            change(aws, names, name, mark, is_scheduled).await?;
+        }
+        _ => {}
+    }
+    schedule(aws, names, name).await
+}
+
+/// Creates the mark; `false` when there is one.
+async fn create(aws: &Aws, names: &Names, name: &str, mark: &Mark) -> Result<bool, CallError> {
+    let call = aws
+        .secrets
+        .create_secret()
+        .name(name)
+        .description("A deletion that late requests of Custom::GitOpsPipeline must not undo")
+        .tags(tag(mark));
+    match call.send().await {
+        Ok(_) => Ok(true),
+        Err(error)
+            if error.as_service_error().is_some_and(|error| {
+                error.is_resource_exists_exception() || error.is_invalid_request_exception()
+            }) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(CallError::new(doing(names), &error)),
+    }
+}
+
+/// Writes a later Delete's time over an earlier one's. What is scheduled for deletion cannot be
+/// tagged, so it is restored for a moment.
+async fn change(
+    aws: &Aws,
+    names: &Names,
+    name: &str,
+    mark: &Mark,
+    is_scheduled: bool,
+) -> Result<(), CallError> {
+    if is_scheduled {
+        let call = aws.secrets.restore_secret().secret_id(name);
+        call.send()
+            .await
+            .map_err(|error| CallError::new(doing(names), &error))?;
+    }
+    let call = aws.secrets.tag_resource().secret_id(name).tags(tag(mark));
+    call.send()
+        .await
+        .map(drop)
+        .map_err(|error| CallError::new(doing(names), &error))
+}
+
+async fn schedule(aws: &Aws, names: &Names, name: &str) -> Result<(), CallError> {
     let call = aws
         .secrets
         .delete_secret()
-        .secret_id(&name)
+        .secret_id(name)
         .recovery_window_in_days(DAYS);
     match call.send().await {
         Ok(_) => Ok(()),
@@ -120,7 +141,7 @@ pub async fn leave(aws: &Aws, names: &Names, owner: &Owner, mark: &Mark) -> Resu
         {
             Ok(())
         }
-        Err(error) => Err(CallError::new(doing(), &error)),
+        Err(error) => Err(CallError::new(doing(names), &error)),
     }
 }
 
@@ -133,7 +154,7 @@ pub async fn have_overtaken(
 ) -> Result<bool, CallError> {
     match look_up(aws, names, owner).await {
         Ok(found) => Ok(found.is_some_and(|(mark, _)| mark.overtakes(request))),
-        Err(error) if error.is_uncertain() => Err(error),
+        Err(error) if error.may_pass() => Err(error),
         // Who may not look may not have left one either.
         Err(error) => {
             tracing::error!(%error, "taken for no mark");

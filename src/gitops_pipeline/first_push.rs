@@ -4,10 +4,11 @@ use serde::Deserialize;
 
 use super::child_stack::{self, ChildStack};
 use super::names::{Names, Place};
+use super::newest::{Newest, Unlisted};
 use super::operations::{self, Begin};
 use super::patience::Patience;
 use super::{GitOpsPipeline, template, token};
-use crate::aws::{Aws, CallError};
+use crate::aws::CallError;
 use crate::codecommit;
 
 /// A push of a branch that a child stack waits for.
@@ -17,7 +18,6 @@ pub struct FirstPush {
     told: Option<String>,
     repository_name: String,
     branch: String,
-    commit: String,
 }
 
 /// The event, as the rule of a child stack without a pipeline sends it, or as EventBridge does.
@@ -37,7 +37,6 @@ struct Detail {
     repository_name: String,
     reference_type: String,
     reference_name: String,
-    commit_id: String,
 }
 
 /// What became of the event.
@@ -84,7 +83,6 @@ impl FirstPush {
             told: stack_name,
             repository_name: detail.repository_name,
             branch: detail.reference_name,
-            commit: detail.commit_id,
         })
     }
 
@@ -96,6 +94,16 @@ impl FirstPush {
     /// The child stack that waits for it.
     pub fn stack_name(&self) -> Option<String> {
         self.names().map(|names| names.stack())
+    }
+
+    /// Whether it is the push that `child` deploys.
+    fn is_about(&self, child: &ChildStack) -> bool {
+        let is = |output: &str, value: &str| {
+            let output = child.outputs.get(output);
+            output.is_none_or(|output| output == value)
+        };
+        is(template::REPOSITORY_OUTPUT, &self.repository_name)
+            && is(template::BRANCH_OUTPUT, &self.branch)
     }
 
     fn names(&self) -> Option<Names> {
@@ -120,7 +128,7 @@ impl GitOpsPipeline {
             stack_name: names.stack(),
             cause,
         };
-        match self.announce(&names).await {
+        match self.announce(push, &names).await {
             Ok(Announced::ToStack) => {}
             Ok(Announced::ToNobody(because)) => return Ok(Started::Nothing { because }),
             Err(error) => return Err(not_started(error)),
@@ -131,7 +139,7 @@ impl GitOpsPipeline {
     }
 
     /// Tells the stack that its branch is there, and waits until it has a pipeline.
-    async fn announce(&self, names: &Names) -> Result<Announced, String> {
+    async fn announce(&self, push: &FirstPush, names: &Names) -> Result<Announced, String> {
         let aws = &self.aws;
         let stack_name = &names.stack();
         let said = |error: CallError| error.to_string();
@@ -151,112 +159,60 @@ impl GitOpsPipeline {
                 let because = format!("there is no stack {stack_name} of this function's");
                 return Ok(Announced::ToNobody(because));
             };
-            let parameter = child.parameters.get(template::BRANCH_EXISTS);
-            let knows = parameter.is_some_and(|value| value == "true");
-            match child.status.as_str() {
-                status if status.starts_with("DELETE") => {
-                    let because = format!("stack {stack_name} is being deleted");
-                    return Ok(Announced::ToNobody(because));
-                }
-                status if status.ends_with("_IN_PROGRESS") => {}
-                "UPDATE_ROLLBACK_COMPLETE" if child.latest_token.as_ref() == Some(&token) => {
+            let status = child.status.as_str();
+            if status.starts_with("DELETE") {
+                let because = format!("stack {stack_name} is being deleted");
+                return Ok(Announced::ToNobody(because));
+            }
+            if child.is_settled() {
+                if child.latest_token.as_ref() == Some(&token) && !child.has_pipeline() {
                     let is_this = |of: Option<&str>| of == Some(token.as_str());
                     let reason = child_stack::first_failure(aws, &child, is_this).await;
                     return Err(reason.unwrap_or_else(said));
                 }
-                "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" if knows => {
+                if !push.is_about(&child) {
+                    let because = format!("stack {stack_name} deploys something else");
+                    return Ok(Announced::ToNobody(because));
+                }
+                if child.has_pipeline() {
                     return Ok(Announced::ToStack);
                 }
-                "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" => {
-                    let Some(place) = Place::of_arn(&child.id) else {
-                        return Err("its id is not an ARN".to_owned());
-                    };
-                    let role_arn = place.role(&names.provisioning_role());
-                    tracing::info!(stack = stack_name, "the branch is there");
-                    let token = token.clone();
-                    match operations::announce_branch(aws, &child, &role_arn, token).await {
-                        Ok(Begin::Begun | Begin::NothingToDo) => {}
-                        Ok(Begin::Refused(error)) => {
-                            patience.bear_refusal(Some(&child), error).map_err(said)?;
-                        }
-                        Err(error) => patience.bear(error).await.map_err(said)?,
-                    }
+                let tip = codecommit::branch_tip(aws, &push.repository_name, &push.branch).await;
+                if tip.map_err(said)?.is_none() {
+                    let because = format!("branch {} is not there any more", push.branch);
+                    return Ok(Announced::ToNobody(because));
                 }
-                status => return Err(format!("it is {status}")),
+                let Some(place) = Place::of_arn(&child.id) else {
+                    return Err("its id is not an ARN".to_owned());
+                };
+                let role_arn = place.role(&names.provisioning_role());
+                tracing::info!(stack = stack_name, "the branch is there");
+                match operations::announce_branch(aws, &child, &role_arn, token.clone()).await {
+                    Ok(Begin::Begun | Begin::Created(_) | Begin::NothingToDo) => {}
+                    Ok(Begin::Refused(error)) => {
+                        patience.bear_refusal(Some(&child), error).map_err(said)?;
+                    }
+                    Err(error) => patience.bear(error).await.map_err(said)?,
+                }
+            } else if !child.is_in_progress() {
+                return Err(format!("it is {status}"));
             }
             seen = Some(child);
             patience.pause().await;
         }
     }
 
-    /// Sees to it that the pipeline has the commit. Its own first execution takes the branch's
-    /// newest one, which may have been pushed since; then that push's event does the rest.
+    /// Sees to it that the pipeline has what was pushed, or what was pushed since.
     async fn run(&self, push: &FirstPush, names: &Names) -> Result<Started, CallError> {
-        let aws = &self.aws;
-        let name = names.pipeline();
-        let FirstPush {
-            repository_name,
-            branch,
-            commit,
-            ..
-        } = push;
-        let started = |by_hand| {
-            Ok(Started::Pipeline {
-                name: name.clone(),
-                by_hand,
-            })
-        };
+        let (repository_name, branch) = (&push.repository_name, &push.branch);
         // A repository that somebody gave is not ours to turn to another branch.
         if *repository_name == names.repository() {
-            codecommit::set_default_branch(aws, repository_name, branch).await?;
+            codecommit::set_default_branch(&self.aws, repository_name, branch).await?;
         }
-        let mut patience = Patience::default();
-        loop {
-            let tip = codecommit::branch_tip(aws, repository_name, branch).await?;
-            if tip.as_ref() != Some(commit) {
-                return started(false);
-            }
-            match self.has_executed(&name, commit).await? {
-                Executed::Yes => return started(false),
-                Executed::NotKnown if patience.goes_on() => patience.pause().await,
-                Executed::NotKnown | Executed::No => break,
-            }
-        }
-        tracing::info!(pipeline = name, commit, "starting by hand");
-        start_execution(aws, &name, commit).await?;
-        started(true)
-    }
-
-    async fn has_executed(&self, name: &str, commit: &str) -> Result<Executed, CallError> {
-        let call = self
-            .aws
-            .codepipeline
-            .list_pipeline_executions()
-            .pipeline_name(name);
-        let output = call.send().await.map_err(|error| {
-            CallError::new(format!("listing the executions of pipeline {name}"), &error)
-        })?;
-        let executions = output.pipeline_execution_summaries.unwrap_or_default();
-        let mut is_known = true;
-        for execution in executions {
-            let revisions = execution.source_revisions();
-            if revisions
-                .iter()
-                .any(|revision| revision.revision_id() == Some(commit))
-            {
-                return Ok(Executed::Yes);
-            }
-            let runs = execution
-                .status()
-                .is_some_and(|status| status.as_str() == "InProgress");
-            if revisions.is_empty() && runs {
-                is_known = false;
-            }
-        }
-        Ok(if is_known {
-            Executed::No
-        } else {
-            Executed::NotKnown
+        let newest = Newest::of(names, repository_name, branch);
+        Ok(Started::Pipeline {
+            name: names.pipeline(),
+            by_hand: newest.see_to(&self.aws, Unlisted::IsStarted).await?,
         })
     }
 }
@@ -265,40 +221,6 @@ impl GitOpsPipeline {
 enum Announced {
     ToStack,
     ToNobody(String),
-}
-
-/// Whether an execution has a commit.
-enum Executed {
-    Yes,
-    No,
-    /// One runs that has not taken its source yet.
-    NotKnown,
-}
-
-async fn start_execution(aws: &Aws, name: &str, commit: &str) -> Result<(), CallError> {
-    let doing = || format!("starting pipeline {name} with commit {commit}");
-    let revision = aws_sdk_codepipeline::types::SourceRevisionOverride::builder()
-        .action_name("Source")
-        .revision_type(aws_sdk_codepipeline::types::SourceRevisionType::CommitId)
-        .revision_value(commit)
-        .build()
-        .map_err(|error| CallError {
-            doing: doing(),
-            code: None,
-            status: None,
-            cause: error.to_string(),
-        })?;
-    let call = aws
-        .codepipeline
-        .start_pipeline_execution()
-        .name(name)
-        // The same for every delivery of the event: one execution.
-        .client_request_token(crate::records::key(commit))
-        .source_revisions(revision);
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| CallError::new(doing(), &error))
 }
 
 #[cfg(test)]

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::approval_rule;
 use super::child_stack::{self, ChildStack};
+use super::newest::{Newest, Unlisted};
 use super::operations::{self, Begin, Content, MOST_TEMPLATE_BYTES};
 use super::patience::Patience;
-use super::plan::{self, Step};
+use super::plan::{self, Refusal, Step};
 use super::properties::Desired;
-use super::refusals;
 use super::remove::Removing;
 use super::request::About;
-use super::template;
-use super::token::Purpose;
-use super::{GitOpsPipeline, deletions};
+use super::token::{self, Purpose};
+use super::{GitOpsPipeline, deletions, refusals, template};
 use crate::aws::CallError;
 use crate::cfn::Failure;
 use crate::codecommit::{self, Repository};
@@ -51,28 +52,51 @@ struct Rendered {
 
 /// Why making it so ended early.
 enum Ended {
-    /// Nothing was touched.
+    /// What is asked for cannot be, or is not this request's to do.
     Refused(String),
-    /// Something may have been made.
-    Failed(String),
+    /// The operation on the stack failed.
+    StackFailed(String),
+    /// A call failed. What was made until then stays: another delivery may have told of it.
+    CallFailed(String),
+    /// A Delete came after this request. Whatever it made goes.
+    Deleted,
 }
 
 impl From<CallError> for Ended {
     fn from(error: CallError) -> Self {
-        Ended::Failed(refusals::explained(error).to_string())
+        Ended::CallFailed(refusals::explained(error).to_string())
     }
 }
 
+/// A child stack that is as desired.
+struct Brought {
+    child: ChildStack,
+    /// Whether it had a pipeline when this request found it.
+    had_pipeline: bool,
+}
+
 impl Making<'_> {
-    /// Makes it so, or says why not. What a request that creates has made is then removed.
+    /// Makes it so, or says why not.
     pub async fn make_so(&self) -> Result<Made, Failure> {
-        let reason = match Box::pin(self.bring()).await {
+        let (reason, purpose) = match Box::pin(self.bring()).await {
             Ok(made) => return Ok(made),
-            Err(Ended::Failed(reason)) if self.creates => reason,
-            Err(Ended::Refused(reason) | Ended::Failed(reason)) => return Err(Failure(reason)),
+            Err(Ended::StackFailed(reason)) if self.creates => (reason, Purpose::Undo),
+            Err(Ended::Deleted) => {
+                let reason = refusals::deleted_since(&self.desired.names.stack());
+                (reason, Purpose::Delete)
+            }
+            Err(
+                Ended::Refused(reason) | Ended::StackFailed(reason) | Ended::CallFailed(reason),
+            ) => return Err(Failure(reason)),
         };
         self.doing(format!("{reason}; removing what was made"));
-        match self.undo().await {
+        let removing = Removing {
+            pipeline: self.pipeline,
+            about: self.about,
+            names: &self.desired.names,
+            purpose,
+        };
+        match removing.remove().await {
             Ok(()) => Err(Failure(reason)),
             Err(Failure(also)) => Err(Failure(format!("{reason}; then, {also}"))),
         }
@@ -82,62 +106,61 @@ impl Making<'_> {
         let (aws, desired) = (&self.pipeline.aws, self.desired);
         let name = desired.repository();
         // Everything that would be refused is refused before anything is touched.
+        self.fits()?;
         if desired.repository_name.is_some() && codecommit::look_up(aws, &name).await?.is_none() {
             return Err(Ended::Refused(format!(
                 "Source.RepositoryName: repository {name} does not exist"
             )));
         }
         let rule = approval_rule::look_up(aws, &desired.names).await?;
-        let rule_is_ours = rule
-            .as_ref()
-            .is_some_and(|rule| rule.description == approval_rule::description(self.owner()));
-        if let Some(rule) = rule.as_ref().filter(|_| !rule_is_ours)
-            && desired.approval_rule.is_some()
-        {
+        let ours = approval_rule::description(self.owner());
+        let rule_is_ours = rule.as_ref().is_some_and(|rule| rule.description == ours);
+        if let Some(rule) = rule.filter(|_| !rule_is_ours && desired.approval_rule.is_some()) {
             let name = desired.names.approval_rule_template();
-            return Err(Ended::Refused(refusals::rule_is_held(
-                &name,
-                &rule.description,
-            )));
+            return Err(approval_rule::held(&name, &rule).into());
         }
 
-        let mut child = self.bring_stack().await?;
-        let mut tip = None;
-        if !is_announced(&child) {
+        let mut brought = self.bring_stack().await?;
+        if !brought.child.has_pipeline() {
             // A push between the first look and the rule's creation was told to nobody.
-            tip = codecommit::branch_tip(aws, &name, desired.branch()).await?;
+            let tip = codecommit::branch_tip(aws, &name, desired.branch()).await?;
             if tip.is_some() {
-                child = self.bring_stack().await?;
+                brought = self.bring_stack().await?;
             }
         }
+        let Brought {
+            child,
+            had_pipeline,
+        } = brought;
         let repository = codecommit::look_up(aws, &name).await?.ok_or_else(|| {
-            Ended::Failed(format!("looking up repository {name}: it does not exist"))
+            Ended::CallFailed(format!("looking up repository {name}: it does not exist"))
         })?;
-        let is_pushed = tip.is_some() || is_announced(&child);
         // A repository that somebody gave is not ours to turn to another branch.
-        if is_pushed
+        if child.has_pipeline()
             && desired.repository_name.is_none()
             && repository.default_branch.as_deref() != Some(desired.branch())
         {
             codecommit::set_default_branch(aws, &name, desired.branch()).await?;
         }
         if let Some(wanted) = &desired.approval_rule {
+            self.is_latest(&child).await?;
             let content = approval_rule::content(wanted, desired.branch());
-            let names = &desired.names;
-            approval_rule::make_so(aws, names, rule.as_ref(), self.owner(), &content, &name)
-                .await?;
+            approval_rule::make_so(aws, &desired.names, self.owner(), &content, &name).await?;
         } else if rule_is_ours {
+            self.is_latest(&child).await?;
             approval_rule::remove(aws, &desired.names).await?;
         }
         // Delete leaves its mark and then looks for these things; they were made before this look
         // for the mark. So one of the two has seen the other.
-        if self.is_overtaken().await? {
-            self.undo()
-                .await
-                .map_err(|Failure(reason)| Ended::Failed(reason))?;
-            return Err(Ended::Refused(refusals::deleted_since(
-                &desired.names.stack(),
-            )));
+        if self.is_deleted().await? {
+            return Err(Ended::Deleted);
+        }
+        if child.has_pipeline() && (self.creates || !had_pipeline) {
+            // A push between the pipeline's first execution and the rule was told to nobody.
+            let newest = Newest::of(&desired.names, &name, desired.branch());
+            if let Err(error) = newest.see_to(aws, Unlisted::IsLeft).await {
+                tracing::warn!(%error, "the pipeline may not have the newest commit");
+            }
         }
         Ok(Made {
             stack_id: child.id,
@@ -146,13 +169,14 @@ impl Making<'_> {
     }
 
     /// Brings the child stack to what is desired now.
-    async fn bring_stack(&self) -> Result<ChildStack, Ended> {
-        let aws = &self.pipeline.aws;
-        let me = &self.about.me;
+    async fn bring_stack(&self) -> Result<Brought, Ended> {
+        let (aws, me) = (&self.pipeline.aws, &self.about.me);
         let name = self.desired.names.stack();
         let mut patience = Patience::default();
         let mut seen: Option<ChildStack> = None;
+        let mut had_pipeline = None;
         let mut begun_here = false;
+        let mut created_id = None;
         loop {
             let child = match child_stack::observe(aws, &name, seen.as_ref()).await {
                 Ok(child) => child,
@@ -161,29 +185,40 @@ impl Making<'_> {
                     continue;
                 }
             };
+            if let Some(id) = created_id.as_deref().filter(|_| child.is_none()) {
+                self.was_not_deleted(id).await?;
+            }
             patience.see(child.as_ref());
+            let settled = child.as_ref().filter(|child| child.is_settled());
             let rendered = match &child {
-                Some(child) if !is_settled(child) => None,
-                child => Some(self.render(child.as_ref()).await?),
+                Some(_) if settled.is_none() => None,
+                _ => Some(self.render(settled).await?),
             };
-            let key = rendered
-                .as_ref()
-                .map_or("", |rendered| rendered.key.as_str());
+            if let Some(child) = settled {
+                had_pipeline.get_or_insert(child.has_pipeline());
+            }
+            let brought = |child: &ChildStack| Brought {
+                child: child.clone(),
+                had_pipeline: had_pipeline.unwrap_or(false),
+            };
+            let key = rendered.as_ref().map_or("", |rendered| &rendered.key);
             let step = plan::next(child.as_ref(), me, key, begun_here);
             tracing::debug!(stack = name, ?step, "child stack");
             let token = |purpose: &Purpose| me.request.token(purpose);
             let begun = match (step, &child, &rendered) {
-                (Step::Done, Some(child), _) => return Ok(child.clone()),
+                (Step::Done, Some(child), _) => return Ok(brought(child)),
                 (Step::Create, _, Some(rendered)) => {
-                    if self.is_overtaken().await? {
-                        return Err(Ended::Refused(refusals::deleted_since(&name)));
+                    if self.is_deleted().await? {
+                        return Err(Ended::Deleted);
                     }
                     self.doing(format!("creating stack {name}"));
+                    begun_here = true;
                     let token = token(&Purpose::Make(rendered.key.clone()));
                     operations::create(aws, &self.content(&name, rendered), token).await
                 }
                 (Step::Update, Some(_), Some(rendered)) => {
                     self.doing(format!("updating stack {name}"));
+                    begun_here = true;
                     let token = token(&Purpose::Make(rendered.key.clone()));
                     operations::update(aws, &self.content(&name, rendered), token).await
                 }
@@ -203,8 +238,7 @@ impl Making<'_> {
                 }
                 (Step::Failed, Some(child), _) => return Err(self.why_failed(child).await),
                 (Step::Refuse(refusal), Some(child), _) => {
-                    let refusal = refusals::of_stack(&name, child, &refusal);
-                    return Err(Ended::Refused(refusal));
+                    return Err(self.refused(child, &refusal).await?);
                 }
                 (_, child, _) => {
                     let status = child.as_ref().map_or("gone", |child| child.status.as_str());
@@ -214,107 +248,146 @@ impl Making<'_> {
                     continue;
                 }
             };
-            seen.clone_from(&child);
             match begun {
-                Ok(Begin::Begun) => begun_here = true,
+                Ok(Begin::Begun) => {}
+                Ok(Begin::Created(id)) => created_id = Some(id),
                 Ok(Begin::NothingToDo) => {
-                    if let Some(child) = child {
-                        return Ok(child);
+                    if let Some(child) = &child {
+                        return Ok(brought(child));
                     }
                 }
                 Ok(Begin::Refused(error)) => patience.bear_refusal(child.as_ref(), error)?,
                 Err(error) => patience.bear(error).await?,
             }
+            seen = child;
             patience.pause().await;
         }
+    }
+
+    /// CloudFormation may answer the creation of a stack that this request had created before, and
+    /// that is deleted, with that one's id.
+    async fn was_not_deleted(&self, id: &str) -> Result<(), Ended> {
+        let created = child_stack::observe(&self.pipeline.aws, id, None).await?;
+        let Some(child) = created.filter(|child| child.status == "DELETE_COMPLETE") else {
+            return Ok(());
+        };
+        if self.is_deleted().await? {
+            return Err(Ended::Deleted);
+        }
+        Err(self.why_failed(&child).await)
     }
 
     async fn why_failed(&self, child: &ChildStack) -> Ended {
         let me = &self.about.me;
         let is_this = |token: Option<&str>| {
             token
-                .and_then(super::token::read)
+                .and_then(token::read)
                 .is_none_or(|(request, purpose)| {
-                    request == me.request && purpose != Purpose::Undo && purpose != Purpose::Cancel
+                    request == me.request && !matches!(purpose, Purpose::Undo | Purpose::Cancel)
                 })
         };
         let reason = match child_stack::first_failure(&self.pipeline.aws, child, is_this).await {
             Ok(reason) => reason,
             Err(error) => error.to_string(),
         };
-        Ended::Failed(refusals::stack_failed(
-            &self.desired.names.stack(),
-            child,
-            &reason,
-        ))
+        let name = self.desired.names.stack();
+        Ended::StackFailed(refusals::stack_failed(&name, child, &reason))
     }
 
-    async fn is_overtaken(&self) -> Result<bool, CallError> {
+    async fn refused(&self, child: &ChildStack, refusal: &Refusal) -> Result<Ended, Ended> {
+        if *refusal == Refusal::Overtaken && self.is_deleted().await? {
+            return Ok(Ended::Deleted);
+        }
+        let name = self.desired.names.stack();
+        let refusal = refusals::of_stack(&name, self.owner(), child, refusal);
+        Ok(Ended::Refused(refusal))
+    }
+
+    /// Makes sure that no later request has been here since `child` was seen: what is not in the
+    /// stack would be changed back.
+    async fn is_latest(&self, child: &ChildStack) -> Result<(), Ended> {
+        let now = child_stack::observe(&self.pipeline.aws, &child.id, None).await?;
+        match now {
+            Some(now) if plan::is_overtaken(&now, &self.about.me) => {
+                Err(self.refused(&now, &Refusal::Overtaken).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a Delete has been here that came after this request.
+    async fn is_deleted(&self) -> Result<bool, CallError> {
         let names = &self.desired.names;
         let request = &self.about.me.request;
         deletions::have_overtaken(&self.pipeline.aws, names, self.owner(), request).await
     }
 
-    /// Removes what this request has made.
-    async fn undo(&self) -> Result<(), Failure> {
-        let removing = Removing {
-            pipeline: self.pipeline,
-            about: self.about,
-            names: &self.desired.names,
-            purpose: Purpose::Undo,
-        };
-        removing.remove().await
+    /// Whether CloudFormation would take the template.
+    fn fits(&self) -> Result<(), Ended> {
+        let template = template::render(self.desired, template::Repository::Made);
+        let bytes = self.written(&template).len();
+        if bytes <= MOST_TEMPLATE_BYTES {
+            return Ok(());
+        }
+        Err(Ended::Refused(format!(
+            "Build: the pipeline's template would be {bytes} bytes, of at most {MOST_TEMPLATE_BYTES}; \
+             shorten BuildSpec and EnvironmentVariables"
+        )))
+    }
+
+    /// The template as it is sent: with the request that sends it, so that no update is without a
+    /// change, and each leaves its token in the stack's events.
+    fn written(&self, template: &Value) -> String {
+        let mut template = template.clone();
+        let request = &self.about.me.request;
+        template["Resources"]["BuildLogGroup"]["Metadata"]["Request"] =
+            json!(format!("{}-{}", request.signed, request.hash));
+        serde_json::to_string_pretty(&template).unwrap_or_default()
     }
 
     async fn render(&self, child: Option<&ChildStack>) -> Result<Rendered, Ended> {
         let desired = self.desired;
         let repository = self.repository(child).await?;
         // A pipeline that is there stays, whatever becomes of its branch.
-        let mut branch_exists = child.is_some_and(is_announced);
+        let mut branch_exists = child.is_some_and(ChildStack::has_pipeline);
         if !branch_exists {
             let name = desired.repository();
             let tip = codecommit::branch_tip(&self.pipeline.aws, &name, desired.branch());
             branch_exists = tip.await?.is_some();
         }
-        let rendered = template::render(desired, repository);
-        let template = serde_json::to_string_pretty(&rendered)
-            .map_err(|error| Ended::Refused(format!("rendering the template: {error}")))?;
-        if template.len() > MOST_TEMPLATE_BYTES {
-            return Err(Ended::Refused(format!(
-                "Properties: the pipeline's template would be {} bytes, of at most {MOST_TEMPLATE_BYTES}; \
-                 shorten Build.BuildSpec and Build.EnvironmentVariables",
-                template.len()
-            )));
-        }
+        let template = template::render(desired, repository);
         let parameters = template::parameter_values(desired, branch_exists);
+        let owner = self.owner();
         let mut tags = desired.tags.clone();
-        tags.insert(STACK_ID.to_owned(), self.owner().stack_id.clone());
-        tags.insert(LOGICAL_ID.to_owned(), self.owner().logical_id.clone());
-        let key = records::key(&format!("{template}\n{parameters:?}\n{tags:?}"));
+        if let Some(stack_name) = owner.stack_id.split('/').nth(1) {
+            let created_by = "CreatedBy".to_owned();
+            tags.entry(created_by)
+                .or_insert_with(|| stack_name.to_owned());
+        }
+        tags.insert(STACK_ID.to_owned(), owner.stack_id.clone());
+        tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
         Ok(Rendered {
-            template,
+            key: records::key(&format!("{template}\n{parameters:?}\n{tags:?}")),
+            template: self.written(&template),
             parameters,
             tags,
-            key,
         })
     }
 
     /// Where the repository comes from.
     async fn repository(&self, child: Option<&ChildStack>) -> Result<template::Repository, Ended> {
-        if self.desired.repository_name.is_some() {
+        let name = self.desired.names.repository();
+        let origin = child
+            .and_then(|child| child.outputs.get(template::ORIGIN_OUTPUT))
+            .and_then(|origin| template::Repository::read(origin));
+        if let Some(given) = &self.desired.repository_name {
+            if *given == name && origin == Some(template::Repository::Made) {
+                return Err(Ended::Refused(refusals::own_repository_given(&name)));
+            }
             return Ok(template::Repository::Given);
         }
-        let name = self.desired.names.repository();
-        let in_stack = child.and_then(|child| child.outputs.get(template::REPOSITORY_OUTPUT));
-        if in_stack.is_some_and(|in_stack| *in_stack == name) {
-            let outputs = child.map(|child| &child.outputs);
-            let is_kept = outputs
-                .is_some_and(|outputs| outputs.contains_key(template::DELETION_POLICY_OUTPUT));
-            return Ok(if is_kept {
-                template::Repository::TakenUp
-            } else {
-                template::Repository::Made
-            });
+        if let Some(origin) = origin.filter(|origin| *origin != template::Repository::Given) {
+            return Ok(origin);
         }
         let aws = &self.pipeline.aws;
         let Some(repository) = codecommit::look_up(aws, &name).await? else {
@@ -347,16 +420,4 @@ impl Making<'_> {
         tracing::info!(what, "pipeline");
         self.about.progress.doing(what);
     }
-}
-
-/// Whether the stack knows that its branch has been pushed.
-fn is_announced(child: &ChildStack) -> bool {
-    let value = child.parameters.get(template::BRANCH_EXISTS);
-    value.is_some_and(|value| value == "true")
-}
-
-/// Whether the stack could be updated now: what it is and what is desired can be compared.
-fn is_settled(child: &ChildStack) -> bool {
-    (child.status.ends_with("_COMPLETE") || child.status == "UPDATE_FAILED")
-        && child.status != "ROLLBACK_COMPLETE"
 }

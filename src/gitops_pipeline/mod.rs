@@ -13,6 +13,7 @@ mod deletions;
 pub mod first_push;
 mod make_so;
 mod names;
+mod newest;
 mod operations;
 mod patience;
 mod plan;
@@ -62,7 +63,7 @@ impl GitOpsPipeline {
         let desired =
             properties::decode(properties).map_err(|faults| Failure(faults.to_string()))?;
         let about = About::new(request, &desired.names, progress)?;
-        self.remove_left_behind(request, &desired, &about).await?;
+        about.is_at_home(&desired.service_token)?;
         let id = desired.names.stack();
         let making = Making {
             pipeline: self,
@@ -71,6 +72,7 @@ impl GitOpsPipeline {
             creates: request.physical_resource_id.as_ref() != Some(&id),
         };
         let made = making.make_so().await?;
+        self.remove_left_behind(request, &desired, progress).await?;
         Ok(Outcome {
             physical_resource_id: id,
             attributes: attributes(&desired, &about, &made),
@@ -83,7 +85,7 @@ impl GitOpsPipeline {
         &self,
         request: &Request,
         desired: &Desired,
-        about: &About,
+        progress: &Progress,
     ) -> Result<(), Failure> {
         let Some(names) = properties::names_in(&request.old_properties) else {
             return Ok(());
@@ -92,25 +94,26 @@ impl GitOpsPipeline {
         if is_known || names == desired.names {
             return Ok(());
         }
-        self.remove(about, &names).await
+        let about = About::new(request, &names, progress)?;
+        self.remove(&about, &names).await
     }
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        // An id that CloudFormation invented (<stack>-<logical id>-<letters>) says nothing, and the
+        // properties do. Whatever is named, only what is this resource's goes.
+        let invented = format!("-{}-", request.logical_resource_id);
         let by_id = request
             .physical_resource_id
             .as_deref()
+            .filter(|id| !id.contains(&invented))
             .and_then(Names::of_stack);
-        // An id that CloudFormation invented says nothing; the properties do then. Whatever is
-        // named, only what is this resource's goes.
-        let mut named: Vec<Names> = by_id.into_iter().collect();
-        named.extend(properties::names_in(properties));
-        named.dedup();
-        for names in named {
-            let about = About::new(request, &names, progress)?;
-            self.remove(&about, &names).await?;
-        }
-        Ok(())
+        let Some(names) = by_id.or_else(|| properties::names_in(properties)) else {
+            // Neither the id nor the properties name anything: nothing can have been made.
+            return Ok(());
+        };
+        let about = About::new(request, &names, progress)?;
+        self.remove(&about, &names).await
     }
 
     /// Leaves the mark, and then removes what there is.
@@ -120,7 +123,8 @@ impl GitOpsPipeline {
         let made_by = match child_stack::observe(&self.aws, &names.stack(), None).await {
             Ok(child) => child
                 .filter(|child| child.owner.as_ref() == Some(&me.owner))
-                .and_then(|child| Some(child.latest_request?.hash)),
+                .and_then(|child| Some(child.latest_request?.0.hash)),
+            Err(error) if error.may_pass() => return Err(Failure(error.to_string())),
             Err(_) => None,
         };
         let mark = Mark {
@@ -129,7 +133,7 @@ impl GitOpsPipeline {
         };
         match deletions::leave(&self.aws, names, &me.owner, &mark).await {
             Ok(()) => {}
-            Err(error) if error.is_uncertain() => return Err(Failure(error.to_string())),
+            Err(error) if error.may_pass() => return Err(Failure(error.to_string())),
             // The mark is for what may come late. That it is refused (where a stack of this name
             // would be refused too, for example) must not keep what is there from going.
             Err(error) => tracing::error!(%error, "no mark was left"),

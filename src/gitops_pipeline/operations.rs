@@ -20,6 +20,8 @@ pub const MOST_TEMPLATE_BYTES: usize = 51_200;
 pub enum Begin {
     /// It runs, or ran already.
     Begun,
+    /// The same, and this is the id of the stack that it creates, or created.
+    Created(String),
     /// The stack is as it should be.
     NothingToDo,
     /// The stack is not in the state that was seen, or was not: look again. The refusal is this
@@ -55,10 +57,17 @@ pub async fn create(aws: &Aws, content: &Content<'_>, token: String) -> Result<B
         .role_arn(content.role_arn)
         .on_failure(OnFailure::Rollback)
         .client_request_token(token);
-    begun(
-        format!("creating stack {}", content.stack_name),
-        call.send().await.map(drop),
-    )
+    let answer = call.send().await;
+    let id = answer
+        .as_ref()
+        .ok()
+        .and_then(|output| output.stack_id.clone());
+    let doing = format!("creating stack {}", content.stack_name);
+    let begun = begun(doing, answer.map(drop))?;
+    Ok(match id {
+        Some(id) => Begin::Created(id),
+        None => begun,
+    })
 }
 
 /// Begins to bring the stack to its content.

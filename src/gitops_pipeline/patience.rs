@@ -12,9 +12,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// by the SDK before.
 const MOST_UNANSWERED: u32 = 5;
 
-/// The same refusal in the same state is believed after so many looks. CloudFormation describes a
-/// stack a moment late.
-const MOST_REFUSALS: u32 = 4;
+/// The same refusal in the same state is believed after so many looks, which take about twelve
+/// seconds: CloudFormation describes a stack late, and IAM a role.
+const MOST_REFUSALS: u32 = 8;
 
 /// What changes nothing for so many looks is not waited for where nobody promised a change: about
 /// a minute.
@@ -60,6 +60,11 @@ impl Patience {
     /// Whether something that nobody promised is worth another look.
     pub fn goes_on(&self) -> bool {
         self.looks < MOST_LOOKS
+    }
+
+    /// Whether most of the looks are over, in number: a few seconds.
+    pub fn is_past_half(&self) -> bool {
+        self.looks >= MOST_LOOKS / 2
     }
 
     /// Waits after an error that may pass, or gives it back. A throttled request waits for its turn

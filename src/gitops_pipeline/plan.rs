@@ -73,8 +73,8 @@ enum Begun {
     SomebodyElse,
 }
 
-/// The next step towards `content`. `begun_here` says that this invocation has begun an operation
-/// itself, which counts where CloudFormation shows no token.
+/// The next step towards `content`. `begun_here` says that this invocation has begun to create or
+/// update the stack, which counts where CloudFormation shows no token.
 pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: bool) -> Step {
     let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
         return Step::Create;
@@ -124,16 +124,13 @@ pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: bool
             Begun::Earlier(Purpose::Make(_)) => Step::CancelUpdate,
             _ => Step::Wait,
         },
-        status if status.ends_with("_IN_PROGRESS") => Step::Wait,
+        _ if child.is_in_progress() => Step::Wait,
         _ => Step::Refuse(Refusal::UnknownStatus),
     }
 }
 
-/// CloudFormation and what signs its requests may differ so much about the time, in seconds.
-const CLOCKS_DIFFER: u64 = 5;
-
 /// The next step towards there being nothing: of this resource's, for a Delete, or of what this
-/// request has made, to undo it.
+/// request has failed to create, to undo it.
 pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> Removal {
     let Some(child) = child.filter(|child| is_to_go(child, me, purpose)) else {
         return Removal::Done;
@@ -150,7 +147,7 @@ pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> R
             Begun::Earlier(Purpose::Make(_)) => Removal::CancelUpdate,
             _ => Removal::Wait,
         },
-        status if status.ends_with("_IN_PROGRESS") => Removal::Wait,
+        _ if child.is_in_progress() => Removal::Wait,
         _ => Removal::Delete,
     }
 }
@@ -158,15 +155,33 @@ pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> R
 /// Whether a removal for `purpose` is about `child` at all.
 pub fn is_to_go(child: &ChildStack, me: &Me, purpose: &Purpose) -> bool {
     let is_ours = child.owner.as_ref() == Some(&me.owner);
-    // A request that replaces may go back to what was there long before it.
-    let is_older = *purpose == Purpose::Undo && child.created + CLOCKS_DIFFER < me.request.signed;
+    // What was once complete has been told of as made, perhaps by another delivery.
+    let was_complete = !matches!(
+        child.status.as_str(),
+        "CREATE_FAILED"
+            | "ROLLBACK_COMPLETE"
+            | "ROLLBACK_FAILED"
+            | "DELETE_IN_PROGRESS"
+            | "DELETE_FAILED"
+            | "DELETE_COMPLETE"
+    );
+    let is_meant = *purpose != Purpose::Undo || !was_complete;
     // What a later request has made is not what this one is about.
-    is_ours && !is_older && !is_overtaken(child, me)
+    is_ours && is_meant && !is_overtaken(child, me)
 }
 
-fn is_overtaken(child: &ChildStack, me: &Me) -> bool {
+/// Whether a later request of the resource's has changed the stack.
+pub fn is_overtaken(child: &ChildStack, me: &Me) -> bool {
     let latest = child.latest_request.as_ref();
-    latest.is_some_and(|latest| latest.signed > me.request.signed)
+    latest.is_some_and(|(latest, _)| latest.signed > me.request.signed)
+}
+
+/// Whether a later request of the resource's has made the stack so, and not deleted it.
+pub fn is_made_by_later(child: &ChildStack, me: &Me) -> bool {
+    let latest = child.latest_request.as_ref();
+    child.owner.as_ref() == Some(&me.owner)
+        && is_overtaken(child, me)
+        && latest.is_some_and(|(_, purpose)| *purpose != Purpose::Delete)
 }
 
 fn begun(child: &ChildStack, me: &Me, content: &str, begun_here: bool) -> Begun {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::child_stack::ChildStack;
-use super::plan::{Me, Refusal, Removal, Step, next, next_removal};
+use super::plan::{Me, Refusal, Removal, Step, is_made_by_later, next, next_removal};
 use super::token::{Purpose, RequestKey, of_first_push};
 use crate::records::Owner;
 
@@ -55,13 +55,10 @@ fn me() -> Me {
 }
 
 fn child(status: &str, token: Option<String>) -> ChildStack {
-    let latest_request = token
-        .as_deref()
-        .and_then(super::token::read)
-        .map(|(request, _)| request);
+    let latest_request = token.as_deref().and_then(super::token::read);
     ChildStack {
         id: "arn".to_owned(),
-        created: 100,
+        changed: 100,
         status: status.to_owned(),
         status_reason: None,
         owner: Some(me().owner),
@@ -121,7 +118,7 @@ fn every_status_has_a_next_step() {
 }
 
 #[test]
-fn nothing_is_created_in_the_place_of_nothing_alone() {
+fn where_nothing_is_something_is_created_and_nothing_removed() {
     assert_eq!(next(None, &me(), CONTENT, false), Step::Create);
     assert_eq!(next_removal(None, &me(), &Purpose::Delete), Removal::Done);
 }
@@ -178,9 +175,28 @@ fn a_delete_in_each_status() {
         let expected = match status {
             "DELETE_COMPLETE" => Removal::Done,
             "UPDATE_IN_PROGRESS" => Removal::CancelUpdate,
-            "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => Removal::Delete,
-            status if status.ends_with("_IN_PROGRESS") => Removal::Wait,
-            _ => Removal::Delete,
+            "DELETE_IN_PROGRESS"
+            | "IMPORT_IN_PROGRESS"
+            | "IMPORT_ROLLBACK_IN_PROGRESS"
+            | "ROLLBACK_IN_PROGRESS"
+            | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+            | "UPDATE_ROLLBACK_IN_PROGRESS" => Removal::Wait,
+            "CREATE_COMPLETE"
+            | "CREATE_FAILED"
+            | "CREATE_IN_PROGRESS"
+            | "DELETE_FAILED"
+            | "IMPORT_COMPLETE"
+            | "IMPORT_ROLLBACK_COMPLETE"
+            | "IMPORT_ROLLBACK_FAILED"
+            | "REVIEW_IN_PROGRESS"
+            | "ROLLBACK_COMPLETE"
+            | "ROLLBACK_FAILED"
+            | "UPDATE_COMPLETE"
+            | "UPDATE_FAILED"
+            | "UPDATE_ROLLBACK_COMPLETE"
+            | "UPDATE_ROLLBACK_FAILED" => Removal::Delete,
+            other => panic!("{other} is not in the table"),
         };
         let earlier = child(status, Some(key(50).token(&make)));
         assert_eq!(
@@ -237,21 +253,30 @@ fn this_requests_own_operation_is_told_by_its_purpose() {
 }
 
 #[test]
-fn a_request_undoes_what_was_made_since_it_was_asked_for_and_nothing_older() {
+fn a_request_undoes_what_it_failed_to_create_and_nothing_that_was_complete() {
     let make = Purpose::Make(CONTENT.to_owned());
-    let mut made = child("UPDATE_ROLLBACK_COMPLETE", Some(key(100).token(&make)));
-    assert_eq!(
-        next_removal(Some(&made), &me(), &Purpose::Undo),
-        Removal::Delete
-    );
-    // Say, the pipeline that a replacement is rolled back to.
-    made.created = 50;
-    assert_eq!(
-        next_removal(Some(&made), &me(), &Purpose::Undo),
-        Removal::Done
-    );
-    assert_eq!(
-        next_removal(Some(&made), &me(), &Purpose::Delete),
-        Removal::Delete
-    );
+    for status in STATUSES {
+        let expected = match status {
+            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED" => {
+                Removal::Delete
+            }
+            "DELETE_IN_PROGRESS" => Removal::Wait,
+            _ => Removal::Done,
+        };
+        let made = child(status, Some(key(100).token(&make)));
+        let removal = next_removal(Some(&made), &me(), &Purpose::Undo);
+        assert_eq!(removal, expected, "{status}");
+    }
+}
+
+#[test]
+fn what_a_later_delete_removes_is_not_made_by_it() {
+    let later = |purpose: Purpose| child("DELETE_IN_PROGRESS", Some(key(101).token(&purpose)));
+    assert!(!is_made_by_later(&later(Purpose::Delete), &me()));
+    assert!(is_made_by_later(
+        &later(Purpose::Make(CONTENT.to_owned())),
+        &me()
+    ));
+    let earlier = child("CREATE_COMPLETE", Some(key(99).token(&Purpose::Delete)));
+    assert!(!is_made_by_later(&earlier, &me()));
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::approval_rule;
 use super::names::{self, Names};
-use crate::cfn::{Faults, Members};
+use crate::cfn::{self, Faults, Members};
 use crate::tags;
 
 mod allowed;
@@ -221,6 +222,24 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     let pipeline_role_arn = members.text("PipelineRoleArn", &allowed::ROLE_ARN, &mut faults);
     let event_role_arn = members.text("EventRoleArn", &allowed::ROLE_ARN, &mut faults);
     let approval_rule = decode_approval_rule(&mut members, &mut faults);
+    if let Some(rule) = &approval_rule {
+        let branch = names
+            .as_ref()
+            .and_then(|names| branch_map.get(&names.env_id));
+        let content = approval_rule::content(rule, branch.map_or("", String::as_str));
+        let (long, most) = (
+            content.chars().count(),
+            approval_rule::MOST_CONTENT_CHARACTERS,
+        );
+        if long > most {
+            faults.note(
+                "ApprovalRule",
+                format!(
+                    "would be {long} characters, of at most {most}; `*` in a member stands for many"
+                ),
+            );
+        }
+    }
     let repository_deletion_policy = members.one_of(
         "RepositoryDeletionPolicy",
         &[
@@ -257,8 +276,8 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
 
 /// The names in properties of which nothing else needs to be valid.
 pub fn names_in(properties: &Value) -> Option<Names> {
-    let text = |name: &str| properties[name].as_str();
-    Names::of(text("EnvID")?, text("ProjectID")?)
+    let text = |name: &str| cfn::as_text(&properties[name]);
+    Names::of(&text("EnvID")?, &text("ProjectID")?)
 }
 
 fn decode_names(members: &mut Members<'_>, faults: &mut Faults) -> Option<Names> {

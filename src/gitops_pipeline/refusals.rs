@@ -3,11 +3,17 @@
 use super::child_stack::ChildStack;
 use super::plan::Refusal;
 use crate::aws::CallError;
+use crate::records::Owner;
 
-/// The child stack is not this request's to change.
-pub fn of_stack(name: &str, child: &ChildStack, refusal: &Refusal) -> String {
+/// The child stack is not `me`'s request's to change.
+pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -> String {
     let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
     match refusal {
+        Refusal::Foreign(Some(owner)) if owner.stack_id == me.stack_id => format!(
+            "taking stack {name}: it belongs to {} of this very stack; to rename the resource, remove \
+             it in one deployment and add it under its new name in the next",
+            owner.logical_id
+        ),
         Refusal::Foreign(Some(owner)) => format!(
             "taking stack {name}: it belongs to {} of stack {}; if that stack is gone, free the name \
              with {release}",
@@ -66,34 +72,42 @@ pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> String {
     format!("{doing} stack {name}: {reason}{advice}{parameter}")
 }
 
-/// The approval rule template belongs to somebody else.
-pub fn rule_is_held(name: &str, description: &str) -> String {
-    let described: String = description.chars().take(300).collect();
-    format!(
-        "taking approval rule template {name}: it was not made by this resource (its description: \
-         \"{described}\"); free the name with `aws codecommit delete-approval-rule-template \
-         --approval-rule-template-name {name}`"
-    )
-}
-
 /// A repository of the name that the child stack would give to its own.
 pub fn repository_is_held(name: &str) -> String {
     format!(
         "creating repository {name}: it exists and no earlier stack of this pipeline left it; give it \
-         as Source.RepositoryName, or free the name with `aws codecommit delete-repository \
-         --repository-name {name}`"
+         as Source.RepositoryName, or, if nothing in it is needed, free the name with `aws codecommit \
+         delete-repository --repository-name {name}`"
     )
 }
 
-/// Adds to a denied call which parameter would allow it.
+/// `Source` names the repository that the child stack made, which would go with that change.
+pub fn own_repository_given(name: &str) -> String {
+    format!(
+        "Source.RepositoryName: {name} is the repository that this pipeline made for itself, and would \
+         be deleted by the change; leave Source out"
+    )
+}
+
+/// Adds to a call's error what allows it, or what it means.
 pub fn explained(error: CallError) -> CallError {
+    let code = error.code.as_deref().unwrap_or_default();
+    if code.starts_with("TokenAlreadyExists") {
+        return error.with_advice(
+            "this request has created the stack before, and it failed or was deleted since: its events \
+             are in the console, among the deleted stacks",
+        );
+    }
     if !error.is_denied() {
         return error;
     }
-    let advice = if error.doing.contains(" stack ") {
+    let advice = if error.cause.contains("iam:PassRole") {
+        "the function may pass the provisioning role of its own environment alone: is EnvID the \
+         environment of the ServiceToken?"
+    } else if error.doing.contains(" stack ") {
         "the provider stack's parameter PipelineStackNames says which stacks this function may make"
     } else if error.doing.contains("approval rule template") {
-        "the function's role does not allow it"
+        "the function's role, which the provider stack makes, does not allow it"
     } else {
         "the provider stack's parameter RepositoryNames says which repositories this function may use"
     };

@@ -39,7 +39,7 @@ impl Removing<'_> {
         let name = self.names.stack();
         let mut patience = Patience::default();
         let mut seen: Option<ChildStack> = None;
-        let mut is_alone = false;
+        let mut is_cleared = false;
         loop {
             // A stack that was once seen is followed by its id: another one of its name is not it.
             let id = seen.as_ref().map_or(name.as_str(), |seen| seen.id.as_str());
@@ -47,7 +47,7 @@ impl Removing<'_> {
                 Ok(child) => child,
                 // What this function may not see it cannot have made.
                 Err(error) if error.is_denied() && seen.is_none() => {
-                    tracing::error!(%error, "taken for gone");
+                    tracing::error!(%error, stack = name, "taken for gone; if it is there, delete it");
                     return Ok(());
                 }
                 Err(error) => {
@@ -58,15 +58,18 @@ impl Removing<'_> {
             patience.see(child.as_ref());
             let removal = plan::next_removal(child.as_ref(), me, &self.purpose);
             tracing::debug!(stack = name, ?removal, "child stack");
-            let ours = child
+            let by_later = child
                 .as_ref()
-                .filter(|child| child.owner.as_ref() == Some(&me.owner));
-            let to_go = ours.filter(|child| plan::is_to_go(child, me, &self.purpose));
-            // First what hangs on the stack: a Delete that is repeated knows of it by the stack.
-            if !is_alone && ours.is_some() == to_go.is_some() {
+                .is_some_and(|child| plan::is_made_by_later(child, me));
+            if !is_cleared && !by_later {
+                // First what hangs on the stack: a Delete that is repeated knows of it by the stack.
                 self.remove_rule().await?;
-                self.remove_kept_repository(to_go).await?;
-                is_alone = true;
+                self.remove_kept_repository(child.as_ref()).await?;
+                is_cleared = true;
+            }
+            if removal == Removal::Done && seen.is_some() && !by_later {
+                // A request that is being overtaken may have made it meanwhile.
+                self.remove_rule().await?;
             }
             let Some(child) = child else {
                 return Ok(());
@@ -91,7 +94,7 @@ impl Removing<'_> {
                 }
             };
             match begun {
-                Ok(Begin::Begun | Begin::NothingToDo) => {}
+                Ok(Begin::Begun | Begin::Created(_) | Begin::NothingToDo) => {}
                 Ok(Begin::Refused(error)) => patience.bear_refusal(Some(&child), error)?,
                 Err(error) => patience.bear(error).await?,
             }
@@ -101,6 +104,10 @@ impl Removing<'_> {
     }
 
     async fn remove_rule(&self) -> Result<(), CallError> {
+        // A request that failed to create its stack has not come to the rule.
+        if self.purpose == Purpose::Undo {
+            return Ok(());
+        }
         let aws = &self.pipeline.aws;
         let rule = approval_rule::look_up(aws, self.names).await?;
         let ours = approval_rule::description(&self.about.me.owner);
@@ -113,7 +120,9 @@ impl Removing<'_> {
     /// A repository that this stack took up is none of its resources. It goes only with a stack
     /// that was complete: one whose creation failed has no outputs, and took nothing up.
     async fn remove_kept_repository(&self, child: Option<&ChildStack>) -> Result<(), CallError> {
-        let policy = child.and_then(|child| child.outputs.get(template::DELETION_POLICY_OUTPUT));
+        let me = &self.about.me;
+        let to_go = child.filter(|child| plan::is_to_go(child, me, &self.purpose));
+        let policy = to_go.and_then(|child| child.outputs.get(template::DELETION_POLICY_OUTPUT));
         if self.purpose == Purpose::Delete && policy.is_some_and(|policy| policy == "Delete") {
             codecommit::delete(&self.pipeline.aws, &self.names.repository()).await?;
         }

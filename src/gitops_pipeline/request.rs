@@ -40,4 +40,16 @@ impl About {
             progress: progress.clone(),
         })
     }
+
+    /// Makes sure that the stack is where the function is: the child stack would be made there.
+    pub fn is_at_home(&self, service_token: &str) -> Result<(), Failure> {
+        match Place::of_arn(service_token) {
+            Some(place) if place != self.place => Err(Failure(format!(
+                "ServiceToken: is a function in {} of account {}, and makes pipelines there; use the one \
+                 in {} of account {}",
+                place.region, place.account, self.place.region, self.place.account
+            ))),
+            _ => Ok(()),
+        }
+    }
 }

@@ -25,10 +25,31 @@ pub enum Repository {
     TakenUp,
 }
 
-/// The output by which a child stack says that its repository was taken up, and what becomes of it.
+impl Repository {
+    /// As the output has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Repository::Made => "made",
+            Repository::Given => "given",
+            Repository::TakenUp => "taken up",
+        }
+    }
+
+    /// Reads what the output has.
+    pub fn read(name: &str) -> Option<Self> {
+        let all = [Repository::Made, Repository::Given, Repository::TakenUp];
+        all.into_iter().find(|origin| origin.name() == name)
+    }
+}
+
+/// The output that says where the repository comes from.
+pub const ORIGIN_OUTPUT: &str = "RepositoryOrigin";
+/// The output that says what becomes of a repository that was taken up.
 pub const DELETION_POLICY_OUTPUT: &str = "RepositoryDeletionPolicy";
 /// The output that names the repository.
 pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
+/// The output that names the branch.
+pub const BRANCH_OUTPUT: &str = "BranchName";
 /// The parameter that says whether the branch has been pushed.
 pub const BRANCH_EXISTS: &str = "BranchExists";
 /// The tag by which a repository that outlived its stack is taken up by the next one.
@@ -46,6 +67,14 @@ pub fn render(desired: &Desired, repository: Repository) -> Value {
         (REPOSITORY_OUTPUT): {
             "Description": "Where GitLab pushes to",
             "Value": repository_name(desired, repository),
+        },
+        (ORIGIN_OUTPUT): {
+            "Description": "Whether this stack made the repository, was given it, or took it up again",
+            "Value": repository.name(),
+        },
+        (BRANCH_OUTPUT): {
+            "Description": "The branch that is deployed",
+            "Value": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]},
         },
         "PipelineName": {
             "Description": "The pipeline, which is there once the branch has been pushed",

@@ -41,8 +41,8 @@ pub const REPOSITORY_NAME: Form = Form {
 
 /// A build image, wherever it comes from.
 pub const IMAGE: Form = Form {
-    fits: |text| is_made_of(text, 1, 512, "/:._@-"),
-    must_be: "must be the name of a build image",
+    fits: |text| is_made_of(text, 1, 512, "/:._@-") && !text.contains("windows"),
+    must_be: "must be the name of a Linux build image",
 };
 
 /// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-compute-types.html>
