@@ -123,7 +123,7 @@ STACK_TAGS = "cloudformation:TagResource cloudformation:UntagResource"
 STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEvents
     cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
 REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListTagsForResource
-    codecommit:UpdateDefaultBranch codecommit:AssociateApprovalRuleTemplateWithRepository
+    codecommit:AssociateApprovalRuleTemplateWithRepository
     codecommit:DisassociateApprovalRuleTemplateFromRepository"""
 APPROVAL_TEMPLATES = """codecommit:CreateApprovalRuleTemplate codecommit:GetApprovalRuleTemplate
     codecommit:UpdateApprovalRuleTemplateContent codecommit:DeleteApprovalRuleTemplate
@@ -146,6 +146,9 @@ MADE_LOG_GROUPS = """logs:CreateLogGroup logs:DeleteLogGroup logs:PutRetentionPo
 MADE_PIPELINES = """codepipeline:CreatePipeline codepipeline:GetPipeline
     codepipeline:GetPipelineState codepipeline:UpdatePipeline codepipeline:DeletePipeline
     codepipeline:ListTagsForResource codepipeline:TagResource codepipeline:UntagResource"""
+MADE_RULES = """events:PutRule events:DescribeRule events:DeleteRule events:PutTargets
+    events:ListTargetsByRule events:RemoveTargets events:ListTagsForResource events:TagResource
+    events:UntagResource"""
 LISTS = """codecommit:ListRepositories logs:DescribeIndexPolicies logs:DescribeLogGroups
     logs:DescribeResourcePolicies"""
 CHANGE_SETS = """cloudformation:CreateChangeSet cloudformation:DescribeChangeSet
@@ -161,6 +164,7 @@ MAY = [
     ("FunctionRole", REPOSITORIES, REPOSITORY, {}),
     # One that Source names.
     ("FunctionRole", REPOSITORIES, repository("codecommit-dev-website"), {}),
+    ("FunctionRole", "codecommit:UpdateDefaultBranch", REPOSITORY, {}),
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, MADE_BY_A_PIPELINE),
     ("FunctionRole", APPROVAL_TEMPLATES, "*", {}),
     # A stack that is not there yet is judged by its name and a star.
@@ -174,7 +178,6 @@ MAY = [
     ("FunctionRole", "logs:CreateLogStream logs:PutLogEvents", OWN_LOG, {}),
     ("FunctionRole", "kms:Decrypt kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
     *[("FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER) for former in FORMER_KEYS],
-    ("CodeBuildCFnRole", "logs:CreateLogGroup", BUILD_LOG, {}),
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
     ("CodeBuildCFnRole", "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Build/a", {}),
@@ -197,7 +200,7 @@ MAY = [
     ("CodePipelineCFnRole", SOURCE, repository("codecommit-dev-website"), {}),
     ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
-    ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), {}),
+    ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), {}),
     ("CodePipelineCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
     ("CodePipelineCFnRole", "cloudformation:ValidateTemplate", "*", {}),
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
@@ -207,7 +210,7 @@ MAY = [
     ("ProvisioningRole", MADE_LOG_GROUPS, BUILD_LOG, {}),
     ("ProvisioningRole", MADE_LOG_GROUPS, f"{BUILD_LOG}:*", {}),
     ("ProvisioningRole", MADE_PIPELINES, PIPELINE, {}),
-    ("ProvisioningRole", RULES, PIPELINE_RULE, {}),
+    ("ProvisioningRole", MADE_RULES, PIPELINE_RULE, {}),
     ("ProvisioningRole", LISTS, "*", {}),
     ("ProvisioningRole", "iam:GetRole", role("role-dev-codepipeline-cfn"), {}),
     ("ProvisioningRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("codebuild.amazonaws.com")),
@@ -237,6 +240,9 @@ MAY_NOT = [
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-prd-infra"}),
     ("FunctionRole", "codecommit:DeleteRepository", repository("codecommit-prd-cfn-infra"), MADE_BY_A_PIPELINE),
     ("FunctionRole", "codecommit:DeleteRepository", repository("codecommit-dev-website"), MADE_BY_A_PIPELINE),
+    # A branch of somebody's repository that Source names.
+    ("FunctionRole", "codecommit:UpdateDefaultBranch", repository("codecommit-dev-website"), {}),
+    ("FunctionRole", "codecommit:UpdateDefaultBranch", repository("codecommit-prd-cfn-infra"), {}),
     # To give itself the tag that lets it delete.
     ("FunctionRole", "codecommit:TagResource codecommit:UntagResource", REPOSITORY, {}),
     # Another environment's stack, the provider's own, what pipelines deployed, anybody's.
@@ -292,7 +298,9 @@ MAY_NOT = [
     ("CodeBuildCFnRole", "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{BUCKET}/x", {}),
     ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:PutLifecycleConfiguration", BUCKET, {}),
     ("CodeBuildCFnRole", "logs:PutLogEvents", regional("logs", "log-group:/aws/codebuild/codebuild-prd-cfn-infra:log-stream:a"), {}),
-    ("CodeBuildCFnRole", "logs:PutLogEvents logs:CreateLogGroup", OWN_LOG, {}),
+    ("CodeBuildCFnRole", "logs:PutLogEvents", OWN_LOG, {}),
+    # A group that went with its pipeline stays away.
+    *[("CodeBuildCFnRole", "logs:CreateLogGroup", group, {}) for group in (BUILD_LOG, f"{BUILD_LOG}:log-stream:a", OWN_LOG)],
     ("CodeBuildCFnRole", "secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("CodeBuildCFnRole", "iam:PassRole sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
     ("CodeBuildCFnRole", "codecommit:GitPush", REPOSITORY, {}),

@@ -271,6 +271,8 @@ def test_what_the_stack_tells_is_the_same_before_and_after():
     assert deployed(BranchExists="false").outputs() == deployed().outputs()
     assert {name: output["Value"] for name, output in deployed().outputs().items()} == {
         "RepositoryName": "codecommit-dev-cfn-shop",
+        "RepositoryOrigin": "made",
+        "BranchName": "development",
         "PipelineName": "codepipeline-dev-cfn-shop",
     }
 

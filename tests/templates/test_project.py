@@ -6,7 +6,7 @@ import networkx
 import pytest
 from cfnlint.template import Template
 
-from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
 from permissions import allowed
 from rights import CREDENTIALS, repository
 
@@ -87,6 +87,11 @@ def test_the_mirrors_user_may_push_to_the_pipelines_repository_and_no_other():
     assert allowed(Deployed(EnvID="dev"), "FunctionRole", "codecommit:GetRepository", repository("codecommit-dev-cfn-shop"))
 
 
+def test_the_mirrors_user_has_the_boundary_that_is_given_and_no_other():
+    assert deployed(PermissionsBoundaryArn=BOUNDARY).properties("MirrorUser")["PermissionsBoundary"] == BOUNDARY
+    assert "PermissionsBoundary" not in deployed().properties("MirrorUser")
+
+
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
@@ -103,9 +108,9 @@ def test_deletion_follows_the_graph(first, second, why):
 
 def test_the_names_are_no_longer_than_the_environments():
     parameters, others = source(PROJECT)["Parameters"], source()["Parameters"]
-    for name in ("EnvID", "ProjectID", "BranchName"):
+    for name in ("EnvID", "ProjectID", "BranchName", "PermissionsBoundaryArn"):
         for key in ("AllowedPattern", "MaxLength"):
-            assert parameters[name][key] == others[name][key], (name, key)
+            assert parameters[name].get(key) == others[name].get(key), (name, key)
     longest = deployed(EnvID="e" * 10, ProjectID="P" * 20, BranchName="main")
     assert len(longest.name("MirrorUser")) <= 64
     assert len(longest.properties("MirrorUserPolicy")["PolicyName"]) <= 128
