@@ -60,6 +60,15 @@ pub struct Options {
     pub cancellation_has_its_own_token: bool,
     /// How many calls CloudFormation answers a second, and how many at once.
     pub stack_calls_allowed: Option<(f64, f64)>,
+    /// How long `DescribeStacks` lags behind. Nothing says that it does not.
+    pub stacks_late: Duration,
+    /// How long `DescribeStackEvents` lags behind.
+    pub events_late: Duration,
+    /// How long `ListPipelineExecutions` lags behind.
+    pub executions_late: Duration,
+    /// How long `DescribeSecret` lags behind: "it takes time for the change to become visible"
+    /// (Secrets Manager User Guide, Troubleshooting).
+    pub secrets_late: Duration,
 }
 
 impl Default for Options {
@@ -72,12 +81,16 @@ impl Default for Options {
             deletion_takes: Duration::ZERO,
             empty_create_is_idempotent: false,
             page_length: None,
-            resource_takes: Duration::from_secs(4),
+            resource_takes: Duration::from_secs(2),
             seen_tokens: SeenTokens::default(),
             parameters_alone_are_updates: false,
             deletes_during_rollback: false,
             cancellation_has_its_own_token: false,
             stack_calls_allowed: None,
+            stacks_late: Duration::ZERO,
+            events_late: Duration::ZERO,
+            executions_late: Duration::ZERO,
+            secrets_late: Duration::ZERO,
         }
     }
 }
@@ -90,6 +103,8 @@ pub struct Aws {
     pub options: Options,
     pub iam: History<Iam>,
     pub secrets: BTreeMap<String, Secret>,
+    /// What `DescribeSecret` saw and will see, where that lags behind.
+    pub secrets_seen: History<BTreeMap<String, Secret>>,
     pub repositories: BTreeMap<String, Repository>,
     /// Repositories that were deleted, in order.
     pub repositories_gone: Vec<String>,
@@ -122,6 +137,7 @@ impl Aws {
             options,
             iam: History::new(Iam::default()),
             secrets: BTreeMap::new(),
+            secrets_seen: History::new(BTreeMap::new()),
             repositories: BTreeMap::new(),
             repositories_gone: vec![],
             rule_templates: BTreeMap::new(),
@@ -154,7 +170,11 @@ impl Aws {
         secrets::purge(self);
         let answer = match call.service {
             Service::Iam => iam_api::answer(self, call, caller),
-            Service::SecretsManager => secrets::answer(self, call),
+            Service::SecretsManager => {
+                let answer = secrets::answer(self, call);
+                secrets::remember(self, call);
+                answer
+            }
             Service::CodeCommit => codecommit::answer(self, call),
             Service::CodePipeline => pipelines::answer(self, call),
             Service::CloudFormation => stack_api::answer(self, call),

@@ -2,6 +2,7 @@
 //! a list of choices, notes where it had a choice, and the next run takes the
 //! next one, depth first. Runs are deterministic under tokio's paused clock.
 
+use fastrand::Rng;
 use std::{
     cell::Cell,
     future::{Future, pending},
@@ -46,8 +47,11 @@ pub fn explore_with_holds<R>(limit: usize, holds: usize, run: impl FnMut(Schedul
 where
     R: Future<Output = ()>,
 {
-    let reduced = false;
-    search(limit, Rules { holds, reduced }, run)
+    let rules = Rules {
+        holds,
+        ..Rules::default()
+    };
+    search(limit, rules, run)
 }
 
 /// As [`explore_with_holds`], leaving out orders that differ from one that is
@@ -58,8 +62,36 @@ pub fn explore_reduced<R>(limit: usize, holds: usize, run: impl FnMut(Schedule) 
 where
     R: Future<Output = ()>,
 {
-    let reduced = true;
-    search(limit, Rules { holds, reduced }, run)
+    let rules = Rules {
+        holds,
+        reduced: true,
+        seed: None,
+    };
+    search(limit, rules, run)
+}
+
+/// Runs `run` in so many orders at random, where there are too many to try each:
+/// a call may be held back up to `holds` times in a run. The same ones each time.
+pub fn sample<R>(runs: u64, holds: usize, mut run: impl FnMut(Schedule) -> R)
+where
+    R: Future<Output = ()>,
+{
+    for seed in 0..runs {
+        let rules = Rules {
+            holds,
+            reduced: false,
+            seed: Some(seed),
+        };
+        let schedule = Schedule::new(vec![], rules);
+        let work = Box::pin(run(schedule.clone()));
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| paused(work))) {
+            eprintln!(
+                "run {seed} failed under this schedule:\n{}",
+                schedule.told()
+            );
+            resume_unwind(panic);
+        }
+    }
 }
 
 /// Runs one future under a paused clock, outside of `#[tokio::test]`.
@@ -117,6 +149,8 @@ where
 struct Rules {
     holds: usize,
     reduced: bool,
+    /// Choices are made at random from this.
+    seed: Option<u64>,
 }
 
 /// One order of calls, as far as it is decided.
@@ -141,6 +175,7 @@ struct Course {
     asleep: Vec<GatedCall>,
     holds: usize,
     told: Vec<String>,
+    random: Option<Rng>,
 }
 
 enum Step {
@@ -156,9 +191,17 @@ impl Schedule {
                 choices,
                 rules,
                 given_up: Notify::new(),
-                course: Mutex::default(),
+                course: Mutex::new(Course {
+                    random: rules.seed.map(Rng::with_seed),
+                    ..Course::default()
+                }),
             }),
         }
+    }
+
+    /// What tells this run from others at random; 0 where they are not.
+    pub fn seed(&self) -> u64 {
+        self.shared.rules.seed.unwrap_or(0)
     }
 
     /// The gate that a world's calls pass.
@@ -282,7 +325,9 @@ impl Schedule {
             1 => 0,
             _ => {
                 let at = course.taken.len();
-                let taken = self.shared.choices.get(at).copied().unwrap_or(0);
+                let given = self.shared.choices.get(at).copied().unwrap_or(0);
+                let random = course.random.as_mut();
+                let taken = random.map_or(given, |random| random.usize(..options));
                 assert!(
                     taken < options,
                     "a run that repeats another found another world"

@@ -1,4 +1,6 @@
-//! What may go wrong with one call. A fault strikes once.
+//! What may go wrong with one call. A fault strikes once, unless it lasts.
+
+use super::request::{Call, Service};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +19,8 @@ pub enum FaultKind {
     InternalError500,
     /// Not executed, answered with the service's own way to say "too fast".
     Throttled,
+    /// Not executed, answered as where no policy allows it.
+    Denied,
     /// The caller is gone before the call is executed.
     KilledBefore,
     /// The call is executed, and the caller is gone before it hears of it.
@@ -74,6 +78,45 @@ impl Fault {
         Self {
             at: At::Operation(operation.to_owned(), index),
             kind,
+        }
+    }
+}
+
+impl At {
+    /// Whether it means the last of these calls of a caller's.
+    pub fn is_last_of(&self, operations: &[String]) -> bool {
+        let Some((operation, before)) = operations.split_last() else {
+            return false;
+        };
+        match self {
+            At::Call(at) => *at == before.len(),
+            At::Operation(name, at) => {
+                let same = before.iter().filter(|other| *other == operation).count();
+                name == operation && *at == same
+            }
+        }
+    }
+}
+
+/// What every caller meets from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lasting {
+    pub on: On,
+    pub kind: FaultKind,
+}
+
+/// Which calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    Service(Service),
+    Operation(&'static str),
+}
+
+impl Lasting {
+    pub fn strikes(&self, call: &Call) -> bool {
+        match &self.on {
+            On::Service(service) => call.service == *service,
+            On::Operation(operation) => call.operation == *operation,
         }
     }
 }

@@ -78,8 +78,8 @@ pub mod world;
 
 pub use aws::{Aws, Options};
 pub use event_bus::Reaction;
-pub use explore::{Explored, Schedule, explore, explore_reduced, explore_with_holds};
-pub use faults::{Fault, FaultKind};
+pub use explore::{Explored, Schedule, explore, explore_reduced, explore_with_holds, sample};
+pub use faults::{At, Fault, FaultKind, On};
 pub use functions::Invoked;
 pub use journal::Entry;
 pub use response_bucket::{BucketFailure, Delivery};

@@ -149,7 +149,10 @@ fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
             .parse()
             .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
     };
-    let newest_first = pipeline.executions.iter().rev().skip(start);
+    let late = aws.options.executions_late;
+    let is_listed = |execution: &&Execution| execution.started + late <= aws.now;
+    let newest_first = pipeline.executions.iter().rev().filter(is_listed);
+    let newest_first = newest_first.skip(start);
     let action = pipeline.source().map_or("Source", |(action, _, _)| action);
     let summaries: Vec<Value> = newest_first
         .take(length)

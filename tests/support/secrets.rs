@@ -1,5 +1,5 @@
 //! Secrets Manager's secrets: made, described, tagged, deleted. It is strongly
-//! consistent. Sentences in quotation marks are from the API reference; the
+//! consistent, unless a test says that descriptions are late. Sentences in quotation marks are from the API reference; the
 //! texts of errors are recorded answers of AWS unless a comment says otherwise.
 
 use serde_json::{Map, Value, json};
@@ -137,8 +137,23 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(body)
 }
 
+/// Notes what a later look will see.
+pub fn remember(aws: &mut Aws, call: &Call) {
+    if aws.options.secrets_late.is_zero() || call.reads() {
+        return;
+    }
+    let secrets = aws.secrets.clone();
+    aws.secrets_seen.change(aws.now, |seen| *seen = secrets);
+}
+
 fn describe(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
-    let secret = find(aws, call)?;
+    let late = aws.options.secrets_late;
+    let secrets = if late.is_zero() {
+        &aws.secrets
+    } else {
+        aws.secrets_seen.seen(aws.now, late)
+    };
+    let secret = find_in(secrets, call)?;
     let tags = secret.tags.iter();
     let labelled = secret
         .versions
@@ -314,8 +329,12 @@ fn key_of(call: &Call) -> Option<String> {
 
 /// Finds by name or by full ARN.
 fn find<'a>(aws: &'a Aws, call: &Call) -> Result<&'a Secret, AwsError> {
+    find_in(&aws.secrets, call)
+}
+
+fn find_in<'a>(secrets: &'a BTreeMap<String, Secret>, call: &Call) -> Result<&'a Secret, AwsError> {
     let id = call.needed("SecretId");
-    let mut secrets = aws.secrets.values();
+    let mut secrets = secrets.values();
     let found = secrets.find(|secret| secret.name == id || secret.arn == id);
     found.ok_or_else(|| not_found("Secrets Manager can't find the specified secret."))
 }

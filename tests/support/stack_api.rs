@@ -257,27 +257,35 @@ fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let Some(wanted) = call.text("StackName") else {
         return Err(invalid("the fake describes one stack at a time".to_owned()));
     };
-    let found = aws.stacks.find(wanted);
-    let stack = found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
+    // By name while it is not seen as deleted, by id also afterwards.
+    let late = aws.options.stacks_late;
+    let mut all = aws.stacks.all.values();
+    let found = all.find_map(|stack| {
+        let seen = stack.seen(aws.now, late)?;
+        let is_living = seen.status != "DELETE_COMPLETE";
+        (stack.id == wanted || (stack.name == wanted && is_living)).then_some((stack, seen))
+    });
+    let (stack, seen) =
+        found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
     let mut xml = element("StackId", &stack.id);
     let mut put = |name: &str, value: &str| {
         let _ = write!(xml, "{}", element(name, &escaped(value)));
     };
     put("StackName", &stack.name);
-    put("StackStatus", stack.status);
+    put("StackStatus", seen.status);
     put("CreationTime", &Aws::instant(stack.created));
     put("DisableRollback", "false");
     put(
         "EnableTerminationProtection",
         &stack.is_protected.to_string(),
     );
-    if let Some(reason) = &stack.reason {
+    if let Some(reason) = &seen.reason {
         put("StackStatusReason", reason);
     }
-    if let Some(updated) = stack.updated {
+    if let Some(updated) = seen.updated {
         put("LastUpdatedTime", &Aws::instant(updated));
     }
-    if let Some(deleted) = stack.deleted {
+    if let Some(deleted) = seen.deleted {
         put("DeletionTime", &Aws::instant(deleted));
     }
     if let Some(role) = &stack.role {
@@ -292,10 +300,10 @@ fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     };
     let parameters = pairs(
         ("ParameterKey", "ParameterValue"),
-        &mut stack.parameters.iter(),
+        &mut seen.parameters.iter(),
     );
-    let tags = pairs(("Key", "Value"), &mut stack.tags.iter());
-    let outputs = pairs(("OutputKey", "OutputValue"), &mut stack.outputs.iter());
+    let tags = pairs(("Key", "Value"), &mut seen.tags.iter());
+    let outputs = pairs(("OutputKey", "OutputValue"), &mut seen.outputs.iter());
     for (name, list) in [
         ("Parameters", parameters),
         ("Tags", tags),
@@ -309,10 +317,12 @@ fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
 /// "Returns all stack related events for a specified stack in reverse chronological order."
 fn events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let stack = existing(aws, call)?;
+    let late = aws.options.events_late;
     let members: Vec<String> = stack
         .events
         .iter()
         .rev()
+        .filter(|event| event.at + late <= aws.now)
         .map(|event| {
             let mut xml = String::new();
             let mut put = |name: &str, value: &str| {

@@ -158,6 +158,20 @@ pub struct Stack {
     /// In the order in which they happened.
     pub events: Vec<Arc<Event>>,
     pub operation: Option<Operation>,
+    /// How it was described since each of its statuses.
+    was: Vec<(Duration, Arc<Described>)>,
+}
+
+/// What changes of a stack's description with its status.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub updated: Option<Duration>,
+    pub deleted: Option<Duration>,
+    pub tags: Tags,
+    pub parameters: Parameters,
+    pub outputs: BTreeMap<String, String>,
 }
 
 /// API Reference, `CreateStack`, `OnFailure`: "Default: ROLLBACK".
@@ -274,7 +288,29 @@ impl Stack {
             resources: BTreeMap::new(),
             events: vec![],
             operation: None,
+            was: vec![],
         }
+    }
+
+    fn described(&self) -> Described {
+        Described {
+            status: self.status,
+            reason: self.reason.clone(),
+            updated: self.updated,
+            deleted: self.deleted,
+            tags: self.tags.clone(),
+            parameters: self.parameters.clone(),
+            outputs: self.outputs.clone(),
+        }
+    }
+
+    /// What a description at `now` shows that is so late; `None` before the stack can be seen.
+    pub fn seen(&self, now: Duration, late: Duration) -> Option<Described> {
+        if late.is_zero() || self.was.is_empty() {
+            return Some(self.described());
+        }
+        let visible = self.was.iter().rev().find(|(at, _)| *at + late <= now);
+        visible.map(|(_, was)| Described::clone(was))
     }
 
     /// The stack itself gets a status, which is an event too.
@@ -292,6 +328,8 @@ impl Stack {
             reason,
             token,
         }));
+        let described = self.described();
+        self.was.push((now, Arc::new(described)));
     }
 
     /// A status that a test sets, reached by an operation with this token, which does nothing

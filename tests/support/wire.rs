@@ -111,6 +111,9 @@ impl Caller {
             ConnectorError::other(reason.into(), None)
         })?;
         let index = self.world.number(&self.name, &call);
+        if let Some(time) = self.world.take_hold(&self.name) {
+            tokio::time::sleep(time).await;
+        }
         if let Some(gate) = self.world.gate() {
             gate.pass(&self.name, index, &call).await;
         }

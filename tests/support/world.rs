@@ -15,7 +15,7 @@ use super::{
     codecommit::Repository,
     event_bus::{self, Reaction},
     explore::Schedule,
-    faults::{At, Fault, FaultKind},
+    faults::{At, Fault, FaultKind, Lasting, On},
     functions::Invoked,
     gate::Gate,
     iam::{Credential, User},
@@ -45,6 +45,9 @@ struct Inner {
     journal: Vec<Entry>,
     numbered: BTreeMap<String, Vec<String>>,
     faults: Vec<(String, Fault)>,
+    lasting: Vec<Lasting>,
+    /// Calls that reach AWS later than they were made.
+    held: Vec<(String, At, Duration)>,
     invariants: Vec<Invariant>,
     violations: Vec<String>,
     gate: Option<Gate>,
@@ -92,6 +95,8 @@ impl World {
             journal: vec![],
             numbered: BTreeMap::new(),
             faults: vec![],
+            lasting: vec![],
+            held: vec![],
             invariants: vec![],
             violations: vec![],
             gate: None,
@@ -224,6 +229,21 @@ impl World {
         self.inner().faults.push((caller.to_owned(), fault));
     }
 
+    /// Breaks these calls of everybody from now on.
+    pub fn break_from_now(&self, on: On, kind: FaultKind) {
+        self.inner().lasting.push(Lasting { on, kind });
+    }
+
+    /// Ends what [`World::break_from_now`] began.
+    pub fn mend(&self) {
+        self.inner().lasting.clear();
+    }
+
+    /// Lets this call of a caller's reach AWS so much later.
+    pub fn hold(&self, caller: &str, at: At, time: Duration) {
+        self.inner().held.push((caller.to_owned(), at, time));
+    }
+
     /// Checks this after every executed change, and at once.
     pub fn at_every_instant(
         &self,
@@ -325,7 +345,8 @@ impl World {
 
     /// Faults that have met no call: a schedule that has some tried nothing.
     pub fn faults_left(&self) -> usize {
-        self.inner().faults.len()
+        let inner = self.inner();
+        inner.faults.len() + inner.held.len()
     }
 
     /// Every password that IAM ever showed.
@@ -385,11 +406,22 @@ impl World {
         numbered.len() - 1
     }
 
+    /// How long the call that a caller has just made takes to reach AWS.
+    pub fn take_hold(&self, caller: &str) -> Option<Duration> {
+        let mut inner = self.inner();
+        let numbered = inner.numbered.get(caller)?;
+        let is_held =
+            |(whose, at, _): &(String, At, Duration)| whose == caller && at.is_last_of(numbered);
+        let found = inner.held.iter().position(is_held)?;
+        Some(inner.held.remove(found).2)
+    }
+
     /// A call meets its fate.
     pub fn meet(&self, caller: &str, index: usize, call: &Call) -> Fate {
         let mut inner = self.inner();
         inner.catch_up();
         let fault = inner.take_fault(caller, index);
+        let fault = fault.or_else(|| inner.lasting_fault(call));
         let broken_bucket = call.service == Service::ResponseBucket
             && inner.aws.bucket_failures.first() == Some(&BucketFailure::Connection);
         let fault = if fault.is_none() && broken_bucket {
@@ -412,9 +444,15 @@ impl World {
             Some(FaultKind::AnswerHangs) => (outcome("answer hangs"), Some(Fate::Silent)),
             Some(FaultKind::KilledBefore) => (outcome("killed before"), Some(Fate::Fatal)),
             Some(FaultKind::KilledAfter) => (outcome("killed after"), Some(Fate::Fatal)),
-            Some(kind @ (FaultKind::InternalError500 | FaultKind::Throttled)) => {
+            Some(
+                kind @ (FaultKind::InternalError500 | FaultKind::Throttled | FaultKind::Denied),
+            ) => {
                 let answer = match kind {
                     FaultKind::Throttled => Answer::throttled(call.service),
+                    FaultKind::Denied => {
+                        let (action, resource) = call.action_and_resource();
+                        Answer::denied(call.service, &action, &resource)
+                    }
                     _ => Answer::internal_error(call.service),
                 };
                 (name_of(&answer), Some(Fate::Answered(answer)))
@@ -480,21 +518,19 @@ impl Inner {
     }
 
     fn take_fault(&mut self, caller: &str, index: usize) -> Option<FaultKind> {
-        let numbered = self.numbered.get(caller)?;
-        let operation = &numbered[index];
-        let same = numbered[..index]
-            .iter()
-            .filter(|other| *other == operation)
-            .count();
-        let strikes = |(whose, fault): &(String, Fault)| {
-            whose == caller
-                && match &fault.at {
-                    At::Call(at) => *at == index,
-                    At::Operation(name, at) => name == operation && *at == same,
-                }
-        };
+        let numbered = &self.numbered.get(caller)?[..=index];
+        let strikes =
+            |(whose, fault): &(String, Fault)| whose == caller && fault.at.is_last_of(numbered);
         let found = self.faults.iter().position(strikes)?;
         Some(self.faults.remove(found).1.kind)
+    }
+
+    fn lasting_fault(&self, call: &Call) -> Option<FaultKind> {
+        let strikes = |lasting: &&Lasting| lasting.strikes(call);
+        self.lasting
+            .iter()
+            .find(strikes)
+            .map(|lasting| lasting.kind)
     }
 
     fn check(&mut self, after: &str) {

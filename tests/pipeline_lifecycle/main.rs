@@ -1,0 +1,29 @@
+//! Whole lives of a `Custom::GitOpsPipeline`, over an AWS in this process: every fault at every
+//! call, every interleaving of two deliveries, every state of the child stack, and time.
+
+/// Prints a figure of a run, also when the test passes: the harness captures `println!`.
+macro_rules! figure {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let line = format!($($text)*);
+        // Nobody reads it where standard output is closed.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }};
+}
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod checks;
+mod first_push;
+mod interleavings;
+mod late;
+mod life;
+mod lives;
+mod many;
+mod mutants;
+mod project;
+mod repositories;
+mod single_faults;
+mod slow;
+mod statuses;
