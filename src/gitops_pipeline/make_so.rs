@@ -189,7 +189,10 @@ impl Making<'_> {
                 self.was_not_deleted(id).await?;
             }
             patience.see(child.as_ref());
-            let settled = child.as_ref().filter(|child| child.is_settled());
+            // What belongs to somebody else is not compared with anything.
+            let settled = child
+                .as_ref()
+                .filter(|child| child.is_settled() && child.owner.as_ref() == Some(self.owner()));
             let rendered = match &child {
                 Some(_) if settled.is_none() => None,
                 _ => Some(self.render(settled).await?),
