@@ -302,11 +302,17 @@ def decisions_of(aws: LocalAws, role: str) -> list[dict[str, Any]]:
 
 
 def granted_actions(aws: LocalAws, role: str) -> set[str]:
-    """Every action that the role's own policy allows."""
-    [name] = aws.client("iam").list_role_policies(RoleName=role)["PolicyNames"]
-    statements = aws.client("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
-    return {action for statement in statements
-            for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])}
+    """Every action that the role's policies allow, its own and those that are attached."""
+    iam = aws.client("iam")
+    documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+                 for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+        documents.append(iam.get_policy_version(
+            PolicyArn=attached["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"])
+    allowed = [statement["Action"] for document in documents for statement in document["Statement"]
+               if statement["Effect"] == "Allow"]
+    return {action for actions in allowed for action in (actions if isinstance(actions, list) else [actions])}
 
 
 def function_log(aws: LocalAws, function_name: str) -> str:

@@ -11,6 +11,24 @@ from local_deploy.steps import Environment
 
 ROLES = ["cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild-cfn", "eventbridge-codepipeline-exec"]
 
+# What AWS's documentation demands, and what no test here needs: a handler's reads for drift and import, changes that
+# the template never makes, and CodePipeline's and CodeBuild's looks at the bucket.
+NOT_ASKED_FOR_HERE = {
+    "cfn-gitops-provisioning": {
+        "codebuild:BatchGetProjects", "codecommit:GetRepositoryTriggers", "codecommit:ListRepositories",
+        "codecommit:ListTagsForResource", "codecommit:UpdateRepositoryDescription", "codecommit:UpdateRepositoryName",
+        "codepipeline:ListTagsForResource", "events:DisableRule", "events:EnableRule", "events:ListTagsForResource",
+        "logs:DeleteDataProtectionPolicy", "logs:DeleteRetentionPolicy", "logs:DescribeIndexPolicies",
+        "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"},
+    "codepipeline-cfn": {
+        "cloudformation:SetStackPolicy", "cloudformation:UntagResource", "cloudformation:ValidateTemplate",
+        "codecommit:CancelUploadArchive", "codecommit:GetRepository",
+        "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion"},
+    "codebuild-cfn": {
+        "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion", "s3:ListBucket"},
+    "eventbridge-codepipeline-exec": set(),
+}
+
 
 def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environment, witness: Witness) -> None:
     # logs:* among them: the platform uses those, in the role's name, whenever the function runs.
@@ -29,3 +47,11 @@ def test_nothing_was_denied_that_the_tests_did_not_mean_to_be(aws: LocalAws, env
     assert [decision for decision in decisions
             if not decision["allowed"] and decision not in witness.denials_meant] == []
     assert witness.denials_meant
+
+
+@pytest.mark.parametrize("role", NOT_ASKED_FOR_HERE)
+def test_every_action_of_the_other_roles_is_used_or_is_one_that_this_local_aws_does_not_ask_for(
+        aws: LocalAws, environment: Environment, role: str) -> None:
+    name = f"role-{environment.env_id}-{role}"
+    used = {decision["action"] for decision in steps.decisions_of(aws, name) if decision["allowed"]}
+    assert steps.granted_actions(aws, name) - used <= NOT_ASKED_FOR_HERE[role]

@@ -79,6 +79,7 @@ def test_the_first_push_of_the_branch_makes_the_pipeline_which_runs_once_and_doe
     assert [target["Arn"] for target in targets] == [before["PipelineArn"]]
     assert stack.change(Tags=[{"Key": "team", "Value": "platform"}]) == "UPDATE_COMPLETE", stack.failures()
     assert stack.outputs() == before
+    assert stack.change() == "UPDATE_COMPLETE", stack.failures()
     assert [each["status"] for each in project.executions()] == ["Succeeded"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from local_aws import LocalAws
@@ -77,11 +78,16 @@ def test_a_pipeline_goes_and_comes_again_in_one_stack(aws: LocalAws, stack: Proj
 
     project = stack.project
     assert stack.create(with_pipeline(True)) == "CREATE_COMPLETE", stack.failures()
+    told = []
     for there in (False, True, False):
+        # A mark says the second of its deletion.
+        eventually(lambda: time.time() > (told or [0])[-1] + 1, "another second")
         assert stack.update(with_pipeline(there)) == "UPDATE_COMPLETE", stack.failures()
         assert project.child.exists() == there
-        marks = [mark for mark in steps.deletion_marks(aws) if f"/deletions/{project.project_id}-" in mark]
-        assert len(marks) == 1
+        [mark] = [mark for mark in steps.deletion_marks(aws) if f"/deletions/{project.project_id}-" in mark]
+        tags = aws.client("secretsmanager").describe_secret(SecretId=mark)["Tags"]
+        told.append(next(int(tag["Value"].split()[0]) for tag in tags if tag["Key"] == "cfn-gitops:deletion"))
+    assert told[0] == told[1] < told[2]
 
 
 def test_another_project_id_makes_another_pipeline_and_then_removes_the_first(aws: LocalAws,

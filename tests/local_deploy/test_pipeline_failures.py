@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from local_aws import LocalAws
 from local_deploy import steps
-from local_deploy.pipelines import ProjectStack, eventually
+from local_deploy.pipelines import Pipeline, ProjectStack, eventually
 from local_deploy.steps import Environment
 
 
 def role_arn(aws: LocalAws, name: str) -> str:
     return f"arn:aws:iam::{aws.account_id}:role/{name}"
+
+
+def properties(pipeline: Pipeline) -> dict[str, Any]:
+    """Of everything in the pipeline's stack, by its template."""
+    found = pipeline.aws.client("cloudformation").get_template(StackName=pipeline.stack_name)["TemplateBody"]
+    return {name: resource["Properties"] for name, resource in found["Resources"].items()}
 
 
 @pytest.fixture
@@ -60,14 +67,14 @@ def test_an_update_that_fails_is_rolled_back_and_the_pipeline_goes_on(aws: Local
     project = stack.project
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     assert project.deploy(project.push().commit) == "Succeeded", project.said()
-    before = aws.client("cloudformation").get_template(StackName=project.stack_name)["TemplateBody"]
+    before = properties(project)
     # The log group changes first, then this is refused.
     assert stack.change(Build={"LogRetentionInDays": 30, "ServiceRoleArn": role_arn(aws, environment.function_role)}
                         ) == "UPDATE_ROLLBACK_COMPLETE"
     reason = stack.failures()[0]
     assert f"updating stack {project.stack_name}: BuildProject" in reason and "iam:PassRole" in reason
     assert "parameter PipelineRoleNames" in reason
-    assert aws.client("cloudformation").get_template(StackName=project.stack_name)["TemplateBody"] == before
+    assert properties(project) == before
     assert "UPDATE_ROLLBACK_COMPLETE" in [event["ResourceStatus"] for event in project.child.events()]
     [group] = aws.client("logs").describe_log_groups(
         logGroupNamePrefix=f"/aws/codebuild/{project.build_project}")["logGroups"]
