@@ -37,7 +37,7 @@ pub struct Making<'a> {
     pub about: &'a About,
     /// What is desired.
     pub desired: &'a Desired,
-    /// Whether nothing was there before: what fails is then removed again.
+    /// Whether the request asks for a resource that was not there before.
     pub creates: bool,
 }
 
@@ -54,7 +54,8 @@ struct Rendered {
 enum Ended {
     /// What is asked for cannot be, or is not this request's to do.
     Refused(String),
-    /// The operation on the stack failed.
+    /// The operation on the stack failed. One that could not be created goes, for its name to be
+    /// free; one that was complete is what it was.
     StackFailed(String),
     /// A call failed. What was made until then stays: another delivery may have told of it.
     CallFailed(String),
@@ -80,14 +81,12 @@ impl Making<'_> {
     pub async fn make_so(&self) -> Result<Made, Failure> {
         let (reason, purpose) = match Box::pin(self.bring()).await {
             Ok(made) => return Ok(made),
-            Err(Ended::StackFailed(reason)) if self.creates => (reason, Purpose::Undo),
+            Err(Ended::StackFailed(reason)) => (reason, Purpose::Undo),
             Err(Ended::Deleted) => {
                 let reason = refusals::deleted_since(&self.desired.names.stack());
                 (reason, Purpose::Delete)
             }
-            Err(
-                Ended::Refused(reason) | Ended::StackFailed(reason) | Ended::CallFailed(reason),
-            ) => return Err(Failure(reason)),
+            Err(Ended::Refused(reason) | Ended::CallFailed(reason)) => return Err(Failure(reason)),
         };
         self.doing(format!("{reason}; removing what was made"));
         let removing = Removing {

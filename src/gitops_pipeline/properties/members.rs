@@ -10,6 +10,9 @@ use crate::cfn::{Faults, Members};
 /// CodeBuild's image unless the template says otherwise.
 const IMAGE: &str = "aws/codebuild/amazonlinux-x86_64-standard:6.0";
 
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
+const MOST_POOL_MEMBERS: usize = 50;
+
 /// An existing repository, or `None`.
 pub fn decode_source(members: &mut Members<'_>, faults: &mut Faults) -> Option<String> {
     let mut source = members.object("Source", faults)?;
@@ -203,6 +206,12 @@ pub fn decode_approval_rule(
                 "must be the ARN of a user or role, or CodeCommitApprovers:<account>:<name>",
             );
         }
+    }
+    if approval_pool_members.len() > MOST_POOL_MEMBERS {
+        faults.note(
+            rule.path_of("ApprovalPoolMembers"),
+            format!("must be at most {MOST_POOL_MEMBERS}; `*` in a member stands for many"),
+        );
     }
     rule.finish(faults);
     Some(ApprovalRule {
