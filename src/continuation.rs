@@ -19,7 +19,7 @@ use crate::cfn::NotHandedOver;
 /// before that. <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 const MOST_HOPS: u32 = 14;
 
-/// Lambda throttles by the second. The caller limits how long it is tried.
+/// Lambda throttles by the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The event of an invocation that goes on with another's.
@@ -67,7 +67,7 @@ pub fn read(event: &str) -> (&str, Position) {
     }
 }
 
-/// Sends `event` to another invocation of the function `function_arn`.
+/// Sends `event` to another invocation of the function `function_arn`, `within` a time.
 ///
 /// Once for certain, so not by the SDK's own repetitions: Lambda cannot tell one from a second
 /// request.
@@ -80,6 +80,7 @@ pub async fn hand_over(
     event: &str,
     position: Position,
     received_at: SystemTime,
+    within: Duration,
 ) -> Result<(), NotHandedOver> {
     if position.hop >= MOST_HOPS {
         let times = position.hop;
@@ -100,6 +101,8 @@ pub async fn hand_over(
     };
     let payload = serde_json::to_vec(&continuation)
         .map_err(|_| refused("the event cannot be written as JSON"))?;
+    // A call that runs when the time is over may have been heard; none is begun so late.
+    let last_call = tokio::time::Instant::now() + within / 2;
     let mut pause = FIRST_PAUSE;
     loop {
         let call = aws
@@ -114,7 +117,7 @@ pub async fn hand_over(
             return Ok(());
         };
         let error = CallError::new("invoking this function", &error);
-        if error.is_throttled() {
+        if error.is_throttled() && tokio::time::Instant::now() + pause < last_call {
             tokio::time::sleep(pause).await;
             pause *= 2;
         } else if error.is_uncertain() {

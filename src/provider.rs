@@ -163,8 +163,10 @@ impl Provider {
             invocation,
         } = *around;
         let function_arn = &invocation.function_arn;
-        let hand_over =
-            || continuation::hand_over(&self.aws, function_arn, event, position, received_at);
+        let hand_over = |within| {
+            let aws = &self.aws;
+            continuation::hand_over(aws, function_arn, event, position, received_at, within)
+        };
         let ends = self.ends(invocation);
         cfn::answer(resource, request, ends, &self.clock, put, hand_over).await
     }

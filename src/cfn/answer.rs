@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -111,8 +111,8 @@ pub enum NotHandedOver {
 /// The handler runs in a task of its own. Its panic or its hanging becomes a FAILED, and a
 /// handler that blocks its thread does not block this one (on a runtime with a second thread).
 ///
-/// `hand_over` sends the same request to another invocation. It is called when this one ends
-/// before the request does, and the resource goes on.
+/// `hand_over` sends the same request to another invocation, within a time. It is called when this
+/// one ends before the request does, and the resource goes on.
 pub async fn answer<R, P, F, H, G>(
     resource: Arc<R>,
     request: Request,
@@ -125,7 +125,7 @@ where
     R: Resource,
     P: Fn(String, String) -> F,
     F: Future<Output = Result<u16, NotPut>>,
-    H: FnOnce() -> G,
+    H: FnOnce(Duration) -> G,
     G: Future<Output = Result<(), NotHandedOver>>,
 {
     let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
@@ -134,7 +134,7 @@ where
         Worked::CutOff(doing) => {
             // What is left after that is for the answer that it failed.
             let limit = clock.until(deadlines.answer_until) / 2;
-            let handed_over = tokio::time::timeout(limit, hand_over()).await;
+            let handed_over = tokio::time::timeout(limit, hand_over(limit)).await;
             match handed_over.unwrap_or(Err(NotHandedOver::Unanswered)) {
                 Ok(()) => {
                     tracing::info!(doing, "handed over to another invocation");
@@ -233,8 +233,6 @@ async fn result<R: Resource>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     enum Behaviour {
@@ -270,7 +268,7 @@ mod tests {
     }
 
     /// Nobody else would go on with it.
-    async fn alone() -> Result<(), NotHandedOver> {
+    async fn alone(_: Duration) -> Result<(), NotHandedOver> {
         Err(NotHandedOver::Refused("nobody is there".to_owned()))
     }
 
@@ -361,7 +359,7 @@ mod tests {
         let request = Request::find(event, clock.now()).expect("a request");
         let put = |_, _| async { panic!("the next invocation answers") };
         let ends = clock.now() + Duration::from_secs(900);
-        let hand_over = || async { Ok(()) };
+        let hand_over = |_| async { Ok(()) };
         let behaviour = Arc::new(Behaviour::Hang);
         let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
         assert!(matches!(answered, Answered::HandedOver));
@@ -377,7 +375,7 @@ mod tests {
             let request = Request::find(event, clock.now()).expect("a request");
             let put = |_, _| async { panic!("another invocation may answer") };
             let ends = clock.now() + Duration::from_secs(300);
-            let hand_over = || async move {
+            let hand_over = |_| async move {
                 if hangs {
                     std::future::pending::<()>().await;
                 }

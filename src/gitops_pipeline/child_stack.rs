@@ -1,11 +1,11 @@
 //! What there is of a child stack.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use aws_smithy_types::DateTime;
 
+use super::patience::Patience;
 use super::template;
 use super::token::{self, Purpose, RequestKey};
 use crate::aws::{Aws, CallError};
@@ -14,12 +14,6 @@ use crate::records::{LOGICAL_ID, Owner, STACK_ID};
 /// Pages of events that are read to find the latest request. A hundred events are some ten
 /// operations that somebody else began.
 const MOST_PAGES: u32 = 3;
-
-/// A description and the events that do not fit it are read again this often: they come from two
-/// calls, and an operation can begin in between.
-const MOST_READINGS: u32 = 4;
-
-const BETWEEN_READINGS: Duration = Duration::from_millis(300);
 
 /// A child stack as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +78,7 @@ pub async fn observe(
     name: &str,
     before: Option<&ChildStack>,
 ) -> Result<Option<ChildStack>, CallError> {
-    let mut readings = 1;
+    let mut patience = Patience::default();
     loop {
         let Some(stack) = describe(aws, name).await? else {
             return Ok(None);
@@ -102,11 +96,22 @@ pub async fn observe(
             return Ok(Some(child));
         }
         let told = read_operations(aws, &mut child).await?;
-        if told.is_none_or(|status| status == child.status) || readings == MOST_READINGS {
+        if told.as_ref().is_none_or(|told| *told == child.status) {
             return Ok(Some(child));
         }
-        readings += 1;
-        tokio::time::sleep(BETWEEN_READINGS).await;
+        // Two calls: either may be late, and an operation can begin in between. What does not fit
+        // is not believed, for about a minute.
+        let status = &child.status;
+        tracing::warn!(
+            stack = name,
+            status,
+            told,
+            "its events do not tell its status"
+        );
+        if !patience.goes_on() {
+            return Ok(Some(child));
+        }
+        patience.pause().await;
     }
 }
 

@@ -321,7 +321,15 @@ impl Making<'_> {
     async fn is_deleted(&self) -> Result<bool, CallError> {
         let names = &self.desired.names;
         let request = &self.about.me.request;
-        deletions::have_overtaken(&self.pipeline.aws, names, self.owner(), request).await
+        let mut patience = Patience::default();
+        loop {
+            let aws = &self.pipeline.aws;
+            match deletions::have_overtaken(aws, names, self.owner(), request).await {
+                Ok(have) => return Ok(have),
+                // To fail here would leave what is made to a Delete that may have been here.
+                Err(error) => patience.insist(error).await?,
+            }
+        }
     }
 
     /// Whether CloudFormation would take the template.

@@ -82,6 +82,17 @@ impl Patience {
         Ok(())
     }
 
+    /// Waits after an error that may pass, however often, or gives it back: for an answer without
+    /// which nothing can be said.
+    pub async fn insist(&mut self, error: CallError) -> Result<(), CallError> {
+        if !error.may_pass() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "asking again");
+        self.pause().await;
+        Ok(())
+    }
+
     /// Bears that CloudFormation refused an operation, or gives the refusal back when nothing has
     /// changed for a while.
     pub fn bear_refusal(
