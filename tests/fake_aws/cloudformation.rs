@@ -399,7 +399,9 @@ async fn a_deletion_that_fails_can_be_tried_again_or_leave_things_behind() {
 async fn a_creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
     let (world, clients) = new_world(Options::default());
     assert_eq!(create(&clients, &template(), "one").await, fine());
-    sleep(Duration::from_secs(12)).await;
+    while world.look(|aws| aws.repositories.is_empty()) {
+        sleep(Duration::from_secs(1)).await;
+    }
     let (_, message) = update(&clients, &template(), "two").await;
     assert!(
         message.contains("is in CREATE_IN_PROGRESS state and can not be updated"),

@@ -4,8 +4,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::support::{
-    Fault, FaultKind, Line, Run, World,
+    At, Fault, FaultKind, Line, On, Run, World,
     clients::{Clients, sdk_config},
+    request::Service,
 };
 
 /// Has a credential issued with or without the SDK's retries, while the first
@@ -46,6 +47,7 @@ async fn each_fault_does_what_its_name_says() {
         (FaultKind::AnswerHangs, Run::Finished(false), 1),
         (FaultKind::InternalError500, Run::Finished(false), 0),
         (FaultKind::Throttled, Run::Finished(false), 0),
+        (FaultKind::Denied, Run::Finished(false), 0),
         (FaultKind::KilledBefore, Run::Killed, 0),
         (FaultKind::KilledAfter, Run::Killed, 1),
     ] {
@@ -177,4 +179,59 @@ async fn a_killed_caller_never_calls_again_and_its_successor_does() {
     assert_eq!(second.run(tag("four")).await, Run::Finished(()));
     let tags = world.look(|aws| aws.iam.latest().users["mirror"].tags.len());
     assert_eq!(tags, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_broken_from_now_on_is_broken_for_everybody_until_it_is_mended() {
+    let world = world();
+    world.repository("infra");
+    let clients = ["one", "other"].map(|name| Clients::over(world.connector(name)));
+    let get = async |clients: &Clients| {
+        let get = clients.codecommit.get_repository().repository_name("infra");
+        super::code(get.send().await)
+    };
+    let tagged = async |clients: &Clients| {
+        let tags = clients.iam.list_user_tags().user_name("mirror");
+        super::code(tags.send().await)
+    };
+    for on in [
+        On::Service(Service::CodeCommit),
+        On::Operation("GetRepository"),
+    ] {
+        world.break_from_now(on, FaultKind::Denied);
+        for clients in &clients {
+            for _ in 0..2 {
+                assert_eq!(get(clients).await, "AccessDeniedException");
+                assert_eq!(tagged(clients).await, "none", "another service");
+            }
+        }
+        world.mend();
+        for clients in &clients {
+            assert_eq!(get(clients).await, "none");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_held_meets_what_the_others_have_done_meanwhile() {
+    let world = world();
+    let clients = Clients::over(world.connector("slow"));
+    let held = Duration::from_secs(2);
+    world.hold("slow", At::Operation("CreateSecret".to_owned(), 0), held);
+    let create = clients.secrets.create_secret().name("s");
+    let creating = async {
+        let begun = Instant::now();
+        let code = super::code(create.send().await);
+        (code, begun.elapsed())
+    };
+    let other = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.faults_left(), 0, "it is on its way");
+        assert_eq!(world.count("CreateSecret"), 0, "and has not arrived");
+        let clients = Clients::over(world.connector("quick"));
+        super::code(clients.secrets.create_secret().name("s").send().await)
+    };
+    let ((slow, took), quick) = tokio::join!(creating, other);
+    assert_eq!(quick, "none");
+    assert_eq!((slow.as_str(), took), ("ResourceExistsException", held));
 }

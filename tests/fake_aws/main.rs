@@ -11,6 +11,7 @@ mod delivery;
 mod faults;
 mod iam;
 mod interleavings;
+mod late_reads;
 mod pushes;
 mod secrets_manager;
 mod transport;

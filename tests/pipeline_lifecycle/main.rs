@@ -14,8 +14,10 @@ macro_rules! figure {
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adversity;
 mod checks;
 mod first_push;
+mod handing_over;
 mod interleavings;
 mod late;
 mod life;
@@ -27,3 +29,4 @@ mod repositories;
 mod single_faults;
 mod slow;
 mod statuses;
+mod torn_reads;
