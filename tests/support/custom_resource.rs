@@ -112,6 +112,11 @@ impl Stack {
         }
     }
 
+    /// Gives this stack's requests other numbers than those of other stacks in the world.
+    pub fn starts_counting_at(&mut self, number: usize) {
+        self.requests = number;
+    }
+
     /// CloudFormation signs a request.
     pub fn request(
         &mut self,

@@ -155,7 +155,13 @@ pub fn continue_rollback(aws: &mut Aws, id: &str, skipped: &[&str], token: Optio
     };
     let Some(operation) = stack.operation.as_mut() else {
         // A test has set the status: nothing is left to do.
-        stack.operation = Some(operation_of(token, Kind::RollBackUpdate, now));
+        let steps = [
+            Step::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+            Step::Finish("UPDATE_ROLLBACK_COMPLETE"),
+        ];
+        let outputs = stack.outputs.clone();
+        let kind = Kind::RollBackUpdate;
+        stack.operation = Some(operation(token, kind, steps.into(), now, outputs));
         stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
         return;
     };
@@ -167,14 +173,6 @@ pub fn continue_rollback(aws: &mut Aws, id: &str, skipped: &[&str], token: Optio
         _ => true,
     });
     stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
-}
-
-fn operation_of(token: Option<String>, kind: Kind, now: Duration) -> Operation {
-    let steps = [
-        Step::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
-        Step::Finish("UPDATE_ROLLBACK_COMPLETE"),
-    ];
-    operation(token, kind, steps.into(), now, BTreeMap::new())
 }
 
 fn operation(
