@@ -38,6 +38,7 @@ use crate::cfn::{Failure, Outcome, Progress, Request, RequestType, Resource};
 use deletions::Mark;
 use make_so::{Made, Making};
 use names::Names;
+use patience::Patience;
 use properties::Desired;
 use remove::Removing;
 use request::About;
@@ -116,20 +117,31 @@ impl GitOpsPipeline {
         self.remove(&about, &names).await
     }
 
+    /// The hash of the request that made what is there. Only to be written down: what is removed is
+    /// looked up after the mark is left.
+    async fn made_by(&self, about: &About, names: &Names) -> Result<Option<String>, Failure> {
+        let mut patience = Patience::default();
+        loop {
+            match child_stack::observe(&self.aws, &names.stack(), None).await {
+                Ok(child) => {
+                    let ours = child.filter(|child| child.owner.as_ref() == Some(&about.me.owner));
+                    return Ok(ours.and_then(|child| Some(child.latest_request?.0.hash)));
+                }
+                Err(error) if error.is_denied() => return Ok(None),
+                Err(error) => patience
+                    .bear(error)
+                    .await
+                    .map_err(|error| Failure(error.to_string()))?,
+            }
+        }
+    }
+
     /// Leaves the mark, and then removes what there is.
     async fn remove(&self, about: &About, names: &Names) -> Result<(), Failure> {
         let me = &about.me;
-        // Only to be written down: what is removed is looked up after the mark is left.
-        let made_by = match child_stack::observe(&self.aws, &names.stack(), None).await {
-            Ok(child) => child
-                .filter(|child| child.owner.as_ref() == Some(&me.owner))
-                .and_then(|child| Some(child.latest_request?.0.hash)),
-            Err(error) if error.may_pass() => return Err(Failure(error.to_string())),
-            Err(_) => None,
-        };
         let mark = Mark {
             signed: me.request.signed,
-            made_by,
+            made_by: self.made_by(about, names).await?,
         };
         match deletions::leave(&self.aws, names, &me.owner, &mark).await {
             Ok(()) => {}
