@@ -10,9 +10,10 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use cfn_gitops::cfn::{Deadlines, Request};
+use cfn_gitops::continuation;
 use cfn_gitops::http::is_https_or_loopback;
 use cfn_gitops::provider::Error;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::well_formed;
 
@@ -71,6 +72,8 @@ pub enum Verdict {
     Succeeded,
     Failed,
     NotARequest,
+    /// A branch's first push, which nobody waits for an answer to.
+    FirstPush,
     /// `ResponseURL` is a string that no request can be sent to.
     NoAddress,
     /// Nothing can be delivered to the address any more.
@@ -84,8 +87,9 @@ pub fn judge(
     answer: &Result<Value, Error>,
     puts: &[Put],
 ) -> Result<Verdict, String> {
+    let event = continued(event)?;
     let Some(members) = well_formed::members(event) else {
-        return not_a_request(answer, puts, "no JSON object");
+        return not_a_request(answer, puts, event, "no JSON object");
     };
     // As with every JSON parser in use here, the last of several members counts.
     let text = |name: &str| {
@@ -94,7 +98,7 @@ pub fn judge(
         decoded(value)
     };
     let Some(url) = text("ResponseURL") else {
-        return not_a_request(answer, puts, "no ResponseURL");
+        return not_a_request(answer, puts, event, "no ResponseURL");
     };
     // What can never arrive ends well for Lambda, which would only deliver it again.
     let is_address = HttpRequest::new(SdkBody::empty())
@@ -165,15 +169,80 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
     }
 }
 
+/// What a continuation goes on with; of anything else the whole. The product says what it takes for
+/// a continuation; what is one beyond doubt it must.
+fn continued(event: &str) -> Result<&str, String> {
+    let (read, _) = continuation::read(event);
+    let members = well_formed::members(event).unwrap_or_default();
+    let [(a, position), (b, inner)] = members[..] else {
+        return Ok(read);
+    };
+    let names = [decoded(a), decoded(b)];
+    let are_meant = names == ["Continuation", "Event"].map(|name| Some(name.to_owned()));
+    let hop = |position: &Value| position.as_object()?.get("Hop")?.as_u64();
+    let position: Option<Value> = serde_json::from_str(position).ok();
+    let is_alone = position.as_ref().and_then(Value::as_object).map(Map::len) == Some(1);
+    let hop = position.as_ref().and_then(hop);
+    if are_meant && is_alone && hop.is_some_and(|hop| hop <= u32::MAX.into()) && read != inner {
+        return Err("a continuation was taken for something else".to_owned());
+    }
+    Ok(read)
+}
+
 fn not_a_request(
     answer: &Result<Value, Error>,
     puts: &[Put],
+    event: &str,
     why: &str,
 ) -> Result<Verdict, String> {
+    let push = is_first_push(event);
     match answer {
-        Err(Error::UnknownEvent) if puts.is_empty() => Ok(Verdict::NotARequest),
-        _ => Err(format!("{why}, and yet it was taken for a request")),
+        _ if !puts.is_empty() => Err(format!("{why}, and yet it was answered")),
+        Err(Error::UnknownEvent) if push != Some(true) => Ok(Verdict::NotARequest),
+        Ok(body) if push != Some(false) => {
+            let text = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
+            if text("PipelineName") || text("Ignored") {
+                Ok(Verdict::FirstPush)
+            } else {
+                Err("a push's result says nothing".to_owned())
+            }
+        }
+        Err(Error::NotStarted(_) | Error::OutOfTime) if push != Some(false) => {
+            Ok(Verdict::FirstPush)
+        }
+        _ => Err(format!("{why}, and yet it was taken for something else")),
     }
+}
+
+/// Whether the event tells of a push to a branch; `None` where parsers may differ.
+fn is_first_push(event: &str) -> Option<bool> {
+    let value: Value = serde_json::from_str(event).ok()?;
+    if value["source"] != "aws.codecommit" {
+        // Of two such members the product takes neither.
+        return Some(false);
+    }
+    let members = well_formed::members(event)?;
+    let detail = &value["detail"];
+    let count = |text: &str, name: &str| {
+        let members = well_formed::members(text).unwrap_or_default();
+        let named = |(key, _): &&(&str, &str)| decoded(key).as_deref() == Some(name);
+        members.iter().filter(named).count()
+    };
+    let is_once = |text: &str, name: &str| count(text, name) == 1;
+    let (_, text) = members
+        .iter()
+        .find(|(key, _)| decoded(key).as_deref() == Some("detail"))?;
+    let names = ["event", "referenceType", "referenceName", "repositoryName"];
+    let is_plain = is_once(event, "source")
+        && is_once(event, "detail")
+        && count(event, "StackName") <= 1
+        && value.get("StackName").is_none_or(Value::is_string)
+        && names
+            .iter()
+            .all(|name| is_once(text, name) && detail[name].is_string());
+    let is_push = ["referenceCreated", "referenceUpdated"].contains(&detail["event"].as_str()?)
+        && detail["referenceType"] == "branch";
+    (is_plain || !is_push).then_some(is_push)
 }
 
 /// The text of a JSON string; `None` for anything else, and for half a surrogate pair.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 const DEEP: &str = "<nested deep>";
 
 /// Texts at the edges of scripts, encodings and limits.
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 30] = [
     "",
     " ",
     "\0",
@@ -32,10 +32,16 @@ const TEXTS: [&str; 24] = [
     "cfn-gitops:owner",
     "aws:cloudformation:stack-name",
     "Custom::MirrorCredential",
+    "Custom::GitOpsPipeline",
+    "gitops-dev-shop",
+    "codecommit-dev-cfn-shop",
+    "arn:aws:iam::123456789012:role/role-dev-codebuild-cfn",
+    "{{resolve:ssm:name}}",
+    "referenceCreated",
 ];
 
 /// Names that mean something in an event.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 48] = [
     "RequestType",
     "ResponseURL",
     "StackId",
@@ -60,11 +66,36 @@ const NAMES: [&str; 24] = [
     "GitLab",
     "Mirrors",
     "Step",
+    "Continuation",
+    "Event",
+    "Hop",
+    "Received",
+    "source",
+    "detail",
+    "StackName",
+    "repositoryName",
+    "EnvID",
+    "ProjectID",
+    "BranchMap",
+    "Source",
+    "RepositoryName",
+    "Build",
+    "BuildSpec",
+    "EnvironmentVariables",
+    "Approval",
+    "Deploy",
+    "ParameterOverrides",
+    "ExecutionMode",
+    "PipelineRoleArn",
+    "ApprovalRule",
+    "ApproversNeeded",
+    "RepositoryDeletionPolicy",
 ];
 
-/// What stays valid: the requests that mutations begin from.
+/// What stays valid: the events that mutations begin from. Each begins with a Create.
 pub struct Source {
-    pub valid: Vec<Value>,
+    pub credentials: Vec<Value>,
+    pub pipelines: Vec<Value>,
 }
 
 impl Source {
@@ -78,7 +109,7 @@ impl Source {
         // Most requests are faulty, which is found before AWS is called; the rest are worth the time
         // that calls take.
         if rng.u8(..6) > 0
-            && let Some(Value::Object(properties)) = event.get_mut("ResourceProperties")
+            && let Some(Value::Object(properties)) = properties_of(&mut event)
         {
             properties.insert(name(rng), any(rng, 2));
             properties.insert("UrlSafePassword".to_owned(), json!([]));
@@ -96,12 +127,21 @@ impl Source {
     }
 
     fn valid(&self, rng: &mut Rng) -> Value {
-        let valid = rng.choice(&self.valid).expect("some valid event");
+        let kind = self.kind(rng);
+        let valid = rng.choice(kind).expect("some valid event");
         // A Delete always calls AWS, whatever its properties are.
         if valid["RequestType"] == "Delete" && rng.u8(..3) > 0 {
-            return self.valid[0].clone();
+            return kind[0].clone();
         }
         valid.clone()
+    }
+
+    fn kind(&self, rng: &mut Rng) -> &[Value] {
+        if rng.bool() {
+            &self.credentials
+        } else {
+            &self.pipelines
+        }
     }
 
     /// A request whose every other member is whatever it happens to be.
@@ -112,7 +152,8 @@ impl Source {
                 members.insert((*name).to_owned(), any(rng, 3));
             }
         }
-        let valid = rng.choice(&self.valid).expect("some valid event");
+        let kind = self.kind(rng);
+        let valid = rng.choice(kind).expect("some valid event");
         for name in ["ResponseURL", "RequestType", "ResourceType"] {
             if rng.bool() {
                 members.insert(name.to_owned(), valid[name].clone());
@@ -120,6 +161,16 @@ impl Source {
         }
         Value::Object(members)
     }
+}
+
+/// The properties of a request, or of the request that a continuation goes on with.
+fn properties_of(event: &mut Value) -> Option<&mut Value> {
+    let request = if event.get("Event").is_some() {
+        event.get_mut("Event")?
+    } else {
+        event
+    };
+    request.get_mut("ResourceProperties")
 }
 
 /// Any JSON value.

@@ -20,19 +20,20 @@ mod support;
 mod answers;
 mod arbitrary;
 mod recorded_events;
+mod valid;
 mod well_formed;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use answers::{Bucket, Verdict, judge};
+use answers::{Bucket, Put, Verdict, judge};
 use arbitrary::Source;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::provider::{Invocation, Provider};
+use cfn_gitops::provider::{Error, Invocation, Provider};
 use fastrand::Rng;
 use serde_json::{Value, json};
-use support::{Line, World, clients};
+use support::{Line, Options, World, clients};
 
 const COUNT: usize = 100_000;
 const SEED: u64 = 20_261_120;
@@ -78,6 +79,10 @@ fn every_event_that_says_where_to_answer_is_answered_once_and_none_panics() {
         figures.succeeded.load(Ordering::Relaxed) * 50 > count,
         "too few were valid"
     );
+    let handed_over = figures.handed_over.load(Ordering::Relaxed);
+    assert!(handed_over * 2000 > count, "too few were handed over");
+    let pushes = figures.pushes.load(Ordering::Relaxed);
+    assert!(pushes * 500 > count, "too few were first pushes");
 }
 
 /// What became of the events.
@@ -85,6 +90,8 @@ fn every_event_that_says_where_to_answer_is_answered_once_and_none_panics() {
 struct Figures {
     answered: AtomicUsize,
     succeeded: AtomicUsize,
+    handed_over: AtomicUsize,
+    pushes: AtomicUsize,
     not_requests: AtomicUsize,
     no_address: AtomicUsize,
     expired: AtomicUsize,
@@ -95,11 +102,14 @@ impl Figures {
     fn print(&self, count: usize) {
         let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
         figure!(
-            "{count} events: {} answered ({} SUCCESS, {} FAILED), {} not requests, {} with an \
-             address that is none, {} with one that had expired; {} calls of AWS",
+            "{count} events: {} answered ({} SUCCESS, {} FAILED; {} of them handed over), {} first \
+             pushes, {} not requests, {} with an address that is none, {} with one that had expired; \
+             {} calls of AWS",
             of(&self.answered),
             of(&self.succeeded),
             of(&self.answered) - of(&self.succeeded),
+            of(&self.handed_over),
+            of(&self.pushes),
             of(&self.not_requests),
             of(&self.no_address),
             of(&self.expired),
@@ -115,8 +125,8 @@ struct Fuzzer {
     bucket: Bucket,
     clock: Clock,
     source: Source,
-    /// Before any Create, and after one.
-    worlds: [World; 2],
+    /// Before any Create, after one of each kind, and after the branch's first push.
+    worlds: [World; 3],
 }
 
 impl Fuzzer {
@@ -135,34 +145,52 @@ impl Fuzzer {
     async fn new() -> Self {
         let line = Line::new();
         let bucket = Bucket::before(line.connector());
-        let before = World::new();
+        let before = World::with(Options {
+            // A stack in little virtual time, which is real work all the same.
+            resource_takes: Duration::from_millis(500),
+            ..Options::default()
+        });
         before.user("mirror");
         before.repository("infra");
+        before.repository("given");
         let clock = Clock::starting_at(before.now());
         let config = clients::sdk_config(bucket.connector());
         let provider = Provider::new(&config, bucket.connector(), clock.clone());
-        let valid = valid_requests(&before);
+        let source = Source {
+            credentials: valid::credentials(&before),
+            pipelines: valid::pipelines(&before),
+        };
+        let set_up = async |world: &World, event: &Value| {
+            line.connect(&world.caller("set-up"));
+            let invocation = invocation(clock.now() + Duration::from_mins(15));
+            let answer = provider.answer(&event.to_string(), &invocation).await;
+            bucket.take();
+            answer.expect("an answer")
+        };
         let after = before.fork();
-        line.connect(&after.caller("set-up"));
-        let invocation = invocation(clock.now() + Duration::from_mins(15));
-        let created = provider.answer(&valid[0].to_string(), &invocation).await;
-        assert_eq!(created.expect("an answer")["Status"], "SUCCESS");
-        bucket.take();
+        for create in [&source.credentials[0], &source.pipelines[0]] {
+            assert_eq!(set_up(&after, create).await["Status"], "SUCCESS");
+        }
+        let pushed = after.fork();
+        pushed.push("codecommit-dev-cfn-shop", "development", "commit");
+        let started = set_up(&pushed, &valid::first_push()).await;
+        assert_eq!(started["PipelineName"], "codepipeline-dev-cfn-shop");
         Fuzzer {
             provider,
             line,
             bucket,
             clock,
-            source: Source { valid },
-            worlds: [before, after],
+            source,
+            worlds: [before, after, pushed],
         }
     }
 
     async fn one(&self, seed: u64, figures: &Figures) {
         let mut rng = Rng::with_seed(seed);
-        let world = rng.choice(&self.worlds).expect("two").fork();
+        let world = rng.choice(&self.worlds).expect("three").fork();
         // Virtual time passes with every event that waits for something; each is signed anew.
-        let signed_then = signed_at(self.source.valid[0]["ResponseURL"].as_str().expect("one"));
+        let signed_then = self.source.credentials[0]["ResponseURL"].as_str();
+        let signed_then = signed_at(signed_then.expect("one"));
         let url = world.response_url("now");
         let event = self.source.event(&mut rng);
         let event = event.replace(signed_then, signed_at(&url));
@@ -171,8 +199,7 @@ impl Fuzzer {
         let remaining = *rng.choice(&[0, 1, 30, 900, 900, 900]).expect("a time");
         let deadline = now + Duration::from_secs(remaining);
         CURRENT.set(seed);
-        let answer = self.provider.answer(&event, &invocation(deadline)).await;
-        let puts = self.bucket.take();
+        let (answer, puts, hops) = self.answered(&world, &event, deadline).await;
         figures
             .calls
             .fetch_add(world.calls_of("fuzz"), Ordering::Relaxed);
@@ -182,6 +209,8 @@ impl Fuzzer {
         assert!(told.is_empty(), "{}\n{}", told.join("\n"), shown());
         for put in &puts {
             assert_eq!(world.secret_in(&put.body), None, "a password\n{}", shown());
+            let told = put.body.contains(valid::SENTINEL);
+            assert!(!told, "a variable of the build\n{}", shown());
         }
         assert_eq!(world.violations(), Vec::<String>::new(), "{}", shown());
         let figure = match verdict {
@@ -190,62 +219,41 @@ impl Fuzzer {
                 &figures.answered
             }
             Ok(Verdict::Failed) => &figures.answered,
+            Ok(Verdict::FirstPush) => &figures.pushes,
             Ok(Verdict::NotARequest) => &figures.not_requests,
             Ok(Verdict::NoAddress) => &figures.no_address,
             Ok(Verdict::Expired) => &figures.expired,
             Err(broken) => panic!("{broken}\n{}", shown()),
         };
         figure.fetch_add(1, Ordering::Relaxed);
+        if hops > 0 {
+            figures.handed_over.fetch_add(1, Ordering::Relaxed);
+        }
     }
-}
 
-/// Create first; then what else a stack sends.
-fn valid_requests(world: &World) -> Vec<Value> {
-    let request = |kind: &str, properties: &Value| {
-        json!({
-            "RequestType": kind,
-            "ResponseURL": world.response_url(kind),
-            "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/1",
-            "RequestId": format!("request-{kind}"),
-            "LogicalResourceId": "Credential",
-            "ResourceType": "Custom::MirrorCredential",
-            "ResourceProperties": properties,
-        })
-    };
-    let plain = json!({"ServiceToken": "arn", "UserName": "mirror"});
-    let whole = json!({
-        "ServiceToken": "arn", "ServiceTimeout": "600", "UserName": "mirror",
-        "KmsKeyId": "alias/mirror", "RepositoryNames": ["infra"],
-        "ForeignCredentials": "Refuse", "RotationSerial": "1", "UrlSafePassword": "true",
-        "Tags": [{"Key": "Team", "Value": "基盤"}, {"Key": "Stage", "Value": ""}],
-    });
-    let elsewhere =
-        json!({"ServiceToken": "arn", "UserName": "mirror", "SecretName": "codecommit-mirror/x"});
-    let with = |mut request: Value, name: &str, value: Value| {
-        request[name] = value;
-        request
-    };
-    let id = || json!("codecommit-mirror/mirror");
-    let update = |properties: &Value| {
-        let request = with(request("Update", properties), "PhysicalResourceId", id());
-        with(request, "OldResourceProperties", plain.clone())
-    };
-    let other_type = json!("Custom::GitOpsPipeline");
-    vec![
-        request("Create", &plain),
-        request("Create", &whole),
-        update(&plain),
-        update(&whole),
-        update(&elsewhere),
-        with(request("Delete", &plain), "PhysicalResourceId", id()),
-        with(
-            request("Delete", &whole),
-            "PhysicalResourceId",
-            json!("invented-by-CloudFormation"),
-        ),
-        with(request("Create", &plain), "ResourceType", other_type),
-        request("Dance", &plain),
-    ]
+    /// Hands the event to the function, and to it again what it asks Lambda to go on with: the
+    /// last result, what was put in all, and how often it was handed over.
+    async fn answered(
+        &self,
+        world: &World,
+        event: &str,
+        mut deadline: SystemTime,
+    ) -> (Result<Value, Error>, Vec<Put>, usize) {
+        let mut text = event.to_owned();
+        let mut hops = 0;
+        loop {
+            let answer = self.provider.answer(&text, &invocation(deadline)).await;
+            let Some(asked) = world.invocations().get(hops).cloned() else {
+                return (answer, self.bucket.take(), hops);
+            };
+            hops += 1;
+            let hop = &asked.payload["Continuation"]["Hop"];
+            let says = json!({"Continuation": {"Hop": hop}});
+            assert_eq!(answer.as_ref().ok(), Some(&says), "{text}");
+            text = asked.payload.to_string();
+            deadline = self.clock.now() + Duration::from_mins(15);
+        }
+    }
 }
 
 /// `X-Amz-Date=` and what follows it.

@@ -143,6 +143,17 @@ impl Function {
         request
     }
 
+    /// The same about the pipeline of the project `shop`.
+    pub fn pipeline_request(&self, kind: &str, properties: &Value) -> Value {
+        let mut request = self.request(kind, properties);
+        request["ResourceType"] = json!("Custom::GitOpsPipeline");
+        request["LogicalResourceId"] = json!("Project");
+        if kind != "Create" {
+            request["PhysicalResourceId"] = json!("gitops-dev-shop");
+        }
+        request
+    }
+
     pub fn invoke(&self, event: &Value, time: Duration) -> Invocation {
         self.lambda.invoke(event.to_string(), time)
     }

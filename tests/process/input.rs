@@ -159,3 +159,24 @@ fn an_unknown_event_is_an_error_that_names_what_the_function_answers() {
     let answer = function.answered(&function.request("Create", &json!({"UserName": "mirror"})));
     assert_eq!(answer["Status"], "SUCCESS");
 }
+
+/// Only the function itself sends a continuation, and yet anybody can invoke it with one.
+#[test]
+fn a_continuation_with_any_position_is_answered() {
+    let function = Function::start();
+    let event = function.request("Create", &json!({"Typo": 1}));
+    let most = json!(u64::MAX);
+    for position in [
+        json!({"Hop": 1}),
+        json!({"Hop": u32::MAX}),
+        json!({"Hop": 1, "Received": 1_795_176_000}),
+        json!({"Hop": 1, "Received": most}),
+        json!({"Hop": 0, "Received": null, "Further": [1]}),
+    ] {
+        let continuation = json!({"Continuation": position, "Event": event});
+        let answer = function.answered(&continuation);
+        assert_eq!(answer["Status"], "FAILED", "{position}");
+        let reason = answer["Reason"].as_str().expect("a reason");
+        assert!(reason.contains("Typo: "), "{position}: {reason}");
+    }
+}

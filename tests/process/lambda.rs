@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::http::{self, Reply, Request};
 
+/// The function's ARN.
+pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";
+
 /// No test waits longer for what has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -132,7 +135,6 @@ impl Lambda {
         state.waits = false;
         let (id, event, deadline) = state.queued.remove(0);
         let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970");
-        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";
         let headers = [
             (
                 "Lambda-Runtime-Aws-Request-Id",
@@ -142,7 +144,7 @@ impl Lambda {
                 "Lambda-Runtime-Deadline-Ms",
                 deadline.as_millis().to_string(),
             ),
-            ("Lambda-Runtime-Invoked-Function-Arn", arn.to_owned()),
+            ("Lambda-Runtime-Invoked-Function-Arn", FUNCTION.to_owned()),
             ("Content-Type", "application/json".to_owned()),
         ];
         Reply::Answer {

@@ -25,5 +25,6 @@ mod answering;
 mod delivery;
 mod input;
 mod misbehaviour;
+mod pipelines;
 mod secrecy;
 mod start_and_end;

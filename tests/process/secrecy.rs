@@ -8,9 +8,13 @@ use serde_json::{Value, json};
 use crate::bucket::{CREDENTIAL, SIGNATURE};
 use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup};
 use crate::http::Reply;
+use crate::support::{Doing, Reaction};
 
 /// Stands in properties that no resource knows: whoever shows it has shown the event as a whole.
 const IN_THE_EVENT: &str = "SentinelInTheEvent-漢/+=";
+
+/// What a build is given, which is nobody's business but the child stack's.
+const OF_THE_BUILD: &str = "SentinelOfTheBuild-漢/+=";
 
 /// The forms in which a text can be hidden in another: as it is, escaped in JSON, with and without
 /// its slashes, percent-encoded, and base64 at each of the three places where a byte can stand.
@@ -60,6 +64,7 @@ fn secrets(function: &Function) -> Vec<String> {
     assert!(!secrets.is_empty(), "a password was issued");
     let fixed = [
         IN_THE_EVENT,
+        OF_THE_BUILD,
         SIGNATURE,
         CREDENTIAL,
         "path-of-the-answer",
@@ -113,6 +118,7 @@ fn work(function: &Function) {
             .result();
         assert_eq!(result["Status"], status, "{result}");
     }
+    pipelines(function);
     for refusal in [Reply::status(403), Reply::status(503)] {
         function.bucket.always(Some(refusal));
         let event = function.request("Create", &json!({"Typo": IN_THE_EVENT}));
@@ -135,6 +141,57 @@ fn work(function: &Function) {
     ] {
         function.invoke(&unknown, Duration::from_secs(1)).error();
     }
+}
+
+/// The life of a pipeline whose build is given something, with a request that is handed over.
+fn pipelines(function: &Function) {
+    let world = &function.aws.world;
+    world.options(|options| options.resource_takes = Duration::from_millis(50));
+    let shop = |minutes: u32| {
+        json!({
+            "ServiceToken": crate::lambda::FUNCTION, "EnvID": "dev", "ProjectID": "shop",
+            "Build": {
+                "EnvironmentVariables": {"Password": OF_THE_BUILD},
+                "TimeoutInMinutes": minutes.to_string(),
+            },
+        })
+    };
+    let mut wrong = shop(7);
+    wrong["Build"]["EnvironmentVariables"] = json!({
+        "EnvID": OF_THE_BUILD, "no name": OF_THE_BUILD, "List": [OF_THE_BUILD],
+        "Long": OF_THE_BUILD.repeat(2000),
+    });
+    let request = |kind: &str, properties: &Value| {
+        let mut event = function.pipeline_request(kind, properties);
+        event["RequestId"] = json!(fastrand::u64(..).to_string());
+        event["Unknown"] = json!({"Within": [IN_THE_EVENT]});
+        event
+    };
+    let answered = |event: &Value, status: &str| {
+        let result = function.invoke(event, Duration::from_mins(1)).result();
+        assert_eq!(result["Status"], status, "{result}");
+    };
+    answered(&request("Create", &wrong), "FAILED");
+    answered(&request("Create", &shop(30)), "SUCCESS");
+    for reaction in world.push("codecommit-dev-cfn-shop", "development", "commit-1") {
+        let Reaction::Event { payload, .. } = reaction else {
+            panic!("{reaction:?}");
+        };
+        let result = function.invoke(&payload, Duration::from_mins(1)).result();
+        assert_eq!(result["PipelineName"], "codepipeline-dev-cfn-shop");
+    }
+    let mut update = request("Update", &shop(40));
+    update["OldResourceProperties"] = shop(30);
+    world.options(|options| options.resource_takes = Duration::from_secs(1));
+    let before = world.invocations().len();
+    function.invoke(&update, Duration::from_secs(2)).result();
+    let asked = world.invocations();
+    assert_eq!(asked.len(), before + 1, "it was to be handed over");
+    answered(&asked[before].payload, "SUCCESS");
+    world.options(|options| options.resource_takes = Duration::from_millis(50));
+    world.fail_resource("BuildProject", Doing::Update, "no such image", 1);
+    answered(&request("Update", &shop(50)), "FAILED");
+    answered(&request("Delete", &shop(50)), "SUCCESS");
 }
 
 #[test]

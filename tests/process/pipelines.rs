@@ -1,0 +1,164 @@
+//! A pipeline's requests through the real process: one that outlives its invocation, and a
+//! branch's first push.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::bucket::{CREDENTIAL, SIGNATURE};
+use crate::function::Function;
+use crate::http::Request;
+use crate::support::Reaction;
+
+const REPOSITORY: &str = "codecommit-dev-cfn-shop";
+const PIPELINE: &str = "codepipeline-dev-cfn-shop";
+
+fn shop() -> Value {
+    json!({"ServiceToken": crate::lambda::FUNCTION, "EnvID": "dev", "ProjectID": "shop"})
+}
+
+/// What a function asks Lambda to run.
+fn asked(function: &Function) -> Vec<Request> {
+    let mut calls = function.aws.calls();
+    calls.retain(|call| call.target.ends_with("/invocations"));
+    calls
+}
+
+/// The event as somebody wrote it who does not write as `serde_json` does.
+fn oddly_written(event: &Value) -> String {
+    let text = serde_json::to_string_pretty(event).expect("JSON");
+    text.replace("\"shop\"", "\"\\u0073hop\"")
+        .replace("\"Number\": 1.5", "\"Number\" :\t1.50e0")
+}
+
+#[test]
+fn what_outlives_its_invocation_is_gone_on_with_and_answered_once() {
+    let function = Function::start();
+    let world = &function.aws.world;
+    world.options(|options| options.resource_takes = Duration::from_secs(1));
+    let mut event = function.pipeline_request("Create", &shop());
+    event["Unknown"] = json!({"Number": 1.5, "Ωmega": ["\u{1}/", null]});
+    let event = oddly_written(&event);
+    assert!(event.contains("\\u0073hop") && event.contains("1.50e0"));
+
+    let mut lives = 0;
+    let mut text = event.clone();
+    let answer = loop {
+        let time = Duration::from_secs(if lives < 2 { 2 } else { 60 });
+        let result = function.lambda.invoke(text, time).result();
+        let asked = asked(&function);
+        if asked.len() == lives {
+            break result;
+        }
+        lives += 1;
+        assert_eq!(result, json!({"Continuation": {"Hop": lives}}));
+        assert_eq!(
+            function.bucket.attempts().len(),
+            0,
+            "nobody is answered yet"
+        );
+        let last = &asked[lives - 1];
+        let encoded = crate::lambda::FUNCTION.replace(':', "%3A");
+        assert!(last.target.contains(&encoded), "{}", last.target);
+        assert_eq!(last.header("x-amz-invocation-type"), Some("Event"));
+        text = last.text();
+        let position = format!("{{\"Continuation\":{{\"Hop\":{lives},\"Received\":");
+        assert!(text.starts_with(&position), "{text}");
+        assert!(text.ends_with(&format!(",\"Event\":{event}}}")), "{text}");
+    };
+    assert_eq!(lives, 2, "handed over twice");
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    assert_eq!(answer["PhysicalResourceId"], "gitops-dev-shop");
+    assert_eq!(function.bucket.accepted(), [answer]);
+    assert_eq!(function.bucket.attempts().len(), 1);
+    world.assert_unbroken();
+
+    // The address went nowhere but into the payloads and to itself.
+    let is_address = |text: &str| {
+        [SIGNATURE, CREDENTIAL, "path-of-the-answer"]
+            .iter()
+            .any(|part| text.contains(part))
+    };
+    for call in function.aws.calls() {
+        let headers = format!("{:?}", call.headers);
+        let is_hand_over = call.target.ends_with("/invocations");
+        assert!(!is_address(&call.target) && !is_address(&headers));
+        assert!(is_hand_over || !is_address(&call.text()), "{}", call.text());
+    }
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", function.id()));
+    let arguments = arguments.expect("the process runs");
+    assert!(!is_address(&String::from_utf8_lossy(&arguments)));
+    assert!(
+        function
+            .lambda
+            .posted()
+            .iter()
+            .all(|text| !is_address(text))
+    );
+    let written = function.ended();
+    assert!(written.contains("handed over"), "{written}");
+    assert!(!is_address(&written), "{written}");
+}
+
+#[test]
+fn a_hand_over_that_lambda_refuses_is_a_failure_in_time() {
+    let function = Function::start();
+    function.aws.world.deny("lambda:InvokeFunction", "");
+    let event = function.pipeline_request("Create", &shop());
+    let time = Duration::from_secs(3);
+    let (ended, took) = function.invoke(&event, time).ended();
+    let answer = ended.result();
+    assert_eq!(answer["Status"], "FAILED", "{answer}");
+    let reason = answer["Reason"].as_str().expect("a reason");
+    assert!(
+        reason.ends_with("another invocation: AccessDeniedException"),
+        "{reason}"
+    );
+    assert_eq!(function.bucket.accepted(), [answer]);
+    assert!(took < time, "{took:?}");
+}
+
+#[test]
+fn the_first_push_of_a_branch_makes_the_pipeline_and_is_answered_to_nobody() {
+    let function = Function::start();
+    let world = &function.aws.world;
+    world.options(|options| options.resource_takes = Duration::from_millis(100));
+    let answer = function.answered(&function.pipeline_request("Create", &shop()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.bucket.attempts();
+    assert!(world.look(|aws| aws.pipelines.is_empty()));
+    let reactions = world.push(REPOSITORY, "development", "commit-1");
+    let [
+        Reaction::Event {
+            function: told,
+            payload,
+        },
+    ] = reactions.as_slice()
+    else {
+        panic!("{reactions:?}");
+    };
+    assert_eq!(told, crate::lambda::FUNCTION);
+    // Lambda may deliver it twice.
+    for _ in 0..2 {
+        let result = function.invoke(payload, Duration::from_mins(1)).result();
+        assert_eq!(result, json!({"PipelineName": PIPELINE}));
+    }
+    world.look(|aws| {
+        let executions = &aws.pipelines[PIPELINE].executions;
+        let commits: Vec<_> = executions.iter().map(|one| one.revision.clone()).collect();
+        assert_eq!(commits, [Some("commit-1".to_owned())]);
+    });
+    assert_eq!(function.bucket.attempts().len(), 0);
+    // And a push that no stack waits for is nobody's.
+    let mut other = payload.clone();
+    other["StackName"] = json!("gitops-dev-other");
+    let result = function.invoke(&other, Duration::from_mins(1)).result();
+    assert!(result["Ignored"].is_string(), "{result}");
+    let answer = function.answered(&function.pipeline_request("Delete", &shop()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    world.look(|aws| {
+        assert!(aws.made.is_empty() && aws.pipelines.is_empty());
+        assert!(!aws.repositories.contains_key(REPOSITORY));
+    });
+    world.assert_unbroken();
+}
