@@ -15,7 +15,18 @@ import pytest
 from local_aws import LocalAws
 from local_aws.settings import Settings
 from local_deploy.pipelines import Pipeline, ProjectStack
-from local_deploy.steps import BOOTSTRAP, ROOT, TEMPLATES, Environment, Login, Stack, Working, function_log, login
+from local_deploy.steps import (
+    BOOTSTRAP,
+    ROOT,
+    TEMPLATES,
+    Environment,
+    Login,
+    Stack,
+    Working,
+    function_log,
+    login,
+    sam_settings,
+)
 
 # The environment that most use comes first, and the last two look back at what the others did.
 FIRST, LAST = ["test_template"], ["test_least_privilege", "test_secrecy"]
@@ -134,8 +145,8 @@ class Production(Environment):
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         super().__init__(aws, directory, env_id="prd")
         self.said = ""
-        self._environment = aws.environment() | {
-            "__SAM_CLI_APP_DIR": str(directory), "PATH": f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"}
+        self._environment = aws.environment() | sam_settings(directory) | {
+            "PATH": f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"}
 
     def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
         """What `make deploy` and `make undeploy` run: the exit status, and what it says."""

@@ -179,6 +179,11 @@ class Stack:
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
 
+def sam_settings(directory: Path) -> dict[str, str]:
+    """sam would keep an id of this installation in the home directory, and look only every five seconds."""
+    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": "0.2"}
+
+
 class Environment(Stack):
     """`template.yaml`, deployed by sam."""
 
@@ -195,8 +200,7 @@ class Environment(Stack):
              "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
              # Quoted, because sam takes no empty value otherwise.
              "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())],
-            # sam would keep an id of this installation in the home directory.
-            env=self.aws.environment() | {"__SAM_CLI_APP_DIR": str(self._directory / "sam"), "COLUMNS": "100"},
+            env=self.aws.environment() | sam_settings(self._directory) | {"COLUMNS": "100"},
             cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             check=False)
         self.sam_output += sam.stdout
