@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{difference, nothing_left, runs, shape, watch};
 use crate::project::{
-    BRANCH, GIVEN, PIPELINE, REPOSITORY, changed, properties, push, repository_of, ruled, stack,
-    with, world,
+    BRANCH, GIVEN, PIPELINE, REPOSITORY, changed, paused, properties, push, repository_of, ruled,
+    stack, with, world,
 };
 use crate::support::custom_resource::{
     Answer, INVENTED_ID, RollBack, Stack, answers_are_sound, deliver_all,
@@ -80,7 +80,7 @@ impl Life {
             if is_faultless {
                 said_why(event, answer.as_ref(), &world);
             }
-            self.check(&world, &stack, &commits, &options, event).await;
+            self.check(&world, &stack, &commits, &options, event);
             answers.push(answer);
         }
         if stack.resource.is_some() {
@@ -157,7 +157,7 @@ impl Life {
     }
 
     /// After every event: what CloudFormation believes to exist is there, and nothing else.
-    async fn check(
+    fn check(
         &self,
         world: &World,
         stack: &Stack,
@@ -169,7 +169,7 @@ impl Life {
             let left = world.look(|aws| nothing_left(aws, self.retained));
             return left.unwrap_or_else(|left| panic!("{event:?}: {left}\n{}", world.told()));
         };
-        let expected = Box::pin(self.expected(properties, commits, options)).await;
+        let expected = self.expected(properties, commits, options);
         let now = world.look(shape);
         assert!(
             now == *expected,
@@ -190,7 +190,7 @@ impl Life {
     }
 
     /// What there would be if this had been created at once and nothing had ever failed.
-    async fn expected(
+    fn expected(
         &self,
         properties: &Value,
         commits: &[&'static str],
@@ -200,20 +200,34 @@ impl Life {
         if let Some(known) = EXPECTED.with_borrow(|known| known.get(&key).cloned()) {
             return known;
         }
-        let world = world(options.clone());
-        (self.setup)(&world);
-        world.change(|aws| aws.stacks.failing.clear());
-        let mut stack = stack(&world);
-        let created = stack.create(properties).await;
-        assert!(created.is_success(), "{created:?}\n{}", world.told());
-        for (index, commit) in commits.iter().enumerate() {
-            let name = format!("{index}-expected");
-            push(&world, &repository_of(properties), commit, &name).await;
-        }
-        let expected = Rc::new(world.look(shape));
+        // On a thread of its own: its time and its random choices are none of this life's, and no
+        // mutant is there.
+        let fresh = std::thread::scope(|scope| {
+            let run = || paused(created_at_once(self.setup, properties, commits, options));
+            scope.spawn(run).join().expect("a life without faults")
+        });
+        let expected = Rc::new(fresh);
         EXPECTED.with_borrow_mut(|known| known.insert(key, Rc::clone(&expected)));
         expected
     }
+}
+
+async fn created_at_once(
+    setup: fn(&World),
+    properties: &Value,
+    commits: &[&'static str],
+    options: &Options,
+) -> Value {
+    let world = world(options.clone());
+    setup(&world);
+    world.change(|aws| aws.stacks.failing.clear());
+    let created = stack(&world).create(properties).await;
+    assert!(created.is_success(), "{created:?}\n{}", world.told());
+    for (index, commit) in commits.iter().enumerate() {
+        let name = format!("{index}-expected");
+        push(&world, &repository_of(properties), commit, &name).await;
+    }
+    world.look(shape)
 }
 
 /// Without a fault a failure names its cause.
