@@ -14,6 +14,7 @@ mod interleavings;
 mod late_reads;
 mod pushes;
 mod secrets_manager;
+mod stack_refusals;
 mod transport;
 
 use aws_smithy_runtime_api::client::result::SdkError;

@@ -58,8 +58,8 @@ pub fn watch(world: &World, most: usize, retained: &'static [&'static str]) {
         if !aws.failed_runs.is_empty() {
             return Err(format!("a run failed at its source: {:?}", aws.failed_runs));
         }
-        let gone = aws.repositories_gone.iter();
-        if let Some(lost) = gone.filter(|name| retained.contains(&name.as_str())).next() {
+        let mut gone = aws.repositories_gone.iter();
+        if let Some(lost) = gone.find(|name| retained.contains(&name.as_str())) {
             return Err(format!("repository {lost} should have been retained"));
         }
         if aws.repositories_gone.iter().any(|name| name == GIVEN) {

@@ -117,7 +117,7 @@ fn a_push_while_the_stack_is_updated_waits_for_it_and_is_run() {
 
 /// Pushes again and again while the pipeline is made; whatever EventBridge has for the function
 /// reaches it at once.
-async fn pushes(world: &World, repository: &'static str, times: &[u64]) -> JoinSet<()> {
+fn pushes(world: &World, repository: &'static str, times: &[u64]) -> JoinSet<()> {
     let mut running = JoinSet::new();
     for (index, after) in times.iter().enumerate() {
         let (world, after) = (world.clone(), Duration::from_millis(*after));
@@ -136,7 +136,7 @@ fn a_second_push_at_any_time_while_the_first_one_makes_the_pipeline_is_run_once(
     for after in (0..16_000).step_by(400) {
         paused(async {
             let (world, mut stack) = created(&properties()).await;
-            let mut running = pushes(&world, REPOSITORY, &[0, after]).await;
+            let mut running = pushes(&world, REPOSITORY, &[0, after]);
             while let Some(done) = running.join_next().await {
                 done.expect("no panic in a delivery");
             }

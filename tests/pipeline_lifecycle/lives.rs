@@ -280,13 +280,12 @@ fn attributes_are_true(world: &World, properties: &Value, attributes: &Value) {
 }
 
 fn was_made(world: &World, repository: &str) -> bool {
-    let stacks = world.look(|aws| {
+    world.look(|aws| {
         let stacks = aws.stacks.all.values();
         stacks
             .flat_map(|stack| stack.events.clone())
             .any(|event| event.physical_id == repository && event.status == "CREATE_COMPLETE")
-    });
-    stacks
+    })
 }
 
 /// A repository that an earlier child stack left behind.

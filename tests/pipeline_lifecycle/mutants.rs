@@ -93,7 +93,7 @@ impl HttpConnector for Wire {
                 Mutant::DeletesTheRepository if operation == "DeleteSecret" => {
                     wire.world.change(|aws| {
                         crate::support::codecommit::remove(aws, crate::project::REPOSITORY);
-                    })
+                    });
                 }
                 Mutant::SendsAnotherTemplate if body.contains("Action=UpdateStack") => {
                     let other =

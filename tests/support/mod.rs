@@ -61,10 +61,14 @@ pub mod secret_versions;
 pub mod secrets;
 /// CloudFormation's XML.
 pub mod stack_api;
+/// CloudFormation's descriptions of stacks, events and resources.
+pub mod stack_descriptions;
 /// What a stack's operations do, step by step.
 pub mod stack_operations;
 /// What CloudFormation makes for each type of resource.
 pub mod stack_resources;
+/// How stacks go back.
+pub mod stack_rollbacks;
 /// Templates with everything in them resolved.
 pub mod stack_template;
 /// CloudFormation's stacks and their events.

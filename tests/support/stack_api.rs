@@ -8,14 +8,11 @@ use super::{
     answer::{Answer, AwsError, escaped},
     aws::Aws,
     request::Call,
-    stack_operations,
+    stack_descriptions, stack_operations,
     stack_template::{self, Parameters},
     stacks::{OnFailure, SeenTokens, Stack},
     tags::{self, Tags},
 };
-
-/// How many events or resources stand on one page, where a test says nothing else.
-const PAGE: usize = 100;
 
 /// Parameters that the fake knows, apart from the members of lists.
 const KNOWN: [&str; 14] = [
@@ -56,9 +53,9 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         "DeleteStack" => delete(aws, call)?,
         "CancelUpdateStack" => cancel(aws, call)?,
         "ContinueUpdateRollback" => continue_rollback(aws, call)?,
-        "DescribeStacks" => describe(aws, call)?,
-        "DescribeStackEvents" => events(aws, call)?,
-        "ListStackResources" => resources(aws, call)?,
+        "DescribeStacks" => stack_descriptions::describe(aws, call)?,
+        "DescribeStackEvents" => stack_descriptions::events(aws, call)?,
+        "ListStackResources" => stack_descriptions::resources(aws, call)?,
         unknown => return Err(aws.unknown_operation("cloudformation", unknown)),
     };
     let operation = &call.operation;
@@ -253,152 +250,8 @@ fn continue_rollback(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsEr
     Ok(Some(String::new()))
 }
 
-fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
-    let Some(wanted) = call.text("StackName") else {
-        return Err(invalid("the fake describes one stack at a time".to_owned()));
-    };
-    // By name while it is not seen as deleted, by id also afterwards.
-    let late = aws.options.stacks_late;
-    let mut all = aws.stacks.all.values();
-    let found = all.find_map(|stack| {
-        let seen = stack.seen(aws.now, late)?;
-        let is_living = seen.status != "DELETE_COMPLETE";
-        (stack.id == wanted || (stack.name == wanted && is_living)).then_some((stack, seen))
-    });
-    let (stack, seen) =
-        found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
-    let mut xml = element("StackId", &stack.id);
-    let mut put = |name: &str, value: &str| {
-        let _ = write!(xml, "{}", element(name, &escaped(value)));
-    };
-    put("StackName", &stack.name);
-    put("StackStatus", seen.status);
-    put("CreationTime", &Aws::instant(stack.created));
-    put("DisableRollback", "false");
-    put(
-        "EnableTerminationProtection",
-        &stack.is_protected.to_string(),
-    );
-    if let Some(reason) = &seen.reason {
-        put("StackStatusReason", reason);
-    }
-    if let Some(updated) = seen.updated {
-        put("LastUpdatedTime", &Aws::instant(updated));
-    }
-    if let Some(deleted) = seen.deleted {
-        put("DeletionTime", &Aws::instant(deleted));
-    }
-    if let Some(role) = &stack.role {
-        put("RoleARN", role);
-    }
-    let pairs = |names: (&str, &str), values: &mut dyn Iterator<Item = (&String, &String)>| {
-        values.fold(String::new(), |mut all, (key, value)| {
-            let both = element(names.0, &escaped(key)) + &element(names.1, &escaped(value));
-            let _ = write!(all, "{}", element("member", &both));
-            all
-        })
-    };
-    let parameters = pairs(
-        ("ParameterKey", "ParameterValue"),
-        &mut seen.parameters.iter(),
-    );
-    let tags = pairs(("Key", "Value"), &mut seen.tags.iter());
-    let outputs = pairs(("OutputKey", "OutputValue"), &mut seen.outputs.iter());
-    for (name, list) in [
-        ("Parameters", parameters),
-        ("Tags", tags),
-        ("Outputs", outputs),
-    ] {
-        let _ = write!(xml, "{}", element(name, &list));
-    }
-    Ok(Some(element("Stacks", &element("member", &xml))))
-}
-
-/// "Returns all stack related events for a specified stack in reverse chronological order."
-fn events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
-    let stack = existing(aws, call)?;
-    let late = aws.options.events_late;
-    let members: Vec<String> = stack
-        .events
-        .iter()
-        .rev()
-        .filter(|event| event.at + late <= aws.now)
-        .map(|event| {
-            let mut xml = String::new();
-            let mut put = |name: &str, value: &str| {
-                let _ = write!(xml, "{}", element(name, &escaped(value)));
-            };
-            put("EventId", &event.id);
-            put("StackId", &stack.id);
-            put("StackName", &stack.name);
-            put("LogicalResourceId", &event.logical_id);
-            put("PhysicalResourceId", &event.physical_id);
-            put("ResourceType", &event.kind);
-            put("Timestamp", &Aws::instant(event.at));
-            put("ResourceStatus", event.status);
-            if let Some(reason) = &event.reason {
-                put("ResourceStatusReason", reason);
-            }
-            if let Some(token) = &event.token {
-                put("ClientRequestToken", token);
-            }
-            xml
-        })
-        .collect();
-    page(aws, call, "StackEvents", &members)
-}
-
-/// "For deleted stacks, `ListStackResources` returns resource information for up to 90 days."
-fn resources(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
-    let wanted = call.needed("StackName");
-    let found = aws.stacks.find(wanted);
-    let stack = found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
-    let members: Vec<String> = stack
-        .resources
-        .values()
-        .map(|held| {
-            let mut xml = String::new();
-            let mut put = |name: &str, value: &str| {
-                let _ = write!(xml, "{}", element(name, &escaped(value)));
-            };
-            put("LogicalResourceId", &held.desired.logical_id);
-            put("PhysicalResourceId", &held.desired.physical_id);
-            put("ResourceType", &held.desired.kind);
-            put("LastUpdatedTimestamp", &Aws::instant(held.updated));
-            put("ResourceStatus", held.status);
-            if let Some(reason) = &held.reason {
-                put("ResourceStatusReason", reason);
-            }
-            xml
-        })
-        .collect();
-    page(aws, call, "StackResourceSummaries", &members)
-}
-
-fn page(
-    aws: &Aws,
-    call: &Call,
-    list: &str,
-    members: &[String],
-) -> Result<Option<String>, AwsError> {
-    let length = aws.options.page_length.unwrap_or(PAGE);
-    let start: usize = match call.text("NextToken") {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| invalid("NextToken: not one of this list".to_owned()))?,
-    };
-    let page = members.iter().skip(start).take(length);
-    let page: Vec<String> = page.map(|member| element("member", member)).collect();
-    let mut xml = element(list, &page.concat());
-    if start + length < members.len() {
-        xml += &element("NextToken", &(start + length).to_string());
-    }
-    Ok(Some(xml))
-}
-
 /// Finds the stack that an operation is about, as all but `DescribeStacks` say that it is missing.
-fn existing<'a>(aws: &'a Aws, call: &Call) -> Result<&'a Stack, AwsError> {
+pub fn existing<'a>(aws: &'a Aws, call: &Call) -> Result<&'a Stack, AwsError> {
     let wanted = call.needed("StackName");
     let found = aws.stacks.find(wanted);
     found.ok_or_else(|| invalid(format!("Stack [{wanted}] does not exist")))
@@ -528,10 +381,10 @@ fn is_stack_name(name: &str) -> bool {
         && name.chars().all(allowed)
 }
 
-fn invalid(message: String) -> AwsError {
+pub fn invalid(message: String) -> AwsError {
     AwsError::new(400, "ValidationError", message)
 }
 
-fn element(name: &str, content: &str) -> String {
+pub fn element(name: &str, content: &str) -> String {
     format!("<{name}>{content}</{name}>")
 }

@@ -11,13 +11,14 @@ use std::{
 use super::{
     aws::Aws,
     stack_resources::{self, Owner},
+    stack_rollbacks::{cancel_sibling, cancel_what_runs, roll_create_back, roll_update_back},
     stack_template::{Desired, Policy, Resolved},
     stacks::{Before, Doing, Kind, OnFailure, Operation, Resource, Stack, Step, Work},
     tags::Tags,
 };
 
 /// The stack's own steps, between those of its resources.
-const SETTLES: Duration = Duration::from_secs(1);
+pub const SETTLES: Duration = Duration::from_secs(1);
 
 /// Begins to create.
 pub fn create(aws: &mut Aws, mut stack: Stack, resolved: Resolved, token: Option<String>) {
@@ -194,7 +195,8 @@ fn operation(
     }
 }
 
-fn add(steps: &mut VecDeque<Step>, doing: Doing, desired: Desired, is_replaced: bool) {
+/// Adds the two steps of a resource.
+pub fn add(steps: &mut VecDeque<Step>, doing: Doing, desired: Desired, is_replaced: bool) {
     let work = Work {
         doing,
         desired,
@@ -336,7 +338,13 @@ fn end(aws: &mut Aws, stack: &mut Stack, work: Work, now: Duration) {
 }
 
 /// Writes down what a resource has become.
-fn mark(stack: &mut Stack, work: &Work, status: &'static str, reason: Option<&str>, now: Duration) {
+pub fn mark(
+    stack: &mut Stack,
+    work: &Work,
+    status: &'static str,
+    reason: Option<&str>,
+    now: Duration,
+) {
     if work.is_replaced {
         return;
     }
@@ -402,117 +410,6 @@ fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
         (Kind::Delete | Kind::RollBackCreate, _) => operation.failed.push(logical_id),
         (Kind::Update | Kind::RollBackUpdate, _) => {}
     }
-}
-
-/// CloudFormation works on resources side by side, and cancels the others when one fails.
-fn cancel_sibling(stack: &mut Stack, now: Duration) {
-    let operation = stack.operation.as_ref().expect("its own step");
-    let next = operation.steps.iter().find_map(|step| match step {
-        Step::Begin(work) if work.doing != Doing::Delete => Some(work.clone()),
-        _ => None,
-    });
-    if let Some(work) = next {
-        let (status, reason) = match work.doing {
-            Doing::Create => ("CREATE_FAILED", "Resource creation cancelled"),
-            _ => ("UPDATE_FAILED", "Resource update cancelled"),
-        };
-        stack.note(&work.desired, status, Some(reason), now);
-    }
-}
-
-/// The resource that is being worked on is not finished.
-fn cancel_what_runs(stack: &mut Stack, now: Duration) {
-    let running = stack
-        .operation
-        .as_ref()
-        .and_then(|one| one.steps.front().cloned());
-    if let Some(Step::End(work)) = running {
-        let (status, reason) = match work.doing {
-            Doing::Create => ("CREATE_FAILED", "Resource creation cancelled"),
-            Doing::Update => ("UPDATE_FAILED", "Resource update cancelled"),
-            Doing::Delete | Doing::RollBack => return,
-        };
-        stack.note(&work.desired, status, Some(reason), now);
-        mark(stack, &work, status, Some(reason), now);
-    }
-}
-
-fn roll_create_back(stack: &mut Stack, reason: &str, now: Duration) {
-    let (status, end, by) = match stack.on_failure {
-        OnFailure::DoNothing => {
-            stack
-                .operation
-                .as_mut()
-                .expect("its own step")
-                .steps
-                .clear();
-            stack.reach("CREATE_FAILED", Some(reason.to_owned()), now);
-            return;
-        }
-        OnFailure::RollBack => (
-            "ROLLBACK_IN_PROGRESS",
-            "ROLLBACK_COMPLETE",
-            "Rollback requested by user.",
-        ),
-        OnFailure::Delete => (
-            "DELETE_IN_PROGRESS",
-            "DELETE_COMPLETE",
-            "Delete requested by user.",
-        ),
-    };
-    let operation = stack.operation.as_mut().expect("its own step");
-    operation.kind = Kind::RollBackCreate;
-    operation.steps.clear();
-    operation.outputs.clear();
-    for work in std::mem::take(&mut operation.done).into_iter().rev() {
-        add(&mut operation.steps, Doing::Delete, work.desired, false);
-    }
-    operation.steps.push_back(Step::Finish(end));
-    operation.due = now + SETTLES;
-    stack.reach(status, Some(format!("{reason}{by}")), now);
-}
-
-fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration) {
-    let operation = stack.operation.as_mut().expect("an update");
-    operation.kind = Kind::RollBackUpdate;
-    operation.steps.clear();
-    operation.due = now + SETTLES;
-    let before = operation.before.clone().expect("an update knows what was");
-    let mut cleanup = VecDeque::new();
-    for work in std::mem::take(&mut operation.done).into_iter().rev() {
-        let held = before.resources.get(&work.desired.logical_id);
-        match (work.doing, held.filter(|held| held.exists)) {
-            (Doing::Create, Some(held)) => {
-                // A replacement: the former one is still there.
-                let logical_id = work.desired.logical_id.clone();
-                stack.resources.insert(logical_id, held.clone());
-                add(&mut cleanup, Doing::Delete, work.desired, true);
-            }
-            (Doing::Create, None) => add(&mut cleanup, Doing::Delete, work.desired, false),
-            (_, Some(held)) => {
-                let back = held.desired.clone();
-                add(&mut operation.steps, Doing::RollBack, back, false);
-            }
-            (_, None) => {}
-        }
-    }
-    let reached = Step::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS");
-    operation.steps.push_back(reached);
-    operation.steps.append(&mut cleanup);
-    operation
-        .steps
-        .push_back(Step::Finish("UPDATE_ROLLBACK_COMPLETE"));
-    operation.outputs.clone_from(&before.outputs);
-    stack.template = Arc::clone(&before.template);
-    stack.parameters.clone_from(&before.parameters);
-    stack.tags.clone_from(&before.tags);
-    for (logical_id, held) in &before.resources {
-        if let Some(now_held) = stack.resources.get_mut(logical_id) {
-            now_held.desired.deletion = held.desired.deletion;
-            now_held.desired.replacement = held.desired.replacement;
-        }
-    }
-    stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", reason, now);
 }
 
 fn finish(stack: &mut Stack, status: &'static str, now: Duration) {
