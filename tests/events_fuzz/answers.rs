@@ -13,7 +13,7 @@ use cfn_gitops::cfn::{Deadlines, Request};
 use cfn_gitops::continuation;
 use cfn_gitops::http::is_https_or_loopback;
 use cfn_gitops::provider::Error;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::well_formed;
 
@@ -173,17 +173,20 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
 /// a continuation; what is one beyond doubt it must.
 fn continued(event: &str) -> Result<&str, String> {
     let (read, _) = continuation::read(event);
+    if !event.contains("\"Continuation\"") {
+        return Ok(read);
+    }
     let members = well_formed::members(event).unwrap_or_default();
     let [(a, position), (b, inner)] = members[..] else {
         return Ok(read);
     };
     let names = [decoded(a), decoded(b)];
     let are_meant = names == ["Continuation", "Event"].map(|name| Some(name.to_owned()));
-    let hop = |position: &Value| position.as_object()?.get("Hop")?.as_u64();
-    let position: Option<Value> = serde_json::from_str(position).ok();
-    let is_alone = position.as_ref().and_then(Value::as_object).map(Map::len) == Some(1);
-    let hop = position.as_ref().and_then(hop);
-    if are_meant && is_alone && hop.is_some_and(|hop| hop <= u32::MAX.into()) && read != inner {
+    let hop = match well_formed::members(position).unwrap_or_default()[..] {
+        [(name, hop)] if decoded(name).as_deref() == Some("Hop") => hop.parse::<u32>().ok(),
+        _ => None,
+    };
+    if are_meant && hop.is_some() && read != inner {
         return Err("a continuation was taken for something else".to_owned());
     }
     Ok(read)
@@ -216,6 +219,9 @@ fn not_a_request(
 
 /// Whether the event tells of a push to a branch; `None` where parsers may differ.
 fn is_first_push(event: &str) -> Option<bool> {
+    if !event.contains("aws.codecommit") {
+        return Some(false);
+    }
     let value: Value = serde_json::from_str(event).ok()?;
     if value["source"] != "aws.codecommit" {
         // Of two such members the product takes neither.
