@@ -1,6 +1,8 @@
 //! The handle that tests hold: they set up an account, break calls, look at the
 //! state, and ask what was called.
 
+mod fate;
+
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use std::{
     collections::BTreeMap,
@@ -10,7 +12,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    answer::{Answer, AwsError},
+    answer::AwsError,
     aws::{Aws, Options},
     codecommit::Repository,
     event_bus::{self, Reaction},
@@ -20,10 +22,9 @@ use super::{
     gate::Gate,
     iam::{Credential, User},
     journal::Entry,
-    request::{Call, Service},
     response_bucket::{self, BucketFailure, Delivery},
     stacks::{Doing, Failing, Stack},
-    wire::{Caller, Fate},
+    wire::Caller,
 };
 
 /// What must hold after every change; the text says what does not.
@@ -388,100 +389,7 @@ impl World {
     }
 }
 
-/// For the wire.
 impl World {
-    pub fn gate(&self) -> Option<Gate> {
-        self.inner().gate.clone()
-    }
-
-    pub fn complain(&self, complaint: &str) {
-        self.inner().aws.complaints.push(complaint.to_owned());
-    }
-
-    /// Gives a call its index among the caller's.
-    pub fn number(&self, caller: &str, call: &Call) -> usize {
-        let mut inner = self.inner();
-        let numbered = inner.numbered.entry(caller.to_owned()).or_default();
-        numbered.push(call.operation.clone());
-        numbered.len() - 1
-    }
-
-    /// How long the call that a caller has just made takes to reach AWS.
-    pub fn take_hold(&self, caller: &str) -> Option<Duration> {
-        let mut inner = self.inner();
-        let numbered = inner.numbered.get(caller)?;
-        let is_held =
-            |(whose, at, _): &(String, At, Duration)| whose == caller && at.is_last_of(numbered);
-        let found = inner.held.iter().position(is_held)?;
-        Some(inner.held.remove(found).2)
-    }
-
-    /// A call meets its fate.
-    pub fn meet(&self, caller: &str, index: usize, call: &Call) -> Fate {
-        let mut inner = self.inner();
-        inner.catch_up();
-        let fault = inner.take_fault(caller, index);
-        let fault = fault.or_else(|| inner.lasting_fault(call));
-        let broken_bucket = call.service == Service::ResponseBucket
-            && inner.aws.bucket_failures.first() == Some(&BucketFailure::Connection);
-        let fault = if fault.is_none() && broken_bucket {
-            inner.aws.bucket_failures.remove(0);
-            Some(FaultKind::RequestLost)
-        } else {
-            fault
-        };
-        let executed = fault.is_none_or(FaultKind::executes);
-        let answer = executed.then(|| inner.execute(caller, call));
-        let outcome = |lost: &str| match &answer {
-            Some(answer) => format!("{}, {lost}", name_of(answer)),
-            None => lost.to_owned(),
-        };
-        let (outcome, fate) = match fault {
-            None => (answer.as_ref().map_or_else(String::new, name_of), None),
-            Some(FaultKind::RequestLost) => (outcome("request lost"), Some(Fate::Broken)),
-            Some(FaultKind::AnswerLost) => (outcome("answer lost"), Some(Fate::Broken)),
-            Some(FaultKind::RequestHangs) => (outcome("request hangs"), Some(Fate::Silent)),
-            Some(FaultKind::AnswerHangs) => (outcome("answer hangs"), Some(Fate::Silent)),
-            Some(FaultKind::KilledBefore) => (outcome("killed before"), Some(Fate::Fatal)),
-            Some(FaultKind::KilledAfter) => (outcome("killed after"), Some(Fate::Fatal)),
-            Some(
-                kind @ (FaultKind::InternalError500 | FaultKind::Throttled | FaultKind::Denied),
-            ) => {
-                let answer = match kind {
-                    FaultKind::Throttled => Answer::throttled(call.service),
-                    FaultKind::Denied => {
-                        let (action, resource) = call.action_and_resource();
-                        Answer::denied(call.service, &action, &resource)
-                    }
-                    _ => Answer::internal_error(call.service),
-                };
-                (name_of(&answer), Some(Fate::Answered(answer)))
-            }
-        };
-        let fate =
-            fate.unwrap_or_else(|| Fate::Answered(answer.expect("executed without a fault")));
-        let entry = Entry {
-            sequence: inner.journal.len(),
-            caller: caller.to_owned(),
-            index,
-            service: call.service,
-            operation: call.operation.clone(),
-            params: call.shown(),
-            at: inner.aws.now,
-            executed,
-            answered: match &fate {
-                Fate::Answered(answer) => Some(answer.status),
-                _ => None,
-            },
-            outcome,
-        };
-        inner.journal.push(entry);
-        if executed && !call.reads() {
-            inner.check(&format!("{caller}#{index} {}", call.operation));
-        }
-        fate
-    }
-
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A test's own panic while it looks must not hide behind a second one.
         self.inner
@@ -506,47 +414,12 @@ impl Inner {
         self.aws.now = now;
     }
 
-    fn execute(&mut self, caller: &str, call: &Call) -> Answer {
-        let answer = self.aws.execute(call, caller);
-        if call.service == Service::ResponseBucket
-            && answer.status == 200
-            && let Some(delivery) = self.aws.deliveries.last_mut()
-        {
-            caller.clone_into(&mut delivery.caller);
-        }
-        answer
-    }
-
-    fn take_fault(&mut self, caller: &str, index: usize) -> Option<FaultKind> {
-        let numbered = &self.numbered.get(caller)?[..=index];
-        let strikes =
-            |(whose, fault): &(String, Fault)| whose == caller && fault.at.is_last_of(numbered);
-        let found = self.faults.iter().position(strikes)?;
-        Some(self.faults.remove(found).1.kind)
-    }
-
-    fn lasting_fault(&self, call: &Call) -> Option<FaultKind> {
-        let strikes = |lasting: &&Lasting| lasting.strikes(call);
-        self.lasting
-            .iter()
-            .find(strikes)
-            .map(|lasting| lasting.kind)
-    }
-
     fn check(&mut self, after: &str) {
         for invariant in &self.invariants {
             if let Err(broken) = invariant(&self.aws) {
                 self.violations.push(format!("after {after}: {broken}"));
             }
         }
-    }
-}
-
-fn name_of(answer: &Answer) -> String {
-    match (answer.status, answer.code) {
-        (200, _) => "ok".to_owned(),
-        (status, Some(code)) => format!("{code} ({status})"),
-        (status, None) => status.to_string(),
     }
 }
 
