@@ -48,10 +48,10 @@ pub struct Position {
 impl Position {
     /// When the original invocation received the request that this one received at `now`.
     pub fn received_at(&self, now: SystemTime) -> SystemTime {
-        match self.received {
-            Some(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
-            None => now,
-        }
+        let received = self.received.map(Duration::from_secs);
+        let received = received.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        // What is in the future is not when it was received.
+        received.filter(|at| *at < now).unwrap_or(now)
     }
 }
 
@@ -138,6 +138,16 @@ mod tests {
         for event in ["{}", "7", r#"{"Continuation":{"Hop":1}}"#, "", "[[["] {
             assert_eq!(read(event), (event, Position::default()));
         }
+    }
+
+    #[test]
+    fn the_time_of_the_original_invocation_is_in_the_past_or_now() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let at = |received| Position { hop: 1, received }.received_at(now);
+        assert_eq!(at(None), now);
+        assert_eq!(at(Some(90)), now - Duration::from_secs(10));
+        assert_eq!(at(Some(101)), now);
+        assert_eq!(at(Some(u64::MAX)), now);
     }
 
     #[test]
