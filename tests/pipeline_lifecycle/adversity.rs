@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{difference, nothing_left, shape, watch};
+use crate::checks::{difference, nothing_left, ours, shape, watch};
 use crate::project::{
     BRANCH, GIVEN, REPOSITORY, RULE, changed, paused, properties, ruled, stack, with, world,
 };
@@ -15,7 +15,7 @@ use crate::support::custom_resource::{
     deliver_once,
 };
 use crate::support::request::Service;
-use crate::support::{At, FaultKind, On, Options, World};
+use crate::support::{At, Fault, FaultKind, On, Options, World};
 
 /// What AWS may do for longer than anybody waits.
 const LASTING: [FaultKind; 4] = [
@@ -95,6 +95,53 @@ fn a_create_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made() {
                 world.mend();
                 deleted_in_the_end(&mut stack).await;
             });
+        }
+    }
+}
+
+/// Another copy of a Create comes while the first one waits for the stack, and is denied what the
+/// first one was not.
+async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
+    let world = world(Options::default());
+    watch(&world, 1, &[]);
+    let mut stack = stack(&world);
+    let create = stack.request("Create", None, &ruled(), None);
+    let creating = tokio::spawn({
+        let (world, create) = (world.clone(), create.clone());
+        async move { deliver_all(&world, &create, false).await }
+    });
+    tokio::time::sleep(after).await;
+    let operation = "GetApprovalRuleTemplate";
+    world.inject("again", Fault::on(operation, 0, FaultKind::Denied));
+    deliver_once(&world, &world.caller("again"), &create).await;
+    assert_eq!(world.faults_left(), 0, "nothing was denied");
+    let heard = stack.heard(&create).await;
+    assert!(heard.reason().contains("AccessDenied"), "{heard:?}");
+    if deletes {
+        // CloudFormation has heard that it failed.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stack.delete_id("gitops-dev-shop", &ruled()).await;
+        creating.await.expect("no panic in a delivery");
+        nothing_is_left(&world);
+    } else {
+        creating.await.expect("no panic in a delivery");
+        let own: Vec<_> = world.deliveries();
+        let told = own.iter().find(|one| one.caller == "1-Create.1");
+        let told = told.expect("an answer").json();
+        assert_eq!(told["Status"], "SUCCESS", "{told}\n{}", world.told());
+        world.look(|aws| assert_eq!(ours(aws)[0].status, "CREATE_COMPLETE"));
+    }
+    world.assert_unbroken();
+}
+
+#[test]
+fn a_copy_that_is_denied_something_does_not_undo_what_the_other_one_makes() {
+    for seconds in [1, 4, 8] {
+        for deletes in [false, true] {
+            paused(joined_by_a_denied_copy(
+                Duration::from_secs(seconds),
+                deletes,
+            ));
         }
     }
 }
