@@ -73,14 +73,10 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (u
             is_known,
         } in places
         {
-            // Where the same delivery was tried before, a call that was not executed and is tried
-            // again leaves nothing behind that a later event of this life could meet.
-            let leaves_something =
-                |kind: &&FaultKind| kind.executes() || **kind == FaultKind::KilledBefore;
-            for kind in kinds
-                .iter()
-                .filter(|kind| !is_known || leaves_something(kind))
-            {
+            // Where the same delivery was tried before, only what was executed and is not known to
+            // have been leaves something behind that a later event of this life could meet.
+            let is_new = |kind: &&FaultKind| !is_known || (!twice && kind.executes());
+            for kind in kinds.iter().filter(is_new) {
                 let fault = (caller.clone(), Fault::at(index, *kind));
                 let shown = format!("{}: {kind:?} at {caller}#{index}", life.name);
                 let played = std::panic::AssertUnwindSafe(|| {
