@@ -87,6 +87,8 @@ pub fn judge(
     answer: &Result<Value, Error>,
     puts: &[Put],
 ) -> Result<Verdict, String> {
+    // An address may expire by what a continuation says.
+    let received_at = continuation::read(event).1.received_at(now);
     let event = continued(event)?;
     let Some(members) = well_formed::members(event) else {
         return not_a_request(answer, puts, event, "no JSON object");
@@ -110,7 +112,7 @@ pub fn judge(
             _ => Err("an address that cannot be used was tried, or Lambda got an error".to_owned()),
         };
     }
-    if puts.is_empty() && has_expired(event, now) {
+    if puts.is_empty() && has_expired(event, received_at, now) {
         return match answer {
             Ok(_) => Ok(Verdict::Expired),
             Err(_) => Err("an address that has expired is delivered again".to_owned()),
@@ -256,9 +258,10 @@ fn decoded(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
-fn has_expired(event: &str, now: SystemTime) -> bool {
+fn has_expired(event: &str, received_at: SystemTime, now: SystemTime) -> bool {
     let long = now + Duration::from_secs(100_000);
-    Request::find(event, now).is_some_and(|request| Deadlines::new(&request, long, now).expired)
+    Request::find(event, received_at)
+        .is_some_and(|request| Deadlines::new(&request, long, now).expired)
 }
 
 fn has_null(value: &Value) -> bool {

@@ -194,6 +194,9 @@ impl Fuzzer {
         let url = world.response_url("now");
         let event = self.source.event(&mut rng);
         let event = event.replace(signed_then, signed_at(&url));
+        let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.expect("after 1970").as_secs().to_string();
+        let event = event.replace(&valid::RECEIVED.to_string(), &now);
         self.line.connect(&world.caller("fuzz"));
         let now = self.clock.now();
         let remaining = *rng.choice(&[0, 1, 30, 900, 900, 900]).expect("a time");

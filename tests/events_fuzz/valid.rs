@@ -10,6 +10,9 @@ pub const SENTINEL: &str = "SentinelForTheBuild";
 
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/1";
 
+/// When a continuation was received, until an event has a time of its own.
+pub const RECEIVED: u64 = 1_795_176_000;
+
 /// The function itself, which hears of a first push.
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
 
@@ -125,7 +128,7 @@ pub fn pipelines(world: &World) -> Vec<Value> {
     };
     let continued = |event: Value| json!({"Continuation": {"Hop": 1}, "Event": event});
     let received = |mut continuation: Value| {
-        continuation["Continuation"]["Received"] = json!(1_795_176_000);
+        continuation["Continuation"]["Received"] = json!(RECEIVED);
         continuation
     };
     vec![
