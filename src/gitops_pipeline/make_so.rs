@@ -396,8 +396,11 @@ impl Making<'_> {
             }
             return Ok(template::Repository::Given);
         }
-        if let Some(origin) = origin.filter(|origin| *origin != template::Repository::Given) {
-            return Ok(origin);
+        match (child, origin) {
+            (_, Some(origin)) if origin != template::Repository::Given => return Ok(origin),
+            // A stack that does not say (yet) is not to lose its repository by a guess.
+            (Some(_), None) => return Ok(template::Repository::Made),
+            _ => {}
         }
         let aws = &self.pipeline.aws;
         let Some(repository) = codecommit::look_up(aws, &name).await? else {

@@ -254,7 +254,7 @@ fn this_requests_own_operation_is_told_by_its_purpose() {
 
 #[test]
 fn a_request_undoes_what_it_failed_to_create_and_nothing_that_was_complete() {
-    let make = Purpose::Make(CONTENT.to_owned());
+    let token = key(100).token(&Purpose::Make(CONTENT.to_owned()));
     for status in STATUSES {
         let expected = match status {
             "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED" => {
@@ -263,8 +263,8 @@ fn a_request_undoes_what_it_failed_to_create_and_nothing_that_was_complete() {
             "DELETE_IN_PROGRESS" => Removal::Wait,
             _ => Removal::Done,
         };
-        let made = child(status, Some(key(100).token(&make)));
-        let removal = next_removal(Some(&made), &me(), &Purpose::Undo);
+        let child = child(status, Some(token.clone()));
+        let removal = next_removal(Some(&child), &me(), &Purpose::Undo);
         assert_eq!(removal, expected, "{status}");
     }
 }
