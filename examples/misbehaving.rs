@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cfn_gitops::cfn::{self, Clock, Failure, Outcome, Progress, Request, Resource};
+use cfn_gitops::cfn::{
+    self, Answered, Clock, Failure, NotHandedOver, Outcome, Progress, Request, Resource,
+};
 use cfn_gitops::http::{Http, Reqwest};
 use cfn_gitops::logging;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -57,9 +59,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let request = Request::find(event.payload.get(), clock.now()).ok_or("no request")?;
         let ends = event.context.deadline();
         let put = |url, body| http.put(url, body);
-        let answered = cfn::answer(Arc::new(Misbehaving), request, ends, &clock, put).await;
-        answered.delivery?;
-        Ok::<Value, lambda_runtime::Error>(answered.body)
+        // It does not go on in another invocation, so nothing is handed over.
+        let hand_over = |_| async { Err(NotHandedOver::Unanswered) };
+        let resource = Arc::new(Misbehaving);
+        match cfn::answer(resource, request, ends, &clock, put, hand_over).await {
+            Answered::Put { body, delivery } => {
+                delivery?;
+                Ok::<Value, lambda_runtime::Error>(body)
+            }
+            Answered::HandedOver | Answered::PerhapsHandedOver => Err("handed over".into()),
+        }
     }))
     .await
 }
