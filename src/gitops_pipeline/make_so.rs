@@ -119,18 +119,10 @@ impl Making<'_> {
             return Err(approval_rule::held(&name, &rule).into());
         }
 
-        let mut brought = self.bring_stack().await?;
-        if !brought.child.has_pipeline() {
-            // A push between the first look and the rule's creation was told to nobody.
-            let tip = codecommit::branch_tip(aws, &name, desired.branch()).await?;
-            if tip.is_some() {
-                brought = self.bring_stack().await?;
-            }
-        }
         let Brought {
             child,
             had_pipeline,
-        } = brought;
+        } = self.bring_stack().await?;
         let repository = codecommit::look_up(aws, &name).await?.ok_or_else(|| {
             Ended::CallFailed(format!("looking up repository {name}: it does not exist"))
         })?;
@@ -174,7 +166,7 @@ impl Making<'_> {
         let mut patience = Patience::default();
         let mut seen: Option<ChildStack> = None;
         let mut had_pipeline = None;
-        let mut begun_here = false;
+        let mut begun_here: Option<String> = None;
         let mut created_id = None;
         loop {
             let child = match child_stack::observe(aws, &name, seen.as_ref()).await {
@@ -204,7 +196,7 @@ impl Making<'_> {
                 had_pipeline: had_pipeline.unwrap_or(false),
             };
             let key = rendered.as_ref().map_or("", |rendered| &rendered.key);
-            let step = plan::next(child.as_ref(), me, key, begun_here);
+            let step = plan::next(child.as_ref(), me, key, begun_here.as_deref());
             tracing::debug!(stack = name, ?step, "child stack");
             let token = |purpose: &Purpose| me.request.token(purpose);
             let begun = match (step, &child, &rendered) {
@@ -214,13 +206,13 @@ impl Making<'_> {
                         return Err(Ended::Deleted);
                     }
                     self.doing(format!("creating stack {name}"));
-                    begun_here = true;
+                    begun_here = Some(rendered.key.clone());
                     let token = token(&Purpose::Make(rendered.key.clone()));
                     operations::create(aws, &self.content(&name, rendered), token).await
                 }
                 (Step::Update, Some(_), Some(rendered)) => {
                     self.doing(format!("updating stack {name}"));
-                    begun_here = true;
+                    begun_here = Some(rendered.key.clone());
                     let token = token(&Purpose::Make(rendered.key.clone()));
                     operations::update(aws, &self.content(&name, rendered), token).await
                 }
@@ -358,7 +350,9 @@ impl Making<'_> {
     async fn render(&self, child: Option<&ChildStack>) -> Result<Rendered, Ended> {
         let desired = self.desired;
         let repository = self.repository(child).await?;
-        // A pipeline that is there stays, whatever becomes of its branch.
+        // A pipeline that is there stays, whatever becomes of its branch. While there is none this is
+        // asked of every stack that has settled, so also after the rule was made: a push before that
+        // was told to nobody.
         let mut branch_exists = child.is_some_and(ChildStack::has_pipeline);
         if !branch_exists {
             let name = desired.repository();

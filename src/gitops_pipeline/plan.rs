@@ -73,9 +73,9 @@ enum Begun {
     SomebodyElse,
 }
 
-/// The next step towards `content`. `begun_here` says that this invocation has begun to create or
-/// update the stack, which counts where CloudFormation shows no token.
-pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: bool) -> Step {
+/// The next step towards `content`. `begun_here` is the content towards which this invocation has
+/// begun to create or update the stack, which counts where CloudFormation shows no token.
+pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: Option<&str>) -> Step {
     let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
         return Step::Create;
     };
@@ -85,7 +85,7 @@ pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: bool
     if is_overtaken(child, me) {
         return Step::Refuse(Refusal::Overtaken);
     }
-    let begun = begun(child, me, content, begun_here);
+    let begun = begun(child, me, begun_here);
     let makes_this = matches!(begun, Begun::This(Purpose::Make(_)));
     match child.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
@@ -135,7 +135,7 @@ pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> R
     let Some(child) = child.filter(|child| is_to_go(child, me, purpose)) else {
         return Removal::Done;
     };
-    let begun = begun(child, me, "", false);
+    let begun = begun(child, me, None);
     match child.status.as_str() {
         "DELETE_COMPLETE" => Removal::Done,
         "DELETE_FAILED" if matches!(begun, Begun::This(Purpose::Delete | Purpose::Undo)) => {
@@ -184,13 +184,13 @@ pub fn is_made_by_later(child: &ChildStack, me: &Me) -> bool {
         && latest.is_some_and(|(_, purpose)| *purpose != Purpose::Delete)
 }
 
-fn begun(child: &ChildStack, me: &Me, content: &str, begun_here: bool) -> Begun {
-    match child.latest_purpose() {
-        Some((request, purpose)) if request == me.request => Begun::This(purpose),
-        Some((_, purpose)) => Begun::Earlier(purpose),
-        None if begun_here && child.latest_token.is_none() => {
+fn begun(child: &ChildStack, me: &Me, begun_here: Option<&str>) -> Begun {
+    match (child.latest_purpose(), begun_here) {
+        (Some((request, purpose)), _) if request == me.request => Begun::This(purpose),
+        (Some((_, purpose)), _) => Begun::Earlier(purpose),
+        (None, Some(content)) if child.latest_token.is_none() => {
             Begun::This(Purpose::Make(content.to_owned()))
         }
-        None => Begun::SomebodyElse,
+        (None, _) => Begun::SomebodyElse,
     }
 }

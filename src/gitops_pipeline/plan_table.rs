@@ -103,23 +103,27 @@ fn every_status_has_a_next_step() {
             Some("Console-UpdateStack-1".to_owned()),
         ];
         for (token, expected) in tokens.into_iter().zip(expected(status)) {
-            let step = next(Some(&child(status, token.clone())), &me(), CONTENT, false);
+            let step = next(Some(&child(status, token.clone())), &me(), CONTENT, None);
             assert_eq!(step, expected, "{status} {token:?}");
         }
         // No token at all and a first push are somebody else's operations.
         for token in [None, Some(of_first_push())] {
-            let step = next(Some(&child(status, token.clone())), &me(), CONTENT, false);
+            let step = next(Some(&child(status, token.clone())), &me(), CONTENT, None);
             assert_eq!(step, expected(status)[2], "{status} {token:?}");
         }
         // Where CloudFormation shows no token, what this invocation began counts as this request's.
-        let step = next(Some(&child(status, None)), &me(), CONTENT, true);
+        let step = next(Some(&child(status, None)), &me(), CONTENT, Some(CONTENT));
         assert_eq!(step, expected(status)[0], "{status}");
     }
+    // What it began is not what is desired by now.
+    let complete = child("CREATE_COMPLETE", None);
+    let step = next(Some(&complete), &me(), CONTENT, Some("another"));
+    assert_eq!(step, Step::Update);
 }
 
 #[test]
 fn where_nothing_is_something_is_created_and_nothing_removed() {
-    assert_eq!(next(None, &me(), CONTENT, false), Step::Create);
+    assert_eq!(next(None, &me(), CONTENT, None), Step::Create);
     assert_eq!(next_removal(None, &me(), &Purpose::Delete), Removal::Done);
 }
 
@@ -134,7 +138,7 @@ fn what_is_not_ours_is_refused_and_not_removed_in_any_status() {
             let token = key(100).token(&Purpose::Make(CONTENT.to_owned()));
             let mut foreign = child(status, Some(token));
             foreign.owner.clone_from(&owner);
-            let step = next(Some(&foreign), &me(), CONTENT, true);
+            let step = next(Some(&foreign), &me(), CONTENT, Some(CONTENT));
             assert_eq!(step, Step::Refuse(Refusal::Foreign(owner)), "{status}");
             assert_eq!(
                 next_removal(Some(&foreign), &me(), &Purpose::Delete),
@@ -150,7 +154,7 @@ fn an_overtaken_request_changes_nothing_in_any_status() {
     for status in STATUSES.into_iter().filter(|s| *s != "DELETE_COMPLETE") {
         let token = key(101).token(&Purpose::Make(CONTENT.to_owned()));
         let newer = child(status, Some(token));
-        let step = next(Some(&newer), &me(), CONTENT, false);
+        let step = next(Some(&newer), &me(), CONTENT, None);
         assert_eq!(step, Step::Refuse(Refusal::Overtaken), "{status}");
         assert_eq!(
             next_removal(Some(&newer), &me(), &Purpose::Delete),
@@ -221,7 +225,7 @@ fn a_delete_in_each_status() {
 fn this_requests_own_operation_is_told_by_its_purpose() {
     let step = |status: &str, purpose: Purpose| {
         let child = child(status, Some(key(100).token(&purpose)));
-        next(Some(&child), &me(), CONTENT, false)
+        next(Some(&child), &me(), CONTENT, None)
     };
     // Another content than now: the branch has appeared meanwhile.
     let other = || Purpose::Make("another".to_owned());
