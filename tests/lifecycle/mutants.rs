@@ -128,11 +128,7 @@ fn noticed(mutant: Mutant, life: &str) -> Option<String> {
     }));
     MUTANT.set(None);
     let panic = played.err()?;
-    let text = panic.downcast_ref::<String>().cloned();
-    Some(
-        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-            .unwrap_or_default(),
-    )
+    Some(crate::support::panics::text(&*panic))
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn no_pair_of_faults_in_create_and_delete_breaks_an_invariant() {
                     let faults = [first.clone(), second];
                     let played = std::panic::AssertUnwindSafe(|| play(&faults));
                     if let Err(panic) = std::panic::catch_unwind(played) {
-                        let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                        let text = crate::support::panics::text(&*panic);
                         failures.push(format!("{faults:?}\n{text}"));
                     }
                     schedules += 1;

@@ -42,8 +42,8 @@ fn every_single_fault(options: &Options, delivers_twice: bool, kinds: &[FaultKin
                 match std::panic::catch_unwind(played) {
                     Ok(world) => assert_eq!(world.faults_left(), 0, "{shown} struck nothing"),
                     Err(panic) => {
-                        let text = panic.downcast_ref::<String>().cloned();
-                        failures.push(format!("{shown}\n{}", text.unwrap_or_default()));
+                        let text = crate::support::panics::text(&*panic);
+                        failures.push(format!("{shown}\n{text}"));
                     }
                 }
                 of_this += 1;

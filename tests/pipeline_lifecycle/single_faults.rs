@@ -91,8 +91,8 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (u
                         }
                     }
                     Err(panic) => {
-                        let text = panic.downcast_ref::<String>().cloned();
-                        failures.push(format!("{shown}\n{}", text.unwrap_or_default()));
+                        let text = crate::support::panics::text(&*panic);
+                        failures.push(format!("{shown}\n{text}"));
                     }
                 }
                 of_this += 1;

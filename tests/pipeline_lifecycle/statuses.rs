@@ -229,7 +229,7 @@ fn each_status_of_its_own_stack_has_an_answer_for_each_request() {
             for begun in [Begun::This, Begun::Earlier, Begun::Nobody] {
                 let tried = std::panic::AssertUnwindSafe(|| check_own(request_type, status, begun));
                 if let Err(panic) = std::panic::catch_unwind(tried) {
-                    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                    let text = crate::support::panics::text(&*panic);
                     failures.push(text);
                 }
                 cells += 1;

@@ -49,6 +49,8 @@ pub mod iam_api;
 pub mod journal;
 /// Reads that show an earlier state.
 pub mod lateness;
+/// What a caught panic says.
+pub mod panics;
 /// CodePipeline's executions.
 pub mod pipelines;
 /// What was sent, decoded.
