@@ -13,12 +13,11 @@ from pathlib import Path
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 
+from git_backend import GIT_ENVIRONMENT
+
 _repositories = AccountRegionScopedDict()
 _home = Path()
 _git_url = ""
-
-# No configuration of the person who runs this may change what a repository does.
-GIT_ENVIRONMENT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C"}
 
 
 @dataclass
