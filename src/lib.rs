@@ -10,6 +10,7 @@
 //! - [`tags`]: tags that a template asks for
 //! - [`aws`]: the AWS clients, and their errors in words
 //! - [`git`]: whether a login can push
+//! - [`gitlab`]: remote mirrors, nothing else
 //! - [`http`]: the one way out
 //! - [`secret`]: a value that must not be seen
 //! - [`logging`]: JSON lines without secrets
@@ -19,6 +20,7 @@ pub mod cfn;
 pub mod codecommit;
 pub mod continuation;
 pub mod git;
+pub mod gitlab;
 pub mod gitops_pipeline;
 pub mod http;
 pub mod logging;

@@ -1,0 +1,114 @@
+//! A push mirror as GitLab describes it.
+
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde_json::Value;
+
+use super::words;
+
+/// What a mirror does besides pushing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Push protected branches alone.
+    pub only_protected_branches: bool,
+    /// Push the branches whose names match (GitLab Premium).
+    pub branch_regex: Option<String>,
+    /// Leave alone what has gone another way at the destination.
+    pub keep_divergent_refs: bool,
+}
+
+/// How the latest push went, in GitLab's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// There was none yet.
+    None,
+    /// One is due.
+    Scheduled,
+    /// One is under way.
+    Started,
+    /// It succeeded.
+    Finished,
+    /// It failed, and is not tried again by itself.
+    Failed,
+    /// It failed and is tried again.
+    ToRetry,
+    /// A word that is not known here.
+    Other,
+}
+
+/// A push mirror of a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its number.
+    pub id: u64,
+    /// Where it pushes to; GitLab masks the login.
+    pub url: String,
+    /// Whether it pushes. GitLab says `false`, too, while it mirrors nothing at all: in silent mode,
+    /// or when mirroring is switched off for the instance.
+    pub enabled: bool,
+    /// What it was told.
+    pub settings: Settings,
+    /// How the latest push went.
+    pub status: Status,
+    /// Why the latest push failed, without logins.
+    pub last_error: Option<String>,
+    /// When the latest push began.
+    pub started_at: Option<SystemTime>,
+    /// When the latest push ended, either way.
+    pub updated_at: Option<SystemTime>,
+    /// When a push last succeeded.
+    pub succeeded_at: Option<SystemTime>,
+}
+
+impl Mirror {
+    /// Whether it leads to `clone_url`, whatever its login.
+    pub fn leads_to(&self, clone_url: &str) -> bool {
+        let parse = |url: &str| reqwest::Url::parse(url).ok();
+        let (Some(own), Some(other)) = (parse(&self.url), parse(clone_url)) else {
+            return false;
+        };
+        own.scheme() == other.scheme()
+            && own.host() == other.host()
+            && own.port_or_known_default() == other.port_or_known_default()
+            && own.path().trim_end_matches('/') == other.path().trim_end_matches('/')
+    }
+
+    /// Reads GitLab's description. `None` when it is none: without a number nothing can be done
+    /// with a mirror. Everything else may be missing, as it is from older versions.
+    pub(super) fn read(description: &Value) -> Option<Mirror> {
+        let text = |name: &str| description[name].as_str().map(str::trim);
+        let filled = |name: &str| text(name).filter(|text| !text.is_empty());
+        let flag = |name: &str, default: bool| description[name].as_bool().unwrap_or(default);
+        Some(Mirror {
+            id: description["id"].as_u64()?,
+            url: words::without_logins(text("url").unwrap_or_default()),
+            enabled: flag("enabled", true),
+            settings: Settings {
+                only_protected_branches: flag("only_protected_branches", false),
+                branch_regex: filled("mirror_branch_regex").map(ToOwned::to_owned),
+                keep_divergent_refs: flag("keep_divergent_refs", false),
+            },
+            status: match text("update_status").unwrap_or("none") {
+                "none" => Status::None,
+                "scheduled" => Status::Scheduled,
+                "started" => Status::Started,
+                "finished" => Status::Finished,
+                "failed" => Status::Failed,
+                "to_retry" => Status::ToRetry,
+                _ => Status::Other,
+            },
+            last_error: filled("last_error").map(words::shown),
+            started_at: text("last_update_started_at").and_then(read_time),
+            updated_at: text("last_update_at").and_then(read_time),
+            succeeded_at: text("last_successful_update_at").and_then(read_time),
+        })
+    }
+}
+
+/// A time as GitLab writes it: to the millisecond, in the instance's time zone.
+fn read_time(text: &str) -> Option<SystemTime> {
+    let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
+    SystemTime::try_from(time).ok()
+}
