@@ -59,6 +59,8 @@ class Deployed:
         "AWS::CodeBuild::Project": "Name",
         "AWS::CodePipeline::Pipeline": "Name",
         "AWS::Events::Rule": "Name",
+        "AWS::CloudWatch::Alarm": "AlarmName",
+        "AWS::CloudWatch::Dashboard": "DashboardName",
     }
 
     def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", **parameters):
@@ -127,6 +129,8 @@ class Deployed:
             # With the trailing :*, as CloudFormation answers it.
             "AWS::Logs::LogGroup": f"arn:aws:logs:{self.region}:{ACCOUNT}:log-group:{name}:*",
             "AWS::CodeCommit::Repository": f"arn:aws:codecommit:{self.region}:{ACCOUNT}:{name}",
+            "AWS::Events::Rule": f"arn:aws:events:{self.region}:{ACCOUNT}:rule/{name}",
+            "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{name}",
         }[kind]
 
     def condition(self, name):
@@ -141,6 +145,8 @@ class Deployed:
             (key, argument), = node.items()
             if key == "Ref":
                 return self._reference(argument)
+            if key == "Condition" and isinstance(argument, str):
+                return self.condition(argument)
             if key.startswith("Fn::"):
                 return getattr(self, "_" + key[4:].lower())(argument)
         resolved = {key: self.resolve(value) for key, value in node.items()}
@@ -186,6 +192,9 @@ class Deployed:
 
     def _not(self, argument):
         return not self.resolve(argument[0])
+
+    def _and(self, argument):
+        return all(self.resolve(argument))
 
     def _if(self, argument):
         return self.resolve(argument[1] if self.condition(argument[0]) else argument[2])

@@ -77,8 +77,11 @@ BUILD_LOG = log_group("/aws/codebuild/codebuild-dev-cfn-infra")
 OWN_LOG = regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:log-stream:2026/01/01/a")
 SERVERLESS = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
 KEY = regional("kms", "key/1234abcd")
+TOKEN_KEY = regional("kms", "key/5678efab")
 FORMER_KEYS = [regional("kms", "key/0987dcba"), regional("kms", "key/mrk-5678")]
 VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+# The owner of a token says which GitLab it is for.
+FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 WITH_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
 
 
@@ -122,6 +125,7 @@ STACKS = """cloudformation:CreateStack cloudformation:DescribeStacks
 STACK_TAGS = "cloudformation:TagResource cloudformation:UntagResource"
 STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEvents
     cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
+TOKENS = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue"
 REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListTagsForResource
     codecommit:AssociateApprovalRuleTemplateWithRepository
     codecommit:DisassociateApprovalRuleTemplateFromRepository"""
@@ -143,12 +147,14 @@ MADE_BUILD_PROJECTS = """codebuild:CreateProject codebuild:BatchGetProjects
 MADE_LOG_GROUPS = """logs:CreateLogGroup logs:DeleteLogGroup logs:PutRetentionPolicy
     logs:DeleteRetentionPolicy logs:GetDataProtectionPolicy logs:DeleteDataProtectionPolicy
     logs:ListTagsForResource logs:TagResource logs:UntagResource"""
-MADE_PIPELINES = """codepipeline:CreatePipeline codepipeline:GetPipeline
-    codepipeline:GetPipelineState codepipeline:UpdatePipeline codepipeline:DeletePipeline
-    codepipeline:ListTagsForResource codepipeline:TagResource codepipeline:UntagResource"""
+CHANGED_PIPELINES = """codepipeline:CreatePipeline codepipeline:GetPipeline
+    codepipeline:UpdatePipeline codepipeline:DeletePipeline codepipeline:ListTagsForResource
+    codepipeline:TagResource codepipeline:UntagResource"""
+MADE_PIPELINES = f"{CHANGED_PIPELINES} codepipeline:GetPipelineState"
 MADE_RULES = """events:PutRule events:DescribeRule events:DeleteRule events:PutTargets
     events:ListTargetsByRule events:RemoveTargets events:ListTagsForResource events:TagResource
     events:UntagResource"""
+LISTS_OF_THE_HEALTH_CHECK = "codepipeline:ListPipelines secretsmanager:ListSecrets"
 LISTS = """codecommit:ListRepositories logs:DescribeIndexPolicies logs:DescribeLogGroups
     logs:DescribeResourcePolicies"""
 CHANGE_SETS = """cloudformation:CreateChangeSet cloudformation:DescribeChangeSet
@@ -161,6 +167,9 @@ MAY = [
     # An existing secret, and one that is not there (any more).
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring"), {}),
+    # A token of GitLab's, whatever its secret is called.
+    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
+    ("FunctionRole", "kms:Decrypt", TOKEN_KEY, VIA_SECRETS_MANAGER),
     ("FunctionRole", REPOSITORIES, REPOSITORY, {}),
     # One that Source names.
     ("FunctionRole", REPOSITORIES, repository("codecommit-dev-website"), {}),
@@ -172,6 +181,8 @@ MAY = [
     ("FunctionRole", STACKS_OF_PIPELINES, regional("cloudformation", "stack/gitops-dev-shop/*"), {}),
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:StartPipelineExecution", PIPELINE, {}),
+    ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:GetPipelineState", PIPELINE, {}),
+    ("FunctionRole", LISTS_OF_THE_HEALTH_CHECK, "*", {}),
     ("FunctionRole", "lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d"), {}),
@@ -231,6 +242,15 @@ MAY_NOT = [
     ("FunctionRole", SECRETS, secret("database/codecommit-mirror/x-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("codecommit-mirror-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("codecommit-mirror/x-AbC123").replace(REGION, "us-east-1"), {}),
+    # A secret that says nothing of GitLab, or says it in other words; one of another account; and
+    # whatever would change a token, or make a token of a secret.
+    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), {}),
+    ("FunctionRole", TOKENS, secret("database/password-AbC123"), {"secretsmanager:ResourceTag/gitlab-url": "https://gitlab.example.com"}),
+    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(ACCOUNT, "999999999999"), FOR_A_GITLAB),
+    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(REGION, "us-east-1"), FOR_A_GITLAB),
+    ("FunctionRole", "secretsmanager:PutSecretValue secretsmanager:UpdateSecret secretsmanager:DeleteSecret secretsmanager:TagResource secretsmanager:UntagResource secretsmanager:PutResourcePolicy", secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
+    ("FunctionRole", "kms:Decrypt", TOKEN_KEY, {}),
+    ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:CreateGrant", TOKEN_KEY, VIA_SECRETS_MANAGER),
     ("FunctionRole", REPOSITORIES, repository("codecommit-prd-cfn-infra"), {}),
     ("FunctionRole", REPOSITORIES, repository("somebody-elses"), {}),
     ("FunctionRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateRepository", REPOSITORY, MADE_BY_A_PIPELINE),
@@ -260,7 +280,11 @@ MAY_NOT = [
     *[("FunctionRole", "iam:PassRole", role(name), passed_to("cloudformation.amazonaws.com")) for name in (
         "role-dev-codedeploy-cfn", "role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "administrator")],
     # What CloudFormation does for it, it may not do itself.
-    ("FunctionRole", f"{MADE_PIPELINES} codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
+    ("FunctionRole", f"{CHANGED_PIPELINES} codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
+    ("FunctionRole", "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions", pipeline("codepipeline-prd-cfn-infra"), {}),
+    # What it sees it logs: metrics are made of that, and nobody else's are touched.
+    ("FunctionRole", "cloudwatch:PutMetricData cloudwatch:SetAlarmState cloudwatch:DeleteAlarms", "*", {}),
+    ("FunctionRole", "secretsmanager:RotateSecret secretsmanager:CancelRotateSecret secretsmanager:GetRandomPassword", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("FunctionRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),
     ("FunctionRole", RULES, PIPELINE_RULE, {}),
     ("FunctionRole", "codepipeline:StartPipelineExecution", pipeline("codepipeline-prd-cfn-infra"), {}),
@@ -314,6 +338,7 @@ MAY_NOT = [
     ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "999999999999"}),
     ("CodeDeployCFnRole", RULES, rule("event-rule-prd-nightly"), {}),
     ("CodeDeployCFnRole", RULES, rule("event-rule-dev-codepipeline-exec-cfn-infra"), {}),
+    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-cfn-gitops-health"), {}),
     ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), {}),
     ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
     ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-prd-thumbnails"), WITH_BOUNDARY),

@@ -27,6 +27,7 @@ def test_every_action_exists_and_takes_the_resources_and_keys_it_is_given(princi
         PermissionsBoundaryArn=BOUNDARY,
         MirrorSecretKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd",
         MirrorSecretFormerKmsKeyArns=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0987dcba",
+        GitLabTokenKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/5678efab",
     )
     for document in documents(stack, principal):
         findings = parliament.analyze_policy_string(json.dumps(document)).findings

@@ -26,7 +26,14 @@ def deleted_before(template, first, second):
         ("MirrorCredential", "MirrorUserPolicy", "an update on the way would be refused by CodeCommit"),
         ("MirrorCredential", "MirrorUser", "DeleteUser fails while a credential is left"),
         ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
-        ("MirrorCredential", "Project", "its proof asks for the repository"),
+        ("MirrorCredential", "Project", "its proof asks for the repository, and so does its mirror"),
+        ("MirrorRotation", "MirrorCredential", "a rotation of what is being deleted would fail"),
+        ("MirrorRotation", "RotationPermission", "Secrets Manager tests the function when the schedule is made"),
+        ("RotationPermission", "Function", "it is a setting of the function"),
+        ("HealthCheck", "Function", "it would be called when it is gone"),
+        ("HealthCheckPermission", "HealthCheck", "it names the rule"),
+        ("SilenceAlarm", "MirrorCredential", "an alarm that has seen no call would be raised at once"),
+        ("Dashboard", "SilenceAlarm", "it shows the alarm"),
         ("Project", "Function", "nobody else can delete its stack"),
         ("Project", "FunctionEventInvokeConfig", "a killed Delete is run again by it"),
         ("Project", "FunctionRole", "the function has its rights from it"),
@@ -65,9 +72,8 @@ def test_deletion_follows_the_graph(first, second, why):
     assert not deleted_before(translated(), second, first)
 
 
-def test_nothing_outlives_the_credential_but_what_it_needs():
-    """Nothing depends on the credential, so its Delete is among the first."""
-    assert not list(dependencies(translated()).predecessors("MirrorCredential"))
+def test_only_its_rotation_and_an_alarm_go_before_the_credential():
+    assert sorted(dependencies(translated()).predecessors("MirrorCredential")) == ["MirrorRotation", "SilenceAlarm"]
 
 
 def test_the_functions_rights_are_part_of_its_role():
@@ -91,7 +97,7 @@ def test_the_project_goes_after_the_credential_and_before_all_that_it_uses():
     ("resource", "dependency"),
     [
         (resource, dependency)
-        for resource in ("MirrorCredential", "Project")
+        for resource in ("MirrorCredential", "MirrorRotation", "Project", "SilenceAlarm")
         for dependency in as_list(translated()["Resources"][resource]["DependsOn"])
     ],
 )

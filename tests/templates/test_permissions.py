@@ -12,6 +12,7 @@ from rights import (
     FORMER_KEYS,
     KEY,
     LISTS,
+    LISTS_OF_THE_HEALTH_CHECK,
     MADE_BY_A_PIPELINE,
     MAY,
     MAY_NOT,
@@ -25,6 +26,7 @@ from rights import (
     ROLES,
     SERVERLESS,
     SERVICES_OF_PIPELINES,
+    TOKEN_KEY,
     VIA_SECRETS_MANAGER,
     WITH_BOUNDARY,
     function,
@@ -47,6 +49,7 @@ def full():
         PermissionsBoundaryArn=BOUNDARY,
         MirrorSecretKmsKeyArn=KEY,
         MirrorSecretFormerKmsKeyArns=",".join(FORMER_KEYS),
+        GitLabTokenKmsKeyArn=TOKEN_KEY,
     )
 
 
@@ -71,7 +74,7 @@ def test_every_right_that_is_granted_stands_in_the_table(full, principal):
 EVERYTHING = {
     "cloudformation:ValidateTemplate": "IAM has no resource for a template under test",
     **{action: "IAM has no resource for an approval rule template" for action in APPROVAL_TEMPLATES.split()},
-    **{action: "a list of all that there are" for action in LISTS.split()},
+    **{action: "a list of all that there are" for action in f"{LISTS} {LISTS_OF_THE_HEALTH_CHECK}".split()},
 }
 
 
@@ -90,7 +93,10 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
                 assert "-dev-" in fixed or fixed.endswith("-dev") or "-dev/" in fixed or resource in (
                     # Named by a parameter, or AWS's own.
                     KEY,
+                    TOKEN_KEY,
                     *FORMER_KEYS,
+                    # Under the condition that it has the tag of a token.
+                    secret("*"),
                     secret("codecommit-mirror/*"),
                     secret("codecommit-mirror/*-??????"),
                     f"arn:aws:cloudformation:{REGION}:aws:transform/*",
@@ -144,6 +150,10 @@ def test_without_a_boundary_no_role_is_created(dev, action):
         ("lambda:UpdateFunctionCode", function("cfn-gitops-dev"), {}),
         ("lambda:AddPermission", function("cfn-gitops-dev"), {"lambda:Principal": "*"}),
         ("events:PutTargets", PIPELINE_RULE, {}),
+        ("events:DisableRule", rule("event-rule-dev-cfn-gitops-health"), {}),
+        ("cloudwatch:DisableAlarmActions", regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors"), {}),
+        ("cloudwatch:PutMetricAlarm", regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-silence"), {}),
+        ("cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/cfn-gitops-dev-{REGION}", {}),
         ("iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
         ("iam:PutRolePolicy", PROVISIONING, WITH_BOUNDARY),
         ("iam:UpdateAssumeRolePolicy", PROVISIONING, {}),

@@ -32,6 +32,8 @@ def test_what_fails_is_kept_nowhere():
         assert "DeadLetterConfig" not in properties, name
         assert "DestinationConfig" not in properties, name
         assert resource["Type"].split("::")[1] not in ("SQS", "SNS"), name
+    # Nor does the rule that calls it keep what it could not tell.
+    assert "DeadLetterConfig" not in json.dumps(translated())
 
 
 def test_a_function_that_was_killed_runs_again_within_the_hour(dev):
@@ -73,7 +75,7 @@ def test_the_environment_of_the_function_is_its_log_level(dev):
 def test_the_credential_asks_for_no_more_than_its_parameters_say(dev):
     assert dev.properties("MirrorCredential") == {
         "ServiceToken": dev.arn("Function"),
-        "ServiceTimeout": 600,
+        "ServiceTimeout": 900,
         "UserName": "user-dev-codecommit-mirroring",
         "RepositoryNames": ["Project.RepositoryName"],
         "ForeignCredentials": "Refuse",
@@ -136,7 +138,6 @@ def test_only_the_pipelines_rules_of_this_account_reach_the_function(dev):
         "SourceAccount": ACCOUNT,
         "SourceArn": f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/event-rule-dev-codepipeline-exec-*",
     }
-    assert dev.of_type("AWS::Lambda::Permission") == ["FirstPushPermission"]
 
 
 # --- The bucket ------------------------------------------------------------------------------
@@ -182,6 +183,9 @@ LIMITS = {
     "AWS::IAM::User": 64,
     "AWS::Lambda::Function": 64,
     "AWS::Logs::LogGroup": 512,
+    "AWS::Events::Rule": 64,
+    "AWS::CloudWatch::Alarm": 255,
+    "AWS::CloudWatch::Dashboard": 255,
 }
 
 
@@ -228,7 +232,7 @@ def test_no_pattern_may_name_the_whole_account(name):
     assert not any(re.fullmatch(pattern, bad) for bad in ("*", "?*", "*-x", "a:b", "${aws:username}"))
 
 
-@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "MirrorSecretFormerKmsKeyArns"])
+@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "MirrorSecretFormerKmsKeyArns", "GitLabTokenKmsKeyArn"])
 def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
     """Of a list, CloudFormation holds each member against the pattern."""
     pattern = source()["Parameters"][name]["AllowedPattern"]
@@ -247,6 +251,7 @@ def test_policies_fit_into_what_iam_allows():
         PermissionsBoundaryArn=f"arn:aws:iam::{ACCOUNT}:policy/" + "b" * 128,
         MirrorSecretKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'k' * 36}",
         MirrorSecretFormerKmsKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'f' * 36}"] * 20),
+        GitLabTokenKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'t' * 36}",
     )
     size = lambda document: len(json.dumps(document, separators=(",", ":")))
     for name in stack.of_type("AWS::IAM::ManagedPolicy"):
@@ -260,7 +265,8 @@ def test_policies_fit_into_what_iam_allows():
 def test_everything_that_can_be_tagged_says_who_made_it(dev):
     tagged = (
         "AWS::IAM::Role", "AWS::IAM::User", "AWS::S3::Bucket", "AWS::Lambda::Function",
-        "AWS::Logs::LogGroup", "Custom::MirrorCredential", "Custom::GitOpsPipeline",
+        "AWS::Logs::LogGroup", "AWS::Events::Rule", "AWS::CloudWatch::Alarm",
+        "Custom::MirrorCredential", "Custom::GitOpsPipeline",
     )
     for name in dev.of_type(*tagged):
         tags = {tag["Key"]: tag["Value"] for tag in dev.properties(name)["Tags"]}
