@@ -21,6 +21,8 @@ from . import (
     pipeline_target,
     resource_schemas,
     response_urls,
+    rotation,
+    rotation_resource,
     secret_versions,
     service_specific_credentials,
     stack_events,
@@ -39,6 +41,7 @@ def install(endpoint: str) -> None:
     user_tags.install()
     iam_deletion.install()
     secret_versions.install()
+    rotation.install()
     codecommit_api.install()
     approval_rules.install()
     codecommit_resource.install()
@@ -50,6 +53,7 @@ def install(endpoint: str) -> None:
     stack_roles.install()
     stack_operations.install()
     native_resources.install()
+    rotation_resource.install()
     resource_schemas.install()
     stack_events.install()
     event_targets.install()

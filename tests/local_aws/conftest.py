@@ -66,9 +66,9 @@ def a_user_with(aws: LocalAws, name: str, *statements: dict[str, Any]) -> dict[s
     return iam.create_access_key(UserName=name)["AccessKey"]
 
 
-def provider_code() -> bytes:
-    """The provider as the deployment package of a `provided.al2023` function."""
-    source = (Path(__file__).parent / "obedient_provider.py").read_text()
+def provider_code(program: str = "obedient_provider") -> bytes:
+    """A program of this directory as the deployment package of a `provided.al2023` function."""
+    source = (Path(__file__).parent / f"{program}.py").read_text()
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         bootstrap = zipfile.ZipInfo("bootstrap")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import string
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +10,9 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudformation, iam, kms, secretsmanager, tagging
+from ministack.services import cloudformation, iam, tagging
 
-from . import decisions, repositories
-from .settings import settings
+from . import decisions, repositories, secret_rights
 
 _JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline"}
 _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", *_JSON_SERVICES}
@@ -25,8 +22,8 @@ _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", *_JSON_SERVIC
 class _Request:
     """What is needed beside the action and resource that MiniStack derives from a request."""
 
-    also: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)  # service, action, resource, keys
-    keys: dict[str, str] = field(default_factory=dict)  # condition keys
+    also: list[tuple[str, str, str, dict[str, Any]]] = field(default_factory=list)  # service, action, resource, keys
+    keys: dict[str, Any] = field(default_factory=dict)  # condition keys
     denied: tuple[str, str] | None = None  # the action and resource that the answer has to name
 
 
@@ -80,7 +77,8 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
     if service == "cloudformation":
         return _stack_resource(arn, query_params, request)
     if service == "secretsmanager":
-        return _secret_resource(arn, headers, _json(body), region, account_id, request)
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        arn, request.keys, request.also = secret_rights.needed(action, arn, _json(body), region, account_id)
     return arn
 
 
@@ -167,67 +165,6 @@ def _codepipeline_resource(headers: dict, body: dict, region: str, account_id: s
     return f"arn:aws:codepipeline:{region}:{account_id}:{'/'.join(parts)}"
 
 
-def _secret_resource(arn: str, headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
-    """The ARN with its six random characters, also where the secret is not (yet) there.
-
-    AWS seems to invent them then: a caller with `name-??????` hears ResourceNotFoundException, one without hears
-    AccessDeniedException for such an invented ARN (jenkinsci/aws-secrets-manager-credentials-provider-plugin,
-    issue 74, shows one). Others report the bare name, so `absent_secrets_have_a_suffix` is a setting.
-    """
-    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-    _, stored = secretsmanager._resolve(body.get("SecretId") or body.get("Name"))
-    if stored:
-        arn = stored["ARN"]
-    elif arn != "*" and not str(body.get("SecretId", "")).startswith("arn:") and (
-            settings.absent_secrets_have_a_suffix or action == "CreateSecret"):
-        alphabet = string.ascii_letters + string.digits
-        arn = f"{arn}-{''.join(secrets.choice(alphabet) for _ in range(6))}"
-    if action == "CreateSecret":
-        request.keys["secretsmanager:Name"] = str(body.get("Name"))
-    if action == "CreateSecret" and body.get("Tags"):
-        # "If you include tags in the secret, you also need secretsmanager:TagResource."
-        # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
-        request.also.append(("secretsmanager", "secretsmanager:TagResource", arn, {}))
-    _need_key(action, arn, body, stored, region, account_id, request)
-    return arn
-
-
-# "Required permissions" of each operation, where the secret has a customer-managed key.
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Operations.html
-_KEY_ACTIONS = {
-    "CreateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
-    "PutSecretValue": ("kms:GenerateDataKey",),
-    "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"),
-    "GetSecretValue": ("kms:Decrypt",),
-}
-# "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does not
-# re-encrypt existing secret versions with the new key": asked, but not needed.
-_OPTIONAL = {"kms:Encrypt"}
-
-
-def _need_key(action: str, secret_arn: str, body: dict, stored: dict | None,
-              region: str, account_id: str, request: _Request) -> None:
-    key = body.get("KmsKeyId") or (stored or {}).get("KmsKeyId")
-    writes_a_value = "SecretString" in body or "SecretBinary" in body
-    re_encrypts = action == "UpdateSecret" and "KmsKeyId" in body
-    if not key or key.endswith("alias/aws/secretsmanager"):
-        return
-    if action != "GetSecretValue" and not writes_a_value and not re_encrypts:
-        return
-    for kms_action in _KEY_ACTIONS.get(action, ()):
-        request.also.append(("kms", kms_action, _key_arn(key, region, account_id), {
-            "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
-            "kms:EncryptionContext:SecretARN": secret_arn,
-        }))
-
-
-def _key_arn(key: str, region: str, account_id: str) -> str:
-    record = kms._resolve_key(key)
-    if record:
-        return record["Arn"] if "Arn" in record else f"arn:aws:kms:{region}:{account_id}:key/{record['KeyId']}"
-    return key if key.startswith("arn:") else f"arn:aws:kms:{region}:{account_id}:key/{key}"
-
-
 def _resolve_principal(*args: Any, **kwargs: Any) -> Any:
     principal = _ministack_resolve_principal(*args, **kwargs)
     _principal.set(getattr(principal, "arn", ""))
@@ -257,7 +194,7 @@ def _enforce(access_key_id: str, iam_action: str, service: str, region: str, res
     also, request.also = request.also, []
     for other_service, action, resource, keys in also:
         outcome = _decide(access_key_id, action, other_service, region, resource, keys)
-        if outcome is not None and action not in _OPTIONAL:
+        if outcome is not None and action not in secret_rights.OPTIONAL:
             request.denied = (action, resource)
             return outcome
     return None

@@ -11,11 +11,9 @@ import logging
 from contextvars import ContextVar
 from typing import Any
 
-from ministack.core import iam_evaluator
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc
 
-from . import decisions
+from . import function_policies
 from .settings import settings
 
 _SERVICE = "events.amazonaws.com"
@@ -43,7 +41,7 @@ def _invoke_function(arn: str, payload: str) -> None:
     if not record or not config:
         _log.warning("%s: the target %s is not there", _rule.get(), name)
         return
-    if not _admitted(arn, record.get("policy")):
+    if not function_policies.admits(record.get("policy"), _SERVICE, arn, _rule.get()):
         _log.warning("%s may not invoke %s", _rule.get(), arn)
         return
     # What a transformer renders is not always JSON; such a target gets it as a string.
@@ -52,16 +50,6 @@ def _invoke_function(arn: str, payload: str) -> None:
     except ValueError:
         event = payload
     lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), event)
-
-
-def _admitted(arn: str, policy: Any) -> bool:
-    context = iam_evaluator.EvalContext(
-        principal_arn=_SERVICE, principal_type="Service", principal_account="", action="lambda:InvokeFunction",
-        resource_arn=arn, region=get_region(), secure_transport=True, service_context={
-            "aws:sourcearn": _rule.get(), "aws:sourceaccount": get_account_id(), "aws:principalisawsservice": "true"})
-    allowed = iam_evaluator.evaluate_resource_policy(policy, context, service=_SERVICE).decision == "Allow"
-    decisions.record(_SERVICE, "lambda:InvokeFunction", arn, allowed)
-    return allowed
 
 
 def _retry_as_set(ministack_invoke: Any) -> None:

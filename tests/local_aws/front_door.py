@@ -8,7 +8,7 @@ from typing import Any
 
 from ministack.app import app as ministack
 
-from . import custom_resources, decisions, response_urls
+from . import custom_resources, decisions, response_urls, rotation, rotation_runs
 from .settings import settings
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -53,8 +53,11 @@ async def _response(scope: dict[str, Any], receive: Receive, send: Send) -> None
 
 async def _question(method: str, path: str, body: bytes, send: Send) -> None:
     """Tests alone ask these; no product code knows them."""
-    reads = {"decisions": decisions.recorded, "exchanges": custom_resources.exchanges, "settings": settings.as_dict}
-    forgets = {"decisions": decisions.forget, "exchanges": custom_resources.forget}
+    reads: dict[str, Callable[[], Any]] = {
+        "decisions": decisions.recorded, "exchanges": custom_resources.exchanges, "rotations": rotation_runs.recorded,
+        "settings": settings.as_dict}
+    forgets = {"decisions": decisions.forget, "exchanges": custom_resources.forget, "rotations": rotation_runs.forget}
+    does: dict[str, Callable[..., Any]] = {"days-later": rotation.days_later}
     what = path.removeprefix("/_local/")
     status, answer = 200, None
     try:
@@ -65,6 +68,8 @@ async def _question(method: str, path: str, body: bytes, send: Send) -> None:
         elif method == "PUT" and what == "settings":
             settings.change(json.loads(body))
             answer = settings.as_dict()
+        elif method == "POST" and what in does:
+            answer = does[what](**json.loads(body))
         else:
             status = 404
     except ValueError as error:

@@ -130,9 +130,30 @@ class LocalAws:
         found = self._ask("GET", "exchanges")
         return [exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id]
 
+    def rotations(self, secret: str = "") -> list[dict[str, Any]]:
+        """The rotations, and tests of a rotation's configuration, since the start or `forget`: each with secret (its
+        ARN), token, kind, steps, events (RotationSucceeded, RotationFailed, ...), reason and under_way; only those of
+        the secret of this name or ARN."""
+        return [run for run in self._ask("GET", "rotations")
+                if not secret or secret in (run["secret"], run["secret"].split(":", 6)[6].rsplit("-", 1)[0])]
+
+    def rotated(self, secret: str, seconds: float = 60) -> dict[str, Any]:
+        """The secret's latest rotation or test, once it has ended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            runs = self.rotations(secret)
+            if runs and not runs[-1]["under_way"]:
+                return runs[-1]
+            time.sleep(0.02)
+        raise AssertionError(f"no rotation of {secret} has ended: {runs}")
+
+    def days_later(self, secret: str, days: float) -> dict[str, Any] | None:
+        """Lets days pass for one secret's schedule (name or ARN), and returns the rotation that this began, if any."""
+        return self._ask("POST", "days-later", {"secret_id": secret, "days": days})  # type: ignore[no-any-return]
+
     def forget(self) -> None:
-        self._ask("DELETE", "decisions")
-        self._ask("DELETE", "exchanges")
+        for what in ("decisions", "exchanges", "rotations"):
+            self._ask("DELETE", what)
 
     def set(self, **settings: float | str) -> None:
         """Changes what `settings.Settings` lists."""

@@ -17,7 +17,7 @@ from ministack.services.cloudformation import stacks
 _CHECKED = {
     "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository", "AWS::CodePipeline::Pipeline", "AWS::Events::Rule",
     "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::SNS::Topic",
-    "AWS::SSM::Parameter", "AWS::S3::Bucket",
+    "AWS::SSM::Parameter", "AWS::S3::Bucket", "AWS::SecretsManager::RotationSchedule",
 }
 # These have no handlers in the registry, and say it as older types do.
 _OLDER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}

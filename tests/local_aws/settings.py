@@ -24,6 +24,23 @@ class Settings:
     # Whether a secret that is not there is judged by an ARN with six invented characters (1) or by its bare name (0).
     # Nothing documents it; see `enforcement._secret_resource`.
     absent_secrets_have_a_suffix: int = 1
+    # A rotation that fails is tried again "multiple times"; how often at once, and after what time. What is left is tried
+    # with the next due date (`LocalAws.days_later`).
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
+    rotation_retries: int = 0
+    rotation_retry_after_seconds: float = 0.2
+    # Whether a rotation that is tried again after its function took AWSPENDING away has the same token (1) or a new one
+    # (0). Nothing documents it.
+    retried_rotations_keep_their_token: int = 0
+    # Whether the version that becomes AWSCURRENT loses AWSPENDING in the same call (1) or keeps it (0); both are
+    # documented, see `secret_versions`.
+    current_takes_pending_away: int = 1
+    # Which new versions take AWSPENDING from the one that is being rotated: none (0), those that become AWSCURRENT (1),
+    # any (2). "When you manually create a new version", it is said, and not which.
+    new_versions_abandon_rotations: int = 1
+    # Whether a rotation that removed AWSPENDING by a call of its own failed (1) or succeeded (0): that "can indicate to
+    # Secrets Manager that the rotation did not complete successfully".
+    pending_removed_separately_fails: int = 1
     # How long a minute of a build's time-out is, which on AWS is five minutes at least.
     build_minute_seconds: float = 60.0
     # Whether a pipeline's action that creates a change set fails when it is empty (1) or goes on (0). Nothing documents

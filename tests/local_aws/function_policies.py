@@ -1,0 +1,27 @@
+"""Whether a function's resource policy lets an AWS service invoke it on behalf of one of the account's resources.
+
+https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+
+from . import decisions
+
+
+def admits(policy: Any, service: str, function_arn: str, source_arn: str) -> bool:
+    """`service` is a principal such as `events.amazonaws.com`; the decision is written down like any other.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html (aws:SourceArn, aws:SourceAccount)
+    """
+    context = iam_evaluator.EvalContext(
+        principal_arn=service, principal_type="Service", principal_account="", action="lambda:InvokeFunction",
+        resource_arn=function_arn, region=get_region(), secure_transport=True, service_context={
+            "aws:sourcearn": source_arn, "aws:sourceaccount": get_account_id(), "aws:principalisawsservice": "true"})
+    allowed = iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow"
+    decisions.record(service, "lambda:InvokeFunction", function_arn, allowed)
+    return allowed

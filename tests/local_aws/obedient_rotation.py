@@ -1,0 +1,73 @@
+"""A rotation function that does as the secret's tags say. It speaks the Runtime API itself, as the bootstrap of a
+`provided.al2023` function does.
+
+The tag `fail` names a step that fails, `crash` one that ends the process, `wait` one that takes a second; `finish` says
+how the last step moves AWSCURRENT: `move` (the default), `write and move` (a version of its own first), `not at all`,
+`take pending away` (by a call of its own, before).
+"""
+
+import json
+import os
+import time
+import urllib.request
+
+import boto3
+from botocore.exceptions import ClientError
+
+API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
+secrets = boto3.client("secretsmanager")
+
+
+def create(arn, token, told):
+    try:
+        secrets.get_secret_value(SecretId=arn, VersionId=token, VersionStage="AWSPENDING")
+    except ClientError as absent:
+        if absent.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        secrets.put_secret_value(SecretId=arn, ClientRequestToken=token, SecretString=f"value-{token}",
+                                 VersionStages=["AWSPENDING"])
+
+
+def finish(arn, token, told):
+    how = told.get("finish", "move")
+    if how == "not at all":
+        return
+    if how == "write and move":
+        secrets.put_secret_value(SecretId=arn, ClientRequestToken=f"own-{token}", SecretString=f"value-{token}")
+    stages = secrets.describe_secret(SecretId=arn)["VersionIdsToStages"]
+    current = next(version for version, labels in stages.items() if "AWSCURRENT" in labels)
+    if how == "take pending away":
+        secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSPENDING", RemoveFromVersionId=token)
+    secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=token,
+                                        RemoveFromVersionId=current)
+
+
+def handle(event):
+    arn, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
+    described = secrets.describe_secret(SecretId=arn)
+    told = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+    print(json.dumps({"step": step, "token": token, "secret": arn, "members": sorted(event),
+                      "labels": described["VersionIdsToStages"].get(token)}),
+          flush=True)
+    if told.get("crash") == step:
+        os._exit(1)
+    if told.get("wait") == step:
+        time.sleep(1)
+    if told.get("fail") == step:
+        raise RuntimeError(f"told to fail {step}")
+    if step == "createSecret":
+        create(arn, token, told)
+    if step == "finishSecret":
+        finish(arn, token, told)
+    return {}
+
+
+while True:
+    with urllib.request.urlopen(f"{API}/next") as invocation:
+        request_id = invocation.headers["Lambda-Runtime-Aws-Request-Id"]
+        event = json.load(invocation)
+    try:
+        url, result = f"{API}/{request_id}/response", handle(event)
+    except Exception as error:
+        url, result = f"{API}/{request_id}/error", {"errorType": type(error).__name__, "errorMessage": str(error)}
+    urllib.request.urlopen(urllib.request.Request(url, data=json.dumps(result).encode(), method="POST")).close()
