@@ -11,7 +11,7 @@ use std::time::Duration;
 use cfn_gitops::cfn::{
     self, Answered, Clock, Failure, NotHandedOver, Outcome, Progress, Request, Resource,
 };
-use cfn_gitops::http::{Http, Reqwest};
+use cfn_gitops::http::Http;
 use cfn_gitops::logging;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Resource for Misbehaving {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
-    let http = &Http::new(Reqwest::connector()?);
+    let http = &Http::over_reqwest()?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
         let clock = Clock::System;
         let request = Request::find(event.payload.get(), clock.now()).ok_or("no request")?;

@@ -1,49 +1,151 @@
 //! The one way out: everything that the function sends leaves through one HTTP client.
 //!
-//! The AWS SDK's clients, the answer to CloudFormation and the probe of a git login share a
-//! connection pool and a TLS stack, and a test that stands in for this one seam sees every byte.
+//! The AWS SDK's clients, the answer to CloudFormation, the probe of a git login and GitLab's API
+//! share a connection pool and a TLS stack, and a test that stands in for this one seam sees every
+//! byte.
 
-use std::time::Duration;
+mod over_reqwest;
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnector, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use reqwest::Certificate;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+pub use over_reqwest::{Reqwest, SetUp};
 
 use crate::cfn::NotPut;
+use crate::records;
 use crate::secret::Password;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Between invocations Lambda freezes the process for minutes, and the other side closes what it
-/// no longer hears from: a connection that old is not worth trying.
-const IDLE_CONNECTION_LIVES: Duration = Duration::from_secs(15);
-
-/// Longer than any answer waited for here.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many clients that trust further certificates are kept: one for each GitLab.
+const MOST_CLIENTS: usize = 8;
 
 /// The requests of this crate's own.
 #[derive(Clone, Debug)]
-pub struct Http(SharedHttpConnector);
+pub struct Http {
+    connector: SharedHttpConnector,
+    /// The clients that trust further certificates, by these; `None` where something stands in for
+    /// the network, and for all of them.
+    trusting: Option<Arc<Mutex<HashMap<String, SharedHttpConnector>>>>,
+}
 
 /// No answer came. The cause is left out: HTTP clients put the address into their texts.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("no answer")]
 pub struct NoAnswer;
 
+/// What happened instead of an answer, as far as it can be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// The request is none.
+    #[error("the request cannot be sent")]
+    Unsendable,
+    /// There was no connection, so that nothing was sent.
+    #[error("no connection")]
+    NoConnection,
+    /// The other side could not prove who it is, so that nothing was sent.
+    #[error("its certificate is not trusted: {0}")]
+    NotVerified(String),
+    /// The answer does not end.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// The request may have been heard.
+    #[error("no answer")]
+    NoAnswer,
+}
+
+impl Unanswered {
+    fn of(error: &ConnectorError) -> Self {
+        let reason = error.source().and_then(|source| source.downcast_ref());
+        match reason {
+            Some(reason) => Unanswered::clone(reason),
+            None if error.is_user() => Unanswered::Unsendable,
+            None => Unanswered::NoAnswer,
+        }
+    }
+}
+
+/// What was given as certificates holds none that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no certificate in PEM")]
+pub struct NoCertificate;
+
+impl From<SharedHttpConnector> for Http {
+    fn from(connector: SharedHttpConnector) -> Self {
+        Http::new(connector)
+    }
+}
+
 impl Http {
-    /// Sends through `connector`.
+    /// Sends through `connector`, whatever certificates are to be trusted.
     pub fn new(connector: SharedHttpConnector) -> Self {
-        Http(connector)
+        Http {
+            connector,
+            trusting: None,
+        }
+    }
+
+    /// Sends over the network.
+    pub fn over_reqwest() -> Result<Self, SetUp> {
+        Ok(Http {
+            connector: Reqwest::connector()?,
+            trusting: Some(Arc::default()),
+        })
+    }
+
+    /// The same way out for one who trusts the certificates in `pem`, too.
+    pub fn trusting(&self, pem: &str) -> Result<Self, NoCertificate> {
+        let certificates = certificates(pem)?;
+        let Some(clients) = &self.trusting else {
+            return Ok(self.clone());
+        };
+        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = records::key(pem);
+        let connector = if let Some(connector) = clients.get(&key) {
+            connector.clone()
+        } else {
+            let connector = Reqwest::trusting(certificates).map_err(|_| NoCertificate)?;
+            if clients.len() >= MOST_CLIENTS {
+                clients.clear();
+            }
+            clients.insert(key, connector.clone());
+            connector
+        };
+        Ok(Http {
+            connector,
+            trusting: self.trusting.clone(),
+        })
     }
 
     /// The same way out, for the AWS SDK's clients.
     pub fn for_sdk(&self) -> SharedHttpClient {
-        let connector = self.0.clone();
+        let connector = self.connector.clone();
         http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// Sends `request`, and gets an answer of at most `most` bytes.
+    pub async fn send(
+        &self,
+        request: HttpRequest,
+        most: usize,
+    ) -> Result<HttpResponse, Unanswered> {
+        let answer = self.connector.call(request).await;
+        let answer = answer.map_err(|error| Unanswered::of(&error))?;
+        let length = answer.body().bytes().map_or(0, <[u8]>::len);
+        if length > most {
+            return Err(Unanswered::TooLarge);
+        }
+        Ok(answer)
     }
 
     /// Puts `body` at a presigned address, without a content type, which is not signed.
@@ -58,7 +160,7 @@ impl Http {
         request.headers_mut().insert("content-type", "");
         request.headers_mut().insert("content-length", length);
         let response = self
-            .0
+            .connector
             .call(request)
             .await
             .map_err(|_| NotPut::Unreachable)?;
@@ -82,80 +184,8 @@ impl Http {
             .map_err(|_| NoAnswer)?;
         // CodeCommit answers git clients; without their name it shows a page for browsers.
         headers.insert("user-agent", "git/2 (cfn-gitops)");
-        let response = self.0.call(request).await.map_err(|_| NoAnswer)?;
+        let response = self.connector.call(request).await.map_err(|_| NoAnswer)?;
         Ok(response.status().as_u16())
-    }
-}
-
-/// The real way out: `reqwest` behind the SDK's trait.
-#[derive(Debug)]
-pub struct Reqwest(reqwest::Client);
-
-/// The TLS stack or its roots cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("setting up the HTTP client: {0}")]
-pub struct SetUp(#[from] reqwest::Error);
-
-impl Reqwest {
-    /// Reads the system's TLS roots, which takes milliseconds: make it when first needed.
-    pub fn connector() -> Result<SharedHttpConnector, SetUp> {
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION_LIVES)
-            .build()?;
-        Ok(SharedHttpConnector::new(Reqwest(client)))
-    }
-}
-
-impl HttpConnector for Reqwest {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.clone();
-        HttpConnectorFuture::new(async move { send(&client, request).await })
-    }
-}
-
-async fn send(
-    client: &reqwest::Client,
-    request: HttpRequest,
-) -> Result<HttpResponse, ConnectorError> {
-    let method = reqwest::Method::from_bytes(request.method().as_bytes())
-        .map_err(|error| ConnectorError::user(error.into()))?;
-    let mut outgoing = client.request(method, request.uri());
-    for (name, value) in request.headers() {
-        outgoing = outgoing.header(name, value);
-    }
-    if let Some(body) = request.body().bytes() {
-        outgoing = outgoing.body(body.to_vec());
-    }
-    let response = outgoing.send().await.map_err(connector_error)?;
-    let status = StatusCode::try_from(response.status().as_u16())
-        .map_err(|error| ConnectorError::other(error.into(), None))?;
-    let headers = response.headers().clone();
-    let body = response.bytes().await.map_err(connector_error)?;
-    let mut answer = HttpResponse::new(status, SdkBody::from(body));
-    for (name, value) in &headers {
-        if let Ok(value) = value.to_str() {
-            answer
-                .headers_mut()
-                .append(name.to_string(), value.to_owned());
-        }
-    }
-    Ok(answer)
-}
-
-fn connector_error(error: reqwest::Error) -> ConnectorError {
-    // The address may be the presigned one, or hold a login.
-    let error = error.without_url();
-    if error.is_timeout() {
-        ConnectorError::timeout(error.into())
-    } else if error.is_builder() {
-        ConnectorError::user(error.into())
-    } else {
-        ConnectorError::io(error.into())
     }
 }
 
@@ -171,20 +201,25 @@ pub fn is_https_or_loopback(url: &str) -> bool {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::is_https_or_loopback;
-
-    #[test]
-    fn a_password_goes_in_clear_to_this_machine_alone() {
-        assert!(is_https_or_loopback(
-            "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"
-        ));
-        assert!(is_https_or_loopback("http://127.0.0.1:8080/v1/repos/r"));
-        assert!(is_https_or_loopback("http://[::1]:8080/r"));
-        assert!(!is_https_or_loopback("http://127.0.0.1.example.com/r"));
-        assert!(!is_https_or_loopback("http://git.example.com/r"));
-        assert!(!is_https_or_loopback("file:///etc/passwd"));
-        assert!(!is_https_or_loopback("no url"));
-    }
+/// Whether `pem` holds certificates, all of which can be trusted.
+pub fn is_certificate(pem: &str) -> bool {
+    certificates(pem).is_ok()
 }
+
+fn certificates(pem: &str) -> Result<Vec<Certificate>, NoCertificate> {
+    let mut roots = RootCertStore::empty();
+    let mut certificates = vec![];
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| NoCertificate)?;
+        let readable = Certificate::from_der(&certificate).map_err(|_| NoCertificate)?;
+        roots.add(certificate).map_err(|_| NoCertificate)?;
+        certificates.push(readable);
+    }
+    if certificates.is_empty() {
+        return Err(NoCertificate);
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests;

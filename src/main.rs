@@ -1,7 +1,7 @@
 //! The Lambda function's process: wiring only.
 
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::http::Reqwest;
+use cfn_gitops::http::Http;
 use cfn_gitops::provider::{Invocation, Provider};
 use cfn_gitops::{aws, logging};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -33,5 +33,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 async fn from_environment() -> Result<Provider, lambda_runtime::Error> {
     let config = aws::config_from_environment().await;
-    Ok(Provider::new(&config, Reqwest::connector()?, Clock::System))
+    Ok(Provider::new(&config, Http::over_reqwest()?, Clock::System))
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -72,10 +71,10 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// A provider that calls AWS as `config` says, sends all of it through `connector`, and goes
-    /// by `clock`.
-    pub fn new(config: &SdkConfig, connector: SharedHttpConnector, clock: Clock) -> Self {
-        let http = Http::new(connector);
+    /// A provider that calls AWS as `config` says, sends everything through `http`, and goes by
+    /// `clock`.
+    pub fn new(config: &SdkConfig, http: impl Into<Http>, clock: Clock) -> Self {
+        let http = http.into();
         let aws = Aws::new(config, &http);
         let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
         Provider {

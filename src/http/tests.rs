@@ -1,0 +1,129 @@
+//! What leaves through the one way out, and what does not.
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+
+use super::{Http, NoCertificate, Unanswered, is_certificate, is_https_or_loopback};
+
+/// An authority that signs nothing: its key is thrown away.
+const AUTHORITY: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBrzCCAVWgAwIBAgIUGOgkppZVZEURiXZ21iojDgbz+AcwCgYIKoZIzj0EAwIw
+LDEqMCgGA1UEAwwhQSBjZXJ0aWZpY2F0ZSBhdXRob3JpdHkgZm9yIHRlc3RzMCAX
+DTI2MTEyMDE1MDA1MFoYDzIxMjYxMDI3MTUwMDUwWjAsMSowKAYDVQQDDCFBIGNl
+cnRpZmljYXRlIGF1dGhvcml0eSBmb3IgdGVzdHMwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQmRu54rKLtmTH2M7FlPFaN0MxgTE+SE+9PnMs5iug08DrnmB20kPU1
+ExOIBfbwS7Uw6cK+pNgwwQVZMXy03q+ro1MwUTAdBgNVHQ4EFgQUy7yRfGYdm1ZH
+6bKPuOKgtK28DzcwHwYDVR0jBBgwFoAUy7yRfGYdm1ZH6bKPuOKgtK28DzcwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiAFUkyG86YbkcWGPZwfjyOM
+qXL87gK9Klr2V3iwDyXhVwIhAPAoWZgn6QFNDh+ImaFCQv70x8ju2VZNyah2wZFm
+VXmc
+-----END CERTIFICATE-----
+";
+
+/// Answers everything with so many bytes, or with an error.
+#[derive(Debug)]
+struct Stub(Result<usize, Unanswered>);
+
+impl HttpConnector for Stub {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(match &self.0 {
+            Ok(length) => Ok(HttpResponse::new(
+                StatusCode::try_from(200).expect("a status"),
+                SdkBody::from(vec![b' '; *length]),
+            )),
+            Err(reason) => Err(ConnectorError::io(reason.clone().into())),
+        })
+    }
+}
+
+fn request() -> HttpRequest {
+    let mut request = HttpRequest::new(SdkBody::empty());
+    request
+        .set_uri("https://gitlab.example.com/")
+        .expect("an address");
+    request
+}
+
+fn through(stub: Stub) -> Http {
+    Http::new(SharedHttpConnector::new(stub))
+}
+
+#[test]
+fn a_password_goes_in_clear_to_this_machine_alone() {
+    assert!(is_https_or_loopback(
+        "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"
+    ));
+    assert!(is_https_or_loopback("http://127.0.0.1:8080/v1/repos/r"));
+    assert!(is_https_or_loopback("http://[::1]:8080/r"));
+    assert!(!is_https_or_loopback("http://127.0.0.1.example.com/r"));
+    assert!(!is_https_or_loopback("http://git.example.com/r"));
+    assert!(!is_https_or_loopback("file:///etc/passwd"));
+    assert!(!is_https_or_loopback("no url"));
+}
+
+#[test]
+fn one_certificate_or_several_are_certificates() {
+    assert!(is_certificate(AUTHORITY));
+    assert!(is_certificate(&format!("of ours:\n{AUTHORITY}{AUTHORITY}")));
+}
+
+#[test]
+fn what_is_no_certificate_is_found_before_it_is_used() {
+    let cut = AUTHORITY.replace("-----END CERTIFICATE-----", "");
+    let other = AUTHORITY.replace("CERTIFICATE", "PRIVATE KEY");
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let second = format!("{AUTHORITY}{broken}");
+    for pem in ["", "no certificate", &cut, &other, broken, &second] {
+        assert!(!is_certificate(pem), "{pem}");
+        let http = through(Stub(Ok(0)));
+        assert_eq!(http.trusting(pem).err(), Some(NoCertificate));
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_for_the_network_does_so_for_every_authority() {
+    let http = through(Stub(Ok(3))).trusting(AUTHORITY).expect("trust");
+    let answer = http.send(request(), 3).await.expect("an answer");
+    assert_eq!(answer.body().bytes(), Some(&b"   "[..]));
+}
+
+#[test]
+fn a_client_is_made_once_for_the_same_authority() {
+    let http = Http::over_reqwest().expect("a client");
+    let clients = || {
+        let clients = http.trusting.as_ref().expect("the network");
+        clients.lock().expect("clients").len()
+    };
+    assert_eq!(clients(), 0);
+    http.trusting(AUTHORITY).expect("trust");
+    http.trusting(AUTHORITY).expect("trust");
+    assert_eq!(clients(), 1);
+    http.trusting(&AUTHORITY.repeat(2)).expect("trust");
+    assert_eq!(clients(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_none() {
+    let http = through(Stub(Ok(11)));
+    assert!(http.send(request(), 11).await.is_ok());
+    let refused = http.send(request(), 10).await;
+    assert_eq!(refused.err(), Some(Unanswered::TooLarge));
+}
+
+#[tokio::test]
+async fn whether_anything_was_sent_is_told_apart() {
+    for reason in [
+        Unanswered::NoConnection,
+        Unanswered::NoAnswer,
+        Unanswered::NotVerified("it is unknown".to_owned()),
+    ] {
+        let http = through(Stub(Err(reason.clone())));
+        assert_eq!(http.send(request(), 1).await.err(), Some(reason));
+    }
+}
