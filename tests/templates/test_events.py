@@ -12,7 +12,11 @@ from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 EVENTS = Path(__file__).parents[2] / "events"
 FILES = sorted(EVENTS.glob("*.json"))
-OTHERS = ("continuation.json", "first-push.json", "unknown-event.json")
+STEPS = ("create", "set", "test", "finish")
+OTHERS = (
+    "continuation.json", "first-push.json", "health-check.json", "unknown-event.json",
+    *[f"rotation-{step}-secret.json" for step in STEPS],
+)
 REQUESTS = [path for path in FILES if path.name not in OTHERS]
 
 MEMBERS = {
@@ -23,6 +27,10 @@ MORE = {"Create": set(), "Import": set(), "Update": {"PhysicalResourceId", "OldR
 
 def load(path):
     return json.loads(path.read_text())
+
+
+def properties(name):
+    return {key: value for key, value in load(EVENTS / name)["ResourceProperties"].items() if not key.startswith("Service")}
 
 
 def scalars(value):
@@ -71,15 +79,65 @@ def test_a_rollback_is_its_update_the_other_way_round():
 
 
 def test_the_readme_lists_every_event_and_no_other():
-    listed = re.findall(r"^\| `([a-z-]+\.json)`", (EVENTS / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]+) \|", (EVENTS / "README.md").read_text(), re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"`([a-z-]+\.json)`", row)]
     assert sorted(listed) == [path.name for path in FILES]
 
 
+# --- GitLab ----------------------------------------------------------------------------------
+
+
+def test_a_mirror_is_asked_for_as_template_yaml_asks_for_it():
+    parameters = {"GitLabUrl": "https://gitlab.example.com", "GitLabTokenSecretId": "gitlab/mirrors", "GitLabProject": "platform/infra"}
+    asked = Deployed(EnvID="dev", **parameters).properties("MirrorCredential")
+    assert asked.pop("ForeignCredentials") == "Refuse"  # its default, which the event leaves out
+    (mirror,) = asked["Mirrors"]
+    assert mirror["RequiredBranches"] == ["Project.BranchName"]
+    mirror |= {"RepositoryName": "codecommit-dev-cfn-infra", "RequiredBranches": ["development"]}
+    asked["RepositoryNames"] = ["codecommit-dev-cfn-infra"]
+    assert properties("create-gitlab.json") == {k: v for k, v in asked.items() if not k.startswith("Service")}
+
+
+def test_the_mirror_that_is_removed_and_the_one_that_is_added_are_the_one_that_is_created():
+    created, added = properties("create-gitlab.json"), load(EVENTS / "update-gitlab-mirror-added.json")
+    assert properties("delete-gitlab.json") == created == properties("update-gitlab-mirror-added.json")
+    assert {k: v for k, v in added["OldResourceProperties"].items() if not k.startswith("Service")} == properties("create.json")
+
+
+def test_a_hostile_template_names_the_same_token_and_another_host():
+    hostile, ours = properties("create-hostile-gitlab-host.json"), properties("create-gitlab.json")
+    assert hostile["GitLab"]["TokenSecretId"] == ours["GitLab"]["TokenSecretId"]
+    assert hostile["GitLab"]["Url"] != ours["GitLab"]["Url"]
+
+
+@pytest.mark.parametrize("name", ["GitLab", "Mirrors"])
+@pytest.mark.parametrize("event", ["create-every-property.json", "create-gitlab-every-property-wrong.json"])
+def test_every_member_of_gitlab_and_mirrors_is_in_the_events_that_say_so(event, name):
+    section = (EVENTS.parent / "README.md").read_text().split("\n## `Custom::MirrorCredential`")[1].split("| Attribute |")[0]
+    listed = {member for member in re.findall(rf"^\| `{name}(?:\[\])?\.([A-Za-z]+)`", section, re.MULTILINE)}
+    assert len(listed) > 3
+    given = properties(event)[name]
+    elements = [element for element in (given if isinstance(given, list) else [given]) if isinstance(element, dict)]
+    assert listed <= {member for element in elements for member in element}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_of_a_rotation_is_what_secrets_manager_sends(step):
+    """https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html"""
+    event = load(EVENTS / f"rotation-{step}-secret.json")
+    assert event.keys() == {"Step", "SecretId", "ClientRequestToken", "RotationToken"}
+    assert event["Step"] == f"{step}Secret"
+    assert re.fullmatch(rf"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:codecommit-mirror/user-dev-codecommit-mirroring-[A-Za-z0-9]{{6}}", event["SecretId"])
+    assert event["ClientRequestToken"] == load(EVENTS / "rotation-create-secret.json")["ClientRequestToken"]
+    assert str(uuid.UUID(event["ClientRequestToken"])) == event["ClientRequestToken"]
+
+
+def test_the_health_check_is_what_the_schedule_sends():
+    (target,) = Deployed(EnvID="dev").properties("HealthCheck")["Targets"]
+    assert json.loads(target["Input"]) == load(EVENTS / "health-check.json")
+
+
 # --- Pipelines -------------------------------------------------------------------------------
-
-
-def properties(name):
-    return {key: value for key, value in load(EVENTS / name)["ResourceProperties"].items() if not key.startswith("Service")}
 
 
 def test_a_pipeline_is_asked_for_as_template_yaml_asks_for_it():
