@@ -168,7 +168,7 @@ class Deployed:
         def value(match):
             name = match.group(1)
             if name in local:
-                return local[name]
+                return str(local[name])
             return self._getatt(name) if "." in name else self._reference(name)
 
         return re.sub(r"\$\{([^}!]+)\}", value, text)

@@ -1,0 +1,195 @@
+"""GitLab's mirror and the rotation of its login, in an environment and in a further project."""
+
+import re
+
+import pytest
+
+from deployed import ACCOUNT, REGION, TEMPLATE, TEMPLATES, Deployed, source
+
+PROJECT = TEMPLATES / "project.yaml"
+GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/mirrors"}
+TOKEN_ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:gitlab/mirrors-AbC123"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+a/b==\n-----END CERTIFICATE-----\n"
+SHARED = ("GitLabProject", "GitLabTokenSecretId", "GitLabTokenSecretKey", "GitLabUrl", "GitLabCaCertificate", "RotationDays")
+
+
+def environment(**parameters):
+    return Deployed(**{"EnvID": "dev", **parameters})
+
+
+def project(**parameters):
+    return Deployed(template=source(PROJECT), stack_name="project-dev-shop", **{"EnvID": "dev", "ProjectID": "shop", **parameters})
+
+
+BOTH = pytest.mark.parametrize(
+    ("deployed", "pipeline"), [(environment, "Project"), (project, "Pipeline")], ids=["environment", "project"]
+)
+
+
+# --- The mirror ------------------------------------------------------------------------------
+
+
+@BOTH
+def test_without_gitlab_there_is_a_credential_and_no_more(deployed, pipeline):
+    stack = deployed()
+    assert not {"GitLab", "Mirrors"} & stack.properties("MirrorCredential").keys()
+    assert not stack.is_made("MirrorRotation")
+
+
+@BOTH
+def test_a_project_in_gitlab_is_mirrored_to_the_pipelines_repository(deployed, pipeline):
+    properties = deployed(**GITLAB).properties("MirrorCredential")
+    assert properties["GitLab"] == {"Url": "https://gitlab.com", "TokenSecretId": "gitlab/mirrors", "TokenSecretKey": "token"}
+    assert properties["Mirrors"] == [
+        {
+            "GitLabProject": "platform/infra",
+            "RepositoryName": f"{pipeline}.RepositoryName",
+            # Nobody is told of a branch that GitLab does not mirror, but by this.
+            "RequiredBranches": [f"{pipeline}.BranchName"],
+        }
+    ]
+
+
+@BOTH
+def test_a_gitlab_of_ones_own_is_reached_as_its_parameters_say(deployed, pipeline):
+    own = {"GitLabUrl": "https://git.example.com/gitlab", "GitLabTokenSecretKey": "api", "GitLabCaCertificate": CERTIFICATE}
+    assert deployed(**GITLAB, **own).properties("MirrorCredential")["GitLab"] == {
+        "Url": "https://git.example.com/gitlab",
+        "TokenSecretId": "gitlab/mirrors",
+        "TokenSecretKey": "api",
+        "CaCertificate": CERTIFICATE,
+    }
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("given", "is_accepted"),
+    [
+        ({}, True),
+        (GITLAB, True),
+        ({"GitLabProject": "platform/infra"}, False),
+        ({"GitLabTokenSecretId": "gitlab/mirrors"}, False),
+        # An address alone sets up nothing.
+        ({"GitLabUrl": "https://git.example.com"}, True),
+    ],
+)
+def test_a_project_and_a_token_are_given_together_or_not_at_all(deployed, pipeline, given, is_accepted):
+    stack = deployed(**given)
+    broken = [
+        assertion["AssertDescription"]
+        for rule in stack.template["Rules"].values()
+        if "GitLab" in str(rule) and stack.resolve(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not stack.resolve(assertion["Assert"])
+    ]
+    assert (not broken) == is_accepted
+    assert all("is needed where" in why for why in broken)
+
+
+# --- Parameters ------------------------------------------------------------------------------
+
+
+def test_a_further_project_has_the_parameters_of_the_first():
+    ours, others = source(PROJECT)["Parameters"], source()["Parameters"]
+    for name in SHARED:
+        without = lambda parameter: {key: value for key, value in parameter.items() if key != "Description"}
+        assert without(ours[name]) == without(others[name]), name
+
+
+def accepts(name, value):
+    parameter = source()["Parameters"][name]
+    fits = parameter.get("MinLength", 0) <= len(value) <= parameter["MaxLength"] if "MaxLength" in parameter else True
+    return fits and re.fullmatch(parameter.get("AllowedPattern", ".*"), value) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "GitLabUrl",
+            ["https://gitlab.com", "https://git.example.com:8443/gitlab", "https://git.example.com/", "http://127.0.0.1:8080", "http://localhost:3000"],
+            # Anything that would show the token, or a login, to somebody on the way.
+            ["", "gitlab.com", "http://gitlab.com", "http://127.0.0.1.example.com", "http://127.0.0.1@example.com", "http://localhost.example.com",
+             "https://user:password@gitlab.com", "https://gitlab.com?a=b", "https://gitlab.com#a", "https://", "ftp://gitlab.com", "https://gitlab.com/a b"],
+        ),
+        (
+            "GitLabProject",
+            ["", "42", "platform/infra", "a/b/c-d.e_f"],
+            ["infra", "/platform/infra", "platform/infra/", "platform//infra", "platform%2Finfra", "platform/infra?", "https://gitlab.com/a/b", "a/b "],
+        ),
+        (
+            "GitLabTokenSecretId",
+            ["", "gitlab", "gitlab/mirrors", TOKEN_ARN],
+            ["gitlab mirrors", "gitlab:mirrors", "*", TOKEN_ARN.replace("secretsmanager", "ssm"), "arn:aws:secretsmanager:*:*:secret:*"],
+        ),
+        ("GitLabTokenSecretKey", ["token", "a"], [""]),
+        (
+            "GitLabCaCertificate",
+            ["", CERTIFICATE, CERTIFICATE * 2, CERTIFICATE.strip(), CERTIFICATE.replace("\n", "\r\n")],
+            ["MIIB", CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), CERTIFICATE + "more", "-----BEGIN CERTIFICATE-----"],
+        ),
+    ],
+)
+def test_a_parameter_admits_what_is_meant_and_nothing_else(name, good, bad):
+    assert [value for value in good if not accepts(name, value)] == []
+    assert [value for value in bad if accepts(name, value)] == []
+
+
+# --- Rotation --------------------------------------------------------------------------------
+
+
+@BOTH
+def test_the_login_that_gitlab_has_is_rotated_by_schedule(deployed, pipeline):
+    stack = deployed(**GITLAB, RotationDays=90)
+    assert stack.is_made("MirrorRotation")
+    rotation = stack.properties("MirrorRotation")
+    # The credential's Ref is its secret.
+    assert rotation["SecretId"] == stack.name("MirrorCredential")
+    assert rotation["RotationLambdaARN"] == stack.properties("MirrorCredential")["ServiceToken"]
+    assert rotation["RotationRules"] == {"AutomaticallyAfterDays": "90"}
+    # The password is new when the schedule is.
+    assert rotation["RotateImmediatelyOnUpdate"] is False
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("given", "is_made"),
+    [({**GITLAB}, True), ({**GITLAB, "RotationDays": 0}, False), ({**GITLAB, "RotationDays": 1}, True), ({"RotationDays": 30}, False), ({}, False)],
+)
+def test_nothing_is_rotated_that_a_person_told_gitlab_of(deployed, pipeline, given, is_made):
+    assert deployed(**given).is_made("MirrorRotation") == is_made
+
+
+def test_the_days_of_a_rotation_are_what_secrets_manager_takes():
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html: 1 to 1000."""
+    for path in (TEMPLATE, PROJECT):
+        days = source(path)["Parameters"]["RotationDays"]
+        assert (days["Type"], days["MinValue"], days["MaxValue"], days["Default"]) == ("Number", 0, 1000, 30)
+
+
+def test_secrets_manager_of_this_account_may_call_the_function_and_no_other():
+    """For every secret: with a SourceArn it would be for one, and other stacks have theirs."""
+    stack = environment()
+    assert stack.is_made("RotationPermission")
+    assert stack.properties("RotationPermission") == {
+        "FunctionName": stack.name("Function"),
+        "Action": "lambda:InvokeFunction",
+        "Principal": "secretsmanager.amazonaws.com",
+        "SourceAccount": ACCOUNT,
+    }
+
+
+def test_whoever_calls_the_function_is_told_apart_by_service_and_account():
+    stack = environment(**GITLAB)
+    permissions = {name: stack.properties(name) for name in stack.of_type("AWS::Lambda::Permission")}
+    assert permissions.keys() == {"FirstPushPermission", "HealthCheckPermission", "RotationPermission"}
+    for name, permission in permissions.items():
+        assert permission["SourceAccount"] == ACCOUNT, name
+        assert permission["Principal"] in ("events.amazonaws.com", "secretsmanager.amazonaws.com"), name
+        assert permission["Principal"].startswith("secretsmanager") or "SourceArn" in permission, name
+
+
+def test_without_a_key_of_the_tokens_the_function_decrypts_with_none():
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
+    assert "TokensKey" not in str(environment(**GITLAB).properties("FunctionRole"))
+    assert key in str(environment(**GITLAB, GitLabTokenKmsKeyArn=key).properties("FunctionRole"))

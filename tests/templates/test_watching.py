@@ -1,0 +1,247 @@
+"""The health check, its alarms and its dashboard: that somebody is told, and of what is really emitted."""
+
+import json
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from deployed import ACCOUNT, REGION, Deployed, source
+
+SOURCE = Path(__file__).parents[2] / "src"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
+NAMESPACE = "CfnGitOps"
+INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
+
+# Of each metric, what it is counted for beside the environment, and which of its alarms says when.
+METRICS = {
+    "MirrorHealthy": "GitLabProject",
+    "SecondsSinceMirrorSync": "GitLabProject",
+    "CredentialAge": "UserName",
+    "PipelineSucceeded": "PipelineName",
+    "ApprovalsWaiting": "PipelineName",
+    "HealthCheckFailed": None,
+}
+# A mirror that has nothing to push is not ill.
+WITHOUT_ALARM = {"SecondsSinceMirrorSync"}
+
+
+def alarms(stack):
+    return {name: stack.properties(name) for name in stack.of_type("AWS::CloudWatch::Alarm")}
+
+
+def dashboard(stack):
+    return json.loads(stack.properties("Dashboard")["DashboardBody"])
+
+
+def widgets(stack, kind):
+    return [widget["properties"] for widget in dashboard(stack)["widgets"] if widget["type"] == kind]
+
+
+def expressions(stack):
+    for widget in widgets(stack, "metric"):
+        for metric in widget["metrics"]:
+            if isinstance(metric[0], dict):
+                yield metric[0]["expression"]
+
+
+# --- The schedule ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", INTERVALS)
+def test_the_health_check_is_called_by_schedule(minutes):
+    rule = Deployed(EnvID="dev", HealthCheckMinutes=minutes).properties("HealthCheck")
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html: more than one are minutes.
+    assert minutes > 1 and rule["ScheduleExpression"] == f"rate({minutes} minutes)"
+    assert rule["State"] == "ENABLED"
+    assert "EventPattern" not in rule
+
+
+def test_the_schedule_calls_the_function_and_says_for_which_environment(dev):
+    rule = dev.properties("HealthCheck")
+    assert rule["Name"] == "event-rule-dev-cfn-gitops-health"
+    (target,) = rule["Targets"]
+    assert target["Arn"] == dev.arn("Function")
+    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev"}}
+
+
+def test_that_rule_alone_may_call_for_a_health_check(dev):
+    permission = dev.properties("HealthCheckPermission")
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == dev.arn("HealthCheck")
+    assert permission["SourceAccount"] == ACCOUNT
+
+
+# --- The alarms ------------------------------------------------------------------------------
+
+
+def test_every_metric_of_the_health_check_has_an_alarm_or_is_no_cause_for_one(dev):
+    ours = [alarm for alarm in alarms(dev).values() if alarm["Namespace"] == NAMESPACE]
+    assert sorted(alarm["MetricName"] for alarm in ours) == sorted(METRICS.keys() - WITHOUT_ALARM)
+    for alarm in ours:
+        assert alarm["Dimensions"] == [{"Name": "EnvID", "Value": "dev"}]
+
+
+def raised_by(alarm, values):
+    """Whether a period with these values raises the alarm."""
+    value = {"Minimum": min, "Maximum": max, "Sum": sum}[alarm["Statistic"]](values)
+    threshold = float(alarm["Threshold"])
+    return {"LessThanThreshold": value < threshold, "GreaterThanThreshold": value > threshold}[alarm["ComparisonOperator"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("MirrorsAlarm", [1, 1], [1, 0]),
+        ("PipelinesAlarm", [1, 1], [0, 1]),
+        ("ApprovalsAlarm", [0, 0], [0, 2]),
+        ("CredentialAgeAlarm", [0, 30.2, 45], [3, 45.1]),
+        ("HealthCheckAlarm", [0], [1]),
+        ("FunctionAlarm", [0], [1]),
+        ("SilenceAlarm", [2], [0]),
+    ],
+)
+def test_one_bad_value_among_many_raises_the_alarm(dev, name, good, bad):
+    """The environment's metric has the values of all its mirrors, users or pipelines."""
+    assert not raised_by(alarms(dev)[name], good)
+    assert raised_by(alarms(dev)[name], bad)
+
+
+def test_the_table_above_has_every_alarm(dev):
+    (table,) = [mark for mark in test_one_bad_value_among_many_raises_the_alarm.pytestmark if mark.name == "parametrize"]
+    assert sorted(name for name, _, _ in table.args[1]) == sorted(alarms(dev))
+
+
+@pytest.mark.parametrize("minutes", INTERVALS)
+def test_an_alarm_looks_at_periods_in_which_there_is_a_health_check(minutes):
+    stack = Deployed(EnvID="dev", HealthCheckMinutes=minutes)
+    for name, alarm in alarms(stack).items():
+        period, times = int(alarm["Period"]), alarm["EvaluationPeriods"]
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+        assert period % 60 == 0 and period * times <= (604800 if period >= 3600 else 86400), name
+        if alarm["Namespace"] == NAMESPACE:
+            assert period >= minutes * 60, name
+
+
+def test_an_approval_may_wait_for_a_day(dev):
+    alarm = alarms(dev)["ApprovalsAlarm"]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 24 * 3600
+    assert "DatapointsToAlarm" not in alarm  # so each of them
+
+
+def test_silence_is_one_fault_and_raises_one_alarm(dev):
+    breaching = [name for name, alarm in alarms(dev).items() if alarm["TreatMissingData"] == "breaching"]
+    assert breaching == ["SilenceAlarm"]
+    assert {alarm["TreatMissingData"] for alarm in alarms(dev).values()} == {"breaching", "notBreaching"}
+    # Two checks, at the least, should have been in what it looks at.
+    silence = alarms(dev)["SilenceAlarm"]
+    assert silence["Period"] * silence["EvaluationPeriods"] >= 2 * 60 * max(INTERVALS)
+    assert silence["Dimensions"] == [{"Name": "FunctionName", "Value": dev.name("Function")}]
+
+
+def test_the_age_of_a_credential_is_a_parameter():
+    alarm = alarms(Deployed(EnvID="dev", CredentialAgeAlarmDays=100))["CredentialAgeAlarm"]
+    assert alarm["Threshold"] == "100"
+    parameters = source()["Parameters"]
+    assert parameters["CredentialAgeAlarmDays"]["Default"] > parameters["RotationDays"]["Default"] + 7
+
+
+def test_the_topic_is_told_of_each_alarm_and_of_its_end():
+    told = alarms(Deployed(EnvID="dev", AlarmTopicArn=TOPIC))
+    assert len(told) > 5
+    for name, alarm in told.items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC], name
+
+
+def test_without_a_topic_nobody_is_told(dev):
+    for name, alarm in alarms(dev).items():
+        assert not {"AlarmActions", "OKActions", "InsufficientDataActions"} & alarm.keys(), name
+
+
+def test_an_alarm_says_what_it_means(dev):
+    for name, alarm in alarms(dev).items():
+        assert re.fullmatch(r"alarm-dev-cfn-gitops-[a-z-]+", alarm["AlarmName"]), name
+        assert 40 < len(alarm["AlarmDescription"]) <= 1024, name
+    assert len({alarm["AlarmName"] for alarm in alarms(dev).values()}) == len(alarms(dev))
+
+
+# --- The dashboard ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", INTERVALS)
+@pytest.mark.parametrize("given", [{}, {"GitLabProject": "a/b", "GitLabTokenSecretId": "t"}])
+def test_the_dashboard_is_json_whatever_the_parameters_are(minutes, given):
+    body = dashboard(Deployed(EnvID="dev", HealthCheckMinutes=minutes, **given))
+    assert body["widgets"]
+    assert "${" not in json.dumps(body)
+
+
+def test_the_dashboard_shows_every_alarm(dev):
+    (shown,) = widgets(dev, "alarm")
+    assert sorted(shown["alarms"]) == sorted(dev.arn(name) for name in alarms(dev))
+
+
+def test_the_dashboard_shows_every_metric_for_each_mirror_user_and_pipeline(dev):
+    found = {}
+    for expression in expressions(dev):
+        match = re.fullmatch(r"SEARCH\('\{CfnGitOps,EnvID,(\w+)\} EnvID=\"dev\" MetricName=\"(\w+)\"', '(\w+)', 900\)", expression)
+        assert match, expression
+        found[match[2]] = match[1]
+    assert found == {name: dimension for name, dimension in METRICS.items() if dimension}
+    single = [metric[:4] for widget in widgets(dev, "metric") for metric in widget["metrics"] if isinstance(metric[0], str)]
+    assert [NAMESPACE, "HealthCheckFailed", "EnvID", "dev"] in single
+    assert ["AWS/Lambda", "Errors", "FunctionName", dev.name("Function")] in single
+
+
+def test_the_dashboard_shows_what_the_function_warns_of(dev):
+    (log,) = widgets(dev, "log")
+    assert f"SOURCE '{dev.name('FunctionLogGroup')}'" in log["query"]
+
+
+def test_the_dashboard_draws_the_line_that_the_alarm_has():
+    stack = Deployed(EnvID="dev", CredentialAgeAlarmDays=77)
+    (line,) = [widget["annotations"]["horizontal"][0]["value"] for widget in widgets(stack, "metric") if "annotations" in widget]
+    assert line == 77
+
+
+def test_no_widget_covers_another_and_each_has_its_region(dev):
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html"""
+    places = [
+        {(x, y) for x in range(w["x"], w["x"] + w["width"]) for y in range(w["y"], w["y"] + w["height"])}
+        for w in dashboard(dev)["widgets"]
+    ]
+    assert all(x < 24 for place in places for x, _ in place)
+    assert not any(first & second for first, second in combinations(places, 2))
+    for widget in widgets(dev, "metric") + widgets(dev, "log"):
+        assert widget["region"] == REGION
+
+
+def test_two_environments_and_two_regions_have_dashboards_of_their_own():
+    """A dashboard's name is the account's, in all regions."""
+    names = {Deployed(region, EnvID=env_id).name("Dashboard") for region in (REGION, "us-east-1") for env_id in ("dev", "prd")}
+    assert len(names) == 4
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name) for name in names)
+
+
+# --- What the function emits -----------------------------------------------------------------
+
+
+def health_check():
+    """The source of the health check, without its tests."""
+    files = [path for path in SOURCE.rglob("*.rs") if "health_check" in str(path.relative_to(SOURCE)) and "test" not in path.name]
+    return "".join(path.read_text().split("#[cfg(test)]")[0] for path in files)
+
+
+def test_the_metrics_and_dimensions_here_are_those_that_the_function_emits():
+    text = health_check()
+    assert f'"{NAMESPACE}"' in text
+    emitted = set(re.findall(r'"([A-Z][A-Za-z]+)"', text))
+    known = METRICS.keys() | {dimension for dimension in METRICS.values() if dimension} | {"EnvID"}
+    assert known <= emitted
+
+
+def test_every_metric_that_the_function_emits_is_known_here():
+    """In CloudWatch's embedded metric format a metric has a name and a unit; ours are words in CamelCase."""
+    words = set(re.findall(r'"((?:Mirror|Credential|Pipeline|Approval|Seconds|HealthCheck)[A-Za-z]+)"', health_check()))
+    assert words - {"PipelineName"} == METRICS.keys()
