@@ -9,6 +9,8 @@ mod cloudformation;
 mod codecommit;
 mod delivery;
 mod faults;
+mod gitlab;
+mod gitlab_runs;
 mod iam;
 mod interleavings;
 mod late_reads;

@@ -99,6 +99,8 @@ impl Answer {
                 escaped(message)
             )),
             Service::Git => Self::plain(*status, message.clone()),
+            // `render_api_error!` in GitLab's `lib/api/helpers.rb`.
+            Service::GitLab => Self::json(&json!({"message": message})),
         };
         Self {
             status: *status,
@@ -118,6 +120,7 @@ impl Answer {
             | Service::Git => "InternalFailure",
             Service::Lambda => "ServiceException",
             Service::ResponseBucket => "InternalError",
+            Service::GitLab => "InternalServerError",
         };
         let message = "We encountered an internal error. Please try again.";
         Self::error(service, &AwsError::new(500, code, message))
@@ -134,6 +137,7 @@ impl Answer {
             Service::ResponseBucket => (503, "SlowDown"),
             // CodeCommit User Guide, Troubleshooting: "Rate Exceeded" or "429".
             Service::Git => (429, "RateExceeded"),
+            Service::GitLab => return Self::retry_later(),
         };
         Self::error(service, &AwsError::new(status, code, "Rate exceeded"))
     }
@@ -148,6 +152,10 @@ impl Answer {
             Service::Iam | Service::CloudFormation | Service::ResponseBucket | Service::Git => {
                 (403, "AccessDenied")
             }
+            Service::GitLab => {
+                let error = AwsError::new(403, "Forbidden", "403 Forbidden");
+                return Self::error(service, &error);
+            }
         };
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \
@@ -155,6 +163,15 @@ impl Answer {
              the {action} action"
         );
         Self::error(service, &AwsError::new(status, code, message))
+    }
+
+    /// How GitLab says that it is asked too often: plain text, and when to ask
+    /// again (`doc/administration/settings/user_and_ip_rate_limits.md`).
+    fn retry_later() -> Self {
+        let mut answer = Self::plain(429, "Retry later\n");
+        answer.headers.push(("retry-after", "20".into()));
+        answer.code = Some("TooManyRequests");
+        answer
     }
 
     pub fn into_http(self) -> HttpResponse {

@@ -12,6 +12,9 @@ use super::{
     approval_rules::RuleTemplate,
     codecommit::{self, Repository},
     functions::{self, Invoked},
+    gitlab::{Behaviour, GitLab},
+    gitlab_api,
+    gitlab_runs::{self, FailedPush},
     iam::{self, CODECOMMIT, Credential, Iam},
     iam_api,
     lateness::History,
@@ -69,6 +72,9 @@ pub struct Options {
     /// How long `DescribeSecret` lags behind: "it takes time for the change to become visible"
     /// (Secrets Manager User Guide, Troubleshooting).
     pub secrets_late: Duration,
+    /// How long a push mirror's push takes.
+    pub sync_takes: Duration,
+    pub gitlab: Behaviour,
 }
 
 impl Default for Options {
@@ -91,6 +97,8 @@ impl Default for Options {
             events_late: Duration::ZERO,
             executions_late: Duration::ZERO,
             secrets_late: Duration::ZERO,
+            sync_takes: Duration::from_secs(3),
+            gitlab: Behaviour::default(),
         }
     }
 }
@@ -116,6 +124,10 @@ pub struct Aws {
     /// What stacks made besides, by type and name.
     pub made: BTreeMap<(String, String), Made>,
     pub invocations: Vec<Invoked>,
+    /// Not AWS's, and a part of this world all the same.
+    pub gitlab: GitLab,
+    /// Pushes of GitLab's mirrors that did not arrive, in order.
+    pub failed_pushes: Vec<FailedPush>,
     /// Users whose policy does not allow `codecommit:GitPush`.
     pub without_git_push: BTreeSet<String>,
     /// Action (or `*`) and a part of the resource's name.
@@ -146,6 +158,8 @@ impl Aws {
             stacks: Stacks::default(),
             made: BTreeMap::new(),
             invocations: vec![],
+            gitlab: GitLab::default(),
+            failed_pushes: vec![],
             without_git_push: BTreeSet::new(),
             denied: vec![],
             deliveries: vec![],
@@ -160,6 +174,7 @@ impl Aws {
 
     /// Carries out one call.
     pub fn execute(&mut self, call: &Call, caller: &str) -> Answer {
+        self.watch_for_tokens(call);
         let (action, resource) = call.action_and_resource();
         let matches = |(denied, part): &(String, String)| {
             (denied == "*" || *denied == action) && resource.contains(part.as_str())
@@ -181,33 +196,49 @@ impl Aws {
             Service::Lambda => functions::answer(self, call, caller),
             Service::Git => codecommit::probe(self, call),
             Service::ResponseBucket => response_bucket::answer(self, call),
+            Service::GitLab => gitlab_api::answer(self, call, caller),
         };
         answer.unwrap_or_else(|error| Answer::error(call.service, &error))
     }
 
+    /// Complains of a GitLab token that is sent to anybody but a GitLab.
+    fn watch_for_tokens(&mut self, call: &Call) {
+        let body = String::from_utf8_lossy(&call.body);
+        let holds = |text: &str| self.gitlab.tokens.keys().any(|token| text.contains(token));
+        let mut headers = call.headers.iter();
+        let is_sent = holds(&body) || holds(&call.url) || headers.any(|(_, header)| holds(header));
+        if call.service != Service::GitLab && is_sent {
+            let (service, operation) = (call.service, &call.operation);
+            let complaint = format!("GitLab's token was sent to {service} with {operation}");
+            self.complaints.push(complaint);
+        }
+    }
+
     /// Takes the next step of what goes on by itself, if its time has come by
-    /// `until`: a stack's operation, or a pipeline's source stage.
+    /// `until`: a stack's operation, a pipeline's source stage, or the run of a
+    /// push mirror.
     pub fn step(&mut self, until: Duration) -> bool {
         let stack = self.stacks.next();
         let sources = self.pipelines.iter();
         let source = sources
             .filter_map(|(name, pipeline)| Some((pipeline.due()?, name.clone())))
             .min();
-        let is_stack = match (&stack, &source) {
-            (Some(stack), Some(source)) => stack.0 <= source.0,
-            (stack, _) => stack.is_some(),
-        };
-        let Some((due, who)) = (if is_stack { stack } else { source }) else {
+        let due = |found: &Option<(Duration, String)>| found.as_ref().map(|found| found.0);
+        let (of_stack, of_source, of_mirror) = (due(&stack), due(&source), self.gitlab.due());
+        let all = [of_stack, of_source, of_mirror];
+        let Some(next) = all
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|next| *next <= until)
+        else {
             return false;
         };
-        if due > until {
-            return false;
-        }
-        self.now = due;
-        if is_stack {
-            stack_operations::step(self, &who);
-        } else {
-            pipelines::take_source(self, &who);
+        self.now = next;
+        match (stack, source) {
+            (Some((due, who)), _) if due == next => stack_operations::step(self, &who),
+            (_, Some((due, who))) if due == next => pipelines::take_source(self, &who),
+            _ => gitlab_runs::step(self),
         }
         true
     }

@@ -226,26 +226,22 @@ pub fn probe(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         return Err(AwsError::new(405, "MethodNotAllowed", ""));
     }
     let login = call.header("authorization").and_then(basic);
-    let user = login.and_then(|(name, password)| {
-        // A new login is refused until IAM's change has spread.
-        let seen = aws.iam.seen(aws.now, aws.options.login_late);
-        seen.login(&name, &password).map(str::to_owned)
-    });
-    let Some(user) = user else {
-        let mut refusal = Answer::plain(401, "");
-        refusal.code = Some("Unauthorized");
-        refusal
-            .headers
-            .push(("www-authenticate", "Basic realm=\"AWS CodeCommit\"".into()));
-        return Ok(refusal);
-    };
     let repository = call.needed("repository");
-    if !aws.repositories.contains_key(repository) {
-        return Err(AwsError::new(404, "NotFound", "repository not found"));
-    }
-    // 403 is what is known of the answer to a user without GitPush.
-    if aws.without_git_push.contains(&user) {
-        return Err(AwsError::new(403, "Forbidden", ""));
+    let allowed = login.map_or(Err(401), |(name, password)| {
+        may_push(aws, &name, &password, repository)
+    });
+    match allowed {
+        Ok(()) => {}
+        Err(403) => return Err(AwsError::new(403, "Forbidden", "")),
+        Err(404) => return Err(AwsError::new(404, "NotFound", "repository not found")),
+        Err(_) => {
+            let mut refusal = Answer::plain(401, "");
+            refusal.code = Some("Unauthorized");
+            refusal
+                .headers
+                .push(("www-authenticate", "Basic realm=\"AWS CodeCommit\"".into()));
+            return Ok(refusal);
+        }
     }
     let mut advertisement = Answer::plain(200, "001f# service=git-receive-pack\n0000");
     advertisement.headers.push((
@@ -253,6 +249,21 @@ pub fn probe(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         "application/x-git-receive-pack-advertisement".into(),
     ));
     Ok(advertisement)
+}
+
+/// Whether a login may push, or the status with which git is turned away.
+pub fn may_push(aws: &Aws, name: &str, password: &str, repository: &str) -> Result<(), u16> {
+    // A new login is refused until IAM's change has spread.
+    let seen = aws.iam.seen(aws.now, aws.options.login_late);
+    let user = seen.login(name, password).ok_or(401_u16)?;
+    if !aws.repositories.contains_key(repository) {
+        return Err(404);
+    }
+    // 403 is what is known of the answer to a user without GitPush.
+    if aws.without_git_push.contains(user) {
+        return Err(403);
+    }
+    Ok(())
 }
 
 /// Name and password from a Basic `Authorization` header.

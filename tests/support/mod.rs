@@ -41,6 +41,12 @@ pub mod faults;
 pub mod functions;
 /// Where calls wait until the schedule lets them go.
 pub mod gate;
+/// GitLab's projects and push mirrors.
+pub mod gitlab;
+/// GitLab's REST API.
+pub mod gitlab_api;
+/// When push mirrors run, and what becomes of it.
+pub mod gitlab_runs;
 /// IAM's users, tags and service-specific credentials.
 pub mod iam;
 /// IAM's XML.
@@ -87,6 +93,7 @@ pub use event_bus::Reaction;
 pub use explore::{Explored, Schedule, explore, explore_reduced, explore_with_holds, sample};
 pub use faults::{At, Fault, FaultKind, On};
 pub use functions::Invoked;
+pub use gitlab::{EmptyProjects, Scope};
 pub use journal::Entry;
 pub use response_bucket::{BucketFailure, Delivery};
 pub use stacks::{Doing, SeenTokens};

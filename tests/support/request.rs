@@ -4,6 +4,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::{Map, Value};
 use std::fmt;
 
+use super::{gitlab, gitlab_api};
+
 /// Who answers at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
@@ -17,6 +19,8 @@ pub enum Service {
     Git,
     /// The bucket that `CloudFormation`'s `ResponseURL` points at.
     ResponseBucket,
+    /// GitLab's REST API, which is not AWS's.
+    GitLab,
 }
 
 impl fmt::Display for Service {
@@ -30,6 +34,7 @@ impl fmt::Display for Service {
             Self::Lambda => "lambda",
             Self::Git => "git",
             Self::ResponseBucket => "response-bucket",
+            Self::GitLab => "gitlab",
         })
     }
 }
@@ -38,8 +43,9 @@ impl fmt::Display for Service {
 #[derive(Clone, Debug)]
 pub struct Call {
     pub service: Service,
-    /// The API's operation; `GitPush` for the probe and `PutResponse` for the
-    /// answer to `CloudFormation`, which have no operation's name.
+    /// The API's operation; `GitPush` for the probe, `PutResponse` for the
+    /// answer to `CloudFormation` and `GitLab.CreateMirror` and so on for
+    /// GitLab, which have no operation's name.
     pub operation: String,
     pub params: Map<String, Value>,
     pub method: String,
@@ -97,10 +103,15 @@ impl Call {
                 ("GitPush".into(), params)
             }
             Service::ResponseBucket => ("PutResponse".into(), Map::new()),
+            Service::GitLab => {
+                gitlab_api::decode(request.method(), rest, &header("content-type"), &body)?
+            }
         };
-        if !matches!(service, Service::Git | Service::ResponseBucket)
-            && !header("authorization").starts_with("AWS4-HMAC-SHA256 ")
-        {
+        let is_aws = !matches!(
+            service,
+            Service::Git | Service::ResponseBucket | Service::GitLab
+        );
+        if is_aws && !header("authorization").starts_with("AWS4-HMAC-SHA256 ") {
             return Err(format!("{operation} is not signed"));
         }
         Ok(Self {
@@ -152,9 +163,11 @@ impl Call {
     /// Whether it only asks.
     pub fn reads(&self) -> bool {
         matches!(self.service, Service::Git)
-            || ["Get", "List", "Describe"]
-                .iter()
-                .any(|verb| self.operation.starts_with(verb))
+            || ["Get", "List", "Describe"].iter().any(|verb| {
+                let operation = self.operation.as_str();
+                let operation = operation.strip_prefix("GitLab.").unwrap_or(operation);
+                operation.starts_with(verb)
+            })
     }
 
     /// The IAM action that allows it, and on what.
@@ -187,6 +200,7 @@ impl Call {
             Service::Lambda => self.needed("FunctionName").to_owned(),
             Service::Git => self.needed("repository").to_owned(),
             Service::ResponseBucket => self.path().to_owned(),
+            Service::GitLab => self.needed("project").to_owned(),
         };
         let action = match self.service {
             Service::Lambda => "lambda:InvokeFunction".to_owned(),
@@ -205,7 +219,16 @@ impl Call {
         if self.service == Service::ResponseBucket {
             params.insert("path".into(), self.path().into());
         }
+        if self.service == Service::GitLab {
+            // It holds a login.
+            params.remove("url");
+        }
         params
+    }
+
+    pub fn host(&self) -> &str {
+        let rest = self.url.strip_prefix("https://").unwrap_or_default();
+        rest.split(['/', '?']).next().unwrap_or_default()
     }
 
     fn path(&self) -> &str {
@@ -240,6 +263,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com" => {
             Service::ResponseBucket
         }
+        gitlab::HOST | gitlab::ELSEWHERE => Service::GitLab,
         _ => return Err(format!("nobody answers at {host}")),
     };
     Ok((service, &rest[host.len()..]))
@@ -254,7 +278,7 @@ pub fn form(encoded: &str) -> Map<String, Value> {
         .collect()
 }
 
-fn unescaped(text: &str) -> String {
+pub fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -2,6 +2,7 @@
 //! consistent, unless a test says that descriptions are late. Sentences in quotation marks are from the API reference; the
 //! texts of errors are recorded answers of AWS unless a comment says otherwise.
 
+use fastrand::Rng;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -45,6 +46,26 @@ pub struct Deletion {
 }
 
 impl Secret {
+    /// One without a version.
+    pub fn empty(random: &mut Rng, name: &str, now: Duration) -> Self {
+        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        // "Secrets Manager automatically adds several random characters": an ARN
+        // tells a secret from an earlier one of the same name.
+        let suffix = characters(random, 6, letters);
+        Self {
+            arn: format!("arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{suffix}"),
+            name: name.to_owned(),
+            description: None,
+            kms_key_id: None,
+            tags: Tags::new(),
+            versions: BTreeMap::new(),
+            created: now,
+            changed: now,
+            deletion: None,
+            created_empty_by: None,
+        }
+    }
+
     /// The version that holds a staging label.
     pub fn at_stage(&self, stage: &str) -> Option<&str> {
         let holds = |(_, version): &(_, &Version)| version.stages.contains(stage);
@@ -112,21 +133,12 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
         }
         return Ok(named(held, content.is_some().then_some(token)));
     }
-    let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    // "Secrets Manager automatically adds several random characters": an ARN
-    // tells a secret from an earlier one of the same name.
-    let suffix = characters(&mut aws.random, 6, letters);
     let mut secret = Secret {
-        arn: format!("arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{suffix}"),
-        name: name.to_owned(),
         description: call.text("Description").map(str::to_owned),
         kms_key_id: key_of(call),
         tags,
-        versions: BTreeMap::new(),
-        created: aws.now,
-        changed: aws.now,
-        deletion: None,
         created_empty_by: content.is_none().then(|| token.to_owned()),
+        ..Secret::empty(&mut aws.random, name, aws.now)
     };
     let has_value = content.is_some();
     if let Some(content) = content {

@@ -2,6 +2,7 @@
 //! state, and ask what was called.
 
 mod fate;
+mod gitlab;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use std::{
@@ -409,7 +410,7 @@ impl Inner {
     fn catch_up(&mut self) {
         let now = self.now();
         while self.aws.step(now) {
-            self.check("a step of a stack or a pipeline");
+            self.check("a step of a stack, a pipeline or a mirror");
         }
         self.aws.now = now;
     }

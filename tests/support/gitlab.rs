@@ -1,0 +1,388 @@
+//! GitLab's projects, their branches and their push mirrors: the state, and the rules that change
+//! it. Each rule names the file of GitLab's source that it was read from; where GitLab's versions
+//! differ, [`Behaviour`] decides.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    event_bus::Reaction,
+    gitlab_runs::{Job, Push},
+};
+
+/// The GitLab of most tests.
+pub const HOST: &str = "gitlab.example.com";
+/// Another one, to which nobody's token belongs unless a test says so.
+pub const ELSEWHERE: &str = "gitlab.elsewhere.example";
+/// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
+pub const MOST_ENABLED: usize = 10;
+/// Access levels (`lib/gitlab/access.rb`).
+pub const DEVELOPER: u64 = 30;
+pub const MAINTAINER: u64 = 40;
+/// Who made the mirrors that the product did not.
+pub const SOMEBODY_ELSE: &str = "somebody else";
+
+/// Where one GitLab differs from another, by version, edition or an administrator's hand.
+#[derive(Clone, Debug)]
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
+pub struct Behaviour {
+    /// Refuses a second mirror to the same address in a project ("url uniqueness" in
+    /// `spec/models/remote_mirror_spec.rb`: since 2026; the login is not looked at).
+    pub unique_urls: bool,
+    /// Whether `mirror_branch_regex` is known (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+    pub premium: bool,
+    /// Whether a mirror of protected branches alone pushes all branches where none is protected:
+    /// an empty list was no filter in older versions.
+    pub none_protected_pushes_all: bool,
+    /// What a mirror of a project without commits does.
+    pub empty_projects: EmptyProjects,
+    /// `mirror_available` in the instance's settings is off (`app/policies/project_policy.rb`).
+    pub mirroring_disabled: bool,
+    /// Silent mode: mirrors stay and do nothing (`enabled` in `app/models/remote_mirror.rb`).
+    pub silent: bool,
+    /// Every request is redirected to [`ELSEWHERE`].
+    pub redirects: bool,
+    /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
+    /// is there to prevent.
+    pub errors_show_the_login: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            unique_urls: true,
+            premium: true,
+            none_protected_pushes_all: false,
+            empty_projects: EmptyProjects::NeverRun,
+            mirroring_disabled: false,
+            silent: false,
+            redirects: false,
+            errors_show_the_login: false,
+        }
+    }
+}
+
+/// What becomes of a project that has no commits. No source says it of all versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyProjects {
+    /// A sync is accepted, and nothing ever happens.
+    NeverRun,
+    /// There is nothing to push: a run ends as failed.
+    Fail,
+    /// `repository_exists?` is false: mirrors are shown as disabled, and cannot be synced.
+    LookDisabled,
+}
+
+/// What a token may do (`lib/gitlab/auth/scope_validator.rb`, `API_SCOPES`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Api,
+    ReadApi,
+    ReadRepository,
+}
+
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub host: &'static str,
+    pub scope: Scope,
+}
+
+/// Two hosts' worth of projects and tokens.
+#[derive(Clone, Debug, Default)]
+pub struct GitLab {
+    pub projects: BTreeMap<u64, Project>,
+    /// By the token itself.
+    pub tokens: BTreeMap<String, Token>,
+    /// Runs of mirrors that are to begin.
+    pub jobs: Vec<Job>,
+    /// Runs that are under way.
+    pub pushes: Vec<Push>,
+    /// What the pushes of mirrors made `EventBridge` send.
+    pub reactions: Vec<Reaction>,
+    pub(super) mirrors_made: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub id: u64,
+    pub host: &'static str,
+    /// With its groups: `group/subgroup/project`.
+    pub path: String,
+    /// The newest commit of each branch; none in a project without commits.
+    pub branches: BTreeMap<String, String>,
+    pub default_branch: String,
+    /// Names or patterns with `*`.
+    pub protected: BTreeSet<String>,
+    /// The access level of the tokens' user; None when the project is hidden from him.
+    pub access: Option<u64>,
+    pub mirrors: BTreeMap<u64, Mirror>,
+    /// All that was ever pushed here: a commit that is not among them has diverged.
+    pub commits: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mirror {
+    pub id: u64,
+    /// Without its login.
+    pub url: String,
+    pub login: Option<(String, String)>,
+    /// As it is stored. What GitLab shows depends on more ([`GitLab::is_enabled`]).
+    pub enabled: bool,
+    pub only_protected_branches: bool,
+    pub branch_regex: Option<String>,
+    pub keep_divergent_refs: bool,
+    pub status: &'static str,
+    pub last_error: Option<String>,
+    pub started: Option<Duration>,
+    pub updated: Option<Duration>,
+    pub succeeded: Option<Duration>,
+    /// Which caller made it; not GitLab's knowledge but the tests'.
+    pub made_by: String,
+}
+
+/// Members of a mirror, as far as a request names them.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub enabled: Option<bool>,
+    pub only_protected_branches: Option<bool>,
+    /// An empty one takes it away.
+    pub branch_regex: Option<String>,
+    pub keep_divergent_refs: Option<bool>,
+}
+
+/// A member of a mirror and what is wrong with it.
+pub type Invalid = (&'static str, String);
+
+impl GitLab {
+    /// By number or by full path.
+    pub fn project(&self, host: &str, name: &str) -> Option<&Project> {
+        let number = name.parse().ok();
+        self.projects.values().find(|project| {
+            project.host == host && (Some(project.id) == number || project.path == name)
+        })
+    }
+
+    /// The project of a test, which knows that it is there.
+    pub fn named(&self, name: &str) -> &Project {
+        let number = name.parse().ok();
+        let mut projects = self.projects.values();
+        projects
+            .find(|project| Some(project.id) == number || project.path == name)
+            .expect("a project of the fake GitLab")
+    }
+
+    /// As [`GitLab::named`].
+    pub fn project_mut(&mut self, name: &str) -> &mut Project {
+        let number = name.parse().ok();
+        let mut projects = self.projects.values_mut();
+        projects
+            .find(|project| Some(project.id) == number || project.path == name)
+            .expect("a project of the fake GitLab")
+    }
+
+    /// What is shown, and whether anything is pushed (`enabled` in `app/models/remote_mirror.rb`).
+    pub fn is_enabled(behaviour: &Behaviour, project: &Project, mirror: &Mirror) -> bool {
+        let looks_disabled =
+            project.branches.is_empty() && behaviour.empty_projects == EmptyProjects::LookDisabled;
+        mirror.enabled && !behaviour.mirroring_disabled && !behaviour.silent && !looks_disabled
+    }
+
+    /// Makes a mirror (`post ':id/remote_mirrors'` in `lib/api/remote_mirrors.rb`): disabled
+    /// unless the request says otherwise, of all branches unless it says otherwise.
+    pub fn create_mirror(
+        &mut self,
+        behaviour: &Behaviour,
+        project: u64,
+        raw_url: &str,
+        wanted: &Wanted,
+        made_by: &str,
+    ) -> Result<&Mirror, Invalid> {
+        let (url, login) = sanitized(raw_url).map_err(|reason| ("url", reason))?;
+        let id = 100 + self.mirrors_made;
+        let mut mirror = Mirror {
+            id,
+            url,
+            login,
+            enabled: false,
+            only_protected_branches: false,
+            branch_regex: None,
+            keep_divergent_refs: false,
+            status: "none",
+            last_error: None,
+            started: None,
+            updated: None,
+            succeeded: None,
+            made_by: made_by.to_owned(),
+        };
+        let project = self.projects.get_mut(&project).expect("a project");
+        let mut others = project.mirrors.values();
+        if behaviour.unique_urls && others.any(|other| other.url == mirror.url) {
+            return Err(("url", "has already been taken".to_owned()));
+        }
+        project.has_place_for(&mirror, wanted)?;
+        wanted.apply(&mut mirror);
+        self.mirrors_made += 1;
+        Ok(project.mirrors.entry(id).or_insert(mirror))
+    }
+
+    /// Changes a mirror (`put ':id/remote_mirrors/:mirror_id'`). It has no parameter `url`.
+    pub fn update_mirror(
+        &mut self,
+        project: u64,
+        mirror: u64,
+        wanted: &Wanted,
+    ) -> Result<(), Invalid> {
+        let project = self.projects.get_mut(&project).expect("a project");
+        let held = project.mirrors[&mirror].clone();
+        project.has_place_for(&held, wanted)?;
+        wanted.apply(project.mirrors.get_mut(&mirror).expect("just found"));
+        Ok(())
+    }
+}
+
+impl Project {
+    /// `validate_mirror_count` in `spec/models/remote_mirror_spec.rb`: enabled mirrors count, when
+    /// one more is made or becomes enabled.
+    fn has_place_for(&self, mirror: &Mirror, wanted: &Wanted) -> Result<(), Invalid> {
+        let enabled = self.mirrors.values().filter(|mirror| mirror.enabled);
+        if wanted.enabled == Some(true) && !mirror.enabled && enabled.count() >= MOST_ENABLED {
+            let message = format!(
+                "Maximum number of push mirrors ({MOST_ENABLED}) exceeded for this project."
+            );
+            return Err(("base", message));
+        }
+        Ok(())
+    }
+
+    /// The branches that a mirror pushes (`options_for_update` in `app/models/remote_mirror.rb`).
+    pub fn mirrored(&self, behaviour: &Behaviour, mirror: &Mirror) -> Vec<(String, String)> {
+        let all_of_none = behaviour.none_protected_pushes_all && self.protected.is_empty();
+        let is_mirrored = |branch: &str| match &mirror.branch_regex {
+            _ if mirror.only_protected_branches => {
+                all_of_none || self.protected.iter().any(|name| is_like(name, branch))
+            }
+            Some(regex) => matches_regex(regex, branch),
+            None => true,
+        };
+        let branches = self.branches.iter();
+        branches
+            .filter(|(branch, _)| is_mirrored(branch))
+            .map(|(branch, commit)| (branch.clone(), commit.clone()))
+            .collect()
+    }
+}
+
+impl Mirror {
+    /// How often it runs (`PROTECTED_BACKOFF_DELAY` and `UNPROTECTED_BACKOFF_DELAY` in
+    /// `app/models/remote_mirror.rb`).
+    pub fn backoff(&self) -> Duration {
+        Duration::from_mins(if self.only_protected_branches { 1 } else { 5 })
+    }
+
+    /// `masked_url` in `lib/gitlab/url_sanitizer.rb`.
+    pub fn masked_url(&self) -> String {
+        match self.login {
+            Some(_) => self.url.replacen("://", "://*****:*****@", 1),
+            None => self.url.clone(),
+        }
+    }
+
+    /// The `CodeCommit` repository that its url leads to, however it is spelled.
+    pub fn repository(&self) -> Option<&str> {
+        let rest = self.url.strip_prefix("https://")?;
+        let (host, path) = rest.split_once('/')?;
+        let host = host.strip_suffix(":443").unwrap_or(host);
+        if !host.eq_ignore_ascii_case("git-codecommit.eu-central-1.amazonaws.com") {
+            return None;
+        }
+        Some(path.strip_prefix("v1/repos/")?.trim_end_matches('/'))
+    }
+
+    pub fn is_ours(&self) -> bool {
+        self.made_by != SOMEBODY_ELSE
+    }
+}
+
+impl Wanted {
+    /// `verify_mirror_branches_setting` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`: one
+    /// of the two takes the other one away.
+    fn apply(&self, mirror: &mut Mirror) {
+        mirror.enabled = self.enabled.unwrap_or(mirror.enabled);
+        mirror.keep_divergent_refs = self
+            .keep_divergent_refs
+            .unwrap_or(mirror.keep_divergent_refs);
+        if let Some(only) = self.only_protected_branches {
+            mirror.only_protected_branches = only;
+            if only {
+                mirror.branch_regex = None;
+            }
+        }
+        if let Some(regex) = &self.branch_regex {
+            mirror.branch_regex = Some(regex.clone()).filter(|regex| !regex.is_empty());
+            if mirror.branch_regex.is_some() {
+                mirror.only_protected_branches = false;
+            }
+        }
+    }
+}
+
+/// Takes the login out of a url as `parse_url` in `lib/gitlab/url_sanitizer.rb` does: raw, up to
+/// the last `@`, and as the name up to the first `:`. It stays as it was sent; when it is used,
+/// `encode_percent` escapes it, so that one that was escaped already arrives escaped.
+///
+/// `valid?` parses the url as a whole first, and a `/`, `?` or `#` in the login ends the part that
+/// a login may stand in; what is then left is no url (`lib/gitlab/url_blocker.rb`, `parse_url`).
+fn sanitized(raw: &str) -> Result<(String, Option<(String, String)>), String> {
+    let schemes = ["https", "http", "ssh", "git"];
+    let Some((scheme, rest)) = raw.trim().split_once("://") else {
+        return Err("is blocked: URI is invalid".to_owned());
+    };
+    if !schemes.contains(&scheme) {
+        return Err("is blocked: Only allowed schemes are http, https, ssh, git".to_owned());
+    }
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.rfind('@') {
+        None => Ok((raw.trim().to_owned(), None)),
+        Some(at) if at > authority => Err("is blocked: URI is invalid".to_owned()),
+        Some(at) => {
+            let (name, password) = rest[..at].split_once(':').unwrap_or((&rest[..at], ""));
+            // `validate_user` in `lib/gitlab/url_blocker.rb`.
+            if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+                let reason = "is blocked: Username needs to start with an alphanumeric character";
+                return Err(reason.to_owned());
+            }
+            let login = Some((name.to_owned(), password.to_owned()));
+            Ok((format!("{scheme}://{}", &rest[at + 1..]), login))
+        }
+    }
+}
+
+/// Protected branches: `*` stands for anything (`app/models/concerns/protected_ref.rb`).
+fn is_like(pattern: &str, branch: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == branch,
+        Some((start, rest)) => branch.strip_prefix(start).is_some_and(|tail| {
+            let mut ends = (0..=tail.len()).filter(|at| tail.is_char_boundary(*at));
+            ends.any(|at| is_like(rest, &tail[at..]))
+        }),
+    }
+}
+
+/// As much of RE2 as tests write: alternatives, `^`, `$` and `.*`. Matches anywhere, as
+/// `Gitlab::UntrustedRegexp` does.
+fn matches_regex(regex: &str, branch: &str) -> bool {
+    let alternatives = regex.split('|');
+    let mut patterns = alternatives.map(|one| {
+        let one = one.replace(".*", "*");
+        let plain = one.trim_start_matches('^').trim_end_matches('$');
+        let unsupported = |c: char| "\\[](){}+?.^$".contains(c);
+        assert!(!plain.contains(unsupported), "the fake can not {regex}");
+        let before = if one.starts_with('^') { "" } else { "*" };
+        let after = if one.ends_with('$') { "" } else { "*" };
+        format!("{before}{plain}{after}")
+    });
+    patterns.any(|pattern| is_like(&pattern, branch))
+}

@@ -1,0 +1,307 @@
+//! GitLab's REST API, as far as push mirrors need it: `lib/api/remote_mirrors.rb`,
+//! `lib/api/projects.rb` and `lib/api/protected_branches.rb`.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::{Answer, AwsError},
+    aws::Aws,
+    gitlab::{ELSEWHERE, GitLab, HOST, MAINTAINER, Mirror, Project, Scope, Wanted},
+    gitlab_runs,
+    request::{Call, form, unescaped},
+};
+
+/// Pages (`doc/api/rest/_index.md`, "Offset-based pagination").
+const PAGE: usize = 20;
+const LARGEST_PAGE: usize = 100;
+
+/// The operation and its parameters at an address behind the host.
+pub fn decode(
+    method: &str,
+    address: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<(String, Map<String, Value>), String> {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let unknown = || format!("GitLab knows no {method} {path}");
+    let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
+    let parts: Vec<&str> = rest.split('/').collect();
+    let (operation, mirror) = match (method, parts.as_slice()) {
+        ("GET", [_]) => ("GetProject", None),
+        ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", None),
+        ("GET", [_, "remote_mirrors"]) => ("ListMirrors", None),
+        ("POST", [_, "remote_mirrors"]) => ("CreateMirror", None),
+        ("GET", [_, "remote_mirrors", mirror]) => ("GetMirror", Some(mirror)),
+        ("PUT", [_, "remote_mirrors", mirror]) => ("UpdateMirror", Some(mirror)),
+        ("DELETE", [_, "remote_mirrors", mirror]) => ("DeleteMirror", Some(mirror)),
+        ("POST", [_, "remote_mirrors", mirror, "sync"]) => ("SyncMirror", Some(mirror)),
+        _ => return Err(unknown()),
+    };
+    let mut params = form(query);
+    if !body.is_empty() {
+        let sent = if content_type.starts_with("application/json") {
+            serde_json::from_slice(body)
+                .map_err(|error| format!("a body that is no JSON object: {error}"))?
+        } else {
+            form(&String::from_utf8_lossy(body))
+        };
+        params.extend(sent);
+    }
+    params.insert("project".into(), unescaped(parts[0]).into());
+    if let Some(mirror) = mirror {
+        params.insert("mirror_id".into(), (*mirror).into());
+    }
+    Ok((format!("GitLab.{operation}"), params))
+}
+
+pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsError> {
+    let host = call.host();
+    let bearer = call.header("authorization");
+    let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
+    let token = call.header("private-token").or(bearer).unwrap_or_default();
+    let known = aws.gitlab.tokens.get(token).cloned();
+    if known.as_ref().is_some_and(|known| known.host != host) {
+        aws.complaints
+            .push(format!("GitLab's token was sent to {host}"));
+    }
+    if aws.options.gitlab.redirects {
+        if host == ELSEWHERE {
+            aws.complaints.push("a redirect was followed".to_owned());
+        } else {
+            let mut answer = Answer::plain(302, "");
+            let location = call.url.replacen(HOST, ELSEWHERE, 1);
+            answer.headers.push(("location", location));
+            return Ok(answer);
+        }
+    }
+    // `lib/api/api_guard.rb`.
+    let Some(known) = known.filter(|known| known.host == host) else {
+        return Err(refused(401, "401 Unauthorized"));
+    };
+    let reads = call.method == "GET";
+    if known.scope == Scope::ReadRepository || (known.scope == Scope::ReadApi && !reads) {
+        return Ok(insufficient_scope(if reads {
+            "api read_api"
+        } else {
+            "api"
+        }));
+    }
+    let project = aws.gitlab.project(host, call.needed("project"));
+    let project = project.filter(|project| project.access.is_some());
+    let Some(project) = project.cloned() else {
+        return Err(refused(404, "404 Project Not Found"));
+    };
+    match call.operation.as_str() {
+        "GitLab.GetProject" => return Ok(Answer::json(&shown_project(&project))),
+        "GitLab.ListProtectedBranches" => {
+            let names = project.protected.iter();
+            let shown = names.map(|name| json!({"name": name, "allow_force_push": false}));
+            return Ok(page(aws, call, &shown.collect::<Vec<_>>()));
+        }
+        _ => {}
+    }
+    // `admin_remote_mirror` in `app/policies/project_policy.rb`; without it the API says
+    // `unauthorized!` (`before` in `lib/api/remote_mirrors.rb`).
+    if project.access < Some(MAINTAINER) || aws.options.gitlab.mirroring_disabled {
+        return Err(refused(401, "401 Unauthorized"));
+    }
+    mirrors(aws, call, caller, &project)
+}
+
+fn mirrors(
+    aws: &mut Aws,
+    call: &Call,
+    caller: &str,
+    project: &Project,
+) -> Result<Answer, AwsError> {
+    let behaviour = aws.options.gitlab.clone();
+    let shown = |mirror: &Mirror| {
+        let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
+        shown_mirror(mirror, is_enabled, behaviour.premium)
+    };
+    let number = call.needed("mirror_id").parse().ok();
+    let mirror = number.and_then(|number| project.mirrors.get(&number));
+    let mirror = mirror.ok_or_else(|| refused(404, "404 Not found"));
+    match call.operation.as_str() {
+        "GitLab.ListMirrors" => {
+            let all: Vec<Value> = project.mirrors.values().map(shown).collect();
+            Ok(page(aws, call, &all))
+        }
+        "GitLab.GetMirror" => Ok(Answer::json(&shown(mirror?))),
+        "GitLab.CreateMirror" => {
+            let wanted = wanted(call, behaviour.premium)?;
+            let url = call.needed("url");
+            complain_of_login(aws, url);
+            aws.remember_secret(url);
+            let gitlab = &mut aws.gitlab;
+            let made = gitlab.create_mirror(&behaviour, project.id, url, &wanted, caller);
+            Ok(made.map_or_else(invalid, |mirror| Answer {
+                status: 201,
+                ..Answer::json(&shown(mirror))
+            }))
+        }
+        "GitLab.UpdateMirror" => {
+            let (id, wanted) = (mirror?.id, wanted(call, behaviour.premium)?);
+            let updated = aws.gitlab.update_mirror(project.id, id, &wanted);
+            let mirror = &aws.gitlab.projects[&project.id].mirrors[&id];
+            Ok(updated.map_or_else(invalid, |()| Answer::json(&shown(mirror))))
+        }
+        "GitLab.DeleteMirror" => {
+            let id = mirror?.id;
+            let held = aws.gitlab.projects.get_mut(&project.id);
+            held.expect("just found").mirrors.remove(&id);
+            Ok(Answer::plain(204, ""))
+        }
+        // `app/services/remote_mirrors/sync_service.rb`.
+        "GitLab.SyncMirror" => {
+            let mirror = mirror?;
+            if !GitLab::is_enabled(&behaviour, project, mirror) {
+                let message = "Cannot proceed with the push mirroring. Please verify your mirror \
+                               configuration.";
+                return Err(refused(400, message));
+            }
+            if mirror.status != "started" {
+                gitlab_runs::sync(aws, project.id, mirror.id);
+            }
+            Ok(Answer::plain(204, ""))
+        }
+        unknown => Err(aws.unknown_operation("gitlab", unknown)),
+    }
+}
+
+/// The members that a request names. Booleans may be sent as words (Grape's coercion).
+fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
+    let flag = |name: &str| match call.params.get(name) {
+        None => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(Value::String(word)) if ["true", "1"].contains(&word.as_str()) => Ok(Some(true)),
+        Some(Value::String(word)) if ["false", "0"].contains(&word.as_str()) => Ok(Some(false)),
+        Some(_) => Err(refused(400, &format!("{name} is invalid"))),
+    };
+    let regex = call.params.get("mirror_branch_regex").filter(|_| premium);
+    // `mutually_exclusive` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb` looks at the names
+    // alone: `false` and null count too.
+    if regex.is_some() && call.params.contains_key("only_protected_branches") {
+        let message = "only_protected_branches, mirror_branch_regex are mutually exclusive";
+        return Err(refused(400, message));
+    }
+    let regex = regex.map(|regex| regex.as_str().unwrap_or_default().to_owned());
+    Ok(Wanted {
+        enabled: flag("enabled")?,
+        only_protected_branches: flag("only_protected_branches")?,
+        branch_regex: regex,
+        keep_divergent_refs: flag("keep_divergent_refs")?,
+    })
+}
+
+/// What no product may send: it does not arrive at `CodeCommit` as it is.
+fn complain_of_login(aws: &mut Aws, url: &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let Some((login, _)) = rest.rsplit_once('@') else {
+        return;
+    };
+    if login.contains('/') {
+        let complaint = "a login with a / was sent to GitLab";
+        aws.complaints.push(complaint.to_owned());
+    }
+    if login.contains('%') {
+        let complaint = "a percent-encoded login was sent to GitLab";
+        aws.complaints.push(complaint.to_owned());
+    }
+}
+
+fn refused(status: u16, message: &str) -> AwsError {
+    AwsError::new(status, "GitLab", message)
+}
+
+/// `render_validation_error!` in `lib/api/helpers.rb`.
+fn invalid((member, reason): (&str, String)) -> Answer {
+    Answer {
+        status: 400,
+        ..Answer::json(&json!({"message": {member: [reason]}}))
+    }
+}
+
+/// `lib/api/api_guard.rb`, `InsufficientScopeError`.
+fn insufficient_scope(needed: &str) -> Answer {
+    let description = "The request requires higher privileges than provided by the access token.";
+    Answer {
+        status: 403,
+        ..Answer::json(&json!({
+            "error": "insufficient_scope", "error_description": description, "scope": needed,
+        }))
+    }
+}
+
+/// `lib/api/entities/remote_mirror.rb`.
+fn shown_mirror(mirror: &Mirror, is_enabled: bool, premium: bool) -> Value {
+    let mut shown = json!({
+        "id": mirror.id,
+        "enabled": is_enabled,
+        "url": mirror.masked_url(),
+        "update_status": mirror.status,
+        "last_update_at": mirror.updated.map(Aws::instant),
+        "last_update_started_at": mirror.started.map(Aws::instant),
+        "last_successful_update_at": mirror.succeeded.map(Aws::instant),
+        "last_error": mirror.last_error,
+        "only_protected_branches": mirror.only_protected_branches,
+        "keep_divergent_refs": mirror.keep_divergent_refs,
+        "auth_method": "password",
+        "host_keys": [],
+    });
+    if premium {
+        shown["mirror_branch_regex"] = json!(mirror.branch_regex);
+    }
+    shown
+}
+
+/// `lib/api/entities/project_with_access.rb`, the members that matter here.
+fn shown_project(project: &Project) -> Value {
+    let name = project.path.rsplit('/').next();
+    let access = project.access.unwrap_or_default();
+    json!({
+        "id": project.id,
+        "name": name,
+        "path_with_namespace": project.path,
+        "default_branch": project.default_branch,
+        "empty_repo": project.branches.is_empty(),
+        "archived": false,
+        "permissions": {
+            "project_access": {"access_level": access, "notification_level": 3},
+            "group_access": null,
+        },
+    })
+}
+
+fn page(aws: &Aws, call: &Call, all: &[Value]) -> Answer {
+    let number = |name: &str| call.text(name).and_then(|text| text.parse::<usize>().ok());
+    let at_most = aws.options.page_length.unwrap_or(LARGEST_PAGE);
+    let length = number("per_page")
+        .unwrap_or(PAGE)
+        .clamp(1, at_most.min(LARGEST_PAGE));
+    let at = number("page").unwrap_or(1).max(1);
+    let pages = all.len().div_ceil(length).max(1);
+    let shown: Vec<Value> = all
+        .iter()
+        .skip((at - 1) * length)
+        .take(length)
+        .cloned()
+        .collect();
+    let mut answer = Answer::json(&shown.into());
+    let next = if at < pages {
+        (at + 1).to_string()
+    } else {
+        String::new()
+    };
+    answer.headers.push(("x-page", at.to_string()));
+    answer.headers.push(("x-per-page", length.to_string()));
+    answer.headers.push(("x-next-page", next.clone()));
+    answer.headers.push(("x-total", all.len().to_string()));
+    answer.headers.push(("x-total-pages", pages.to_string()));
+    if !next.is_empty() {
+        let address = call.url.split('?').next().unwrap_or_default();
+        let link = format!("<{address}?page={next}&per_page={length}>; rel=\"next\"");
+        answer.headers.push(("link", link));
+    }
+    answer
+}

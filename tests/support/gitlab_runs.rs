@@ -1,0 +1,350 @@
+//! The runs of push mirrors: when they begin, what they push with which login, and what is left
+//! behind when that fails. Nothing runs in the background: the world takes each step when its
+//! time has come.
+
+use std::time::Duration;
+
+use super::{
+    aws::Aws,
+    codecommit, event_bus,
+    gitlab::{EmptyProjects, GitLab, Mirror},
+};
+
+/// `MAX_TRIES` in `app/services/projects/update_remote_mirror_service.rb`: a failed push is tried
+/// again so often.
+const MOST_TRIES: u32 = 3;
+/// `LOCK_WAIT_TIME` in `app/workers/repository_update_remote_mirror_worker.rb`: a run waits for
+/// one that is under way, three times at most.
+const WAITS: Duration = Duration::from_secs(30);
+const MOST_WAITS: u32 = 3;
+/// Longer than any run is put off.
+const ALL_HAVE_RUN: Duration = Duration::from_mins(12);
+
+/// A run that is to begin (`RepositoryUpdateRemoteMirrorWorker`).
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    pub project: u64,
+    pub mirror: u64,
+    pub due: Duration,
+    /// When it was asked for: a run that began later than that has done its work.
+    asked: Duration,
+    tries: u32,
+    waits: u32,
+}
+
+/// A run that is under way. It lives on when its mirror is removed: git is pushing.
+#[derive(Clone, Debug)]
+pub struct Push {
+    pub project: u64,
+    /// As it was when the run began.
+    pub mirror: Mirror,
+    pub ends: Duration,
+    branches: Vec<(String, String)>,
+    tries: u32,
+}
+
+/// A push that did not arrive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedPush {
+    pub at: Duration,
+    pub project: u64,
+    pub mirror: u64,
+    pub made_by: String,
+    pub repository: Option<String>,
+    pub why: String,
+}
+
+impl GitLab {
+    /// When something happens next.
+    pub fn due(&self) -> Option<Duration> {
+        let jobs = self.jobs.iter().map(|job| job.due);
+        let ends = self.pushes.iter().map(|push| push.ends);
+        jobs.chain(ends).min()
+    }
+}
+
+/// Asks for a run of a mirror (`sync` in `app/models/remote_mirror.rb`): now, or, when the last
+/// one has begun less than the backoff ago, the whole backoff from now.
+pub fn sync(aws: &mut Aws, project: u64, mirror: u64) {
+    let now = aws.now;
+    let held = &aws.gitlab.projects[&project].mirrors[&mirror];
+    let backoff = held.backoff();
+    let recent = held.started.is_some_and(|started| started + backoff >= now);
+    aws.gitlab.jobs.push(Job {
+        project,
+        mirror,
+        due: if recent { now + backoff } else { now },
+        asked: now,
+        tries: 0,
+        waits: 0,
+    });
+}
+
+/// Somebody pushes to GitLab. Every enabled mirror is run (`update_remote_mirrors` in
+/// `app/models/project.rb`).
+pub fn push(aws: &mut Aws, project: &str, branch: &str, commit: &str) {
+    let behaviour = aws.options.gitlab.clone();
+    let held = aws.gitlab.project_mut(project);
+    // The first branch that is pushed is the default branch, which GitLab protects by itself
+    // (`app/services/projects/protect_default_branch_service.rb`).
+    if held.branches.is_empty() {
+        branch.clone_into(&mut held.default_branch);
+        held.protected.insert(branch.to_owned());
+    }
+    held.branches.insert(branch.to_owned(), commit.to_owned());
+    held.commits.insert(commit.to_owned());
+    let id = held.id;
+    let mirrors = held.mirrors.values();
+    let enabled = mirrors.filter(|mirror| GitLab::is_enabled(&behaviour, held, mirror));
+    for mirror in enabled.map(|mirror| mirror.id).collect::<Vec<_>>() {
+        sync(aws, id, mirror);
+    }
+}
+
+/// Takes the next step, whose time has come.
+pub fn step(aws: &mut Aws) {
+    let gitlab = &mut aws.gitlab;
+    let job = (0..gitlab.jobs.len()).min_by_key(|at| gitlab.jobs[*at].due);
+    let push = (0..gitlab.pushes.len()).min_by_key(|at| gitlab.pushes[*at].ends);
+    match (job, push) {
+        (Some(job), Some(push)) if gitlab.jobs[job].due < gitlab.pushes[push].ends => {
+            let job = gitlab.jobs.remove(job);
+            begin(aws, job);
+        }
+        (_, Some(push)) => {
+            let push = gitlab.pushes.remove(push);
+            let outcome = finish(aws, &push);
+            note(aws, &push, outcome);
+        }
+        (Some(job), None) => {
+            let job = gitlab.jobs.remove(job);
+            begin(aws, job);
+        }
+        (None, None) => {}
+    }
+}
+
+/// `perform` in `app/workers/repository_update_remote_mirror_worker.rb`.
+fn begin(aws: &mut Aws, job: Job) {
+    let (now, behaviour) = (aws.now, aws.options.gitlab.clone());
+    let gitlab = &mut aws.gitlab;
+    let Some(project) = gitlab.projects.get(&job.project) else {
+        return;
+    };
+    let Some(mirror) = project.mirrors.get(&job.mirror) else {
+        return;
+    };
+    // Looked at before it waits, and not again.
+    let has_run = mirror.status != "failed" && mirror.started > Some(job.asked);
+    if job.waits == 0 && has_run {
+        return;
+    }
+    let is_running = |push: &Push| push.mirror.id == job.mirror;
+    if gitlab.pushes.iter().any(is_running) {
+        let (after, waits) = match job.waits {
+            MOST_WAITS => (mirror.backoff(), 0),
+            waits => (WAITS, waits + 1),
+        };
+        gitlab.jobs.push(Job {
+            due: now + after,
+            waits,
+            ..job
+        });
+        return;
+    }
+    let is_empty = project.branches.is_empty();
+    if !GitLab::is_enabled(&behaviour, project, mirror)
+        || (is_empty && behaviour.empty_projects == EmptyProjects::NeverRun)
+    {
+        return;
+    }
+    let push = Push {
+        project: job.project,
+        mirror: mirror.clone(),
+        ends: now + aws.options.sync_takes,
+        branches: project.mirrored(&behaviour, mirror),
+        tries: job.tries,
+    };
+    let mirrors = &mut gitlab
+        .projects
+        .get_mut(&job.project)
+        .expect("found")
+        .mirrors;
+    let mirror = mirrors.get_mut(&job.mirror).expect("found");
+    mirror.status = "started";
+    mirror.started = Some(now);
+    let begun = if is_empty {
+        Err("13:push to mirror: no refs to push".to_owned())
+    } else {
+        logs_in(aws, &push.mirror)
+    };
+    match begun {
+        Ok(()) => aws.gitlab.pushes.push(push),
+        Err(why) => note(aws, &push, Err(Failure::Again(why))),
+    }
+}
+
+/// git logs in with every request: a login that is taken away while it pushes stops it.
+fn logs_in(aws: &Aws, mirror: &Mirror) -> Result<(), String> {
+    let Some(repository) = mirror.repository() else {
+        // Somebody's own mirror, which leads out of this world.
+        return Ok(());
+    };
+    let shown = if aws.options.gitlab.errors_show_the_login {
+        let (name, password) = mirror.login.clone().unwrap_or_default();
+        mirror
+            .url
+            .replacen("://", &format!("://{name}:{password}@"), 1)
+    } else {
+        mirror.masked_url()
+    };
+    let fatal = |text: &str| {
+        format!("13:push to mirror: git push: exit status 128, stderr: \"fatal: {text}\\n\".")
+    };
+    let login = mirror.login.as_ref();
+    let status = login.map_or(401, |(name, password)| {
+        let answer = codecommit::may_push(aws, name, password, repository);
+        answer.err().unwrap_or(200)
+    });
+    match status {
+        200 => Ok(()),
+        401 => Err(fatal(&format!("Authentication failed for '{shown}/'"))),
+        404 => Err(fatal(&format!("repository '{shown}/' not found"))),
+        status => Err(fatal(&format!(
+            "unable to access '{shown}/': The requested URL returned error: {status}"
+        ))),
+    }
+}
+
+enum Failure {
+    /// A git command failed (`hard_retry_or_fail`).
+    Again(String),
+    /// References have diverged (`mark_as_failed!`): no other try would change that.
+    ForGood(String),
+}
+
+/// The push arrives, in the order of the branches' names.
+fn finish(aws: &mut Aws, push: &Push) -> Result<(), Failure> {
+    logs_in(aws, &push.mirror).map_err(Failure::Again)?;
+    let Some(repository) = push.mirror.repository() else {
+        return Ok(());
+    };
+    let known = aws.gitlab.projects.get(&push.project);
+    let known = known.map(|project| project.commits.clone());
+    let mut diverged = vec![];
+    for (branch, commit) in &push.branches {
+        let held = aws.repositories.get_mut(repository).expect("it was found");
+        let old = held.branches.get(branch).cloned();
+        // With `keep_divergent_refs` what the other side has and this one never had stays
+        // (`doc/user/project/repository/mirror/push.md`, "Keep divergent refs").
+        let is_foreign = |old: &String| known.as_ref().is_some_and(|known| !known.contains(old));
+        if push.mirror.keep_divergent_refs && old.as_ref().is_some_and(is_foreign) {
+            diverged.push(format!("refs/heads/{branch}"));
+        } else if old.as_ref() != Some(commit) {
+            held.push(branch, commit);
+            let event = event_bus::push_event(aws, repository, branch, commit, old.as_deref());
+            let reactions = event_bus::send(aws, &event);
+            aws.gitlab.reactions.extend(reactions);
+        }
+    }
+    if diverged.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::ForGood(format!(
+        "Some refs have diverged and have not been updated on the remote:\n\n{}",
+        diverged.join("\n")
+    )))
+}
+
+/// Writes down how a run ended (`app/services/projects/update_remote_mirror_service.rb` and the
+/// states in `app/models/remote_mirror.rb`).
+fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
+    let now = aws.now;
+    let failure = outcome.err();
+    if let Some(Failure::Again(why)) = &failure {
+        aws.failed_pushes.push(FailedPush {
+            at: now,
+            project: push.project,
+            mirror: push.mirror.id,
+            made_by: push.mirror.made_by.clone(),
+            repository: push.mirror.repository().map(str::to_owned),
+            why: why.clone(),
+        });
+    }
+    let gitlab = &mut aws.gitlab;
+    let project = gitlab.projects.get_mut(&push.project);
+    let mirror = project.and_then(|project| project.mirrors.get_mut(&push.mirror.id));
+    let Some(mirror) = mirror else {
+        return;
+    };
+    match failure {
+        None => {
+            mirror.status = "finished";
+            mirror.last_error = None;
+            mirror.updated = Some(now);
+            mirror.succeeded = Some(now);
+        }
+        Some(Failure::Again(why)) if push.tries < MOST_TRIES => {
+            mirror.status = "to_retry";
+            mirror.last_error = Some(why);
+            gitlab.jobs.push(Job {
+                project: push.project,
+                mirror: push.mirror.id,
+                due: now + mirror.backoff(),
+                asked: now + Duration::from_secs(1),
+                tries: push.tries + 1,
+                waits: 0,
+            });
+        }
+        Some(Failure::Again(why) | Failure::ForGood(why)) => {
+            mirror.status = "failed";
+            mirror.last_error = Some(why);
+            mirror.updated = Some(now);
+        }
+    }
+}
+
+impl Aws {
+    /// Whether a push to GitLab would reach the repository now, through a mirror that the product
+    /// made, and whether no such mirror would fail. Tried on a copy: nothing changes.
+    pub fn mirrors_work(&self, project: &str, repository: &str) -> Result<(), String> {
+        let mut copy = self.clone();
+        let (before, began) = (copy.failed_pushes.len(), copy.now);
+        let branch = copy.gitlab.named(project).default_branch.clone();
+        let commit = format!("probe-at-{}", began.as_micros());
+        push(&mut copy, project, &branch, &commit);
+        let id = copy.gitlab.named(project).id;
+        while copy.step(began + ALL_HAVE_RUN) {}
+        let mut failed = copy.failed_pushes[before..].iter();
+        let is_ours = |push: &&FailedPush| {
+            let leads_there = push.repository.as_deref() == Some(repository);
+            push.project == id && leads_there && push.made_by != super::gitlab::SOMEBODY_ELSE
+        };
+        if let Some(push) = failed.find(is_ours) {
+            return Err(format!(
+                "mirror {} of {project} fails: {}",
+                push.mirror, push.why
+            ));
+        }
+        let arrived = copy.repositories.get(repository);
+        let arrived = arrived.and_then(|held| held.branches.get(&branch));
+        if arrived != Some(&commit) {
+            return Err(format!(
+                "a push to {project} does not reach {repository}: {:?}",
+                copy.gitlab.named(project).mirrors
+            ));
+        }
+        let carries = |mirror: &Mirror| {
+            mirror.is_ours()
+                && mirror.repository() == Some(repository)
+                && mirror.succeeded > Some(began)
+        };
+        let mut mirrors = copy.gitlab.named(project).mirrors.values();
+        if !mirrors.any(carries) {
+            return Err(format!(
+                "a push to {project} reaches {repository} through somebody else's mirror alone"
+            ));
+        }
+        Ok(())
+    }
+}

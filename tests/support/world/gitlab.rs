@@ -1,0 +1,144 @@
+//! GitLab in this world: projects, tokens, and what people do there.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::super::{
+    aws::Aws,
+    gitlab::{HOST, MAINTAINER, Mirror, Project, SOMEBODY_ELSE, Scope, Token, Wanted},
+    gitlab_runs,
+    iam::{Credential, characters},
+    secret_versions::Content,
+    secrets::Secret,
+};
+use super::World;
+
+/// The tag with which a token's owner says where it may be sent.
+const GITLAB_URL: &str = "cfn-gitops:gitlab-url";
+
+/// Setting up, and what others do meanwhile.
+impl World {
+    /// A project with these branches, of which the first is the default branch and protected.
+    /// Answers its number.
+    pub fn gitlab_project(&self, path: &str, branches: &[&str]) -> u64 {
+        self.gitlab_project_at(HOST, path, branches)
+    }
+
+    pub fn gitlab_project_at(&self, host: &'static str, path: &str, branches: &[&str]) -> u64 {
+        self.arrange(|aws| {
+            let id = 40 + aws.gitlab.projects.len() as u64;
+            let commit = |branch: &&str| ((*branch).to_owned(), format!("first-of-{branch}"));
+            let branches: Vec<(String, String)> = branches.iter().map(commit).collect();
+            let default = branches.first().map(|(branch, _)| branch.clone());
+            let project = Project {
+                id,
+                host,
+                path: path.to_owned(),
+                protected: default.iter().cloned().collect(),
+                default_branch: default.unwrap_or_else(|| "main".to_owned()),
+                commits: branches.iter().map(|(_, commit)| commit.clone()).collect(),
+                branches: branches.into_iter().collect(),
+                access: Some(MAINTAINER),
+                mirrors: std::collections::BTreeMap::new(),
+            };
+            aws.gitlab.projects.insert(id, project);
+            id
+        })
+    }
+
+    /// Protects branches of this name or pattern, and no others.
+    pub fn protect(&self, project: &str, names: &[&str]) {
+        self.change(|aws| {
+            let names: BTreeSet<String> = names.iter().map(|&name| name.to_owned()).collect();
+            aws.gitlab.project_mut(project).protected = names;
+        });
+    }
+
+    /// A token of scope `api` for [`HOST`], in a secret that is tagged for it. Answers the token.
+    pub fn gitlab_token(&self, secret: &str) -> String {
+        self.gitlab_token_for(secret, HOST, Scope::Api)
+    }
+
+    pub fn gitlab_token_for(&self, secret: &str, host: &'static str, scope: Scope) -> String {
+        self.arrange(|aws| {
+            let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+            let token = format!("glpat-{}", characters(&mut aws.random, 20, letters));
+            aws.remember_secret(&token);
+            aws.gitlab
+                .tokens
+                .insert(token.clone(), Token { host, scope });
+            let value = format!("{{\"token\":\"{token}\"}}");
+            store(aws, secret, &format!("https://{host}"), value);
+            token
+        })
+    }
+
+    /// A push to GitLab: it runs the project's enabled mirrors.
+    pub fn push_to_gitlab(&self, project: &str, branch: &str, commit: &str) {
+        self.change(|aws| gitlab_runs::push(aws, project, branch, commit));
+    }
+
+    /// A mirror of all branches that a person made, with a credential of his own or with none.
+    pub fn handmade_mirror(
+        &self,
+        project: &str,
+        url: &str,
+        login: Option<&Credential>,
+        enabled: bool,
+    ) -> u64 {
+        let raw = login.map_or_else(
+            || url.to_owned(),
+            |login| {
+                let (name, password) = (&login.service_user_name, &login.password);
+                url.replacen("://", &format!("://{name}:{password}@"), 1)
+            },
+        );
+        self.arrange(|aws| {
+            let behaviour = aws.options.gitlab.clone();
+            let wanted = Wanted {
+                enabled: Some(enabled),
+                ..Wanted::default()
+            };
+            aws.remember_secret(&raw);
+            let id = aws.gitlab.project_mut(project).id;
+            let made = aws
+                .gitlab
+                .create_mirror(&behaviour, id, &raw, &wanted, SOMEBODY_ELSE);
+            made.expect("a mirror that GitLab accepts").id
+        })
+    }
+}
+
+/// Looking.
+impl World {
+    pub fn mirrors(&self, project: &str) -> Vec<Mirror> {
+        self.look(|aws| {
+            let mirrors = aws.gitlab.named(project).mirrors.values();
+            mirrors.cloned().collect()
+        })
+    }
+
+    /// Whether what is pushed to GitLab reaches the repository (see [`Aws::mirrors_work`]).
+    pub fn mirrors_work(&self, project: &str, repository: &str) -> Result<(), String> {
+        self.look(|aws| aws.mirrors_work(project, repository))
+    }
+}
+
+/// A secret of the account that has been there for long, tagged for a GitLab.
+fn store(aws: &mut Aws, name: &str, url: &str, text: String) {
+    let mut secret = Secret::empty(&mut aws.random, name, Duration::ZERO);
+    secret.tags.insert(GITLAB_URL.to_owned(), url.to_owned());
+    let token = "00000000-0000-4000-8000-gitlabtoken00";
+    let content = Content {
+        text,
+        binary: false,
+    };
+    let current = [super::super::secrets::CURRENT];
+    super::super::secret_versions::add(&mut secret, token, content, &current, Duration::ZERO);
+    let seen = secret.clone();
+    aws.secrets.insert(name.to_owned(), secret);
+    let insert = |all: &mut std::collections::BTreeMap<String, Secret>| {
+        all.insert(name.to_owned(), seen);
+    };
+    aws.secrets_seen.change(Duration::ZERO, insert);
+    aws.secrets_seen.settle();
+}
