@@ -23,6 +23,7 @@ from . import (
     response_urls,
     rotation,
     rotation_resource,
+    secret_listing,
     secret_versions,
     service_specific_credentials,
     stack_events,
@@ -42,6 +43,7 @@ def install(endpoint: str) -> None:
     iam_deletion.install()
     secret_versions.install()
     rotation.install()
+    secret_listing.install()
     codecommit_api.install()
     approval_rules.install()
     codecommit_resource.install()

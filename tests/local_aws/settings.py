@@ -24,6 +24,9 @@ class Settings:
     # Whether a secret that is not there is judged by an ARN with six invented characters (1) or by its bare name (0).
     # Nothing documents it; see `enforcement._secret_resource`.
     absent_secrets_have_a_suffix: int = 1
+    # "ListSecrets might not reflect changes from the last five minutes": when a new secret is listed.
+    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
+    secrets_listed_after_seconds: float = 0.0
     # A rotation that fails is tried again "multiple times"; how often at once, and after what time. What is left is tried
     # with the next due date (`LocalAws.days_later`).
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
