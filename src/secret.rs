@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+/// What is shown instead of a secret.
+const MASK: &str = "*****";
+
+/// What may stand raw in the login of a URL besides letters and digits: RFC 3986, section 3.2.1,
+/// without `%`, which begins an escape, and `:`, which ends the user's name.
+const URL_SAFE: &str = "-._~!$&'()*+,;=";
+
 /// A password. It has no `Display`, and its `Debug` shows nothing: what cannot be formatted
 /// cannot be logged.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,15 +25,104 @@ impl Password {
         &self.0
     }
 
-    /// Whether it can stand in the login of a URL as it is. GitLab refuses a raw `/`; the other
-    /// characters that occur in these passwords (`+`, `=`) do no harm there.
+    /// Whether it can stand in the login of a URL as it is. GitLab escapes what it gets, and so
+    /// refuses a raw `/`, `?` or `#` and would escape an escape once more; `+` and `=`, which
+    /// occur in these passwords, do no harm there.
     pub fn is_url_safe(&self) -> bool {
-        !self.0.contains('/')
+        let is_safe = |c: char| c.is_ascii_alphanumeric() || URL_SAFE.contains(c);
+        !self.0.is_empty() && self.0.chars().all(is_safe)
     }
+
+    /// `text` without the password, also where some or all of its characters are escaped as in a
+    /// URL.
+    pub fn redact(&self, text: &str) -> String {
+        let mut redacted = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            if let Some(length) = self.at_the_start_of(rest) {
+                redacted.push_str(MASK);
+                rest = &rest[length..];
+            } else {
+                redacted.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+        redacted
+    }
+
+    /// How many bytes at the start of `text` are the password, if they are.
+    fn at_the_start_of(&self, text: &str) -> Option<usize> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let text = text.as_bytes();
+        let mut at = 0;
+        for byte in self.0.bytes() {
+            if text.get(at) == Some(&byte) {
+                at += 1;
+            } else if unescaped(&text[at..]) == Some(byte) {
+                at += 3;
+            } else {
+                return None;
+            }
+        }
+        Some(at)
+    }
+}
+
+/// The byte that the escape at the start of `text` stands for.
+fn unescaped(text: &[u8]) -> Option<u8> {
+    let &[b'%', high, low, ..] = text else {
+        return None;
+    };
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 impl fmt::Debug for Password {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Password(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Password;
+
+    #[test]
+    fn a_password_of_base64_without_a_slash_stands_in_a_url_as_it_is() {
+        assert!(Password::new("aZ09+=").is_url_safe());
+        assert!(Password::new("-._~!$&'()*,;").is_url_safe());
+    }
+
+    #[test]
+    fn a_character_that_ends_a_login_or_is_escaped_twice_does_not_stand_in_a_url() {
+        for character in "/?#:@%[] \n\t\0\"<>\\^`{|}ä€".chars() {
+            let password = Password::new(format!("ab{character}cd"));
+            assert!(!password.is_url_safe(), "{character:?}");
+        }
+        assert!(!Password::new("").is_url_safe());
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_a_text_however_it_is_escaped() {
+        let password = Password::new("a/b+c=ä");
+        for escaped in [
+            "a/b+c=ä",
+            "a%2Fb%2Bc%3D%C3%A4",
+            "a%2fb+c%3dä",
+            "%61%2F%62%2B%63%3D%c3%a4",
+        ] {
+            let text = format!("ö {escaped} and {escaped}{escaped}.");
+            assert_eq!(password.redact(&text), "ö ***** and **********.");
+        }
+    }
+
+    #[test]
+    fn a_text_without_the_password_stays_as_it_is() {
+        for text in ["", "a/b+c", "a/b%2Bc%3", "%", "%2", "äöü%C3"] {
+            assert_eq!(Password::new("a/b+c=").redact(text), text);
+            assert_eq!(Password::new("").redact(text), text);
+        }
     }
 }

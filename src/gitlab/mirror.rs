@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::words;
+use crate::secret::Password;
 
 /// What a mirror does besides pushing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,46 @@ pub struct Settings {
     pub branch_regex: Option<String>,
     /// Leave alone what has gone another way at the destination.
     pub keep_divergent_refs: bool,
+}
+
+impl Settings {
+    /// As GitLab takes them. It refuses both choices of branches in one request, whatever they
+    /// say (`mutually_exclusive` in its `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+    pub(super) fn to_json(&self) -> Value {
+        let keep = self.keep_divergent_refs;
+        match &self.branch_regex {
+            Some(regex) => json!({"keep_divergent_refs": keep, "mirror_branch_regex": regex}),
+            None => json!({
+                "keep_divergent_refs": keep,
+                "only_protected_branches": self.only_protected_branches,
+            }),
+        }
+    }
+
+    /// What has to be told once more to get from these settings to the `wanted` ones.
+    pub(super) fn left_over(&self, wanted: &Settings) -> Option<Value> {
+        if self.branch_regex.is_some() && wanted.branch_regex.is_none() {
+            Some(json!({"mirror_branch_regex": ""}))
+        } else if self.only_protected_branches && !wanted.only_protected_branches {
+            Some(json!({"only_protected_branches": false}))
+        } else {
+            None
+        }
+    }
+}
+
+/// `clone_url` with a login, raw, as GitLab takes it and escapes it itself
+/// (`lib/gitlab/url_sanitizer.rb`). `None` when it cannot stand there.
+///
+/// The name of an IAM user may hold an `@`, which does no harm: GitLab takes the last one for the
+/// end of the login.
+pub(super) fn with_login(clone_url: &str, login: &str, password: &Password) -> Option<String> {
+    let name_is_safe = Password::new(login.replace('@', "")).is_url_safe();
+    let (scheme, rest) = clone_url.split_once("://")?;
+    if !name_is_safe || !password.is_url_safe() || rest.contains('@') {
+        return None;
+    }
+    Some(format!("{scheme}://{login}:{}@{rest}", password.expose()))
 }
 
 /// How the latest push went, in GitLab's words.

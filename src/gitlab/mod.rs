@@ -1,17 +1,33 @@
-//! GitLab's API of remote mirrors, as far as a push mirror needs it.
+//! GitLab's API of remote mirrors, as far as a push mirror needs it, and nothing else.
 //!
-//! Source: <https://docs.gitlab.com/api/remote_mirrors/>.
+//! What goes well takes calls of that API and of protected branches alone; a project is looked up
+//! to say why something was refused. Whatever leaves this module holds neither the token nor a
+//! mirror's login.
+//!
+//! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
 
+mod call;
 mod error;
+mod explanation;
 mod mirror;
+mod token;
 mod words;
 
-pub use error::{Error, Kind, TokenFault};
+#[cfg(test)]
+mod tests;
+
+pub use error::{Error, Kind, TokenFault, URL_TAG};
 pub use mirror::{Mirror, Settings, Status};
 
+use call::{Answer, Body, Line, Request};
+use serde_json::{Value, json};
+
 use crate::aws::Aws;
-use crate::http::Http;
+use crate::http::{Http, is_https_or_loopback};
 use crate::secret::Password;
+
+/// The most pages of a list, of a hundred each.
+const MOST_PAGES: usize = 50;
 
 /// How a GitLab is reached: the property `GitLab`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +47,7 @@ pub struct Access {
 pub struct Project {
     /// Whether its repository has no commit.
     pub is_empty: bool,
-    /// The token's right in it, when GitLab says: 40 is a Maintainer.
+    /// What the token's user may do in it, when GitLab says: 40 is a Maintainer.
     pub access_level: Option<u64>,
 }
 
@@ -39,42 +55,91 @@ pub struct Project {
 #[derive(Debug)]
 pub struct GitLab {
     url: String,
-    token: Password,
-    http: Http,
+    line: Line,
 }
 
 impl GitLab {
     /// Reads the token, after looking whether its owner meant it for this GitLab.
     pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, Error> {
-        let _ = (aws, http, access);
-        todo!()
+        let url = access.url.trim_end_matches('/').to_owned();
+        let unusable = |kind| Error {
+            doing: format!("reaching GitLab at {}", words::shown(&url)),
+            kind,
+        };
+        if !is_usable(&url) {
+            return Err(unusable(Kind::UnusableUrl));
+        }
+        let http = match &access.ca_certificate {
+            Some(pem) => http.trusting(pem),
+            None => Ok(http.clone()),
+        };
+        let http = http.map_err(|_| unusable(Kind::CaCertificate))?;
+        let token = token::read(aws, access).await.map_err(|fault| Error {
+            doing: format!(
+                "reading GitLab's token from secret {}",
+                access.token_secret_id
+            ),
+            kind: fault.into(),
+        })?;
+        let api = format!("{url}/api/v4");
+        let line = Line { api, token, http };
+        Ok(GitLab { url, line })
     }
 
     /// Looks up a project.
     pub async fn project(&self, project: &str) -> Result<Project, Error> {
-        let _ = (project, &self.url, &self.token, &self.http);
-        todo!()
+        let doing = || format!("looking up project {project} at {}", self.url);
+        let request = Request::get(path(project, ""));
+        let answer = self.ask(&request, &doing).await?;
+        let answer = match self.refusal(project, answer).await {
+            Ok(answer) => answer,
+            Err(kind) => return Err(failed(&doing, kind)),
+        };
+        let described = answer.json().map_err(|kind| failed(&doing, kind))?;
+        Ok(Project::read(&described))
     }
 
     /// The names of the protected branches, which may hold `*`.
     pub async fn protected_branches(&self, project: &str) -> Result<Vec<String>, Error> {
-        let _ = project;
-        todo!()
+        let doing = || {
+            format!(
+                "listing the protected branches of project {project} at {}",
+                self.url
+            )
+        };
+        let list = self.list(project, "/protected_branches", &doing).await;
+        let list = list.map_err(|error| match error.kind {
+            // A Maintainer may not see them; whether he may mirror was not asked.
+            Kind::Disabled { status, message } => failed(&doing, Kind::Denied { status, message }),
+            _ => error,
+        })?;
+        let names = list.iter().filter_map(|branch| branch["name"].as_str());
+        Ok(names.map(ToOwned::to_owned).collect())
     }
 
     /// All of a project's push mirrors.
     pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>, Error> {
-        let _ = project;
-        todo!()
+        let doing = || {
+            format!(
+                "listing the push mirrors of project {project} at {}",
+                self.url
+            )
+        };
+        let list = self.list(project, "/remote_mirrors", &doing).await?;
+        let mirrors: Option<Vec<Mirror>> = list.iter().map(Mirror::read).collect();
+        mirrors.ok_or_else(|| failed(&doing, Kind::Unreadable { status: 200 }))
     }
 
     /// One mirror; `None` when it is gone.
     pub async fn mirror(&self, project: &str, id: u64) -> Result<Option<Mirror>, Error> {
-        let _ = (project, id);
-        todo!()
+        let doing = || self.doing("looking up", project, id);
+        let request = Request::get(path(project, &format!("/remote_mirrors/{id}")));
+        self.mirror_in_answer(project, &request, &doing).await
     }
 
-    /// Makes a mirror, disabled.
+    /// Makes a mirror to `clone_url`, disabled: it does not push until [`GitLab::update`].
+    ///
+    /// It is not repeated after an answer that was lost, because two would be two mirrors.
     pub async fn create(
         &self,
         project: &str,
@@ -83,11 +148,44 @@ impl GitLab {
         password: &Password,
         settings: &Settings,
     ) -> Result<Mirror, Error> {
-        let _ = (project, clone_url, login, password, settings);
-        todo!()
+        let doing = || {
+            format!(
+                "making the push mirror of project {project} at {}",
+                self.url
+            )
+        };
+        let url = mirror::with_login(clone_url, login, password);
+        let url = url.ok_or_else(|| failed(&doing, Kind::UnsafeLogin))?;
+        let mut made = self
+            .create_at(project, &url, password, settings, &doing)
+            .await;
+        if let Err(Error {
+            kind: Kind::Taken { .. },
+            ..
+        }) = made
+        {
+            // Newer versions take an address once for each project, to the letter. Git does not
+            // care for a slash at the end, and the old mirror has to stay until this one pushes.
+            let respelled = match url.strip_suffix('/') {
+                Some(without) => without.to_owned(),
+                None => format!("{url}/"),
+            };
+            made = self
+                .create_at(project, &respelled, password, settings, &doing)
+                .await;
+        }
+        let mirror = made?;
+        if self.ignores_the_pattern(settings, &mirror).await {
+            // Left there, it would push every branch as soon as it is enabled.
+            self.delete(project, mirror.id).await?;
+            return Err(failed(&doing, Kind::NoBranchRegex));
+        }
+        Ok(mirror)
     }
 
-    /// Sets a mirror's settings; `None` when it is gone.
+    /// Sets a mirror's settings, and whether it pushes; `None` when it is gone.
+    ///
+    /// A mirror that was enabled can come back disabled: see [`Mirror::enabled`].
     pub async fn update(
         &self,
         project: &str,
@@ -95,19 +193,210 @@ impl GitLab {
         settings: &Settings,
         enabled: bool,
     ) -> Result<Option<Mirror>, Error> {
-        let _ = (project, id, settings, enabled);
-        todo!()
+        let doing = || self.doing(if enabled { "enabling" } else { "setting" }, project, id);
+        let path = path(project, &format!("/remote_mirrors/{id}"));
+        let mut body = settings.to_json();
+        body["enabled"] = json!(enabled);
+        let request = Request::put(path.clone(), body);
+        let updated = self.mirror_in_answer(project, &request, &doing).await?;
+        let Some(mirror) = updated else {
+            return Ok(None);
+        };
+        // One of the two choices of branches can be told at a time, and switching one on switches
+        // the other off; what was on before and is to be off is switched off by itself.
+        if let Some(off) = mirror.settings.left_over(settings) {
+            let request = Request::put(path, off);
+            return self.mirror_in_answer(project, &request, &doing).await;
+        }
+        if self.ignores_the_pattern(settings, &mirror).await {
+            return Err(failed(&doing, Kind::NoBranchRegex));
+        }
+        Ok(Some(mirror))
     }
 
     /// Asks for a push soon; `false` when the mirror is gone.
     pub async fn sync(&self, project: &str, id: u64) -> Result<bool, Error> {
-        let _ = (project, id);
-        todo!()
+        let doing = || self.doing("asking for a push of", project, id);
+        let path = path(project, &format!("/remote_mirrors/{id}/sync"));
+        let answer = self.ask(&Request::new("POST", path, None), &doing).await?;
+        match self.present(project, answer).await {
+            Ok(Some(_)) => Ok(true),
+            // A GitLab before 16.11 knows no such call, and says so as if the mirror were gone.
+            Ok(None) => match self.mirror(project, id).await? {
+                Some(_) => Err(failed(&doing, Kind::NoSync)),
+                None => Ok(false),
+            },
+            // The one thing that it refuses to those who may ask.
+            Err(Kind::Refused { status, message }) if status == 400 || status == 422 => {
+                Err(failed(&doing, Kind::StaysDisabled { status, message }))
+            }
+            Err(kind) => Err(failed(&doing, kind)),
+        }
     }
 
     /// Removes a mirror, if it is there.
     pub async fn delete(&self, project: &str, id: u64) -> Result<(), Error> {
-        let _ = (project, id);
-        todo!()
+        let doing = || self.doing("removing", project, id);
+        let path = path(project, &format!("/remote_mirrors/{id}"));
+        let answer = self
+            .ask(&Request::new("DELETE", path, None), &doing)
+            .await?;
+        match self.present(project, answer).await {
+            // With the project the mirror is gone, too.
+            Ok(_) | Err(Kind::NotFound) => Ok(()),
+            Err(kind) => Err(failed(&doing, kind)),
+        }
     }
+
+    fn doing(&self, gerund: &str, project: &str, id: u64) -> String {
+        format!(
+            "{gerund} push mirror {id} of project {project} at {}",
+            self.url
+        )
+    }
+
+    async fn ask(
+        &self,
+        request: &Request<'_>,
+        doing: &(dyn Fn() -> String + Sync),
+    ) -> Result<Answer, Error> {
+        let answer = self.line.send(request).await;
+        answer.map_err(|kind| failed(doing, kind))
+    }
+
+    /// All pages of a list.
+    async fn list(
+        &self,
+        project: &str,
+        of: &str,
+        doing: &(dyn Fn() -> String + Sync),
+    ) -> Result<Vec<Value>, Error> {
+        let mut list = vec![];
+        let mut query = "per_page=100".to_owned();
+        for _ in 0..MOST_PAGES {
+            let request = Request::get(path(project, &format!("{of}?{query}")));
+            let answer = self.ask(&request, doing).await?;
+            let answer = self.refusal(project, answer).await;
+            let answer = answer.map_err(|kind| failed(doing, kind))?;
+            let (status, next) = (answer.status, answer.next());
+            match answer.json().map_err(|kind| failed(doing, kind))? {
+                Value::Array(page) => list.extend(page),
+                _ => return Err(failed(doing, Kind::Unreadable { status })),
+            }
+            match next {
+                Some(next) => query = next,
+                None => return Ok(list),
+            }
+        }
+        Err(failed(doing, Kind::TooManyPages(MOST_PAGES)))
+    }
+
+    async fn create_at(
+        &self,
+        project: &str,
+        url: &str,
+        password: &Password,
+        settings: &Settings,
+        doing: &(dyn Fn() -> String + Sync),
+    ) -> Result<Mirror, Error> {
+        let mut body = settings.to_json();
+        body["url"] = json!(url);
+        body["enabled"] = json!(false);
+        let mut request = Request::new("POST", path(project, "/remote_mirrors"), Some(body));
+        request.is_repeatable = false;
+        request.secret = Some(password);
+        let answer = self.ask(&request, doing).await?;
+        let answer = self.refusal(project, answer).await;
+        let answer = answer.map_err(|kind| failed(doing, kind))?;
+        let status = answer.status;
+        let described = answer.json().map_err(|kind| failed(doing, kind))?;
+        let mirror = Mirror::read(&described);
+        mirror.ok_or_else(|| failed(doing, Kind::Unreadable { status }))
+    }
+
+    async fn mirror_in_answer(
+        &self,
+        project: &str,
+        request: &Request<'_>,
+        doing: &(dyn Fn() -> String + Sync),
+    ) -> Result<Option<Mirror>, Error> {
+        let answer = self.ask(request, doing).await?;
+        let status = answer.status;
+        let present = self.present(project, answer).await;
+        let Some(answer) = present.map_err(|kind| failed(doing, kind))? else {
+            return Ok(None);
+        };
+        let described = answer.json().map_err(|kind| failed(doing, kind))?;
+        match Mirror::read(&described) {
+            Some(mirror) => Ok(Some(mirror)),
+            None => Err(failed(doing, Kind::Unreadable { status })),
+        }
+    }
+
+    /// An answer about one mirror; `None` when it is the mirror that is not there.
+    async fn present(&self, project: &str, answer: Answer) -> Result<Option<Answer>, Kind> {
+        let is_page = matches!(answer.body, Body::Other);
+        let names_project = answer.message().to_ascii_lowercase().contains("project");
+        if answer.status == 404 && !is_page && !names_project {
+            return Ok(None);
+        }
+        self.refusal(project, answer).await.map(Some)
+    }
+
+    /// Whether this is the free edition, which leaves out of a request what it does not know.
+    async fn ignores_the_pattern(&self, asked: &Settings, made: &Mirror) -> bool {
+        if asked.branch_regex.is_none() || made.settings.branch_regex.is_some() {
+            return false;
+        }
+        // https://docs.gitlab.com/api/metadata/
+        let answer = self.line.send(&Request::get("/metadata".to_owned())).await;
+        match answer.map(|answer| answer.body) {
+            Ok(Body::Json(metadata)) => metadata["enterprise"] == json!(false),
+            _ => false,
+        }
+    }
+}
+
+impl Project {
+    fn read(described: &Value) -> Self {
+        let level = |of: &str| described["permissions"][of]["access_level"].as_u64();
+        Project {
+            // Older versions tell it by the default branch.
+            is_empty: described["empty_repo"]
+                .as_bool()
+                .unwrap_or_else(|| described.get("default_branch").is_some_and(Value::is_null)),
+            access_level: level("project_access").max(level("group_access")),
+        }
+    }
+}
+
+fn failed(doing: &(dyn Fn() -> String + Sync), kind: Kind) -> Error {
+    Error {
+        doing: words::shown(&doing()),
+        kind,
+    }
+}
+
+/// The address of a part of a project. Its path is one segment: every `/` in it is escaped.
+/// <https://docs.gitlab.com/api/rest/#namespaced-paths>
+fn path(project: &str, part: &str) -> String {
+    let mut path = "/projects/".to_owned();
+    for byte in project.trim_matches('/').bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path + part
+}
+
+/// Whether a token may be sent to `url` and API paths can be put behind it.
+fn is_usable(url: &str) -> bool {
+    let Ok(parsed) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    let has_login = !parsed.username().is_empty() || parsed.password().is_some();
+    let is_bare = parsed.query().is_none() && parsed.fragment().is_none();
+    is_https_or_loopback(url) && !has_login && is_bare && !url.contains(char::is_whitespace)
 }

@@ -1,0 +1,158 @@
+//! GitLab's token: read when it is used, kept nowhere, and for the one GitLab that its owner names.
+
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
+use serde_json::Value;
+
+use super::Access;
+use super::error::{TokenFault, URL_TAG};
+use super::words;
+use crate::aws::{Aws, CallError};
+use crate::secret::Password;
+
+/// Reads the token, unless its owner does not mean it for `access.url`: then its value is not even
+/// asked for.
+pub(super) async fn read(aws: &Aws, access: &Access) -> Result<Password, TokenFault> {
+    let secret = &access.token_secret_id;
+    let fault = |error: &CallError, is_missing: bool| {
+        if is_missing {
+            TokenFault::Missing
+        } else if error.is_denied() {
+            TokenFault::Denied {
+                cause: error.cause.clone(),
+                url: access.url.clone(),
+            }
+        } else {
+            TokenFault::Failed {
+                cause: error.cause.clone(),
+                may_pass: error.may_pass(),
+            }
+        }
+    };
+    let described = aws.secrets.describe_secret().secret_id(secret).send().await;
+    let described = described.map_err(|error| {
+        let is_missing = error.code() == Some("ResourceNotFoundException");
+        fault(&CallError::new("", &error), is_missing)
+    })?;
+    let tag = described
+        .tags()
+        .iter()
+        .find(|tag| tag.key() == Some(URL_TAG));
+    match tag.and_then(|tag| tag.value()) {
+        None => {
+            return Err(TokenFault::Untagged {
+                secret: secret.clone(),
+                url: access.url.clone(),
+            });
+        }
+        Some(tagged) if !is_same(tagged, &access.url) => {
+            return Err(TokenFault::OtherHost {
+                tagged: words::shown(tagged),
+                url: access.url.clone(),
+            });
+        }
+        Some(_) => {}
+    }
+    let read = aws
+        .secrets
+        .get_secret_value()
+        .secret_id(secret)
+        .send()
+        .await;
+    let read = read.map_err(|error| {
+        let is_missing = error.code() == Some("ResourceNotFoundException");
+        fault(&CallError::new("", &error), is_missing)
+    })?;
+    let value = read.secret_string().ok_or(TokenFault::NoText)?;
+    token_in(value, &access.token_secret_key)
+}
+
+/// Whether two addresses are one, but for slashes at the end and ways of writing a host.
+fn is_same(tagged: &str, url: &str) -> bool {
+    let parse = |url: &str| reqwest::Url::parse(url.trim().trim_end_matches('/')).ok();
+    parse(tagged).is_some_and(|tagged| parse(url) == Some(tagged))
+}
+
+/// The token in a secret's value: the member `key` of a JSON object, and else all of it.
+fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
+    let token = match serde_json::from_str(value) {
+        Ok(Value::Object(members)) => match members.get(key) {
+            Some(Value::String(token)) => token.trim().to_owned(),
+            _ => return Err(TokenFault::NoMember(key.to_owned())),
+        },
+        _ => value.trim().to_owned(),
+    };
+    // It stands in a header.
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(TokenFault::NoToken);
+    }
+    Ok(Password::new(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_same, token_in};
+    use crate::gitlab::TokenFault;
+
+    #[test]
+    fn a_value_that_is_no_json_object_is_the_token() {
+        for value in ["glpat-1", " glpat-1\n"] {
+            let token = token_in(value, "token").expect("a token");
+            assert_eq!(token.expose(), "glpat-1");
+        }
+        assert_eq!(
+            token_in("12345", "token").expect("a token").expose(),
+            "12345"
+        );
+    }
+
+    #[test]
+    fn a_member_of_a_json_object_is_the_token() {
+        let value = r#"{"token": "one", "other": " two "}"#;
+        assert_eq!(token_in(value, "token").expect("one").expose(), "one");
+        assert_eq!(token_in(value, "other").expect("two").expose(), "two");
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_sent() {
+        let absent = token_in(r#"{"other": "x"}"#, "token");
+        assert_eq!(absent, Err(TokenFault::NoMember("token".to_owned())));
+        let number = token_in(r#"{"token": 7}"#, "token");
+        assert_eq!(number, Err(TokenFault::NoMember("token".to_owned())));
+        for value in ["", "  ", "two words", "a\nb: c", "ü", r#"{"token": ""}"#] {
+            assert_eq!(
+                token_in(value, "token"),
+                Err(TokenFault::NoToken),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_tag_names_the_same_gitlab_however_it_ends() {
+        for tagged in [
+            "https://gitlab.example.com",
+            "https://gitlab.example.com/",
+            "https://GitLab.example.com:443//",
+        ] {
+            assert!(is_same(tagged, "https://gitlab.example.com"), "{tagged}");
+        }
+    }
+
+    #[test]
+    fn the_tag_of_another_host_scheme_port_or_path_is_another_gitlab() {
+        for tagged in [
+            "",
+            "*",
+            "gitlab.example.com",
+            "http://gitlab.example.com",
+            "https://gitlab.example.com:8443",
+            "https://gitlab.example.com/gitlab",
+            "https://gitlab.example.com.example.org",
+            "https://gitlab.example.com@example.org",
+            "https://example.org/https://gitlab.example.com",
+        ] {
+            assert!(!is_same(tagged, "https://gitlab.example.com"), "{tagged}");
+        }
+        assert!(!is_same("no url", "no url"));
+    }
+}
