@@ -15,6 +15,7 @@ from . import (
     function_environment,
     function_lineage,
     function_logs,
+    function_metrics,
     iam_deletion,
     native_resources,
     pipeline_actions,
@@ -67,3 +68,4 @@ def install(endpoint: str) -> None:
     function_environment.install(endpoint)
     function_lineage.install()
     function_logs.install()
+    function_metrics.install()

@@ -10,15 +10,16 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs, lambda_svc
 
-from . import enforcement
+from . import enforcement, function_metrics
 
 
 def install() -> None:
     ministack_emit = lambda_svc._emit_lambda_logs
 
-    def emit(function: dict, *arguments: Any, **named: Any) -> None:
+    def emit(function: dict, request_id: str, log: str, *arguments: Any, **named: Any) -> None:
         if _may_write(function.get("config") or function):
-            ministack_emit(function, *arguments, **named)
+            ministack_emit(function, request_id, log, *arguments, **named)
+            function_metrics.extract(log)
 
     lambda_svc._emit_lambda_logs = emit
 

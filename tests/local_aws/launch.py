@@ -18,6 +18,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from . import embedded_metrics
+from .embedded_metrics import Metric
+
 _START_SECONDS = 60
 _STOP_SECONDS = 10
 
@@ -150,6 +153,13 @@ class LocalAws:
     def days_later(self, secret: str, days: float) -> dict[str, Any] | None:
         """Lets days pass for one secret's schedule (name or ARN), and returns the rotation that this began, if any."""
         return self._ask("POST", "days-later", {"secret_id": secret, "days": days})  # type: ignore[no-any-return]
+
+    def metrics(self, log_group: str) -> list[Metric]:
+        """What the lines of a log group carry in CloudWatch's embedded metric format; `embedded_metrics.Invalid` when
+        CloudWatch would drop one of them."""
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group)
+        return [metric for page in pages for event in page["events"]
+                for metric in embedded_metrics.read(event["message"], event["timestamp"])]
 
     def forget(self) -> None:
         for what in ("decisions", "exchanges", "rotations"):
