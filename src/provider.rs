@@ -15,6 +15,7 @@ use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, NotStarted, Started};
 use crate::http::Http;
 use crate::mirror_credential::MirrorCredential;
+use crate::mirror_credential::rotation::{NotRotated, RotationEvent};
 
 /// How long an invocation may take that does not say.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);
@@ -22,9 +23,9 @@ const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);
 /// The answer to an event that is none of those which the function knows.
 const UNKNOWN_EVENT: &str = "this event is none that the function answers: a CloudFormation \
     custom-resource request (`RequestType`, `ResponseURL`), its own continuation of a long one \
-    (`Continuation`, `Event`), or a CodeCommit branch's first push (`source`, `detail`). (A Secrets \
-    Manager rotation step (`Step`, `SecretId`, `ClientRequestToken`) and the scheduled health check \
-    are reserved and not answered by this version.)";
+    (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, `SecretId`, \
+    `ClientRequestToken`), a CodeCommit branch's first push (`source`, `detail`), or the scheduled \
+    health check (`HealthCheck`)";
 
 /// Kept back of the time for a first push, so that running out of it is told.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -44,9 +45,12 @@ pub enum Error {
     /// A branch has its first push, and its pipeline could not be made.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
-    /// There was no time left to make a branch's pipeline.
-    #[error("telling a stack of its branch's first push: no time was left")]
-    OutOfTime,
+    /// A rotation's step was not done. Secrets Manager ends the rotation.
+    #[error(transparent)]
+    NotRotated(#[from] NotRotated),
+    /// There was no time left.
+    #[error("{0}: no time was left")]
+    OutOfTime(&'static str),
 }
 
 /// What surrounds one event.
@@ -96,10 +100,7 @@ impl Provider {
         let (event, position) = continuation::read(event);
         let received_at = position.received_at(self.clock.now());
         let Some(request) = Request::find(event, received_at) else {
-            return match FirstPush::find(event) {
-                Some(push) => self.start(&push, invocation).await,
-                None => Err(Error::UnknownEvent),
-            };
+            return self.answer_others(event, invocation).await;
         };
         let around = Around {
             event,
@@ -148,6 +149,43 @@ impl Provider {
         }
     }
 
+    /// Answers what does not come from CloudFormation.
+    async fn answer_others(&self, event: &str, invocation: &Invocation) -> Result<Value, Error> {
+        if let Some(rotation) = RotationEvent::find(event) {
+            return self.rotate(&rotation, invocation).await;
+        }
+        match FirstPush::find(event) {
+            Some(push) => self.start(&push, invocation).await,
+            None => Err(Error::UnknownEvent),
+        }
+    }
+
+    /// Does one step of a rotation.
+    async fn rotate(
+        &self,
+        rotation: &RotationEvent,
+        invocation: &Invocation,
+    ) -> Result<Value, Error> {
+        let (step, secret) = (rotation.step(), rotation.secret_id());
+        tracing::info!(
+            lambda_request = invocation.request_id,
+            step,
+            secret,
+            version = rotation.version_id(),
+            "rotation"
+        );
+        let until = self.ends(invocation) - MARGIN;
+        let time = self.clock.until(until);
+        let work = Box::pin(self.mirror_credential.rotate(rotation, until));
+        let done = tokio::time::timeout(time, work).await;
+        let done = done.map_err(|_| Error::OutOfTime("a step of a rotation"))?;
+        if let Err(error) = &done {
+            tracing::error!(%error, "not rotated");
+        }
+        done?;
+        Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id()}))
+    }
+
     async fn answer_for<R: Resource>(
         &self,
         resource: Arc<R>,
@@ -182,7 +220,8 @@ impl Provider {
         let time = self.clock.until(self.ends(invocation));
         let work = Box::pin(self.gitops_pipeline.start(push));
         let started = tokio::time::timeout(time.saturating_sub(MARGIN), work).await;
-        match started.map_err(|_| Error::OutOfTime)?? {
+        let started = started.map_err(|_| Error::OutOfTime("a branch's first push"))?;
+        match started? {
             Started::Pipeline { name, by_hand } => {
                 tracing::info!(pipeline = name, by_hand, "has it");
                 Ok(json!({"PipelineName": name}))
@@ -232,6 +271,7 @@ impl Resource for UnknownType {
             return Ok(Outcome {
                 physical_resource_id: self.physical_id(&request),
                 attributes: std::collections::BTreeMap::new(),
+                note: None,
             });
         }
         let shown: String = request.resource_type.chars().take(128).collect();

@@ -16,6 +16,8 @@ pub struct Outcome {
     pub physical_resource_id: String,
     /// The attributes for `Fn::GetAtt`.
     pub attributes: BTreeMap<&'static str, String>,
+    /// What a person should know although it succeeded: the response's `Reason`.
+    pub note: Option<String>,
 }
 
 /// Why a request failed, as a person is to read it.
@@ -152,7 +154,7 @@ where
         Ok(outcome) => Response {
             status: Status::Success,
             physical_resource_id: outcome.physical_resource_id,
-            reason: None,
+            reason: outcome.note,
             data: outcome.attributes,
         },
         Err(Failure(reason)) => Response {
@@ -259,6 +261,7 @@ mod tests {
                 Behaviour::Succeed => Ok(Outcome {
                     physical_resource_id: "the-id".to_owned(),
                     attributes: BTreeMap::from([("Name", "value".to_owned())]),
+                    note: None,
                 }),
                 Behaviour::Fail => Err(Failure("making x: no".to_owned())),
                 Behaviour::Panic => panic!("a sentinel"),

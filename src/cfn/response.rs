@@ -25,7 +25,8 @@ pub struct Response {
     pub status: Status,
     /// Never empty; CloudFormation takes another id on Update as a replacement.
     pub physical_resource_id: String,
-    /// Why it failed. Cut at the end when the body would be too large.
+    /// Why it failed, or what is to be known although it succeeded. Cut at the end when the body
+    /// would be too large.
     pub reason: Option<String>,
     /// The attributes for `Fn::GetAtt`.
     pub data: BTreeMap<&'static str, String>,

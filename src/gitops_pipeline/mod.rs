@@ -77,6 +77,7 @@ impl GitOpsPipeline {
         Ok(Outcome {
             physical_resource_id: id,
             attributes: attributes(&desired, &about, &made),
+            note: None,
         })
     }
 
@@ -185,6 +186,7 @@ impl Resource for GitOpsPipeline {
             return Ok(Outcome {
                 physical_resource_id: self.physical_id(&request),
                 attributes: BTreeMap::new(),
+                note: None,
             });
         }
         Box::pin(self.make(&request, &progress)).await

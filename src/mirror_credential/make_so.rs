@@ -5,12 +5,17 @@
 
 mod issuing;
 mod knowledge;
+mod mirroring;
 mod proving;
+mod rotating;
 mod undoing;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::MirrorCredential;
+use super::gitlabs::GitLabs;
+use super::mirror_records::MirrorRecord;
 use super::observe::{self, Credential, Secret, User};
 use super::plan::{self, Me, Observed, PAUSE, SecretState, Step};
 use super::properties::Desired;
@@ -18,7 +23,7 @@ use super::records::{self};
 use super::steps::{self, explained};
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress};
-use crate::secret::Password;
+use crate::gitlab::Access;
 
 /// A new role is known everywhere by then. (AWS says "eventually"; seconds are what is seen.)
 const ROLE_SPREADS: Duration = Duration::from_secs(10);
@@ -37,14 +42,6 @@ pub struct Made {
     pub credential: Credential,
 }
 
-/// A login that a delivery stored.
-#[derive(Clone)]
-struct Stored {
-    credential_id: String,
-    service_user_name: String,
-    password: Password,
-}
-
 /// One delivery at work.
 pub struct Delivery<'a> {
     resource: &'a MirrorCredential,
@@ -52,11 +49,15 @@ pub struct Delivery<'a> {
     me: &'a Me,
     progress: &'a Progress,
     known: Observed,
-    clone_urls: Vec<(String, String)>,
+    gitlabs: GitLabs<'a>,
+    /// Mirrors that this delivery made.
+    made_here: BTreeSet<MirrorRecord>,
     /// Credentials that this delivery issued, which IAM may not list yet.
     own: Vec<Credential>,
-    /// The login that this delivery stored.
-    stored: Option<Stored>,
+    /// The credential that this delivery stored.
+    stored: Option<String>,
+    /// The log's entry that this delivery last tried to write a login as.
+    storing: Option<u64>,
     resets: u32,
     doubts: u32,
     slots_refused: u32,
@@ -64,15 +65,16 @@ pub struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// Reads what a first look needs, all of it side by side.
+    /// Reads what a first look needs, most of it side by side. `former` is what the template said
+    /// before: its GitLab and the keys of its tags.
     pub async fn begin(
         resource: &'a MirrorCredential,
         desired: &'a Desired,
         me: &'a Me,
         progress: &'a Progress,
         replaced: Option<&str>,
-        former_tags: Vec<String>,
-    ) -> Result<Delivery<'a>, CallError> {
+        former: Former,
+    ) -> Result<Delivery<'a>, Failure> {
         let began = resource.clock.now();
         progress.doing(format!("reading user {}", desired.user_name));
         let aws = &resource.aws;
@@ -92,43 +94,39 @@ impl<'a> Delivery<'a> {
             read_user_patiently(resource, desired, me, progress),
             secret,
             elsewhere,
-            resource.clone_urls(&desired.repository_names),
+            resource.clone_urls(desired.repositories()),
         );
-        let elsewhere = elsewhere?.filter(|secret| secret.owner.as_ref() == Some(&me.owner));
+        let in_words = |error: CallError| Failure(explained(error).to_string());
+        let elsewhere = elsewhere.map_err(in_words)?;
+        let elsewhere = elsewhere.filter(|secret| secret.owner.as_ref() == Some(&me.owner));
         let elsewhere = elsewhere.iter().flat_map(Secret::logins);
+        let accesses = desired.gitlab.iter().cloned().chain(former.gitlab);
         let mut delivery = Delivery {
+            gitlabs: GitLabs::new(aws, &resource.http, accesses.collect()),
+            made_here: BTreeSet::new(),
             known: Observed {
-                now: resource.clock.now(),
-                began,
-                looked_at: began,
-                is_in_order: false,
-                user: user?,
-                formers: Vec::new(),
-                secret: secret?,
                 elsewhere: elsewhere.map(|login| login.credential_id.clone()).collect(),
-                former_tags,
-                gone: Vec::new(),
-                claim: None,
-                overtaken_at: None,
-                doubtful_since: None,
-                issued: None,
-                recorded: false,
-                proved: false,
-                login_refused: false,
+                former_tags: former.tags,
+                clone_urls: clone_urls.map_err(in_words)?,
+                ..Observed::begin(began, user.map_err(in_words)?, secret.map_err(in_words)?)
             },
             resource,
             desired,
             me,
             progress,
-            clone_urls: clone_urls?,
             own: Vec::new(),
             stored: None,
+            storing: None,
             resets: 0,
             doubts: 0,
             slots_refused: 0,
             name_refused_at: None,
         };
-        delivery.read_formers().await?;
+        delivery.read_formers().await.map_err(in_words)?;
+        if !desired.mirrors.is_empty() {
+            progress.doing("looking at the projects in GitLab");
+            delivery.read_projects().await?;
+        }
         Ok(delivery)
     }
 
@@ -183,11 +181,37 @@ impl<'a> Delivery<'a> {
             Step::ProveIssued | Step::ProveStored => {
                 format!("proving that the login of user {user_name} can push")
             }
+            Step::ReadProjects => "looking at the projects in GitLab".to_owned(),
+            Step::MakeMirror(n) => format!("making the push mirror of Mirrors[{n}]"),
+            Step::EnableMirror(record) => {
+                format!(
+                    "enabling push mirror {} of project {}",
+                    record.id, record.project
+                )
+            }
+            Step::SyncMirror(record) => format!(
+                "waiting until push mirror {} of project {} has pushed",
+                record.id, record.project
+            ),
+            Step::RemoveStray(record) | Step::RetireMirror(record) => {
+                format!(
+                    "removing push mirror {} of project {}",
+                    record.id, record.project
+                )
+            }
             _ => format!("making the credential of user {user_name} in secret {secret_name}"),
         });
         let taken = match step {
             Step::ProveIssued => return self.prove_issued().await,
             Step::ProveStored => return self.prove_stored().await,
+            Step::ReadJournal(version) => return self.read_journal(version).await,
+            Step::ReadProjects => return self.read_projects().await,
+            Step::MakeMirror(n) => return self.make_mirror(n).await,
+            Step::Seal(number) => return self.seal(number).await,
+            Step::EnableMirror(record) => return self.enable_mirror(&record).await,
+            Step::SyncMirror(record) => return self.sync_mirror(&record).await,
+            Step::RemoveStray(record) => return self.remove_stray(&record).await,
+            Step::RetireMirror(record) => return self.retire_mirror(&record).await,
             step => self.call(step).await,
         };
         taken.map_err(|error| Failure(explained(error).to_string()))
@@ -239,13 +263,46 @@ impl<'a> Delivery<'a> {
             }
             Step::Store => self.store().await?,
             Step::Activate(id) => {
-                steps::activate(aws, &user_name, &id).await?;
-                let credentials = &mut self.known.user.credentials;
-                for credential in credentials
-                    .iter_mut()
-                    .filter(|credential| credential.id == id)
-                {
-                    credential.active = true;
+                steps::set_active(aws, &user_name, &id, true).await?;
+                self.note_active(&id, true);
+            }
+            Step::Deactivate { user_name, id } => {
+                match steps::set_active(aws, &user_name, &id, false).await {
+                    Err(error) if error.code.as_deref() == Some("NoSuchEntity") => {
+                        self.forget_credential(&id);
+                    }
+                    deactivated => {
+                        deactivated?;
+                        self.note_active(&id, false);
+                    }
+                }
+            }
+            Step::ReadLogin(version_id) => {
+                if let Some(secret) = self.known.secret.present() {
+                    let value = steps::read_login(aws, secret, &version_id).await?;
+                    self.known.values.insert(version_id, value);
+                }
+            }
+            Step::Prepare => self.prepare().await?,
+            Step::HandOver { from, to } => self.hand_over(&from, &to).await?,
+            Step::MoveLabel(entry) => self.move_label(entry).await?,
+            Step::DropPending(version_id) => {
+                if let Some(secret) = self.known.secret.present() {
+                    steps::drop_pending(aws, secret, &version_id).await?;
+                    self.change_secret(|secret| {
+                        secret.pending = None;
+                        secret.is_current_pending = false;
+                    });
+                }
+            }
+            Step::NoteProperties(number) => self.note_properties(number).await?,
+            Step::ForgetProperties(entry) => {
+                if let Some(secret) = self.known.secret.present() {
+                    let all = &secret.properties;
+                    if let Some(former) = all.iter().find(|former| former.entry == entry) {
+                        steps::forget_properties(aws, secret, former).await?;
+                    }
+                    self.change_secret(|s| s.properties.retain(|one| one.entry != entry));
                 }
             }
             Step::ChangeKey => {
@@ -302,15 +359,32 @@ impl<'a> Delivery<'a> {
                     self.change_secret(|s| s.superseded.retain(|login| login.entry != entry));
                 }
             }
-            // Not calls: see `take` and `finish`.
+            // Not calls of AWS alone: see `take` and `finish`.
             Step::ProveIssued
             | Step::ProveStored
+            | Step::ReadJournal(_)
+            | Step::ReadProjects
+            | Step::MakeMirror(_)
+            | Step::Seal(_)
+            | Step::EnableMirror(_)
+            | Step::SyncMirror(_)
+            | Step::RemoveStray(_)
+            | Step::RetireMirror(_)
             | Step::Refuse(_)
             | Step::Overtaken
             | Step::Done => {}
         }
         Ok(())
     }
+}
+
+/// What the template said before.
+#[derive(Debug, Default)]
+pub struct Former {
+    /// Its GitLab.
+    pub gitlab: Option<Access>,
+    /// The keys of its tags.
+    pub tags: Vec<String>,
 }
 
 /// Reads the user for the first time. The role of a function that was created a moment ago is not

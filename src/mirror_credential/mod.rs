@@ -5,8 +5,11 @@
 //! what is, [`plan`] and [`removal`] decide what to do next (purely), and [`steps`] holds the calls
 //! that do it. [`records`] is what is written down in AWS so that no crash loses anything.
 
+mod gitlabs;
+mod giving_up;
 mod kind;
 mod make_so;
+mod mirror_records;
 mod observe;
 mod plan;
 #[cfg(test)]
@@ -16,9 +19,10 @@ mod records;
 mod refusals;
 mod removal;
 mod remove;
+pub mod rotation;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -27,7 +31,7 @@ use crate::aws::{Aws, CallError};
 use crate::cfn::{Clock, Failure, Outcome, Progress, Request, RequestType, Resource};
 use crate::http::Http;
 use crate::tags;
-use make_so::{Delivery, Made};
+use make_so::{Delivery, Former, Made};
 use plan::Me;
 use properties::Desired;
 use records::Owner;
@@ -58,11 +62,12 @@ impl MirrorCredential {
         let replaced = request.physical_resource_id.as_deref();
         let replaced = replaced.filter(|id| *id != desired.secret_name);
         self.remove_left_behind(request, desired, me).await?;
-        let former_tags = tag_keys(&request.old_properties);
-        let delivery = Delivery::begin(self, desired, me, progress, replaced, former_tags);
-        let delivery = Box::pin(delivery)
-            .await
-            .map_err(|error| Failure(explained(error).to_string()))?;
+        let former = Former {
+            gitlab: properties::gitlab_in(&request.old_properties),
+            tags: tag_keys(&request.old_properties),
+        };
+        let delivery = Delivery::begin(self, desired, me, progress, replaced, former);
+        let delivery = Box::pin(delivery).await?;
         let made = Box::pin(delivery.finish()).await?;
         Ok(outcome(desired, &made))
     }
@@ -92,11 +97,22 @@ impl MirrorCredential {
         let users: Vec<String> = properties::user_name_in(&request.old_properties)
             .into_iter()
             .collect();
-        let removed = self.remove(&target, me, &users, &[]).await;
-        removed.map_err(|error| Failure(explained(error).to_string()))
+        let accesses = properties::gitlab_in(&request.old_properties);
+        let accesses = accesses.into_iter().collect();
+        let removed = self.remove(&target, me, &users, &[], accesses).await;
+        for left in removed.map_err(|error| Failure(explained(error).to_string()))? {
+            tracing::warn!(left, "not removed");
+        }
+        Ok(())
     }
 
-    async fn delete(&self, request: &Request, me: &Me, progress: &Progress) -> Result<(), Failure> {
+    /// Removes everything, and says what it could not.
+    async fn delete(
+        &self,
+        request: &Request,
+        me: &Me,
+        progress: &Progress,
+    ) -> Result<Option<String>, Failure> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         let id = request.physical_resource_id.clone();
         let by_properties = properties::secret_name_in(properties);
@@ -117,7 +133,7 @@ impl MirrorCredential {
         }
         let Some(secret_name) = name else {
             // Neither the id nor the properties name anything: nothing can have been made.
-            return Ok(());
+            return Ok(None);
         };
         progress.doing(format!(
             "removing secret {secret_name} and the credential that it names"
@@ -134,14 +150,22 @@ impl MirrorCredential {
             leaves_mark: true,
             waits: true,
         };
-        let removed = self.remove(&target, me, &users, &[]).await;
-        removed.map_err(|error| Failure(explained(error).to_string()))
+        let accesses = properties::gitlab_in(properties).into_iter().collect();
+        let removed = self.remove(&target, me, &users, &[], accesses).await;
+        let left = removed.map_err(|error| Failure(explained(error).to_string()))?;
+        for left in &left {
+            tracing::warn!(left, "not removed");
+        }
+        Ok((!left.is_empty()).then(|| left.join("; ")))
     }
 
-    async fn clone_urls(&self, names: &[String]) -> Result<Vec<(String, String)>, CallError> {
-        let mut urls = Vec::with_capacity(names.len());
+    async fn clone_urls(
+        &self,
+        names: BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        let mut urls = BTreeMap::new();
         for name in names {
-            urls.push((name.clone(), steps::clone_url(&self.aws, name).await?));
+            urls.insert(name.to_owned(), steps::clone_url(&self.aws, name).await?);
         }
         Ok(urls)
     }
@@ -173,12 +197,14 @@ impl Resource for MirrorCredential {
             request_key: records::key(&request.request_id),
             claimant: format!("{:016x}", fastrand::u64(..)),
             is_create,
+            rotation: None,
         };
         if request.request_type == Some(RequestType::Delete) {
-            self.delete(&request, &me, &progress).await?;
+            let note = self.delete(&request, &me, &progress).await?;
             return Ok(Outcome {
                 physical_resource_id: self.physical_id(&request),
                 attributes: BTreeMap::new(),
+                note,
             });
         }
         let properties = match &request.properties {
@@ -202,6 +228,7 @@ fn outcome(desired: &Desired, made: &Made) -> Outcome {
             ("ServiceSpecificCredentialId", made.credential.id.clone()),
             ("CreateDate", records::write_time(made.credential.created)),
         ]),
+        note: None,
     }
 }
 

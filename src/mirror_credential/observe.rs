@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
+use super::mirror_records::{JOURNAL_LABEL, Properties};
 use super::records::{self, Attempt, Deletion, Login, Owner};
 use crate::aws::{Aws, CallError};
 
@@ -114,6 +115,14 @@ pub struct Secret {
     pub superseded: Vec<Login>,
     /// `AWSCURRENT` is a value that we did not write.
     pub changed_by_hand: bool,
+    /// The version under `AWSPENDING`, when it is not also the current one.
+    pub pending: Option<String>,
+    /// `AWSPENDING` stands on the current version.
+    pub is_current_pending: bool,
+    /// What the template asked for, and earlier entries of that kind.
+    pub properties: Vec<Properties>,
+    /// The version of the latest claim, when it holds a journal.
+    pub journal: Option<String>,
     /// The number of the latest claim; 0 stands for the creation of the secret itself.
     pub claim: u64,
     /// When it was last changed, as Secrets Manager has it.
@@ -138,6 +147,10 @@ impl Secret {
             current: None,
             superseded: Vec::new(),
             changed_by_hand: false,
+            pending: None,
+            is_current_pending: false,
+            properties: Vec::new(),
+            journal: None,
             claim: 0,
             last_changed: None,
             deleted_at: None,
@@ -182,20 +195,39 @@ impl Secret {
             )
         };
         for (version_id, labels) in output.version_ids_to_stages().into_iter().flatten() {
-            let is_current = labels.iter().any(|label| label == "AWSCURRENT");
-            let is_claim = labels.iter().any(|label| label == records::CLAIM_LABEL);
-            let login = labels.iter().find_map(|label| Login::read(label));
-            if is_claim {
-                secret.claim = records::entry_number(version_id).unwrap_or_default();
-            }
-            match login {
-                Some(login) if is_current => secret.current = Some(login),
-                Some(login) => secret.superseded.push(login),
-                // The first version of a secret becomes AWSCURRENT unasked, be it a claim.
-                None => secret.changed_by_hand |= is_current && !is_claim,
-            }
+            secret.note_version(version_id, labels);
         }
+        secret.superseded.sort_by_key(|login| login.entry);
+        secret.properties.sort_by_key(|properties| properties.entry);
         secret
+    }
+
+    fn note_version(&mut self, version_id: &str, labels: &[String]) {
+        let has = |wanted: &str| labels.iter().any(|label| label == wanted);
+        let is_current = has("AWSCURRENT");
+        let is_claim = has(records::CLAIM_LABEL);
+        if is_claim {
+            self.claim = records::entry_number(version_id).unwrap_or_default();
+            self.journal = has(JOURNAL_LABEL).then(|| version_id.to_owned());
+        }
+        if has("AWSPENDING") {
+            self.is_current_pending = is_current;
+            self.pending = (!is_current).then(|| version_id.to_owned());
+        }
+        let properties = labels.iter().filter_map(|label| Properties::read(label));
+        self.properties.extend(properties);
+        // A rotation's version has two: its own, and that of the entry whose place it took.
+        let logins = labels
+            .iter()
+            .filter_map(|label| Login::read(label, version_id));
+        let mut logins: Vec<Login> = logins.collect();
+        logins.sort_by_key(|login| login.entry);
+        if is_current {
+            // The first version of a secret becomes AWSCURRENT unasked, be it a claim.
+            self.changed_by_hand = logins.is_empty() && !is_claim;
+            self.current = logins.pop();
+        }
+        self.superseded.extend(logins);
     }
 
     /// Every login that a version of the secret names, the current one first.
@@ -208,6 +240,30 @@ impl Secret {
         self.logins().map(|login| login.entry).max()
     }
 
+    /// The login that the rotation of `version_id` has prepared.
+    pub fn prepared(&self, version_id: &str) -> Option<&Login> {
+        let mut logins = self.superseded.iter();
+        logins.find(|login| login.version_id == version_id)
+    }
+
+    /// A rotation has prepared a login and not made it the current one.
+    pub fn is_rotating(&self) -> bool {
+        self.pending.as_ref().is_some_and(|version| {
+            let prepared = self.prepared(version);
+            prepared.is_some_and(|login| {
+                self.current
+                    .as_ref()
+                    .is_none_or(|current| current.credential_id != login.credential_id)
+            })
+        })
+    }
+
+    /// The number of the latest entry that is no claim.
+    pub fn latest_concluded(&self) -> Option<u64> {
+        let properties = self.properties.last().map(|properties| properties.entry);
+        self.latest_login().max(properties)
+    }
+
     /// Whether somebody claimed to issue and has stored nothing since.
     pub fn is_unfinished(&self) -> bool {
         match self.latest_login() {
@@ -218,7 +274,7 @@ impl Secret {
 
     /// The number of the next entry. Writing it excludes everybody else who saw the same.
     pub fn next_entry(&self) -> u64 {
-        self.claim.max(self.latest_login().unwrap_or_default()) + 1
+        self.claim.max(self.latest_concluded().unwrap_or_default()) + 1
     }
 
     /// Whether `attempt` was made for this secret and may have issued what nobody stored.

@@ -3,16 +3,25 @@
 //! Every request goes this one way: Create, Update, a redelivered one, and the Update that rolls
 //! another back. Each step is asked for again after it was taken, with what it changed in
 //! [`Observed`], until it is [`Step::Done`]. The order is what makes it safe to die anywhere:
-//! claim, record, issue, (prove,) store, and only then remove what was superseded.
+//! claim, record, issue, (make mirrors, prove, let them push,) store, and only then remove what was
+//! superseded. A rotation goes the same way in four parts.
 
+mod issuing;
+mod keeping;
+pub mod mirroring;
+pub mod rotating;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use super::kind::{Kind, kind};
+use super::mirror_records::{Journal, MirrorRecord};
 use super::observe::{Credential, Secret, User};
-use super::properties::{Desired, ForeignCredentials};
+use super::properties::Desired;
 use super::records::{self, Owner};
 use super::refusals;
-use super::steps::explained;
+use super::steps::{StoredLogin, explained};
+use crate::gitlab::Mirror;
 use crate::secret::Password;
 
 /// What IAM was told is in its lists by then. (AWS says "eventually"; seconds are what is seen.)
@@ -44,6 +53,30 @@ pub struct Me {
     /// It is a Create: most likely there is no secret yet, and creating it is the quickest way to
     /// find out; what fails is taken back; and the function's role may be as new.
     pub is_create: bool,
+    /// The part of a rotation that this is; `None` for a request of CloudFormation's.
+    pub rotation: Option<Rotation>,
+}
+
+/// One step of a rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The version that Secrets Manager chose: the `ClientRequestToken`.
+    pub version_id: String,
+    /// How far to go.
+    pub part: RotationPart,
+}
+
+/// The four steps, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RotationPart {
+    /// `createSecret`: issue, make mirrors, write both under `AWSPENDING`.
+    Create,
+    /// `setSecret`: prove the login, enable the mirrors.
+    Set,
+    /// `testSecret`: let the mirrors push.
+    Test,
+    /// `finishSecret`: make it the current one, remove what was superseded.
+    Finish,
 }
 
 /// What is known of the secret.
@@ -78,6 +111,15 @@ pub struct Issued {
     pub password: Option<Password>,
     /// It has been shown to be able to push.
     pub proved: bool,
+}
+
+/// One project of the desired GitLab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Its mirrors, of whatever origin.
+    pub mirrors: Vec<Mirror>,
+    /// Names and patterns of its protected branches; `None` when nobody needs to know.
+    pub protected_branches: Option<Vec<String>>,
 }
 
 /// Everything that is known: what was read, and what this delivery did.
@@ -118,9 +160,65 @@ pub struct Observed {
     pub proved: bool,
     /// The stored password is not the credential's.
     pub login_refused: bool,
+    /// Where the repositories are cloned from.
+    pub clone_urls: BTreeMap<String, String>,
+    /// The desired GitLab's projects; `None` when they have to be looked at (again).
+    pub projects: Option<BTreeMap<String, Project>>,
+    /// The values of versions of the secret that were read; `None` for one that is no login.
+    pub values: BTreeMap<String, Option<StoredLogin>>,
+    /// Which mirrors were there before the attempt that is under way, and which it made.
+    pub journal: Journal,
+    /// The version that a journal was read from.
+    pub journal_read: Option<String>,
+    /// Mirrors of an attempt that was taken over.
+    pub strays: BTreeSet<MirrorRecord>,
+    /// The claim that this delivery holds says what was there before.
+    pub is_journaled: bool,
+    /// It says which mirrors were made, too: they may be enabled.
+    pub is_sealed: bool,
+    /// Mirrors that were given their settings by this delivery.
+    pub told: BTreeSet<u64>,
+    /// Mirrors that pushed, or need not, since this delivery began.
+    pub synced: BTreeSet<u64>,
+    /// Mirrors that are gone, or out of reach for good.
+    pub retired: BTreeSet<MirrorRecord>,
 }
 
 impl Observed {
+    /// What a delivery knows that began to look at `began`, and found this.
+    pub fn begin(began: SystemTime, user: User, secret: SecretState) -> Self {
+        Observed {
+            now: began,
+            began,
+            looked_at: began,
+            is_in_order: false,
+            user,
+            formers: Vec::new(),
+            secret,
+            elsewhere: Vec::new(),
+            former_tags: Vec::new(),
+            gone: Vec::new(),
+            claim: None,
+            overtaken_at: None,
+            doubtful_since: None,
+            issued: None,
+            recorded: false,
+            proved: false,
+            login_refused: false,
+            clone_urls: BTreeMap::new(),
+            projects: None,
+            values: BTreeMap::new(),
+            journal: Journal::default(),
+            journal_read: None,
+            strays: BTreeSet::new(),
+            is_journaled: false,
+            is_sealed: false,
+            told: BTreeSet::new(),
+            synced: BTreeSet::new(),
+            retired: BTreeSet::new(),
+        }
+    }
+
     /// Nothing that happened before is still missing from IAM's lists.
     pub fn is_settled(&self) -> bool {
         let changed = self.secret.present().and_then(|secret| secret.last_changed);
@@ -160,6 +258,48 @@ pub enum Step {
     ProveIssued,
     /// Store what was issued as the log's next entry, under AWSCURRENT.
     Store,
+    /// Read what a version of the secret holds.
+    ReadLogin(String),
+    /// Read the journal of an attempt that was not finished.
+    ReadJournal(String),
+    /// Look at the projects' mirrors.
+    ReadProjects,
+    /// Make the mirror that `Mirrors` has at this place, disabled.
+    MakeMirror(usize),
+    /// Write the log's next entry as a claim that names the mirrors made.
+    Seal(u64),
+    /// Give a mirror its settings and enable it.
+    EnableMirror(MirrorRecord),
+    /// Let a mirror push, and wait until it has if that is wanted.
+    SyncMirror(MirrorRecord),
+    /// Remove a mirror that never counted.
+    RemoveStray(MirrorRecord),
+    /// Disable a mirror, let it finish, and remove it.
+    RetireMirror(MirrorRecord),
+    /// Write what was issued into the version of the rotation.
+    Prepare,
+    /// Hand `AWSCURRENT` to the version of the rotation, whose value is the same.
+    HandOver {
+        /// The log's entry that is current.
+        from: String,
+        /// The version of the rotation.
+        to: String,
+    },
+    /// Put the label of a login on the current version, which holds the same.
+    MoveLabel(u64),
+    /// Take `AWSPENDING` off a version.
+    DropPending(String),
+    /// Set a superseded credential to inactive.
+    Deactivate {
+        /// Whose.
+        user_name: String,
+        /// Which.
+        id: String,
+    },
+    /// Write what the template asks for as the log's next entry.
+    NoteProperties(u64),
+    /// Take the label off an earlier entry of that kind.
+    ForgetProperties(u64),
     /// Show that the stored login can push.
     ProveStored,
     /// Set the stored credential to active.
@@ -194,41 +334,69 @@ pub enum Step {
 }
 
 /// The next step for `me` from `known` towards `desired`.
-#[allow(clippy::too_many_lines)] // One decision after another; apart they would be harder to check.
 pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
+    let secret = match admit(desired, me, known) {
+        Ok(secret) => secret,
+        Err(step) => return *step,
+    };
+    let view = View {
+        desired,
+        me,
+        known,
+        secret,
+    };
+    if let Some(refusal) = view.refused_branches() {
+        return Step::Refuse(refusal);
+    }
+    if let Some(rotation) = &me.rotation {
+        return view.rotate(rotation);
+    }
+    match view.held() {
+        Held::Unclear => Step::LookAgain,
+        Held::Nothing => view.obtain(),
+        Held::Login(credential) => view.keep(credential),
+    }
+}
+
+/// Whether `me` may, and the secret if there is one to be worked on.
+fn admit<'a>(
+    desired: &Desired,
+    me: &Me,
+    known: &'a Observed,
+) -> Result<Option<&'a Secret>, Box<Step>> {
+    let refuse = |reason: String| Err(Box::new(Step::Refuse(reason)));
     let user = &known.user;
     if let Some(denied) = &user.denied {
-        return Step::Refuse(explained(denied.clone()).to_string());
+        return refuse(explained(denied.clone()).to_string());
     }
     if !user.exists {
         let name = &user.name;
-        return Step::Refuse(format!(
+        return refuse(format!(
             "reading user {name}: there is no IAM user of that name"
         ));
     }
-    // Who may?
     if let Some(owner) = user.held_by().filter(|owner| **owner != me.owner) {
-        return Step::Refuse(refusals::user_is_held(&user.name, owner));
+        return refuse(refusals::user_is_held(&user.name, owner));
     }
     let overtook = user
         .deletion
         .as_ref()
         .is_some_and(|deletion| deletion.overtook(&me.owner.key(), me.signed_at, &me.request_key));
     if overtook {
-        return Step::Overtaken;
+        return Err(Box::new(Step::Overtaken));
     }
+    let is_at_work = known.claim.is_some() || known.overtaken_at.is_some();
     let secret = match &known.secret {
         SecretState::Unread => {
             let is_fresh = user.owner.as_ref() != Some(&me.owner) && user.credentials.is_empty();
-            if !(me.is_create && is_fresh && known.claim.is_none() && known.overtaken_at.is_none())
-            {
-                return Step::ReadSecret;
+            if !(me.is_create && is_fresh && !is_at_work) {
+                return Err(Box::new(Step::ReadSecret));
             }
             None
         }
-        SecretState::Absent if known.claim.is_some() || known.overtaken_at.is_some() => {
-            // Only a Delete takes away a secret that is being worked on.
-            return Step::Overtaken;
+        // Only a Delete takes away a secret that is being worked on.
+        SecretState::Absent if is_at_work || me.rotation.is_some() => {
+            return Err(Box::new(Step::Overtaken));
         }
         SecretState::Absent => None,
         SecretState::Present(secret) => Some(&**secret),
@@ -237,262 +405,129 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
         if secret.deleted_at.is_some() {
             // A forced deletion takes a moment, in which the name is not free.
             if known.now < known.began + NAME_IS_FREED {
-                return Step::Follow;
+                return Err(Box::new(Step::Follow));
             }
-            return Step::Refuse(refusals::secret_is_scheduled(&desired.secret_name));
+            return refuse(refusals::secret_is_scheduled(&desired.secret_name));
         }
         if secret.owner.as_ref() != Some(&me.owner) {
-            return Step::Refuse(refusals::secret_is_held(
-                &desired.secret_name,
-                secret.owner.as_ref(),
-            ));
+            let owner = secret.owner.as_ref();
+            return refuse(refusals::secret_is_held(&desired.secret_name, owner));
         }
     }
-    if let Some(denied) = known
-        .formers
-        .iter()
-        .find_map(|former| former.denied.as_ref())
-    {
+    let denied = known.formers.iter().find_map(|user| user.denied.as_ref());
+    if let Some(denied) = denied {
         // It may hold a live credential of ours: not to be forgotten.
-        return Step::Refuse(explained(denied.clone()).to_string());
+        return refuse(explained(denied.clone()).to_string());
     }
-
     let is_mine = secret.is_some_and(|secret| known.claim == Some(secret.claim));
     let is_unfinished = secret.is_some_and(Secret::is_unfinished);
     if is_unfinished && !is_mine && known.overtaken_at.is_some_and(|at| known.now < at + FOLLOW) {
-        return Step::Follow;
+        return Err(Box::new(Step::Follow));
     }
     let latest = secret
         .and_then(|secret| secret.as_of)
         .map(records::write_time);
     if latest.is_some_and(|latest| latest > records::write_time(me.signed_at)) {
-        return Step::Refuse("a later request has already been carried out".to_owned());
+        return refuse("a later request has already been carried out".to_owned());
     }
-    let of_kind = |wanted: Kind| {
-        user.credentials.iter().filter(move |credential| {
-            let elsewhere = &known.elsewhere;
-            wanted
-                == kind(
-                    credential,
-                    user,
-                    secret,
-                    &desired.secret_name,
-                    &me.owner,
-                    elsewhere,
-                )
-        })
-    };
-    let delete = |credential: &Credential| Step::DeleteCredential {
-        user_name: user.name.clone(),
-        id: credential.id.clone(),
-    };
+    Ok(secret)
+}
 
-    // Is the login there that is wanted?
-    let current = secret.and_then(|secret| secret.current.as_ref());
-    let held = current.filter(|login| {
-        login.user_key == records::key(&user.name)
-            && login.serial_key == records::serial_key(desired.rotation_serial.as_deref())
-            && (login.url_safe || !desired.url_safe_password)
-            && !secret.is_some_and(|secret| secret.changed_by_hand)
-            && !known.login_refused
-    });
-    let held = match held {
-        Some(login) => match user.credential(&login.credential_id) {
-            Some(credential) => Some(credential),
-            None if !known.is_settled() => return Step::LookAgain,
-            None => None,
-        },
-        None => None,
-    };
+/// What the secret holds for what is desired.
+enum Held<'a> {
+    /// IAM may list it later.
+    Unclear,
+    /// Another login is needed.
+    Nothing,
+    /// This one.
+    Login(&'a Credential),
+}
 
-    let Some(held) = held else {
-        // A new login is needed, and a slot for it.
-        let foreign: Vec<&Credential> = of_kind(Kind::Foreign)
-            .filter(|credential| known.issued.as_ref().is_none_or(|i| i.id != credential.id))
-            .collect();
-        if let Some(first) = foreign.first() {
-            if !known.is_settled() {
-                return Step::LookAgain;
-            }
-            if !known.is_in_order {
-                return Step::ReadSecret;
-            }
-            match desired.foreign_credentials {
-                ForeignCredentials::Refuse => {
-                    return Step::Refuse(refusals::foreign_in_the_way(&user.name, &foreign));
-                }
-                ForeignCredentials::Delete => return delete(first),
-            }
-        }
-        let Some(secret) = secret else {
-            return Step::CreateSecret;
-        };
-        if tags_differ(desired, me, secret, true) {
-            return Step::TagSecret;
-        }
-        if !is_mine {
-            return Step::Claim(secret.next_entry());
-        }
-        if let Some(issued) = &known.issued {
-            return match &issued.password {
-                None => Step::Reset(issued.id.clone()),
-                Some(password) if desired.url_safe_password && !password.is_url_safe() => {
-                    Step::Reset(issued.id.clone())
-                }
-                // What works is given up only for what has been shown to work.
-                Some(_)
-                    if current.is_some()
-                        && !issued.proved
-                        && !desired.repository_names.is_empty() =>
-                {
-                    Step::ProveIssued
-                }
-                Some(_) => Step::Store,
-            };
-        }
-        // What did an attempt before this one leave?
-        if let Some(stray) = of_kind(Kind::Stray).next() {
-            return Step::Reset(stray.id.clone());
-        }
-        let may_have_left = claim_was_taken_over(secret, known) || known.doubtful_since.is_some();
-        if may_have_left && !known.is_settled() {
-            return Step::LookAgain;
-        }
-        if user.credentials.len() >= 2 {
-            return match of_kind(Kind::Superseded).next() {
-                Some(superseded) => delete(superseded),
-                None => Step::Refuse(refusals::both_slots_taken(&user.name)),
-            };
-        }
-        return if known.recorded {
-            Step::Issue
-        } else {
-            Step::Record
-        };
-    };
+/// Everything that a decision is made from.
+struct View<'a> {
+    desired: &'a Desired,
+    me: &'a Me,
+    known: &'a Observed,
+    secret: Option<&'a Secret>,
+}
 
-    let Some(secret) = secret else {
-        return Step::ReadSecret;
-    };
-    if !held.active {
-        return Step::Activate(held.id.clone());
-    }
-    if let Some(issued) = known.issued.as_ref().filter(|issued| issued.id != held.id) {
-        // Somebody else's login is the one that stands.
-        return Step::DeleteCredential {
-            user_name: user.name.clone(),
-            id: issued.id.clone(),
-        };
-    }
-    let untag: Vec<String> = known
-        .former_tags
-        .iter()
-        .filter(|key| secret.tags.contains_key(*key) && !desired.tags.contains_key(*key))
-        .cloned()
-        .collect();
-    // An earlier request may still be at work, or come again: it must find out that it is over.
-    let may_be_at_work = is_unfinished
-        && !is_mine
-        && secret
-            .last_changed
-            .is_none_or(|time| known.now < time + LAMBDA_LIVES);
-    let changes = !same_key(secret.kms_key_id.as_deref(), desired.kms_key_id.as_deref())
-        || tags_differ(desired, me, secret, false)
-        || !untag.is_empty();
-    if (may_be_at_work || changes) && tags_differ(desired, me, secret, true) {
-        return Step::TagSecret;
-    }
-    if may_be_at_work {
-        return Step::Fence(secret.next_entry());
-    }
-    if !known.proved && !desired.repository_names.is_empty() {
-        return Step::ProveStored;
-    }
-    if !same_key(secret.kms_key_id.as_deref(), desired.kms_key_id.as_deref()) {
-        return Step::ChangeKey;
-    }
-    if tags_differ(desired, me, secret, false) {
-        return Step::TagSecret;
-    }
-    if !untag.is_empty() {
-        return Step::UntagSecret(untag);
-    }
-    if is_unfinished && !known.is_settled() {
-        return Step::LookAgain;
-    }
-    // What the secret's versions name is certain; for the rest only the user's tags speak.
-    let mut unneeded: Vec<&Credential> = of_kind(Kind::Stray)
-        .chain(of_kind(Kind::Superseded))
-        .collect();
-    if desired.foreign_credentials == ForeignCredentials::Delete {
-        unneeded.extend(of_kind(Kind::Foreign));
-    }
-    let is_named = |id: &str| secret.logins().any(|login| login.credential_id == id);
-    if let Some(first) = unneeded.first() {
-        if !is_named(&first.id) {
-            if !known.is_settled() {
-                return Step::LookAgain;
-            }
-            if !known.is_in_order {
-                return Step::ReadSecret;
-            }
-        }
-        return delete(first);
-    }
-    if let Some(superseded) = secret.superseded.first() {
-        // What a version names is there even when IAM does not list it yet.
-        let holder = known
-            .formers
-            .iter()
-            .chain([user])
-            .find(|user| user.exists && records::key(&user.name) == superseded.user_key);
-        let id = &superseded.credential_id;
-        return match holder {
-            Some(holder) if !known.gone.contains(id) => Step::DeleteCredential {
-                user_name: holder.name.clone(),
-                id: id.clone(),
-            },
-            _ => Step::ForgetLogin(superseded.entry),
-        };
-    }
-    for former in &known.formers {
-        let ours = former.credentials.iter().find(|credential| {
-            let name = &desired.secret_name;
-            let kind = kind(
-                credential,
-                former,
-                Some(secret),
-                name,
-                &me.owner,
-                &known.elsewhere,
-            );
-            matches!(kind, Kind::Superseded | Kind::Stray)
+impl<'a> View<'a> {
+    /// The secret's credential, if it is the one that is wanted.
+    fn held(&self) -> Held<'a> {
+        let known = self.known;
+        let current = self.secret.and_then(|secret| secret.current.as_ref());
+        let login = current.filter(|login| {
+            login.user_key == records::key(&known.user.name)
+                && login.serial_key == records::serial_key(self.desired.rotation_serial.as_deref())
+                && (login.url_safe || !self.desired.url_safe_password)
+                && !self.secret.is_some_and(|secret| secret.changed_by_hand)
+                && !known.login_refused
         });
-        if let Some(credential) = ours {
-            return Step::DeleteCredential {
-                user_name: former.name.clone(),
-                id: credential.id.clone(),
-            };
-        }
-        if former.owner.as_ref() == Some(&me.owner)
-            && former.secret_name.as_ref() == Some(&desired.secret_name)
-        {
-            return Step::ReleaseUser(former.name.clone());
+        let Some(login) = login else {
+            return Held::Nothing;
+        };
+        match known.user.credential(&login.credential_id) {
+            Some(credential) => Held::Login(credential),
+            None if !known.is_settled() => Held::Unclear,
+            None => Held::Nothing,
         }
     }
-    if !secret.former_user_names.is_empty() {
-        return Step::ForgetFormers;
+
+    /// The claim is this delivery's.
+    fn is_mine(&self) -> bool {
+        let claim = self.secret.map(|secret| secret.claim);
+        claim.is_some() && self.known.claim == claim
     }
-    if user.held_by() != Some(&me.owner) || user.secret_name.as_ref() != Some(&desired.secret_name)
-    {
-        return Step::TagUser;
+
+    /// The user's credentials that are to us as `wanted` says.
+    fn of_kind(&self, wanted: Kind) -> impl Iterator<Item = &'a Credential> {
+        let (desired, me, known, secret) = (self.desired, self.me, self.known, self.secret);
+        let credentials = known.user.credentials.iter();
+        credentials.filter(move |credential| {
+            let name = &desired.secret_name;
+            let elsewhere = &known.elsewhere;
+            wanted == kind(credential, &known.user, secret, name, &me.owner, elsewhere)
+        })
     }
-    Step::Done
+
+    fn delete(&self, credential: &Credential) -> Step {
+        Step::DeleteCredential {
+            user_name: self.known.user.name.clone(),
+            id: credential.id.clone(),
+        }
+    }
+}
+
+/// The mirrors of the next login's version, in the order of `Mirrors`.
+pub fn next_mirrors(desired: &Desired, me: &Me, known: &Observed) -> Vec<MirrorRecord> {
+    let secret = known.secret.present();
+    let view = View {
+        desired,
+        me,
+        known,
+        secret,
+    };
+    let kept = if known.issued.is_some() {
+        // They would push with another password.
+        Vec::new()
+    } else {
+        let rotation = me.rotation.as_ref();
+        let prepared = secret
+            .zip(rotation)
+            .and_then(|(secret, rotation)| secret.prepared(&rotation.version_id));
+        let login = prepared.or(secret.and_then(|secret| secret.current.as_ref()));
+        let value = login.and_then(|login| known.values.get(&login.version_id));
+        let records = value
+            .and_then(|value| value.as_ref())
+            .map(|value| &value.mirrors);
+        view.kept(records.map_or(&[][..], |records| records))
+    };
+    view.placed(&kept)
 }
 
 /// Whether somebody else had a claim before ours that ended in nothing.
 fn claim_was_taken_over(secret: &Secret, known: &Observed) -> bool {
-    match (known.claim, secret.latest_login()) {
+    match (known.claim, secret.latest_concluded()) {
         (Some(claim), Some(entry)) => claim > entry + 1,
         (Some(claim), None) => claim > 0,
         (None, _) => false,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::mirror_records::{Properties, properties_key};
 use super::observe::{Credential, Secret, User};
 use super::plan::{Issued, Me, Observed, SecretState, Step, next};
 use super::properties::{Desired, ForeignCredentials};
@@ -38,6 +39,8 @@ fn login(entry: u64, id: &str) -> Login {
         serial_key: records::serial_key(None),
         user_key: records::key(USER),
         url_safe: true,
+        version_id: records::version_id(entry),
+        mirrors: 0,
     }
 }
 
@@ -71,22 +74,9 @@ fn issued(password: Option<&str>) -> Issued {
 fn fresh() -> Observed {
     Observed {
         now: at(3600),
-        began: at(0),
         looked_at: at(3600),
         is_in_order: true,
-        user: User::absent(USER, None),
-        formers: Vec::new(),
-        secret: SecretState::Absent,
-        elsewhere: Vec::new(),
-        former_tags: Vec::new(),
-        gone: Vec::new(),
-        claim: None,
-        overtaken_at: None,
-        doubtful_since: None,
-        issued: None,
-        recorded: false,
-        proved: false,
-        login_refused: false,
+        ..Observed::begin(at(0), User::absent(USER, None), SecretState::Absent)
     }
 }
 
@@ -102,6 +92,14 @@ fn settled() -> Observed {
     known
 }
 
+/// What the template asks for stands in the log.
+fn noted(entry: u64) -> Properties {
+    Properties {
+        entry,
+        key: properties_key(&desired().document),
+    }
+}
+
 /// A claim of ours on a secret that holds nothing yet.
 fn claimed() -> Observed {
     let mut known = settled();
@@ -115,6 +113,11 @@ fn claimed() -> Observed {
 fn present(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
     let mut present = secret();
     change(&mut present);
+    if let Some(login) = &present.current {
+        if present.properties.is_empty() {
+            present.properties = vec![noted(login.entry)];
+        }
+    }
     known.secret = SecretState::Present(Box::new(present));
 }
 
@@ -128,6 +131,9 @@ fn desired() -> Desired {
         rotation_serial: None,
         url_safe_password: true,
         tags: std::collections::BTreeMap::new(),
+        gitlab: None,
+        mirrors: Vec::new(),
+        document: serde_json::json!({"UserName": USER}),
     }
 }
 
@@ -140,6 +146,7 @@ fn step(change_desired: impl FnOnce(&mut Desired), known: &Observed) -> Step {
         request_key: "request".to_owned(),
         claimant: "claimant".to_owned(),
         is_create: true,
+        rotation: None,
     };
     next(&desired, &me, known)
 }

@@ -1,11 +1,21 @@
 //! What a template asks for.
 
-use std::collections::BTreeMap;
+mod mirrors;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::cfn::{Faults, Members};
+pub use mirrors::{WantedMirror, gitlab_in, is_protected};
+
+use crate::cfn::{Faults, Form, Members};
+use crate::gitlab::Access;
 use crate::tags;
+
+const REPOSITORY_NAME: Form = Form {
+    fits: is_repository_name,
+    must_be: "must be 1 to 100 letters, digits and `_.-`",
+};
 
 /// What to do with CodeCommit credentials of the user that this resource did not issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +45,21 @@ pub struct Desired {
     pub url_safe_password: bool,
     /// On the secret, beside our own.
     pub tags: BTreeMap<String, String>,
+    /// Whose mirrors these are.
+    pub gitlab: Option<Access>,
+    /// What GitLab pushes with this login.
+    pub mirrors: Vec<WantedMirror>,
+    /// All of it as the template gave it, for a rotation, which has no template.
+    pub document: Value,
+}
+
+impl Desired {
+    /// Every repository that the login must be able to push to.
+    pub fn repositories(&self) -> BTreeSet<&str> {
+        let mirrored = self.mirrors.iter().map(|mirror| &mirror.repository_name);
+        let named = self.repository_names.iter().chain(mirrored);
+        named.map(String::as_str).collect()
+    }
 }
 
 /// Decodes the properties, or names everything that is wrong with them.
@@ -71,7 +96,7 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     let mut repository_names = Vec::new();
     for (path, name) in members.strings("RepositoryNames", &mut faults) {
         if !is_repository_name(&name) {
-            faults.note(path, "must be 1 to 100 letters, digits and `_.-`");
+            faults.note(path, REPOSITORY_NAME.must_be);
         } else if !repository_names.contains(&name) {
             repository_names.push(name);
         }
@@ -87,10 +112,17 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     let rotation_serial = members.string("RotationSerial", &mut faults);
     let url_safe_password = members.boolean("UrlSafePassword", true, &mut faults);
     let tags = tags::decode(&mut members, &mut faults);
-    for later in ["GitLab", "Mirrors"] {
-        if members.value(later).is_some() {
-            faults.note(later, "is not available in this version");
-        }
+    let has_gitlab = members.value("GitLab").is_some();
+    let gitlab = mirrors::decode_gitlab(&mut members, &mut faults);
+    let mirrors = mirrors::decode_mirrors(&mut members, &mut faults);
+    if !mirrors.is_empty() && !has_gitlab {
+        faults.note("Mirrors", "needs GitLab");
+    }
+    if !mirrors.is_empty() && !url_safe_password {
+        faults.note(
+            "UrlSafePassword",
+            "must be true with Mirrors: GitLab refuses a `/` in a mirror's login",
+        );
     }
     members.finish(&mut faults);
 
@@ -104,9 +136,22 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
             rotation_serial,
             url_safe_password,
             tags,
+            gitlab,
+            mirrors,
+            document: document(properties),
         }),
         _ => Err(faults),
     }
+}
+
+/// The properties without what CloudFormation added for itself.
+fn document(properties: &Value) -> Value {
+    let mut document = properties.clone();
+    if let Some(members) = document.as_object_mut() {
+        members.remove("ServiceToken");
+        members.remove("ServiceTimeout");
+    }
+    document
 }
 
 /// Where the login of `user_name` lives unless the template says otherwise.
@@ -185,7 +230,8 @@ mod tests {
             "ForeignCredentials": "Keep",
             "UrlSafePassword": "perhaps",
             "Tags": [{"Key": "aws:x", "Value": "v"}, {"Key": "k"}, {"Key": "é#", "Value": "v"}, 7],
-            "GitLab": {"Url": "https://gitlab.com"},
+            "GitLab": 7,
+            "Mirrors": [{}],
             "Username": "typo",
         }))
         .expect_err("faults");
@@ -207,6 +253,8 @@ mod tests {
                 "Tags[3].Key",
                 "Tags[3].Value",
                 "GitLab",
+                "Mirrors[0].GitLabProject",
+                "Mirrors[0].RepositoryName",
                 "Username"
             ]
             .iter()

@@ -200,8 +200,10 @@ impl Deletion {
 /// A version of the secret that holds a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// The number of the log's entry.
+    /// The number of the log's entry. What a rotation prepares carries that of its claim.
     pub entry: u64,
+    /// The version that holds it. Not part of the label.
+    pub version_id: String,
     /// The service-specific credential.
     pub credential_id: String,
     /// The [`key`] of the `RotationSerial` that it was issued for.
@@ -210,27 +212,35 @@ pub struct Login {
     pub user_key: String,
     /// The password holds no `/`.
     pub url_safe: bool,
+    /// How many mirrors the value names.
+    pub mirrors: usize,
 }
 
 impl Login {
     /// As a version's label.
     pub fn write(&self) -> String {
         let safe = if self.url_safe { "url-safe" } else { "any" };
-        format!(
+        let mut label = format!(
             "cfn-gitops:login:{}:{}:{}:{}:{safe}",
             self.entry, self.credential_id, self.serial_key, self.user_key
-        )
+        );
+        if self.mirrors > 0 {
+            label.push_str(&format!(":{}", self.mirrors));
+        }
+        label
     }
 
-    /// Reads what [`Login::write`] wrote.
-    pub fn read(label: &str) -> Option<Self> {
+    /// Reads what [`Login::write`] wrote on the version `version_id`.
+    pub fn read(label: &str, version_id: &str) -> Option<Self> {
         let mut parts = label.strip_prefix("cfn-gitops:login:")?.split(':');
         Some(Login {
+            version_id: version_id.to_owned(),
             entry: parts.next()?.parse().ok()?,
             credential_id: parts.next()?.to_owned(),
             serial_key: parts.next()?.to_owned(),
             user_key: parts.next()?.to_owned(),
             url_safe: parts.next()? == "url-safe",
+            mirrors: parts.next().map_or(Some(0), |count| count.parse().ok())?,
         })
     }
 }
@@ -295,8 +305,21 @@ mod tests {
             serial_key: serial_key(None),
             user_key: key("user"),
             url_safe: true,
+            mirrors: 0,
+            version_id: version_id(3),
         };
-        assert_eq!(Login::read(&login.write()), Some(login.clone()));
+        assert_eq!(
+            Login::read(&login.write(), &version_id(3)),
+            Some(login.clone())
+        );
+        let login = Login {
+            mirrors: 50,
+            ..login
+        };
+        assert_eq!(
+            Login::read(&login.write(), &version_id(3)),
+            Some(login.clone())
+        );
         assert!(login.write().len() <= 256);
         assert_eq!(entry_number(&version_id(12)), Some(12));
         assert!((32..=64).contains(&version_id(u64::MAX).len()));
@@ -307,7 +330,7 @@ mod tests {
         for text in ["", " ", "a b c d", "closed", "x 1 2026-11-20T07:55:00Z"] {
             assert_eq!(Attempt::read(text), None, "{text}");
             assert_eq!(Deletion::read(text), None, "{text}");
-            assert_eq!(Login::read(text), None, "{text}");
+            assert_eq!(Login::read(text, text), None, "{text}");
         }
     }
 

@@ -72,3 +72,63 @@ pub fn both_slots_taken(user_name: &str) -> String {
          taken; the second is needed to change the first"
     )
 }
+
+/// A branch that has to be mirrored is not.
+pub fn branch_is_not_protected(mirror: usize, project: &str, branch: &str) -> String {
+    format!(
+        "Mirrors[{mirror}].RequiredBranches: branch {branch} of project {project} is not protected, so \
+         it would not be mirrored; protect it in GitLab (Settings, Repository, Protected branches), \
+         or set OnlyProtectedBranches to false"
+    )
+}
+
+/// GitLab would not take another mirror.
+pub fn no_place_for_a_mirror(project: &str, enabled: usize) -> String {
+    format!(
+        "making a push mirror of project {project}: it has {enabled} enabled mirrors, and GitLab \
+         takes ten; a mirror whose password changes needs a second place for a moment, so remove or \
+         disable one"
+    )
+}
+
+/// GitLab keeps a mirror disabled.
+pub fn mirror_stays_disabled(project: &str, id: u64) -> String {
+    format!(
+        "enabling push mirror {id} of project {project}: GitLab keeps it disabled; is silent mode on, \
+         or mirroring switched off for the instance, or the project about to be deleted?"
+    )
+}
+
+/// GitLab does not know the setting.
+pub fn regex_is_not_taken(project: &str) -> String {
+    format!(
+        "making a push mirror of project {project}: GitLab did not take BranchRegex, which it has in \
+         Premium and Ultimate alone; leave it out and protect the branches that are to be mirrored"
+    )
+}
+
+/// Secrets Manager does not wait for this version.
+pub fn not_pending(version_id: &str) -> String {
+    format!("version {version_id} is not under AWSPENDING: no rotation of it is under way")
+}
+
+/// There is nothing to go on with.
+pub fn not_prepared(version_id: &str) -> String {
+    format!("version {version_id} holds no login: createSecret has to come first")
+}
+
+/// A stack's update or another rotation came in between.
+pub fn rotation_is_overtaken(version_id: &str) -> String {
+    format!(
+        "the rotation to version {version_id} has been overtaken by a change of the stack; the next \
+         rotation starts anew"
+    )
+}
+
+/// What a rotation made in GitLab is not what is there now.
+pub fn mirrors_have_changed(version_id: &str) -> String {
+    format!(
+        "the mirrors that were made for version {version_id} are not there any more, or others are \
+         wanted by now; the next rotation starts anew"
+    )
+}

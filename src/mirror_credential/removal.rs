@@ -54,6 +54,8 @@ pub struct Observed {
     pub marked: Vec<String>,
     /// Credentials that are gone.
     pub gone: Vec<String>,
+    /// The mirrors are gone, or out of reach.
+    pub are_mirrors_gone: bool,
 }
 
 /// One thing to do.
@@ -63,6 +65,8 @@ pub enum RemovalStep {
     Mark(String),
     /// A step as in making.
     As(Step),
+    /// Remove the mirrors that the secret names.
+    RemoveMirrors,
     /// Remove the secret.
     DeleteSecret,
 }
@@ -108,7 +112,14 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
         return As(Step::LookAgain);
     }
 
-    // Credentials first, the secret last: while it is there, whoever comes next knows of them.
+    // Mirrors first, or they would push with a login that is gone; the secret last: while it is
+    // there, whoever comes next knows of everything.
+    let names_mirrors = secret.is_some_and(|secret| {
+        secret.logins().any(|login| login.mirrors > 0) || secret.journal.is_some()
+    });
+    if names_mirrors && !known.are_mirrors_gone {
+        return RemovalStep::RemoveMirrors;
+    }
     for user in known.users.iter().filter(|user| user.exists) {
         if known.is_secret_deleted {
             // What it named is gone. What is left was judged while it was there.

@@ -1,23 +1,30 @@
 //! From what is to nothing, step by step, as [`removal::next`] says.
 
 use super::MirrorCredential;
-use super::observe::{self, User};
+use super::gitlabs::GitLabs;
+use super::mirror_records::{Journal, MirrorRecord};
+use super::observe::{self, Secret, User};
 use super::plan::{Me, PAUSE, SecretState, Step};
-use super::records::Deletion;
+use super::properties;
+use super::records::{self, Deletion};
 use super::removal::{self, Observed, RemovalStep, Target};
 use super::steps::{self, Written, explained};
 use crate::aws::CallError;
+use crate::gitlab::Access;
 
 impl MirrorCredential {
     /// Removes `target`, whose login belongs to one of `user_names` or to the users that the
-    /// secret names. `gone` are credentials that are removed already.
+    /// secret names, and its mirrors, as far as `accesses` and the secret lead to them. `gone` are
+    /// credentials that are removed already. Says what is left in GitLab.
     pub(super) async fn remove(
         &self,
         target: &Target,
         me: &Me,
         user_names: &[String],
         gone: &[String],
-    ) -> Result<(), CallError> {
+        accesses: Vec<Access>,
+    ) -> Result<Vec<String>, CallError> {
+        let mut left = Vec::new();
         let mut known = Observed {
             now: self.clock.now(),
             began: self.clock.now(),
@@ -29,6 +36,7 @@ impl MirrorCredential {
             is_secret_deleted: false,
             marked: Vec::new(),
             gone: gone.to_vec(),
+            are_mirrors_gone: false,
         };
         let first = user_names.first();
         let (secret, user) = tokio::join!(
@@ -48,7 +56,7 @@ impl MirrorCredential {
             let step = removal::next(target, me, &known);
             tracing::debug!(?step, "next");
             match step {
-                RemovalStep::As(Step::Done) => return Ok(()),
+                RemovalStep::As(Step::Done) => return Ok(left),
                 RemovalStep::As(Step::Refuse(reason)) => {
                     let doing = format!("removing secret {} and what it names", target.secret_name);
                     return Err(CallError {
@@ -58,6 +66,12 @@ impl MirrorCredential {
                         cause: reason,
                     });
                 }
+                RemovalStep::RemoveMirrors => {
+                    if let Some(secret) = known.secret.present() {
+                        left = self.remove_mirrors(secret, accesses.clone()).await;
+                    }
+                    known.are_mirrors_gone = true;
+                }
                 step => {
                     self.take(step, target, me, &mut known)
                         .await
@@ -66,6 +80,74 @@ impl MirrorCredential {
                 }
             }
         }
+    }
+
+    /// Removes the mirrors that `secret` names, and says which are left. GitLab may be out of reach
+    /// for long, and what it has is worth nothing without the credential: nothing waits for it.
+    async fn remove_mirrors(&self, secret: &Secret, accesses: Vec<Access>) -> Vec<String> {
+        let mut left = Vec::new();
+        let mut records: Vec<MirrorRecord> = Vec::new();
+        for login in secret.logins().filter(|login| login.mirrors > 0) {
+            match steps::read_login(&self.aws, secret, &login.version_id).await {
+                Ok(value) => records.extend(value.into_iter().flat_map(|value| value.mirrors)),
+                Err(error) => left.push(format!("its mirrors are left in GitLab ({error})")),
+            }
+        }
+        let mut journal = Journal::default();
+        if let Some(version_id) = &secret.journal {
+            match steps::read_journal(&self.aws, secret, version_id).await {
+                Ok(read) => journal = read,
+                Err(error) => left.push(format!("mirrors may be left in GitLab ({error})")),
+            }
+        }
+        records.append(&mut journal.made);
+        records.sort();
+        records.dedup();
+        let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
+        if records
+            .iter()
+            .any(|record| !gitlabs.knows(&record.gitlab_url))
+        {
+            let document = steps::read_document(&self.aws, secret).await;
+            let document = document.ok().flatten();
+            if let Some(access) = document.as_ref().and_then(properties::gitlab_in) {
+                gitlabs.add(access);
+            }
+        }
+        if secret.is_unfinished() {
+            records.extend(self.lost_mirrors(&mut gitlabs, &journal).await);
+        }
+        left.extend(gitlabs.delete_all(&records).await);
+        left
+    }
+
+    /// Mirrors whose numbers got lost on the way: new since the attempt began, and disabled.
+    async fn lost_mirrors(
+        &self,
+        gitlabs: &mut GitLabs<'_>,
+        journal: &Journal,
+    ) -> Vec<MirrorRecord> {
+        let mut lost = Vec::new();
+        for before in &journal.before {
+            let name = &before.repository_name;
+            let (Ok(Some(gitlab)), Ok(clone_url)) = (
+                gitlabs.at(&before.gitlab_url).await,
+                steps::clone_url(&self.aws, name).await,
+            ) else {
+                continue;
+            };
+            let mirrors = gitlab.mirrors(&before.project).await.unwrap_or_default();
+            let new = mirrors.iter().filter(|mirror| {
+                !mirror.enabled && mirror.leads_to(&clone_url) && !before.ids.contains(&mirror.id)
+            });
+            lost.extend(new.map(|mirror| MirrorRecord {
+                gitlab_url: before.gitlab_url.clone(),
+                project: before.project.clone(),
+                repository_name: name.clone(),
+                id: mirror.id,
+            }));
+        }
+        lost
     }
 
     async fn take(
@@ -108,15 +190,24 @@ impl MirrorCredential {
             }
             RemovalStep::As(Step::Claim(number)) => {
                 if let SecretState::Present(secret) = &mut known.secret {
-                    let written = steps::write_claim(&self.aws, secret, number, &me.claimant).await;
-                    let written = match written {
-                        // Whoever else is at work has the same role, and cannot store either.
-                        Err(error) if error.is_denied() => Written::Yes,
-                        written => written?,
+                    // What a journal names has to stay named until it is removed.
+                    let journal = match &secret.journal {
+                        Some(version) => {
+                            let read = steps::read_journal(&self.aws, secret, version).await;
+                            or_if_denied(read, Journal::default())?
+                        }
+                        None => Journal::default(),
                     };
+                    let claimant = &me.claimant;
+                    let written =
+                        steps::write_claim(&self.aws, secret, number, claimant, &journal).await;
+                    // Whoever else is at work has the same role, and cannot store either.
+                    let written = or_if_denied(written, Written::Yes)?;
                     match written {
                         Written::Yes => {
                             secret.claim = number;
+                            let version = records::version_id(number);
+                            secret.journal = (!journal.is_empty()).then_some(version);
                             known.is_fenced = true;
                         }
                         Written::Taken => {
@@ -146,7 +237,7 @@ impl MirrorCredential {
                     user.owner = None;
                 }
             }
-            RemovalStep::As(_) => {}
+            RemovalStep::RemoveMirrors | RemovalStep::As(_) => {}
         }
         Ok(())
     }
@@ -172,6 +263,13 @@ impl MirrorCredential {
             }
         }
         Ok(())
+    }
+}
+
+fn or_if_denied<T>(result: Result<T, CallError>, otherwise: T) -> Result<T, CallError> {
+    match result {
+        Err(error) if error.is_denied() => Ok(otherwise),
+        result => result,
     }
 }
 

@@ -8,12 +8,13 @@ use crate::aws::{Aws, CallError};
 use crate::codecommit;
 
 pub use iam::{
-    Issuance, activate, attempt_tags, delete_credential, is_concurrent, issue, mark_deleted,
-    ownership, release_user, reset, tag_user,
+    Issuance, attempt_tags, delete_credential, is_concurrent, issue, mark_deleted, ownership,
+    release_user, reset, set_active, tag_user,
 };
 pub use secrets::{
-    Created, Written, change_key, create_secret, delete_secret, forget_login, read_login,
-    tag_secret, untag_secret, write_claim, write_login,
+    Created, Moved, StoredLogin, Written, change_key, create_secret, delete_secret, drop_pending,
+    forget_login, forget_properties, hand_over, move_login, note_properties, read_document,
+    read_journal, read_login, tag_secret, untag_secret, write_claim, write_login,
 };
 
 const NAME_OF_USERS: &str = "the provider stack's parameter MirrorUserNames says which users this \

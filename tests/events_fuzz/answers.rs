@@ -212,7 +212,7 @@ fn not_a_request(
                 Err("a push's result says nothing".to_owned())
             }
         }
-        Err(Error::NotStarted(_) | Error::OutOfTime) if push != Some(false) => {
+        Err(Error::NotStarted(_) | Error::OutOfTime(_)) if push != Some(false) => {
             Ok(Verdict::FirstPush)
         }
         _ => Err(format!("{why}, and yet it was taken for something else")),

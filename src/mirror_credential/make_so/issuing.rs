@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::super::kind::{Kind, kind};
+use super::super::mirror_records::Journal;
 use super::super::observe::{Credential, Secret};
+use super::super::plan;
 use super::super::plan::{Issued, NAME_IS_FREED, SecretState};
 use super::super::records::{self, Attempt, Login, Standing};
 use super::super::refusals;
-use super::super::steps::{self, Created, Issuance, Written};
-use super::{Delivery, PAUSE, Stored};
+use super::super::steps::{self, Created, Issuance, StoredLogin, Written};
+use super::{Delivery, PAUSE};
 use crate::aws::CallError;
 
 /// What was read of a user is taken for true no longer than this before the secret is created:
@@ -16,7 +18,7 @@ use crate::aws::CallError;
 const TAGS_ARE_FRESH: Duration = Duration::from_secs(4);
 
 /// Calls to issue of which nobody knows what became, in one delivery.
-const MOST_DOUBTS: u32 = 4;
+pub(super) const MOST_DOUBTS: u32 = 4;
 
 impl Delivery<'_> {
     pub(super) async fn create_secret(&mut self) -> Result<(), CallError> {
@@ -57,14 +59,26 @@ impl Delivery<'_> {
             return Ok(());
         };
         let aws = &self.resource.aws;
-        match steps::write_claim(aws, secret, number, &self.me.claimant).await? {
+        let journal = self.journal_to_write();
+        match steps::write_claim(aws, secret, number, &self.me.claimant, &journal).await? {
             Written::Yes => {
                 self.known.claim = Some(number);
                 self.known.overtaken_at = None;
                 self.known.recorded = false;
+                self.known.is_journaled = self.known.projects.is_some();
+                self.known.is_sealed = false;
+                self.known.journal = Journal {
+                    before: journal.before,
+                    made: Vec::new(),
+                };
                 self.change_secret(|secret| secret.claim = number);
             }
-            Written::Taken => self.known.secret = SecretState::Unread,
+            Written::Taken => {
+                if self.known.claim.take().is_some() {
+                    self.known.overtaken_at = Some(self.resource.clock.now());
+                }
+                self.known.secret = SecretState::Unread;
+            }
             Written::Gone => self.known.secret = SecretState::Absent,
         }
         Ok(())
@@ -182,53 +196,94 @@ impl Delivery<'_> {
         Ok(())
     }
 
+    /// Writes the login and its mirrors as the log's next entry.
     pub(super) async fn store(&mut self) -> Result<(), CallError> {
-        let (Some(secret), Some(issued)) = (self.known.secret.present(), &self.known.issued) else {
+        let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
-        let (Some(password), Some(credential)) =
-            (&issued.password, self.known.user.credential(&issued.id))
-        else {
+        let entry = secret.next_entry();
+        let Some((value, login)) = self.next_login(entry, records::version_id(entry)) else {
             return Ok(());
         };
-        let login = Login {
-            entry: secret.next_entry(),
-            credential_id: issued.id.clone(),
-            serial_key: records::serial_key(self.desired.rotation_serial.as_deref()),
-            user_key: records::key(&self.desired.user_name),
-            url_safe: password.is_url_safe(),
+        let Some(credential) = self.known.user.credential(&login.credential_id) else {
+            return Ok(());
         };
         let user_name = &self.desired.user_name;
         let aws = &self.resource.aws;
-        match steps::write_login(aws, secret, &login, user_name, credential, password).await? {
+        self.storing = Some(login.entry);
+        let stage = "AWSCURRENT";
+        match steps::write_login(aws, secret, &login, stage, user_name, credential, &value).await? {
             Written::Yes => {
-                self.stored = Some(Stored {
-                    credential_id: issued.id.clone(),
-                    service_user_name: issued.service_user_name.clone(),
-                    password: password.clone(),
-                });
-                self.known.proved = issued.proved;
+                self.known.proved = match &self.known.issued {
+                    Some(issued) => issued.proved,
+                    None => self.known.proved,
+                };
+                self.stored = Some(login.credential_id.clone());
+                self.known
+                    .values
+                    .insert(login.version_id.clone(), Some(value));
                 self.known.login_refused = false;
                 self.known.issued = None;
                 self.known.doubtful_since = None;
+                self.known.journal = Journal::default();
+                self.known.is_journaled = false;
+                self.known.is_sealed = false;
                 self.change_secret(|secret| {
                     secret.superseded.extend(secret.current.take());
                     secret.current = Some(login);
                     secret.changed_by_hand = false;
                 });
             }
-            Written::Taken => {
-                // Whoever took over may have reset what we issued.
-                if let Some(issued) = &mut self.known.issued {
-                    issued.password = None;
-                }
-                self.known.overtaken_at = Some(self.resource.clock.now());
-                self.known.claim = None;
-                self.known.secret = SecretState::Unread;
-            }
+            Written::Taken => self.give_way(),
             Written::Gone => self.known.secret = SecretState::Absent,
         }
         Ok(())
+    }
+
+    /// What the next login's version holds: what was issued, what a rotation has prepared, or the
+    /// login that there is, with other mirrors.
+    pub(super) fn next_login(
+        &self,
+        entry: u64,
+        version_id: String,
+    ) -> Option<(StoredLogin, Login)> {
+        let secret = self.known.secret.present()?;
+        let (credential_id, url_safe, service_user_name, password) = match &self.known.issued {
+            Some(issued) => {
+                let password = issued.password.clone()?;
+                let name = issued.service_user_name.clone();
+                (issued.id.clone(), password.is_url_safe(), name, password)
+            }
+            None => {
+                let rotation = self.me.rotation.as_ref();
+                let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
+                let login = prepared.or(secret.current.as_ref())?;
+                let value = self.known.values.get(&login.version_id)?.clone()?;
+                let name = value.service_user_name;
+                (
+                    login.credential_id.clone(),
+                    login.url_safe,
+                    name,
+                    value.password,
+                )
+            }
+        };
+        let mirrors = plan::next_mirrors(self.desired, self.me, &self.known);
+        let login = Login {
+            entry,
+            version_id,
+            credential_id,
+            serial_key: records::serial_key(self.desired.rotation_serial.as_deref()),
+            user_key: records::key(&self.desired.user_name),
+            url_safe,
+            mirrors: mirrors.len(),
+        };
+        let value = StoredLogin {
+            service_user_name,
+            password,
+            mirrors,
+        };
+        Some((value, login))
     }
 
     pub(super) async fn tag_secret(&mut self) -> Result<(), CallError> {

@@ -1,5 +1,6 @@
 //! What a delivery knows: reading it, and keeping up with its own changes.
 
+use super::super::mirror_records::Journal;
 use super::super::observe::{self, Secret};
 use super::super::plan::SecretState;
 use super::super::records;
@@ -10,6 +11,13 @@ impl Delivery<'_> {
     pub(super) fn change_secret(&mut self, change: impl FnOnce(&mut Secret)) {
         if let SecretState::Present(secret) = &mut self.known.secret {
             change(secret);
+        }
+    }
+
+    pub(super) fn note_active(&mut self, id: &str, active: bool) {
+        let credentials = self.known.user.credentials.iter_mut();
+        for credential in credentials.filter(|credential| credential.id == id) {
+            credential.active = active;
         }
     }
 
@@ -32,6 +40,13 @@ impl Delivery<'_> {
     pub(super) async fn read_secret(&mut self) -> Result<(), CallError> {
         self.known.secret = read_state(self.resource, self.desired).await?;
         self.known.is_in_order = true;
+        if self.known.claim.is_none() {
+            // What somebody else had not finished may be finished now.
+            let own = &self.made_here;
+            self.known.strays.retain(|record| own.contains(record));
+            self.known.journal = Journal::default();
+            self.known.journal_read = None;
+        }
         let first = self.known.secret.present().filter(|secret| {
             // The answer to our own CreateSecret may have been lost.
             secret.claim == 0

@@ -24,25 +24,30 @@ impl Delivery<'_> {
         Ok(())
     }
 
+    /// Proves the login that the secret holds, or the one that a rotation has prepared.
     pub(super) async fn prove_stored(&mut self) -> Result<(), Failure> {
-        let (login, password) = if let Some(stored) = self.stored.clone() {
-            (stored.service_user_name, stored.password)
-        } else {
-            let Some(secret) = self.known.secret.present() else {
-                return Ok(());
-            };
-            let read = steps::read_login(&self.resource.aws, secret).await;
-            if let Some(login) = read.map_err(|error| Failure(explained(error).to_string()))? {
-                (login.service_user_name, login.password)
-            } else {
-                self.known.login_refused = true;
-                return Ok(());
-            }
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
         };
-        match self.prove(&login, &password).await {
+        let rotation = self.me.rotation.as_ref();
+        let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
+        let Some(login) = prepared.or(secret.current.as_ref()) else {
+            return Ok(());
+        };
+        let version_id = login.version_id.clone();
+        if !self.known.values.contains_key(&version_id) {
+            let read = steps::read_login(&self.resource.aws, secret, &version_id).await;
+            let value = read.map_err(|error| Failure(explained(error).to_string()))?;
+            self.known.values.insert(version_id.clone(), value);
+        }
+        let Some(value) = self.known.values.get(&version_id).cloned().flatten() else {
+            self.known.login_refused = true;
+            return Ok(());
+        };
+        match self.prove(&value.service_user_name, &value.password).await {
             Ok(()) => self.known.proved = true,
             // Somebody reset the credential behind our back: another one heals that.
-            Err((NotPushable::LoginRefused, _)) if self.stored.is_none() => {
+            Err((NotPushable::LoginRefused, _)) if self.stored.is_none() && rotation.is_none() => {
                 self.known.login_refused = true;
             }
             Err((_, failure)) => return Err(failure),
@@ -56,7 +61,7 @@ impl Delivery<'_> {
         password: &Password,
     ) -> Result<(), (NotPushable, Failure)> {
         // Time has to be left to say what is wrong, and to undo what was done.
-        for (name, url) in &self.clone_urls {
+        for (name, url) in &self.known.clone_urls {
             let left = self.resource.clock.until(self.progress.until());
             let patience = git::LOGIN_SPREADS.min(left.mul_f64(0.6));
             let proof = git::prove_pushable(&self.resource.http, url, login, password, patience);

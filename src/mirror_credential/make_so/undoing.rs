@@ -5,12 +5,19 @@ use super::super::removal::Target;
 use super::super::steps;
 use super::Delivery;
 use crate::aws::CallError;
+use crate::gitlab::Access;
 
 impl Delivery<'_> {
     /// Takes back what this delivery did and did not finish. What cannot be taken back is found
     /// by the request that CloudFormation sends next.
     pub(super) async fn undo(mut self) {
-        if self.known.issued.is_none() && self.known.claim.is_none() {
+        if let Some(rotation) = self.me.rotation.clone() {
+            if let Err(error) = self.give_up(&rotation.version_id).await {
+                tracing::warn!(%error, "the rotation is not undone");
+            }
+            return;
+        }
+        if self.known.issued.is_none() && self.known.claim.is_none() && self.made_here.is_empty() {
             return;
         }
         if let Err(error) = self.take_back().await {
@@ -28,11 +35,12 @@ impl Delivery<'_> {
             .map(|login| login.credential_id.as_str())
             .collect();
         let issued = self.known.issued.as_ref().map(|issued| issued.id.clone());
-        let stored = self
-            .stored
-            .as_ref()
-            .map(|stored| stored.credential_id.clone());
+        let stored = self.stored.clone();
         let current = secret.as_ref().and_then(|secret| secret.current.as_ref());
+        let has_stored = current.is_some_and(|login| self.storing == Some(login.entry));
+        if !has_stored {
+            self.undo_mirrors().await;
+        }
         // Only what this delivery made is removed: a login of another's stays.
         let is_own = match current {
             None => true,
@@ -60,7 +68,12 @@ impl Delivery<'_> {
             };
             let users = [self.desired.user_name.clone()];
             let gone = &self.known.gone;
-            return self.resource.remove(&target, self.me, &users, gone).await;
+            let access: Vec<Access> = self.desired.gitlab.iter().cloned().collect();
+            let removed = self.resource.remove(&target, self.me, &users, gone, access);
+            for left in removed.await? {
+                tracing::warn!(left, "not undone");
+            }
+            return Ok(());
         }
         if self.known.recorded && self.stored.is_none() && self.known.doubtful_since.is_none() {
             return self.record(true).await;

@@ -133,15 +133,25 @@ pub async fn delete_credential(aws: &Aws, user_name: &str, id: &str) -> Result<(
     }
 }
 
-/// Sets a credential to active.
-pub async fn activate(aws: &Aws, user_name: &str, id: &str) -> Result<(), CallError> {
+/// Sets a credential to active or inactive.
+pub async fn set_active(
+    aws: &Aws,
+    user_name: &str,
+    id: &str,
+    active: bool,
+) -> Result<(), CallError> {
+    let (status, doing) = if active {
+        (StatusType::Active, "activating")
+    } else {
+        (StatusType::Inactive, "deactivating")
+    };
     let call = aws
         .iam
         .update_service_specific_credential()
         .user_name(user_name)
         .service_specific_credential_id(id)
-        .status(StatusType::Active);
-    let doing = || format!("activating the service-specific credential {id} of user {user_name}");
+        .status(status);
+    let doing = || format!("{doing} the service-specific credential {id} of user {user_name}");
     call.send()
         .await
         .map_err(|error| CallError::new(doing(), &error))?;

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::super::mirror_records::{
+    JOURNAL_LABEL, Journal, MirrorRecord, Properties, read_mirrors, read_properties, write_mirrors,
+    write_properties,
+};
 use super::super::observe::{CODECOMMIT, Credential, Secret};
 use super::super::plan::Me;
 use super::super::properties::Desired;
@@ -33,12 +37,15 @@ pub enum Created {
     Blocked(CallError),
 }
 
-/// A value that was stored: who logs in how.
+/// A value that was stored: who logs in how, and which mirrors do.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLogin {
     /// `username`
     pub service_user_name: String,
     /// `password`
     pub password: Password,
+    /// `mirrors`
+    pub mirrors: Vec<MirrorRecord>,
 }
 
 /// Creates the secret without a value: of two that try, one succeeds.
@@ -82,59 +89,76 @@ pub async fn create_secret(aws: &Aws, desired: &Desired, me: &Me) -> Result<Crea
     }
 }
 
-/// Writes the log's entry `number` as a claim.
+/// Writes the log's entry `number` as a claim, with what it says of mirrors.
 pub async fn write_claim(
     aws: &Aws,
     secret: &Secret,
     number: u64,
     claimant: &str,
+    journal: &Journal,
 ) -> Result<Written, CallError> {
-    let value = json!({"claimedBy": claimant}).to_string();
-    put(
-        aws,
-        secret,
-        number,
-        value,
-        &[records::CLAIM_LABEL.to_owned()],
-    )
-    .await
+    let mut labels = vec![records::CLAIM_LABEL.to_owned()];
+    let value = if journal.is_empty() {
+        json!({"claimedBy": claimant}).to_string()
+    } else {
+        labels.push(JOURNAL_LABEL.to_owned());
+        journal.write(claimant)
+    };
+    put(aws, secret, &records::version_id(number), value, labels).await
 }
 
-/// Writes the log's entry `number` as the login that everybody is to use.
+/// Writes what the template asks for as the log's entry `properties.entry`.
+pub async fn note_properties(
+    aws: &Aws,
+    secret: &Secret,
+    properties: &Properties,
+    document: &serde_json::Value,
+) -> Result<Written, CallError> {
+    let value = write_properties(document);
+    let id = records::version_id(properties.entry);
+    put(aws, secret, &id, value, vec![properties.write()]).await
+}
+
+/// Writes `login` into its version under `stage`. Under `AWSCURRENT` it is what everybody is to
+/// use.
 pub async fn write_login(
     aws: &Aws,
     secret: &Secret,
     login: &records::Login,
+    stage: &str,
     user_name: &str,
     credential: &Credential,
-    password: &Password,
+    value: &StoredLogin,
 ) -> Result<Written, CallError> {
-    let value = json!({
-        "username": credential.service_user_name,
-        "password": password.expose(),
+    let mut json = json!({
+        "username": value.service_user_name,
+        "password": value.password.expose(),
         "serviceSpecificCredentialId": credential.id,
         "userName": user_name,
         "serviceName": CODECOMMIT,
         "createDate": records::write_time(credential.created),
     });
-    let labels = ["AWSCURRENT".to_owned(), login.write()];
-    put(aws, secret, login.entry, value.to_string(), &labels).await
+    if !value.mirrors.is_empty() {
+        json["mirrors"] = write_mirrors(&value.mirrors);
+    }
+    let labels = vec![stage.to_owned(), login.write()];
+    put(aws, secret, &login.version_id, json.to_string(), labels).await
 }
 
 async fn put(
     aws: &Aws,
     secret: &Secret,
-    number: u64,
+    version_id: &str,
     value: String,
-    labels: &[String],
+    labels: Vec<String>,
 ) -> Result<Written, CallError> {
     let call = aws
         .secrets
         .put_secret_value()
         .secret_id(&secret.arn)
-        .client_request_token(records::version_id(number))
+        .client_request_token(version_id)
         .secret_string(value)
-        .set_version_stages(Some(labels.to_vec()));
+        .set_version_stages(Some(labels));
     let Err(error) = call.send().await else {
         return Ok(Written::Yes);
     };
@@ -198,33 +222,93 @@ pub async fn change_key(aws: &Aws, secret: &Secret, key: Option<&str>) -> Result
     Ok(())
 }
 
+/// Takes `label` off the version that it stands on, or puts it on another one.
+async fn move_label(
+    aws: &Aws,
+    secret: &Secret,
+    label: &str,
+    from: &str,
+    to: Option<&str>,
+) -> Result<Moved, CallError> {
+    let call = aws
+        .secrets
+        .update_secret_version_stage()
+        .secret_id(&secret.arn)
+        .version_stage(label)
+        .remove_from_version_id(from)
+        .set_move_to_version_id(to.map(ToOwned::to_owned));
+    match call.send().await {
+        Ok(_) => Ok(Moved::Yes),
+        Err(error) => {
+            // The label is not there any more: an earlier call did it and its answer was lost, or
+            // somebody else was first.
+            let is_elsewhere = error.as_service_error().is_some_and(|e| {
+                e.is_invalid_parameter_exception() || e.is_resource_not_found_exception()
+            });
+            let doing = format!("moving a label in secret {}", secret.arn);
+            if is_elsewhere {
+                Ok(Moved::NotThere)
+            } else {
+                Err(CallError::new(doing, &error))
+            }
+        }
+    }
+}
+
+/// What became of an attempt to move a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// It is where it should be.
+    Yes,
+    /// It was not where it was thought to be.
+    NotThere,
+}
+
 /// Takes the label of a superseded login off its version.
 pub async fn forget_login(
     aws: &Aws,
     secret: &Secret,
     login: &records::Login,
 ) -> Result<(), CallError> {
-    let call = aws
-        .secrets
-        .update_secret_version_stage()
-        .secret_id(&secret.arn)
-        .version_stage(login.write())
-        .remove_from_version_id(records::version_id(login.entry));
-    match call.send().await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            // The label is not there any more: an earlier call did it and its answer was lost.
-            let gone = error.as_service_error().is_some_and(|e| {
-                e.is_invalid_parameter_exception() || e.is_resource_not_found_exception()
-            });
-            let doing = format!("removing a label in secret {}", secret.arn);
-            if gone {
-                Ok(())
-            } else {
-                Err(CallError::new(doing, &error))
-            }
-        }
-    }
+    move_label(aws, secret, &login.write(), &login.version_id, None).await?;
+    Ok(())
+}
+
+/// Puts the label of `login` on the version `to`.
+pub async fn move_login(
+    aws: &Aws,
+    secret: &Secret,
+    login: &records::Login,
+    to: &str,
+) -> Result<Moved, CallError> {
+    move_label(aws, secret, &login.write(), &login.version_id, Some(to)).await
+}
+
+/// Takes the label off an earlier entry of properties.
+pub async fn forget_properties(
+    aws: &Aws,
+    secret: &Secret,
+    properties: &Properties,
+) -> Result<(), CallError> {
+    let from = records::version_id(properties.entry);
+    move_label(aws, secret, &properties.write(), &from, None).await?;
+    Ok(())
+}
+
+/// Hands `AWSCURRENT` from one version to another.
+pub async fn hand_over(
+    aws: &Aws,
+    secret: &Secret,
+    from: &str,
+    to: &str,
+) -> Result<Moved, CallError> {
+    move_label(aws, secret, "AWSCURRENT", from, Some(to)).await
+}
+
+/// Takes `AWSPENDING` off a version.
+pub async fn drop_pending(aws: &Aws, secret: &Secret, version_id: &str) -> Result<(), CallError> {
+    move_label(aws, secret, "AWSPENDING", version_id, None).await?;
+    Ok(())
 }
 
 /// Removes the secret for good, so that its name is free again.
@@ -250,34 +334,74 @@ pub async fn delete_secret(aws: &Aws, secret: &Secret) -> Result<(), CallError> 
     }
 }
 
-/// Reads the login that the secret holds, or `None` when what it holds is none.
-pub async fn read_login(aws: &Aws, secret: &Secret) -> Result<Option<StoredLogin>, CallError> {
-    let output = match aws
-        .secrets
-        .get_secret_value()
-        .secret_id(&secret.arn)
-        .send()
-        .await
-    {
-        Ok(output) => output,
-        Err(error) => {
-            let doing = format!("reading the value of secret {}", secret.arn);
-            return Err(CallError::new(doing, &error));
-        }
+/// Reads the login that a version holds, or `None` when what it holds is none.
+pub async fn read_login(
+    aws: &Aws,
+    secret: &Secret,
+    version_id: &str,
+) -> Result<Option<StoredLogin>, CallError> {
+    let Some(text) = read_version(aws, secret, version_id).await? else {
+        return Ok(None);
     };
-    let value: serde_json::Value =
-        match serde_json::from_str(output.secret_string().unwrap_or_default()) {
-            Ok(value) => value,
-            Err(_) => return Ok(None),
-        };
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text.expose()) else {
+        return Ok(None);
+    };
     let text = |name: &str| value[name].as_str().map(ToOwned::to_owned);
     Ok(match (text("username"), text("password")) {
         (Some(service_user_name), Some(password)) => Some(StoredLogin {
             service_user_name,
             password: Password::new(password),
+            mirrors: read_mirrors(&value),
         }),
         _ => None,
     })
+}
+
+/// Reads the journal of a claim; empty when it holds none.
+pub async fn read_journal(
+    aws: &Aws,
+    secret: &Secret,
+    version_id: &str,
+) -> Result<Journal, CallError> {
+    let text = read_version(aws, secret, version_id).await?;
+    let journal = text.and_then(|text| Journal::read(text.expose()));
+    Ok(journal.unwrap_or_default())
+}
+
+/// Reads what the template asked for when it was last carried out, if that is known.
+pub async fn read_document(
+    aws: &Aws,
+    secret: &Secret,
+) -> Result<Option<serde_json::Value>, CallError> {
+    let Some(properties) = secret.properties.last() else {
+        return Ok(None);
+    };
+    let id = records::version_id(properties.entry);
+    let text = read_version(aws, secret, &id).await?;
+    Ok(text.and_then(|text| read_properties(text.expose())))
+}
+
+/// Reads a version's value; `None` when the version is gone or holds none.
+async fn read_version(
+    aws: &Aws,
+    secret: &Secret,
+    version_id: &str,
+) -> Result<Option<Password>, CallError> {
+    let call = aws.secrets.get_secret_value().secret_id(&secret.arn);
+    match call.version_id(version_id).send().await {
+        Ok(output) => Ok(output.secret_string.map(Password::new)),
+        Err(error) => {
+            let is_gone = error
+                .as_service_error()
+                .is_some_and(|error| error.is_resource_not_found_exception());
+            let doing = format!("reading the value of secret {}", secret.arn);
+            if is_gone {
+                Ok(None)
+            } else {
+                Err(CallError::new(doing, &error))
+            }
+        }
+    }
 }
 
 fn secret_tag(key: String, value: String) -> aws_sdk_secretsmanager::types::Tag {

@@ -1,0 +1,155 @@
+//! The GitLabs that a resource has mirrors at: one as a rule, two while its address changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mirror_records::MirrorRecord;
+use crate::aws::Aws;
+use crate::gitlab::{Access, Error, GitLab, Status};
+use crate::http::Http;
+
+/// Between two looks at a mirror that pushes.
+pub const LOOK: Duration = Duration::from_secs(2);
+
+/// Why a mirror was not removed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotRemoved {
+    /// GitLab did not do it.
+    #[error(transparent)]
+    GitLab(#[from] Error),
+    /// Nobody knows the token for it.
+    #[error(
+        "removing push mirror {id} of project {project} at {url}: no token is known for it any more"
+    )]
+    NoAccess {
+        /// The mirror.
+        id: u64,
+        /// Its project.
+        project: String,
+        /// Its GitLab.
+        url: String,
+    },
+    /// A push that began long ago goes on.
+    #[error("removing push mirror {id} of project {project}: it is still pushing")]
+    StillPushing {
+        /// The mirror.
+        id: u64,
+        /// Its project.
+        project: String,
+    },
+}
+
+/// Ways to GitLab, opened when they are needed.
+pub struct GitLabs<'a> {
+    aws: &'a Aws,
+    http: &'a Http,
+    accesses: Vec<Access>,
+    opened: BTreeMap<String, Result<Arc<GitLab>, Error>>,
+}
+
+impl<'a> GitLabs<'a> {
+    /// Those that `accesses` lead to; of two to the same address the first counts.
+    pub fn new(aws: &'a Aws, http: &'a Http, accesses: Vec<Access>) -> Self {
+        GitLabs {
+            aws,
+            http,
+            accesses,
+            opened: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one more access, as it was before.
+    pub fn add(&mut self, access: Access) {
+        self.accesses.push(access);
+    }
+
+    /// Whether anybody knows how to reach the GitLab at `url`.
+    pub fn knows(&self, url: &str) -> bool {
+        self.accesses.iter().any(|access| access.url == url)
+    }
+
+    /// The GitLab at `url`; `None` when no token is known for it.
+    pub async fn at(&mut self, url: &str) -> Result<Option<Arc<GitLab>>, Error> {
+        let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
+            return Ok(None);
+        };
+        if let Some(opened) = self.opened.get(url) {
+            return opened.clone().map(Some);
+        }
+        let opened = GitLab::open(self.aws, self.http, access)
+            .await
+            .map(Arc::new);
+        self.opened.insert(url.to_owned(), opened.clone());
+        opened.map(Some)
+    }
+
+    async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, NotRemoved> {
+        let gitlab = self.at(&record.gitlab_url).await?;
+        gitlab.ok_or_else(|| NotRemoved::NoAccess {
+            id: record.id,
+            project: record.project.clone(),
+            url: record.gitlab_url.clone(),
+        })
+    }
+
+    /// Removes a mirror, whatever it does just now.
+    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), NotRemoved> {
+        let gitlab = self.of(record).await?;
+        let deleted = gitlab.delete(&record.project, record.id).await;
+        self.note(&record.gitlab_url, deleted)?;
+        Ok(())
+    }
+
+    /// Removes a mirror without cutting off a push: disabled, it begins none; one that is under
+    /// way is waited for.
+    pub async fn retire(
+        &mut self,
+        record: &MirrorRecord,
+        patience: Duration,
+    ) -> Result<(), NotRemoved> {
+        let gitlab = self.of(record).await?;
+        let (project, id) = (&record.project, record.id);
+        let Some(mirror) = gitlab.mirror(project, id).await? else {
+            return Ok(());
+        };
+        let give_up = tokio::time::Instant::now() + patience;
+        let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
+        while shown.is_some_and(|mirror| mirror.status == Status::Started) {
+            if tokio::time::Instant::now() >= give_up {
+                return Err(NotRemoved::StillPushing {
+                    id,
+                    project: project.clone(),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+            shown = gitlab.mirror(project, id).await?;
+        }
+        gitlab.delete(project, id).await?;
+        Ok(())
+    }
+
+    /// Removes `records` as far as that is possible, and says what is left.
+    pub async fn delete_all(&mut self, records: &[MirrorRecord]) -> Vec<String> {
+        let mut left = Vec::new();
+        for record in records {
+            if let Err(error) = self.delete(record).await {
+                left.push(format!(
+                    "push mirror {} of project {} is left in GitLab ({error})",
+                    record.id, record.project
+                ));
+            }
+        }
+        left
+    }
+
+    /// Whoever did not answer is not waited for again.
+    fn note<T>(&mut self, url: &str, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            if error.is_unreachable() {
+                self.opened.insert(url.to_owned(), Err(error.clone()));
+            }
+        }
+        result
+    }
+}

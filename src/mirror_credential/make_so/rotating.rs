@@ -1,0 +1,135 @@
+//! The calls of a rotation.
+
+use super::super::giving_up::Begun;
+use super::super::mirror_records::{Properties, properties_key};
+use super::super::plan::SecretState;
+use super::super::steps::{self, Moved, Written};
+use super::Delivery;
+use crate::aws::CallError;
+
+impl Delivery<'_> {
+    /// Writes what was issued into the version that Secrets Manager chose.
+    pub(super) async fn prepare(&mut self) -> Result<(), CallError> {
+        let (Some(secret), Some(rotation)) = (self.known.secret.present(), &self.me.rotation)
+        else {
+            return Ok(());
+        };
+        let version_id = rotation.version_id.clone();
+        let doing = format!("preparing version {version_id} of secret {}", secret.arn);
+        // The number leaves the log unfinished until the rotation is over: see `seal_of`.
+        let entry = secret.claim.saturating_sub(1);
+        let Some((value, login)) = self.next_login(entry, version_id.clone()) else {
+            return Ok(());
+        };
+        let Some(credential) = self.known.user.credential(&login.credential_id) else {
+            return Ok(());
+        };
+        let user_name = &self.desired.user_name;
+        let aws = &self.resource.aws;
+        let stage = "AWSPENDING";
+        match steps::write_login(aws, secret, &login, stage, user_name, credential, &value).await? {
+            Written::Yes => {
+                self.known.values.insert(version_id, Some(value));
+                self.known.issued = None;
+                self.change_secret(|secret| secret.superseded.push(login));
+                Ok(())
+            }
+            Written::Taken => Err(CallError {
+                doing,
+                code: None,
+                status: None,
+                cause: "it holds another login already; the next rotation starts anew".to_owned(),
+            }),
+            Written::Gone => {
+                self.known.secret = SecretState::Absent;
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands `AWSCURRENT` to the version that Secrets Manager chose.
+    pub(super) async fn hand_over(&mut self, from: &str, to: &str) -> Result<(), CallError> {
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
+        };
+        match steps::hand_over(&self.resource.aws, secret, from, to).await? {
+            Moved::Yes => self.change_secret(|secret| {
+                let at = secret
+                    .superseded
+                    .iter()
+                    .position(|login| login.version_id == to);
+                if let Some(at) = at {
+                    let prepared = secret.superseded.swap_remove(at);
+                    secret.superseded.extend(secret.current.replace(prepared));
+                }
+                secret.pending = None;
+                secret.is_current_pending = true;
+            }),
+            Moved::NotThere => self.known.secret = SecretState::Unread,
+        }
+        Ok(())
+    }
+
+    /// Puts the label of the login's log entry on the version that is current.
+    pub(super) async fn move_label(&mut self, entry: u64) -> Result<(), CallError> {
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
+        };
+        let login = secret.superseded.iter().find(|login| login.entry == entry);
+        let (Some(login), Some(current)) = (login, &secret.current) else {
+            return Ok(());
+        };
+        let to = current.version_id.clone();
+        match steps::move_login(&self.resource.aws, secret, login, &to).await? {
+            Moved::Yes => self.change_secret(|secret| {
+                let at = secret
+                    .superseded
+                    .iter()
+                    .position(|login| login.entry == entry);
+                if let Some(at) = at {
+                    let mut login = secret.superseded.swap_remove(at);
+                    login.version_id = to;
+                    secret.superseded.extend(secret.current.replace(login));
+                }
+            }),
+            Moved::NotThere => self.known.secret = SecretState::Unread,
+        }
+        Ok(())
+    }
+
+    /// Writes what the template asks for as the log's next entry.
+    pub(super) async fn note_properties(&mut self, entry: u64) -> Result<(), CallError> {
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
+        };
+        let document = &self.desired.document;
+        let properties = Properties {
+            entry,
+            key: properties_key(document),
+        };
+        let aws = &self.resource.aws;
+        match steps::note_properties(aws, secret, &properties, document).await? {
+            Written::Yes => self.change_secret(|secret| secret.properties.push(properties)),
+            Written::Taken => self.known.secret = SecretState::Unread,
+            Written::Gone => self.known.secret = SecretState::Absent,
+        }
+        Ok(())
+    }
+
+    /// Removes what the rotation to `version_id` made.
+    pub(super) async fn give_up(&mut self, version_id: &str) -> Result<(), CallError> {
+        let mut mirrors = self.known.journal.made.clone();
+        mirrors.extend(self.known.strays.iter().cloned());
+        let begun = Begun {
+            version_id,
+            claim: self.known.claim,
+            before: std::mem::take(&mut self.known.journal.before),
+            mirrors,
+            issued: self.known.issued.as_ref().map(|issued| issued.id.clone()),
+        };
+        let resource = self.resource;
+        resource
+            .give_up(self.desired, self.me, &mut self.gitlabs, begun)
+            .await
+    }
+}

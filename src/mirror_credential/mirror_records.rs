@@ -1,0 +1,246 @@
+//! What is written down of GitLab's mirrors, and of what the template asked for: in the secret's
+//! value, in the claims of its log, and in an entry of its own.
+
+use serde_json::{Value, json};
+
+use super::records::key;
+
+/// On a claim's version that holds a [`Journal`].
+pub const JOURNAL_LABEL: &str = "cfn-gitops:mirrors";
+
+/// One push mirror of ours: a number that only GitLab gives, and where it counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MirrorRecord {
+    /// The GitLab.
+    pub gitlab_url: String,
+    /// Number or full path of the project.
+    pub project: String,
+    /// The CodeCommit repository that is pushed to.
+    pub repository_name: String,
+    /// GitLab's number of the mirror.
+    pub id: u64,
+}
+
+impl MirrorRecord {
+    fn write(&self) -> Value {
+        json!({
+            "gitLabUrl": self.gitlab_url,
+            "gitLabProject": self.project,
+            "repositoryName": self.repository_name,
+            "mirrorId": self.id,
+        })
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        Some(MirrorRecord {
+            gitlab_url: value["gitLabUrl"].as_str()?.to_owned(),
+            project: value["gitLabProject"].as_str()?.to_owned(),
+            repository_name: value["repositoryName"].as_str()?.to_owned(),
+            id: value["mirrorId"].as_u64()?,
+        })
+    }
+}
+
+/// The `mirrors` of a secret's value.
+pub fn write_mirrors(mirrors: &[MirrorRecord]) -> Value {
+    mirrors.iter().map(MirrorRecord::write).collect()
+}
+
+/// Reads what [`write_mirrors`] wrote.
+pub fn read_mirrors(value: &Value) -> Vec<MirrorRecord> {
+    let mirrors = value["mirrors"].as_array().into_iter().flatten();
+    mirrors.filter_map(MirrorRecord::read).collect()
+}
+
+/// The mirrors of one project that led to one repository before an attempt to make one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The GitLab.
+    pub gitlab_url: String,
+    /// Number or full path of the project.
+    pub project: String,
+    /// The repository.
+    pub repository_name: String,
+    /// Their numbers.
+    pub ids: Vec<u64>,
+}
+
+/// What a claim says of mirrors: the write-ahead record of an attempt to make some.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// What was there before.
+    pub before: Vec<Before>,
+    /// What was made since. Only what stands here is enabled.
+    pub made: Vec<MirrorRecord>,
+}
+
+impl Journal {
+    /// What was there before in `project` that led to `repository_name`, if anybody looked.
+    pub fn before(
+        &self,
+        gitlab_url: &str,
+        project: &str,
+        repository_name: &str,
+    ) -> Option<&Before> {
+        self.before.iter().find(|before| {
+            before.gitlab_url == gitlab_url
+                && before.project == project
+                && before.repository_name == repository_name
+        })
+    }
+
+    /// The value of a claim by `claimant`.
+    pub fn write(&self, claimant: &str) -> String {
+        let before: Vec<Value> = self
+            .before
+            .iter()
+            .map(|before| {
+                json!({
+                    "gitLabUrl": before.gitlab_url,
+                    "gitLabProject": before.project,
+                    "repositoryName": before.repository_name,
+                    "mirrorIds": before.ids,
+                })
+            })
+            .collect();
+        json!({
+            "claimedBy": claimant,
+            "mirrorsBefore": before,
+            "mirrors": write_mirrors(&self.made),
+        })
+        .to_string()
+    }
+
+    /// Reads what [`Journal::write`] wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let before = value["mirrorsBefore"].as_array()?.iter().filter_map(|one| {
+            Some(Before {
+                gitlab_url: one["gitLabUrl"].as_str()?.to_owned(),
+                project: one["gitLabProject"].as_str()?.to_owned(),
+                repository_name: one["repositoryName"].as_str()?.to_owned(),
+                ids: one["mirrorIds"]
+                    .as_array()?
+                    .iter()
+                    .filter_map(Value::as_u64)
+                    .collect(),
+            })
+        });
+        Some(Journal {
+            before: before.collect(),
+            made: read_mirrors(&value),
+        })
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.made.is_empty()
+    }
+}
+
+/// The version that holds what the template asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// The number of the log's entry.
+    pub entry: u64,
+    /// The [`properties_key`] of the document.
+    pub key: String,
+}
+
+impl Properties {
+    /// As a version's label.
+    pub fn write(&self) -> String {
+        format!("cfn-gitops:properties:{}:{}", self.entry, self.key)
+    }
+
+    /// Reads what [`Properties::write`] wrote.
+    pub fn read(label: &str) -> Option<Self> {
+        let (entry, key) = label
+            .strip_prefix("cfn-gitops:properties:")?
+            .split_once(':')?;
+        Some(Properties {
+            entry: entry.parse().ok()?,
+            key: key.to_owned(),
+        })
+    }
+}
+
+/// A short name for a document. Its members have one order, so equal documents have equal names.
+pub fn properties_key(document: &Value) -> String {
+    key(&document.to_string())
+}
+
+/// The value of a [`Properties`] entry.
+pub fn write_properties(document: &Value) -> String {
+    json!({"properties": document}).to_string()
+}
+
+/// Reads what [`write_properties`] wrote.
+pub fn read_properties(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let document = value.get("properties")?;
+    document.is_object().then(|| document.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: u64) -> MirrorRecord {
+        MirrorRecord {
+            gitlab_url: "https://gitlab.example.com".to_owned(),
+            project: "platform/infra".to_owned(),
+            repository_name: "codecommit-dev-infra".to_owned(),
+            id,
+        }
+    }
+
+    #[test]
+    fn records_come_back_as_they_were_written() {
+        let journal = Journal {
+            before: vec![Before {
+                gitlab_url: "https://gitlab.example.com".to_owned(),
+                project: "42".to_owned(),
+                repository_name: "r".to_owned(),
+                ids: vec![1, 7],
+            }],
+            made: vec![record(8), record(9)],
+        };
+        assert_eq!(Journal::read(&journal.write("me")), Some(journal.clone()));
+        let found = journal.before("https://gitlab.example.com", "42", "r");
+        assert_eq!(
+            found.map(|before| before.ids.as_slice()),
+            Some([1, 7].as_slice())
+        );
+        assert_eq!(
+            journal.before("https://gitlab.example.com", "43", "r"),
+            None
+        );
+        let properties = Properties {
+            entry: 3,
+            key: properties_key(&json!({"b": 1, "a": 2})),
+        };
+        assert_eq!(
+            Properties::read(&properties.write()),
+            Some(properties.clone())
+        );
+        assert_eq!(properties.key, properties_key(&json!({"a": 2, "b": 1})));
+        let document = json!({"UserName": "u"});
+        assert_eq!(
+            read_properties(&write_properties(&document)),
+            Some(document)
+        );
+    }
+
+    #[test]
+    fn a_claim_without_mirrors_and_what_somebody_else_wrote_are_no_records() {
+        assert_eq!(Journal::read(r#"{"claimedBy":"me"}"#), None);
+        assert_eq!(Journal::read("text"), None);
+        assert_eq!(
+            read_mirrors(&json!({"mirrors": [{"mirrorId": "x"}, 7]})),
+            []
+        );
+        assert_eq!(Properties::read("cfn-gitops:properties:x:y"), None);
+        assert_eq!(read_properties(r#"{"properties":7}"#), None);
+    }
+}

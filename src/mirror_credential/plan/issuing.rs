@@ -1,0 +1,118 @@
+//! A new login, from the claim to the entry that holds it.
+
+use super::super::kind::Kind;
+use super::super::observe::{Credential, Secret};
+use super::super::properties::ForeignCredentials;
+use super::super::refusals;
+use super::{Issued, Step, View, claim_was_taken_over, tags_differ};
+
+impl View<'_> {
+    /// The next step towards a new login.
+    pub(super) fn obtain(&self) -> Step {
+        let (known, desired) = (self.known, self.desired);
+        let is_issued = |credential: &&Credential| {
+            let issued = known.issued.as_ref();
+            issued.is_some_and(|issued| issued.id == credential.id)
+        };
+        let foreign = self.of_kind(Kind::Foreign);
+        let foreign: Vec<&Credential> = foreign.filter(|one| !is_issued(one)).collect();
+        if let Some(first) = foreign.first() {
+            if !known.is_settled() {
+                return Step::LookAgain;
+            }
+            if !known.is_in_order {
+                return Step::ReadSecret;
+            }
+            match desired.foreign_credentials {
+                ForeignCredentials::Refuse => {
+                    let name = &known.user.name;
+                    return Step::Refuse(refusals::foreign_in_the_way(name, &foreign));
+                }
+                ForeignCredentials::Delete => return self.delete(first),
+            }
+        }
+        if let Some(refusal) = self.refused_places(&[]) {
+            return Step::Refuse(refusal);
+        }
+        let Some(secret) = self.secret else {
+            return Step::CreateSecret;
+        };
+        if let Some(step) = self.claim(secret) {
+            return step;
+        }
+        if let Some(issued) = &known.issued {
+            return match &issued.password {
+                None => Step::Reset(issued.id.clone()),
+                Some(password) if desired.url_safe_password && !password.is_url_safe() => {
+                    Step::Reset(issued.id.clone())
+                }
+                Some(_) => self.place_issued(secret, issued),
+            };
+        }
+        // What did an attempt before this one leave?
+        if let Some(stray) = self.of_kind(Kind::Stray).next() {
+            return Step::Reset(stray.id.clone());
+        }
+        let may_have_left = claim_was_taken_over(secret, known) || known.doubtful_since.is_some();
+        if may_have_left && !known.is_settled() {
+            return Step::LookAgain;
+        }
+        if known.user.credentials.len() >= 2 {
+            // No mirror pushes with a login that is gone.
+            if let Some(step) = self.retire_superseded(secret) {
+                return step;
+            }
+            return match self.of_kind(Kind::Superseded).next() {
+                Some(superseded) => self.delete(superseded),
+                None => Step::Refuse(refusals::both_slots_taken(&known.user.name)),
+            };
+        }
+        if known.recorded {
+            Step::Issue
+        } else {
+            Step::Record
+        }
+    }
+
+    /// What has to be done before the login or its mirrors can be changed: the log's next entry is
+    /// this delivery's, and what an attempt before it made is gone.
+    pub(super) fn claim(&self, secret: &Secret) -> Option<Step> {
+        let known = self.known;
+        if tags_differ(self.desired, self.me, secret, true) {
+            return Some(Step::TagSecret);
+        }
+        if let Some(step) = self.read_journal(secret) {
+            return Some(step);
+        }
+        if self.wants_mirrors() && known.projects.is_none() {
+            return Some(Step::ReadProjects);
+        }
+        if !self.is_mine() || (self.wants_mirrors() && !known.is_journaled) {
+            return Some(Step::Claim(secret.next_entry()));
+        }
+        self.end_rotation(secret).or_else(|| self.remove_stray())
+    }
+
+    fn place_issued(&self, secret: &Secret, issued: &Issued) -> Step {
+        let has_repositories = !self.desired.repositories().is_empty();
+        if let Some(step) = self.make_mirrors(secret, &[]) {
+            return step;
+        }
+        if self.me.rotation.is_some() {
+            // The seal says which claim a rotation holds, with mirrors or without.
+            return match self.known.is_sealed {
+                true => Step::Prepare,
+                false => Step::Seal(secret.next_entry()),
+            };
+        }
+        // What works is given up only for what has been shown to work.
+        let must_work = secret.current.is_some() || self.wants_mirrors();
+        if must_work && !issued.proved && has_repositories {
+            return Step::ProveIssued;
+        }
+        let records = self.placed(&[]);
+        self.enable(&records)
+            .or_else(|| self.sync(&records))
+            .unwrap_or(Step::Store)
+    }
+}

@@ -1,0 +1,241 @@
+//! The login is there: proving it, keeping its mirrors well, and removing what is not needed.
+
+use super::super::kind::{Kind, kind};
+use super::super::mirror_records::{MirrorRecord, properties_key};
+use super::super::observe::{Credential, Secret};
+use super::super::properties::ForeignCredentials;
+use super::super::records;
+use super::{LAMBDA_LIVES, Step, View, same_key, tags_differ};
+
+impl View<'_> {
+    /// The next step when the secret holds the login of `held`.
+    pub(super) fn keep(&self, held: &Credential) -> Step {
+        let (known, desired) = (self.known, self.desired);
+        let Some(secret) = self.secret else {
+            return Step::ReadSecret;
+        };
+        if !held.active {
+            return Step::Activate(held.id.clone());
+        }
+        if let Some(issued) = known.issued.as_ref().filter(|issued| issued.id != held.id) {
+            // Somebody else's login is the one that stands.
+            return Step::DeleteCredential {
+                user_name: known.user.name.clone(),
+                id: issued.id.clone(),
+            };
+        }
+        if let Some(step) = self.shut_out_others(secret) {
+            return step;
+        }
+        if let Some(step) = self.end_rotation(secret).or_else(|| self.remove_stray()) {
+            return step;
+        }
+        let mirrors = match self.change_mirrors(secret) {
+            Ok(mirrors) => mirrors,
+            Err(step) => return *step,
+        };
+        if !known.proved && !desired.repositories().is_empty() {
+            return Step::ProveStored;
+        }
+        if let Some(step) = self.enable(&mirrors).or_else(|| self.sync(&mirrors)) {
+            return step;
+        }
+        if !same_key(secret.kms_key_id.as_deref(), desired.kms_key_id.as_deref()) {
+            return Step::ChangeKey;
+        }
+        if tags_differ(desired, self.me, secret, false) {
+            return Step::TagSecret;
+        }
+        let untag = self.unwanted_tags(secret);
+        if !untag.is_empty() {
+            return Step::UntagSecret(untag);
+        }
+        if secret.is_unfinished() && !known.is_settled() {
+            return Step::LookAgain;
+        }
+        self.tidy(secret).unwrap_or(Step::Done)
+    }
+
+    /// An earlier request may still be at work, or come again: it must find out that it is over.
+    fn shut_out_others(&self, secret: &Secret) -> Option<Step> {
+        let (known, desired) = (self.known, self.desired);
+        if let Some(step) = self.read_journal(secret) {
+            return Some(step);
+        }
+        let is_recent = secret
+            .last_changed
+            .is_none_or(|time| known.now < time + LAMBDA_LIVES);
+        // A rotation has hours.
+        let may_be_at_work =
+            secret.is_unfinished() && !self.is_mine() && (is_recent || secret.is_rotating());
+        let changes = !same_key(secret.kms_key_id.as_deref(), desired.kms_key_id.as_deref())
+            || tags_differ(desired, self.me, secret, false)
+            || !self.unwanted_tags(secret).is_empty();
+        if (may_be_at_work || changes) && tags_differ(desired, self.me, secret, true) {
+            return Some(Step::TagSecret);
+        }
+        may_be_at_work.then(|| Step::Fence(secret.next_entry()))
+    }
+
+    /// `AWSPENDING` is somebody else's: a rotation that was taken over, or that died long ago.
+    pub(super) fn end_rotation(&self, secret: &Secret) -> Option<Step> {
+        let pending = secret.pending.as_ref()?;
+        let rotation = self.me.rotation.as_ref();
+        if rotation.is_some_and(|rotation| rotation.version_id == *pending) {
+            return None;
+        }
+        let is_over = secret.prepared(pending).is_some()
+            || secret
+                .last_changed
+                .is_some_and(|time| self.known.now >= time + LAMBDA_LIVES);
+        is_over.then(|| Step::DropPending(pending.clone()))
+    }
+
+    /// The current login's mirrors, once they are those that are wanted.
+    fn change_mirrors(&self, secret: &Secret) -> Result<Vec<MirrorRecord>, Box<Step>> {
+        let (known, desired) = (self.known, self.desired);
+        let Some(current) = &secret.current else {
+            return Err(Box::new(Step::ReadSecret));
+        };
+        if !self.wants_mirrors() && current.mirrors == 0 {
+            return Ok(Vec::new());
+        }
+        if self.wants_mirrors() && known.projects.is_none() {
+            return Err(Box::new(Step::ReadProjects));
+        }
+        let Some(value) = known.values.get(&current.version_id) else {
+            return Err(Box::new(Step::ReadLogin(current.version_id.clone())));
+        };
+        let records = value.as_ref().map_or(&[][..], |value| &value.mirrors);
+        let kept = self.kept(records);
+        if kept.len() == desired.mirrors.len() && kept.len() == records.len() {
+            return Ok(kept);
+        }
+        if let Some(refusal) = self.refused_places(&kept) {
+            return Err(Box::new(Step::Refuse(refusal)));
+        }
+        if let Some(step) = self.claim(secret) {
+            return Err(Box::new(step));
+        }
+        if !known.proved && !desired.repositories().is_empty() {
+            return Err(Box::new(Step::ProveStored));
+        }
+        if let Some(step) = self.make_mirrors(secret, &kept) {
+            return Err(Box::new(step));
+        }
+        let placed = self.placed(&kept);
+        let step = self.enable(&placed).or_else(|| self.sync(&placed));
+        Err(Box::new(step.unwrap_or(Step::Store)))
+    }
+
+    fn unwanted_tags(&self, secret: &Secret) -> Vec<String> {
+        let former = self.known.former_tags.iter();
+        let unwanted = former
+            .filter(|key| secret.tags.contains_key(*key) && !self.desired.tags.contains_key(*key));
+        unwanted.cloned().collect()
+    }
+
+    /// What is not needed any more: mirrors first, then what they pushed with, then its record.
+    fn tidy(&self, secret: &Secret) -> Option<Step> {
+        let (known, desired, user) = (self.known, self.desired, &self.known.user);
+        if let Some(step) = self.retire_superseded(secret) {
+            return Some(step);
+        }
+        // What the secret's versions name is certain; for the rest only the user's tags speak.
+        let mut unneeded: Vec<&Credential> = self
+            .of_kind(Kind::Stray)
+            .chain(self.of_kind(Kind::Superseded))
+            .collect();
+        if desired.foreign_credentials == ForeignCredentials::Delete {
+            unneeded.extend(self.of_kind(Kind::Foreign));
+        }
+        let is_named = |id: &str| secret.logins().any(|login| login.credential_id == id);
+        if let Some(first) = unneeded.first() {
+            if !is_named(&first.id) {
+                if !known.is_settled() {
+                    return Some(Step::LookAgain);
+                }
+                if !known.is_in_order {
+                    return Some(Step::ReadSecret);
+                }
+            }
+            return Some(self.delete(first));
+        }
+        if let Some(step) = self.forget_superseded(secret) {
+            return Some(step);
+        }
+        if let Some(step) = self.leave_formers(secret) {
+            return Some(step);
+        }
+        let latest = secret.properties.last();
+        let key = properties_key(&desired.document);
+        // The entry also says that every claim before it is settled.
+        if latest.is_none_or(|latest| latest.key != key) || secret.is_unfinished() {
+            return Some(Step::NoteProperties(secret.next_entry()));
+        }
+        if let [former, _, ..] = secret.properties.as_slice() {
+            return Some(Step::ForgetProperties(former.entry));
+        }
+        let is_held = user.held_by() == Some(&self.me.owner)
+            && user.secret_name.as_ref() == Some(&desired.secret_name);
+        (!is_held).then_some(Step::TagUser)
+    }
+
+    fn forget_superseded(&self, secret: &Secret) -> Option<Step> {
+        let known = self.known;
+        let superseded = secret.superseded.first()?;
+        if let Some(step) = self.same_login(secret) {
+            return Some(step);
+        }
+        // What a version names is there even when IAM does not list it yet.
+        let holder = known
+            .formers
+            .iter()
+            .chain([&known.user])
+            .find(|user| user.exists && records::key(&user.name) == superseded.user_key);
+        let id = &superseded.credential_id;
+        Some(match holder {
+            Some(holder) if !known.gone.contains(id) => Step::DeleteCredential {
+                user_name: holder.name.clone(),
+                id: id.clone(),
+            },
+            _ => Step::ForgetLogin(superseded.entry),
+        })
+    }
+
+    /// Another record of the very credential that is current.
+    pub(super) fn same_login(&self, secret: &Secret) -> Option<Step> {
+        let current = secret.current.as_ref()?;
+        let mut logins = secret.superseded.iter();
+        let same = logins.find(|login| login.credential_id == current.credential_id)?;
+        // The log's numbers never go back, so its latest one is kept.
+        Some(match same.entry > current.entry {
+            true => Step::MoveLabel(same.entry),
+            false => Step::ForgetLogin(same.entry),
+        })
+    }
+
+    fn leave_formers(&self, secret: &Secret) -> Option<Step> {
+        for former in &self.known.formers {
+            let ours = former.credentials.iter().find(|credential| {
+                let name = &self.desired.secret_name;
+                let elsewhere = &self.known.elsewhere;
+                let owner = &self.me.owner;
+                let kind = kind(credential, former, Some(secret), name, owner, elsewhere);
+                matches!(kind, Kind::Superseded | Kind::Stray)
+            });
+            if let Some(credential) = ours {
+                return Some(Step::DeleteCredential {
+                    user_name: former.name.clone(),
+                    id: credential.id.clone(),
+                });
+            }
+            if former.owner.as_ref() == Some(&self.me.owner)
+                && former.secret_name.as_ref() == Some(&self.desired.secret_name)
+            {
+                return Some(Step::ReleaseUser(former.name.clone()));
+            }
+        }
+        (!secret.former_user_names.is_empty()).then_some(Step::ForgetFormers)
+    }
+}

@@ -1,0 +1,271 @@
+//! Which mirrors are to be made, enabled, pushed and removed.
+
+use super::super::mirror_records::{Before, Journal, MirrorRecord};
+use super::super::observe::Secret;
+use super::super::properties::{WantedMirror, is_protected};
+use super::super::refusals;
+use super::{Project, Step, View};
+use crate::gitlab::{Mirror, Status};
+
+/// GitLab takes no more enabled mirrors in one project.
+const MOST_ENABLED: usize = 10;
+
+impl View<'_> {
+    pub(super) fn wants_mirrors(&self) -> bool {
+        !self.desired.mirrors.is_empty()
+    }
+
+    /// Required branches that would not be mirrored.
+    pub(super) fn refused_branches(&self) -> Option<String> {
+        let projects = self.known.projects.as_ref()?;
+        let mut missing = Vec::new();
+        for (n, wanted) in self.desired.mirrors.iter().enumerate() {
+            let project = projects.get(&wanted.project);
+            let Some(protected) = project.and_then(|project| project.protected_branches.as_ref())
+            else {
+                continue;
+            };
+            for branch in &wanted.required_branches {
+                if wanted.settings.only_protected_branches && !is_protected(branch, protected) {
+                    missing.push(refusals::branch_is_not_protected(
+                        n,
+                        &wanted.project,
+                        branch,
+                    ));
+                }
+            }
+        }
+        (!missing.is_empty()).then(|| missing.join("; "))
+    }
+
+    /// Projects that have no place left for a mirror that is to be made. `kept` need not be made.
+    pub(super) fn refused_places(&self, kept: &[MirrorRecord]) -> Option<String> {
+        let projects = self.known.projects.as_ref()?;
+        for (name, project) in projects {
+            let to_make = self.desired.mirrors.iter().filter(|wanted| {
+                wanted.project == *name && !kept.iter().any(|record| self.is_for(record, wanted))
+            });
+            let made = self.known.journal.made.iter();
+            let made = made.filter(|record| record.project == *name).count();
+            let to_make = to_make.count().saturating_sub(made);
+            let enabled = project.mirrors.iter().filter(|mirror| mirror.enabled);
+            let enabled = enabled.filter(|mirror| !self.is_stray(mirror.id)).count();
+            if to_make > 0 && enabled + to_make > MOST_ENABLED {
+                return Some(refusals::no_place_for_a_mirror(name, enabled));
+            }
+        }
+        None
+    }
+
+    fn is_stray(&self, id: u64) -> bool {
+        self.known.strays.iter().any(|record| record.id == id)
+    }
+
+    fn project(&self, name: &str) -> Option<&Project> {
+        self.known.projects.as_ref()?.get(name)
+    }
+
+    /// What GitLab shows of `record`; `None` when it is gone, or leads elsewhere.
+    fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
+        let clone_url = self.known.clone_urls.get(&record.repository_name)?;
+        let mirrors = &self.project(&record.project)?.mirrors;
+        let mirror = mirrors.iter().find(|mirror| mirror.id == record.id)?;
+        mirror.leads_to(clone_url).then_some(mirror)
+    }
+
+    fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
+        let url = self.desired.gitlab.as_ref().map(|gitlab| &gitlab.url);
+        url == Some(&record.gitlab_url)
+            && record.project == wanted.project
+            && record.repository_name == wanted.repository_name
+    }
+
+    fn wanted(&self, record: &MirrorRecord) -> Option<&WantedMirror> {
+        let mut wanted = self.desired.mirrors.iter();
+        wanted.find(|wanted| self.is_for(record, wanted))
+    }
+
+    /// Those of `records` that are wanted and still there.
+    pub(super) fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
+        let mut kept: Vec<MirrorRecord> = Vec::new();
+        for record in records {
+            let is_there = self.wanted(record).is_some() && self.shown(record).is_some();
+            let is_second = kept.iter().any(|one| {
+                one.project == record.project && one.repository_name == record.repository_name
+            });
+            if is_there && !is_second {
+                kept.push(record.clone());
+            }
+        }
+        kept
+    }
+
+    /// The mirrors that there are for what is wanted, in its order: `kept` and those made since.
+    pub(super) fn placed(&self, kept: &[MirrorRecord]) -> Vec<MirrorRecord> {
+        let wanted = self.desired.mirrors.iter();
+        let placed = wanted.filter_map(|wanted| {
+            let mut records = kept.iter().chain(&self.known.journal.made);
+            records.find(|record| self.is_for(record, wanted)).cloned()
+        });
+        placed.collect()
+    }
+
+    /// Mirrors are made disabled, and named in the log before anything else happens with them.
+    pub(super) fn make_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Option<Step> {
+        let placed = self.placed(kept);
+        for (n, wanted) in self.desired.mirrors.iter().enumerate() {
+            if !placed.iter().any(|record| self.is_for(record, wanted)) {
+                return Some(Step::MakeMirror(n));
+            }
+        }
+        let is_named = self.known.is_sealed || self.known.journal.made.is_empty();
+        (!is_named).then(|| Step::Seal(secret.next_entry()))
+    }
+
+    /// A mirror of `records` that does not do what it should.
+    pub(super) fn enable(&self, records: &[MirrorRecord]) -> Option<Step> {
+        let wrong = records.iter().find(|record| {
+            let (Some(wanted), Some(mirror)) = (self.wanted(record), self.shown(record)) else {
+                return false;
+            };
+            // An older GitLab does not show every setting: what was told once counts.
+            let is_told = self.known.told.contains(&record.id);
+            !mirror.enabled || (mirror.settings != wanted.settings && !is_told)
+        });
+        wrong.map(|record| Step::EnableMirror(record.clone()))
+    }
+
+    /// A mirror of `records` that has not pushed yet, or failed to.
+    pub(super) fn sync(&self, records: &[MirrorRecord]) -> Option<Step> {
+        let silent = records.iter().find(|record| {
+            let Some(mirror) = self.shown(record) else {
+                return false;
+            };
+            let is_well = mirror.succeeded_at.is_some()
+                && !matches!(mirror.status, Status::Failed | Status::ToRetry);
+            !is_well && !self.known.synced.contains(&record.id)
+        });
+        silent.map(|record| Step::SyncMirror(record.clone()))
+    }
+
+    /// The journal of an attempt that somebody else did not finish has to be known.
+    pub(super) fn read_journal(&self, secret: &Secret) -> Option<Step> {
+        let version = secret.journal.as_ref()?;
+        let is_open = secret.is_unfinished() && !self.is_mine();
+        let is_read = self.known.journal_read.as_ref() == Some(version);
+        (is_open && !is_read).then(|| Step::ReadJournal(version.clone()))
+    }
+
+    /// A mirror of an attempt that was taken over, or one whose number got lost on the way.
+    pub(super) fn remove_stray(&self) -> Option<Step> {
+        if let Some(stray) = self.known.strays.first() {
+            return Some(Step::RemoveStray(stray.clone()));
+        }
+        let journal = &self.known.journal;
+        for before in &journal.before {
+            let Before {
+                gitlab_url,
+                project,
+                repository_name,
+                ids,
+            } = before;
+            let is_ours = self
+                .desired
+                .gitlab
+                .as_ref()
+                .is_some_and(|gitlab| gitlab.url == *gitlab_url);
+            let (Some(seen), Some(clone_url), true) = (
+                self.project(project),
+                self.known.clone_urls.get(repository_name),
+                is_ours,
+            ) else {
+                continue;
+            };
+            // What is enabled and stands nowhere was made by a person.
+            let lost = seen.mirrors.iter().find(|mirror| {
+                !mirror.enabled
+                    && mirror.leads_to(clone_url)
+                    && !ids.contains(&mirror.id)
+                    && !journal.made.iter().any(|record| record.id == mirror.id)
+            });
+            if let Some(mirror) = lost {
+                return Some(Step::RemoveStray(MirrorRecord {
+                    gitlab_url: gitlab_url.clone(),
+                    project: project.clone(),
+                    repository_name: repository_name.clone(),
+                    id: mirror.id,
+                }));
+            }
+        }
+        None
+    }
+
+    /// A mirror of a superseded login that the current one does not have.
+    pub(super) fn retire_superseded(&self, secret: &Secret) -> Option<Step> {
+        let read = |version: &str| Step::ReadLogin(version.to_owned());
+        let mut current: &[MirrorRecord] = &[];
+        if let Some(login) = secret.current.as_ref().filter(|login| login.mirrors > 0) {
+            match self.known.values.get(&login.version_id) {
+                None => return Some(read(&login.version_id)),
+                Some(value) => {
+                    current = value.as_ref().map_or(&[], |value| value.mirrors.as_slice());
+                }
+            }
+        }
+        for login in secret.superseded.iter().filter(|login| login.mirrors > 0) {
+            let Some(value) = self.known.values.get(&login.version_id) else {
+                return Some(read(&login.version_id));
+            };
+            let records = value.iter().flat_map(|value| &value.mirrors);
+            let mut left = records.filter(|record| {
+                !current.contains(record)
+                    && !self.known.retired.contains(record)
+                    && !self.is_gone(record)
+            });
+            if let Some(record) = left.next() {
+                return Some(Step::RetireMirror(record.clone()));
+            }
+        }
+        None
+    }
+
+    fn is_gone(&self, record: &MirrorRecord) -> bool {
+        let gitlab = self.desired.gitlab.as_ref();
+        if gitlab.is_none_or(|gitlab| gitlab.url != record.gitlab_url) {
+            return false;
+        }
+        let project = self.project(&record.project);
+        project.is_some_and(|project| !project.mirrors.iter().any(|one| one.id == record.id))
+    }
+}
+
+/// What to write down before mirrors are made: what `journal` says of an attempt that was taken
+/// over stays true.
+pub fn before(view_of: &super::Observed, desired: &super::Desired) -> Journal {
+    let mut journal = Journal {
+        before: view_of.journal.before.clone(),
+        made: Vec::new(),
+    };
+    let (Some(gitlab), Some(projects)) = (&desired.gitlab, &view_of.projects) else {
+        return journal;
+    };
+    for wanted in &desired.mirrors {
+        let (name, repository) = (&wanted.project, &wanted.repository_name);
+        let (Some(project), Some(clone_url)) =
+            (projects.get(name), view_of.clone_urls.get(repository))
+        else {
+            continue;
+        };
+        if journal.before(&gitlab.url, name, repository).is_none() {
+            let leading = project.mirrors.iter();
+            let leading = leading.filter(|mirror| mirror.leads_to(clone_url));
+            journal.before.push(Before {
+                gitlab_url: gitlab.url.clone(),
+                project: name.clone(),
+                repository_name: repository.clone(),
+                ids: leading.map(|mirror| mirror.id).collect(),
+            });
+        }
+    }
+    journal
+}

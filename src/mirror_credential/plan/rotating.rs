@@ -1,0 +1,112 @@
+//! The four steps of a rotation: the same plan, stopped after each of its parts.
+
+use super::super::kind::Kind;
+use super::super::observe::Secret;
+use super::super::records::Login;
+use super::super::refusals;
+use super::{Rotation, RotationPart, Step, View};
+
+impl View<'_> {
+    /// The next step of `rotation`.
+    pub(super) fn rotate(&self, rotation: &Rotation) -> Step {
+        let Some(secret) = self.secret else {
+            return Step::ReadSecret;
+        };
+        let version = &rotation.version_id;
+        let current = secret.current.as_ref();
+        if current.is_some_and(|login| login.version_id == *version) {
+            return match rotation.part {
+                RotationPart::Finish => self.conclude(secret).unwrap_or(Step::Done),
+                _ => Step::Done,
+            };
+        }
+        let is_pending = secret.pending.as_ref() == Some(version);
+        let Some(prepared) = secret.prepared(version).filter(|_| is_pending) else {
+            return match rotation.part {
+                _ if !is_pending => Step::Refuse(refusals::not_pending(version)),
+                RotationPart::Create => self.obtain(),
+                // A schedule was attached: Secrets Manager tries whether the function answers.
+                RotationPart::Test => Step::Done,
+                _ => Step::Refuse(refusals::not_prepared(version)),
+            };
+        };
+        let is_stored = current.is_some_and(|login| login.credential_id == prepared.credential_id);
+        if !is_stored && secret.claim != seal_of(prepared) {
+            return Step::Refuse(refusals::rotation_is_overtaken(version));
+        }
+        if rotation.part == RotationPart::Create {
+            return Step::Done;
+        }
+        if is_stored {
+            return match (rotation.part, current) {
+                (RotationPart::Finish, Some(current)) => Step::HandOver {
+                    from: current.version_id.clone(),
+                    to: version.clone(),
+                },
+                _ => Step::Done,
+            };
+        }
+        self.go_on(rotation.part, prepared)
+    }
+
+    /// From a login that is prepared to one that is current.
+    fn go_on(&self, part: RotationPart, prepared: &Login) -> Step {
+        if self.wants_mirrors() && self.known.projects.is_none() {
+            return Step::ReadProjects;
+        }
+        let Some(value) = self.known.values.get(&prepared.version_id) else {
+            return Step::ReadLogin(prepared.version_id.clone());
+        };
+        let Some(value) = value else {
+            return Step::Refuse(refusals::not_prepared(&prepared.version_id));
+        };
+        // Somebody may have removed one by hand since.
+        let kept = self.kept(&value.mirrors);
+        if kept.len() != value.mirrors.len() || kept.len() != self.desired.mirrors.len() {
+            return Step::Refuse(refusals::mirrors_have_changed(&prepared.version_id));
+        }
+        if !self.known.proved && !self.desired.repositories().is_empty() {
+            return Step::ProveStored;
+        }
+        if let Some(step) = self.enable(&kept) {
+            return step;
+        }
+        if part == RotationPart::Set {
+            return Step::Done;
+        }
+        if let Some(step) = self.sync(&kept) {
+            return step;
+        }
+        if part == RotationPart::Test {
+            return Step::Done;
+        }
+        Step::Store
+    }
+
+    /// The version is current: nothing but the former login is left to be taken care of.
+    fn conclude(&self, secret: &Secret) -> Option<Step> {
+        if let Some(step) = self.same_login(secret) {
+            return Some(step);
+        }
+        if secret.is_current_pending {
+            let current = secret.current.as_ref()?;
+            return Some(Step::DropPending(current.version_id.clone()));
+        }
+        if let Some(step) = self.retire_superseded(secret) {
+            return Some(step);
+        }
+        // It stays, without use, until its slot is needed.
+        let mut superseded = self.of_kind(Kind::Superseded);
+        let active = superseded.find(|credential| credential.active)?;
+        Some(Step::Deactivate {
+            user_name: self.known.user.name.clone(),
+            id: active.id.clone(),
+        })
+    }
+}
+
+/// The number of the claim under which a rotation holds the log. See the record of the decision on
+/// mirrors and rotation.
+pub fn seal_of(prepared: &Login) -> u64 {
+    prepared.entry + 1
+}

@@ -1,0 +1,313 @@
+//! The properties `GitLab` and `Mirrors`.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{REPOSITORY_NAME, is_made_of};
+use crate::cfn::{Faults, Form, Members};
+use crate::gitlab::{Access, Settings};
+use crate::http;
+
+/// GitLab's own service.
+const GITLAB_COM: &str = "https://gitlab.com";
+
+/// The member of a token's secret that holds the token.
+const TOKEN: &str = "token";
+
+/// More mirrors would not be pushed and confirmed within one Lambda invocation.
+const MOST_MIRRORS: usize = 50;
+
+const URL: Form = Form {
+    fits: is_gitlab_url,
+    must_be: "must be https://, a host and perhaps a path, without a login (http:// only to this \
+        machine)",
+};
+const SECRET_ID: Form = Form {
+    fits: |text| is_made_of(text, 1, 2048, "/_+=.@-:"),
+    must_be: "must be the name or the ARN of a secret",
+};
+const SECRET_KEY: Form = Form {
+    fits: |text| (1..=256).contains(&text.len()),
+    must_be: "must be 1 to 256 characters",
+};
+const CERTIFICATE: Form = Form {
+    fits: http::is_certificate,
+    must_be: "must be certificates in PEM",
+};
+const PROJECT: Form = Form {
+    fits: is_project,
+    must_be: "must be a project's number or its full path (group/project)",
+};
+// GitLab's limit of `mirror_branch_regex`.
+const REGEX: Form = Form {
+    fits: |text| (1..=255).contains(&text.len()),
+    must_be: "must be a regular expression of at most 255 characters",
+};
+const BRANCH: Form = Form {
+    fits: |text| is_made_of(text, 1, 255, "/_.-+#@"),
+    must_be: "must be the name of a branch",
+};
+
+/// One entry of `Mirrors`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedMirror {
+    /// Number or full path.
+    pub project: String,
+    /// The CodeCommit repository that is pushed to.
+    pub repository_name: String,
+    /// What is pushed.
+    pub settings: Settings,
+    /// Branches that have to be among what is pushed.
+    pub required_branches: Vec<String>,
+    /// Whether it is done only when GitLab has pushed.
+    pub waits_for_sync: bool,
+}
+
+/// Decodes `GitLab`.
+pub fn decode_gitlab(members: &mut Members<'_>, faults: &mut Faults) -> Option<Access> {
+    let is_object = members.value("GitLab")?.is_object();
+    let mut members = members.object("GitLab", faults)?;
+    let url = members.text("Url", &URL, faults);
+    require(is_object, "TokenSecretId", &mut members, faults);
+    let token_secret_id = members.text("TokenSecretId", &SECRET_ID, faults);
+    let token_secret_key = members.text("TokenSecretKey", &SECRET_KEY, faults);
+    let ca_certificate = members.text("CaCertificate", &CERTIFICATE, faults);
+    members.finish(faults);
+    let url = url.unwrap_or_else(|| GITLAB_COM.to_owned());
+    Some(Access {
+        url: url.trim_end_matches('/').to_owned(),
+        token_secret_id: token_secret_id?,
+        token_secret_key: token_secret_key.unwrap_or_else(|| TOKEN.to_owned()),
+        ca_certificate,
+    })
+}
+
+/// The GitLab in properties of which nothing else needs to be valid.
+pub fn gitlab_in(properties: &Value) -> Option<Access> {
+    let mut faults = Faults::default();
+    let mut members = Members::of(properties, "", &mut faults);
+    let access = decode_gitlab(&mut members, &mut faults);
+    access.filter(|_| faults.0.is_empty())
+}
+
+/// Decodes `Mirrors`.
+pub fn decode_mirrors(members: &mut Members<'_>, faults: &mut Faults) -> Vec<WantedMirror> {
+    let list = members.list("Mirrors", faults);
+    if list.len() > MOST_MIRRORS {
+        faults.note("Mirrors", format!("must be at most {MOST_MIRRORS}"));
+    }
+    let mut mirrors = Vec::new();
+    let mut pairs = BTreeSet::new();
+    for (path, element) in list {
+        let Some(mirror) = decode_mirror(&path, element, faults) else {
+            continue;
+        };
+        if pairs.insert((mirror.project.clone(), mirror.repository_name.clone())) {
+            mirrors.push(mirror);
+        } else {
+            faults.note(path, "is given twice");
+        }
+    }
+    mirrors
+}
+
+fn decode_mirror(path: &str, element: &Value, faults: &mut Faults) -> Option<WantedMirror> {
+    let mut members = Members::of(element, path, faults);
+    let is_object = element.is_object();
+    require(is_object, "GitLabProject", &mut members, faults);
+    let project = members.text("GitLabProject", &PROJECT, faults);
+    require(is_object, "RepositoryName", &mut members, faults);
+    let repository_name = members.text("RepositoryName", &REPOSITORY_NAME, faults);
+    let branch_regex = members.text("BranchRegex", &REGEX, faults);
+    let only_protected = members.boolean("OnlyProtectedBranches", branch_regex.is_none(), faults);
+    let keep_divergent_refs = members.boolean("KeepDivergentRefs", false, faults);
+    let waits_for_sync = members.boolean("WaitForSync", true, faults);
+    if only_protected && branch_regex.is_some() {
+        let path = members.path_of("BranchRegex");
+        faults.note(
+            path,
+            "not with OnlyProtectedBranches: true; GitLab takes one of them",
+        );
+    }
+    let mut required_branches = Vec::new();
+    let matches = branch_regex.as_deref().map(regex_lite::Regex::new);
+    for (path, branch) in members.strings("RequiredBranches", faults) {
+        match &matches {
+            _ if !(BRANCH.fits)(&branch) => faults.note(path, BRANCH.must_be),
+            Some(Ok(regex)) if !regex.is_match(&branch) => {
+                faults.note(path, "would not be mirrored: BranchRegex does not match it");
+            }
+            Some(Err(_)) => {
+                faults.note(
+                    path,
+                    "cannot be checked: BranchRegex is not understood here",
+                );
+            }
+            _ if required_branches.contains(&branch) => {}
+            _ => required_branches.push(branch),
+        }
+    }
+    members.finish(faults);
+    Some(WantedMirror {
+        project: project?,
+        repository_name: repository_name?,
+        settings: Settings {
+            only_protected_branches: only_protected,
+            branch_regex,
+            keep_divergent_refs,
+        },
+        required_branches,
+        waits_for_sync,
+    })
+}
+
+/// Notes that the member `name` is missing; what is no object is a fault of its own.
+fn require(is_object: bool, name: &'static str, members: &mut Members<'_>, faults: &mut Faults) {
+    if is_object && members.value(name).is_none() {
+        faults.note(members.path_of(name), "is required");
+    }
+}
+
+fn is_gitlab_url(text: &str) -> bool {
+    // A login before the host would be a second secret, in the open.
+    http::is_https_or_loopback(text)
+        && text.len() <= 256
+        && !text.contains(['@', '?', '#', '\\', ' '])
+}
+
+fn is_project(text: &str) -> bool {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.len() <= 20;
+    }
+    let parts: Vec<&str> = text.split('/').collect();
+    parts.len() >= 2
+        && text.len() <= 1024
+        && parts.iter().all(|part| {
+            is_made_of(part, 1, 255, "_.-") && part.chars().any(|c| c.is_ascii_alphanumeric())
+        })
+}
+
+/// Whether the names and patterns of protected branches (`*` stands for any text) take in
+/// `branch`.
+pub fn is_protected(branch: &str, protected: &[String]) -> bool {
+    protected.iter().any(|pattern| matches(pattern, branch))
+}
+
+fn matches(pattern: &str, branch: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = branch.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn decoded(properties: &Value) -> Result<(Option<Access>, Vec<WantedMirror>), String> {
+        let mut faults = Faults::default();
+        let mut members = Members::of(properties, "", &mut faults);
+        let gitlab = decode_gitlab(&mut members, &mut faults);
+        let mirrors = decode_mirrors(&mut members, &mut faults);
+        members.finish(&mut faults);
+        match faults.0.is_empty() {
+            true => Ok((gitlab, mirrors)),
+            false => Err(faults.to_string()),
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_has_the_documented_default() {
+        let (gitlab, mirrors) = decoded(&json!({
+            "GitLab": {"TokenSecretId": "gitlab-token"},
+            "Mirrors": [{"GitLabProject": "platform/infra", "RepositoryName": "r"},
+                {"GitLabProject": 42, "RepositoryName": "r", "BranchRegex": "^release/"}],
+        }))
+        .expect("valid");
+        let gitlab = gitlab.expect("a GitLab");
+        assert_eq!(gitlab.url, "https://gitlab.com");
+        assert_eq!(gitlab.token_secret_key, "token");
+        assert!(mirrors[0].settings.only_protected_branches);
+        assert!(mirrors[0].waits_for_sync);
+        assert!(!mirrors[1].settings.only_protected_branches);
+        assert_eq!(mirrors[1].project, "42");
+    }
+
+    #[test]
+    fn every_fault_of_a_mirror_is_named_at_once() {
+        let faults = decoded(&json!({
+            "GitLab": {"Url": "http://gitlab.example.com", "Token": "t", "CaCertificate": "none"},
+            "Mirrors": [
+                {"GitLabProject": "infra", "RepositoryName": "a/b", "OnlyProtectedBranches": "true",
+                    "BranchRegex": "^x$", "RequiredBranches": ["y", "no branch"]},
+                7,
+                {"GitLabProject": "a/b", "RepositoryName": "r"},
+                {"GitLabProject": "a/b", "RepositoryName": "r"},
+            ],
+        }))
+        .expect_err("faults");
+        for path in [
+            "GitLab.Url: ",
+            "GitLab.TokenSecretId: is required",
+            "GitLab.CaCertificate: ",
+            "GitLab.Token: is not a property",
+            "Mirrors[0].GitLabProject: ",
+            "Mirrors[0].RepositoryName: ",
+            "Mirrors[0].BranchRegex: not with",
+            "Mirrors[0].RequiredBranches[0]: would not be mirrored",
+            "Mirrors[0].RequiredBranches[1]: must be",
+            "Mirrors[1]: must be an object",
+            "Mirrors[3]: is given twice",
+        ] {
+            assert!(faults.contains(path), "{path} in {faults}");
+        }
+    }
+
+    #[test]
+    fn an_address_holds_no_login_and_no_more_than_a_path() {
+        for url in [
+            "https://user:word@gitlab.example.com",
+            "https://gitlab.example.com/?a",
+            "https://gitlab.example.com/#a",
+            "http://gitlab.example.com",
+            "gitlab.example.com",
+        ] {
+            assert!(!is_gitlab_url(url), "{url}");
+        }
+        assert!(is_gitlab_url("https://gitlab.example.com:8443/git/"));
+        assert!(is_gitlab_url("http://127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn a_star_in_a_protected_branch_stands_for_any_text() {
+        let protected = [
+            "main".to_owned(),
+            "release/*".to_owned(),
+            "*-stable".to_owned(),
+        ];
+        for branch in ["main", "release/1", "release/", "x-stable", "-stable"] {
+            assert!(is_protected(branch, &protected), "{branch}");
+        }
+        for branch in ["mainline", "rel", "release", "stable", "development"] {
+            assert!(!is_protected(branch, &protected), "{branch}");
+        }
+        assert!(is_protected("anything", &["*".to_owned()]));
+        assert!(is_protected("a-b-c", &["a*b*c".to_owned()]));
+        assert!(!is_protected("ac", &["a*b*c".to_owned()]));
+    }
+}
