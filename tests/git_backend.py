@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import subprocess
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import BinaryIO
@@ -51,8 +52,9 @@ def _copy(handler: BaseHTTPRequestHandler, into: BinaryIO, size: int) -> None:
 
 
 def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: str, user: str, body: BinaryIO,
-           length: int) -> None:
-    """Answers what git asks of the bare repository: `what` is the path below it."""
+           length: int, before_answering: Callable[[], None] = lambda: None) -> None:
+    """Answers what git asks of the bare repository: `what` is the path below it. What is done before answering has
+    happened for everyone who has seen the answer."""
     environment = {
         "PATH": os.environ["PATH"], **GIT_ENVIRONMENT,
         "GIT_PROJECT_ROOT": str(repository.parent), "GIT_HTTP_EXPORT_ALL": "1",
@@ -67,6 +69,7 @@ def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: 
     head, _, content = backend.stdout.partition(b"\r\n\r\n")
     headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
     status = next((int(value.split()[0]) for name, value in headers if name == "Status"), 200 if headers else 500)
+    before_answering()
     handler.send_response(status)
     for name, value in headers:
         if name != "Status":

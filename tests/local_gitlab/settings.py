@@ -1,0 +1,39 @@
+"""What an administrator of the instance can switch, and what versions of GitLab do differently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Settings:
+    # How soon after a run's start the next one may come: a sync within that time is put off by it. GitLab's are one and
+    # five minutes (app/models/remote_mirror.rb: PROTECTED_BACKOFF_DELAY, UNPROTECTED_BACKOFF_DELAY).
+    protected_delay: float = 60.0
+    unprotected_delay: float = 300.0
+    # doc/administration/silent_mode: nothing leaves the instance. app/models/remote_mirror.rb: every mirror is shown,
+    # and counts, as disabled.
+    silent_mode: bool = False
+    # "Allow mirrors to be set up for projects". app/policies/project_policy.rb: without it `admin_remote_mirror` is an
+    # administrator's alone; app/models/project.rb (`remote_mirror_available?`): no mirror runs, but for a project where
+    # an administrator has enabled one.
+    mirror_available: bool = True
+    # app/validators/addressable_url_validator.rb: whether a url may lead to this machine or the local network. GitLab's
+    # default is no; the repositories that tests mirror to are on this machine.
+    local_requests_allowed: bool = True
+    # Since the change that issue gitlab-org/gitlab#603810 asked for (spec/models/remote_mirror_spec.rb, "url
+    # uniqueness", "self-referencing url"), no two mirrors of one project are made with the same url, their logins left
+    # aside, and none that leads to the project itself.
+    urls_are_unique: bool = True
+    # Whether a project that nobody has pushed to has a repository on disk. A mirror of one that has none counts as
+    # disabled (app/models/remote_mirror.rb, `enabled`: `repository_exists?`); of an empty one, it finishes a run that
+    # pushes nothing.
+    empty_projects_have_a_repository: bool = False
+    # `mirror_branch_regex` is Premium's (ee/lib/ee/api/helpers/remote_mirrors_helpers.rb). Without it the parameter is
+    # unknown, and dropped like every unknown one.
+    premium: bool = True
+    # Whether the new default branch of a project is protected by itself
+    # (app/services/projects/protect_default_branch_service.rb, application setting `default_branch_protection`).
+    protects_the_default_branch: bool = True
+    # How many mirrors run at once: Sidekiq's concurrency.
+    mirrors_at_once: int = 4
