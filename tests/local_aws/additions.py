@@ -11,6 +11,7 @@ from . import (
     conditions,
     custom_resources,
     enforcement,
+    event_rules,
     event_targets,
     function_environment,
     function_lineage,
@@ -59,6 +60,7 @@ def install(endpoint: str) -> None:
     rotation_resource.install()
     resource_schemas.install()
     stack_events.install()
+    event_rules.install()
     event_targets.install()
     stack_throttling.install()
     pipeline_actions.at(endpoint)

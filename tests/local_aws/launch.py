@@ -154,6 +154,10 @@ class LocalAws:
         """Lets days pass for one secret's schedule (name or ARN), and returns the rotation that this began, if any."""
         return self._ask("POST", "days-later", {"secret_id": secret, "days": days})  # type: ignore[no-any-return]
 
+    def fire(self, rule: str) -> bool:
+        """Has a scheduled rule's time come; whether it was enabled and had a target."""
+        return self._ask("POST", "fire", {"rule": rule})  # type: ignore[no-any-return]
+
     def metrics(self, log_group: str) -> list[Metric]:
         """What the lines of a log group carry in CloudWatch's embedded metric format; `embedded_metrics.Invalid` when
         CloudWatch would drop one of them."""
