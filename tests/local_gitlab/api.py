@@ -90,8 +90,8 @@ class Api:
         if token is None or not (token.is_admin or token.level(project) >= LEVELS["developer"]):
             raise access.forbidden()
         maintainers = {"id": 1, "access_level": LEVELS["maintainer"], "access_level_description": "Maintainers"}
-        listed = [{"id": number, "name": name, "push_access_levels": [maintainers], "merge_access_levels": [maintainers],
-                   "allow_force_push": False} for number, name in enumerate(sorted(project.protected_branches), 1)]
+        listed = [{"id": number, "name": name, "push_access_levels": [maintainers],
+                   "merge_access_levels": [maintainers], "allow_force_push": False} for number, name in enumerate(sorted(project.protected_branches), 1)]
         return self._page(request, listed)
 
     # --- /projects/:id/remote_mirrors ----------------------------------------------------

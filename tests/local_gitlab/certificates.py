@@ -34,7 +34,7 @@ class Authority:
         return cls(certificate.public_bytes(serialization.Encoding.PEM).decode(), key, certificate)
 
     def server_context(self, directory: Path) -> ssl.SSLContext:
-        """For a server at 127.0.0.1 and localhost; `directory` holds its key for a moment, because `ssl` reads files."""
+        """For a server at 127.0.0.1; `directory` holds its key for a moment, because `ssl` reads files."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
         names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

@@ -1,6 +1,7 @@
-"""One run of a push mirror with the real git, as Gitaly does it (internal/gitaly/service/remote/update_remote_mirror.go).
+"""One run of a push mirror with the real git, as Gitaly does it.
 
-It is no `git push --mirror`: references are compared, those that differ are pushed, ten at a time and the default branch
+https://gitlab.com/gitlab-org/gitaly, internal/gitaly/service/remote/update_remote_mirror.go: it is no
+`git push --mirror`. References are compared, and those that differ are pushed, ten at a time and the default branch
 first; what the project has no longer is removed, unless its commits are not in the default branch.
 """
 

@@ -4,6 +4,8 @@ accepts."""
 from __future__ import annotations
 
 import re
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +49,7 @@ def update(instance: Instance, project: Project, token: Token, mirror: Mirror, p
     """`url` is no parameter of it, and dropped like every unknown one."""
     given = _taken(instance, parameters, checks_auth_method=False)
     with instance.changes:
-        changed = Mirror(mirror.id, mirror.url, mirror.credentials, **{name: getattr(mirror, name) for name in _SETTABLE})
+        changed = replace(mirror, running=threading.Lock())
         _set(changed, given)
         _raise_if(_count_errors(project, changed, was_enabled=mirror.enabled) | _other_errors(changed))
         for name in _SETTABLE:

@@ -83,8 +83,8 @@ def test_with_mirroring_switched_off_only_an_administrator_may_and_only_his_run(
 
 def test_where_local_requests_are_not_allowed_no_mirror_leads_to_this_machine(api: Api, gitlab: LocalGitLab) -> None:
     gitlab.settings.local_requests_allowed = False
-    for host, said in (("127.0.0.1", "localhost"), ("127.0.0.2", "loopback addresses"), ("192.168.1.1", "the local network"),
-                       ("169.254.169.254", "the link local network")):
+    for host, said in (("127.0.0.1", "localhost"), ("127.0.0.2", "loopback addresses"),
+                       ("192.168.1.1", "the local network"), ("169.254.169.254", "the link local network")):
         assert api.create(f"http://a:b@{host}/r").json() == {
             "message": {"url": [f"is blocked: Requests to {said} are not allowed"]}}
 

@@ -157,6 +157,7 @@ def test_the_same_address_with_a_slash_at_its_end_is_the_same_repository(api: Ap
 
 
 def test_a_sync_soon_after_a_run_is_put_off(api: Api, person: Person, target: Target, gitlab: LocalGitLab) -> None:
+    gitlab.settings.protected_delay = 1.5
     mirror = api.created(target.with_login(), enabled=True, only_protected_branches=True)
     person.pushes()
     api.until(mirror, "finished")
@@ -170,6 +171,7 @@ def test_a_sync_soon_after_a_run_is_put_off(api: Api, person: Person, target: Ta
 
 def test_without_only_protected_branches_it_is_put_off_for_longer(api: Api, person: Person, target: Target,
                                                                   gitlab: LocalGitLab) -> None:
+    gitlab.settings.unprotected_delay = 1.5
     mirror = api.created(target.with_login(), enabled=True)
     person.pushes()
     api.until(mirror, "finished")
@@ -259,8 +261,8 @@ def test_the_password_is_in_no_processs_arguments_or_environment(
     shim = tmp_path / "bin/git"
     shim.parent.mkdir()
     # git tells of every program that it starts itself.
-    shim.write_text(f'#!/bin/sh\n{{ printf "%s\\n" "$*"; env; }} >> {said}\nGIT_TRACE={traced} exec {shutil.which("git")} '
-                    '"$@"\n')
+    shim.write_text(f'#!/bin/sh\n{{ printf "%s\\n" "$*"; env; }} >> {said}\n'
+                    f'GIT_TRACE={traced} exec {shutil.which("git")} "$@"\n')
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
     mirror = api.created(target.with_login(), enabled=True)
