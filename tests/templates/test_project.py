@@ -95,7 +95,8 @@ def test_the_mirrors_user_has_the_boundary_that_is_given_and_no_other():
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
-        ("MirrorCredential", "Pipeline", "its proof asks for the repository"),
+        ("MirrorRotation", "MirrorCredential", "a rotation of what is being deleted would fail"),
+        ("MirrorCredential", "Pipeline", "its proof asks for the repository, and so does its mirror"),
         ("MirrorCredential", "MirrorUserPolicy", "without it the login cannot push"),
         ("MirrorCredential", "MirrorUser", "DeleteUser fails while a credential is left"),
         ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
