@@ -15,6 +15,7 @@ mod iam;
 mod interleavings;
 mod late_reads;
 mod pushes;
+mod rotation;
 mod secrets_manager;
 mod stack_refusals;
 mod transport;

@@ -72,6 +72,9 @@ pub struct Options {
     /// How long `DescribeSecret` lags behind: "it takes time for the change to become visible"
     /// (Secrets Manager User Guide, Troubleshooting).
     pub secrets_late: Duration,
+    /// How long `ListSecrets` lags behind: it "might not reflect changes from the last five
+    /// minutes" (API reference).
+    pub secret_lists_late: Duration,
     /// How long a push mirror's push takes.
     pub sync_takes: Duration,
     pub gitlab: Behaviour,
@@ -97,6 +100,7 @@ impl Default for Options {
             events_late: Duration::ZERO,
             executions_late: Duration::ZERO,
             secrets_late: Duration::ZERO,
+            secret_lists_late: Duration::ZERO,
             sync_takes: Duration::from_secs(3),
             gitlab: Behaviour::default(),
         }

@@ -63,6 +63,10 @@ pub mod pipelines;
 pub mod request;
 /// The bucket behind a custom resource's `ResponseURL`.
 pub mod response_bucket;
+/// Secrets Manager around a rotation function.
+pub mod rotation;
+/// Secrets Manager's list of secrets.
+pub mod secret_lists;
 /// Secrets Manager's versions and their staging labels.
 pub mod secret_versions;
 /// Secrets Manager's secrets: made, described, tagged, deleted.
@@ -96,6 +100,7 @@ pub use functions::Invoked;
 pub use gitlab::{EmptyProjects, Scope};
 pub use journal::Entry;
 pub use response_bucket::{BucketFailure, Delivery};
+pub use rotation::{Rotated, Rotation, Step};
 pub use stacks::{Doing, SeenTokens};
 pub use wire::{Caller, Line, Run};
 pub use world::World;

@@ -12,13 +12,22 @@ use super::{
     aws::Aws,
     request::Call,
     secrets::{
-        CURRENT, PREVIOUS, Secret, find_live, find_live_mut, invalid_parameter, invalid_request,
-        named, not_found,
+        CURRENT, PENDING, PREVIOUS, Secret, find_live, find_live_mut, invalid_parameter,
+        invalid_request, named, not_found,
     },
 };
 
+/// "Staging labels attached across all versions of a secret: 20" (User Guide, Quotas).
+pub const MOST_LABELS: usize = 20;
+/// "Secrets Manager removes unlabeled versions when there are more than 100, but it does not
+/// remove versions created less than 24 hours ago" (User Guide, Quotas).
+const MOST_VERSIONS: usize = 100;
+const KEPT: Duration = Duration::from_hours(24);
+const LONGEST_LABEL: usize = 256;
+
 #[derive(Clone, Debug)]
 pub struct Version {
+    /// Empty while a rotation has only named the version.
     pub value: Content,
     pub stages: BTreeSet<String>,
     pub created: Duration,
@@ -77,6 +86,9 @@ pub fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     // A version without labels is deprecated, and can still be read by its id
     // until Secrets Manager removes it, which it does not do within a day.
     let version = secret.versions.get(id).ok_or_else(missing)?;
+    if version.is_empty() {
+        return Err(missing());
+    }
     if stage.is_some_and(|stage| !version.stages.contains(stage)) {
         return Err(invalid_request(
             "You provided a VersionStage that is not associated to the provided VersionId.",
@@ -111,6 +123,14 @@ pub fn put(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     } else {
         stages
     };
+    if stages
+        .iter()
+        .any(|label| label.is_empty() || label.len() > LONGEST_LABEL)
+    {
+        return Err(invalid_parameter(
+            "A staging label has 1 to 256 characters.",
+        ));
+    }
     let now = aws.now;
     let secret = find_live_mut(aws, call)?;
     add_once(secret, token, content, &stages, now)?;
@@ -132,13 +152,32 @@ pub fn add_once(
 ) -> Result<(), AwsError> {
     match secret.versions.get(token) {
         Some(version) if version.value == content => {}
-        Some(_) => return Err(token_in_use(token, secret)),
-        None => add(secret, token, content, stages, now),
+        Some(version) if !version.is_empty() => return Err(token_in_use(token, secret)),
+        _ => {
+            has_place_for(secret, stages)?;
+            add(secret, token, content, stages, now);
+        }
     }
     Ok(())
 }
 
-/// Adds a version and moves labels to it.
+/// `LimitExceededException`: "The request failed because it would exceed one of the Secrets Manager
+/// quotas." The text is recorded nowhere.
+fn has_place_for(secret: &Secret, added: &[&str]) -> Result<(), AwsError> {
+    let held = secret.versions.values().flat_map(|version| &version.stages);
+    let mut labels: BTreeSet<&str> = held.map(String::as_str).collect();
+    labels.extend(added);
+    if added.contains(&CURRENT) && secret.at_stage(CURRENT).is_some() {
+        labels.insert(PREVIOUS);
+    }
+    if labels.len() > MOST_LABELS {
+        let message = "You have reached the maximum number of staging labels for this secret.";
+        return Err(AwsError::new(400, "LimitExceededException", message));
+    }
+    Ok(())
+}
+
+/// Adds a version, or gives one its value that a rotation has only named, and moves labels to it.
 pub fn add(secret: &mut Secret, token: &str, value: Content, stages: &[&str], now: Duration) {
     let first = secret.versions.is_empty();
     let version = Version {
@@ -146,7 +185,10 @@ pub fn add(secret: &mut Secret, token: &str, value: Content, stages: &[&str], no
         stages: BTreeSet::new(),
         created: now,
     };
-    secret.versions.insert(token.to_owned(), version);
+    let named = secret.versions.entry(token.to_owned());
+    named
+        .and_modify(|named| named.value.clone_from(&version.value))
+        .or_insert(version);
     for stage in stages {
         attach(&mut secret.versions, token, stage);
     }
@@ -155,7 +197,58 @@ pub fn add(secret: &mut Secret, token: &str, value: Content, stages: &[&str], no
     if first {
         attach(&mut secret.versions, token, CURRENT);
     }
+    forget_old(&mut secret.versions, now);
     secret.changed = now;
+}
+
+/// Removes the oldest versions that have no label and are a day old, where there are too many.
+fn forget_old(versions: &mut BTreeMap<String, Version>, now: Duration) {
+    while versions.len() > MOST_VERSIONS {
+        let old = |(_, version): &(&String, &Version)| {
+            version.stages.is_empty() && version.created + KEPT <= now
+        };
+        let oldest = versions.iter().filter(old);
+        let oldest = oldest.min_by_key(|(_, version)| version.created);
+        let Some(id) = oldest.map(|(id, _)| id.clone()) else {
+            return;
+        };
+        versions.remove(&id);
+    }
+}
+
+impl Version {
+    /// "When rotation is unsuccessful, the AWSPENDING staging label might be attached to an empty
+    /// secret version" (`RotateSecret`).
+    pub fn is_empty(&self) -> bool {
+        self.value.text.is_empty()
+    }
+}
+
+/// Names a version that a rotation is to fill, and moves AWSPENDING to it.
+pub fn name_pending(secret: &mut Secret, id: &str, now: Duration) {
+    let value = Content {
+        text: String::new(),
+        binary: false,
+    };
+    let version = Version {
+        value,
+        stages: BTreeSet::new(),
+        created: now,
+    };
+    secret.versions.insert(id.to_owned(), version);
+    attach(&mut secret.versions, id, PENDING);
+    secret.changed = now;
+}
+
+/// Takes AWSPENDING away from a version, which is removed when nobody gave it a value.
+pub fn forget_pending(secret: &mut Secret, id: &str) {
+    let Some(version) = secret.versions.get_mut(id) else {
+        return;
+    };
+    version.stages.remove(PENDING);
+    if version.is_empty() {
+        secret.versions.remove(id);
+    }
 }
 
 /// "Each staging label can be attached to only one version at a time."
@@ -210,6 +303,9 @@ pub fn move_stage(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
             )));
         }
         _ => {}
+    }
+    if to.is_some() {
+        has_place_for(secret, &[stage])?;
     }
     match to {
         Some(to) => attach(&mut secret.versions, to, stage),

@@ -11,12 +11,14 @@ use super::{
     aws::Aws,
     iam::characters,
     request::Call,
+    secret_lists,
     secret_versions::{self, Content, Version},
     tags::{self, Tags},
 };
 
 pub const CURRENT: &str = "AWSCURRENT";
 pub const PREVIOUS: &str = "AWSPREVIOUS";
+pub const PENDING: &str = "AWSPENDING";
 
 #[derive(Clone, Debug)]
 pub struct Secret {
@@ -33,6 +35,18 @@ pub struct Secret {
     pub deletion: Option<Deletion>,
     /// The token of a `CreateSecret` that brought no value.
     pub created_empty_by: Option<String>,
+    /// Once rotation has been set up.
+    pub rotation: Option<Schedule>,
+}
+
+/// When a secret is rotated, and by whom.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    pub function: String,
+    pub days: u64,
+    /// False after `CancelRotateSecret`.
+    pub enabled: bool,
+    pub last: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +77,7 @@ impl Secret {
             changed: now,
             deletion: None,
             created_empty_by: None,
+            rotation: None,
         }
     }
 
@@ -77,6 +92,7 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
     let body = match call.operation.as_str() {
         "CreateSecret" => create(aws, call)?,
         "DescribeSecret" => describe(aws, call)?,
+        "ListSecrets" => secret_lists::list(aws, call)?,
         "UpdateSecret" => update(aws, call)?,
         "DeleteSecret" => delete(aws, call)?,
         "RestoreSecret" => restore(aws, call)?,
@@ -151,7 +167,8 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
 
 /// Notes what a later look will see.
 pub fn remember(aws: &mut Aws, call: &Call) {
-    if aws.options.secrets_late.is_zero() || call.reads() {
+    let late = aws.options.secrets_late + aws.options.secret_lists_late;
+    if late.is_zero() || call.reads() {
         return;
     }
     let secrets = aws.secrets.clone();
@@ -166,6 +183,11 @@ fn describe(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
         aws.secrets_seen.seen(aws.now, late)
     };
     let secret = find_in(secrets, call)?;
+    Ok(described(secret, "VersionIdsToStages"))
+}
+
+/// What is told of a secret, with its versions under a name.
+pub fn described(secret: &Secret, versions: &str) -> Value {
     let tags = secret.tags.iter();
     let labelled = secret
         .versions
@@ -188,7 +210,17 @@ fn describe(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
         .map(|(id, version)| (id.clone(), json!(version.stages)))
         .collect();
     if !stages.is_empty() {
-        body.insert("VersionIdsToStages".into(), stages.into());
+        body.insert(versions.into(), stages.into());
+    }
+    // "If the secret has never been configured for rotation […] returns null."
+    if let Some(rotation) = &secret.rotation {
+        body.insert("RotationEnabled".into(), json!(rotation.enabled));
+        body.insert("RotationLambdaARN".into(), json!(rotation.function));
+        let rules = json!({"AutomaticallyAfterDays": rotation.days});
+        body.insert("RotationRules".into(), rules);
+        if let Some(last) = rotation.last {
+            body.insert("LastRotatedDate".into(), json!(Aws::seconds(last)));
+        }
     }
     if let Some(description) = &secret.description {
         body.insert("Description".into(), json!(description));
@@ -201,7 +233,7 @@ fn describe(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     if let Some(deletion) = secret.deletion {
         body.insert("DeletedDate".into(), json!(Aws::seconds(deletion.asked)));
     }
-    Ok(body.into())
+    body.into()
 }
 
 /// Changes the description and the key, and the value when one is sent.

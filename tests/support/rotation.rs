@@ -1,0 +1,268 @@
+//! Secrets Manager, as far as a rotation function meets it: the version that it names, the four
+//! steps that it calls, and what it does when one of them fails. Sentences in quotation marks are
+//! from the API reference (`RotateSecret`) and from the User Guide ("Rotation by Lambda function").
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use serde_json::{Value, json};
+
+use super::{
+    Caller, World,
+    aws::Aws,
+    custom_resource::{FUNCTION, LAMBDA_LIVES, Request, answered_once},
+    secret_versions,
+    secrets::{CURRENT, PENDING, Schedule, Secret},
+};
+
+/// "Secrets Manager calls the same function several times, each time with different parameters."
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Create,
+    Set,
+    Test,
+    Finish,
+}
+
+impl Step {
+    pub const ALL: [Self; 4] = [Self::Create, Self::Set, Self::Test, Self::Finish];
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Create => "createSecret",
+            Self::Set => "setSecret",
+            Self::Test => "testSecret",
+            Self::Finish => "finishSecret",
+        })
+    }
+}
+
+/// What became of a rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    Finished,
+    /// Secrets Manager did not even begin.
+    Refused(String),
+    /// A step answered with an error, which ends the rotation.
+    Failed {
+        step: Step,
+        reason: String,
+    },
+    /// A step died, and did so each time that it was delivered.
+    Died(Step),
+}
+
+/// What a delivery came to; `None` when it was killed.
+pub type Answering = Pin<Box<dyn Future<Output = Option<Result<Value, String>>> + Send>>;
+
+/// The product itself.
+fn product(world: World, caller: Caller, request: Request) -> Answering {
+    Box::pin(async move { answered_once(&world, &caller, &request).await })
+}
+
+/// The rotation of one secret.
+pub struct Rotation {
+    pub world: World,
+    /// The secret's name.
+    pub secret: String,
+    pub wire: fn(&World, &Caller) -> SharedHttpConnector,
+    /// What is called; the product unless a test puts another function in its place.
+    pub function: fn(World, Caller, Request) -> Answering,
+    /// How often a step is delivered that dies. Nothing says what Secrets Manager does when its
+    /// call has no answer.
+    pub deliveries: u32,
+    /// How often the four steps are called once more for the same version after one has failed:
+    /// "If any rotation step fails, Secrets Manager retries the entire rotation process multiple
+    /// times". Whether with the same version is not said.
+    pub tries_again: u32,
+    /// Every step comes once more after it succeeded.
+    pub delivers_twice: bool,
+    pub lives: Duration,
+    /// How much time passes before each step.
+    pub pause: Duration,
+    rotations: u32,
+    pass: u32,
+    version: String,
+}
+
+impl Rotation {
+    pub fn of(
+        world: &World,
+        secret: &str,
+        wire: fn(&World, &Caller) -> SharedHttpConnector,
+    ) -> Self {
+        Self {
+            world: world.clone(),
+            secret: secret.to_owned(),
+            wire,
+            function: product,
+            deliveries: 3,
+            tries_again: 0,
+            delivers_twice: false,
+            lives: LAMBDA_LIVES,
+            pause: Duration::ZERO,
+            rotations: 0,
+            pass: 0,
+            version: String::new(),
+        }
+    }
+
+    /// Sets a schedule up, as `AWS::SecretsManager::RotationSchedule` does. "If you don't
+    /// immediately rotate the secret, Secrets Manager tests the rotation configuration by running
+    /// the testSecret step […]. This test creates an AWSPENDING version of the secret and then
+    /// removes it."
+    pub async fn attach_schedule(&mut self, days: u64, rotate_immediately: bool) -> Rotated {
+        let schedule = Schedule {
+            function: FUNCTION.to_owned(),
+            days,
+            enabled: true,
+            last: None,
+        };
+        let attached = self.with_secret(|secret, _| secret.rotation = Some(schedule));
+        if let Err(refusal) = attached {
+            return Rotated::Refused(refusal);
+        }
+        if rotate_immediately {
+            return self.rotate().await;
+        }
+        if let Err(refusal) = self.begin() {
+            return Rotated::Refused(refusal);
+        }
+        let tested = self.step(Step::Test).await;
+        let version = self.version.clone();
+        let removed = self.with_secret(|secret, _| {
+            secret_versions::forget_pending(secret, &version);
+        });
+        match (tested, removed) {
+            (Err(failed), _) => failed,
+            (Ok(()), Err(refusal)) => Rotated::Refused(refusal),
+            (Ok(()), Ok(())) => Rotated::Finished,
+        }
+    }
+
+    /// `CancelRotateSecret`: "If you cancel a rotation in progress, it can leave the `VersionStage`
+    /// labels in an unexpected state."
+    pub fn cancel(&self) -> Result<(), String> {
+        self.with_secret(|secret, _| {
+            if let Some(rotation) = &mut secret.rotation {
+                rotation.enabled = false;
+            }
+        })
+    }
+
+    /// A whole rotation.
+    pub async fn rotate(&mut self) -> Rotated {
+        if let Err(refusal) = self.begin() {
+            return Rotated::Refused(refusal);
+        }
+        loop {
+            let rotated = self.all_steps().await;
+            if rotated == Rotated::Finished || self.pass >= self.tries_again {
+                return rotated;
+            }
+            self.pass += 1;
+        }
+    }
+
+    async fn all_steps(&mut self) -> Rotated {
+        for step in Step::ALL {
+            tokio::time::sleep(self.pause).await;
+            if let Err(failed) = self.step(step).await {
+                return failed;
+            }
+        }
+        let finished = self.with_secret(|secret, now| {
+            if let Some(rotation) = &mut secret.rotation {
+                rotation.last = Some(now);
+            }
+        });
+        finished.map_or_else(Rotated::Refused, |()| Rotated::Finished)
+    }
+
+    /// Names the version. "If the AWSPENDING staging label is present but not attached to the same
+    /// version as AWSCURRENT, then any later invocation of `RotateSecret` assumes that a previous
+    /// rotation request is still in progress and returns an error."
+    pub fn begin(&mut self) -> Result<(), String> {
+        self.rotations += 1;
+        self.pass = 0;
+        let id = self.world.change(Aws::next_id);
+        let begun = self.with_secret(|secret, now| {
+            let pending = secret.at_stage(PENDING);
+            if pending.is_some() && pending != secret.at_stage(CURRENT) {
+                let refusal = "InvalidRequestException: A previous rotation isn't complete. That \
+                               rotation will be reattempted.";
+                return Err(refusal.to_owned());
+            }
+            secret_versions::name_pending(secret, &id, now);
+            Ok(())
+        });
+        begun??;
+        self.version = id;
+        Ok(())
+    }
+
+    /// The version that the present rotation is for.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Calls the function for one step, as often as that takes.
+    pub async fn step(&self, step: Step) -> Result<(), Rotated> {
+        let mut twice = self.delivers_twice;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.deliver(step, attempt).await {
+                Some(Ok(_)) if twice => twice = false,
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(reason)) => return Err(Rotated::Failed { step, reason }),
+                None if attempt >= self.deliveries => return Err(Rotated::Died(step)),
+                None => {}
+            }
+        }
+    }
+
+    /// One delivery; `None` when it was killed.
+    pub async fn deliver(&self, step: Step, attempt: u32) -> Option<Result<Value, String>> {
+        let again = match self.pass {
+            0 => String::new(),
+            pass => format!("+{pass}"),
+        };
+        let name = format!("rotation-{}{again}.{step}", self.rotations);
+        let arn = self.with_secret(|secret, _| secret.arn.clone());
+        let request = Request {
+            event: json!({
+                "Step": step.to_string(),
+                "SecretId": arn.unwrap_or_else(|_| self.secret.clone()),
+                "ClientRequestToken": self.version,
+            }),
+            signed_at: self.world.now(),
+            wire: self.wire,
+            lives: self.lives,
+            name: name.clone(),
+        };
+        let caller = self.world.caller(&format!("{name}.{attempt}"));
+        (self.function)(self.world.clone(), caller, request).await
+    }
+
+    /// Looks at or changes the secret by Secrets Manager's own hand.
+    fn with_secret<R>(&self, change: impl FnOnce(&mut Secret, Duration) -> R) -> Result<R, String> {
+        self.world.change(|aws| {
+            let now = aws.now;
+            let secret = aws.secrets.get_mut(&self.secret);
+            let secret = secret.filter(|secret| secret.deletion.is_none());
+            let secret = secret.ok_or("ResourceNotFoundException")?;
+            let result = change(secret, now);
+            let secret = secret.clone();
+            let late = aws.options.secrets_late + aws.options.secret_lists_late;
+            if !late.is_zero() {
+                let name = self.secret.clone();
+                aws.secrets_seen
+                    .change(now, |seen| seen.insert(name, secret));
+            }
+            Ok(result)
+        })
+    }
+}
