@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from . import (
+    alarm_states,
+    alarms,
     approval_rules,
     codecommit_api,
     codecommit_resource,
@@ -63,6 +65,8 @@ def install(endpoint: str) -> None:
     event_rules.install()
     event_targets.install()
     stack_throttling.install()
+    alarms.install()
+    alarm_states.install()
     pipeline_actions.at(endpoint)
     codepipeline_api.install()
     codepipeline_resource.install()

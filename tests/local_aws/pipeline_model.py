@@ -5,19 +5,16 @@ https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Operations.html
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import Any
 
-import botocore.loaders
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
-from botocore.validate import ParamValidator
+
+from .service_shapes import faults, service
 
 
-@functools.cache
 def _service() -> ServiceModel:
-    loader = botocore.loaders.create_loader()
-    return ServiceModel(loader.load_service_model("codepipeline", "service-2"), "codepipeline")
+    return service("codepipeline")
 
 
 def operations() -> list[str]:
@@ -27,48 +24,16 @@ def operations() -> list[str]:
 def request_faults(operation: str, request: Any) -> list[str]:
     """What AWS's ValidationException would name."""
     shape = _service().operation_model(operation).input_shape
-    return [] if shape is None else _faults(shape, request)
+    return [] if shape is None else faults(shape, request)
 
 
 def answer_faults(operation: str, answer: dict) -> list[str]:
     shape = _service().operation_model(operation).output_shape
-    return [] if shape is None else _faults(shape, answer)
+    return [] if shape is None else faults(shape, answer)
 
 
 def declaration_faults(declaration: Any) -> list[str]:
-    return _faults(_service().shape_for("PipelineDeclaration"), declaration)
-
-
-def _faults(shape: Shape, value: Any) -> list[str]:
-    report = ParamValidator().validate(value, shape)
-    if report.has_errors():
-        return [line.strip() for line in report.generate_report().splitlines()]
-    # botocore leaves these to the service.
-    return [fault for fault in _enums_and_patterns(shape, value, "") if fault]
-
-
-def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
-    if isinstance(shape, StructureShape):
-        return [fault for name, member in shape.members.items() if name in value
-                for fault in _enums_and_patterns(member, value[name], f"{path}.{name}" if path else name)]
-    if isinstance(shape, ListShape):
-        return [fault for index, each in enumerate(value, 1)
-                for fault in _enums_and_patterns(shape.member, each, f"{path}.{index}.member")]
-    if isinstance(shape, MapShape):
-        return [fault for key, each in value.items() for fault in (
-            *_enums_and_patterns(shape.key, key, f"{path}.key"),
-            *_enums_and_patterns(shape.value, each, f"{path}.{key}"))]
-    if shape.type_name != "string":
-        return []
-    pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max")
-    constraint = ""
-    if shape.enum and value not in shape.enum:
-        constraint = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
-    elif pattern and not re.fullmatch(pattern.strip("^$"), value, re.DOTALL):
-        constraint = f"Member must satisfy regular expression pattern: {pattern}"
-    elif longest and len(value) > longest:
-        constraint = f"Member must have length less than or equal to {longest}"
-    return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"] if constraint else []
+    return faults(_service().shape_for("PipelineDeclaration"), declaration)
 
 
 class Unsupported(ValueError):

@@ -15,9 +15,10 @@ from ministack.services.cloudformation import stacks
 
 # The types that templates here use, and that MiniStack takes whatever is written for.
 _CHECKED = {
-    "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository", "AWS::CodePipeline::Pipeline", "AWS::Events::Rule",
-    "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::SNS::Topic",
-    "AWS::SSM::Parameter", "AWS::S3::Bucket", "AWS::SecretsManager::RotationSchedule",
+    "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository",
+    "AWS::CodePipeline::Pipeline", "AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::Function",
+    "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SSM::Parameter",
+    "AWS::SecretsManager::RotationSchedule",
 }
 # These have no handlers in the registry, and say it as older types do.
 _OLDER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}

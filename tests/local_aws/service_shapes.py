@@ -1,0 +1,69 @@
+"""An AWS service's shapes as botocore's service model has them: what a request and an answer may hold."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import botocore.loaders
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+from botocore.validate import ParamValidator
+
+
+@functools.cache
+def service(name: str) -> ServiceModel:
+    return ServiceModel(botocore.loaders.create_loader().load_service_model(name, "service-2"), name)
+
+
+def faults(shape: Shape, value: Any) -> list[str]:
+    report = ParamValidator().validate(value, shape)
+    if report.has_errors():
+        return [line.strip() for line in report.generate_report().splitlines()]
+    # botocore leaves these to the service.
+    return [fault for fault in _enums_and_patterns(shape, value, "") if fault]
+
+
+def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
+    if isinstance(shape, StructureShape):
+        return [fault for name, member in shape.members.items() if name in value
+                for fault in _enums_and_patterns(member, value[name], f"{path}.{name}" if path else name)]
+    if isinstance(shape, ListShape):
+        most = shape.metadata.get("max")
+        too_many = [f"Value at '{path}' failed to satisfy constraint: Member must have length less than or equal to {most}"
+                    ] if most and len(value) > most else []
+        return too_many + [fault for index, each in enumerate(value, 1)
+                for fault in _enums_and_patterns(shape.member, each, f"{path}.{index}.member")]
+    if isinstance(shape, MapShape):
+        return [fault for key, each in value.items() for fault in (
+            *_enums_and_patterns(shape.key, key, f"{path}.key"),
+            *_enums_and_patterns(shape.value, each, f"{path}.{key}"))]
+    if shape.type_name != "string":
+        return []
+    pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max")
+    constraint = ""
+    if shape.enum and value not in shape.enum:
+        constraint = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
+    elif pattern and not re.fullmatch(pattern.strip("^$"), value, re.DOTALL):
+        constraint = f"Member must satisfy regular expression pattern: {pattern}"
+    elif longest and len(value) > longest:
+        constraint = f"Member must have length less than or equal to {longest}"
+    return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"] if constraint else []
+
+
+def from_template(shape: Shape, value: Any) -> Any:
+    """CloudFormation hands on strings for numbers and booleans, and the other way round."""
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        return {key: from_template(shape.members[key], each) if key in shape.members else each
+                for key, each in value.items()}
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [from_template(shape.member, each) for each in value]
+    if shape.type_name in {"integer", "long"} and isinstance(value, str) and re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if shape.type_name in {"double", "float"} and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
+        return float(value)
+    if shape.type_name == "boolean" and value in ("true", "false"):
+        return value == "true"
+    if shape.type_name == "string" and isinstance(value, (bool, int, float)):
+        return str(value).lower()
+    return value
