@@ -12,6 +12,7 @@ from . import (
     codepipeline_resource,
     conditions,
     custom_resources,
+    dashboards,
     enforcement,
     event_rules,
     event_targets,
@@ -66,6 +67,7 @@ def install(endpoint: str) -> None:
     event_targets.install()
     stack_throttling.install()
     alarms.install()
+    dashboards.install()
     alarm_states.install()
     pipeline_actions.at(endpoint)
     codepipeline_api.install()

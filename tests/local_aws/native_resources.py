@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import new_uuid
-from ministack.services import cloudwatch_logs, codebuild, eventbridge
+from ministack.services import cloudwatch, cloudwatch_logs, codebuild, eventbridge
 from ministack.services.cloudformation import provisioners
 
 from . import role_rights
@@ -33,6 +33,8 @@ def install() -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
     _refuse_taken("AWS::Logs::LogGroup", "LogGroupName", lambda props, name: name in cloudwatch_logs._log_groups)
+    _refuse_taken("AWS::CloudWatch::Alarm", "AlarmName", lambda props, name: name in cloudwatch._alarms)
+    _refuse_taken("AWS::CloudWatch::Dashboard", "DashboardName", lambda props, name: name in cloudwatch._dashboards)
     _refuse_taken("AWS::Events::Rule", "Name", lambda props, name: eventbridge._rule_key(
         name, provisioners._eb_rule_bus_name(props)) in eventbridge._rules)
 
