@@ -9,6 +9,7 @@ use super::support::{
     clients::Clients,
     custom_resource::Request,
     rotation::Answering,
+    secret_versions::AbandonedBy,
     secrets::{CURRENT, PENDING},
 };
 
@@ -108,8 +109,7 @@ async fn a_rotation_names_a_version_and_calls_four_steps_that_fill_test_and_move
         world.look(|aws| aws.current(NAME).unwrap().to_owned()),
         "new"
     );
-    // The template leaves AWSPENDING where AWSCURRENT is, which is no rotation in progress.
-    assert_eq!(labels(&world), (Some(version.clone()), Some(version)));
+    assert_eq!(labels(&world), (Some(version), None));
     assert_eq!(
         steps(&world),
         [
@@ -121,6 +121,57 @@ async fn a_rotation_names_a_version_and_calls_four_steps_that_fill_test_and_move
     );
     assert_eq!(rotation.rotate().await, Rotated::Finished);
     world.assert_unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn awspending_that_stays_on_the_current_version_is_no_rotation_in_progress() {
+    let (world, _, mut rotation) = scene().await;
+    world.options(|options| options.pending.goes_with_current = false);
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    let version = rotation.version().to_owned();
+    assert_eq!(labels(&world), (Some(version.clone()), Some(version)));
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_somebody_else_makes_abandons_the_rotation() {
+    for (by, label, is_abandoned) in [
+        (AbandonedBy::Nothing, CURRENT, false),
+        (AbandonedBy::Current, CURRENT, true),
+        (AbandonedBy::Current, "mine", false),
+        (AbandonedBy::Any, "mine", true),
+    ] {
+        let (world, clients, mut rotation) = scene().await;
+        world.options(|options| options.pending.abandoned_by = by);
+        rotation.begin().unwrap();
+        let put = clients.secrets.put_secret_value().secret_id(NAME);
+        let put = put.version_stages(label).secret_string("by hand");
+        put.send().await.unwrap();
+        assert_eq!(labels(&world).1.is_none(), is_abandoned, "{by:?} {label}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn awspending_removed_by_a_call_of_its_own_fails_the_step() {
+    fn removes(_: World, caller: Caller, request: Request) -> Answering {
+        Box::pin(async move {
+            let text = |name: &str| request.event[name].as_str().unwrap_or_default().to_owned();
+            let secrets = Clients::over(caller.connector()).secrets;
+            let remove = secrets.update_secret_version_stage();
+            let remove = remove.secret_id(text("SecretId")).version_stage(PENDING);
+            let remove = remove.remove_from_version_id(text("ClientRequestToken"));
+            remove.send().await.unwrap();
+            Some(Ok(Value::Null))
+        })
+    }
+    let (_, _, mut rotation) = scene().await;
+    rotation.function = removes;
+    rotation.begin().unwrap();
+    let failed = rotation.step(Step::Finish).await;
+    assert!(matches!(failed, Err(Rotated::Failed { .. })), "{failed:?}");
+    rotation.separate_removal_fails = false;
+    rotation.begin().unwrap();
+    assert_eq!(rotation.step(Step::Finish).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

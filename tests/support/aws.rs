@@ -21,6 +21,7 @@ use super::{
     pipelines::{self, Pipeline},
     request::{Call, Service},
     response_bucket::{self, BucketFailure, Delivery},
+    secret_versions::Pending,
     secrets::{self, Secret},
     stack_api, stack_operations,
     stack_resources::Made,
@@ -75,6 +76,8 @@ pub struct Options {
     /// How long `ListSecrets` lags behind: it "might not reflect changes from the last five
     /// minutes" (API reference).
     pub secret_lists_late: Duration,
+    /// What becomes of AWSPENDING when something else moves.
+    pub pending: Pending,
     /// How long a push mirror's push takes.
     pub sync_takes: Duration,
     pub gitlab: Behaviour,
@@ -101,6 +104,7 @@ impl Default for Options {
             executions_late: Duration::ZERO,
             secrets_late: Duration::ZERO,
             secret_lists_late: Duration::ZERO,
+            pending: Pending::default(),
             sync_takes: Duration::from_secs(3),
             gitlab: Behaviour::default(),
         }

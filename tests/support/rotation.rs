@@ -77,6 +77,9 @@ pub struct Rotation {
     /// "If any rotation step fails, Secrets Manager retries the entire rotation process multiple
     /// times". Whether with the same version is not said.
     pub tries_again: u32,
+    /// Taking AWSPENDING away "by using a separate API call […] can indicate to Secrets Manager that
+    /// the rotation did not complete successfully" (User Guide, the finish step): then it did not.
+    pub separate_removal_fails: bool,
     /// Every step comes once more after it succeeded.
     pub delivers_twice: bool,
     pub lives: Duration,
@@ -100,6 +103,7 @@ impl Rotation {
             function: product,
             deliveries: 3,
             tries_again: 0,
+            separate_removal_fails: true,
             delivers_twice: false,
             lives: LAMBDA_LIVES,
             pause: Duration::ZERO,
@@ -216,6 +220,10 @@ impl Rotation {
             attempt += 1;
             match self.deliver(step, attempt).await {
                 Some(Ok(_)) if twice => twice = false,
+                Some(Ok(_)) if self.separate_removal_fails && self.was_removed(step) => {
+                    let reason = "AWSPENDING was removed by a call of its own".to_owned();
+                    return Err(Rotated::Failed { step, reason });
+                }
                 Some(Ok(_)) => return Ok(()),
                 Some(Err(reason)) => return Err(Rotated::Failed { step, reason }),
                 None if attempt >= self.deliveries => return Err(Rotated::Died(step)),
@@ -224,19 +232,37 @@ impl Rotation {
         }
     }
 
-    /// One delivery; `None` when it was killed.
-    pub async fn deliver(&self, step: Step, attempt: u32) -> Option<Result<Value, String>> {
+    /// Whether a delivery of this step took AWSPENDING away, and succeeded in that.
+    fn was_removed(&self, step: Step) -> bool {
+        let name = format!("{}.", self.name(step));
+        self.world.journal().iter().any(|entry| {
+            entry.caller.starts_with(&name)
+                && entry.operation == "UpdateSecretVersionStage"
+                && entry.params["VersionStage"] == PENDING
+                && !entry.params.contains_key("MoveToVersionId")
+                && entry.outcome.starts_with("ok")
+        })
+    }
+
+    fn name(&self, step: Step) -> String {
         let again = match self.pass {
             0 => String::new(),
             pass => format!("+{pass}"),
         };
-        let name = format!("rotation-{}{again}.{step}", self.rotations);
+        format!("rotation-{}{again}.{step}", self.rotations)
+    }
+
+    /// One delivery; `None` when it was killed.
+    pub async fn deliver(&self, step: Step, attempt: u32) -> Option<Result<Value, String>> {
+        let name = self.name(step);
         let arn = self.with_secret(|secret, _| secret.arn.clone());
         let request = Request {
             event: json!({
                 "Step": step.to_string(),
                 "SecretId": arn.unwrap_or_else(|_| self.secret.clone()),
                 "ClientRequestToken": self.version,
+                // Documented beside the others; for functions that assume a role.
+                "RotationToken": "7b0b7a9c-0000-4000-8000-00000example",
             }),
             signed_at: self.world.now(),
             wire: self.wire,

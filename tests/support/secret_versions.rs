@@ -51,6 +51,37 @@ impl Content {
     }
 }
 
+/// What becomes of AWSPENDING when something else moves. AWS says it in passing.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending {
+    /// Moving AWSCURRENT to the version under AWSPENDING "also removes the AWSPENDING label in the
+    /// same API call" (User Guide, "Lambda rotation functions", the finish step). AWS's own
+    /// template leaves it to that.
+    pub goes_with_current: bool,
+    pub abandoned_by: AbandonedBy,
+}
+
+/// "When you manually create a new version of a secret with an in-progress rotation, Secrets
+/// Manager removes the AWSPENDING label" (User Guide, `RotationAbandoned`). Whether a version that
+/// does not become AWSCURRENT counts is not said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbandonedBy {
+    Nothing,
+    /// A version that becomes AWSCURRENT.
+    Current,
+    /// Any version but the pending one.
+    Any,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self {
+            goes_with_current: true,
+            abandoned_by: AbandonedBy::Current,
+        }
+    }
+}
+
 /// The request's token, which becomes the version's id: 32 to 64 characters.
 pub fn token(call: &Call) -> Result<&str, AwsError> {
     let token = call.text("ClientRequestToken").ok_or_else(|| {
@@ -131,9 +162,18 @@ pub fn put(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
             "A staging label has 1 to 256 characters.",
         ));
     }
-    let now = aws.now;
+    let (now, abandoned_by) = (aws.now, aws.options.pending.abandoned_by);
     let secret = find_live_mut(aws, call)?;
+    let is_new = secret.versions.get(token).is_none_or(Version::is_empty);
     add_once(secret, token, content, &stages, now)?;
+    let abandons = match abandoned_by {
+        AbandonedBy::Nothing => false,
+        AbandonedBy::Current => is_new && stages.contains(&CURRENT),
+        AbandonedBy::Any => is_new,
+    };
+    if abandons && secret.at_stage(PENDING) != Some(token) {
+        detach(&mut secret.versions, PENDING);
+    }
     let mut body = named(secret, Some(token));
     body["VersionStages"] = json!(secret.versions[token].stages);
     Ok(body)
@@ -276,7 +316,7 @@ pub fn move_stage(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     let stage = call.needed("VersionStage");
     let to = call.text("MoveToVersionId");
     let from = call.text("RemoveFromVersionId");
-    let now = aws.now;
+    let (now, goes_along) = (aws.now, aws.options.pending.goes_with_current);
     let secret = find_live_mut(aws, call)?;
     for version in to.iter().chain(&from) {
         // ResourceNotFoundException is what the reference lists for "the
@@ -308,7 +348,12 @@ pub fn move_stage(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
         has_place_for(secret, &[stage])?;
     }
     match to {
-        Some(to) => attach(&mut secret.versions, to, stage),
+        Some(to) => {
+            attach(&mut secret.versions, to, stage);
+            if goes_along && stage == CURRENT && secret.at_stage(PENDING) == Some(to) {
+                detach(&mut secret.versions, PENDING);
+            }
+        }
         None if stage == CURRENT => {
             return Err(invalid_parameter(
                 "You can't remove the staging label AWSCURRENT without moving it to another version.",
