@@ -46,10 +46,12 @@ async fn answer(caller: &Caller, event: &Value) -> Result<(), String> {
     let described = secrets.describe_secret().secret_id(&arn).send().await;
     let described = described.map_err(|error| error.code().unwrap_or_default().to_owned())?;
     let stages = described.version_ids_to_stages.unwrap_or_default();
-    if !stages
-        .get(&token)
-        .is_some_and(|labels| labels.contains(&PENDING.to_owned()))
-    {
+    let labels = stages.get(&token).cloned().unwrap_or_default();
+    let is_at = |label: &str| labels.iter().any(|held| held == label);
+    if is_at(CURRENT) {
+        return Ok(());
+    }
+    if !is_at(PENDING) {
         return Err("the version is not pending".to_owned());
     }
     let pending = secrets
