@@ -1,5 +1,6 @@
 //! One request to GitLab's API, as often as it takes, and what its answer means.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -300,6 +301,21 @@ impl Answer {
         };
         words::shown(to.split(['?', '#']).next().unwrap_or_default())
     }
+}
+
+/// The address of a part of a project. Its path is one segment: every `/` in it is escaped.
+/// <https://docs.gitlab.com/api/rest/#namespaced-paths>
+pub(super) fn path(project: &str, part: &str) -> String {
+    let mut path = "/projects/".to_owned();
+    for byte in project.trim_matches('/').bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            // Writing to a text does not fail.
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path + part
 }
 
 /// Whether a query can be sent as it is.

@@ -4,9 +4,9 @@
 //! to what may not be seen. So the project is looked up to tell them apart, after a refusal and
 //! never before one.
 
-use super::call::{Answer, Body, Request};
+use super::call::{Answer, Body, Request, path};
 use super::error::{Kind, MAINTAINER};
-use super::{GitLab, Project, path};
+use super::{GitLab, Project};
 
 impl GitLab {
     /// The answer, when it is a success, and else why it is none.

@@ -19,7 +19,7 @@ mod tests;
 pub use error::{Error, Kind, TokenFault, URL_TAG};
 pub use mirror::{Mirror, Settings, Status};
 
-use call::{Answer, Body, Line, Request};
+use call::{Answer, Body, Line, Request, path};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -375,20 +375,6 @@ fn failed(doing: &(dyn Fn() -> String + Sync), kind: Kind) -> Error {
         doing: words::shown(&doing()),
         kind,
     }
-}
-
-/// The address of a part of a project. Its path is one segment: every `/` in it is escaped.
-/// <https://docs.gitlab.com/api/rest/#namespaced-paths>
-fn path(project: &str, part: &str) -> String {
-    let mut path = "/projects/".to_owned();
-    for byte in project.trim_matches('/').bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    path + part
 }
 
 /// Whether a token may be sent to `url` and API paths can be put behind it.

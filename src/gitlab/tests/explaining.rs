@@ -1,0 +1,293 @@
+//! Every refusal has its own text, which says what to do.
+
+use serde_json::{Value, json};
+
+use super::script::{Reply, Script};
+use super::{MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings};
+use crate::gitlab::{Error, Kind};
+use crate::http::Unanswered;
+
+const INFRA: &str = "platform/infra";
+
+/// The refusal of a list, and of the look at the project that explains it.
+async fn explained(refusal: Reply, project: Option<Reply>) -> Error {
+    let mut script = Script::default().then(&format!("GET {MIRRORS}?per_page=100"), refusal);
+    if let Some(project) = project {
+        script = script.then(&format!("GET {PROJECT}"), project);
+    }
+    let error = gitlab(&script).mirrors(INFRA).await.expect_err("a refusal");
+    script.sent();
+    error
+}
+
+fn project_with(level: Value) -> Option<Reply> {
+    Some(ok(
+        json!({"id": 42, "permissions": {"project_access": level, "group_access": null}}),
+    ))
+}
+
+fn unauthorized() -> Reply {
+    Reply::message(401, "401 Unauthorized")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_token_is_told_from_a_missing_right() {
+    let wrong = explained(unauthorized(), Some(unauthorized())).await;
+    assert!(matches!(wrong.kind, Kind::TokenRefused { .. }), "{wrong}");
+    assert!(wrong.to_string().contains("expired nor revoked"));
+
+    let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
+    let expired = explained(Reply::json(401, expired), None).await;
+    let message = "Token is expired.".to_owned();
+    assert_eq!(expired.kind, Kind::TokenRefused { message });
+
+    let scope = json!({"error": "insufficient_scope", "scope": "api"});
+    let scope = explained(Reply::json(403, scope.clone()), None).await;
+    assert_eq!(scope.kind, Kind::InsufficientScope);
+    assert!(scope.to_string().contains("scope `api`"));
+
+    let developer = explained(unauthorized(), project_with(json!({"access_level": 30}))).await;
+    let (status, level) = (401, 30);
+    assert_eq!(developer.kind, Kind::NotMaintainer { status, level });
+    assert!(developer.to_string().contains("Maintainer"));
+
+    let maintainer = project_with(json!({"access_level": 40}));
+    let off = explained(Reply::message(403, "403 Forbidden"), maintainer).await;
+    assert!(
+        matches!(off.kind, Kind::Disabled { status: 403, .. }),
+        "{off}"
+    );
+    assert!(off.to_string().contains("switched off for the instance"));
+
+    let nobody = explained(unauthorized(), project_with(Value::Null)).await;
+    assert!(matches!(nobody.kind, Kind::Denied { .. }), "{nobody}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_the_project_does_not_explain_is_shown_with_what_is_needed() {
+    for project in [
+        Reply::message(404, "404 Project Not Found"),
+        Reply::page(404),
+        Reply::json(200, json!([])),
+    ] {
+        let error = explained(unauthorized(), Some(project)).await;
+        assert!(matches!(error.kind, Kind::Denied { status: 401, .. }));
+        let text = error.to_string();
+        assert!(text.contains("401 Unauthorized"), "{text}");
+        assert!(
+            text.contains("scope `api`") && text.contains("Maintainer"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_that_is_not_there_is_asked_for_by_its_full_path() {
+    let absent = || Reply::message(404, "404 Project Not Found");
+    let error = explained(absent(), Some(absent())).await;
+    assert_eq!(error.kind, Kind::NotFound);
+    assert!(error.to_string().contains("full path"));
+    let script = Script::default()
+        .then(&format!("PUT {MIRRORS}/7"), absent())
+        .then(&format!("GET {PROJECT}"), absent());
+    let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
+    assert_eq!(updated.expect_err("no project").kind, Kind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_not_taken_for_a_mirror_that_is_gone() {
+    for (method, path) in [("GET", "/7"), ("DELETE", "/7")] {
+        let script = Script::default().then(&format!("{method} {MIRRORS}{path}"), Reply::page(404));
+        let gitlab = gitlab(&script);
+        let error = match method {
+            "GET" => gitlab.mirror(INFRA, 7).await.expect_err("a page"),
+            _ => gitlab.delete(INFRA, 7).await.expect_err("a page"),
+        };
+        assert_eq!(error.kind, Kind::NoApi { status: 404 });
+        assert!(error.is_unreachable());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_eleventh_enabled_mirror_is_refused_when_it_is_enabled() {
+    let message = "Maximum number of push mirrors (10) exceeded for this project.";
+    for body in [
+        json!({"message": {"base": [message]}}),
+        json!({"message": message}),
+    ] {
+        let script = Script::default().then(&format!("PUT {MIRRORS}/7"), Reply::json(400, body));
+        let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
+        let error = updated.expect_err("too many");
+        let (status, message) = (400, message.to_owned());
+        assert_eq!(error.kind, Kind::TooMany { status, message });
+        assert!(error.to_string().contains("ten enabled push mirrors"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_that_gitlab_counts_as_disabled_is_not_pushed() {
+    let message =
+        "Cannot proceed with the push mirroring. Please verify your mirror configuration.";
+    let reply = Reply::message(400, message);
+    let script = Script::default().then(&format!("POST {MIRRORS}/7/sync"), reply);
+    let error = gitlab(&script).sync(INFRA, 7).await.expect_err("disabled");
+    assert!(matches!(error.kind, Kind::StaysDisabled { .. }), "{error}");
+    assert!(error.to_string().contains("silent mode"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_an_address_is_shown_and_advised_about() {
+    let made = async |status, body| {
+        let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(status, body));
+        create(&gitlab(&script)).await.expect_err("a refusal")
+    };
+    let local = "is blocked: Requests to the local network are not allowed";
+    let error = made(400, json!({"message": {"url": [local]}})).await;
+    assert!(matches!(error.kind, Kind::Blocked { .. }), "{error}");
+    assert!(error.to_string().contains("Outbound requests"));
+
+    let name = "is blocked: Username needs to start with an alphanumeric character";
+    let error = made(400, json!({"message": {"url": [name]}})).await;
+    let (status, message) = (400, format!("url {name}"));
+    assert_eq!(error.kind, Kind::Refused { status, message });
+
+    let error = made(422, json!({"error": "url is missing, url is empty"})).await;
+    assert!(
+        error
+            .to_string()
+            .contains("HTTP 422: url is missing, url is empty")
+    );
+
+    let moved = "405 Non GET methods are not allowed for moved projects";
+    let error = made(405, json!({"message": moved})).await;
+    assert!(matches!(error.kind, Kind::Moved { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_is_told_and_not_followed() {
+    let to = format!("https://user:{TOKEN}@elsewhere.example.org/login?token={TOKEN}#{TOKEN}");
+    for status in [301, 302, 303, 307, 308] {
+        let reply = Reply::page(status).with("location", &to);
+        let error = explained(reply, None).await;
+        let to = "https://*****@elsewhere.example.org/login".to_owned();
+        assert_eq!(error.kind, Kind::Redirected { status, to });
+        assert!(error.is_unreachable() && !error.is_uncertain());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_known_whether_a_mirror_may_have_been_made() {
+    let post = format!("POST {MIRRORS}");
+    for (reply, is_uncertain) in [
+        (Reply::Nothing(Unanswered::NoAnswer), true),
+        (Reply::Silence, true),
+        (Reply::page(502), true),
+        (Reply::message(500, "500 Internal Server Error"), true),
+        (Reply::page(200), true),
+        (Reply::empty(201), true),
+        (Reply::json(201, json!({})), true),
+        (Reply::page(403), false),
+        (Reply::message(400, "bad"), false),
+        (Reply::page(302), false),
+        (
+            Reply::Nothing(Unanswered::NotVerified("x".to_owned())),
+            false,
+        ),
+    ] {
+        let script = Script::default().then(&post, reply.clone());
+        let error = create(&gitlab(&script)).await.expect_err("a fault");
+        assert_eq!(error.is_uncertain(), is_uncertain, "{reply:?}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_says_what_was_being_done_and_where() {
+    let refused = || Reply::message(400, "no");
+    let script = Script::default()
+        .then(&format!("POST {MIRRORS}"), refused())
+        .then(&format!("PUT {MIRRORS}/7"), refused())
+        .then(&format!("PUT {MIRRORS}/7"), refused())
+        .then(&format!("DELETE {MIRRORS}/7"), refused());
+    let gitlab = gitlab(&script);
+    let texts = [
+        create(&gitlab).await.expect_err("no").to_string(),
+        gitlab
+            .update(INFRA, 7, &settings(), true)
+            .await
+            .expect_err("no")
+            .to_string(),
+        gitlab
+            .update(INFRA, 7, &settings(), false)
+            .await
+            .expect_err("no")
+            .to_string(),
+        gitlab.delete(INFRA, 7).await.expect_err("no").to_string(),
+    ];
+    let at = "of project platform/infra at https://gitlab.example.com: HTTP 400: no";
+    assert_eq!(
+        texts,
+        [
+            format!("making the push mirror {at}"),
+            format!("enabling push mirror 7 {at}"),
+            format!("setting push mirror 7 {at}"),
+            format!("removing push mirror 7 {at}"),
+        ]
+    );
+}
+
+/// Texts that give away whatever GitLab was told, in every way in which it could be written.
+fn tell_tales() -> Vec<String> {
+    let escaped = PASSWORD.replace('+', "%2B").replace('=', "%3D");
+    vec![
+        format!("bad token {TOKEN}"),
+        format!("https://mirror:{PASSWORD}@host/repo is bad"),
+        format!("https://mirror:{escaped}@host/repo is bad"),
+        format!("https://mirror:{}", &PASSWORD[..20]),
+        format!("password: {PASSWORD}, or {escaped}"),
+        "https://mirror:another@password@host".to_owned(),
+    ]
+}
+
+fn is_quiet(shown: &str) {
+    for secret in [TOKEN, PASSWORD, "SentinelPassword", "another"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_gitlab_repeats_shows_a_secret() {
+    for tale in tell_tales() {
+        let bodies = [
+            json!({"message": tale}),
+            json!({"message": {"url": [tale]}}),
+            json!({"message": [tale, {"deep": [[tale]]}]}),
+            json!({"error": tale}),
+            json!({"error": "invalid_token", "error_description": tale}),
+        ];
+        for body in bodies {
+            for status in [400, 401, 403, 404, 405, 422, 429, 500] {
+                let project = format!("GET {PROJECT}");
+                let explains = body["error"] != "invalid_token" && (401..405).contains(&status);
+                let mut script = Script::default().then_times(
+                    if status == 429 { 4 } else { 1 },
+                    &format!("POST {MIRRORS}"),
+                    &Reply::json(status, body.clone()),
+                );
+                if explains {
+                    script = script.then(&project, Reply::json(401, body.clone()));
+                }
+                let error = create(&gitlab(&script)).await.expect_err("a refusal");
+                script.sent();
+                is_quiet(&error.to_string());
+                is_quiet(&format!("{error:?}"));
+            }
+        }
+        let mut answer = described(7);
+        answer["last_error"] = json!(tale);
+        answer["url"] = json!(tale);
+        let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(201, answer));
+        let gitlab = gitlab(&script);
+        let mirror = create(&gitlab).await.expect("a mirror");
+        is_quiet(&format!("{mirror:?} {gitlab:?}"));
+    }
+}

@@ -1,0 +1,215 @@
+//! The token is read for the GitLab that its owner names, and for no other.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+use serde_json::{Value, json};
+
+use super::script::{Reply, Script};
+use super::{MIRRORS, TOKEN, described, ok};
+use crate::aws::Aws;
+use crate::gitlab::{Access, Error, GitLab, Kind, TokenFault};
+
+const DESCRIBE: &str = "secretsmanager.DescribeSecret";
+const GET: &str = "secretsmanager.GetSecretValue";
+
+fn access() -> Access {
+    Access {
+        url: "https://gitlab.example.com".to_owned(),
+        token_secret_id: "gitlab-token".to_owned(),
+        token_secret_key: "token".to_owned(),
+        ca_certificate: None,
+    }
+}
+
+async fn open(script: &Script, access: &Access) -> Result<GitLab, Error> {
+    let credentials = Credentials::new("AKIDEXAMPLE", "not-a-real-key", None, None, "tests");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    let http = script.http();
+    GitLab::open(&Aws::new(&config, &http), &http, access).await
+}
+
+fn tagged(url: &str) -> Reply {
+    let tag = json!({"Key": "cfn-gitops:gitlab-url", "Value": url});
+    ok(json!({"Name": "gitlab-token", "Tags": [{"Key": "x", "Value": "y"}, tag]}))
+}
+
+fn holding(value: &Value) -> Reply {
+    let value = match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    ok(json!({"Name": "gitlab-token", "SecretString": value}))
+}
+
+fn refusal(status: u16, code: &str, message: &str) -> Reply {
+    Reply::json(status, json!({"__type": code, "message": message}))
+}
+
+async fn fault(script: Script) -> TokenFault {
+    let error = open(&script, &access()).await.expect_err("a fault");
+    script.sent();
+    assert_eq!(
+        error.doing,
+        "reading GitLab's token from secret gitlab-token"
+    );
+    assert!(!error.to_string().contains(TOKEN));
+    match error.kind {
+        Kind::Token(fault) => fault,
+        kind => panic!("{kind}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_is_read_after_its_tag_and_used() {
+    for value in [
+        json!(TOKEN),
+        json!({"token": TOKEN}),
+        json!(format!("{TOKEN}\n")),
+    ] {
+        let script = Script::default()
+            .then(DESCRIBE, tagged("https://gitlab.example.com/"))
+            .then(GET, holding(&value))
+            .then(&format!("GET {MIRRORS}/7"), ok(described(7)));
+        let gitlab = open(&script, &access()).await.expect("open");
+        assert!(!format!("{gitlab:?}").contains(TOKEN));
+        gitlab.mirror("platform/infra", 7).await.expect("a mirror");
+        let sent = script.sent();
+        assert_eq!(sent[2].header("private-token"), Some(TOKEN));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_for_another_host_is_neither_read_nor_sent() {
+    let tagged_for = "https://gitlab.example.org";
+    let fault = fault(Script::default().then(DESCRIBE, tagged(tagged_for))).await;
+    let text = fault.to_string();
+    assert!(matches!(fault, TokenFault::OtherHost { .. }), "{text}");
+    assert!(text.contains(tagged_for) && text.contains("https://gitlab.example.com"));
+    assert!(text.contains("neither read nor sent"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_whose_owner_does_not_say_where_it_may_be_sent_is_not_read() {
+    for description in [json!({}), json!({"Tags": [{"Key": "other", "Value": "x"}]})] {
+        let fault = fault(Script::default().then(DESCRIBE, ok(description))).await;
+        assert!(matches!(fault, TokenFault::Untagged { .. }), "{fault}");
+        let advice = "--tags Key=cfn-gitops:gitlab-url,Value=https://gitlab.example.com";
+        assert!(fault.to_string().contains(advice), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_missing_or_not_to_be_read_is_told_apart() {
+    let missing = || refusal(400, "ResourceNotFoundException", "can't find it");
+    let denied = || refusal(400, "AccessDeniedException", "not authorized");
+    let tagged = || tagged("https://gitlab.example.com");
+    for script in [
+        Script::default().then(DESCRIBE, missing()),
+        Script::default()
+            .then(DESCRIBE, tagged())
+            .then(GET, missing()),
+    ] {
+        assert_eq!(fault(script).await, TokenFault::Missing);
+    }
+    for script in [
+        Script::default().then(DESCRIBE, denied()),
+        Script::default()
+            .then(DESCRIBE, tagged())
+            .then(GET, denied()),
+    ] {
+        let fault = fault(script).await;
+        assert!(matches!(fault, TokenFault::Denied { .. }), "{fault}");
+        let text = fault.to_string();
+        assert!(text.contains("not authorized") && text.contains("cfn-gitops:gitlab-url"));
+    }
+    let deleted = refusal(400, "InvalidRequestException", "marked for deletion");
+    let script = Script::default()
+        .then(DESCRIBE, tagged())
+        .then(GET, deleted);
+    let fault = fault(script).await;
+    assert!(
+        matches!(
+            fault,
+            TokenFault::Failed {
+                may_pass: false,
+                ..
+            }
+        ),
+        "{fault}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_without_a_token_in_it_says_what_is_missing() {
+    let with = |reply| {
+        let tagged = tagged("https://gitlab.example.com");
+        Script::default().then(DESCRIBE, tagged).then(GET, reply)
+    };
+    let no_member = fault(with(holding(&json!({"other": TOKEN})))).await;
+    assert_eq!(no_member, TokenFault::NoMember("token".to_owned()));
+    assert!(no_member.to_string().contains("GitLab.TokenSecretKey"));
+    assert_eq!(
+        fault(with(holding(&json!("two words")))).await,
+        TokenFault::NoToken
+    );
+    let binary = ok(json!({"SecretBinary": "AAAA"}));
+    assert_eq!(fault(with(binary)).await, TokenFault::NoText);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_for_an_address_that_the_token_must_not_go_to() {
+    for url in [
+        "http://gitlab.example.com",
+        "https://user:password@gitlab.example.com",
+        "https://user@gitlab.example.com",
+        "https://gitlab.example.com?x=y",
+        "https://gitlab.example.com/#x",
+        "ftp://gitlab.example.com",
+        "gitlab.example.com",
+        "https://",
+        "",
+    ] {
+        let access = Access {
+            url: url.to_owned(),
+            ..access()
+        };
+        let error = open(&Script::default(), &access).await.expect_err(url);
+        assert_eq!(error.kind, Kind::UnusableUrl, "{url}");
+        assert!(!error.to_string().contains("password@"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gitlab_on_this_machine_and_one_below_a_path_are_reached() {
+    for url in ["http://127.0.0.1:8080", "https://example.com/gitlab"] {
+        let access = Access {
+            url: format!("{url}/"),
+            ..access()
+        };
+        let script = Script::default()
+            .then(DESCRIBE, tagged(url))
+            .then(GET, holding(&json!(TOKEN)))
+            .then(
+                &format!("GET {url}/api/v4/projects/1/remote_mirrors/7"),
+                ok(described(7)),
+            );
+        let gitlab = open(&script, &access).await.expect("open");
+        gitlab.mirror("1", 7).await.expect("a mirror");
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_is_none_is_told_before_anything_is_asked() {
+    let access = Access {
+        ca_certificate: Some("no certificate".to_owned()),
+        ..access()
+    };
+    let error = open(&Script::default(), &access).await.expect_err("none");
+    assert_eq!(error.kind, Kind::CaCertificate);
+    assert!(error.to_string().contains("GitLab.CaCertificate"));
+}
