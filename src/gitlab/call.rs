@@ -71,6 +71,8 @@ impl Request<'_> {
 pub(super) struct Answer {
     pub status: u16,
     pub body: Body,
+    /// What the request held and no further answer may repeat.
+    pub secret: Option<Password>,
     /// `x-next-page`.
     next_page: Option<String>,
     link: Option<String>,
@@ -175,6 +177,7 @@ impl Line {
         Answer {
             status: answer.status().as_u16(),
             body,
+            secret: request.secret.cloned(),
             next_page: header("x-next-page"),
             link: header("link"),
             location: header("location").map(|to| self.without_secrets(&to, request)),

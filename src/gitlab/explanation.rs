@@ -26,14 +26,17 @@ impl GitLab {
             _ => {}
         }
         Err(match status {
-            401 | 403 | 404 => self.denial(project, status, message).await,
+            401 | 403 | 404 => {
+                let mut request = Request::get(path(project, ""));
+                request.secret = answer.secret.as_ref();
+                self.denial(&request, status, message).await
+            }
             _ => validation(status, message),
         })
     }
 
-    async fn denial(&self, project: &str, status: u16, message: String) -> Kind {
-        let request = Request::get(path(project, ""));
-        let Ok(looked_up) = self.line.send(&request).await else {
+    async fn denial(&self, look: &Request<'_>, status: u16, message: String) -> Kind {
+        let Ok(looked_up) = self.line.send(look).await else {
             return unexplained(status, message);
         };
         if looked_up.error() == Some("insufficient_scope") {
