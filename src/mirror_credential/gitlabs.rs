@@ -1,4 +1,4 @@
-//! The GitLabs that a resource has mirrors at: one as a rule, two while its address changes.
+//! The ways to GitLab: one as a rule, two while its address changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -145,10 +145,10 @@ impl<'a> GitLabs<'a> {
 
     /// Whoever did not answer is not waited for again.
     fn note<T>(&mut self, url: &str, result: Result<T, Error>) -> Result<T, Error> {
-        if let Err(error) = &result {
-            if error.is_unreachable() {
-                self.opened.insert(url.to_owned(), Err(error.clone()));
-            }
+        if let Err(error) = &result
+            && error.is_unreachable()
+        {
+            self.opened.insert(url.to_owned(), Err(error.clone()));
         }
         result
     }

@@ -7,7 +7,8 @@ use super::observe;
 use super::plan::Me;
 use super::plan::rotating::seal_of;
 use super::properties::Desired;
-use super::steps::{self, Written};
+use super::records::{self, Login};
+use super::steps::{self, Moved, Written};
 use crate::aws::CallError;
 
 /// What a step of a rotation had begun when it failed.
@@ -77,7 +78,6 @@ impl MirrorCredential {
             }
             mirrors.sort();
             mirrors.dedup();
-            // A step that still runs must not make it current.
             let journal = Journal {
                 before: begun.before,
                 made: mirrors.clone(),
@@ -86,6 +86,23 @@ impl MirrorCredential {
             let written = steps::write_claim(aws, &secret, number, &me.claimant, &journal).await?;
             if written != Written::Yes {
                 return Ok(());
+            }
+            // A step that still runs must not make it current.
+            if let (Some(current), Some(_)) = (&secret.current, &prepared) {
+                let entry = number + 1;
+                let copy = Login {
+                    entry,
+                    version_id: records::version_id(entry),
+                    ..current.clone()
+                };
+                let (from, to) = (&current.version_id, &copy.version_id);
+                let is_shut_out = steps::copy_login(aws, &secret, current, &copy).await?
+                    == Written::Yes
+                    && steps::hand_over(aws, &secret, from, to).await? == Moved::Yes;
+                if !is_shut_out {
+                    return Ok(());
+                }
+                steps::forget_login(aws, &secret, current).await?;
             }
         }
         for left in gitlabs.delete_all(&mirrors).await {

@@ -285,14 +285,11 @@ impl<'a> Delivery<'a> {
             }
             Step::Prepare => self.prepare().await?,
             Step::HandOver { from, to } => self.hand_over(&from, &to).await?,
-            Step::MoveLabel(entry) => self.move_label(entry).await?,
+            Step::Copy(entry) => self.copy(entry).await?,
             Step::DropPending(version_id) => {
                 if let Some(secret) = self.known.secret.present() {
                     steps::drop_pending(aws, secret, &version_id).await?;
-                    self.change_secret(|secret| {
-                        secret.pending = None;
-                        secret.is_current_pending = false;
-                    });
+                    self.change_secret(|secret| secret.pending = None);
                 }
             }
             Step::NoteProperties(number) => self.note_properties(number).await?,

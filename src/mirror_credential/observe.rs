@@ -117,12 +117,12 @@ pub struct Secret {
     pub changed_by_hand: bool,
     /// The version under `AWSPENDING`, when it is not also the current one.
     pub pending: Option<String>,
-    /// `AWSPENDING` stands on the current version.
-    pub is_current_pending: bool,
     /// What the template asked for, and earlier entries of that kind.
     pub properties: Vec<Properties>,
     /// The version of the latest claim, when it holds a journal.
     pub journal: Option<String>,
+    /// A number that was found taken although nothing shows it: its version has no label any more.
+    pub taken: u64,
     /// The number of the latest claim; 0 stands for the creation of the secret itself.
     pub claim: u64,
     /// When it was last changed, as Secrets Manager has it.
@@ -148,9 +148,9 @@ impl Secret {
             superseded: Vec::new(),
             changed_by_hand: false,
             pending: None,
-            is_current_pending: false,
             properties: Vec::new(),
             journal: None,
+            taken: 0,
             claim: 0,
             last_changed: None,
             deleted_at: None,
@@ -211,12 +211,10 @@ impl Secret {
             self.journal = has(JOURNAL_LABEL).then(|| version_id.to_owned());
         }
         if has("AWSPENDING") {
-            self.is_current_pending = is_current;
             self.pending = (!is_current).then(|| version_id.to_owned());
         }
         let properties = labels.iter().filter_map(|label| Properties::read(label));
         self.properties.extend(properties);
-        // A rotation's version has two: its own, and that of the entry whose place it took.
         let logins = labels
             .iter()
             .filter_map(|label| Login::read(label, version_id));
@@ -240,41 +238,49 @@ impl Secret {
         self.logins().map(|login| login.entry).max()
     }
 
-    /// The login that the rotation of `version_id` has prepared.
+    /// The login that the rotation to `version_id` has prepared.
     pub fn prepared(&self, version_id: &str) -> Option<&Login> {
         let mut logins = self.superseded.iter();
         logins.find(|login| login.version_id == version_id)
     }
 
-    /// A rotation has prepared a login and not made it the current one.
-    pub fn is_rotating(&self) -> bool {
-        self.pending.as_ref().is_some_and(|version| {
-            let prepared = self.prepared(version);
-            prepared.is_some_and(|login| {
-                self.current
-                    .as_ref()
-                    .is_none_or(|current| current.credential_id != login.credential_id)
-            })
+    /// The login that a rotation has prepared and may make the current one.
+    pub fn rotating(&self) -> Option<&Login> {
+        let current = self.current.as_ref()?;
+        self.superseded.iter().find(|login| {
+            login.entry > current.entry && records::entry_number(&login.version_id).is_none()
         })
     }
 
-    /// The number of the latest entry that is no claim.
-    pub fn latest_concluded(&self) -> Option<u64> {
+    /// The number of the latest entry that concludes what came before: a login that is or was
+    /// current, or the properties.
+    fn latest_concluded(&self) -> Option<u64> {
+        let rotating = self.rotating().map(|login| login.entry);
+        let logins = self.logins().map(|login| login.entry);
+        let logins = logins.filter(|entry| Some(*entry) != rotating).max();
         let properties = self.properties.last().map(|properties| properties.entry);
-        self.latest_login().max(properties)
+        logins.max(properties)
     }
 
-    /// Whether somebody claimed to issue and has stored nothing since.
+    /// Whether somebody claimed the log, and nobody has concluded that since.
     pub fn is_unfinished(&self) -> bool {
-        match self.latest_login() {
-            None => true,
-            Some(entry) => self.claim > entry,
+        let concluded = self.latest_concluded();
+        self.latest_login().is_none() || concluded.is_none_or(|entry| self.claim > entry)
+    }
+
+    /// Whether a claim came before the latest one, and ended in nothing.
+    pub fn was_taken_over(&self) -> bool {
+        match self.latest_concluded() {
+            Some(entry) => self.claim > entry + 1,
+            None => self.claim > 0,
         }
     }
 
     /// The number of the next entry. Writing it excludes everybody else who saw the same.
     pub fn next_entry(&self) -> u64 {
-        self.claim.max(self.latest_concluded().unwrap_or_default()) + 1
+        let properties = self.properties.last().map(|properties| properties.entry);
+        let latest = self.latest_login().max(properties).unwrap_or_default();
+        self.claim.max(latest).max(self.taken) + 1
     }
 
     /// Whether `attempt` was made for this secret and may have issued what nobody stored.

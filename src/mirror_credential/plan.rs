@@ -168,6 +168,8 @@ pub struct Observed {
     pub values: BTreeMap<String, Option<StoredLogin>>,
     /// Which mirrors were there before the attempt that is under way, and which it made.
     pub journal: Journal,
+    /// The highest number that was found taken.
+    pub taken: u64,
     /// The version that a journal was read from.
     pub journal_read: Option<String>,
     /// Mirrors of an attempt that was taken over.
@@ -209,6 +211,7 @@ impl Observed {
             projects: None,
             values: BTreeMap::new(),
             journal: Journal::default(),
+            taken: 0,
             journal_read: None,
             strays: BTreeSet::new(),
             is_journaled: false,
@@ -278,15 +281,15 @@ pub enum Step {
     RetireMirror(MirrorRecord),
     /// Write what was issued into the version of the rotation.
     Prepare,
-    /// Hand `AWSCURRENT` to the version of the rotation, whose value is the same.
+    /// Hand `AWSCURRENT` from one version to another, unless it has gone elsewhere.
     HandOver {
-        /// The log's entry that is current.
+        /// The version that is current.
         from: String,
-        /// The version of the rotation.
+        /// The version that is to be.
         to: String,
     },
-    /// Put the label of a login on the current version, which holds the same.
-    MoveLabel(u64),
+    /// Write the current login once more as the log's next entry, to hand `AWSCURRENT` to it.
+    Copy(u64),
     /// Take `AWSPENDING` off a version.
     DropPending(String),
     /// Set a superseded credential to inactive.
@@ -511,11 +514,7 @@ pub fn next_mirrors(desired: &Desired, me: &Me, known: &Observed) -> Vec<MirrorR
         // They would push with another password.
         Vec::new()
     } else {
-        let rotation = me.rotation.as_ref();
-        let prepared = secret
-            .zip(rotation)
-            .and_then(|(secret, rotation)| secret.prepared(&rotation.version_id));
-        let login = prepared.or(secret.and_then(|secret| secret.current.as_ref()));
+        let login = secret.and_then(|secret| secret.current.as_ref());
         let value = login.and_then(|login| known.values.get(&login.version_id));
         let records = value
             .and_then(|value| value.as_ref())
@@ -523,15 +522,6 @@ pub fn next_mirrors(desired: &Desired, me: &Me, known: &Observed) -> Vec<MirrorR
         view.kept(records.map_or(&[][..], |records| records))
     };
     view.placed(&kept)
-}
-
-/// Whether somebody else had a claim before ours that ended in nothing.
-fn claim_was_taken_over(secret: &Secret, known: &Observed) -> bool {
-    match (known.claim, secret.latest_concluded()) {
-        (Some(claim), Some(entry)) => claim > entry + 1,
-        (Some(claim), None) => claim > 0,
-        (None, _) => false,
-    }
 }
 
 /// Whether the secret's tags are not what they should be. While `issuing`, the records have to

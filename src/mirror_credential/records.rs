@@ -225,7 +225,7 @@ impl Login {
             self.entry, self.credential_id, self.serial_key, self.user_key
         );
         if self.mirrors > 0 {
-            label.push_str(&format!(":{}", self.mirrors));
+            label = format!("{label}:{}", self.mirrors);
         }
         label
     }

@@ -99,17 +99,14 @@ pub fn mirror_stays_disabled(project: &str, id: u64) -> String {
     )
 }
 
-/// GitLab does not know the setting.
-pub fn regex_is_not_taken(project: &str) -> String {
-    format!(
-        "making a push mirror of project {project}: GitLab did not take BranchRegex, which it has in \
-         Premium and Ultimate alone; leave it out and protect the branches that are to be mirrored"
-    )
-}
-
 /// Secrets Manager does not wait for this version.
 pub fn not_pending(version_id: &str) -> String {
     format!("version {version_id} is not under AWSPENDING: no rotation of it is under way")
+}
+
+/// There is no login that another one could take the place of.
+pub fn nothing_to_rotate() -> String {
+    "the secret holds no login of Custom::MirrorCredential: update its stack first".to_owned()
 }
 
 /// There is nothing to go on with.

@@ -213,6 +213,9 @@ impl MirrorCredential {
                         Written::Taken => {
                             let secret = observe::read_secret(&self.aws, &target.secret_name).await;
                             note_secret(known, secret)?;
+                            if let SecretState::Present(secret) = &mut known.secret {
+                                secret.taken = number;
+                            }
                         }
                         Written::Gone => known.secret = SecretState::Absent,
                     }

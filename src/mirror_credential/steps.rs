@@ -12,8 +12,8 @@ pub use iam::{
     release_user, reset, set_active, tag_user,
 };
 pub use secrets::{
-    Created, Moved, StoredLogin, Written, change_key, create_secret, delete_secret, drop_pending,
-    forget_login, forget_properties, hand_over, move_login, note_properties, read_document,
+    Created, Moved, StoredLogin, Written, change_key, copy_login, create_secret, delete_secret,
+    drop_pending, forget_login, forget_properties, hand_over, note_properties, read_document,
     read_journal, read_login, tag_secret, untag_secret, write_claim, write_login,
 };
 

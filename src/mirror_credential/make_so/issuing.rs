@@ -77,7 +77,7 @@ impl Delivery<'_> {
                 if self.known.claim.take().is_some() {
                     self.known.overtaken_at = Some(self.resource.clock.now());
                 }
-                self.known.secret = SecretState::Unread;
+                self.number_is_taken(number);
             }
             Written::Gone => self.known.secret = SecretState::Absent,
         }
@@ -234,39 +234,31 @@ impl Delivery<'_> {
                     secret.changed_by_hand = false;
                 });
             }
-            Written::Taken => self.give_way(),
+            Written::Taken => self.give_way(entry),
             Written::Gone => self.known.secret = SecretState::Absent,
         }
         Ok(())
     }
 
-    /// What the next login's version holds: what was issued, what a rotation has prepared, or the
-    /// login that there is, with other mirrors.
+    /// What the next login's version holds: what was issued, or the login that there is, with other
+    /// mirrors.
     pub(super) fn next_login(
         &self,
         entry: u64,
         version_id: String,
     ) -> Option<(StoredLogin, Login)> {
         let secret = self.known.secret.present()?;
-        let (credential_id, url_safe, service_user_name, password) = match &self.known.issued {
-            Some(issued) => {
-                let password = issued.password.clone()?;
-                let name = issued.service_user_name.clone();
-                (issued.id.clone(), password.is_url_safe(), name, password)
-            }
-            None => {
-                let rotation = self.me.rotation.as_ref();
-                let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
-                let login = prepared.or(secret.current.as_ref())?;
-                let value = self.known.values.get(&login.version_id)?.clone()?;
-                let name = value.service_user_name;
-                (
-                    login.credential_id.clone(),
-                    login.url_safe,
-                    name,
-                    value.password,
-                )
-            }
+        let issued = self.known.issued.as_ref();
+        let (credential_id, url_safe, service_user_name, password) = if let Some(issued) = issued {
+            let password = issued.password.clone()?;
+            let name = issued.service_user_name.clone();
+            (issued.id.clone(), password.is_url_safe(), name, password)
+        } else {
+            let login = secret.current.as_ref()?;
+            let value = self.known.values.get(&login.version_id)?.clone()?;
+            let name = value.service_user_name;
+            let id = login.credential_id.clone();
+            (id, login.url_safe, name, value.password)
         };
         let mirrors = plan::next_mirrors(self.desired, self.me, &self.known);
         let login = Login {

@@ -14,6 +14,13 @@ impl Delivery<'_> {
         }
     }
 
+    /// Somebody wrote the entry `number` before: what the secret shows now decides, and the next
+    /// number is a higher one in any case.
+    pub(super) fn number_is_taken(&mut self, number: u64) {
+        self.known.taken = self.known.taken.max(number);
+        self.known.secret = SecretState::Unread;
+    }
+
     pub(super) fn note_active(&mut self, id: &str, active: bool) {
         let credentials = self.known.user.credentials.iter_mut();
         for credential in credentials.filter(|credential| credential.id == id) {
@@ -40,6 +47,8 @@ impl Delivery<'_> {
     pub(super) async fn read_secret(&mut self) -> Result<(), CallError> {
         self.known.secret = read_state(self.resource, self.desired).await?;
         self.known.is_in_order = true;
+        let taken = self.known.taken;
+        self.change_secret(|secret| secret.taken = taken);
         if self.known.claim.is_none() {
             // What somebody else had not finished may be finished now.
             let own = &self.made_here;

@@ -137,12 +137,7 @@ impl Delivery<'_> {
             .await;
         match made {
             Ok(mirror) => {
-                let record = self.note_made(&wanted, mirror);
-                let is_taken = self.is_regex_taken(&record, &wanted);
-                if !is_taken {
-                    self.undo_mirrors().await;
-                    return Err(Failure(refusals::regex_is_not_taken(&wanted.project)));
-                }
+                self.note_made(&wanted, mirror);
                 Ok(())
             }
             Err(error) if error.is_uncertain() => {
@@ -167,7 +162,7 @@ impl Delivery<'_> {
         Some((value.service_user_name.clone(), value.password.clone()))
     }
 
-    fn note_made(&mut self, wanted: &WantedMirror, mirror: Mirror) -> MirrorRecord {
+    fn note_made(&mut self, wanted: &WantedMirror, mirror: Mirror) {
         let url = self
             .desired
             .gitlab
@@ -183,7 +178,6 @@ impl Delivery<'_> {
         self.known.journal.made.push(record.clone());
         self.known.is_sealed = false;
         self.note_shown(&record, Some(mirror));
-        record
     }
 
     fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<Mirror>) {
@@ -198,12 +192,6 @@ impl Delivery<'_> {
     fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
         let project = self.known.projects.as_ref()?.get(&record.project)?;
         project.mirrors.iter().find(|one| one.id == record.id)
-    }
-
-    fn is_regex_taken(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
-        let shown = self.shown(record);
-        wanted.settings.branch_regex.is_none()
-            || shown.is_none_or(|mirror| mirror.settings.branch_regex.is_some())
     }
 
     fn wanted(&self, record: &MirrorRecord) -> Option<WantedMirror> {
@@ -228,7 +216,7 @@ impl Delivery<'_> {
                 self.known.is_sealed = true;
                 self.change_secret(|secret| secret.claim = number);
             }
-            Written::Taken => self.give_way(),
+            Written::Taken => self.give_way(number),
             Written::Gone => self.known.secret = SecretState::Absent,
         }
         Ok(())
@@ -236,7 +224,7 @@ impl Delivery<'_> {
 
     /// Somebody else has taken over. What was issued may have been reset, and what was made in
     /// GitLab is not needed.
-    pub(super) fn give_way(&mut self) {
+    pub(super) fn give_way(&mut self, number: u64) {
         if let Some(issued) = &mut self.known.issued {
             issued.password = None;
         }
@@ -246,7 +234,7 @@ impl Delivery<'_> {
         self.known.claim = None;
         self.known.is_journaled = false;
         self.known.is_sealed = false;
-        self.known.secret = SecretState::Unread;
+        self.number_is_taken(number);
     }
 
     pub(super) async fn enable_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
@@ -265,14 +253,11 @@ impl Delivery<'_> {
         let is_enabled = mirror.enabled;
         self.known.told.insert(record.id);
         self.note_shown(record, Some(mirror));
-        if !self.is_regex_taken(record, &wanted) {
-            return Err(Failure(refusals::regex_is_not_taken(&record.project)));
+        if is_enabled || is_empty(&gitlab, record).await {
+            return Ok(());
         }
-        if !is_enabled {
-            let reason = refusals::mirror_stays_disabled(&record.project, record.id);
-            return Err(Failure(reason));
-        }
-        Ok(())
+        let reason = refusals::mirror_stays_disabled(&record.project, record.id);
+        Err(Failure(reason))
     }
 
     /// Somebody removed it: a person, or a delivery that took over.
@@ -281,7 +266,7 @@ impl Delivery<'_> {
         let made = &mut self.known.journal.made;
         if made.contains(record) {
             made.retain(|one| one != record);
-            self.give_way();
+            self.give_way(0);
         }
     }
 
@@ -292,6 +277,11 @@ impl Delivery<'_> {
         let gitlab = self.gitlab().await?;
         let (project, id) = (&record.project, record.id);
         let mut before = self.shown(record).cloned();
+        if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
+            // Of a project without commits: it cannot push, and need not.
+            self.known.synced.insert(id);
+            return Ok(());
+        }
         let asked = gitlab.sync(project, id).await;
         if !asked.map_err(|error| failure(&error))? {
             self.mirror_is_gone(record);
@@ -328,8 +318,7 @@ impl Delivery<'_> {
                 Push::UnderWay => {}
             }
             if !knows_that_it_has_commits {
-                let project = gitlab.project(project).await;
-                if project.is_ok_and(|project| project.is_empty) {
+                if is_empty(&gitlab, record).await {
                     self.known.synced.insert(id);
                     return Ok(());
                 }
@@ -422,6 +411,12 @@ impl Delivery<'_> {
             tracing::warn!(left, "not undone");
         }
     }
+}
+
+/// Whether the project has no commits: its mirrors have nothing to do.
+async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
+    let project = gitlab.project(&record.project).await;
+    project.is_ok_and(|project| project.is_empty)
 }
 
 /// What became of a push that was asked for.

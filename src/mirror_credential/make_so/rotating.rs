@@ -3,6 +3,7 @@
 use super::super::giving_up::Begun;
 use super::super::mirror_records::{Properties, properties_key};
 use super::super::plan::SecretState;
+use super::super::records::{self, Login};
 use super::super::steps::{self, Moved, Written};
 use super::Delivery;
 use crate::aws::CallError;
@@ -16,8 +17,8 @@ impl Delivery<'_> {
         };
         let version_id = rotation.version_id.clone();
         let doing = format!("preparing version {version_id} of secret {}", secret.arn);
-        // The number leaves the log unfinished until the rotation is over: see `seal_of`.
-        let entry = secret.claim.saturating_sub(1);
+        // See `seal_of`: the number follows that of the claim.
+        let entry = secret.next_entry();
         let Some((value, login)) = self.next_login(entry, version_id.clone()) else {
             return Ok(());
         };
@@ -47,50 +48,41 @@ impl Delivery<'_> {
         }
     }
 
-    /// Hands `AWSCURRENT` to the version that Secrets Manager chose.
+    /// Writes the current login once more as the log's next entry, which is not current yet.
+    pub(super) async fn copy(&mut self, entry: u64) -> Result<(), CallError> {
+        let Some(secret) = self.known.secret.present() else {
+            return Ok(());
+        };
+        let Some(current) = &secret.current else {
+            return Ok(());
+        };
+        let copy = Login {
+            entry,
+            version_id: records::version_id(entry),
+            ..current.clone()
+        };
+        match steps::copy_login(&self.resource.aws, secret, current, &copy).await? {
+            Written::Yes => self.change_secret(|secret| secret.superseded.push(copy)),
+            Written::Taken => self.number_is_taken(entry),
+            Written::Gone => self.known.secret = SecretState::Absent,
+        }
+        Ok(())
+    }
+
+    /// Hands `AWSCURRENT` from one version to another.
     pub(super) async fn hand_over(&mut self, from: &str, to: &str) -> Result<(), CallError> {
         let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
         match steps::hand_over(&self.resource.aws, secret, from, to).await? {
             Moved::Yes => self.change_secret(|secret| {
-                let at = secret
-                    .superseded
-                    .iter()
-                    .position(|login| login.version_id == to);
-                if let Some(at) = at {
-                    let prepared = secret.superseded.swap_remove(at);
-                    secret.superseded.extend(secret.current.replace(prepared));
+                let mut logins = secret.superseded.iter();
+                if let Some(at) = logins.position(|login| login.version_id == to) {
+                    let next = secret.superseded.swap_remove(at);
+                    secret.superseded.extend(secret.current.replace(next));
                 }
-                secret.pending = None;
-                secret.is_current_pending = true;
-            }),
-            Moved::NotThere => self.known.secret = SecretState::Unread,
-        }
-        Ok(())
-    }
-
-    /// Puts the label of the login's log entry on the version that is current.
-    pub(super) async fn move_label(&mut self, entry: u64) -> Result<(), CallError> {
-        let Some(secret) = self.known.secret.present() else {
-            return Ok(());
-        };
-        let login = secret.superseded.iter().find(|login| login.entry == entry);
-        let (Some(login), Some(current)) = (login, &secret.current) else {
-            return Ok(());
-        };
-        let to = current.version_id.clone();
-        match steps::move_login(&self.resource.aws, secret, login, &to).await? {
-            Moved::Yes => self.change_secret(|secret| {
-                let at = secret
-                    .superseded
-                    .iter()
-                    .position(|login| login.entry == entry);
-                if let Some(at) = at {
-                    let mut login = secret.superseded.swap_remove(at);
-                    login.version_id = to;
-                    secret.superseded.extend(secret.current.replace(login));
-                }
+                // On the current version it does no harm.
+                secret.pending = secret.pending.take().filter(|version| version != to);
             }),
             Moved::NotThere => self.known.secret = SecretState::Unread,
         }
@@ -110,7 +102,7 @@ impl Delivery<'_> {
         let aws = &self.resource.aws;
         match steps::note_properties(aws, secret, &properties, document).await? {
             Written::Yes => self.change_secret(|secret| secret.properties.push(properties)),
-            Written::Taken => self.known.secret = SecretState::Unread,
+            Written::Taken => self.number_is_taken(entry),
             Written::Gone => self.known.secret = SecretState::Absent,
         }
         Ok(())

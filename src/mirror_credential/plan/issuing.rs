@@ -4,7 +4,7 @@ use super::super::kind::Kind;
 use super::super::observe::{Credential, Secret};
 use super::super::properties::ForeignCredentials;
 use super::super::refusals;
-use super::{Issued, Step, View, claim_was_taken_over, tags_differ};
+use super::{Issued, Step, View, tags_differ};
 
 impl View<'_> {
     /// The next step towards a new login.
@@ -53,15 +53,11 @@ impl View<'_> {
         if let Some(stray) = self.of_kind(Kind::Stray).next() {
             return Step::Reset(stray.id.clone());
         }
-        let may_have_left = claim_was_taken_over(secret, known) || known.doubtful_since.is_some();
+        let may_have_left = secret.was_taken_over() || known.doubtful_since.is_some();
         if may_have_left && !known.is_settled() {
             return Step::LookAgain;
         }
         if known.user.credentials.len() >= 2 {
-            // No mirror pushes with a login that is gone.
-            if let Some(step) = self.retire_superseded(secret) {
-                return step;
-            }
             return match self.of_kind(Kind::Superseded).next() {
                 Some(superseded) => self.delete(superseded),
                 None => Step::Refuse(refusals::both_slots_taken(&known.user.name)),
@@ -90,7 +86,10 @@ impl View<'_> {
         if !self.is_mine() || (self.wants_mirrors() && !known.is_journaled) {
             return Some(Step::Claim(secret.next_entry()));
         }
-        self.end_rotation(secret).or_else(|| self.remove_stray())
+        self.end_rotation(secret)
+            .or_else(|| self.remove_stray())
+            // It would stand in the way: newer versions of GitLab take an address once.
+            .or_else(|| self.retire_superseded(secret))
     }
 
     fn place_issued(&self, secret: &Secret, issued: &Issued) -> Step {
@@ -100,9 +99,10 @@ impl View<'_> {
         }
         if self.me.rotation.is_some() {
             // The seal says which claim a rotation holds, with mirrors or without.
-            return match self.known.is_sealed {
-                true => Step::Prepare,
-                false => Step::Seal(secret.next_entry()),
+            return if self.known.is_sealed {
+                Step::Prepare
+            } else {
+                Step::Seal(secret.next_entry())
             };
         }
         // What works is given up only for what has been shown to work.

@@ -17,18 +17,18 @@ impl View<'_> {
         if !held.active {
             return Step::Activate(held.id.clone());
         }
+        if let Some(step) = self.shut_out_others(secret) {
+            return step;
+        }
+        if let Some(step) = self.end_rotation(secret).or_else(|| self.remove_stray()) {
+            return step;
+        }
         if let Some(issued) = known.issued.as_ref().filter(|issued| issued.id != held.id) {
             // Somebody else's login is the one that stands.
             return Step::DeleteCredential {
                 user_name: known.user.name.clone(),
                 id: issued.id.clone(),
             };
-        }
-        if let Some(step) = self.shut_out_others(secret) {
-            return step;
-        }
-        if let Some(step) = self.end_rotation(secret).or_else(|| self.remove_stray()) {
-            return step;
         }
         let mirrors = match self.change_mirrors(secret) {
             Ok(mirrors) => mirrors,
@@ -67,7 +67,7 @@ impl View<'_> {
             .is_none_or(|time| known.now < time + LAMBDA_LIVES);
         // A rotation has hours.
         let may_be_at_work =
-            secret.is_unfinished() && !self.is_mine() && (is_recent || secret.is_rotating());
+            secret.is_unfinished() && !self.is_mine() && (is_recent || secret.rotating().is_some());
         let changes = !same_key(secret.kms_key_id.as_deref(), desired.kms_key_id.as_deref())
             || tags_differ(desired, self.me, secret, false)
             || !self.unwanted_tags(secret).is_empty();
@@ -77,13 +77,27 @@ impl View<'_> {
         may_be_at_work.then(|| Step::Fence(secret.next_entry()))
     }
 
-    /// `AWSPENDING` is somebody else's: a rotation that was taken over, or that died long ago.
+    /// A rotation that is taken over must not make its login current any more: what it compares
+    /// before it does is where `AWSCURRENT` stands, so that moves. Then `AWSPENDING` goes, also
+    /// that of a rotation which died long ago.
     pub(super) fn end_rotation(&self, secret: &Secret) -> Option<Step> {
-        let pending = secret.pending.as_ref()?;
-        let rotation = self.me.rotation.as_ref();
-        if rotation.is_some_and(|rotation| rotation.version_id == *pending) {
-            return None;
+        let own = self.me.rotation.as_ref();
+        let is_own = |version: &String| own.is_some_and(|own| own.version_id == *version);
+        if let (Some(rotating), Some(current)) = (secret.rotating(), &secret.current)
+            && !is_own(&rotating.version_id)
+        {
+            let copy = secret.superseded.iter().find(|login| {
+                login.credential_id == current.credential_id && login.entry > rotating.entry
+            });
+            return Some(match copy {
+                Some(copy) => Step::HandOver {
+                    from: current.version_id.clone(),
+                    to: copy.version_id.clone(),
+                },
+                None => Step::Copy(secret.next_entry()),
+            });
         }
+        let pending = secret.pending.as_ref().filter(|version| !is_own(version))?;
         let is_over = secret.prepared(pending).is_some()
             || secret
                 .last_changed
@@ -184,8 +198,10 @@ impl View<'_> {
     fn forget_superseded(&self, secret: &Secret) -> Option<Step> {
         let known = self.known;
         let superseded = secret.superseded.first()?;
-        if let Some(step) = self.same_login(secret) {
-            return Some(step);
+        let current = secret.current.as_ref();
+        if current.is_some_and(|login| login.credential_id == superseded.credential_id) {
+            // Another record of the very credential that is current.
+            return Some(Step::ForgetLogin(superseded.entry));
         }
         // What a version names is there even when IAM does not list it yet.
         let holder = known
@@ -200,18 +216,6 @@ impl View<'_> {
                 id: id.clone(),
             },
             _ => Step::ForgetLogin(superseded.entry),
-        })
-    }
-
-    /// Another record of the very credential that is current.
-    pub(super) fn same_login(&self, secret: &Secret) -> Option<Step> {
-        let current = secret.current.as_ref()?;
-        let mut logins = secret.superseded.iter();
-        let same = logins.find(|login| login.credential_id == current.credential_id)?;
-        // The log's numbers never go back, so its latest one is kept.
-        Some(match same.entry > current.entry {
-            true => Step::MoveLabel(same.entry),
-            false => Step::ForgetLogin(same.entry),
         })
     }
 

@@ -128,9 +128,10 @@ impl View<'_> {
             let (Some(wanted), Some(mirror)) = (self.wanted(record), self.shown(record)) else {
                 return false;
             };
-            // An older GitLab does not show every setting: what was told once counts.
+            // An older GitLab does not show every setting, and mirrors of a project without
+            // commits may show as disabled: what was told once counts.
             let is_told = self.known.told.contains(&record.id);
-            !mirror.enabled || (mirror.settings != wanted.settings && !is_told)
+            !is_told && (!mirror.enabled || mirror.settings != wanted.settings)
         });
         wrong.map(|record| Step::EnableMirror(record.clone()))
     }

@@ -21,36 +21,44 @@ impl View<'_> {
             };
         }
         let is_pending = secret.pending.as_ref() == Some(version);
-        let Some(prepared) = secret.prepared(version).filter(|_| is_pending) else {
+        let Some(prepared) = secret.prepared(version) else {
             return match rotation.part {
+                RotationPart::Create => self.prepare_first(secret, version, is_pending),
                 _ if !is_pending => Step::Refuse(refusals::not_pending(version)),
-                RotationPart::Create => self.obtain(),
                 // A schedule was attached: Secrets Manager tries whether the function answers.
                 RotationPart::Test => Step::Done,
                 _ => Step::Refuse(refusals::not_prepared(version)),
             };
         };
-        let is_stored = current.is_some_and(|login| login.credential_id == prepared.credential_id);
-        if !is_stored && secret.claim != seal_of(prepared) {
+        let is_next = secret.rotating().map(|login| &login.version_id) == Some(version);
+        if !is_next || secret.claim != seal_of(prepared) {
             return Step::Refuse(refusals::rotation_is_overtaken(version));
         }
-        if rotation.part == RotationPart::Create {
-            return Step::Done;
+        match rotation.part {
+            RotationPart::Create => Step::Done,
+            _ if !is_pending => Step::Refuse(refusals::not_pending(version)),
+            part => self.go_on(part, secret, prepared),
         }
-        if is_stored {
-            return match (rotation.part, current) {
-                (RotationPart::Finish, Some(current)) => Step::HandOver {
-                    from: current.version_id.clone(),
-                    to: version.clone(),
-                },
-                _ => Step::Done,
-            };
+    }
+
+    /// `AWSPENDING` may be gone already: Secrets Manager takes it away when another version is
+    /// written, and what comes before the version is written to the log.
+    fn prepare_first(&self, secret: &Secret, version: &str, is_pending: bool) -> Step {
+        if secret.current.is_none() {
+            return Step::Refuse(refusals::nothing_to_rotate());
         }
-        self.go_on(rotation.part, prepared)
+        if is_pending || self.is_mine() {
+            return self.obtain();
+        }
+        match self.known.values.get(version) {
+            None => Step::ReadLogin(version.to_owned()),
+            Some(None) if secret.pending.is_none() => self.obtain(),
+            Some(_) => Step::Refuse(refusals::not_pending(version)),
+        }
     }
 
     /// From a login that is prepared to one that is current.
-    fn go_on(&self, part: RotationPart, prepared: &Login) -> Step {
+    fn go_on(&self, part: RotationPart, secret: &Secret, prepared: &Login) -> Step {
         if self.wants_mirrors() && self.known.projects.is_none() {
             return Step::ReadProjects;
         }
@@ -77,21 +85,17 @@ impl View<'_> {
         if let Some(step) = self.sync(&kept) {
             return step;
         }
-        if part == RotationPart::Test {
-            return Step::Done;
+        match (part, &secret.current) {
+            (RotationPart::Finish, Some(current)) => Step::HandOver {
+                from: current.version_id.clone(),
+                to: prepared.version_id.clone(),
+            },
+            _ => Step::Done,
         }
-        Step::Store
     }
 
     /// The version is current: nothing but the former login is left to be taken care of.
     fn conclude(&self, secret: &Secret) -> Option<Step> {
-        if let Some(step) = self.same_login(secret) {
-            return Some(step);
-        }
-        if secret.is_current_pending {
-            let current = secret.current.as_ref()?;
-            return Some(Step::DropPending(current.version_id.clone()));
-        }
         if let Some(step) = self.retire_superseded(secret) {
             return Some(step);
         }
@@ -108,5 +112,5 @@ impl View<'_> {
 /// The number of the claim under which a rotation holds the log. See the record of the decision on
 /// mirrors and rotation.
 pub fn seal_of(prepared: &Login) -> u64 {
-    prepared.entry + 1
+    prepared.entry.saturating_sub(1)
 }

@@ -145,6 +145,20 @@ pub async fn write_login(
     put(aws, secret, &login.version_id, json.to_string(), labels).await
 }
 
+/// Writes what the version of `login` holds into the version of `copy`.
+pub async fn copy_login(
+    aws: &Aws,
+    secret: &Secret,
+    login: &records::Login,
+    copy: &records::Login,
+) -> Result<Written, CallError> {
+    let Some(text) = read_version(aws, secret, &login.version_id).await? else {
+        return Ok(Written::Gone);
+    };
+    let value = text.expose().to_owned();
+    put(aws, secret, &copy.version_id, value, vec![copy.write()]).await
+}
+
 async fn put(
     aws: &Aws,
     secret: &Secret,
@@ -272,16 +286,6 @@ pub async fn forget_login(
 ) -> Result<(), CallError> {
     move_label(aws, secret, &login.write(), &login.version_id, None).await?;
     Ok(())
-}
-
-/// Puts the label of `login` on the version `to`.
-pub async fn move_login(
-    aws: &Aws,
-    secret: &Secret,
-    login: &records::Login,
-    to: &str,
-) -> Result<Moved, CallError> {
-    move_label(aws, secret, &login.write(), &login.version_id, Some(to)).await
 }
 
 /// Takes the label off an earlier entry of properties.
