@@ -1,5 +1,7 @@
 //! What leaves through the one way out, and what does not.
 
+mod over_tls;
+
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
 };
@@ -10,21 +12,8 @@ use aws_smithy_types::body::SdkBody;
 
 use super::{Http, NoCertificate, Unanswered, is_certificate, is_https_or_loopback};
 
-/// An authority that signs nothing: its key is thrown away.
-const AUTHORITY: &str = "\
------BEGIN CERTIFICATE-----
-MIIBrzCCAVWgAwIBAgIUGOgkppZVZEURiXZ21iojDgbz+AcwCgYIKoZIzj0EAwIw
-LDEqMCgGA1UEAwwhQSBjZXJ0aWZpY2F0ZSBhdXRob3JpdHkgZm9yIHRlc3RzMCAX
-DTI2MTEyMDE1MDA1MFoYDzIxMjYxMDI3MTUwMDUwWjAsMSowKAYDVQQDDCFBIGNl
-cnRpZmljYXRlIGF1dGhvcml0eSBmb3IgdGVzdHMwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAAQmRu54rKLtmTH2M7FlPFaN0MxgTE+SE+9PnMs5iug08DrnmB20kPU1
-ExOIBfbwS7Uw6cK+pNgwwQVZMXy03q+ro1MwUTAdBgNVHQ4EFgQUy7yRfGYdm1ZH
-6bKPuOKgtK28DzcwHwYDVR0jBBgwFoAUy7yRfGYdm1ZH6bKPuOKgtK28DzcwDwYD
-VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiAFUkyG86YbkcWGPZwfjyOM
-qXL87gK9Klr2V3iwDyXhVwIhAPAoWZgn6QFNDh+ImaFCQv70x8ju2VZNyah2wZFm
-VXmc
------END CERTIFICATE-----
-";
+/// An authority; its key was thrown away after it had signed the server's certificate.
+const AUTHORITY: &str = include_str!("authority.pem");
 
 /// Answers everything with so many bytes, or with an error.
 #[derive(Debug)]
