@@ -37,6 +37,27 @@ impl Delivery<'_> {
     /// Looks at every project that is to be mirrored, or was when an attempt began.
     pub(super) async fn read_projects(&mut self) -> Result<(), Failure> {
         let gitlab = self.gitlab().await?;
+        let patience = match self.me.rotation {
+            // Secrets Manager may not try again before the next rotation is due.
+            Some(_) => self
+                .resource
+                .clock
+                .until(self.progress.until())
+                .mul_f64(0.5),
+            None => Duration::ZERO,
+        };
+        let give_up = tokio::time::Instant::now() + patience;
+        loop {
+            match self.look_at_projects(&gitlab).await {
+                Err(error) if error.is_unreachable() && tokio::time::Instant::now() < give_up => {
+                    tokio::time::sleep(LOOK * 5).await;
+                }
+                looked => return looked.map_err(|error| failure(&error)),
+            }
+        }
+    }
+
+    async fn look_at_projects(&mut self, gitlab: &GitLab) -> Result<(), Error> {
         let mut projects = BTreeMap::new();
         for wanted in &self.desired.mirrors {
             let has_to_know =
@@ -44,18 +65,12 @@ impl Delivery<'_> {
             let project = match projects.remove(&wanted.project) {
                 Some(project) => project,
                 None => Project {
-                    mirrors: gitlab
-                        .mirrors(&wanted.project)
-                        .await
-                        .map_err(|error| failure(&error))?,
+                    mirrors: gitlab.mirrors(&wanted.project).await?,
                     protected_branches: None,
                 },
             };
             let protected_branches = match project.protected_branches {
-                None if has_to_know => {
-                    let branches = gitlab.protected_branches(&wanted.project).await;
-                    Some(branches.map_err(|error| failure(&error))?)
-                }
+                None if has_to_know => Some(gitlab.protected_branches(&wanted.project).await?),
                 known => known,
             };
             let project = Project {
