@@ -80,7 +80,7 @@ _BODY = Draft202012Validator({
         }},
     },
 })
-# "SEARCH(' {Namespace, DimensionName1, DimensionName2, ...} SearchTerm', 'Statistic', Period)"; the period can be left out.
+# "SEARCH(' {Namespace, DimensionName1, DimensionName2, ...} SearchTerm', 'Statistic', Period)", with or without period.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
 _SEARCH = re.compile(r"SEARCH\(\s*'(?P<term>[^']+)'\s*,\s*'(?P<stat>[^']+)'\s*(,\s*(?P<period>\d+)\s*)?\)")
 
@@ -98,7 +98,8 @@ def install() -> None:
 
     def name(logical_id: str, props: dict, stack_name: str) -> str:
         chosen: str = ministack_name(logical_id, props, stack_name)
-        # "valid characters are A-Z, a-z, 0-9, "-", and "_"" https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+        # "valid characters are A-Z, a-z, 0-9, "-", and "_"."
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
         if not re.fullmatch(r"[\w-]+", chosen, re.ASCII):
             raise ValueError(f"The value {chosen} for parameter DashboardName has characters other than A-Z, a-z, 0-9, - "
                              "and _")
@@ -146,7 +147,8 @@ def _path(parts: Any) -> str:
 
 def _of_metrics(properties: dict[str, Any], path: str) -> list[dict[str, str]]:
     found = []
-    if properties.get("view") == "gauge" and not {"min", "max"} <= (properties.get("yAxis") or {}).get("left", {}).keys():
+    left = (properties.get("yAxis") or {}).get("left", {})
+    if properties.get("view") == "gauge" and not {"min", "max"} <= left.keys():
         # "If you specify gauge, you must set a value for min and max for the left side of yAxis."
         found.append({"dataPath": f"{path}/yAxis", "message": "A gauge needs the left axis's min and max"})
     ids: list[str] = []

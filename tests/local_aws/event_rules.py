@@ -101,13 +101,17 @@ def _check_targets(targets: list[dict[str, Any]], others: set[str]) -> None:
         # "Input, InputPath, and InputTransformer ... are mutually exclusive and optional parameters of a target."
         given = [key for key in ("Input", "InputPath", "InputTransformer") if target.get(key)]
         if len(given) > 1:
-            raise Invalid(f"Only one of Input, InputPath, or InputTransformer must be provided for target {target['Id']}.")
+            raise Invalid("Only one of Input, InputPath, or InputTransformer must be provided for target "
+                          f"{target['Id']}.")
         if given == ["Input"]:
             _check_input(target)
 
 
 def _check_input(target: dict[str, Any]) -> None:
-    """"Valid JSON text passed to the target." https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html"""
+    """"Valid JSON text passed to the target."
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
+    """
     text = target["Input"]
     try:
         json.loads(text)

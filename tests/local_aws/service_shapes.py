@@ -30,8 +30,8 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
                 for fault in _enums_and_patterns(member, value[name], f"{path}.{name}" if path else name)]
     if isinstance(shape, ListShape):
         most = shape.metadata.get("max")
-        too_many = [f"Value at '{path}' failed to satisfy constraint: Member must have length less than or equal to {most}"
-                    ] if most and len(value) > most else []
+        constraint = f"Member must have length less than or equal to {most}"
+        too_many = [f"Value at '{path}' failed to satisfy constraint: {constraint}"] if most and len(value) > most else []
         return too_many + [fault for index, each in enumerate(value, 1)
                 for fault in _enums_and_patterns(shape.member, each, f"{path}.{index}.member")]
     if isinstance(shape, MapShape):

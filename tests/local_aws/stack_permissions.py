@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
+from ministack.services import secretsmanager
 
 from . import repositories
 
@@ -279,6 +280,40 @@ def _bucket(change: Change) -> list[Need]:
     return made + [Need(action, arn) for key, action in by_property.items() if change.differs(key)]
 
 
+def _rotation_schedule(change: Change) -> list[Need]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html"""
+    named = change.physical_id if change.new is None else str(change.properties.get("SecretId"))
+    _, held = secretsmanager._resolve(named)
+    absent = named if named.startswith("arn:") else _arn("secretsmanager", f"secret:{named}-??????")
+    arn = held["ARN"] if held else absent
+    wanted = [Need("secretsmanager:DescribeSecret", arn)]
+    if change.new is None:
+        return [*wanted, Need("secretsmanager:CancelRotateSecret", arn)]
+    function = str(change.new.get("RotationLambdaARN", ""))
+    return [*wanted, Need("secretsmanager:RotateSecret", arn, {"secretsmanager:RotationLambdaARN": function}),
+            Need("lambda:InvokeFunction", function)]
+
+
+def _alarm(change: Change) -> list[Need]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html"""
+    arn = _arn("cloudwatch", f"alarm:{change.name('AlarmName')}")
+    wanted = [Need("cloudwatch:DescribeAlarms", arn)]
+    if change.new is None:
+        return [*wanted, Need("cloudwatch:DeleteAlarms", arn)]
+    return [*wanted, Need("cloudwatch:PutMetricAlarm", arn),
+            *_tags(change, arn, "cloudwatch:TagResource", "cloudwatch:UntagResource")]
+
+
+def _dashboard(change: Change) -> list[Need]:
+    """Dashboards belong to no region (same page)."""
+    arn = f"arn:aws:cloudwatch::{get_account_id()}:dashboard/{change.name('DashboardName')}"
+    if change.new is None:
+        return [Need("cloudwatch:GetDashboard", arn), Need("cloudwatch:DeleteDashboards", arn)]
+    reads = [Need("cloudwatch:GetDashboard", arn)] if change.old is None else []
+    return [*reads, Need("cloudwatch:PutDashboard", arn),
+            *_tags(change, arn, "cloudwatch:TagResource", "cloudwatch:UntagResource")]
+
+
 def _nothing(_change: Change) -> list[Need]:
     """CloudFormation's own: no service is called."""
     return []
@@ -286,9 +321,10 @@ def _nothing(_change: Change) -> list[Need]:
 
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CloudFormation::CustomResource": _custom_resource, "AWS::CloudFormation::WaitCondition": _nothing,
-    "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CodeBuild::Project": _build_project,
+    "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::CloudWatch::Dashboard": _dashboard, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
     "AWS::Events::Rule": _event_rule, "AWS::IAM::Role": _role, "AWS::Lambda::Function": _function,
     "AWS::Logs::LogGroup": _log_group, "AWS::S3::Bucket": _bucket, "AWS::SNS::Topic": _topic,
-    "AWS::SSM::Parameter": _parameter,
+    "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
 }

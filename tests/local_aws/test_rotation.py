@@ -272,7 +272,8 @@ def test_a_caller_needs_the_right_to_rotate_and_to_invoke_the_function(aws: Loca
     arguments = {"SecretId": secret, "RotationLambdaARN": function}
     without = aws.client("secretsmanager", a_user_with(aws, name, rotating))
     assert "lambda:InvokeFunction" in refusal(without.rotate_secret, **arguments)[2]
-    able = aws.client("secretsmanager", a_user_with(aws, f"{name}-b", rotating, allow("lambda:InvokeFunction", function)))
+    invoking = allow("lambda:InvokeFunction", function)
+    able = aws.client("secretsmanager", a_user_with(aws, f"{name}-b", rotating, invoking))
     able.rotate_secret(**arguments)
     assert aws.rotated(secret)["reason"] == ""
     assert "secretsmanager:CancelRotateSecret" in refusal(able.cancel_rotate_secret, SecretId=secret)[2]

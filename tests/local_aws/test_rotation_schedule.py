@@ -12,6 +12,7 @@ import pytest
 from local_aws import LocalAws
 from local_aws.conftest import Stack
 from local_aws.rotation_scene import a_function, labels
+from local_aws.test_child_stacks import a_role, grant
 
 FIRST = "1" * 32
 
@@ -133,3 +134,22 @@ def test_a_schedule_goes_when_its_secret_is_gone(aws: LocalAws, stack: Stack, se
     stack.create(resources(function, secret))
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_a_role_makes_a_schedule_with_the_rights_that_it_needs_and_with_none_of_them_missing(
+        aws: LocalAws, secret: str, function: str, name: str) -> None:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
+    needed = {"secretsmanager:DescribeSecret", "secretsmanager:RotateSecret", "lambda:InvokeFunction"}
+    role = a_role(aws, f"{name}-role", needed)
+    aws.client("lambda").add_permission(FunctionName=function, StatementId=name, Action="lambda:InvokeFunction",
+                                        Principal="secretsmanager.amazonaws.com")
+    for number, missing in enumerate(sorted(needed)):
+        grant(aws, f"{name}-role", needed - {missing} | {"secretsmanager:CancelRotateSecret"})
+        denied = Stack(aws, f"{name}-{number}")
+        assert denied.create(resources(function, secret, permitted=False), RoleARN=role).startswith("ROLLBACK_")
+        assert f"is not authorized to perform: {missing} on resource: " in reasons(denied)
+    grant(aws, f"{name}-role", needed)
+    able = Stack(aws, name)
+    assert able.create(resources(function, secret, permitted=False), RoleARN=role) == "CREATE_COMPLETE"
+    grant(aws, f"{name}-role", {"secretsmanager:DescribeSecret", "secretsmanager:CancelRotateSecret"})
+    assert able.delete() == "DELETE_COMPLETE"

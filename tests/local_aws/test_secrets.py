@@ -84,6 +84,23 @@ def test_a_label_is_moved_by_UpdateSecretVersionStage(secrets: Any, name: str) -
     assert labels(secrets, name) == {FIRST: ["AWSPREVIOUS"], SECOND: ["AWSCURRENT"]}
 
 
+def test_a_label_moves_only_from_where_it_is_said_to_be(secrets: Any, name: str) -> None:
+    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+    for token in (FIRST, SECOND, THIRD):
+        secrets.create_secret(Name=name, SecretString=token, ClientRequestToken=token) if token == FIRST else (
+            secrets.put_secret_value(SecretId=name, SecretString=token, ClientRequestToken=token))
+    before = labels(secrets, name)
+    assert before == {SECOND: ["AWSPREVIOUS"], THIRD: ["AWSCURRENT"]}
+    for wrong in ({"MoveToVersionId": FIRST, "RemoveFromVersionId": SECOND}, {"RemoveFromVersionId": SECOND},
+                  {"MoveToVersionId": THIRD, "RemoveFromVersionId": SECOND}, {"RemoveFromVersionId": THIRD}):
+        assert refusal(secrets.update_secret_version_stage, SecretId=name, VersionStage="AWSCURRENT",
+                       **wrong)[:2] == ("InvalidParameterException", 400)
+    assert labels(secrets, name) == before
+    secrets.update_secret_version_stage(SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=FIRST,
+                                        RemoveFromVersionId=THIRD)
+    assert labels(secrets, name) == {FIRST: ["AWSCURRENT"], THIRD: ["AWSPREVIOUS"]}
+
+
 def test_the_same_token_with_the_same_value_does_nothing_and_with_another_is_refused(secrets: Any, name: str) -> None:
     made = secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)
     assert secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)["ARN"] == made["ARN"]

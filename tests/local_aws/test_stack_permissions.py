@@ -16,7 +16,12 @@ TAGS = [{"Key": "k", "Value": "v"}]
 
 def of_type(kind: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A resource as it is made, and as it is changed."""
+    alarm = {"AlarmName": name, "Namespace": "A", "MetricName": "B", "Statistic": "Sum", "Period": 60, "Threshold": 1,
+             "EvaluationPeriods": 1, "ComparisonOperator": "LessThanThreshold"}
     rows: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "AWS::CloudWatch::Alarm": ({**alarm, "Tags": TAGS}, {**alarm, "Threshold": 2}),
+        "AWS::CloudWatch::Dashboard": ({"DashboardName": name, "DashboardBody": '{"widgets": []}'},
+                                       {"DashboardName": name, "DashboardBody": '{"widgets": [], "start": "-P1D"}'}),
         "AWS::CodeCommit::Repository": ({"RepositoryName": name, "Tags": TAGS},
                                         {"RepositoryName": f"{name}-2", "RepositoryDescription": "d"}),
         "AWS::Events::Rule": ({"Name": name, "EventPattern": {"source": ["a"]}, "Tags": TAGS, "Targets": [
@@ -41,6 +46,8 @@ def of_type(kind: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 # What making one needs, at the least; what is used beside these belongs to the tags that CloudFormation adds.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/
 MADE_WITH = {
+    "AWS::CloudWatch::Alarm": {"cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"},
+    "AWS::CloudWatch::Dashboard": {"cloudwatch:GetDashboard", "cloudwatch:PutDashboard"},
     "AWS::CodeCommit::Repository": {"codecommit:CreateRepository", "codecommit:GetRepository",
                                     "codecommit:TagResource"},
     "AWS::Events::Rule": {"events:DescribeRule", "events:PutRule", "events:PutTargets", "events:TagResource",
@@ -53,6 +60,8 @@ MADE_WITH = {
     "AWS::SSM::Parameter": {"ssm:AddTagsToResource", "ssm:GetParameters", "ssm:PutParameter"},
 }
 DELETED_WITH = {
+    "AWS::CloudWatch::Alarm": {"cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
+    "AWS::CloudWatch::Dashboard": {"cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards"},
     "AWS::CodeCommit::Repository": {"codecommit:DeleteRepository"},
     "AWS::Events::Rule": {"events:DescribeRule", "events:DeleteRule", "events:ListTargetsByRule"},
     "AWS::IAM::Role": {"iam:DeleteRole", "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"},
@@ -62,6 +71,8 @@ DELETED_WITH = {
     "AWS::SSM::Parameter": {"ssm:DeleteParameter"},
 }
 CHANGED_WITH = {
+    "AWS::CloudWatch::Alarm": {"cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:UntagResource"},
+    "AWS::CloudWatch::Dashboard": {"cloudwatch:PutDashboard"},
     "AWS::CodeCommit::Repository": {"codecommit:UpdateRepositoryName", "codecommit:UpdateRepositoryDescription",
                                     "codecommit:UntagResource", "codecommit:GetRepository"},
     "AWS::Events::Rule": {"events:DescribeRule", "events:PutRule", "events:RemoveTargets", "events:UntagResource"},
