@@ -22,6 +22,9 @@ from .settings import settings
 _ABSENT = "Secrets Manager can't find the specified secret."
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
 _MOST_LABELS = 20
+# "Staging labels attached across all versions of a secret: 20"
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+_MOST_LABELS_OF_A_SECRET = 20
 
 # Told of every secret whose AWSCURRENT moved to a value that was just stored.
 on_new_current: list[Callable[[dict[str, Any]], None]] = []
@@ -121,10 +124,24 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
         # different, then the operation fails because you can't modify an existing version."
         if (version["SecretString"], version["SecretBinary"]) != value:
             return _refused("ResourceExistsException", "A resource with the ID you requested already exists.")
+    elif fault := _label_fault(held, token, labels or ["AWSCURRENT"]):
+        return fault
     else:
         _store(held, token, value, labels or ["AWSCURRENT"])
     return json_response({"ARN": held["ARN"], "Name": held["Name"], "VersionId": token,
                           "VersionStages": list(held["Versions"][token]["Stages"])})
+
+
+def _label_fault(held: dict[str, Any], token: str, labels: list[str]) -> tuple | None:
+    """A label that moves is not one more; AWSCURRENT, when it moves, needs AWSPREVIOUS."""
+    attached = {label for version in held["Versions"].values() for label in version["Stages"]} | set(labels)
+    current, _ = service._find_stage_version(held, "AWSCURRENT")
+    if "AWSCURRENT" in labels and current not in (None, token):
+        attached.add("AWSPREVIOUS")
+    if len(attached) <= _MOST_LABELS_OF_A_SECRET:
+        return None
+    return _refused("LimitExceededException",
+                    f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.")
 
 
 def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: list[str]) -> None:
@@ -201,7 +218,8 @@ def _with_pending(ministack_update: Any) -> Any:
             # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
             return _refused("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
                                                          "secret version. It can't be completely removed.")
-        answer: tuple = ministack_update(request)
+        fault = _label_fault(held, str(moved_to), [str(label)]) if held and moved_to else None
+        answer: tuple = fault or ministack_update(request)
         if answer[0] == 200 and held:
             if label == "AWSCURRENT":
                 _take_pending_away(held, str(moved_to))

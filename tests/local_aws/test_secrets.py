@@ -101,6 +101,24 @@ def test_a_label_moves_only_from_where_it_is_said_to_be(secrets: Any, name: str)
     assert labels(secrets, name) == {FIRST: ["AWSCURRENT"], THIRD: ["AWSPREVIOUS"]}
 
 
+def test_a_secret_has_twenty_labels_on_all_of_its_versions(secrets: Any, name: str) -> None:
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+    secrets.create_secret(Name=name, SecretString="a")
+    def put(number: int, **more: Any) -> dict[str, Any]:
+        return {"SecretId": name, "SecretString": str(number), "ClientRequestToken": f"{number:032}", **more}
+    for number in range(19):
+        secrets.put_secret_value(**put(number, VersionStages=[f"label-{number}"]))
+    limit = ("LimitExceededException", 400)
+    assert refusal(secrets.put_secret_value, **put(20, VersionStages=["one more"]))[:2] == limit
+    assert refusal(secrets.put_secret_value, **put(21))[:2] == limit  # AWSPREVIOUS would be one more
+    assert refusal(secrets.update_secret_version_stage, SecretId=name, VersionStage="one more",
+                   MoveToVersionId=f"{1:032}")[:2] == limit
+    secrets.put_secret_value(**put(22, VersionStages=["label-1"]))
+    secrets.update_secret_version_stage(SecretId=name, VersionStage="label-1", RemoveFromVersionId=f"{22:032}")
+    secrets.put_secret_value(**put(23))
+    assert labels(secrets, name)[f"{23:032}"] == ["AWSCURRENT"]
+
+
 def test_the_same_token_with_the_same_value_does_nothing_and_with_another_is_refused(secrets: Any, name: str) -> None:
     made = secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)
     assert secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)["ARN"] == made["ARN"]
