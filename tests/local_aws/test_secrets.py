@@ -104,8 +104,10 @@ def test_a_label_moves_only_from_where_it_is_said_to_be(secrets: Any, name: str)
 def test_a_secret_has_twenty_labels_on_all_of_its_versions(secrets: Any, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
     secrets.create_secret(Name=name, SecretString="a")
+
     def put(number: int, **more: Any) -> dict[str, Any]:
         return {"SecretId": name, "SecretString": str(number), "ClientRequestToken": f"{number:032}", **more}
+
     for number in range(19):
         secrets.put_secret_value(**put(number, VersionStages=[f"label-{number}"]))
     limit = ("LimitExceededException", 400)
