@@ -34,7 +34,7 @@ pub const PAUSE: Duration = Duration::from_secs(1);
 pub const NAME_IS_FREED: Duration = Duration::from_secs(20);
 
 /// A delivery is over this long after its last change, with something to spare.
-const LAMBDA_LIVES: Duration = Duration::from_secs(20 * 60);
+pub const LAMBDA_LIVES: Duration = Duration::from_secs(20 * 60);
 
 /// How long one that was overtaken lets the other finish before it takes over again.
 const FOLLOW: Duration = Duration::from_secs(40);

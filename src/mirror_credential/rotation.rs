@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::gitlabs::GitLabs;
 use super::giving_up::Begun;
 use super::make_so::{Delivery, Former};
-use super::plan::{Me, Rotation, RotationPart};
+use super::plan::{LAMBDA_LIVES, Me, Rotation, RotationPart};
 use super::properties::Desired;
+use super::records::Owner;
 use super::steps::{self, explained};
 use super::{MirrorCredential, observe, properties, records};
 use crate::aws::CallError;
@@ -116,29 +117,14 @@ impl MirrorCredential {
             .desired_by(&secret)
             .await
             .map_err(|cause| event.error(cause))?;
-        let me = Me {
-            owner,
-            // It changes nothing that a template says, so it is as old as the template.
-            signed_at: secret.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
-            request_key: records::key(&event.version_id),
-            claimant: format!("{:016x}", fastrand::u64(..)),
-            is_create: false,
-            rotation: Some(Rotation {
-                version_id: event.version_id.clone(),
-                part: event.part,
-            }),
-        };
+        let me = rotating(event, owner, &secret);
         let progress = Progress::new(until);
         let former = Former::default();
         let delivery = Delivery::begin(self, &desired, &me, &progress, None, former);
         let delivery = match Box::pin(delivery).await {
             Ok(delivery) => delivery,
             Err(Failure(cause)) => {
-                let accesses = desired.gitlab.iter().cloned().collect();
-                let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
-                let begun = Begun::nothing(&event.version_id);
-                let given_up = self.give_up(&desired, &me, &mut gitlabs, begun).await;
-                if let Err(error) = given_up {
+                if let Err(error) = self.clean_up(&desired, &me, &event.version_id).await {
                     tracing::warn!(%error, "the rotation is not undone");
                 }
                 return Err(event.error(cause));
@@ -147,6 +133,51 @@ impl MirrorCredential {
         let done = Box::pin(delivery.finish()).await;
         done.map_err(|Failure(cause)| event.error(cause))?;
         Ok(())
+    }
+
+    /// Ends a rotation of which nothing was heard for longer than a function lives: it would keep
+    /// every later one from beginning. Says whether there was one.
+    ///
+    /// # Errors
+    /// When it could not be ended.
+    pub async fn end_abandoned_rotation(&self, secret_id: &str) -> Result<bool, NotRotated> {
+        let event = |version_id: &str| RotationEvent {
+            part: RotationPart::Finish,
+            secret_id: secret_id.to_owned(),
+            version_id: version_id.to_owned(),
+        };
+        let in_words = |error: CallError| event("").error(explained(error).to_string());
+        let read = observe::read_secret(&self.aws, secret_id).await;
+        let Some(secret) = read.map_err(in_words)? else {
+            return Ok(false);
+        };
+        let changed = secret.last_changed;
+        let is_silent = changed.is_some_and(|time| self.clock.now() >= time + LAMBDA_LIVES);
+        let (Some(version_id), Some(owner), true) =
+            (secret.pending.clone(), secret.owner.clone(), is_silent)
+        else {
+            return Ok(false);
+        };
+        let event = event(&version_id);
+        let desired = self.desired_by(&secret).await;
+        let desired = desired.map_err(|cause| event.error(cause))?;
+        let me = rotating(&event, owner, &secret);
+        self.clean_up(&desired, &me, &version_id)
+            .await
+            .map_err(in_words)?;
+        Ok(true)
+    }
+
+    async fn clean_up(
+        &self,
+        desired: &Desired,
+        me: &Me,
+        version_id: &str,
+    ) -> Result<(), CallError> {
+        let accesses = desired.gitlab.iter().cloned().collect();
+        let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
+        let begun = Begun::nothing(version_id);
+        self.give_up(desired, me, &mut gitlabs, begun).await
     }
 
     /// What the template asked for when it was last carried out.
@@ -163,6 +194,22 @@ impl MirrorCredential {
             return Err("its log belongs to another secret".to_owned());
         }
         Ok(desired)
+    }
+}
+
+/// A step of the rotation, in the name of the secret's owner.
+fn rotating(event: &RotationEvent, owner: Owner, secret: &observe::Secret) -> Me {
+    Me {
+        owner,
+        // It changes nothing that a template says, so it is as old as the template.
+        signed_at: secret.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
+        request_key: records::key(&event.version_id),
+        claimant: format!("{:016x}", fastrand::u64(..)),
+        is_create: false,
+        rotation: Some(Rotation {
+            version_id: event.version_id.clone(),
+            part: event.part,
+        }),
     }
 }
 

@@ -1,0 +1,233 @@
+//! How the credentials and their mirrors are: a look from outside, at what a schedule asks for.
+//! It changes nothing.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
+
+use super::gitlabs::GitLabs;
+use super::mirror_records::MirrorRecord;
+use super::observe::{self, Secret};
+use super::{MirrorCredential, properties, records, steps};
+use crate::aws::CallError;
+use crate::gitlab::{self, Access, Mirror, Status};
+
+/// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// The IAM user whose login it holds.
+    pub user_name: String,
+}
+
+/// How one credential is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The IAM user.
+    pub user_name: String,
+    /// When its credential was issued; `None` when it is gone.
+    pub issued: Option<SystemTime>,
+    /// GitLab's mirrors that push with it.
+    pub mirrors: Vec<MirrorHealth>,
+}
+
+/// How one mirror is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorHealth {
+    /// Number or full path of the project in GitLab.
+    pub project: String,
+    /// The CodeCommit repository that it leads to.
+    pub repository_name: String,
+    /// When it last pushed, if that is known.
+    pub succeeded_at: Option<SystemTime>,
+    /// What is wrong with it.
+    pub fault: Option<String>,
+}
+
+/// What is not looked at, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSeen {
+    /// There is nothing: it was deleted, is just being made, or belongs to another environment,
+    /// whose function looks at it.
+    Nothing,
+    /// It could not be looked at.
+    Failed(String),
+}
+
+impl From<CallError> for NotSeen {
+    fn from(error: CallError) -> Self {
+        NotSeen::Failed(error.to_string())
+    }
+}
+
+/// The GitLabs that did not answer, with what became of asking: one that hangs is not waited for
+/// once for each mirror.
+#[derive(Debug, Default)]
+pub struct OutOfReach(BTreeMap<String, gitlab::Error>);
+
+impl MirrorCredential {
+    /// All secrets of ours in this account and region, those of other environments too.
+    ///
+    /// # Errors
+    /// When they cannot be listed to the end.
+    pub async fn list_secrets(&self) -> Result<Vec<Listed>, CallError> {
+        let ours = Filter::builder()
+            .key(FilterNameStringType::TagKey)
+            .values(records::USER_NAME)
+            .build();
+        let mut listed = vec![];
+        let mut token = None;
+        loop {
+            let call = self.aws.secrets.list_secrets().filters(ours.clone());
+            let page = call.set_next_token(token).send().await;
+            let page = page.map_err(|error| CallError::new("listing the secrets", &error))?;
+            for secret in page.secret_list() {
+                // The filter takes what begins so, too.
+                let mut tags = secret.tags().iter();
+                let user = tags.find(|tag| tag.key() == Some(records::USER_NAME));
+                let user_name = user.and_then(|tag| tag.value());
+                if let (Some(name), Some(user_name)) = (secret.name(), user_name) {
+                    listed.push(Listed {
+                        name: name.to_owned(),
+                        user_name: user_name.to_owned(),
+                    });
+                }
+            }
+            // An empty page is not the last one.
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(listed);
+            }
+        }
+    }
+
+    /// Looks at one secret's credential and mirrors on behalf of the environment `env_id`.
+    ///
+    /// Users belong to an environment, secrets do not say so: a user that the function may not
+    /// read, and that is not called like one of its own, is another environment's.
+    ///
+    /// # Errors
+    /// When there is nothing to look at, or it could not be looked at.
+    pub async fn health(
+        &self,
+        listed: &Listed,
+        env_id: &str,
+        out_of_reach: &mut OutOfReach,
+    ) -> Result<Health, NotSeen> {
+        let user_name = &listed.user_name;
+        let user = observe::read_user(&self.aws, user_name).await?;
+        if let Some(denied) = user.denied {
+            let is_own = user_name.starts_with(&format!("user-{env_id}-"));
+            return Err(if is_own {
+                denied.into()
+            } else {
+                NotSeen::Nothing
+            });
+        }
+        let secret = observe::read_secret(&self.aws, &listed.name).await?;
+        let secret = secret.filter(|secret| secret.owner.is_some() && secret.deleted_at.is_none());
+        let secret = secret.ok_or(NotSeen::Nothing)?;
+        let Some(current) = &secret.current else {
+            let name = &listed.name;
+            return Err(if secret.changed_by_hand {
+                NotSeen::Failed(format!(
+                    "reading secret {name}: its value was put there by somebody else; update its stack"
+                ))
+            } else {
+                NotSeen::Nothing
+            });
+        };
+        let credential = user.credential(&current.credential_id);
+        let fault = match credential {
+            None => Some(format!("its credential is gone from user {user_name}")),
+            Some(credential) if !credential.active => {
+                Some(format!("its credential of user {user_name} is inactive"))
+            }
+            Some(_) => None,
+        };
+        let mut health = Health {
+            user_name: user_name.clone(),
+            issued: credential.map(|credential| credential.created),
+            mirrors: vec![],
+        };
+        if current.mirrors == 0 {
+            return Ok(health);
+        }
+        let value = steps::read_login(&self.aws, &secret, &current.version_id).await?;
+        let access = self.access(&secret).await?;
+        let accesses = access.into_iter().collect();
+        let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
+        for record in value.into_iter().flat_map(|value| value.mirrors) {
+            let seen = look(&mut gitlabs, &record, out_of_reach).await;
+            let (succeeded_at, own_fault) = match seen {
+                Ok(mirror) => (mirror.succeeded_at, fault_of(&mirror, &record)),
+                Err(fault) => (None, Some(fault)),
+            };
+            health.mirrors.push(MirrorHealth {
+                project: record.project,
+                repository_name: record.repository_name,
+                succeeded_at,
+                fault: own_fault.or_else(|| fault.clone()),
+            });
+        }
+        Ok(health)
+    }
+
+    /// The GitLab of the properties as they were last carried out.
+    async fn access(&self, secret: &Secret) -> Result<Option<Access>, CallError> {
+        let document = steps::read_document(&self.aws, secret).await?;
+        Ok(document.as_ref().and_then(properties::gitlab_in))
+    }
+}
+
+/// Asks GitLab for a mirror; what is wrong when there is none to be had.
+async fn look(
+    gitlabs: &mut GitLabs<'_>,
+    record: &MirrorRecord,
+    out_of_reach: &mut OutOfReach,
+) -> Result<Mirror, String> {
+    let url = &record.gitlab_url;
+    if let Some(error) = out_of_reach.0.get(url) {
+        return Err(error.to_string());
+    }
+    let asked = match gitlabs.at(url).await {
+        Ok(Some(gitlab)) => gitlab.mirror(&record.project, record.id).await,
+        Ok(None) => {
+            return Err(format!(
+                "no token is known for {url}; create or update its stack to the end"
+            ));
+        }
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(Some(mirror)) => Ok(mirror),
+        Ok(None) => Err(format!(
+            "it is gone ({} at {url}); any update of its stack makes it again",
+            record.id
+        )),
+        Err(error) => {
+            let text = error.to_string();
+            if error.is_unreachable() {
+                out_of_reach.0.insert(url.clone(), error);
+            }
+            Err(text)
+        }
+    }
+}
+
+fn fault_of(mirror: &Mirror, record: &MirrorRecord) -> Option<String> {
+    let MirrorRecord { id, gitlab_url, .. } = record;
+    if !mirror.enabled {
+        return Some(format!(
+            "it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode; any update of its \
+             stack enables it"
+        ));
+    }
+    if matches!(mirror.status, Status::Failed | Status::ToRetry) {
+        let why = mirror.last_error.as_deref().unwrap_or("GitLab does not say why");
+        return Some(format!("its latest push failed ({id} at {gitlab_url}): {why}"));
+    }
+    None
+}
