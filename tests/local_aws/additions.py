@@ -29,6 +29,7 @@ from . import (
     rotation,
     rotation_resource,
     secret_listing,
+    secret_resource,
     secret_versions,
     service_specific_credentials,
     stack_events,
@@ -61,6 +62,7 @@ def install(endpoint: str) -> None:
     stack_operations.install()
     native_resources.install()
     rotation_resource.install()
+    secret_resource.install()
     resource_schemas.install()
     stack_events.install()
     event_rules.install()

@@ -18,7 +18,7 @@ _CHECKED = {
     "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository",
     "AWS::CodePipeline::Pipeline", "AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::Function",
     "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SSM::Parameter",
-    "AWS::SecretsManager::RotationSchedule",
+    "AWS::SecretsManager::RotationSchedule", "AWS::SecretsManager::Secret",
 }
 # These have no handlers in the registry, and say it as older types do.
 _OLDER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
