@@ -11,6 +11,7 @@
 //! - [`aws`]: the AWS clients, and their errors in words
 //! - [`git`]: whether a login can push
 //! - [`gitlab`]: remote mirrors, nothing else
+//! - [`health_check`]: what is looked at by schedule, and the metrics of it
 //! - [`http`]: the one way out
 //! - [`secret`]: a value that must not be seen
 //! - [`logging`]: JSON lines without secrets
@@ -22,6 +23,7 @@ pub mod continuation;
 pub mod git;
 pub mod gitlab;
 pub mod gitops_pipeline;
+pub mod health_check;
 pub mod http;
 pub mod logging;
 pub mod mirror_credential;

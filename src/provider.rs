@@ -13,7 +13,9 @@ use crate::cfn::{
 use crate::continuation::{self, Position};
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, NotStarted, Started};
+use crate::health_check::{self, HealthCheck, NoEnvironment};
 use crate::http::Http;
+use crate::logging;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::rotation::{NotRotated, RotationEvent};
 
@@ -48,6 +50,9 @@ pub enum Error {
     /// A rotation's step was not done. Secrets Manager ends the rotation.
     #[error(transparent)]
     NotRotated(#[from] NotRotated),
+    /// Nobody says which environment's health is to be checked.
+    #[error(transparent)]
+    NoEnvironment(#[from] NoEnvironment),
     /// There was no time left.
     #[error("{0}: no time was left")]
     OutOfTime(&'static str),
@@ -154,10 +159,30 @@ impl Provider {
         if let Some(rotation) = RotationEvent::find(event) {
             return self.rotate(&rotation, invocation).await;
         }
-        match FirstPush::find(event) {
-            Some(push) => self.start(&push, invocation).await,
+        if let Some(push) = FirstPush::find(event) {
+            return self.start(&push, invocation).await;
+        }
+        match HealthCheck::find(event) {
+            Some(asked) => self.check(&asked, invocation).await,
             None => Err(Error::UnknownEvent),
         }
+    }
+
+    /// Looks at the environment's mirrors, credentials and pipelines.
+    async fn check(&self, asked: &HealthCheck, invocation: &Invocation) -> Result<Value, Error> {
+        let env_id = asked.environment(&invocation.function_arn)?;
+        tracing::info!(
+            lambda_request = invocation.request_id,
+            environment = env_id,
+            "health check"
+        );
+        let time = self.clock.until(self.ends(invocation));
+        let time = time.saturating_sub(MARGIN);
+        let (aws, credentials) = (&self.aws, &self.mirror_credential);
+        let mut emit = |line: Value| logging::emit(&line);
+        let checked =
+            health_check::check(&env_id, aws, credentials, &self.clock, time, &mut emit).await;
+        Ok(json!({"HealthCheck": checked}))
     }
 
     /// Does one step of a rotation.

@@ -156,10 +156,16 @@ impl MirrorCredential {
             return Ok(health);
         }
         let value = steps::read_login(&self.aws, &secret, &current.version_id).await?;
+        let value = value.ok_or_else(|| {
+            let name = &listed.name;
+            NotSeen::Failed(format!(
+                "reading secret {name}: its value is gone, or no login"
+            ))
+        })?;
         let access = self.access(&secret).await?;
         let accesses = access.into_iter().collect();
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
-        for record in value.into_iter().flat_map(|value| value.mirrors) {
+        for record in value.mirrors {
             let seen = look(&mut gitlabs, &record, out_of_reach).await;
             let (succeeded_at, own_fault) = match seen {
                 Ok(mirror) => (mirror.succeeded_at, fault_of(&mirror, &record)),
@@ -226,8 +232,13 @@ fn fault_of(mirror: &Mirror, record: &MirrorRecord) -> Option<String> {
         ));
     }
     if matches!(mirror.status, Status::Failed | Status::ToRetry) {
-        let why = mirror.last_error.as_deref().unwrap_or("GitLab does not say why");
-        return Some(format!("its latest push failed ({id} at {gitlab_url}): {why}"));
+        let why = mirror
+            .last_error
+            .as_deref()
+            .unwrap_or("GitLab does not say why");
+        return Some(format!(
+            "its latest push failed ({id} at {gitlab_url}): {why}"
+        ));
     }
     None
 }

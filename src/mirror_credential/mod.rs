@@ -7,8 +7,11 @@
 
 mod gitlabs;
 mod giving_up;
+pub mod health;
 mod kind;
 mod make_so;
+#[cfg(test)]
+mod mirror_plan_table;
 mod mirror_records;
 mod observe;
 mod plan;

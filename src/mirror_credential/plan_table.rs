@@ -9,21 +9,21 @@ use super::properties::{Desired, ForeignCredentials};
 use super::records::{self, Attempt, Deletion, Login, Owner, Standing};
 use crate::secret::Password;
 
-const USER: &str = "user-dev-m";
+pub(super) const USER: &str = "user-dev-m";
 const NAME: &str = "codecommit-mirror/user-dev-m";
 
-fn at(seconds: u64) -> SystemTime {
+pub(super) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300 + seconds)
 }
 
-fn owner() -> Owner {
+pub(super) fn owner() -> Owner {
     Owner {
         stack_id: "arn:stack".to_owned(),
         logical_id: "Credential".to_owned(),
     }
 }
 
-fn credential(id: &str) -> Credential {
+pub(super) fn credential(id: &str) -> Credential {
     Credential {
         id: id.to_owned(),
         service_user_name: format!("{USER}-at-1"),
@@ -32,7 +32,7 @@ fn credential(id: &str) -> Credential {
     }
 }
 
-fn login(entry: u64, id: &str) -> Login {
+pub(super) fn login(entry: u64, id: &str) -> Login {
     Login {
         entry,
         credential_id: id.to_owned(),
@@ -44,14 +44,14 @@ fn login(entry: u64, id: &str) -> Login {
     }
 }
 
-fn secret() -> Secret {
+pub(super) fn secret() -> Secret {
     Secret {
         as_of: Some(at(0)),
         ..Secret::created("arn:secret-a".to_owned(), owner(), USER.to_owned())
     }
 }
 
-fn attempt(claim: u64) -> Attempt {
+pub(super) fn attempt(claim: u64) -> Attempt {
     Attempt {
         secret_key: records::key("arn:secret-a"),
         claim,
@@ -61,7 +61,7 @@ fn attempt(claim: u64) -> Attempt {
     }
 }
 
-fn issued(password: Option<&str>) -> Issued {
+pub(super) fn issued(password: Option<&str>) -> Issued {
     Issued {
         id: "NEW".to_owned(),
         service_user_name: "n".to_owned(),
@@ -71,7 +71,7 @@ fn issued(password: Option<&str>) -> Issued {
 }
 
 /// A fresh user, an hour into the request.
-fn fresh() -> Observed {
+pub(super) fn fresh() -> Observed {
     Observed {
         now: at(3600),
         looked_at: at(3600),
@@ -81,7 +81,7 @@ fn fresh() -> Observed {
 }
 
 /// A user and a secret whose login is live and ours.
-fn settled() -> Observed {
+pub(super) fn settled() -> Observed {
     let mut known = fresh();
     known.user.exists = true;
     known.user.owner = Some(owner());
@@ -93,7 +93,7 @@ fn settled() -> Observed {
 }
 
 /// What the template asks for stands in the log.
-fn noted(entry: u64) -> Properties {
+pub(super) fn noted(entry: u64) -> Properties {
     Properties {
         entry,
         key: properties_key(&desired().document),
@@ -101,7 +101,7 @@ fn noted(entry: u64) -> Properties {
 }
 
 /// A claim of ours on a secret that holds nothing yet.
-fn claimed() -> Observed {
+pub(super) fn claimed() -> Observed {
     let mut known = settled();
     known.user.credentials.clear();
     present(&mut known, |_| {});
@@ -110,7 +110,7 @@ fn claimed() -> Observed {
     known
 }
 
-fn present(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
+pub(super) fn present(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
     let mut present = secret();
     change(&mut present);
     if let Some(login) = &present.current {
@@ -121,7 +121,7 @@ fn present(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
     known.secret = SecretState::Present(Box::new(present));
 }
 
-fn desired() -> Desired {
+pub(super) fn desired() -> Desired {
     Desired {
         user_name: USER.to_owned(),
         secret_name: NAME.to_owned(),
@@ -137,27 +137,30 @@ fn desired() -> Desired {
     }
 }
 
-fn step(change_desired: impl FnOnce(&mut Desired), known: &Observed) -> Step {
+pub(super) fn step(change_desired: impl FnOnce(&mut Desired), known: &Observed) -> Step {
     let mut desired = desired();
     change_desired(&mut desired);
-    let me = Me {
+    next(&desired, &me(), known)
+}
+
+pub(super) fn me() -> Me {
+    Me {
         owner: owner(),
         signed_at: at(0),
         request_key: "request".to_owned(),
         claimant: "claimant".to_owned(),
         is_create: true,
         rotation: None,
-    };
-    next(&desired, &me, known)
+    }
 }
 
-fn known(base: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
+pub(super) fn known(base: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
     let mut known = base;
     change(&mut known);
     known
 }
 
-fn delete(id: &str) -> Step {
+pub(super) fn delete(id: &str) -> Step {
     Step::DeleteCredential {
         user_name: USER.to_owned(),
         id: id.to_owned(),

@@ -1,0 +1,254 @@
+//! The health check, which a schedule asks for: the environment's mirrors, credentials and
+//! pipelines are looked at, and what is seen is logged as CloudWatch metrics.
+//!
+//! Each is looked at by itself. What cannot be looked at is said, and keeps nobody from looking at
+//! the others. Nothing is changed, but for a rotation that was killed and that nobody goes on with.
+
+mod metrics;
+mod pipelines;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::aws::Aws;
+use crate::cfn::Clock;
+use crate::mirror_credential::MirrorCredential;
+use crate::mirror_credential::health::{Health, Listed, NotSeen, OutOfReach};
+use metrics::{Metric, Subject};
+use pipelines::Pipeline;
+
+/// The beginning of the function's name, which the environment's id ends.
+const FUNCTION_NAME: &str = "cfn-gitops-";
+
+/// A request for a health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The environment, when the event names it.
+    env_id: Option<String>,
+}
+
+/// Why no health check was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME}<EnvID>"
+)]
+pub struct NoEnvironment;
+
+/// One line for CloudWatch.
+pub type Line = Value;
+
+impl HealthCheck {
+    /// Finds a request in an event; `None` when it is something else.
+    pub fn find(event: &str) -> Option<Self> {
+        let event: Value = serde_json::from_str(event).ok()?;
+        let asked = event.get("HealthCheck").filter(|asked| asked.is_object());
+        // What EventBridge's schedules send when their target says nothing else.
+        // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+        let is_scheduled =
+            event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event";
+        if asked.is_none() && !is_scheduled {
+            return None;
+        }
+        let env_id = asked.and_then(|asked| asked["EnvID"].as_str());
+        Some(HealthCheck {
+            env_id: env_id.map(ToOwned::to_owned),
+        })
+    }
+
+    /// The environment: the event's, or that of the function `function_arn`, whose name ends in it.
+    ///
+    /// # Errors
+    /// When neither says one.
+    pub fn environment(&self, function_arn: &str) -> Result<String, NoEnvironment> {
+        let name = function_arn.split(':').nth(6).unwrap_or_default();
+        let named = name.strip_prefix(FUNCTION_NAME);
+        let env_id = self.env_id.as_deref().or(named);
+        let env_id = env_id.filter(|env_id| is_env_id(env_id));
+        env_id.map(ToOwned::to_owned).ok_or(NoEnvironment)
+    }
+}
+
+fn is_env_id(text: &str) -> bool {
+    text.len() <= 30
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+}
+
+/// Looks at everything in the environment `env_id`, for `time` at most. Hands each line for
+/// CloudWatch to `emit`, and answers with a summary.
+pub async fn check(
+    env_id: &str,
+    aws: &Aws,
+    mirror_credential: &MirrorCredential,
+    clock: &Clock,
+    time: Duration,
+    emit: &mut (dyn FnMut(Line) + Send),
+) -> Value {
+    let mut look = Look {
+        env_id,
+        now: clock.now(),
+        emit,
+        seen: Seen::default(),
+    };
+    let work = async {
+        // Side by side they would take less time, and ask AWS for more at once than a schedule
+        // should.
+        look.at_credentials(mirror_credential).await;
+        look.at_pipelines(aws).await;
+    };
+    let is_over = tokio::time::timeout(time, Box::pin(work)).await.is_err();
+    if is_over {
+        look.failed("there was no time to look at everything");
+    }
+    look.end()
+}
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+struct Seen {
+    mirrors: usize,
+    credentials: usize,
+    pipelines: usize,
+    unhealthy: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// A health check under way.
+struct Look<'a> {
+    env_id: &'a str,
+    now: SystemTime,
+    emit: &'a mut (dyn FnMut(Line) + Send),
+    seen: Seen,
+}
+
+impl Look<'_> {
+    async fn at_credentials(&mut self, mirror_credential: &MirrorCredential) {
+        let listed = match mirror_credential.list_secrets().await {
+            Ok(listed) => listed,
+            Err(error) => return self.failed(&error.to_string()),
+        };
+        let mut out_of_reach = OutOfReach::default();
+        for secret in &listed {
+            let health = mirror_credential.health(secret, self.env_id, &mut out_of_reach);
+            match Box::pin(health).await {
+                Ok(health) => {
+                    self.report(&health);
+                    self.end_abandoned_rotation(mirror_credential, secret).await;
+                }
+                Err(NotSeen::Nothing) => {}
+                Err(NotSeen::Failed(why)) => self.failed(&why),
+            }
+        }
+    }
+
+    async fn end_abandoned_rotation(
+        &mut self,
+        mirror_credential: &MirrorCredential,
+        secret: &Listed,
+    ) {
+        let name = &secret.name;
+        let ended = Box::pin(mirror_credential.end_abandoned_rotation(name)).await;
+        match ended {
+            Ok(true) => tracing::warn!(secret = name, "an abandoned rotation was ended"),
+            Ok(false) => {}
+            Err(error) => self.failed(&error.to_string()),
+        }
+    }
+
+    fn report(&mut self, health: &Health) {
+        self.seen.credentials += 1;
+        if let Some(issued) = health.issued {
+            let age = self.since(issued).as_secs_f64() / 86_400.0;
+            let metrics = [Metric::CredentialAge(age)];
+            self.emit(&Subject::User(&health.user_name), &metrics);
+        } else {
+            let user = &health.user_name;
+            self.unhealthy(&format!("the credential of user {user} is gone"));
+        }
+        for mirror in &health.mirrors {
+            self.seen.mirrors += 1;
+            if let Some(fault) = &mirror.fault {
+                let (project, repository) = (&mirror.project, &mirror.repository_name);
+                self.unhealthy(&format!(
+                    "the mirror of project {project} to repository {repository}: {fault}"
+                ));
+            }
+            let mut metrics = vec![Metric::MirrorHealthy(mirror.fault.is_none())];
+            if let Some(at) = mirror.succeeded_at {
+                metrics.push(Metric::SecondsSinceMirrorSync(self.since(at).as_secs_f64()));
+            }
+            self.emit(&Subject::Project(&mirror.project), &metrics);
+        }
+    }
+
+    async fn at_pipelines(&mut self, aws: &Aws) {
+        let names = match pipelines::list(aws, self.env_id).await {
+            Ok(names) => names,
+            Err(error) => return self.failed(&error.to_string()),
+        };
+        for name in &names {
+            match pipelines::look_at(aws, name).await {
+                Ok(Some(pipeline)) => self.report_pipeline(name, &pipeline),
+                // It was deleted since.
+                Ok(None) => {}
+                Err(error) => self.failed(&error.to_string()),
+            }
+        }
+    }
+
+    fn report_pipeline(&mut self, name: &str, pipeline: &Pipeline) {
+        self.seen.pipelines += 1;
+        if pipeline.succeeded == Some(false) {
+            self.unhealthy(&format!("the newest run of pipeline {name} failed"));
+        }
+        let mut metrics = vec![Metric::ApprovalsWaiting(pipeline.approvals_waiting)];
+        if let Some(succeeded) = pipeline.succeeded {
+            metrics.push(Metric::PipelineSucceeded(succeeded));
+        }
+        self.emit(&Subject::Pipeline(name), &metrics);
+    }
+
+    /// Says what could not be looked at.
+    fn failed(&mut self, why: &str) {
+        tracing::warn!(why, "not looked at");
+        self.seen.failed.push(why.to_owned());
+    }
+
+    /// Says what is not as it should be.
+    fn unhealthy(&mut self, what: &str) {
+        tracing::warn!(what, "unhealthy");
+        self.seen.unhealthy.push(what.to_owned());
+    }
+
+    fn emit(&mut self, subject: &Subject<'_>, metrics: &[Metric]) {
+        (self.emit)(metrics::line(self.now, self.env_id, subject, metrics));
+    }
+
+    fn since(&self, time: SystemTime) -> Duration {
+        // Clocks differ a little: what has just happened may be in the future.
+        self.now.duration_since(time).unwrap_or_default()
+    }
+
+    fn end(mut self) -> Value {
+        let has_failed = !self.seen.failed.is_empty();
+        let metrics = [Metric::HealthCheckFailed(has_failed)];
+        self.emit(&Subject::Environment, &metrics);
+        let Seen {
+            mirrors,
+            credentials,
+            pipelines,
+            unhealthy,
+            failed,
+        } = self.seen;
+        json!({
+            "EnvID": self.env_id,
+            "LookedAt": {"mirrors": mirrors, "credentials": credentials, "pipelines": pipelines},
+            "Unhealthy": unhealthy,
+            "NotLookedAt": failed,
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! The environment's pipelines: how the newest run ended, and whether somebody is waited for.
+
+use aws_sdk_codepipeline::types::{ActionExecutionStatus, ActionState, PipelineExecutionStatus};
+
+use crate::aws::{Aws, CallError};
+
+/// The action that our pipelines wait in (`templates/pipeline.yaml`).
+const APPROVAL: &str = "Approval";
+
+/// How a pipeline is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    /// How its newest run that came to an end did so; `None` when there is none yet.
+    pub succeeded: Option<bool>,
+    /// How many approvals wait for somebody.
+    pub approvals_waiting: usize,
+}
+
+/// The names of the pipelines of the environment `env_id`.
+///
+/// # Errors
+/// When they cannot be listed to the end.
+pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
+    let prefix = format!("codepipeline-{env_id}-cfn-");
+    let mut names = vec![];
+    let mut token = None;
+    loop {
+        let call = aws.codepipeline.list_pipelines().set_next_token(token);
+        let page = call.send().await;
+        let page = page.map_err(|error| CallError::new("listing the pipelines", &error))?;
+        let listed = page.pipelines().iter().filter_map(|one| one.name());
+        let own = listed.filter(|name| name.starts_with(&prefix));
+        names.extend(own.map(ToOwned::to_owned));
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+/// Looks at a pipeline; `None` when it is not there.
+///
+/// # Errors
+/// When CodePipeline does not show it.
+pub async fn look_at(aws: &Aws, name: &str) -> Result<Option<Pipeline>, CallError> {
+    let Some(succeeded) = newest_end(aws, name).await? else {
+        return Ok(None);
+    };
+    let Some(approvals_waiting) = approvals_waiting(aws, name).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Pipeline {
+        succeeded,
+        approvals_waiting,
+    }))
+}
+
+/// How the newest run ended that succeeded or failed by itself; `None` for a pipeline that is not
+/// there. Runs that somebody stopped, or that a newer one overtook, say nothing.
+async fn newest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallError> {
+    let mut token = None;
+    loop {
+        let call = aws.codepipeline.list_pipeline_executions();
+        let call = call.pipeline_name(name).set_next_token(token);
+        let page = match call.send().await {
+            Ok(page) => page,
+            Err(error) => {
+                let is_gone = error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_pipeline_not_found_exception());
+                let doing = format!("listing the executions of pipeline {name}");
+                let error = CallError::new(doing, &error);
+                return if is_gone { Ok(None) } else { Err(error) };
+            }
+        };
+        // The newest one comes first.
+        let statuses = page.pipeline_execution_summaries().iter();
+        let mut ends = statuses.filter_map(|execution| match execution.status()? {
+            PipelineExecutionStatus::Succeeded => Some(true),
+            PipelineExecutionStatus::Failed => Some(false),
+            _ => None,
+        });
+        let end = ends.next();
+        token = page.next_token;
+        if end.is_some() || token.is_none() {
+            return Ok(Some(end));
+        }
+    }
+}
+
+async fn approvals_waiting(aws: &Aws, name: &str) -> Result<Option<usize>, CallError> {
+    let call = aws.codepipeline.get_pipeline_state().name(name);
+    let state = match call.send().await {
+        Ok(state) => state,
+        Err(error) => {
+            let is_gone = error
+                .as_service_error()
+                .is_some_and(|error| error.is_pipeline_not_found_exception());
+            let doing = format!("looking up the state of pipeline {name}");
+            let error = CallError::new(doing, &error);
+            return if is_gone { Ok(None) } else { Err(error) };
+        }
+    };
+    let stages = state.stage_states().iter();
+    let actions = stages.flat_map(|stage| stage.action_states());
+    Ok(Some(actions.filter(|action| waits(action)).count()))
+}
+
+/// Whether an action waits for an approval. Its token tells, except where runs go on side by side:
+/// "For a pipeline where the execution mode is set to PARALLEL, the token […] is not available"
+/// (`PutApprovalResult`).
+fn waits(action: &ActionState) -> bool {
+    action.latest_execution().is_some_and(|execution| {
+        let has_token = execution.token().is_some_and(|token| !token.is_empty());
+        execution.status() == Some(&ActionExecutionStatus::InProgress)
+            && (has_token || action.action_name() == Some(APPROVAL))
+    })
+}

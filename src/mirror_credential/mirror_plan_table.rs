@@ -1,0 +1,531 @@
+//! The plan for mirrors and rotations as a table.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::mirror_records::{Before, MirrorRecord};
+use super::observe::Secret;
+use super::plan::{Me, Observed, Project, Rotation, RotationPart, SecretState, Step, next};
+use super::plan_table::{at, claimed, credential, issued, known, login, me, settled, step};
+use super::properties::{Desired, WantedMirror};
+use super::records::{Login, version_id};
+use super::steps::StoredLogin;
+use crate::gitlab::{Access, Mirror, Settings, Status};
+use crate::secret::Password;
+
+const GITLAB: &str = "https://gitlab.example.com";
+const PROJECT: &str = "platform/infra";
+const REPOSITORY: &str = "codecommit-dev-infra";
+const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r";
+const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
+
+fn settings() -> Settings {
+    Settings {
+        only_protected_branches: true,
+        branch_regex: None,
+        keep_divergent_refs: false,
+    }
+}
+
+fn wanted() -> WantedMirror {
+    WantedMirror {
+        project: PROJECT.to_owned(),
+        repository_name: REPOSITORY.to_owned(),
+        settings: settings(),
+        required_branches: vec!["development".to_owned()],
+        waits_for_sync: true,
+    }
+}
+
+fn mirrored(desired: &mut Desired) {
+    desired.gitlab = Some(Access {
+        url: GITLAB.to_owned(),
+        token_secret_id: "gitlab-token".to_owned(),
+        token_secret_key: "token".to_owned(),
+        ca_certificate: None,
+    });
+    desired.mirrors = vec![wanted()];
+}
+
+fn record(id: u64) -> MirrorRecord {
+    MirrorRecord {
+        gitlab_url: GITLAB.to_owned(),
+        project: PROJECT.to_owned(),
+        repository_name: REPOSITORY.to_owned(),
+        id,
+    }
+}
+
+/// A mirror that is enabled and has pushed.
+fn mirror(id: u64) -> Mirror {
+    Mirror {
+        id,
+        url: CLONE_URL.replace("://", "://*****:*****@"),
+        enabled: true,
+        settings: settings(),
+        status: Status::Finished,
+        last_error: None,
+        started_at: Some(at(1)),
+        updated_at: Some(at(2)),
+        succeeded_at: Some(at(2)),
+    }
+}
+
+/// A mirror as it is made.
+fn new_mirror(id: u64) -> Mirror {
+    Mirror {
+        enabled: false,
+        status: Status::None,
+        started_at: None,
+        updated_at: None,
+        succeeded_at: None,
+        ..mirror(id)
+    }
+}
+
+fn value(mirrors: &[u64]) -> StoredLogin {
+    StoredLogin {
+        service_user_name: "u-at-1".to_owned(),
+        password: Password::new("p"),
+        mirrors: mirrors.iter().map(|id| record(*id)).collect(),
+    }
+}
+
+fn seen(known: &mut Observed, mirrors: Vec<Mirror>) {
+    let project = Project {
+        mirrors,
+        protected_branches: Some(vec!["development".to_owned()]),
+    };
+    known.projects = Some(BTreeMap::from([(PROJECT.to_owned(), project)]));
+    known.clone_urls = BTreeMap::from([(REPOSITORY.to_owned(), CLONE_URL.to_owned())]);
+}
+
+fn edit(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
+    if let SecretState::Present(secret) = &mut known.secret {
+        change(secret);
+    }
+}
+
+/// A login whose one mirror pushes.
+fn pushing() -> Observed {
+    known(settled(), |k| {
+        edit(k, |secret| {
+            let current = Login {
+                mirrors: 1,
+                ..login(1, "CUR")
+            };
+            secret.current = Some(current);
+        });
+        k.values.insert(version_id(1), Some(value(&[7])));
+        seen(k, vec![mirror(7)]);
+        k.proved = true;
+    })
+}
+
+/// A login was issued for the first time, its mirror made, and the log names it.
+fn sealed() -> Observed {
+    known(claimed(), |k| {
+        k.issued = Some(issued(Some("p")));
+        seen(k, vec![new_mirror(8)]);
+        k.is_journaled = true;
+        k.is_sealed = true;
+        k.journal.made = vec![record(8)];
+    })
+}
+
+#[test]
+#[allow(clippy::too_many_lines)] // A table.
+fn what_gitlab_shows_decides_the_next_step() {
+    let rows: Vec<(&str, Step, Step)> = vec![
+        ("it pushes", step(mirrored, &pushing()), Step::Done),
+        (
+            "it pushes, and the template says something new",
+            step(
+                |desired| {
+                    mirrored(desired);
+                    desired.document = json!({"New": true});
+                },
+                &pushing(),
+            ),
+            Step::NoteProperties(2),
+        ),
+        (
+            "the projects were not looked at",
+            step(mirrored, &known(pushing(), |k| k.projects = None)),
+            Step::ReadProjects,
+        ),
+        (
+            "a branch that must be mirrored is not protected",
+            match step(
+                mirrored,
+                &known(pushing(), |k| {
+                    for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+                        project.protected_branches = Some(vec!["main".to_owned()]);
+                    }
+                }),
+            ) {
+                Step::Refuse(reason) if reason.contains("development") => {
+                    Step::Refuse(String::new())
+                }
+                other => other,
+            },
+            Step::Refuse(String::new()),
+        ),
+        (
+            "the mirrors of the login have to be known",
+            step(mirrored, &known(pushing(), |k| k.values.clear())),
+            Step::ReadLogin(version_id(1)),
+        ),
+        (
+            "its mirror is gone",
+            step(mirrored, &known(pushing(), |k| seen(k, vec![]))),
+            Step::Claim(2),
+        ),
+        (
+            "its mirror leads elsewhere",
+            step(
+                mirrored,
+                &known(pushing(), |k| {
+                    let elsewhere = Mirror {
+                        url: "https://example.com/r".to_owned(),
+                        ..mirror(7)
+                    };
+                    seen(k, vec![elsewhere]);
+                }),
+            ),
+            Step::Claim(2),
+        ),
+        (
+            "its mirror was disabled",
+            step(
+                mirrored,
+                &known(pushing(), |k| {
+                    let disabled = Mirror {
+                        enabled: false,
+                        ..mirror(7)
+                    };
+                    seen(k, vec![disabled]);
+                }),
+            ),
+            Step::EnableMirror(record(7)),
+        ),
+        (
+            "its mirror failed",
+            step(
+                mirrored,
+                &known(pushing(), |k| {
+                    let failed = Mirror {
+                        status: Status::Failed,
+                        ..mirror(7)
+                    };
+                    seen(k, vec![failed]);
+                }),
+            ),
+            Step::SyncMirror(record(7)),
+        ),
+        (
+            "no mirror is wanted any more: the same login without it",
+            step(|_| {}, &known(pushing(), |k| k.claim = Some(0))),
+            Step::Store,
+        ),
+        (
+            "issued, and no mirror yet",
+            step(
+                mirrored,
+                &known(sealed(), |k| {
+                    k.journal.made.clear();
+                    k.is_sealed = false;
+                    seen(k, vec![]);
+                }),
+            ),
+            Step::MakeMirror(0),
+        ),
+        (
+            "made, and not named in the log",
+            step(mirrored, &known(sealed(), |k| k.is_sealed = false)),
+            Step::Seal(1),
+        ),
+        (
+            "named: the login first",
+            step(mirrored, &sealed()),
+            Step::ProveIssued,
+        ),
+        (
+            "proved",
+            step(mirrored, &known(sealed(), prove)),
+            Step::EnableMirror(record(8)),
+        ),
+        (
+            "enabled",
+            step(
+                mirrored,
+                &known(sealed(), |k| {
+                    prove(k);
+                    let enabled = Mirror {
+                        enabled: true,
+                        ..new_mirror(8)
+                    };
+                    seen(k, vec![enabled]);
+                }),
+            ),
+            Step::SyncMirror(record(8)),
+        ),
+        (
+            "pushed",
+            step(
+                mirrored,
+                &known(sealed(), |k| {
+                    prove(k);
+                    seen(k, vec![mirror(8)]);
+                }),
+            ),
+            Step::Store,
+        ),
+        (
+            "a disabled mirror came after the attempt began: its number got lost",
+            step(
+                mirrored,
+                &known(sealed(), |k| {
+                    k.journal.before = vec![before(&[])];
+                    seen(k, vec![new_mirror(8), new_mirror(9)]);
+                }),
+            ),
+            Step::RemoveStray(record(9)),
+        ),
+        (
+            "a mirror that came meanwhile and is enabled was made by a person",
+            step(
+                mirrored,
+                &known(sealed(), |k| {
+                    k.journal.before = vec![before(&[])];
+                    seen(k, vec![new_mirror(8), mirror(9)]);
+                }),
+            ),
+            Step::ProveIssued,
+        ),
+        (
+            "a disabled mirror was there before",
+            step(
+                mirrored,
+                &known(sealed(), |k| {
+                    k.journal.before = vec![before(&[9])];
+                    seen(k, vec![new_mirror(8), new_mirror(9)]);
+                }),
+            ),
+            Step::ProveIssued,
+        ),
+        (
+            "another attempt left a journal",
+            step(
+                mirrored,
+                &known(pushing(), |k| {
+                    edit(k, |secret| {
+                        secret.claim = 2;
+                        secret.journal = Some(version_id(2));
+                    });
+                }),
+            ),
+            Step::ReadJournal(version_id(2)),
+        ),
+        (
+            "the old mirror goes after the new login is current, and before the old one",
+            step(
+                mirrored,
+                &known(pushing(), |k| {
+                    k.user.credentials.push(credential("OLD"));
+                    edit(k, |secret| {
+                        let current = Login {
+                            mirrors: 1,
+                            ..login(3, "CUR")
+                        };
+                        secret.current = Some(current);
+                        let old = Login {
+                            mirrors: 1,
+                            ..login(1, "OLD")
+                        };
+                        secret.superseded = vec![old];
+                    });
+                    k.values.insert(version_id(1), Some(value(&[6])));
+                    k.values.insert(version_id(3), Some(value(&[7])));
+                    seen(k, vec![mirror(6), mirror(7)]);
+                }),
+            ),
+            Step::RetireMirror(record(6)),
+        ),
+        (
+            "the project has no place left",
+            match step(
+                mirrored,
+                &known(pushing(), |k| seen(k, (20..30).map(mirror).collect())),
+            ) {
+                Step::Refuse(reason) if reason.contains("ten") => Step::Refuse(String::new()),
+                other => other,
+            },
+            Step::Refuse(String::new()),
+        ),
+    ];
+    for (situation, actual, expected) in rows {
+        assert_eq!(actual, expected, "{situation}");
+    }
+}
+
+fn prove(known: &mut Observed) {
+    if let Some(issued) = &mut known.issued {
+        issued.proved = true;
+    }
+}
+
+fn before(ids: &[u64]) -> Before {
+    Before {
+        gitlab_url: GITLAB.to_owned(),
+        project: PROJECT.to_owned(),
+        repository_name: REPOSITORY.to_owned(),
+        ids: ids.to_vec(),
+    }
+}
+
+/// Secrets Manager has named a version, and nothing is in it.
+fn named() -> Observed {
+    known(pushing(), |k| {
+        edit(k, |secret| secret.pending = Some(VERSION.to_owned()))
+    })
+}
+
+/// `createSecret` has been done.
+fn prepared() -> Observed {
+    known(named(), |k| {
+        k.user.credentials.push(credential("NEW"));
+        edit(k, |secret| {
+            secret.claim = 3;
+            let prepared = Login {
+                version_id: VERSION.to_owned(),
+                mirrors: 1,
+                ..login(4, "NEW")
+            };
+            secret.superseded = vec![prepared];
+        });
+        k.values.insert(VERSION.to_owned(), Some(value(&[8])));
+        seen(k, vec![mirror(7), mirror(8)]);
+    })
+}
+
+/// `finishSecret` has moved `AWSCURRENT`.
+fn rotated() -> Observed {
+    known(prepared(), |k| {
+        edit(k, |secret| {
+            let next = secret.superseded.pop();
+            secret.superseded.extend(secret.current.take());
+            secret.current = next;
+            secret.pending = None;
+        });
+    })
+}
+
+fn rotate(part: RotationPart, known: &Observed) -> Step {
+    let mut desired = super::plan_table::desired();
+    mirrored(&mut desired);
+    let me = Me {
+        is_create: false,
+        rotation: Some(Rotation {
+            version_id: VERSION.to_owned(),
+            part,
+        }),
+        ..me()
+    };
+    match next(&desired, &me, known) {
+        Step::Refuse(_) => Step::Refuse(String::new()),
+        step => step,
+    }
+}
+
+#[test]
+fn a_rotation_goes_as_far_as_its_step() {
+    use RotationPart::{Create, Finish, Set, Test};
+    let refused = || Step::Refuse(String::new());
+    let slow = known(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]));
+    let enabled = Mirror {
+        enabled: true,
+        ..new_mirror(8)
+    };
+    let silent = known(prepared(), |k| seen(k, vec![mirror(7), enabled]));
+    let overtaken = known(prepared(), |k| edit(k, |secret| secret.claim = 5));
+    let lost = known(prepared(), |k| seen(k, vec![mirror(7)]));
+    let hand_over = || Step::HandOver {
+        from: version_id(1),
+        to: VERSION.to_owned(),
+    };
+    let deactivate = Step::Deactivate {
+        user_name: super::plan_table::USER.to_owned(),
+        id: "CUR".to_owned(),
+    };
+    let retired = known(rotated(), |k| seen(k, vec![mirror(8)]));
+    let rows: Vec<(&str, Step, Step)> = vec![
+        (
+            "nothing is prepared",
+            rotate(Create, &named()),
+            Step::Claim(2),
+        ),
+        (
+            "a schedule was attached",
+            rotate(Test, &named()),
+            Step::Done,
+        ),
+        ("set before create", rotate(Set, &named()), refused()),
+        ("no rotation", rotate(Set, &pushing()), refused()),
+        ("created twice", rotate(Create, &prepared()), Step::Done),
+        ("overtaken", rotate(Finish, &overtaken), refused()),
+        ("its mirror is gone", rotate(Set, &lost), refused()),
+        ("set", rotate(Set, &slow), Step::EnableMirror(record(8))),
+        ("set twice", rotate(Set, &prepared()), Step::Done),
+        ("test", rotate(Test, &silent), Step::SyncMirror(record(8))),
+        ("tested", rotate(Test, &prepared()), Step::Done),
+        ("finish", rotate(Finish, &prepared()), hand_over()),
+        (
+            "finished",
+            rotate(Finish, &rotated()),
+            Step::RetireMirror(record(7)),
+        ),
+        (
+            "the old one is left alone until it is needed",
+            rotate(Finish, &retired),
+            deactivate,
+        ),
+        (
+            "tested after it is current",
+            rotate(Test, &rotated()),
+            Step::Done,
+        ),
+    ];
+    for (situation, actual, expected) in rows {
+        assert_eq!(actual, expected, "{situation}");
+    }
+}
+
+#[test]
+fn a_rotation_that_is_taken_over_cannot_finish_before_its_login_goes() {
+    let stranger = |known: &Observed| step(mirrored, known);
+    let shut_out = known(prepared(), |k| {
+        k.claim = Some(5);
+        edit(k, |secret| secret.claim = 5);
+    });
+    assert_eq!(stranger(&prepared()), Step::Fence(5));
+    assert_eq!(stranger(&shut_out), Step::Copy(6));
+    let copied = known(shut_out, |k| {
+        edit(k, |secret| secret.superseded.push(login(6, "CUR")))
+    });
+    let hand_over = Step::HandOver {
+        from: version_id(1),
+        to: version_id(6),
+    };
+    assert_eq!(stranger(&copied), hand_over);
+    let safe = known(copied, |k| {
+        edit(k, |secret| {
+            let copy = secret.superseded.pop();
+            secret.superseded.extend(secret.current.take());
+            secret.current = copy;
+        });
+        k.values.insert(version_id(6), Some(value(&[7])));
+    });
+    assert_eq!(stranger(&safe), Step::DropPending(VERSION.to_owned()));
+}
