@@ -75,7 +75,9 @@ impl HealthCheck {
 fn is_env_id(text: &str) -> bool {
     text.len() <= 30
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
 /// Looks at everything in the environment `env_id`, for `time` at most. Hands each line for
