@@ -60,6 +60,22 @@ pub(super) fn with_login(clone_url: &str, login: &str, password: &Password) -> O
     Some(format!("{scheme}://{login}:{}@{rest}", password.expose()))
 }
 
+/// Ways to write the address `clone_url`, which lead to the same place. Newer versions of GitLab take
+/// an address once for each project, to the letter, and a mirror's successor has to stand beside it:
+/// git does not care for a slash at the end, nor for the port that goes without saying.
+pub(super) fn spellings(clone_url: &str) -> Vec<String> {
+    let plain = clone_url.trim_end_matches('/').to_owned();
+    let mut spellings = vec![plain.clone(), format!("{plain}/")];
+    if let Some(rest) = plain.strip_prefix("https://")
+        && let Some((host, path)) = rest.split_once('/')
+        && !host.contains(':')
+    {
+        spellings.push(format!("https://{host}:443/{path}"));
+        spellings.push(format!("https://{host}:443/{path}/"));
+    }
+    spellings
+}
+
 /// How the latest push went, in GitLab's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

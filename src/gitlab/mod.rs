@@ -154,27 +154,32 @@ impl GitLab {
                 self.url
             )
         };
-        let url = mirror::with_login(clone_url, login, password);
-        let url = url.ok_or_else(|| failed(&doing, Kind::UnsafeLogin))?;
-        let mut made = self
-            .create_at(project, &url, password, settings, &doing)
-            .await;
-        if let Err(Error {
-            kind: Kind::Taken { .. },
-            ..
-        }) = made
-        {
-            // Newer versions take an address once for each project, to the letter. Git does not
-            // care for a slash at the end, and the old mirror has to stay until this one pushes.
-            let respelled = match url.strip_suffix('/') {
-                Some(without) => without.to_owned(),
-                None => format!("{url}/"),
-            };
-            made = self
-                .create_at(project, &respelled, password, settings, &doing)
-                .await;
+        let mut taken = None;
+        for spelling in mirror::spellings(clone_url) {
+            let url = mirror::with_login(&spelling, login, password);
+            let url = url.ok_or_else(|| failed(&doing, Kind::UnsafeLogin))?;
+            let made = self.create_at(project, &url, password, settings, &doing);
+            match made.await {
+                Err(
+                    error @ Error {
+                        kind: Kind::Taken { .. },
+                        ..
+                    },
+                ) => taken = Some(error),
+                made => return self.without_surprise(project, settings, made?).await,
+            }
         }
-        let mirror = made?;
+        Err(taken.unwrap_or_else(|| failed(&doing, Kind::UnsafeLogin)))
+    }
+
+    /// Refuses a mirror that was made otherwise than asked.
+    async fn without_surprise(
+        &self,
+        project: &str,
+        settings: &Settings,
+        mirror: Mirror,
+    ) -> Result<Mirror, Error> {
+        let doing = || self.doing("making", project, mirror.id);
         if self.ignores_the_pattern(settings, &mirror).await {
             // Left there, it would push every branch as soon as it is enabled.
             self.delete(project, mirror.id).await?;

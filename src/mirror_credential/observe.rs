@@ -276,6 +276,13 @@ impl Secret {
         }
     }
 
+    /// Whether the log shows the entry `number`, or a later one.
+    pub fn shows(&self, number: u64) -> bool {
+        let properties = self.properties.last().map(|properties| properties.entry);
+        let latest = self.latest_login().max(properties).unwrap_or_default();
+        self.claim.max(latest) >= number
+    }
+
     /// The number of the next entry. Writing it excludes everybody else who saw the same.
     pub fn next_entry(&self) -> u64 {
         let properties = self.properties.last().map(|properties| properties.entry);

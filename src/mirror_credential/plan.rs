@@ -24,7 +24,8 @@ use super::steps::{StoredLogin, explained};
 use crate::gitlab::Mirror;
 use crate::secret::Password;
 
-/// What IAM was told is in its lists by then. (AWS says "eventually"; seconds are what is seen.)
+/// What IAM or Secrets Manager was told is shown by then. (AWS says "eventually" of both; seconds are
+/// what is seen.)
 pub const IAM_SETTLES: Duration = Duration::from_secs(10);
 
 /// Between two looks at what somebody else is to finish, or IAM to show.
@@ -168,8 +169,10 @@ pub struct Observed {
     pub values: BTreeMap<String, Option<StoredLogin>>,
     /// Which mirrors were there before the attempt that is under way, and which it made.
     pub journal: Journal,
-    /// The highest number that was found taken.
-    pub taken: u64,
+    /// The highest number that was found taken, and when.
+    pub taken: Option<(u64, SystemTime)>,
+    /// The version of the secret of which it is known whether its login is accepted.
+    pub judged: Option<String>,
     /// The version that a journal was read from.
     pub journal_read: Option<String>,
     /// Mirrors of an attempt that was taken over.
@@ -211,7 +214,8 @@ impl Observed {
             projects: None,
             values: BTreeMap::new(),
             journal: Journal::default(),
-            taken: 0,
+            taken: None,
+            judged: None,
             journal_read: None,
             strays: BTreeSet::new(),
             is_journaled: false,
@@ -421,6 +425,13 @@ fn admit<'a>(
     if let Some(denied) = denied {
         // It may hold a live credential of ours: not to be forgotten.
         return refuse(explained(denied.clone()).to_string());
+    }
+    if let (Some(secret), Some((number, at))) = (secret, known.taken)
+        && !secret.shows(number)
+        && known.now < at + IAM_SETTLES
+    {
+        // Somebody wrote that entry. What stands in it decides, once it is shown.
+        return Err(Box::new(Step::Follow));
     }
     let is_mine = secret.is_some_and(|secret| known.claim == Some(secret.claim));
     let is_unfinished = secret.is_some_and(Secret::is_unfinished);

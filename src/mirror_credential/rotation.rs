@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::gitlabs::GitLabs;
 use super::giving_up::Begun;
 use super::make_so::{Delivery, Former};
-use super::plan::{LAMBDA_LIVES, Me, Rotation, RotationPart};
+use super::plan::{IAM_SETTLES, LAMBDA_LIVES, Me, PAUSE, Rotation, RotationPart};
 use super::properties::Desired;
 use super::records::Owner;
 use super::steps::{self, explained};
@@ -113,10 +113,8 @@ impl MirrorCredential {
             // version that it throws away.
             return Ok(());
         }
-        let desired = self
-            .desired_by(&secret)
-            .await
-            .map_err(|cause| event.error(cause))?;
+        let desired = self.desired_patiently(&secret).await;
+        let desired = desired.map_err(|cause| event.error(cause))?;
         let me = rotating(event, owner, &secret);
         let progress = Progress::new(until);
         let former = Former::default();
@@ -178,6 +176,20 @@ impl MirrorCredential {
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
         let begun = Begun::nothing(version_id);
         self.give_up(desired, me, &mut gitlabs, begun).await
+    }
+
+    /// What was written to the log a moment ago may not be shown yet.
+    async fn desired_patiently(&self, secret: &observe::Secret) -> Result<Desired, String> {
+        let give_up = self.clock.now() + IAM_SETTLES;
+        let mut desired = self.desired_by(secret).await;
+        while desired.is_err() && self.clock.now() < give_up {
+            tokio::time::sleep(PAUSE * 2).await;
+            let read = observe::read_secret(&self.aws, &secret.arn).await;
+            if let Ok(Some(secret)) = read {
+                desired = self.desired_by(&secret).await;
+            }
+        }
+        desired
     }
 
     /// What the template asked for when it was last carried out.

@@ -162,7 +162,7 @@ async fn the_name_of_a_user_may_hold_an_at_sign() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_that_is_taken_is_written_in_another_way_once() {
+async fn an_address_that_is_taken_is_written_in_other_ways() {
     let taken = Reply::json(400, json!({"message": {"url": ["has already been taken"]}}));
     let post = format!("POST {MIRRORS}");
     let script = Script::default()
@@ -176,10 +176,13 @@ async fn an_address_that_is_taken_is_written_in_another_way_once() {
 
     let script = Script::default()
         .then(&post, taken.clone())
+        .then(&post, taken.clone())
+        .then(&post, taken.clone())
         .then(&post, taken);
     let error = create(&gitlab(&script)).await.expect_err("taken");
     assert!(matches!(error.kind, Kind::Taken { .. }), "{error}");
-    script.sent();
+    let sent = script.sent();
+    assert!(sent[3].json()["url"].to_string().contains(":443/"));
 }
 
 #[tokio::test(start_paused = true)]

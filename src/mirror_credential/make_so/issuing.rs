@@ -218,6 +218,7 @@ impl Delivery<'_> {
                     Some(issued) => issued.proved,
                     None => self.known.proved,
                 };
+                self.known.judged = Some(login.version_id.clone());
                 self.stored = Some(login.credential_id.clone());
                 self.known
                     .values

@@ -17,7 +17,11 @@ impl Delivery<'_> {
     /// Somebody wrote the entry `number` before: what the secret shows now decides, and the next
     /// number is a higher one in any case.
     pub(super) fn number_is_taken(&mut self, number: u64) {
-        self.known.taken = self.known.taken.max(number);
+        let now = self.resource.clock.now();
+        let is_higher = self.known.taken.is_none_or(|(taken, _)| number > taken);
+        if is_higher {
+            self.known.taken = Some((number, now));
+        }
         self.known.secret = SecretState::Unread;
     }
 
@@ -47,8 +51,14 @@ impl Delivery<'_> {
     pub(super) async fn read_secret(&mut self) -> Result<(), CallError> {
         self.known.secret = read_state(self.resource, self.desired).await?;
         self.known.is_in_order = true;
-        let taken = self.known.taken;
+        let taken = self.known.taken.map_or(0, |(number, _)| number);
         self.change_secret(|secret| secret.taken = taken);
+        let current = self.known.secret.present();
+        let current = current.and_then(|secret| secret.current.as_ref());
+        if current.map(|login| &login.version_id) != self.known.judged.as_ref() {
+            self.known.proved = false;
+            self.known.login_refused = false;
+        }
         if self.known.claim.is_none() {
             // What somebody else had not finished may be finished now.
             let own = &self.made_here;

@@ -35,6 +35,7 @@ impl Delivery<'_> {
             return Ok(());
         };
         let version_id = login.version_id.clone();
+        self.known.judged = Some(version_id.clone());
         if !self.known.values.contains_key(&version_id) {
             let read = steps::read_login(&self.resource.aws, secret, &version_id).await;
             let value = read.map_err(|error| Failure(explained(error).to_string()))?;

@@ -4,7 +4,7 @@ use super::super::kind::Kind;
 use super::super::observe::Secret;
 use super::super::records::Login;
 use super::super::refusals;
-use super::{Rotation, RotationPart, Step, View};
+use super::{IAM_SETTLES, Rotation, RotationPart, Step, View};
 
 impl View<'_> {
     /// The next step of `rotation`.
@@ -24,19 +24,19 @@ impl View<'_> {
         let Some(prepared) = secret.prepared(version) else {
             return match rotation.part {
                 RotationPart::Create => self.prepare_first(secret, version, is_pending),
-                _ if !is_pending => Step::Refuse(refusals::not_pending(version)),
+                _ if !is_pending => self.refuse(refusals::not_pending(version)),
                 // A schedule was attached: Secrets Manager tries whether the function answers.
                 RotationPart::Test => Step::Done,
-                _ => Step::Refuse(refusals::not_prepared(version)),
+                _ => self.refuse(refusals::not_prepared(version)),
             };
         };
         let is_next = secret.rotating().map(|login| &login.version_id) == Some(version);
         if !is_next || secret.claim != seal_of(prepared) {
-            return Step::Refuse(refusals::rotation_is_overtaken(version));
+            return self.refuse(refusals::rotation_is_overtaken(version));
         }
         match rotation.part {
             RotationPart::Create => Step::Done,
-            _ if !is_pending => Step::Refuse(refusals::not_pending(version)),
+            _ if !is_pending => self.refuse(refusals::not_pending(version)),
             part => self.go_on(part, secret, prepared),
         }
     }
@@ -45,7 +45,7 @@ impl View<'_> {
     /// written, and what comes before the version is written to the log.
     fn prepare_first(&self, secret: &Secret, version: &str, is_pending: bool) -> Step {
         if secret.current.is_none() {
-            return Step::Refuse(refusals::nothing_to_rotate());
+            return self.refuse(refusals::nothing_to_rotate());
         }
         if is_pending || self.is_mine() {
             return self.obtain();
@@ -53,8 +53,16 @@ impl View<'_> {
         match self.known.values.get(version) {
             None => Step::ReadLogin(version.to_owned()),
             Some(None) if secret.pending.is_none() => self.obtain(),
-            Some(_) => Step::Refuse(refusals::not_pending(version)),
+            Some(_) => self.refuse(refusals::not_pending(version)),
         }
+    }
+
+    /// What one step of the rotation wrote may not be shown to the next one yet.
+    fn refuse(&self, reason: String) -> Step {
+        if self.known.now < self.known.began + IAM_SETTLES {
+            return Step::Follow;
+        }
+        Step::Refuse(reason)
     }
 
     /// From a login that is prepared to one that is current.
@@ -66,12 +74,12 @@ impl View<'_> {
             return Step::ReadLogin(prepared.version_id.clone());
         };
         let Some(value) = value else {
-            return Step::Refuse(refusals::not_prepared(&prepared.version_id));
+            return self.refuse(refusals::not_prepared(&prepared.version_id));
         };
         // Somebody may have removed one by hand since.
         let kept = self.kept(&value.mirrors);
         if kept.len() != value.mirrors.len() || kept.len() != self.desired.mirrors.len() {
-            return Step::Refuse(refusals::mirrors_have_changed(&prepared.version_id));
+            return self.refuse(refusals::mirrors_have_changed(&prepared.version_id));
         }
         if !self.known.proved && !self.desired.repositories().is_empty() {
             return Step::ProveStored;
@@ -100,12 +108,18 @@ impl View<'_> {
             return Some(step);
         }
         // It stays, without use, until its slot is needed.
+        let user = &self.known.user;
         let mut superseded = self.of_kind(Kind::Superseded);
-        let active = superseded.find(|credential| credential.active)?;
-        Some(Step::Deactivate {
-            user_name: self.known.user.name.clone(),
-            id: active.id.clone(),
-        })
+        if let Some(active) = superseded.find(|credential| credential.active) {
+            return Some(Step::Deactivate {
+                user_name: user.name.clone(),
+                id: active.id.clone(),
+            });
+        }
+        // Labels are few: those of logins that are gone go, too.
+        let mut logins = secret.superseded.iter();
+        let gone = logins.find(|login| user.credential(&login.credential_id).is_none());
+        gone.map(|login| Step::ForgetLogin(login.entry))
     }
 }
 
