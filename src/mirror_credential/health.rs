@@ -11,7 +11,7 @@ use super::mirror_records::MirrorRecord;
 use super::observe::{self, Secret};
 use super::{MirrorCredential, properties, records, steps};
 use crate::aws::CallError;
-use crate::gitlab::{self, Access, Mirror, Status};
+use crate::gitlab::{self, Access, GitLab, Mirror, Status};
 
 /// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,16 +117,20 @@ impl MirrorCredential {
         out_of_reach: &mut OutOfReach,
     ) -> Result<Health, NotSeen> {
         let user_name = &listed.user_name;
+        let is_own = user_name.starts_with(&format!("user-{env_id}-"));
+        let unseen = |error: CallError| {
+            if error.is_denied() && !is_own {
+                NotSeen::Nothing
+            } else {
+                NotSeen::from(error)
+            }
+        };
         let user = observe::read_user(&self.aws, user_name).await?;
         if let Some(denied) = user.denied {
-            let is_own = user_name.starts_with(&format!("user-{env_id}-"));
-            return Err(if is_own {
-                denied.into()
-            } else {
-                NotSeen::Nothing
-            });
+            return Err(unseen(denied));
         }
-        let secret = observe::read_secret(&self.aws, &listed.name).await?;
+        let secret = observe::read_secret(&self.aws, &listed.name).await;
+        let secret = secret.map_err(unseen)?;
         let secret = secret.filter(|secret| secret.owner.is_some() && secret.deleted_at.is_none());
         let secret = secret.ok_or(NotSeen::Nothing)?;
         let Some(current) = &secret.current else {
@@ -155,7 +159,8 @@ impl MirrorCredential {
         if current.mirrors == 0 {
             return Ok(health);
         }
-        let value = steps::read_login(&self.aws, &secret, &current.version_id).await?;
+        let value = steps::read_login(&self.aws, &secret, &current.version_id).await;
+        let value = value.map_err(unseen)?;
         let value = value.ok_or_else(|| {
             let name = &listed.name;
             NotSeen::Failed(format!(
@@ -168,7 +173,7 @@ impl MirrorCredential {
         for record in value.mirrors {
             let seen = look(&mut gitlabs, &record, out_of_reach).await;
             let (succeeded_at, own_fault) = match seen {
-                Ok(mirror) => (mirror.succeeded_at, fault_of(&mirror, &record)),
+                Ok(seen) => seen,
                 Err(fault) => (None, Some(fault)),
             };
             health.mirrors.push(MirrorHealth {
@@ -188,18 +193,19 @@ impl MirrorCredential {
     }
 }
 
-/// Asks GitLab for a mirror; what is wrong when there is none to be had.
+/// Asks GitLab for a mirror: when it last pushed, and what is wrong with it. The error is what is
+/// wrong when there is none to be had.
 async fn look(
     gitlabs: &mut GitLabs<'_>,
     record: &MirrorRecord,
     out_of_reach: &mut OutOfReach,
-) -> Result<Mirror, String> {
+) -> Result<(Option<SystemTime>, Option<String>), String> {
     let url = &record.gitlab_url;
     if let Some(error) = out_of_reach.0.get(url) {
         return Err(error.to_string());
     }
     let asked = match gitlabs.at(url).await {
-        Ok(Some(gitlab)) => gitlab.mirror(&record.project, record.id).await,
+        Ok(Some(gitlab)) => ask(&gitlab, record).await,
         Ok(None) => {
             return Err(format!(
                 "no token is known for {url}; create or update its stack to the end"
@@ -208,7 +214,7 @@ async fn look(
         Err(error) => Err(error),
     };
     match asked {
-        Ok(Some(mirror)) => Ok(mirror),
+        Ok(Some(seen)) => Ok(seen),
         Ok(None) => Err(format!(
             "it is gone ({} at {url}); any update of its stack makes it again",
             record.id
@@ -221,6 +227,26 @@ async fn look(
             Err(text)
         }
     }
+}
+
+async fn ask(
+    gitlab: &GitLab,
+    record: &MirrorRecord,
+) -> Result<Option<(Option<SystemTime>, Option<String>)>, gitlab::Error> {
+    let Some(mirror) = gitlab.mirror(&record.project, record.id).await? else {
+        return Ok(None);
+    };
+    let mut fault = fault_of(&mirror, record);
+    if fault.is_some()
+        && gitlab
+            .project(&record.project)
+            .await
+            .is_ok_and(|it| it.is_empty)
+    {
+        // There is nothing to push yet, and some versions show that as a fault.
+        fault = None;
+    }
+    Ok(Some((mirror.succeeded_at, fault)))
 }
 
 fn fault_of(mirror: &Mirror, record: &MirrorRecord) -> Option<String> {

@@ -115,7 +115,7 @@ pub struct Secret {
     pub superseded: Vec<Login>,
     /// `AWSCURRENT` is a value that we did not write.
     pub changed_by_hand: bool,
-    /// The version under `AWSPENDING`, when it is not also the current one.
+    /// The version under `AWSPENDING`.
     pub pending: Option<String>,
     /// What the template asked for, and earlier entries of that kind.
     pub properties: Vec<Properties>,
@@ -211,7 +211,7 @@ impl Secret {
             self.journal = has(JOURNAL_LABEL).then(|| version_id.to_owned());
         }
         if has("AWSPENDING") {
-            self.pending = (!is_current).then(|| version_id.to_owned());
+            self.pending = Some(version_id.to_owned());
         }
         let properties = labels.iter().filter_map(|label| Properties::read(label));
         self.properties.extend(properties);
@@ -236,6 +236,15 @@ impl Secret {
     /// The number of the latest entry that holds a login.
     pub fn latest_login(&self) -> Option<u64> {
         self.logins().map(|login| login.entry).max()
+    }
+
+    /// The version under `AWSPENDING` that is not current: a rotation is under way, or was. On the
+    /// current one the label does no harm.
+    pub fn open_rotation(&self) -> Option<&String> {
+        let current = self.current.as_ref().map(|login| &login.version_id);
+        self.pending
+            .as_ref()
+            .filter(|version| Some(*version) != current)
     }
 
     /// The login that the rotation to `version_id` has prepared.

@@ -106,7 +106,7 @@ impl MirrorCredential {
             return Err(event.error("it was not made by Custom::MirrorCredential"));
         };
         let is_tried = event.part == RotationPart::Test
-            && secret.pending.as_deref() == Some(&event.version_id)
+            && secret.open_rotation() == Some(&event.version_id)
             && secret.prepared(&event.version_id).is_none();
         if is_tried {
             // A schedule was attached: Secrets Manager tries whether the function answers, with a
@@ -151,9 +151,11 @@ impl MirrorCredential {
         };
         let changed = secret.last_changed;
         let is_silent = changed.is_some_and(|time| self.clock.now() >= time + LAMBDA_LIVES);
-        let (Some(version_id), Some(owner), true) =
-            (secret.pending.clone(), secret.owner.clone(), is_silent)
-        else {
+        let (Some(version_id), Some(owner), true) = (
+            secret.open_rotation().cloned(),
+            secret.owner.clone(),
+            is_silent,
+        ) else {
             return Ok(false);
         };
         let event = event(&version_id);

@@ -81,8 +81,6 @@ impl Delivery<'_> {
                     let next = secret.superseded.swap_remove(at);
                     secret.superseded.extend(secret.current.replace(next));
                 }
-                // On the current version it does no harm.
-                secret.pending = secret.pending.take().filter(|version| version != to);
             }),
             Moved::NotThere => self.known.secret = SecretState::Unread,
         }

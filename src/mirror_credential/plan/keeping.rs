@@ -97,7 +97,7 @@ impl View<'_> {
                 None => Step::Copy(secret.next_entry()),
             });
         }
-        let pending = secret.pending.as_ref().filter(|version| !is_own(version))?;
+        let pending = secret.open_rotation().filter(|version| !is_own(version))?;
         let is_over = secret.prepared(pending).is_some()
             || secret
                 .last_changed

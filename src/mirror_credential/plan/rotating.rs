@@ -52,7 +52,7 @@ impl View<'_> {
         }
         match self.known.values.get(version) {
             None => Step::ReadLogin(version.to_owned()),
-            Some(None) if secret.pending.is_none() => self.obtain(),
+            Some(None) if secret.open_rotation().is_none() => self.obtain(),
             Some(_) => self.refuse(refusals::not_pending(version)),
         }
     }
