@@ -23,6 +23,8 @@ pub struct Pipeline {
     pub stack_id: String,
     /// In the order in which they began.
     pub executions: Vec<Execution>,
+    /// The actions of its stage that run now, with the token of an open approval.
+    pub running: Vec<(&'static str, Option<&'static str>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,15 @@ impl Execution {
             token: None,
         }
     }
+
+    /// One that has long taken its source.
+    pub fn with_status(id: String, status: &'static str, now: Duration) -> Self {
+        Self {
+            status,
+            due: None,
+            ..Self::new(id, "CloudWatchEvent", now, None)
+        }
+    }
 }
 
 impl Pipeline {
@@ -71,6 +82,7 @@ impl Pipeline {
             tags,
             stack_id: stack_id.to_owned(),
             executions: vec![Execution::new(first_run, "CreatePipeline", now, None)],
+            running: vec![],
         }
     }
 
@@ -117,6 +129,8 @@ pub fn take_source(aws: &mut Aws, name: &str) {
 
 pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
     let body = match call.operation.as_str() {
+        "ListPipelines" => list_pipelines(aws, call)?,
+        "GetPipelineState" => state(aws, call)?,
         "ListPipelineExecutions" => list(aws, call)?,
         "StartPipelineExecution" => {
             let revisions = call.params.get("sourceRevisions").unwrap_or(&Value::Null);
@@ -128,6 +142,45 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         unknown => return Err(aws.unknown_operation("codepipeline", unknown)),
     };
     Ok(Answer::json(&body))
+}
+
+/// "Gets a summary of all of the pipelines associated with your account." Pages are short here.
+fn list_pipelines(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
+    let start = match call.text("nextToken") {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
+    };
+    let page = aws.pipelines.keys().skip(start).take(length);
+    let page: Vec<Value> = page.map(|name| json!({"name": name})).collect();
+    let mut body = json!({"pipelines": page});
+    if start + length < aws.pipelines.len() {
+        body["nextToken"] = (start + length).to_string().into();
+    }
+    Ok(body)
+}
+
+/// "Returns information about the state of a pipeline, including the stages and actions."
+fn state(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+    let name = call.needed("name");
+    let pipeline = aws.pipelines.get(name).ok_or_else(|| not_found(name))?;
+    let running = pipeline.running.iter().map(|(action, token)| {
+        let mut latest = json!({"status": "InProgress"});
+        if let Some(token) = token {
+            latest["token"] = json!(token);
+        }
+        json!({"actionName": action, "latestExecution": latest})
+    });
+    let over = json!({"actionName": "Approval", "latestExecution": {"status": "Succeeded"}});
+    let actions: Vec<Value> = running
+        .chain([over, json!({"actionName": "Deploy"})])
+        .collect();
+    Ok(json!({
+        "pipelineName": name,
+        "stageStates": [{"stageName": "Source"}, {"stageName": "Deploy", "actionStates": actions}],
+    }))
 }
 
 /// "Gets a summary of the most recent executions for a pipeline."

@@ -1,0 +1,189 @@
+//! Credentials and mirrors.
+
+use std::time::Duration;
+
+use crate::scene::{PROJECT, SECRET, TOKEN, USER, empty_world, look, mirrored, properties, world};
+use crate::support::{EmptyProjects, Rotated, Rotation, Step};
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_account_is_healthy() {
+    let looked = look(&empty_world()).await;
+    assert!(!looked.has_failed());
+    assert_eq!(looked.lines.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_that_pushes_is_healthy() {
+    let (world, _) = world().await;
+    tokio::time::sleep(Duration::from_hours(36)).await;
+    let calls = world.journal().len();
+    let looked = look(&world).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
+    assert!((looked.value("MirrorHealthy", PROJECT) - 1.0).abs() < 1e-9);
+    assert!((looked.value("CredentialAge", USER) - 1.5).abs() < 0.01);
+    let since = looked.value("SecondsSinceMirrorSync", PROJECT);
+    assert!((since - 36.0 * 3600.0).abs() < 120.0, "{since}");
+    // It looks, and changes nothing.
+    for entry in &world.journal()[calls..] {
+        let operation = entry.operation.trim_start_matches("GitLab.");
+        let reads = ["List", "Describe", "Get"];
+        let looks = reads.iter().any(|verb| operation.starts_with(verb));
+        assert!(looks, "{}", entry.operation);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_credential_of_the_environment_is_looked_at_on_whichever_page_it_stands() {
+    let world = empty_world();
+    for number in 0..5 {
+        let (user, project) = (format!("user-dev-{number}"), format!("a/p{number}"));
+        mirrored(
+            &world,
+            &user,
+            &project,
+            &format!("codecommit-dev-r{number}"),
+        )
+        .await;
+    }
+    let looked = look(&world).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    for number in 0..5 {
+        looked.value("CredentialAge", &format!("user-dev-{number}"));
+        looked.value("MirrorHealthy", &format!("a/p{number}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_environments_function_looks_at_is_left_to_it() {
+    let (world, _) = world().await;
+    mirrored(&world, "user-prd-mirror", "a/prd", "codecommit-prd-r").await;
+    world.deny("*", "user-prd-");
+    let looked = look(&world).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    assert!(looked.values("MirrorHealthy", "a/prd").is_empty());
+    assert!(looked.values("CredentialAge", "user-prd-mirror").is_empty());
+    looked.value("MirrorHealthy", PROJECT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_of_this_environment_that_must_not_be_read_is_told() {
+    let (world, _) = world().await;
+    world.deny("*", USER);
+    let looked = look(&world).await;
+    assert!(looked.has_failed());
+    assert!(looked.texts("NotLookedAt")[0].contains(USER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
+    for (what, says) in [
+        ("gone", "it is gone"),
+        ("disabled", "it is disabled"),
+        ("failed", "its latest push failed"),
+        ("to_retry", "its latest push failed"),
+    ] {
+        let (world, _) = world().await;
+        world.change(|aws| {
+            let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+            let id = *mirrors.keys().next().expect("a mirror");
+            let mirror = mirrors.get_mut(&id).expect("a mirror");
+            match what {
+                "gone" => drop(mirrors.remove(&id)),
+                "disabled" => mirror.enabled = false,
+                status => {
+                    mirror.status = status;
+                    mirror.last_error = Some("denied at https://a:hunter2@host/r".to_owned());
+                }
+            }
+        });
+        let looked = look(&world).await;
+        assert!(!looked.has_failed(), "{what}: {}", looked.summary);
+        assert!(looked.value("MirrorHealthy", PROJECT) < 0.5, "{what}");
+        let texts = looked.texts("Unhealthy").join("\n");
+        assert!(texts.contains(says) && texts.contains(PROJECT), "{texts}");
+        assert!(!texts.contains("hunter2"), "{texts}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
+    for removes in [true, false] {
+        let (world, _) = world().await;
+        world.change(|aws| {
+            let now = aws.now;
+            let id = aws.credentials(USER)[0].id.clone();
+            aws.iam.change(now, |iam| {
+                if removes {
+                    iam.withdraw(USER, &id).expect("a credential");
+                } else {
+                    iam.set_active(USER, &id, "Inactive").expect("a credential");
+                }
+            });
+        });
+        let looked = look(&world).await;
+        assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
+        assert_eq!(looked.values("CredentialAge", USER).is_empty(), removes);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_without_commits_is_not_ill() {
+    for behaviour in [
+        EmptyProjects::NeverRun,
+        EmptyProjects::Fail,
+        EmptyProjects::LookDisabled,
+    ] {
+        let world = empty_world();
+        world.options(|options| options.gitlab.empty_projects = behaviour);
+        world.user(USER);
+        world.repository("codecommit-dev-r");
+        world.gitlab_project(PROJECT, &[]);
+        world.gitlab_token(TOKEN);
+        let mut stack = mirrored(&world, "user-dev-other", "a/other", "codecommit-dev-o").await;
+        stack.resource = None;
+        stack.arn.push_str("-empty");
+        stack.starts_counting_at(100);
+        let created = stack
+            .create(&properties(USER, PROJECT, "codecommit-dev-r"))
+            .await;
+        assert!(created.is_success(), "{behaviour:?}: {}", created.reason());
+        let looked = look(&world).await;
+        assert!(
+            looked.value("MirrorHealthy", PROJECT) > 0.5,
+            "{behaviour:?}"
+        );
+        assert!(looked.values("SecondsSinceMirrorSync", PROJECT).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_health_check_finds_the_new_mirror_after_a_rotation() {
+    let (world, stack) = world().await;
+    let mut rotation = Rotation::of(&world, SECRET, stack.kind.wire);
+    tokio::time::sleep(Duration::from_hours(48)).await;
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    let looked = look(&world).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    assert!(looked.value("MirrorHealthy", PROJECT) > 0.5);
+    assert!(looked.value("CredentialAge", USER) < 0.01);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_that_nobody_goes_on_with_is_ended_after_twenty_minutes() {
+    let (world, stack) = world().await;
+    let mut rotation = Rotation::of(&world, SECRET, stack.kind.wire);
+    rotation.begin().expect("a rotation");
+    rotation.step(Step::Create).await.expect("created");
+    let mirrors = world.mirrors(PROJECT).len();
+    assert_eq!(mirrors, 2);
+    tokio::time::sleep(Duration::from_mins(15)).await;
+    look(&world).await;
+    assert_eq!(world.mirrors(PROJECT).len(), mirrors, "it may go on");
+    tokio::time::sleep(Duration::from_mins(6)).await;
+    let looked = look(&world).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    assert_eq!(world.mirrors(PROJECT).len(), 1);
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
+}

@@ -1,0 +1,110 @@
+//! What is out of order keeps nobody from looking at the rest, and is always told.
+
+use std::time::Duration;
+
+use crate::scene::{PROJECT, TOKEN, USER, look, look_as, mirrored, pipeline, world};
+use crate::support::request::Service;
+use crate::support::{FaultKind, On};
+
+const NAME: &str = "codepipeline-dev-cfn-infra";
+
+#[tokio::test(start_paused = true)]
+async fn a_gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
+    for kind in [
+        FaultKind::RequestLost,
+        FaultKind::InternalError500,
+        FaultKind::RequestHangs,
+    ] {
+        let (world, _) = world().await;
+        mirrored(
+            &world,
+            "user-dev-second",
+            "a/second",
+            "codecommit-dev-second",
+        )
+        .await;
+        pipeline(&world, NAME, &["Succeeded"]);
+        world.break_from_now(On::Service(Service::GitLab), kind);
+        let begun = tokio::time::Instant::now();
+        let looked = look(&world).await;
+        assert!(!looked.has_failed(), "{}", looked.summary);
+        for project in [PROJECT, "a/second"] {
+            assert!(looked.value("MirrorHealthy", project) < 0.5);
+        }
+        looked.value("CredentialAge", USER);
+        looked.value("CredentialAge", "user-dev-second");
+        assert_eq!(looked.values("PipelineSucceeded", NAME), [1.0]);
+        // It is waited for once, not once for each mirror.
+        assert!(
+            begun.elapsed() < Duration::from_secs(90),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_gone_is_its_mirrors_fault_alone() {
+    let (world, _) = world().await;
+    world.change(|aws| aws.secrets.remove(TOKEN));
+    let looked = look(&world).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
+    let texts = looked.texts("Unhealthy");
+    assert!(texts[0].contains(TOKEN), "{texts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_cannot_be_asked_for_is_told_and_the_rest_is_looked_at() {
+    for (operation, mirrors, pipelines) in [
+        ("ListSecrets", false, true),
+        ("ListUserTags", false, true),
+        ("ListServiceSpecificCredentials", false, true),
+        ("DescribeSecret", false, true),
+        ("GetSecretValue", false, true),
+        ("ListPipelines", true, false),
+        ("ListPipelineExecutions", true, false),
+        ("GetPipelineState", true, false),
+    ] {
+        for kind in [FaultKind::InternalError500, FaultKind::Denied] {
+            let (world, _) = world().await;
+            pipeline(&world, NAME, &["Succeeded"]);
+            world.break_from_now(On::Operation(operation), kind);
+            let looked = look(&world).await;
+            assert!(looked.has_failed(), "{operation} {kind:?}");
+            let count = |metric, of| looked.values(metric, of).len();
+            assert_eq!(
+                count("MirrorHealthy", PROJECT),
+                usize::from(mirrors),
+                "{operation}"
+            );
+            assert_eq!(
+                count("PipelineSucceeded", NAME),
+                usize::from(pipelines),
+                "{operation}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_runs_out_of_time_says_so_and_what_it_saw() {
+    let (world, _) = world().await;
+    pipeline(&world, NAME, &["Succeeded"]);
+    world.break_from_now(On::Operation("ListPipelines"), FaultKind::RequestHangs);
+    let looked = look_as(&world, "short", Duration::from_secs(20)).await;
+    assert!(looked.has_failed());
+    assert!(looked.value("MirrorHealthy", PROJECT) > 0.5);
+    assert!(looked.texts("NotLookedAt")[0].contains("no time"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_since_it_was_listed_is_no_fault() {
+    let (world, mut stack) = world().await;
+    pipeline(&world, NAME, &["Succeeded"]);
+    world.options(|options| options.secret_lists_late = Duration::from_secs(300));
+    assert!(stack.delete().await.is_success());
+    let looked = look(&world).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    assert!(looked.values("MirrorHealthy", PROJECT).is_empty());
+}

@@ -1,0 +1,137 @@
+//! An account with a credential, its mirror and a pipeline; and a look at it.
+
+use std::time::Duration;
+
+use cfn_gitops::aws::Aws;
+use cfn_gitops::cfn::Clock;
+use cfn_gitops::health_check;
+use cfn_gitops::http::Http;
+use cfn_gitops::mirror_credential::MirrorCredential;
+use serde_json::{Value, json};
+
+use crate::support::clients::sdk_config;
+use crate::support::custom_resource::{Kind, Stack};
+use crate::support::pipelines::{Execution, Pipeline};
+use crate::support::{Options, World};
+
+pub const PROJECT: &str = "platform/infra";
+pub const USER: &str = "user-dev-mirror";
+pub const SECRET: &str = "codecommit-mirror/user-dev-mirror";
+pub const TOKEN: &str = "gitlab/token";
+const REPOSITORY: &str = "codecommit-dev-cfn-infra";
+const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1";
+
+const CREDENTIAL: Kind = Kind {
+    resource_type: "Custom::MirrorCredential",
+    logical_id: "Credential",
+    wire: |_, caller| caller.connector(),
+};
+
+/// Pages of two, so that there are several.
+pub fn empty_world() -> World {
+    World::with(Options {
+        page_length: Some(2),
+        ..Options::default()
+    })
+}
+
+/// A world with one credential and its mirror, which has pushed.
+pub async fn world() -> (World, Stack) {
+    let world = empty_world();
+    let stack = mirrored(&world, USER, PROJECT, REPOSITORY).await;
+    (world, stack)
+}
+
+/// A credential of `user` and a mirror with it.
+pub async fn mirrored(world: &World, user: &str, project: &str, repository: &str) -> Stack {
+    world.user(user);
+    world.repository(repository);
+    world.gitlab_project(project, &["main"]);
+    world.gitlab_token(TOKEN);
+    let mut stack = Stack::called(world, CREDENTIAL, &format!("{STACK}-{user}"));
+    let created = stack.create(&properties(user, project, repository)).await;
+    assert!(created.is_success(), "{}", created.reason());
+    stack
+}
+
+pub fn properties(user: &str, project: &str, repository: &str) -> Value {
+    json!({
+        "UserName": user,
+        "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": TOKEN},
+        "Mirrors": [{"GitLabProject": project, "RepositoryName": repository}],
+    })
+}
+
+/// A pipeline with runs that ended so, the oldest first.
+pub fn pipeline(world: &World, name: &str, statuses: &[&'static str]) {
+    world.arrange(|aws| {
+        let now = aws.now;
+        let mut pipeline = Pipeline::new(json!({}), [].into(), STACK, "0".to_owned(), now);
+        let numbered = statuses.iter().enumerate();
+        let executions = numbered
+            .map(|(number, status)| Execution::with_status(number.to_string(), status, now));
+        pipeline.executions = executions.collect();
+        aws.pipelines.insert(name.to_owned(), pipeline);
+    });
+}
+
+/// What a health check saw.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    pub lines: Vec<Value>,
+    pub summary: Value,
+}
+
+impl Looked {
+    /// The values of a metric, for the one that `of` is the name of.
+    pub fn values(&self, metric: &str, of: &str) -> Vec<f64> {
+        let dimensions = ["GitLabProject", "UserName", "PipelineName"];
+        let about = |line: &&Value| {
+            let mut named = dimensions.iter().filter(|name| line.get(**name).is_some());
+            named.all(|name| line[*name] == of)
+        };
+        let lines = self.lines.iter().filter(about);
+        lines.filter_map(|line| line[metric].as_f64()).collect()
+    }
+
+    /// The one value of a metric.
+    pub fn value(&self, metric: &str, of: &str) -> f64 {
+        let values = self.values(metric, of);
+        assert_eq!(values.len(), 1, "{metric} of {of}: {:?}", self.lines);
+        values[0]
+    }
+
+    pub fn has_failed(&self) -> bool {
+        let failed = self.value("HealthCheckFailed", "") > 0.0;
+        let texts = self.texts("NotLookedAt");
+        assert_eq!(failed, !texts.is_empty(), "{}", self.summary);
+        failed
+    }
+
+    pub fn texts(&self, of: &str) -> Vec<String> {
+        let texts = self.summary[of].as_array().expect("a list");
+        let texts = texts.iter().map(|text| text.as_str().expect("a text"));
+        texts.map(ToOwned::to_owned).collect()
+    }
+}
+
+/// A health check of `dev` as `caller`.
+pub async fn look_as(world: &World, caller: &str, time: Duration) -> Looked {
+    let connector = world.connector(caller);
+    let http = Http::new(connector.clone());
+    let aws = Aws::new(&sdk_config(connector), &http);
+    let clock = Clock::starting_at(world.now());
+    let credentials = MirrorCredential::new(aws.clone(), http, clock.clone());
+    let mut lines = vec![];
+    let mut emit = |line| lines.push(line);
+    let summary = health_check::check("dev", &aws, &credentials, &clock, time, &mut emit).await;
+    for shown in lines.iter().chain([&summary]) {
+        assert_eq!(world.secret_in(&shown.to_string()), None, "{shown}");
+    }
+    assert_eq!(world.secret_in(&world.told()), None);
+    Looked { lines, summary }
+}
+
+pub async fn look(world: &World) -> Looked {
+    look_as(world, "health check", Duration::from_secs(300)).await
+}
