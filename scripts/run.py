@@ -1,5 +1,5 @@
-"""Shows the whole loop on a local AWS, with the real sam and the real git, from a push to a deployed stack, and the
-whole life of the mirror's credential: `make run`.
+"""Shows the whole loop with a local GitLab and a local AWS, the real sam and the real git, from a push to a deployed
+stack, and the whole life of the mirror and its credential: `make run`.
 
 The steps are those of tests/local_deploy; here they are told, there they are asserted.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,27 +17,34 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+import local_gitlab  # noqa: E402
 from local_aws import LocalAws  # noqa: E402
 from local_deploy import steps  # noqa: E402
+from local_deploy.mirroring import Source  # noqa: E402
 from local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
 from local_deploy.steps import Environment, Login  # noqa: E402
+from local_gitlab import LocalGitLab  # noqa: E402
 from run_loop import Loop  # noqa: E402
-from telling import NotShown, difference, has_said, require, say, table, tell  # noqa: E402
+from telling import NotShown, Steps, difference, has_said, require, say, table, tell  # noqa: E402
 
 USER = "user-dev-codecommit-mirroring"
 SECRET = f"codecommit-mirror/{USER}"
+TOKEN = "gitlab/infra"
 
 
 class Story:
     """The steps in their order; each raises `NotShown` when it does not show what it is there for."""
 
-    def __init__(self, aws: LocalAws, directory: Path) -> None:
-        self.aws = aws
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
+        self.aws, self.gitlab = aws, gitlab
         self.directory = directory
         self.environment = Environment(aws, directory)
         self.production = Environment(aws, directory, env_id="prd")
-        self.loop = Loop(aws, "dev", "development", directory)
-        self.loop_in_production = Loop(aws, "prd", "master", directory)
+        # Protected are those that a mirror is to push: the two environments', and one that no pipeline is for.
+        self.source = Source(aws, gitlab, "platform/infra", TOKEN, "development", "master", "elsewhere")
+        self.source.store_token()
+        self.loop = Loop(aws, "dev", "development", directory, self.source)
+        self.loop_in_production = Loop(aws, "prd", "master", directory, self.source)
         self.before = steps.what_is_there(aws)
         self.clone_url = ""
 
@@ -46,10 +54,16 @@ class Story:
     def push(self) -> str:
         """To a branch that no pipeline is for."""
         commit = self.loop.push("elsewhere")
-        return f"git push as {self.login().name} accepted; CodeCommit has {commit[:12]}."
+        mirror = self.loop.mirror()
+        return f"git push to GitLab, whose mirror {mirror.id} brings {commit[:12]} to CodeCommit."
 
     def deploy(self) -> None:
-        deployed = self.environment.deploy()
+        tell(f"GitLab has the project {self.source.project.path}, without a commit, and the account a secret {TOKEN} "
+             "with a token of GitLab's. Its tag cfn-gitops:gitlab-url says where the token may be sent: "
+             f"{self.gitlab.url}.")
+        given = self.source.parameters()
+        tell(f"sam deploy with {' '.join(f'{name}={value}' for name, value in given.items())}")
+        deployed = self.environment.deploy(**given)
         require(deployed.succeeded, deployed.output + "\n".join(self.environment.failures()))
         outputs = self.environment.outputs()
         self.clone_url = outputs["RepositoryCloneUrl"]
@@ -59,6 +73,10 @@ class Story:
                                                   "CredentialId", "CredentialCreateDate")])
         require(steps.credential_ids(self.aws, USER) == [outputs["CredentialId"]], "IAM lists another credential")
         tell("IAM lists that one credential. The password is in the secret, and in no output.")
+        mirror = self.loop.mirror()
+        require(mirror.enabled and mirror.only_protected_branches, f"the mirror is {mirror}")
+        tell(f"GitLab has push mirror {mirror.id}, of protected branches, with that login. It was proved before the "
+             "stack was complete; nobody has copied a password.")
         project = self.loop.project
         made = sorted(resource["LogicalResourceId"] for resource in project.child.resources())
         tell(f"Custom::GitOpsPipeline made the stack {project.stack_name} ({', '.join(made)}). The pipeline itself "
@@ -67,9 +85,10 @@ class Story:
     def another_environment(self) -> None:
         dev = self.loop.project
         runs, deployed = len(dev.executions()), dev.deployed_commit()
-        made = self.production.deploy()
+        made = self.production.deploy(**self.source.parameters())
         require(made.succeeded, made.output + "\n".join(self.production.failures()))
-        tell(f"Stack {self.production.name}, in the same account: {self.production.status()}.")
+        tell(f"Stack {self.production.name}, in the same account: {self.production.status()}. The same project in "
+             f"GitLab has a second mirror, {self.loop_in_production.mirror().id}, with a login of its own.")
         self.loop_in_production.first_push()
         require((len(dev.executions()), dev.deployed_commit()) == (runs, deployed), "something happened in dev")
         tell("In dev nothing ran, and nothing changed.")
@@ -82,30 +101,72 @@ class Story:
         tell("sam: no changes to deploy. The function was not called, the login is the same.")
 
     def rotates(self) -> None:
-        old = self.login()
+        """What Secrets Manager does every RotationDays."""
+        old, mirror = self.login(), self.loop.mirror()
+        commits: list[str] = []
+        ended = threading.Event()
+
+        def developer() -> None:
+            while not ended.is_set():
+                commits.append(self.loop.project.push_only(to="refs/heads/elsewhere").commit)
+
+        tell(f"aws secretsmanager rotate-secret --secret-id {SECRET}, while a developer pushes all the time:")
+        told, pushing = Steps(), threading.Thread(target=developer)
+        pushing.start()
+        try:
+            self.aws.client("secretsmanager").rotate_secret(SecretId=SECRET)
+            run = self.aws.rotated(SECRET)
+        finally:
+            ended.set()
+            pushing.join()
+        require(run["events"][-1] == "RotationSucceeded", f"{run}")
+        new, moved = self.login(), self.loop.mirror()
+        require(new.credential_id != old.credential_id and moved.id != mirror.id, "nothing was rotated")
+        told.tell("rotated", f"in {len(run['steps'])} steps: mirror {mirror.id} is gone, mirror {moved.id} has the "
+                             f"login {new.credential_id}.")
+        self.loop.project.arrives("refs/heads/elsewhere", commits[-1])
+        failed = [each.error for each in self.gitlab.recorded_runs if not each.succeeded]
+        require(not failed, f"GitLab could not push: {failed}")
+        told.tell("pushes", f"{len(commits)} pushes were made meanwhile. GitLab failed with none; the last one, "
+                            f"{commits[-1][:12]}, is in CodeCommit.")
+        status = old.status(self.clone_url)
+        require(status == 401, f"the old login is answered {status}")
+        told.tell("old login", f"HTTP {status}.")
+
+    def changes_by_deployment(self) -> None:
+        old, mirror = self.login(), self.loop.mirror()
         rotated = self.environment.deploy(RotationSerial="1")
         require(rotated.succeeded, rotated.output)
-        new = self.login()
+        new, moved = self.login(), self.loop.mirror()
         require(new.credential_id != old.credential_id, "the credential is the old one")
         require(steps.credential_ids(self.aws, USER) == [new.credential_id], "the old credential is still there")
         status = old.status(self.clone_url)
         require(status == 401, f"the old login is answered {status}")
-        tell(f"RotationSerial=1: {old.credential_id} is gone, {new.credential_id} is live.")
+        tell(f"RotationSerial=1: {old.credential_id} is gone, {new.credential_id} is live; mirror {mirror.id} is gone, "
+             f"{moved.id} is there.")
         tell(f"The old login: HTTP {status}. The new one: {self.push()}")
+
+    def is_put_right(self) -> None:
+        mirror = self.loop.mirror()
+        self.source.project.delete_mirror(mirror.id)
+        tell(f"Somebody deletes mirror {mirror.id} in GitLab. Then RotationSerial=2:")
+        healed = self.environment.deploy(RotationSerial="2")
+        require(healed.succeeded, healed.output + "\n".join(self.environment.failures()))
+        tell(f"Mirror {self.loop.mirror().id} is there. {self.push()}")
 
     def fails_and_rolls_back(self) -> None:
         held = self.login()
         foreign = self.aws.client("iam").create_service_specific_credential(
             UserName=USER, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
         tell(f"Somebody makes a credential by hand, {foreign['ServiceSpecificCredentialId']}, which takes the "
-             "user's second slot. Then RotationSerial=2:")
-        failed = self.environment.deploy(RotationSerial="2")
+             "user's second slot. Then RotationSerial=3:")
+        failed = self.environment.deploy(RotationSerial="3")
         require(not failed.succeeded, "the deployment should have failed")
         status = self.environment.status()
         require(status == "UPDATE_ROLLBACK_COMPLETE", f"the stack is {status}")
         tell(f"{status}, because: {self.environment.failures()[-1]}", indent=6)
         require(self.login() == held, "the login is another one")
-        tell(f"The login is the one before: {self.push()}")
+        tell(f"The login is the one before, and so is the mirror. {self.push()}")
         self.aws.client("iam").delete_service_specific_credential(
             UserName=USER, ServiceSpecificCredentialId=foreign["ServiceSpecificCredentialId"])
 
@@ -134,8 +195,13 @@ class Story:
         status = held.status(self.clone_url)
         require(status == 401, f"the old login is answered {status}")
         tell(f"User, credential and secret are gone. The last login: HTTP {status}.")
+        there = [mirror.id for mirror in self.source.project.mirrors()]
+        require(there == [self.loop_in_production.mirror().id], f"GitLab has the mirrors {there}")
+        tell(f"GitLab has only prd's mirror left, {there[0]}.")
         self.loop_in_production.is_forgotten()
         self.undeploy("prd", DELETE_BUCKET="yes", CONFIRM="yes")
+        require(self.source.project.mirrors() == [], "GitLab has a mirror still")
+        tell("GitLab has no mirror left.")
 
     def leaves(self) -> None:
         after = steps.what_is_there(self.aws)
@@ -158,7 +224,12 @@ class Story:
         passwords = self.loop.passwords | self.loop_in_production.passwords
         require(len(passwords) > 2, "more passwords were issued")
         require(not any(has_said(password) for password in passwords), "a password stands above")
-        tell(f"Of the {len(passwords)} passwords that pushed, none stands above.")
+        require(not has_said(self.gitlab.token), "GitLab's token stands above")
+        sent = {request.token for request in self.gitlab.requests}
+        require(sent == {"the maintainer"}, f"GitLab was asked with {sent}")
+        require(self.gitlab.complaints == [], f"GitLab's API knows other requests: {self.gitlab.complaints}")
+        tell(f"Of the {len(passwords)} passwords that pushed, none stands above, and neither does GitLab's token. "
+             f"GitLab was asked {len(self.gitlab.requests)} times, always as its OpenAPI description says.")
 
     def undeploy(self, config_env: str, refuses: bool = False, **variables: str) -> None:
         said = subprocess.run([sys.executable, ROOT / "scripts/undeploy.py", "--config-env", config_env],
@@ -173,17 +244,21 @@ class Story:
 
 def main() -> int:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws() as aws:
+    # Where GitLab puts a mirror's next run off by a minute, a second does here.
+    with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws() as aws,
+          local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         print(f"A local AWS is up after {time.monotonic() - began:.1f} s: account {aws.account_id}, {aws.region}, "
-              "IAM enforced, CodeCommit's git and CodePipeline included.", flush=True)
-        story = Story(aws, Path(directory))
+              "IAM enforced, CodeCommit's git and CodePipeline included. Beside it, a local GitLab.", flush=True)
+        story = Story(aws, gitlab, Path(directory))
         acts: list[tuple[str, Callable[[], None]]] = [
-            ("sam deploy: the whole environment", story.deploy),
-            ("git push: event, pipeline, build, approval, deployment", story.loop.first_push),
+            ("sam deploy: the whole environment, and GitLab's mirror", story.deploy),
+            ("git push to GitLab: mirror, event, pipeline, build, approval, deployment", story.loop.first_push),
             ("What starts nothing, and what is rejected", story.loop.starts_nothing_and_is_rejected),
             ("prd beside dev", story.another_environment),
             ("The same deployment again", story.changes_nothing),
-            ("Rotation", story.rotates),
+            ("Rotation by Secrets Manager", story.rotates),
+            ("A new password by deployment", story.changes_by_deployment),
+            ("A mirror that is gone", story.is_put_right),
             ("An update that fails", story.fails_and_rolls_back),
             ("An environment that cannot be made", story.second_fails),
             ("The stacks are deleted", story.is_deleted),
@@ -200,8 +275,8 @@ def main() -> int:
                 print("\nThe function's log:\n" + steps.function_log(aws, story.environment.function_name))
                 return 1
             say(f"   ok, {time.monotonic() - start:.1f} s")
-    print(f"\nAll {len(acts)} steps are as they should be, in {time.monotonic() - began:.0f} s. The local AWS is gone "
-          "with all it held.")
+    print(f"\nAll {len(acts)} steps are as they should be, in {time.monotonic() - began:.0f} s. The local AWS and the "
+          "local GitLab are gone with all they held.")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""The loop in `make run`: a push and what becomes of it, in one environment and in two.
+"""The loop in `make run`: a push to GitLab and what becomes of it, in one environment and in two.
 
-The developer and the approver are this script; everything between them is the environment's.
+The developer and the approver are this script; everything between them is GitLab's and the environment's.
 """
 
 from __future__ import annotations
@@ -10,30 +10,49 @@ from pathlib import Path
 
 from local_aws import LocalAws
 from local_deploy import steps
-from local_deploy.pipelines import Project, eventually
+from local_deploy.mirroring import MirroredProject, Source
+from local_deploy.pipelines import eventually
 from local_deploy.steps import Login
+from local_gitlab.state import Mirror
 from telling import Steps, require, tell
 
 
 class Loop:
     """The first project of one environment."""
 
-    def __init__(self, aws: LocalAws, env_id: str, branch: str, directory: Path) -> None:
-        self.aws, self.env_id, self.branch = aws, env_id, branch
-        self.project = Project(aws, env_id, "infra", directory, self.login, branch=branch)
+    def __init__(self, aws: LocalAws, env_id: str, branch: str, directory: Path, source: Source) -> None:
+        self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
+        self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
         self.passwords: set[str] = set()
 
     def login(self) -> Login:
-        held = steps.login(self.aws, f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")
+        """GitLab's at CodeCommit."""
+        held = self.project.mirror_login()
         self.passwords.add(held.password)
         return held
 
+    def mirror(self) -> Mirror:
+        """The only one that leads here, which is the one that the secret names."""
+        [held] = self.source.mirrors_to(self.project.mirrored_url)
+        named = self.source.recorded(f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")
+        require([held.id] == named, f"the secret names mirrors {named}, GitLab has {held.id}")
+        require((held.credentials.user, held.credentials.password) == (self.login().name, self.login().password),
+                "GitLab has another login")
+        return held
+
     def push(self, branch: str = "") -> str:
-        """Returns the commit."""
-        branch = branch or self.branch
-        pushed = self.project.push(to=f"refs/heads/{branch}")
-        head = steps.branch_commit(self.aws, self.project.repository, branch)
-        require(head == pushed.commit, f"CodeCommit has {head}, not {pushed.commit}")
+        """To GitLab; returns the commit, once CodeCommit has it."""
+        return self.project.push(to=f"refs/heads/{branch or self.branch}").commit
+
+    def push_and_tell(self, told: Steps) -> str:
+        """The same, step by step."""
+        pushed = self.project.push_only()
+        told.tell("push", f"to {self.source.project.path} in GitLab, by a developer who has no login at AWS: "
+                          f"{self.branch} is at {pushed.commit[:12]}.")
+        self.project.arrives(f"refs/heads/{self.branch}", pushed.commit)
+        mirror = self.mirror()
+        told.tell("mirror", f"GitLab's mirror {mirror.id} pushed it as {mirror.credentials.user}: CodeCommit's "
+                            f"{self.branch} is at {pushed.commit[:12]}.")
         return pushed.commit
 
     # --- acts --------------------------------------------------------------------------
@@ -42,8 +61,7 @@ class Loop:
         project = self.project
         require(not project.exists(), f"{project.name} is there before its branch")
         told = Steps()
-        commit = self.push()
-        told.tell("push", f"as {self.login().name}; CodeCommit's {self.branch} is at {commit[:12]}.")
+        commit = self.push_and_tell(told)
         execution = project.execution_of(commit)
         trigger = project.executions()[0]["trigger"]["triggerType"]
         require(trigger == "CreatePipeline", f"the first run came of {trigger}")
@@ -58,8 +76,7 @@ class Loop:
     def next_push(self, told: Steps) -> tuple[str, str]:
         """Returns commit and execution."""
         project = self.project
-        commit = self.push()
-        told.tell("push", f"CodeCommit's {self.branch} is at {commit[:12]}.")
+        commit = self.push_and_tell(told)
         execution = project.execution_of(commit)
         trigger = project.executions()[-1]["trigger"]
         require(trigger["triggerType"] == "CloudWatchEvent" and trigger["triggerDetail"].endswith(project.event_rule),
@@ -71,13 +88,15 @@ class Loop:
         project = self.project
         runs, deployed = len(project.executions()), project.deployed_commit()
         project.push(to=f"refs/tags/{self.branch}")
-        project.push(to="refs/heads/feature")
-        project.delete_reference("refs/heads/feature")
-        tell(f"A tag named {self.branch}, another branch, and that branch's deletion are pushed; then:")
+        project.push(to="refs/heads/elsewhere")
+        project.push_only(to="refs/heads/feature")
+        tell(f"A tag named {self.branch}, another protected branch, and one that is not protected are pushed; then:")
         told = Steps()
         _, execution = self.next_push(told)
         require(len(project.executions()) == runs + 1, "something else was started")
-        told.tell("", "Events come in their order: the three before have started nothing.")
+        told.tell("", "Events come in their order: those before have started nothing.")
+        require("refs/heads/feature" not in project.mirrored(), "a branch that is not protected was mirrored")
+        told.tell("", "The branch that is not protected has not left GitLab.")
         project.waits_for_approval(execution)
         project.decide(execution, approves=False, why="not today")
         require(project.ended(execution) == "Failed", "a rejected run went on")

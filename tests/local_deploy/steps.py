@@ -75,19 +75,27 @@ class Working:
         """Deletes the reference there."""
         return self._push(login, clone_url, f":{reference}")
 
+    def references(self, login: Login, clone_url: str) -> dict[str, str]:
+        """Branches and tags there, and their commits."""
+        listed = self._git_as(login, "ls-remote", "--refs", clone_url, "refs/heads/*", "refs/tags/*")
+        return {name: commit for commit, name in (line.split("\t") for line in listed.stdout.splitlines())}
+
     def _push(self, login: Login, clone_url: str, what: str) -> Pushed:
         commit = self._git("rev-parse", "HEAD").stdout.strip()
+        pushed = self._git_as(login, "push", clone_url, what)
+        return Pushed(pushed.returncode == 0, commit, pushed.stderr)
+
+    def _git_as(self, login: Login, *arguments: str) -> subprocess.CompletedProcess[str]:
         # git asks its helper for the login, and the helper reads it from a pipe: neither the arguments, nor the
         # environment, nor a file has it.
         read, write = os.pipe()
         os.write(write, f"username={login.name}\npassword={login.password}\n".encode())
         os.close(write)
         try:
-            pushed = self._git("-c", "credential.helper=", "-c", f"credential.helper=!cat /dev/fd/{read}; :",
-                               "push", clone_url, what, pass_fds=(read,), check=False)
+            return self._git("-c", "credential.helper=", "-c", f"credential.helper=!cat /dev/fd/{read}; :", *arguments,
+                             pass_fds=(read,), check=False)
         finally:
             os.close(read)
-        return Pushed(pushed.returncode == 0, commit, pushed.stderr)
 
     def _git(self, *arguments: str, check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "GIT_CONFIG_NOSYSTEM": "1",

@@ -25,10 +25,13 @@ class Settings:
     # uniqueness", "self-referencing url"), no two mirrors of one project are made with the same url, their logins left
     # aside, and none that leads to the project itself.
     urls_are_unique: bool = True
-    # Whether a project that nobody has pushed to has a repository on disk. A mirror of one that has none counts as
-    # disabled (app/models/remote_mirror.rb, `enabled`: `repository_exists?`); of an empty one, it finishes a run that
-    # pushes nothing.
-    empty_projects_have_a_repository: bool = False
+    # What becomes of a mirror of a project that nobody has pushed to. Its repository is made with it
+    # (app/services/projects/create_service.rb, `create_repository`), so the mirror counts as enabled and can be synced.
+    # - "finishes": the run pushes nothing and succeeds, by Gitaly's source.
+    # - "stays": it never has a success, as people who use GitLab tell.
+    # - "disabled": the project has no repository on disk, say because its import has not ended; then the mirror counts
+    #   as disabled (app/models/remote_mirror.rb, `enabled`: `repository_exists?`).
+    empty_projects: str = "finishes"
     # `mirror_branch_regex` is Premium's (ee/lib/ee/api/helpers/remote_mirrors_helpers.rb). Without it the parameter is
     # unknown, and dropped like every unknown one.
     premium: bool = True

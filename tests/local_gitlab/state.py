@@ -154,7 +154,7 @@ class Instance:
             return self._next_mirror_id
 
     def repository_exists(self, project: Project) -> bool:
-        return self.settings.empty_projects_have_a_repository or not project.is_empty
+        return self.settings.empty_projects != "disabled" or not project.is_empty
 
     def is_enabled(self, project: Project, mirror: Mirror) -> bool:
         """app/models/remote_mirror.rb, `enabled`: also what the API shows."""

@@ -108,6 +108,13 @@ def test_a_form_whose_boolean_is_none_is_refused(api: Api, gitlab: LocalGitLab) 
     assert gitlab.complaints.pop() and not gitlab.complaints
 
 
+def test_what_git_is_given_has_the_raw_login_encoded(api: Api, project: HeldProject) -> None:
+    api.created("https://me@work:a+b=%2F@c@git.example.com/r")
+    [mirror] = project.mirrors()
+    assert login_of(mirror) == ("me@work", "a+b=%2F@c")
+    assert project.leads_to(mirror) == "https://me%40work:a%2Bb%3D%252F%40c@git.example.com/r"
+
+
 def test_a_second_mirror_to_one_url_is_refused_whatever_its_login(api: Api, gitlab: LocalGitLab) -> None:
     api.created(URL)
     refused = api.create(URL.replace("somebody:something", "else:other"))
@@ -129,7 +136,7 @@ def test_the_same_url_in_another_project_is_another_matter(api: Api, gitlab: Loc
     assert Api(gitlab, gitlab.project("another/project").path).create(URL).status_code == 201
 
 
-def test_ten_mirrors_may_be_enabled_and_any_number_be_there(api: Api) -> None:
+def test_ten_mirrors_may_be_enabled_and_any_number_be_there(api: Api, project: HeldProject) -> None:
     enabled = [api.created(f"{URL}-{number}", enabled=True) for number in range(10)]
     refused = api.create(f"{URL}-11", enabled=True)
     assert (refused.status_code, refused.json()) == (400, {"message": {"base": [TOO_MANY]}})
@@ -138,6 +145,12 @@ def test_ten_mirrors_may_be_enabled_and_any_number_be_there(api: Api) -> None:
     assert (refused.status_code, refused.json()) == (400, {"message": {"base": [TOO_MANY]}})
     # Those that are enabled can still be changed.
     assert api.update(enabled[0], enabled=True, keep_divergent_refs=True).status_code == 200
+    # ... also where there are more, from the time before the limit.
+    late = project.mirror(eleventh)
+    assert late
+    late.enabled = True
+    assert api.update(eleventh, enabled=True).status_code == 200
+    api.update(eleventh, enabled=False)
     api.update(enabled[0], enabled=False)
     assert api.update(eleventh, enabled=True).status_code == 200
 

@@ -237,7 +237,9 @@ def test_in_silent_mode_nothing_is_pushed_and_every_mirror_is_shown_disabled(api
     api.until(mirror, "finished")
 
 
-def test_a_project_without_a_repository_has_no_enabled_mirror(api: Api, target: Target, person: Person) -> None:
+def test_a_project_without_a_repository_has_no_enabled_mirror(api: Api, target: Target, person: Person,
+                                                              gitlab: LocalGitLab) -> None:
+    gitlab.settings.empty_projects = "disabled"
     created = api.create(target.with_login(), enabled=True).json()
     assert created["enabled"] is False
     assert api.sync(created["id"]).status_code == 400
@@ -247,11 +249,19 @@ def test_a_project_without_a_repository_has_no_enabled_mirror(api: Api, target: 
 
 def test_a_project_with_an_empty_repository_pushes_nothing_and_finishes(api: Api, target: Target,
                                                                         gitlab: LocalGitLab) -> None:
-    gitlab.settings.empty_projects_have_a_repository = True
     mirror = api.created(target.with_login(), enabled=True)
     assert api.sync(mirror).status_code == 204
     api.until(mirror, "finished")
     assert target.references() == {}
+
+
+def test_or_it_never_has_a_success(api: Api, target: Target, gitlab: LocalGitLab) -> None:
+    gitlab.settings.empty_projects = "stays"
+    mirror = api.created(target.with_login(), enabled=True)
+    assert api.sync(mirror).status_code == 204
+    gitlab.wait_until_quiet()
+    shown = api.get(mirror)
+    assert (shown["enabled"], shown["update_status"], shown["last_successful_update_at"]) == (True, "none", None)
 
 
 def test_the_password_is_in_no_processs_arguments_or_environment(
