@@ -62,7 +62,7 @@ impl From<CallError> for NotSeen {
     }
 }
 
-/// The GitLabs that did not answer, with what became of asking: one that hangs is not waited for
+/// What became of asking each GitLab that did not answer: one that hangs is not waited for
 /// once for each mirror.
 #[derive(Debug, Default)]
 pub struct OutOfReach(BTreeMap<String, gitlab::Error>);
