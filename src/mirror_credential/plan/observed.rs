@@ -1,0 +1,171 @@
+//! Everything that a plan is made from: what was read, and what this delivery did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use super::super::mirror_records::{Journal, MirrorRecord};
+use super::super::observe::{Secret, User};
+use super::super::steps::StoredLogin;
+use super::IAM_SETTLES;
+use crate::gitlab::Mirror;
+use crate::secret::Password;
+
+/// What is known of the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretState {
+    /// Not looked at yet, or changed by somebody since.
+    Unread,
+    /// There is none.
+    Absent,
+    /// As it was read, with what was done to it since.
+    Present(Box<Secret>),
+}
+
+impl SecretState {
+    /// The secret, when it is known to exist.
+    pub fn present(&self) -> Option<&Secret> {
+        match self {
+            SecretState::Present(secret) => Some(secret),
+            SecretState::Unread | SecretState::Absent => None,
+        }
+    }
+}
+
+/// A credential that this delivery issued or took over, and has not stored yet.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Its id.
+    pub id: String,
+    /// The login's name.
+    pub service_user_name: String,
+    /// `None` when somebody else may have reset it since.
+    pub password: Option<Password>,
+    /// It has been shown to be able to push.
+    pub proved: bool,
+}
+
+/// One project of the desired GitLab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Its mirrors, of whatever origin.
+    pub mirrors: Vec<Mirror>,
+    /// Names and patterns of its protected branches; `None` when nobody needs to know.
+    pub protected_branches: Option<Vec<String>>,
+}
+
+/// Everything that is known: what was read, and what this delivery did.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Independent facts, each named.
+pub struct Observed {
+    /// The time.
+    pub now: SystemTime,
+    /// When the delivery began to look.
+    pub began: SystemTime,
+    /// When the reading of the user began: what it says is not younger.
+    pub looked_at: SystemTime,
+    /// The secret was read after the user. Read side by side they may show different moments.
+    pub is_in_order: bool,
+    /// The desired user.
+    pub user: User,
+    /// Users that held the login before.
+    pub formers: Vec<User>,
+    /// The desired secret.
+    pub secret: SecretState,
+    /// Credentials of ours that belong to the secret which this one replaces.
+    pub elsewhere: Vec<String>,
+    /// The keys of the tags that the template gave before.
+    pub former_tags: Vec<String>,
+    /// Credentials that this delivery removed, which IAM may still list.
+    pub gone: Vec<String>,
+    /// The claim that this delivery holds.
+    pub claim: Option<u64>,
+    /// When somebody took over from this delivery.
+    pub overtaken_at: Option<SystemTime>,
+    /// When a call to issue was made of which nobody knows what became.
+    pub doubtful_since: Option<SystemTime>,
+    /// What this delivery issued and has not stored.
+    pub issued: Option<Issued>,
+    /// The attempt stands in the user's tags.
+    pub recorded: bool,
+    /// The login can push to every repository.
+    pub proved: bool,
+    /// The stored password is not the credential's.
+    pub login_refused: bool,
+    /// Where the repositories are cloned from.
+    pub clone_urls: BTreeMap<String, String>,
+    /// The desired GitLab's projects; `None` when they have to be looked at (again).
+    pub projects: Option<BTreeMap<String, Project>>,
+    /// The values of versions of the secret that were read; `None` for one that is no login.
+    pub values: BTreeMap<String, Option<StoredLogin>>,
+    /// Which mirrors were there before the attempt that is under way, and which it made.
+    pub journal: Journal,
+    /// The highest number that was found taken, and when.
+    pub taken: Option<(u64, SystemTime)>,
+    /// The version of the secret of which it is known whether its login is accepted.
+    pub judged: Option<String>,
+    /// The version that a journal was read from.
+    pub journal_read: Option<String>,
+    /// Mirrors of an attempt that was taken over.
+    pub strays: BTreeSet<MirrorRecord>,
+    /// The claim that this delivery holds says what was there before.
+    pub is_journaled: bool,
+    /// It says which mirrors were made, too: they may be enabled.
+    pub is_sealed: bool,
+    /// Mirrors that were given their settings by this delivery.
+    pub told: BTreeSet<u64>,
+    /// Mirrors that pushed, or need not, since this delivery began.
+    pub synced: BTreeSet<u64>,
+    /// Mirrors that are gone, or out of reach for good.
+    pub retired: BTreeSet<MirrorRecord>,
+}
+
+impl Observed {
+    /// What a delivery knows that began to look at `began`, and found this.
+    pub fn begin(began: SystemTime, user: User, secret: SecretState) -> Self {
+        Observed {
+            now: began,
+            began,
+            looked_at: began,
+            is_in_order: false,
+            user,
+            formers: Vec::new(),
+            secret,
+            elsewhere: Vec::new(),
+            former_tags: Vec::new(),
+            gone: Vec::new(),
+            claim: None,
+            overtaken_at: None,
+            doubtful_since: None,
+            issued: None,
+            recorded: false,
+            proved: false,
+            login_refused: false,
+            clone_urls: BTreeMap::new(),
+            projects: None,
+            values: BTreeMap::new(),
+            journal: Journal::default(),
+            taken: None,
+            judged: None,
+            journal_read: None,
+            strays: BTreeSet::new(),
+            is_journaled: false,
+            is_sealed: false,
+            told: BTreeSet::new(),
+            synced: BTreeSet::new(),
+            retired: BTreeSet::new(),
+        }
+    }
+
+    /// Nothing that happened before is still missing from IAM's lists.
+    pub fn is_settled(&self) -> bool {
+        let changed = self.secret.present().and_then(|secret| secret.last_changed);
+        let deleted = self.user.deletion.as_ref().map(|deletion| deletion.done_at);
+        let before = match changed.max(deleted) {
+            // However the clocks differ, what was there when we began is listed soon after.
+            Some(time) => (time + IAM_SETTLES).min(self.began + IAM_SETTLES),
+            None => self.began,
+        };
+        let own = self.doubtful_since.map(|time| time + IAM_SETTLES);
+        self.looked_at >= before && own.is_none_or(|time| self.looked_at >= time)
+    }
+}
