@@ -20,10 +20,8 @@ async fn explained(refusal: Reply, project: Option<Reply>) -> Error {
     error
 }
 
-fn project_with(level: Value) -> Option<Reply> {
-    Some(ok(
-        json!({"id": 42, "permissions": {"project_access": level, "group_access": null}}),
-    ))
+fn project_with(level: &Value) -> Reply {
+    ok(json!({"id": 42, "permissions": {"project_access": level, "group_access": null}}))
 }
 
 fn unauthorized() -> Reply {
@@ -46,12 +44,16 @@ async fn a_wrong_token_is_told_from_a_missing_right() {
     assert_eq!(scope.kind, Kind::InsufficientScope);
     assert!(scope.to_string().contains("scope `api`"));
 
-    let developer = explained(unauthorized(), project_with(json!({"access_level": 30}))).await;
+    let developer = explained(
+        unauthorized(),
+        Some(project_with(&json!({"access_level": 30}))),
+    )
+    .await;
     let (status, level) = (401, 30);
     assert_eq!(developer.kind, Kind::NotMaintainer { status, level });
     assert!(developer.to_string().contains("Maintainer"));
 
-    let maintainer = project_with(json!({"access_level": 40}));
+    let maintainer = Some(project_with(&json!({"access_level": 40})));
     let off = explained(Reply::message(403, "403 Forbidden"), maintainer).await;
     assert!(
         matches!(off.kind, Kind::Disabled { status: 403, .. }),
@@ -59,7 +61,7 @@ async fn a_wrong_token_is_told_from_a_missing_right() {
     );
     assert!(off.to_string().contains("switched off for the instance"));
 
-    let nobody = explained(unauthorized(), project_with(Value::Null)).await;
+    let nobody = explained(unauthorized(), Some(project_with(&Value::Null))).await;
     assert!(matches!(nobody.kind, Kind::Denied { .. }), "{nobody}");
 }
 

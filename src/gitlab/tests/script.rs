@@ -30,8 +30,8 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn json(status: u16, body: Value) -> Self {
-        Self::text(status, &body.to_string())
+    pub fn json(status: u16, body: impl Into<Value>) -> Self {
+        Self::text(status, &body.into().to_string())
     }
 
     pub fn text(status: u16, body: &str) -> Self {
