@@ -28,3 +28,4 @@ mod misbehaviour;
 mod pipelines;
 mod secrecy;
 mod start_and_end;
+mod watching;

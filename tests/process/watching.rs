@@ -1,0 +1,59 @@
+//! The scheduled health check through the real process: what CloudWatch finds in the log.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::function::{Function, Setup};
+
+/// The lines that CloudWatch counts.
+fn metrics(output: &str) -> Vec<Value> {
+    let lines = output.lines().filter(|line| line.contains("\"_aws\""));
+    lines
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect()
+}
+
+fn checked(setup: Setup) -> (Value, Vec<Value>) {
+    let function = setup.start();
+    let user = "user-dev-watched";
+    function.aws.world.user(user);
+    let properties = json!({"ServiceToken": crate::lambda::FUNCTION, "UserName": user});
+    let created = function.answered(&function.request("Create", &properties));
+    assert_eq!(created["Status"], "SUCCESS", "{created}");
+    let event = json!({"HealthCheck": {"EnvID": "dev"}});
+    let summary = function.invoke(&event, Duration::from_secs(60)).result();
+    assert_eq!(summary["HealthCheck"]["EnvID"], "dev");
+    (summary, metrics(&function.ended()))
+}
+
+#[test]
+fn what_is_seen_stands_in_the_log_as_metrics_whatever_its_level_is() {
+    for level in ["", "error", "off"] {
+        let (summary, lines) = checked(Setup::new().with("RUST_LOG", level));
+        let none: [Value; 0] = [];
+        assert_eq!(summary["HealthCheck"]["NotLookedAt"], json!(none));
+        let values: Vec<(&Value, &Value)> = lines
+            .iter()
+            .map(|line| (&line["UserName"], &line["HealthCheckFailed"]))
+            .collect();
+        let (user, null) = (json!("user-dev-watched"), Value::Null);
+        assert_eq!(values, [(&user, &null), (&null, &json!(0))]);
+        assert!(lines[0]["CredentialAge"].is_number());
+        for line in &lines {
+            assert!(line["_aws"]["Timestamp"].is_number(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_schedule_without_an_environment_is_an_error_where_the_functions_name_has_none_either() {
+    let function = Function::start();
+    let event = json!({
+        "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
+    });
+    let error = function.invoke(&event, Duration::from_secs(60)).error();
+    let message = error["errorMessage"].as_str().expect("a message");
+    assert!(message.contains("HealthCheck.EnvID"), "{message}");
+    assert!(metrics(&function.ended()).is_empty());
+}
