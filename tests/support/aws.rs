@@ -211,6 +211,9 @@ impl Aws {
 
     /// Complains of a GitLab token that is sent to anybody but a GitLab.
     fn watch_for_tokens(&mut self, call: &Call) {
+        if self.gitlab.tokens.is_empty() {
+            return;
+        }
         let body = String::from_utf8_lossy(&call.body);
         let holds = |text: &str| self.gitlab.tokens.keys().any(|token| text.contains(token));
         let mut headers = call.headers.iter();

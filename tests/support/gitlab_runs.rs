@@ -173,12 +173,12 @@ fn begin(aws: &mut Aws, job: Job) {
     let mirror = mirrors.get_mut(&job.mirror).expect("found");
     mirror.status = "started";
     mirror.started = Some(now);
-    let begun = if is_empty {
-        Err("13:push to mirror: no refs to push".to_owned())
-    } else {
-        logs_in(aws, &push.mirror)
-    };
-    match begun {
+    if is_empty {
+        let why = "13:push to mirror: no refs to push".to_owned();
+        note(aws, &push, Err(Failure::Again(why)));
+        return;
+    }
+    match logs_in(aws, &push.mirror) {
         Ok(()) => aws.gitlab.pushes.push(push),
         Err(why) => note(aws, &push, Err(Failure::Again(why))),
     }
@@ -261,7 +261,9 @@ fn finish(aws: &mut Aws, push: &Push) -> Result<(), Failure> {
 fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
     let now = aws.now;
     let failure = outcome.err();
-    if let Some(Failure::Again(why)) = &failure {
+    if let Some(Failure::Again(why)) = &failure
+        && !push.branches.is_empty()
+    {
         aws.failed_pushes.push(FailedPush {
             at: now,
             project: push.project,

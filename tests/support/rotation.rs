@@ -134,6 +134,7 @@ impl Rotation {
         if let Err(refusal) = self.begin() {
             return Rotated::Refused(refusal);
         }
+        tokio::time::sleep(self.pause).await;
         let tested = self.step(Step::Test).await;
         let version = self.version.clone();
         let removed = self.with_secret(|secret, _| {

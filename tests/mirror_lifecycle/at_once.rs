@@ -1,0 +1,184 @@
+//! A rotation and the stack's own requests at the same time, or between each other's steps.
+
+use serde_json::Value;
+
+use crate::checks::{self, Watch};
+use crate::scene::{
+    OTHER_PROJECT, OTHER_REPOSITORY, both, mirror, properties, rotation, serial, stack, with, world,
+};
+use crate::support::explore::{paused, sample};
+use crate::support::{Options, Rotated, Step, World};
+
+fn at_rest(world: &World, properties: &Value, context: &str) {
+    let held = world.look(|aws| checks::at_rest(aws, properties, true));
+    if let Err(broken) = held {
+        panic!("{context}: {broken}\n{}", world.told());
+    }
+}
+
+/// What a stack's update may ask for meanwhile, and the mirrors that it has in common with before.
+fn updates() -> Vec<(&'static str, Value)> {
+    let moved = serde_json::json!([mirror(OTHER_PROJECT, OTHER_REPOSITORY)]);
+    vec![
+        ("nothing new", properties()),
+        ("a new password", serial(&properties(), 2)),
+        ("one more project", both()),
+        ("another project", with(properties(), "Mirrors", moved)),
+    ]
+}
+
+#[test]
+fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
+    for (name, update) in updates() {
+        for before in 0..=Step::ALL.len() {
+            paused(async {
+                let world = world(Options::default());
+                let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                assert!(stack.create(&properties()).await.is_success());
+                let mut common = checks::pairs(&properties());
+                common.retain(|pair| checks::pairs(&update).contains(pair));
+                let watch = Watch::begin(&world);
+                watch.expect(common);
+                rotation.begin().expect("a rotation");
+                let mut steps = vec![];
+                for (number, step) in Step::ALL.into_iter().enumerate() {
+                    if number == before {
+                        let updated = stack.update(&update, None).await;
+                        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+                    }
+                    let stepped = rotation.step(step).await;
+                    steps.push(format!("{step}: {stepped:?}"));
+                    if stepped.is_err() {
+                        break;
+                    }
+                }
+                if before == Step::ALL.len() {
+                    let updated = stack.update(&update, None).await;
+                    assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+                }
+                let context = format!("{name} before step {before}, {steps:?}");
+                at_rest(&world, &update, &context);
+                let again = rotation.rotate().await;
+                assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
+                at_rest(&world, &update, &context);
+                watch.expect_nothing();
+                assert!(stack.delete().await.is_success());
+                world.look(checks::nothing_left).expect("nothing");
+                world.assert_unbroken();
+            });
+        }
+    }
+}
+
+#[test]
+fn a_delete_between_any_two_steps_leaves_nothing() {
+    for before in 0..=Step::ALL.len() {
+        paused(async {
+            let world = world(Options::default());
+            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            assert!(stack.create(&both()).await.is_success());
+            rotation.begin().expect("a rotation");
+            for step in &Step::ALL[..before] {
+                assert_eq!(rotation.step(*step).await, Ok(()));
+            }
+            assert!(stack.delete().await.is_success());
+            for step in &Step::ALL[before..] {
+                let stepped = rotation.step(*step).await;
+                assert!(
+                    stepped.is_err(),
+                    "{step} of a secret that is gone: {stepped:?}"
+                );
+            }
+            let left = world.look(checks::nothing_left);
+            left.unwrap_or_else(|left| panic!("{before}: {left}\n{}", world.told()));
+            world.look(checks::no_push_failed).expect("no push failed");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run() {
+    for (name, update) in updates() {
+        sample(60, 4, |schedule| {
+            let update = update.clone();
+            async move {
+                let world = world(Options::default());
+                let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                assert!(stack.create(&properties()).await.is_success());
+                let mut common = checks::pairs(&properties());
+                common.retain(|pair| checks::pairs(&update).contains(pair));
+                let watch = Watch::begin(&world);
+                watch.expect(common);
+                world.obey(&schedule);
+                let works = schedule.both(rotation.rotate(), stack.update(&update, None));
+                let (rotated, updated) = works.await;
+                let context = format!("{name}: {rotated:?}, {updated:?}");
+                assert!(updated.is_success(), "{context}\n{}", world.told());
+                at_rest(&world, &update, &context);
+                let again = rotation.rotate().await;
+                assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
+                at_rest(&world, &update, &context);
+                watch.expect_nothing();
+                assert!(stack.delete().await.is_success());
+                world.look(checks::nothing_left).expect("nothing");
+                world.assert_unbroken();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
+    sample(150, 4, |schedule| async move {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties()).await.is_success());
+        world.obey(&schedule);
+        let (rotated, deleted) = schedule.both(rotation.rotate(), stack.delete()).await;
+        let context = format!("{rotated:?}, {deleted:?}");
+        assert!(deleted.is_success(), "{context}\n{}", world.told());
+        let left = world.look(checks::nothing_left);
+        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
+        world.look(checks::no_push_failed).expect("no push failed");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
+    for twice in Step::ALL {
+        sample(40, 4, |schedule| async move {
+            let world = world(Options::default());
+            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            assert!(stack.create(&properties()).await.is_success());
+            let watch = Watch::begin(&world);
+            watch.expect(checks::pairs(&properties()));
+            rotation.begin().expect("a rotation");
+            let mut outcomes = vec![];
+            for step in Step::ALL {
+                if step == twice {
+                    world.obey(&schedule);
+                    let both = schedule.both(rotation.deliver(step, 1), rotation.deliver(step, 2));
+                    let (one, other) = both.await;
+                    outcomes.push(format!("{one:?} {other:?}"));
+                    // Secrets Manager hears of one of them.
+                    if !matches!((&one, &other), (Some(Ok(_)), _) | (_, Some(Ok(_)))) {
+                        break;
+                    }
+                } else if let Err(failed) = rotation.step(step).await {
+                    outcomes.push(format!("{failed:?}"));
+                    break;
+                }
+            }
+            let context = format!("{twice} twice: {outcomes:?}");
+            at_rest(&world, &properties(), &context);
+            let again = rotation.rotate().await;
+            assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
+            watch.expect_nothing();
+            assert!(stack.delete().await.is_success());
+            world.look(checks::nothing_left).expect("nothing");
+            world.assert_unbroken();
+        });
+    }
+}

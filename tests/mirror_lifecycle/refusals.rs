@@ -1,0 +1,361 @@
+//! What GitLab does not do, and what the stack says of it: each with its own words, with nothing
+//! left behind, and with what was there before still at work.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::checks::{self, Watch};
+use crate::scene::{
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, TOKEN, both, mirror, properties, stack,
+    with, world,
+};
+use crate::support::custom_resource::{Answer, answers_are_sound};
+use crate::support::explore::paused;
+use crate::support::faults::{FaultKind, On};
+use crate::support::gitlab::{DEVELOPER, HOST};
+use crate::support::request::Service;
+use crate::support::{EmptyProjects, Options, Scope, World};
+
+/// A situation: how it comes about, and what has to be said of it.
+struct Situation {
+    name: &'static str,
+    arrange: fn(&World),
+    says: &'static [&'static str],
+}
+
+fn access(world: &World, level: Option<u64>) {
+    for project in [PROJECT, OTHER_PROJECT] {
+        world.change(|aws| aws.gitlab.project_mut(project).access = level);
+    }
+}
+
+fn token_secret(world: &World, change: fn(&mut crate::support::secrets::Secret)) {
+    world.change(|aws| change(aws.secrets.get_mut(TOKEN).expect("the token's secret")));
+}
+
+#[allow(clippy::too_many_lines)] // A list.
+fn situations() -> Vec<Situation> {
+    let situation = |name, arrange, says| Situation {
+        name,
+        arrange,
+        says,
+    };
+    vec![
+        situation(
+            "a token that GitLab does not know",
+            |world| world.change(|aws| aws.gitlab.tokens.clear()),
+            &["401", "token"],
+        ),
+        situation(
+            "a token that may only read",
+            |world| {
+                world.change(|aws| aws.gitlab.tokens.clear());
+                world.gitlab_token_for(TOKEN, HOST, Scope::ReadApi);
+            },
+            &["scope `api`"],
+        ),
+        situation(
+            "a Developer's token",
+            |world| access(world, Some(DEVELOPER)),
+            &["Maintainer", "30"],
+        ),
+        situation(
+            "a project that the token's user cannot see",
+            |world| access(world, None),
+            &["404", "no such project"],
+        ),
+        situation(
+            "push mirrors switched off",
+            |world| world.options(|options| options.gitlab.mirroring_disabled = true),
+            &["switched off for the instance"],
+        ),
+        situation(
+            "silent mode",
+            |world| world.options(|options| options.gitlab.silent = true),
+            &["keeps it disabled", "silent mode"],
+        ),
+        situation(
+            "a branch that nobody protects",
+            |world| {
+                world.protect(PROJECT, &["development"]);
+                world.protect(OTHER_PROJECT, &["mai"]);
+            },
+            &["RequiredBranches", "branch main", "not protected"],
+        ),
+        situation(
+            "ten mirrors that somebody made",
+            |world| {
+                for project in [PROJECT, OTHER_PROJECT] {
+                    let held = world.mirrors(project).len();
+                    for number in held..10 {
+                        let url = format!("https://example.com/{number}");
+                        world.handmade_mirror(project, &url, None, true);
+                    }
+                }
+            },
+            &["ten", "10 enabled mirrors"],
+        ),
+        situation(
+            "a push that diverges",
+            |world| {
+                for repository in [REPOSITORY, OTHER_REPOSITORY] {
+                    world.push(repository, "main", "theirs");
+                }
+            },
+            &["Some refs have diverged", "refs/heads/main"],
+        ),
+        situation(
+            "a user without the right to push",
+            |world| world.take_git_push(crate::scene::USER),
+            &["403", "codecommit:GitPush"],
+        ),
+        situation(
+            "a GitLab that sends the token elsewhere",
+            |world| world.options(|options| options.gitlab.redirects = true),
+            &["302", "where the token is not taken"],
+        ),
+        situation(
+            "a GitLab out of reach",
+            |world| world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost),
+            &["GitLab did not answer"],
+        ),
+        situation(
+            "a GitLab that is out of order",
+            |world| world.break_from_now(On::Service(Service::GitLab), FaultKind::InternalError500),
+            &["500", "out of order"],
+        ),
+        situation(
+            "a GitLab that is asked too often",
+            |world| world.break_from_now(On::Service(Service::GitLab), FaultKind::Throttled),
+            &["429"],
+        ),
+        situation(
+            "a token whose secret is gone",
+            |world| drop(world.change(|aws| aws.secrets.remove(TOKEN))),
+            &[TOKEN],
+        ),
+        situation(
+            "a token that its owner has not tagged",
+            |world| token_secret(world, |secret| secret.tags.clear()),
+            &["cfn-gitops:gitlab-url", "tag"],
+        ),
+        situation(
+            "a token that is meant for another host",
+            |world| {
+                token_secret(world, |secret| {
+                    let url = "https://gitlab.elsewhere.example".to_owned();
+                    secret.tags.insert("cfn-gitops:gitlab-url".to_owned(), url);
+                });
+            },
+            &["gitlab.elsewhere.example", "gitlab.example.com"],
+        ),
+        situation(
+            "a secret without that member",
+            |world| {
+                token_secret(world, |secret| {
+                    for version in secret.versions.values_mut() {
+                        "{\"other\":\"word\"}".clone_into(&mut version.value.text);
+                    }
+                });
+            },
+            &["token"],
+        ),
+        situation(
+            "a token's secret that the function must not read",
+            |world| world.deny("secretsmanager:GetSecretValue", TOKEN),
+            &[TOKEN, "AccessDenied"],
+        ),
+    ]
+}
+
+/// What a situation needs of the properties.
+fn asked(properties: Value) -> Value {
+    let mut properties = properties;
+    for mirror in properties["Mirrors"].as_array_mut().expect("a list") {
+        mirror["KeepDivergentRefs"] = json!(true);
+    }
+    properties
+}
+
+fn says(situation: &Situation, answer: &Answer, world: &World) {
+    let reason = answer.reason();
+    for part in situation.says {
+        assert!(
+            reason.contains(part),
+            "{}: {part} is not in {answer:?}\n{}",
+            situation.name,
+            world.told()
+        );
+    }
+}
+
+#[test]
+fn a_create_that_gitlab_does_not_allow_says_why_and_leaves_nothing() {
+    for situation in situations() {
+        paused(async {
+            let world = world(Options::default());
+            (situation.arrange)(&world);
+            let foreign = world.look(checks::foreign);
+            let mut stack = stack(&world);
+            let answer = stack.create(&asked(properties())).await;
+            says(&situation, &answer, &world);
+            world.mend();
+            // Where GitLab stayed out of reach nothing was made there either.
+            let left = world.look(checks::nothing_left);
+            left.unwrap_or_else(|left| panic!("{}: {left}\n{}", situation.name, world.told()));
+            assert_eq!(world.look(checks::foreign), foreign, "{}", situation.name);
+            answers_are_sound(&world);
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn an_update_that_gitlab_does_not_allow_keeps_what_works() {
+    let of_other_project = |world: &World, arrange: fn(&World)| {
+        // The first project stays as it is: only what is added is refused.
+        let before = world.snapshot().gitlab.projects;
+        arrange(world);
+        world.change(|aws| {
+            let first = before.values().next().expect("a project").clone();
+            aws.gitlab.projects.insert(first.id, first);
+        });
+    };
+    let names = [
+        "a Developer's token",
+        "a project that the token's user cannot see",
+        "a branch that nobody protects",
+        "ten mirrors that somebody made",
+        "a push that diverges",
+    ];
+    let mut tried = 0;
+    for situation in situations() {
+        if !names.contains(&situation.name) {
+            continue;
+        }
+        tried += 1;
+        paused(async {
+            let world = world(Options::default());
+            let mut stack = stack(&world);
+            let (before, after) = (asked(properties()), asked(both()));
+            assert!(stack.create(&before).await.is_success());
+            let watch = Watch::begin(&world);
+            of_other_project(&world, situation.arrange);
+            if situation.name == "a push that diverges" {
+                world.push(REPOSITORY, "main", "first-of-main");
+            }
+            watch.expect(checks::pairs(&before));
+            let answer = stack.update(&after, None).await;
+            says(&situation, &answer, &world);
+            world
+                .look(|aws| checks::at_rest(aws, &before, false))
+                .unwrap_or_else(|broken| {
+                    panic!("{}: {broken}\n{}", situation.name, world.told());
+                });
+            watch.expect_nothing();
+            assert!(stack.delete().await.is_success());
+            world.look(checks::nothing_left).expect("nothing");
+            world.assert_unbroken();
+        });
+    }
+    assert_eq!(tried, names.len());
+}
+
+#[test]
+fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
+    for way in [
+        EmptyProjects::NeverRun,
+        EmptyProjects::Fail,
+        EmptyProjects::LookDisabled,
+    ] {
+        paused(async {
+            let mut options = Options::default();
+            options.gitlab.empty_projects = way;
+            let world = world(options);
+            world.change(|aws| {
+                let project = aws.gitlab.project_mut(PROJECT);
+                project.branches.clear();
+                project.commits.clear();
+            });
+            let mut stack = stack(&world);
+            let created = stack.create(&properties()).await;
+            assert!(
+                created.is_success(),
+                "{way:?}: {created:?}\n{}",
+                world.told()
+            );
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            let watch = Watch::begin(&world);
+            watch.expect(checks::pairs(&properties()));
+            world.push_to_gitlab(PROJECT, "main", "the first");
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            let arrived =
+                world.look(|aws| aws.repositories[REPOSITORY].branches.contains_key("main"));
+            assert!(arrived, "{way:?}");
+            let again = stack.update(&properties(), None).await;
+            assert!(again.is_success(), "{way:?}: {again:?}");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn who_does_not_wait_for_the_push_is_done_before_it_and_who_asks_for_a_regex_gets_it() {
+    paused(async {
+        let world = world(Options {
+            sync_takes: Duration::from_mins(30),
+            ..Options::default()
+        });
+        let mut unawaited = mirror(PROJECT, REPOSITORY);
+        unawaited["WaitForSync"] = json!("false");
+        let mut stack = stack(&world);
+        let properties = with(properties(), "Mirrors", json!([unawaited]));
+        let created = stack.create(&properties).await;
+        assert!(created.is_success(), "{created:?}");
+        assert!(world.now().duration_since(world.began()).unwrap() < Duration::from_mins(1));
+        assert!(world.look(|aws| aws.repositories[REPOSITORY].branches.is_empty()));
+        tokio::time::sleep(Duration::from_mins(31)).await;
+        let branches = || {
+            let branches = world.look(|aws| aws.repositories[REPOSITORY].branches.clone());
+            branches.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(branches(), ["development", "main"]);
+        world.options(|options| options.sync_takes = Duration::from_secs(3));
+        let of_regex = json!([{
+            "GitLabProject": PROJECT, "RepositoryName": REPOSITORY,
+            "BranchRegex": "^main$|^feature$", "RequiredBranches": ["feature"],
+        }]);
+        let properties = with(properties, "Mirrors", of_regex);
+        let updated = stack.update(&properties, None).await;
+        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+        world.push_to_gitlab(PROJECT, "feature", "second-of-feature");
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert_eq!(branches(), ["development", "feature", "main"]);
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_regex_on_a_gitlab_that_does_not_know_it_is_not_taken_for_done() {
+    paused(async {
+        let mut options = Options::default();
+        options.gitlab.premium = false;
+        let world = world(options);
+        let of_regex = json!([{
+            "GitLabProject": PROJECT, "RepositoryName": REPOSITORY, "BranchRegex": "^main$",
+        }]);
+        let answer = stack(&world)
+            .create(&with(properties(), "Mirrors", of_regex))
+            .await;
+        assert!(
+            answer.reason().contains("BranchRegex"),
+            "{answer:?}\n{}",
+            world.told()
+        );
+        world.look(checks::nothing_left).expect("nothing");
+        let pushed = world.look(|aws| aws.repositories[REPOSITORY].branches.len());
+        assert_eq!(pushed, 0, "nothing that was not asked for is pushed");
+        world.assert_unbroken();
+    });
+}
