@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import local_gitlab  # noqa: E402
 from local_aws import LocalAws  # noqa: E402
-from local_deploy import steps  # noqa: E402
+from local_deploy import mirroring, steps  # noqa: E402
 from local_deploy.mirroring import Source  # noqa: E402
 from local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
 from local_deploy.steps import Environment, Login  # noqa: E402
@@ -125,10 +125,10 @@ class Story:
         told.tell("rotated", f"in {len(run['steps'])} steps: mirror {mirror.id} is gone, mirror {moved.id} has the "
                              f"login {new.credential_id}.")
         self.loop.project.arrives("refs/heads/elsewhere", commits[-1])
-        failed = [each.error for each in self.gitlab.recorded_runs if not each.succeeded]
+        failed = mirroring.refusals(self.gitlab)
         require(not failed, f"GitLab could not push: {failed}")
-        told.tell("pushes", f"{len(commits)} pushes were made meanwhile. GitLab failed with none; the last one, "
-                            f"{commits[-1][:12]}, is in CodeCommit.")
+        told.tell("pushes", f"{len(commits)} pushes were made meanwhile, and CodeCommit refused GitLab none of them. The "
+                            f"last one, {commits[-1][:12]}, is there.")
         status = old.status(self.clone_url)
         require(status == 401, f"the old login is answered {status}")
         told.tell("old login", f"HTTP {status}.")

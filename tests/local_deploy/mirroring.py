@@ -19,6 +19,13 @@ from local_gitlab.state import Mirror
 URL_TAG = "cfn-gitops:gitlab-url"
 
 
+def refusals(gitlab: LocalGitLab, project: str = "") -> list[str]:
+    """Why mirrors' runs failed, but for those that another mirror was faster than: both bring the same commits, git lets
+    one of two at a time change a branch, and GitLab tries again."""
+    return [run.error for run in gitlab.recorded_runs
+            if run.error and "cannot lock ref" not in run.error and project in (run.project, "")]
+
+
 class Source:
     """A project in GitLab, and the secret that holds a token for it."""
 

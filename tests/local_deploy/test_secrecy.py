@@ -1,8 +1,10 @@
-"""No password anywhere but in the secret. Runs last, over everything that the other tests made anybody say."""
+"""No password, and no token of GitLab's, anywhere but in its secret. Runs last, over everything that the other tests
+made anybody say."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from local_deploy.conftest import Witness
 from local_deploy.steps import Environment
@@ -16,11 +18,13 @@ def test_no_password_stands_in_logs_events_outputs_attributes_or_what_sam_prints
                                                                                 witness: Witness) -> None:
     witness.hears("sam's output", environment.sam_output)
     assert len(witness.passwords) > 10, "the tests have not issued enough to look for"
+    assert witness.tokens, "no token of GitLab's was there to look for"
     for password in witness.passwords:
         assert SHAPE.fullmatch(password)
     for where, what in witness.said.items():
         assert what, where
-        assert not any(password in what for password in witness.passwords), where
+        assert not any(password in what or quote(password, safe="") in what for password in witness.passwords), where
+        assert not any(token in what for token in witness.tokens), where
         assert not SHAPE.search(what), where
     heard = "\n".join(witness.said)
     for kind in ("function's log", "pipeline codepipeline-dev-cfn-", "pipeline codepipeline-prd-cfn-", "sam's output",
