@@ -33,8 +33,8 @@ pub(super) struct Line {
     pub http: Http,
 }
 
-/// One request.
-#[derive(Clone, Debug)]
+/// One request. It cannot be formatted: the body may hold a login.
+#[derive(Clone)]
 pub(super) struct Request<'a> {
     pub method: &'static str,
     /// From `/projects` on.

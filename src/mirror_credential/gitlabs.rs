@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::mirror_records::MirrorRecord;
+use super::mirror_records::{Before, MirrorRecord};
 use crate::aws::Aws;
-use crate::gitlab::{Access, Error, GitLab, Status};
+use crate::gitlab::{Access, Error, GitLab, Kind, Mirror, Status};
 use crate::http::Http;
 
 /// Between two looks at a mirror that pushes.
@@ -40,6 +40,13 @@ pub enum NotRemoved {
     },
 }
 
+impl NotRemoved {
+    /// Whether the project is known by another path now.
+    pub fn has_moved(&self) -> bool {
+        matches!(self, NotRemoved::GitLab(error) if matches!(error.kind, Kind::Moved { .. }))
+    }
+}
+
 /// Ways to GitLab, opened when they are needed.
 pub struct GitLabs<'a> {
     aws: &'a Aws,
@@ -62,6 +69,11 @@ impl<'a> GitLabs<'a> {
     /// Takes one more access, as it was before.
     pub fn add(&mut self, access: Access) {
         self.accesses.push(access);
+    }
+
+    /// Tries those that did not answer once more.
+    pub fn forget_failures(&mut self) {
+        self.opened.retain(|_, opened| opened.is_ok());
     }
 
     /// Whether anybody knows how to reach the GitLab at `url`.
@@ -110,7 +122,12 @@ impl<'a> GitLabs<'a> {
     ) -> Result<(), NotRemoved> {
         let gitlab = self.of(record).await?;
         let (project, id) = (&record.project, record.id);
-        let Some(mirror) = gitlab.mirror(project, id).await? else {
+        let found = match gitlab.mirror(project, id).await {
+            // With the project the mirror is gone, too.
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            found => self.note(&record.gitlab_url, found),
+        };
+        let Some(mirror) = found? else {
             return Ok(());
         };
         let give_up = tokio::time::Instant::now() + patience;
@@ -141,6 +158,39 @@ impl<'a> GitLabs<'a> {
             }
         }
         left
+    }
+
+    /// Mirrors whose numbers got lost on the way: new since an attempt began, and disabled. What is
+    /// enabled was made by a person. The error says what could not be looked at.
+    pub async fn lost(
+        &mut self,
+        before: &Before,
+        clone_url: &str,
+    ) -> Result<Vec<MirrorRecord>, Error> {
+        let url = &before.gitlab_url;
+        let Some(gitlab) = self.at(url).await? else {
+            return Ok(Vec::new());
+        };
+        let listed = match gitlab.mirrors(&before.project).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+            listed => self.note(url, listed)?,
+        };
+        let known = |mirror: &&Mirror| before.ids.contains(&mirror.id);
+        let mut others = listed.iter().filter(known).peekable();
+        // In silent mode all of them show as disabled, and nothing tells which one is lost.
+        if others.peek().is_some() && others.all(|mirror| !mirror.enabled) {
+            return Ok(Vec::new());
+        }
+        let lost = listed.iter().filter(|mirror| {
+            !mirror.enabled && mirror.leads_to(clone_url) && !before.ids.contains(&mirror.id)
+        });
+        let record = |mirror: &Mirror| MirrorRecord {
+            gitlab_url: url.clone(),
+            project: before.project.clone(),
+            repository_name: before.repository_name.clone(),
+            id: mirror.id,
+        };
+        Ok(lost.map(record).collect())
     }
 
     /// Whoever did not answer is not waited for again.

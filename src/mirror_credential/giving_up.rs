@@ -3,7 +3,7 @@
 use super::MirrorCredential;
 use super::gitlabs::GitLabs;
 use super::mirror_records::{Before, Journal, MirrorRecord};
-use super::observe;
+use super::observe::{self, Secret};
 use super::plan::Me;
 use super::plan::rotating::seal_of;
 use super::properties::Desired;
@@ -49,23 +49,33 @@ impl MirrorCredential {
         begun: Begun<'_>,
     ) -> Result<(), CallError> {
         let aws = &self.aws;
+        let user_name = &desired.user_name;
         let version_id = begun.version_id;
         let read = observe::read_secret(aws, &desired.secret_name).await?;
-        let Some(secret) = read.filter(|secret| secret.owner.as_ref() == Some(&me.owner)) else {
+        let read = read.filter(|secret| secret.owner.as_ref() == Some(&me.owner));
+        let Some(secret) = read else {
+            // A Delete has overtaken it, and cannot have known of what was made meanwhile.
+            warn_of(&gitlabs.delete_all(&begun.mirrors).await);
+            if let Some(id) = &begun.issued {
+                steps::delete_credential(aws, user_name, id).await?;
+            }
             return Ok(());
         };
         let prepared = secret.prepared(version_id).cloned();
         let current = secret.current.as_ref();
-        let is_current = current.is_some_and(|current| {
-            let prepared = prepared.as_ref();
-            current.version_id == version_id
-                || prepared.is_some_and(|login| login.credential_id == current.credential_id)
-                || begun.issued.as_ref() == Some(&current.credential_id)
-        });
-        if is_current {
+        let is_named = |id: &String| secret.logins().any(|login| login.credential_id == *id);
+        let issued = begun.issued.filter(|id| !is_named(id));
+        if current.is_some_and(|current| current.version_id == version_id) {
+            // Another delivery of this step was faster.
+            if let Some(id) = &issued {
+                steps::delete_credential(aws, user_name, id).await?;
+            }
             return Ok(());
         }
-        if secret.pending.as_deref() == Some(version_id) {
+        if secret
+            .open_rotation()
+            .is_some_and(|open| open == version_id)
+        {
             steps::drop_pending(aws, &secret, version_id).await?;
         }
         let mut mirrors = begun.mirrors;
@@ -79,43 +89,62 @@ impl MirrorCredential {
             mirrors.sort();
             mirrors.dedup();
             let journal = Journal {
+                claimant: format!("given up {version_id}"),
                 before: begun.before,
                 made: mirrors.clone(),
             };
-            let number = secret.next_entry();
-            let written = steps::write_claim(aws, &secret, number, &me.claimant, &journal).await?;
-            if written != Written::Yes {
+            if !self.shut_out(&secret, prepared.as_ref(), &journal).await? {
                 return Ok(());
             }
-            // A step that still runs must not make it current.
-            if let (Some(current), Some(_)) = (&secret.current, &prepared) {
-                let entry = number + 1;
-                let copy = Login {
-                    entry,
-                    version_id: records::version_id(entry),
-                    ..current.clone()
-                };
-                let (from, to) = (&current.version_id, &copy.version_id);
-                let is_shut_out = steps::copy_login(aws, &secret, current, &copy).await?
-                    == Written::Yes
-                    && steps::hand_over(aws, &secret, from, to).await? == Moved::Yes;
-                if !is_shut_out {
-                    return Ok(());
-                }
-                steps::forget_login(aws, &secret, current).await?;
-            }
         }
-        for left in gitlabs.delete_all(&mirrors).await {
-            tracing::warn!(left, "not undone");
-        }
-        let user_name = &desired.user_name;
-        if let Some(id) = &begun.issued {
+        let left = gitlabs.delete_all(&mirrors).await;
+        warn_of(&left);
+        if let Some(id) = &issued {
             steps::delete_credential(aws, user_name, id).await?;
         }
-        if let Some(login) = prepared.filter(|_| is_held) {
+        // What is left in GitLab pushes with this login: both stay, and stay known, until they can
+        // go together.
+        if let Some(login) = prepared.filter(|_| is_held && left.is_empty()) {
             steps::delete_credential(aws, user_name, &login.credential_id).await?;
             steps::forget_login(aws, &secret, &login).await?;
         }
         Ok(())
+    }
+
+    /// Takes the log, so that a step which still runs cannot make its login current. `false` when
+    /// somebody else has.
+    async fn shut_out(
+        &self,
+        secret: &Secret,
+        prepared: Option<&Login>,
+        journal: &Journal,
+    ) -> Result<bool, CallError> {
+        let aws = &self.aws;
+        let number = secret.next_entry();
+        if steps::write_claim(aws, secret, number, journal).await? != Written::Yes {
+            return Ok(false);
+        }
+        let (Some(current), Some(_)) = (&secret.current, prepared) else {
+            return Ok(true);
+        };
+        let entry = number + 1;
+        let copy = Login {
+            entry,
+            version_id: records::version_id(entry),
+            ..current.clone()
+        };
+        let (from, to) = (&current.version_id, &copy.version_id);
+        let is_shut_out = steps::copy_login(aws, secret, current, &copy).await? == Written::Yes
+            && steps::hand_over(aws, secret, from, to).await? == Moved::Yes;
+        if is_shut_out {
+            steps::forget_login(aws, secret, current).await?;
+        }
+        Ok(is_shut_out)
+    }
+}
+
+fn warn_of(left: &[String]) {
+    for left in left {
+        tracing::warn!(left, "not undone");
     }
 }

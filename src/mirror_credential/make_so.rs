@@ -40,6 +40,8 @@ pub struct Made {
     pub secret: Secret,
     /// The credential in it.
     pub credential: Credential,
+    /// What a person should know although it succeeded.
+    pub notes: Vec<String>,
 }
 
 /// One delivery at work.
@@ -50,6 +52,8 @@ pub struct Delivery<'a> {
     progress: &'a Progress,
     known: Observed,
     gitlabs: GitLabs<'a>,
+    /// What a person should know although it succeeds.
+    notes: Vec<String>,
     /// Mirrors that this delivery made.
     made_here: BTreeSet<MirrorRecord>,
     /// Credentials that this delivery issued, which IAM may not list yet.
@@ -104,10 +108,12 @@ impl<'a> Delivery<'a> {
         let mut delivery = Delivery {
             gitlabs: GitLabs::new(aws, &resource.http, accesses.collect()),
             made_here: BTreeSet::new(),
+            notes: Vec::new(),
             known: Observed {
                 elsewhere: elsewhere.map(|login| login.credential_id.clone()).collect(),
                 former_tags: former.tags,
                 clone_urls: clone_urls.map_err(in_words)?,
+                patience: resource.clock.until(progress.until()).mul_f64(0.5),
                 ..Observed::begin(began, user.map_err(in_words)?, secret.map_err(in_words)?)
             },
             resource,
@@ -138,7 +144,10 @@ impl<'a> Delivery<'a> {
             tracing::debug!(?step, "next");
             let failure = match step {
                 Step::Done => match self.made() {
-                    Some(made) => return Ok(made),
+                    Some(made) => {
+                        self.remove_own_strays().await;
+                        return Ok(made);
+                    }
                     None => Failure("internal error: done without a credential".to_owned()),
                 },
                 Step::Refuse(reason) => Failure(reason),
@@ -161,9 +170,17 @@ impl<'a> Delivery<'a> {
         let secret = self.known.secret.present()?;
         let login = secret.current.as_ref()?;
         let credential = self.known.user.credential(&login.credential_id)?;
+        let mut notes = self.notes.clone();
+        if let Some(silence) = &self.known.silence {
+            notes.push(format!("the mirrors were not looked at: {silence}"));
+        }
+        if self.me.rotation.is_none() {
+            notes.extend(plan::unprotected(self.desired, self.me, &self.known));
+        }
         Some(Made {
             secret: secret.clone(),
             credential: credential.clone(),
+            notes,
         })
     }
 
@@ -189,10 +206,10 @@ impl<'a> Delivery<'a> {
                     record.id, record.project
                 )
             }
-            Step::SyncMirror(record) => format!(
-                "waiting until push mirror {} of project {} has pushed",
-                record.id, record.project
-            ),
+            Step::SyncMirrors(records) => {
+                let ids: Vec<String> = records.iter().map(|one| one.id.to_string()).collect();
+                format!("waiting until push mirrors {} have pushed", ids.join(", "))
+            }
             Step::RemoveStray(record) | Step::RetireMirror(record) => {
                 format!(
                     "removing push mirror {} of project {}",
@@ -209,7 +226,8 @@ impl<'a> Delivery<'a> {
             Step::MakeMirror(n) => return self.make_mirror(n).await,
             Step::Seal(number) => return self.seal(number).await,
             Step::EnableMirror(record) => return self.enable_mirror(&record).await,
-            Step::SyncMirror(record) => return self.sync_mirror(&record).await,
+            Step::SyncMirrors(records) => return self.sync_mirrors(&records).await,
+            Step::FindLost => return self.find_lost().await,
             Step::RemoveStray(record) => return self.remove_stray(&record).await,
             Step::RetireMirror(record) => return self.retire_mirror(&record).await,
             step => self.call(step).await,
@@ -231,6 +249,11 @@ impl<'a> Delivery<'a> {
                 tokio::time::sleep(PAUSE).await;
                 self.read_secret().await?;
                 self.read_user().await?;
+                if self.me.rotation.is_some() {
+                    // What a step before this one wrote may be shown by now.
+                    self.known.values.retain(|_, value| value.is_some());
+                    self.known.projects = None;
+                }
             }
             Step::CreateSecret => self.create_secret().await?,
             Step::Claim(number) => self.claim(number).await?,
@@ -364,7 +387,8 @@ impl<'a> Delivery<'a> {
             | Step::MakeMirror(_)
             | Step::Seal(_)
             | Step::EnableMirror(_)
-            | Step::SyncMirror(_)
+            | Step::SyncMirrors(_)
+            | Step::FindLost
             | Step::RemoveStray(_)
             | Step::RetireMirror(_)
             | Step::Refuse(_)

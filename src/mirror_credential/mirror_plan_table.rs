@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::mirror_records::{Before, MirrorRecord};
+use super::mirror_records::{Before, MirrorRecord, claimant};
 use super::observe::Secret;
 use super::plan::{Me, Observed, Project, Rotation, RotationPart, SecretState, Step, next};
 use super::plan_table::{at, claimed, credential, issued, known, login, me, settled, step};
@@ -158,7 +158,10 @@ fn what_gitlab_shows_decides_the_next_step() {
         (
             "a branch that must be mirrored is not protected",
             match step(
-                mirrored,
+                |desired| {
+                    mirrored(desired);
+                    desired.document = json!({"New": true});
+                },
                 &known(pushing(), |k| {
                     for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
                         project.protected_branches = Some(vec!["main".to_owned()]);
@@ -222,11 +225,17 @@ fn what_gitlab_shows_decides_the_next_step() {
                     seen(k, vec![failed]);
                 }),
             ),
-            Step::SyncMirror(record(7)),
+            Step::SyncMirrors(vec![record(7)]),
         ),
         (
             "no mirror is wanted any more: the same login without it",
-            step(|_| {}, &known(pushing(), |k| k.claim = Some(0))),
+            step(
+                |_| {},
+                &known(pushing(), |k| {
+                    k.claim = Some(2);
+                    edit(k, |secret| secret.claim = 2);
+                }),
+            ),
             Step::Store,
         ),
         (
@@ -269,7 +278,7 @@ fn what_gitlab_shows_decides_the_next_step() {
                     seen(k, vec![enabled]);
                 }),
             ),
-            Step::SyncMirror(record(8)),
+            Step::SyncMirrors(vec![record(8)]),
         ),
         (
             "pushed",
@@ -283,47 +292,67 @@ fn what_gitlab_shows_decides_the_next_step() {
             Step::Store,
         ),
         (
-            "a disabled mirror came after the attempt began: its number got lost",
+            "the answer to a call that makes a mirror got lost",
             step(
                 mirrored,
                 &known(sealed(), |k| {
                     k.journal.before = vec![before(&[])];
-                    seen(k, vec![new_mirror(8), new_mirror(9)]);
+                    k.may_have_lost = true;
+                }),
+            ),
+            Step::FindLost,
+        ),
+        (
+            "it had been made",
+            step(
+                mirrored,
+                &known(sealed(), |k| {
+                    k.strays.insert(record(9));
                 }),
             ),
             Step::RemoveStray(record(9)),
         ),
         (
-            "a mirror that came meanwhile and is enabled was made by a person",
+            "what an attempt made is current by now",
             step(
                 mirrored,
-                &known(sealed(), |k| {
-                    k.journal.before = vec![before(&[])];
-                    seen(k, vec![new_mirror(8), mirror(9)]);
+                &known(pushing(), |k| {
+                    k.strays.insert(record(7));
                 }),
             ),
-            Step::ProveIssued,
+            Step::Done,
         ),
         (
-            "a disabled mirror was there before",
+            "GitLab does not answer, and nothing is to be changed",
             step(
                 mirrored,
-                &known(sealed(), |k| {
-                    k.journal.before = vec![before(&[9])];
-                    seen(k, vec![new_mirror(8), new_mirror(9)]);
+                &known(pushing(), |k| {
+                    k.projects = None;
+                    k.silence = Some("HTTP 502".to_owned());
                 }),
             ),
-            Step::ProveIssued,
+            Step::Done,
+        ),
+        (
+            "GitLab does not answer, and something is",
+            step(
+                |desired| {
+                    mirrored(desired);
+                    desired.document = json!({"New": true});
+                },
+                &known(pushing(), |k| {
+                    k.projects = None;
+                    k.silence = Some("HTTP 502".to_owned());
+                }),
+            ),
+            Step::Refuse("HTTP 502".to_owned()),
         ),
         (
             "another attempt left a journal",
             step(
                 mirrored,
                 &known(pushing(), |k| {
-                    edit(k, |secret| {
-                        secret.claim = 2;
-                        secret.journal = Some(version_id(2));
-                    });
+                    edit(k, |secret| secret.claim = 2);
                 }),
             ),
             Step::ReadJournal(version_id(2)),
@@ -357,7 +386,12 @@ fn what_gitlab_shows_decides_the_next_step() {
             "the project has no place left",
             match step(
                 mirrored,
-                &known(pushing(), |k| seen(k, (20..30).map(mirror).collect())),
+                &known(pushing(), |k| {
+                    k.claim = Some(2);
+                    k.is_journaled = true;
+                    edit(k, |secret| secret.claim = 2);
+                    seen(k, (20..30).map(mirror).collect());
+                }),
             ) {
                 Step::Refuse(reason) if reason.contains("ten") => Step::Refuse(String::new()),
                 other => other,
@@ -422,6 +456,17 @@ fn rotated() -> Observed {
     })
 }
 
+/// Somebody's claim is a minute old.
+fn at_work(base: Observed) -> Observed {
+    known(base, |k| {
+        edit(k, |secret| {
+            secret.claim = 2;
+            secret.last_changed = Some(at(3540));
+        });
+        k.journal_read = Some(version_id(2));
+    })
+}
+
 fn rotate(part: RotationPart, known: &Observed) -> Step {
     let mut desired = super::plan_table::desired();
     mirrored(&mut desired);
@@ -467,6 +512,30 @@ fn a_rotation_goes_as_far_as_its_step() {
             Step::Claim(2),
         ),
         (
+            "a stack's update may be at work",
+            rotate(
+                Create,
+                &known(named(), |k| edit(k, |secret| secret.claim = 2)),
+            ),
+            Step::ReadJournal(version_id(2)),
+        ),
+        ("it is", rotate(Create, &at_work(named())), refused()),
+        (
+            "it is this very rotation",
+            rotate(
+                Create,
+                &known(at_work(named()), |k| {
+                    k.journal.claimant = claimant(Some(VERSION));
+                }),
+            ),
+            Step::Claim(3),
+        ),
+        (
+            "a late copy, after the rotation was given up",
+            rotate(Create, &pushing()),
+            refused(),
+        ),
+        (
             "a schedule was attached",
             rotate(Test, &named()),
             Step::Done,
@@ -478,7 +547,11 @@ fn a_rotation_goes_as_far_as_its_step() {
         ("its mirror is gone", rotate(Set, &lost), refused()),
         ("set", rotate(Set, &slow), Step::EnableMirror(record(8))),
         ("set twice", rotate(Set, &prepared()), Step::Done),
-        ("test", rotate(Test, &silent), Step::SyncMirror(record(8))),
+        (
+            "test",
+            rotate(Test, &silent),
+            Step::SyncMirrors(vec![record(8)]),
+        ),
         ("tested", rotate(Test, &prepared()), Step::Done),
         ("finish", rotate(Finish, &prepared()), hand_over()),
         (
@@ -509,7 +582,9 @@ fn a_rotation_that_is_taken_over_cannot_finish_before_its_login_goes() {
         k.claim = Some(5);
         edit(k, |secret| secret.claim = 5);
     });
-    assert_eq!(stranger(&prepared()), Step::Fence(5));
+    assert_eq!(stranger(&prepared()), Step::ReadJournal(version_id(3)));
+    let told = known(prepared(), |k| k.journal_read = Some(version_id(3)));
+    assert_eq!(stranger(&told), Step::Fence(5));
     assert_eq!(stranger(&shut_out), Step::Copy(6));
     let copied = known(shut_out, |k| {
         edit(k, |secret| secret.superseded.push(login(6, "CUR")))

@@ -5,8 +5,17 @@ use serde_json::{Value, json};
 
 use super::records::key;
 
-/// On a claim's version that holds a [`Journal`].
-pub const JOURNAL_LABEL: &str = "cfn-gitops:mirrors";
+/// How the claimant of a rotation begins.
+const BY_ROTATION: &str = "rotation ";
+
+/// Who claims: each delivery for itself, and those of a rotation recognizable as its.
+pub fn claimant(rotation: Option<&str>) -> String {
+    let own = fastrand::u64(..);
+    match rotation {
+        Some(version_id) => format!("{BY_ROTATION}{version_id} {own:016x}"),
+        None => format!("{own:016x}"),
+    }
+}
 
 /// One push mirror of ours: a number that only GitLab gives, and where it counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +77,8 @@ pub struct Before {
 /// What a claim says of mirrors: the write-ahead record of an attempt to make some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
+    /// Whose claim it is: see [`claimant`].
+    pub claimant: String,
     /// What was there before.
     pub before: Vec<Before>,
     /// What was made since. Only what stands here is enabled.
@@ -89,8 +100,8 @@ impl Journal {
         })
     }
 
-    /// The value of a claim by `claimant`.
-    pub fn write(&self, claimant: &str) -> String {
+    /// The value of the claim.
+    pub fn write(&self) -> String {
         let before: Vec<Value> = self
             .before
             .iter()
@@ -104,7 +115,7 @@ impl Journal {
             })
             .collect();
         json!({
-            "claimedBy": claimant,
+            "claimedBy": self.claimant,
             "mirrorsBefore": before,
             "mirrors": write_mirrors(&self.made),
         })
@@ -127,14 +138,16 @@ impl Journal {
             })
         });
         Some(Journal {
+            claimant: value["claimedBy"].as_str()?.to_owned(),
             before: before.collect(),
             made: read_mirrors(&value),
         })
     }
 
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.before.is_empty() && self.made.is_empty()
+    /// Whether a rotation to `version_id` wrote it.
+    pub fn is_by_rotation(&self, version_id: &str) -> bool {
+        let rotation = self.claimant.strip_prefix(BY_ROTATION);
+        rotation.is_some_and(|rest| rest.starts_with(version_id))
     }
 }
 
@@ -198,6 +211,7 @@ mod tests {
     #[test]
     fn records_come_back_as_they_were_written() {
         let journal = Journal {
+            claimant: claimant(Some("5f3b2c10")),
             before: vec![Before {
                 gitlab_url: "https://gitlab.example.com".to_owned(),
                 project: "42".to_owned(),
@@ -206,7 +220,10 @@ mod tests {
             }],
             made: vec![record(8), record(9)],
         };
-        assert_eq!(Journal::read(&journal.write("me")), Some(journal.clone()));
+        assert_eq!(Journal::read(&journal.write()), Some(journal.clone()));
+        assert!(journal.is_by_rotation("5f3b2c10"));
+        assert!(!journal.is_by_rotation("6"));
+        assert_ne!(claimant(None), claimant(None));
         let found = journal.before("https://gitlab.example.com", "42", "r");
         assert_eq!(
             found.map(|before| before.ids.as_slice()),

@@ -198,7 +198,7 @@ impl Resource for MirrorCredential {
             },
             signed_at: request.signed_at,
             request_key: records::key(&request.request_id),
-            claimant: format!("{:016x}", fastrand::u64(..)),
+            claimant: mirror_records::claimant(None),
             is_create,
             rotation: None,
         };
@@ -231,7 +231,7 @@ fn outcome(desired: &Desired, made: &Made) -> Outcome {
             ("ServiceSpecificCredentialId", made.credential.id.clone()),
             ("CreateDate", records::write_time(made.credential.created)),
         ]),
-        note: None,
+        note: (!made.notes.is_empty()).then(|| made.notes.join("; ")),
     }
 }
 

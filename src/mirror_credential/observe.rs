@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
-use super::mirror_records::{JOURNAL_LABEL, Properties};
+use super::mirror_records::Properties;
 use super::records::{self, Attempt, Deletion, Login, Owner};
 use crate::aws::{Aws, CallError};
 
@@ -119,8 +119,6 @@ pub struct Secret {
     pub pending: Option<String>,
     /// What the template asked for, and earlier entries of that kind.
     pub properties: Vec<Properties>,
-    /// The version of the latest claim, when it holds a journal.
-    pub journal: Option<String>,
     /// A number that was found taken although nothing shows it: its version has no label any more.
     pub taken: u64,
     /// The number of the latest claim; 0 stands for the creation of the secret itself.
@@ -149,7 +147,6 @@ impl Secret {
             changed_by_hand: false,
             pending: None,
             properties: Vec::new(),
-            journal: None,
             taken: 0,
             claim: 0,
             last_changed: None,
@@ -208,7 +205,6 @@ impl Secret {
         let is_claim = has(records::CLAIM_LABEL);
         if is_claim {
             self.claim = records::entry_number(version_id).unwrap_or_default();
-            self.journal = has(JOURNAL_LABEL).then(|| version_id.to_owned());
         }
         if has("AWSPENDING") {
             self.pending = Some(version_id.to_owned());
@@ -275,6 +271,12 @@ impl Secret {
     pub fn is_unfinished(&self) -> bool {
         let concluded = self.latest_concluded();
         self.latest_login().is_none() || concluded.is_none_or(|entry| self.claim > entry)
+    }
+
+    /// The version of the latest claim, whose value is its journal. The creation of the secret
+    /// itself has none.
+    pub fn journal(&self) -> Option<String> {
+        (self.claim > 0).then(|| records::version_id(self.claim))
     }
 
     /// Whether a claim came before the latest one, and ended in nothing.

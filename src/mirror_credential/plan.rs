@@ -117,8 +117,10 @@ pub enum Step {
     Seal(u64),
     /// Give a mirror its settings and enable it.
     EnableMirror(MirrorRecord),
-    /// Let a mirror push, and wait until it has if that is wanted.
-    SyncMirror(MirrorRecord),
+    /// Let mirrors push, and wait until they have where that is wanted.
+    SyncMirrors(Vec<MirrorRecord>),
+    /// Look for mirrors that an attempt made and whose numbers got lost on the way.
+    FindLost,
     /// Remove a mirror that never counted.
     RemoveStray(MirrorRecord),
     /// Disable a mirror, let it finish, and remove it.
@@ -192,11 +194,12 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
         known,
         secret,
     };
-    if let Some(refusal) = view.refused_branches() {
-        return Step::Refuse(refusal);
-    }
+    // A rotation changes nothing about what is mirrored.
     if let Some(rotation) = &me.rotation {
         return view.rotate(rotation);
+    }
+    if let Some(refusal) = view.refused_by_gitlab() {
+        return Step::Refuse(refusal);
     }
     match view.held() {
         Held::Unclear => Step::LookAgain,
@@ -275,7 +278,18 @@ fn admit<'a>(
     }
     let is_mine = secret.is_some_and(|secret| known.claim == Some(secret.claim));
     let is_unfinished = secret.is_some_and(Secret::is_unfinished);
-    if is_unfinished && !is_mine && known.overtaken_at.is_some_and(|at| known.now < at + FOLLOW) {
+    // A delivery that took over may be waiting for a push.
+    let patience = if desired.mirrors.is_empty() {
+        FOLLOW
+    } else {
+        known.patience
+    };
+    if is_unfinished
+        && !is_mine
+        && known
+            .overtaken_at
+            .is_some_and(|at| known.now < at + patience)
+    {
         return Err(Box::new(Step::Follow));
     }
     let latest = secret
@@ -350,6 +364,17 @@ impl<'a> View<'a> {
             id: credential.id.clone(),
         }
     }
+}
+
+/// Required branches that are not mirrored, of what stands as it was noted.
+pub fn unprotected(desired: &Desired, me: &Me, known: &Observed) -> Option<String> {
+    let view = View {
+        desired,
+        me,
+        known,
+        secret: known.secret.present(),
+    };
+    view.unprotected()
 }
 
 /// The mirrors of the next login's version, in the order of `Mirrors`.

@@ -104,6 +104,11 @@ pub fn not_pending(version_id: &str) -> String {
     format!("version {version_id} is not under AWSPENDING: no rotation of it is under way")
 }
 
+/// A rotation waits for another day.
+pub fn stack_is_changing() -> String {
+    "a change of the stack is under way; the next rotation starts anew".to_owned()
+}
+
 /// There is no login that another one could take the place of.
 pub fn nothing_to_rotate() -> String {
     "the secret holds no login of Custom::MirrorCredential: update its stack first".to_owned()

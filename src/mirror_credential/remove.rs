@@ -1,16 +1,21 @@
 //! From what is to nothing, step by step, as [`removal::next`] says.
 
+use std::time::Duration;
+
 use super::MirrorCredential;
 use super::gitlabs::GitLabs;
 use super::mirror_records::{Journal, MirrorRecord};
 use super::observe::{self, Secret, User};
 use super::plan::{Me, PAUSE, SecretState, Step};
 use super::properties;
-use super::records::{self, Deletion};
+use super::records::Deletion;
 use super::removal::{self, Observed, RemovalStep, Target};
 use super::steps::{self, Written, explained};
 use crate::aws::CallError;
 use crate::gitlab::Access;
+
+/// How long GitLab may take to let mirrors go. The credential has to go in any case.
+const GITLAB_HAS: Duration = Duration::from_secs(3 * 60);
 
 impl MirrorCredential {
     /// Removes `target`, whose login belongs to one of `user_names` or to the users that the
@@ -68,7 +73,14 @@ impl MirrorCredential {
                 }
                 RemovalStep::RemoveMirrors => {
                     if let Some(secret) = known.secret.present() {
-                        left = self.remove_mirrors(secret, accesses.clone()).await;
+                        let removal = self.remove_mirrors(secret, accesses.clone());
+                        let removed = tokio::time::timeout(GITLAB_HAS, Box::pin(removal)).await;
+                        left = removed.unwrap_or_else(|_| {
+                            vec![
+                                "mirrors are left in GitLab (it takes too long to answer)"
+                                    .to_owned(),
+                            ]
+                        });
                     }
                     known.are_mirrors_gone = true;
                 }
@@ -94,8 +106,8 @@ impl MirrorCredential {
             }
         }
         let mut journal = Journal::default();
-        if let Some(version_id) = &secret.journal {
-            match steps::read_journal(&self.aws, secret, version_id).await {
+        if let Some(version_id) = secret.journal().filter(|_| secret.is_unfinished()) {
+            match steps::read_journal(&self.aws, secret, &version_id).await {
                 Ok(read) => journal = read,
                 Err(error) => left.push(format!("mirrors may be left in GitLab ({error})")),
             }
@@ -114,40 +126,21 @@ impl MirrorCredential {
                 gitlabs.add(access);
             }
         }
-        if secret.is_unfinished() {
-            records.extend(self.lost_mirrors(&mut gitlabs, &journal).await);
-        }
         left.extend(gitlabs.delete_all(&records).await);
-        left
-    }
-
-    /// Mirrors whose numbers got lost on the way: new since the attempt began, and disabled.
-    async fn lost_mirrors(
-        &self,
-        gitlabs: &mut GitLabs<'_>,
-        journal: &Journal,
-    ) -> Vec<MirrorRecord> {
-        let mut lost = Vec::new();
         for before in &journal.before {
-            let name = &before.repository_name;
-            let (Ok(Some(gitlab)), Ok(clone_url)) = (
-                gitlabs.at(&before.gitlab_url).await,
-                steps::clone_url(&self.aws, name).await,
-            ) else {
+            // Without the repository nothing leads to it.
+            let Ok(clone_url) = steps::clone_url(&self.aws, &before.repository_name).await else {
                 continue;
             };
-            let mirrors = gitlab.mirrors(&before.project).await.unwrap_or_default();
-            let new = mirrors.iter().filter(|mirror| {
-                !mirror.enabled && mirror.leads_to(&clone_url) && !before.ids.contains(&mirror.id)
-            });
-            lost.extend(new.map(|mirror| MirrorRecord {
-                gitlab_url: before.gitlab_url.clone(),
-                project: before.project.clone(),
-                repository_name: name.clone(),
-                id: mirror.id,
-            }));
+            match gitlabs.lost(before, &clone_url).await {
+                Ok(lost) => left.extend(gitlabs.delete_all(&lost).await),
+                Err(error) => left.push(format!(
+                    "a mirror of project {} may be left in GitLab ({error})",
+                    before.project
+                )),
+            }
         }
-        lost
+        left
     }
 
     async fn take(
@@ -191,23 +184,20 @@ impl MirrorCredential {
             RemovalStep::As(Step::Claim(number)) => {
                 if let SecretState::Present(secret) = &mut known.secret {
                     // What a journal names has to stay named until it is removed.
-                    let journal = match &secret.journal {
-                        Some(version) => {
-                            let read = steps::read_journal(&self.aws, secret, version).await;
-                            or_if_denied(read, Journal::default())?
-                        }
+                    let journal = match secret.journal() {
+                        Some(version) => steps::read_journal(&self.aws, secret, &version).await?,
                         None => Journal::default(),
                     };
-                    let claimant = &me.claimant;
-                    let written =
-                        steps::write_claim(&self.aws, secret, number, claimant, &journal).await;
+                    let journal = Journal {
+                        claimant: me.claimant.clone(),
+                        ..journal
+                    };
+                    let written = steps::write_claim(&self.aws, secret, number, &journal).await;
                     // Whoever else is at work has the same role, and cannot store either.
                     let written = or_if_denied(written, Written::Yes)?;
                     match written {
                         Written::Yes => {
                             secret.claim = number;
-                            let version = records::version_id(number);
-                            secret.journal = (!journal.is_empty()).then_some(version);
                             known.is_fenced = true;
                         }
                         Written::Taken => {

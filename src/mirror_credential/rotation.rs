@@ -3,7 +3,7 @@
 //! The event names the secret and a version; what is desired stands in the secret's log. Source:
 //! the AWS Secrets Manager User Guide, "Lambda rotation functions".
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,13 +11,18 @@ use serde_json::Value;
 use super::gitlabs::GitLabs;
 use super::giving_up::Begun;
 use super::make_so::{Delivery, Former};
-use super::plan::{IAM_SETTLES, LAMBDA_LIVES, Me, PAUSE, Rotation, RotationPart};
+use super::mirror_records;
+use super::plan::{IAM_SETTLES, Me, PAUSE, Rotation, RotationPart};
 use super::properties::Desired;
 use super::records::Owner;
 use super::steps::{self, explained};
 use super::{MirrorCredential, observe, properties, records};
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress};
+
+/// A rotation of which nothing was heard for this long is over: four invocations of fifteen minutes,
+/// and what lies between them.
+const ROTATION_LIVES: Duration = Duration::from_secs(75 * 60);
 
 /// One step of a rotation, as Secrets Manager asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,8 +118,16 @@ impl MirrorCredential {
             // version that it throws away.
             return Ok(());
         }
-        let desired = self.desired_patiently(&secret).await;
-        let desired = desired.map_err(|cause| event.error(cause))?;
+        let desired = match self.desired_patiently(&secret).await {
+            Ok(desired) => desired,
+            Err(cause) => {
+                if secret.open_rotation() == Some(&event.version_id) {
+                    let dropped = steps::drop_pending(&self.aws, &secret, &event.version_id).await;
+                    dropped.map_err(in_words)?;
+                }
+                return Err(event.error(cause));
+            }
+        };
         let me = rotating(event, owner, &secret);
         let progress = Progress::new(until);
         let former = Former::default();
@@ -150,7 +163,7 @@ impl MirrorCredential {
             return Ok(false);
         };
         let changed = secret.last_changed;
-        let is_silent = changed.is_some_and(|time| self.clock.now() >= time + LAMBDA_LIVES);
+        let is_silent = changed.is_some_and(|time| self.clock.now() >= time + ROTATION_LIVES);
         let (Some(version_id), Some(owner), true) = (
             secret.open_rotation().cloned(),
             secret.owner.clone(),
@@ -159,6 +172,10 @@ impl MirrorCredential {
             return Ok(false);
         };
         let event = event(&version_id);
+        if secret.prepared(&version_id).is_none() {
+            let dropped = steps::drop_pending(&self.aws, &secret, &version_id).await;
+            return dropped.map(|()| true).map_err(in_words);
+        }
         let desired = self.desired_by(&secret).await;
         let desired = desired.map_err(|cause| event.error(cause))?;
         let me = rotating(&event, owner, &secret);
@@ -218,7 +235,7 @@ fn rotating(event: &RotationEvent, owner: Owner, secret: &observe::Secret) -> Me
         // It changes nothing that a template says, so it is as old as the template.
         signed_at: secret.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
         request_key: records::key(&event.version_id),
-        claimant: format!("{:016x}", fastrand::u64(..)),
+        claimant: mirror_records::claimant(Some(&event.version_id)),
         is_create: false,
         rotation: Some(Rotation {
             version_id: event.version_id.clone(),

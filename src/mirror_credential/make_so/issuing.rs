@@ -60,7 +60,7 @@ impl Delivery<'_> {
         };
         let aws = &self.resource.aws;
         let journal = self.journal_to_write();
-        match steps::write_claim(aws, secret, number, &self.me.claimant, &journal).await? {
+        match steps::write_claim(aws, secret, number, &journal).await? {
             Written::Yes => {
                 self.known.claim = Some(number);
                 self.known.overtaken_at = None;
@@ -68,8 +68,8 @@ impl Delivery<'_> {
                 self.known.is_journaled = self.known.projects.is_some();
                 self.known.is_sealed = false;
                 self.known.journal = Journal {
-                    before: journal.before,
                     made: Vec::new(),
+                    ..journal
                 };
                 self.change_secret(|secret| secret.claim = number);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::gitlabs::LOOK;
+use super::super::gitlabs::{LOOK, NotRemoved};
 use super::super::mirror_records::{Journal, MirrorRecord};
 use super::super::plan::{Project, SecretState, mirroring};
 use super::super::properties::{self, WantedMirror};
@@ -17,6 +17,12 @@ use crate::gitlab::{Error, GitLab, Mirror, Status};
 
 /// The longest that one push is waited for.
 const PUSH_TAKES: Duration = Duration::from_secs(12 * 60);
+
+/// Kept back of the time for pushes.
+const LEFT_TO_UNDO: Duration = Duration::from_secs(90);
+
+/// A GitLab that is being restarted is back by then.
+const A_WHILE: Duration = Duration::from_secs(60);
 
 fn failure(error: &Error) -> Failure {
     Failure(error.to_string())
@@ -34,34 +40,48 @@ impl Delivery<'_> {
         }
     }
 
-    /// Looks at every project that is to be mirrored, or was when an attempt began.
+    /// Looks at every project that is to be mirrored. What GitLab does not say may not matter: the
+    /// plan decides.
     pub(super) async fn read_projects(&mut self) -> Result<(), Failure> {
-        let gitlab = self.gitlab().await?;
+        let left = self.resource.clock.until(self.progress.until());
         let patience = match self.me.rotation {
             // Secrets Manager may not try again before the next rotation is due.
-            Some(_) => self
-                .resource
-                .clock
-                .until(self.progress.until())
-                .mul_f64(0.5),
-            None => Duration::ZERO,
+            Some(_) => left.mul_f64(0.5),
+            None => A_WHILE.min(left.mul_f64(0.1)),
         };
         let give_up = tokio::time::Instant::now() + patience;
         loop {
-            match self.look_at_projects(&gitlab).await {
+            match self.look_at_projects().await {
+                Ok(()) => return Ok(()),
                 Err(error) if error.is_unreachable() && tokio::time::Instant::now() < give_up => {
+                    self.gitlabs.forget_failures();
                     tokio::time::sleep(LOOK * 5).await;
                 }
-                looked => return looked.map_err(|error| failure(&error)),
+                Err(error) if self.me.rotation.is_none() && self.secret_is_read() => {
+                    self.known.silence = Some(error.to_string());
+                    return Ok(());
+                }
+                Err(error) => return Err(failure(&error)),
             }
         }
     }
 
-    async fn look_at_projects(&mut self, gitlab: &GitLab) -> Result<(), Error> {
+    fn secret_is_read(&self) -> bool {
+        self.known.secret.present().is_some()
+    }
+
+    async fn look_at_projects(&mut self) -> Result<(), Error> {
+        let Some(access) = &self.desired.gitlab else {
+            return Ok(());
+        };
+        let Some(gitlab) = self.gitlabs.at(&access.url).await? else {
+            return Ok(());
+        };
         let mut projects = BTreeMap::new();
         for wanted in &self.desired.mirrors {
-            let has_to_know =
-                wanted.settings.only_protected_branches && !wanted.required_branches.is_empty();
+            let has_to_know = wanted.settings.only_protected_branches
+                && !wanted.required_branches.is_empty()
+                && self.me.rotation.is_none();
             let project = match projects.remove(&wanted.project) {
                 Some(project) => project,
                 None => Project {
@@ -79,21 +99,6 @@ impl Delivery<'_> {
             };
             projects.insert(wanted.project.clone(), project);
         }
-        let url = self.desired.gitlab.as_ref().map(|access| &access.url);
-        let before = self.known.journal.before.iter();
-        for before in before.filter(|before| Some(&before.gitlab_url) == url) {
-            if projects.contains_key(&before.project) {
-                continue;
-            }
-            // It may be gone meanwhile.
-            if let Ok(mirrors) = gitlab.mirrors(&before.project).await {
-                let project = Project {
-                    mirrors,
-                    protected_branches: None,
-                };
-                projects.insert(before.project.clone(), project);
-            }
-        }
         self.known.projects = Some(projects);
         Ok(())
     }
@@ -104,23 +109,22 @@ impl Delivery<'_> {
         };
         let journal = steps::read_journal(&self.resource.aws, secret, &version_id).await;
         let journal = journal.map_err(|error| Failure(explained(error).to_string()))?;
-        let projects = self.known.projects.as_ref();
-        let is_unseen = journal
-            .before
-            .iter()
-            .any(|before| projects.is_some_and(|projects| !projects.contains_key(&before.project)));
-        if is_unseen {
-            self.known.projects = None;
-        }
-        self.known.strays.extend(journal.made);
-        self.known.journal.before = journal.before;
+        let Journal {
+            claimant,
+            before,
+            made,
+        } = journal;
+        self.known.strays.extend(made);
+        self.known.may_have_lost = !before.is_empty();
+        self.known.journal.claimant = claimant;
+        self.known.journal.before = before;
         self.known.journal_read = Some(version_id);
         Ok(())
     }
 
     /// What the next claim has to say of mirrors.
     pub(super) fn journal_to_write(&self) -> Journal {
-        let mut journal = mirroring::before(&self.known, self.desired);
+        let mut journal = mirroring::before(&self.known, self.desired, self.me);
         let strays = self.known.strays.iter();
         journal.made.extend(strays.cloned());
         journal
@@ -160,8 +164,8 @@ impl Delivery<'_> {
                 if self.doubts > MOST_DOUBTS {
                     return Err(failure(&error));
                 }
-                // If it was made after all, it is found there.
-                self.known.projects = None;
+                // If it was made after all, it is found.
+                self.known.may_have_lost = true;
                 Ok(())
             }
             Err(error) => Err(failure(&error)),
@@ -224,7 +228,7 @@ impl Delivery<'_> {
         };
         let aws = &self.resource.aws;
         let journal = &self.known.journal;
-        let written = steps::write_claim(aws, secret, number, &self.me.claimant, journal).await;
+        let written = steps::write_claim(aws, secret, number, journal).await;
         match written.map_err(|error| Failure(explained(error).to_string()))? {
             Written::Yes => {
                 self.known.claim = Some(number);
@@ -285,65 +289,93 @@ impl Delivery<'_> {
         }
     }
 
-    pub(super) async fn sync_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
-        let Some(wanted) = self.wanted(record) else {
-            return Ok(());
-        };
+    /// Asks all of them for a push first: they push side by side.
+    pub(super) async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), Failure> {
         let gitlab = self.gitlab().await?;
-        let (project, id) = (&record.project, record.id);
-        let mut before = self.shown(record).cloned();
-        if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
-            // Of a project without commits: it cannot push, and need not.
-            self.known.synced.insert(id);
-            return Ok(());
-        }
-        let asked = gitlab.sync(project, id).await;
-        if !asked.map_err(|error| failure(&error))? {
-            self.mirror_is_gone(record);
-            return Ok(());
-        }
-        if !wanted.waits_for_sync {
-            self.known.synced.insert(id);
-            return Ok(());
-        }
-        let left = self.resource.clock.until(self.progress.until());
-        let give_up = tokio::time::Instant::now() + PUSH_TAKES.min(left.mul_f64(0.7));
-        let mut has_asked_again = false;
-        let mut knows_that_it_has_commits = false;
-        loop {
-            let shown = gitlab.mirror(project, id).await;
-            let Some(mirror) = shown.map_err(|error| failure(&error))? else {
+        let mut waiting = Vec::new();
+        for record in records {
+            let Some(wanted) = self.wanted(record) else {
+                continue;
+            };
+            let before = self.shown(record).cloned();
+            if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
+                // Of a project without commits: it cannot push, and need not.
+                self.known.synced.insert(record.id);
+                continue;
+            }
+            let asked = gitlab.sync(&record.project, record.id).await;
+            if !asked.map_err(|error| failure(&error))? {
                 self.mirror_is_gone(record);
                 return Ok(());
-            };
-            match Push::of(before.as_ref(), &mirror) {
-                Push::Succeeded => {
-                    self.known.synced.insert(id);
-                    self.note_shown(record, Some(mirror));
-                    return Ok(());
-                }
-                // The login may not have spread to where GitLab's push arrived.
-                Push::Failed if !has_asked_again => {
-                    has_asked_again = true;
-                    let asked = gitlab.sync(project, id).await;
-                    asked.map_err(|error| failure(&error))?;
-                    before = Some(mirror.clone());
-                }
-                Push::Failed => return Err(self.not_pushed(record, &mirror, "failed")),
-                Push::UnderWay => {}
             }
-            if !knows_that_it_has_commits {
-                if is_empty(&gitlab, record).await {
-                    self.known.synced.insert(id);
-                    return Ok(());
-                }
-                knows_that_it_has_commits = true;
+            if wanted.waits_for_sync {
+                waiting.push(Awaited::new(record.clone(), before));
+            } else {
+                self.known.synced.insert(record.id);
             }
-            if tokio::time::Instant::now() + LOOK >= give_up {
-                return Err(self.not_pushed(record, &mirror, "did not end in time"));
-            }
-            tokio::time::sleep(LOOK).await;
         }
+        // Time has to be left to undo what was done.
+        let left = self.resource.clock.until(self.progress.until());
+        let kept_back = LEFT_TO_UNDO.max(left.mul_f64(0.1)).min(left.mul_f64(0.5));
+        let give_up = tokio::time::Instant::now() + PUSH_TAKES.min(left.saturating_sub(kept_back));
+        while !waiting.is_empty() {
+            let is_late = tokio::time::Instant::now() + LOOK >= give_up;
+            let mut still_waiting = Vec::new();
+            for awaited in waiting {
+                match self.look_at_push(&gitlab, awaited, is_late).await? {
+                    Looked::Done => {}
+                    Looked::Wait(awaited) => still_waiting.push(awaited),
+                    Looked::Gone => return Ok(()),
+                }
+            }
+            waiting = still_waiting;
+            if !waiting.is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_push(
+        &mut self,
+        gitlab: &GitLab,
+        mut awaited: Awaited,
+        is_late: bool,
+    ) -> Result<Looked, Failure> {
+        let record = awaited.record.clone();
+        let (project, id) = (&record.project, record.id);
+        let shown = gitlab.mirror(project, id).await;
+        let Some(mirror) = shown.map_err(|error| failure(&error))? else {
+            self.mirror_is_gone(&record);
+            return Ok(Looked::Gone);
+        };
+        match Push::of(awaited.before.as_ref(), &mirror) {
+            Push::Succeeded => {
+                self.known.synced.insert(id);
+                self.note_shown(&record, Some(mirror));
+                return Ok(Looked::Done);
+            }
+            // The login may not have spread to where GitLab's push arrived.
+            Push::Failed if !awaited.was_asked_again => {
+                awaited.was_asked_again = true;
+                let asked = gitlab.sync(project, id).await;
+                asked.map_err(|error| failure(&error))?;
+                awaited.before = Some(mirror.clone());
+            }
+            Push::Failed => return Err(self.not_pushed(&record, &mirror, "failed")),
+            Push::UnderWay => {}
+        }
+        if !awaited.has_commits {
+            if is_empty(gitlab, &record).await {
+                self.known.synced.insert(id);
+                return Ok(Looked::Done);
+            }
+            awaited.has_commits = true;
+        }
+        if is_late {
+            return Err(self.not_pushed(&record, &mirror, "did not end in time"));
+        }
+        Ok(Looked::Wait(awaited))
     }
 
     fn not_pushed(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> Failure {
@@ -354,7 +386,10 @@ impl Delivery<'_> {
             ..
         } = record;
         let mut error = mirror.last_error.clone().unwrap_or_default();
-        if let Some((_, password)) = self.login_to_mirror_with() {
+        let values = self.known.values.values().flatten();
+        let issued = self.known.issued.as_ref();
+        let issued = issued.and_then(|issued| issued.password.as_ref());
+        for password in values.map(|value| &value.password).chain(issued) {
             error = password.redact(&error);
         }
         let error = if error.is_empty() {
@@ -369,40 +404,90 @@ impl Delivery<'_> {
     }
 
     pub(super) async fn remove_stray(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
-        self.knows_access_to(record).await?;
+        self.knows_access_to(&record.gitlab_url).await?;
         let deleted = self.gitlabs.delete(record).await;
-        self.note_removal(record, deleted.map_err(|error| error.to_string()))?;
+        self.note_removal(record, deleted)?;
         self.known.strays.remove(record);
         Ok(())
     }
 
     pub(super) async fn retire_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
-        self.knows_access_to(record).await?;
+        self.knows_access_to(&record.gitlab_url).await?;
         let left = self.resource.clock.until(self.progress.until());
         let retired = self.gitlabs.retire(record, left.mul_f64(0.6)).await;
-        self.note_removal(record, retired.map_err(|error| error.to_string()))?;
+        self.note_removal(record, retired)?;
         self.known.retired.insert(record.clone());
         Ok(())
     }
 
-    /// A GitLab that the template has left may be gone for good; it does not hold the stack up.
-    fn note_removal(
-        &mut self,
-        record: &MirrorRecord,
-        removed: Result<(), String>,
-    ) -> Result<(), Failure> {
-        let url = self.desired.gitlab.as_ref().map(|access| &access.url);
-        match removed {
-            Ok(()) => self.note_shown(record, None),
-            Err(reason) if url == Some(&record.gitlab_url) => return Err(Failure(reason)),
-            Err(reason) => tracing::warn!(reason, "a mirror is left behind"),
+    /// Looks for mirrors whose numbers got lost on the way.
+    pub(super) async fn find_lost(&mut self) -> Result<(), Failure> {
+        for before in self.known.journal.before.clone() {
+            self.knows_access_to(&before.gitlab_url).await?;
+            let name = &before.repository_name;
+            let clone_url = match self.known.clone_urls.get(name) {
+                Some(clone_url) => clone_url.clone(),
+                None => match steps::clone_url(&self.resource.aws, name).await {
+                    Ok(clone_url) => clone_url,
+                    // Without the repository nothing leads to it.
+                    Err(_) => continue,
+                },
+            };
+            match self.gitlabs.lost(&before, &clone_url).await {
+                Ok(lost) => {
+                    let made = &self.known.journal.made;
+                    let lost = lost.into_iter().filter(|record| !made.contains(record));
+                    self.known.strays.extend(lost);
+                }
+                // They are disabled.
+                Err(error) => tracing::warn!(%error, "mirrors may be left behind"),
+            }
         }
+        self.known.may_have_lost = false;
         Ok(())
     }
 
+    /// A GitLab that the template has left may be gone for good, and a project may have moved: that
+    /// does not hold the stack up, unless what is left still works.
+    fn note_removal(
+        &mut self,
+        record: &MirrorRecord,
+        removed: Result<(), NotRemoved>,
+    ) -> Result<(), Failure> {
+        let Err(error) = removed else {
+            self.note_shown(record, None);
+            return Ok(());
+        };
+        let url = self.desired.gitlab.as_ref().map(|access| &access.url);
+        let is_former = url != Some(&record.gitlab_url) || error.has_moved();
+        if !is_former || self.pushes_with_current_login(record) {
+            return Err(Failure(error.to_string()));
+        }
+        self.notes.push(error.to_string());
+        Ok(())
+    }
+
+    fn pushes_with_current_login(&self, record: &MirrorRecord) -> bool {
+        let Some(secret) = self.known.secret.present() else {
+            return false;
+        };
+        let Some(current) = &secret.current else {
+            return false;
+        };
+        let is_named = |version: &String| {
+            let value = self.known.values.get(version);
+            let value = value.and_then(|value| value.as_ref());
+            value.is_some_and(|value| value.mirrors.contains(record))
+        };
+        let mut logins = secret.logins();
+        logins.any(|login| {
+            login.credential_id == current.credential_id && is_named(&login.version_id)
+        })
+    }
+
     /// The way to a former GitLab stands in the log.
-    async fn knows_access_to(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
-        if self.gitlabs.knows(&record.gitlab_url) {
+    async fn knows_access_to(&mut self, url: &str) -> Result<(), Failure> {
+        if self.gitlabs.knows(url) {
             return Ok(());
         }
         let Some(secret) = self.known.secret.present() else {
@@ -420,12 +505,46 @@ impl Delivery<'_> {
     /// go stands in the log for whoever comes next.
     pub(super) async fn undo_mirrors(&mut self) {
         let made = std::mem::take(&mut self.known.journal.made);
+        self.known.strays.extend(made);
+        self.remove_own_strays().await;
+    }
+
+    /// Removes what this delivery made in vain: another one took over, and does not know of it.
+    pub(super) async fn remove_own_strays(&mut self) {
         let own = self.known.strays.intersection(&self.made_here).cloned();
-        let records: Vec<MirrorRecord> = made.into_iter().chain(own).collect();
-        for left in self.gitlabs.delete_all(&records).await {
+        let own: Vec<MirrorRecord> = own.collect();
+        for left in self.gitlabs.delete_all(&own).await {
             tracing::warn!(left, "not undone");
         }
     }
+}
+
+/// A push that is waited for.
+struct Awaited {
+    record: MirrorRecord,
+    /// What the mirror showed before the push was asked for.
+    before: Option<Mirror>,
+    was_asked_again: bool,
+    has_commits: bool,
+}
+
+impl Awaited {
+    fn new(record: MirrorRecord, before: Option<Mirror>) -> Self {
+        Awaited {
+            record,
+            before,
+            was_asked_again: false,
+            has_commits: false,
+        }
+    }
+}
+
+/// What a look at a push showed.
+enum Looked {
+    Done,
+    Wait(Awaited),
+    /// The mirror is not there any more.
+    Gone,
 }
 
 /// Whether the project has no commits: its mirrors have nothing to do.

@@ -1,7 +1,7 @@
 //! The calls of a rotation.
 
 use super::super::giving_up::Begun;
-use super::super::mirror_records::{Properties, properties_key};
+use super::super::mirror_records::{Journal, Properties, properties_key};
 use super::super::plan::SecretState;
 use super::super::records::{self, Login};
 use super::super::steps::{self, Moved, Written};
@@ -82,7 +82,15 @@ impl Delivery<'_> {
                     secret.superseded.extend(secret.current.replace(next));
                 }
             }),
-            Moved::NotThere => self.known.secret = SecretState::Unread,
+            Moved::NotThere => {
+                // What was thought to be in the way may be current by now.
+                let own = &self.made_here;
+                self.known.strays.retain(|record| own.contains(record));
+                self.known.journal = Journal::default();
+                self.known.journal_read = None;
+                self.known.is_journaled = false;
+                self.known.secret = SecretState::Unread;
+            }
         }
         Ok(())
     }

@@ -31,14 +31,20 @@ impl View<'_> {
                 ForeignCredentials::Delete => return self.delete(first),
             }
         }
-        if let Some(refusal) = self.refused_places(&[]) {
-            return Step::Refuse(refusal);
+        if let Some(silence) = &known.silence {
+            return Step::Refuse(silence.clone());
         }
         let Some(secret) = self.secret else {
-            return Step::CreateSecret;
+            return match self.refused_places(&[]) {
+                Some(refusal) => Step::Refuse(refusal),
+                None => Step::CreateSecret,
+            };
         };
         if let Some(step) = self.claim(secret) {
             return step;
+        }
+        if let Some(refusal) = self.refused_places(&[]) {
+            return Step::Refuse(refusal);
         }
         if let Some(issued) = &known.issued {
             return match &issued.password {
@@ -86,8 +92,14 @@ impl View<'_> {
         if !self.is_mine() || (self.wants_mirrors() && !known.is_journaled) {
             return Some(Step::Claim(secret.next_entry()));
         }
-        self.end_rotation(secret)
-            .or_else(|| self.remove_stray())
+        if let Some(step) = self.end_rotation(secret) {
+            return Some(step);
+        }
+        if secret.latest_login() > Some(secret.claim) {
+            // What is issued has to follow a claim that is the log's latest entry.
+            return Some(Step::Claim(secret.next_entry()));
+        }
+        self.remove_stray(secret)
             // It would stand in the way: newer versions of GitLab take an address once.
             .or_else(|| self.retire_superseded(secret))
     }

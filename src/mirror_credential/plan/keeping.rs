@@ -20,7 +20,12 @@ impl View<'_> {
         if let Some(step) = self.shut_out_others(secret) {
             return step;
         }
-        if let Some(step) = self.end_rotation(secret).or_else(|| self.remove_stray()) {
+        if let Some(step) = self.end_rotation(secret) {
+            return step;
+        }
+        if known.silence.is_none()
+            && let Some(step) = self.remove_stray(secret)
+        {
             return step;
         }
         if let Some(issued) = known.issued.as_ref().filter(|issued| issued.id != held.id) {
@@ -52,6 +57,10 @@ impl View<'_> {
         }
         if secret.is_unfinished() && !known.is_settled() {
             return Step::LookAgain;
+        }
+        if known.silence.is_some() {
+            // The rest goes when GitLab can be asked again.
+            return Step::Done;
         }
         self.tidy(secret).unwrap_or(Step::Done)
     }
@@ -114,6 +123,10 @@ impl View<'_> {
         if !self.wants_mirrors() && current.mirrors == 0 {
             return Ok(Vec::new());
         }
+        if known.silence.is_some() {
+            // They stay as they are: see `refused_by_gitlab`.
+            return Ok(Vec::new());
+        }
         if self.wants_mirrors() && known.projects.is_none() {
             return Err(Box::new(Step::ReadProjects));
         }
@@ -125,11 +138,11 @@ impl View<'_> {
         if kept.len() == desired.mirrors.len() && kept.len() == records.len() {
             return Ok(kept);
         }
-        if let Some(refusal) = self.refused_places(&kept) {
-            return Err(Box::new(Step::Refuse(refusal)));
-        }
         if let Some(step) = self.claim(secret) {
             return Err(Box::new(step));
+        }
+        if let Some(refusal) = self.refused_places(&kept) {
+            return Err(Box::new(Step::Refuse(refusal)));
         }
         if !known.proved && !desired.repositories().is_empty() {
             return Err(Box::new(Step::ProveStored));

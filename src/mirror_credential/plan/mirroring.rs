@@ -1,6 +1,6 @@
 //! Which mirrors are to be made, enabled, pushed and removed.
 
-use super::super::mirror_records::{Before, Journal, MirrorRecord};
+use super::super::mirror_records::{Before, Journal, MirrorRecord, properties_key};
 use super::super::observe::Secret;
 use super::super::properties::{WantedMirror, is_protected};
 use super::super::refusals;
@@ -15,8 +15,30 @@ impl View<'_> {
         !self.desired.mirrors.is_empty()
     }
 
+    /// What GitLab says, or that it says nothing, is a reason to refuse what is new. What stands as
+    /// it was noted stays as it is, with a warning: the rollback of another change must succeed.
+    pub(super) fn refused_by_gitlab(&self) -> Option<String> {
+        if self.is_noted() {
+            return None;
+        }
+        self.known.silence.clone().or_else(|| self.unprotected())
+    }
+
+    /// The template says what it said when it was last carried out, and nothing is half done.
+    pub(super) fn is_noted(&self) -> bool {
+        self.secret.is_some_and(|secret| {
+            let login = secret.current.as_ref();
+            let key = properties_key(&self.desired.document);
+            secret
+                .properties
+                .last()
+                .is_some_and(|noted| noted.key == key)
+                && login.is_some_and(|login| login.mirrors == self.desired.mirrors.len())
+        })
+    }
+
     /// Required branches that would not be mirrored.
-    pub(super) fn refused_branches(&self) -> Option<String> {
+    pub(super) fn unprotected(&self) -> Option<String> {
         let projects = self.known.projects.as_ref()?;
         let mut missing = Vec::new();
         for (n, wanted) in self.desired.mirrors.iter().enumerate() {
@@ -136,9 +158,9 @@ impl View<'_> {
         wrong.map(|record| Step::EnableMirror(record.clone()))
     }
 
-    /// A mirror of `records` that has not pushed yet, or failed to.
+    /// Those of `records` that have not pushed yet, or failed to.
     pub(super) fn sync(&self, records: &[MirrorRecord]) -> Option<Step> {
-        let silent = records.iter().find(|record| {
+        let silent = records.iter().filter(|record| {
             let Some(mirror) = self.shown(record) else {
                 return false;
             };
@@ -146,76 +168,58 @@ impl View<'_> {
                 && !matches!(mirror.status, Status::Failed | Status::ToRetry);
             !is_well && !self.known.synced.contains(&record.id)
         });
-        silent.map(|record| Step::SyncMirror(record.clone()))
+        let silent: Vec<MirrorRecord> = silent.cloned().collect();
+        (!silent.is_empty()).then_some(Step::SyncMirrors(silent))
     }
 
     /// The journal of an attempt that somebody else did not finish has to be known.
     pub(super) fn read_journal(&self, secret: &Secret) -> Option<Step> {
-        let version = secret.journal.as_ref()?;
+        let version = secret.journal()?;
         let is_open = secret.is_unfinished() && !self.is_mine();
-        let is_read = self.known.journal_read.as_ref() == Some(version);
-        (is_open && !is_read).then(|| Step::ReadJournal(version.clone()))
+        let is_read = self.known.journal_read.as_ref() == Some(&version);
+        (is_open && !is_read).then_some(Step::ReadJournal(version))
     }
 
     /// A mirror of an attempt that was taken over, or one whose number got lost on the way.
-    pub(super) fn remove_stray(&self) -> Option<Step> {
-        if let Some(stray) = self.known.strays.first() {
-            return Some(Step::RemoveStray(stray.clone()));
+    pub(super) fn remove_stray(&self, secret: &Secret) -> Option<Step> {
+        if self.known.may_have_lost && !self.known.journal.before.is_empty() {
+            return Some(Step::FindLost);
         }
-        let journal = &self.known.journal;
-        for before in &journal.before {
-            let Before {
-                gitlab_url,
-                project,
-                repository_name,
-                ids,
-            } = before;
-            let is_ours = self
-                .desired
-                .gitlab
-                .as_ref()
-                .is_some_and(|gitlab| gitlab.url == *gitlab_url);
-            let (Some(seen), Some(clone_url), true) = (
-                self.project(project),
-                self.known.clone_urls.get(repository_name),
-                is_ours,
-            ) else {
-                continue;
-            };
-            // What is enabled and stands nowhere was made by a person.
-            let lost = seen.mirrors.iter().find(|mirror| {
-                !mirror.enabled
-                    && mirror.leads_to(clone_url)
-                    && !ids.contains(&mirror.id)
-                    && !journal.made.iter().any(|record| record.id == mirror.id)
-            });
-            if let Some(mirror) = lost {
-                return Some(Step::RemoveStray(MirrorRecord {
-                    gitlab_url: gitlab_url.clone(),
-                    project: project.clone(),
-                    repository_name: repository_name.clone(),
-                    id: mirror.id,
-                }));
-            }
+        self.known.strays.first()?;
+        // The attempt may have been concluded by somebody else meanwhile.
+        let current = match self.current_mirrors(secret) {
+            Ok(current) => current,
+            Err(step) => return Some(*step),
+        };
+        let mut strays = self.known.strays.iter();
+        let stray = strays.find(|stray| !current.contains(stray))?;
+        Some(Step::RemoveStray(stray.clone()))
+    }
+
+    /// The mirrors of the current login.
+    fn current_mirrors(&self, secret: &Secret) -> Result<&[MirrorRecord], Box<Step>> {
+        let Some(login) = secret.current.as_ref().filter(|login| login.mirrors > 0) else {
+            return Ok(&[]);
+        };
+        match self.known.values.get(&login.version_id) {
+            None => Err(Box::new(Step::ReadLogin(login.version_id.clone()))),
+            Some(value) => Ok(value.as_ref().map_or(&[], |value| &value.mirrors)),
         }
-        None
     }
 
     /// A mirror of a superseded login that the current one does not have.
     pub(super) fn retire_superseded(&self, secret: &Secret) -> Option<Step> {
-        let read = |version: &str| Step::ReadLogin(version.to_owned());
-        let mut current: &[MirrorRecord] = &[];
-        if let Some(login) = secret.current.as_ref().filter(|login| login.mirrors > 0) {
-            match self.known.values.get(&login.version_id) {
-                None => return Some(read(&login.version_id)),
-                Some(value) => {
-                    current = value.as_ref().map_or(&[], |value| value.mirrors.as_slice());
-                }
-            }
+        let mut superseded = secret.superseded.iter();
+        if !superseded.any(|login| login.mirrors > 0) {
+            return None;
         }
+        let current = match self.current_mirrors(secret) {
+            Ok(current) => current,
+            Err(step) => return Some(*step),
+        };
         for login in secret.superseded.iter().filter(|login| login.mirrors > 0) {
             let Some(value) = self.known.values.get(&login.version_id) else {
-                return Some(read(&login.version_id));
+                return Some(Step::ReadLogin(login.version_id.clone()));
             };
             let records = value.iter().flat_map(|value| &value.mirrors);
             let mut left = records.filter(|record| {
@@ -242,8 +246,9 @@ impl View<'_> {
 
 /// What to write down before mirrors are made: what `journal` says of an attempt that was taken
 /// over stays true.
-pub fn before(view_of: &super::Observed, desired: &super::Desired) -> Journal {
+pub fn before(view_of: &super::Observed, desired: &super::Desired, me: &super::Me) -> Journal {
     let mut journal = Journal {
+        claimant: me.claimant.clone(),
         before: view_of.journal.before.clone(),
         made: Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! Everything that a plan is made from: what was read, and what this delivery did.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::super::mirror_records::{Journal, MirrorRecord};
 use super::super::observe::{Secret, User};
@@ -105,6 +105,12 @@ pub struct Observed {
     pub judged: Option<String>,
     /// The version that a journal was read from.
     pub journal_read: Option<String>,
+    /// An attempt that ended somewhere may have made mirrors of which it did not learn.
+    pub may_have_lost: bool,
+    /// GitLab could not be asked, for this reason.
+    pub silence: Option<String>,
+    /// How long somebody else may take to finish.
+    pub patience: Duration,
     /// Mirrors of an attempt that was taken over.
     pub strays: BTreeSet<MirrorRecord>,
     /// The claim that this delivery holds says what was there before.
@@ -147,6 +153,9 @@ impl Observed {
             taken: None,
             judged: None,
             journal_read: None,
+            may_have_lost: false,
+            silence: None,
+            patience: Duration::ZERO,
             strays: BTreeSet::new(),
             is_journaled: false,
             is_sealed: false,

@@ -2,9 +2,9 @@
 
 use super::super::kind::Kind;
 use super::super::observe::Secret;
-use super::super::records::Login;
+use super::super::records::{self, Login};
 use super::super::refusals;
-use super::{IAM_SETTLES, Rotation, RotationPart, Step, View};
+use super::{IAM_SETTLES, LAMBDA_LIVES, Rotation, RotationPart, Step, View};
 
 impl View<'_> {
     /// The next step of `rotation`.
@@ -47,14 +47,25 @@ impl View<'_> {
         if secret.current.is_none() {
             return self.refuse(refusals::nothing_to_rotate());
         }
-        if is_pending || self.is_mine() {
+        if self.is_mine() {
             return self.obtain();
         }
-        match self.known.values.get(version) {
-            None => Step::ReadLogin(version.to_owned()),
-            Some(None) if secret.open_rotation().is_none() => self.obtain(),
-            Some(_) => self.refuse(refusals::not_pending(version)),
+        let is_open = secret.is_unfinished() && secret.claim > 0;
+        if is_open && let Some(step) = self.read_journal(secret) {
+            return step;
         }
+        let is_own = is_open && self.known.journal.is_by_rotation(version);
+        if !is_pending && !is_own {
+            // A late copy of a step whose rotation is over must not begin it again.
+            return self.refuse(refusals::not_pending(version));
+        }
+        let is_recent = secret
+            .last_changed
+            .is_none_or(|time| self.known.now < time + LAMBDA_LIVES);
+        if is_open && !is_own && is_recent && secret.open_rotation() == Some(&version.to_owned()) {
+            return self.refuse(refusals::stack_is_changing());
+        }
+        self.obtain()
     }
 
     /// What one step of the rotation wrote may not be shown to the next one yet.
@@ -118,7 +129,12 @@ impl View<'_> {
         }
         // Labels are few: those of logins that are gone go, too.
         let mut logins = secret.superseded.iter();
-        let gone = logins.find(|login| user.credential(&login.credential_id).is_none());
+        let user_key = records::key(&user.name);
+        let gone = logins.find(|login| {
+            login.user_key == user_key
+                && user.credential(&login.credential_id).is_none()
+                && self.known.is_settled()
+        });
         gone.map(|login| Step::ForgetLogin(login.entry))
     }
 }

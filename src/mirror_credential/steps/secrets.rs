@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::super::mirror_records::{
-    JOURNAL_LABEL, Journal, MirrorRecord, Properties, read_mirrors, read_properties, write_mirrors,
+    Journal, MirrorRecord, Properties, read_mirrors, read_properties, write_mirrors,
     write_properties,
 };
 use super::super::observe::{CODECOMMIT, Credential, Secret};
@@ -94,17 +94,11 @@ pub async fn write_claim(
     aws: &Aws,
     secret: &Secret,
     number: u64,
-    claimant: &str,
     journal: &Journal,
 ) -> Result<Written, CallError> {
-    let mut labels = vec![records::CLAIM_LABEL.to_owned()];
-    let value = if journal.is_empty() {
-        json!({"claimedBy": claimant}).to_string()
-    } else {
-        labels.push(JOURNAL_LABEL.to_owned());
-        journal.write(claimant)
-    };
-    put(aws, secret, &records::version_id(number), value, labels).await
+    let labels = vec![records::CLAIM_LABEL.to_owned()];
+    let id = records::version_id(number);
+    put(aws, secret, &id, journal.write(), labels).await
 }
 
 /// Writes what the template asks for as the log's entry `properties.entry`.
@@ -361,13 +355,17 @@ pub async fn read_login(
     })
 }
 
-/// Reads the journal of a claim; empty when it holds none.
+/// Reads the journal of a claim; empty when it holds none, or is kept from us by a key that only
+/// others may use: what they wrote they remove.
 pub async fn read_journal(
     aws: &Aws,
     secret: &Secret,
     version_id: &str,
 ) -> Result<Journal, CallError> {
-    let text = read_version(aws, secret, version_id).await?;
+    let text = match read_version(aws, secret, version_id).await {
+        Err(error) if error.is_denied() => None,
+        text => text?,
+    };
     let journal = text.and_then(|text| Journal::read(text.expose()));
     Ok(journal.unwrap_or_default())
 }
