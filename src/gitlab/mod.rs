@@ -348,7 +348,8 @@ impl GitLab {
         self.refusal(project, answer).await.map(Some)
     }
 
-    /// Whether this is the free edition, which leaves out of a request what it does not know.
+    /// Whether the pattern was left out: the free edition does not know it, and one without the
+    /// licence for it shows that it took none.
     async fn ignores_the_pattern(&self, asked: &Settings, made: &Mirror) -> bool {
         if asked.branch_regex.is_none() || made.settings.branch_regex.is_some() {
             return false;
@@ -356,7 +357,7 @@ impl GitLab {
         // https://docs.gitlab.com/api/metadata/
         let answer = self.line.send(&Request::get("/metadata".to_owned())).await;
         match answer.map(|answer| answer.body) {
-            Ok(Body::Json(metadata)) => metadata["enterprise"] == json!(false),
+            Ok(Body::Json(metadata)) => metadata["enterprise"].is_boolean(),
             _ => false,
         }
     }

@@ -24,6 +24,9 @@ pub fn decode(
 ) -> Result<(String, Map<String, Value>), String> {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let unknown = || format!("GitLab knows no {method} {path}");
+    if (method, path) == ("GET", "/api/v4/metadata") {
+        return Ok(("GitLab.GetMetadata".to_owned(), Map::new()));
+    }
     let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
     let parts: Vec<&str> = rest.split('/').collect();
     let (operation, mirror) = match (method, parts.as_slice()) {
@@ -85,6 +88,13 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
         } else {
             "api"
         }));
+    }
+    if call.operation == "GitLab.GetMetadata" {
+        // `lib/api/metadata.rb`.
+        let premium = aws.options.gitlab.premium;
+        return Ok(Answer::json(
+            &json!({"version": "18.9.0", "enterprise": premium}),
+        ));
     }
     let project = aws.gitlab.project(host, call.needed("project"));
     let project = project.filter(|project| project.access.is_some());

@@ -324,7 +324,7 @@ impl Delivery<'_> {
             for awaited in waiting {
                 match self.look_at_push(&gitlab, awaited, is_late).await? {
                     Looked::Done => {}
-                    Looked::Wait(awaited) => still_waiting.push(awaited),
+                    Looked::Wait(awaited) => still_waiting.push(*awaited),
                     Looked::Gone => return Ok(()),
                 }
             }
@@ -375,7 +375,7 @@ impl Delivery<'_> {
         if is_late {
             return Err(self.not_pushed(&record, &mirror, "did not end in time"));
         }
-        Ok(Looked::Wait(awaited))
+        Ok(Looked::Wait(Box::new(awaited)))
     }
 
     fn not_pushed(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> Failure {
@@ -542,7 +542,7 @@ impl Awaited {
 /// What a look at a push showed.
 enum Looked {
     Done,
-    Wait(Awaited),
+    Wait(Box<Awaited>),
     /// The mirror is not there any more.
     Gone,
 }

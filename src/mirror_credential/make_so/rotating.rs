@@ -2,11 +2,14 @@
 
 use super::super::giving_up::Begun;
 use super::super::mirror_records::{Journal, Properties, properties_key};
-use super::super::plan::SecretState;
+use super::super::plan::{PAUSE, SecretState};
 use super::super::records::{self, Login};
 use super::super::steps::{self, Moved, Written};
 use super::Delivery;
 use crate::aws::CallError;
+
+/// How often `AWSCURRENT` is looked for elsewhere.
+const MOST_LOOKS: u32 = 20;
 
 impl Delivery<'_> {
     /// Writes what was issued into the version that Secrets Manager chose.
@@ -83,6 +86,17 @@ impl Delivery<'_> {
                 }
             }),
             Moved::NotThere => {
+                self.doubts += 1;
+                if self.doubts > MOST_LOOKS {
+                    return Err(CallError {
+                        doing: format!("handing AWSCURRENT to version {to}"),
+                        code: None,
+                        status: None,
+                        cause: "it is not where it is shown to be".to_owned(),
+                    });
+                }
+                // It may be shown late.
+                tokio::time::sleep(PAUSE).await;
                 // What was thought to be in the way may be current by now.
                 let own = &self.made_here;
                 self.known.strays.retain(|record| own.contains(record));
