@@ -64,19 +64,23 @@ def looks(aws: LocalAws) -> dict[tuple[str, str], float]:
 
 
 def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
-                                                                name: str, tmp_path: Path) -> None:
+                                                                name: str, tmp_path: Path, denials_meant: None) -> None:
+    # Where prd is beside dev, dev's look finds prd's secrets in the list, and is denied prd's users.
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
     source.store_token()
     pushed = Working(tmp_path / "work").push(source.developer(), source.project.url, to="refs/heads/development")
     assert pushed.accepted, pushed.output
     deployed = environment.deploy(**source.parameters())
     assert deployed.succeeded, deployed.output + "\n".join(environment.failures())
-    project, user = source.project.path, environment.outputs()["UserName"]
+    project, user, pipeline = source.project.path, environment.outputs()["UserName"], environment.outputs()["PipelineName"]
+    # The push has made it, if none has before.
+    eventually(lambda: pipeline in [each["name"] for each in aws.client("codepipeline").list_pipelines()["pipelines"]], pipeline)
     well = looks(aws)
     assert well["HealthCheckFailed", ""] == 0
     assert well["MirrorHealthy", project] == 1
     assert 0 <= well["SecondsSinceMirrorSync", project] < 600
     assert 0 <= well["CredentialAge", user] < 1
+    assert well["ApprovalsWaiting", pipeline] >= 0
     [mirror] = source.project.mirrors()
     source.project.delete_mirror(mirror.id)
     ill = looks(aws)
