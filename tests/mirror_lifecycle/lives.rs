@@ -1,11 +1,13 @@
 //! The lives that faults are tried on.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::checks::{self, Pair, Watch};
 use crate::scene::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, both, mirror, properties, rotation,
-    serial, stack, with, world,
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, both, check_health, mirror, properties,
+    rotation, serial, stack, with, world,
 };
 use crate::support::custom_resource::{Answer, RollBack, Stack, answers_are_sound};
 use crate::support::{Fault, Options, Rotated, Rotation, World};
@@ -188,6 +190,9 @@ impl Play {
                 let (_, properties) = self.stack.resource.clone().expect("a resource");
                 let healed = self.stack.update(&properties, None).await;
                 assert!(healed.is_success(), "{healed:?}\n{}", told());
+                // A version that the rotation has only named may still be waited for.
+                tokio::time::sleep(Duration::from_mins(90)).await;
+                check_health(&self.world).await;
             }
             Rotated::Failed { .. } => {}
             Rotated::Refused(refusal) => panic!("{refusal}\n{}", told()),

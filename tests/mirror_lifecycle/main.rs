@@ -15,12 +15,15 @@ macro_rules! figure {
 #[path = "../support/mod.rs"]
 mod support;
 
+mod abandoned;
 mod at_once;
 mod checks;
 mod drift;
+mod histories;
 mod hostile;
 mod life;
 mod lives;
+mod mutants;
 mod refusals;
 mod scene;
 mod single_faults;

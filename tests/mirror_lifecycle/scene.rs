@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::custom_resource::{Kind, Stack};
+use crate::support::custom_resource::{Kind, LAMBDA_LIVES, Request, Stack, answered_once};
 use crate::support::{Options, Rotation, World};
 
 /// The user of most tests.
@@ -24,7 +24,7 @@ const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirr
 const CREDENTIAL: Kind = Kind {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
-    wire: |_, caller| caller.connector(),
+    wire: crate::mutants::wire,
 };
 
 /// A world as `options` say: a user, two repositories, and a GitLab with two projects, a token and
@@ -94,4 +94,18 @@ pub fn both() -> Value {
         mirror(OTHER_PROJECT, OTHER_REPOSITORY)
     ]);
     with(properties(), "Mirrors", mirrors)
+}
+
+/// The scheduled health check.
+pub async fn check_health(world: &World) {
+    let request = Request {
+        name: "health".to_owned(),
+        event: json!({"HealthCheck": {"EnvID": "dev"}}),
+        signed_at: world.now(),
+        wire: |_, caller| caller.connector(),
+        lives: LAMBDA_LIVES,
+    };
+    let answered = answered_once(world, &world.caller("health.1"), &request).await;
+    let answered = answered.expect("it lives");
+    answered.unwrap_or_else(|error| panic!("{error}\n{}", world.told()));
 }

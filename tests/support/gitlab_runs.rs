@@ -41,6 +41,8 @@ pub struct Push {
     pub ends: Duration,
     branches: Vec<(String, String)>,
     tries: u32,
+    /// Its mirror stood in a secret's AWSCURRENT when the run began, or is not the product's.
+    counts: bool,
 }
 
 /// A push that did not arrive.
@@ -52,6 +54,9 @@ pub struct FailedPush {
     pub made_by: String,
     pub repository: Option<String>,
     pub why: String,
+    /// Whether it matters to anybody. A mirror that is removed before it ever stood in a secret's
+    /// AWSCURRENT fails unseen, and its predecessor carries the same commits.
+    pub counts: bool,
 }
 
 impl GitLab {
@@ -127,6 +132,7 @@ pub fn step(aws: &mut Aws) {
 /// `perform` in `app/workers/repository_update_remote_mirror_worker.rb`.
 fn begin(aws: &mut Aws, job: Job) {
     let (now, behaviour) = (aws.now, aws.options.gitlab.clone());
+    let counts = is_current(aws, job.mirror);
     let gitlab = &mut aws.gitlab;
     let Some(project) = gitlab.projects.get(&job.project) else {
         return;
@@ -164,6 +170,7 @@ fn begin(aws: &mut Aws, job: Job) {
         ends: now + aws.options.sync_takes,
         branches: project.mirrored(&behaviour, mirror),
         tries: job.tries,
+        counts: counts || !mirror.is_ours(),
     };
     let mirrors = &mut gitlab
         .projects
@@ -182,6 +189,16 @@ fn begin(aws: &mut Aws, job: Job) {
         Ok(()) => aws.gitlab.pushes.push(push),
         Err(why) => note(aws, &push, Err(Failure::Again(why))),
     }
+}
+
+/// Whether a secret names a mirror at AWSCURRENT.
+fn is_current(aws: &Aws, mirror: u64) -> bool {
+    aws.secrets.keys().any(|name| {
+        let value = aws.current(name).unwrap_or_default();
+        let value: serde_json::Value = serde_json::from_str(value).unwrap_or_default();
+        let named = value["mirrors"].as_array().into_iter().flatten();
+        named.into_iter().any(|one| one["mirrorId"] == mirror)
+    })
 }
 
 /// git logs in with every request: a login that is taken away while it pushes stops it.
@@ -256,6 +273,11 @@ fn finish(aws: &mut Aws, push: &Push) -> Result<(), Failure> {
     )))
 }
 
+fn is_there(aws: &Aws, push: &Push) -> bool {
+    let project = aws.gitlab.projects.get(&push.project);
+    project.is_some_and(|project| project.mirrors.contains_key(&push.mirror.id))
+}
+
 /// Writes down how a run ended (`app/services/projects/update_remote_mirror_service.rb` and the
 /// states in `app/models/remote_mirror.rb`).
 fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
@@ -271,6 +293,7 @@ fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
             made_by: push.mirror.made_by.clone(),
             repository: push.mirror.repository().map(str::to_owned),
             why: why.clone(),
+            counts: push.counts || is_there(aws, push),
         });
     }
     let gitlab = &mut aws.gitlab;
@@ -320,7 +343,8 @@ impl Aws {
         let mut failed = copy.failed_pushes[before..].iter();
         let is_ours = |push: &&FailedPush| {
             let leads_there = push.repository.as_deref() == Some(repository);
-            push.project == id && leads_there && push.made_by != super::gitlab::SOMEBODY_ELSE
+            let is_ours = push.made_by != super::gitlab::SOMEBODY_ELSE;
+            push.project == id && leads_there && is_ours && push.counts
         };
         if let Some(push) = failed.find(is_ours) {
             return Err(format!(
