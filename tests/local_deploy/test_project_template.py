@@ -8,8 +8,10 @@ from pathlib import Path
 from local_aws import LocalAws
 from local_deploy import steps
 from local_deploy.conftest import Witness
-from local_deploy.pipelines import Project
-from local_deploy.steps import ROOT, Environment, Login, Stack
+from local_deploy.mirroring import Source
+from local_deploy.pipelines import Project, eventually
+from local_deploy.steps import ROOT, Environment, Login, Stack, Working
+from local_gitlab import LocalGitLab
 
 TEMPLATE = ROOT / "templates/project.yaml"
 
@@ -47,3 +49,38 @@ def test_a_further_project_pushes_with_its_own_login_is_deployed_and_goes(
     assert login.status(url) == 401
     assert own.deployed.delete() == "DELETE_COMPLETE", own.deployed.failures()
     assert steps.what_is_there(aws) == before
+
+
+def test_a_further_project_has_a_mirror_that_is_rotated_by_the_environments_function(
+        aws: LocalAws, environment: Environment, gitlab: LocalGitLab, witness: Witness, name: str, tmp_path: Path) -> None:
+    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
+    source.store_token()
+    stack = Stack(aws, f"project-dev-{name}")
+    given = source.parameters(EnvID="dev", ProjectID=name, RotationDays="7")
+    assert stack.create(TEMPLATE, **given) == "CREATE_COMPLETE", stack.failures()
+    witness.learns(aws)
+    outputs, secrets = stack.outputs(), aws.client("secretsmanager")
+    secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
+    [first] = source.mirrors_to(url)
+    # Attaching the schedule tested the function, and changed nothing.
+    assert [step["Step"] for step in aws.rotated(secret)["steps"]] == ["testSecret"]
+    assert secrets.describe_secret(SecretId=secret)["RotationRules"]["AutomaticallyAfterDays"] == 7
+
+    assert aws.days_later(secret, 8)
+    run = aws.rotated(secret)
+    assert run["events"][-1] == "RotationSucceeded", run
+    witness.learns(aws)
+    [moved] = source.mirrors_to(url)
+    assert moved.id != first.id and moved.enabled
+    working = Working(tmp_path / "work")
+    pushed = working.push(source.developer(), source.project.url, to="refs/heads/development")
+    assert pushed.accepted, pushed.output
+    login = steps.login(aws, secret)
+    eventually(lambda: working.references(login, url).get("refs/heads/development") == pushed.commit, "the push in CodeCommit")
+
+    # The rotation goes first, then the mirror, the login, the repository.
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    assert source.project.mirrors() == []
+    assert not steps.user_exists(aws, f"user-dev-{name}-mirror")
+    assert not steps.secret_exists(aws, secret)
+    source.forget_token()
