@@ -21,8 +21,10 @@ pub struct Begun<'a> {
     pub before: Vec<Before>,
     /// Mirrors that it made.
     pub mirrors: Vec<MirrorRecord>,
-    /// A credential that it issued and did not store.
+    /// A credential that it issued.
     pub issued: Option<String>,
+    /// It stored that credential in its version, and nobody can have gone on with it yet.
+    pub has_prepared: bool,
 }
 
 impl<'a> Begun<'a> {
@@ -34,6 +36,7 @@ impl<'a> Begun<'a> {
             before: Vec::new(),
             mirrors: Vec::new(),
             issued: None,
+            has_prepared: false,
         }
     }
 }
@@ -104,7 +107,8 @@ impl MirrorCredential {
         }
         // What is left in GitLab pushes with this login: both stay, and stay known, until they can
         // go together.
-        if let Some(login) = prepared.filter(|_| is_held && left.is_empty()) {
+        let may_go = is_held || begun.has_prepared;
+        if let Some(login) = prepared.filter(|_| may_go && left.is_empty()) {
             steps::delete_credential(aws, user_name, &login.credential_id).await?;
             steps::forget_login(aws, &secret, &login).await?;
         }

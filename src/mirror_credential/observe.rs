@@ -115,6 +115,8 @@ pub struct Secret {
     pub superseded: Vec<Login>,
     /// `AWSCURRENT` is a value that we did not write.
     pub changed_by_hand: bool,
+    /// Secrets Manager rotates it.
+    pub rotates: bool,
     /// The version under `AWSPENDING`.
     pub pending: Option<String>,
     /// What the template asked for, and earlier entries of that kind.
@@ -145,6 +147,7 @@ impl Secret {
             current: None,
             superseded: Vec::new(),
             changed_by_hand: false,
+            rotates: false,
             pending: None,
             properties: Vec::new(),
             taken: 0,
@@ -176,6 +179,7 @@ impl Secret {
                 .filter(|(key, _)| !key.starts_with(crate::tags::OWN))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
+            rotates: output.rotation_enabled().unwrap_or_default(),
             last_changed: output
                 .last_changed_date()
                 .and_then(|time| (*time).try_into().ok()),
@@ -241,6 +245,11 @@ impl Secret {
         self.pending
             .as_ref()
             .filter(|version| Some(*version) != current)
+    }
+
+    /// A rotation may be at work, or begin at any moment.
+    pub fn may_rotate(&self) -> bool {
+        self.rotates || self.open_rotation().is_some()
     }
 
     /// The login that the rotation to `version_id` has prepared.

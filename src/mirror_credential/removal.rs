@@ -104,7 +104,8 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
         }
     }
     if let Some(secret) = secret
-        .filter(|secret| secret.is_unfinished() && !known.is_fenced && secret.deleted_at.is_none())
+        .filter(|secret| secret.is_unfinished() || secret.may_rotate())
+        .filter(|secret| !known.is_fenced && secret.deleted_at.is_none())
     {
         return As(Step::Claim(secret.next_entry()));
     }

@@ -71,7 +71,12 @@ impl Delivery<'_> {
                     made: Vec::new(),
                     ..journal
                 };
+                // What a rotation prepared before it lost the log has to be known.
+                let is_shared = secret.may_rotate() || secret.is_unfinished();
                 self.change_secret(|secret| secret.claim = number);
+                if is_shared && self.me.rotation.is_none() && number > 1 {
+                    self.number_is_taken(number);
+                }
             }
             Written::Taken => {
                 if self.known.claim.take().is_some() {

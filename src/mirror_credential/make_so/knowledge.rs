@@ -14,6 +14,21 @@ impl Delivery<'_> {
         }
     }
 
+    /// Somebody else has taken over. What was issued may have been reset, and what was made in
+    /// GitLab is not needed.
+    pub(super) fn give_way(&mut self, number: u64) {
+        if let Some(issued) = &mut self.known.issued {
+            issued.password = None;
+        }
+        let made = std::mem::take(&mut self.known.journal.made);
+        self.known.strays.extend(made);
+        self.known.overtaken_at = Some(self.resource.clock.now());
+        self.known.claim = None;
+        self.known.is_journaled = false;
+        self.known.is_sealed = false;
+        self.number_is_taken(number);
+    }
+
     /// Somebody wrote the entry `number` before: what the secret shows now decides, and the next
     /// number is a higher one in any case.
     pub(super) fn number_is_taken(&mut self, number: u64) {

@@ -241,21 +241,6 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Somebody else has taken over. What was issued may have been reset, and what was made in
-    /// GitLab is not needed.
-    pub(super) fn give_way(&mut self, number: u64) {
-        if let Some(issued) = &mut self.known.issued {
-            issued.password = None;
-        }
-        let made = std::mem::take(&mut self.known.journal.made);
-        self.known.strays.extend(made);
-        self.known.overtaken_at = Some(self.resource.clock.now());
-        self.known.claim = None;
-        self.known.is_journaled = false;
-        self.known.is_sealed = false;
-        self.number_is_taken(number);
-    }
-
     pub(super) async fn enable_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
         let Some(wanted) = self.wanted(record) else {
             return Ok(());

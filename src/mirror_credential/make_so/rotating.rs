@@ -35,7 +35,10 @@ impl Delivery<'_> {
             Written::Yes => {
                 self.known.values.insert(version_id, Some(value));
                 self.known.issued = None;
-                self.change_secret(|secret| secret.superseded.push(login));
+                self.stored = Some(login.credential_id);
+                // Whoever took the log meanwhile does not know of it.
+                let seal = secret.claim;
+                self.number_is_taken(seal);
                 Ok(())
             }
             Written::Taken => Err(CallError {
@@ -132,12 +135,17 @@ impl Delivery<'_> {
     pub(super) async fn give_up(&mut self, version_id: &str) -> Result<(), CallError> {
         let mut mirrors = self.known.journal.made.clone();
         mirrors.extend(self.known.strays.iter().cloned());
+        if self.stored.is_some() {
+            mirrors.extend(self.made_here.iter().cloned());
+        }
+        let issued = self.known.issued.as_ref().map(|issued| issued.id.clone());
         let begun = Begun {
             version_id,
             claim: self.known.claim,
             before: std::mem::take(&mut self.known.journal.before),
             mirrors,
-            issued: self.known.issued.as_ref().map(|issued| issued.id.clone()),
+            issued: issued.or(self.stored.clone()),
+            has_prepared: self.stored.is_some(),
         };
         let resource = self.resource;
         resource
