@@ -62,6 +62,8 @@ pub struct Delivery<'a> {
     stored: Option<String>,
     /// The log's entry that this delivery last tried to write a login as.
     storing: Option<u64>,
+    /// What this delivery issued was refused once.
+    was_refused: bool,
     resets: u32,
     doubts: u32,
     slots_refused: u32,
@@ -123,6 +125,7 @@ impl<'a> Delivery<'a> {
             own: Vec::new(),
             stored: None,
             storing: None,
+            was_refused: false,
             resets: 0,
             doubts: 0,
             slots_refused: 0,

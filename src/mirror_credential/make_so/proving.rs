@@ -15,9 +15,20 @@ impl Delivery<'_> {
             return Ok(());
         };
         let login = issued.service_user_name.clone();
-        self.prove(&login, &password)
-            .await
-            .map_err(|(_, failure)| failure)?;
+        match self.prove(&login, &password).await {
+            // A delivery that was overtaken may have reset it once more before it learned of that.
+            Err((NotPushable::LoginRefused, _)) if !self.was_refused => {
+                self.was_refused = true;
+                if let Some(issued) = &mut self.known.issued {
+                    issued.password = None;
+                }
+                let made = std::mem::take(&mut self.known.journal.made);
+                self.known.strays.extend(made);
+                self.known.is_sealed = false;
+                return Ok(());
+            }
+            proved => proved.map_err(|(_, failure)| failure)?,
+        }
         if let Some(issued) = &mut self.known.issued {
             issued.proved = true;
         }
