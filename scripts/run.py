@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import local_gitlab  # noqa: E402
 from local_aws import LocalAws  # noqa: E402
-from local_deploy import mirroring, steps  # noqa: E402
+from local_deploy import mirroring, steps, watching  # noqa: E402
 from local_deploy.mirroring import Source  # noqa: E402
 from local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
 from local_deploy.steps import Environment, Login  # noqa: E402
@@ -148,11 +148,21 @@ class Story:
 
     def is_put_right(self) -> None:
         mirror = self.loop.mirror()
+        self.looks("finds it well", 1)
         self.source.project.delete_mirror(mirror.id)
-        tell(f"Somebody deletes mirror {mirror.id} in GitLab. Then RotationSerial=2:")
+        tell(f"Somebody deletes mirror {mirror.id} in GitLab.")
+        self.looks("finds it ill, which raises an alarm", 0)
         healed = self.environment.deploy(RotationSerial="2")
         require(healed.succeeded, healed.output + "\n".join(self.environment.failures()))
-        tell(f"Mirror {self.loop.mirror().id} is there. {self.push()}")
+        tell(f"RotationSerial=2: mirror {self.loop.mirror().id} is there. {self.push()}")
+        self.looks("finds it well again", 1)
+
+    def looks(self, finding: str, healthy: float) -> None:
+        found = watching.looks(self.aws)
+        counted = found.get(("MirrorHealthy", self.source.project.path))
+        require(counted == healthy, f"MirrorHealthy is {counted}, the health check counted {found}")
+        require(found["HealthCheckFailed", ""] == 0, f"the health check failed: {found}")
+        tell(f"The health check {finding}: MirrorHealthy of {self.source.project.path} is {healthy:.0f}.")
 
     def fails_and_rolls_back(self) -> None:
         held = self.login()

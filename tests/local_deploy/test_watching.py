@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 from local_aws import LocalAws
-from local_aws.embedded_metrics import Metric
 from local_deploy.mirroring import Source
 from local_deploy.pipelines import eventually
 from local_deploy.steps import Environment, Working
+from local_deploy.watching import looks
 from local_gitlab import LocalGitLab
 
 RULE = "event-rule-dev-cfn-gitops-health"
-LOG = "/aws/lambda/cfn-gitops-dev"
 
 
 def test_the_dashboard_shows_alarms_that_are_there(aws: LocalAws, environment: Environment) -> None:
@@ -43,24 +42,6 @@ def test_secrets_manager_of_this_account_may_call_the_function(aws: LocalAws, en
     policy = json.loads(aws.client("lambda").get_policy(FunctionName=environment.outputs()["ServiceToken"])["Policy"])
     [statement] = [statement for statement in policy["Statement"] if statement["Principal"] == {"Service": "secretsmanager.amazonaws.com"}]
     assert aws.account_id in json.dumps(statement["Condition"])
-
-
-def looks(aws: LocalAws) -> dict[tuple[str, str], float]:
-    """Has the schedule's time come, and returns what was then counted: by metric, and by what it is about."""
-    def ended() -> list[Metric]:
-        return [metric for metric in aws.metrics(LOG) if metric.name == "HealthCheckFailed"]
-
-    before, known = len(ended()), len(aws.metrics(LOG))
-    assert aws.fire(RULE)
-    eventually(lambda: len(ended()) > before, "a health check")
-    counted = {}
-    for metric in aws.metrics(LOG)[known:]:
-        assert metric.namespace == "CfnGitOps"
-        dimensions = dict(metric.dimensions)
-        assert dimensions.pop("EnvID") == "dev"
-        if dimensions or metric.name == "HealthCheckFailed":
-            counted[metric.name, "".join(dimensions.values())] = metric.value
-    return counted
 
 
 def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
