@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
-use crate::scene::{check_health, properties, rotation, stack, world};
+use crate::scene::{changes, check_health, properties, rotation, stack, world};
 use crate::support::custom_resource::Stack;
 use crate::support::explore::paused;
 use crate::support::{Fault, FaultKind, Options, Rotated, Rotation, Step, World};
@@ -24,7 +24,8 @@ enum Next {
     ACancellation,
 }
 
-/// Every call of a whole rotation: the step that makes it, and its index among the step's.
+/// Every call of a whole rotation that changes anything: the step that makes it, and its index
+/// among the step's. A death at a read leaves behind what a death after the change before it does.
 fn calls() -> Vec<(Step, usize)> {
     paused(async {
         let world = world(Options::default());
@@ -39,6 +40,7 @@ fn calls() -> Vec<(Step, usize)> {
         };
         let calls = journal.iter();
         calls
+            .filter(|entry| changes(&entry.operation))
             .filter_map(|entry| Some((of_step(&entry.caller)?, entry.index)))
             .collect()
     })
@@ -126,20 +128,20 @@ fn every_death(next: Next) -> usize {
 
 #[test]
 fn a_rotation_that_died_anywhere_is_taken_up_for_the_same_version() {
-    assert!(every_death(Next::TheSameVersion) > 50);
+    assert!(every_death(Next::TheSameVersion) > 10);
 }
 
 #[test]
 fn a_rotation_that_died_anywhere_is_ended_by_the_health_check() {
-    assert!(every_death(Next::TheHealthCheck) > 50);
+    assert!(every_death(Next::TheHealthCheck) > 10);
 }
 
 #[test]
 fn a_rotation_that_died_anywhere_is_cancelled_and_healed_by_an_update() {
-    assert!(every_death(Next::ACancellation) > 50);
+    assert!(every_death(Next::ACancellation) > 10);
 }
 
 #[test]
 fn a_rotation_that_died_anywhere_goes_with_the_stack() {
-    assert!(every_death(Next::TheDelete) > 50);
+    assert!(every_death(Next::TheDelete) > 10);
 }

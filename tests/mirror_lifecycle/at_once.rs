@@ -100,7 +100,7 @@ fn a_delete_between_any_two_steps_leaves_nothing() {
 #[test]
 fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run() {
     for (name, update) in updates() {
-        sample(60, 4, |schedule| {
+        sample(40, 4, |schedule| {
             let update = update.clone();
             async move {
                 let world = world(Options::default());
@@ -130,7 +130,7 @@ fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run()
 
 #[test]
 fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
-    sample(150, 4, |schedule| async move {
+    sample(120, 4, |schedule| async move {
         let world = world(Options::default());
         let (mut stack, mut rotation) = (stack(&world), rotation(&world));
         assert!(stack.create(&properties()).await.is_success());
@@ -148,7 +148,7 @@ fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
 #[test]
 fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
     for twice in Step::ALL {
-        sample(40, 4, |schedule| async move {
+        sample(30, 4, |schedule| async move {
             let world = world(Options::default());
             let (mut stack, mut rotation) = (stack(&world), rotation(&world));
             assert!(stack.create(&properties()).await.is_success());

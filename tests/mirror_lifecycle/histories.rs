@@ -9,21 +9,22 @@ use serde_json::{Value, json};
 
 use crate::lives::{Event, Life};
 use crate::scene::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, mirror, properties, with,
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, THIRD_REPOSITORY, mirror, properties,
+    with,
 };
 use crate::support::custom_resource::RollBack;
 use crate::support::explore::paused;
 use crate::support::secret_versions::{AbandonedBy, Pending};
 use crate::support::{Fault, FaultKind, Options, Step};
 
-const HISTORIES: u32 = 400;
+const HISTORIES: u32 = 300;
 
 fn some_properties() -> impl Strategy<Value = Value> {
     let mirrors = prop::sample::subsequence(
         vec![
             (PROJECT, REPOSITORY),
             (OTHER_PROJECT, OTHER_REPOSITORY),
-            (PROJECT, OTHER_REPOSITORY),
+            (PROJECT, THIRD_REPOSITORY),
         ],
         0..=2,
     );

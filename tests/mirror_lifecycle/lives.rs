@@ -125,14 +125,14 @@ impl Play {
                 self.after_rotation = false;
             }
             Event::Attach => {
+                let issued = || self.world.count("CreateServiceSpecificCredential");
+                let before = issued();
                 let attached = self.rotation.attach_schedule(30, false).await;
+                assert_eq!(issued(), before, "trying a schedule issues nothing");
                 assert!(
                     self.is_hurt || attached == Rotated::Finished,
                     "{attached:?}"
                 );
-                if attached == Rotated::Finished {
-                    assert_eq!(self.world.count("CreateServiceSpecificCredential"), 1);
-                }
             }
             Event::Rotate => self.rotate().await,
             Event::Delete => {

@@ -13,6 +13,8 @@ pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
 /// A second pair.
 pub const OTHER_PROJECT: &str = "platform/network";
 pub const OTHER_REPOSITORY: &str = "codecommit-dev-cfn-network";
+/// One for a project that is mirrored twice.
+pub const THIRD_REPOSITORY: &str = "codecommit-dev-cfn-copy";
 /// The secret with GitLab's token.
 pub const TOKEN: &str = "gitlab/token";
 pub const GITLAB: &str = "https://gitlab.example.com";
@@ -27,7 +29,7 @@ const CREDENTIAL: Kind = Kind {
     wire: crate::mutants::wire,
 };
 
-/// A world as `options` say: a user, two repositories, and a GitLab with two projects, a token and
+/// A world as `options` say: a user, repositories, and a GitLab with two projects, a token and
 /// a mirror that somebody made by hand.
 pub fn world(options: Options) -> World {
     let world = World::with(options);
@@ -37,6 +39,7 @@ pub fn world(options: Options) -> World {
         world.gitlab_project(project, &["main", "development", "feature"]);
         world.protect(project, &["main", "dev*"]);
     }
+    world.repository(THIRD_REPOSITORY);
     world.gitlab_token(TOKEN);
     world.handmade_mirror(PROJECT, "https://backup.example.com/infra.git", None, true);
     world
@@ -108,4 +111,13 @@ pub async fn check_health(world: &World) {
     let answered = answered_once(world, &world.caller("health.1"), &request).await;
     let answered = answered.expect("it lives");
     answered.unwrap_or_else(|error| panic!("{error}\n{}", world.told()));
+}
+
+/// Whether a call of this operation changes anything.
+pub fn changes(operation: &str) -> bool {
+    let operation = operation.strip_prefix("GitLab.").unwrap_or(operation);
+    operation != "GitPush"
+        && !["Get", "List", "Describe"]
+            .iter()
+            .any(|verb| operation.starts_with(verb))
 }
