@@ -18,6 +18,7 @@ use crate::aws::Aws;
 use crate::cfn::Clock;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{Health, Listed, NotSeen, OutOfReach};
+use crate::name_pattern::NamePattern;
 use metrics::{Metric, Subject};
 use pipelines::Pipeline;
 
@@ -29,6 +30,17 @@ const FUNCTION_NAME: &str = "cfn-gitops-";
 pub struct HealthCheck {
     /// The environment, when the event names it.
     env_id: Option<String>,
+    /// The pattern of its IAM users, when the event names one.
+    user_names: Option<String>,
+}
+
+/// What a health check looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// `EnvID`.
+    pub id: String,
+    /// The pattern of its IAM users, with IAM's wildcards: those that the function has rights for.
+    pub user_names: String,
 }
 
 /// Why no health check was made.
@@ -53,22 +65,32 @@ impl HealthCheck {
         if asked.is_none() && !is_scheduled {
             return None;
         }
-        let env_id = asked.and_then(|asked| asked["EnvID"].as_str());
+        let member = |name: &str| asked.and_then(|asked| asked[name].as_str());
         Some(HealthCheck {
-            env_id: env_id.map(ToOwned::to_owned),
+            env_id: member("EnvID").map(ToOwned::to_owned),
+            // An empty one is what the template's parameter says for its default.
+            user_names: member("UserNames")
+                .filter(|pattern| !pattern.is_empty())
+                .map(ToOwned::to_owned),
         })
     }
 
     /// The environment: the event's, or that of the function `function_arn`, whose name ends in it.
+    /// Its users are called `user-<EnvID>-…`, unless the event says otherwise.
     ///
     /// # Errors
     /// When neither says one.
-    pub fn environment(&self, function_arn: &str) -> Result<String, NoEnvironment> {
+    pub fn environment(&self, function_arn: &str) -> Result<Environment, NoEnvironment> {
         let name = function_arn.split(':').nth(6).unwrap_or_default();
         let named = name.strip_prefix(FUNCTION_NAME);
         let env_id = self.env_id.as_deref().or(named);
         let env_id = env_id.filter(|env_id| is_env_id(env_id));
-        env_id.map(ToOwned::to_owned).ok_or(NoEnvironment)
+        let id = env_id.ok_or(NoEnvironment)?.to_owned();
+        let user_names = self.user_names.clone();
+        Ok(Environment {
+            user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),
+            id,
+        })
     }
 }
 
@@ -80,10 +102,10 @@ fn is_env_id(text: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
-/// Looks at everything in the environment `env_id`, for `time` at most. Hands each line for
+/// Looks at everything in the environment, for `time` at most. Hands each line for
 /// CloudWatch to `emit`, and answers with a summary.
 pub async fn check(
-    env_id: &str,
+    environment: &Environment,
     aws: &Aws,
     mirror_credential: &MirrorCredential,
     clock: &Clock,
@@ -91,7 +113,7 @@ pub async fn check(
     emit: &mut (dyn FnMut(Line) + Send),
 ) -> Value {
     let mut look = Look {
-        env_id,
+        environment,
         now: clock.now(),
         emit,
         seen: Seen::default(),
@@ -121,7 +143,7 @@ struct Seen {
 
 /// A health check under way.
 struct Look<'a> {
-    env_id: &'a str,
+    environment: &'a Environment,
     now: SystemTime,
     emit: &'a mut (dyn FnMut(Line) + Send),
     seen: Seen,
@@ -129,13 +151,17 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn at_credentials(&mut self, mirror_credential: &MirrorCredential) {
-        let listed = match mirror_credential.list_secrets().await {
+        let user_names = match NamePattern::new(&self.environment.user_names) {
+            Ok(user_names) => user_names,
+            Err(error) => return self.failed(&format!("reading the pattern UserNames: {error}")),
+        };
+        let listed = match mirror_credential.list_secrets(&user_names).await {
             Ok(listed) => listed,
             Err(error) => return self.failed(&error.to_string()),
         };
         let mut out_of_reach = OutOfReach::default();
         for secret in &listed {
-            let health = mirror_credential.health(secret, self.env_id, &mut out_of_reach);
+            let health = mirror_credential.health(secret, &mut out_of_reach);
             match Box::pin(health).await {
                 Ok(health) => {
                     self.report(&health);
@@ -188,7 +214,7 @@ impl Look<'_> {
     }
 
     async fn at_pipelines(&mut self, aws: &Aws) {
-        let names = match pipelines::list(aws, self.env_id).await {
+        let names = match pipelines::list(aws, &self.environment.id).await {
             Ok(names) => names,
             Err(error) => return self.failed(&error.to_string()),
         };
@@ -227,7 +253,12 @@ impl Look<'_> {
     }
 
     fn emit(&mut self, subject: &Subject<'_>, metrics: &[Metric]) {
-        (self.emit)(metrics::line(self.now, self.env_id, subject, metrics));
+        (self.emit)(metrics::line(
+            self.now,
+            &self.environment.id,
+            subject,
+            metrics,
+        ));
     }
 
     fn since(&self, time: SystemTime) -> Duration {
@@ -247,7 +278,7 @@ impl Look<'_> {
             failed,
         } = self.seen;
         json!({
-            "EnvID": self.env_id,
+            "EnvID": self.environment.id,
             "LookedAt": {"mirrors": mirrors, "credentials": credentials, "pipelines": pipelines},
             "Unhealthy": unhealthy,
             "NotLookedAt": failed,

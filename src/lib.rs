@@ -13,6 +13,7 @@
 //! - [`gitlab`]: remote mirrors, nothing else
 //! - [`health_check`]: what is looked at by schedule, and the metrics of it
 //! - [`http`]: the one way out
+//! - [`name_pattern`]: names with wildcards, as IAM has them
 //! - [`secret`]: a value that must not be seen
 //! - [`logging`]: JSON lines without secrets
 
@@ -27,6 +28,7 @@ pub mod health_check;
 pub mod http;
 pub mod logging;
 pub mod mirror_credential;
+pub mod name_pattern;
 pub mod provider;
 pub mod records;
 pub mod secret;

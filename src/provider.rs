@@ -170,10 +170,11 @@ impl Provider {
 
     /// Looks at the environment's mirrors, credentials and pipelines.
     async fn check(&self, asked: &HealthCheck, invocation: &Invocation) -> Result<Value, Error> {
-        let env_id = asked.environment(&invocation.function_arn)?;
+        let environment = asked.environment(&invocation.function_arn)?;
         tracing::info!(
             lambda_request = invocation.request_id,
-            environment = env_id,
+            environment = environment.id,
+            users = environment.user_names,
             "health check"
         );
         let time = self.clock.until(self.ends(invocation));
@@ -181,7 +182,7 @@ impl Provider {
         let (aws, credentials) = (&self.aws, &self.mirror_credential);
         let mut emit = |line: Value| logging::emit(&line);
         let checked =
-            health_check::check(&env_id, aws, credentials, &self.clock, time, &mut emit).await;
+            health_check::check(&environment, aws, credentials, &self.clock, time, &mut emit).await;
         Ok(json!({"HealthCheck": checked}))
     }
 

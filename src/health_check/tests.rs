@@ -20,7 +20,19 @@ fn the_schedule_of_the_template_and_any_other_ask_for_it() {
         ),
     ] {
         let asked = HealthCheck::find(event).expect(event);
-        assert_eq!(asked.environment(FUNCTION).as_deref(), Ok(environment));
+        let found = asked.environment(FUNCTION).expect(event);
+        assert_eq!(found.id, environment);
+        assert_eq!(found.user_names, format!("user-{environment}-*"));
+    }
+}
+
+#[test]
+fn the_schedule_of_the_template_says_which_users_are_the_environments() {
+    for (said, user_names) in [("gitlab-*", "gitlab-*"), ("", "user-dev-*")] {
+        let event = json!({"HealthCheck": {"EnvID": "dev", "UserNames": said}}).to_string();
+        let asked = HealthCheck::find(&event).expect("asked");
+        let found = asked.environment(FUNCTION).expect("an environment");
+        assert_eq!((&*found.id, &*found.user_names), ("dev", user_names));
     }
 }
 
@@ -53,7 +65,8 @@ fn an_environment_has_to_be_named_by_somebody() {
         assert_eq!(unnamed.environment(function), Err(NoEnvironment));
     }
     let qualified = format!("{FUNCTION}:live");
-    assert_eq!(unnamed.environment(&qualified).as_deref(), Ok("prd"));
+    let found = unnamed.environment(&qualified).expect("an environment");
+    assert_eq!(found.id, "prd");
     for env_id in ["", "Dev", "1a", "a-b", "a*", &"a".repeat(31)] {
         let event = json!({"HealthCheck": {"EnvID": env_id}}).to_string();
         let asked = HealthCheck::find(&event).expect("asked");

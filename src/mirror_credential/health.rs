@@ -12,6 +12,7 @@ use super::observe::{self, Secret};
 use super::{MirrorCredential, properties, records, steps};
 use crate::aws::CallError;
 use crate::gitlab::{self, Access, GitLab, Mirror, Status};
+use crate::name_pattern::NamePattern;
 
 /// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,7 @@ pub struct MirrorHealth {
 /// What is not looked at, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotSeen {
-    /// There is nothing: it was deleted, is just being made, or belongs to another environment,
-    /// whose function looks at it.
+    /// There is nothing: it was deleted, or is just being made.
     Nothing,
     /// It could not be looked at.
     Failed(String),
@@ -68,11 +68,15 @@ impl From<CallError> for NotSeen {
 pub struct OutOfReach(BTreeMap<String, gitlab::Error>);
 
 impl MirrorCredential {
-    /// All secrets of ours in this account and region, those of other environments too.
+    /// The secrets of ours in this account and region whose users are called like `user_names`.
+    ///
+    /// Secrets Manager lists the secrets of every environment, and no secret says whose it is.
+    /// Users do, by their names. To ask for another environment's would be denied, and leave an
+    /// `AccessDenied` in the account's trail at every check.
     ///
     /// # Errors
     /// When they cannot be listed to the end.
-    pub async fn list_secrets(&self) -> Result<Vec<Listed>, CallError> {
+    pub async fn list_secrets(&self, user_names: &NamePattern) -> Result<Vec<Listed>, CallError> {
         let ours = Filter::builder()
             .key(FilterNameStringType::TagKey)
             .values(records::USER_NAME)
@@ -88,6 +92,7 @@ impl MirrorCredential {
                 let mut tags = secret.tags().iter();
                 let user = tags.find(|tag| tag.key() == Some(records::USER_NAME));
                 let user_name = user.and_then(|tag| tag.value());
+                let user_name = user_name.filter(|name| user_names.matches(name));
                 if let (Some(name), Some(user_name)) = (secret.name(), user_name) {
                     listed.push(Listed {
                         name: name.to_owned(),
@@ -103,34 +108,21 @@ impl MirrorCredential {
         }
     }
 
-    /// Looks at one secret's credential and mirrors on behalf of the environment `env_id`.
-    ///
-    /// Users belong to an environment, secrets do not say so: a user that the function may not
-    /// read, and that is not called like one of its own, is another environment's.
+    /// Looks at one secret's credential and mirrors.
     ///
     /// # Errors
     /// When there is nothing to look at, or it could not be looked at.
     pub async fn health(
         &self,
         listed: &Listed,
-        env_id: &str,
         out_of_reach: &mut OutOfReach,
     ) -> Result<Health, NotSeen> {
         let user_name = &listed.user_name;
-        let is_own = user_name.starts_with(&format!("user-{env_id}-"));
-        let unseen = |error: CallError| {
-            if error.is_denied() && !is_own {
-                NotSeen::Nothing
-            } else {
-                NotSeen::from(error)
-            }
-        };
         let user = observe::read_user(&self.aws, user_name).await?;
         if let Some(denied) = user.denied {
-            return Err(unseen(denied));
+            return Err(denied.into());
         }
-        let secret = observe::read_secret(&self.aws, &listed.name).await;
-        let secret = secret.map_err(unseen)?;
+        let secret = observe::read_secret(&self.aws, &listed.name).await?;
         let secret = secret.filter(|secret| secret.owner.is_some() && secret.deleted_at.is_none());
         let secret = secret.ok_or(NotSeen::Nothing)?;
         let Some(current) = &secret.current else {
@@ -159,8 +151,7 @@ impl MirrorCredential {
         if current.mirrors == 0 {
             return Ok(health);
         }
-        let value = steps::read_login(&self.aws, &secret, &current.version_id).await;
-        let value = value.map_err(unseen)?;
+        let value = steps::read_login(&self.aws, &secret, &current.version_id).await?;
         let value = value.ok_or_else(|| {
             let name = &listed.name;
             NotSeen::Failed(format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cfn_gitops::aws::Aws;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::health_check;
+use cfn_gitops::health_check::{self, Environment};
 use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
@@ -115,8 +115,8 @@ impl Looked {
     }
 }
 
-/// A health check of `dev` as `caller`.
-pub async fn look_as(world: &World, caller: &str, time: Duration) -> Looked {
+/// A health check of `dev`, whose users are `user_names`, as `caller`.
+pub async fn look_at(world: &World, user_names: &str, caller: &str, time: Duration) -> Looked {
     let connector = world.connector(caller);
     let http = Http::new(connector.clone());
     let aws = Aws::new(&sdk_config(connector), &http);
@@ -124,12 +124,20 @@ pub async fn look_as(world: &World, caller: &str, time: Duration) -> Looked {
     let credentials = MirrorCredential::new(aws.clone(), http, clock.clone());
     let mut lines = vec![];
     let mut emit = |line| lines.push(line);
-    let summary = health_check::check("dev", &aws, &credentials, &clock, time, &mut emit).await;
+    let dev = Environment {
+        id: "dev".to_owned(),
+        user_names: user_names.to_owned(),
+    };
+    let summary = health_check::check(&dev, &aws, &credentials, &clock, time, &mut emit).await;
     for shown in lines.iter().chain([&summary]) {
         assert_eq!(world.secret_in(&shown.to_string()), None, "{shown}");
     }
     assert_eq!(world.secret_in(&world.told()), None);
     Looked { lines, summary }
+}
+
+pub async fn look_as(world: &World, caller: &str, time: Duration) -> Looked {
+    look_at(world, "user-dev-*", caller, time).await
 }
 
 pub async fn look(world: &World) -> Looked {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployed import ACCOUNT, REGION, Deployed, source
+from permissions import statements
 
 SOURCE = Path(__file__).parents[2] / "src"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
@@ -63,7 +64,18 @@ def test_the_schedule_calls_the_function_and_says_for_which_environment(dev):
     assert rule["Name"] == "event-rule-dev-cfn-gitops-health"
     (target,) = rule["Targets"]
     assert target["Arn"] == dev.arn("Function")
-    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev"}}
+    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*"}}
+
+
+@pytest.mark.parametrize("names", ["", "gitlab-*", "a+=,.@_*?-b"])
+def test_the_schedule_says_which_users_the_function_has_rights_for(names):
+    stack = Deployed(EnvID="dev", MirrorUserNames=names)
+    (target,) = stack.properties("HealthCheck")["Targets"]
+    said = json.loads(target["Input"])["HealthCheck"]["UserNames"]
+    (granted,) = [statement["Resource"] for statement in statements(stack, "FunctionRole")
+                  if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
+    assert granted == f"arn:aws:iam::{ACCOUNT}:user/{said}"
+    assert said == (names or "user-dev-*")
 
 
 def test_that_rule_alone_may_call_for_a_health_check(dev):
