@@ -93,6 +93,7 @@ impl MirrorCredential {
             mirrors.dedup();
             let journal = Journal {
                 claimant: format!("given up {version_id}"),
+                written: None,
                 before: begun.before,
                 made: mirrors.clone(),
             };

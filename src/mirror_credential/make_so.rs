@@ -141,31 +141,41 @@ impl<'a> Delivery<'a> {
 
     /// Goes on until it is so. What a failure leaves half done is undone as far as it can be.
     pub async fn finish(mut self) -> Result<Made, Failure> {
+        if let Err(failure) = self.go_on().await {
+            Box::pin(self.undo()).await;
+            return Err(failure);
+        }
+        let made = self.made();
+        made.ok_or_else(|| Failure("internal error: done without a credential".to_owned()))
+    }
+
+    /// Goes as far as one step of a rotation does.
+    pub async fn finish_part(mut self) -> Result<(), Failure> {
+        let gone = self.go_on().await;
+        if gone.is_err() {
+            Box::pin(self.undo()).await;
+        }
+        gone
+    }
+
+    async fn go_on(&mut self) -> Result<(), Failure> {
         for _ in 0..MOST_STEPS {
             self.known.now = self.resource.clock.now();
             let step = plan::next(self.desired, self.me, &self.known);
             tracing::debug!(?step, "next");
-            let failure = match step {
-                Step::Done => match self.made() {
-                    Some(made) => {
-                        self.remove_own_strays().await;
-                        return Ok(made);
-                    }
-                    None => Failure("internal error: done without a credential".to_owned()),
-                },
-                Step::Refuse(reason) => Failure(reason),
-                Step::Overtaken => {
-                    Failure("this request has been overtaken by the resource's deletion".to_owned())
+            match step {
+                Step::Done => {
+                    self.remove_own_strays().await;
+                    return Ok(());
                 }
-                step => match self.take(step).await {
-                    Ok(()) => continue,
-                    Err(failure) => failure,
-                },
-            };
-            Box::pin(self.undo()).await;
-            return Err(failure);
+                Step::Refuse(reason) => return Err(Failure(reason)),
+                Step::Overtaken => {
+                    let reason = "this request has been overtaken by the resource's deletion";
+                    return Err(Failure(reason.to_owned()));
+                }
+                step => self.take(step).await?,
+            }
         }
-        Box::pin(self.undo()).await;
         Err(Failure("internal error: no end to the steps".to_owned()))
     }
 

@@ -459,11 +459,9 @@ fn rotated() -> Observed {
 /// Somebody's claim is a minute old.
 fn at_work(base: Observed) -> Observed {
     known(base, |k| {
-        edit(k, |secret| {
-            secret.claim = 2;
-            secret.last_changed = Some(at(3540));
-        });
+        edit(k, |secret| secret.claim = 2);
         k.journal_read = Some(version_id(2));
+        k.journal.written = Some(at(3540));
     })
 }
 
@@ -520,6 +518,14 @@ fn a_rotation_goes_as_far_as_its_step() {
             Step::ReadJournal(version_id(2)),
         ),
         ("it is", rotate(Create, &at_work(named())), refused()),
+        (
+            "it was, long ago",
+            rotate(
+                Create,
+                &known(at_work(named()), |k| k.journal.written = Some(at(0))),
+            ),
+            Step::Claim(3),
+        ),
         (
             "it is this very rotation",
             rotate(

@@ -1,6 +1,8 @@
 //! What is written down of GitLab's mirrors, and of what the template asked for: in the secret's
 //! value, in the claims of its log, and in an entry of its own.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 use super::records::key;
@@ -79,6 +81,8 @@ pub struct Before {
 pub struct Journal {
     /// Whose claim it is: see [`claimant`].
     pub claimant: String,
+    /// When it was written, as Secrets Manager has it. Not part of the value.
+    pub written: Option<SystemTime>,
     /// What was there before.
     pub before: Vec<Before>,
     /// What was made since. Only what stands here is enabled.
@@ -139,6 +143,7 @@ impl Journal {
         });
         Some(Journal {
             claimant: value["claimedBy"].as_str()?.to_owned(),
+            written: None,
             before: before.collect(),
             made: read_mirrors(&value),
         })
@@ -212,6 +217,7 @@ mod tests {
     fn records_come_back_as_they_were_written() {
         let journal = Journal {
             claimant: claimant(Some("5f3b2c10")),
+            written: None,
             before: vec![Before {
                 gitlab_url: "https://gitlab.example.com".to_owned(),
                 project: "42".to_owned(),

@@ -141,7 +141,7 @@ impl MirrorCredential {
                 return Err(event.error(cause));
             }
         };
-        let done = Box::pin(delivery.finish()).await;
+        let done = Box::pin(delivery.finish_part()).await;
         done.map_err(|Failure(cause)| event.error(cause))?;
         Ok(())
     }

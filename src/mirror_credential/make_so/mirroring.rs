@@ -111,12 +111,14 @@ impl Delivery<'_> {
         let journal = journal.map_err(|error| Failure(explained(error).to_string()))?;
         let Journal {
             claimant,
+            written,
             before,
             made,
         } = journal;
         self.known.strays.extend(made);
         self.known.may_have_lost = !before.is_empty();
         self.known.journal.claimant = claimant;
+        self.known.journal.written = written;
         self.known.journal.before = before;
         self.known.journal_read = Some(version_id);
         Ok(())

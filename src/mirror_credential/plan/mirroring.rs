@@ -249,6 +249,7 @@ impl View<'_> {
 pub fn before(view_of: &super::Observed, desired: &super::Desired, me: &super::Me) -> Journal {
     let mut journal = Journal {
         claimant: me.claimant.clone(),
+        written: None,
         before: view_of.journal.before.clone(),
         made: Vec::new(),
     };

@@ -59,9 +59,9 @@ impl View<'_> {
             // A late copy of a step whose rotation is over must not begin it again.
             return self.refuse(refusals::not_pending(version));
         }
-        let is_recent = secret
-            .last_changed
-            .is_none_or(|time| self.known.now < time + LAMBDA_LIVES);
+        // Secrets Manager itself has just changed the secret: the claim's own age counts.
+        let written = self.known.journal.written;
+        let is_recent = written.is_none_or(|time| self.known.now < time + LAMBDA_LIVES);
         if is_open && !is_own && is_recent && secret.open_rotation() == Some(&version.to_owned()) {
             return self.refuse(refusals::stack_is_changing());
         }

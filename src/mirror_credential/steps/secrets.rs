@@ -1,6 +1,7 @@
 //! Secrets Manager: the secret, its log of versions, and its tags.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -146,10 +147,10 @@ pub async fn copy_login(
     login: &records::Login,
     copy: &records::Login,
 ) -> Result<Written, CallError> {
-    let Some(text) = read_version(aws, secret, &login.version_id).await? else {
+    let Some(version) = read_version(aws, secret, &login.version_id).await? else {
         return Ok(Written::Gone);
     };
-    let value = text.expose().to_owned();
+    let value = version.text.expose().to_owned();
     put(aws, secret, &copy.version_id, value, vec![copy.write()]).await
 }
 
@@ -338,10 +339,10 @@ pub async fn read_login(
     secret: &Secret,
     version_id: &str,
 ) -> Result<Option<StoredLogin>, CallError> {
-    let Some(text) = read_version(aws, secret, version_id).await? else {
+    let Some(version) = read_version(aws, secret, version_id).await? else {
         return Ok(None);
     };
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(text.expose()) else {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(version.text.expose()) else {
         return Ok(None);
     };
     let text = |name: &str| value[name].as_str().map(ToOwned::to_owned);
@@ -362,11 +363,17 @@ pub async fn read_journal(
     secret: &Secret,
     version_id: &str,
 ) -> Result<Journal, CallError> {
-    let text = match read_version(aws, secret, version_id).await {
+    let version = match read_version(aws, secret, version_id).await {
         Err(error) if error.is_denied() => None,
-        text => text?,
+        version => version?,
     };
-    let journal = text.and_then(|text| Journal::read(text.expose()));
+    let journal = version.and_then(|version| {
+        let journal = Journal::read(version.text.expose())?;
+        Some(Journal {
+            written: version.created,
+            ..journal
+        })
+    });
     Ok(journal.unwrap_or_default())
 }
 
@@ -379,19 +386,30 @@ pub async fn read_document(
         return Ok(None);
     };
     let id = records::version_id(properties.entry);
-    let text = read_version(aws, secret, &id).await?;
-    Ok(text.and_then(|text| read_properties(text.expose())))
+    let version = read_version(aws, secret, &id).await?;
+    Ok(version.and_then(|version| read_properties(version.text.expose())))
 }
 
-/// Reads a version's value; `None` when the version is gone or holds none.
+/// What a version of the secret holds.
+struct Version {
+    text: Password,
+    created: Option<SystemTime>,
+}
+
+/// Reads a version; `None` when it is gone or holds nothing.
 async fn read_version(
     aws: &Aws,
     secret: &Secret,
     version_id: &str,
-) -> Result<Option<Password>, CallError> {
+) -> Result<Option<Version>, CallError> {
     let call = aws.secrets.get_secret_value().secret_id(&secret.arn);
     match call.version_id(version_id).send().await {
-        Ok(output) => Ok(output.secret_string.map(Password::new)),
+        Ok(output) => {
+            let created = output.created_date().copied();
+            let created = created.and_then(|time| SystemTime::try_from(time).ok());
+            let text = output.secret_string.map(Password::new);
+            Ok(text.map(|text| Version { text, created }))
+        }
         Err(error) => {
             let is_gone = error
                 .as_service_error()
