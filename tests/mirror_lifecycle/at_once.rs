@@ -4,10 +4,12 @@ use serde_json::Value;
 
 use crate::checks::{self, Watch};
 use crate::scene::{
-    OTHER_PROJECT, OTHER_REPOSITORY, both, mirror, properties, rotation, serial, stack, with, world,
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, both, mirror, properties, rotation, serial, stack,
+    with, world,
 };
 use crate::support::explore::{paused, sample};
-use crate::support::{Options, Rotated, Step, World};
+use crate::support::gitlab::Mirror;
+use crate::support::{Fault, FaultKind, Options, Rotated, Step, World};
 
 fn at_rest(world: &World, properties: &Value, context: &str) {
     let held = world.look(|aws| checks::at_rest(aws, properties, true));
@@ -181,4 +183,55 @@ fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
             world.assert_unbroken();
         });
     }
+}
+
+#[test]
+fn a_rotation_and_an_update_at_once_end_well_though_one_of_them_dies() {
+    sample(80, 3, |schedule| async move {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties()).await.is_success());
+        let watch = Watch::begin(&world);
+        watch.expect(checks::pairs(&properties()));
+        let mut random = fastrand::Rng::with_seed(schedule.seed());
+        let kinds = [FaultKind::KilledBefore, FaultKind::KilledAfter];
+        for caller in ["2-Update.1", "rotation-1.createSecret.1"] {
+            if random.bool() {
+                let kind = kinds[random.usize(..kinds.len())];
+                world.inject(caller, Fault::at(random.usize(..25), kind));
+            }
+        }
+        world.obey(&schedule);
+        let update = serial(&properties(), 2);
+        let works = schedule.both(rotation.rotate(), stack.update(&update, None));
+        let (rotated, updated) = works.await;
+        let context = format!("{rotated:?}, {updated:?}");
+        assert!(updated.is_success(), "{context}\n{}", world.told());
+        let dead = world
+            .journal()
+            .into_iter()
+            .filter(|entry| entry.outcome.contains("killed"));
+        remove_what_is_not_covered(&world, dead.count());
+        at_rest(&world, &update, &context);
+        let again = rotation.rotate().await;
+        assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
+        at_rest(&world, &update, &context);
+        watch.expect_nothing();
+        assert!(stack.delete().await.is_success());
+        world.look(checks::nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+/// A delivery that was overtaken, makes a mirror all the same, and dies before it has removed it,
+/// leaves that mirror, disabled (see the decision on mirrors and rotation): one for each that died.
+fn remove_what_is_not_covered(world: &World, dead: usize) {
+    let left = world.change(|aws| {
+        let project = aws.gitlab.project_mut(PROJECT);
+        let before = project.mirrors.len();
+        let is_left = |mirror: &Mirror| mirror.is_ours() && !mirror.enabled;
+        project.mirrors.retain(|_, mirror| !is_left(mirror));
+        before - project.mirrors.len()
+    });
+    assert!(left <= dead, "{left} left by {dead}\n{}", world.told());
 }

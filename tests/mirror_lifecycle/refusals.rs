@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::checks::{self, Watch};
 use crate::scene::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, TOKEN, both, mirror, properties, stack,
-    with, world,
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, SECRET, TOKEN, both, mirror, properties,
+    rotation, serial, stack, with, world,
 };
 use crate::support::custom_resource::{Answer, answers_are_sound};
 use crate::support::explore::paused;
 use crate::support::faults::{FaultKind, On};
 use crate::support::gitlab::{DEVELOPER, HOST};
 use crate::support::request::Service;
-use crate::support::{EmptyProjects, Options, Scope, World};
+use crate::support::{EmptyProjects, Options, Rotated, Scope, World};
 
 /// A situation: how it comes about, and what has to be said of it.
 struct Situation {
@@ -356,6 +356,123 @@ fn a_regex_on_a_gitlab_that_does_not_know_it_is_not_taken_for_done() {
         world.look(checks::nothing_left).expect("nothing");
         let pushed = world.look(|aws| aws.repositories[REPOSITORY].branches.len());
         assert_eq!(pushed, 0, "nothing that was not asked for is pushed");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_rotation_without_a_free_place_says_so_and_keeps_what_works() {
+    paused(async {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties()).await.is_success());
+        for number in world.mirrors(PROJECT).len()..10 {
+            let url = format!("https://example.com/{number}");
+            world.handmade_mirror(PROJECT, &url, None, true);
+        }
+        let watch = Watch::begin(&world);
+        watch.expect(checks::pairs(&properties()));
+        let Rotated::Failed { reason, .. } = rotation.rotate().await else {
+            panic!("there was a place\n{}", world.told());
+        };
+        assert!(reason.contains("10 enabled mirrors"), "{reason}");
+        let held = world.look(|aws| checks::at_rest(aws, &properties(), false));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
+        world.change(|aws| {
+            let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+            let last = mirrors.filter(|mirror| !mirror.is_ours()).last();
+            last.expect("a handmade one").enabled = false;
+        });
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_rotation_outlasts_a_gitlab_that_is_out_of_reach_for_minutes_and_not_one_that_is_for_hours() {
+    for (minutes, is_outlasted) in [(2, true), (180, false)] {
+        paused(async {
+            let world = world(Options::default());
+            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            assert!(stack.create(&properties()).await.is_success());
+            let watch = Watch::begin(&world);
+            watch.expect(checks::pairs(&properties()));
+            world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+            let repair = async {
+                tokio::time::sleep(Duration::from_mins(minutes)).await;
+                world.mend();
+            };
+            let (rotated, ()) = tokio::join!(rotation.rotate(), repair);
+            let context = format!("{minutes} minutes: {rotated:?}");
+            assert_eq!(rotated == Rotated::Finished, is_outlasted, "{context}");
+            let held = world.look(|aws| checks::at_rest(aws, &properties(), true));
+            held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+            assert_eq!(rotation.rotate().await, Rotated::Finished, "{context}");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_push_that_outlasts_the_function_is_an_answer_in_time_and_leaves_nothing() {
+    paused(async {
+        let world = world(Options {
+            sync_takes: Duration::from_mins(40),
+            ..Options::default()
+        });
+        let created = stack(&world).create(&properties()).await;
+        assert!(
+            created.reason().contains("has not pushed") || created.reason().contains("push"),
+            "{created:?}"
+        );
+        tokio::time::sleep(Duration::from_hours(2)).await;
+        world.look(checks::nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_project_can_be_given_by_its_number() {
+    paused(async {
+        let world = world(Options::default());
+        let number = world.look(|aws| aws.gitlab.named(PROJECT).id);
+        let mirrors = json!([mirror(&number.to_string(), REPOSITORY)]);
+        let properties = with(properties(), "Mirrors", mirrors);
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties).await.is_success());
+        let watch = Watch::begin(&world);
+        watch.expect(vec![(PROJECT.to_owned(), REPOSITORY.to_owned())]);
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        assert_eq!(world.look(checks::our_mirrors).len(), 1);
+        watch.expect_nothing();
+        assert!(stack.delete().await.is_success());
+        world.look(checks::nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn an_update_while_gitlab_is_out_of_reach_fails_and_what_works_goes_on() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        let watch = Watch::begin(&world);
+        watch.expect(checks::pairs(&properties()));
+        world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+        let next = serial(&properties(), 2);
+        let update = stack.request("Update", Some(SECRET), &next, Some(&properties()));
+        let failed = stack.deliver(&update).await;
+        assert!(
+            failed.reason().contains("GitLab did not answer"),
+            "{failed:?}"
+        );
+        let back = stack.request("Update", Some(SECRET), &properties(), Some(&next));
+        let _ = stack.deliver(&back).await;
+        world.mend();
+        let held = world.look(|aws| checks::at_rest(aws, &properties(), false));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
+        assert!(stack.update(&next, None).await.is_success());
         world.assert_unbroken();
     });
 }
