@@ -176,6 +176,8 @@ impl Play {
     /// A rotation that a fault has broken leaves nothing behind that another day's cannot do with,
     /// unless nobody came back for it: then the stack's next update is what cleans up.
     async fn rotate(&mut self) {
+        // It comes days after whatever was before: IAM shows that by then.
+        tokio::time::sleep(Duration::from_secs(10)).await;
         let rotated = self.rotation.rotate().await;
         let told = || self.world.told();
         assert!(
