@@ -22,6 +22,7 @@ mod drift;
 mod histories;
 mod hostile;
 mod life;
+mod limits;
 mod lives;
 mod mutants;
 mod refusals;

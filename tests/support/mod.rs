@@ -15,6 +15,19 @@
 //! assert_eq!(world.count("CreateServiceSpecificCredential"), 1);
 //! world.assert_unbroken();
 //! ```
+//!
+//! A GitLab belongs to the world, though it is not AWS's: its calls go the same way, and its push
+//! mirrors run in the world's time and log in at `CodeCommit`. Secrets Manager's rotation is driven
+//! from outside, as `CloudFormation`'s requests are.
+//!
+//! ```ignore
+//! world.gitlab_project("platform/infra", &["main"]);
+//! world.gitlab_token("gitlab/token");
+//! let mut rotation = Rotation::of(&world, "codecommit-mirror/mirror", |_, caller| caller.connector());
+//! assert_eq!(rotation.rotate().await, Rotated::Finished);
+//! world.push_to_gitlab("platform/infra", "main", "a commit");
+//! world.mirrors_work("platform/infra", "infra").expect("a push arrives");
+//! ```
 
 // Each test binary includes this whole module and uses a part of it.
 #![allow(dead_code, unused_imports)]

@@ -1,0 +1,232 @@
+//! What GitLab's limits, its silence and its slowness come to: projects without commits, no free
+//! place, pushes that take longer than the function lives.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::checks::{self, Watch};
+use crate::scene::{
+    PROJECT, REPOSITORY, SECRET, mirror, properties, rotation, serial, stack, with, world,
+};
+use crate::support::explore::paused;
+use crate::support::faults::{FaultKind, On};
+use crate::support::request::Service;
+use crate::support::{EmptyProjects, Options, Rotated};
+
+#[test]
+fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
+    for way in [
+        EmptyProjects::NeverRun,
+        EmptyProjects::Fail,
+        EmptyProjects::LookDisabled,
+    ] {
+        paused(async {
+            let mut options = Options::default();
+            options.gitlab.empty_projects = way;
+            let world = world(options);
+            world.change(|aws| {
+                let project = aws.gitlab.project_mut(PROJECT);
+                project.branches.clear();
+                project.commits.clear();
+            });
+            let mut stack = stack(&world);
+            let created = stack.create(&properties()).await;
+            assert!(
+                created.is_success(),
+                "{way:?}: {created:?}\n{}",
+                world.told()
+            );
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            let watch = Watch::begin(&world);
+            watch.expect(checks::pairs(&properties()));
+            world.push_to_gitlab(PROJECT, "main", "the first");
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            let arrived =
+                world.look(|aws| aws.repositories[REPOSITORY].branches.contains_key("main"));
+            assert!(arrived, "{way:?}");
+            let again = stack.update(&properties(), None).await;
+            assert!(again.is_success(), "{way:?}: {again:?}");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn who_does_not_wait_for_the_push_is_done_before_it_and_who_asks_for_a_regex_gets_it() {
+    paused(async {
+        let world = world(Options {
+            sync_takes: Duration::from_mins(30),
+            ..Options::default()
+        });
+        let mut unawaited = mirror(PROJECT, REPOSITORY);
+        unawaited["WaitForSync"] = json!("false");
+        let mut stack = stack(&world);
+        let properties = with(properties(), "Mirrors", json!([unawaited]));
+        let created = stack.create(&properties).await;
+        assert!(created.is_success(), "{created:?}");
+        assert!(world.now().duration_since(world.began()).unwrap() < Duration::from_mins(1));
+        assert!(world.look(|aws| aws.repositories[REPOSITORY].branches.is_empty()));
+        tokio::time::sleep(Duration::from_mins(31)).await;
+        let branches = || {
+            let branches = world.look(|aws| aws.repositories[REPOSITORY].branches.clone());
+            branches.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(branches(), ["development", "main"]);
+        world.options(|options| options.sync_takes = Duration::from_secs(3));
+        let of_regex = json!([{
+            "GitLabProject": PROJECT, "RepositoryName": REPOSITORY,
+            "BranchRegex": "^main$|^feature$", "RequiredBranches": ["feature"],
+        }]);
+        let properties = with(properties, "Mirrors", of_regex);
+        let updated = stack.update(&properties, None).await;
+        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+        world.push_to_gitlab(PROJECT, "feature", "second-of-feature");
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert_eq!(branches(), ["development", "feature", "main"]);
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_regex_on_a_gitlab_that_does_not_know_it_is_not_taken_for_done() {
+    paused(async {
+        let mut options = Options::default();
+        options.gitlab.premium = false;
+        let world = world(options);
+        let of_regex = json!([{
+            "GitLabProject": PROJECT, "RepositoryName": REPOSITORY, "BranchRegex": "^main$",
+        }]);
+        let answer = stack(&world)
+            .create(&with(properties(), "Mirrors", of_regex))
+            .await;
+        assert!(
+            answer.reason().contains("BranchRegex"),
+            "{answer:?}\n{}",
+            world.told()
+        );
+        world.look(checks::nothing_left).expect("nothing");
+        let pushed = world.look(|aws| aws.repositories[REPOSITORY].branches.len());
+        assert_eq!(pushed, 0, "nothing that was not asked for is pushed");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_rotation_without_a_free_place_says_so_and_keeps_what_works() {
+    paused(async {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties()).await.is_success());
+        for number in world.mirrors(PROJECT).len()..10 {
+            let url = format!("https://example.com/{number}");
+            world.handmade_mirror(PROJECT, &url, None, true);
+        }
+        let watch = Watch::begin(&world);
+        watch.expect(checks::pairs(&properties()));
+        let Rotated::Failed { reason, .. } = rotation.rotate().await else {
+            panic!("there was a place\n{}", world.told());
+        };
+        assert!(reason.contains("10 enabled mirrors"), "{reason}");
+        let held = world.look(|aws| checks::at_rest(aws, &properties(), false));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
+        world.change(|aws| {
+            let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+            let last = mirrors.filter(|mirror| !mirror.is_ours()).last();
+            last.expect("a handmade one").enabled = false;
+        });
+        // A claim that is left open counts as somebody at work for as long as a function lives.
+        tokio::time::sleep(Duration::from_mins(30)).await;
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_rotation_outlasts_a_gitlab_that_is_out_of_reach_for_minutes_and_not_one_that_is_for_hours() {
+    for (minutes, is_outlasted) in [(2, true), (180, false)] {
+        paused(async {
+            let world = world(Options::default());
+            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            assert!(stack.create(&properties()).await.is_success());
+            let watch = Watch::begin(&world);
+            watch.expect(checks::pairs(&properties()));
+            world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+            let repair = async {
+                tokio::time::sleep(Duration::from_mins(minutes)).await;
+                world.mend();
+            };
+            let (rotated, ()) = tokio::join!(rotation.rotate(), repair);
+            let context = format!("{minutes} minutes: {rotated:?}");
+            assert_eq!(rotated == Rotated::Finished, is_outlasted, "{context}");
+            let held = world.look(|aws| checks::at_rest(aws, &properties(), true));
+            held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+            assert_eq!(rotation.rotate().await, Rotated::Finished, "{context}");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_push_that_outlasts_the_function_is_an_answer_in_time_and_leaves_nothing() {
+    paused(async {
+        let world = world(Options {
+            sync_takes: Duration::from_mins(40),
+            ..Options::default()
+        });
+        let created = stack(&world).create(&properties()).await;
+        assert!(
+            created.reason().contains("has not pushed") || created.reason().contains("push"),
+            "{created:?}"
+        );
+        tokio::time::sleep(Duration::from_hours(2)).await;
+        world.look(checks::nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_project_can_be_given_by_its_number() {
+    paused(async {
+        let world = world(Options::default());
+        let number = world.look(|aws| aws.gitlab.named(PROJECT).id);
+        let mirrors = json!([mirror(&number.to_string(), REPOSITORY)]);
+        let properties = with(properties(), "Mirrors", mirrors);
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties).await.is_success());
+        let watch = Watch::begin(&world);
+        watch.expect(vec![(PROJECT.to_owned(), REPOSITORY.to_owned())]);
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        assert_eq!(world.look(checks::our_mirrors).len(), 1);
+        watch.expect_nothing();
+        assert!(stack.delete().await.is_success());
+        world.look(checks::nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn an_update_while_gitlab_is_out_of_reach_fails_and_what_works_goes_on() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        let watch = Watch::begin(&world);
+        watch.expect(checks::pairs(&properties()));
+        world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+        let next = serial(&properties(), 2);
+        let update = stack.request("Update", Some(SECRET), &next, Some(&properties()));
+        let failed = stack.deliver(&update).await;
+        assert!(
+            failed.reason().contains("GitLab did not answer"),
+            "{failed:?}"
+        );
+        let back = stack.request("Update", Some(SECRET), &properties(), Some(&next));
+        let _ = stack.deliver(&back).await;
+        world.mend();
+        let held = world.look(|aws| checks::at_rest(aws, &properties(), false));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
+        assert!(stack.update(&next, None).await.is_success());
+        world.assert_unbroken();
+    });
+}
