@@ -43,7 +43,10 @@ pub enum NotRemoved {
 impl NotRemoved {
     /// Whether the project is known by another path now.
     pub fn has_moved(&self) -> bool {
-        matches!(self, NotRemoved::GitLab(error) if matches!(error.kind, Kind::Moved { .. }))
+        let NotRemoved::GitLab(error) = self else {
+            return false;
+        };
+        matches!(error.kind, Kind::Moved { .. } | Kind::Redirected { .. })
     }
 }
 
@@ -74,6 +77,15 @@ impl<'a> GitLabs<'a> {
     /// Tries those that did not answer once more.
     pub fn forget_failures(&mut self) {
         self.opened.retain(|_, opened| opened.is_ok());
+    }
+
+    /// Whether the GitLab of `record` answers: what is not removed is better not given up.
+    pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), NotRemoved> {
+        let gitlab = self.of(record).await?;
+        match gitlab.mirror(&record.project, record.id).await {
+            Err(error) if error.is_unreachable() => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether anybody knows how to reach the GitLab at `url`.
@@ -175,28 +187,29 @@ impl<'a> GitLabs<'a> {
             Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
             listed => self.note(url, listed)?,
         };
-        let known = |mirror: &&Mirror| before.ids.contains(&mirror.id);
-        let mut others = listed.iter().filter(known).peekable();
+        let is_new = |mirror: &&Mirror| {
+            !mirror.enabled && mirror.leads_to(clone_url) && !before.ids.contains(&mirror.id)
+        };
+        let lost: Vec<&Mirror> = listed.iter().filter(is_new).collect();
         // In silent mode all of them show as disabled, and nothing tells which one is lost.
-        if others.peek().is_some() && others.all(|mirror| !mirror.enabled) {
+        if listed.len() > lost.len() && listed.iter().all(|mirror| !mirror.enabled) {
             return Ok(Vec::new());
         }
-        let lost = listed.iter().filter(|mirror| {
-            !mirror.enabled && mirror.leads_to(clone_url) && !before.ids.contains(&mirror.id)
-        });
         let record = |mirror: &Mirror| MirrorRecord {
             gitlab_url: url.clone(),
             project: before.project.clone(),
             repository_name: before.repository_name.clone(),
             id: mirror.id,
         };
-        Ok(lost.map(record).collect())
+        Ok(lost.into_iter().map(record).collect())
     }
 
     /// Whoever did not answer is not waited for again.
     fn note<T>(&mut self, url: &str, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result
             && error.is_unreachable()
+            // That may be a single project, which has moved.
+            && !matches!(error.kind, Kind::Redirected { .. })
         {
             self.opened.insert(url.to_owned(), Err(error.clone()));
         }

@@ -2,7 +2,7 @@
 
 use super::MirrorCredential;
 use super::gitlabs::GitLabs;
-use super::mirror_records::{Before, Journal, MirrorRecord};
+use super::mirror_records::{Before, Journal, MirrorRecord, giving_up};
 use super::observe::{self, Secret};
 use super::plan::Me;
 use super::plan::rotating::seal_of;
@@ -19,8 +19,10 @@ pub struct Begun<'a> {
     pub claim: Option<u64>,
     /// Which mirrors were there before.
     pub before: Vec<Before>,
-    /// Mirrors that it made.
-    pub mirrors: Vec<MirrorRecord>,
+    /// Mirrors that it made itself.
+    pub own: Vec<MirrorRecord>,
+    /// Mirrors of an attempt that it took over, or was about to.
+    pub strays: Vec<MirrorRecord>,
     /// A credential that it issued.
     pub issued: Option<String>,
     /// It stored that credential in its version, and nobody can have gone on with it yet.
@@ -34,7 +36,8 @@ impl<'a> Begun<'a> {
             version_id,
             claim: None,
             before: Vec::new(),
-            mirrors: Vec::new(),
+            own: Vec::new(),
+            strays: Vec::new(),
             issued: None,
             has_prepared: false,
         }
@@ -42,8 +45,9 @@ impl<'a> Begun<'a> {
 }
 
 impl MirrorCredential {
-    /// Removes what the rotation made, unless it is current by now or somebody else has taken
-    /// over. `AWSPENDING` goes first: left behind, it would make every later rotation fail.
+    /// Removes what the rotation made, unless it is current by now. What others made, or may make
+    /// current, goes only when the log is still the rotation's. `AWSPENDING` goes first: left
+    /// behind, it would make every later rotation fail.
     pub(super) async fn give_up(
         &self,
         desired: &Desired,
@@ -58,7 +62,7 @@ impl MirrorCredential {
         let read = read.filter(|secret| secret.owner.as_ref() == Some(&me.owner));
         let Some(secret) = read else {
             // A Delete has overtaken it, and cannot have known of what was made meanwhile.
-            warn_of(&gitlabs.delete_all(&begun.mirrors).await);
+            warn_of(&gitlabs.delete_all(&begun.own).await);
             if let Some(id) = &begun.issued {
                 steps::delete_credential(aws, user_name, id).await?;
             }
@@ -81,7 +85,7 @@ impl MirrorCredential {
         {
             steps::drop_pending(aws, &secret, version_id).await?;
         }
-        let mut mirrors = begun.mirrors;
+        let mut mirrors = begun.own;
         let seal = prepared.as_ref().map(seal_of);
         let is_held = begun.claim == Some(secret.claim) || seal == Some(secret.claim);
         if is_held {
@@ -89,10 +93,16 @@ impl MirrorCredential {
                 let value = steps::read_login(aws, &secret, &login.version_id).await?;
                 mirrors.extend(value.into_iter().flat_map(|value| value.mirrors));
             }
+            mirrors.extend(begun.strays);
             mirrors.sort();
             mirrors.dedup();
+            if let Some(login) = current.filter(|login| login.mirrors > 0) {
+                let value = steps::read_login(aws, &secret, &login.version_id).await?;
+                let named = value.map(|value| value.mirrors).unwrap_or_default();
+                mirrors.retain(|record| !named.contains(record));
+            }
             let journal = Journal {
-                claimant: format!("given up {version_id}"),
+                claimant: giving_up(version_id),
                 written: None,
                 before: begun.before,
                 made: mirrors.clone(),

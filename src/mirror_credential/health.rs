@@ -167,6 +167,8 @@ impl MirrorCredential {
                 Ok(seen) => seen,
                 Err(fault) => (None, Some(fault)),
             };
+            // GitLab masks logins in what it repeats; that is not left to it alone.
+            let own_fault = own_fault.map(|fault| value.password.redact(&fault));
             health.mirrors.push(MirrorHealth {
                 project: record.project,
                 repository_name: record.repository_name,

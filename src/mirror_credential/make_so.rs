@@ -65,6 +65,7 @@ pub struct Delivery<'a> {
     /// What this delivery issued was refused once.
     was_refused: bool,
     resets: u32,
+    looks: u32,
     doubts: u32,
     slots_refused: u32,
     name_refused_at: Option<SystemTime>,
@@ -127,6 +128,7 @@ impl<'a> Delivery<'a> {
             storing: None,
             was_refused: false,
             resets: 0,
+            looks: 0,
             doubts: 0,
             slots_refused: 0,
             name_refused_at: None,
@@ -241,6 +243,7 @@ impl<'a> Delivery<'a> {
             Step::EnableMirror(record) => return self.enable_mirror(&record).await,
             Step::SyncMirrors(records) => return self.sync_mirrors(&records).await,
             Step::FindLost => return self.find_lost().await,
+            Step::AskGitLab(record) => return self.ask_gitlab(&record).await,
             Step::RemoveStray(record) => return self.remove_stray(&record).await,
             Step::RetireMirror(record) => return self.retire_mirror(&record).await,
             step => self.call(step).await,
@@ -402,6 +405,7 @@ impl<'a> Delivery<'a> {
             | Step::EnableMirror(_)
             | Step::SyncMirrors(_)
             | Step::FindLost
+            | Step::AskGitLab(_)
             | Step::RemoveStray(_)
             | Step::RetireMirror(_)
             | Step::Refuse(_)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::mirror_records::{Before, MirrorRecord, claimant};
+use super::mirror_records::{Before, MirrorRecord, claimant, giving_up};
 use super::observe::Secret;
 use super::plan::{Me, Observed, Project, Rotation, RotationPart, SecretState, Step, next};
 use super::plan_table::{at, claimed, credential, issued, known, login, me, settled, step};
@@ -228,10 +228,16 @@ fn what_gitlab_shows_decides_the_next_step() {
             Step::SyncMirrors(vec![record(7)]),
         ),
         (
-            "no mirror is wanted any more: the same login without it",
+            "no mirror is wanted any more: would GitLab let it go?",
+            step(|_| {}, &pushing()),
+            Step::AskGitLab(record(7)),
+        ),
+        (
+            "it would: the same login without it",
             step(
                 |_| {},
                 &known(pushing(), |k| {
+                    k.answering.insert(GITLAB.to_owned());
                     k.claim = Some(2);
                     edit(k, |secret| secret.claim = 2);
                 }),
@@ -518,6 +524,16 @@ fn a_rotation_goes_as_far_as_its_step() {
             Step::ReadJournal(version_id(2)),
         ),
         ("it is", rotate(Create, &at_work(named())), refused()),
+        (
+            "it is an earlier rotation's",
+            rotate(
+                Create,
+                &known(at_work(named()), |k| {
+                    k.journal.claimant = giving_up("another");
+                }),
+            ),
+            Step::Claim(3),
+        ),
         (
             "it was, long ago",
             rotate(

@@ -10,6 +10,14 @@ use super::records::key;
 /// How the claimant of a rotation begins.
 const BY_ROTATION: &str = "rotation ";
 
+/// How the claimant begins that gives a rotation up.
+const GIVEN_UP: &str = "given up ";
+
+/// Who claims to give the rotation to `version_id` up.
+pub fn giving_up(version_id: &str) -> String {
+    format!("{GIVEN_UP}{version_id}")
+}
+
 /// Who claims: each delivery for itself, and those of a rotation recognizable as its.
 pub fn claimant(rotation: Option<&str>) -> String {
     let own = fastrand::u64(..);
@@ -147,6 +155,11 @@ impl Journal {
             before: before.collect(),
             made: read_mirrors(&value),
         })
+    }
+
+    /// Whether a rotation wrote it, or gave one up.
+    pub fn is_by_any_rotation(&self) -> bool {
+        self.claimant.starts_with(BY_ROTATION) || self.claimant.starts_with(GIVEN_UP)
     }
 
     /// Whether a rotation to `version_id` wrote it.

@@ -121,6 +121,8 @@ pub enum Step {
     SyncMirrors(Vec<MirrorRecord>),
     /// Look for mirrors that an attempt made and whose numbers got lost on the way.
     FindLost,
+    /// Ask the GitLab of a mirror that is to be given up whether it answers.
+    AskGitLab(MirrorRecord),
     /// Remove a mirror that never counted.
     RemoveStray(MirrorRecord),
     /// Disable a mirror, let it finish, and remove it.
@@ -198,8 +200,8 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
     if let Some(rotation) = &me.rotation {
         return view.rotate(rotation);
     }
-    if let Some(refusal) = view.refused_by_gitlab() {
-        return Step::Refuse(refusal);
+    if let Some(step) = view.refused_by_gitlab() {
+        return step;
     }
     match view.held() {
         Held::Unclear => Step::LookAgain,
@@ -280,16 +282,12 @@ fn admit<'a>(
     let is_unfinished = secret.is_some_and(Secret::is_unfinished);
     // A delivery that took over may be waiting for a push.
     let patience = if desired.mirrors.is_empty() {
-        FOLLOW
+        Duration::ZERO
     } else {
         known.patience
     };
-    if is_unfinished
-        && !is_mine
-        && known
-            .overtaken_at
-            .is_some_and(|at| known.now < at + patience)
-    {
+    let follows = |at: SystemTime| known.now < (at + FOLLOW).max(known.began + patience);
+    if is_unfinished && !is_mine && known.overtaken_at.is_some_and(follows) {
         return Err(Box::new(Step::Follow));
     }
     let latest = secret

@@ -73,14 +73,11 @@ impl MirrorCredential {
                 }
                 RemovalStep::RemoveMirrors => {
                     if let Some(secret) = known.secret.present() {
-                        let removal = self.remove_mirrors(secret, accesses.clone());
+                        let removal = self.remove_mirrors(secret, accesses.clone(), &mut left);
                         let removed = tokio::time::timeout(GITLAB_HAS, Box::pin(removal)).await;
-                        left = removed.unwrap_or_else(|_| {
-                            vec![
-                                "mirrors are left in GitLab (it takes too long to answer)"
-                                    .to_owned(),
-                            ]
-                        });
+                        if removed.is_err() {
+                            left.push("not all mirrors were reached in time".to_owned());
+                        }
                     }
                     known.are_mirrors_gone = true;
                 }
@@ -96,8 +93,7 @@ impl MirrorCredential {
 
     /// Removes the mirrors that `secret` names, and says which are left. GitLab may be out of reach
     /// for long, and what it has is worth nothing without the credential: nothing waits for it.
-    async fn remove_mirrors(&self, secret: &Secret, accesses: Vec<Access>) -> Vec<String> {
-        let mut left = Vec::new();
+    async fn remove_mirrors(&self, secret: &Secret, accesses: Vec<Access>, left: &mut Vec<String>) {
         let mut records: Vec<MirrorRecord> = Vec::new();
         for login in secret.logins().filter(|login| login.mirrors > 0) {
             match steps::read_login(&self.aws, secret, &login.version_id).await {
@@ -116,10 +112,9 @@ impl MirrorCredential {
         records.sort();
         records.dedup();
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
-        if records
-            .iter()
-            .any(|record| !gitlabs.knows(&record.gitlab_url))
-        {
+        let urls = records.iter().map(|record| &record.gitlab_url);
+        let mut urls = urls.chain(journal.before.iter().map(|before| &before.gitlab_url));
+        if urls.any(|url| !gitlabs.knows(url)) {
             let document = steps::read_document(&self.aws, secret).await;
             let document = document.ok().flatten();
             if let Some(access) = document.as_ref().and_then(properties::gitlab_in) {
@@ -140,7 +135,6 @@ impl MirrorCredential {
                 )),
             }
         }
-        left
     }
 
     async fn take(
@@ -183,8 +177,9 @@ impl MirrorCredential {
             }
             RemovalStep::As(Step::Claim(number)) => {
                 if let SecretState::Present(secret) = &mut known.secret {
-                    // What a journal names has to stay named until it is removed.
-                    let journal = match secret.journal() {
+                    // What an open journal names has to stay named until it is removed.
+                    let open = secret.journal().filter(|_| secret.is_unfinished());
+                    let journal = match open {
                         Some(version) => steps::read_journal(&self.aws, secret, &version).await?,
                         None => Journal::default(),
                     };
@@ -193,8 +188,14 @@ impl MirrorCredential {
                         ..journal
                     };
                     let written = steps::write_claim(&self.aws, secret, number, &journal).await;
-                    // Whoever else is at work has the same role, and cannot store either.
-                    let written = or_if_denied(written, Written::Yes)?;
+                    let written = match written {
+                        // Whoever else is at work has the same role, and cannot store either.
+                        Err(error) if is_kept_from_us(&error) => {
+                            known.is_fenced = true;
+                            return Ok(());
+                        }
+                        written => written?,
+                    };
                     match written {
                         Written::Yes => {
                             secret.claim = number;
@@ -259,11 +260,10 @@ impl MirrorCredential {
     }
 }
 
-fn or_if_denied<T>(result: Result<T, CallError>, otherwise: T) -> Result<T, CallError> {
-    match result {
-        Err(error) if error.is_denied() => Ok(otherwise),
-        result => result,
-    }
+/// The role, or a key that is disabled or gone, does not let the secret be written.
+fn is_kept_from_us(error: &CallError) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    error.is_denied() || code.contains("cryptionFailure") || code.starts_with("KMS")
 }
 
 fn note_secret(

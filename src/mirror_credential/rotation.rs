@@ -65,6 +65,8 @@ impl RotationEvent {
             secret_id: raw.secret_id,
             version_id: raw.client_request_token,
         })
+        // The log's own numbers are no rotation's.
+        .filter(|event: &RotationEvent| records::entry_number(&event.version_id).is_none())
     }
 
     /// The step, in Secrets Manager's words.

@@ -79,10 +79,11 @@ impl Delivery<'_> {
                 }
             }
             Written::Taken => {
-                if self.known.claim.take().is_some() {
-                    self.known.overtaken_at = Some(self.resource.clock.now());
+                if self.known.claim.is_some() {
+                    self.give_way(number);
+                } else {
+                    self.number_is_taken(number);
                 }
-                self.number_is_taken(number);
             }
             Written::Gone => self.known.secret = SecretState::Absent,
         }
@@ -231,6 +232,7 @@ impl Delivery<'_> {
                 self.known.login_refused = false;
                 self.known.issued = None;
                 self.known.doubtful_since = None;
+                self.storing = None;
                 self.known.journal = Journal::default();
                 self.known.is_journaled = false;
                 self.known.is_sealed = false;

@@ -13,7 +13,7 @@ use super::super::steps::{self, Written, explained};
 use super::Delivery;
 use super::issuing::MOST_DOUBTS;
 use crate::cfn::Failure;
-use crate::gitlab::{Error, GitLab, Mirror, Status};
+use crate::gitlab::{Error, GitLab, Kind, Mirror, Status};
 
 /// The longest that one push is waited for.
 const PUSH_TAKES: Duration = Duration::from_secs(12 * 60);
@@ -53,7 +53,7 @@ impl Delivery<'_> {
         loop {
             match self.look_at_projects().await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_unreachable() && tokio::time::Instant::now() < give_up => {
+                Err(error) if may_come_back(&error) && tokio::time::Instant::now() < give_up => {
                     self.gitlabs.forget_failures();
                     tokio::time::sleep(LOOK * 5).await;
                 }
@@ -269,11 +269,9 @@ impl Delivery<'_> {
     /// Somebody removed it: a person, or a delivery that took over.
     fn mirror_is_gone(&mut self, record: &MirrorRecord) {
         self.note_shown(record, None);
-        let made = &mut self.known.journal.made;
-        if made.contains(record) {
-            made.retain(|one| one != record);
-            self.give_way(0);
-        }
+        self.known.journal.made.retain(|one| one != record);
+        // If it was one that took over, the log tells.
+        self.known.secret = SecretState::Unread;
     }
 
     /// Asks all of them for a push first: they push side by side.
@@ -393,6 +391,8 @@ impl Delivery<'_> {
     pub(super) async fn remove_stray(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
         self.knows_access_to(&record.gitlab_url).await?;
         let deleted = self.gitlabs.delete(record).await;
+        // The claim that names it stays open.
+        self.known.is_left_behind |= deleted.is_err();
         self.note_removal(record, deleted)?;
         self.known.strays.remove(record);
         Ok(())
@@ -401,9 +401,34 @@ impl Delivery<'_> {
     pub(super) async fn retire_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
         self.knows_access_to(&record.gitlab_url).await?;
         let left = self.resource.clock.until(self.progress.until());
-        let retired = self.gitlabs.retire(record, left.mul_f64(0.6)).await;
+        let found = self.where_it_is(record);
+        let retired = self.gitlabs.retire(&found, left.mul_f64(0.6)).await;
         self.note_removal(record, retired)?;
         self.known.retired.insert(record.clone());
+        Ok(())
+    }
+
+    /// A project that has moved shows its mirrors under its new path; their numbers stay.
+    fn where_it_is(&self, record: &MirrorRecord) -> MirrorRecord {
+        let url = self.desired.gitlab.as_ref().map(|access| &access.url);
+        let projects = self.known.projects.iter().flatten();
+        let shows = |project: &Project| project.mirrors.iter().any(|one| one.id == record.id);
+        let mut found = projects.filter(|(_, project)| shows(project));
+        match found.next() {
+            Some((name, _)) if url == Some(&record.gitlab_url) => MirrorRecord {
+                project: name.clone(),
+                ..record.clone()
+            },
+            _ => record.clone(),
+        }
+    }
+
+    /// Asks the GitLab of a mirror that is about to be given up whether it would let it go.
+    pub(super) async fn ask_gitlab(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
+        self.knows_access_to(&record.gitlab_url).await?;
+        let answers = self.gitlabs.answers(record).await;
+        answers.map_err(|error| Failure(error.to_string()))?;
+        self.known.answering.insert(record.gitlab_url.clone());
         Ok(())
     }
 
@@ -427,7 +452,10 @@ impl Delivery<'_> {
                     self.known.strays.extend(lost);
                 }
                 // They are disabled.
-                Err(error) => tracing::warn!(%error, "mirrors may be left behind"),
+                Err(error) => {
+                    self.known.is_left_behind = true;
+                    self.notes.push(error.to_string());
+                }
             }
         }
         self.known.may_have_lost = false;
@@ -446,8 +474,8 @@ impl Delivery<'_> {
             return Ok(());
         };
         let url = self.desired.gitlab.as_ref().map(|access| &access.url);
-        let is_former = url != Some(&record.gitlab_url) || error.has_moved();
-        if !is_former || self.pushes_with_current_login(record) {
+        let is_former = url != Some(&record.gitlab_url) && !self.pushes_with_current_login(record);
+        if !is_former && !error.has_moved() {
             return Err(Failure(error.to_string()));
         }
         self.notes.push(error.to_string());
@@ -532,6 +560,14 @@ enum Looked {
     Wait(Box<Awaited>),
     /// The mirror is not there any more.
     Gone,
+}
+
+/// Whether the same may be answered a while later.
+fn may_come_back(error: &Error) -> bool {
+    matches!(
+        error.kind,
+        Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled
+    )
 }
 
 /// Whether the project has no commits: its mirrors have nothing to do.

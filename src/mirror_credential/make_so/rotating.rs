@@ -1,7 +1,7 @@
 //! The calls of a rotation.
 
 use super::super::giving_up::Begun;
-use super::super::mirror_records::{Journal, Properties, properties_key};
+use super::super::mirror_records::{Properties, properties_key};
 use super::super::plan::{PAUSE, SecretState};
 use super::super::records::{self, Login};
 use super::super::steps::{self, Moved, Written};
@@ -37,8 +37,7 @@ impl Delivery<'_> {
                 self.known.issued = None;
                 self.stored = Some(login.credential_id);
                 // Whoever took the log meanwhile does not know of it.
-                let seal = secret.claim;
-                self.number_is_taken(seal);
+                self.number_is_taken(entry);
                 Ok(())
             }
             Written::Taken => Err(CallError {
@@ -89,8 +88,8 @@ impl Delivery<'_> {
                 }
             }),
             Moved::NotThere => {
-                self.doubts += 1;
-                if self.doubts > MOST_LOOKS {
+                self.looks += 1;
+                if self.looks > MOST_LOOKS {
                     return Err(CallError {
                         doing: format!("handing AWSCURRENT to version {to}"),
                         code: None,
@@ -100,12 +99,6 @@ impl Delivery<'_> {
                 }
                 // It may be shown late.
                 tokio::time::sleep(PAUSE).await;
-                // What was thought to be in the way may be current by now.
-                let own = &self.made_here;
-                self.known.strays.retain(|record| own.contains(record));
-                self.known.journal = Journal::default();
-                self.known.journal_read = None;
-                self.known.is_journaled = false;
                 self.known.secret = SecretState::Unread;
             }
         }
@@ -133,23 +126,26 @@ impl Delivery<'_> {
 
     /// Removes what the rotation to `version_id` made.
     pub(super) async fn give_up(&mut self, version_id: &str) -> Result<(), CallError> {
-        let mut mirrors = self.known.journal.made.clone();
-        mirrors.extend(self.known.strays.iter().cloned());
-        if self.stored.is_some() {
-            mirrors.extend(self.made_here.iter().cloned());
-        }
+        let made = std::mem::take(&mut self.known.journal.made);
+        let known = made.into_iter().chain(self.known.strays.iter().cloned());
+        let (own, strays) = known.partition(|record| self.made_here.contains(record));
         let issued = self.known.issued.as_ref().map(|issued| issued.id.clone());
         let begun = Begun {
             version_id,
             claim: self.known.claim,
             before: std::mem::take(&mut self.known.journal.before),
-            mirrors,
+            own: if self.stored.is_some() {
+                self.made_here.iter().cloned().collect()
+            } else {
+                own
+            },
+            strays,
             issued: issued.or(self.stored.clone()),
             has_prepared: self.stored.is_some(),
         };
         let resource = self.resource;
-        resource
-            .give_up(self.desired, self.me, &mut self.gitlabs, begun)
-            .await
+        let (desired, me) = (self.desired, self.me);
+        let given_up = resource.give_up(desired, me, &mut self.gitlabs, begun);
+        given_up.await
     }
 }

@@ -10,6 +10,9 @@ impl View<'_> {
     /// The next step towards a new login.
     pub(super) fn obtain(&self) -> Step {
         let (known, desired) = (self.known, self.desired);
+        if let Some(silence) = &known.silence {
+            return Step::Refuse(silence.clone());
+        }
         let is_issued = |credential: &&Credential| {
             let issued = known.issued.as_ref();
             issued.is_some_and(|issued| issued.id == credential.id)
@@ -30,9 +33,6 @@ impl View<'_> {
                 }
                 ForeignCredentials::Delete => return self.delete(first),
             }
-        }
-        if let Some(silence) = &known.silence {
-            return Step::Refuse(silence.clone());
         }
         let Some(secret) = self.secret else {
             return match self.refused_places(&[]) {

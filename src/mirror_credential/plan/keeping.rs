@@ -138,6 +138,13 @@ impl View<'_> {
         if kept.len() == desired.mirrors.len() && kept.len() == records.len() {
             return Ok(kept);
         }
+        // What is given up must be let go, too: with the same login it would push on.
+        let given_up = records.iter().find(|record| {
+            !self.is_wanted(record) && !known.answering.contains(&record.gitlab_url)
+        });
+        if let Some(record) = given_up {
+            return Err(Box::new(Step::AskGitLab(record.clone())));
+        }
         if let Some(step) = self.claim(secret) {
             return Err(Box::new(step));
         }
@@ -197,7 +204,8 @@ impl View<'_> {
         let latest = secret.properties.last();
         let key = properties_key(&desired.document);
         // The entry also says that every claim before it is settled.
-        if latest.is_none_or(|latest| latest.key != key) || secret.is_unfinished() {
+        let is_open = secret.is_unfinished() && !known.is_left_behind;
+        if latest.is_none_or(|latest| latest.key != key) && !known.is_left_behind || is_open {
             return Some(Step::NoteProperties(secret.next_entry()));
         }
         if let [former, _, ..] = secret.properties.as_slice() {

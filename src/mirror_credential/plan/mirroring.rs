@@ -17,24 +17,27 @@ impl View<'_> {
 
     /// What GitLab says, or that it says nothing, is a reason to refuse what is new. What stands as
     /// it was noted stays as it is, with a warning: the rollback of another change must succeed.
-    pub(super) fn refused_by_gitlab(&self) -> Option<String> {
-        if self.is_noted() {
-            return None;
+    pub(super) fn refused_by_gitlab(&self) -> Option<Step> {
+        let reason = self.known.silence.clone().or_else(|| self.unprotected())?;
+        let refuse = Some(Step::Refuse(reason));
+        let Some((secret, login)) = self.secret.and_then(|s| Some((s, s.current.as_ref()?))) else {
+            return refuse;
+        };
+        let key = properties_key(&self.desired.document);
+        let is_noted = secret
+            .properties
+            .last()
+            .is_some_and(|noted| noted.key == key);
+        if !is_noted || login.mirrors != self.desired.mirrors.len() {
+            return refuse;
         }
-        self.known.silence.clone().or_else(|| self.unprotected())
-    }
-
-    /// The template says what it said when it was last carried out, and nothing is half done.
-    pub(super) fn is_noted(&self) -> bool {
-        self.secret.is_some_and(|secret| {
-            let login = secret.current.as_ref();
-            let key = properties_key(&self.desired.document);
-            secret
-                .properties
-                .last()
-                .is_some_and(|noted| noted.key == key)
-                && login.is_some_and(|login| login.mirrors == self.desired.mirrors.len())
-        })
+        let current = match self.current_mirrors(secret) {
+            Ok(current) => current,
+            Err(step) => return Some(*step),
+        };
+        let mut wanted = self.desired.mirrors.iter();
+        let is_kept = |wanted| current.iter().any(|record| self.is_for(record, wanted));
+        if wanted.all(is_kept) { None } else { refuse }
     }
 
     /// Required branches that would not be mirrored.
@@ -100,6 +103,10 @@ impl View<'_> {
         url == Some(&record.gitlab_url)
             && record.project == wanted.project
             && record.repository_name == wanted.repository_name
+    }
+
+    pub(super) fn is_wanted(&self, record: &MirrorRecord) -> bool {
+        self.wanted(record).is_some()
     }
 
     fn wanted(&self, record: &MirrorRecord) -> Option<&WantedMirror> {

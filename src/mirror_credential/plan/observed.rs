@@ -109,9 +109,13 @@ pub struct Observed {
     pub may_have_lost: bool,
     /// GitLab could not be asked, for this reason.
     pub silence: Option<String>,
-    /// How long somebody else may take to finish.
+    /// Where mirrors are to be given up, and GitLab answers.
+    pub answering: BTreeSet<String>,
+    /// What could not be removed in GitLab is named by a claim, which has to stay open.
+    pub is_left_behind: bool,
+    /// For how much of this delivery's time somebody else may be at work.
     pub patience: Duration,
-    /// Mirrors of an attempt that was taken over.
+    /// Mirrors of an attempt that was taken over, this delivery's own among them, and lost ones.
     pub strays: BTreeSet<MirrorRecord>,
     /// The claim that this delivery holds says what was there before.
     pub is_journaled: bool,
@@ -155,6 +159,8 @@ impl Observed {
             journal_read: None,
             may_have_lost: false,
             silence: None,
+            answering: BTreeSet::new(),
+            is_left_behind: false,
             patience: Duration::ZERO,
             strays: BTreeSet::new(),
             is_journaled: false,

@@ -60,9 +60,16 @@ impl View<'_> {
             return self.refuse(refusals::not_pending(version));
         }
         // Secrets Manager itself has just changed the secret: the claim's own age counts.
-        let written = self.known.journal.written;
-        let is_recent = written.is_none_or(|time| self.known.now < time + LAMBDA_LIVES);
-        if is_open && !is_own && is_recent && secret.open_rotation() == Some(&version.to_owned()) {
+        let journal = &self.known.journal;
+        let is_recent = journal
+            .written
+            .is_some_and(|time| self.known.now < time + LAMBDA_LIVES);
+        // Of rotations Secrets Manager runs one at a time.
+        if is_open
+            && !journal.is_by_any_rotation()
+            && is_recent
+            && secret.open_rotation() == Some(&version.to_owned())
+        {
             return self.refuse(refusals::stack_is_changing());
         }
         self.obtain()
