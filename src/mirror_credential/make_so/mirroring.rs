@@ -377,11 +377,18 @@ impl Delivery<'_> {
         for password in values.map(|value| &value.password).chain(issued) {
             error = password.redact(&error);
         }
-        let error = if error.is_empty() {
+        let has_diverged = error.contains("diverged");
+        let mut error = if error.is_empty() {
             "GitLab gives no reason".to_owned()
         } else {
             format!("GitLab says: {error}")
         };
+        if has_diverged {
+            error.push_str(
+                "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the \
+                 repository: remove it there, or set KeepDivergentRefs to false",
+            );
+        }
         Failure(format!(
             "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
              {what}; {error}"
