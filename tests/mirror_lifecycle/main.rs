@@ -18,6 +18,7 @@ mod support;
 mod abandoned;
 mod at_once;
 mod checks;
+mod deliveries;
 mod drift;
 mod histories;
 mod hostile;
