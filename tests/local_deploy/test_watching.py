@@ -8,7 +8,7 @@ from pathlib import Path
 from local_aws import LocalAws
 from local_deploy.mirroring import Source
 from local_deploy.pipelines import eventually
-from local_deploy.steps import Environment, Working
+from local_deploy.steps import Environment, Working, decisions_of
 from local_deploy.watching import looks
 from local_gitlab import LocalGitLab
 
@@ -31,7 +31,7 @@ def test_the_schedule_is_on_and_its_target_lets_it_in(aws: LocalAws, environment
     assert (rule["State"], rule["ScheduleExpression"]) == ("ENABLED", "rate(15 minutes)")
     [target] = events.list_targets_by_rule(Rule=RULE)["Targets"]
     assert target["Arn"] == function
-    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev"}}
+    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*"}}
     policy = json.loads(aws.client("lambda").get_policy(FunctionName=function)["Policy"])
     admitted = [statement for statement in policy["Statement"]
                 if statement["Principal"] == {"Service": "events.amazonaws.com"} and rule["Arn"] in json.dumps(statement["Condition"])]
@@ -45,8 +45,7 @@ def test_secrets_manager_of_this_account_may_call_the_function(aws: LocalAws, en
 
 
 def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
-                                                                name: str, tmp_path: Path, denials_meant: None) -> None:
-    # Where prd is beside dev, dev's look finds prd's secrets in the list, and is denied prd's users.
+                                                                name: str, tmp_path: Path) -> None:
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
     source.store_token()
     pushed = Working(tmp_path / "work").push(source.developer(), source.project.url, to="refs/heads/development")
@@ -71,3 +70,19 @@ def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, 
     assert let_go.succeeded, let_go.output + "\n".join(environment.failures())
     assert not [metric for metric, about in looks(aws) if about == project]
     source.forget_token()
+
+
+def test_nobody_is_asked_about_the_users_of_another_environment(aws: LocalAws, environment: Environment, name: str) -> None:
+    # What Secrets Manager lists of prd, where it is beside dev, whether or not its user may be read.
+    secrets, users = aws.client("secretsmanager"), [f"user-prd-{name}", f"user-dev-{name}"]
+    for user in users:
+        secrets.create_secret(Name=f"codecommit-mirror/{user}", SecretString="{}",
+                              Tags=[{"Key": "cfn-gitops:user-name", "Value": user}])
+    before = len(decisions_of(aws, environment.function_role))
+    assert looks(aws)["HealthCheckFailed", ""] == 0
+    decided = decisions_of(aws, environment.function_role)[before:]
+    asked = {user for user in users for decision in decided if decision["resource"].endswith(f"/{user}")}
+    assert asked == {f"user-dev-{name}"}
+    assert [decision for decision in decided if not decision["allowed"]] == []
+    for user in users:
+        secrets.delete_secret(SecretId=f"codecommit-mirror/{user}", ForceDeleteWithoutRecovery=True)
