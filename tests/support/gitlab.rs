@@ -25,6 +25,7 @@ pub const MAINTAINER: u64 = 40;
 pub const SOMEBODY_ELSE: &str = "somebody else";
 
 /// Where one GitLab differs from another, by version, edition or an administrator's hand.
+/// One that is out of reach is a fault like any other service's (`World::break_from_now`).
 #[derive(Clone, Debug)]
 // Each is a question of its own.
 #[allow(clippy::struct_excessive_bools)]
