@@ -62,6 +62,10 @@ pub struct Delivery<'a> {
     stored: Option<String>,
     /// The log's entry that this delivery last tried to write a login as.
     storing: Option<u64>,
+    /// This delivery made the secret.
+    has_created: bool,
+    /// A Delete came after this request.
+    is_overtaken: bool,
     /// What this delivery issued was refused once.
     was_refused: bool,
     resets: u32,
@@ -126,6 +130,8 @@ impl<'a> Delivery<'a> {
             own: Vec::new(),
             stored: None,
             storing: None,
+            has_created: false,
+            is_overtaken: false,
             was_refused: false,
             resets: 0,
             looks: 0,
@@ -133,6 +139,7 @@ impl<'a> Delivery<'a> {
             slots_refused: 0,
             name_refused_at: None,
         };
+        delivery.known.had_secret = delivery.secret_is_read();
         delivery.read_formers().await.map_err(in_words)?;
         if !desired.mirrors.is_empty() {
             progress.doing("looking at the projects in GitLab");
@@ -172,6 +179,7 @@ impl<'a> Delivery<'a> {
                 }
                 Step::Refuse(reason) => return Err(Failure(reason)),
                 Step::Overtaken => {
+                    self.is_overtaken = true;
                     let reason = "this request has been overtaken by the resource's deletion";
                     return Err(Failure(reason.to_owned()));
                 }

@@ -237,7 +237,8 @@ fn admit<'a>(
     if overtook {
         return Err(Box::new(Step::Overtaken));
     }
-    let is_at_work = known.claim.is_some() || known.overtaken_at.is_some();
+    let had_secret = known.had_secret && !me.is_create;
+    let is_at_work = known.claim.is_some() || known.overtaken_at.is_some() || had_secret;
     let secret = match &known.secret {
         SecretState::Unread => {
             let is_fresh = user.owner.as_ref() != Some(&me.owner) && user.credentials.is_empty();

@@ -26,6 +26,8 @@ impl Delivery<'_> {
         self.known.claim = None;
         self.known.is_journaled = false;
         self.known.is_sealed = false;
+        // Whoever took over makes mirrors, too.
+        self.known.projects = None;
         self.number_is_taken(number);
     }
 
@@ -69,7 +71,15 @@ impl Delivery<'_> {
         let taken = self.known.taken.map_or(0, |(number, _)| number);
         self.change_secret(|secret| secret.taken = taken);
         let current = self.known.secret.present();
+        self.known.had_secret |=
+            current.is_some_and(|secret| secret.owner.as_ref() == Some(&self.me.owner));
         let current = current.and_then(|secret| secret.current.as_ref());
+        let stored = current.map(|login| &login.credential_id);
+        let issued = self.known.issued.as_ref();
+        if issued.is_some_and(|issued| Some(&issued.id) == stored) {
+            // Another delivery took it over, and has stored it.
+            self.known.issued = None;
+        }
         if current.map(|login| &login.version_id) != self.known.judged.as_ref() {
             self.known.proved = false;
             self.known.login_refused = false;

@@ -66,7 +66,7 @@ impl Delivery<'_> {
         }
     }
 
-    fn secret_is_read(&self) -> bool {
+    pub(super) fn secret_is_read(&self) -> bool {
         self.known.secret.present().is_some()
     }
 

@@ -44,10 +44,7 @@ impl Delivery<'_> {
         // Only what this delivery made is removed: a login of another's stays.
         let is_own = match current {
             None => true,
-            Some(login) => [&issued, &stored]
-                .into_iter()
-                .flatten()
-                .any(|id| *id == login.credential_id),
+            Some(login) => has_stored || stored.as_ref() == Some(&login.credential_id),
         };
         if let Some(id) = issued.filter(|id| !logins.contains(&id.as_str())) {
             steps::delete_credential(&self.resource.aws, &self.desired.user_name, &id).await?;
@@ -57,7 +54,8 @@ impl Delivery<'_> {
         if !is_mine {
             return Ok(());
         }
-        if self.me.is_create && is_own {
+        let is_new = self.me.is_create || (self.has_created && self.is_overtaken);
+        if is_new && is_own {
             let target = Target {
                 secret_name: self.desired.secret_name.clone(),
                 deletes_foreign: false,

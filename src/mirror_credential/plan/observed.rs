@@ -71,6 +71,8 @@ pub struct Observed {
     pub formers: Vec<User>,
     /// The desired secret.
     pub secret: SecretState,
+    /// There was a secret when this delivery first looked.
+    pub had_secret: bool,
     /// Credentials of ours that belong to the secret which this one replaces.
     pub elsewhere: Vec<String>,
     /// The keys of the tags that the template gave before.
@@ -140,6 +142,7 @@ impl Observed {
             user,
             formers: Vec::new(),
             secret,
+            had_secret: false,
             elsewhere: Vec::new(),
             former_tags: Vec::new(),
             gone: Vec::new(),
