@@ -68,6 +68,12 @@ impl Delivery<'_> {
     pub(super) async fn read_secret(&mut self) -> Result<(), CallError> {
         self.known.secret = read_state(self.resource, self.desired).await?;
         self.known.is_in_order = true;
+        let latest = self.known.secret.present().map(|secret| secret.claim);
+        if self.known.claim.is_some() && latest > self.known.claim {
+            let secret = std::mem::replace(&mut self.known.secret, SecretState::Unread);
+            self.give_way(latest.unwrap_or_default());
+            self.known.secret = secret;
+        }
         let taken = self.known.taken.map_or(0, |(number, _)| number);
         self.change_secret(|secret| secret.taken = taken);
         let current = self.known.secret.present();
