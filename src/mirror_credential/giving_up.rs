@@ -113,14 +113,20 @@ impl MirrorCredential {
         }
         let left = gitlabs.delete_all(&mirrors).await;
         warn_of(&left);
-        if let Some(id) = &issued {
-            steps::delete_credential(aws, user_name, id).await?;
+        // Whoever holds the log instead may be about to store what was issued here.
+        let may_go = is_held || (begun.has_prepared && !secret.is_unfinished());
+        let is_current = |id: &String| current.is_some_and(|login| login.credential_id == *id);
+        if let Some(id) =
+            issued.filter(|id| (is_held || !secret.is_unfinished()) && !is_current(id))
+        {
+            steps::delete_credential(aws, user_name, &id).await?;
         }
         // What is left in GitLab pushes with this login: both stay, and stay known, until they can
         // go together.
-        let may_go = is_held || begun.has_prepared;
         if let Some(login) = prepared.filter(|_| may_go && left.is_empty()) {
-            steps::delete_credential(aws, user_name, &login.credential_id).await?;
+            if !is_current(&login.credential_id) {
+                steps::delete_credential(aws, user_name, &login.credential_id).await?;
+            }
             steps::forget_login(aws, &secret, &login).await?;
         }
         Ok(())
