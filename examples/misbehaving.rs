@@ -45,6 +45,7 @@ impl Resource for Misbehaving {
         Ok(Outcome {
             physical_resource_id: "misbehaving".to_owned(),
             attributes: BTreeMap::new(),
+            note: None,
         })
     }
 }

@@ -1,13 +1,13 @@
-//! The plan for mirrors and rotations as a table.
+//! The plan for mirrors as a table.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::mirror_records::{Before, MirrorRecord, claimant, giving_up};
+use super::mirror_records::{Before, MirrorRecord};
 use super::observe::Secret;
-use super::plan::{Me, Observed, Project, Rotation, RotationPart, SecretState, Step, next};
-use super::plan_table::{at, claimed, credential, issued, known, login, me, settled, step};
+use super::plan::{Observed, Project, SecretState, Step};
+use super::plan_table::{at, claimed, credential, issued, known, login, settled, step};
 use super::properties::{Desired, WantedMirror};
 use super::records::{Login, version_id};
 use super::steps::StoredLogin;
@@ -18,7 +18,6 @@ const GITLAB: &str = "https://gitlab.example.com";
 const PROJECT: &str = "platform/infra";
 const REPOSITORY: &str = "codecommit-dev-infra";
 const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r";
-const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 
 fn settings() -> Settings {
     Settings {
@@ -38,7 +37,7 @@ fn wanted() -> WantedMirror {
     }
 }
 
-fn mirrored(desired: &mut Desired) {
+pub(super) fn mirrored(desired: &mut Desired) {
     desired.gitlab = Some(Access {
         url: GITLAB.to_owned(),
         token_secret_id: "gitlab-token".to_owned(),
@@ -48,7 +47,7 @@ fn mirrored(desired: &mut Desired) {
     desired.mirrors = vec![wanted()];
 }
 
-fn record(id: u64) -> MirrorRecord {
+pub(super) fn record(id: u64) -> MirrorRecord {
     MirrorRecord {
         gitlab_url: GITLAB.to_owned(),
         project: PROJECT.to_owned(),
@@ -58,7 +57,7 @@ fn record(id: u64) -> MirrorRecord {
 }
 
 /// A mirror that is enabled and has pushed.
-fn mirror(id: u64) -> Mirror {
+pub(super) fn mirror(id: u64) -> Mirror {
     Mirror {
         id,
         url: CLONE_URL.replace("://", "://*****:*****@"),
@@ -73,7 +72,7 @@ fn mirror(id: u64) -> Mirror {
 }
 
 /// A mirror as it is made.
-fn new_mirror(id: u64) -> Mirror {
+pub(super) fn new_mirror(id: u64) -> Mirror {
     Mirror {
         enabled: false,
         status: Status::None,
@@ -84,7 +83,7 @@ fn new_mirror(id: u64) -> Mirror {
     }
 }
 
-fn value(mirrors: &[u64]) -> StoredLogin {
+pub(super) fn value(mirrors: &[u64]) -> StoredLogin {
     StoredLogin {
         service_user_name: "u-at-1".to_owned(),
         password: Password::new("p"),
@@ -92,7 +91,7 @@ fn value(mirrors: &[u64]) -> StoredLogin {
     }
 }
 
-fn seen(known: &mut Observed, mirrors: Vec<Mirror>) {
+pub(super) fn seen(known: &mut Observed, mirrors: Vec<Mirror>) {
     let project = Project {
         mirrors,
         protected_branches: Some(vec!["development".to_owned()]),
@@ -101,14 +100,14 @@ fn seen(known: &mut Observed, mirrors: Vec<Mirror>) {
     known.clone_urls = BTreeMap::from([(REPOSITORY.to_owned(), CLONE_URL.to_owned())]);
 }
 
-fn edit(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
+pub(super) fn edit(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
     if let SecretState::Present(secret) = &mut known.secret {
         change(secret);
     }
 }
 
 /// A login whose one mirror pushes.
-fn pushing() -> Observed {
+pub(super) fn pushing() -> Observed {
     known(settled(), |k| {
         edit(k, |secret| {
             let current = Login {
@@ -423,206 +422,4 @@ fn before(ids: &[u64]) -> Before {
         repository_name: REPOSITORY.to_owned(),
         ids: ids.to_vec(),
     }
-}
-
-/// Secrets Manager has named a version, and nothing is in it.
-fn named() -> Observed {
-    known(pushing(), |k| {
-        edit(k, |secret| secret.pending = Some(VERSION.to_owned()))
-    })
-}
-
-/// `createSecret` has been done.
-fn prepared() -> Observed {
-    known(named(), |k| {
-        k.user.credentials.push(credential("NEW"));
-        edit(k, |secret| {
-            secret.claim = 3;
-            let prepared = Login {
-                version_id: VERSION.to_owned(),
-                mirrors: 1,
-                ..login(4, "NEW")
-            };
-            secret.superseded = vec![prepared];
-        });
-        k.values.insert(VERSION.to_owned(), Some(value(&[8])));
-        seen(k, vec![mirror(7), mirror(8)]);
-    })
-}
-
-/// `finishSecret` has moved `AWSCURRENT`.
-fn rotated() -> Observed {
-    known(prepared(), |k| {
-        edit(k, |secret| {
-            let next = secret.superseded.pop();
-            secret.superseded.extend(secret.current.take());
-            secret.current = next;
-            secret.pending = None;
-        });
-    })
-}
-
-/// Somebody's claim is a minute old.
-fn at_work(base: Observed) -> Observed {
-    known(base, |k| {
-        edit(k, |secret| secret.claim = 2);
-        k.journal_read = Some(version_id(2));
-        k.journal.written = Some(at(3540));
-    })
-}
-
-fn rotate(part: RotationPart, known: &Observed) -> Step {
-    let mut desired = super::plan_table::desired();
-    mirrored(&mut desired);
-    let me = Me {
-        is_create: false,
-        rotation: Some(Rotation {
-            version_id: VERSION.to_owned(),
-            part,
-        }),
-        ..me()
-    };
-    match next(&desired, &me, known) {
-        Step::Refuse(_) => Step::Refuse(String::new()),
-        step => step,
-    }
-}
-
-#[test]
-fn a_rotation_goes_as_far_as_its_step() {
-    use RotationPart::{Create, Finish, Set, Test};
-    let refused = || Step::Refuse(String::new());
-    let slow = known(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]));
-    let enabled = Mirror {
-        enabled: true,
-        ..new_mirror(8)
-    };
-    let silent = known(prepared(), |k| seen(k, vec![mirror(7), enabled]));
-    let overtaken = known(prepared(), |k| edit(k, |secret| secret.claim = 5));
-    let lost = known(prepared(), |k| seen(k, vec![mirror(7)]));
-    let hand_over = || Step::HandOver {
-        from: version_id(1),
-        to: VERSION.to_owned(),
-    };
-    let deactivate = Step::Deactivate {
-        user_name: super::plan_table::USER.to_owned(),
-        id: "CUR".to_owned(),
-    };
-    let retired = known(rotated(), |k| seen(k, vec![mirror(8)]));
-    let rows: Vec<(&str, Step, Step)> = vec![
-        (
-            "nothing is prepared",
-            rotate(Create, &named()),
-            Step::Claim(2),
-        ),
-        (
-            "a stack's update may be at work",
-            rotate(
-                Create,
-                &known(named(), |k| edit(k, |secret| secret.claim = 2)),
-            ),
-            Step::ReadJournal(version_id(2)),
-        ),
-        ("it is", rotate(Create, &at_work(named())), refused()),
-        (
-            "it is an earlier rotation's",
-            rotate(
-                Create,
-                &known(at_work(named()), |k| {
-                    k.journal.claimant = giving_up("another");
-                }),
-            ),
-            Step::Claim(3),
-        ),
-        (
-            "it was, long ago",
-            rotate(
-                Create,
-                &known(at_work(named()), |k| k.journal.written = Some(at(0))),
-            ),
-            Step::Claim(3),
-        ),
-        (
-            "it is this very rotation",
-            rotate(
-                Create,
-                &known(at_work(named()), |k| {
-                    k.journal.claimant = claimant(Some(VERSION));
-                }),
-            ),
-            Step::Claim(3),
-        ),
-        (
-            "a late copy, after the rotation was given up",
-            rotate(Create, &pushing()),
-            refused(),
-        ),
-        (
-            "a schedule was attached",
-            rotate(Test, &named()),
-            Step::Done,
-        ),
-        ("set before create", rotate(Set, &named()), refused()),
-        ("no rotation", rotate(Set, &pushing()), refused()),
-        ("created twice", rotate(Create, &prepared()), Step::Done),
-        ("overtaken", rotate(Finish, &overtaken), refused()),
-        ("its mirror is gone", rotate(Set, &lost), refused()),
-        ("set", rotate(Set, &slow), Step::EnableMirror(record(8))),
-        ("set twice", rotate(Set, &prepared()), Step::Done),
-        (
-            "test",
-            rotate(Test, &silent),
-            Step::SyncMirrors(vec![record(8)]),
-        ),
-        ("tested", rotate(Test, &prepared()), Step::Done),
-        ("finish", rotate(Finish, &prepared()), hand_over()),
-        (
-            "finished",
-            rotate(Finish, &rotated()),
-            Step::RetireMirror(record(7)),
-        ),
-        (
-            "the old one is left alone until it is needed",
-            rotate(Finish, &retired),
-            deactivate,
-        ),
-        (
-            "tested after it is current",
-            rotate(Test, &rotated()),
-            Step::Done,
-        ),
-    ];
-    for (situation, actual, expected) in rows {
-        assert_eq!(actual, expected, "{situation}");
-    }
-}
-
-#[test]
-fn a_rotation_that_is_taken_over_cannot_finish_before_its_login_goes() {
-    let stranger = |known: &Observed| step(mirrored, known);
-    let shut_out = known(prepared(), |k| {
-        k.claim = Some(5);
-        edit(k, |secret| secret.claim = 5);
-    });
-    assert_eq!(stranger(&prepared()), Step::ReadJournal(version_id(3)));
-    let told = known(prepared(), |k| k.journal_read = Some(version_id(3)));
-    assert_eq!(stranger(&told), Step::Fence(5));
-    assert_eq!(stranger(&shut_out), Step::Copy(6));
-    let copied = known(shut_out, |k| {
-        edit(k, |secret| secret.superseded.push(login(6, "CUR")))
-    });
-    let hand_over = Step::HandOver {
-        from: version_id(1),
-        to: version_id(6),
-    };
-    assert_eq!(stranger(&copied), hand_over);
-    let safe = known(copied, |k| {
-        edit(k, |secret| {
-            let copy = secret.superseded.pop();
-            secret.superseded.extend(secret.current.take());
-            secret.current = copy;
-        });
-        k.values.insert(version_id(6), Some(value(&[7])));
-    });
-    assert_eq!(stranger(&safe), Step::DropPending(VERSION.to_owned()));
 }

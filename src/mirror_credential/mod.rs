@@ -23,6 +23,8 @@ mod refusals;
 mod removal;
 mod remove;
 pub mod rotation;
+#[cfg(test)]
+mod rotation_plan_table;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -113,10 +113,10 @@ pub(super) fn claimed() -> Observed {
 pub(super) fn present(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
     let mut present = secret();
     change(&mut present);
-    if let Some(login) = &present.current {
-        if present.properties.is_empty() {
-            present.properties = vec![noted(login.entry)];
-        }
+    if let Some(login) = &present.current
+        && present.properties.is_empty()
+    {
+        present.properties = vec![noted(login.entry)];
     }
     known.secret = SecretState::Present(Box::new(present));
 }

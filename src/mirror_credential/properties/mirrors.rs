@@ -225,9 +225,10 @@ mod tests {
         let gitlab = decode_gitlab(&mut members, &mut faults);
         let mirrors = decode_mirrors(&mut members, &mut faults);
         members.finish(&mut faults);
-        match faults.0.is_empty() {
-            true => Ok((gitlab, mirrors)),
-            false => Err(faults.to_string()),
+        if faults.0.is_empty() {
+            Ok((gitlab, mirrors))
+        } else {
+            Err(faults.to_string())
         }
     }
 
