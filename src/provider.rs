@@ -29,7 +29,8 @@ const UNKNOWN_EVENT: &str = "this event is none that the function answers: a Clo
     `ClientRequestToken`), a CodeCommit branch's first push (`source`, `detail`), or the scheduled \
     health check (`HealthCheck`)";
 
-/// Kept back of the time for a first push, so that running out of it is told.
+/// Kept back of the time for what nobody answers CloudFormation for, so that running out of it is
+/// told.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// Why an event has no answer. Lambda delivers an asynchronous event twice more after an error.

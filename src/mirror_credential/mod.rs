@@ -1,9 +1,11 @@
 //! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user, its password in one
-//! secret and nowhere else.
+//! secret and in GitLab's mirrors that push with it, and nowhere else.
 //!
 //! properties → observe → plan → steps: [`properties`] decodes what is desired, [`observe`] reads
 //! what is, [`plan`] and [`removal`] decide what to do next (purely), and [`steps`] holds the calls
-//! that do it. [`records`] is what is written down in AWS so that no crash loses anything.
+//! that do it. [`records`] is what is written down in AWS so that no crash loses anything, and
+//! [`mirror_records`] the part of it that is about mirrors. [`rotation`] goes the same way in four
+//! steps; [`health`] only looks.
 
 mod gitlabs;
 mod giving_up;

@@ -7,7 +7,8 @@
 //!   last deleted. IAM shows them late.
 //! - The **secret's versions** are a log whose entries have ids that follow from their number, so
 //!   that of two writers of the next entry exactly one succeeds (Secrets Manager refuses another
-//!   value under the same token). An entry is a claim (somebody is about to issue) or a login.
+//!   value under the same token). An entry is a claim (somebody is about to issue), a login,
+//!   or what the template asked for.
 //! - The **label** of a login's version names its credential. It is written together with the
 //!   value, atomically, and `DescribeSecret` shows it without showing the password.
 
@@ -200,7 +201,7 @@ impl Deletion {
 /// A version of the secret that holds a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// The number of the log's entry. What a rotation prepares carries that of its claim.
+    /// The number of the log's entry. What a rotation prepares carries the one after its seal.
     pub entry: u64,
     /// The version that holds it. Not part of the label.
     pub version_id: String,

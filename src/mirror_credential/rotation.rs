@@ -148,7 +148,7 @@ impl MirrorCredential {
         Ok(())
     }
 
-    /// Ends a rotation of which nothing was heard for longer than a function lives: it would keep
+    /// Ends a rotation of which nothing was heard for longer than its four steps take: it would keep
     /// every later one from beginning. Says whether there was one.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ impl View<'_> {
             return Step::LookAgain;
         }
         if known.silence.is_some() {
-            // The rest goes when GitLab can be asked again.
+            // The rest goes with the next request, if GitLab can be asked then.
             return Step::Done;
         }
         self.tidy(secret).unwrap_or(Step::Done)
