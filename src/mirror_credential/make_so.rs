@@ -7,6 +7,7 @@ mod issuing;
 mod knowledge;
 mod mirroring;
 mod proving;
+mod pushing;
 mod rotating;
 mod undoing;
 

@@ -12,24 +12,19 @@ use super::super::refusals;
 use super::super::steps::{self, Written, explained};
 use super::Delivery;
 use super::issuing::MOST_DOUBTS;
+use super::pushing::is_empty;
 use crate::cfn::Failure;
-use crate::gitlab::{Error, GitLab, Kind, Mirror, Status};
-
-/// The longest that one push is waited for.
-const PUSH_TAKES: Duration = Duration::from_secs(12 * 60);
-
-/// Kept back of the time for pushes.
-const LEFT_TO_UNDO: Duration = Duration::from_secs(90);
+use crate::gitlab::{Error, GitLab, Kind, Mirror};
 
 /// A GitLab that is being restarted is back by then.
 const A_WHILE: Duration = Duration::from_secs(60);
 
-fn failure(error: &Error) -> Failure {
+pub(super) fn failure(error: &Error) -> Failure {
     Failure(error.to_string())
 }
 
 impl Delivery<'_> {
-    async fn gitlab(&mut self) -> Result<Arc<GitLab>, Failure> {
+    pub(super) async fn gitlab(&mut self) -> Result<Arc<GitLab>, Failure> {
         let Some(access) = &self.desired.gitlab else {
             return Err(Failure("internal error: mirrors without GitLab".to_owned()));
         };
@@ -201,7 +196,7 @@ impl Delivery<'_> {
         self.note_shown(&record, Some(mirror));
     }
 
-    fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<Mirror>) {
+    pub(super) fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<Mirror>) {
         let projects = self.known.projects.as_mut();
         let Some(project) = projects.and_then(|projects| projects.get_mut(&record.project)) else {
             return;
@@ -210,12 +205,12 @@ impl Delivery<'_> {
         project.mirrors.extend(mirror);
     }
 
-    fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
+    pub(super) fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
         let project = self.known.projects.as_ref()?.get(&record.project)?;
         project.mirrors.iter().find(|one| one.id == record.id)
     }
 
-    fn wanted(&self, record: &MirrorRecord) -> Option<WantedMirror> {
+    pub(super) fn wanted(&self, record: &MirrorRecord) -> Option<WantedMirror> {
         let mut wanted = self.desired.mirrors.iter();
         let wanted = wanted.find(|wanted| {
             wanted.project == record.project && wanted.repository_name == record.repository_name
@@ -267,132 +262,11 @@ impl Delivery<'_> {
     }
 
     /// Somebody removed it: a person, or a delivery that took over.
-    fn mirror_is_gone(&mut self, record: &MirrorRecord) {
+    pub(super) fn mirror_is_gone(&mut self, record: &MirrorRecord) {
         self.note_shown(record, None);
         self.known.journal.made.retain(|one| one != record);
         // If it was one that took over, the log tells.
         self.known.secret = SecretState::Unread;
-    }
-
-    /// Asks all of them for a push first: they push side by side.
-    pub(super) async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), Failure> {
-        let gitlab = self.gitlab().await?;
-        let mut waiting = Vec::new();
-        for record in records {
-            let Some(wanted) = self.wanted(record) else {
-                continue;
-            };
-            let before = self.shown(record).cloned();
-            if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
-                // Of a project without commits: it cannot push, and need not.
-                self.known.synced.insert(record.id);
-                continue;
-            }
-            let asked = gitlab.sync(&record.project, record.id).await;
-            if !asked.map_err(|error| failure(&error))? {
-                self.mirror_is_gone(record);
-                return Ok(());
-            }
-            if wanted.waits_for_sync {
-                waiting.push(Awaited::new(record.clone(), before));
-            } else {
-                self.known.synced.insert(record.id);
-            }
-        }
-        // Time has to be left to undo what was done.
-        let left = self.resource.clock.until(self.progress.until());
-        let kept_back = LEFT_TO_UNDO.max(left.mul_f64(0.1)).min(left.mul_f64(0.5));
-        let give_up = tokio::time::Instant::now() + PUSH_TAKES.min(left.saturating_sub(kept_back));
-        while !waiting.is_empty() {
-            let is_late = tokio::time::Instant::now() + LOOK >= give_up;
-            let mut still_waiting = Vec::new();
-            for awaited in waiting {
-                match self.look_at_push(&gitlab, awaited, is_late).await? {
-                    Looked::Done => {}
-                    Looked::Wait(awaited) => still_waiting.push(*awaited),
-                    Looked::Gone => return Ok(()),
-                }
-            }
-            waiting = still_waiting;
-            if !waiting.is_empty() {
-                tokio::time::sleep(LOOK).await;
-            }
-        }
-        Ok(())
-    }
-
-    async fn look_at_push(
-        &mut self,
-        gitlab: &GitLab,
-        mut awaited: Awaited,
-        is_late: bool,
-    ) -> Result<Looked, Failure> {
-        let record = awaited.record.clone();
-        let (project, id) = (&record.project, record.id);
-        let shown = gitlab.mirror(project, id).await;
-        let Some(mirror) = shown.map_err(|error| failure(&error))? else {
-            self.mirror_is_gone(&record);
-            return Ok(Looked::Gone);
-        };
-        match Push::of(awaited.before.as_ref(), &mirror) {
-            Push::Succeeded => {
-                self.known.synced.insert(id);
-                self.note_shown(&record, Some(mirror));
-                return Ok(Looked::Done);
-            }
-            // The login may not have spread to where GitLab's push arrived.
-            Push::Failed if !awaited.was_asked_again => {
-                awaited.was_asked_again = true;
-                let asked = gitlab.sync(project, id).await;
-                asked.map_err(|error| failure(&error))?;
-                awaited.before = Some(mirror.clone());
-            }
-            Push::Failed => return Err(self.not_pushed(&record, &mirror, "failed")),
-            Push::UnderWay => {}
-        }
-        if !awaited.has_commits {
-            if is_empty(gitlab, &record).await {
-                self.known.synced.insert(id);
-                return Ok(Looked::Done);
-            }
-            awaited.has_commits = true;
-        }
-        if is_late {
-            return Err(self.not_pushed(&record, &mirror, "did not end in time"));
-        }
-        Ok(Looked::Wait(Box::new(awaited)))
-    }
-
-    fn not_pushed(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> Failure {
-        let MirrorRecord {
-            project,
-            repository_name,
-            id,
-            ..
-        } = record;
-        let mut error = mirror.last_error.clone().unwrap_or_default();
-        let values = self.known.values.values().flatten();
-        let issued = self.known.issued.as_ref();
-        let issued = issued.and_then(|issued| issued.password.as_ref());
-        for password in values.map(|value| &value.password).chain(issued) {
-            error = password.redact(&error);
-        }
-        let has_diverged = error.contains("diverged");
-        let mut error = if error.is_empty() {
-            "GitLab gives no reason".to_owned()
-        } else {
-            format!("GitLab says: {error}")
-        };
-        if has_diverged {
-            error.push_str(
-                "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the \
-                 repository: remove it there, or set KeepDivergentRefs to false",
-            );
-        }
-        Failure(format!(
-            "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
-             {what}; {error}"
-        ))
     }
 
     pub(super) async fn remove_stray(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
@@ -541,71 +415,10 @@ impl Delivery<'_> {
     }
 }
 
-/// A push that is waited for.
-struct Awaited {
-    record: MirrorRecord,
-    /// What the mirror showed before the push was asked for.
-    before: Option<Mirror>,
-    was_asked_again: bool,
-    has_commits: bool,
-}
-
-impl Awaited {
-    fn new(record: MirrorRecord, before: Option<Mirror>) -> Self {
-        Awaited {
-            record,
-            before,
-            was_asked_again: false,
-            has_commits: false,
-        }
-    }
-}
-
-/// What a look at a push showed.
-enum Looked {
-    Done,
-    Wait(Box<Awaited>),
-    /// The mirror is not there any more.
-    Gone,
-}
-
 /// Whether the same may be answered a while later.
 fn may_come_back(error: &Error) -> bool {
     matches!(
         error.kind,
         Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled
     )
-}
-
-/// Whether the project has no commits: its mirrors have nothing to do.
-async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
-    let project = gitlab.project(&record.project).await;
-    project.is_ok_and(|project| project.is_empty)
-}
-
-/// What became of a push that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Push {
-    UnderWay,
-    Succeeded,
-    Failed,
-}
-
-impl Push {
-    /// `before` is what the mirror showed before the push was asked for.
-    fn of(before: Option<&Mirror>, now: &Mirror) -> Push {
-        let is_newer = |get: fn(&Mirror) -> Option<std::time::SystemTime>| {
-            get(now).is_some() && get(now) > before.and_then(get)
-        };
-        if is_newer(|mirror| mirror.succeeded_at) {
-            return Push::Succeeded;
-        }
-        let has_ended = is_newer(|mirror| mirror.updated_at)
-            || is_newer(|mirror| mirror.started_at)
-            || before.is_none_or(|before| before.status != Status::Failed);
-        match now.status {
-            Status::Failed if has_ended => Push::Failed,
-            _ => Push::UnderWay,
-        }
-    }
 }
