@@ -175,8 +175,9 @@ fn a_push_that_outlasts_the_function_is_an_answer_in_time_and_leaves_nothing() {
             ..Options::default()
         });
         let created = stack(&world).create(&properties()).await;
+        let reason = created.reason();
         assert!(
-            created.reason().contains("has not pushed") || created.reason().contains("push"),
+            reason.contains("push mirror") && reason.contains(PROJECT),
             "{created:?}"
         );
         tokio::time::sleep(Duration::from_hours(2)).await;
