@@ -357,7 +357,10 @@ fn what_gitlab_shows_decides_the_next_step() {
             step(
                 mirrored,
                 &known(pushing(), |k| {
-                    edit(k, |secret| secret.claim = 2);
+                    edit(k, |secret| {
+                        secret.claim = 2;
+                        secret.journal = Some(version_id(2));
+                    });
                 }),
             ),
             Step::ReadJournal(version_id(2)),

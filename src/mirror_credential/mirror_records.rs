@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::records::key;
 
+/// On a claim's version whose [`Journal`] has to be read: it speaks of mirrors, or is a rotation's.
+pub const JOURNAL_LABEL: &str = "cfn-gitops:journal";
+
 /// How the claimant of a rotation begins.
 const BY_ROTATION: &str = "rotation ";
 
@@ -155,6 +158,11 @@ impl Journal {
             before: before.collect(),
             made: read_mirrors(&value),
         })
+    }
+
+    /// Whether it says more than that somebody is at work.
+    pub fn has_to_be_read(&self) -> bool {
+        !self.before.is_empty() || !self.made.is_empty() || self.is_by_any_rotation()
     }
 
     /// Whether a rotation wrote it, or gave one up.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
-use super::mirror_records::Properties;
+use super::mirror_records::{JOURNAL_LABEL, Properties};
 use super::records::{self, Attempt, Deletion, Login, Owner};
 use crate::aws::{Aws, CallError};
 
@@ -125,6 +125,8 @@ pub struct Secret {
     pub taken: u64,
     /// The number of the latest claim; 0 stands for the creation of the secret itself.
     pub claim: u64,
+    /// The version of the latest claim, when its journal has to be read.
+    pub journal: Option<String>,
     /// When it was last changed, as Secrets Manager has it.
     pub last_changed: Option<SystemTime>,
     /// It is scheduled for deletion.
@@ -152,6 +154,7 @@ impl Secret {
             properties: Vec::new(),
             taken: 0,
             claim: 0,
+            journal: None,
             last_changed: None,
             deleted_at: None,
         }
@@ -209,6 +212,7 @@ impl Secret {
         let is_claim = has(records::CLAIM_LABEL);
         if is_claim {
             self.claim = records::entry_number(version_id).unwrap_or_default();
+            self.journal = has(JOURNAL_LABEL).then(|| version_id.to_owned());
         }
         if has("AWSPENDING") {
             self.pending = Some(version_id.to_owned());
@@ -280,12 +284,6 @@ impl Secret {
     pub fn is_unfinished(&self) -> bool {
         let concluded = self.latest_concluded();
         self.latest_login().is_none() || concluded.is_none_or(|entry| self.claim > entry)
-    }
-
-    /// The version of the latest claim, whose value is its journal. The creation of the secret
-    /// itself has none.
-    pub fn journal(&self) -> Option<String> {
-        (self.claim > 0).then(|| records::version_id(self.claim))
     }
 
     /// Whether a claim came before the latest one, and ended in nothing.

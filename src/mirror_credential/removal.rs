@@ -116,7 +116,7 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
     // Mirrors first, or they would push with a login that is gone; the secret last: while it is
     // there, whoever comes next knows of everything.
     let names_mirrors = secret.is_some_and(|secret| {
-        let is_open = secret.is_unfinished() && secret.claim > 0;
+        let is_open = secret.is_unfinished() && secret.journal.is_some();
         secret.logins().any(|login| login.mirrors > 0) || is_open
     });
     if names_mirrors && !known.are_mirrors_gone {

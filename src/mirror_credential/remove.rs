@@ -8,7 +8,7 @@ use super::mirror_records::{Journal, MirrorRecord};
 use super::observe::{self, Secret, User};
 use super::plan::{Me, PAUSE, SecretState, Step};
 use super::properties;
-use super::records::Deletion;
+use super::records::{self, Deletion};
 use super::removal::{self, Observed, RemovalStep, Target};
 use super::steps::{self, Written, explained};
 use crate::aws::CallError;
@@ -102,8 +102,9 @@ impl MirrorCredential {
             }
         }
         let mut journal = Journal::default();
-        if let Some(version_id) = secret.journal().filter(|_| secret.is_unfinished()) {
-            match steps::read_journal(&self.aws, secret, &version_id).await {
+        let open = secret.journal.as_ref();
+        if let Some(version_id) = open.filter(|_| secret.is_unfinished()) {
+            match steps::read_journal(&self.aws, secret, version_id).await {
                 Ok(read) => journal = read,
                 Err(error) => left.push(format!("mirrors may be left in GitLab ({error})")),
             }
@@ -178,9 +179,9 @@ impl MirrorCredential {
             RemovalStep::As(Step::Claim(number)) => {
                 if let SecretState::Present(secret) = &mut known.secret {
                     // What an open journal names has to stay named until it is removed.
-                    let open = secret.journal().filter(|_| secret.is_unfinished());
-                    let journal = match open {
-                        Some(version) => steps::read_journal(&self.aws, secret, &version).await?,
+                    let open = secret.journal.as_ref();
+                    let journal = match open.filter(|_| secret.is_unfinished()) {
+                        Some(version) => steps::read_journal(&self.aws, secret, version).await?,
                         None => Journal::default(),
                     };
                     let journal = Journal {
@@ -199,6 +200,8 @@ impl MirrorCredential {
                     match written {
                         Written::Yes => {
                             secret.claim = number;
+                            let version = records::version_id(number);
+                            secret.journal = journal.has_to_be_read().then_some(version);
                             known.is_fenced = true;
                         }
                         Written::Taken => {

@@ -22,6 +22,7 @@ fn prepared() -> Observed {
         k.user.credentials.push(credential("NEW"));
         edit(k, |secret| {
             secret.claim = 3;
+            secret.journal = Some(version_id(3));
             let prepared = Login {
                 version_id: VERSION.to_owned(),
                 mirrors: 1,

@@ -61,6 +61,8 @@ impl Delivery<'_> {
         };
         let aws = &self.resource.aws;
         let journal = self.journal_to_write();
+        let version = records::version_id(number);
+        let version = journal.has_to_be_read().then_some(version);
         match steps::write_claim(aws, secret, number, &journal).await? {
             Written::Yes => {
                 self.known.claim = Some(number);
@@ -73,8 +75,12 @@ impl Delivery<'_> {
                     ..journal
                 };
                 // What a rotation prepared before it lost the log has to be known.
-                let is_shared = secret.may_rotate() || secret.is_unfinished();
-                self.change_secret(|secret| secret.claim = number);
+                let is_open = secret.is_unfinished() && secret.journal.is_some();
+                let is_shared = secret.may_rotate() || is_open;
+                self.change_secret(|secret| {
+                    secret.claim = number;
+                    secret.journal = version;
+                });
                 if is_shared && self.me.rotation.is_none() && number > 1 {
                     self.number_is_taken(number);
                 }

@@ -8,6 +8,7 @@ use super::super::gitlabs::{LOOK, NotRemoved};
 use super::super::mirror_records::{Journal, MirrorRecord};
 use super::super::plan::{Project, SecretState, mirroring};
 use super::super::properties::{self, WantedMirror};
+use super::super::records;
 use super::super::refusals;
 use super::super::steps::{self, Written, explained};
 use super::Delivery;
@@ -230,7 +231,10 @@ impl Delivery<'_> {
             Written::Yes => {
                 self.known.claim = Some(number);
                 self.known.is_sealed = true;
-                self.change_secret(|secret| secret.claim = number);
+                self.change_secret(|secret| {
+                    secret.claim = number;
+                    secret.journal = Some(records::version_id(number));
+                });
             }
             Written::Taken => self.give_way(number),
             Written::Gone => self.known.secret = SecretState::Absent,

@@ -181,10 +181,10 @@ impl View<'_> {
 
     /// The journal of an attempt that somebody else did not finish has to be known.
     pub(super) fn read_journal(&self, secret: &Secret) -> Option<Step> {
-        let version = secret.journal()?;
+        let version = secret.journal.as_ref()?;
         let is_open = secret.is_unfinished() && !self.is_mine();
-        let is_read = self.known.journal_read.as_ref() == Some(&version);
-        (is_open && !is_read).then_some(Step::ReadJournal(version))
+        let is_read = self.known.journal_read.as_ref() == Some(version);
+        (is_open && !is_read).then(|| Step::ReadJournal(version.clone()))
     }
 
     /// A mirror of an attempt that was taken over, or one whose number got lost on the way.

@@ -51,8 +51,10 @@ impl View<'_> {
             return self.obtain();
         }
         let is_open = secret.is_unfinished() && secret.claim > 0;
-        if is_open && let Some(step) = self.read_journal(secret) {
-            return step;
+        let claim = records::version_id(secret.claim);
+        if is_open && self.known.journal_read.as_ref() != Some(&claim) {
+            // Whose it is, and how old, it says in any case.
+            return Step::ReadJournal(claim);
         }
         let is_own = is_open && self.known.journal.is_by_rotation(version);
         if !is_pending && !is_own {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::super::mirror_records::{
-    Journal, MirrorRecord, Properties, read_mirrors, read_properties, write_mirrors,
+    JOURNAL_LABEL, Journal, MirrorRecord, Properties, read_mirrors, read_properties, write_mirrors,
     write_properties,
 };
 use super::super::observe::{CODECOMMIT, Credential, Secret};
@@ -97,7 +97,10 @@ pub async fn write_claim(
     number: u64,
     journal: &Journal,
 ) -> Result<Written, CallError> {
-    let labels = vec![records::CLAIM_LABEL.to_owned()];
+    let mut labels = vec![records::CLAIM_LABEL.to_owned()];
+    if journal.has_to_be_read() {
+        labels.push(JOURNAL_LABEL.to_owned());
+    }
     let id = records::version_id(number);
     put(aws, secret, &id, journal.write(), labels).await
 }
