@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::support::{
     Fault, FaultKind, Line, Run, World,
     clients::Clients,
-    explore::{Explored, Schedule, explore, explore_reduced, explore_with_holds},
+    explore::{Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds},
 };
 
 /// Two copies with clients that last for all runs.
@@ -229,6 +229,42 @@ fn a_reduced_search_reaches_the_same_ends_in_fewer_runs() {
     assert_eq!(whole.runs, 924);
     assert!(reduced.runs * 10 < whole.runs, "{reduced:?}");
     assert!(reduced.runs >= all_ends.len(), "{reduced:?}");
+}
+
+#[test]
+fn a_search_for_ends_reaches_each_of_them_in_fewer_runs_still() {
+    let copies = Copies::new();
+    let ends = RefCell::new(BTreeSet::new());
+    let run = async |schedule: Schedule| {
+        let (world, [a, b]) = copies.enter(&schedule);
+        let put = async |clients: Clients, value: &str| {
+            let call = clients.secrets.create_secret().name("one");
+            let made = call.secret_string(value).send().await;
+            made.is_ok()
+        };
+        // One changes IAM alone, the other Secrets Manager, and then each the other's.
+        let first = async {
+            tag(&a, "who", "a").await;
+            put(a.clone(), "a").await
+        };
+        let second = async {
+            let is_first = put(b.clone(), "b").await;
+            tag(&b, "who", "b").await;
+            is_first
+        };
+        let made = schedule.both(first, second).await;
+        let tag = world.look(|aws| aws.iam.latest().users["mirror"].tags["who"].clone());
+        ends.borrow_mut().insert((made, tag));
+    };
+    let whole = explore(1_000, run);
+    let all_ends = ends.take();
+    let reduced = explore_reduced(1_000, 0, run);
+    assert_eq!(all_ends, ends.take());
+    let fewest = explore_ends(1_000, run);
+    assert!(whole.complete && reduced.complete && fewest.complete);
+    assert_eq!(all_ends, ends.take());
+    assert!(fewest.runs < reduced.runs, "{fewest:?} {reduced:?}");
+    assert!(fewest.runs >= all_ends.len(), "{fewest:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::checks::{nothing_left, one_live_login};
 use crate::cloudformation::{Answer, INVENTED_ID, deliver_once, stack};
 use crate::support::custom_resource::answers_are_sound;
-use crate::support::{Explored, Options, World, explore_reduced};
+use crate::support::{Explored, Options, World, explore_ends};
 use crate::{USER, with, world};
 
 /// More runs than the explorations of whole orders need.
@@ -47,7 +47,7 @@ fn holds(world: &World, held: Result<(), String>, context: &str) {
 /// A Create that CloudFormation cancels: its Delete carries an invented id and may come first,
 /// last, or in between. Whatever the order, nothing is left, also after the Create comes again.
 fn delete_overtakes_create(options: &Options) -> Explored {
-    explore_reduced(LIMIT, 0, |schedule| {
+    explore_ends(LIMIT, |schedule| {
         let options = options.clone();
         async move {
             let world = world(options);
@@ -96,7 +96,7 @@ fn a_delete_that_overtakes_a_running_create_leaves_nothing_while_iam_is_late() {
 
 /// Two copies of one request: both answer the same, and it ends as one would have.
 fn two_copies(options: &Options, limit: usize, update: bool) -> Explored {
-    explore_reduced(limit, 0, |schedule| {
+    explore_ends(limit, |schedule| {
         let options = options.clone();
         async move {
             let world = world(options);

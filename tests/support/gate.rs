@@ -43,8 +43,13 @@ impl GatedCall {
     pub fn commutes_with(&self, other: &Self) -> bool {
         let both_read = self.reads && other.reads;
         let one_reads = self.reads || other.reads;
-        let apart = self.caller != other.caller && self.matter() != other.matter();
-        both_read || (one_reads && apart)
+        both_read || (one_reads && self.is_apart_from(other))
+    }
+
+    /// Whether neither can see what the other does. Also of two changes the
+    /// order makes no difference then, but for what holds between them.
+    pub fn is_apart_from(&self, other: &Self) -> bool {
+        self.caller != other.caller && self.matter() != other.matter()
     }
 
     /// git's answer depends on IAM's state alone: tests of logins don't make

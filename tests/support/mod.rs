@@ -107,7 +107,9 @@ pub mod world;
 
 pub use aws::{Aws, Options};
 pub use event_bus::Reaction;
-pub use explore::{Explored, Schedule, explore, explore_reduced, explore_with_holds, sample};
+pub use explore::{
+    Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds, sample,
+};
 pub use faults::{At, Fault, FaultKind, On};
 pub use functions::Invoked;
 pub use gitlab::{EmptyProjects, Scope};
