@@ -279,7 +279,8 @@ class Scene:
         return str(self.aws.client("ssm").get_parameter(Name=self.name)["Parameter"]["Value"])
 
     def stacks(self) -> list[str]:
-        return [each["StackName"] for each in self.aws.client("cloudformation").describe_stacks()["Stacks"]
+        pages = self.aws.client("cloudformation").get_paginator("describe_stacks").paginate()
+        return [each["StackName"] for page in pages for each in page["Stacks"]
                 if each["StackName"] == self.stack_name]
 
     def log(self) -> list[str]:
