@@ -7,7 +7,7 @@ use super::observe::{self, Secret};
 use super::plan::Me;
 use super::plan::rotating::seal_of;
 use super::properties::Desired;
-use super::records::{self, Login};
+use super::records::Login;
 use super::steps::{self, Moved, Written};
 use crate::aws::CallError;
 
@@ -148,12 +148,7 @@ impl MirrorCredential {
         let (Some(current), Some(_)) = (&secret.current, prepared) else {
             return Ok(true);
         };
-        let entry = number + 1;
-        let copy = Login {
-            entry,
-            version_id: records::version_id(entry),
-            ..current.clone()
-        };
+        let copy = current.copied_as(number + 1);
         let (from, to) = (&current.version_id, &copy.version_id);
         let is_shut_out = steps::copy_login(aws, secret, current, &copy).await? == Written::Yes
             && steps::hand_over(aws, secret, from, to).await? == Moved::Yes;

@@ -218,6 +218,15 @@ pub struct Login {
 }
 
 impl Login {
+    /// The same login as the log's entry `entry`.
+    pub fn copied_as(&self, entry: u64) -> Self {
+        Login {
+            entry,
+            version_id: version_id(entry),
+            ..self.clone()
+        }
+    }
+
     /// As a version's label.
     pub fn write(&self) -> String {
         let safe = if self.url_safe { "url-safe" } else { "any" };

@@ -96,6 +96,7 @@ impl Delivery<'_> {
             projects.insert(wanted.project.clone(), project);
         }
         self.known.projects = Some(projects);
+        self.known.answering.insert(access.url.clone());
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 use super::super::giving_up::Begun;
 use super::super::mirror_records::{Properties, properties_key};
 use super::super::plan::{PAUSE, SecretState};
-use super::super::records::{self, Login};
 use super::super::steps::{self, Moved, Written};
 use super::Delivery;
 use crate::aws::CallError;
@@ -61,11 +60,7 @@ impl Delivery<'_> {
         let Some(current) = &secret.current else {
             return Ok(());
         };
-        let copy = Login {
-            entry,
-            version_id: records::version_id(entry),
-            ..current.clone()
-        };
+        let copy = current.copied_as(entry);
         match steps::copy_login(&self.resource.aws, secret, current, &copy).await? {
             Written::Yes => self.change_secret(|secret| secret.superseded.push(copy)),
             Written::Taken => self.number_is_taken(entry),

@@ -204,8 +204,8 @@ impl View<'_> {
         let latest = secret.properties.last();
         let key = properties_key(&desired.document);
         // The entry also says that every claim before it is settled.
-        let is_open = secret.is_unfinished() && !known.is_left_behind;
-        if latest.is_none_or(|latest| latest.key != key) && !known.is_left_behind || is_open {
+        let is_new = latest.is_none_or(|latest| latest.key != key);
+        if (is_new || secret.is_unfinished()) && !known.is_left_behind {
             return Some(Step::NoteProperties(secret.next_entry()));
         }
         if let [former, _, ..] = secret.properties.as_slice() {
