@@ -4,6 +4,7 @@ The SAM translator makes of template.yaml what is deployed; a `Deployed` resolve
 template, for one set of parameters, so that tests read names and ARNs and not intrinsic functions.
 """
 
+import base64
 import os
 import re
 from functools import cache
@@ -52,10 +53,13 @@ class Deployed:
     _NAME = {
         "AWS::IAM::Role": "RoleName",
         "AWS::IAM::User": "UserName",
+        "AWS::IAM::Group": "GroupName",
+        "AWS::IAM::InstanceProfile": "InstanceProfileName",
         "AWS::S3::Bucket": "BucketName",
         "AWS::Lambda::Function": "FunctionName",
         "AWS::Logs::LogGroup": "LogGroupName",
         "AWS::CodeCommit::Repository": "RepositoryName",
+        "AWS::ECR::Repository": "RepositoryName",
         "AWS::CodeBuild::Project": "Name",
         "AWS::CodePipeline::Pipeline": "Name",
         "AWS::Events::Rule": "Name",
@@ -63,14 +67,39 @@ class Deployed:
         "AWS::CloudWatch::Dashboard": "DashboardName",
     }
 
-    def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", **parameters):
+    # What GetAtt Arn answers, by type: what follows the service's prefix, region and account.
+    _REGIONAL = {
+        "AWS::Lambda::Function": ("lambda", "function:{}"),
+        # With the trailing :*, as CloudFormation answers it.
+        "AWS::Logs::LogGroup": ("logs", "log-group:{}:*"),
+        "AWS::CodeCommit::Repository": ("codecommit", "{}"),
+        "AWS::CodeBuild::Project": ("codebuild", "project/{}"),
+        "AWS::Events::Rule": ("events", "rule/{}"),
+        "AWS::CloudWatch::Alarm": ("cloudwatch", "alarm:{}"),
+        "AWS::ECR::Repository": ("ecr", "repository/{}"),
+        "AWS::SNS::Topic": ("sns", "{}"),
+        "AWS::SQS::Queue": ("sqs", "{}"),
+        "AWS::KMS::Key": ("kms", "key/{}"),
+    }
+    _GLOBAL = {
+        "AWS::IAM::Role": "role/{}",
+        "AWS::IAM::User": "user/{}",
+        "AWS::IAM::Group": "group/{}",
+        "AWS::IAM::InstanceProfile": "instance-profile/{}",
+        "AWS::IAM::ManagedPolicy": "policy/{}",
+    }
+
+    def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", account=ACCOUNT, attributes=None, **parameters):
+        """`attributes` are what GetAtt answers beside ARNs and names, by `LogicalId.Attribute`."""
         self.template = template or translated()
         declared = self.template["Parameters"]
         unknown = parameters.keys() - declared.keys()
         assert not unknown, f"no such parameters: {unknown}"
         self.region = region
+        self.account = account
+        self.attributes = attributes or {}
         self.values = {
-            "AWS::AccountId": ACCOUNT,
+            "AWS::AccountId": account,
             "AWS::Partition": "aws",
             "AWS::Region": region,
             "AWS::StackName": stack_name,
@@ -109,29 +138,32 @@ class Deployed:
         """The physical name, where the template gives one; an unmistakable token elsewhere."""
         resource = self.template["Resources"][logical_id]
         assert self.is_made(logical_id), f"{logical_id} is referred to, and is not there"
-        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+        kind = resource["Type"]
+        if kind in ("AWS::IAM::ManagedPolicy", "AWS::SNS::Topic"):
             return self.arn(logical_id)
-        key = self._NAME.get(resource["Type"])
-        return self.resolve(resource["Properties"][key]) if key else f"ref:{logical_id}"
+        if kind == "AWS::SQS::Queue":
+            name = self._own_name(logical_id, "QueueName")
+            return f"https://sqs.{self.region}.amazonaws.com/{self.account}/{name}"
+        key = self._NAME.get(kind)
+        return self._own_name(logical_id, key) if key else f"ref:{logical_id}"
+
+    def _own_name(self, logical_id, key):
+        """Given by the template, or made up by CloudFormation from stack and logical id."""
+        given = self.template["Resources"][logical_id].get("Properties", {}).get(key)
+        return self.resolve(given) if given else f"{self.values['AWS::StackName']}-{logical_id}-1A2B3C"
 
     def arn(self, logical_id):
-        resource = self.template["Resources"][logical_id]
-        kind = resource["Type"]
-        if kind == "AWS::IAM::ManagedPolicy":
-            name = self.resolve(resource["Properties"]["ManagedPolicyName"])
-            return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
-        name = self.name(logical_id)
-        return {
-            "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
-            "AWS::IAM::User": f"arn:aws:iam::{ACCOUNT}:user/{name}",
-            "AWS::S3::Bucket": f"arn:aws:s3:::{name}",
-            "AWS::Lambda::Function": f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}",
-            # With the trailing :*, as CloudFormation answers it.
-            "AWS::Logs::LogGroup": f"arn:aws:logs:{self.region}:{ACCOUNT}:log-group:{name}:*",
-            "AWS::CodeCommit::Repository": f"arn:aws:codecommit:{self.region}:{ACCOUNT}:{name}",
-            "AWS::Events::Rule": f"arn:aws:events:{self.region}:{ACCOUNT}:rule/{name}",
-            "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{name}",
-        }[kind]
+        kind = self.template["Resources"][logical_id]["Type"]
+        named = {"AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::SNS::Topic": "TopicName", "AWS::SQS::Queue": "QueueName"}
+        # A key's id is made up by KMS, and stands for the key's logical id here.
+        is_key = kind == "AWS::KMS::Key"
+        name = logical_id if is_key else self._own_name(logical_id, named[kind]) if kind in named else self.name(logical_id)
+        if kind == "AWS::S3::Bucket":
+            return f"arn:aws:s3:::{name}"
+        if kind in self._GLOBAL:
+            return f"arn:aws:iam::{self.account}:{self._GLOBAL[kind].format(name)}"
+        service, rest = self._REGIONAL[kind]
+        return f"arn:aws:{service}:{self.region}:{self.account}:{rest.format(name)}"
 
     def condition(self, name):
         return self.resolve(self.template["Conditions"][name])
@@ -157,6 +189,10 @@ class Deployed:
 
     def _getatt(self, argument):
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        if f"{logical_id}.{attribute}" in self.attributes:
+            return self.attributes[f"{logical_id}.{attribute}"]
+        if attribute in ("TopicArn", "Arn") and self.template["Resources"][logical_id]["Type"] == "AWS::SNS::Topic":
+            return self.arn(logical_id)
         if attribute == "Arn":
             return self.arn(logical_id)
         return self.name(logical_id) if attribute == "Name" else f"{logical_id}.{attribute}"
@@ -195,6 +231,16 @@ class Deployed:
 
     def _and(self, argument):
         return all(self.resolve(argument))
+
+    def _or(self, argument):
+        return any(self.resolve(argument))
+
+    def _select(self, argument):
+        index, values = self.resolve(argument)
+        return values[int(index)]
+
+    def _base64(self, argument):
+        return base64.b64encode(self.resolve(argument).encode()).decode()
 
     def _if(self, argument):
         return self.resolve(argument[1] if self.condition(argument[0]) else argument[2])
