@@ -79,6 +79,21 @@ SERVERLESS = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-
 KEY = regional("kms", "key/1234abcd")
 TOKEN_KEY = regional("kms", "key/5678efab")
 FORMER_KEYS = [regional("kms", "key/0987dcba"), regional("kms", "key/mrk-5678")]
+# Another account's source: the role it is read with, and where this account keeps it.
+SOURCE_ROLES = [
+    "arn:aws:iam::111122223333:role/role-dev-codecommit-source",
+    "arn:aws:iam::444455556666:role/role-dev-ecr-source",
+]
+FOREIGN_BUCKET = f"arn:aws:s3:::s3-dev-cross-account-artifact-{ACCOUNT}-{REGION}"
+SECOND_BUCKET = f"arn:aws:s3:::s3-dev-another-account-artifact-{ACCOUNT}-{REGION}"
+FOREIGN_KEY = regional("kms", "key/aabb1122")
+# What switches on every right that other accounts' sources bring.
+OTHER_ACCOUNTS = {
+    "SourceRoleArns": ",".join(SOURCE_ROLES),
+    "ArtifactBucketArns": f"{FOREIGN_BUCKET},{SECOND_BUCKET}",
+    "ArtifactKeyArns": FOREIGN_KEY,
+}
+VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
 # The owner of a token says which GitLab it is for.
 FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
@@ -137,6 +152,9 @@ MARKS = """secretsmanager:CreateSecret secretsmanager:DescribeSecret secretsmana
 SOURCE = """codecommit:GetRepository codecommit:GetBranch codecommit:GetCommit
     codecommit:UploadArchive codecommit:GetUploadArchiveStatus codecommit:CancelUploadArchive"""
 
+USE_OF_A_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo
+    kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext"""
+
 # By handler, from the registry schemas of the types; see template.yaml.
 MADE_REPOSITORIES = """codecommit:CreateRepository codecommit:GetRepository
     codecommit:GetRepositoryTriggers codecommit:UpdateRepositoryName
@@ -189,15 +207,21 @@ MAY = [
     ("FunctionRole", "logs:CreateLogStream logs:PutLogEvents", OWN_LOG, {}),
     ("FunctionRole", "kms:Decrypt kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
     *[("FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER) for former in FORMER_KEYS],
+    *[("FunctionRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
     ("CodeBuildCFnRole", "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Build/a", {}),
+    *[("CodeBuildCFnRole", "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", each, {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    *[("CodeBuildCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{each}/codepipeline-dev-cfn/Build/a", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    ("CodeBuildCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
     ("CodeDeployCFnRole", FUNCTIONS, function("lambda-dev-thumbnails"), {}),
     ("CodeDeployCFnRole", FUNCTIONS, function("cfnstack-dev-infra-Thumbnails-1A2B3C"), {}),
     ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "events.amazonaws.com"}),
     ("CodeDeployCFnRole", RULES, rule("event-rule-dev-nightly"), {}),
     ("CodeDeployCFnRole", RULES, rule("cfnstack-dev-infra-Nightly-1A2B3C"), {}),
     ("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code.zip", {}),
+    *[("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{each}/code.zip", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_S3),
     ("CodeDeployCFnRole", f"{STACKS} cloudformation:TagResource cloudformation:UntagResource", stack_arn("cfnstack-dev-infra-Network-1A2B3C"), {}),
     ("CodeDeployCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
     ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), WITH_BOUNDARY),
@@ -207,6 +231,11 @@ MAY = [
     ("CodeDeployCFnRole", "iam:PassRole", role("cfnstack-dev-infra-Role-1A2B3C"), passed_to("events.amazonaws.com")),
     ("CodePipelineCFnRole", "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", BUCKET, {}),
     ("CodePipelineCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Source/a", {}),
+    *[("CodePipelineCFnRole", "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", each, {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    *[("CodePipelineCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{each}/codepipeline-dev-cfn/Source/a", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    ("CodePipelineCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
+    *[("CodePipelineCFnRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
+    ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-dev-shop"), {}),
     ("CodePipelineCFnRole", SOURCE, REPOSITORY, {}),
     ("CodePipelineCFnRole", SOURCE, repository("codecommit-dev-website"), {}),
     ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
@@ -222,6 +251,8 @@ MAY = [
     ("ProvisioningRole", MADE_LOG_GROUPS, f"{BUILD_LOG}:*", {}),
     ("ProvisioningRole", MADE_PIPELINES, PIPELINE, {}),
     ("ProvisioningRole", MADE_RULES, PIPELINE_RULE, {}),
+    # An image's push is a rule of its own.
+    ("ProvisioningRole", MADE_RULES, rule("event-rule-dev-codepipeline-exec-ecr-infra"), {}),
     ("ProvisioningRole", LISTS, "*", {}),
     ("ProvisioningRole", "iam:GetRole", role("role-dev-codepipeline-cfn"), {}),
     ("ProvisioningRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("codebuild.amazonaws.com")),
@@ -316,6 +347,24 @@ MAY_NOT = [
             ("FunctionRole", "kms:Decrypt", former.replace(ACCOUNT, "999999999999"), VIA_SECRETS_MANAGER),
         )
     ],
+    # Another account's role of a like name, this account's, another environment's; and never more
+    # than to look with it.
+    *[
+        (principal, "sts:AssumeRole", other, {})
+        for principal in ("FunctionRole", "CodePipelineCFnRole")
+        for other in (
+            SOURCE_ROLES[0].replace("111122223333", "777788889999"),
+            SOURCE_ROLES[0].replace("-dev-", "-dev2-"),
+            f"{SOURCE_ROLES[0]}s",
+            "arn:aws:iam::111122223333:role/administrator",
+            role("role-dev-codecommit-source"),
+            role("role-dev-codedeploy-cfn"),
+        )
+    ],
+    ("FunctionRole", "sts:TagSession sts:SetSourceIdentity", SOURCE_ROLES[0], {}),
+    ("FunctionRole", f"{SOURCE} codecommit:GitPull codecommit:ListTagsForResource", REPOSITORY.replace(ACCOUNT, "111122223333"), {}),
+    ("FunctionRole", "s3:GetObject s3:PutObject s3:ListBucket", f"{FOREIGN_BUCKET}/x", {}),
+    ("FunctionRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
     # A build, which runs whatever was pushed.
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", "arn:aws:s3:::somebody-elses-bucket/x", {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
@@ -329,6 +378,20 @@ MAY_NOT = [
     ("CodeBuildCFnRole", "iam:PassRole sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
     ("CodeBuildCFnRole", "codecommit:GitPush", REPOSITORY, {}),
     ("CodeBuildCFnRole", "lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
+    ("CodeBuildCFnRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
+    ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:GetBucketPolicy", FOREIGN_BUCKET, {}),
+    *[
+        row
+        for principal in ("CodeBuildCFnRole", "CodePipelineCFnRole")
+        for row in (
+            (principal, "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{FOREIGN_BUCKET}/x", {}),
+            # A bucket whose name goes on.
+            (principal, "s3:GetObject s3:PutObject", f"{FOREIGN_BUCKET}-2/x", {}),
+            (principal, "kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:DisableKey kms:Sign", FOREIGN_KEY, VIA_S3),
+            (principal, USE_OF_A_KEY, regional("kms", "key/another"), VIA_S3),
+            (principal, USE_OF_A_KEY, KEY, VIA_S3),
+        )
+    ],
     # A template that a pipeline deploys.
     ("CodeDeployCFnRole", FUNCTIONS, function("lambda-prd-thumbnails"), {}),
     ("CodeDeployCFnRole", FUNCTIONS, function("lambda-prd-dev-thumbnails"), {}),
@@ -359,6 +422,17 @@ MAY_NOT = [
     ("CodeDeployCFnRole", MADE_PIPELINES, PIPELINE, {}),
     ("CodeDeployCFnRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
     ("CodeDeployCFnRole", "s3:PutObject s3:DeleteObject", f"{BUCKET}/code.zip", {}),
+    ("CodeDeployCFnRole", "s3:PutObject s3:DeleteObject", f"{FOREIGN_BUCKET}/code.zip", {}),
+    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, {}),
+    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_SECRETS_MANAGER),
+    ("CodeDeployCFnRole", "kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:CreateGrant", FOREIGN_KEY, VIA_S3),
+    ("CodeDeployCFnRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
+    # What lends this account's repositories and images to another account's pipelines.
+    *[
+        ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
+        for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr")
+    ],
+    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-forward-codecommit"), {}),
     ("CodeDeployCFnRole", STACKS, stack_arn("cfn-gitops-dev"), {}),
     ("CodeDeployCFnRole", STACKS, stack_arn("cfnstack-prd-infra"), {}),
     ("CodeDeployCFnRole", CREDENTIALS, MIRROR, {}),
@@ -384,6 +458,10 @@ MAY_NOT = [
     ("CodePipelineCFnRole", "codebuild:StartBuild", build_project("codebuild-prd-cfn-infra"), {}),
     ("CodePipelineCFnRole", "s3:GetObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
     ("CodePipelineCFnRole", "s3:DeleteObject s3:PutObjectAcl", f"{BUCKET}/x", {}),
+    ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-prd-shop"), {}),
+    ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-dev2-shop"), {}),
+    ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-dev-shop").replace(ACCOUNT, "444455556666"), {}),
+    ("CodePipelineCFnRole", "ecr:PutImage ecr:BatchGetImage ecr:BatchDeleteImage ecr:SetRepositoryPolicy", regional("ecr", "repository/ecr-dev-shop"), {}),
     # A rule.
     ("EventsRuleRole", "codepipeline:StartPipelineExecution", pipeline("codepipeline-prd-cfn-infra"), {}),
     ("EventsRuleRole", "codepipeline:StartPipelineExecution", pipeline("somebody-elses"), {}),
@@ -417,6 +495,9 @@ MAY_NOT = [
     ("ProvisioningRole", RULES, rule("event-rule-prd-codepipeline-exec-cfn-infra"), {}),
     # Other rules of this environment are what pipelines deploy.
     ("ProvisioningRole", RULES, rule("event-rule-dev-nightly"), {}),
+    ("ProvisioningRole", RULES, rule("event-rule-prd-codepipeline-exec-ecr-infra"), {}),
+    ("ProvisioningRole", RULES, rule("event-rule-dev-codepipeline-exec-s3-site"), {}),
+    ("ProvisioningRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
     ("ProvisioningRole", "events:PutPermission events:PutEvents", regional("events", "event-bus/default"), {}),
     ("ProvisioningRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
     ("ProvisioningRole", "s3:GetObject s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Source/a", {}),

@@ -10,7 +10,7 @@ import pytest
 
 from deployed import ACCOUNT, BOUNDARY, REGION, Deployed
 from permissions import documents
-from rights import PRINCIPALS
+from rights import OTHER_ACCOUNTS, PRINCIPALS
 
 # What parliament reports and AWS documents: its own transforms belong to the account "aws",
 # and a boundary is compared with StringEquals in every example.
@@ -28,6 +28,7 @@ def test_every_action_exists_and_takes_the_resources_and_keys_it_is_given(princi
         MirrorSecretKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd",
         MirrorSecretFormerKmsKeyArns=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0987dcba",
         GitLabTokenKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/5678efab",
+        **OTHER_ACCOUNTS,
     )
     for document in documents(stack, principal):
         findings = parliament.analyze_policy_string(json.dumps(document)).findings

@@ -9,6 +9,7 @@ from rights import (
     BUCKET,
     BUILD_LOG,
     BUILD_PROJECT,
+    FOREIGN_KEY,
     FORMER_KEYS,
     KEY,
     LISTS,
@@ -17,6 +18,7 @@ from rights import (
     MAY,
     MAY_NOT,
     MIRROR,
+    OTHER_ACCOUNTS,
     PIPELINE,
     PIPELINE_RULE,
     PIPELINE_STACK,
@@ -50,6 +52,7 @@ def full():
         MirrorSecretKmsKeyArn=KEY,
         MirrorSecretFormerKmsKeyArns=",".join(FORMER_KEYS),
         GitLabTokenKmsKeyArn=TOKEN_KEY,
+        **OTHER_ACCOUNTS,
     )
 
 
@@ -95,6 +98,7 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
                     KEY,
                     TOKEN_KEY,
                     *FORMER_KEYS,
+                    FOREIGN_KEY,
                     # Under the condition that it has the tag of a token.
                     secret("*"),
                     secret("codecommit-mirror/*"),

@@ -232,7 +232,7 @@ def test_no_pattern_may_name_the_whole_account(name):
     assert not any(re.fullmatch(pattern, bad) for bad in ("*", "?*", "*-x", "a:b", "${aws:username}"))
 
 
-@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "MirrorSecretFormerKmsKeyArns", "GitLabTokenKmsKeyArn"])
+@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "MirrorSecretFormerKmsKeyArns", "GitLabTokenKmsKeyArn", "ArtifactKeyArns"])
 def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
     """Of a list, CloudFormation holds each member against the pattern."""
     pattern = source()["Parameters"][name]["AllowedPattern"]
@@ -252,6 +252,10 @@ def test_policies_fit_into_what_iam_allows():
         MirrorSecretKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'k' * 36}",
         MirrorSecretFormerKmsKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'f' * 36}"] * 20),
         GitLabTokenKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'t' * 36}",
+        # Five pairs of a repository account and an image account, each pair with its bucket and key.
+        SourceRoleArns=",".join([f"arn:aws:iam::{ACCOUNT}:role/role-{LONGEST_ENV}-codecommit-source"] * 10),
+        ArtifactBucketArns=",".join([f"arn:aws:s3:::{'b' * 63}"] * 5),
+        ArtifactKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'a' * 36}"] * 5),
     )
     size = lambda document: len(json.dumps(document, separators=(",", ":")))
     for name in stack.of_type("AWS::IAM::ManagedPolicy"):
