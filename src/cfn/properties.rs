@@ -48,6 +48,47 @@ pub struct Form {
     pub fits: fn(&str) -> bool,
     /// "must be …"
     pub must_be: &'static str,
+    /// The same for those who cannot call `fits`: linters and editors.
+    pub pattern: Pattern,
+}
+
+/// A form as far as regular expressions can say it, in what ECMA 262, Python and Rust have in
+/// common. It takes in all that fits, and where that is possible nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// What is found in the text.
+    pub found: &'static str,
+    /// What is not found in it.
+    pub not_found: Option<&'static str>,
+    /// How many characters it has at most.
+    pub most: Option<usize>,
+}
+
+impl Pattern {
+    /// Text in which `found` is found.
+    pub const fn of(found: &'static str) -> Self {
+        Pattern {
+            found,
+            not_found: None,
+            most: None,
+        }
+    }
+
+    /// The same without text in which `not_found` is found.
+    pub const fn without(self, not_found: &'static str) -> Self {
+        Pattern {
+            not_found: Some(not_found),
+            ..self
+        }
+    }
+
+    /// The same without text of more than `most` characters.
+    pub const fn up_to(self, most: usize) -> Self {
+        Pattern {
+            most: Some(most),
+            ..self
+        }
+    }
 }
 
 /// The members of one JSON object, each asked for by name; what nobody asked for is unknown.
@@ -304,6 +345,7 @@ mod tests {
         let form = Form {
             fits: |text| text == "y",
             must_be: "must be y",
+            pattern: Pattern::of("^y$"),
         };
         assert_eq!(members.text("Form", &form, &mut faults), None);
         let map = members.map("Map", &mut faults).expect("a map");

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 pub use mirrors::{WantedMirror, gitlab_in, is_protected};
 
-use crate::cfn::{Faults, Form, Members};
+use crate::cfn::{Faults, Form, Members, Pattern};
 use crate::gitlab::Access;
 use crate::tags;
 
 const REPOSITORY_NAME: Form = Form {
     fits: is_repository_name,
     must_be: "must be 1 to 100 letters, digits and `_.-`",
+    pattern: Pattern::of("^[A-Za-z0-9_.-]+$").up_to(100),
 };
 
 /// What to do with CodeCommit credentials of the user that this resource did not issue.

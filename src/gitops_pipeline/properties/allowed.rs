@@ -1,6 +1,28 @@
 //! What AWS and git take as a value, as far as it can be said without asking them.
 
-use crate::cfn::Form;
+use crate::cfn::{Form, Pattern};
+
+/// What `is_arn` takes: IAM is in no region, all others are in one.
+macro_rules! arn_pattern {
+    ("iam", $resource:literal) => {
+        arn_pattern!("iam", "", $resource)
+    };
+    ($service:literal, $resource:literal) => {
+        arn_pattern!($service, "[A-Za-z0-9/_+=,.@-]+", $resource)
+    };
+    ($service:literal, $region:literal, $resource:literal) => {
+        Pattern::of(concat!(
+            "^arn:aws[A-Za-z0-9/_+=,.@-]*:",
+            $service,
+            ":",
+            $region,
+            ":[0-9]{12}:",
+            $resource,
+            "[A-Za-z0-9:/_+=,.@-]+$"
+        ))
+        .up_to(2048)
+    };
+}
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 pub const BUCKET_NAME: Form = Form {
@@ -13,36 +35,74 @@ pub const BUCKET_NAME: Form = Form {
             && text.ends_with(|c: char| c.is_ascii_alphanumeric())
     },
     must_be: "must be the name of a bucket: 3 to 63 lower-case letters, digits, periods and hyphens",
+    pattern: Pattern::of("^[a-z0-9][a-z0-9.-]+[a-z0-9]$").up_to(63),
 };
 
 /// The ARN of a key. An alias will not do: policies name keys.
 pub const KEY_ARN: Form = Form {
     fits: |text| is_arn(text, "kms", "key/"),
     must_be: "must be the ARN of a KMS key",
+    pattern: arn_pattern!("kms", "key/"),
 };
 
 /// The ARN of a role.
 pub const ROLE_ARN: Form = Form {
     fits: |text| is_arn(text, "iam", "role/"),
     must_be: "must be the ARN of a role",
+    pattern: arn_pattern!("iam", "role/"),
 };
 
 /// The ARN of a topic.
 pub const TOPIC_ARN: Form = Form {
     fits: |text| is_arn(text, "sns", ""),
     must_be: "must be the ARN of an SNS topic",
+    pattern: arn_pattern!("sns", ""),
 };
 
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
 pub const REPOSITORY_NAME: Form = Form {
     fits: |text| is_made_of(text, 1, 100, "_.-"),
     must_be: "must be 1 to 100 letters, digits and `_.-`",
+    pattern: Pattern::of("^[A-Za-z0-9_.-]+$").up_to(100),
+};
+
+/// The ARN of a CodeCommit repository.
+pub const REPOSITORY_ARN: Form = Form {
+    fits: |text| is_arn(text, "codecommit", ""),
+    must_be: "must be the ARN of a CodeCommit repository",
+    pattern: arn_pattern!("codecommit", ""),
+};
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
+pub const IMAGE_REPOSITORY_NAME: Form = Form {
+    fits: is_image_repository,
+    must_be: "must be the name of an ECR repository: lower-case letters, digits and `._-/`",
+    pattern: Pattern::of("^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$")
+        .without("^.$")
+        .up_to(256),
+};
+
+/// The ARN of an ECR repository.
+pub const IMAGE_REPOSITORY_ARN: Form = Form {
+    fits: |text| is_arn(text, "ecr", "repository/"),
+    must_be: "must be the ARN of an ECR repository",
+    pattern: arn_pattern!("ecr", "repository/"),
+};
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html>
+pub const IMAGE_TAG: Form = Form {
+    fits: |text| is_made_of(text, 1, 128, "_.-") && !text.starts_with(['.', '-']),
+    must_be: "must be a tag: at most 128 letters, digits and `_.-`, no period or hyphen first",
+    pattern: Pattern::of("^[A-Za-z0-9_][A-Za-z0-9_.-]*$").up_to(128),
 };
 
 /// A build image, wherever it comes from.
 pub const IMAGE: Form = Form {
     fits: |text| is_made_of(text, 1, 512, "/:._@-") && !text.contains("windows"),
     must_be: "must be the name of a Linux build image",
+    pattern: Pattern::of("^[A-Za-z0-9/:._@-]+$")
+        .without("windows")
+        .up_to(512),
 };
 
 /// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-compute-types.html>
@@ -52,6 +112,7 @@ pub const COMPUTE_TYPE: Form = Form {
         size.is_some_and(|size| ["SMALL", "MEDIUM", "LARGE", "XLARGE", "2XLARGE"].contains(&size))
     },
     must_be: "must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE",
+    pattern: Pattern::of("^BUILD_GENERAL1_(SMALL|MEDIUM|LARGE|XLARGE|2XLARGE)$"),
 };
 
 /// What a stack can be called.
@@ -60,18 +121,21 @@ pub const STACK_NAME: Form = Form {
         text.starts_with(|c: char| c.is_ascii_alphabetic()) && is_made_of(text, 1, 128, "-")
     },
     must_be: "must be the name of a stack: at most 128 letters, digits and hyphens, a letter first",
+    pattern: Pattern::of("^[A-Za-z][A-Za-z0-9-]*$").up_to(128),
 };
 
 /// A file in what the build made.
 pub const PATH: Form = Form {
     fits: |text| is_configuration_value(text) && !text.starts_with('/') && !text.contains("::"),
     must_be: "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
+    pattern: Pattern::of("^[^/]").without("::").up_to(1000),
 };
 
 /// A value in an action's configuration.
 pub const CONFIGURATION_VALUE: Form = Form {
     fits: is_configuration_value,
     must_be: "must be 1 to 1000 characters",
+    pattern: Pattern::of("^[\\s\\S]").up_to(1000),
 };
 
 /// An address for a person to look at.
@@ -81,6 +145,7 @@ pub const LINK: Form = Form {
             && (text.starts_with("https://") || text.starts_with("http://"))
     },
     must_be: "must be an address that starts with https:// or http://, of at most 1000 characters",
+    pattern: Pattern::of("^https?://").up_to(1000),
 };
 
 /// The days that CloudWatch Logs takes as a retention.
@@ -119,6 +184,16 @@ pub fn is_parameter_name(name: &str) -> bool {
 /// A name from outside, cut short for a message.
 pub fn shown(name: &str) -> String {
     name.chars().take(64).collect()
+}
+
+fn is_image_repository(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_part = |part: &str| {
+        part.starts_with(is_plain)
+            && part.ends_with(is_plain)
+            && part.chars().all(|c| is_plain(c) || "._-".contains(c))
+    };
+    (2..=256).contains(&text.len()) && text.split('/').all(is_part)
 }
 
 fn is_configuration_value(text: &str) -> bool {

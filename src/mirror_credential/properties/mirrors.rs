@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{REPOSITORY_NAME, is_made_of};
-use crate::cfn::{Faults, Form, Members};
+use crate::cfn::{Faults, Form, Members, Pattern};
 use crate::gitlab::{Access, Settings};
 use crate::http;
 
@@ -22,31 +22,45 @@ const URL: Form = Form {
     fits: is_gitlab_url,
     must_be: "must be https://, a host and perhaps a path, without a login (http:// only to this \
         machine)",
+    pattern: Pattern::of(
+        "^(https://|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])([:/]|$))[^@?#\\\\ ]*$",
+    )
+    .up_to(256),
 };
 const SECRET_ID: Form = Form {
     fits: |text| is_made_of(text, 1, 2048, "/_+=.@-:"),
     must_be: "must be the name or the ARN of a secret",
+    pattern: Pattern::of("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
 };
 const SECRET_KEY: Form = Form {
-    fits: |text| (1..=256).contains(&text.len()),
+    fits: |text| (1..=256).contains(&text.chars().count()),
     must_be: "must be 1 to 256 characters",
+    pattern: Pattern::of("^[\\s\\S]").up_to(256),
 };
 const CERTIFICATE: Form = Form {
     fits: http::is_certificate,
     must_be: "must be certificates in PEM",
+    pattern: Pattern::of("-----BEGIN CERTIFICATE-----"),
 };
 const PROJECT: Form = Form {
     fits: is_project,
     must_be: "must be a project's number or its full path (group/project)",
+    pattern: Pattern::of(
+        "^([0-9]{1,20}|[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*(/[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*)+)$",
+    )
+    .without("[^/]{256}")
+    .up_to(1024),
 };
 // GitLab's limit of `mirror_branch_regex`.
 const REGEX: Form = Form {
-    fits: |text| (1..=255).contains(&text.len()),
+    fits: |text| (1..=255).contains(&text.chars().count()),
     must_be: "must be a regular expression of at most 255 characters",
+    pattern: Pattern::of("^[\\s\\S]").up_to(255),
 };
 const BRANCH: Form = Form {
     fits: |text| is_made_of(text, 1, 255, "/_.-+#@"),
     must_be: "must be the name of a branch",
+    pattern: Pattern::of("^[A-Za-z0-9/_.+#@-]+$").up_to(255),
 };
 
 /// One entry of `Mirrors`.
@@ -172,8 +186,22 @@ fn require(is_object: bool, name: &'static str, members: &mut Members<'_>, fault
 fn is_gitlab_url(text: &str) -> bool {
     // A login before the host would be a second secret, in the open.
     http::is_https_or_loopback(text)
-        && text.len() <= 256
+        && is_plainly_written(text)
+        && text.chars().count() <= 256
         && !text.contains(['@', '?', '#', '\\', ' '])
+}
+
+/// Parsers of addresses also take `https:host`, `http://127.1` and the like, of which nobody can
+/// see where they lead.
+fn is_plainly_written(text: &str) -> bool {
+    let local = ["127.0.0.1", "localhost", "[::1]"];
+    text.starts_with("https://")
+        || text.strip_prefix("http://").is_some_and(|rest| {
+            local
+                .iter()
+                .filter_map(|host| rest.strip_prefix(host))
+                .any(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+        })
 }
 
 fn is_project(text: &str) -> bool {
