@@ -38,6 +38,8 @@ pub struct Aws {
     pub codepipeline: aws_sdk_codepipeline::Client,
     /// Lambda: this function itself, which goes on in another invocation.
     pub lambda: aws_sdk_lambda::Client,
+    /// STS: roles of other accounts.
+    pub sts: aws_sdk_sts::Client,
 }
 
 impl Aws {
@@ -79,6 +81,7 @@ impl Aws {
             cloudformation: client!(aws_sdk_cloudformation),
             codepipeline: client!(aws_sdk_codepipeline),
             lambda: client!(aws_sdk_lambda),
+            sts: client!(aws_sdk_sts),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::aws::{Aws, CallError};
+use aws_sdk_codecommit::Client;
+
+use crate::aws::CallError;
 
 /// A repository as CodeCommit knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +18,9 @@ pub struct Repository {
 }
 
 /// Looks up the repository `name`; `None` when there is none.
-pub async fn look_up(aws: &Aws, name: &str) -> Result<Option<Repository>, CallError> {
+pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repository>, CallError> {
     let doing = || format!("looking up repository {name}");
-    let output = match aws
-        .codecommit
+    let output = match codecommit
         .get_repository()
         .repository_name(name)
         .send()
@@ -55,11 +56,11 @@ pub async fn look_up(aws: &Aws, name: &str) -> Result<Option<Repository>, CallEr
 
 /// The repository's tags.
 pub async fn tags(
-    aws: &Aws,
+    codecommit: &Client,
     repository: &Repository,
 ) -> Result<HashMap<String, String>, CallError> {
     let arn = &repository.arn;
-    let call = aws.codecommit.list_tags_for_resource().resource_arn(arn);
+    let call = codecommit.list_tags_for_resource().resource_arn(arn);
     let output = call
         .send()
         .await
@@ -69,12 +70,11 @@ pub async fn tags(
 
 /// The newest commit of a branch; `None` when the branch or its repository is not there.
 pub async fn branch_tip(
-    aws: &Aws,
+    codecommit: &Client,
     repository_name: &str,
     branch: &str,
 ) -> Result<Option<String>, CallError> {
-    let call = aws
-        .codecommit
+    let call = codecommit
         .get_branch()
         .repository_name(repository_name)
         .branch_name(branch);
@@ -94,12 +94,11 @@ pub async fn branch_tip(
 
 /// Makes `branch` the one that a clone checks out.
 pub async fn set_default_branch(
-    aws: &Aws,
+    codecommit: &Client,
     repository_name: &str,
     branch: &str,
 ) -> Result<(), CallError> {
-    let call = aws
-        .codecommit
+    let call = codecommit
         .update_default_branch()
         .repository_name(repository_name)
         .default_branch_name(branch);
@@ -123,16 +122,16 @@ pub async fn set_default_branch(
 
 /// Deletes a repository, if it is there. The function may delete what bears its tag, and what is
 /// gone bears none: the refusal of a deletion is believed when there is still something to delete.
-pub async fn delete(aws: &Aws, name: &str) -> Result<(), CallError> {
-    if look_up(aws, name).await?.is_none() {
+pub async fn delete(codecommit: &Client, name: &str) -> Result<(), CallError> {
+    if look_up(codecommit, name).await?.is_none() {
         return Ok(());
     }
-    let call = aws.codecommit.delete_repository().repository_name(name);
+    let call = codecommit.delete_repository().repository_name(name);
     let Err(error) = call.send().await else {
         return Ok(());
     };
     let error = CallError::new(format!("deleting repository {name}"), &error);
-    if error.is_denied() && look_up(aws, name).await?.is_none() {
+    if error.is_denied() && look_up(codecommit, name).await?.is_none() {
         return Ok(());
     }
     Err(error)

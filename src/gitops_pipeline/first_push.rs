@@ -7,6 +7,8 @@ use super::names::{Names, Place};
 use super::newest::{Newest, Unlisted};
 use super::operations::{self, Begin};
 use super::patience::Patience;
+use super::properties::{Elsewhere, Existing};
+use super::source::{Seen, Source};
 use super::{GitOpsPipeline, template, token};
 use crate::aws::CallError;
 use crate::codecommit;
@@ -106,6 +108,21 @@ impl FirstPush {
             && is(template::BRANCH_OUTPUT, &self.branch)
     }
 
+    /// The repository that was pushed to, which is the one that `child` takes its code from.
+    fn repository(&self, child: &ChildStack) -> Existing {
+        let output = |name: &str| child.outputs.get(name).cloned();
+        let arn = output(template::SOURCE_ARN_OUTPUT);
+        let role_arn = output(template::SOURCE_ROLE_OUTPUT);
+        let elsewhere = arn.zip(role_arn);
+        Existing {
+            name: self.repository_name.clone(),
+            elsewhere: elsewhere.map(|(repository_arn, role_arn)| Elsewhere {
+                repository_arn,
+                role_arn,
+            }),
+        }
+    }
+
     fn names(&self) -> Option<Names> {
         match &self.told {
             Some(name) => Names::of_stack(name),
@@ -128,12 +145,12 @@ impl GitOpsPipeline {
             stack_name: names.stack(),
             cause,
         };
-        match self.announce(push, &names).await {
-            Ok(Announced::ToStack) => {}
+        let repository = match self.announce(push, &names).await {
+            Ok(Announced::ToStack(repository)) => repository,
             Ok(Announced::ToNobody(because)) => return Ok(Started::Nothing { because }),
             Err(error) => return Err(not_started(error)),
-        }
-        self.run(push, &names)
+        };
+        self.run(&repository, &push.branch, &names)
             .await
             .map_err(|error| not_started(error.to_string()))
     }
@@ -174,11 +191,13 @@ impl GitOpsPipeline {
                     let because = format!("stack {stack_name} deploys something else");
                     return Ok(Announced::ToNobody(because));
                 }
+                let repository = push.repository(&child);
                 if child.has_pipeline() {
-                    return Ok(Announced::ToStack);
+                    return Ok(Announced::ToStack(repository));
                 }
-                let tip = codecommit::branch_tip(aws, &push.repository_name, &push.branch).await;
-                if tip.map_err(said)?.is_none() {
+                let source = Source::open(aws, names, Some(&repository)).await;
+                let tip = source.map_err(said)?.branch_tip(&push.branch).await;
+                if tip.map_err(said)? == Seen::It(None) {
                     let because = format!("branch {} is not there any more", push.branch);
                     return Ok(Announced::ToNobody(because));
                 }
@@ -203,13 +222,19 @@ impl GitOpsPipeline {
     }
 
     /// Sees to it that the pipeline has what was pushed, or what was pushed since.
-    async fn run(&self, push: &FirstPush, names: &Names) -> Result<Started, CallError> {
-        let (repository_name, branch) = (&push.repository_name, &push.branch);
+    async fn run(
+        &self,
+        repository: &Existing,
+        branch: &str,
+        names: &Names,
+    ) -> Result<Started, CallError> {
         // A repository that somebody gave is not ours to turn to another branch.
-        if *repository_name == names.repository() {
-            codecommit::set_default_branch(&self.aws, repository_name, branch).await?;
+        if repository.elsewhere.is_none() && repository.name == names.repository() {
+            let client = &self.aws.codecommit;
+            codecommit::set_default_branch(client, &repository.name, branch).await?;
         }
-        let newest = Newest::of(names, repository_name, branch);
+        let source = Source::open(&self.aws, names, Some(repository)).await?;
+        let newest = Newest::of(names, &source, branch);
         Ok(Started::Pipeline {
             name: names.pipeline(),
             by_hand: newest.see_to(&self.aws, Unlisted::IsStarted).await?,
@@ -219,7 +244,7 @@ impl GitOpsPipeline {
 
 /// Whether a stack was told that its branch is there.
 enum Announced {
-    ToStack,
+    ToStack(Existing),
     ToNobody(String),
 }
 

@@ -13,11 +13,12 @@ use super::plan::{self, Refusal, Step};
 use super::properties::Desired;
 use super::remove::Removing;
 use super::request::About;
+use super::source::{Seen, Source};
 use super::token::{self, Purpose};
 use super::{GitOpsPipeline, deletions, refusals, template};
 use crate::aws::CallError;
 use crate::cfn::Failure;
-use crate::codecommit::{self, Repository};
+use crate::codecommit;
 use crate::records::{self, LOGICAL_ID, STACK_ID};
 
 /// What there is in the end.
@@ -25,8 +26,12 @@ use crate::records::{self, LOGICAL_ID, STACK_ID};
 pub struct Made {
     /// The child stack's ARN.
     pub stack_id: String,
-    /// The repository, whoever made it.
-    pub repository: Repository,
+    /// The repository's ARN, whoever made it.
+    pub repository_arn: String,
+    /// Where the repository is cloned from, unless its account does not say.
+    pub clone_url: Option<String>,
+    /// What a person should know although all is well.
+    pub note: Option<String>,
 }
 
 /// One request's work towards what is desired.
@@ -106,9 +111,11 @@ impl Making<'_> {
         let name = desired.repository();
         // Everything that would be refused is refused before anything is touched.
         self.fits()?;
-        if desired.repository_name.is_some() && codecommit::look_up(aws, &name).await?.is_none() {
-            return Err(Ended::Refused(format!(
-                "Source.RepositoryName: repository {name} does not exist"
+        let source = Source::open(aws, &desired.names, desired.source.as_ref()).await?;
+        if desired.source.is_some() && source.look_up().await? == Seen::It(None) {
+            return Err(Ended::Refused(refusals::no_such_repository(
+                &name,
+                desired.source_elsewhere(),
             )));
         }
         let rule = approval_rule::look_up(aws, &desired.names).await?;
@@ -122,16 +129,22 @@ impl Making<'_> {
         let Brought {
             child,
             had_pipeline,
-        } = self.bring_stack().await?;
-        let repository = codecommit::look_up(aws, &name).await?.ok_or_else(|| {
-            Ended::CallFailed(format!("looking up repository {name}: it does not exist"))
-        })?;
+        } = self.bring_stack(&source).await?;
+        let found = match source.look_up().await? {
+            Seen::It(Some(repository)) => Ok(repository),
+            Seen::It(None) => {
+                let reason = format!("looking up repository {name}: it does not exist");
+                return Err(Ended::CallFailed(reason));
+            }
+            Seen::Hidden(why) => Err(why),
+        };
         // A repository that somebody gave is not ours to turn to another branch.
-        if child.has_pipeline()
-            && desired.repository_name.is_none()
+        if let Ok(repository) = &found
+            && child.has_pipeline()
+            && desired.source.is_none()
             && repository.default_branch.as_deref() != Some(desired.branch())
         {
-            codecommit::set_default_branch(aws, &name, desired.branch()).await?;
+            codecommit::set_default_branch(&aws.codecommit, &name, desired.branch()).await?;
         }
         if let Some(wanted) = &desired.approval_rule {
             self.is_latest(&child).await?;
@@ -148,19 +161,27 @@ impl Making<'_> {
         }
         if child.has_pipeline() && (self.creates || !had_pipeline) {
             // A push between the pipeline's first execution and the rule was told to nobody.
-            let newest = Newest::of(&desired.names, &name, desired.branch());
+            let newest = Newest::of(&desired.names, &source, desired.branch());
             if let Err(error) = newest.see_to(aws, Unlisted::IsLeft).await {
                 tracing::warn!(%error, "the pipeline may not have the newest commit");
             }
         }
+        let elsewhere = desired.source_elsewhere();
+        let repository_arn = match (&found, elsewhere) {
+            (Ok(repository), _) => repository.arn.clone(),
+            (Err(_), Some(elsewhere)) => elsewhere.repository_arn.clone(),
+            (Err(why), None) => return Err(why.clone().into()),
+        };
         Ok(Made {
             stack_id: child.id,
-            repository,
+            repository_arn,
+            note: found.as_ref().err().map(refusals::source_is_hidden),
+            clone_url: found.ok().map(|repository| repository.clone_url),
         })
     }
 
     /// Brings the child stack to what is desired now.
-    async fn bring_stack(&self) -> Result<Brought, Ended> {
+    async fn bring_stack(&self, source: &Source) -> Result<Brought, Ended> {
         let (aws, me) = (&self.pipeline.aws, &self.about.me);
         let name = self.desired.names.stack();
         let mut patience = Patience::default();
@@ -186,7 +207,7 @@ impl Making<'_> {
                 .filter(|child| child.is_settled() && child.owner.as_ref() == Some(self.owner()));
             let rendered = match &child {
                 Some(_) if settled.is_none() => None,
-                _ => Some(self.render(settled).await?),
+                _ => Some(self.render(settled, source).await?),
             };
             if let Some(child) = settled {
                 had_pipeline.get_or_insert(child.has_pipeline());
@@ -347,7 +368,7 @@ impl Making<'_> {
         serde_json::to_string_pretty(&template).unwrap_or_default()
     }
 
-    async fn render(&self, child: Option<&ChildStack>) -> Result<Rendered, Ended> {
+    async fn render(&self, child: Option<&ChildStack>, source: &Source) -> Result<Rendered, Ended> {
         let desired = self.desired;
         let repository = self.repository(child).await?;
         // A pipeline that is there stays, whatever becomes of its branch. While there is none this is
@@ -355,9 +376,9 @@ impl Making<'_> {
         // was told to nobody.
         let mut branch_exists = child.is_some_and(ChildStack::has_pipeline);
         if !branch_exists {
-            let name = desired.repository();
-            let tip = codecommit::branch_tip(&self.pipeline.aws, &name, desired.branch());
-            branch_exists = tip.await?.is_some();
+            // A branch that another account does not show is taken for there: the pipeline looks
+            // for itself.
+            branch_exists = source.branch_tip(desired.branch()).await? != Seen::It(None);
         }
         let template = template::render(desired, repository);
         let parameters = template::parameter_values(desired, branch_exists);
@@ -384,8 +405,9 @@ impl Making<'_> {
         let origin = child
             .and_then(|child| child.outputs.get(template::ORIGIN_OUTPUT))
             .and_then(|origin| template::Repository::read(origin));
-        if let Some(given) = &self.desired.repository_name {
-            if *given == name && origin == Some(template::Repository::Made) {
+        if let Some(given) = &self.desired.source {
+            let is_here = given.elsewhere.is_none();
+            if is_here && given.name == name && origin == Some(template::Repository::Made) {
                 return Err(Ended::Refused(refusals::own_repository_given(&name)));
             }
             return Ok(template::Repository::Given);
@@ -396,12 +418,12 @@ impl Making<'_> {
             (Some(_), None) => return Ok(template::Repository::Made),
             _ => {}
         }
-        let aws = &self.pipeline.aws;
-        let Some(repository) = codecommit::look_up(aws, &name).await? else {
+        let client = &self.pipeline.aws.codecommit;
+        let Some(repository) = codecommit::look_up(client, &name).await? else {
             return Ok(template::Repository::Made);
         };
         // An earlier child stack of this name made it, and left it.
-        let tags = codecommit::tags(aws, &repository).await?;
+        let tags = codecommit::tags(client, &repository).await?;
         if tags.get(template::STACK_NAME_TAG) == Some(&self.desired.names.stack()) {
             Ok(template::Repository::TakenUp)
         } else {

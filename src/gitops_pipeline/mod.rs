@@ -23,6 +23,7 @@ mod properties;
 mod refusals;
 mod remove;
 mod request;
+mod source;
 mod template;
 #[cfg(test)]
 mod template_renderings;
@@ -77,7 +78,7 @@ impl GitOpsPipeline {
         Ok(Outcome {
             physical_resource_id: id,
             attributes: attributes(&desired, &about, &made),
-            note: None,
+            note: made.note,
         })
     }
 
@@ -197,16 +198,19 @@ impl Resource for GitOpsPipeline {
 fn attributes(desired: &Desired, about: &About, made: &Made) -> BTreeMap<&'static str, String> {
     let (names, place) = (&desired.names, &about.place);
     let pipeline = names.pipeline();
-    BTreeMap::from([
+    let mut attributes = BTreeMap::from([
         ("PipelineArn", place.arn("codepipeline", &pipeline)),
         ("ConsoleUrl", place.pipeline_console(&pipeline)),
         ("PipelineName", pipeline),
         ("RepositoryName", desired.repository()),
-        ("RepositoryArn", made.repository.arn.clone()),
-        ("CloneUrlHttp", made.repository.clone_url.clone()),
+        ("RepositoryArn", made.repository_arn.clone()),
         ("BranchName", desired.branch().to_owned()),
         ("BuildProjectName", names.build_project()),
         ("EventRuleName", names.event_rule()),
         ("StackId", made.stack_id.clone()),
-    ])
+    ]);
+    if let Some(clone_url) = &made.clone_url {
+        attributes.insert("CloneUrlHttp", clone_url.clone());
+    }
+    attributes
 }

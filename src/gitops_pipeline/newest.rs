@@ -7,8 +7,8 @@ use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
 
 use super::names::Names;
 use super::patience::Patience;
+use super::source::{Seen, Source};
 use crate::aws::{Aws, CallError};
-use crate::codecommit;
 use crate::records;
 
 /// An execution that the rule has started is listed by then.
@@ -17,7 +17,7 @@ const LOOKS_FOR_THE_RULES: u32 = 8;
 /// The newest commit of a pipeline's branch.
 pub struct Newest<'a> {
     pipeline_name: String,
-    repository_name: &'a str,
+    source: &'a Source,
     branch: &'a str,
 }
 
@@ -41,10 +41,10 @@ enum Executed {
 
 impl<'a> Newest<'a> {
     /// Of the branch that the pipeline of `names` takes.
-    pub fn of(names: &Names, repository_name: &'a str, branch: &'a str) -> Self {
+    pub fn of(names: &Names, source: &'a Source, branch: &'a str) -> Self {
         Newest {
             pipeline_name: names.pipeline(),
-            repository_name,
+            source,
             branch,
         }
     }
@@ -54,8 +54,8 @@ impl<'a> Newest<'a> {
         let mut patience = Patience::default();
         let mut absent = 0;
         loop {
-            let tip = codecommit::branch_tip(aws, self.repository_name, self.branch).await?;
-            let Some(commit) = tip else {
+            // What another account does not show is left to the pipeline's own first execution.
+            let Seen::It(Some(commit)) = self.source.branch_tip(self.branch).await? else {
                 return Ok(false);
             };
             match self.has_executed(aws, &commit).await? {

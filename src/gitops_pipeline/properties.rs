@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::approval_rule;
-use super::names::{self, Names};
+use super::names::{self, Names, Place};
 use crate::cfn::{self, Faults, Members};
 use crate::tags;
 
 mod allowed;
+mod elsewhere;
 mod members;
+#[cfg(test)]
+mod tests;
 
-use members::{decode_approval, decode_approval_rule, decode_build, decode_deploy, decode_source};
+use elsewhere::{decode_image, decode_source};
+use members::{decode_approval, decode_approval_rule, decode_build, decode_deploy};
 
 /// The properties of one `Custom::GitOpsPipeline`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +26,9 @@ pub struct Desired {
     /// Which branch reaches which environment.
     pub branch_map: BTreeMap<String, String>,
     /// An existing repository; `None`: one that is made here.
-    pub repository_name: Option<String>,
+    pub source: Option<Existing>,
+    /// An image that Build is handed beside the code.
+    pub image: Option<Image>,
     /// `None`: the environment's bucket.
     pub artifact_bucket_name: Option<String>,
     /// A customer-managed key of the artifacts.
@@ -52,8 +58,13 @@ pub struct Desired {
 impl Desired {
     /// The repository's name, whoever makes it.
     pub fn repository(&self) -> String {
-        let given = self.repository_name.clone();
+        let given = self.source.as_ref().map(|source| source.name.clone());
         given.unwrap_or_else(|| self.names.repository())
+    }
+
+    /// Where the source is, when it is another account's.
+    pub fn source_elsewhere(&self) -> Option<&Elsewhere> {
+        self.source.as_ref()?.elsewhere.as_ref()
     }
 
     /// The branch that reaches this environment.
@@ -63,6 +74,40 @@ impl Desired {
             .get(&self.names.env_id)
             .map_or("", String::as_str)
     }
+}
+
+/// A repository of code or images that is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Existing {
+    /// Its name.
+    pub name: String,
+    /// `None`: it is this account's.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// How a pipeline reaches another account's repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The repository's ARN.
+    pub repository_arn: String,
+    /// A role of that account.
+    pub role_arn: String,
+}
+
+impl Elsewhere {
+    /// The account that the repository belongs to.
+    pub fn account(&self) -> &str {
+        self.repository_arn.split(':').nth(4).unwrap_or_default()
+    }
+}
+
+/// `ImageSource`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Where images are pushed.
+    pub repository: Existing,
+    /// The tag that is followed.
+    pub tag: String,
 }
 
 /// `Build`
@@ -192,14 +237,19 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     members.value("ServiceTimeout");
     let names = decode_names(&mut members, &mut faults);
     let branch_map = decode_branch_map(&mut members, names.as_ref(), &mut faults);
-    let repository_name = decode_source(&mut members, &mut faults);
-    if members.value("ImageSource").is_some() {
-        faults.note("ImageSource", "is not available in this version");
-    }
+    let home = service_token.as_deref().and_then(Place::of_arn);
+    let source = decode_source(&mut members, home.as_ref(), &mut faults);
+    let image = decode_image(&mut members, home.as_ref(), &mut faults);
     let artifact_bucket_name =
         members.text("ArtifactBucketName", &allowed::BUCKET_NAME, &mut faults);
     let artifact_key_arn = members.text("ArtifactKeyArn", &allowed::KEY_ARN, &mut faults);
+    if artifact_key_arn.is_none() && members.value("ArtifactKeyArn").is_none() {
+        elsewhere::needs_a_key(source.as_ref(), image.as_ref(), home.as_ref(), &mut faults);
+    }
     let build = decode_build(&mut members, &mut faults);
+    if image.is_some() {
+        elsewhere::leaves_room_for_the_image(&build, &mut faults);
+    }
     let approval = decode_approval(&mut members, &mut faults);
     let deploy = decode_deploy(&mut members, &mut faults);
     let execution_mode = members.one_of(
@@ -222,6 +272,12 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     let pipeline_role_arn = members.text("PipelineRoleArn", &allowed::ROLE_ARN, &mut faults);
     let event_role_arn = members.text("EventRoleArn", &allowed::ROLE_ARN, &mut faults);
     let approval_rule = decode_approval_rule(&mut members, &mut faults);
+    if approval_rule.is_some() && source.as_ref().is_some_and(|s| s.elsewhere.is_some()) {
+        faults.note(
+            "ApprovalRule",
+            "must not be given with Source.RepositoryArn: a template holds in the account that it is made in",
+        );
+    }
     if let Some(rule) = &approval_rule {
         let branch = names
             .as_ref()
@@ -255,7 +311,8 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
         Some(names) if faults.0.is_empty() => Ok(Desired {
             names,
             branch_map,
-            repository_name,
+            source,
+            image,
             artifact_bucket_name,
             artifact_key_arn,
             build,
@@ -352,146 +409,4 @@ fn decode_branch_map(
         faults.note("EnvID", "must be a key of BranchMap");
     }
     map
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_environment_and_a_project_are_enough() {
-        let desired = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}))
-            .expect("valid");
-        assert_eq!(desired.branch(), "development");
-        assert_eq!(desired.repository(), "codecommit-dev-cfn-shop");
-        assert_eq!(desired.deploy.capabilities, ["CAPABILITY_NAMED_IAM"]);
-        assert_eq!(
-            desired.deploy.template_configuration.as_deref(),
-            Some("parameter.json")
-        );
-        assert!(desired.approval.required && !desired.build.privileged_mode);
-    }
-
-    #[test]
-    fn every_fault_is_named_at_once() {
-        let faults = decode(&json!({
-            "EnvID": "Dev",
-            "ProjectID": "-x",
-            "BranchMap": {"dev": "a..b", "Stg": "staging"},
-            "Source": {"RepositoryName": "a b", "RoleArn": "arn", "Branch": "x"},
-            "ImageSource": {"RepositoryName": "r"},
-            "ArtifactBucketName": "Upper_Case",
-            "ArtifactKeyArn": "alias/k",
-            "Build": {
-                "Image": "", "ComputeType": "LARGE", "PrivilegedMode": "perhaps",
-                "EnvironmentVariables": {"EnvID": "x", "a b": "y", "c": []},
-                "TimeoutInMinutes": "4", "QueuedTimeoutInMinutes": 481, "ServiceRoleArn": "role",
-                "LogRetentionInDays": 2, "Imag": "typo",
-            },
-            "Approval": {"Required": 7, "NotificationTopicArn": "topic", "ExternalEntityLink": "ftp://x"},
-            "Deploy": {
-                "ActionMode": "DELETE_ONLY", "StackName": "a_b", "TemplatePath": "BuildArtifact::x",
-                "TemplateConfiguration": "/etc", "Capabilities": ["CAPABILITY_ALL"], "RoleArn": 7,
-                "ParameterOverrides": {"a-b": "c"},
-            },
-            "ExecutionMode": "SERIAL",
-            "PipelineRoleArn": "r", "EventRoleArn": "r",
-            "ApprovalRule": {"ApproversNeeded": "0", "ApprovalPoolMembers": ["", 7]},
-            "RepositoryDeletionPolicy": "Snapshot",
-            "Tags": [{"Key": "aws:x", "Value": "v"}],
-            "ProjectId": "typo",
-        }))
-        .expect_err("faults");
-        let mut paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
-        paths.sort_unstable();
-        assert_eq!(
-            paths,
-            [
-                "Approval.ExternalEntityLink",
-                "Approval.NotificationTopicArn",
-                "Approval.Required",
-                "ApprovalRule.ApprovalPoolMembers[0]",
-                "ApprovalRule.ApproversNeeded",
-                "ArtifactBucketName",
-                "ArtifactKeyArn",
-                "BranchMap.Stg",
-                "BranchMap.dev",
-                "Build.ComputeType",
-                "Build.EnvironmentVariables.EnvID",
-                "Build.EnvironmentVariables.a b",
-                "Build.EnvironmentVariables.c",
-                "Build.Imag",
-                "Build.Image",
-                "Build.LogRetentionInDays",
-                "Build.PrivilegedMode",
-                "Build.QueuedTimeoutInMinutes",
-                "Build.ServiceRoleArn",
-                "Build.TimeoutInMinutes",
-                "Deploy.ActionMode",
-                "Deploy.Capabilities[0]",
-                "Deploy.ParameterOverrides.a-b",
-                "Deploy.RoleArn",
-                "Deploy.StackName",
-                "Deploy.TemplateConfiguration",
-                "Deploy.TemplatePath",
-                "EnvID",
-                "EventRoleArn",
-                "ExecutionMode",
-                "ImageSource",
-                "PipelineRoleArn",
-                "ProjectID",
-                "ProjectId",
-                "RepositoryDeletionPolicy",
-                "Source.Branch",
-                "Source.RepositoryName",
-                "Source.RoleArn",
-                "Tags[0].Key",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_named() {
-        let faults = |extra: Value| {
-            let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
-            for (key, value) in extra.as_object().expect("an object") {
-                properties[key] = value.clone();
-            }
-            decode(&properties).expect_err("a fault").to_string()
-        };
-        let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}});
-        assert!(faults(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
-        let unmapped = json!({"EnvID": "stg"});
-        assert_eq!(faults(unmapped), "EnvID: must be a key of BranchMap");
-        let long = json!({"ProjectID": "p".repeat(28)});
-        assert!(faults(long).contains("together with EnvID; they are 31"));
-        let empty = json!({"Source": {}});
-        assert_eq!(faults(empty), "Source.RepositoryName: is required");
-    }
-
-    #[test]
-    fn a_branch_map_can_be_written_as_json() {
-        let map = |map: Value| {
-            let desired = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));
-            desired.map(|desired| desired.branch().to_owned())
-        };
-        let expected = Ok("release/next".to_owned());
-        assert_eq!(map(json!({"stg": "release/next"})), expected);
-        assert_eq!(map(json!(r#"{"stg":"release/next"}"#)), expected);
-        for bad in [json!("stg"), json!(r#"{"stg":{}}"#), json!(7), json!("{}")] {
-            assert!(map(bad).is_err());
-        }
-    }
-
-    #[test]
-    fn an_empty_template_configuration_is_none() {
-        let properties = json!({
-            "EnvID": "dev", "ProjectID": "p", "Deploy": {"TemplateConfiguration": "", "Capabilities": []},
-        });
-        let desired = decode(&properties).expect("valid");
-        assert_eq!(desired.deploy.template_configuration, None);
-        assert!(desired.deploy.capabilities.is_empty());
-    }
 }

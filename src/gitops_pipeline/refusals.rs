@@ -2,6 +2,7 @@
 
 use super::child_stack::ChildStack;
 use super::plan::Refusal;
+use super::properties::Elsewhere;
 use crate::aws::CallError;
 use crate::records::Owner;
 
@@ -36,6 +37,25 @@ pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -
             child.status
         ),
     }
+}
+
+/// The source is not there.
+pub fn no_such_repository(name: &str, elsewhere: Option<&Elsewhere>) -> String {
+    match elsewhere {
+        None => format!("Source.RepositoryName: repository {name} does not exist"),
+        Some(elsewhere) => format!(
+            "Source.RepositoryArn: repository {} does not exist",
+            elsewhere.repository_arn
+        ),
+    }
+}
+
+/// All is well, but another account did not let the function look at the source.
+pub fn source_is_hidden(why: &CallError) -> String {
+    format!(
+        "the source was not looked at ({why}): the branch is taken for there, and CloneUrlHttp is \
+         not known; to change that, let the function's role assume Source.RoleArn"
+    )
 }
 
 /// The resource was deleted after CloudFormation had asked for it.

@@ -124,7 +124,7 @@ impl Removing<'_> {
         let to_go = child.filter(|child| plan::is_to_go(child, me, &self.purpose));
         let policy = to_go.and_then(|child| child.outputs.get(template::DELETION_POLICY_OUTPUT));
         if self.purpose == Purpose::Delete && policy.is_some_and(|policy| policy == "Delete") {
-            codecommit::delete(&self.pipeline.aws, &self.names.repository()).await?;
+            codecommit::delete(&self.pipeline.aws.codecommit, &self.names.repository()).await?;
         }
         Ok(())
     }

@@ -52,6 +52,10 @@ pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
 pub const BRANCH_OUTPUT: &str = "BranchName";
 /// The parameter that says whether the branch has been pushed.
 pub const BRANCH_EXISTS: &str = "BranchExists";
+/// The outputs that say how another account's repository is reached.
+pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
+/// See [`SOURCE_ARN_OUTPUT`].
+pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
 /// The tag by which a repository that outlived its stack is taken up by the next one.
 pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
 
@@ -81,6 +85,19 @@ pub fn render(desired: &Desired, repository: Repository) -> Value {
             "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         },
     });
+    if let Some(image) = &desired.image {
+        resources["ImageEventRule"] = events::image_rule(desired, image);
+    }
+    if let Some(elsewhere) = desired.source_elsewhere() {
+        outputs[SOURCE_ARN_OUTPUT] = json!({
+            "Description": "The repository, which belongs to another account",
+            "Value": elsewhere.repository_arn,
+        });
+        outputs[SOURCE_ROLE_OUTPUT] = json!({
+            "Description": "The role of that account through which it is read",
+            "Value": elsewhere.role_arn,
+        });
+    }
     match repository {
         Repository::Made => resources["Repository"] = made_repository(desired),
         Repository::Given => {}

@@ -8,6 +8,15 @@ use serde_json::{Value, json};
 use super::properties::decode;
 use super::template::{Repository, render};
 
+const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
+
+fn source_elsewhere() -> Value {
+    json!({
+        "RepositoryArn": "arn:aws:codecommit:eu-central-1:210987654321:infra",
+        "RoleArn": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
+    })
+}
+
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/rendered")
 }
@@ -29,6 +38,30 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
             Repository::Given,
         ),
         (
+            "source-elsewhere",
+            json!({"Source": source_elsewhere(), "ArtifactKeyArn": KEY_ARN}),
+            Repository::Given,
+        ),
+        (
+            "image",
+            json!({"ImageSource": {"RepositoryName": "team/base"}}),
+            Repository::Made,
+        ),
+        (
+            "source-and-image-elsewhere",
+            json!({
+                "Source": source_elsewhere(),
+                "ImageSource": {
+                    "RepositoryArn": "arn:aws:ecr:eu-central-1:333333333333:repository/ecr-dev-base",
+                    "RoleArn": "arn:aws:iam::333333333333:role/role-dev-ecr-source",
+                    "ImageTag": "stable",
+                },
+                "ArtifactBucketName": "a-bucket",
+                "ArtifactKeyArn": KEY_ARN,
+            }),
+            Repository::Given,
+        ),
+        (
             "taken-up-repository",
             json!({"RepositoryDeletionPolicy": "Retain"}),
             Repository::TakenUp,
@@ -42,7 +75,7 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
             "artifacts",
             json!({
                 "ArtifactBucketName": "a-bucket",
-                "ArtifactKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd",
+                "ArtifactKeyArn": KEY_ARN,
             }),
             Repository::Made,
         ),

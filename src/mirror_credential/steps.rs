@@ -41,7 +41,7 @@ pub fn explained(error: CallError) -> CallError {
 
 /// The address from which `repository_name` is cloned, as CodeCommit says it.
 pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError> {
-    match codecommit::look_up(aws, repository_name).await? {
+    match codecommit::look_up(&aws.codecommit, repository_name).await? {
         Some(repository) => Ok(repository.clone_url),
         None => Err(CallError {
             doing: format!("looking up repository {repository_name}"),

@@ -13,24 +13,6 @@ const IMAGE: &str = "aws/codebuild/amazonlinux-x86_64-standard:6.0";
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
 const MOST_POOL_MEMBERS: usize = 50;
 
-/// An existing repository, or `None`.
-pub fn decode_source(members: &mut Members<'_>, faults: &mut Faults) -> Option<String> {
-    let mut source = members.object("Source", faults)?;
-    let mut is_of_another_account = false;
-    for later in ["RepositoryArn", "RoleArn"] {
-        if source.value(later).is_some() {
-            is_of_another_account = true;
-            faults.note(source.path_of(later), "is not available in this version");
-        }
-    }
-    if source.value("RepositoryName").is_none() && !is_of_another_account {
-        faults.note(source.path_of("RepositoryName"), "is required");
-    }
-    let name = source.text("RepositoryName", &allowed::REPOSITORY_NAME, faults);
-    source.finish(faults);
-    name
-}
-
 /// `Build`
 pub fn decode_build(members: &mut Members<'_>, faults: &mut Faults) -> Build {
     let empty = Value::Object(serde_json::Map::new());

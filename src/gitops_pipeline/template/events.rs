@@ -1,14 +1,16 @@
-//! The rule that starts the pipeline, or tells the function while there is none.
+//! The rules that start the pipeline, or tell the function while there is none.
 
 use serde_json::{Value, json};
 
-use super::super::properties::Desired;
+use super::super::properties::{Desired, Image};
 use super::{Repository, role, sub, tags};
 
+/// A push of the branch. Another account forwards it to this one's default event bus.
 pub fn rule(desired: &Desired, repository: Repository) -> Value {
-    let repository_arn = match repository {
-        Repository::Made => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
-        Repository::Given | Repository::TakenUp => {
+    let repository_arn = match (desired.source_elsewhere(), repository) {
+        (Some(elsewhere), _) => json!(elsewhere.repository_arn),
+        (None, Repository::Made) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
+        (None, Repository::Given | Repository::TakenUp) => {
             let name = desired.repository();
             sub(&format!(
                 "arn:${{AWS::Partition}}:codecommit:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
@@ -33,7 +35,11 @@ pub fn rule(desired: &Desired, repository: Repository) -> Value {
             },
             "Targets": {"Fn::If": [
                 "BranchIsThere",
-                [pipeline_target(desired)],
+                [starting(
+                    desired,
+                    ("commit", "$.detail.commitId"),
+                    r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
+                )],
                 {"Fn::If": ["FunctionIsTold", [function_target()], {"Ref": "AWS::NoValue"}]},
             ]},
             "Tags": tags(desired),
@@ -41,7 +47,45 @@ pub fn rule(desired: &Desired, repository: Repository) -> Value {
     })
 }
 
-fn pipeline_target(desired: &Desired) -> Value {
+/// A push of the image's tag. Its name is as long as the other rule's.
+pub fn image_rule(desired: &Desired, image: &Image) -> Value {
+    let account = match &image.repository.elsewhere {
+        Some(elsewhere) => json!(elsewhere.account()),
+        None => json!({"Ref": "AWS::AccountId"}),
+    };
+    json!({
+        "Type": "AWS::Events::Rule",
+        // Without its branch there is no pipeline to start.
+        "Condition": "BranchIsThere",
+        "Properties": {
+            "Name": sub("event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}"),
+            "Description": sub("A push of the image starts the pipeline of ${ProjectID}"),
+            "State": "ENABLED",
+            "EventPattern": {
+                "source": ["aws.ecr"],
+                "detail-type": ["ECR Image Action"],
+                // A repository of the same name may forward its events, too.
+                "account": [account],
+                "region": [{"Ref": "AWS::Region"}],
+                "detail": {
+                    "action-type": ["PUSH"],
+                    "result": ["SUCCESS"],
+                    "repository-name": [image.repository.name],
+                    "image-tag": [image.tag],
+                },
+            },
+            "Targets": [starting(
+                desired,
+                ("digest", "$.detail.image-digest"),
+                r#"{"sourceRevisions":[{"actionName":"Image","revisionType":"IMAGE_DIGEST","revisionValue":<digest>}]}"#,
+            )],
+            "Tags": tags(desired),
+        },
+    })
+}
+
+/// The pipeline as a target; `template` has the revision, which stands at `path` in the event.
+fn starting(desired: &Desired, (revision, path): (&str, &str), template: &str) -> Value {
     json!({
         "Id": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         "Arn": sub("arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"),
@@ -50,8 +94,8 @@ fn pipeline_target(desired: &Desired) -> Value {
             "role-${EnvID}-eventbridge-codepipeline-exec",
         ),
         "InputTransformer": {
-            "InputPathsMap": {"commit": "$.detail.commitId"},
-            "InputTemplate": r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
+            "InputPathsMap": {(revision): path},
+            "InputTemplate": template,
         },
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::properties::{ActionMode, Desired};
+use super::super::properties::{ActionMode, Desired, Image};
 use super::{Repository, repository_name, role, sub, tags};
 
 pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
@@ -15,8 +15,8 @@ pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
         store["EncryptionKey"] = json!({"Type": "KMS", "Id": arn});
     }
     let mut stages = vec![
-        json!({"Name": "Source", "Actions": [source(desired, repository)]}),
-        json!({"Name": "Build", "Actions": [build()]}),
+        json!({"Name": "Source", "Actions": sources(desired, repository)}),
+        json!({"Name": "Build", "Actions": [build(desired)]}),
     ];
     stages.extend(deploy_stages(desired));
     json!({
@@ -34,7 +34,34 @@ pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
     })
 }
 
-fn source(desired: &Desired, repository: Repository) -> Value {
+fn sources(desired: &Desired, repository: Repository) -> Vec<Value> {
+    let mut code = code(desired, repository);
+    if let Some(elsewhere) = desired.source_elsewhere() {
+        code["RoleArn"] = json!(elsewhere.role_arn);
+    }
+    let mut actions = vec![code];
+    actions.extend(desired.image.as_ref().map(image));
+    actions
+}
+
+/// The image beside the code: what it leaves is `imageDetail.json` alone.
+fn image(image: &Image) -> Value {
+    let mut action = json!({
+        "Name": "Image",
+        "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "ECR", "Version": "1"},
+        "Configuration": {"RepositoryName": image.repository.name, "ImageTag": image.tag},
+        "OutputArtifacts": [{"Name": "ImageArtifact"}],
+        "Region": {"Ref": "AWS::Region"},
+        "Namespace": "ImageVariables",
+        "RunOrder": 1,
+    });
+    if let Some(elsewhere) = &image.repository.elsewhere {
+        action["RoleArn"] = json!(elsewhere.role_arn);
+    }
+    action
+}
+
+fn code(desired: &Desired, repository: Repository) -> Value {
     json!({
         "Name": "Source",
         "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
@@ -51,8 +78,8 @@ fn source(desired: &Desired, repository: Repository) -> Value {
     })
 }
 
-fn build() -> Value {
-    json!({
+fn build(desired: &Desired) -> Value {
+    let mut action = json!({
         "Name": "Build",
         "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"},
         "Configuration": {"ProjectName": {"Ref": "BuildProject"}},
@@ -61,7 +88,34 @@ fn build() -> Value {
         "Region": {"Ref": "AWS::Region"},
         "Namespace": "BuildVariables",
         "RunOrder": 1,
-    })
+    });
+    if let Some(image) = &desired.image {
+        action["InputArtifacts"] = json!([{"Name": "SourceArtifact"}, {"Name": "ImageArtifact"}]);
+        // Of several artifacts, the one with the buildspec.
+        action["Configuration"]["PrimarySource"] = json!("SourceArtifact");
+        action["Configuration"]["EnvironmentVariables"] = image_variables(image);
+    }
+    action
+}
+
+/// The image as the pipeline took it: by its digest, whatever becomes of the tag. Of what the action
+/// puts out, the digest alone is there however the execution was started.
+fn image_variables(image: &Image) -> Value {
+    let registry = match &image.repository.elsewhere {
+        Some(elsewhere) => elsewhere.account(),
+        None => "${AWS::AccountId}",
+    };
+    let name = &image.repository.name;
+    let digest = "#{ImageVariables.ImageDigest}";
+    let uri = format!("{registry}.dkr.ecr.${{AWS::Region}}.${{AWS::URLSuffix}}/{name}@{digest}");
+    let variables = [
+        ("ImageURI", uri.as_str()),
+        ("ImageDigest", digest),
+        ("ImageTag", image.tag.as_str()),
+    ];
+    let variables =
+        variables.map(|(name, value)| json!({"name": name, "value": value, "type": "PLAINTEXT"}));
+    sub(&Value::from(variables.to_vec()).to_string())
 }
 
 /// With a change set, everything from making to executing it is one stage: no newer execution can
