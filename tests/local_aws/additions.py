@@ -13,6 +13,8 @@ from . import (
     conditions,
     custom_resources,
     dashboards,
+    ecr_api,
+    ecr_resource,
     enforcement,
     event_rules,
     event_targets,
@@ -53,6 +55,7 @@ def install(endpoint: str) -> None:
     codecommit_api.install()
     approval_rules.install()
     codecommit_resource.install()
+    ecr_api.install()
     response_urls.at(endpoint)
     custom_resources.install()
     conditions.install()
@@ -63,6 +66,7 @@ def install(endpoint: str) -> None:
     native_resources.install()
     rotation_resource.install()
     secret_resource.install()
+    ecr_resource.install()
     resource_schemas.install()
     stack_events.install()
     event_rules.install()

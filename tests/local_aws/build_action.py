@@ -52,10 +52,23 @@ def run(action: Action) -> None:
     _Build(action, project).run()
 
 
+def _revision(action: Action, artifact: str) -> str:
+    """"The source revision provided by CodePipeline": that of the source which made the artifact, or else of the
+    pipeline's first.
+
+    https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
+    """
+    sources = [run for run in action.execution.actions if run.revision]
+    made = [run for run in sources if artifact in run.outputs]
+    return next((str(run.revision["revisionId"]) for run in [*made, *sources] if run.revision), "")
+
+
 class _Build:
     def __init__(self, action: Action, project: dict[str, Any]) -> None:
         self.action, self.project = action, project
-        commit = next((run.revision["revisionId"] for run in action.execution.actions if run.revision), "")
+        inputs = [each["name"] for each in action.run.declaration["inputArtifacts"]]
+        self.primary = action.configuration("PrimarySource") or inputs[0]
+        commit = _revision(action, self.primary)
         self.build_id = codebuild._build_id(project["name"])
         self.record = codebuild._make_build_record(project, self.build_id, commit)
         group = project.get("logsConfig", {}).get("cloudWatchLogs", {}).get("groupName")
@@ -201,7 +214,6 @@ class _Build:
     def _unpack(self, scratch: Path) -> None:
         assert self.role is not None
         inputs = [each["name"] for each in self.action.run.declaration["inputArtifacts"]]
-        primary = self.action.configuration("PrimarySource") or inputs[0]
         self.others: dict[str, str] = {}
         for name in inputs:
             directory = scratch / name / "src"
@@ -211,7 +223,7 @@ class _Build:
                     build_commands.unpack(archive, directory)
             except ActionFailed as fault:
                 raise _Failed(f"CLIENT_ERROR: {fault.message}", "CLIENT_ERROR") from None
-            if name == primary:
+            if name == self.primary:
                 self.source = directory
             else:
                 self.others[f"CODEBUILD_SRC_DIR_{name}"] = str(directory)
@@ -261,8 +273,8 @@ class _Build:
         }
 
     def _source_location(self) -> str:
-        first = self.action.run.inputs[self.action.run.declaration["inputArtifacts"][0]["name"]]
-        return f"{first['bucket']}/{first['key']}"
+        source = self.action.run.inputs[self.primary]
+        return f"{source['bucket']}/{source['key']}"
 
     def _upload(self, spec: Buildspec) -> None:
         outputs = [each["name"] for each in self.action.run.declaration.get("outputArtifacts", [])]

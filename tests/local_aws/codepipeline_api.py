@@ -172,14 +172,16 @@ def _list_pipelines(request: dict) -> dict:
 def start(request: dict, trigger: str, detail: str) -> Execution:
     """StartPipelineExecution, whoever asks for it."""
     held = _existing(request["name"])
-    sources = {action["name"] for action in held.declaration["stages"][0]["actions"]}
+    sources = {action["name"]: action["actionTypeId"]["provider"]
+               for action in held.declaration["stages"][0]["actions"]}
     for override in request.get("sourceRevisions", []):
         if override["actionName"] not in sources:
             raise Refused("ValidationException", f"Source revision override: the pipeline has no source action "
                                                  f"'{override['actionName']}'")
-        if override["revisionType"] != "COMMIT_ID":
+        provider = sources[override["actionName"]]
+        if override["revisionType"] != pipeline_validation.REVISION_TYPES[provider]:
             raise Refused("ValidationException", f"Source revision override: revision type "
-                                                 f"{override['revisionType']} is not one of a CodeCommit source")
+                                                 f"{override['revisionType']} is not one of a {provider} source")
     declared = {each["name"]: each for each in held.declaration.get("variables", [])}
     given = {each["name"]: each["value"] for each in request.get("variables", [])}
     unknown = sorted(given.keys() - declared.keys())

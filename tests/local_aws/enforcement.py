@@ -12,9 +12,9 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam, tagging
 
-from . import decisions, repositories, secret_rights
+from . import decisions, ecr_rights, repositories, secret_rights
 
-_JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline"}
+_JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline", "ecr"}
 _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", *_JSON_SERVICES}
 
 
@@ -71,6 +71,10 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
         return _codecommit_resource(headers, _json(body), region, account_id, request)
     if service == "codepipeline":
         return _codepipeline_resource(headers, _json(body), region, account_id, request)
+    if service == "ecr":
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        arn, request.keys, request.also = ecr_rights.needed(action, _json(body), region, account_id)
+        return arn
     arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
     if service == "iam":
         return _iam_resource(arn, account_id, query_params, request)

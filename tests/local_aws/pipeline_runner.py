@@ -18,6 +18,7 @@ from . import (
     approval_action,
     build_action,
     deploy_action,
+    image_source_action,
     pipeline_actions,
     pipeline_events,
     role_rights,
@@ -27,8 +28,8 @@ from .pipeline_actions import Abandoned, Action, ActionFailed
 from .pipelines import ActionRun, Execution, Pipeline
 
 _log = logging.getLogger("codepipeline")
-_PROVIDERS = {"CodeCommit": source_action.run, "CodeBuild": build_action.run, "Manual": approval_action.run,
-              "CloudFormation": deploy_action.run}
+_PROVIDERS = {"CodeCommit": source_action.run, "ECR": image_source_action.run, "CodeBuild": build_action.run,
+              "Manual": approval_action.run, "CloudFormation": deploy_action.run}
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html, concurrent executions of one pipeline
 MOST_AT_ONCE = 50
 

@@ -43,6 +43,8 @@ ACTION_TYPES = {
     ("Source", "CodeCommit"): ActionType(
         frozenset({"RepositoryName", "BranchName"}), frozenset({"PollForSourceChanges", "OutputArtifactFormat"}),
         (0, 0), (1, 1)),
+    # .../userguide/action-reference-ECR.html
+    ("Source", "ECR"): ActionType(frozenset({"RepositoryName"}), frozenset({"ImageTag"}), (0, 0), (1, 1)),
     # .../userguide/action-reference-CodeBuild.html
     ("Build", "CodeBuild"): ActionType(
         frozenset({"ProjectName"}),
@@ -67,6 +69,9 @@ MODES = {
     "CHANGE_SET_EXECUTE": {"ChangeSetName"},
     "DELETE_ONLY": {"RoleArn"},
 }
+# Which type of source revision a source action can be started with.
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
+REVISION_TYPES = {"CodeCommit": "COMMIT_ID", "ECR": "IMAGE_DIGEST"}
 CAPABILITIES = {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}
 
 
@@ -165,6 +170,10 @@ def _check_action(action: dict[str, Any], region: str) -> None:
                       f"Owner: '{kind['owner']}', Version: '{kind['version']}') in action '{name}' is not available "
                       f"in region {region}")
     if action.get("region", region) != region:
+        if kind["category"] == "Source":
+            # .../userguide/actions-create-cross-region.html
+            raise _refuse(f"Region {action['region']} of action '{name}': you cannot create cross-Region actions for "
+                          "source actions")
         raise _refuse(f"Region {action['region']} of action '{name}' {_LOCALLY}: its pipelines stay in their region")
     for member in ("commands", "outputVariables", "environmentVariables"):
         if action.get(member):
@@ -200,6 +209,12 @@ def _check_codecommit(action: dict[str, Any], given: dict[str, str]) -> None:
         raise _refuse(f"Polling for source changes {_LOCALLY}: action '{name}' must set PollForSourceChanges to false")
     if given.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
         raise _refuse(f"OutputArtifactFormat {given['OutputArtifactFormat']} of action '{name}' {_LOCALLY}")
+
+
+def _check_ecr(action: dict[str, Any], given: dict[str, str]) -> None:
+    # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageIdentifier.html, a tag's length
+    if not 1 <= len(given.get("ImageTag", "latest")) <= 300:
+        raise _refuse(f"ImageTag of action '{action['name']}' must have 1 to 300 characters")
 
 
 def _check_codebuild(action: dict[str, Any], given: dict[str, str]) -> None:
@@ -253,8 +268,8 @@ def _check_cloudformation(action: dict[str, Any], given: dict[str, str]) -> None
         raise _refuse(f"ParameterOverrides of action '{name}' is larger than 1 KB")
 
 
-_CHECKS = {"CodeCommit": _check_codecommit, "CodeBuild": _check_codebuild, "Manual": _check_approval,
-           "CloudFormation": _check_cloudformation}
+_CHECKS = {"CodeCommit": _check_codecommit, "ECR": _check_ecr, "CodeBuild": _check_codebuild,
+           "Manual": _check_approval, "CloudFormation": _check_cloudformation}
 
 
 def _in_order(stages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

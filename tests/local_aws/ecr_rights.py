@@ -1,0 +1,115 @@
+"""What IAM is asked about a call of ECR, and the policy that a repository has of its own.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.services import ecr, iam
+
+_Also = list[tuple[str, str, str, dict[str, Any]]]
+
+# These are about no repository: "you must specify all resources ("*")".
+_ABOUT_NONE = {"GetAuthorizationToken", "DescribeRegistry"}
+
+
+class Malformed(ValueError):
+    """A repository policy that ECR refuses; the text is the constraint that it names."""
+
+
+def needed(action: str, body: dict[str, Any], region: str, account: str) -> tuple[str, dict[str, Any], _Also]:
+    """The resource, the condition keys of the request, and what is asked beside the action itself."""
+    if action in _ABOUT_NONE:
+        return "*", {}, []
+    if "resourceArn" in body:
+        return str(body["resourceArn"]), _request_tags(body.get("tags")), []
+    # "If you do not specify a registry, the default registry is assumed": the caller's own.
+    registry = f"arn:aws:ecr:{region}:{body.get('registryId') or account}:repository/"
+    names = body.get("repositoryNames") or [body.get("repositoryName") or "*"]
+    arn, *others = [f"{registry}{each}" for each in names]
+    keys = _request_tags(body.get("tags"))
+    also: _Also = [("ecr", f"ecr:{action}", each, {}) for each in others]
+    if action == "CreateRepository" and body.get("tags"):
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-supported-iam-actions-tagging.html
+        also.append(("ecr", "ecr:TagResource", arn, keys))
+    return arn, keys, also
+
+
+def _request_tags(tags: Any) -> dict[str, Any]:
+    if not isinstance(tags, list) or not tags:
+        return {}
+    return {**{f"aws:RequestTag/{tag['Key']}": tag.get("Value", "") for tag in tags},
+            "aws:TagKeys": sorted(tag["Key"] for tag in tags)}
+
+
+def policy_of(resource_arn: str) -> tuple[str, str] | None:
+    """The repository's policy and its owner, in whichever account and region; MiniStack looks in the caller's alone.
+
+    A repository that another account does not have admits nobody, as one without a policy does: "By default, only the
+    AWS account that created the repository has access".
+    """
+    parts = resource_arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("repository/"):
+        return None
+    region, owner, name = parts[3], parts[4], parts[5].removeprefix("repository/")
+    return ecr._repo_policies.get_scoped(owner, region, name) or "", owner
+
+
+def admits_root(resource_arn: str, principal: iam_evaluator.PrincipalInfo, action: str, region: str) -> bool:
+    """Whether another account's root user is let in: it may do everything, but only in its own account.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
+    """
+    found = policy_of(resource_arn)
+    if found is None or found[1] == principal.account:
+        return True
+    context = iam_evaluator.EvalContext(
+        principal_arn=principal.arn, principal_type=principal.type, principal_account=principal.account,
+        action=action, resource_arn=resource_arn, region=region, principal_keys=principal.keys, secure_transport=True)
+    return bool(iam_evaluator.evaluate_resource_policy(found[0], context).decision == "Allow")
+
+
+def check_policy(text: str) -> None:
+    """Recorded: a policy with a Resource is invalid (awsdocs/amazon-ecr-user-guide, pull request 20), and one that
+    names a role that is not there has a principal that is not found (hashicorp/terraform-provider-aws, issue 39064)."""
+    try:
+        document = json.loads(text)
+        statements = document["Statement"]
+        statements = [statements] if isinstance(statements, dict) else statements
+        fine = bool(statements) and all(_is_statement(each) for each in statements)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        fine = False
+    if not fine:
+        raise Malformed("Invalid repository policy provided")
+    for statement in statements:
+        for principal in _iam_principals(statement["Principal"]):
+            if not _is_there(principal):
+                raise Malformed("Principal not found")
+
+
+def _is_statement(statement: dict[str, Any]) -> bool:
+    known = {"Sid", "Effect", "Principal", "Action", "NotAction", "Condition"}
+    return (statement.keys() <= known and statement.get("Effect") in {"Allow", "Deny"}
+            and "Principal" in statement and len({"Action", "NotAction"} & statement.keys()) == 1)
+
+
+def _iam_principals(principal: Any) -> list[str]:
+    given = principal.get("AWS", []) if isinstance(principal, dict) else principal
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _is_there(principal: str) -> bool:
+    parts = principal.split(":", 5)
+    if len(parts) != 6:
+        return principal == "*" or (principal.isdecimal() and len(principal) == 12)
+    kind, _, name = parts[5].partition("/")
+    store = {"role": iam._roles, "user": iam._users}.get(kind)
+    if store is None:
+        return kind in {"root", "assumed-role"}
+    found = store.get_scoped(parts[4], None, name.rsplit("/", 1)[-1])
+    return found is not None and found["Arn"] == principal
