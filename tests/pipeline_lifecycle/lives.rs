@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{difference, nothing_left, runs, shape, watch};
 use crate::project::{
-    BRANCH, GIVEN, PIPELINE, REPOSITORY, changed, paused, properties, push, repository_of, ruled,
-    stack, with, world,
+    BRANCH, GIVEN, PIPELINE, REPOSITORY, changed, elsewhere, paused, properties, push_to,
+    repository_of, ruled, stack, with, world,
 };
 use crate::support::custom_resource::{
     Answer, INVENTED_ID, RollBack, Stack, answers_are_sound, deliver_all,
@@ -148,7 +148,7 @@ impl Life {
             Event::Push(commit) => {
                 let properties = &stack.resource.as_ref()?.1;
                 let name = format!("{}-Push", index + 1);
-                push(&stack.world, &repository_of(properties), commit, &name).await;
+                push_to(&stack.world, properties, commit, &name).await;
                 commits.push(*commit);
                 return None;
             }
@@ -225,7 +225,7 @@ async fn created_at_once(
     assert!(created.is_success(), "{created:?}\n{}", world.told());
     for (index, commit) in commits.iter().enumerate() {
         let name = format!("{index}-expected");
-        push(&world, &repository_of(properties), commit, &name).await;
+        push_to(&world, properties, commit, &name).await;
     }
     world.look(shape)
 }
@@ -256,10 +256,15 @@ fn attributes_are_true(world: &World, properties: &Value, attributes: &Value) {
         let stack = aws.stacks.named(&format!("gitops-dev-{project}"));
         let clone_url = crate::support::codecommit::clone_url(&repository);
         let pipeline = format!("codepipeline-dev-cfn-{project}");
+        let source = if properties["Source"]["RoleArn"].is_null() {
+            aws.repositories.get(&repository)
+        } else {
+            aws.elsewhere.repositories.get(&repository)
+        };
         json!({
             "StackId": stack.map(|stack| stack.id.clone()),
             "RepositoryName": repository,
-            "RepositoryArn": aws.repositories.get(&repository).map(|one| one.arn.clone()),
+            "RepositoryArn": source.map(|one| one.arn.clone()),
             "CloneUrlHttp": clone_url,
             "BranchName": BRANCH,
             "PipelineName": pipeline,
@@ -319,6 +324,11 @@ pub fn lives() -> Vec<Life> {
     let given = || with(properties(), "Source", json!({"RepositoryName": GIVEN}));
     let retaining = || with(properties(), "RepositoryDeletionPolicy", json!("Retain"));
     let renamed = || with(properties(), "ProjectID", json!("renamed"));
+    let is_elsewhere = |world: &World| world.repository_elsewhere(REPOSITORY);
+    let push_elsewhere = |world: &World| {
+        world.repository_elsewhere(REPOSITORY);
+        world.push_elsewhere(REPOSITORY, BRANCH, "commit-of-old");
+    };
     let push_given = |world: &World| {
         world.push(GIVEN, BRANCH, "commit-of-old");
     };
@@ -468,6 +478,32 @@ pub fn lives() -> Vec<Life> {
             "first push to a given repository",
             vec![Event::Create(given()), Event::Push("commit-1")],
         ),
+        Life {
+            setup: push_elsewhere,
+            ..life(
+                "create with another account's repository and its branch",
+                vec![Event::Create(elsewhere()), Event::Delete],
+            )
+        },
+        Life {
+            setup: is_elsewhere,
+            ..life(
+                "first push to another account's repository",
+                vec![
+                    Event::Create(elsewhere()),
+                    Event::Push("commit-1"),
+                    Event::Update(changed(elsewhere())),
+                    Event::Push("commit-2"),
+                ],
+            )
+        },
+        Life {
+            setup: push_elsewhere,
+            ..life(
+                "source moved to another account",
+                vec![create(), Event::Update(elsewhere()), Event::Delete],
+            )
+        },
         life(
             "first push and then a change",
             vec![

@@ -16,6 +16,7 @@ mod support;
 
 mod adversity;
 mod checks;
+mod elsewhere;
 mod first_push;
 mod handing_over;
 mod interleavings;

@@ -92,8 +92,23 @@ pub fn changed(properties: Value) -> Value {
     with(properties, "Build", json!({"TimeoutInMinutes": "30"}))
 }
 
+/// A repository of the other account, called as the one that the child stack makes: two accounts
+/// may have the same names.
+pub fn elsewhere() -> Value {
+    let source = json!({
+        "RepositoryArn": crate::support::elsewhere::repository_arn(REPOSITORY),
+        "RoleArn": crate::support::elsewhere::SOURCE_ROLE,
+    });
+    let key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
+    let properties = with(properties(), "Source", source);
+    with(properties, "ArtifactKeyArn", json!(key))
+}
+
 /// The repository of the properties.
 pub fn repository_of(properties: &Value) -> String {
+    if let Some(arn) = properties["Source"]["RepositoryArn"].as_str() {
+        return arn.rsplit(':').next().unwrap_or_default().to_owned();
+    }
     match properties["Source"]["RepositoryName"].as_str() {
         Some(given) => given.to_owned(),
         None => format!(
@@ -118,14 +133,29 @@ pub fn pushed(world: &World, name: &str, payload: Value) -> Request {
 /// Pushes a commit and has EventBridge tell the function, when its rule says so.
 pub async fn push(world: &World, repository: &str, commit: &str, name: &str) -> Vec<Reaction> {
     let reactions = world.push(repository, BRANCH, commit);
-    for reaction in &reactions {
+    told(world, &reactions, name).await;
+    reactions
+}
+
+/// The same to the source of `properties`, whosever it is.
+pub async fn push_to(world: &World, properties: &Value, commit: &str, name: &str) {
+    let repository = repository_of(properties);
+    if properties["Source"]["RepositoryArn"].is_null() {
+        push(world, &repository, commit, name).await;
+    } else {
+        let reactions = world.push_elsewhere(&repository, BRANCH, commit);
+        told(world, &reactions, name).await;
+    }
+}
+
+async fn told(world: &World, reactions: &[Reaction], name: &str) {
+    for reaction in reactions {
         if let Reaction::Event { payload, .. } = reaction {
             deliver_all(world, &pushed(world, name, payload.clone()), false).await;
         }
     }
     // The pipeline takes its source.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    reactions
 }
 
 /// Runs under a paused clock, with the product's own random choices the same each time: pauses

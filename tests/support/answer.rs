@@ -71,12 +71,12 @@ impl Answer {
             message,
         } = error;
         let answer = match service {
-            Service::Iam | Service::CloudFormation => {
+            Service::Iam | Service::CloudFormation | Service::Sts => {
                 let side = if *status < 500 { "Sender" } else { "Receiver" };
-                let namespace = if service == Service::Iam {
-                    "https://iam.amazonaws.com/doc/2010-05-08/"
-                } else {
-                    "http://cloudformation.amazonaws.com/doc/2010-05-15/"
+                let namespace = match service {
+                    Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+                    Service::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+                    _ => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
                 };
                 Self::xml(format!(
                     "<ErrorResponse xmlns=\"{namespace}\"><Error>\
@@ -117,6 +117,7 @@ impl Answer {
             Service::CodeCommit
             | Service::CodePipeline
             | Service::CloudFormation
+            | Service::Sts
             | Service::Git => "InternalFailure",
             Service::Lambda => "ServiceException",
             Service::ResponseBucket => "InternalError",
@@ -129,7 +130,7 @@ impl Answer {
     /// How each service says that it is asked too often.
     pub fn throttled(service: Service) -> Self {
         let (status, code) = match service {
-            Service::Iam | Service::CloudFormation => (400, "Throttling"),
+            Service::Iam | Service::CloudFormation | Service::Sts => (400, "Throttling"),
             Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
                 (400, "ThrottlingException")
             }
@@ -149,9 +150,11 @@ impl Answer {
                 (400, "AccessDeniedException")
             }
             Service::Lambda => (403, "AccessDeniedException"),
-            Service::Iam | Service::CloudFormation | Service::ResponseBucket | Service::Git => {
-                (403, "AccessDenied")
-            }
+            Service::Iam
+            | Service::CloudFormation
+            | Service::Sts
+            | Service::ResponseBucket
+            | Service::Git => (403, "AccessDenied"),
             Service::GitLab => {
                 let error = AwsError::new(403, "Forbidden", "403 Forbidden");
                 return Self::error(service, &error);

@@ -11,6 +11,7 @@ use super::{
     answer::{Answer, AwsError},
     approval_rules::RuleTemplate,
     codecommit::{self, Repository},
+    elsewhere::{self, Elsewhere},
     functions::{self, Invoked},
     gitlab::{Behaviour, GitLab},
     gitlab_api,
@@ -122,6 +123,8 @@ pub struct Aws {
     /// What `DescribeSecret` saw and will see, where that lags behind.
     pub secrets_seen: History<BTreeMap<String, Secret>>,
     pub repositories: BTreeMap<String, Repository>,
+    /// Another account, as far as this one sees it.
+    pub elsewhere: Elsewhere,
     /// Repositories that were deleted, in order.
     pub repositories_gone: Vec<String>,
     pub rule_templates: BTreeMap<String, RuleTemplate>,
@@ -159,6 +162,7 @@ impl Aws {
             secrets: BTreeMap::new(),
             secrets_seen: History::new(BTreeMap::new()),
             repositories: BTreeMap::new(),
+            elsewhere: Elsewhere::default(),
             repositories_gone: vec![],
             rule_templates: BTreeMap::new(),
             pipelines: BTreeMap::new(),
@@ -198,7 +202,8 @@ impl Aws {
                 secrets::remember(self, call);
                 answer
             }
-            Service::CodeCommit => codecommit::answer(self, call),
+            Service::CodeCommit => elsewhere::codecommit(self, call),
+            Service::Sts => elsewhere::assume_role(self, call),
             Service::CodePipeline => pipelines::answer(self, call),
             Service::CloudFormation => stack_api::answer(self, call),
             Service::Lambda => functions::answer(self, call, caller),

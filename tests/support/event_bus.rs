@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{aws::Aws, iam::ACCOUNT, pipelines, stack_resources::RULE};
+use super::{aws::Aws, pipelines, stack_resources::RULE};
 
 /// What a push led to.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,17 +16,19 @@ pub enum Reaction {
 }
 
 /// What CodeCommit tells about a push to a branch ("referenceCreated and referenceUpdated
-/// events", CodeCommit User Guide, Monitoring events).
+/// events", CodeCommit User Guide, Monitoring events), in the account of the repository: an event
+/// that is forwarded keeps it.
 pub fn push_event(
     aws: &mut Aws,
+    account: &str,
     repository: &str,
     branch: &str,
     commit: &str,
     old: Option<&str>,
 ) -> Value {
-    let arn = format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:{repository}");
+    let arn = format!("arn:aws:codecommit:eu-central-1:{account}:{repository}");
     let mut detail = json!({
-        "callerUserArn": format!("arn:aws:iam::{ACCOUNT}:user/mirror"),
+        "callerUserArn": format!("arn:aws:iam::{account}:user/mirror"),
         "commitId": commit,
         "event": if old.is_some() { "referenceUpdated" } else { "referenceCreated" },
         "referenceFullName": format!("refs/heads/{branch}"),
@@ -43,7 +45,7 @@ pub fn push_event(
         "id": aws.next_id(),
         "detail-type": "CodeCommit Repository State Change",
         "source": "aws.codecommit",
-        "account": ACCOUNT,
+        "account": account,
         "time": Aws::date(aws.now),
         "region": "eu-central-1",
         "resources": [arn],

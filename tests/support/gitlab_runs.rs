@@ -8,6 +8,7 @@ use super::{
     aws::Aws,
     codecommit, event_bus,
     gitlab::{EmptyProjects, GitLab, Mirror},
+    iam::ACCOUNT,
 };
 
 /// `MAX_TRIES` in `app/services/projects/update_remote_mirror_service.rb`: a failed push is tried
@@ -259,7 +260,8 @@ fn finish(aws: &mut Aws, push: &Push) -> Result<(), Failure> {
             diverged.push(format!("refs/heads/{branch}"));
         } else if old.as_ref() != Some(commit) {
             held.push(branch, commit);
-            let event = event_bus::push_event(aws, repository, branch, commit, old.as_deref());
+            let event =
+                event_bus::push_event(aws, ACCOUNT, repository, branch, commit, old.as_deref());
             let reactions = event_bus::send(aws, &event);
             aws.gitlab.reactions.extend(reactions);
         }

@@ -44,6 +44,8 @@ pub mod clients;
 pub mod codecommit;
 /// CloudFormation and Lambda around a custom resource.
 pub mod custom_resource;
+/// Another account, and STS.
+pub mod elsewhere;
 /// EventBridge's rules, and what a push makes them send.
 pub mod event_bus;
 /// Trying every order in which concurrent callers' calls can run.

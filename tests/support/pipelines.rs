@@ -111,7 +111,13 @@ pub fn take_source(aws: &mut Aws, name: &str) {
         return;
     };
     let tip = pipeline.source().and_then(|(_, repository, branch)| {
-        let repository = aws.repositories.get(repository)?;
+        // With a role of another account it is that account's.
+        let is_own = pipeline.properties["Stages"][0]["Actions"][0]["RoleArn"].is_null();
+        let repository = if is_own {
+            aws.repositories.get(repository)?
+        } else {
+            aws.elsewhere.repositories.get(repository)?
+        };
         repository.branches.get(branch).cloned()
     });
     let pipeline = aws.pipelines.get_mut(name).expect("just found");

@@ -15,6 +15,7 @@ pub enum Service {
     CodePipeline,
     CloudFormation,
     Lambda,
+    Sts,
     /// `CodeCommit`'s git address.
     Git,
     /// The bucket that `CloudFormation`'s `ResponseURL` points at.
@@ -32,6 +33,7 @@ impl fmt::Display for Service {
             Self::CodePipeline => "codepipeline",
             Self::CloudFormation => "cloudformation",
             Self::Lambda => "lambda",
+            Self::Sts => "sts",
             Self::Git => "git",
             Self::ResponseBucket => "response-bucket",
             Self::GitLab => "gitlab",
@@ -71,7 +73,7 @@ impl Call {
         let header = |name: &str| find_header(&headers, name).unwrap_or_default().to_owned();
         let (service, rest) = address(&url)?;
         let (operation, params) = match service {
-            Service::Iam | Service::CloudFormation => {
+            Service::Iam | Service::CloudFormation | Service::Sts => {
                 let mut form = form(&String::from_utf8_lossy(&body));
                 let action = form.remove("Action");
                 let action = action.as_ref().and_then(Value::as_str).unwrap_or_default();
@@ -198,6 +200,7 @@ impl Call {
                 }
             },
             Service::Lambda => self.needed("FunctionName").to_owned(),
+            Service::Sts => self.needed("RoleArn").to_owned(),
             Service::Git => self.needed("repository").to_owned(),
             Service::ResponseBucket => self.path().to_owned(),
             Service::GitLab => self.needed("project").to_owned(),
@@ -259,6 +262,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "codepipeline.eu-central-1.amazonaws.com" => Service::CodePipeline,
         "cloudformation.eu-central-1.amazonaws.com" => Service::CloudFormation,
         "lambda.eu-central-1.amazonaws.com" => Service::Lambda,
+        "sts.eu-central-1.amazonaws.com" => Service::Sts,
         "git-codecommit.eu-central-1.amazonaws.com" => Service::Git,
         "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com" => {
             Service::ResponseBucket

@@ -16,12 +16,13 @@ use super::{
     answer::AwsError,
     aws::{Aws, Options},
     codecommit::Repository,
+    elsewhere,
     event_bus::{self, Reaction},
     explore::Schedule,
     faults::{At, Fault, FaultKind, Lasting, On},
     functions::Invoked,
     gate::Gate,
-    iam::{Credential, User},
+    iam::{ACCOUNT, Credential, User},
     journal::Entry,
     response_bucket::{self, BucketFailure, Delivery},
     stacks::{Doing, Failing, Stack},
@@ -173,9 +174,29 @@ impl World {
         self.change(|aws| {
             let held = aws.repositories.get_mut(repository);
             let old = held.expect("a repository to push to").push(branch, commit);
-            let event = event_bus::push_event(aws, repository, branch, commit, old.as_deref());
+            let event =
+                event_bus::push_event(aws, ACCOUNT, repository, branch, commit, old.as_deref());
             event_bus::send(aws, &event)
         })
+    }
+
+    /// The same in the other account, which forwards its events to this one.
+    pub fn push_elsewhere(&self, repository: &str, branch: &str, commit: &str) -> Vec<Reaction> {
+        self.change(|aws| {
+            let held = aws.elsewhere.repositories.get_mut(repository);
+            let old = held.expect("a repository to push to").push(branch, commit);
+            let account = elsewhere::OTHER_ACCOUNT;
+            let event =
+                event_bus::push_event(aws, account, repository, branch, commit, old.as_deref());
+            event_bus::send(aws, &event)
+        })
+    }
+
+    /// A repository in the other account.
+    pub fn repository_elsewhere(&self, name: &str) {
+        let aws = &mut self.inner().aws;
+        let made = elsewhere::repository(name, aws.next_id());
+        aws.elsewhere.repositories.insert(name.to_owned(), made);
     }
 
     /// Lets a resource of a stack fail, this often.

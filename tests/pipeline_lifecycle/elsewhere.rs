@@ -1,0 +1,213 @@
+//! Sources of another account: what the function sees of them, and what it does where it sees
+//! nothing.
+
+use serde_json::json;
+
+use crate::checks::{nothing_left, runs, watch};
+use crate::project::{
+    BRANCH, CHILD, PIPELINE, REPOSITORY, elsewhere, paused, properties, push_to, stack, with, world,
+};
+use crate::support::custom_resource::Answer;
+use crate::support::elsewhere::{SOURCE_ROLE, repository_arn};
+use crate::support::{Options, World};
+
+fn attributes(answer: &Answer) -> &serde_json::Value {
+    match answer {
+        Answer::Success { attributes, .. } => attributes,
+        refused => panic!("{refused:?}"),
+    }
+}
+
+/// What a person is told although the last request succeeded.
+fn note(world: &World) -> String {
+    world.look(|aws| {
+        let body = aws.deliveries.last().expect("an answer").json();
+        body["Reason"].as_str().unwrap_or_default().to_owned()
+    })
+}
+
+/// Whether the child stack believes that the branch is there.
+fn branch_exists(world: &World) -> Option<String> {
+    world.look(|aws| {
+        let stack = aws.stacks.named(CHILD)?;
+        stack.parameters.get("BranchExists").cloned()
+    })
+}
+
+#[test]
+fn a_branch_of_another_account_is_waited_for_and_its_first_push_runs_once() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let created = stack.create(&elsewhere()).await;
+        assert_eq!(
+            attributes(&created)["RepositoryArn"],
+            repository_arn(REPOSITORY)
+        );
+        assert_eq!(branch_exists(&world).as_deref(), Some("false"));
+        push_to(&world, &elsewhere(), "commit-1", "first").await;
+        assert_eq!(branch_exists(&world).as_deref(), Some("true"));
+        let runs = world.look(|aws| runs(aws, PIPELINE));
+        assert_eq!(
+            runs.into_iter().collect::<Vec<_>>(),
+            [("commit-1".to_owned(), 1)]
+        );
+        // A repository of the same name may be here, too: it is none of this pipeline's.
+        assert_eq!(world.count("UpdateDefaultBranch"), 0);
+        assert!(stack.delete().await.is_success());
+        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        assert!(world.look(|aws| aws.elsewhere.repositories.contains_key(REPOSITORY)));
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_push_to_this_accounts_repository_of_the_same_name_starts_nothing() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        world.repository(REPOSITORY);
+        watch(&world, 1, &[REPOSITORY]);
+        let mut stack = stack(&world);
+        assert!(stack.create(&elsewhere()).await.is_success());
+        assert_eq!(world.push(REPOSITORY, BRANCH, "commit-here"), []);
+        assert_eq!(branch_exists(&world).as_deref(), Some("false"));
+        assert!(stack.delete().await.is_success());
+        assert!(world.look(|aws| aws.repositories.contains_key(REPOSITORY)));
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_role_that_does_not_admit_the_function_leaves_the_looking_to_the_pipeline() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        world.push_elsewhere(REPOSITORY, BRANCH, "commit-1");
+        world.arrange(|aws| aws.elsewhere.admits = false);
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let created = stack.create(&elsewhere()).await;
+        let shown = attributes(&created);
+        assert_eq!(shown["RepositoryArn"], repository_arn(REPOSITORY));
+        assert_eq!(shown["RepositoryName"], REPOSITORY);
+        assert!(shown["CloneUrlHttp"].is_null(), "{shown}");
+        assert_eq!(branch_exists(&world).as_deref(), Some("true"));
+        let said = note(&world);
+        for part in [SOURCE_ROLE, "AccessDenied", "CloneUrlHttp"] {
+            assert!(said.contains(part), "{part} is missing: {said}");
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        let found = world.look(|aws| runs(aws, PIPELINE));
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [("commit-1".to_owned(), 1)]
+        );
+
+        // Once the role admits it, the next update says all.
+        world.arrange(|aws| aws.elsewhere.admits = true);
+        let updated = stack.update(&elsewhere(), None).await;
+        assert!(!attributes(&updated)["CloneUrlHttp"].is_null());
+        assert_eq!(note(&world), "");
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_role_that_shows_branches_alone_is_enough_to_wait_for_one() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        world.arrange(|aws| {
+            aws.elsewhere.shows.remove("GetRepository");
+        });
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let created = stack.create(&elsewhere()).await;
+        assert!(attributes(&created)["CloneUrlHttp"].is_null());
+        assert!(note(&world).contains("GetRepository"), "{}", note(&world));
+        assert_eq!(branch_exists(&world).as_deref(), Some("false"));
+        push_to(&world, &elsewhere(), "commit-1", "first").await;
+        assert_eq!(branch_exists(&world).as_deref(), Some("true"));
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_repository_that_is_not_in_the_other_account_is_refused_before_anything_is_touched() {
+    paused(async {
+        let world = world(Options::default());
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let refused = stack.create(&elsewhere()).await;
+        for part in [
+            "Source.RepositoryArn",
+            &repository_arn(REPOSITORY),
+            "does not exist",
+        ] {
+            assert!(refused.reason().contains(part), "{part}: {refused:?}");
+        }
+        assert_eq!(world.count("CreateStack"), 0);
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn the_session_in_the_other_account_is_told_to_nobody() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        let mut stack = stack(&world);
+        let created = stack.create(&elsewhere()).await;
+        let shown = format!("{created:?}\n{}", world.told());
+        let templates = world.look(|aws| format!("{:?}", aws.stacks.all));
+        let secrets = world.look(|aws| aws.secrets_ever.clone());
+        assert!(!secrets.is_empty());
+        for secret in secrets {
+            assert!(!shown.contains(&secret) && !templates.contains(&secret));
+        }
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn an_image_changes_the_child_stack_in_place_and_goes_with_it() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        let with_image = with(
+            properties(),
+            "ImageSource",
+            json!({"RepositoryName": "team/base"}),
+        );
+        assert!(stack.create(&properties()).await.is_success());
+        push_to(&world, &properties(), "commit-1", "first").await;
+        let updated = stack.update(&with_image, None).await;
+        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+        let rules = |world: &World| {
+            world.look(|aws| {
+                let rules = aws
+                    .made
+                    .keys()
+                    .filter(|(kind, _)| kind == "AWS::Events::Rule");
+                rules.map(|(_, name)| name.clone()).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(
+            rules(&world),
+            [
+                "event-rule-dev-codepipeline-exec-cfn-shop",
+                "event-rule-dev-codepipeline-exec-ecr-shop",
+            ]
+        );
+        assert!(stack.update(&properties(), None).await.is_success());
+        assert_eq!(rules(&world).len(), 1);
+        assert!(stack.delete().await.is_success());
+        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        world.assert_unbroken();
+    });
+}
