@@ -84,7 +84,7 @@ SOURCE_ROLES = [
     "arn:aws:iam::111122223333:role/role-dev-codecommit-source",
     "arn:aws:iam::444455556666:role/role-dev-ecr-source",
 ]
-FOREIGN_BUCKET = f"arn:aws:s3:::s3-dev-cross-account-artifact-{ACCOUNT}-{REGION}"
+FOREIGN_BUCKET = f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"
 SECOND_BUCKET = f"arn:aws:s3:::s3-dev-another-account-artifact-{ACCOUNT}-{REGION}"
 FOREIGN_KEY = regional("kms", "key/aabb1122")
 # What switches on every right that other accounts' sources bring.
@@ -430,7 +430,8 @@ MAY_NOT = [
     # What lends this account's repositories and images to another account's pipelines.
     *[
         ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
-        for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr")
+        for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
+                     "codepipeline-s3-site", "eventbridge-codepipeline-s3-site")
     ],
     ("CodeDeployCFnRole", RULES, rule("event-rule-dev-forward-codecommit"), {}),
     ("CodeDeployCFnRole", STACKS, stack_arn("cfn-gitops-dev"), {}),
