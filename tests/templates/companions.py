@@ -1,0 +1,81 @@
+"""The templates for people and notifications as they are deployed, and how IAM decides about them."""
+
+import json
+import sys
+from pathlib import Path
+
+import parliament
+
+# `policies` is a package beside this directory.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
+from policies.evaluation import Caller, decide
+
+MIRRORS = ("user-dev-codecommit-mirroring", "user-dev-shop-mirror")
+DEVELOPMENT, MASTER, FEATURE = "refs/heads/development", "refs/heads/master", "refs/heads/feature/a"
+
+
+def stack(name, **parameters):
+    """templates/<name>.yaml in the environment dev."""
+    return Deployed(template=source(TEMPLATES / f"{name}.yaml"), stack_name=f"{name}-dev", **{"EnvID": "dev", **parameters})
+
+
+def of_group(deployed, group):
+    """Every policy document of a group, attached by itself or by the policy."""
+    name, attached = deployed.name(group), deployed.properties(group).get("ManagedPolicyArns", [])
+    found = [
+        properties["PolicyDocument"]
+        for policy in deployed.of_type("AWS::IAM::ManagedPolicy")
+        if deployed.is_made(policy)
+        for properties in [deployed.properties(policy)]
+        if deployed.arn(policy) in attached or name in properties.get("Groups", [])
+    ]
+    assert len(found) >= len(attached)
+    return found
+
+
+def user(name, *documents, **more):
+    return Caller(account=ACCOUNT, user=name, identity=tuple(documents), **more)
+
+
+def role(name, *documents, **more):
+    return Caller(account=ACCOUNT, role=name, identity=tuple(documents), **more)
+
+
+def may(caller, actions, resource, owner=ACCOUNT, policy=None, **keys):
+    """Which of the actions are allowed."""
+    return {action for action in actions.split() if decide(caller, action, resource, owner, policy, keys)}
+
+
+def on(reference):
+    """The condition key of a call about one branch or tag."""
+    return {"codecommit:References": reference}
+
+
+def repository(name, region=REGION):
+    return f"arn:aws:codecommit:{region}:{ACCOUNT}:{name}"
+
+
+def statement(document, sid):
+    (found,) = [s for s in document["Statement"] if s["Sid"] == sid]
+    return found
+
+
+def actions_of(*documents, effect="Allow"):
+    return {a for d in documents for s in d["Statement"] if s["Effect"] == effect for a in as_list(s["Action"])}
+
+
+def published(service):
+    """AWS's published list of a service's actions, with the condition keys of each."""
+    (found,) = [entry for entry in parliament.iam_definition if entry["prefix"] == service]
+    return {
+        f"{service}:{action['privilege']}": {key for kind in action["resource_types"] for key in kind["condition_keys"]}
+        for action in found["privileges"]
+    }
+
+
+def faults(document):
+    """What parliament finds: actions that do not exist, resources and keys that they do not take."""
+    findings = parliament.analyze_policy_string(json.dumps(document)).findings
+    return {(finding.issue, str(finding.location.get("string") or finding.detail)) for finding in findings}

@@ -1,0 +1,344 @@
+"""templates/people.yaml: what both groups may do, and what not, as IAM decides it."""
+
+import json
+
+import pytest
+
+from companions import (
+    DEVELOPMENT,
+    FEATURE,
+    MASTER,
+    MIRRORS,
+    actions_of,
+    as_list,
+    faults,
+    may,
+    of_group,
+    on,
+    published,
+    repository,
+    role,
+    stack,
+    statement,
+    user,
+)
+from deployed import ACCOUNT, REGION
+
+OURS = repository("codecommit-dev-cfn-infra")
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
+MARY = f"arn:aws:iam::{ACCOUNT}:user/mary"
+WITH_MFA = {"aws:MultiFactorAuthPresent": "true"}
+FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
+ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+# What nobody of the people is given, and why. Together with what is given this is all of CodeCommit.
+NOT_GIVEN = {
+    "codecommit:CreateRepository codecommit:DeleteRepository": "use case 1 of power users: not this",
+    "codecommit:UpdateRepositoryName codecommit:UpdateRepositoryEncryptionKey codecommit:UpdateDefaultBranch":
+        "takes a branch away as much as a deletion does",
+    "codecommit:TagResource codecommit:UntagResource": "a tag says which repositories the function deletes",
+    "codecommit:PutRepositoryTriggers codecommit:TestRepositoryTriggers": "tells any account of every push",
+    "codecommit:OverridePullRequestApprovalRules codecommit:DeletePullRequestApprovalRule "
+    "codecommit:UpdatePullRequestApprovalRuleContent": "gets round an approval",
+    "codecommit:CreateApprovalRuleTemplate codecommit:DeleteApprovalRuleTemplate "
+    "codecommit:UpdateApprovalRuleTemplateContent codecommit:UpdateApprovalRuleTemplateDescription "
+    "codecommit:UpdateApprovalRuleTemplateName codecommit:AssociateApprovalRuleTemplateWithRepository "
+    "codecommit:BatchAssociateApprovalRuleTemplateWithRepositories "
+    "codecommit:BatchDisassociateApprovalRuleTemplateFromRepositories "
+    "codecommit:DisassociateApprovalRuleTemplateFromRepository": "an administrator's, for many repositories",
+    "codecommit:DeleteCommentContent": "does not ask whose comment it is",
+    "codecommit:UploadArchive codecommit:GetUploadArchiveStatus codecommit:CancelUploadArchive": "CodePipeline's own",
+}
+WRITES = " ".join(sorted(action for action in actions_of(stack("people").properties("WritePolicy")["PolicyDocument"])))
+READS = " ".join(sorted(statement(stack("people").properties("ReadPolicy")["PolicyDocument"], "ReadRepositories")["Action"]))
+ON_BRANCHES = " ".join(sorted(statement(
+    stack("people").properties("BranchProtectionPolicy")["PolicyDocument"], "OnlyTheMirrorChangesThese")["Action"]))
+MERGES = "codecommit:MergePullRequestByFastForward codecommit:MergePullRequestBySquash codecommit:MergePullRequestByThreeWay"
+WHOLE = "codecommit:DeleteRepository codecommit:UpdateDefaultBranch codecommit:UpdateRepositoryEncryptionKey codecommit:UpdateRepositoryName"
+BECOMING = (
+    "iam:CreateServiceSpecificCredential iam:ResetServiceSpecificCredential iam:UpdateServiceSpecificCredential "
+    "iam:UploadSSHPublicKey iam:UpdateSSHPublicKey iam:CreateAccessKey iam:UpdateAccessKey iam:CreateLoginProfile "
+    "iam:UpdateLoginProfile iam:CreateUser iam:UpdateUser"
+)
+
+
+@pytest.fixture(scope="module")
+def people():
+    return stack("people")
+
+
+@pytest.fixture(scope="module")
+def mary(people):
+    return user("mary", *of_group(people, "PowerUsers"))
+
+
+@pytest.fixture(scope="module")
+def reader(people):
+    return user("mary", *of_group(people, "Readers"))
+
+
+def protected(who="mary", kind=user, **parameters):
+    """Somebody with every right there is, and the protection."""
+    return kind(who, ADMINISTRATOR, stack("people", **parameters).properties("BranchProtectionPolicy")["PolicyDocument"])
+
+
+# --- The groups ------------------------------------------------------------------------------
+
+
+def test_every_action_of_codecommit_is_given_or_has_a_reason_not_to_be(people):
+    given = {a for a in actions_of(*of_group(people, "PowerUsers")) if a.startswith("codecommit:")}
+    withheld = {action for actions in NOT_GIVEN for action in actions.split()}
+    assert given & withheld == set()
+    assert given | withheld == set(published("codecommit"))
+
+
+def test_power_users_work_in_the_environments_repositories(mary):
+    assert may(mary, WRITES, OURS, **on(FEATURE)) == set(WRITES.split())
+    assert may(mary, READS, OURS) == set(READS.split())
+    assert may(mary, "codecommit:ListRepositories codecommit:ListApprovalRuleTemplates", "*")
+
+
+def test_power_users_do_nothing_that_has_a_reason_not_to_be_done(mary):
+    for actions in NOT_GIVEN:
+        assert may(mary, actions, OURS) == set()
+        assert may(mary, actions, "*") == set()
+
+
+def test_readers_read_and_change_nothing(reader):
+    assert may(reader, READS, OURS) == set(READS.split())
+    assert may(reader, WRITES, OURS, **on(FEATURE)) == set()
+    for actions in NOT_GIVEN:
+        assert may(reader, actions, OURS) == set()
+
+
+@pytest.mark.parametrize("other", [
+    repository("codecommit-prd-cfn-infra"), repository("codecommit-dev2-cfn-infra"), repository("somebody-elses"),
+    repository("codecommit-dev-cfn-infra", "eu-west-1"), OURS.replace(ACCOUNT, "999999999999")])
+def test_neither_group_reaches_another_environment_region_or_account(mary, reader, other):
+    owner = other.split(":")[4]
+    assert may(mary, f"{WRITES} {READS}", other, owner, **on(FEATURE)) == set()
+    assert may(reader, READS, other, owner) == set()
+
+
+def test_the_repositories_are_a_parameter():
+    team = stack("people", RepositoryNames="team-*")
+    mary = user("mary", *of_group(team, "PowerUsers"))
+    assert may(mary, "codecommit:GitPush", repository("team-a"), **on(FEATURE))
+    assert not may(mary, "codecommit:GitPush", repository("team-a"), **on(DEVELOPMENT))
+    assert not may(mary, f"{WRITES} {READS}", OURS, **on(FEATURE))
+
+
+def test_a_key_of_the_repositories_is_used_through_codecommit_alone():
+    mary = user("mary", *of_group(stack("people", RepositoryKmsKeyArn=KEY), "Readers"))
+    uses = "kms:Decrypt kms:Encrypt kms:GenerateDataKey kms:DescribeKey"
+    policy = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}]}
+    through = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
+    assert may(mary, uses, KEY, policy=policy, **through) == set(uses.split())
+    assert may(mary, uses, KEY, policy=policy) == set()
+    assert may(mary, uses, KEY, policy=policy, **{"kms:ViaService": f"s3.{REGION}.amazonaws.com"}) == set()
+    assert may(mary, "kms:ScheduleKeyDeletion kms:PutKeyPolicy kms:CreateGrant", KEY, policy=policy, **through) == set()
+    assert not [a for a in actions_of(*of_group(stack("people"), "PowerUsers")) if a.startswith("kms:")]
+
+
+# --- People's own credentials ----------------------------------------------------------------
+
+MAKING = "iam:UploadSSHPublicKey iam:UpdateSSHPublicKey iam:ResetServiceSpecificCredential iam:UpdateServiceSpecificCredential"
+SEEING = "iam:ListSSHPublicKeys iam:GetSSHPublicKey iam:ListServiceSpecificCredentials"
+GIVING_UP = "iam:DeleteSSHPublicKey iam:DeleteServiceSpecificCredential"
+
+
+@pytest.mark.parametrize("group", ["PowerUsers", "Readers"])
+def test_everybody_looks_after_their_own_keys_with_a_second_factor(people, group):
+    mary = user("mary", *of_group(people, group))
+    assert may(mary, MAKING, MARY, **WITH_MFA) == set(MAKING.split())
+    assert may(mary, "iam:CreateServiceSpecificCredential", MARY, **WITH_MFA, **FOR_CODECOMMIT)
+    assert may(mary, f"{SEEING} {GIVING_UP}", MARY) == set(f"{SEEING} {GIVING_UP}".split())
+
+
+@pytest.mark.parametrize("keys", [{}, {"aws:MultiFactorAuthPresent": "false"}])
+def test_without_a_second_factor_keys_are_only_looked_at_and_given_up(mary, keys):
+    assert may(mary, f"{MAKING} iam:CreateServiceSpecificCredential", MARY, **keys, **FOR_CODECOMMIT) == set()
+
+
+def test_a_second_factor_can_be_waived():
+    mary = user("mary", *of_group(stack("people", RequireMfa="false"), "Readers"))
+    assert may(mary, MAKING, MARY) == set(MAKING.split())
+    assert may(mary, "iam:CreateServiceSpecificCredential", MARY, **FOR_CODECOMMIT)
+
+
+def test_a_git_credential_of_ones_own_opens_codecommit_and_nothing_else(mary):
+    for service in ({}, {"iam:ServiceSpecificCredentialServiceName": "bedrock.amazonaws.com"}):
+        assert not may(mary, "iam:CreateServiceSpecificCredential", MARY, **WITH_MFA, **service)
+
+
+@pytest.mark.parametrize("name", ["john", "mary2", "a/mary", *MIRRORS])
+def test_nobody_elses_keys_are_touched_or_seen(mary, name):
+    other = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+    asked = f"{MAKING} {SEEING} {GIVING_UP} iam:CreateServiceSpecificCredential"
+    assert may(mary, asked, other, **WITH_MFA, **FOR_CODECOMMIT) == set()
+
+
+@pytest.mark.parametrize("mirror", MIRRORS)
+def test_a_mirror_user_that_was_put_into_a_group_makes_no_login_of_its_own(people, mirror):
+    it = user(mirror, *of_group(people, "PowerUsers"))
+    own = f"arn:aws:iam::{ACCOUNT}:user/{mirror}"
+    assert may(it, f"{MAKING} iam:CreateServiceSpecificCredential", own, **WITH_MFA, **FOR_CODECOMMIT) == set()
+
+
+def test_no_other_right_to_iam_comes_with_a_group(mary):
+    assert may(mary, "iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:AddUserToGroup", MARY, **WITH_MFA) == set()
+
+
+# --- The protection, which docs/branch-protection.md describes --------------------------------
+
+
+def test_every_action_that_can_name_a_branch_is_denied_on_a_protected_one():
+    """Two of the published list change none: one reads, the other makes a commit that no branch has."""
+    with_reference = {a for a, keys in published("codecommit").items() if "codecommit:References" in keys}
+    assert set(ON_BRANCHES.split()) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
+
+
+@pytest.mark.parametrize("reference", [DEVELOPMENT, MASTER])
+def test_nobody_whom_it_is_attached_to_changes_a_protected_branch(mary, reader, reference):
+    for caller in (mary, reader, protected(), protected("developer", role)):
+        assert may(caller, ON_BRANCHES, OURS, **on(reference)) == set()
+
+
+@pytest.mark.parametrize("reference", [
+    FEATURE, "refs/heads/development2", "refs/heads/feature/development", "refs/heads/Development", "refs/tags/development",
+    "refs/tags/v1", "refs/notes/commits"])
+def test_other_references_are_free(mary, reference):
+    assert may(mary, "codecommit:GitPush codecommit:DeleteBranch", OURS, **on(reference)) == {
+        "codecommit:GitPush", "codecommit:DeleteBranch"}
+    assert may(protected(), ON_BRANCHES, OURS, **on(reference)) == set(ON_BRANCHES.split())
+
+
+def test_a_call_that_names_no_reference_is_not_denied(mary):
+    """git's first request of a push is such a call, and everybody's push would end there."""
+    assert may(mary, "codecommit:GitPush", OURS)
+    assert may(protected(), ON_BRANCHES, OURS) == set(ON_BRANCHES.split())
+
+
+def test_without_null_even_a_push_to_a_free_branch_would_be_denied(people):
+    """The example that people copy: its IfExists is true of a key that is not there."""
+    copied = {
+        **people.properties("BranchProtectionPolicy")["PolicyDocument"],
+        "Statement": [{**statement(people.properties("BranchProtectionPolicy")["PolicyDocument"], "OnlyTheMirrorChangesThese"),
+                       "Condition": {"StringEqualsIfExists": {"codecommit:References": [DEVELOPMENT]}}}],
+    }
+    mary = user("mary", ADMINISTRATOR, copied)
+    assert not may(mary, "codecommit:GitPush", OURS)
+    assert may(mary, "codecommit:GitPush", OURS, **on(FEATURE))
+
+
+@pytest.mark.parametrize("mirror", MIRRORS)
+def test_the_mirror_is_let_through_so_that_it_may_be_attached_anywhere(mirror):
+    assert may(protected(mirror), ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
+
+
+@pytest.mark.parametrize("name", ["mirror", "user-prd-codecommit-mirroring", "user-dev2-shop-mirror", "user-dev-mirror",
+                                  "user-dev-shop-mirror2", "user-dev-codecommit-mirroring2"])
+def test_no_other_name_is_taken_for_the_mirror(name):
+    assert may(protected(name), "codecommit:GitPush", OURS, **on(DEVELOPMENT)) == set()
+    assert may(protected(MIRRORS[0], role), "codecommit:GitPush", OURS, **on(DEVELOPMENT)) == set()
+
+
+def test_the_mirrors_names_are_a_parameter():
+    named = {"MirrorUserNames": "gitlab-*"}
+    assert may(protected("gitlab-infra", **named), "codecommit:GitPush", OURS, **on(DEVELOPMENT))
+    assert not may(protected(MIRRORS[0], **named), "codecommit:GitPush", OURS, **on(DEVELOPMENT))
+    assert not may(protected("mary", **named), BECOMING, f"arn:aws:iam::{ACCOUNT}:user/gitlab-infra")
+
+
+def test_branches_and_tags_are_lists_of_patterns():
+    given = {"ProtectedBranches": "main,release/*", "ProtectedTags": "v*,stable"}
+    for reference in ("refs/heads/main", "refs/heads/release/1", "refs/heads/release/1/2", "refs/tags/v1", "refs/tags/stable"):
+        assert may(protected(**given), ON_BRANCHES, OURS, **on(reference)) == set(), reference
+    for reference in (DEVELOPMENT, "refs/heads/release", "refs/heads/v1", "refs/heads/stable", "refs/tags/main", "refs/tags/1"):
+        assert may(protected(**given), ON_BRANCHES, OURS, **on(reference)) == set(ON_BRANCHES.split()), reference
+
+
+def test_a_copy_in_another_region_is_protected_and_another_environments_repository_is_not():
+    assert may(protected(), ON_BRANCHES, repository("codecommit-dev-cfn-infra", "us-east-1"), **on(MASTER)) == set()
+    for free in ("codecommit-prd-cfn-infra", "codecommit-dev2-cfn-infra", "somebody-elses"):
+        assert may(protected(), f"{ON_BRANCHES} {WHOLE}", repository(free), **on(MASTER)) == set(f"{ON_BRANCHES} {WHOLE}".split())
+
+
+def test_what_names_no_branch_and_takes_one_away_is_denied_whole():
+    for caller in (protected(), protected("developer", role), protected(MIRRORS[0])):
+        assert may(caller, WHOLE, OURS) == set()
+        assert may(caller, WHOLE, OURS, **on(FEATURE)) == set()
+
+
+def test_pull_requests_are_merged_where_that_is_allowed_and_what_they_need_holds():
+    allowed = protected(PullRequestMerges="Allowed")
+    assert may(allowed, MERGES, OURS, **on(DEVELOPMENT)) == set(MERGES.split())
+    assert may(allowed, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(MERGES.split())
+    for caller in (allowed, protected()):
+        assert may(caller, "codecommit:OverridePullRequestApprovalRules codecommit:DeletePullRequestApprovalRule "
+                           "codecommit:UpdatePullRequestApprovalRuleContent "
+                           "codecommit:DisassociateApprovalRuleTemplateFromRepository "
+                           "codecommit:BatchDisassociateApprovalRuleTemplateFromRepositories", OURS) == set()
+        assert may(caller, "codecommit:UpdateApprovalRuleTemplateContent codecommit:DeleteApprovalRuleTemplate", "*") == set()
+        assert may(caller, "codecommit:UpdatePullRequestApprovalState codecommit:CreatePullRequest", OURS)
+
+
+@pytest.mark.parametrize("mirror", MIRRORS)
+def test_nobody_whom_it_is_attached_to_becomes_the_mirror(mirror):
+    theirs = f"arn:aws:iam::{ACCOUNT}:user/{mirror}"
+    assert may(protected(), BECOMING, theirs, **WITH_MFA, **FOR_CODECOMMIT) == set()
+    assert may(protected(), BECOMING, MARY, **WITH_MFA, **FOR_CODECOMMIT) == set(BECOMING.split())
+    secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:codecommit-mirror/{mirror}-AbC123"
+    assert may(protected(), "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy", secret) == set()
+    assert may(protected(), "secretsmanager:GetSecretValue", secret.replace("codecommit-mirror", "others"))
+
+
+def test_a_path_makes_no_mirror_of_a_user():
+    """A user's path is part of the ARN that the exemption is compared with."""
+    for name in ("team/user-dev-shop-mirror", "user-dev-x/mirror2"):
+        assert may(protected(name), "codecommit:GitPush", OURS, **on(DEVELOPMENT)) == set()
+    # One that fits is one that may not be made either.
+    assert may(protected(), "iam:CreateUser iam:UpdateUser", f"arn:aws:iam::{ACCOUNT}:user/user-dev-x/a-mirror") == set()
+
+
+# --- What is made ----------------------------------------------------------------------------
+
+
+def test_it_is_attached_to_both_groups_and_to_whom_parameters_name():
+    policy = stack("people").properties("BranchProtectionPolicy")
+    assert policy["Groups"] == ["group-dev-power-users", "group-dev-readers"]
+    assert "Roles" not in policy
+    policy = stack("people", ProtectedGroupNames="a,b", ProtectedRoleNames="developer").properties("BranchProtectionPolicy")
+    assert policy["Groups"] == ["group-dev-power-users", "group-dev-readers", "a", "b"]
+    assert policy["Roles"] == ["developer"]
+
+
+# AWS's list has had this key since Amazon Bedrock has such credentials; parliament's copy is older.
+NEWER_THAN_PARLIAMENT = {(
+    "UNKNOWN_CONDITION_FOR_ACTION",
+    "Unknown condition iam:ServiceSpecificCredentialServiceName for action iam:CreateServiceSpecificCredential")}
+LARGEST = {
+    "EnvID": "a" * 10, "RepositoryKmsKeyArn": KEY, "RepositoryNames": "r" * 100, "MirrorUserNames": "m" * 64,
+    "ProtectedBranches": ",".join(f"release/{number:03}" for number in range(30)),
+    "ProtectedTags": ",".join(f"v{number:03}*" for number in range(20)),
+}
+
+
+@pytest.mark.parametrize("given", [{}, LARGEST, {"PullRequestMerges": "Allowed", "RequireMfa": "false"}])
+def test_every_policy_is_one_that_iam_knows_and_that_fits(given):
+    """At most 6,144 characters, white space not counted.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    deployed = stack("people", **given)
+    for name in deployed.of_type("AWS::IAM::ManagedPolicy"):
+        document = deployed.properties(name)["PolicyDocument"]
+        assert faults(document) <= NEWER_THAN_PARLIAMENT, name
+        assert len(json.dumps(document, separators=(",", ":"))) <= 6144, name
+
+
+def test_no_action_that_is_given_is_a_pattern(people):
+    for name in people.of_type("AWS::IAM::ManagedPolicy"):
+        for one in people.properties(name)["PolicyDocument"]["Statement"]:
+            assert not [action for action in as_list(one["Action"]) if "*" in action]
