@@ -233,7 +233,7 @@ def _denied_response(service: str, action: str, principal_arn: str, request_id: 
     return status, headers, body
 
 
-def user_may(user_name: str, action: str, resource_arn: str) -> bool:
+def user_may(user_name: str, action: str, resource_arn: str, request_keys: dict[str, Any] | None = None) -> bool:
     """Whether a user's own, attached and groups' policies, inside the boundary, allow what a git login asks for."""
     user = iam._users.get(user_name)
     if not user:
@@ -241,7 +241,16 @@ def user_may(user_name: str, action: str, resource_arn: str) -> bool:
     return _may("User", user["Arn"], action, resource_arn,
                 iam_evaluator._gather_user_policies(user_name, get_account_id()),
                 iam_evaluator._permissions_boundary(iam._users, user_name, get_account_id()),
-                {"aws:username": user_name, "aws:userid": user["UserId"]})
+                {"aws:username": user_name, "aws:userid": user["UserId"]}, request_keys)
+
+
+def principal_may(found: iam_evaluator.PrincipalInfo, action: str, resource_arn: str,
+                  request_keys: dict[str, Any] | None = None) -> bool:
+    """The same for whoever signs with an access key, within a session's policies where it has some."""
+    if found.policies is None:  # the account's root
+        decisions.record(found.arn, action, resource_arn, True)
+        return True
+    return _may(found.type, found.arn, action, resource_arn, found.policies, found.limits, found.keys, request_keys)
 
 
 def role_may(role_name: str, session: str, action: str, resource_arn: str) -> bool:
@@ -253,10 +262,11 @@ def role_may(role_name: str, session: str, action: str, resource_arn: str) -> bo
 
 
 def _may(kind: str, arn: str, action: str, resource_arn: str, policies: list, limits: list,
-         keys: dict[str, str]) -> bool:
+         keys: dict[str, Any], request_keys: dict[str, Any] | None = None) -> bool:
     context = iam_evaluator.EvalContext(
         principal_arn=arn, principal_type=kind, principal_account=get_account_id(), action=action,
-        resource_arn=resource_arn, region=get_region(), principal_keys=keys, secure_transport=True)
+        resource_arn=resource_arn, region=get_region(), principal_keys=keys, secure_transport=True,
+        service_context={key.lower(): value for key, value in (request_keys or {}).items()})
     allowed = iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
     decisions.record(arn, action, resource_arn, allowed)
     return allowed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import os
 import re
 import tempfile
 import threading
@@ -12,17 +13,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ministack.core.responses import set_request_account_id, set_request_region
-from ministack.services import iam
+from ministack.core.responses import set_request_region
 
 import git_backend
 
-from . import enforcement, push_events, repositories, service_specific_credentials
+from . import git_logins, git_signatures, push_commands, push_events, repositories
+from .git_logins import Caller
 from .repositories import Repository
 
 _log = logging.getLogger("git")
-_ROUTE = re.compile(r"/(?P<region>[a-z0-9-]+)/v1/repos/(?P<name>[^/]+)/"
+# The region stands in the path here, as one server is every region's; or in the host, for who comes by AWS's name.
+_ROUTE = re.compile(r"(?P<path>(/(?P<region>[a-z0-9-]+))?/v1/repos/(?P<name>[^/]+))/"
                     r"(?P<what>info/refs|git-upload-pack|git-receive-pack)")
+# https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html#regions-git
+_HOST = re.compile(r"git-codecommit\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?(:[0-9]+)?")
 # https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
 _ACTIONS = {"git-upload-pack": "codecommit:GitPull", "git-receive-pack": "codecommit:GitPush"}
 
@@ -61,28 +65,41 @@ class _Git(BaseHTTPRequestHandler):
         action = _ACTIONS.get(service)
         if action is None:
             return self._refuse(HTTPStatus.FORBIDDEN, "only the smart protocol is spoken here")
-        login = self._login()
-        if login is None:
+        host = self.headers.get("Host", "")
+        by_name = _HOST.fullmatch(host)
+        region = route["region"] or (by_name["region"] if by_name else "")
+        if not region:
+            return self._refuse(HTTPStatus.NOT_FOUND, "no region is named")
+        set_request_region(region)
+        try:
+            name, password = git_backend.basic_login(self) or ("", "")
+            caller = git_logins.caller(name, password, host, route["path"], region)
+        except git_logins.Unknown:
             return self._refuse(HTTPStatus.UNAUTHORIZED, "unknown login")
-        account = service_specific_credentials.account_of(login)
-        set_request_account_id(account)
-        set_request_region(route["region"])
-        arn = f"arn:aws:codecommit:{route['region']}:{account}:{route['name']}"
-        if not enforcement.user_may(login.user_name, action, arn):
+        except git_signatures.Refused as refused:
+            return self._refuse(HTTPStatus.FORBIDDEN, str(refused))
+        arn = f"arn:aws:codecommit:{region}:{caller.account}:{route['name']}"
+        repository = repositories.find_in(caller.account, region, route["name"])
+        try:
+            references = self._references(body) if route["what"] == "git-receive-pack" else []
+        except push_commands.Malformed as malformed:
+            return self._refuse(HTTPStatus.BAD_REQUEST, str(malformed))
+        if not _may(caller, action, arn, repository, references):
             return self._refuse(HTTPStatus.FORBIDDEN, f"{action} is not allowed")
-        repository = repositories.find_in(account, route["region"], route["name"])
         if repository is None:
             return self._refuse(HTTPStatus.NOT_FOUND, "repository not found")
         if route["what"] == "git-receive-pack":
-            with repository.pushes, push_events.of(repository, iam._users[login.user_name]["Arn"]):
-                git_backend.answer(self, repository.directory, route["what"], url.query, login.user_name, body, length)
+            with repository.pushes, push_events.of(repository, caller.arn):
+                git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
         else:
-            git_backend.answer(self, repository.directory, route["what"], url.query, login.user_name, body, length)
+            git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
         return None
 
-    def _login(self) -> service_specific_credentials.Credential | None:
-        login = git_backend.basic_login(self)
-        return service_specific_credentials.login(*login) if login else None
+    def _references(self, body: BinaryIO) -> list[str]:
+        commands = push_commands.read(body, self.headers.get("Content-Encoding", ""))
+        # git is handed the file itself: a seek within Python's buffer alone would leave it where the buffer ends.
+        os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
+        return [command.reference for command in commands]
 
     def _refuse(self, status: HTTPStatus, text: str) -> None:
         message = f"{text}\n".encode()
@@ -93,3 +110,18 @@ class _Git(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(message)))
         self.end_headers()
         self.wfile.write(message)
+
+
+def _may(caller: Caller, action: str, arn: str, repository: Repository | None, references: list[str]) -> bool:
+    """A push is judged with each reference that it would change, and refused whole when one of them is denied.
+
+    The key has one value (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html,
+    type String), so a push of several references is several decisions. The request that a push begins with names none
+    yet and is judged without the key: hence the `Null` in AWS's example 4 of
+    https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html
+    That one denied reference refuses the others as well is not documented. (?)
+    """
+    keys = {f"aws:ResourceTag/{key}": value for key, value in (repository.tags if repository else {}).items()}
+    if not references:
+        return caller.may(action, arn, **keys)
+    return all(caller.may(action, arn, **keys, **{"codecommit:References": reference}) for reference in references)
