@@ -207,7 +207,8 @@ class Deployed:
                 return str(local[name])
             return self._getatt(name) if "." in name else self._reference(name)
 
-        return re.sub(r"\$\{([^}!]+)\}", value, text)
+        # What begins with an exclamation mark is a policy's variable, and stays one.
+        return re.sub(r"\$\{([^}!]+)\}", value, text).replace("${!", "${")
 
     def _join(self, argument):
         return argument[0].join(self.resolve(argument[1]))

@@ -1,0 +1,176 @@
+"""Every policy that a template makes, wherever it stands in it.
+
+What looks like a policy and is collected by nobody is an error: see `overlooked`.
+"""
+
+from dataclasses import dataclass
+
+from .statements import as_list
+
+ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A document and where it stands. `side` is "identity", "trust", "resource" or "control"."""
+
+    template: str
+    logical_id: str
+    side: str
+    document: dict
+    resource: str = ""  # of a resource's policy and a trust: the resource's ARN
+    principals: tuple = ()  # of an identity policy: ARNs of users, roles and groups it is attached to
+    part: str = ""  # tells several of one resource apart
+
+    @property
+    def place(self):
+        return f"{self.template}/{self.logical_id}" + (f"/{self.part}" if self.part else "")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A template as it is deployed, and the short name that the tables have for it."""
+
+    name: str
+    deployed: object
+
+    def policies(self):
+        for logical_id in self.deployed.template["Resources"]:
+            if self.deployed.is_made(logical_id):
+                kind = self.deployed.template["Resources"][logical_id]["Type"]
+                yield from _COLLECTORS.get(kind, _none)(self, logical_id, self.deployed.properties(logical_id))
+
+    def of(self, logical_id, side, document, **more):
+        return Policy(self.name, logical_id, side, document, **more)
+
+    def arn_of(self, kind, name):
+        return f"arn:aws:iam::{self.deployed.account}:{kind}/{name}"
+
+
+def _none(_stack, _logical_id, _properties):
+    return ()
+
+
+def _principal(stack, logical_id, properties):
+    arn = stack.deployed.arn(logical_id)
+    if "AssumeRolePolicyDocument" in properties:
+        yield stack.of(logical_id, "trust", properties["AssumeRolePolicyDocument"], resource=arn, part="trust")
+    for policy in properties.get("Policies", []):
+        yield stack.of(logical_id, "identity", policy["PolicyDocument"], principals=(arn,), part=policy["PolicyName"])
+
+
+def _attached(stack, logical_id, properties):
+    """What a policy says of its principals, and what principals say of it."""
+    deployed = stack.deployed
+    names = [("role", "Roles"), ("user", "Users"), ("group", "Groups")]
+    arns = {stack.arn_of(kind, name) for kind, key in names for name in properties.get(key, [])}
+    if deployed.template["Resources"][logical_id]["Type"] == "AWS::IAM::ManagedPolicy":
+        own = deployed.arn(logical_id)
+        for other in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
+            if deployed.is_made(other) and own in deployed.properties(other).get("ManagedPolicyArns", []):
+                arns.add(deployed.arn(other))
+    yield stack.of(logical_id, "identity", properties["PolicyDocument"], principals=tuple(sorted(arns)))
+
+
+def _bucket(stack, logical_id, properties):
+    yield stack.of(logical_id, "resource", properties["PolicyDocument"], resource=f"arn:aws:s3:::{properties['Bucket']}")
+
+
+def _queue(stack, logical_id, properties):
+    for url in properties["Queues"]:
+        arn = f"arn:aws:sqs:{stack.deployed.region}:{stack.deployed.account}:{url.rsplit('/', 1)[-1]}"
+        yield stack.of(logical_id, "resource", properties["PolicyDocument"], resource=arn)
+
+
+def _topic(stack, logical_id, properties):
+    for arn in properties["Topics"]:
+        yield stack.of(logical_id, "resource", properties["PolicyDocument"], resource=arn)
+
+
+def _of_itself(key):
+    def collect(stack, logical_id, properties):
+        if key in properties:
+            yield stack.of(logical_id, "resource", properties[key], resource=stack.deployed.arn(logical_id))
+
+    return collect
+
+
+def _bus(stack, logical_id, properties):
+    arn = f"arn:aws:events:{stack.deployed.region}:{stack.deployed.account}:event-bus/{properties.get('EventBusName', 'default')}"
+    document = {"Version": "2012-10-17", "Statement": [{"Sid": properties["StatementId"], **properties["Statement"]}]}
+    yield stack.of(logical_id, "resource", document, resource=arn)
+
+
+def _function(stack, logical_id, properties):
+    """The statement that Lambda makes of a permission.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/permissions-function-services.html
+    """
+    name = properties["FunctionName"]
+    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{stack.deployed.region}:{stack.deployed.account}:function:{name}"
+    conditions = {}
+    if "SourceAccount" in properties:
+        conditions["StringEquals"] = {"AWS:SourceAccount": properties["SourceAccount"]}
+    if "SourceArn" in properties:
+        conditions["ArnLike"] = {"AWS:SourceArn": properties["SourceArn"]}
+    principal = properties["Principal"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service" if principal.endswith(".amazonaws.com") else "AWS": principal},
+        "Action": properties["Action"],
+        "Resource": arn,
+        "Condition": conditions,
+    }
+    yield stack.of(logical_id, "resource", {"Version": "2012-10-17", "Statement": [statement]}, resource=arn)
+
+
+def _control(stack, logical_id, properties):
+    yield stack.of(logical_id, "control", properties["Content"])
+
+
+_COLLECTORS = {
+    "AWS::IAM::Role": _principal,
+    "AWS::IAM::User": _principal,
+    "AWS::IAM::Group": _principal,
+    "AWS::IAM::ManagedPolicy": _attached,
+    "AWS::IAM::Policy": _attached,
+    "AWS::S3::BucketPolicy": _bucket,
+    "AWS::SQS::QueuePolicy": _queue,
+    "AWS::SNS::TopicPolicy": _topic,
+    "AWS::KMS::Key": _of_itself("KeyPolicy"),
+    "AWS::ECR::Repository": _of_itself("RepositoryPolicyText"),
+    "AWS::Events::EventBusPolicy": _bus,
+    "AWS::Lambda::Permission": _function,
+    "AWS::Organizations::Policy": _control,
+}
+
+
+def overlooked(stack):
+    """Places in the template, as it is written, that hold statements and are of no collected type."""
+    for logical_id, resource in stack.deployed.template["Resources"].items():
+        if resource["Type"] not in _COLLECTORS and _holds_statements(resource.get("Properties", {})):
+            yield f"{stack.name}/{logical_id}"
+
+
+def _holds_statements(node):
+    if isinstance(node, dict):
+        return "Statement" in node or any(map(_holds_statements, node.values()))
+    if isinstance(node, list):
+        return any(map(_holds_statements, node))
+    return isinstance(node, str) and '"Statement"' in node
+
+
+def written_sids(node):
+    """Every Sid in a template as it is written, under whatever condition."""
+    if isinstance(node, dict):
+        if isinstance(node.get("Sid"), str):
+            yield node["Sid"]
+        for value in node.values():
+            yield from written_sids(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from written_sids(value)
+
+
+def statements(policy):
+    return as_list(policy.document["Statement"])

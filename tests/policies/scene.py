@@ -1,0 +1,113 @@
+"""Every template deployed, with everything switched on that brings a statement.
+
+Four accounts: the pipelines', the repositories', the images', and that of an instance which clones.
+The stacks are given to one another what their outputs say.
+"""
+
+from functools import cache
+
+from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATE, TEMPLATES, Deployed, source, translated
+
+from .collected import ADMINISTRATOR, Stack
+from .world import World
+
+PIPELINES = ACCOUNT
+REPOSITORIES = "111122223333"
+IMAGES = "444455556666"
+INSTANCES = "777788889999"
+NOBODY = "999999999999"  # an account that no stack names
+REPLICA_REGION = "eu-west-1"
+
+SOURCE_ROLE = f"arn:aws:iam::{REPOSITORIES}:role/role-dev-codecommit-source"
+IMAGE_ROLE = f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source"
+FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
+TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
+
+
+def deploy(name, account=PIPELINES, region=REGION, attributes=None, **parameters):
+    template = source(TEMPLATES / f"{name}.yaml")
+    return Stack(name, Deployed(region, template, f"{name}-dev", account, attributes, **{"EnvID": "dev", **parameters}))
+
+
+def boundary_of(account):
+    return BOUNDARY.replace(ACCOUNT, account)
+
+
+@cache
+def stacks():
+    """By template's name."""
+    artifacts = deploy("cross-account-artifacts", RepositoryAccountId=REPOSITORIES, ImageAccountId=IMAGES)
+    bucket = artifacts.deployed.name("ArtifactBucket")
+    key = artifacts.deployed.arn("ArtifactKey")
+    elsewhere = {"PipelineAccountId": PIPELINES, "ArtifactBucketName": bucket, "ArtifactKeyArn": key}
+    found = [
+        Stack(
+            "template",
+            Deployed(
+                template=translated(),
+                EnvID="dev",
+                PermissionsBoundaryArn=BOUNDARY,
+                MirrorSecretKmsKeyArn=f"arn:aws:kms:{REGION}:{PIPELINES}:key/1234abcd",
+                MirrorSecretFormerKmsKeyArns=f"arn:aws:kms:{REGION}:{PIPELINES}:key/0987dcba",
+                GitLabTokenKmsKeyArn=f"arn:aws:kms:{REGION}:{PIPELINES}:key/5678efab",
+                SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
+                ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),
+                ArtifactKeyArns=key,
+            ),
+        ),
+        deploy(
+            "project",
+            ProjectID="shop",
+            PermissionsBoundaryArn=BOUNDARY,
+            attributes={"Pipeline.RepositoryArn": f"arn:aws:codecommit:{REGION}:{PIPELINES}:codecommit-dev-cfn-shop"},
+        ),
+        deploy("pipeline", ProjectID="shop"),
+        artifacts,
+        deploy(
+            "cross-account-repository",
+            REPOSITORIES,
+            RepositoryArns=FOREIGN_REPOSITORY,
+            PermissionsBoundaryArn=boundary_of(REPOSITORIES),
+            **elsewhere,
+        ),
+        deploy("cross-account-image", IMAGES, PermissionsBoundaryArn=boundary_of(IMAGES), **elsewhere),
+    ]
+    found += [deploy(name, **more) for name, more in _LATER.items() if (TEMPLATES / f"{name}.yaml").exists()]
+    return {stack.name: stack for stack in found}
+
+
+# Parameters of the templates that pair with none of those above.
+_LATER = {
+    "people": {"ProtectedRoleNames": "role-dev-guests", "RepositoryKmsKeyArn": f"arn:aws:kms:{REGION}:{PIPELINES}:key/repositories"},
+    "branch-protection": {"TargetIds": PIPELINES, "ExemptPrincipalArns": "arn:aws:iam::*:role/emergency"},
+    "repository": {"ProjectID": "site", "TriggerFunctionArn": TRIGGERED},
+    "notifications": {
+        "ProjectID": "shop",
+        "SlackWorkspaceId": "T0123",
+        "SlackChannelId": "C0123",
+        "PermissionsBoundaryArn": BOUNDARY,
+        "EmailAddress": "team@example.com",
+    },
+    "replica": {"ProjectID": "shop", "SourceRegion": REGION, "region": REPLICA_REGION},
+    "replication": {"ProjectID": "shop", "ReplicaRegion": REPLICA_REGION, "PermissionsBoundaryArn": BOUNDARY},
+}
+
+
+@cache
+def world():
+    policies = tuple(policy for stack in stacks().values() for policy in stack.policies())
+    buckets, boundaries = [], []
+    for stack in stacks().values():
+        deployed = stack.deployed
+        made = [name for name in deployed.template["Resources"] if deployed.is_made(name)]
+        for name in made:
+            if name in deployed.of_type("AWS::S3::Bucket"):
+                buckets.append((deployed.arn(name), deployed.account))
+            if "PermissionsBoundary" in deployed.properties(name):
+                # Whoever gives a boundary has it allow what the stack's principals do.
+                boundaries.append((deployed.arn(name), ADMINISTRATOR))
+    return World(policies, tuple(buckets), tuple(boundaries))
+
+
+def templates():
+    return [TEMPLATE, *sorted(TEMPLATES.glob("*.yaml"))]

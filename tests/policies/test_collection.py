@@ -1,0 +1,35 @@
+"""No template, no policy and no statement is left out."""
+
+import pytest
+
+from deployed import source
+
+from . import scene
+from .collected import overlooked, statements, written_sids
+
+NAMES = [path.stem for path in scene.templates()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_template_is_deployed(name):
+    assert name in scene.stacks()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_policy_stands_where_nobody_looks(name):
+    assert list(overlooked(scene.stacks()[name])) == []
+
+
+@pytest.mark.parametrize("path", scene.templates(), ids=NAMES)
+def test_every_statement_is_switched_on(path):
+    """A statement under a condition that no test meets would be proved by nobody."""
+    made = {s.get("Sid") for policy in scene.stacks()[path.stem].policies() for s in statements(policy)}
+    assert set(written_sids(source(path))) <= made
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_boundary_that_is_given_is_on_every_user_and_role(name):
+    deployed = scene.stacks()[name].deployed
+    made = [each for each in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User") if deployed.is_made(each)]
+    expected = scene.boundary_of(deployed.account)
+    assert {each: deployed.properties(each).get("PermissionsBoundary") for each in made} == dict.fromkeys(made, expected)

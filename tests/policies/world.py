@@ -1,0 +1,100 @@
+"""Several accounts with what stacks made in them: who may do what, all policies taken together."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from .collected import ADMINISTRATOR, Policy
+from .evaluation import Caller, decide
+from .statements import as_list
+
+# What a key's policy is where nobody wrote one.
+# https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+_DEFAULT_KEY_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "{account}"}, "Action": "kms:*", "Resource": "*"}],
+}
+
+
+@dataclass(frozen=True)
+class World:
+    policies: tuple[Policy, ...]
+    buckets: tuple = ()  # (ARN, account): the one ARN that does not say whose it is
+    boundaries: tuple = ()  # (ARN of a user or role, document)
+
+    @cached_property
+    def _own(self):
+        found = {}
+        for policy in self.policies:
+            for arn in policy.principals:
+                found.setdefault(arn, []).append(policy.document)
+            if policy.side == "trust":
+                found.setdefault(policy.resource, [])
+        return found
+
+    @cached_property
+    def _of_resources(self):
+        """Several statements on one bus or function are one policy."""
+        found = {}
+        for policy in self.policies:
+            if policy.side in ("resource", "trust"):
+                found.setdefault(policy.resource, []).extend(as_list(policy.document["Statement"]))
+        return {arn: {"Version": "2012-10-17", "Statement": statements} for arn, statements in found.items()}
+
+    @cached_property
+    def controls(self):
+        return tuple(policy.document for policy in self.policies if policy.side == "control")
+
+    def caller(self, name, **more):
+        """`name` is a role's or user's ARN, a service's name, or `<user's ARN> in <group's ARN>`.
+
+        A role or user that nobody made is an error, and no one without rights.
+        """
+        if name.endswith(".amazonaws.com"):
+            return Caller(service=name)
+        own, _, group = name.partition(" in ")
+        known = group or own
+        assert known in self._own, f"{known} is made by no stack"
+        account, rest = own.split(":", 5)[4:]
+        kind, _, short = rest.partition("/")
+        return Caller(
+            account=account,
+            **{kind: short},
+            identity=tuple(self._own[known]),
+            boundary=dict(self.boundaries).get(known),
+            **more,
+        )
+
+    def stranger(self, arn):
+        """Somebody with every right that his own account can give."""
+        account, rest = arn.split(":", 5)[4:]
+        kind, _, short = rest.partition("/")
+        if kind == "root":
+            return Caller(account=account, identity=None)
+        return Caller(account=account, **{kind: short}, identity=(ADMINISTRATOR,))
+
+    def may(self, caller, action, resource, keys=None):
+        who = self.caller(caller) if isinstance(caller, str) else caller
+        owner = self.owner(resource)
+        return decide(who, action, resource, owner, self._policy(action, resource, owner), keys)
+
+    def owner(self, resource):
+        for bucket, account in self.buckets:
+            if resource == bucket or resource.startswith(f"{bucket}/"):
+                return account
+        # A list of all that there are, or a bucket that nobody here made.
+        return resource.split(":", 5)[4] if resource != "*" else ""
+
+    def _policy(self, action, resource, owner):
+        if resource.startswith("arn:aws:s3:::"):
+            return self._of_resources.get(resource.split("/")[0])
+        if resource in self._of_resources:
+            return self._of_resources[resource]
+        if action.startswith("kms:"):
+            (statement,) = _DEFAULT_KEY_POLICY["Statement"]
+            return {**_DEFAULT_KEY_POLICY, "Statement": [{**statement, "Principal": {"AWS": owner}}]}
+        return None
+
+    def with_(self, old, document):
+        """The same with another document in the place of `old`'s."""
+        changed = tuple(replace(old, document=document) if policy is old else policy for policy in self.policies)
+        return World(changed, self.buckets, self.boundaries)
