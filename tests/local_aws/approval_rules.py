@@ -23,6 +23,7 @@ from .repositories import Repository
 
 _NAME = re.compile(r"[A-Za-z0-9. _-]{1,100}")
 _TEMPLATES, _OF_ONE_REPOSITORY, _APPROVERS, _REFERENCES = 1000, 25, 50, 100
+_IN_ONE_BATCH = 100
 _PAGE = 100
 
 _templates = AccountRegionScopedDict()
@@ -244,6 +245,36 @@ def _disassociate(request: dict) -> dict:
     return {}
 
 
+def _batch(request: dict, one: Callable[[dict], dict], done_key: str) -> dict:
+    """What fails for one repository is an entry of the answer, and the others are done.
+
+    https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html
+    """
+    held, names = _existing(request), request.get("repositoryNames")
+    if names is None:
+        raise Refused("RepositoryNamesRequiredException", "At least one repository name object is required.")
+    if len(names) > _IN_ONE_BATCH:
+        raise Refused("MaximumRepositoryNamesExceededException",
+                      "The maximum number of allowed repository names was exceeded. Currently, this number is 100.")
+    done: list[str] = []
+    errors: list[dict[str, str]] = []
+    for name in names:
+        try:
+            one({"approvalRuleTemplateName": held.name, "repositoryName": name})
+            done.append(name)
+        except Refused as refused:
+            errors.append({"repositoryName": name, "errorCode": refused.code, "errorMessage": refused.message})
+    return {done_key: done, "errors": errors}
+
+
+def _batch_associate(request: dict) -> dict:
+    return _batch(request, _associate, "associatedRepositoryNames")
+
+
+def _batch_disassociate(request: dict) -> dict:
+    return _batch(request, _disassociate, "disassociatedRepositoryNames")
+
+
 def _list_repositories(request: dict) -> dict:
     return _page("repositoryNames", [held.name for held in _repositories_of(_existing(request))], request)
 
@@ -258,6 +289,8 @@ _OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "UpdateApprovalRuleTemplateDescription": _update_description, "UpdateApprovalRuleTemplateName": _update_name,
     "AssociateApprovalRuleTemplateWithRepository": _associate,
     "DisassociateApprovalRuleTemplateFromRepository": _disassociate,
+    "BatchAssociateApprovalRuleTemplateWithRepositories": _batch_associate,
+    "BatchDisassociateApprovalRuleTemplateFromRepositories": _batch_disassociate,
     "ListRepositoriesForApprovalRuleTemplate": _list_repositories,
     "ListAssociatedApprovalRuleTemplatesForRepository": _list_associated,
 }

@@ -12,7 +12,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam, tagging
 
-from . import decisions, ecr_rights, repositories, secret_rights
+from . import codecommit_rights, decisions, ecr_rights, repositories, secret_rights
 
 _JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline", "ecr"}
 _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", *_JSON_SERVICES}
@@ -134,15 +134,7 @@ def _need_to_tag(arn: str, query_params: dict, stack: dict, request: _Request) -
 
 def _codecommit_resource(headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
     action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-    if "resourceArn" in body:
-        return str(body["resourceArn"])
-    name = body.get("repositoryName") or body.get("oldName")
-    if not name:
-        return "*"  # ListRepositories
-    arn = f"arn:aws:codecommit:{region}:{account_id}:{name}"
-    if action == "CreateRepository" and body.get("tags"):
-        # Service authorization reference: CreateRepository's dependent action.
-        request.also.append(("codecommit", "codecommit:TagResource", arn, {}))
+    arn, request.keys, request.also = codecommit_rights.needed(action, body, region, account_id)
     return arn
 
 
