@@ -21,6 +21,7 @@ REPLICA_REGION = "eu-west-1"
 SOURCE_ROLE = f"arn:aws:iam::{REPOSITORIES}:role/role-dev-codecommit-source"
 IMAGE_ROLE = f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source"
 FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
+SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to, and no stack makes
 TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
 
 
@@ -67,10 +68,30 @@ def stacks():
             "cross-account-repository",
             REPOSITORIES,
             RepositoryArns=FOREIGN_REPOSITORY,
+            FurtherRoleArns=f"arn:aws:iam::{PIPELINES}:role/role-dev-codepipeline-s3-site",
             PermissionsBoundaryArn=boundary_of(REPOSITORIES),
             **elsewhere,
         ),
         deploy("cross-account-image", IMAGES, PermissionsBoundaryArn=boundary_of(IMAGES), **elsewhere),
+        deploy(
+            "cross-account-project",
+            ProjectID="shop",
+            RepositoryAccountId=REPOSITORIES,
+            RepositoryName="shop",
+            ImageAccountId=IMAGES,
+            ImageRepositoryName="ecr-dev-image",
+        ),
+        deploy(
+            "cross-account-s3",
+            ProjectID="site",
+            RepositoryAccountId=REPOSITORIES,
+            RepositoryName="shop",
+            BranchName="development",
+            ArtifactBucketName=bucket,
+            ArtifactKeyArn=key,
+            DeployBucketName=SITE,
+            PermissionsBoundaryArn=BOUNDARY,
+        ),
     ]
     found += [deploy(name, **more) for name, more in _LATER.items() if (TEMPLATES / f"{name}.yaml").exists()]
     return {stack.name: stack for stack in found}
@@ -96,7 +117,7 @@ _LATER = {
 @cache
 def world():
     policies = tuple(policy for stack in stacks().values() for policy in stack.policies())
-    buckets, boundaries = [], []
+    buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES)], []
     for stack in stacks().values():
         deployed = stack.deployed
         made = [name for name in deployed.template["Resources"] if deployed.is_made(name)]

@@ -15,6 +15,10 @@ _DEFAULT_KEY_POLICY = {
 }
 
 
+def _without(text, part):
+    return text.replace(part, "", 1), part in text
+
+
 @dataclass(frozen=True)
 class World:
     policies: tuple[Policy, ...]
@@ -44,44 +48,47 @@ class World:
     def controls(self):
         return tuple(policy.document for policy in self.policies if policy.side == "control")
 
-    def caller(self, name, **more):
-        """`name` is a role's or user's ARN, a service's name, or `<user's ARN> in <group's ARN>`.
+    def caller(self, name):
+        """Who a row of a table means:
 
-        A role or user that nobody made is an error, and no one without rights.
+        - a service's name;
+        - the ARN of a role or user that a stack made (one that nobody made is an error, and no one
+          without rights), or `<a user's ARN> in <a group's ARN>`;
+        - `anybody <ARN>`: somebody with every right that his own account can give;
+        - `<ARN> with everything`: a stack's role or user, to whom an administrator gave all rights too;
+        - with ` under control` after it: in an account that the service control policies are attached to.
         """
         if name.endswith(".amazonaws.com"):
             return Caller(service=name)
-        own, _, group = name.partition(" in ")
-        known = group or own
-        assert known in self._own, f"{known} is made by no stack"
-        account, rest = own.split(":", 5)[4:]
-        kind, _, short = rest.partition("/")
-        return Caller(
-            account=account,
-            **{kind: short},
-            identity=tuple(self._own[known]),
-            boundary=dict(self.boundaries).get(known),
-            **more,
-        )
-
-    def stranger(self, arn):
-        """Somebody with every right that his own account can give."""
+        name, controlled = _without(name, " under control")
+        name, widened = _without(name, " with everything")
+        arn, is_anybody = _without(name, "anybody ")
+        arn, _, group = arn.partition(" in ")
         account, rest = arn.split(":", 5)[4:]
         kind, _, short = rest.partition("/")
+        levels = ((ADMINISTRATOR,), (ADMINISTRATOR, *self.controls)) if controlled else ()
         if kind == "root":
-            return Caller(account=account, identity=None)
-        return Caller(account=account, **{kind: short}, identity=(ADMINISTRATOR,))
+            return Caller(account=account, identity=None, control_policies=levels)
+        documents, boundary = [], None
+        if not is_anybody:
+            known = group or arn
+            assert known in self._own, f"{known} is made by no stack"
+            documents, boundary = self._own[known], dict(self.boundaries).get(known)
+        if is_anybody or widened:
+            documents = [*documents, ADMINISTRATOR]
+        return Caller(account=account, **{kind: short}, identity=tuple(documents), boundary=boundary, control_policies=levels)
 
     def may(self, caller, action, resource, keys=None):
         who = self.caller(caller) if isinstance(caller, str) else caller
-        owner = self.owner(resource)
+        # A list of all that there are is a list of one's own.
+        owner = self.owner(resource) or who.account
         return decide(who, action, resource, owner, self._policy(action, resource, owner), keys)
 
     def owner(self, resource):
         for bucket, account in self.buckets:
             if resource == bucket or resource.startswith(f"{bucket}/"):
                 return account
-        # A list of all that there are, or a bucket that nobody here made.
+        # Nobody's: a bucket that no stack made, or no single resource.
         return resource.split(":", 5)[4] if resource != "*" else ""
 
     def _policy(self, action, resource, owner):

@@ -144,6 +144,8 @@ class Deployed:
         if kind == "AWS::SQS::Queue":
             name = self._own_name(logical_id, "QueueName")
             return f"https://sqs.{self.region}.amazonaws.com/{self.account}/{name}"
+        if kind == "AWS::KMS::Key":
+            return logical_id
         key = self._NAME.get(kind)
         return self._own_name(logical_id, key) if key else f"ref:{logical_id}"
 

@@ -1,0 +1,274 @@
+"""The way of a source, and of an image, from another account: each call, in the order of the way.
+
+cross-account-repository.yaml and cross-account-image.yaml on one side, cross-account-artifacts.yaml
+and template.yaml on the other.
+"""
+
+from deployed import REGION
+
+from . import scene
+from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, IMAGES, NOBODY, PIPELINES, REPOSITORIES, SOURCE_ROLE
+from .tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
+
+FORWARD_ROLE = role(REPOSITORIES, "role-dev-eventbridge-forward")
+IMAGE_FORWARD_ROLE = role(IMAGES, "role-dev-eventbridge-forward-ecr")
+PIPELINE_ROLE = role(PIPELINES, "role-dev-codepipeline-cfn")
+FUNCTION_ROLE = role(PIPELINES, "role-dev-cfn-gitops")
+BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-cfn")
+DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
+
+BUS = regional("events", "event-bus/default")
+A_PUSH = {"events:source": ["aws.codecommit"], "events:detail-type": "CodeCommit Repository State Change"}
+AN_IMAGE = {"events:source": ["aws.ecr"], "events:detail-type": "ECR Image Action"}
+
+BUCKET = scene.stacks()["cross-account-artifacts"].deployed.arn("ArtifactBucket")
+KEY = scene.stacks()["cross-account-artifacts"].deployed.arn("ArtifactKey")
+ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/Source/a"
+UNDER_THE_KEY = {"s3:x-amz-server-side-encryption": "aws:kms", "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY}
+THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+USE_OF_THE_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo
+    kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext"""
+IMAGE_REPOSITORY = regional("ecr", "repository/ecr-dev-image", IMAGES)
+PULL = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
+READ_SOURCE = """codecommit:GetRepository codecommit:GetBranch codecommit:GetCommit codecommit:UploadArchive
+    codecommit:GetUploadArchiveStatus codecommit:CancelUploadArchive"""
+
+
+def _forwarding(forward_role, account, name):
+    own = regional("events", f"rule/{name}", account)
+    others = [
+        regional("events", f"rule/{name.replace('-dev-', '-dev2-')}", account),
+        regional("events", f"rule/{name}s", account),
+        regional("events", f"rule/{name}", NOBODY),
+        regional("events", f"rule/{name}", account, "us-east-1"),
+    ]
+    return lent_to_a_service(EVENTS, forward_role, account, own, others=others)
+
+
+_FORWARD_MAY, _FORWARD_MAY_NOT = collected(
+    _forwarding(FORWARD_ROLE, REPOSITORIES, "event-rule-dev-forward-codecommit"),
+    _forwarding(IMAGE_FORWARD_ROLE, IMAGES, "event-rule-dev-forward-ecr"),
+)
+
+
+def _function(name, account=PIPELINES):
+    return {"aws:SourceArn": regional("lambda", f"function:{name}", account)}
+
+
+# What a pipeline does on its way, call by call.
+WAY_OF_A_PUSH = [
+    # EventBridge in the repositories' account, for the rule that forwards.
+    _FORWARD_MAY[0],
+    (FORWARD_ROLE, "events:PutEvents", BUS, A_PUSH),
+    # EventBridge in the pipelines' account, for the rule that starts the pipeline.
+    (EVENTS, ASSUME, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"),
+     {"aws:SourceAccount": PIPELINES, "aws:SourceArn": regional("events", "rule/event-rule-dev-codepipeline-exec-cfn-shop")}),
+    (role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"), "codepipeline:StartPipelineExecution",
+     regional("codepipeline", "codepipeline-dev-cfn-shop"), {}),
+    # The source action.
+    ("codepipeline.amazonaws.com", ASSUME, PIPELINE_ROLE, {"aws:SourceAccount": PIPELINES}),
+    (PIPELINE_ROLE, ASSUME, SOURCE_ROLE, {}),
+    (SOURCE_ROLE, READ_SOURCE, FOREIGN_REPOSITORY, {}),
+    (SOURCE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
+    (SOURCE_ROLE, "s3:PutObject s3:PutObjectAcl", ARTIFACT, UNDER_THE_KEY),
+    # The build.
+    (PIPELINE_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", BUCKET, {}),
+    (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion", ARTIFACT, {}),
+    (PIPELINE_ROLE, "s3:PutObject", ARTIFACT, UNDER_THE_KEY),
+    (PIPELINE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
+    (PIPELINE_ROLE, "codebuild:StartBuild codebuild:BatchGetBuilds", regional("codebuild", "project/codebuild-dev-cfn-shop"), {}),
+    (BUILD_ROLE, "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
+    (BUILD_ROLE, "s3:GetObject s3:GetObjectVersion", ARTIFACT, {}),
+    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Build/a", UNDER_THE_KEY),
+    # `aws cloudformation package` in the buildspec says nothing of encryption.
+    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {}),
+    # Or names the way and not the key; the bucket's default is the key.
+    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {"s3:x-amz-server-side-encryption": "aws:kms"}),
+    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": "ArtifactKey"}),
+    (BUILD_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
+    # The deployment.
+    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/0a1b2c.zip", {}),
+    (DEPLOY_ROLE, "kms:Decrypt", KEY, THROUGH_S3),
+]
+
+WAY_OF_AN_IMAGE = [
+    _FORWARD_MAY[1],
+    (IMAGE_FORWARD_ROLE, "events:PutEvents", BUS, AN_IMAGE),
+    (EVENTS, ASSUME, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"),
+     {"aws:SourceAccount": PIPELINES, "aws:SourceArn": regional("events", "rule/event-rule-dev-codepipeline-exec-ecr-shop")}),
+    (PIPELINE_ROLE, ASSUME, IMAGE_ROLE, {}),
+    (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY, {}),
+    (IMAGE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
+    (IMAGE_ROLE, "s3:PutObject s3:PutObjectAcl", f"{BUCKET}/codepipeline-dev-cfn/Image/a", UNDER_THE_KEY),
+    # What is deployed pulls: with a role of the environment that may, and Lambda by itself.
+    *[(anybody(role(PIPELINES, name)), PULL, IMAGE_REPOSITORY, {}) for name in ("role-dev-thumbnails", "cfnstack-dev-shop-Role-1A2B3C")],
+    *[(LAMBDA, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", IMAGE_REPOSITORY, _function(name))
+      for name in ("lambda-dev-thumbnails", "cfnstack-dev-shop-Thumbnails-1A2B3C")],
+]
+
+MAY = [
+    *WAY_OF_A_PUSH,
+    *WAY_OF_AN_IMAGE,
+    # The function looks whether the branch is there.
+    (FUNCTION_ROLE, ASSUME, SOURCE_ROLE, {}),
+    # Whoever administers the key's account goes on to: no policy locks him out.
+    (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:EnableKeyRotation", KEY, {}),
+    (anybody(f"arn:aws:iam::{PIPELINES}:root"), "kms:PutKeyPolicy", KEY, {}),
+    (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
+    (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),
+]
+
+
+
+def _not_the_role_of(account, name, another):
+    """Who is not the other account's role, and has every right that his own account can give."""
+    return [
+        anybody(role(account, "administrator")),
+        anybody(role(account, name.replace("-dev-", "-dev2-"))),
+        anybody(role(account, f"{name}2")),
+        anybody(role(account, another)),
+        anybody(f"arn:aws:iam::{account}:user/{name}"),
+        anybody(f"arn:aws:iam::{account}:root"),
+        anybody(role(NOBODY, name)),
+        anybody(f"arn:aws:iam::{NOBODY}:root"),
+    ]
+
+
+_NOT_THE_SOURCE_ROLE = _not_the_role_of(REPOSITORIES, "role-dev-codecommit-source", "role-dev-ecr-source")
+_NOT_THE_IMAGE_ROLE = _not_the_role_of(IMAGES, "role-dev-ecr-source", "role-dev-codecommit-source")
+_NOT_THE_FORWARD_ROLE = _not_the_role_of(REPOSITORIES, "role-dev-eventbridge-forward", "role-dev-eventbridge-forward-ecr")
+_NOT_THE_IMAGE_FORWARD_ROLE = _not_the_role_of(IMAGES, "role-dev-eventbridge-forward-ecr", "role-dev-eventbridge-forward")
+_NOT_THE_PIPELINE = [
+    anybody(role(PIPELINES, "administrator")),
+    anybody(role(PIPELINES, "role-dev2-codepipeline-cfn")),
+    anybody(role(PIPELINES, "role-prd-codepipeline-cfn")),
+    anybody(BUILD_ROLE),
+    anybody(DEPLOY_ROLE),
+    anybody(f"arn:aws:iam::{PIPELINES}:user/role-dev-codepipeline-cfn"),
+    anybody(f"arn:aws:iam::{PIPELINES}:root"),
+    anybody(role(NOBODY, "role-dev-codepipeline-cfn")),
+    anybody(role(NOBODY, "role-dev-cfn-gitops")),
+]
+
+MAY_NOT = [
+    *_FORWARD_MAY_NOT,
+    # The roles that are lent: to two roles of one account, and to one.
+    *[(who, ASSUME, SOURCE_ROLE, {}) for who in _NOT_THE_PIPELINE],
+    *[(who, ASSUME, IMAGE_ROLE, {}) for who in [*_NOT_THE_PIPELINE, FUNCTION_ROLE]],
+    # Their own accounts' people have ways of their own.
+    *[(anybody(role(account, "administrator")), ASSUME, lent, {}) for account, lent in ((REPOSITORIES, SOURCE_ROLE), (IMAGES, IMAGE_ROLE))],
+    ("codepipeline.amazonaws.com", ASSUME, SOURCE_ROLE, {"aws:SourceAccount": PIPELINES}),
+    # The pipelines' account never reaches the repository but with the role.
+    *[(anybody(role(PIPELINES, name)), f"{READ_SOURCE} codecommit:GitPull codecommit:GitPush", FOREIGN_REPOSITORY, {})
+      for name in ("administrator", "role-dev-codepipeline-cfn")],
+    # With the role: that repository, and to read.
+    *[(SOURCE_ROLE, READ_SOURCE, other, {}) for other in (
+        FOREIGN_REPOSITORY + "2", FOREIGN_REPOSITORY.replace("shop", "other"), FOREIGN_REPOSITORY.replace(REGION, "us-east-1"),
+        FOREIGN_REPOSITORY.replace(REPOSITORIES, PIPELINES))],
+    (SOURCE_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:PutFile codecommit:DeleteBranch codecommit:DeleteRepository", FOREIGN_REPOSITORY, {}),
+    (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY + "2", {}),
+    (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY.replace(IMAGES, PIPELINES), {}),
+    (IMAGE_ROLE, f"{PULL} ecr:PutImage ecr:BatchDeleteImage ecr:SetRepositoryPolicy", IMAGE_REPOSITORY, {}),
+    # Artifacts: written by them, under the pipelines' names, never read, listed or removed.
+    *[
+        row
+        for writer, others in ((SOURCE_ROLE, _NOT_THE_SOURCE_ROLE), (IMAGE_ROLE, _NOT_THE_IMAGE_ROLE))
+        for row in (
+            (writer, "s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:DeleteObjectVersion", ARTIFACT, {}),
+            (writer, "s3:PutObject s3:PutObjectAcl", f"{BUCKET}/0a1b2c.zip", UNDER_THE_KEY),
+            (writer, "s3:ListBucket s3:GetBucketPolicy s3:PutBucketPolicy s3:GetBucketLocation", BUCKET, {}),
+            (writer, "s3:PutObject", f"arn:aws:s3:::s3-dev-codepipeline-artifact-{PIPELINES}-{REGION}/codepipeline-a", UNDER_THE_KEY),
+            (writer, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "aws:SecureTransport": "false"}),
+            (writer, "kms:CreateGrant kms:RevokeGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:DisableKey kms:GetKeyPolicy", KEY, THROUGH_S3),
+            (writer, USE_OF_THE_KEY, KEY + "2", THROUGH_S3),
+            *[(who, "s3:PutObject s3:PutObjectAcl", ARTIFACT, UNDER_THE_KEY) for who in others],
+            *[(who, USE_OF_THE_KEY, KEY, THROUGH_S3) for who in others],
+        )
+    ],
+    # In the clear, without encryption by KMS, under another key: not even this account's own.
+    *[
+        row
+        for who in (BUILD_ROLE, PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))
+        for row in (
+            (who, "s3:GetObject s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "aws:SecureTransport": "false"}),
+            (who, "s3:GetBucketLocation", BUCKET, {"aws:SecureTransport": "false"}),
+            (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "AES256"}),
+            (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms:dsse"}),
+            (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": regional("kms", "key/other")}),
+            (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY.replace(PIPELINES, NOBODY)}),
+        )
+    ],
+    (DEPLOY_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", UNDER_THE_KEY),
+    (DEPLOY_ROLE, "kms:Decrypt", KEY, {}),
+    # Events: one role, one kind, one bus.
+    *[
+        row
+        for sender, event, other_event, others in (
+            (FORWARD_ROLE, A_PUSH, AN_IMAGE, _NOT_THE_FORWARD_ROLE),
+            (IMAGE_FORWARD_ROLE, AN_IMAGE, A_PUSH, _NOT_THE_IMAGE_FORWARD_ROLE),
+        )
+        for row in (
+            (sender, "events:PutEvents", BUS, other_event),
+            (sender, "events:PutEvents", BUS, {**event, "events:source": ["aws.codecommit", "aws.ecr"]}),
+            (sender, "events:PutEvents", BUS, {**event, "events:source": ["aws.ec2"]}),
+            (sender, "events:PutEvents", BUS, {**event, "events:source": []}),
+            (sender, "events:PutEvents", BUS, {"events:detail-type": event["events:detail-type"]}),
+            (sender, "events:PutEvents", BUS, {**event, "events:detail-type": "EC2 Instance State-change Notification"}),
+            (sender, "events:PutEvents", BUS, {"events:source": event["events:source"]}),
+            (sender, "events:PutEvents", BUS.replace("default", "other"), event),
+            (sender, "events:PutEvents", BUS.replace(REGION, "us-east-1"), event),
+            (sender, "events:PutEvents", BUS.replace(PIPELINES, NOBODY), event),
+            (sender, "events:PutRule events:PutTargets events:PutPermission events:DescribeEventBus", BUS, event),
+            *[(who, "events:PutEvents", BUS, event) for who in others],
+        )
+    ],
+    # Pulls: of the environment's roles and functions.
+    *[(anybody(who), PULL, IMAGE_REPOSITORY, {}) for who in (
+        role(PIPELINES, "administrator"), role(PIPELINES, "role-dev2-thumbnails"), role(PIPELINES, "role-prd-thumbnails"),
+        role(PIPELINES, "cfnstack-prd-shop-Role-1A2B3C"), role(NOBODY, "role-dev-thumbnails"), f"arn:aws:iam::{PIPELINES}:root")],
+    *[(LAMBDA, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", IMAGE_REPOSITORY, keys) for keys in (
+        {}, _function("lambda-prd-thumbnails"), _function("lambda-dev2-thumbnails"), _function("thumbnails"), _function("lambda-dev-thumbnails", NOBODY))],
+    # A build that pulls brings a role of its own; the environment's has no such right.
+    (BUILD_ROLE, PULL, IMAGE_REPOSITORY, {}),
+    *[(anybody(role(PIPELINES, "role-dev-thumbnails")), action, IMAGE_REPOSITORY, {})
+      for action in ("ecr:PutImage", "ecr:BatchDeleteImage", "ecr:DescribeImages", "ecr:SetRepositoryPolicy", "ecr:InitiateLayerUpload")],
+    ("ecs.amazonaws.com", PULL, IMAGE_REPOSITORY, _function("lambda-dev-thumbnails")),
+]
+
+# --- The small pipeline that puts files into a bucket, cross-account-s3.yaml ---------------------
+
+_S3_ROLE = role(PIPELINES, "role-dev-codepipeline-s3-site")
+_S3_EVENT_ROLE = role(PIPELINES, "role-dev-eventbridge-codepipeline-s3-site")
+_SITE = f"arn:aws:s3:::{scene.SITE}"
+_S3_RULE = regional("events", "rule/event-rule-dev-codepipeline-exec-s3-site")
+_S3_MAY, _S3_MAY_NOT = collected(
+    lent_to_a_service("codepipeline.amazonaws.com", _S3_ROLE, PIPELINES, says_for_whom=False),
+    lent_to_a_service(EVENTS, _S3_EVENT_ROLE, PIPELINES, _S3_RULE, others=[_S3_RULE + "2", _S3_RULE.replace("-s3-", "-cfn-"), _S3_RULE.replace(PIPELINES, NOBODY)]),
+)
+MAY += [
+    *_S3_MAY,
+    (_S3_ROLE, ASSUME, SOURCE_ROLE, {}),
+    (_S3_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", BUCKET, {}),
+    (_S3_ROLE, "s3:GetObject s3:GetObjectVersion", ARTIFACT, {}),
+    (_S3_ROLE, "kms:DescribeKey kms:Decrypt", KEY, THROUGH_S3),
+    (_S3_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", _SITE, {}),
+    (_S3_ROLE, "s3:PutObject", f"{_SITE}/release/a/b.html", {}),
+    (_S3_EVENT_ROLE, "codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-s3-site"), {}),
+]
+MAY_NOT += [
+    *_S3_MAY_NOT,
+    (_S3_ROLE, ASSUME, IMAGE_ROLE, {}),
+    (_S3_ROLE, "s3:PutObject s3:DeleteObject", ARTIFACT, UNDER_THE_KEY),
+    (_S3_ROLE, "s3:GetObject", f"{BUCKET}/0a1b2c.zip", {}),
+    (_S3_ROLE, "s3:PutObject", f"{_SITE}/index.html", {}),
+    (_S3_ROLE, "s3:PutObject", f"{_SITE}/released/index.html", {}),
+    (_S3_ROLE, "s3:PutObject", f"{_SITE}2/release/index.html", {}),
+    # A bucket that had this name, and is somebody else's now.
+    (_S3_ROLE, "s3:PutObject", f"{_SITE}/release/index.html", {"aws:ResourceAccount": NOBODY}),
+    (_S3_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", _SITE, {"aws:ResourceAccount": NOBODY}),
+    (_S3_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectAcl", f"{_SITE}/release/index.html", {}),
+    (_S3_ROLE, "kms:Encrypt kms:GenerateDataKey", KEY, THROUGH_S3),
+    (_S3_ROLE, "codecommit:GetBranch", FOREIGN_REPOSITORY, {}),
+    (_S3_EVENT_ROLE, "codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-cfn-shop"), {}),
+    (_S3_EVENT_ROLE, "codepipeline:StopPipelineExecution codepipeline:UpdatePipeline", regional("codepipeline", "codepipeline-dev-s3-site"), {}),
+]

@@ -1,0 +1,88 @@
+"""template.yaml and templates/project.yaml: whom roles trust, the bucket, who calls the function.
+
+What the environment's own roles and users may do stands in tests/templates/rights.py.
+"""
+
+from deployed import REGION
+
+from .scene import NOBODY, PIPELINES
+from .tables import BUILDS, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role, user
+
+FUNCTION = regional("lambda", "function:cfn-gitops-dev")
+BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{PIPELINES}-{REGION}"
+ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/Source/a"
+
+
+def _rule(name, account=PIPELINES, region=REGION):
+    return regional("events", f"rule/{name}", account, region)
+
+
+def _project(name):
+    return regional("codebuild", f"project/{name}")
+
+
+def _roles_for(service, *names):
+    return collected(*[lent_to_a_service(service, role(PIPELINES, name), PIPELINES, says_for_whom=False) for name in names])
+
+
+_EXEC = "event-rule-dev-codepipeline-exec-cfn-shop"
+_RULES_OF_OTHERS = [
+    _rule("event-rule-dev2-codepipeline-exec-cfn-shop"),
+    _rule("event-rule-prd-codepipeline-exec-cfn-shop"),
+    _rule("event-rule-dev-nightly"),
+    _rule(_EXEC, NOBODY),
+    _rule(_EXEC, region="us-east-1"),
+]
+
+_GENERATED_MAY, _GENERATED_MAY_NOT = collected(
+    _roles_for(LAMBDA, "role-dev-cfn-gitops"),
+    _roles_for("cloudformation.amazonaws.com", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops-provisioning"),
+    _roles_for("codepipeline.amazonaws.com", "role-dev-codepipeline-cfn"),
+    lent_to_a_service(
+        BUILDS,
+        role(PIPELINES, "role-dev-codebuild-cfn"),
+        PIPELINES,
+        _project("codebuild-dev-cfn-shop"),
+        others=[_project("codebuild-dev2-cfn-shop"), _project("codebuild-prd-cfn-shop"), _project("codebuild-dev-replication-shop")],
+    ),
+    lent_to_a_service(EVENTS, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"), PIPELINES, _rule(_EXEC), others=_RULES_OF_OTHERS),
+    # The image's rule starts the same pipeline.
+    lent_to_a_service(
+        EVENTS,
+        role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"),
+        PIPELINES,
+        _rule("event-rule-dev-codepipeline-exec-ecr-shop"),
+    ),
+    lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule(_EXEC), "lambda:InvokeFunction", _RULES_OF_OTHERS),
+    lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-health"), "lambda:InvokeFunction"),
+    # Whose rotation it is, is said by the secret.
+    lent_to_a_service("secretsmanager.amazonaws.com", FUNCTION, PIPELINES, action="lambda:InvokeFunction"),
+)
+
+_PULL_AND_PUSH = "codecommit:GitPull codecommit:GitPush"
+_FURTHER_PROJECTS_USER = user(PIPELINES, "user-dev-shop-mirror")
+
+MAY = [
+    *_GENERATED_MAY,
+    (role(PIPELINES, "role-dev-codepipeline-cfn"), "s3:GetObject s3:PutObject", ARTIFACT, {}),
+    (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
+    (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),
+    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+]
+
+MAY_NOT = [
+    *_GENERATED_MAY_NOT,
+    # In the clear.
+    (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:PutObject s3:DeleteObjectVersion", ARTIFACT, {"aws:SecureTransport": "false"}),
+    (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {"aws:SecureTransport": "false"}),
+    # Nobody of another account.
+    (anybody(role(NOBODY, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),
+    (anybody(role(NOBODY, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {}),
+    (anybody(role(NOBODY, "administrator")), "lambda:InvokeFunction lambda:UpdateFunctionCode", FUNCTION, {}),
+    # A service may call the function and do nothing else with it.
+    (EVENTS, "lambda:UpdateFunctionCode lambda:AddPermission", FUNCTION, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": _rule(_EXEC)}),
+    # A project's user knows no other project.
+    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-infra"), {}),
+    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop", NOBODY), {}),
+    (_FURTHER_PROJECTS_USER, "codecommit:DeleteBranch codecommit:DeleteRepository iam:CreateAccessKey", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+]

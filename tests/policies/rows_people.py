@@ -1,0 +1,171 @@
+"""people.yaml's groups and their protection, and branch-protection.yaml's for a whole account."""
+
+from deployed import REGION
+
+from .scene import NOBODY, PIPELINES
+from .tables import group, regional, role, user
+
+_ALICE = user(PIPELINES, "alice")
+POWER_USER = f"{_ALICE} in {group('group-dev-power-users')}"
+READER = f"{_ALICE} in {group('group-dev-readers')}"
+# Whatever else they are given, the protection holds.
+STRONG_POWER_USER, STRONG_READER = f"{POWER_USER} with everything", f"{READER} with everything"
+GUEST = f"{role(PIPELINES, 'role-dev-guests')} with everything"
+ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
+ROOT = f"arn:aws:iam::{PIPELINES}:root under control"
+
+REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
+OF_OTHERS = [regional("codecommit", name) for name in ("codecommit-dev2-cfn-shop", "codecommit-prd-cfn-shop", "somebody-elses")]
+KEY = regional("kms", "key/repositories")
+THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
+WITH_MFA = {"aws:MultiFactorAuthPresent": "true"}
+FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
+MIRRORS = [user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")]
+SECRET = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
+
+READ = """codecommit:GitPull codecommit:BatchGetCommits codecommit:BatchGetPullRequests codecommit:BatchGetRepositories
+    codecommit:BatchDescribeMergeConflicts codecommit:DescribeMergeConflicts codecommit:DescribePullRequestEvents
+    codecommit:EvaluatePullRequestApprovalRules codecommit:GetBlob codecommit:GetBranch codecommit:GetComment
+    codecommit:GetCommentReactions codecommit:GetCommentsForComparedCommit codecommit:GetCommentsForPullRequest
+    codecommit:GetCommit codecommit:GetCommitHistory codecommit:GetCommitsFromMergeBase codecommit:GetDifferences
+    codecommit:GetFile codecommit:GetFolder codecommit:GetMergeCommit codecommit:GetMergeConflicts
+    codecommit:GetMergeOptions codecommit:GetObjectIdentifier codecommit:GetPullRequest
+    codecommit:GetPullRequestApprovalStates codecommit:GetPullRequestOverrideState codecommit:GetReferences
+    codecommit:GetRepository codecommit:GetRepositoryTriggers codecommit:GetTree
+    codecommit:ListAssociatedApprovalRuleTemplatesForRepository codecommit:ListBranches
+    codecommit:ListFileCommitHistory codecommit:ListPullRequests codecommit:ListTagsForResource"""
+LISTS = """codecommit:ListRepositories codecommit:ListApprovalRuleTemplates codecommit:GetApprovalRuleTemplate
+    codecommit:ListRepositoriesForApprovalRuleTemplate"""
+# What carries a reference; the rest does not touch one.
+CHANGE_A_BRANCH = """codecommit:GitPush codecommit:CreateBranch codecommit:CreateCommit codecommit:DeleteBranch
+    codecommit:DeleteFile codecommit:MergeBranchesByFastForward codecommit:MergeBranchesBySquash
+    codecommit:MergeBranchesByThreeWay codecommit:MergePullRequestByFastForward
+    codecommit:MergePullRequestBySquash codecommit:MergePullRequestByThreeWay codecommit:PutFile"""
+WORK = """codecommit:CreatePullRequest codecommit:CreatePullRequestApprovalRule
+    codecommit:CreateUnreferencedMergeCommit codecommit:PostCommentForComparedCommit
+    codecommit:PostCommentForPullRequest codecommit:PostCommentReply codecommit:PutCommentReaction
+    codecommit:UpdateComment codecommit:UpdatePullRequestApprovalState codecommit:UpdatePullRequestDescription
+    codecommit:UpdatePullRequestStatus codecommit:UpdatePullRequestTitle codecommit:UpdateRepositoryDescription"""
+TAKE_AWAY = """codecommit:DeleteRepository codecommit:UpdateDefaultBranch codecommit:UpdateRepositoryEncryptionKey
+    codecommit:UpdateRepositoryName"""
+LIFT_RULES = """codecommit:BatchDisassociateApprovalRuleTemplateFromRepositories
+    codecommit:DeletePullRequestApprovalRule codecommit:DisassociateApprovalRuleTemplateFromRepository
+    codecommit:OverridePullRequestApprovalRules codecommit:UpdatePullRequestApprovalRuleContent"""
+CHANGE_TEMPLATES = "codecommit:DeleteApprovalRuleTemplate codecommit:UpdateApprovalRuleTemplateContent"
+USE_OF_THE_KEY = """kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext
+    kms:ReEncryptFrom kms:ReEncryptTo"""
+SEE_ONES_OWN = "iam:GetSSHPublicKey iam:ListSSHPublicKeys iam:ListServiceSpecificCredentials"
+GIVE_UP_ONES_OWN = "iam:DeleteSSHPublicKey iam:DeleteServiceSpecificCredential"
+MAKE_ONES_OWN = """iam:UploadSSHPublicKey iam:UpdateSSHPublicKey iam:ResetServiceSpecificCredential
+    iam:UpdateServiceSpecificCredential"""
+BECOME_ANOTHER = """iam:CreateUser iam:UpdateUser iam:CreateAccessKey iam:UpdateAccessKey iam:CreateLoginProfile
+    iam:UpdateLoginProfile iam:CreateServiceSpecificCredential iam:ResetServiceSpecificCredential
+    iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey iam:UploadSSHPublicKey"""
+READ_A_PASSWORD = "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy"
+
+
+def on(reference):
+    return {"codecommit:References": reference}
+
+
+PROTECTED = [on("refs/heads/development"), on("refs/heads/master")]
+FREE = [on("refs/heads/feature"), on("refs/heads/development2"), on("refs/heads/a/development"), on("refs/tags/master"), {}]
+
+MAY = [
+    *[(who, READ, REPOSITORY, {}) for who in (POWER_USER, READER)],
+    *[(who, LISTS, "*", {}) for who in (POWER_USER, READER)],
+    *[(who, USE_OF_THE_KEY, KEY, THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
+    (POWER_USER, WORK, REPOSITORY, {}),
+    # The last is git's first request, which names no reference.
+    *[(POWER_USER, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
+    *[
+        row
+        for who in (POWER_USER, READER)
+        for row in (
+            (who, SEE_ONES_OWN, _ALICE, {}),
+            (who, GIVE_UP_ONES_OWN, _ALICE, {}),
+            (who, MAKE_ONES_OWN, _ALICE, WITH_MFA),
+            (who, "iam:CreateServiceSpecificCredential", _ALICE, {**WITH_MFA, **FOR_CODECOMMIT}),
+        )
+    ],
+    # Its protection is for this environment's branches, and for these alone.
+    *[(who, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]) for who in (STRONG_POWER_USER, STRONG_READER, GUEST)],
+    *[(who, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}) for who in (STRONG_POWER_USER, GUEST)],
+    *[(who, BECOME_ANOTHER, user(PIPELINES, "bob"), {}) for who in (STRONG_POWER_USER, GUEST)],
+    *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, GUEST)],
+    # The mirror's users push on, also where somebody gave them these policies, and under control.
+    *[(f"{mirror} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]) for mirror in MIRRORS],
+    *[(f"{mirror} under control", "codecommit:GitPush", REPOSITORY, reference) for mirror in MIRRORS for reference in PROTECTED],
+    # A whole account: what is not protected.
+    *[(ADMINISTRATOR, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
+    (ADMINISTRATOR, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]),
+    (ADMINISTRATOR, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}),
+    (ADMINISTRATOR, BECOME_ANOTHER, user(PIPELINES, "bob"), {}),
+    (ADMINISTRATOR, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}),
+    # And whom it lets through: what makes, renews and deletes these things, and emergencies.
+    *[
+        row
+        for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codebuild-replication-shop", "emergency")
+        for row in (
+            (f"anybody {role(PIPELINES, name)} under control", CHANGE_A_BRANCH, REPOSITORY, PROTECTED[0]),
+            (f"anybody {role(PIPELINES, name)} under control", f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
+            (f"anybody {role(PIPELINES, name)} under control", BECOME_ANOTHER, MIRRORS[0], {}),
+            (f"anybody {role(PIPELINES, name)} under control", READ_A_PASSWORD, SECRET, {}),
+        )
+    ],
+    *[
+        row
+        for mirror in MIRRORS
+        for row in (
+            (f"anybody {mirror} under control", f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
+            (f"anybody {mirror} under control", READ_A_PASSWORD, SECRET, {}),
+        )
+    ],
+]
+
+MAY_NOT = [
+    (READER, f"{WORK} {CHANGE_A_BRANCH}", REPOSITORY, {}),
+    *[(who, f"{READ} {WORK}", other, {}) for who in (POWER_USER, READER) for other in OF_OTHERS],
+    *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, NOBODY), (REGION, "us-east-1"))],
+    *[(who, f"{TAKE_AWAY} {LIFT_RULES} codecommit:CreateRepository codecommit:TagResource codecommit:PutRepositoryTriggers codecommit:DeleteCommentContent",
+       REPOSITORY, {}) for who in (POWER_USER, READER)],
+    *[(who, USE_OF_THE_KEY, KEY, keys) for who in (POWER_USER, READER) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
+    *[(who, USE_OF_THE_KEY, regional("kms", "key/other"), THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
+    *[(who, "kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion", KEY, THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
+    # One's own is one's own, and comes with a second factor.
+    *[
+        row
+        for who in (POWER_USER, READER)
+        for row in (
+            (who, f"{SEE_ONES_OWN} {GIVE_UP_ONES_OWN} {MAKE_ONES_OWN}", user(PIPELINES, "bob"), WITH_MFA),
+            (who, f"{SEE_ONES_OWN} {GIVE_UP_ONES_OWN} {MAKE_ONES_OWN}", user(PIPELINES, "alice2"), WITH_MFA),
+            (who, MAKE_ONES_OWN, _ALICE, {}),
+            (who, MAKE_ONES_OWN, _ALICE, {"aws:MultiFactorAuthPresent": "false"}),
+            (who, "iam:CreateServiceSpecificCredential", _ALICE, FOR_CODECOMMIT),
+            (who, "iam:CreateServiceSpecificCredential", _ALICE, WITH_MFA),
+            (who, "iam:CreateServiceSpecificCredential", _ALICE, {**WITH_MFA, "iam:ServiceSpecificCredentialServiceName": "cassandra.amazonaws.com"}),
+            (who, "iam:CreateServiceSpecificCredential", user(PIPELINES, "bob"), {**WITH_MFA, **FOR_CODECOMMIT}),
+            (who, "iam:CreateAccessKey iam:CreateLoginProfile iam:AddUserToGroup iam:AttachUserPolicy", _ALICE, WITH_MFA),
+        )
+    ],
+    # The protection, whoever it is attached to and whatever he was given beside it.
+    *[
+        row
+        for who in (STRONG_POWER_USER, STRONG_READER, GUEST, ADMINISTRATOR, ROOT)
+        for row in (
+            *[(who, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in PROTECTED],
+            (who, CHANGE_A_BRANCH, REPOSITORY.replace(REGION, "us-east-1"), PROTECTED[0]),
+            (who, f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
+            (who, f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY.replace(REGION, "us-east-1"), {}),
+            *[(who, BECOME_ANOTHER, mirror, {}) for mirror in MIRRORS],
+            (who, READ_A_PASSWORD, SECRET, {}),
+            (who, READ_A_PASSWORD, SECRET.replace(REGION, "us-east-1"), {}),
+        )
+    ],
+    *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, GUEST)],
+    # A user with a name like the mirror's is not let through by the groups' protection, nor is a role.
+    (f"{user(PIPELINES, 'user-dev-shop-mirror2')} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
+    (f"anybody {role(PIPELINES, 'user-dev-shop-mirror')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
+    (f"anybody {user(PIPELINES, 'role-dev-cfn-gitops')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
+    (f"anybody {role(PIPELINES, 'role-dev-replication-x')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
+]

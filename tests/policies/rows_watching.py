@@ -1,0 +1,120 @@
+"""notifications.yaml, repository.yaml's trigger, and replication.yaml."""
+
+from deployed import REGION
+
+from . import scene
+from .scene import NOBODY, PIPELINES, REPLICA_REGION, TRIGGERED
+from .tables import ASSUME, BUILDS, EVENTS, anybody, collected, lent_to_a_service, regional, role
+
+# --- Notifications -----------------------------------------------------------------------------
+
+TOPIC = regional("sns", "sns-dev-notifications")
+TOPIC_KEY = scene.stacks()["notifications"].deployed.arn("Key")
+THROUGH_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com", "kms:CallerAccount": PIPELINES}
+RULES_OF_NOTIFICATION = "codestar-notifications.amazonaws.com"
+ALARMS, CODECOMMIT = "cloudwatch.amazonaws.com", "codecommit.amazonaws.com"
+USE_OF_THE_KEY = "kms:Decrypt kms:GenerateDataKey"
+PIPELINE_ROLE = role(PIPELINES, "role-dev-codepipeline-cfn")
+SLACK_ROLE = role(PIPELINES, "role-dev-slack")
+ALARM = regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")
+REPOSITORY = regional("codecommit", "codecommit-dev-site")
+SHOP = regional("codepipeline", "codepipeline-dev-cfn-shop")
+LOOK = """codepipeline:GetPipelineExecution codepipeline:GetPipelineState codepipeline:ListActionExecutions
+    codepipeline:ListPipelineExecutions"""
+
+
+def _of_others(arn, name):
+    return [arn.replace("-dev-", "-prd-"), arn.replace("-dev-", "-dev2-"), arn.replace(PIPELINES, NOBODY), arn.replace(REGION, "us-east-1"),
+            arn.replace(name, "somebody-elses")]
+
+
+_PUBLISH = "sns:Publish"
+_NOTIFY_MAY, _NOTIFY_MAY_NOT = collected(
+    lent_to_a_service(RULES_OF_NOTIFICATION, TOPIC, PIPELINES, action=_PUBLISH),
+    lent_to_a_service(ALARMS, TOPIC, PIPELINES, ALARM, _PUBLISH, _of_others(ALARM, "alarm-dev-cfn-gitops-mirrors")),
+    lent_to_a_service(CODECOMMIT, TOPIC, PIPELINES, REPOSITORY, _PUBLISH, _of_others(REPOSITORY, "codecommit-dev-site")),
+    lent_to_a_service("chatbot.amazonaws.com", SLACK_ROLE, PIPELINES, says_for_whom=False),
+    lent_to_a_service(CODECOMMIT, TRIGGERED, PIPELINES, REPOSITORY, "lambda:InvokeFunction", _of_others(REPOSITORY, "codecommit-dev-site")),
+)
+
+# --- Replication -------------------------------------------------------------------------------
+
+BUILD = regional("codebuild", "project/codebuild-dev-replication-shop")
+BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-replication-shop")
+EVENTS_ROLE = role(PIPELINES, "role-dev-eventbridge-replication-shop")
+SOURCE = regional("codecommit", "codecommit-dev-cfn-shop")
+REPLICA = SOURCE.replace(REGION, REPLICA_REGION)
+QUEUE = regional("sqs", "sqs-dev-replication-shop")
+LOG = regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop:log-stream:a")
+PUSH_RULE, DAILY_RULE, FAILED_RULE = [regional("events", f"rule/event-rule-dev-replication-shop{end}") for end in ("", "-daily", "-failed")]
+_OTHER_RULES = [PUSH_RULE + "2", PUSH_RULE.replace("-shop", "-site"), PUSH_RULE.replace("-dev-", "-prd-"), PUSH_RULE.replace(PIPELINES, NOBODY)]
+
+_REPLICATION_MAY, _REPLICATION_MAY_NOT = collected(
+    lent_to_a_service(BUILDS, BUILD_ROLE, PIPELINES, BUILD, others=[
+        BUILD + "2", BUILD.replace("-replication-", "-cfn-"), BUILD.replace("-dev-", "-prd-"), BUILD.replace(PIPELINES, NOBODY)]),
+    lent_to_a_service(EVENTS, EVENTS_ROLE, PIPELINES, PUSH_RULE, others=[*_OTHER_RULES, FAILED_RULE]),
+    lent_to_a_service(EVENTS, EVENTS_ROLE, PIPELINES, DAILY_RULE),
+    *[lent_to_a_service(EVENTS, QUEUE, PIPELINES, rule, "sqs:SendMessage", _OTHER_RULES) for rule in (PUSH_RULE, DAILY_RULE, FAILED_RULE)],
+)
+
+MAY = [
+    *_NOTIFY_MAY,
+    *_REPLICATION_MAY,
+    *[(service, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
+    # A pipeline tells of a waiting approval.
+    (PIPELINE_ROLE, _PUBLISH, TOPIC, {}),
+    (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS),
+    (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:Decrypt", TOPIC_KEY, {}),
+    (anybody(role(PIPELINES, "administrator")), "sns:Publish sns:Subscribe sns:SetTopicAttributes", TOPIC, {}),
+    (SLACK_ROLE, LOOK, SHOP, {}),
+    # Source first, then the replica.
+    (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:ListTagsForResource", SOURCE, {}),
+    (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:GitPush codecommit:ListTagsForResource codecommit:UpdateDefaultBranch", REPLICA, {}),
+    (BUILD_ROLE, "logs:CreateLogStream logs:PutLogEvents", LOG, {}),
+    (BUILD_ROLE, "codebuild:RetryBuild", BUILD, {}),
+    (EVENTS_ROLE, "codebuild:StartBuild", BUILD, {}),
+    (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:PurgeQueue sqs:SendMessage", QUEUE, {}),
+]
+
+MAY_NOT = [
+    *_NOTIFY_MAY_NOT,
+    *_REPLICATION_MAY_NOT,
+    # The topic and its key: through SNS, for these services and one role.
+    *[(service, USE_OF_THE_KEY, TOPIC_KEY, keys) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)
+      for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
+    *[(service, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
+    *[(service, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for service in ("s3.amazonaws.com", EVENTS)],
+    (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {"kms:CallerAccount": PIPELINES}),
+    (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {**THROUGH_SNS, "kms:CallerAccount": NOBODY}),
+    (PIPELINE_ROLE, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS),
+    *[(who, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for who in (
+        role(PIPELINES, "role-dev-codebuild-cfn"), role(PIPELINES, "role-dev-codedeploy-cfn"), SLACK_ROLE,
+        anybody(role(NOBODY, "role-dev-codepipeline-cfn")), anybody(role(NOBODY, "administrator")))],
+    (PIPELINE_ROLE, "sns:Subscribe sns:SetTopicAttributes sns:DeleteTopic sns:AddPermission", TOPIC, {}),
+    *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))],
+    (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
+    (anybody(role(NOBODY, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
+    # Slack looks. Who approves has to be somebody.
+    (SLACK_ROLE, "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:GetPipeline codepipeline:GetJobDetails", SHOP, {}),
+    *[(SLACK_ROLE, LOOK, other, {}) for other in _of_others(SHOP, "codepipeline-dev-cfn-shop")],
+    (SLACK_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
+    (CODECOMMIT, "lambda:UpdateFunctionCode lambda:AddPermission", TRIGGERED, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": REPOSITORY}),
+    # The source is read, never written; the replica is this one.
+    (BUILD_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository", SOURCE, {}),
+    (BUILD_ROLE, "codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository codecommit:CreateRepository codecommit:UpdateRepositoryName", REPLICA, {}),
+    *[(BUILD_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:GetRepository", other, {}) for other in (
+        SOURCE.replace("-shop", "-infra"), SOURCE.replace("-dev-", "-prd-"), SOURCE.replace(REGION, "us-east-1"), SOURCE.replace(PIPELINES, NOBODY),
+        REPLICA.replace("-shop", "-infra"), REPLICA.replace("-dev-", "-prd-"), REPLICA.replace(PIPELINES, NOBODY))],
+    (BUILD_ROLE, "logs:CreateLogGroup logs:DeleteLogGroup logs:GetLogEvents", LOG, {}),
+    (BUILD_ROLE, "logs:PutLogEvents", LOG.replace("-replication-", "-cfn-"), {}),
+    (BUILD_ROLE, "codebuild:StartBuild codebuild:UpdateProject", BUILD, {}),
+    (BUILD_ROLE, "codebuild:RetryBuild", BUILD.replace("-shop", "-site"), {}),
+    (BUILD_ROLE, "s3:GetObject sqs:SendMessage iam:PassRole sts:AssumeRole", "*", {}),
+    *[(EVENTS_ROLE, "codebuild:StartBuild", other, {}) for other in (BUILD + "2", BUILD.replace("-replication-", "-cfn-"), BUILD.replace(REGION, "us-east-1"))],
+    (EVENTS_ROLE, "codebuild:StopBuild codebuild:UpdateProject codebuild:RetryBuild", BUILD, {}),
+    (EVENTS_ROLE, ASSUME, BUILD_ROLE, {}),
+    # The queue of failures.
+    (anybody(role(NOBODY, "administrator")), "sqs:SendMessage sqs:ReceiveMessage sqs:PurgeQueue", QUEUE, {}),
+    (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", QUEUE, {"aws:SecureTransport": "false"}),
+    (EVENTS, "sqs:ReceiveMessage sqs:DeleteMessage sqs:SetQueueAttributes", QUEUE, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": PUSH_RULE}),
+]

@@ -1,0 +1,36 @@
+"""Who may do what, row by row, with every policy that has a say."""
+
+import pytest
+
+from . import rows_across_accounts, rows_environment, rows_people, rows_watching, scene
+
+TABLES = {
+    "environment": rows_environment,
+    "across accounts": rows_across_accounts,
+    "people": rows_people,
+    "watching": rows_watching,
+}
+
+
+def rows(list_name):
+    return [
+        pytest.param(*row, id=f"{name}: {row[0]} {row[1].split()[0]}... {row[2]} {row[3]}")
+        for name, table in TABLES.items()
+        for row in getattr(table, list_name)
+    ]
+
+
+def decided(caller, actions, resource, keys):
+    return {action: scene.world().may(caller, action, resource, keys) for action in actions.split()}
+
+
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY"))
+def test_it_may(caller, actions, resource, keys):
+    refused = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if not each}
+    assert refused == {}
+
+
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY_NOT"))
+def test_it_may_not(caller, actions, resource, keys):
+    allowed = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if each}
+    assert allowed == {}
