@@ -197,3 +197,52 @@ def test_the_default_branch_is_one_that_is_there(codecommit: Any, repository: st
         "BranchDoesNotExistException", 400)
     assert refusal(codecommit.get_branch, repositoryName=f"{repository}-absent", branchName="main")[0] == (
         "RepositoryDoesNotExistException")
+
+
+def test_a_batch_does_what_it_can_and_says_what_it_could_not(codecommit: Any, rule: dict[str, Any],
+                                                             repository: str) -> None:
+    # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html
+    other = f"{repository}-2"
+    codecommit.create_repository(repositoryName=other)
+    batch = {"approvalRuleTemplateName": repository, "repositoryNames": [repository, "absent", other, "no name"]}
+    for call, key in ((codecommit.batch_associate_approval_rule_template_with_repositories, "associatedRepositoryNames"),
+                      (codecommit.batch_disassociate_approval_rule_template_from_repositories,
+                       "disassociatedRepositoryNames")):
+        answer = call(**batch)
+        assert answer[key] == [repository, other]
+        assert [(error["repositoryName"], error["errorCode"]) for error in answer["errors"]] == [
+            ("absent", "RepositoryDoesNotExistException"), ("no name", "InvalidRepositoryNameException")]
+        held = codecommit.list_repositories_for_approval_rule_template(approvalRuleTemplateName=repository)
+        assert set(held["repositoryNames"]) == ({repository, other} if key.startswith("associated") else set())
+    assert refusal(codecommit.batch_associate_approval_rule_template_with_repositories,
+                   approvalRuleTemplateName=repository, repositoryNames=[repository] * 101)[0] == (
+        "MaximumRepositoryNamesExceededException")
+    assert refusal(codecommit.batch_disassociate_approval_rule_template_from_repositories,
+                   approvalRuleTemplateName="absent", repositoryNames=[repository])[0] == (
+        "ApprovalRuleTemplateDoesNotExistException")
+
+
+def test_a_batch_is_judged_for_each_of_its_repositories(aws: LocalAws, rule: dict[str, Any], repository: str) -> None:
+    arn = f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{repository}"
+    aws.client("codecommit").create_repository(repositoryName=f"{repository}-2")
+    mine = aws.client("codecommit", a_user_with(aws, repository, allow("codecommit:Batch*", arn)))
+    both = {"approvalRuleTemplateName": repository, "repositoryNames": [repository]}
+    assert mine.batch_associate_approval_rule_template_with_repositories(**both)["associatedRepositoryNames"]
+    for names in ([repository, f"{repository}-2"], [f"{repository}-2", repository]):
+        code, _, message = refusal(mine.batch_associate_approval_rule_template_with_repositories,
+                                   approvalRuleTemplateName=repository, repositoryNames=names)
+        assert code == "AccessDeniedException"
+        assert f"on resource: {arn}-2 because" in message
+
+
+def test_a_branch_that_the_api_changes_is_a_condition_key(aws: LocalAws, repository: str) -> None:
+    # https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-conditional-branch.html
+    arn = f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{repository}"
+    only = {"StringLike": {"codecommit:References": "refs/heads/feature/*"}}
+    mine = aws.client("codecommit", a_user_with(
+        aws, repository, allow(["codecommit:CreateBranch", "codecommit:DeleteBranch"], arn, Condition=only)))
+    absent = {"repositoryName": repository, "commitId": "0" * 40}
+    assert refusal(mine.create_branch, **absent, branchName="main")[0] == "AccessDeniedException"
+    assert refusal(mine.create_branch, **absent, branchName="feature/a")[0] == "CommitIdDoesNotExistException"
+    assert refusal(mine.delete_branch, repositoryName=repository, branchName="main")[0] == "AccessDeniedException"
+    mine.delete_branch(repositoryName=repository, branchName="feature/a")
