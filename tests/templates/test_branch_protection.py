@@ -1,0 +1,166 @@
+"""templates/branch-protection.yaml: the protection as a service control policy, as IAM decides with it."""
+
+import json
+
+import pytest
+
+from companions import (
+    DEVELOPMENT,
+    FEATURE,
+    MASTER,
+    MIRRORS,
+    actions_of,
+    faults,
+    may,
+    on,
+    published,
+    repository,
+    role,
+    stack,
+    statement,
+    user,
+)
+from deployed import ACCOUNT
+
+FULL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+OURS = repository("codecommit-dev-cfn-infra")
+FUNCTION, PROVISIONING, REPLICATION = "role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-replication-build"
+TARGET = {"TargetIds": ACCOUNT}
+BREAK_GLASS = {"ExemptPrincipalArns": "arn:aws:iam::*:role/break-glass,arn:aws:iam::111122223333:role/deployment"}
+
+
+def policy(**parameters):
+    return stack("branch-protection", **{**TARGET, **parameters}).properties("BranchProtection")["Content"]
+
+
+ON_BRANCHES = " ".join(sorted(statement(policy(), "OnlyTheMirrorChangesThese")["Action"]))
+WHOLE = " ".join(sorted(statement(policy(), "NobodyTakesThemAwayWhole")["Action"]))
+BECOMING = " ".join(sorted(a for a in statement(policy(), "NobodyBecomesTheMirror")["Action"] if a.startswith("iam:")))
+MERGES = {"codecommit:MergePullRequestByFastForward", "codecommit:MergePullRequestBySquash", "codecommit:MergePullRequestByThreeWay"}
+
+
+def in_the_account(who, kind=user, **parameters):
+    """An administrator of an account that the policy is attached to, where everything else is allowed."""
+    return kind(who, FULL, control_policies=((FULL, policy(**parameters)),))
+
+
+@pytest.mark.parametrize("caller", [
+    in_the_account("administrator"), in_the_account("administrator", role), in_the_account("team/anybody", role)])
+def test_not_even_an_administrator_changes_a_protected_branch(caller):
+    for reference in (DEVELOPMENT, MASTER):
+        assert may(caller, ON_BRANCHES, OURS, **on(reference)) == set()
+    assert may(caller, WHOLE, OURS) == set()
+
+
+def test_an_account_it_is_not_attached_to_is_as_before():
+    elsewhere = user("administrator", FULL, control_policies=((FULL,),))
+    assert may(elsewhere, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
+
+
+def test_other_branches_other_calls_and_other_repositories_are_free():
+    administrator = in_the_account("administrator")
+    for keys in (on(FEATURE), on("refs/tags/v1"), {}):
+        assert may(administrator, ON_BRANCHES, OURS, **keys) == set(ON_BRANCHES.split())
+    for other in ("codecommit-prd-cfn-infra", "codecommit-dev2-cfn-infra", "somebody-elses"):
+        everything = f"{ON_BRANCHES} {WHOLE}"
+        assert may(administrator, everything, repository(other), **on(DEVELOPMENT)) == set(everything.split())
+    assert may(administrator, "codecommit:GitPull codecommit:GetFile codecommit:CreatePullRequest iam:CreateRole", OURS, **on(MASTER))
+
+
+def test_it_holds_in_every_region():
+    assert may(in_the_account("administrator"), ON_BRANCHES, repository("codecommit-dev-x", "us-east-1"), **on(MASTER)) == set()
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    *[(name, user) for name in MIRRORS], *[(name, role) for name in (FUNCTION, PROVISIONING, REPLICATION)]])
+def test_the_mirror_and_the_machinery_are_let_through(name, kind):
+    caller = in_the_account(name, kind)
+    assert may(caller, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
+    assert may(caller, WHOLE, OURS) == set(WHOLE.split())
+    assert may(caller, BECOMING, f"arn:aws:iam::{ACCOUNT}:user/{MIRRORS[0]}") == set(BECOMING.split())
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("break-glass", user), ("break-glass2", role), ("deployment", role), (FUNCTION, user), (MIRRORS[0], role),
+    ("role-dev-codebuild-cfn", role), ("role-dev-codedeploy-cfn", role), ("role-dev-codepipeline-cfn", role),
+    ("role-prd-cfn-gitops", role), ("role-dev2-cfn-gitops", role), ("role-dev-cfn-gitops2", role),
+    ("user-prd-codecommit-mirroring", user), ("user-dev-mirror", user)])
+def test_nobody_else_is(name, kind):
+    """ "deployment" is exempt in another account alone."""
+    caller = in_the_account(name, kind, **BREAK_GLASS)
+    assert may(caller, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set()
+    assert may(caller, WHOLE, OURS) == set()
+    assert may(caller, BECOMING, f"arn:aws:iam::{ACCOUNT}:user/{MIRRORS[1]}") == set()
+
+
+def test_whom_the_parameter_names_is_let_through_beside_the_mirror():
+    assert may(in_the_account("break-glass", role, **BREAK_GLASS), f"{ON_BRANCHES} {WHOLE}", OURS, **on(MASTER)) == {
+        *ON_BRANCHES.split(), *WHOLE.split()}
+    assert may(in_the_account(MIRRORS[0], **BREAK_GLASS), "codecommit:GitPush", OURS, **on(MASTER))
+
+
+def test_it_only_denies_so_nobody_gets_a_right_by_it():
+    assert {one["Effect"] for one in policy(**BREAK_GLASS)["Statement"]} == {"Deny"}
+    assert may(user(MIRRORS[0], control_policies=((FULL, policy()),)), "codecommit:GitPush", OURS, **on(MASTER)) == set()
+
+
+@pytest.mark.parametrize("mirror", MIRRORS)
+def test_nobody_becomes_the_mirror(mirror):
+    administrator = in_the_account("administrator")
+    assert may(administrator, BECOMING, f"arn:aws:iam::{ACCOUNT}:user/{mirror}") == set()
+    assert may(administrator, BECOMING, f"arn:aws:iam::{ACCOUNT}:user/mary") == set(BECOMING.split())
+    secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:codecommit-mirror/{mirror}-AbC123"
+    assert may(administrator, "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy", secret) == set()
+    assert may(in_the_account(FUNCTION, role), "secretsmanager:GetSecretValue", secret)
+
+
+def test_the_mirrors_names_are_a_parameter():
+    given = {"MirrorUserNames": "gitlab-*"}
+    assert may(in_the_account("gitlab-infra", **given), "codecommit:GitPush", OURS, **on(MASTER))
+    assert not may(in_the_account(MIRRORS[0], **given), "codecommit:GitPush", OURS, **on(MASTER))
+    assert may(in_the_account(FUNCTION, role, **given), WHOLE, OURS) == set(WHOLE.split())
+
+
+def test_it_denies_what_the_policy_for_groups_and_roles_denies():
+    """Except templates of approval rules, which belong to no environment, in a whole account."""
+    attached = stack("people").properties("BranchProtectionPolicy")["PolicyDocument"]
+    templates = {"codecommit:DeleteApprovalRuleTemplate", "codecommit:UpdateApprovalRuleTemplateContent"}
+    assert actions_of(policy(), effect="Deny") == actions_of(attached, effect="Deny") - templates
+    references = [statement(one, "OnlyTheMirrorChangesThese")["Condition"] for one in (policy(), attached)]
+    for operator in ("StringLikeIfExists", "Null"):
+        assert references[0][operator] == references[1][operator]
+
+
+def test_every_action_that_can_name_a_branch_is_denied_on_a_protected_one():
+    with_reference = {a for a, keys in published("codecommit").items() if "codecommit:References" in keys}
+    assert set(ON_BRANCHES.split()) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
+
+
+def test_pull_requests_are_merged_where_that_is_allowed():
+    given = {"PullRequestMerges": "Allowed"}
+    assert may(in_the_account("mary", **given), ON_BRANCHES, OURS, **on(MASTER)) == MERGES
+    assert may(in_the_account("mary", **given), WHOLE, OURS) == set()
+
+
+LARGEST = {
+    "EnvID": "a" * 10, "RepositoryNames": "r" * 100, "ProtectedBranches": ",".join(f"release/{n:03}" for n in range(20)),
+    "ProtectedTags": ",".join(f"v{n:03}*" for n in range(10)), **BREAK_GLASS,
+}
+
+
+@pytest.mark.parametrize("given", [{}, BREAK_GLASS, LARGEST, {"MirrorUserNames": "m" * 64, "PullRequestMerges": "Allowed"}])
+def test_it_is_one_that_iam_knows_and_that_fits(given):
+    """At most 5,120 characters.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+    """
+    content = policy(**given)
+    assert len(json.dumps(content, separators=(",", ":"))) <= 5120
+    # A policy of IAM's has the same grammar. The "*" for regions and accounts are meant.
+    assert {issue for issue, _ in faults(content)} <= {"RESOURCE_POLICY_PRIVILEGE_ESCALATION"}
+
+
+def test_it_is_a_service_control_policy_on_its_targets():
+    made = stack("branch-protection", TargetIds="111122223333,ou-ab12-cdefghij").properties("BranchProtection")
+    assert (made["Type"], made["TargetIds"]) == ("SERVICE_CONTROL_POLICY", ["111122223333", "ou-ab12-cdefghij"])
+    assert made["Tags"] == [{"Key": "CreatedBy", "Value": "branch-protection-dev"}]
