@@ -1,0 +1,631 @@
+"""The stacks of a source and an image in another account: that what one makes is what the others name.
+
+Who may do what through all of them is decided in tests/policies, action by action.
+"""
+
+import itertools
+import json
+import re
+
+import pytest
+from companions import faults
+from ministack.services import eventbridge
+from policies.evaluation import Caller, decide
+
+from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, source
+
+REPOSITORIES, IMAGES = "111122223333", "444455556666"
+NAMES = [path.stem for path in sorted(TEMPLATES.glob("cross-account-*.yaml"))]
+SHOP, SITE = (f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:{name}" for name in ("shop", "site"))
+EVERYTHING = ({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},)
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
+# The longest region that has CodeCommit.
+LONGEST_REGION = "ap-southeast-1"
+
+
+def artifacts(region=REGION, **parameters):
+    given = {"EnvID": "dev", "RepositoryAccountId": REPOSITORIES, "ImageAccountId": IMAGES, **parameters}
+    return Deployed(region, source(TEMPLATES / "cross-account-artifacts.yaml"), "cross-account-artifacts-dev", **given)
+
+
+def parameters_of(line):
+    """What `--parameter-overrides` makes of an output."""
+    return dict(pair.split("=", 1) for pair in line.split())
+
+
+def elsewhere(name, account, **parameters):
+    """A stack of another account, given what the pipelines' account says to give it."""
+    said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
+    return Deployed(REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**said, **parameters})
+
+
+def repository(**parameters):
+    return elsewhere("cross-account-repository", REPOSITORIES, **{"RepositoryArns": f"{SHOP},{SITE}", **parameters})
+
+
+def image(**parameters):
+    return elsewhere("cross-account-image", IMAGES, **parameters)
+
+
+def project(**parameters):
+    given = {"EnvID": "dev", "ProjectID": "shop", "RepositoryName": "shop", **parameters}
+    return Deployed(template=source(TEMPLATES / "cross-account-project.yaml"), stack_name="project-dev-shop", **given)
+
+
+def to_bucket(**parameters):
+    outputs = artifacts().outputs()
+    given = {
+        "EnvID": "dev", "ProjectID": "site", "RepositoryAccountId": REPOSITORIES, "RepositoryName": "site",
+        "BranchName": "development", "DeployBucketName": "site-files",
+        "ArtifactBucketName": outputs["ArtifactBucketName"]["Value"], "ArtifactKeyArn": outputs["ArtifactKeyArn"]["Value"],
+        **parameters,
+    }
+    return Deployed(template=source(TEMPLATES / "cross-account-s3.yaml"), stack_name="s3-dev-site", **given)
+
+
+STACKS = {
+    "cross-account-artifacts": artifacts, "cross-account-repository": repository, "cross-account-image": image,
+    "cross-account-project": project, "cross-account-s3": to_bucket,
+}
+
+
+def test_every_template_for_other_accounts_is_looked_at_here():
+    assert sorted(STACKS) == NAMES
+
+
+# --- What one stack says is what the next is given -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accounts", "roles"),
+    [
+        ({}, [f"arn:aws:iam::{REPOSITORIES}:role/role-dev-codecommit-source", f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source"]),
+        ({"ImageAccountId": ""}, [f"arn:aws:iam::{REPOSITORIES}:role/role-dev-codecommit-source"]),
+        ({"RepositoryAccountId": ""}, [f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source"]),
+    ],
+)
+def test_the_environment_is_given_what_the_artifacts_stack_says(accounts, roles):
+    said = parameters_of(artifacts(**accounts).outputs()["EnvironmentParameters"]["Value"])
+    assert said["SourceRoleArns"].split(",") == roles
+    declared = source()["Parameters"]
+    for name, value in said.items():
+        for member in value.split(","):
+            assert re.fullmatch(declared[name]["AllowedPattern"], member), (name, member)
+
+
+@pytest.mark.parametrize("name", ["cross-account-repository", "cross-account-image"])
+def test_the_other_account_is_given_what_the_artifacts_stack_says(name):
+    said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
+    declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
+    assert {each for each, parameter in declared.items() if "Default" not in parameter} - {"RepositoryArns"} == said.keys()
+    for each, value in said.items():
+        # A key of KMS has an id that is made up; here it is its logical id.
+        assert re.fullmatch(declared[each]["AllowedPattern"], value), (each, value)
+
+
+def test_the_roles_that_are_admitted_are_the_ones_that_are_made():
+    policies = json.dumps([artifacts().properties(name) for name in artifacts().template["Resources"]])
+    admitted = set(re.findall(r"arn:aws:iam::\d+:role/[\w-]+", policies))
+    made = {stack.arn(name) for stack in (repository(), image()) for name in stack.of_type("AWS::IAM::Role")}
+    assert admitted == made
+
+
+def test_the_roles_that_are_trusted_are_the_environments():
+    environment = Deployed(EnvID="dev")
+    trusted = lambda stack: stack.properties("SourceRole")["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"]
+    pipeline, function = environment.arn("CodePipelineCFnRole"), environment.arn("FunctionRole")
+    assert trusted(repository()) == [pipeline, function]
+    # Nobody asks for the image but the pipeline.
+    assert trusted(image()) == pipeline
+    assert trusted(repository(FurtherRoleArns=to_bucket().arn("PipelineRole"))) == [pipeline, function, to_bucket().arn("PipelineRole")]
+
+
+def test_the_project_imports_what_the_environment_and_the_artifacts_export():
+    exports = {
+        output["Export"]["Name"] for stack in (Deployed(EnvID="dev"), artifacts()) for output in stack.outputs().values() if "Export" in output
+    }
+    imported = set(re.findall(r"import:([\w-]+)", json.dumps(project().properties("Pipeline"))))
+    assert imported <= exports
+    assert imported == {"cfn-gitops-dev-ServiceToken", "cfn-gitops-dev-CrossAccountBucketName", "cfn-gitops-dev-CrossAccountKeyArn"}
+    # No export without somebody who imports it.
+    assert {o["Export"]["Name"] for o in artifacts().outputs().values() if "Export" in o} <= imported
+
+
+def test_the_project_reads_with_the_roles_that_are_made():
+    properties = project(RepositoryAccountId=REPOSITORIES, ImageAccountId=IMAGES, ImageRepositoryName="ecr-dev-image").properties("Pipeline")
+    assert properties["Source"] == {"RepositoryArn": SHOP, "RoleArn": repository().arn("SourceRole")}
+    assert properties["ImageSource"] == {
+        "RepositoryArn": image().arn("Repository"), "RoleArn": image().arn("SourceRole"), "ImageTag": "latest",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"RepositoryAccountId": REPOSITORIES}, None),
+        ({"ImageAccountId": IMAGES, "ImageRepositoryName": "a/b", "ImageTag": "v1"},
+         {"RepositoryArn": f"arn:aws:ecr:{REGION}:{IMAGES}:repository/a/b", "RoleArn": f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source", "ImageTag": "v1"}),
+        ({"RepositoryAccountId": REPOSITORIES, "ImageRepositoryName": "ecr-dev-shop"}, {"RepositoryName": "ecr-dev-shop", "ImageTag": "latest"}),
+    ],
+)
+def test_an_image_is_nowhere_in_another_account_or_in_this_one(given, expected):
+    assert project(**given).properties("Pipeline").get("ImageSource") == expected
+
+
+def test_a_repository_of_this_account_is_named_and_read_with_the_pipelines_role():
+    assert project(ImageAccountId=IMAGES, ImageRepositoryName="a").properties("Pipeline")["Source"] == {"RepositoryName": "shop"}
+
+
+# --- What is put into a template's hands is checked before anything is made ------------------------
+
+
+def _said(node, given):
+    """A rule's functions, as CloudFormation evaluates them."""
+    if isinstance(node, list):
+        return [_said(each, given) for each in node]
+    if not isinstance(node, dict):
+        return node
+    ((function, argument),) = node.items()
+    if function == "Ref":
+        return given[argument]
+    values = _said(argument, given)
+    return {
+        "Fn::Equals": lambda: values[0] == values[1],
+        "Fn::Not": lambda: not values[0],
+        "Fn::Or": lambda: any(values),
+        "Fn::Contains": lambda: values[1] in values[0],
+        "Fn::EachMemberEquals": lambda: all(member == values[1] for member in values[0]),
+    }[function]()
+
+
+def refused_by(stack):
+    found = []
+    for name, rule in stack.template["Rules"].items():
+        if _said(rule.get("RuleCondition", {"Fn::Equals": ["", ""]}), stack.values):
+            found += [name for assertion in rule["Assertions"] if not _said(assertion["Assert"], stack.values)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("stack", "refused"),
+    [
+        (lambda: artifacts(), []),
+        (lambda: artifacts(ImageAccountId=""), []),
+        (lambda: artifacts(RepositoryAccountId=""), []),
+        (lambda: artifacts(RepositoryAccountId="", ImageAccountId=""), ["AnotherAccountIsNamed"]),
+        (lambda: repository(), []),
+        (lambda: repository(EnvID="prd"), []),
+        (lambda: repository(EnvID="stg"), ["EveryEnvironmentHasABranch"]),
+        (lambda: repository(EnvID="stg", BranchNames="staging,hotfix"), []),
+        (lambda: project(RepositoryAccountId=REPOSITORIES), []),
+        (lambda: project(), ["SomethingIsInAnotherAccount"]),
+        (lambda: project(ImageAccountId=IMAGES), ["AnImageHasARepository"]),
+        (lambda: project(ImageAccountId=IMAGES, ImageRepositoryName="a"), []),
+        (lambda: project(EnvID="stg", RepositoryAccountId=REPOSITORIES), ["EveryEnvironmentHasABranch"]),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(stack, refused):
+    assert refused_by(stack()) == refused
+
+
+@pytest.mark.parametrize(
+    ("template", "parameter", "good", "bad"),
+    [
+        ("cross-account-repository", "RepositoryArns", [SHOP, SHOP.replace(":aws:", ":aws-cn:")],
+         ["shop", f"{SHOP[:-4]}*", f"{SHOP},{SITE}", SHOP.replace(REPOSITORIES, "*"), ""]),
+        ("cross-account-repository", "FurtherRoleArns", ["", f"arn:aws:iam::{ACCOUNT}:role/path/a"],
+         [f"arn:aws:iam::{ACCOUNT}:role/*", f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/a", "*"]),
+        ("cross-account-repository", "BranchNames", ["", "main", "release/1.0"], ["*", "a,b", '"', "/a"]),
+        ("cross-account-repository", "PipelineAccountId", [ACCOUNT], ["", "*", "12345", f"{ACCOUNT}0"]),
+        ("cross-account-repository", "ArtifactKeyArn", [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mrk-1"],
+         ["", f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/a", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*", "1234abcd"]),
+        ("cross-account-repository", "ArtifactBucketName", ["a-bucket"], ["", "*", "a*", "Bucket", "arn:aws:s3:::a-bucket"]),
+        ("cross-account-image", "RepositoryName", ["", "a", "ecr-dev-image", "team/a_b.c"], ["A", "*", "a*", "a//b", "-a", "a-"]),
+        ("cross-account-image", "ImageTag", ["latest", "v1.0_a-b"], ["", "*", ".a", "a b", 'a"']),
+        ("cross-account-s3", "DeployPath", ["release", "release/v1"], ["", "/release", "release/", "*", "a//b", "a?"]),
+    ],
+)
+def test_a_parameter_takes_what_it_is_for_and_no_pattern(template, parameter, good, bad):
+    declared = source(TEMPLATES / f"{template}.yaml")["Parameters"][parameter]
+    assert [each for each in good if not re.fullmatch(declared["AllowedPattern"], each)] == []
+    assert [each for each in bad if re.fullmatch(declared["AllowedPattern"], each)] == []
+
+
+@pytest.mark.parametrize("name", ["SourceRoleArns", "ArtifactBucketArns", "ImageRepositoryNames"])
+def test_the_environment_learns_of_no_account_as_a_whole(name):
+    pattern = source()["Parameters"][name]["AllowedPattern"]
+    good = {"SourceRoleArns": repository().arn("SourceRole"), "ArtifactBucketArns": artifacts().arn("ArtifactBucket"), "ImageRepositoryNames": "ecr-dev-*"}
+    assert re.fullmatch(pattern, good[name])
+    assert re.fullmatch(pattern, "")
+    for bad in ("*", "?", f"arn:aws:iam::{REPOSITORIES}:role/*", f"arn:aws:iam::{REPOSITORIES}:root", "arn:aws:s3:::*", "arn:aws:iam::*:role/a"):
+        assert not re.fullmatch(pattern, bad), bad
+
+
+# --- Names and sizes ------------------------------------------------------------------------
+
+
+def test_the_longest_names_are_not_too_long():
+    longest = {
+        "cross-account-artifacts": artifacts(LONGEST_REGION, EnvID=LONGEST["EnvID"]),
+        "cross-account-repository": repository(EnvID=LONGEST["EnvID"]),
+        "cross-account-image": image(EnvID=LONGEST["EnvID"]),
+        "cross-account-s3": to_bucket(**LONGEST),
+    }
+    assert len(longest["cross-account-artifacts"].name("ArtifactBucket")) == 63
+    for name, stack in longest.items():
+        for logical_id in stack.of_type("AWS::IAM::Role", "AWS::Events::Rule"):
+            assert len(stack.name(logical_id)) <= 64, (name, logical_id)
+        for logical_id in stack.of_type("AWS::IAM::Role"):
+            properties = stack.properties(logical_id)
+            assert len(properties["RoleName"]) <= 64
+            assert all(len(policy["PolicyName"]) <= 128 for policy in properties["Policies"])
+        for logical_id in stack.of_type("AWS::Events::EventBusPolicy"):
+            assert len(stack.properties(logical_id)["StatementId"]) <= 64
+
+
+def test_names_and_parameters_have_the_form_that_they_have_elsewhere():
+    others = source(TEMPLATES / "project.yaml")["Parameters"]
+    for name in NAMES:
+        declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
+        for each in ("EnvID", "ProjectID", "PermissionsBoundaryArn", "ApprovalTopicArn"):
+            for key in ("AllowedPattern", "MaxLength"):
+                if each in declared:
+                    assert declared[each].get(key) == others[each].get(key), (name, each, key)
+
+
+def size(document):
+    """As AWS counts: without white space."""
+    return len(json.dumps(document, separators=(",", ":")))
+
+
+def test_fifteen_repositories_fit_into_the_rule_and_into_the_role():
+    arns = [f"arn:aws:codecommit:{LONGEST_REGION}:{REPOSITORIES}:{number:02}{'r' * 50}" for number in range(15)]
+    stack = repository(RepositoryArns=",".join(arns), BranchNames="development,master")
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+    assert size(stack.properties("ForwardRule")["EventPattern"]) <= 2048
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    assert size(stack.properties("SourceRole")["Policies"]) <= 10240
+    assert size(stack.properties("SourceRole")["AssumeRolePolicyDocument"]) <= 2048
+
+
+def test_policies_of_resources_fit():
+    stack = artifacts(LONGEST_REGION, EnvID=LONGEST["EnvID"])
+    # 32 KB of a key, 20 KB of a bucket, 10 KB of a bus.
+    assert size(stack.properties("ArtifactKey")["KeyPolicy"]) <= 32768
+    assert size(stack.properties("ArtifactBucketPolicy")["PolicyDocument"]) <= 20480
+    assert sum(size(stack.properties(name)["Statement"]) for name in stack.of_type("AWS::Events::EventBusPolicy")) <= 10240
+
+
+# --- The bucket, its key and the bus -----------------------------------------------------------
+
+
+def test_the_bucket_is_versioned_private_and_without_acls():
+    properties = artifacts().properties("ArtifactBucket")
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": artifacts().arn("ArtifactKey")}
+
+
+@pytest.mark.parametrize("logical_id", ["ArtifactKey", "ArtifactBucket", "ArtifactBucketPolicy"])
+def test_bucket_policy_and_key_stay_together(logical_id):
+    resource = source(TEMPLATES / "cross-account-artifacts.yaml")["Resources"][logical_id]
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def put(caller=None, tls=True, **headers):
+    """Whether an upload is allowed, to somebody whom his own account allows everything."""
+    stack = artifacts()
+    keys = {f"s3:x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
+    return bool(decide(
+        caller or Caller(account=ACCOUNT, role="role-dev-codebuild-cfn", identity=EVERYTHING), "s3:PutObject",
+        f"{stack.arn('ArtifactBucket')}/codepipeline-dev-cfn/SourceArti/abc", ACCOUNT,
+        stack.properties("ArtifactBucketPolicy")["PolicyDocument"], {"aws:SecureTransport": str(tls).lower(), **keys},
+    ))
+
+
+KMS = {"server_side_encryption": "aws:kms"}
+KEY_HEADER = "server_side_encryption_aws_kms_key_id"
+WITH_THE_KEY = {**KMS, KEY_HEADER: artifacts().arn("ArtifactKey")}
+
+
+@pytest.mark.parametrize(
+    ("headers", "may"),
+    [
+        # `aws cloudformation package` says nothing; the bucket's default encrypts it.
+        ({}, True),
+        (WITH_THE_KEY, True),
+        ({**KMS, KEY_HEADER: artifacts().name("ArtifactKey")}, True),
+        # S3 would take the account's default key.
+        (KMS, False),
+        ({"server_side_encryption": "AES256"}, False),
+        ({"server_side_encryption": "aws:kms:dsse"}, False),
+        ({**KMS, KEY_HEADER: f"arn:aws:kms:{REGION}:{ACCOUNT}:key/another"}, False),
+        ({**KMS, KEY_HEADER: f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/ArtifactKey"}, False),
+        ({**KMS, KEY_HEADER: "another"}, False),
+        ({"tls": False}, False),
+    ],
+)
+def test_an_upload_is_under_the_key_or_it_is_refused(headers, may):
+    assert put(**headers) is may
+    assert put(Caller(account=REPOSITORIES, role="role-dev-codecommit-source", identity=EVERYTHING), **headers) is may
+
+
+@pytest.mark.parametrize(
+    ("account", "role", "may"),
+    [
+        (REPOSITORIES, "role-dev-codecommit-source", True),
+        (IMAGES, "role-dev-ecr-source", True),
+        (REPOSITORIES, "role-dev-ecr-source", False),
+        (IMAGES, "role-dev-codecommit-source", False),
+        (REPOSITORIES, "role-dev-eventbridge-forward", False),
+        (REPOSITORIES, "role-prd-codecommit-source", False),
+        (REPOSITORIES, "role-dev-codecommit-source2", False),
+        ("777788889999", "role-dev-codecommit-source", False),
+    ],
+)
+def test_of_other_accounts_two_roles_write_and_nobody_else(account, role, may):
+    assert put(Caller(account=account, role=role, identity=EVERYTHING), **WITH_THE_KEY) is may
+
+
+def sent(account=REPOSITORIES, role="role-dev-eventbridge-forward", **keys):
+    """Whether one of the bus policy's statements admits an event."""
+    stack = artifacts()
+    statements = [stack.properties(name)["Statement"] for name in stack.of_type("AWS::Events::EventBusPolicy")]
+    caller = Caller(account=account, role=role, identity=EVERYTHING)
+    given = {f"events:{name.replace('_', '-')}": value for name, value in keys.items()}
+    return bool(decide(caller, "events:PutEvents", BUS, ACCOUNT, {"Version": "2012-10-17", "Statement": statements}, given))
+
+
+PUSH = {"source": ["aws.codecommit"], "detail_type": "CodeCommit Repository State Change"}
+IMAGE = {"source": ["aws.ecr"], "detail_type": "ECR Image Action"}
+
+
+def test_each_role_sends_its_own_kind_of_event_and_no_other():
+    assert sent(**PUSH)
+    assert sent(IMAGES, "role-dev-eventbridge-forward-ecr", **IMAGE)
+    for account, role, event in [
+        (REPOSITORIES, "role-dev-eventbridge-forward", IMAGE),
+        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["com.example"]}),
+        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["aws.codecommit", "com.example"]}),
+        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "detail_type": "Scheduled Event"}),
+        # A call that says nothing of its source: ForAllValues alone would hold for it.
+        (REPOSITORIES, "role-dev-eventbridge-forward", {"detail_type": PUSH["detail_type"]}),
+        (REPOSITORIES, "role-dev-eventbridge-forward", {"source": PUSH["source"]}),
+        (REPOSITORIES, "role-dev-codecommit-source", PUSH),
+        (REPOSITORIES, "role-prd-eventbridge-forward", PUSH),
+        (IMAGES, "role-dev-eventbridge-forward", PUSH),
+        (IMAGES, "role-dev-eventbridge-forward-ecr", PUSH),
+        ("777788889999", "role-dev-eventbridge-forward", PUSH),
+    ]:
+        assert not sent(account, role, **event), (account, role, event)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "gone"),
+    [({"RepositoryAccountId": ""}, REPOSITORIES), ({"ImageAccountId": ""}, IMAGES)],
+)
+def test_an_account_that_is_not_named_is_nowhere(accounts, gone):
+    stack = artifacts(**accounts)
+    assert gone not in json.dumps([stack.everything(), stack.outputs()])
+    assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 1
+
+
+def test_the_key_is_managed_by_its_account_and_given_to_nobody_by_grants():
+    """Nobody is named as an administrator: whoever is would take the key along."""
+    policy = artifacts().properties("ArtifactKey")["KeyPolicy"]
+    assert "Grant" not in json.dumps(policy)
+    manage = {s["Sid"]: s["Principal"] for s in policy["Statement"] if "kms:*" in as_list(s["Action"])}
+    assert manage == {"PoliciesOfThisAccountCount": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    assert artifacts().properties("ArtifactKey")["EnableKeyRotation"] is True
+
+
+# --- Rules: what is forwarded is what starts the pipeline -------------------------------------------
+
+
+def matches(pattern, event):
+    """What TestEventPattern answers."""
+    return eventbridge._matches_pattern(json.dumps(pattern), eventbridge._event_from_test_payload(event))
+
+
+def push(arn=SHOP, branch="development", kind="branch", event="referenceUpdated"):
+    return {
+        "id": "1", "version": "0", "time": "2026-11-20T10:00:00Z", "source": "aws.codecommit",
+        "detail-type": "CodeCommit Repository State Change", "account": REPOSITORIES, "region": REGION, "resources": [arn],
+        "detail": {
+            "event": event, "repositoryName": arn.split(":")[-1], "referenceType": kind, "referenceName": branch,
+            "commitId": "3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
+        },
+    }
+
+
+def pushed_image(name="ecr-dev-image", tag="latest", account=IMAGES, action="PUSH", result="SUCCESS"):
+    return {
+        "id": "1", "version": "0", "time": "2026-11-20T10:00:00Z", "source": "aws.ecr", "detail-type": "ECR Image Action",
+        "account": account, "region": REGION, "resources": [],
+        "detail": {"result": result, "repository-name": name, "image-digest": "sha256:" + "0" * 64, "action-type": action, "image-tag": tag},
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "is_told"),
+    [
+        (push(), True),
+        (push(event="referenceCreated"), True),
+        (push(SITE), True),
+        (push(event="referenceDeleted"), False),
+        (push(kind="tag"), False),
+        (push(branch="feature/development"), False),
+        (push(SHOP + "2"), False),
+        (push(SHOP.replace(REPOSITORIES, IMAGES)), False),
+        (push(SHOP.replace(REGION, "eu-west-1")), False),
+    ],
+)
+def test_pushes_of_the_environments_branch_are_forwarded(event, is_told):
+    assert matches(repository().properties("ForwardRule")["EventPattern"], event) is is_told
+
+
+@pytest.mark.parametrize(
+    ("given", "branches"),
+    [({}, ["development"]), ({"EnvID": "prd"}, ["master"]), ({"BranchNames": "main,release/1"}, ["main", "release/1"])],
+)
+def test_the_branches_are_the_environments_or_those_that_are_named(given, branches):
+    assert repository(**given).properties("ForwardRule")["EventPattern"]["detail"]["referenceName"] == branches
+
+
+@pytest.mark.parametrize(
+    ("event", "is_told"),
+    [
+        (pushed_image(), True),
+        (pushed_image(tag="v1"), False),
+        (pushed_image("another"), False),
+        (pushed_image(action="DELETE"), False),
+        (pushed_image(result="FAILURE"), False),
+        # One that this account was sent itself.
+        (pushed_image(account="777788889999"), False),
+    ],
+)
+def test_pushes_of_the_tag_are_forwarded(event, is_told):
+    assert matches(image().properties("ForwardRule")["EventPattern"], event) is is_told
+
+
+def rendered(name):
+    return json.loads((TEMPLATES.parent / "tests" / "templates" / "rendered" / f"{name}.json").read_text())
+
+
+def test_what_is_forwarded_starts_the_pipeline_that_puts_files_into_a_bucket():
+    pattern = to_bucket().properties("EventRule")["EventPattern"]
+    assert matches(pattern, push(SITE))
+    assert matches(repository().properties("ForwardRule")["EventPattern"], push(SITE))
+    assert not matches(pattern, push(SHOP))
+    assert not matches(pattern, push(SITE, branch="master"))
+
+
+@pytest.mark.parametrize("stack", [repository, image])
+def test_a_forwarded_event_goes_to_the_bus_as_it_is_with_a_role_for_that(stack):
+    made = stack()
+    (target,) = made.properties("ForwardRule")["Targets"]
+    assert target == {"Id": "pipeline-account", "Arn": BUS, "RoleArn": made.arn("ForwardRole")}
+    assert artifacts().outputs()["EventBusArn"]["Value"] == BUS
+    (statement,) = made.properties("ForwardRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": made.arn("ForwardRule")}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": made.account}
+
+
+# --- The image's repository ------------------------------------------------------------------------
+
+
+def test_the_tag_can_move_and_what_it_leaves_is_kept_by_number():
+    properties = image().properties("Repository")
+    assert properties["ImageTagMutability"] == "MUTABLE"
+    assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    (rule,) = json.loads(properties["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    assert rule["selection"] == {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 50}
+    assert source(TEMPLATES / "cross-account-image.yaml")["Resources"]["Repository"]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_the_repository_has_the_environments_name_or_the_given_one():
+    assert image().name("Repository") == "ecr-dev-image"
+    given = image(RepositoryName="team/shop")
+    assert given.name("Repository") == "team/shop"
+    assert given.properties("ForwardRule")["EventPattern"]["detail"]["repository-name"] == ["team/shop"]
+
+
+# --- A pipeline that puts files into a bucket ---------------------------------------------------------
+
+
+def test_the_files_are_extracted_into_their_folder():
+    source_stage, deploy = to_bucket().properties("Pipeline")["Stages"]
+    (action,) = deploy["Actions"]
+    assert action["Configuration"] == {"BucketName": "site-files", "Extract": "true", "ObjectKey": "release"}
+    (code,) = source_stage["Actions"]
+    assert code["RoleArn"] == repository().arn("SourceRole")
+    assert code["Configuration"]["RepositoryName"] == "site"
+
+
+def test_its_artifacts_are_under_the_key_that_both_accounts_use():
+    store = to_bucket().properties("Pipeline")["ArtifactStore"]
+    assert store == {
+        "Type": "S3", "Location": artifacts().name("ArtifactBucket"), "EncryptionKey": {"Type": "KMS", "Id": artifacts().arn("ArtifactKey")},
+    }
+    # Where the other account may write: CodePipeline cuts a pipeline's name to 20 characters.
+    for names in ({}, LONGEST):
+        assert to_bucket(**names).name("Pipeline")[:20].startswith("codepipeline-")
+
+
+def test_its_deletion_takes_the_rule_before_the_pipeline_and_the_pipeline_before_its_role():
+    properties = source(TEMPLATES / "cross-account-s3.yaml")["Resources"]
+    refers = lambda name, to: f'"{to}"' in json.dumps(properties[name]) or f"${{{to}}}" in json.dumps(properties[name])
+    assert refers("EventRule", "Pipeline")
+    assert refers("Pipeline", "PipelineRole") or "PipelineRole.Arn" in json.dumps(properties["Pipeline"])
+
+
+# --- All of them -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_that_takes_tags_says_who_made_it(name):
+    stack = STACKS[name]()
+    untagged = {"AWS::KMS::Alias", "AWS::S3::BucketPolicy", "AWS::Events::EventBusPolicy"}
+    for logical_id, resource in stack.template["Resources"].items():
+        if resource["Type"] not in untagged:
+            made_by = {"Key": "CreatedBy", "Value": stack.values["AWS::StackName"]}
+            assert made_by in stack.properties(logical_id)["Tags"], logical_id
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_parameter_is_idle_and_each_is_in_a_group(name):
+    template = source(TEMPLATES / f"{name}.yaml")
+    used = json.dumps([template.get("Conditions"), template["Resources"]])
+    for each in template["Parameters"]:
+        assert f'"Ref": "{each}"' in used or f"${{{each}}}" in used, each
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [each for group in interface["ParameterGroups"] for each in group["Parameters"]]
+    assert sorted(grouped) == sorted(template["Parameters"]) == sorted(interface["ParameterLabels"])
+
+
+@pytest.mark.parametrize(("name", "logical_id"), [
+    (name, logical_id) for name in NAMES for logical_id, resource in source(TEMPLATES / f"{name}.yaml")["Resources"].items()
+    if resource["Type"] == "AWS::IAM::Role"
+])
+def test_a_boundary_that_is_given_is_on_every_role(name, logical_id):
+    assert STACKS[name](PermissionsBoundaryArn=BOUNDARY).properties(logical_id)["PermissionsBoundary"] == BOUNDARY
+    assert "PermissionsBoundary" not in STACKS[name]().properties(logical_id)
+
+
+def test_another_account_is_a_principal_only_with_a_condition_on_the_role():
+    """Of a stack's own account the root is a key's manager, and nobody else."""
+    def statements(node):
+        if isinstance(node, dict):
+            if "Principal" in node and "Effect" in node:
+                yield node
+            node = list(node.values())
+        if isinstance(node, list):
+            yield from itertools.chain.from_iterable(map(statements, node))
+
+    seen = 0
+    for make in STACKS.values():
+        stack = make()
+        for statement in statements(stack.everything()):
+            principal = statement["Principal"]
+            if statement["Effect"] == "Deny" or "Service" in principal:
+                continue
+            account = re.fullmatch(r"arn:aws:iam::(\d{12}):root", principal["AWS"]).group(1)
+            if account != stack.account:
+                seen += 1
+                condition = statement["Condition"]
+                assert "aws:PrincipalArn" in {**condition.get("ArnEquals", {}), **condition.get("ArnLike", {})}
+    assert seen == 9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_policy_has_a_fault_that_parliament_finds(name):
+    """Actions that exist, on resources and with keys that they take."""
+    stack = STACKS[name]()
+    for logical_id in stack.of_type("AWS::IAM::Role"):
+        for policy in stack.properties(logical_id)["Policies"]:
+            assert {fault for fault in faults(policy["PolicyDocument"]) if fault[0] != "MISMATCHED_TYPE_BUT_USABLE"} == set()
