@@ -24,7 +24,8 @@ from deployed import ACCOUNT
 
 FULL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 OURS = repository("codecommit-dev-cfn-infra")
-FUNCTION, PROVISIONING, REPLICATION = "role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-replication-build"
+FUNCTION, PROVISIONING = "role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning"
+REPLICATION = "role-dev-codebuild-replication-infra"
 TARGET = {"TargetIds": ACCOUNT}
 BREAK_GLASS = {"ExemptPrincipalArns": "arn:aws:iam::*:role/break-glass,arn:aws:iam::111122223333:role/deployment"}
 
@@ -83,7 +84,7 @@ def test_the_mirror_and_the_machinery_are_let_through(name, kind):
 @pytest.mark.parametrize(("name", "kind"), [
     ("break-glass", user), ("break-glass2", role), ("deployment", role), (FUNCTION, user), (MIRRORS[0], role),
     ("role-dev-codebuild-cfn", role), ("role-dev-codedeploy-cfn", role), ("role-dev-codepipeline-cfn", role),
-    ("role-prd-cfn-gitops", role), ("role-dev2-cfn-gitops", role), ("role-dev-cfn-gitops2", role),
+    ("role-prd-cfn-gitops", role), ("role-dev-replication-infra", role), ("role-prd-codebuild-replication-infra", role), ("role-dev2-cfn-gitops", role), ("role-dev-cfn-gitops2", role),
     ("user-prd-codecommit-mirroring", user), ("user-dev-mirror", user)])
 def test_nobody_else_is(name, kind):
     """ "deployment" is exempt in another account alone."""

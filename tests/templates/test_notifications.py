@@ -1,0 +1,254 @@
+"""templates/notifications.yaml and repository.yaml: who is told, who may tell, and what a trigger is."""
+
+import re
+
+import pytest
+
+from companions import faults, may, repository, role, stack
+from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from permissions import documents
+from policies.evaluation import Caller
+
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"
+PIPELINE = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
+SLACK = {"SlackWorkspaceId": "T01234567", "SlackChannelId": "C01234567"}
+CONFIGURATION = f"arn:aws:chatbot::{ACCOUNT}:chat-configuration/slack-channel/slack-dev-notifications"
+THROUGH_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}
+USES = "kms:Decrypt kms:GenerateDataKey"
+PUBLISHERS = {
+    "codestar-notifications.amazonaws.com": {},
+    "cloudwatch.amazonaws.com": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:alarm-dev-cfn-gitops-mirrors"},
+    "codecommit.amazonaws.com": {"aws:SourceArn": repository("codecommit-dev-website")},
+}
+
+
+@pytest.fixture(scope="module")
+def environment():
+    """The first stack of the environment, with everything in it."""
+    return stack("notifications", ProjectID="shop", EmailAddress="team@example.com", **SLACK)
+
+
+def made(deployed, *types):
+    return {name for name in deployed.of_type(*types) if deployed.is_made(name)}
+
+
+def topic_policy(deployed):
+    return deployed.properties("TopicPolicy")["PolicyDocument"]
+
+
+def key(deployed):
+    return deployed.arn("Key"), deployed.properties("Key")["KeyPolicy"]
+
+
+# --- The topic -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("service", "keys"), PUBLISHERS.items())
+def test_a_service_publishes_for_this_account_and_this_environment(environment, service, keys):
+    it, policy = Caller(service=service), topic_policy(environment)
+    mine = {"aws:SourceAccount": ACCOUNT, **keys}
+    assert may(it, "sns:Publish", TOPIC, policy=policy, **mine)
+    assert not may(it, "sns:Publish", TOPIC, policy=policy, **{**mine, "aws:SourceAccount": "999999999999"})
+    assert not may(it, "sns:Publish", TOPIC, policy=policy, **keys)
+    assert not may(it, "sns:Publish", TOPIC, policy=policy, **mine, **{"aws:SecureTransport": "false"})
+    assert not may(it, "sns:Subscribe sns:SetTopicAttributes", TOPIC, policy=policy, **mine)
+    if keys:
+        for other in (keys["aws:SourceArn"].replace("-dev-", "-prd-"), keys["aws:SourceArn"].replace("-dev-", "-dev2-")):
+            assert not may(it, "sns:Publish", TOPIC, policy=policy, **{**mine, "aws:SourceArn": other})
+
+
+@pytest.mark.parametrize("service", ["events.amazonaws.com", "s3.amazonaws.com", "chatbot.amazonaws.com"])
+def test_no_other_service_publishes(environment, service):
+    assert not may(Caller(service=service), "sns:Publish", TOPIC, policy=topic_policy(environment), **{"aws:SourceAccount": ACCOUNT})
+
+
+@pytest.mark.parametrize("service", PUBLISHERS)
+def test_who_publishes_also_uses_the_key_and_through_sns_alone(environment, service):
+    arn, policy = key(environment)
+    assert may(Caller(service=service), USES, arn, policy=policy, **THROUGH_SNS) == set(USES.split())
+    assert may(Caller(service=service), USES, arn, policy=policy) == set()
+    assert may(Caller(service=service), "kms:ScheduleKeyDeletion kms:PutKeyPolicy kms:CreateGrant", arn, policy=policy, **THROUGH_SNS) == set()
+
+
+def test_a_pipeline_tells_of_a_waiting_approval_in_the_encrypted_topic(environment):
+    """With template.yaml's role as it is: it may publish, and the key admits it."""
+    its = role("role-dev-codepipeline-cfn", *documents(Deployed(EnvID="dev"), "CodePipelineCFnRole"))
+    arn, policy = key(environment)
+    assert may(its, "sns:Publish", TOPIC, policy=topic_policy(environment))
+    with_key = {**THROUGH_SNS, "kms:CallerAccount": ACCOUNT}
+    assert may(its, USES, arn, policy=policy, **with_key) == set(USES.split())
+    assert may(its, USES, arn, policy=policy, **{"kms:CallerAccount": ACCOUNT}) == set()
+    for other in ("role-prd-codepipeline-cfn", "role-dev-codebuild-cfn", "role-dev-codepipeline-cfn2"):
+        assert may(role(other), USES, arn, policy=policy, **with_key) == set()
+    stranger = Caller(account="999999999999", role="role-dev-codepipeline-cfn", identity=its.identity)
+    assert may(stranger, USES, arn, policy=policy, **{**with_key, "kms:CallerAccount": "999999999999"}) == set()
+
+
+def test_the_topic_is_encrypted_with_a_key_of_its_own(environment):
+    assert environment.properties("Topic")["KmsMasterKeyId"] == environment.arn("Key")
+    assert environment.properties("Topic")["TopicName"] == "sns-dev-notifications"
+    assert environment.properties("Key")["EnableKeyRotation"] is True
+
+
+# --- The rules -------------------------------------------------------------------------------
+
+# https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline
+OF_REPOSITORIES = {f"codecommit-repository-{event}" for event in (
+    "comments-on-commits", "comments-on-pull-requests", "approvals-status-changed", "approvals-rule-override",
+    "pull-request-created", "pull-request-source-updated", "pull-request-status-changed", "pull-request-merged",
+    "branches-and-tags-created", "branches-and-tags-deleted", "branches-and-tags-updated")}
+OF_PIPELINES = {f"codepipeline-pipeline-{event}" for event in (
+    *(f"action-execution-{state}" for state in ("succeeded", "failed", "canceled", "started")),
+    *(f"stage-execution-{state}" for state in ("started", "succeeded", "resumed", "canceled", "failed")),
+    *(f"pipeline-execution-{state}" for state in ("failed", "canceled", "started", "resumed", "succeeded", "superseded")),
+    "manual-approval-failed", "manual-approval-needed", "manual-approval-succeeded")}
+
+
+def events(rule, **parameters):
+    return set(stack("notifications", ProjectID="shop", **parameters).properties(rule)["EventTypeIds"])
+
+
+@pytest.mark.parametrize("chosen", ["Mirror", "PullRequests", "Everything"])
+def test_every_event_of_a_repository_is_one_that_there_is(chosen):
+    assert events("RepositoryRule", RepositoryEvents=chosen) <= OF_REPOSITORIES
+
+
+@pytest.mark.parametrize("chosen", ["Attention", "Outcomes", "Everything"])
+def test_every_event_of_a_pipeline_is_one_that_there_is(chosen):
+    assert events("PipelineRule", PipelineEvents=chosen) <= OF_PIPELINES
+
+
+def test_a_mirror_tells_of_no_pull_request_and_not_of_every_push():
+    mirror = events("RepositoryRule")
+    assert not {event for event in mirror if "pull-request" in event or "approval" in event or event.endswith("-updated")}
+    assert events("RepositoryRule", RepositoryEvents="Everything") == OF_REPOSITORIES
+    assert mirror < events("RepositoryRule", RepositoryEvents="PullRequests") < OF_REPOSITORIES
+
+
+def test_what_needs_somebody_is_in_every_choice():
+    needed = {"codepipeline-pipeline-pipeline-execution-failed", "codepipeline-pipeline-manual-approval-needed"}
+    assert needed < events("PipelineRule") < events("PipelineRule", PipelineEvents="Outcomes") < events("PipelineRule", PipelineEvents="Everything")
+
+
+def test_the_rules_are_of_the_projects_repository_and_pipeline(environment):
+    assert environment.properties("RepositoryRule")["Resource"] == repository("codecommit-dev-cfn-shop")
+    assert environment.properties("PipelineRule")["Resource"] == PIPELINE
+    other = stack("notifications", ProjectID="shop", RepositoryName="codecommit-dev-website")
+    assert other.properties("RepositoryRule")["Resource"] == repository("codecommit-dev-website")
+
+
+def test_names_fit_into_64_characters_at_their_longest():
+    longest = stack("notifications", EnvID="e" * 10, ProjectID="p" * 20)
+    for rule in ("RepositoryRule", "PipelineRule"):
+        assert len(longest.properties(rule)["Name"]) <= 64
+
+
+@pytest.mark.parametrize("rule", ["RepositoryRule", "PipelineRule"])
+def test_a_rule_tells_the_topic_and_slack_where_there_is_one(environment, rule):
+    assert [target["TargetType"] for target in environment.properties(rule)["Targets"]] == ["SNS", "AWSChatbotSlack"]
+    assert environment.properties(rule)["Targets"][0]["TargetAddress"] == environment.arn("Topic")
+    plain = stack("notifications", ProjectID="shop").properties(rule)
+    assert [target["TargetType"] for target in plain["Targets"]] == ["SNS"]
+
+
+def test_a_further_project_uses_the_environments_topic_and_channel():
+    further = stack("notifications", ProjectID="pay", TopicArn=TOPIC, SlackConfigurationArn=CONFIGURATION)
+    assert made(further, *{r["Type"] for r in further.template["Resources"].values()}) == {"RepositoryRule", "PipelineRule"}
+    for rule in ("RepositoryRule", "PipelineRule"):
+        assert [t["TargetAddress"] for t in further.properties(rule)["Targets"]] == [TOPIC, CONFIGURATION]
+
+
+def test_without_a_project_there_is_the_topic_alone():
+    assert made(stack("notifications"), "AWS::CodeStarNotifications::NotificationRule", "AWS::Chatbot::SlackChannelConfiguration",
+                "AWS::SNS::Topic", "AWS::SNS::Subscription") == {"Topic"}
+
+
+def test_either_rule_can_be_left_out():
+    given = {"ProjectID": "shop", "RepositoryEvents": "None"}
+    assert made(stack("notifications", **given), "AWS::CodeStarNotifications::NotificationRule") == {"PipelineRule"}
+    assert not made(stack("notifications", **given, PipelineEvents="None"), "AWS::CodeStarNotifications::NotificationRule")
+
+
+# --- Slack -----------------------------------------------------------------------------------
+
+
+def test_a_channel_looks_at_this_environments_pipelines_and_does_nothing(environment):
+    policy = environment.properties("SlackPolicy")["PolicyDocument"]
+    assert faults(policy) == set()
+    channel = role("role-dev-slack", policy)
+    assert may(channel, "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions", PIPELINE) == {
+        "codepipeline:GetPipelineState", "codepipeline:ListPipelineExecutions"}
+    acts = "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:UpdatePipeline"
+    for resource in (PIPELINE, f"{PIPELINE}/Approval/Approval", f"{PIPELINE}/Approval"):
+        assert may(channel, acts, resource) == set()
+    assert may(channel, "codepipeline:GetPipelineState", PIPELINE.replace("-dev-", "-prd-")) == set()
+
+
+def test_the_same_is_the_channels_guardrail_since_its_default_is_administrator_access(environment):
+    assert environment.properties("SlackChannel")["GuardrailPolicies"] == environment.properties("SlackRole")["ManagedPolicyArns"]
+    assert environment.properties("SlackChannel")["GuardrailPolicies"] == [f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-slack"]
+
+
+def test_the_channels_role_is_chatbots_working_for_this_account(environment):
+    trust = environment.properties("SlackRole")["AssumeRolePolicyDocument"]
+    it, arn = Caller(service="chatbot.amazonaws.com"), f"arn:aws:iam::{ACCOUNT}:role/role-dev-slack"
+    assert may(it, "sts:AssumeRole", arn, policy=trust, **{"aws:SourceAccount": ACCOUNT})
+    assert may(it, "sts:AssumeRole", arn, policy=trust)
+    assert not may(it, "sts:AssumeRole", arn, policy=trust, **{"aws:SourceAccount": "999999999999"})
+    assert not may(Caller(service="lambda.amazonaws.com"), "sts:AssumeRole", arn, policy=trust)
+
+
+# --- A repository with triggers ---------------------------------------------------------------
+
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-push"
+
+
+def triggers(**parameters):
+    return stack("repository", ProjectID="website", **parameters).properties("Repository").get("Triggers")
+
+
+def test_a_repository_has_the_triggers_that_are_given():
+    assert triggers() is None
+    assert triggers(TriggerTopicArn=TOPIC) == [{
+        "Name": "trigger-dev-topic", "DestinationArn": TOPIC, "Events": ["all"], "Branches": [], "CustomData": ""}]
+    both = triggers(TriggerTopicArn=TOPIC, TriggerFunctionArn=FUNCTION, TriggerEvents="createReference,deleteReference",
+                    TriggerBranches="development,master", TriggerCustomData="#deployments")
+    assert [trigger["DestinationArn"] for trigger in both] == [TOPIC, FUNCTION]
+    assert all(trigger["Branches"] == ["development", "master"] for trigger in both)
+    assert all(trigger["Events"] == ["createReference", "deleteReference"] for trigger in both)
+    assert len({trigger["Name"] for trigger in both}) == len(both) <= 10
+
+
+def test_a_function_admits_the_repository_and_no_other():
+    permission = stack("repository", ProjectID="website", TriggerFunctionArn=FUNCTION).properties("TriggerPermission")
+    assert permission == {
+        "Action": "lambda:InvokeFunction", "FunctionName": FUNCTION, "Principal": "codecommit.amazonaws.com",
+        "SourceAccount": ACCOUNT, "SourceArn": repository("codecommit-dev-website")}
+    assert not stack("repository", ProjectID="website").is_made("TriggerPermission")
+
+
+def test_the_topic_of_notifications_takes_the_repositorys_trigger(environment):
+    assert may(Caller(service="codecommit.amazonaws.com"), "sns:Publish", TOPIC, policy=topic_policy(environment),
+               **{"aws:SourceAccount": ACCOUNT, "aws:SourceArn": stack("repository", ProjectID="website").arn("Repository")})
+
+
+def test_a_pipelines_own_repositories_are_not_taken():
+    """codecommit-<EnvID>-cfn-* is deleted with its pipeline."""
+    pattern = source(TEMPLATES / "repository.yaml")["Parameters"]["ProjectID"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "website") and re.fullmatch(pattern, "cfn")
+    assert not re.fullmatch(pattern, "cfn-website")
+
+
+def test_it_stays_when_its_stack_goes_and_has_a_key_where_one_is_given():
+    written = source(TEMPLATES / "repository.yaml")["Resources"]["Repository"]
+    assert (written["DeletionPolicy"], written["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    arn = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
+    assert stack("repository", ProjectID="website", RepositoryKmsKeyArn=arn).properties("Repository")["KmsKeyId"] == arn
+    assert "KmsKeyId" not in stack("repository", ProjectID="website").properties("Repository")
+
+
+def test_the_environments_function_and_pipelines_reach_it():
+    name = stack("repository", ProjectID="website").properties("Repository")["RepositoryName"]
+    environment = Deployed(EnvID="dev")
+    assert may(role("function", *documents(environment, "FunctionRole")), "codecommit:GetRepository", repository(name))
+    assert may(role("pipeline", *documents(environment, "CodePipelineCFnRole")), "codecommit:UploadArchive", repository(name))
