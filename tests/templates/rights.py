@@ -431,9 +431,10 @@ MAY_NOT = [
     *[
         ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
         for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
-                     "codepipeline-s3-site", "eventbridge-codepipeline-s3-site")
+                     "codepipeline-s3-site", "eventbridge-codepipeline-s3-site", "clone", "clone-source", "slack",
+                     "codebuild-replication-shop", "eventbridge-replication-shop")
     ],
-    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-forward-codecommit"), {}),
+    *[("CodeDeployCFnRole", RULES, rule(f"event-rule-dev-{name}"), {}) for name in ("forward-codecommit", "replication-shop-daily")],
     ("CodeDeployCFnRole", STACKS, stack_arn("cfn-gitops-dev"), {}),
     ("CodeDeployCFnRole", STACKS, stack_arn("cfnstack-prd-infra"), {}),
     ("CodeDeployCFnRole", CREDENTIALS, MIRROR, {}),
