@@ -7,6 +7,7 @@
 //! - [`mirror_credential`] makes and unmakes a `Custom::MirrorCredential`
 //! - [`gitops_pipeline`] makes and unmakes a `Custom::GitOpsPipeline`
 //! - [`records`]: what both write down in AWS
+//! - `schema`: the properties as JSON Schemas, generated and held against the decoders by tests
 //! - [`tags`]: tags that a template asks for
 //! - [`aws`]: the AWS clients, and their errors in words
 //! - [`git`]: whether a login can push
@@ -31,5 +32,7 @@ pub mod mirror_credential;
 pub mod name_pattern;
 pub mod provider;
 pub mod records;
+#[cfg(test)]
+mod schema;
 pub mod secret;
 pub mod tags;

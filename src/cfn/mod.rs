@@ -17,6 +17,8 @@ pub use answer::{Answered, Failure, NotHandedOver, Outcome, Progress, Resource, 
 pub use clock::Clock;
 pub use deadline::Deadlines;
 pub use delivery::{NotPut, Undelivered};
+#[cfg(test)]
+pub use properties::recorder;
 pub use properties::{Fault, Faults, Form, Members, Pattern, as_text};
 pub use request::{Request, RequestType, ResponseUrl};
 pub use response::{MAX_BODY_BYTES, Response, Status};

@@ -2,6 +2,9 @@
 //!
 //! `serde` stops at the first fault. A person who deploys a template wants them all at once.
 
+#[cfg(test)]
+pub mod recorder;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -42,7 +45,7 @@ impl Faults {
 }
 
 /// A form that text can have, and how a person is told of it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Form {
     /// Whether text has it.
     pub fits: fn(&str) -> bool,
@@ -108,6 +111,10 @@ impl<'a> Members<'a> {
             let path = if path.is_empty() { "Properties" } else { path };
             faults.note(path, "must be an object");
         }
+        #[cfg(test)]
+        if !path.is_empty() {
+            recorder::note(path, recorder::Kind::Object);
+        }
         Members {
             path: path.to_owned(),
             map,
@@ -127,11 +134,15 @@ impl<'a> Members<'a> {
     /// The member `name` as it stands.
     pub fn value(&mut self, name: &'static str) -> Option<&'a Value> {
         self.asked_for.push(name);
+        #[cfg(test)]
+        self.record(name, recorder::Kind::Any);
         self.map?.get(name).filter(|value| !value.is_null())
     }
 
     /// A member that is text.
     pub fn string(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
+        #[cfg(test)]
+        self.record(name, recorder::Kind::String);
         let value = self.value(name)?;
         let text = as_text(value);
         if text.is_none() {
@@ -150,6 +161,8 @@ impl<'a> Members<'a> {
 
     /// A member that is true or false.
     pub fn boolean(&mut self, name: &'static str, default: bool, faults: &mut Faults) -> bool {
+        #[cfg(test)]
+        self.record(name, recorder::Kind::Boolean { default });
         match self.value(name).map(as_text) {
             None => default,
             Some(text) => match text.as_deref() {
@@ -165,12 +178,27 @@ impl<'a> Members<'a> {
 
     /// A member that is text of a form.
     pub fn text(&mut self, name: &'static str, form: &Form, faults: &mut Faults) -> Option<String> {
+        #[cfg(test)]
+        self.record(name, recorder::Kind::Text(*form));
         let text = self.string(name, faults)?;
         if (form.fits)(&text) {
             return Some(text);
         }
         faults.note(self.path_of(name), form.must_be);
         None
+    }
+
+    /// A member that is text of a form and has to be there.
+    pub fn required_text(
+        &mut self,
+        name: &'static str,
+        form: &Form,
+        faults: &mut Faults,
+    ) -> Option<String> {
+        if self.value(name).is_none() && self.map.is_some() {
+            faults.note(self.path_of(name), "is required");
+        }
+        self.text(name, form, faults)
     }
 
     /// A member that is one of some words, and what that one means.
@@ -180,6 +208,11 @@ impl<'a> Members<'a> {
         words: &[(&str, T)],
         faults: &mut Faults,
     ) -> Option<T> {
+        #[cfg(test)]
+        {
+            let words = words.iter().map(|(word, _)| (*word).to_owned());
+            self.record(name, recorder::Kind::OneOf(words.collect()));
+        }
         let text = self.string(name, faults)?;
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
@@ -198,6 +231,15 @@ impl<'a> Members<'a> {
         default: u32,
         faults: &mut Faults,
     ) -> u32 {
+        #[cfg(test)]
+        self.record(
+            name,
+            recorder::Kind::Number {
+                least: *range.start(),
+                most: *range.end(),
+                default,
+            },
+        );
         let Some(value) = self.value(name) else {
             return default;
         };
@@ -215,6 +257,8 @@ impl<'a> Members<'a> {
 
     /// A member that is an object of its own.
     pub fn object(&mut self, name: &'static str, faults: &mut Faults) -> Option<Members<'a>> {
+        #[cfg(test)]
+        self.record(name, recorder::Kind::Object);
         let value = self.value(name)?;
         Some(Members::of(value, &self.path_of(name), faults))
     }
@@ -225,6 +269,8 @@ impl<'a> Members<'a> {
         name: &'static str,
         faults: &mut Faults,
     ) -> Option<BTreeMap<String, String>> {
+        #[cfg(test)]
+        self.record(name, recorder::Kind::Map);
         let path = self.path_of(name);
         let Some(members) = self.value(name)?.as_object() else {
             faults.note(path, "must be an object");
@@ -244,6 +290,8 @@ impl<'a> Members<'a> {
 
     /// The elements of a list, each with its path; none when it is not there.
     pub fn list(&mut self, name: &'static str, faults: &mut Faults) -> Vec<(String, &'a Value)> {
+        #[cfg(test)]
+        self.record(name, recorder::Kind::List);
         let path = self.path_of(name);
         match self.value(name) {
             None => Vec::new(),
@@ -261,6 +309,8 @@ impl<'a> Members<'a> {
 
     /// The elements of a list of text.
     pub fn strings(&mut self, name: &'static str, faults: &mut Faults) -> Vec<(String, String)> {
+        #[cfg(test)]
+        recorder::note(&format!("{}[]", self.path_of(name)), recorder::Kind::String);
         let mut strings = Vec::new();
         for (path, element) in self.list(name, faults) {
             match as_text(element) {
@@ -271,8 +321,33 @@ impl<'a> Members<'a> {
         strings
     }
 
+    /// The elements of a list of text of a form.
+    pub fn texts(
+        &mut self,
+        name: &'static str,
+        form: &Form,
+        faults: &mut Faults,
+    ) -> Vec<(String, String)> {
+        #[cfg(test)]
+        recorder::note(
+            &format!("{}[]", self.path_of(name)),
+            recorder::Kind::Text(*form),
+        );
+        let mut texts = self.strings(name, faults);
+        texts.retain(|(path, text)| {
+            let fits = (form.fits)(text);
+            if !fits {
+                faults.note(path, form.must_be);
+            }
+            fits
+        });
+        texts
+    }
+
     /// Notes every member that nobody asked for.
     pub fn finish(self, faults: &mut Faults) {
+        #[cfg(test)]
+        recorder::note_closed(&self.path);
         for name in self.map.iter().flat_map(|map| map.keys()) {
             if !self.asked_for.contains(&name.as_str()) {
                 // A name is shown cut short: it comes from outside and may be of any length.
@@ -280,6 +355,11 @@ impl<'a> Members<'a> {
                 faults.note(self.path_of(&shown), "is not a property");
             }
         }
+    }
+
+    #[cfg(test)]
+    fn record(&self, name: &str, kind: recorder::Kind) {
+        recorder::note(&self.path_of(name), kind);
     }
 }
 

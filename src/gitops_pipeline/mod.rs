@@ -8,6 +8,8 @@
 //! in [`deletions`]. [`first_push`] makes the pipeline of a branch that was missing.
 
 mod approval_rule;
+#[cfg(test)]
+pub(crate) mod attribute_names;
 mod child_stack;
 mod deletions;
 pub mod first_push;
@@ -28,6 +30,9 @@ mod template;
 #[cfg(test)]
 mod template_renderings;
 mod token;
+
+#[cfg(test)]
+pub(crate) use properties::decode;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,6 +7,8 @@
 //! [`mirror_records`] the part of it that is about mirrors. [`rotation`] goes the same way in four
 //! steps; [`health`] only looks.
 
+#[cfg(test)]
+pub(crate) mod attribute_names;
 mod gitlabs;
 mod giving_up;
 pub mod health;
@@ -28,6 +30,9 @@ pub mod rotation;
 #[cfg(test)]
 mod rotation_plan_table;
 mod steps;
+
+#[cfg(test)]
+pub(crate) use properties::decode;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -12,6 +12,21 @@ use crate::cfn::{Faults, Form, Members, Pattern};
 use crate::gitlab::Access;
 use crate::tags;
 
+const USER_NAME: Form = Form {
+    fits: is_user_name,
+    must_be: "must be the name of an IAM user: 1 to 64 letters, digits and `_+=.@-`",
+    pattern: Pattern::of("^[A-Za-z0-9_+=.@-]+$").up_to(64),
+};
+const SECRET_NAME: Form = Form {
+    fits: is_secret_name,
+    must_be: "must be 1 to 256 letters, digits and `/_+=.@-`",
+    pattern: Pattern::of("^[A-Za-z0-9/_+=.@-]+$").up_to(256),
+};
+const KMS_KEY: Form = Form {
+    fits: is_kms_key,
+    must_be: "must be the id, ARN or alias of a KMS key",
+    pattern: Pattern::of("^[A-Za-z0-9:/_-]+$").up_to(2048),
+};
 const REPOSITORY_NAME: Form = Form {
     fits: is_repository_name,
     must_be: "must be 1 to 100 letters, digits and `_.-`",
@@ -73,43 +88,23 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     members.value("ServiceToken");
     members.value("ServiceTimeout");
 
-    let user_name = members.required_string("UserName", &mut faults);
-    if user_name.as_deref().is_some_and(|name| !is_user_name(name)) {
-        faults.note(
-            "UserName",
-            "must be the name of an IAM user: 1 to 64 letters, digits and `_+=.@-`",
-        );
-    }
-    let secret_name = members.string("SecretName", &mut faults);
-    if secret_name
-        .as_deref()
-        .is_some_and(|name| !is_secret_name(name))
-    {
-        faults.note(
-            "SecretName",
-            "must be 1 to 256 letters, digits and `/_+=.@-`",
-        );
-    }
-    let kms_key_id = members.string("KmsKeyId", &mut faults);
-    if kms_key_id.as_deref().is_some_and(|key| !is_kms_key(key)) {
-        faults.note("KmsKeyId", "must be the id, ARN or alias of a KMS key");
-    }
+    let user_name = members.required_text("UserName", &USER_NAME, &mut faults);
+    let secret_name = members.text("SecretName", &SECRET_NAME, &mut faults);
+    let kms_key_id = members.text("KmsKeyId", &KMS_KEY, &mut faults);
     let mut repository_names = Vec::new();
-    for (path, name) in members.strings("RepositoryNames", &mut faults) {
-        if !is_repository_name(&name) {
-            faults.note(path, REPOSITORY_NAME.must_be);
-        } else if !repository_names.contains(&name) {
+    for (_, name) in members.texts("RepositoryNames", &REPOSITORY_NAME, &mut faults) {
+        if !repository_names.contains(&name) {
             repository_names.push(name);
         }
     }
-    let foreign_credentials = match members.string("ForeignCredentials", &mut faults).as_deref() {
-        None | Some("Refuse") => ForeignCredentials::Refuse,
-        Some("Delete") => ForeignCredentials::Delete,
-        Some(_) => {
-            faults.note("ForeignCredentials", "must be Refuse or Delete");
-            ForeignCredentials::Refuse
-        }
-    };
+    let foreign_credentials = members.one_of(
+        "ForeignCredentials",
+        &[
+            ("Refuse", ForeignCredentials::Refuse),
+            ("Delete", ForeignCredentials::Delete),
+        ],
+        &mut faults,
+    );
     let rotation_serial = members.string("RotationSerial", &mut faults);
     let url_safe_password = members.boolean("UrlSafePassword", true, &mut faults);
     let tags = tags::decode(&mut members, &mut faults);
@@ -133,7 +128,7 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
             user_name,
             kms_key_id,
             repository_names,
-            foreign_credentials,
+            foreign_credentials: foreign_credentials.unwrap_or(ForeignCredentials::Refuse),
             rotation_serial,
             url_safe_password,
             tags,

@@ -146,9 +146,8 @@ fn decode_mirror(path: &str, element: &Value, faults: &mut Faults) -> Option<Wan
     }
     let mut required_branches = Vec::new();
     let matches = branch_regex.as_deref().map(regex_lite::Regex::new);
-    for (path, branch) in members.strings("RequiredBranches", faults) {
+    for (path, branch) in members.texts("RequiredBranches", &BRANCH, faults) {
         match &matches {
-            _ if !(BRANCH.fits)(&branch) => faults.note(path, BRANCH.must_be),
             Some(Ok(regex)) if !regex.is_match(&branch) => {
                 faults.note(path, "would not be mirrored: BranchRegex does not match it");
             }

@@ -1,0 +1,154 @@
+"""Rules for cfn-lint: the properties and attributes of Custom::MirrorCredential and Custom::GitOpsPipeline.
+
+`cfn-lint --append-rules schemas/rules template.yaml` uses them. cfn-lint reads every `Custom::` type with the schema of
+AWS::CloudFormation::CustomResource, whatever --registry-schemas names, so these rules bring the schemas along: the JSON
+files in the folder above this one. What cfn-lint can resolve (parameters' defaults, conditions, Fn::Sub) it resolves;
+of what it cannot, nothing is said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from pathlib import Path
+from typing import Any, Iterator
+
+from cfnlint.helpers import FUNCTIONS
+from cfnlint.jsonschema import ValidationError, ValidationResult, Validator
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
+
+SOURCE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/getting_started/rules.md"
+# What a schema of a value says about it is told in the words of its description.
+TOLD_BY_DESCRIPTION = {
+    "anyOf", "enum", "maxLength", "maximum", "minLength", "minimum", "not", "pattern", "required", "type",
+}
+
+
+def load() -> dict[str, dict[str, Any]]:
+    """The schemas, by type."""
+    found = {}
+    for file in sorted(Path(__file__).parents[1].glob("custom-*.json")):
+        schema = json.loads(file.read_text(encoding="utf-8"))
+        found[schema["typeName"]] = schema
+    return found
+
+
+def shown(path: deque[Any]) -> str:
+    """`Mirrors[0].GitLabProject`, without the functions on the way to it."""
+    parts, name = list(path), ""
+    while parts:
+        part = parts.pop(0)
+        if str(part).startswith("Fn::") or part == "Ref":
+            # Fn::If is followed by which of its values it is; the rest is inside a function.
+            if part != "Fn::If":
+                break
+            parts = parts[1:]
+        elif isinstance(part, int):
+            name += f"[{part}]"
+        else:
+            name += f".{part}" if name else str(part)
+    return name
+
+
+def described(schema: dict[str, Any], error: ValidationError) -> str | None:
+    """What the schema that `error` fails says of itself."""
+    node: Any = schema
+    last = None
+    for step in error.schema_path:
+        if isinstance(node, dict) and step in node or isinstance(node, list) and isinstance(step, int):
+            last, node = node, node[step]
+    if error.validator == "required" and isinstance(last, dict) and "type" in last:
+        # It describes the object, not what is missing in it.
+        return None
+    return last.get("description") if isinstance(last, dict) else None
+
+
+class PropertiesOfOurResources(CfnLintJsonSchema):
+    id = "E9001"
+    shortdesc = "Properties of cfn-gitops' custom resources"
+    description = "The properties are what Custom::MirrorCredential and Custom::GitOpsPipeline take"
+    source_url = SOURCE
+    tags = ["resources", "cfn-gitops"]
+
+    def __init__(self) -> None:
+        super().__init__(keywords=["Resources/*"], all_matches=True)
+        self.schemas = load()
+
+    def validate(self, validator: Validator, keywords: Any, instance: Any, schema: Any) -> ValidationResult:
+        wanted = self.schemas.get(instance.get("Type")) if isinstance(instance, dict) else None
+        if wanted is None or not isinstance(instance.get("Properties", {}), dict):
+            return
+        condition = instance.get("Condition")
+        is_made = {condition: True} if isinstance(condition, str) else {}
+        context = validator.context.evolve(
+            functions=list(FUNCTIONS), strict_types=False, conditions=validator.context.conditions.evolve(is_made),
+            path=validator.context.path.evolve(cfn_path=deque(["Resources", instance["Type"], "Properties"]))
+            .descend(path="Properties"),
+        )
+        # What is wrong with functions themselves is told by cfn-lint's own rules, once.
+        ours = self.extend_validator(
+            validator.evolve(context=context, function_filter=validator.function_filter.evolve(
+                add_cfn_lint_keyword=False)),
+            wanted, context,
+        )
+        told = set()
+        for error in ours.iter_errors(instance.get("Properties", {})):
+            if error.unknown:
+                continue
+            message = self.worded(wanted, error)
+            if message in told:
+                continue
+            told.add(message)
+            error.message = message
+            error.context = []
+            error.rule = self
+            error.path.appendleft("Properties")
+            yield error
+
+    @staticmethod
+    def worded(schema: dict[str, Any], error: ValidationError) -> str:
+        where = shown(error.path)
+        what = described(schema, error) if error.validator in TOLD_BY_DESCRIPTION else None
+        return f"{where}: {what or error.message}" if where else what or error.message
+
+
+class AttributesOfOurResources(CloudFormationLintRule):
+    id = "E9002"
+    shortdesc = "Attributes of cfn-gitops' custom resources"
+    description = "Fn::GetAtt and Fn::Sub ask for attributes that the resources have"
+    source_url = SOURCE
+    tags = ["functions", "getatt", "cfn-gitops"]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attributes = {name: schema["attributes"] for name, schema in load().items()}
+
+    def match(self, cfn: Any) -> list[RuleMatch]:
+        types = {name: resource.get("Type") for name, resource in cfn.get_resources().items()}
+        matches = []
+        for path, resource, attribute in (*self.in_getatts(cfn), *self.in_subs(cfn)):
+            known = self.attributes.get(types.get(resource, ""))
+            if known is not None and attribute not in known:
+                what = f"{attribute!r} is not an attribute of {types[resource]}; it has {', '.join(known)}"
+                matches.append(RuleMatch(path, what))
+        return matches
+
+    @staticmethod
+    def in_getatts(cfn: Any) -> Iterator[tuple[list[Any], str, str]]:
+        for *path, value in cfn.search_deep_keys("Fn::GetAtt"):
+            parts = value.split(".", 1) if isinstance(value, str) else value
+            if isinstance(parts, list) and len(parts) == 2 and all(isinstance(part, str) for part in parts):
+                yield path, parts[0], parts[1]
+
+    @staticmethod
+    def in_subs(cfn: Any) -> Iterator[tuple[list[Any], str, str]]:
+        for *path, value in cfn.search_deep_keys("Fn::Sub"):
+            text = value[0] if isinstance(value, list) and value else value
+            if not isinstance(text, str):
+                continue
+            for name in re.findall(r"\$\{\s*([^!}][^}]*?)\s*\}", text):
+                resource, dot, attribute = name.partition(".")
+                if dot:
+                    yield path, resource, attribute
