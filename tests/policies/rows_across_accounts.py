@@ -82,8 +82,7 @@ WAY_OF_A_PUSH = [
     (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Build/a", UNDER_THE_KEY),
     # `aws cloudformation package` in the buildspec says nothing of encryption.
     (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {}),
-    # Or names the way and not the key; the bucket's default is the key.
-    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {"s3:x-amz-server-side-encryption": "aws:kms"}),
+    # A key may be named by its id alone.
     (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": "ArtifactKey"}),
     (BUILD_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     # The deployment.
@@ -194,6 +193,8 @@ MAY_NOT = [
             (who, "s3:GetBucketLocation", BUCKET, {"aws:SecureTransport": "false"}),
             (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "AES256"}),
             (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms:dsse"}),
+            # This would be AWS's own key for S3, which no other account can read with.
+            (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms"}),
             (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": regional("kms", "key/other")}),
             (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY.replace(PIPELINES, NOBODY)}),
         )

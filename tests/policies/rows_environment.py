@@ -62,8 +62,13 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
 _PULL_AND_PUSH = "codecommit:GitPull codecommit:GitPush"
 _FURTHER_PROJECTS_USER = user(PIPELINES, "user-dev-shop-mirror")
 
+_DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
+
 MAY = [
     *_GENERATED_MAY,
+    # Functions and roles that a template gives no name are named by CloudFormation.
+    (_DEPLOY_ROLE, "lambda:AddPermission", regional("lambda", "function:cfnstack-dev-shop-F-1A2B3C"), {"lambda:Principal": "events.amazonaws.com"}),
+    (_DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
     (role(PIPELINES, "role-dev-codepipeline-cfn"), "s3:GetObject s3:PutObject", ARTIFACT, {}),
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),

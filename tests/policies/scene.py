@@ -6,6 +6,7 @@ The stacks are given to one another what their outputs say.
 
 from functools import cache
 
+import rights
 from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATE, TEMPLATES, Deployed, source, translated
 
 from .collected import ADMINISTRATOR, Stack
@@ -15,11 +16,12 @@ PIPELINES = ACCOUNT
 REPOSITORIES = "111122223333"
 IMAGES = "444455556666"
 INSTANCES = "777788889999"
+EXTERNAL_ID = "5e3c9a52-clone"
+VPC_ENDPOINT = "vpce-0123abcd"
 NOBODY = "999999999999"  # an account that no stack names
 REPLICA_REGION = "eu-west-1"
 
-SOURCE_ROLE = f"arn:aws:iam::{REPOSITORIES}:role/role-dev-codecommit-source"
-IMAGE_ROLE = f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source"
+SOURCE_ROLE, IMAGE_ROLE = rights.SOURCE_ROLES
 FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
 SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to, and no stack makes
 TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
@@ -48,9 +50,9 @@ def stacks():
                 template=translated(),
                 EnvID="dev",
                 PermissionsBoundaryArn=BOUNDARY,
-                MirrorSecretKmsKeyArn=f"arn:aws:kms:{REGION}:{PIPELINES}:key/1234abcd",
-                MirrorSecretFormerKmsKeyArns=f"arn:aws:kms:{REGION}:{PIPELINES}:key/0987dcba",
-                GitLabTokenKmsKeyArn=f"arn:aws:kms:{REGION}:{PIPELINES}:key/5678efab",
+                MirrorSecretKmsKeyArn=rights.KEY,
+                MirrorSecretFormerKmsKeyArns=",".join(rights.FORMER_KEYS),
+                GitLabTokenKmsKeyArn=rights.TOKEN_KEY,
                 SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
                 ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),
                 ArtifactKeyArns=key,
@@ -92,26 +94,41 @@ def stacks():
             DeployBucketName=SITE,
             PermissionsBoundaryArn=BOUNDARY,
         ),
+        deploy(
+            "clone-role",
+            REPOSITORIES,
+            InstanceAccountId=INSTANCES,
+            ExternalId=EXTERNAL_ID,
+            VpcEndpointIds=VPC_ENDPOINT,
+            RepositoryArns=FOREIGN_REPOSITORY,
+            PermissionsBoundaryArn=boundary_of(REPOSITORIES),
+        ),
+        deploy(
+            "clone-instance",
+            INSTANCES,
+            RepositoryAccountId=REPOSITORIES,
+            ExternalId=EXTERNAL_ID,
+            PermissionsBoundaryArn=boundary_of(INSTANCES),
+        ),
+        deploy(
+            "people",
+            ProtectedRoleNames="role-dev-guests",
+            RepositoryKmsKeyArn=f"arn:aws:kms:{REGION}:{PIPELINES}:key/repositories",
+        ),
+        deploy("branch-protection", TargetIds=PIPELINES, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
+        deploy("repository", ProjectID="site", TriggerFunctionArn=TRIGGERED),
+        deploy(
+            "notifications",
+            ProjectID="shop",
+            SlackWorkspaceId="T0123",
+            SlackChannelId="C0123",
+            PermissionsBoundaryArn=BOUNDARY,
+            EmailAddress="team@example.com",
+        ),
+        deploy("replica", region=REPLICA_REGION, ProjectID="shop", SourceRegion=REGION),
+        deploy("replication", ProjectID="shop", ReplicaRegion=REPLICA_REGION, PermissionsBoundaryArn=BOUNDARY),
     ]
-    found += [deploy(name, **more) for name, more in _LATER.items() if (TEMPLATES / f"{name}.yaml").exists()]
     return {stack.name: stack for stack in found}
-
-
-# Parameters of the templates that pair with none of those above.
-_LATER = {
-    "people": {"ProtectedRoleNames": "role-dev-guests", "RepositoryKmsKeyArn": f"arn:aws:kms:{REGION}:{PIPELINES}:key/repositories"},
-    "branch-protection": {"TargetIds": PIPELINES, "ExemptPrincipalArns": "arn:aws:iam::*:role/emergency"},
-    "repository": {"ProjectID": "site", "TriggerFunctionArn": TRIGGERED},
-    "notifications": {
-        "ProjectID": "shop",
-        "SlackWorkspaceId": "T0123",
-        "SlackChannelId": "C0123",
-        "PermissionsBoundaryArn": BOUNDARY,
-        "EmailAddress": "team@example.com",
-    },
-    "replica": {"ProjectID": "shop", "SourceRegion": REGION, "region": REPLICA_REGION},
-    "replication": {"ProjectID": "shop", "ReplicaRegion": REPLICA_REGION, "PermissionsBoundaryArn": BOUNDARY},
-}
 
 
 @cache

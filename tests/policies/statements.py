@@ -39,7 +39,12 @@ def as_list(value):
 
 def applies(statement, version, request):
     """Whether action, resource and conditions of a statement match; not whom it names."""
-    return _action(statement, request) and _resource(statement, version, request) and _conditions(statement, version, request)
+    return concerns(statement, version, request) and _conditions(statement, version, request)
+
+
+def concerns(statement, version, request):
+    """Whether action and resource match."""
+    return _action(statement, request) and _resource(statement, version, request)
 
 
 def _action(statement, request):
@@ -154,7 +159,7 @@ def _with_values(text, version, keys, plain=False):
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
-    if version != "2012-10-17":
+    if version != "2012-10-17" or "${" not in text:
         return text
 
     def value(match):

@@ -80,8 +80,11 @@ class World:
 
     def may(self, caller, action, resource, keys=None):
         who = self.caller(caller) if isinstance(caller, str) else caller
-        # A list of all that there are is a list of one's own.
-        owner = self.owner(resource) or who.account
+        owner = self.owner(resource)
+        if owner in ("", "aws"):
+            # A list of all that there are is a list of one's own; what is AWS's, such as its
+            # transforms, is everybody's whose own policies allow it.
+            owner = who.account
         return decide(who, action, resource, owner, self._policy(action, resource, owner), keys)
 
     def owner(self, resource):

@@ -74,6 +74,7 @@ class Deployed:
         "AWS::Logs::LogGroup": ("logs", "log-group:{}:*"),
         "AWS::CodeCommit::Repository": ("codecommit", "{}"),
         "AWS::CodeBuild::Project": ("codebuild", "project/{}"),
+        "AWS::CodePipeline::Pipeline": ("codepipeline", "{}"),
         "AWS::Events::Rule": ("events", "rule/{}"),
         "AWS::CloudWatch::Alarm": ("cloudwatch", "alarm:{}"),
         "AWS::ECR::Repository": ("ecr", "repository/{}"),

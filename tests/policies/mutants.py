@@ -1,0 +1,59 @@
+"""Policies with one thing changed: a statement less, an action, a resource, a condition, a value.
+
+Whatever is changed, some row of the tables has to notice. What no row notices is either not needed
+or not tested.
+"""
+
+import copy
+
+from .statements import as_list
+
+_LISTS = ("Action", "NotAction", "Resource", "NotResource")
+
+
+def mutants(document):
+    """What was changed, the statement as it was, and the changed document."""
+    statements = as_list(document["Statement"])
+    for number, statement in enumerate(statements):
+        sid = statement.get("Sid", f"statement {number + 1}")
+        for what, changed in _of_statement(statement):
+            rest = [changed if index == number else other for index, other in enumerate(statements) if index != number or changed]
+            yield f"{sid}: {what}", statement, {**document, "Statement": rest}
+
+
+def _of_statement(statement):
+    yield "the whole statement", None
+    for key in _LISTS:
+        yield from _shorter(statement, (key,))
+    if isinstance(statement.get("Principal"), dict):
+        for kind in statement["Principal"]:
+            yield from _shorter(statement, ("Principal", kind))
+    for operator, keys in statement.get("Condition", {}).items():
+        for key in keys:
+            yield f"{operator} {key}", _without_condition(statement, operator, key)
+            yield from _shorter(statement, ("Condition", operator, key))
+
+
+def _shorter(statement, path):
+    """With one of several values left out; the only value is the whole statement or condition."""
+    values = statement
+    for step in path:
+        values = values.get(step, [])
+    if isinstance(values, list) and len(values) > 1:
+        for index, value in enumerate(values):
+            yield f"{path[-1]} {value}", _with(statement, path, values[:index] + values[index + 1 :])
+
+
+def _with(statement, path, values):
+    changed = copy.deepcopy(statement)
+    inner = changed
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = values
+    return changed
+
+
+def _without_condition(statement, operator, key):
+    changed = copy.deepcopy(statement)
+    del changed["Condition"][operator][key]
+    return changed

@@ -1,0 +1,48 @@
+"""A clone from an instance in another account: clone-instance.yaml there, clone-role.yaml here."""
+
+from deployed import REGION
+
+from .scene import EXTERNAL_ID, FOREIGN_REPOSITORY, INSTANCES, NOBODY, REPOSITORIES, VPC_ENDPOINT
+from .tables import ASSUME, LAMBDA, anybody, role
+
+INSTANCE_ROLE = role(INSTANCES, "role-dev-clone")
+CLONE_ROLE = role(REPOSITORIES, "role-dev-clone-source")
+WITH_THE_WORD = {"sts:ExternalId": EXTERNAL_ID}
+THROUGH_THE_ENDPOINT = {"aws:SourceVpce": VPC_ENDPOINT}
+
+# Call by call.
+MAY = [
+    ("ec2.amazonaws.com", ASSUME, INSTANCE_ROLE, {}),
+    (INSTANCE_ROLE, ASSUME, CLONE_ROLE, WITH_THE_WORD),
+    (CLONE_ROLE, "codecommit:GitPull", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
+    (CLONE_ROLE, "codecommit:GetRepository", FOREIGN_REPOSITORY, {}),
+]
+
+MAY_NOT = [
+    *[(service, ASSUME, INSTANCE_ROLE, {}) for service in (LAMBDA, "ecs-tasks.amazonaws.com", "ssm.amazonaws.com")],
+    *[(anybody(who), ASSUME, INSTANCE_ROLE, {}) for who in (
+        role(INSTANCES, "administrator"), role(NOBODY, "administrator"), f"arn:aws:iam::{NOBODY}:root")],
+    # Without the word, with another, with one that begins like it, or in other letters.
+    *[(INSTANCE_ROLE, ASSUME, CLONE_ROLE, keys) for keys in (
+        {}, {"sts:ExternalId": ""}, {"sts:ExternalId": "another"}, {"sts:ExternalId": EXTERNAL_ID + "2"}, {"sts:ExternalId": EXTERNAL_ID.upper()},
+        {"sts:ExternalId": "*"})],
+    # With the word, and not that role.
+    *[(anybody(who), ASSUME, CLONE_ROLE, WITH_THE_WORD) for who in (
+        role(INSTANCES, "administrator"), role(INSTANCES, "role-dev2-clone"), role(INSTANCES, "role-dev-clone2"),
+        f"arn:aws:iam::{INSTANCES}:user/role-dev-clone", f"arn:aws:iam::{INSTANCES}:root",
+        role(NOBODY, "role-dev-clone"), role(REPOSITORIES, "administrator"), role(REPOSITORIES, "role-dev-clone"))],
+    # The instance takes one role and does nothing else.
+    *[(INSTANCE_ROLE, ASSUME, other, WITH_THE_WORD) for other in (
+        CLONE_ROLE + "2", CLONE_ROLE.replace("-dev-", "-prd-"), CLONE_ROLE.replace(REPOSITORIES, NOBODY), role(REPOSITORIES, "role-dev-codecommit-source"))],
+    (INSTANCE_ROLE, "codecommit:GitPull codecommit:GetRepository", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
+    (INSTANCE_ROLE, "s3:GetObject ssm:GetParameter ec2:DescribeInstances iam:PassRole", "*", {}),
+    # Reads, that repository, by that way.
+    *[(CLONE_ROLE, "codecommit:GitPull", FOREIGN_REPOSITORY, keys) for keys in ({}, {"aws:SourceVpce": "vpce-0999"})],
+    *[(CLONE_ROLE, "codecommit:GitPull codecommit:GetRepository", other, THROUGH_THE_ENDPOINT) for other in (
+        FOREIGN_REPOSITORY + "2", FOREIGN_REPOSITORY.replace("shop", "site"), FOREIGN_REPOSITORY.replace(REGION, "us-east-1"),
+        FOREIGN_REPOSITORY.replace(REPOSITORIES, INSTANCES))],
+    (CLONE_ROLE, "codecommit:GitPush codecommit:GetBranch codecommit:GetFile codecommit:CreateCommit codecommit:ListTagsForResource codecommit:DeleteRepository",
+     FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
+    # And not from where it is lent to, without it.
+    (anybody(role(INSTANCES, "administrator")), "codecommit:GitPull", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
+]

@@ -1,0 +1,94 @@
+"""Beside everything that may be done stands what may not: generated from the rows of MAY.
+
+Another environment's name, another account, another region, another role of the same name, and every
+other action that the service has.
+"""
+
+import re
+from functools import cache
+
+import pytest
+
+from . import scene
+from .scene import NOBODY
+from .tables import anybody
+from .test_tables import TABLES
+from .vocabulary import actions as actions_of
+
+# dev2 goes on, d ends before, xdev begins elsewhere; prd is the other one.
+OTHER_ENVIRONMENTS = ("dev2", "d", "xdev", "prd")
+_ENVIRONMENT = re.compile(r"(?<![A-Za-z0-9])dev(?![A-Za-z0-9])")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+
+# Named by a parameter that two environments may have alike, and not by the environment.
+NAMED_BY_A_PARAMETER = re.compile(r":secret:(codecommit-mirror|gitlab)/")
+
+
+def rows():
+    """Of stacks' own roles and users, and services; who has every right anyway proves nothing."""
+    for table in TABLES.values():
+        for row in table.MAY:
+            if not re.search("anybody|with everything|under control|:root", row[0]):
+                yield row
+
+
+ROWS = list(rows())
+IDS = [f"{caller} {actions.split()[0]}... {resource} {keys}" for caller, actions, resource, keys in ROWS]
+
+
+def allowed(caller, actions, resource, keys):
+    return [action for action in actions if scene.world().may(caller, action, resource, keys)]
+
+
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
+def test_nothing_of_another_environment(caller, actions, resource, keys):
+    if NAMED_BY_A_PARAMETER.search(resource):
+        return
+    for other in OTHER_ENVIRONMENTS:
+        neighbour = _ENVIRONMENT.sub(other, resource)
+        if neighbour != resource:
+            assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
+
+
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
+def test_nothing_of_another_account(caller, actions, resource, keys):
+    neighbour = _ACCOUNT.sub(NOBODY, resource)
+    if neighbour != resource:
+        assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
+
+
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
+def test_nothing_of_another_region(caller, actions, resource, keys):
+    parts = resource.split(":", 5)
+    if len(parts) == 6 and parts[3]:
+        neighbour = ":".join([*parts[:3], "ap-south-1", *parts[4:]])
+        assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
+
+
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
+def test_nobody_of_another_account_by_the_same_name(caller, actions, resource, keys):
+    """With every right that the other account can give him."""
+    if caller.startswith("arn:"):
+        other = anybody(_ACCOUNT.sub(NOBODY, caller.split(" in ")[0]))
+        if not resource.startswith("*") and ":iam::aws" not in resource and ":aws:transform" not in resource:
+            assert allowed(other, actions.split(), resource, keys) == []
+
+
+@cache
+def listed(caller):
+    return frozenset(action for row in ROWS if row[0] == caller for action in row[1].split())
+
+
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
+def test_no_action_that_is_not_listed(caller, actions, resource, keys):
+    """Of all that the services have, on what the caller may do something with."""
+    services = {action.split(":")[0] for action in actions.split()}
+    others = {action for service in services for action in actions_of(service)} - listed(caller)
+    assert others, "the list of actions is empty"
+    assert allowed(caller, sorted(others), resource, keys) == []
+
+
+def test_there_are_neighbours():
+    """Or the tests above look at nothing."""
+    assert sum(bool(_ENVIRONMENT.search(row[2])) for row in ROWS) > 150
+    assert sum(bool(_ACCOUNT.search(row[2])) for row in ROWS) > 150
