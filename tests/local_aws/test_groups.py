@@ -48,7 +48,9 @@ def test_a_groups_policies_follow_the_template(aws: LocalAws, stack: Stack, name
 
 
 def test_a_group_with_members_is_not_deleted_with_its_stack(aws: LocalAws, stack: Stack, name: str) -> None:
-    stack.create({"Group": group(name)})
+    stack.create({"Policy": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"ManagedPolicyName": name, "PolicyDocument": READ}},
+                  "Group": group(name, ManagedPolicyArns=[{"Ref": "Policy"}],
+                                 Policies=[{"PolicyName": "own", "PolicyDocument": READ}])})
     iam = aws.client("iam")
     iam.create_user(UserName=name)
     iam.add_user_to_group(GroupName=name, UserName=name)
