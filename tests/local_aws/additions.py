@@ -6,6 +6,7 @@ from . import (
     alarm_states,
     alarms,
     approval_rules,
+    bucket_rights,
     codecommit_api,
     codecommit_resource,
     codepipeline_api,
@@ -16,16 +17,22 @@ from . import (
     ecr_api,
     ecr_resource,
     enforcement,
+    event_bus_policy_resource,
+    event_buses,
     event_rules,
     event_targets,
     function_environment,
     function_lineage,
     function_logs,
     function_metrics,
+    group_resource,
     iam_deletion,
     native_resources,
     pipeline_actions,
     pipeline_target,
+    policy_language,
+    principals,
+    resource_policies,
     resource_schemas,
     response_urls,
     rotation,
@@ -45,10 +52,15 @@ from . import (
 
 
 def install(endpoint: str) -> None:
+    resource_policies.install()
+    principals.install()
+    policy_language.install()
     enforcement.install()
+    bucket_rights.install()
     service_specific_credentials.install()
     user_tags.install()
     iam_deletion.install()
+    group_resource.install()
     secret_versions.install()
     rotation.install()
     secret_listing.install()
@@ -71,6 +83,8 @@ def install(endpoint: str) -> None:
     stack_events.install()
     event_rules.install()
     event_targets.install()
+    event_buses.install()
+    event_bus_policy_resource.install()
     stack_throttling.install()
     alarms.install()
     dashboards.install()

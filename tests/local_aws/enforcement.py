@@ -12,10 +12,20 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam, tagging
 
-from . import codecommit_rights, decisions, ecr_rights, repositories, secret_rights
+from . import (
+    bucket_rights,
+    codecommit_rights,
+    decisions,
+    ecr_rights,
+    event_buses,
+    repositories,
+    resource_policies,
+    role_assumption,
+    secret_rights,
+)
 
 _JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline", "ecr"}
-_NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", *_JSON_SERVICES}
+_NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", "kms", *_JSON_SERVICES}
 
 
 @dataclass
@@ -25,6 +35,7 @@ class _Request:
     also: list[tuple[str, str, str, dict[str, Any]]] = field(default_factory=list)  # service, action, resource, keys
     keys: dict[str, Any] = field(default_factory=dict)  # condition keys
     denied: tuple[str, str] | None = None  # the action and resource that the answer has to name
+    by_resource: bool = False  # the caller's own policies allow it, the resource's does not
 
 
 _request: ContextVar[_Request] = ContextVar("local_aws_request", default=_Request())
@@ -80,6 +91,12 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
         return _iam_resource(arn, account_id, query_params, request)
     if service == "cloudformation":
         return _stack_resource(arn, query_params, request)
+    if service == "s3":
+        request.keys, request.also = bucket_rights.needed(method, path, headers, query_params, arn, account_id)
+    if service == "events" and headers.get("x-amz-target", "").endswith(".PutEvents"):
+        request.keys = event_buses.keys_of_events(_json(body))
+    if service == "sts":
+        request.keys = role_assumption.keys(query_params)
     if service == "secretsmanager":
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
         arn, request.keys, request.also = secret_rights.needed(action, arn, _json(body), region, account_id)
@@ -181,7 +198,7 @@ def caller_arn() -> str:
 def _enforce(access_key_id: str, iam_action: str, service: str, region: str, resource_arn: str = "*",
              service_context: dict[str, Any] | None = None) -> Any:
     request = _request.get()
-    request.denied = None
+    request.denied, request.by_resource = None, False
     keys, request.keys = {**request.keys, **_resource_tag_keys(service, resource_arn)}, {}
     outcome = _decide(access_key_id, iam_action, service, region, resource_arn, {**(service_context or {}), **keys})
     if outcome is not None:
@@ -208,21 +225,63 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
             context: dict[str, Any] | None) -> Any:
     _principal.set("")
     outcome = _ministack_enforce(access_key_id, action, service, region, resource, context)
+    caller = principal() if access_key_id and _principal.get() else None
+    if caller is not None:
+        outcome = _by_resource(caller, action, service, region, resource, context or {}, outcome)
     decisions.record(_principal.get(), action, resource, outcome is None)
+    if outcome is None and service == "s3":
+        bucket_rights.admit(resource)
+    return outcome
+
+
+def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str, region: str, resource: str,
+                 keys: dict[str, Any], outcome: Any) -> Any:
+    """What the resource says to the root user, of whom MiniStack asks nothing; and whether it was the resource that
+    denied what the caller's own policies allow."""
+    context = iam_evaluator.EvalContext(
+        principal_arn=caller.arn, principal_type=caller.type, principal_account=caller.account, action=action,
+        resource_arn=resource, region=region, principal_keys=caller.keys,
+        service_context={key.lower(): value for key, value in keys.items()})
+    if caller.policies is None:
+        refused = outcome is None and not resource_policies.admits(service, resource, context)
+        if refused or (action == "sts:AssumeRole" and outcome is None):
+            _request.get().by_resource = True
+            return iam_evaluator.EvalResult("ImplicitDeny", caller.arn)
+    elif isinstance(outcome, iam_evaluator.EvalResult):
+        own = iam_evaluator.evaluate(context, caller.policies, *caller.limits)
+        _request.get().by_resource = own.decision == "Allow"
+    elif outcome is None and action == "sts:AssumeRole" and not role_assumption.exists(resource):
+        return iam_evaluator.EvalResult("ImplicitDeny", caller.arn)
     return outcome
 
 
 def _denied_response(service: str, action: str, principal_arn: str, request_id: str, **how: Any) -> tuple:
     """AWS names the resource, and its JSON services answer 400; MiniStack leaves it out and answers 403."""
     denied = _request.get().denied
-    if denied and not how.get("error_code") and not how.get("message") and service in _NAME_THE_RESOURCE:
-        action, resource = denied
-        how["message"] = iam_actions.identity_denial_message(
-            action, principal_arn, resource, bool(how.get("explicit_deny")))
+    if denied and not how.get("error_code") and not how.get("message"):
+        how["message"] = _words(service, *denied, principal_arn, how)
     status, headers, body = _ministack_denied(service, action, principal_arn, request_id, **how)
     if service in _JSON_SERVICES and status == 403:
         status, headers = 400, {**headers, "Content-Type": "application/x-amz-json-1.1"}
     return status, headers, body
+
+
+def _words(service: str, action: str, resource: str, principal_arn: str, how: dict[str, Any]) -> str:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html; empty for MiniStack's own."""
+    if action == "sts:AssumeRole":
+        return role_assumption.refusal(principal_arn, resource)
+    # "For cross-account requests, Amazon S3 returns a generic Access Denied".
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
+    caller = principal()
+    if action.startswith("s3:") and caller and resource_policies.owner(resource) not in (None, caller.account):
+        return "Access Denied"
+    if service not in _NAME_THE_RESOURCE and not action.startswith("kms:"):
+        return ""
+    if _request.get().by_resource:
+        start = f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource}"
+        return (f"{start} with an explicit deny in a resource-based policy" if how.get("resource_policy_arn")
+                else f"{start} because no resource-based policy allows the {action} action")
+    return str(iam_actions.identity_denial_message(action, principal_arn, resource, bool(how.get("explicit_deny"))))
 
 
 def user_may(user_name: str, action: str, resource_arn: str, request_keys: dict[str, Any] | None = None) -> bool:

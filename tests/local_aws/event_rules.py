@@ -14,6 +14,8 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
 
+from . import event_buses
+
 _RATE = re.compile(r"rate\(([1-9]\d*) (minute|hour|day)(s?)\)")
 # "A rule ... five targets" https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 _MOST_TARGETS = 5
@@ -105,6 +107,8 @@ def _check_targets(targets: list[dict[str, Any]], others: set[str]) -> None:
                           f"{target['Id']}.")
         if given == ["Input"]:
             _check_input(target)
+        if fault := event_buses.target_fault(target):
+            raise Invalid(fault)
 
 
 def _check_input(target: dict[str, Any]) -> None:

@@ -18,9 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from ministack.services import kms
-
-from . import pipeline_validation, role_rights
+from . import bucket_rights, pipeline_validation, role_rights
 from .pipelines import ActionRun, Execution, Pipeline
 
 _endpoint = ""
@@ -147,10 +145,8 @@ class Action:
 
     def input(self, name: str, role: Role | None = None) -> zipfile.ZipFile:
         artifact = self.run.inputs[name]
-        reader = role or self.role
-        self._use_key(reader, "kms:Decrypt")
         try:
-            body = reader.client("s3").get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
+            body = (role or self.role).client("s3").get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
         except ClientError as refused:
             raise self._bucket_failed(refused, artifact["bucket"]) from None
         return zipfile.ZipFile(io.BytesIO(body))
@@ -171,11 +167,15 @@ class Action:
         store = self.store()
         key = (f"{self.held.name[:20]}/{name[:10]}/"
                f"{''.join(secrets.choice(_LETTERS) for _ in range(7))}")
-        arguments: dict[str, Any] = {}
-        if "encryptionKey" in store:
-            arguments = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": store["encryptionKey"]["id"]}
         writer = role or self.role
-        self._use_key(writer, "kms:GenerateDataKey")
+        arguments = {"ServerSideEncryption": "aws:kms"}
+        if encryption := self._key_for(writer):
+            arguments["SSEKMSKeyId"] = encryption
+        if writer.session.account != self.held.account:
+            # The object is to be the bucket's owner's: the other account's role needs s3:PutObjectAcl.
+            # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
+            arguments["ACL"] = "bucket-owner-full-control"
+        self._may_write_in_parts(writer, encryption, f"arn:aws:s3:::{store['location']}/{key}")
         try:
             writer.client("s3").put_object(Bucket=store["location"], Key=key, Body=content, **arguments)
         except ClientError as refused:
@@ -185,20 +185,32 @@ class Action:
     def store(self) -> dict[str, Any]:
         return pipeline_validation.artifact_bucket(self.execution.declaration, self.held.region)
 
-    def _use_key(self, role: Role, action: str) -> None:
-        """An artifact under a customer-managed key is written and read with it.
+    def _key_for(self, role: Role) -> str:
+        """The store's key as a role names it; empty where the pipeline has none: "If this is undefined, the default key
+        for Amazon S3 is used", which S3 takes from the account of who writes.
 
-        https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
+        "Aliases are recognized only in the account that created the KMS key. [...] Cross-account actions involve using
+        the role from the other account, so specifying the key ID will use the key from the other account."
+        https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ArtifactStore.html
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
         """
-        key = self.store().get("encryptionKey")
-        if key is None:
-            return
-        record = kms._resolve_key(key["id"])
-        if record is None:
-            raise ActionFailed("ConfigurationError", f"The key {key['id']} of the artifact bucket does not exist")
-        arn = record.get("Arn") or f"arn:aws:kms:{self.held.region}:{self.held.account}:key/{record['KeyId']}"
+        key = str(self.store().get("encryptionKey", {}).get("id", ""))
+        foreign = role.session.account != self.held.account
+        return key.rsplit(":", 1)[-1] if foreign and ":alias/" in key else key
+
+    def _may_write_in_parts(self, role: Role, key: str, object_arn: str) -> None:
+        """What S3 asks of a small object is asked where the request arrives. A source may be large, and is uploaded in
+        parts then, which needs kms:Decrypt as well, whatever this one's size is.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+        The page on cross-account pipelines has roles granted kms:DescribeKey, kms:Encrypt and kms:ReEncrypt*, too, and
+        says of no action that it calls them: nothing here asks for them.
+        """
+        first = bucket_rights.key_use("kms:GenerateDataKey", key, object_arn, role.session.account)
+        decrypts = bucket_rights.key_use("kms:Decrypt", key, object_arn, role.session.account)
         try:
-            role.require(action, arn, {"kms:ViaService": f"s3.{self.held.region}.amazonaws.com"})
+            for _service, action, arn, keys in first + decrypts:
+                role.require(action, arn, keys)
         except role_rights.Denied as refused:
             raise failed(refused) from None
 
@@ -208,6 +220,14 @@ class Action:
                                 "The action failed because either the artifact or the Amazon S3 bucket could not be "
                                 f"found. Name of artifact bucket: {bucket}. Verify that this bucket exists. If it "
                                 "exists, check the life cycle policy, then try releasing a change.")
+        if was_denied(error):
+            # As people report it: https://repost.aws/knowledge-center/codepipeline-artifacts-s3
+            said = error.response["Error"].get("Message", "Access Denied")
+            return ActionFailed("PermissionError",
+                                "The service role or action role doesn\u2019t have the permissions required to access the "
+                                f"Amazon S3 bucket named {bucket}. Update the IAM role permissions, and then try again. "
+                                f"Error: Amazon S3:AccessDenied:{said} (Service: Amazon S3; Status Code: 403; Error "
+                                "Code: AccessDenied)")
         return failed(error)
 
 

@@ -16,7 +16,8 @@ from ministack.services.cloudformation import stacks
 # The types that templates here use, and that MiniStack takes whatever is written for.
 _CHECKED = {
     "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository",
-    "AWS::CodePipeline::Pipeline", "AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::Function",
+    "AWS::CodePipeline::Pipeline", "AWS::Events::EventBusPolicy", "AWS::Events::Rule", "AWS::IAM::Role",
+    "AWS::Lambda::Function",
     "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SSM::Parameter",
     "AWS::SecretsManager::RotationSchedule", "AWS::SecretsManager::Secret",
 }

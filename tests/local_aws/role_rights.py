@@ -18,10 +18,10 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.iam_actions import identity_denial_message
-from ministack.core.responses import get_account_id, get_region
+from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import iam, sts, tagging
 
-from . import decisions
+from . import decisions, resource_policies
 
 _SESSION_SECONDS = 3600
 
@@ -46,7 +46,9 @@ def assume(role_arn: str, service: str, source_arn: str | None = None, session_n
     """
     account, name = _account_and_name(role_arn)
     role = iam._roles.get_scoped(account, None, name) if name else None
-    if role is None or role["Arn"] != role_arn or not _admits(role, service, source_arn):
+    admitted = role is not None and role["Arn"] == role_arn and _admits(role, service, source_arn)
+    decisions.record(service, "sts:AssumeRole", role_arn, admitted)
+    if not admitted:
         raise NotAssumable(f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
                            "sts:AssumeRole", role_arn)
     return Session(role_arn, account, name, session_name or service.split(".")[0])
@@ -137,7 +139,7 @@ class Session:
         allowed = result.decision == "Allow"
         decisions.record(self.arn, action, resource, allowed)
         if not allowed:
-            raise Denied(self._words(action, resource, result, context, policies), action, resource)
+            raise Denied(self._words(action, resource, result, context, policies, boundary), action, resource)
 
     def _policies(self) -> tuple[list[Any], list[Any]]:
         """What the role has now: a right that is taken away while a service works is gone at once."""
@@ -170,7 +172,9 @@ class Session:
         found: dict[str, Any] = {key.lower(): value for key, value in keys.items()}
         found.setdefault("aws:tagkeys", None)
         service = action.split(":")[0]
-        for key, value in (tagging.resource_tags(resource) or {}).items():
+        with request_scope(resource_policies.owner(resource) or self.account, get_region()):
+            tags = tagging.resource_tags(resource) or {}
+        for key, value in tags.items():
             found.setdefault(f"aws:resourcetag/{key}".lower(), value)
             found.setdefault(f"{service}:resourcetag/{key}".lower(), value)
         role = iam._roles.get_scoped(self.account, None, self.role_name) or {}
@@ -182,12 +186,13 @@ class Session:
             secure_transport=True)
 
     def _words(self, action: str, resource: str, result: iam_evaluator.EvalResult,
-               context: iam_evaluator.EvalContext, policies: list[Any]) -> str:
+               context: iam_evaluator.EvalContext, policies: list[Any], boundary: list[Any]) -> str:
         """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
         start = f"User: {self.arn} is not authorized to perform: {action} on resource: {resource}"
         if result.resource_policy_arn:
             return f"{start} with an explicit deny in a resource-based policy"
         if result.decision != "Deny" and iam_evaluator.evaluate(context, policies).decision == "Allow":
-            by = "resource-based policy" if action.startswith("kms:") else "permissions boundary"
+            within = iam_evaluator.evaluate(context, policies, *boundary).decision == "Allow"
+            by = "resource-based policy" if within else "permissions boundary"
             return f"{start} because no {by} allows the {action} action"
         return identity_denial_message(action, self.arn, resource, result.decision == "Deny")

@@ -158,6 +158,16 @@ def _event_rule(change: Change) -> list[Need]:
             *_tags(change, arn, "events:TagResource", "events:UntagResource")]
 
 
+def _bus_policy(change: Change) -> list[Need]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+
+    The two that change a bus's policy take no resource.
+    """
+    bus = _arn("events", f"event-bus/{change.properties.get('EventBusName') or 'default'}")
+    action = "events:RemovePermission" if change.new is None else "events:PutPermission"
+    return [Need("events:DescribeEventBus", bus), Need(action, "*")]
+
+
 def _log_group(change: Change) -> list[Need]:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
 
@@ -324,7 +334,8 @@ _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::Dashboard": _dashboard, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
-    "AWS::Events::Rule": _event_rule, "AWS::IAM::Role": _role, "AWS::Lambda::Function": _function,
+    "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
+    "AWS::IAM::Role": _role, "AWS::Lambda::Function": _function,
     "AWS::Logs::LogGroup": _log_group, "AWS::S3::Bucket": _bucket, "AWS::SNS::Topic": _topic,
     "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
 }
