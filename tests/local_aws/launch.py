@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -121,6 +122,13 @@ class LocalAws:
             aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"],
             aws_session_token=key.get("SessionToken"),
             config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}))
+
+    def in_account(self, account_id: str) -> LocalAws:
+        """The same AWS as another account's administrator sees it: `client()`, `environment()` and all else. It ends
+        with this one."""
+        other = copy.copy(self)
+        other.account_id, other._process, other._directory = account_id, None, None
+        return other
 
     def decisions(self, principal: str = "") -> list[dict[str, Any]]:
         """What IAM decided since the start or `forget`, each with principal, action, resource and allowed; only
