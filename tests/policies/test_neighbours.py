@@ -74,21 +74,26 @@ def test_nobody_of_another_account_by_the_same_name(caller, actions, resource, k
             assert allowed(other, actions.split(), resource, keys) == []
 
 
+def rights_of(caller):
+    """A member's are the group's."""
+    return caller.split(" in ")[-1]
+
+
 @cache
-def listed(caller):
-    return frozenset(action for row in ROWS if row[0] == caller for action in row[1].split())
+def listed(holder):
+    return frozenset(action for row in ROWS if rights_of(row[0]) == holder for action in row[1].split())
 
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
 def test_no_action_that_is_not_listed(caller, actions, resource, keys):
     """Of all that the services have, on what the caller may do something with."""
     services = {action.split(":")[0] for action in actions.split()}
-    others = {action for service in services for action in actions_of(service)} - listed(caller)
+    others = {action for service in services for action in actions_of(service)} - listed(rights_of(caller))
     assert others, "the list of actions is empty"
     assert allowed(caller, sorted(others), resource, keys) == []
 
 
 def test_there_are_neighbours():
     """Or the tests above look at nothing."""
-    assert sum(bool(_ENVIRONMENT.search(row[2])) for row in ROWS) > 150
-    assert sum(bool(_ACCOUNT.search(row[2])) for row in ROWS) > 150
+    assert sum(bool(_ENVIRONMENT.search(row[2])) for row in ROWS) > 100
+    assert sum(bool(_ACCOUNT.search(row[2])) for row in ROWS) > 100
