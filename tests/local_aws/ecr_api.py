@@ -11,9 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator, responses
-from ministack.core.iam_actions import identity_denial_message
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import ecr
 
 from . import ecr_images, ecr_rights, enforcement, service_shapes
@@ -30,18 +28,12 @@ def install() -> None:
         request = enforcement._json(body)
         registry = str(request.get("registryId") or get_account_id())
         try:
-            _admit(operation, request)
             # The request is about the registry's account from here on, whoever sent it.
-            token = responses._request_account_id.set(registry)
-            try:
+            with request_scope(registry, get_region()):
                 _check(operation, request)
                 if operation in _OPERATIONS:
-                    answer: tuple = json_response(_OPERATIONS[operation](request))
-                else:
-                    answer = await ministack_handle(method, path, headers, body, query)
-                return answer
-            finally:
-                responses._request_account_id.reset(token)
+                    return json_response(_OPERATIONS[operation](request))  # type: ignore[no-any-return]
+                return await ministack_handle(method, path, headers, body, query)  # type: ignore[no-any-return]
         except Refused as refused:
             return error_response_json(refused.code, refused.message, 400)
 
@@ -60,19 +52,6 @@ def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     if status >= 400:
         raise Refused(said["__type"].rsplit("#", 1)[-1], said["message"])
     return said
-
-
-def _admit(operation: str, request: dict[str, Any]) -> None:
-    """Everybody but an account's root user has been judged before the request came here."""
-    principal = enforcement.principal()
-    if principal is None or principal.policies is not None:
-        return
-    action = f"ecr:{operation}"
-    resource, _, _ = ecr_rights.needed(operation, request, get_region(), get_account_id())
-    if isinstance(principal, iam_evaluator.PrincipalInfo) and not ecr_rights.admits_root(
-            resource, principal, action, get_region()):
-        raise Refused("AccessDeniedException", identity_denial_message(action, principal.arn, resource, False).replace(
-            "identity-based", "resource-based"))
 
 
 def _check(operation: str, request: dict[str, Any]) -> None:

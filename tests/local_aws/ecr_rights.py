@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ministack.core import iam_evaluator
 from ministack.services import ecr, iam
 
 _Also = list[tuple[str, str, str, dict[str, Any]]]
@@ -58,20 +57,6 @@ def policy_of(resource_arn: str) -> tuple[str, str] | None:
         return None
     region, owner, name = parts[3], parts[4], parts[5].removeprefix("repository/")
     return ecr._repo_policies.get_scoped(owner, region, name) or "", owner
-
-
-def admits_root(resource_arn: str, principal: iam_evaluator.PrincipalInfo, action: str, region: str) -> bool:
-    """Whether another account's root user is let in: it may do everything, but only in its own account.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
-    """
-    found = policy_of(resource_arn)
-    if found is None or found[1] == principal.account:
-        return True
-    context = iam_evaluator.EvalContext(
-        principal_arn=principal.arn, principal_type=principal.type, principal_account=principal.account,
-        action=action, resource_arn=resource_arn, region=region, principal_keys=principal.keys, secure_transport=True)
-    return bool(iam_evaluator.evaluate_resource_policy(found[0], context).decision == "Allow")
 
 
 def check_policy(text: str) -> None:

@@ -181,6 +181,27 @@ def test_an_override_has_the_type_of_its_source(scene: ImageScene) -> None:
         assert (code, kind in message) == ("ValidationException", True)
 
 
+@pytest.mark.parametrize("primary", ["SourceArtifact", "ImageArtifact"])
+def test_the_builds_version_is_its_primary_sources_in_whichever_order_they_are_declared(scene: ImageScene,
+                                                                                       primary: str) -> None:
+    digest = scene.push_image("one")
+    scene.aws.client("codebuild").update_project(name=scene.project, source={"type": "CODEPIPELINE", "buildspec": (
+        "version: 0.2\nphases:\n  build:\n    commands:\n"
+        "      - echo \"$CODEBUILD_RESOLVED_SOURCE_VERSION $CODEBUILD_SOURCE_VERSION\" > told\n"
+        "artifacts: {files: [told]}\n")})
+    pipeline = scene.declaration([scene.build()])
+    pipeline["stages"][0]["actions"].reverse()
+    pipeline["stages"][1]["actions"][0]["inputArtifacts"].reverse()
+    pipeline["stages"][1]["actions"][0]["configuration"]["PrimarySource"] = primary
+    scene.pipelines.create_pipeline(pipeline=pipeline)
+    run = scene.executions()[0]["pipelineExecutionId"]
+    assert scene.ended(run) == "Succeeded", scene.actions(run)
+    where = {each["name"]: each["s3location"] for each in scene.action(run, "Build")["input"]["inputArtifacts"]}
+    version = {"SourceArtifact": scene.head(), "ImageArtifact": digest}[primary]
+    assert files(scene, run, "Build")["told"].split() == [
+        version, f"arn:aws:s3:::{where[primary]['bucket']}/{where[primary]['key']}"]
+
+
 # --- what fails --------------------------------------------------------------------------
 
 
