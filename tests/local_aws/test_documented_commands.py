@@ -68,3 +68,28 @@ def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, 
         assert codecommit.list_associated_approval_rule_templates_for_repository(
             repositoryName=name)["approvalRuleTemplateNames"] == []
         codecommit.delete_repository(repositoryName=name)
+
+
+def test_the_commands_about_people_make_a_member_and_leave_nothing(aws: LocalAws, tmp_path: Path) -> None:
+    page = Page(aws, "people.md", tmp_path)
+    make, remove = range(len(page.blocks))
+    iam = aws.client("iam")
+    page.run(make)
+    assert [group["GroupName"] for group in iam.list_groups_for_user(UserName="mary")["Groups"]] == ["group-dev-power-users"]
+    page.run(remove)
+    iam.delete_user(UserName="mary")
+    assert not [group for group in iam.list_groups()["Groups"] if group["GroupName"].startswith("group-dev-")]
+
+
+@pytest.mark.parametrize("page", ["people.md", "branch-protection.md", "approval-rules.md", "notifications.md"])
+def test_every_template_parameter_and_page_that_is_named_is_there(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    written = "".join(template.read_text() for template in [*(ROOT / "templates").glob("*.yaml"), ROOT / "template.yaml"])
+    for parameter in re.findall(r"\b([A-Z][a-z][A-Za-z]+)=", text):
+        assert f"\n  {parameter}:\n" in written, parameter
+    for template in re.findall(r"`(?:templates/)?([a-z-]+\.yaml)`", text):
+        assert (ROOT / "templates" / template).exists() or (ROOT / template).exists(), template
+    for target in re.findall(r"\]\(([a-z0-9-]+\.md)\)", text):
+        assert (ROOT / "docs" / target).exists(), target
+    for test in re.findall(r"`(tests/[a-z_/]+\.py)`", text):
+        assert (ROOT / test).exists(), test
