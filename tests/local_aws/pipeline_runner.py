@@ -16,6 +16,7 @@ from ministack.core.concurrency import spawn_background
 
 from . import (
     approval_action,
+    bucket_deploy_action,
     build_action,
     deploy_action,
     image_source_action,
@@ -29,7 +30,7 @@ from .pipelines import ActionRun, Execution, Pipeline
 
 _log = logging.getLogger("codepipeline")
 _PROVIDERS = {"CodeCommit": source_action.run, "ECR": image_source_action.run, "CodeBuild": build_action.run,
-              "Manual": approval_action.run, "CloudFormation": deploy_action.run}
+              "Manual": approval_action.run, "CloudFormation": deploy_action.run, "S3": bucket_deploy_action.run}
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html, concurrent executions of one pipeline
 MOST_AT_ONCE = 50
 

@@ -58,6 +58,8 @@ ACTION_TYPES = {
         frozenset({"ActionMode", "StackName"}),
         frozenset({"Capabilities", "ChangeSetName", "RoleArn", "TemplatePath", "OutputFileName", "ParameterOverrides",
                    "TemplateConfiguration"}), (0, 10), (0, 1)),
+    # .../userguide/action-reference-S3Deploy.html
+    ("Deploy", "S3"): ActionType(frozenset({"BucketName", "Extract"}), frozenset({"ObjectKey"}), (1, 1), (0, 0)),
 }
 ACTION_TYPES["Test", "CodeBuild"] = ACTION_TYPES["Build", "CodeBuild"]
 
@@ -268,8 +270,17 @@ def _check_cloudformation(action: dict[str, Any], given: dict[str, str]) -> None
         raise _refuse(f"ParameterOverrides of action '{name}' is larger than 1 KB")
 
 
+def _check_bucket(action: dict[str, Any], given: dict[str, str]) -> None:
+    name, extract = action["name"], given["Extract"].lower()
+    if extract not in ("true", "false"):
+        raise _refuse(f"Extract of action '{name}' must be true or false")
+    if extract == "false":
+        # "If false, then the ObjectKey is required."
+        _need(name, given, {"ObjectKey"})
+
+
 _CHECKS = {"CodeCommit": _check_codecommit, "ECR": _check_ecr, "CodeBuild": _check_codebuild,
-           "Manual": _check_approval, "CloudFormation": _check_cloudformation}
+           "Manual": _check_approval, "CloudFormation": _check_cloudformation, "S3": _check_bucket}
 
 
 def _in_order(stages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
