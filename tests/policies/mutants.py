@@ -12,13 +12,13 @@ _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 def mutants(document):
-    """What was changed, the statement as it was, and the changed document."""
+    """What was changed, in which statement, what became of it (None: it is gone), and the changed document."""
     statements = as_list(document["Statement"])
     for number, statement in enumerate(statements):
         sid = statement.get("Sid", f"statement {number + 1}")
         for what, changed in _of_statement(statement):
             rest = [changed if index == number else other for index, other in enumerate(statements) if index != number or changed]
-            yield f"{sid}: {what}", statement, {**document, "Statement": rest}
+            yield f"{sid}: {what}", number, changed, {**document, "Statement": rest}
 
 
 def _of_statement(statement):

@@ -7,6 +7,7 @@ compared part by part, keys whose values it makes up itself, and who a resource'
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from ministack.core.iam_evaluator import _CONDITION_OPS, _NEGATED_OPS, fnmatch_iam, fnmatch_iam_cs
 
@@ -69,7 +70,12 @@ def _is_resource(pattern, version, request):
     except NoValue:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-no-value
         return False
-    actual = request.resource.translate(_LITERAL)
+    return _matches(pattern, request.resource)
+
+
+@cache
+def _matches(pattern, resource):
+    actual = resource.translate(_LITERAL)
     if pattern == "*" or not pattern.startswith("arn:"):
         return fnmatch_iam_cs(actual, pattern)
     # A star goes beyond its part of the ARN where it is the part's last character, and only there.
