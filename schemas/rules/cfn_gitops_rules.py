@@ -14,7 +14,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Iterator
 
-from cfnlint.helpers import FUNCTIONS
+from cfnlint.helpers import FUNCTIONS, ToPy
 from cfnlint.jsonschema import ValidationError, ValidationResult, Validator
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
@@ -24,6 +24,7 @@ SOURCE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/getting_
 TOLD_BY_DESCRIPTION = {
     "anyOf", "enum", "maxLength", "maximum", "minLength", "minimum", "not", "pattern", "required", "type",
 }
+FUNCTION_KEYWORDS = {ToPy(function).py for function in FUNCTIONS}
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -65,6 +66,37 @@ def described(schema: dict[str, Any], error: ValidationError) -> str | None:
     return last.get("description") if isinstance(last, dict) else None
 
 
+def worded(schema: dict[str, Any], error: ValidationError) -> str:
+    """The error as the function would word it: the path, and what is wrong there."""
+    where, what = shown(error.path), error.message
+    quoted = re.findall(r"'([^']*)'", what)
+    description = described(schema, error)
+    if error.validator in TOLD_BY_DESCRIPTION and description:
+        what = description
+    elif error.validator == "required":
+        where, what = f"{where}.{quoted[0]}" if where else quoted[0], "is required"
+    elif error.validator == "dependencies":
+        where, what = f"{where}.{quoted[0]}" if where else quoted[0], f"is required with {quoted[1]}"
+    elif error.validator == "additionalProperties":
+        what = "is not a property" + (f"; did you mean {quoted[1]}?" if len(quoted) > 1 else "")
+    elif error.validator in FUNCTION_KEYWORDS and description:
+        # The value is a function's, and the message says which.
+        what = f"{description}: {what}"
+    return f"{where}: {what}" if where else what
+
+
+def is_left_empty(properties: Any, error: ValidationError, validator: Validator) -> bool:
+    """Whether what is wrong is a parameter's empty default. It says that nothing is given, and the template has a
+    condition for that, which cfn-lint cannot know to be the parameter's."""
+    node = properties
+    for step in error.path:
+        if step == "Ref":
+            parameter = validator.context.parameters.get(node.get("Ref"))
+            return parameter is not None and parameter.default == ""
+        node = node[step]
+    return False
+
+
 class PropertiesOfOurResources(CfnLintJsonSchema):
     id = "E9001"
     shortdesc = "Properties of cfn-gitops' custom resources"
@@ -95,9 +127,9 @@ class PropertiesOfOurResources(CfnLintJsonSchema):
         )
         told = set()
         for error in ours.iter_errors(instance.get("Properties", {})):
-            if error.unknown:
+            if error.unknown or is_left_empty(instance.get("Properties", {}), error, validator):
                 continue
-            message = self.worded(wanted, error)
+            message = worded(wanted, error)
             if message in told:
                 continue
             told.add(message)
@@ -106,12 +138,6 @@ class PropertiesOfOurResources(CfnLintJsonSchema):
             error.rule = self
             error.path.appendleft("Properties")
             yield error
-
-    @staticmethod
-    def worded(schema: dict[str, Any], error: ValidationError) -> str:
-        where = shown(error.path)
-        what = described(schema, error) if error.validator in TOLD_BY_DESCRIPTION else None
-        return f"{where}: {what or error.message}" if where else what or error.message
 
 
 class AttributesOfOurResources(CloudFormationLintRule):

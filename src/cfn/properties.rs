@@ -78,6 +78,7 @@ impl Pattern {
     }
 
     /// The same without text in which `not_found` is found.
+    #[must_use]
     pub const fn without(self, not_found: &'static str) -> Self {
         Pattern {
             not_found: Some(not_found),
@@ -86,6 +87,7 @@ impl Pattern {
     }
 
     /// The same without text of more than `most` characters.
+    #[must_use]
     pub const fn up_to(self, most: usize) -> Self {
         Pattern {
             most: Some(most),

@@ -133,7 +133,12 @@ pub fn truth(of: &[bool]) -> Value {
         })
         .collect();
     let words: Vec<String> = of.iter().map(bool::to_string).collect();
-    json!({"description": format!("must be {}", words.join(" or ")), "enum": all})
+    json!({
+        "description": format!("must be {}", words.join(" or ")),
+        "enum": all,
+        // cfn-lint takes more words than these for the same as true or false.
+        "pattern": "^([Tt]rue|[Ff]alse)$",
+    })
 }
 
 /// A whole number, also as text. Of text a schema cannot say how large a number it is; cfn-lint

@@ -68,6 +68,8 @@ fn branch_map() -> Value {
 
 /// A repository of this account is named, another account's is told by its ARN and a role.
 fn existing(source: &mut Value) {
+    source["description"] =
+        json!("must have RepositoryName, or RepositoryArn and RoleArn for another account's");
     source["dependencies"] = json!({
         "RepositoryArn": ["RoleArn"],
         "RoleArn": ["RepositoryArn"],

@@ -1,0 +1,172 @@
+"""Templates with a mistake are refused before anything is deployed, and the schemas that do it say what decoding does.
+
+`schemas/` is generated from the decoders (src/schema), where the table in tests/schemas is held against them; here the
+same table is held against the schemas.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
+SCHEMAS = {
+    schema["typeName"]: schema
+    for schema in (json.loads(file.read_text()) for file in sorted((ROOT / "schemas").glob("custom-*.json")))
+}
+# In the table: decoding refuses it, and a schema cannot say so; or the other way round.
+UNSEEN, STRICTER = "does not see it", "refuses it"
+
+
+def linted(*templates):
+    """What cfn-lint says with the configuration of this repository, by file: rule, message, place."""
+    command = [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--", *templates]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not ran.stderr
+    found = {Path(template).name: [] for template in templates}
+    for match in json.loads(ran.stdout):
+        said = (match["Rule"]["Id"], match["Message"], match["Location"]["Path"])
+        found[Path(match["Filename"]).name].append(said)
+    return found
+
+
+def repaired(text):
+    """The template with each line as its comment `# instead:` has it."""
+    lines = []
+    for line in text.splitlines():
+        mistake = re.fullmatch(r"(\s*)(.*?)# instead:(.*)", line)
+        if not mistake:
+            lines.append(line)
+        elif mistake[3].strip():
+            lines.append(mistake[1] + mistake[3].strip())
+    return "\n".join(lines) + "\n"
+
+
+def examples():
+    found = []
+    for name, schema in SCHEMAS.items():
+        file = ROOT / "tests/schemas" / (name.replace("::", "-").lower() + ".json")
+        for example in json.loads(file.read_text()):
+            found.append(pytest.param(schema, example, id=f"{name}: {example['name']}"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def refusals():
+    return linted(*MISTAKES)
+
+
+@pytest.fixture(scope="module")
+def after_repair(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("repaired")
+    templates = []
+    for mistake in MISTAKES:
+        templates.append(directory / mistake.name)
+        templates[-1].write_text(repaired(mistake.read_text()))
+    return linted(*templates)
+
+
+@pytest.fixture(scope="module")
+def table_of_refusals(tmp_path_factory):
+    """What cfn-lint says of the table: each example is a resource of one template."""
+    resources, named = {}, {}
+    for n, parameter in enumerate(examples()):
+        schema, example = parameter.values
+        resources[f"Example{n}"] = {"Type": schema["typeName"], "Properties": example["properties"]}
+        named[f"Example{n}"] = (schema["typeName"], example["name"])
+    template = tmp_path_factory.mktemp("table") / "table.json"
+    template.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
+    found = {name: [] for name in named.values()}
+    for rule, message, place in linted(template)["table.json"]:
+        if rule == "E9001":
+            found[named[place[1]]].append(message)
+    return found
+
+
+def is_refused(example):
+    return example.get("schema") == STRICTER or bool(example.get("faults")) and example.get("schema") != UNSEEN
+
+
+def test_there_are_mistakes_of_every_kind():
+    assert len(MISTAKES) >= 15
+
+
+@pytest.mark.parametrize("template", MISTAKES, ids=lambda template: template.stem)
+def test_a_template_with_a_mistake_is_refused_at_its_place(template, refusals):
+    expected = [tuple(line[2:].split(" ", 1)) for line in template.read_text().splitlines() if line.startswith("# E")]
+    assert expected
+    assert [(rule, message) for rule, message, _ in refusals[template.name]] == expected
+
+
+@pytest.mark.parametrize("template", MISTAKES, ids=lambda template: template.stem)
+def test_the_same_template_without_the_mistake_is_accepted(template, after_repair):
+    assert after_repair[template.name] == []
+
+
+@pytest.mark.parametrize(("schema", "example"), examples())
+def test_schema_and_decoder_agree(schema, example):
+    errors = list(jsonschema.Draft7Validator(schema).iter_errors(example["properties"]))
+    assert bool(errors) == is_refused(example), errors
+
+
+@pytest.mark.parametrize(("schema", "example"), examples())
+def test_cfn_lint_agrees_and_names_the_property(schema, example, table_of_refusals):
+    messages = table_of_refusals[(schema["typeName"], example["name"])]
+    assert bool(messages) == is_refused(example), messages
+    if messages and example.get("faults"):
+        property_name = re.split(r"[.\[]", example["faults"][0])[0]
+        assert any(re.match(rf"{property_name}\b", message) for message in messages), messages
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_the_schemas_are_of_draft_7(schema):
+    jsonschema.Draft7Validator.check_schema(schema)
+
+
+def creations():
+    """The events that ask for something new, but for those of other types."""
+    for file in sorted((ROOT / "events").glob("*create*.json")):
+        if json.loads(file.read_text()).get("ResourceType") in SCHEMAS:
+            yield file
+
+
+@pytest.mark.parametrize("file", list(creations()), ids=lambda file: file.stem)
+def test_events_carry_what_the_schemas_take(file):
+    event = json.loads(file.read_text())
+    schema = SCHEMAS[event["ResourceType"]]
+    errors = list(jsonschema.Draft7Validator(schema).iter_errors(event["ResourceProperties"]))
+    assert bool(errors) == ("every-property-wrong" in file.stem), errors
+
+
+def test_what_is_not_known_before_deployment_is_left_alone(tmp_path):
+    """Functions whose values only CloudFormation knows, and a parameter that is left empty."""
+    properties = {
+        "ServiceToken": {"Fn::ImportValue": "token"},
+        "EnvID": {"Fn::ImportValue": "env"},
+        "ProjectID": {"Fn::Select": [0, {"Fn::Split": ["-", {"Ref": "AWS::StackName"}]}]},
+        "ArtifactKeyArn": {"Ref": "Empty"},
+        "Build": {"TimeoutInMinutes": {"Fn::ImportValue": "minutes"}},
+        "Source": {"RepositoryName": "{{resolve:ssm:/repository}}"},
+    }
+    template = tmp_path / "unknown.json"
+    template.write_text(json.dumps({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Parameters": {"Empty": {"Type": "String", "Default": ""}},
+        "Resources": {"Pipeline": {"Type": "Custom::GitOpsPipeline", "Properties": properties}},
+    }))
+    assert linted(template)["unknown.json"] == []
+
+
+def test_other_custom_resources_are_left_alone(tmp_path):
+    template = tmp_path / "other.json"
+    template.write_text(json.dumps({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {"Other": {"Type": "Custom::Other", "Properties": {"ServiceToken": "arn", "Anything": 7}}},
+        "Outputs": {"Any": {"Value": {"Fn::GetAtt": ["Other", "Attribute"]}}},
+    }))
+    assert linted(template)["other.json"] == []
