@@ -27,6 +27,7 @@ from . import (
     function_metrics,
     group_resource,
     iam_deletion,
+    key_rights,
     native_resources,
     pipeline_actions,
     pipeline_target,
@@ -57,6 +58,7 @@ def install(endpoint: str) -> None:
     policy_language.install()
     enforcement.install()
     bucket_rights.install()
+    key_rights.install()
     service_specific_credentials.install()
     user_tags.install()
     iam_deletion.install()

@@ -243,10 +243,11 @@ def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str,
         resource_arn=resource, region=region, principal_keys=caller.keys,
         service_context={key.lower(): value for key, value in keys.items()})
     if caller.policies is None:
-        refused = outcome is None and not resource_policies.admits(service, resource, context)
-        if refused or (action == "sts:AssumeRole" and outcome is None):
+        decision = "" if outcome is not None else resource_policies.refuses_root(service, resource, context)
+        if decision or (action == "sts:AssumeRole" and outcome is None):
             _request.get().by_resource = True
-            return iam_evaluator.EvalResult("ImplicitDeny", caller.arn)
+            return iam_evaluator.EvalResult(decision or "ImplicitDeny", caller.arn,
+                                            resource_policy_arn=resource if decision == "Deny" else "")
     elif isinstance(outcome, iam_evaluator.EvalResult):
         own = iam_evaluator.evaluate(context, caller.policies, *caller.limits)
         _request.get().by_resource = own.decision == "Allow"

@@ -48,17 +48,26 @@ def of(service: str, arn: str) -> _Found | None:
     return found or (("", account) if own and account != asking else None)
 
 
-def admits(service: str, arn: str, context: iam_evaluator.EvalContext) -> bool:
-    """Whether the account's root user may, which no policy of its own limits, but another account's resource does; and
-    a key's policy in its own account, too: "Unless the key policy explicitly allows it, you cannot use IAM policies to
-    allow access to a KMS key", and the root user has no other right to it either.
+# "The bucket owner's root user can always" change a policy that denies it everything.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
+_ALWAYS = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 
+
+def refuses_root(service: str, arn: str, context: iam_evaluator.EvalContext) -> str:
+    """How the resource keeps an account's root user out, which no policy of its own limits: Deny, ImplicitDeny, or not
+    at all (empty).
+
+    In its own account it needs nothing but that nobody denies it; in another one the resource's policy has to allow it;
+    and so has a key's policy everywhere: "Unless the key policy explicitly allows it, you cannot use IAM policies to
+    allow access to a KMS key", and the root user has no other right to a key.
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
     """
     found = of(service, arn)
-    if found is None or (found[1] == context.principal_account and service != "kms"):
-        return True
-    return bool(iam_evaluator.evaluate_resource_policy(found[0], context).decision == "Allow")
+    if found is None or (found[1] == context.principal_account and context.action in _ALWAYS):
+        return ""
+    decision = str(iam_evaluator.evaluate_resource_policy(found[0], context).decision)
+    needs_none = found[1] == context.principal_account and service != "kms"
+    return "" if decision == "Allow" or (needs_none and decision != "Deny") else decision
 
 
 def _trust_policy(arn: str, account: str) -> _Found | None:
