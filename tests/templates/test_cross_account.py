@@ -9,65 +9,26 @@ import re
 
 import pytest
 from companions import faults
-from ministack.services import eventbridge
-from policies.evaluation import Caller, decide
 
-from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, source
+from across_accounts import (
+    IMAGES,
+    LONGEST,
+    LONGEST_REGION,
+    REPOSITORIES,
+    SHOP,
+    SITE,
+    STACKS,
+    artifacts,
+    image,
+    parameters_of,
+    project,
+    repository,
+    to_bucket,
+)
+from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
 
-REPOSITORIES, IMAGES = "111122223333", "444455556666"
 NAMES = [path.stem for path in sorted(TEMPLATES.glob("cross-account-*.yaml"))]
-SHOP, SITE = (f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:{name}" for name in ("shop", "site"))
-EVERYTHING = ({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},)
-BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
-LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
-# The longest region that has CodeCommit.
-LONGEST_REGION = "ap-southeast-1"
 
-
-def artifacts(region=REGION, **parameters):
-    given = {"EnvID": "dev", "RepositoryAccountId": REPOSITORIES, "ImageAccountId": IMAGES, **parameters}
-    return Deployed(region, source(TEMPLATES / "cross-account-artifacts.yaml"), "cross-account-artifacts-dev", **given)
-
-
-def parameters_of(line):
-    """What `--parameter-overrides` makes of an output."""
-    return dict(pair.split("=", 1) for pair in line.split())
-
-
-def elsewhere(name, account, **parameters):
-    """A stack of another account, given what the pipelines' account says to give it."""
-    said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
-    return Deployed(REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**said, **parameters})
-
-
-def repository(**parameters):
-    return elsewhere("cross-account-repository", REPOSITORIES, **{"RepositoryArns": f"{SHOP},{SITE}", **parameters})
-
-
-def image(**parameters):
-    return elsewhere("cross-account-image", IMAGES, **parameters)
-
-
-def project(**parameters):
-    given = {"EnvID": "dev", "ProjectID": "shop", "RepositoryName": "shop", **parameters}
-    return Deployed(template=source(TEMPLATES / "cross-account-project.yaml"), stack_name="project-dev-shop", **given)
-
-
-def to_bucket(**parameters):
-    outputs = artifacts().outputs()
-    given = {
-        "EnvID": "dev", "ProjectID": "site", "RepositoryAccountId": REPOSITORIES, "RepositoryName": "site",
-        "BranchName": "development", "DeployBucketName": "site-files",
-        "ArtifactBucketName": outputs["ArtifactBucketName"]["Value"], "ArtifactKeyArn": outputs["ArtifactKeyArn"]["Value"],
-        **parameters,
-    }
-    return Deployed(template=source(TEMPLATES / "cross-account-s3.yaml"), stack_name="s3-dev-site", **given)
-
-
-STACKS = {
-    "cross-account-artifacts": artifacts, "cross-account-repository": repository, "cross-account-image": image,
-    "cross-account-project": project, "cross-account-s3": to_bucket,
-}
 
 
 def test_every_template_for_other_accounts_is_looked_at_here():
@@ -295,244 +256,6 @@ def test_policies_of_resources_fit():
     assert size(stack.properties("ArtifactKey")["KeyPolicy"]) <= 32768
     assert size(stack.properties("ArtifactBucketPolicy")["PolicyDocument"]) <= 20480
     assert sum(size(stack.properties(name)["Statement"]) for name in stack.of_type("AWS::Events::EventBusPolicy")) <= 10240
-
-
-# --- The bucket, its key and the bus -----------------------------------------------------------
-
-
-def test_the_bucket_is_versioned_private_and_without_acls():
-    properties = artifacts().properties("ArtifactBucket")
-    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
-    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": artifacts().arn("ArtifactKey")}
-
-
-@pytest.mark.parametrize("logical_id", ["ArtifactKey", "ArtifactBucket", "ArtifactBucketPolicy"])
-def test_bucket_policy_and_key_stay_together(logical_id):
-    resource = source(TEMPLATES / "cross-account-artifacts.yaml")["Resources"][logical_id]
-    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
-    assert resource["UpdateReplacePolicy"] == "Retain"
-
-
-def put(caller=None, tls=True, **headers):
-    """Whether an upload is allowed, to somebody whom his own account allows everything."""
-    stack = artifacts()
-    keys = {f"s3:x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
-    return bool(decide(
-        caller or Caller(account=ACCOUNT, role="role-dev-codebuild-cfn", identity=EVERYTHING), "s3:PutObject",
-        f"{stack.arn('ArtifactBucket')}/codepipeline-dev-cfn/SourceArti/abc", ACCOUNT,
-        stack.properties("ArtifactBucketPolicy")["PolicyDocument"], {"aws:SecureTransport": str(tls).lower(), **keys},
-    ))
-
-
-KMS = {"server_side_encryption": "aws:kms"}
-KEY_HEADER = "server_side_encryption_aws_kms_key_id"
-WITH_THE_KEY = {**KMS, KEY_HEADER: artifacts().arn("ArtifactKey")}
-
-
-@pytest.mark.parametrize(
-    ("headers", "may"),
-    [
-        # `aws cloudformation package` says nothing; the bucket's default encrypts it.
-        ({}, True),
-        (WITH_THE_KEY, True),
-        ({**KMS, KEY_HEADER: artifacts().name("ArtifactKey")}, True),
-        # S3 would take the account's default key.
-        (KMS, False),
-        ({"server_side_encryption": "AES256"}, False),
-        ({"server_side_encryption": "aws:kms:dsse"}, False),
-        ({**KMS, KEY_HEADER: f"arn:aws:kms:{REGION}:{ACCOUNT}:key/another"}, False),
-        ({**KMS, KEY_HEADER: f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/ArtifactKey"}, False),
-        ({**KMS, KEY_HEADER: "another"}, False),
-        ({"tls": False}, False),
-    ],
-)
-def test_an_upload_is_under_the_key_or_it_is_refused(headers, may):
-    assert put(**headers) is may
-    assert put(Caller(account=REPOSITORIES, role="role-dev-codecommit-source", identity=EVERYTHING), **headers) is may
-
-
-@pytest.mark.parametrize(
-    ("account", "role", "may"),
-    [
-        (REPOSITORIES, "role-dev-codecommit-source", True),
-        (IMAGES, "role-dev-ecr-source", True),
-        (REPOSITORIES, "role-dev-ecr-source", False),
-        (IMAGES, "role-dev-codecommit-source", False),
-        (REPOSITORIES, "role-dev-eventbridge-forward", False),
-        (REPOSITORIES, "role-prd-codecommit-source", False),
-        (REPOSITORIES, "role-dev-codecommit-source2", False),
-        ("777788889999", "role-dev-codecommit-source", False),
-    ],
-)
-def test_of_other_accounts_two_roles_write_and_nobody_else(account, role, may):
-    assert put(Caller(account=account, role=role, identity=EVERYTHING), **WITH_THE_KEY) is may
-
-
-def sent(account=REPOSITORIES, role="role-dev-eventbridge-forward", **keys):
-    """Whether one of the bus policy's statements admits an event."""
-    stack = artifacts()
-    statements = [stack.properties(name)["Statement"] for name in stack.of_type("AWS::Events::EventBusPolicy")]
-    caller = Caller(account=account, role=role, identity=EVERYTHING)
-    given = {f"events:{name.replace('_', '-')}": value for name, value in keys.items()}
-    return bool(decide(caller, "events:PutEvents", BUS, ACCOUNT, {"Version": "2012-10-17", "Statement": statements}, given))
-
-
-PUSH = {"source": ["aws.codecommit"], "detail_type": "CodeCommit Repository State Change"}
-IMAGE = {"source": ["aws.ecr"], "detail_type": "ECR Image Action"}
-
-
-def test_each_role_sends_its_own_kind_of_event_and_no_other():
-    assert sent(**PUSH)
-    assert sent(IMAGES, "role-dev-eventbridge-forward-ecr", **IMAGE)
-    for account, role, event in [
-        (REPOSITORIES, "role-dev-eventbridge-forward", IMAGE),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["com.example"]}),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["aws.codecommit", "com.example"]}),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "detail_type": "Scheduled Event"}),
-        # A call that says nothing of its source: ForAllValues alone would hold for it.
-        (REPOSITORIES, "role-dev-eventbridge-forward", {"detail_type": PUSH["detail_type"]}),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {"source": PUSH["source"]}),
-        (REPOSITORIES, "role-dev-codecommit-source", PUSH),
-        (REPOSITORIES, "role-prd-eventbridge-forward", PUSH),
-        (IMAGES, "role-dev-eventbridge-forward", PUSH),
-        (IMAGES, "role-dev-eventbridge-forward-ecr", PUSH),
-        ("777788889999", "role-dev-eventbridge-forward", PUSH),
-    ]:
-        assert not sent(account, role, **event), (account, role, event)
-
-
-@pytest.mark.parametrize(
-    ("accounts", "gone"),
-    [({"RepositoryAccountId": ""}, REPOSITORIES), ({"ImageAccountId": ""}, IMAGES)],
-)
-def test_an_account_that_is_not_named_is_nowhere(accounts, gone):
-    stack = artifacts(**accounts)
-    assert gone not in json.dumps([stack.everything(), stack.outputs()])
-    assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 1
-
-
-def test_the_key_is_managed_by_its_account_and_given_to_nobody_by_grants():
-    """Nobody is named as an administrator: whoever is would take the key along."""
-    policy = artifacts().properties("ArtifactKey")["KeyPolicy"]
-    assert "Grant" not in json.dumps(policy)
-    manage = {s["Sid"]: s["Principal"] for s in policy["Statement"] if "kms:*" in as_list(s["Action"])}
-    assert manage == {"PoliciesOfThisAccountCount": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
-    assert artifacts().properties("ArtifactKey")["EnableKeyRotation"] is True
-
-
-# --- Rules: what is forwarded is what starts the pipeline -------------------------------------------
-
-
-def matches(pattern, event):
-    """What TestEventPattern answers."""
-    return eventbridge._matches_pattern(json.dumps(pattern), eventbridge._event_from_test_payload(event))
-
-
-def push(arn=SHOP, branch="development", kind="branch", event="referenceUpdated"):
-    return {
-        "id": "1", "version": "0", "time": "2026-11-20T10:00:00Z", "source": "aws.codecommit",
-        "detail-type": "CodeCommit Repository State Change", "account": REPOSITORIES, "region": REGION, "resources": [arn],
-        "detail": {
-            "event": event, "repositoryName": arn.split(":")[-1], "referenceType": kind, "referenceName": branch,
-            "commitId": "3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
-        },
-    }
-
-
-def pushed_image(name="ecr-dev-image", tag="latest", account=IMAGES, action="PUSH", result="SUCCESS"):
-    return {
-        "id": "1", "version": "0", "time": "2026-11-20T10:00:00Z", "source": "aws.ecr", "detail-type": "ECR Image Action",
-        "account": account, "region": REGION, "resources": [],
-        "detail": {"result": result, "repository-name": name, "image-digest": "sha256:" + "0" * 64, "action-type": action, "image-tag": tag},
-    }
-
-
-@pytest.mark.parametrize(
-    ("event", "is_told"),
-    [
-        (push(), True),
-        (push(event="referenceCreated"), True),
-        (push(SITE), True),
-        (push(event="referenceDeleted"), False),
-        (push(kind="tag"), False),
-        (push(branch="feature/development"), False),
-        (push(SHOP + "2"), False),
-        (push(SHOP.replace(REPOSITORIES, IMAGES)), False),
-        (push(SHOP.replace(REGION, "eu-west-1")), False),
-    ],
-)
-def test_pushes_of_the_environments_branch_are_forwarded(event, is_told):
-    assert matches(repository().properties("ForwardRule")["EventPattern"], event) is is_told
-
-
-@pytest.mark.parametrize(
-    ("given", "branches"),
-    [({}, ["development"]), ({"EnvID": "prd"}, ["master"]), ({"BranchNames": "main,release/1"}, ["main", "release/1"])],
-)
-def test_the_branches_are_the_environments_or_those_that_are_named(given, branches):
-    assert repository(**given).properties("ForwardRule")["EventPattern"]["detail"]["referenceName"] == branches
-
-
-@pytest.mark.parametrize(
-    ("event", "is_told"),
-    [
-        (pushed_image(), True),
-        (pushed_image(tag="v1"), False),
-        (pushed_image("another"), False),
-        (pushed_image(action="DELETE"), False),
-        (pushed_image(result="FAILURE"), False),
-        # One that this account was sent itself.
-        (pushed_image(account="777788889999"), False),
-    ],
-)
-def test_pushes_of_the_tag_are_forwarded(event, is_told):
-    assert matches(image().properties("ForwardRule")["EventPattern"], event) is is_told
-
-
-def rendered(name):
-    return json.loads((TEMPLATES.parent / "tests" / "templates" / "rendered" / f"{name}.json").read_text())
-
-
-def test_what_is_forwarded_starts_the_pipeline_that_puts_files_into_a_bucket():
-    pattern = to_bucket().properties("EventRule")["EventPattern"]
-    assert matches(pattern, push(SITE))
-    assert matches(repository().properties("ForwardRule")["EventPattern"], push(SITE))
-    assert not matches(pattern, push(SHOP))
-    assert not matches(pattern, push(SITE, branch="master"))
-
-
-@pytest.mark.parametrize("stack", [repository, image])
-def test_a_forwarded_event_goes_to_the_bus_as_it_is_with_a_role_for_that(stack):
-    made = stack()
-    (target,) = made.properties("ForwardRule")["Targets"]
-    assert target == {"Id": "pipeline-account", "Arn": BUS, "RoleArn": made.arn("ForwardRole")}
-    assert artifacts().outputs()["EventBusArn"]["Value"] == BUS
-    (statement,) = made.properties("ForwardRole")["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-    assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": made.arn("ForwardRule")}
-    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": made.account}
-
-
-# --- The image's repository ------------------------------------------------------------------------
-
-
-def test_the_tag_can_move_and_what_it_leaves_is_kept_by_number():
-    properties = image().properties("Repository")
-    assert properties["ImageTagMutability"] == "MUTABLE"
-    assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
-    (rule,) = json.loads(properties["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-    assert rule["selection"] == {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 50}
-    assert source(TEMPLATES / "cross-account-image.yaml")["Resources"]["Repository"]["DeletionPolicy"] == "RetainExceptOnCreate"
-
-
-def test_the_repository_has_the_environments_name_or_the_given_one():
-    assert image().name("Repository") == "ecr-dev-image"
-    given = image(RepositoryName="team/shop")
-    assert given.name("Repository") == "team/shop"
-    assert given.properties("ForwardRule")["EventPattern"]["detail"]["repository-name"] == ["team/shop"]
 
 
 # --- A pipeline that puts files into a bucket ---------------------------------------------------------

@@ -1,0 +1,56 @@
+"""The stacks of templates/cross-account-*.yaml, each given what the others' outputs say."""
+
+from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+
+REPOSITORIES, IMAGES = "111122223333", "444455556666"
+SHOP, SITE = (f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:{name}" for name in ("shop", "site"))
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
+# The longest region that has CodeCommit.
+LONGEST_REGION = "ap-southeast-1"
+
+
+def artifacts(region=REGION, **parameters):
+    given = {"EnvID": "dev", "RepositoryAccountId": REPOSITORIES, "ImageAccountId": IMAGES, **parameters}
+    return Deployed(region, source(TEMPLATES / "cross-account-artifacts.yaml"), "cross-account-artifacts-dev", **given)
+
+
+def parameters_of(line):
+    """What `--parameter-overrides` makes of an output."""
+    return dict(pair.split("=", 1) for pair in line.split())
+
+
+def elsewhere(name, account, **parameters):
+    """A stack of another account, given what the pipelines' account says to give it."""
+    said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
+    return Deployed(REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**said, **parameters})
+
+
+def repository(**parameters):
+    return elsewhere("cross-account-repository", REPOSITORIES, **{"RepositoryArns": f"{SHOP},{SITE}", **parameters})
+
+
+def image(**parameters):
+    return elsewhere("cross-account-image", IMAGES, **parameters)
+
+
+def project(**parameters):
+    given = {"EnvID": "dev", "ProjectID": "shop", "RepositoryName": "shop", **parameters}
+    return Deployed(template=source(TEMPLATES / "cross-account-project.yaml"), stack_name="project-dev-shop", **given)
+
+
+def to_bucket(**parameters):
+    outputs = artifacts().outputs()
+    given = {
+        "EnvID": "dev", "ProjectID": "site", "RepositoryAccountId": REPOSITORIES, "RepositoryName": "site",
+        "BranchName": "development", "DeployBucketName": "site-files",
+        "ArtifactBucketName": outputs["ArtifactBucketName"]["Value"], "ArtifactKeyArn": outputs["ArtifactKeyArn"]["Value"],
+        **parameters,
+    }
+    return Deployed(template=source(TEMPLATES / "cross-account-s3.yaml"), stack_name="s3-dev-site", **given)
+
+
+STACKS = {
+    "cross-account-artifacts": artifacts, "cross-account-repository": repository, "cross-account-image": image,
+    "cross-account-project": project, "cross-account-s3": to_bucket,
+}
