@@ -8,7 +8,7 @@ from typing import Any
 
 from ministack.app import app as ministack
 
-from . import custom_resources, decisions, event_rules, response_urls, rotation, rotation_runs
+from . import custom_resources, decisions, event_rules, instance_metadata, response_urls, rotation, rotation_runs
 from .settings import settings
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -57,7 +57,8 @@ async def _question(method: str, path: str, body: bytes, send: Send) -> None:
         "decisions": decisions.recorded, "exchanges": custom_resources.exchanges, "rotations": rotation_runs.recorded,
         "settings": settings.as_dict}
     forgets = {"decisions": decisions.forget, "exchanges": custom_resources.forget, "rotations": rotation_runs.forget}
-    does: dict[str, Callable[..., Any]] = {"days-later": rotation.days_later, "fire": event_rules.fire}
+    does: dict[str, Callable[..., Any]] = {
+        "days-later": rotation.days_later, "fire": event_rules.fire, "instance-metadata": instance_metadata.start}
     what = path.removeprefix("/_local/")
     status, answer = 200, None
     try:

@@ -6,6 +6,7 @@ import contextvars
 import logging
 import os
 import re
+import ssl
 import tempfile
 import threading
 from http import HTTPStatus
@@ -17,7 +18,7 @@ from ministack.core.responses import set_request_region
 
 import git_backend
 
-from . import git_logins, git_signatures, push_commands, push_events, repositories
+from . import aws_names, git_logins, git_signatures, push_commands, push_events, repositories
 from .git_logins import Caller
 from .repositories import Repository
 
@@ -40,6 +41,7 @@ def start() -> ThreadingHTTPServer:
 
 class _Git(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    _secured: ssl.SSLSocket | None = None
 
     def log_message(self, format: str, *args: object) -> None:
         _log.debug("%s", self.requestline)
@@ -49,6 +51,22 @@ class _Git(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         contextvars.Context().run(self._answer)
+
+    def do_CONNECT(self) -> None:
+        """As a proxy, for those who know AWS's name alone: what they say then is said to this server, over TLS."""
+        host, _, port = self.path.partition(":")
+        if not _HOST.fullmatch(host) or port != "443":
+            return self._refuse(HTTPStatus.FORBIDDEN, "this proxy leads to CodeCommit alone")
+        self.send_response(HTTPStatus.OK)
+        self.end_headers()
+        self._secured = self.connection = aws_names.server_context(host).wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
+        return None
+
+    def finish(self) -> None:
+        super().finish()
+        if self._secured is not None:
+            self._secured.close()
 
     def _answer(self) -> None:
         # The body is read even when the answer is no: what is left of it would be taken for the next request.

@@ -38,6 +38,8 @@ class LocalAws:
         self.region = region
         self.endpoint_url = ""
         self.git_url = ""
+        # Whom to trust when `git_url` is the proxy to CodeCommit's address on AWS: a file in PEM.
+        self.authority = Path()
         self._log_path = log
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,6 +81,7 @@ class LocalAws:
             return False
         where = json.loads(ready.read_text())
         self.endpoint_url, self.git_url = where["endpoint_url"], where["git_url"]
+        self.authority = Path(where["authority"])
         try:
             self._ask("GET", "settings", timeout=1)
         except OSError:
@@ -165,6 +168,10 @@ class LocalAws:
     def fire(self, rule: str) -> bool:
         """Has a scheduled rule's time come; whether it was enabled and had a target."""
         return self._ask("POST", "fire", {"rule": rule})  # type: ignore[no-any-return]
+
+    def instance_metadata(self, profile_arn: str) -> str:
+        """The metadata service of an instance with this profile, for `AWS_EC2_METADATA_SERVICE_ENDPOINT`."""
+        return str(self._ask("POST", "instance-metadata", {"profile_arn": profile_arn}))
 
     def metrics(self, log_group: str) -> list[Metric]:
         """What the lines of a log group carry in CloudWatch's embedded metric format; `embedded_metrics.Invalid` when

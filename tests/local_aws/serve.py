@@ -32,11 +32,12 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    from . import additions, build_commands, front_door, git_over_http, repositories
+    from . import additions, aws_names, build_commands, front_door, git_over_http, repositories
 
     git = git_over_http.start()
     git_url = f"http://127.0.0.1:{git.server_address[1]}"
     repositories.keep_in(directory / "repositories", git_url)
+    authority = aws_names.keep_in(directory)
     additions.install(endpoint)
 
     stop = asyncio.Event()
@@ -51,7 +52,7 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     written = directory / "ready.json.new"
-    written.write_text(json.dumps({"endpoint_url": endpoint, "git_url": git_url}))
+    written.write_text(json.dumps({"endpoint_url": endpoint, "git_url": git_url, "authority": str(authority)}))
     written.rename(directory / "ready.json")
     await serve(front_door.app, config, shutdown_trigger=stop.wait)
     git.shutdown()

@@ -33,13 +33,14 @@ class Authority:
                        .sign(key, hashes.SHA256()))
         return cls(certificate.public_bytes(serialization.Encoding.PEM).decode(), key, certificate)
 
-    def server_context(self, directory: Path) -> ssl.SSLContext:
-        """For a server at 127.0.0.1; `directory` holds its key for a moment, because `ssl` reads files."""
+    def server_context(self, directory: Path, name: str = "localhost") -> ssl.SSLContext:
+        """For a server at 127.0.0.1, or one of another name; `directory` holds its key for a moment, because `ssl`
+        reads files."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-        names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names: list[x509.GeneralName] = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        certificate = (_builder("localhost", str(issuer), key.public_key())
+        certificate = (_builder(name, str(issuer), key.public_key())
                        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
                        .add_extension(x509.SubjectAlternativeName(names), critical=False)
                        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
