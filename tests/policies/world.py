@@ -78,6 +78,10 @@ class World:
             documents = [*documents, ADMINISTRATOR]
         return Caller(account=account, **{kind: short}, identity=tuple(documents), boundary=boundary, control_policies=levels)
 
+    def session(self, arn, policy):
+        """A session of a role that a stack made, with a session policy."""
+        return replace(self.caller(arn), session_policies=(policy,))
+
     def may(self, caller, action, resource, keys=None):
         who = self.caller(caller) if isinstance(caller, str) else caller
         owner = self.owner(resource)

@@ -1,0 +1,68 @@
+"""Whom no template names gets nothing from any bucket, key, queue, topic, bus, function, repository or role.
+
+Generated for each of them, with every action that its service has.
+"""
+
+import re
+
+import pytest
+
+from . import scene
+from .scene import IMAGES, INSTANCES, NOBODY, PIPELINES, REPOSITORIES
+from .tables import ASSUME, anybody, role, user
+from .test_tables import TABLES
+from .vocabulary import actions
+
+ACCOUNTS = (PIPELINES, REPOSITORIES, IMAGES, INSTANCES, NOBODY)
+RESOURCES = sorted({policy.resource for policy in scene.world().policies if policy.side in ("resource", "trust")})
+NAMED_SERVICES = {row[0] for table in TABLES.values() for row in [*table.MAY, *table.MAY_NOT] if row[0].endswith(".amazonaws.com")}
+
+
+def asked(resource):
+    """Everything that can be done with a resource, and with a bucket's objects."""
+    service = resource.split(":")[2]
+    if service == "iam":
+        return [(action, resource) for action in sorted(actions("sts"))]
+    inside = [f"{resource}/codepipeline-dev-cfn/Source/a"] if service == "s3" else []
+    return [(action, each) for action in sorted(actions(service)) for each in [resource, *inside]]
+
+
+def outsiders(resource):
+    """Administrators of every account but the resource's own, and their root users."""
+    for account in ACCOUNTS:
+        if account != scene.world().owner(resource):
+            yield from (anybody(role(account, "administrator")), anybody(user(account, "somebody")), anybody(f"arn:aws:iam::{account}:root"))
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_an_outsider_gets_nothing(resource):
+    got = [(who, *what) for who in outsiders(resource) for what in asked(resource) if scene.world().may(who, *what)]
+    assert got == []
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_a_service_that_is_not_named_gets_nothing(resource):
+    """Nor does one that is named for something else, whoever it says it works for."""
+    listed = {(row[0], action, row[2]) for table in TABLES.values() for row in table.MAY for action in row[1].split()}
+    owner = scene.world().owner(resource)
+    for source in ({}, {"aws:SourceAccount": owner}, {"aws:SourceAccount": NOBODY}):
+        got = [
+            (service, *what)
+            for service in sorted(NAMED_SERVICES)
+            for what in asked(resource)
+            if (service, *what) not in listed and scene.world().may(service, *what, source)
+        ]
+        assert got == []
+
+
+@pytest.mark.parametrize("resource", [each for each in RESOURCES if ":role/" in each])
+def test_no_role_is_for_its_own_accounts_people(resource):
+    account = scene.world().owner(resource)
+    for who in (role(account, "administrator"), user(account, "somebody")):
+        assert not scene.world().may(anybody(who), ASSUME, resource, {})
+
+
+def test_there_is_somebody_to_be_refused():
+    assert len(RESOURCES) > 15
+    assert all(re.match("arn:aws:", each) for each in RESOURCES)
+    assert len(NAMED_SERVICES) > 8

@@ -1,0 +1,87 @@
+"""The whole way of a push, of an image and of a clone through two accounts.
+
+Each way works, and stops as soon as one statement of either account is missing: so each grant is
+needed, and whoever forgets one can be told which call fails.
+"""
+
+import pytest
+
+from . import rows_across_accounts, rows_clone, scene
+from .collected import statements
+from .scene import FOREIGN_REPOSITORY, SOURCE_ROLE, World
+
+WAYS = {
+    "a push": rows_across_accounts.WAY_OF_A_PUSH,
+    "an image": rows_across_accounts.WAY_OF_AN_IMAGE,
+    "a clone": rows_clone.MAY,
+}
+# The stacks that were made for these ways.
+STACKS = ("cross-account-artifacts", "cross-account-repository", "cross-account-image", "clone-role", "clone-instance")
+# In the environment's own stack: what its parameters for other accounts bring.
+BROUGHT = {"SourcesOfOtherAccounts", "BucketsThatOtherAccountsWriteTo", "ArtifactsOfOtherAccounts", "KeysOfTheseBuckets"}
+
+
+def stops(world, way):
+    """The first call of a way that is refused."""
+    for caller, actions, resource, keys in way:
+        for action in actions.split():
+            if not world.may(caller, action, resource, keys):
+                return caller, action, resource
+    return None
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_the_way_is_open(way):
+    assert stops(scene.world(), way) is None
+
+
+def grants():
+    for policy in scene.world().policies:
+        for number, statement in enumerate(statements(policy)):
+            is_one = policy.template in STACKS or statement.get("Sid") in BROUGHT
+            if is_one and statement["Effect"] == "Allow":
+                yield pytest.param(policy, number, id=f"{policy.place}/{statement.get('Sid', number)}")
+
+
+# The function's look at the repository is not on the way: a pipeline runs without it.
+BESIDE_THE_WAY = {"template/FunctionRole/policy-dev-cfn-gitops"}
+
+
+@pytest.mark.parametrize(("policy", "number"), list(grants()))
+def test_without_a_grant_a_way_stops(policy, number):
+    rest = [statement for index, statement in enumerate(statements(policy)) if index != number]
+    world = scene.world().with_(policy, {**policy.document, "Statement": rest})
+    stopped = [name for name, way in WAYS.items() if stops(world, way)]
+    assert bool(stopped) == (policy.place not in BESIDE_THE_WAY)
+
+
+@pytest.mark.parametrize("side", ["the caller's", "the resource's"])
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_what_crosses_accounts_needs_both_sides(way, side):
+    world = scene.world()
+    crossing = [row for row in way if row[0].startswith("arn:") and world.owner(row[2]) != row[0].split(":")[4]]
+    assert crossing
+    for caller, actions, resource, keys in crossing:
+        bucket_or_resource = resource.split("/")[0] if ":s3:::" in resource else resource
+        kept = tuple(
+            policy
+            for policy in world.policies
+            if (caller not in policy.principals if side == "the caller's" else policy.resource != bucket_or_resource)
+        )
+        # A trust stays, so that the role is still known.
+        without = World(kept, world.buckets, world.boundaries)
+        assert [action for action in actions.split() if without.may(caller, action, resource, keys)] == []
+
+
+def test_the_function_looks_and_can_do_nothing_else_with_the_role():
+    """With the session policy that it gives, whatever the role may do."""
+    looks = {"codecommit:GetRepository", "codecommit:GetBranch"}
+    session = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": sorted(looks), "Resource": FOREIGN_REPOSITORY}],
+    }
+    function = scene.world().session(SOURCE_ROLE, session)
+    for caller, actions, resource, keys in rows_across_accounts.MAY:
+        if caller == SOURCE_ROLE:
+            for action in actions.split():
+                assert bool(scene.world().may(function, action, resource, keys)) == (action in looks), action
