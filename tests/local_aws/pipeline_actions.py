@@ -74,6 +74,16 @@ def failed(error: ClientError | role_rights.Denied) -> ActionFailed:
     return ActionFailed("JobFailed", f"{error.operation_name}: {told.get('Message', '')} ({told['Code']})")
 
 
+def not_permitted(what: str, said: str) -> ActionFailed:
+    """CodePipeline's words about a source's repository and an artifact's bucket, as people report them.
+
+    https://repost.aws/knowledge-center/codepipeline-artifacts-s3
+    """
+    return ActionFailed("PermissionError",
+                        "The service role or action role doesn\u2019t have the permissions required to access the "
+                        f"{what}. Update the IAM role permissions, and then try again. Error: {said}")
+
+
 def zipped(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -145,8 +155,9 @@ class Action:
 
     def input(self, name: str, role: Role | None = None) -> zipfile.ZipFile:
         artifact = self.run.inputs[name]
+        s3 = (role or self.role).client("s3")
         try:
-            body = (role or self.role).client("s3").get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
+            body = s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
         except ClientError as refused:
             raise self._bucket_failed(refused, artifact["bucket"]) from None
         return zipfile.ZipFile(io.BytesIO(body))
@@ -221,13 +232,9 @@ class Action:
                                 f"found. Name of artifact bucket: {bucket}. Verify that this bucket exists. If it "
                                 "exists, check the life cycle policy, then try releasing a change.")
         if was_denied(error):
-            # As people report it: https://repost.aws/knowledge-center/codepipeline-artifacts-s3
             said = error.response["Error"].get("Message", "Access Denied")
-            return ActionFailed("PermissionError",
-                                "The service role or action role doesn\u2019t have the permissions required to access the "
-                                f"Amazon S3 bucket named {bucket}. Update the IAM role permissions, and then try again. "
-                                f"Error: Amazon S3:AccessDenied:{said} (Service: Amazon S3; Status Code: 403; Error "
-                                "Code: AccessDenied)")
+            return not_permitted(f"Amazon S3 bucket named {bucket}", f"Amazon S3:AccessDenied:{said} (Service: Amazon "
+                                                                     "S3; Status Code: 403; Error Code: AccessDenied)")
         return failed(error)
 
 

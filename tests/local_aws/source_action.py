@@ -13,7 +13,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from . import repositories, role_rights
-from .pipeline_actions import Action, ActionFailed, failed
+from .pipeline_actions import Action, ActionFailed, failed, not_permitted, was_denied
 
 
 def run(action: Action) -> None:
@@ -30,7 +30,7 @@ def run(action: Action) -> None:
         for needed in ("codecommit:UploadArchive", "codecommit:GetUploadArchiveStatus"):
             action.role.require(needed, arn)
     except role_rights.Denied as refused:
-        raise failed(refused) from None
+        raise not_permitted(f"AWS CodeCommit repository named {name}", refused.message) from None
     except ClientError as refused:
         raise _refusal(refused, name, branch) from None
     _note(action, commit, name, branch, about)
@@ -39,6 +39,8 @@ def run(action: Action) -> None:
 
 def _refusal(error: ClientError, name: str, branch: str) -> ActionFailed:
     code = error.response["Error"]["Code"]
+    if was_denied(error):
+        return not_permitted(f"AWS CodeCommit repository named {name}", error.response["Error"]["Message"])
     if code == "BranchDoesNotExistException":
         return ActionFailed("ConfigurationError",
                             f"The action failed because no branch named {branch} was found in the selected AWS "

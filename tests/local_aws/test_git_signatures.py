@@ -45,7 +45,15 @@ def assumed(aws: LocalAws, name: str, *statements: dict[str, Any], **more: Any) 
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy({
         "Effect": "Allow", "Principal": {"AWS": aws.account_id}, "Action": "sts:AssumeRole"}))["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
-    return aws.client("sts").assume_role(RoleArn=role, RoleSessionName="git", **more)["Credentials"]
+    a_user_with(aws, f"{name}-person", allow("sts:AssumeRole", role))
+    return session_of(aws, name, **more)
+
+
+def session_of(aws: LocalAws, name: str, **more: Any) -> dict[str, Any]:
+    """By a user: the administrator, an account's root user here, assumes no role."""
+    key = aws.client("iam").create_access_key(UserName=f"{name}-person")["AccessKey"]
+    return aws.client("sts", key).assume_role(
+        RoleArn=f"arn:aws:iam::{aws.account_id}:role/{name}", RoleSessionName="git", **more)["Credentials"]
 
 
 def test_a_users_key_has_the_users_rights(user: dict[str, str], url: str) -> None:  # noqa: F811
@@ -65,9 +73,7 @@ def test_a_roles_session_has_the_roles_rights(aws: LocalAws, name: str, reposito
 def test_a_sessions_policy_and_the_roles_boundary_limit_it(aws: LocalAws, name: str, url: str) -> None:  # noqa: F811
     session = assumed(aws, name, allow("codecommit:*", "*"), Policy=policy(allow([PULL, PUSH], "*")))
     assert [status(url, what, *signed(session, url)) for what in (PULLING, PUSHING)] == [200, 200]
-    narrowed = aws.client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{aws.account_id}:role/{name}", RoleSessionName="git",
-        Policy=policy(allow(PULL, "*")))["Credentials"]
+    narrowed = session_of(aws, name, Policy=policy(allow(PULL, "*")))
     assert [status(url, what, *signed(narrowed, url)) for what in (PULLING, PUSHING)] == [200, 403]
     iam = aws.client("iam")
     boundary = iam.create_policy(PolicyName=name, PolicyDocument=policy(allow(PUSH, "*")))["Policy"]["Arn"]
