@@ -93,6 +93,19 @@ def test_no_action_that_is_not_listed(caller, actions, resource, keys):
     assert allowed(caller, sorted(others), resource, keys) == []
 
 
+@pytest.mark.parametrize("holder", sorted({rights_of(row[0]) for row in ROWS}))
+def test_nobody_may_do_what_is_for_another(holder):
+    """Of all that some role, user or service may do, on the very thing that it may do it with."""
+    caller = next(row[0] for row in ROWS if rights_of(row[0]) == holder)
+    got = [
+        (action, resource)
+        for _, actions, resource, keys in ROWS
+        for action in set(actions.split()) - listed(holder)
+        if scene.world().may(caller, action, resource, keys)
+    ]
+    assert got == []
+
+
 def test_there_are_neighbours():
     """Or the tests above look at nothing."""
     assert sum(bool(_ENVIRONMENT.search(row[2])) for row in ROWS) > 100

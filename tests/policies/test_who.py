@@ -1,0 +1,81 @@
+"""The other way round: of everybody that a template makes, who can do what matters most.
+
+All roles, users and groups of all stacks are asked, in whatever account, and the list is complete.
+"""
+
+import pytest
+
+from deployed import BOUNDARY
+
+from . import scene
+from .rows_across_accounts import A_PUSH, AN_IMAGE, ARTIFACT, BUS, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY
+from .rows_clone import WITH_THE_WORD
+from .rows_watching import REPLICA
+from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE
+from .tables import ASSUME, regional, role, user
+
+REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
+PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
+PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
+FUNCTION = regional("lambda", "function:cfn-gitops-dev")
+TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
+OF_A_PIPELINE = {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-dev-shop"}
+ON_A_PROTECTED_BRANCH = {"codecommit:References": "refs/heads/master"}
+ON_A_BRANCH = {"codecommit:References": "refs/heads/feature"}
+
+WHO = [
+    ("codecommit:GitPush", REPOSITORY, ON_A_PROTECTED_BRANCH, "user-dev-codecommit-mirroring user-dev-shop-mirror"),
+    ("codecommit:GitPush", REPOSITORY, ON_A_BRANCH, "user-dev-codecommit-mirroring user-dev-shop-mirror group-dev-power-users"),
+    ("codecommit:GitPush", REPLICA, ON_A_PROTECTED_BRANCH, "role-dev-codebuild-replication-shop"),
+    ("codecommit:GitPush", FOREIGN_REPOSITORY, ON_A_BRANCH, ""),
+    ("codecommit:DeleteRepository", REPOSITORY, OF_A_PIPELINE, "role-dev-cfn-gitops role-dev-cfn-gitops-provisioning"),
+    ("codecommit:UploadArchive", FOREIGN_REPOSITORY, {}, "role-dev-codecommit-source"),
+    ("codecommit:GitPull", FOREIGN_REPOSITORY, {"aws:SourceVpce": scene.VPC_ENDPOINT}, "role-dev-clone-source"),
+    ("secretsmanager:GetSecretValue", PASSWORD, {}, "role-dev-cfn-gitops"),
+    ("iam:CreateServiceSpecificCredential", user(PIPELINES, "user-dev-shop-mirror"), {}, "role-dev-cfn-gitops"),
+    ("iam:CreateAccessKey", user(PIPELINES, "user-dev-shop-mirror"), {}, ""),
+    ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {"iam:PermissionsBoundary": BOUNDARY}, "role-dev-codedeploy-cfn"),
+    ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {}, ""),
+    ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codepipeline-cfn"), {}, ""),
+    ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codebuild-replication-shop"), {}, ""),
+    ("iam:PassRole", role(PIPELINES, "role-dev-codedeploy-cfn"), TO_CLOUDFORMATION, "role-dev-codepipeline-cfn"),
+    ("iam:PassRole", role(PIPELINES, "role-dev-cfn-gitops-provisioning"), TO_CLOUDFORMATION, "role-dev-cfn-gitops"),
+    ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, ""),
+    ("codepipeline:UpdatePipeline", PIPELINE, {}, "role-dev-cfn-gitops-provisioning"),
+    ("codepipeline:StartPipelineExecution", PIPELINE, {}, "role-dev-cfn-gitops role-dev-eventbridge-codepipeline-exec"),
+    ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
+    ("lambda:UpdateFunctionCode", FUNCTION, {}, ""),
+    ("cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}, "role-dev-cfn-gitops"),
+    (ASSUME, SOURCE_ROLE, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-codepipeline-s3-site"),
+    (ASSUME, IMAGE_ROLE, {}, "role-dev-codepipeline-cfn"),
+    (ASSUME, role(REPOSITORIES, "role-dev-clone-source"), WITH_THE_WORD, "role-dev-clone"),
+    ("s3:PutObject", ARTIFACT, UNDER_THE_KEY, "role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn role-dev-codebuild-cfn"),
+    ("s3:GetObject", ARTIFACT, {}, "role-dev-codepipeline-cfn role-dev-codebuild-cfn role-dev-codedeploy-cfn role-dev-codepipeline-s3-site"),
+    ("kms:Decrypt", KEY, THROUGH_S3, """role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn role-dev-codebuild-cfn
+        role-dev-codedeploy-cfn role-dev-codepipeline-s3-site"""),
+    ("kms:ScheduleKeyDeletion", KEY, {}, ""),
+    ("events:PutEvents", BUS, A_PUSH, "role-dev-eventbridge-forward"),
+    ("events:PutEvents", BUS, AN_IMAGE, "role-dev-eventbridge-forward-ecr"),
+    ("ecr:PutImage", IMAGE_REPOSITORY, {}, ""),
+]  # fmt: skip
+
+
+def everybody():
+    """Each by a name that a row of a table takes. Groups act through a member."""
+    for stack in scene.stacks().values():
+        deployed = stack.deployed
+        for logical_id in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
+            if deployed.is_made(logical_id):
+                arn = deployed.arn(logical_id)
+                is_group = ":group/" in arn
+                yield f"{user(deployed.account, 'somebody')} in {arn}" if is_group else arn
+
+
+@pytest.mark.parametrize(("action", "resource", "keys", "expected"), WHO)
+def test_these_can_and_nobody_else(action, resource, keys, expected):
+    able = {who.rsplit("/", 1)[-1] for who in everybody() if scene.world().may(who, action, resource, keys)}
+    assert able == set(expected.split())
+
+
+def test_everybody_is_asked():
+    assert len(list(everybody())) > 20
