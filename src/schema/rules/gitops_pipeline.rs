@@ -132,8 +132,8 @@ fn between_members(schema: &mut Value) {
         json!("must be a key of BranchMap, which without being given has dev and prd");
     when(
         schema,
-        json!({"not": {"required": ["BranchMap"]}}),
-        json!({"properties": {"EnvID": known}}),
+        &json!({"not": {"required": ["BranchMap"]}}),
+        &json!({"properties": {"EnvID": known}}),
     );
     let mut in_turn = one_of(&["QUEUED", "SUPERSEDED"]);
     in_turn["description"] = json!(
@@ -142,14 +142,14 @@ fn between_members(schema: &mut Value) {
     );
     when(
         schema,
-        json!({
+        &json!({
             "required": ["Deploy"],
             "properties": {"Deploy": {
                 "required": ["ActionMode"],
                 "properties": {"ActionMode": {"enum": ["CHANGE_SET"]}},
             }},
         }),
-        json!({"properties": {"ExecutionMode": in_turn}}),
+        &json!({"properties": {"ExecutionMode": in_turn}}),
     );
     let elsewhere = |source: &str| {
         json!({
@@ -160,8 +160,8 @@ fn between_members(schema: &mut Value) {
     for source in ["Source", "ImageSource"] {
         when(
             schema,
-            elsewhere(source),
-            json!({
+            &elsewhere(source),
+            &json!({
                 "description": format!(
                     "ArtifactKeyArn is required with {source}.RepositoryArn: another account cannot \
                      use this account's default key"
@@ -172,8 +172,8 @@ fn between_members(schema: &mut Value) {
     }
     when(
         schema,
-        elsewhere("Source"),
-        json!({
+        &elsewhere("Source"),
+        &json!({
             "description": "ApprovalRule must not be given with Source.RepositoryArn: a template \
                 holds in the account that it is made in",
             "not": {"required": ["ApprovalRule"]},
@@ -181,8 +181,8 @@ fn between_members(schema: &mut Value) {
     );
     when(
         schema,
-        json!({"required": ["ImageSource"]}),
-        json!({"properties": {"Build": {"properties": {"EnvironmentVariables": {
+        &json!({"required": ["ImageSource"]}),
+        &json!({"properties": {"Build": {"properties": {"EnvironmentVariables": {
             "propertyNames": {
                 "description": "must not be ImageURI, ImageDigest or ImageTag, which are always set \
                     with ImageSource",

@@ -16,23 +16,23 @@ pub fn add(schema: &mut Value) {
     });
     when(
         schema,
-        has_mirrors.clone(),
-        json!({"description": "Mirrors needs GitLab", "required": ["GitLab"]}),
+        &has_mirrors,
+        &json!({"description": "Mirrors needs GitLab", "required": ["GitLab"]}),
     );
     let mut safe = truth(&[true]);
     safe["description"] =
         json!("must be true with Mirrors: GitLab refuses a `/` in a mirror's login");
     when(
         schema,
-        has_mirrors,
-        json!({"properties": {"UrlSafePassword": safe}}),
+        &has_mirrors,
+        &json!({"properties": {"UrlSafePassword": safe}}),
     );
     let mut unprotected = truth(&[false]);
     unprotected["description"] =
         json!("must be false, or left out, with BranchRegex; GitLab takes one of them");
     when(
         &mut schema["properties"]["Mirrors"]["items"],
-        json!({"required": ["BranchRegex"]}),
-        json!({"properties": {"OnlyProtectedBranches": unprotected}}),
+        &json!({"required": ["BranchRegex"]}),
+        &json!({"properties": {"OnlyProtectedBranches": unprotected}}),
     );
 }

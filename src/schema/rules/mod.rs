@@ -51,7 +51,7 @@ fn require(schema: &mut Value, name: &str) {
 }
 
 /// Adds a condition: where `when` holds, `then` has to.
-fn when(schema: &mut Value, when: Value, then: Value) {
+fn when(schema: &mut Value, when: &Value, then: &Value) {
     if schema["allOf"].is_null() {
         schema["allOf"] = json!([]);
     }
