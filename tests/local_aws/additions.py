@@ -6,6 +6,7 @@ from . import (
     alarm_states,
     alarms,
     approval_rules,
+    bucket_resource,
     bucket_rights,
     codecommit_api,
     codecommit_resource,
@@ -58,6 +59,7 @@ def install(endpoint: str) -> None:
     policy_language.install()
     enforcement.install()
     bucket_rights.install()
+    bucket_resource.install()
     key_rights.install()
     service_specific_credentials.install()
     user_tags.install()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local_aws import LocalAws
-from local_aws.conftest import a_user_with, allow, policy, refusal
+from local_aws.conftest import Stack, a_user_with, allow, policy, refusal
 from local_aws.cross_account_scene import A
 
 B = "123456789012"
@@ -197,3 +197,25 @@ def test_a_policy_that_locks_out_who_sets_it_is_refused(aws: LocalAws, name: str
     assert refusal(kms.put_key_policy, KeyId=key, PolicyName="default", Policy=nobody) == said
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=nobody, BypassPolicyLockoutSafetyCheck=True)
     assert refusal(kms.describe_key, KeyId=key)[0] == "AccessDeniedException"
+
+
+def test_a_stacks_bucket_has_the_default_encryption_that_its_template_says(bucket: Bucket, stack: Stack) -> None:
+    name = f"{bucket.name}-of-a-stack"
+
+    def resources(**more: Any) -> dict[str, Any]:
+        return {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name, **more}}}
+
+    encryption = {"ServerSideEncryptionConfiguration": [{
+        "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": bucket.key},
+        "BucketKeyEnabled": True}]}
+    assert stack.create(resources(BucketEncryption=encryption)) == "CREATE_COMPLETE"
+    (rule,) = bucket.s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["BucketKeyEnabled"] is True
+    assert bucket.s3.put_object(Bucket=name, Key="one", Body=b"1")["SSEKMSKeyId"] == bucket.key
+    # With a bucket key the context is the bucket. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+    mine = bucket.user(B, allow("s3:PutObject", f"arn:aws:s3:::{name}/*"), allow(
+        "kms:GenerateDataKey", bucket.key, Condition={
+            "StringEquals": {"kms:EncryptionContext:aws:s3:arn": f"arn:aws:s3:::{name}"}}))
+    mine.put_object(Bucket=name, Key="two", Body=b"2")
+    assert stack.update(resources()) == "UPDATE_COMPLETE"
+    assert "SSEKMSKeyId" not in bucket.s3.put_object(Bucket=name, Key="one", Body=b"1")

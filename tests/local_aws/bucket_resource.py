@@ -1,0 +1,47 @@
+"""`AWS::S3::Bucket`'s default encryption, which MiniStack's CloudFormation leaves out.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-bucketencryption.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree
+
+from ministack.services import s3
+from ministack.services.cloudformation import provisioners
+
+
+def install() -> None:
+    table = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    ministack_create, ministack_update = table["create"], table["update"]
+
+    def create(logical_id: str, props: dict, stack_name: str) -> tuple[str, dict]:
+        made: tuple[str, dict] = ministack_create(logical_id, props, stack_name)
+        _encrypt(made[0], props)
+        return made
+
+    def update(physical_id: str, old: dict, new: dict, *more: Any, **named: Any) -> tuple[str, dict]:
+        made: tuple[str, dict] = ministack_update(physical_id, old, new, *more, **named)
+        _encrypt(made[0], new)
+        return made
+
+    table["create"], table["update"] = create, update
+
+
+def _encrypt(bucket: str, props: dict[str, Any]) -> None:
+    rules = (props.get("BucketEncryption") or {}).get("ServerSideEncryptionConfiguration")
+    if not rules:
+        s3._bucket_encryption.pop(bucket, None)
+        return
+    root = ElementTree.Element("ServerSideEncryptionConfiguration", xmlns=s3.S3_NS)
+    for each in rules:
+        rule = ElementTree.SubElement(root, "Rule")
+        default = each.get("ServerSideEncryptionByDefault")
+        if default:
+            applied = ElementTree.SubElement(rule, "ApplyServerSideEncryptionByDefault")
+            for name in ("SSEAlgorithm", "KMSMasterKeyID"):
+                if default.get(name):
+                    ElementTree.SubElement(applied, name).text = str(default[name])
+        ElementTree.SubElement(rule, "BucketKeyEnabled").text = str(each.get("BucketKeyEnabled", False)).lower()
+    s3._bucket_encryption[bucket] = ElementTree.tostring(root, encoding="unicode")
