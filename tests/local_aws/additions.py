@@ -30,6 +30,7 @@ from . import (
     iam_deletion,
     key_rights,
     native_resources,
+    notification_rules,
     pipeline_actions,
     pipeline_target,
     policy_language,
@@ -49,6 +50,7 @@ from . import (
     stack_roles,
     stack_rollback,
     stack_throttling,
+    topic_keys,
     user_tags,
 )
 
@@ -97,6 +99,8 @@ def install(endpoint: str) -> None:
     codepipeline_api.install()
     codepipeline_resource.install()
     pipeline_target.install()
+    topic_keys.install()
+    notification_rules.install()
     function_environment.install(endpoint)
     function_lineage.install()
     function_logs.install()
