@@ -1,0 +1,1 @@
+"""The replication of a repository to another region: its script, and its two templates deployed."""

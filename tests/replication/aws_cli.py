@@ -1,0 +1,131 @@
+"""What the replication script needs of the AWS CLI: a program `aws` for a test's path, and the server that answers it.
+
+The program hands its arguments, its credentials and its input to the server, in the test's own process, because
+Python takes too long to start with an SDK for each of some hundred calls.
+
+The CLI's own helper gives logins to AWS's hosts alone, and takes the region from the host's name. Here every region is
+on 127.0.0.1, so the region is the first part of the path; the login is signed as the CLI signs it.
+https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import socketserver
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import jmespath
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+_PROGRAM = """#!{python} -ISE
+import json, os, socket, sys
+asked = {{"arguments": sys.argv[1:], "input": "" if sys.argv[2:3] != ["credential-helper"] else sys.stdin.read(),
+         "environment": {{name: value for name, value in os.environ.items() if name.startswith("AWS_")}}}}
+with socket.create_connection(("127.0.0.1", {port})) as server, server.makefile("rw") as stream:
+    stream.write(json.dumps(asked) + "\\n")
+    stream.flush()
+    answer = json.loads(stream.readline())
+sys.stdout.write(answer["output"])
+sys.stderr.write(answer["error"])
+sys.exit(answer["code"])
+"""
+_OPERATIONS = {
+    "get-repository": {"--repository-name": "repositoryName"},
+    "list-tags-for-resource": {"--resource-arn": "resourceArn"},
+    "update-default-branch": {
+        "--repository-name": "repositoryName", "--default-branch-name": "defaultBranchName"},
+}
+_one_at_a_time = threading.Lock()
+
+
+class AwsCli:
+    """For as long as the `with` block lasts."""
+
+    def __init__(self) -> None:
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Call)
+        self._server.daemon_threads = True
+
+    def __enter__(self) -> AwsCli:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def install(self, directory: Path) -> None:
+        program = directory / "aws"
+        program.write_text(_PROGRAM.format(python=sys.executable, port=self._server.server_address[1]))
+        program.chmod(0o755)
+
+
+class _Call(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        asked = json.loads(self.rfile.readline())
+        try:
+            code, output, error = _run(asked["arguments"], asked["input"], asked["environment"])
+        except Exception as fault:  # or the script would wait for an answer
+            code, output, error = 255, "", f"{type(fault).__name__}: {fault}\n"
+        self.wfile.write(json.dumps({"code": code, "output": output, "error": error}).encode() + b"\n")
+
+
+def _run(arguments: list[str], text: str, environment: dict[str, str]) -> tuple[int, str, str]:
+    service, operation, *rest = arguments
+    if service != "codecommit":
+        raise ValueError(f"{service} is not part of this aws")
+    if operation == "credential-helper":
+        return 0, _login(text, environment) if rest[-1] == "get" else "", ""
+    options = dict(zip(rest[::2], rest[1::2], strict=True))
+    members = _OPERATIONS[operation]
+    unknown = options.keys() - {*members, "--region", "--output", "--query"}
+    if unknown or options.get("--output", "text") != "text":
+        raise ValueError(f"not part of this aws: {options}")
+    with _one_at_a_time:
+        client = _client(options["--region"], environment["AWS_ENDPOINT_URL"], environment["AWS_ACCESS_KEY_ID"],
+                         environment["AWS_SECRET_ACCESS_KEY"], environment.get("AWS_SESSION_TOKEN"))
+    try:
+        answer = getattr(client, operation.replace("-", "_"))(**{
+            member: options[option] for option, member in members.items()})
+    except ClientError as refused:
+        return 254, "", f"\n{refused}\n"
+    return 0, _text(jmespath.search(options["--query"], answer)) if "--query" in options else "", ""
+
+
+@functools.cache
+def _client(region: str, endpoint: str, key: str, secret: str, token: str | None) -> Any:
+    return boto3.client("codecommit", endpoint_url=endpoint, region_name=region, aws_access_key_id=key,
+                        aws_secret_access_key=secret, aws_session_token=token,
+                        config=Config(retries={"total_max_attempts": 1}, proxies={}))
+
+
+def _text(found: object) -> str:
+    """https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-output-format.html#text-output"""
+    values = found if isinstance(found, list) else [found]
+    return "\t".join("None" if value is None else str(value) for value in values) + "\n"
+
+
+def _login(text: str, environment: dict[str, str]) -> str:
+    """https://git-scm.com/docs/gitcredentials#_custom_helpers"""
+    asked = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    url = urlsplit(f"{asked['protocol']}://{asked['host']}/{asked['path']}")
+    request = AWSRequest(method="GIT", url=url.geturl())
+    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    request.context["timestamp"] = time
+    key = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+    signer = SigV4Auth(key, "codecommit", url.path.split("/")[1])
+    to_sign = signer.string_to_sign(request, f"GIT\n{url.path}\n\nhost:{url.hostname}\n\nhost\n")
+    token = f"%{environment['AWS_SESSION_TOKEN']}" if environment.get("AWS_SESSION_TOKEN") else ""
+    return f"username={key.access_key}{token}\npassword={time}Z{signer.signature(to_sign, request)}\n"

@@ -1,0 +1,289 @@
+"""Both templates deployed to two regions of the local AWS: a push in one arrives in the other, by the template's own
+rule, roles and build, with IAM enforced; and what fails is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws import LocalAws
+from replication.aws_cli import AwsCli
+from replication.scene import REPLICA_REGION, ROOT, SOURCE_REGION, TAG, Scene, client, programs, until
+
+NAME = "codecommit-dev-cfn-shop"
+PROJECT = "codebuild-dev-replication-shop"
+RULE = "event-rule-dev-replication-shop"
+QUEUE = "sqs-dev-replication-shop"
+ALARMS = ["alarm-dev-replication-shop-failed", "alarm-dev-replication-shop-silence"]
+
+
+@pytest.fixture(scope="module")
+def aws(cli: AwsCli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """With the AWS CLI's stand-in in the path that builds have."""
+    path, before = programs(tmp_path_factory.mktemp("path") / "bin", cli), os.environ["PATH"]
+    (path / "git").unlink()
+    os.environ["PATH"] = f"{path}{os.pathsep}{before}"
+    try:
+        with LocalAws() as running:
+            os.environ["PATH"] = before
+            yield running
+    finally:
+        os.environ["PATH"] = before
+
+
+def deploy(aws: LocalAws, region: str, template: str, **parameters: str) -> dict[str, str]:
+    cloudformation, name = client(aws, "cloudformation", region), f"{Path(template).stem}-dev-shop"
+    cloudformation.create_stack(
+        StackName=name, TemplateBody=(ROOT / "templates" / template).read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in {"EnvID": "dev", "ProjectID": "shop", **parameters}.items()])
+
+    def stack() -> dict[str, Any]:
+        found: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return found
+
+    until(lambda: not stack()["StackStatus"].endswith("IN_PROGRESS"))
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    assert stack()["StackStatus"] == "CREATE_COMPLETE", [
+        event["ResourceStatusReason"] for event in events if event.get("ResourceStatusReason")]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack().get("Outputs", [])}
+
+
+class Deployed(Scene):
+    """The source is a repository that is there; the replica is the template's."""
+
+    def __init__(self, aws: LocalAws, cli: AwsCli, directory: Path) -> None:
+        super().__init__(aws, cli, NAME, directory)
+        for service in ("codebuild", "sqs", "events", "logs", "cloudwatch"):
+            setattr(self, service, client(aws, service, SOURCE_REGION))
+        self.outputs = deploy(aws, SOURCE_REGION, "replication.yaml", ReplicaRegion=REPLICA_REGION)
+
+    def _create(self, region: str, tags: dict[str, str]) -> dict[str, Any]:
+        if region == SOURCE_REGION:
+            return super()._create(region, tags)
+        outputs = deploy(self.aws, region, "replica.yaml", SourceRegion=SOURCE_REGION)
+        made: dict[str, Any] = self.codecommit[region].get_repository(
+            repositoryName=outputs["ReplicaRepositoryName"])["repositoryMetadata"]
+        return made
+
+    def builds(self) -> list[dict[str, Any]]:
+        """The oldest first, those that are under way included."""
+        ids = self.codebuild.list_builds_for_project(projectName=PROJECT, sortOrder="ASCENDING")["ids"]
+        found: list[dict[str, Any]] = self.codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
+        return found
+
+    def ended(self, number: int) -> list[dict[str, Any]]:
+        """So many builds, all of them at their end."""
+        return until(lambda: [build for build in [self.builds()] if len(build) >= number and all(
+            each["buildStatus"] != "IN_PROGRESS" for each in build)])[0]  # type: ignore[no-any-return]
+
+    def log_of(self, build: dict[str, Any]) -> str:
+        events = self.logs.get_log_events(
+            logGroupName=build["logs"]["groupName"], logStreamName=build["logs"]["streamName"])["events"]
+        return "\n".join(event["message"] for event in events)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return self.sqs.receive_message(  # type: ignore[no-any-return]
+            QueueUrl=self.outputs["FailureQueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0,
+            MessageAttributeNames=["All"]).get("Messages", [])
+
+
+@pytest.fixture(scope="module")
+def deployed(aws: LocalAws, cli: AwsCli, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    made = Deployed(aws, cli, tmp_path_factory.mktemp("deployed"))
+    made.commit("one")
+    made.push("main")
+    until(made.in_step)
+    made.ended(1)
+    return made
+
+
+@pytest.fixture
+def scene(deployed: Deployed) -> Iterator[Deployed]:
+    """One stack for all tests here, each with commits of its own; what fails in one is put away."""
+    deployed.before = len(deployed.builds())
+    yield deployed
+    deployed.ended(deployed.before)
+    deployed.sqs.purge_queue(QueueUrl=deployed.outputs["FailureQueueUrl"])
+
+
+def changed(scene: Deployed) -> None:
+    scene.commit(uuid.uuid4().hex)
+    scene.push("main")
+
+
+def test_a_push_in_one_region_arrives_in_the_other(scene: Deployed) -> None:
+    changed(scene)
+    scene.git("tag", "--annotate", "--message=first", "v1")
+    scene.push("v1", "main:goes")
+    until(scene.in_step)
+    scene.push(":goes")
+    until(scene.in_step)
+    builds = scene.ended(scene.before + 4)
+    assert {build["buildStatus"] for build in builds} == {"SUCCEEDED"}, [scene.log_of(build) for build in builds]
+    assert {build["initiator"] for build in builds} == {f"rule/{RULE}"}
+    assert scene.messages() == []
+
+
+def test_the_build_says_what_it_did_and_nothing_of_its_login(scene: Deployed) -> None:
+    changed(scene)
+    build = scene.ended(scene.before + 1)[-1]
+    log = scene.log_of(build)
+    assert "in step: " in log
+    assert "ASIA" not in log and "Authorization" not in log
+
+
+def test_the_roles_need_all_that_they_have_and_use_no_more(scene: Deployed) -> None:
+    """The right to retry is CodeBuild's own business, which the local one does not do."""
+    scene.aws.forget()
+    scene.push("main:another-default")
+    changed(scene)
+    scene.set_default(SOURCE_REGION, "another-default")
+    changed(scene)
+    until(scene.in_step)
+    scene.ended(scene.before + 3)
+    decided = [each for role in ("role-dev-codebuild-replication-shop", "role-dev-eventbridge-replication-shop")
+               for each in scene.aws.decisions(f"assumed-role/{role}/")]
+    assert decided and all(each["allowed"] for each in decided)
+    used = {(each["action"], each["resource"]) for each in decided}
+    iam = client(scene.aws, "iam", SOURCE_REGION)
+    granted: set[str] = set()
+    for role in ("role-dev-codebuild-replication-shop", "role-dev-eventbridge-replication-shop"):
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for statement in document["Statement"]:
+                actions = statement["Action"]
+                granted |= set([actions] if isinstance(actions, str) else actions)
+    assert granted - {action for action, _ in used} == {"codebuild:RetryBuild"}
+    assert ("codecommit:GitPush", scene.source["Arn"]) not in used
+    scene.set_default(SOURCE_REGION, "main")
+    changed(scene)
+    until(scene.in_step)
+
+
+def test_what_is_pushed_to_the_replica_by_hand_is_gone_after_a_day(scene: Deployed) -> None:
+    scene.push_to_replica("main:by-hand")
+    assert scene.aws.fire(f"{RULE}-daily")
+    until(scene.in_step)
+    assert scene.ended(scene.before + 1)[-1]["initiator"] == f"rule/{RULE}-daily"
+
+
+def test_a_build_that_fails_is_in_the_queue_and_raises_an_alarm(scene: Deployed) -> None:
+    there = scene.codecommit[REPLICA_REGION]
+    there.untag_resource(resourceArn=scene.replica["Arn"], tagKeys=[TAG])
+    changed(scene)
+    (message,) = until(scene.messages)
+    event = json.loads(message["Body"])
+    assert event["detail"]["build-status"] == "FAILED" and event["detail"]["project-name"] == PROJECT
+    assert "is not overwritten" in scene.log_of(scene.ended(scene.before + 1)[-1])
+    there.tag_resource(resourceArn=scene.replica["Arn"], tags={TAG: scene.source["Arn"]})
+    # What is to be done then: a build by hand, which makes good what was missed.
+    assert not scene.in_step()
+    scene.codebuild.start_build(projectName=PROJECT)
+    until(scene.in_step)
+
+
+def test_an_event_that_starts_no_build_is_in_the_queue_with_its_reason(scene: Deployed) -> None:
+    iam, role = client(scene.aws, "iam", SOURCE_REGION), "role-dev-eventbridge-replication-shop"
+    name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
+    document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName=name)
+    changed(scene)
+    (message,) = until(scene.messages)
+    attributes = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
+    assert attributes["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert attributes["RULE_ARN"].endswith(f"rule/{RULE}")
+    assert json.loads(message["Body"])["detail"]["referenceName"] == "main"
+    assert len(scene.builds()) == scene.before
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+    scene.codebuild.start_build(projectName=PROJECT)
+    until(scene.in_step)
+
+
+def test_the_queue_takes_no_other_rules_events(scene: Deployed) -> None:
+    """Another rule of the account, whose target is this queue."""
+    arn = f"arn:aws:sqs:{SOURCE_REGION}:{scene.aws.account_id}:{QUEUE}"
+    listening = scene.sqs.create_queue(QueueName="listening")["QueueUrl"]
+    scene.events.put_rule(Name="another", EventPattern=json.dumps({"source": ["test"]}))
+    scene.events.put_targets(Rule="another", Targets=[
+        {"Id": "queue", "Arn": arn},
+        {"Id": "listening", "Arn": f"arn:aws:sqs:{SOURCE_REGION}:{scene.aws.account_id}:listening"}])
+    scene.events.put_events(Entries=[{"Source": "test", "DetailType": "test", "Detail": "{}"}])
+    until(lambda: scene.sqs.receive_message(QueueUrl=listening).get("Messages"))
+    assert scene.messages() == []
+
+
+def test_the_silence_ends_with_the_first_build_that_succeeds(scene: Deployed) -> None:
+    changed(scene)
+    scene.ended(scene.before + 1)
+
+    def states() -> dict[str, str]:
+        found = scene.cloudwatch.describe_alarms(AlarmNames=ALARMS)["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+
+    until(lambda: states()[ALARMS[1]] == "OK")
+    assert states().keys() == set(ALARMS)
+
+
+# --- the rules' patterns, against events as they are documented ---------------------------
+
+CODECOMMIT = {  # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
+    "version": "0", "id": "01234567-0123-0123-0123-012345678901", "account": "123456789012",
+    "detail-type": "CodeCommit Repository State Change", "source": "aws.codecommit", "time": "2019-06-12T10:23:43Z",
+    "region": SOURCE_REGION, "resources": [f"arn:aws:codecommit:{SOURCE_REGION}:123456789012:{NAME}"],
+    "detail": {
+        "event": "referenceUpdated", "repositoryName": NAME, "repositoryId": "12345678-1234-5678-abcd-12345678abcd",
+        "referenceType": "branch", "referenceName": "myBranch", "referenceFullName": "refs/heads/myBranch",
+        "commitId": "7f0103fMERGE", "oldCommitId": "3e5983DESTINATION", "baseCommitId": "3e5a9bf1BASE",
+        "sourceCommitId": "26a8f2SOURCE", "destinationCommitId": "3e5983DESTINATION",
+        "mergeOption": "THREE_WAY_MERGE", "conflictDetailsLevel": "LINE_LEVEL",
+        "conflictResolutionStrategy": "AUTOMERGE"}}
+CODEBUILD = {  # https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html
+    "version": "0", "id": "c030038d-8c4d-6141-9545-00ff7b7153EX", "detail-type": "CodeBuild Build State Change",
+    "source": "aws.codebuild", "account": "123456789012", "time": "2017-09-01T16:14:28Z", "region": SOURCE_REGION,
+    "resources": [f"arn:aws:codebuild:{SOURCE_REGION}:123456789012:build/{PROJECT}:8745a7a9-c340-456a-9166-edf953571bEX"],
+    "detail": {"build-status": "FAILED", "project-name": PROJECT, "current-phase": "COMPLETED", "version": "1"}}
+
+
+def matches(scene: Deployed, rule: str, event: dict[str, Any], changes: dict[str, Any]) -> bool:
+    detail = {**event["detail"], **{key: value for key, value in changes.items() if key != "resources"}}
+    given = {**event, "resources": changes.get("resources", event["resources"]), "detail": detail}
+    held = scene.events.describe_rule(Name=rule)["EventPattern"]
+    return bool(scene.events.test_event_pattern(EventPattern=held, Event=json.dumps(given))["Result"])
+
+
+@pytest.mark.parametrize(("changes", "is_copied"), [
+    ({}, True),
+    ({"event": "referenceCreated"}, True),
+    ({"event": "referenceDeleted"}, True),
+    ({"referenceType": "tag", "referenceFullName": "refs/tags/v1"}, True),
+    ({"event": "pullRequestCreated"}, False),
+    ({"event": "commentOnCommitCreated"}, False),
+    ({"resources": [f"arn:aws:codecommit:{SOURCE_REGION}:123456789012:{NAME}-2"]}, False),
+    ({"resources": [f"arn:aws:codecommit:{REPLICA_REGION}:123456789012:{NAME}"]}, False),
+])
+def test_a_change_of_the_sources_references_starts_a_build_and_nothing_else_does(
+        scene: Deployed, changes: dict[str, Any], is_copied: bool) -> None:
+    assert matches(scene, RULE, CODECOMMIT, changes) == is_copied
+
+
+@pytest.mark.parametrize(("changes", "is_told"), [
+    ({}, True),
+    ({"build-status": "FAULT"}, True),
+    ({"build-status": "TIMED_OUT"}, True),
+    ({"build-status": "STOPPED"}, True),
+    ({"build-status": "SUCCEEDED"}, False),
+    ({"build-status": "IN_PROGRESS"}, False),
+    ({"project-name": f"{PROJECT}-2"}, False),
+])
+def test_a_build_of_this_project_that_did_not_succeed_is_told(
+        scene: Deployed, changes: dict[str, Any], is_told: bool) -> None:
+    assert matches(scene, f"{RULE}-failed", CODEBUILD, changes) == is_told

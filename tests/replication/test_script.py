@@ -1,0 +1,288 @@
+"""The script between two repositories of the local AWS: whatever happens to the source, the replica becomes it.
+
+`replicate` asserts that the build has succeeded and that both have the same references and default branch.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from replication.scene import REPLICA_REGION, SOURCE_REGION, TAG, Scene, script, until
+
+
+def test_a_shell_without_bashs_additions_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "replicate.sh").write_text(script())
+    assert subprocess.run(["sh", "-n", tmp_path / "replicate.sh"], check=False).returncode == 0
+
+
+def test_the_first_run_copies_all_branches_tags_and_the_default_branch(scene: Scene) -> None:
+    scene.commit("one")
+    # Without being told, CodeCommit would take another of them for the default.
+    scene.push("main")
+    scene.push("main:alpha", "main:development", "main:zeta/deep")
+    scene.git("tag", "light")
+    scene.git("tag", "--annotate", "--message=first", "v1")
+    scene.push("--tags")
+    run = scene.replicate()
+    assert scene.default(REPLICA_REGION) == "main"
+    assert {"refs/heads/zeta/deep", "refs/tags/light", "refs/tags/v1", "refs/tags/v1^{}"} <= (
+        scene.references(REPLICA_REGION).keys())
+    assert "in step: 6 references, default branch main" in run.log
+
+
+def test_a_run_without_anything_new_neither_clones_nor_pushes(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.replicate()
+    assert scene.replicate().calls() == ["ls-remote", "ls-remote"]
+
+
+def test_branches_that_are_created_renamed_and_deleted_follow(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.push("main:old-name", "main:goes")
+    scene.replicate()
+    scene.commit("two")
+    scene.push("main:comes", ":goes", "main:new-name", ":old-name")
+    scene.replicate()
+    assert scene.references(REPLICA_REGION).keys() - {"HEAD"} == {
+        "refs/heads/main", "refs/heads/comes", "refs/heads/new-name"}
+
+
+def test_a_forced_push_follows(scene: Scene) -> None:
+    scene.commit("one")
+    scene.commit("two")
+    scene.push("main")
+    scene.replicate()
+    scene.git("reset", "--quiet", "--hard", "HEAD~1")
+    other = scene.commit("another two")
+    scene.push("--force", "main")
+    scene.replicate()
+    assert scene.references(REPLICA_REGION)["refs/heads/main"] == other
+
+
+def test_tags_that_are_moved_and_deleted_follow(scene: Scene) -> None:
+    scene.commit("one")
+    for tag in ("moves", "goes"):
+        scene.git("tag", "--annotate", "--message=first", tag)
+    scene.push("main", "--tags")
+    scene.replicate()
+    second = scene.commit("two")
+    scene.git("tag", "--force", "--annotate", "--message=second", "moves")
+    scene.push("--force", "main", "refs/tags/moves", ":refs/tags/goes")
+    scene.replicate()
+    references = scene.references(REPLICA_REGION)
+    assert references["refs/tags/moves^{}"] == second
+    assert "refs/tags/goes" not in references
+
+
+def test_a_new_default_branch_takes_over_before_the_old_one_is_deleted(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.replicate()
+    scene.push("main:trunk")
+    scene.set_default(SOURCE_REGION, "trunk")
+    scene.push(":main")
+    scene.replicate()
+    assert scene.default(REPLICA_REGION) == "trunk"
+    assert "refs/heads/main" not in scene.references(REPLICA_REGION)
+
+
+def test_a_default_branch_that_changes_alone_follows_and_nothing_else_is_touched(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main", "main:other")
+    scene.replicate()
+    before = scene.references(REPLICA_REGION)
+    scene.set_default(SOURCE_REGION, "other")
+    scene.replicate()
+    assert scene.default(REPLICA_REGION) == "other"
+    assert scene.references(REPLICA_REGION) == before
+
+
+@pytest.mark.parametrize(("old", "new"), [("release", "release/next"), ("release/next", "release")])
+def test_a_default_branch_that_git_cannot_keep_beside_the_old_one_follows(scene: Scene, old: str, new: str) -> None:
+    scene.commit("one")
+    scene.push(f"main:{old}")
+    scene.replicate()
+    # The source has to go by another one, too.
+    scene.push("main:between")
+    scene.set_default(SOURCE_REGION, "between")
+    scene.push(f":{old}")
+    scene.push(f"main:{new}")
+    scene.set_default(SOURCE_REGION, new)
+    scene.push(":between")
+    scene.replicate()
+    assert scene.references(REPLICA_REGION).keys() == {"HEAD", f"refs/heads/{new}"}
+
+
+def test_branches_that_git_cannot_keep_beside_those_of_the_replica_follow(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.push("main:a", "main:b/c")
+    scene.replicate()
+    scene.push(":a", ":b/c")
+    scene.push("main:a/b", "main:b")
+    scene.replicate()
+
+
+def test_a_replica_that_went_its_own_way_is_overwritten(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.replicate()
+    scene.commit("by hand")
+    scene.git("tag", "by-hand")
+    scene.push_to_replica("main", "main:by-hand", "refs/tags/by-hand")
+    scene.git("reset", "--quiet", "--hard", "HEAD~1")
+    scene.commit("two")
+    scene.push("main")
+    scene.replicate()
+    assert not [name for name in scene.references(REPLICA_REGION) if name.endswith("by-hand")]
+
+
+def test_an_empty_source_and_an_empty_replica_are_in_step(scene: Scene) -> None:
+    run = scene.replicate()
+    assert scene.references(REPLICA_REGION) == {}
+    assert "in step: 0 references, default branch none" in run.log
+
+
+def test_a_source_that_was_made_anew_empties_no_replica(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.replicate()
+    before = scene.references(REPLICA_REGION)
+    codecommit = scene.codecommit[SOURCE_REGION]
+    codecommit.delete_repository(repositoryName=scene.name)
+    codecommit.create_repository(repositoryName=scene.name)
+    run = scene.run()
+    assert run.code() == 1
+    assert "the source is empty and the replica is not: nothing is deleted" in run.log
+    assert scene.references(REPLICA_REGION) == before
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_more_references_than_one_push_may_have_are_pushed_in_several(scene: Scene, batch: int) -> None:
+    scene.commit("one")
+    scene.push("main", *[f"main:old-{number}" for number in range(4)])
+    scene.replicate()
+    scene.commit("two")
+    scene.push(*[f":old-{number}" for number in range(4)], *[f"main:new-{number}" for number in range(4)], "main")
+    run = scene.replicate(BATCH=str(batch))
+    assert run.calls().count("push") == -(-9 // batch)
+
+
+@pytest.mark.parametrize("what", ["ls-remote", "clone", "push"])
+def test_a_fault_of_the_network_is_tried_again(scene: Scene, what: str) -> None:
+    scene.commit("one")
+    scene.push("main")
+    run = scene.run().fail(what, times=2)
+    assert run.code() == 0, run.log
+    assert scene.in_step()
+    assert run.log.count("trying again") == 2
+
+
+@pytest.mark.parametrize("what", ["ls-remote", "clone", "push"])
+def test_a_fault_that_lasts_is_given_up_and_leaves_the_replica_as_it_was(scene: Scene, what: str) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.replicate()
+    before = scene.references(REPLICA_REGION)
+    scene.commit("two")
+    scene.push("main", "main:more")
+    run = scene.run(ATTEMPTS="3").fail(what, times=100)
+    assert run.code() == 1
+    assert run.calls().count(what) == 3
+    assert "given up after 3 faults" in run.log
+    assert scene.references(REPLICA_REGION) == before
+    scene.replicate()
+
+
+def test_a_source_that_is_not_there_is_tried_again_and_given_up(scene: Scene) -> None:
+    scene.codecommit[SOURCE_REGION].delete_repository(repositoryName=scene.name)
+    run = scene.run(ATTEMPTS="2")
+    assert run.code() == 1
+    assert "RepositoryDoesNotExistException" in run.log
+
+
+@pytest.mark.parametrize("denied", [
+    "codecommit:GetRepository", "codecommit:GitPull", "codecommit:GitPush", "codecommit:ListTagsForResource",
+    "codecommit:UpdateDefaultBranch"])
+def test_without_one_of_its_rights_it_fails(scene: Scene, denied: str) -> None:
+    scene.commit("one")
+    scene.push("main", "main:other")
+    scene.push_to_replica("main:other")
+    iam = scene.aws.client("iam")
+    iam.put_user_policy(UserName=scene.name, PolicyName="no", PolicyDocument=(
+        f'{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Action":"{denied}","Resource":"*"}}]}}'))
+    run = scene.run(ATTEMPTS="2")
+    assert run.code() == 1
+    assert denied in run.log or "403" in run.log
+    iam.delete_user_policy(UserName=scene.name, PolicyName="no")
+    scene.replicate()
+
+
+@pytest.mark.parametrize("tags", [{}, {TAG: "arn:aws:codecommit:eu-central-1:123456789012:another"}])
+def test_a_repository_that_is_no_replica_of_this_source_is_left_alone(scene: Scene, tags: dict[str, str]) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.push_to_replica("main:precious")
+    codecommit = scene.codecommit[REPLICA_REGION]
+    codecommit.untag_resource(resourceArn=scene.replica["Arn"], tagKeys=[TAG])
+    if tags:
+        codecommit.tag_resource(resourceArn=scene.replica["Arn"], tags=tags)
+    before = scene.references(REPLICA_REGION)
+    run = scene.run()
+    assert run.code() == 1
+    assert f"its tag {TAG} has to be {scene.source['Arn']}" in run.log
+    assert "trying again" not in run.log
+    assert scene.references(REPLICA_REGION) == before
+
+
+def test_a_repository_is_no_replica_of_itself(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    run = scene.run(REPLICA_REGION=SOURCE_REGION)
+    assert run.code() == 1
+    assert "source and replica are one" in run.log
+
+
+def test_two_repositories_that_would_copy_each_other_are_both_left_alone(scene: Scene) -> None:
+    scene.codecommit[SOURCE_REGION].tag_resource(
+        resourceArn=scene.source["Arn"], tags={TAG: scene.replica["Arn"]})
+    scene.commit("one")
+    scene.push("main")
+    there = scene.run()
+    back = scene.run(SOURCE_REGION=REPLICA_REGION, REPLICA_REGION=SOURCE_REGION)
+    assert (there.code(), back.code()) == (1, 1)
+    assert "is a replica itself" in there.log and "is a replica itself" in back.log
+    assert scene.references(REPLICA_REGION) == {}
+
+
+@pytest.mark.parametrize("what", ["clone", "push"])
+def test_what_was_killed_is_put_right_by_the_next_run(scene: Scene, what: str) -> None:
+    scene.commit("one")
+    scene.push("main", "main:other")
+    run = scene.run().hold(what).start()
+    until(lambda: run.is_held(what))
+    run.kill()
+    scene.replicate()
+
+
+def test_nothing_is_left_of_a_run(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    run = scene.replicate()
+    assert os.listdir(run.directory / "tmp") == []
+
+
+def test_no_login_is_in_the_log(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    run = scene.replicate(GIT_TRACE="1", GIT_CURL_VERBOSE="1", GIT_TRACE_CURL="1", GIT_TRACE_PACKET="1")
+    assert "git-codecommit" in run.log or "To http" in run.log  # it does tell where it pushes
+    assert "Authorization" not in run.log
+    for secret in (scene.key["AccessKeyId"], scene.key["SecretAccessKey"]):
+        assert secret not in run.log
