@@ -1,0 +1,37 @@
+"""One local AWS with two accounts for all tests here, and the two stacks of an environment in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clone.machine import Machine
+from clone.scene import Scene
+from local_aws import LocalAws
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def scene(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """The environment dev: two repositories, of which the instances are lent the first."""
+    scene = Scene(aws, tmp_path_factory.mktemp("scene"))
+    scene.push("shop", "main", {"README": "the shop\n"})
+    scene.push("secret", "main", {"README": "nobody's business\n"})
+    scene.deploy("dev", repositories=["shop"])
+    return scene
+
+
+@pytest.fixture
+def machine(scene: Scene, tmp_path: Path) -> Machine:
+    """An instance of dev after its first start."""
+    machine = Machine(scene, "dev", tmp_path)
+    started = machine.run_user_data()
+    assert started.returncode == 0, started.stderr
+    return machine

@@ -1,0 +1,95 @@
+"""An instance, as far as it matters to git: its user data, its users' homes, and its metadata service.
+
+What belongs to the machine's own users and packages (`id`, `getent`, `runuser`, `dnf`) is played by scripts that come
+first in its PATH; everything else in the user data runs as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from clone.scene import INSTANCES, ROOT, Scene, address
+
+_PAGE = ROOT / "docs/clone-from-ec2.md"
+_USER = "ec2-user"
+# Beside git and aws, all that the user data calls.
+_TOOLS = ("bash", "cut", "env", "printenv", "sh")
+
+
+class Machine:
+    def __init__(self, scene: Scene, env_id: str, directory: Path, runs_as: str = "root",
+                 profile_arn: str = "") -> None:
+        self.scene, self.env_id, self._directory = scene, env_id, directory
+        self.home = directory / "home"
+        self.home.mkdir()
+        self.profile = f"codecommit-{env_id}"
+        self._metadata = scene.aws.instance_metadata(profile_arn or scene.profile_arn(env_id))
+        self.bin = directory / "bin"
+        self.bin.mkdir()
+        self._script("id", f'[ "$*" = "--user --name" ] && echo {runs_as}')
+        self._script("getent", f'[ "$*" = "passwd {_USER}" ] && echo "{_USER}:x:1000:1000:A, B:{self.home}:/bin/bash"')
+        self._script("runuser", f'[ "$1 $2 $3" = "--user {_USER} --" ] || exit 1; shift 3; exec "$@"')
+        self._script("dnf", f'echo "$*" >> {directory}/dnf; [ "$1 $2" = "install --assumeyes" ] || exit 1\n'
+                            f'case "$3" in git) {shutil.which("ln")} -s {shutil.which("git")} {self.bin}/git;;\n'
+                            f'awscli-2) {shutil.which("ln")} -s {Path(sys.executable).parent}/aws {self.bin}/aws;; *) exit 1;; esac')
+
+    def _script(self, name: str, text: str) -> None:
+        file = self.bin / name
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+
+    def user_data(self) -> str:
+        """As docs/clone-from-ec2.md fetches it for an instance that runs already."""
+        command = re.search(r"^aws ec2 describe-launch-template-versions (?:.*\\\n)*.*", _PAGE.read_text(), re.MULTILINE)
+        assert command is not None
+        text = command[0].replace("launch-template-dev-clone", f"launch-template-{self.env_id}-clone")
+        assert text.endswith("> configure-git.sh")
+        subprocess.run(["bash", "-c", text], cwd=self._directory, env=self.scene.administrator(INSTANCES), check=True)
+        return (self._directory / "configure-git.sh").read_text()
+
+    def run_user_data(self, bare: bool = False, home: str | None = None) -> subprocess.CompletedProcess[str]:
+        """As root at the first start, without a HOME; `bare` is a machine that has neither git nor the AWS CLI."""
+        script = self._directory / "part-001"
+        script.write_text(self.user_data())
+        script.chmod(0o755)
+        environment = {"PATH": self._bare_path() if bare else self._path()} | ({"HOME": home} if home else {})
+        return subprocess.run([script], cwd="/", env=environment, text=True, capture_output=True, check=False)
+
+    def installed(self) -> list[str]:
+        """What dnf was told."""
+        said = self._directory / "dnf"
+        return said.read_text().splitlines() if said.exists() else []
+
+    def _path(self) -> str:
+        return f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    def _bare_path(self) -> str:
+        tools = self._directory / "tools"
+        tools.mkdir()
+        for name in _TOOLS:
+            found = shutil.which(name)
+            assert found is not None
+            (tools / name).symlink_to(found)
+        return f"{self.bin}:{tools}"
+
+    def as_user(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """What the user of the instance types. Nothing but its own configuration holds a login."""
+        environment = self.scene.git_environment() | {
+            "PATH": self._path(), "HOME": str(self.home), "AWS_ENDPOINT_URL": self.scene.aws.endpoint_url,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata, "AWS_PAGER": "", "NO_PROXY": "127.0.0.1"}
+        for role in ("AUTHOR", "COMMITTER"):
+            environment |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.com"}
+        return subprocess.run(command, cwd=self.home, env=environment, text=True, capture_output=True, check=False)
+
+    def clone(self, repository: str = "shop", region: str = "") -> subprocess.CompletedProcess[str]:
+        return self.as_user("git", "clone", "--quiet", address(repository, region or self.scene.aws.region))
+
+    def configuration(self) -> dict[str, str]:
+        """Each file below the home directory that configures something, with its text."""
+        files = [self.home / ".gitconfig", *(self.home / ".aws").glob("*")]
+        return {str(file.relative_to(self.home)): file.read_text() for file in files if file.is_file()}

@@ -1,0 +1,95 @@
+"""Two accounts: one with repositories, one with the instances that clone them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from local_aws import LocalAws
+
+ROOT = Path(__file__).parents[2]
+REPOSITORIES, INSTANCES = "111122223333", "123456789012"
+# Every kind of character that an external ID may have.
+EXTERNAL_ID = "7f3c_+=,.@:/-Z"
+_STACK_SECONDS = 60
+
+
+class Scene:
+    def __init__(self, aws: LocalAws, directory: Path) -> None:
+        self.aws, self._directory = aws, directory
+
+    def client(self, service: str, account: str) -> Any:
+        return self.aws.client(service, {"AccessKeyId": account, "SecretAccessKey": "local"})
+
+    def administrator(self, account: str) -> dict[str, str]:
+        """The environment of a program that is an account's administrator, and finds this project's AWS CLI."""
+        environment = self.aws.environment() | self.git_environment()
+        environment |= {"AWS_ACCESS_KEY_ID": account, "HOME": str(self._directory)}
+        return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
+
+    def git_environment(self) -> dict[str, str]:
+        """What leads git to the local CodeCommit when it is told AWS's address, and nothing else of a configuration."""
+        proxy = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.proxy", "GIT_CONFIG_VALUE_0": self.aws.git_url}
+        return proxy | {"GIT_SSL_CAINFO": str(self.aws.authority), "GIT_CONFIG_NOSYSTEM": "1",
+                        "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+    def push(self, repository: str, branch: str, files: dict[str, str], region: str = "") -> str:
+        """A commit by the repositories' administrator, in a repository that is made where there is none; its id."""
+        work, environment = self._directory / repository, self.administrator(REPOSITORIES)
+        region = region or self.aws.region
+
+        def run(*command: str) -> str:
+            return subprocess.run(command, cwd=work, env=environment, check=True, text=True, capture_output=True).stdout
+
+        if not work.exists():
+            work.mkdir()
+            run("git", "init", "--quiet", f"--initial-branch={branch}")
+            run("aws", "codecommit", "create-repository", "--repository-name", repository, "--region", region)
+        for name, content in files.items():
+            (work / name).write_text(content)
+        run("git", "add", "--all")
+        run("git", "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message=A change")
+        run("git", "-c", "credential.helper=!aws codecommit credential-helper", "-c", "credential.UseHttpPath=true",
+            "push", "--quiet", address(repository, region), branch)
+        return run("git", "rev-parse", "HEAD").strip()
+
+    def deploy(self, env_id: str, repositories: list[str], region: str = "", role: dict[str, str] | None = None,
+               instance: dict[str, str] | None = None) -> None:
+        """clone-instance.yaml first: neither waits for the other. `role` and `instance` are further parameters."""
+        arns = [f"arn:aws:codecommit:{region or self.aws.region}:{REPOSITORIES}:{name}" for name in repositories]
+        self._deploy("clone-instance", INSTANCES, EnvID=env_id, RepositoryAccountId=REPOSITORIES,
+                     RepositoryRegion=region, ExternalId=EXTERNAL_ID, **(instance or {}))
+        self._deploy("clone-role", REPOSITORIES, EnvID=env_id, InstanceAccountId=INSTANCES, ExternalId=EXTERNAL_ID,
+                     RepositoryArns=",".join(arns), **(role or {}))
+
+    def _deploy(self, template: str, account: str, **parameters: str) -> None:
+        cloudformation, name = self.client("cloudformation", account), f"{template}-{parameters['EnvID']}"
+        cloudformation.create_stack(
+            StackName=name, TemplateBody=(ROOT / f"templates/{template}.yaml").read_text(),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
+        deadline = time.monotonic() + _STACK_SECONDS
+        while (status := cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]).endswith(
+                "IN_PROGRESS"):
+            assert time.monotonic() < deadline, f"{name} is still {status}"
+            time.sleep(0.05)
+        assert status == "CREATE_COMPLETE", cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+
+    def profile_arn(self, env_id: str) -> str:
+        return f"arn:aws:iam::{INSTANCES}:instance-profile/instance-profile-{env_id}-clone"
+
+    def commits(self, repository: str) -> dict[str, str]:
+        """Its branches, as its account sees them."""
+        codecommit = self.client("codecommit", REPOSITORIES)
+        names = codecommit.list_branches(repositoryName=repository)["branches"]
+        return {name: codecommit.get_branch(repositoryName=repository, branchName=name)["branch"]["commitId"]
+                for name in names}
+
+
+def address(repository: str, region: str) -> str:
+    """As AWS has it: what comes of it is led to the local CodeCommit, TLS, host name and all."""
+    return f"https://git-codecommit.{region}.amazonaws.com/v1/repos/{repository}"
+

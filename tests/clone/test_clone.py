@@ -1,0 +1,163 @@
+"""A clone for real: instance profile, role of the other account, signed login, git. And who and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clone.machine import Machine
+from clone.scene import EXTERNAL_ID, INSTANCES, REPOSITORIES, Scene, address
+
+SOURCE_ROLE = f"arn:aws:iam::{REPOSITORIES}:role/role-dev-clone-source"
+
+
+def set_profile(machine: Machine, key: str, value: str) -> None:
+    assert machine.as_user("aws", "configure", "set", "--profile", machine.profile, key, value).returncode == 0
+
+
+def a_profile(scene: Scene, name: str) -> str:
+    """Of a role that may do everything in its own account, and is admitted by nobody's trust policy for that."""
+    iam = scene.client("iam", INSTANCES)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+    arn: str = iam.create_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    return arn
+
+
+def test_an_instance_clones_and_later_pulls(scene: Scene, machine: Machine) -> None:
+    scene.aws.forget()
+    cloned = machine.clone()
+    assert cloned.returncode == 0, cloned.stderr
+    assert (machine.home / "shop/README").read_text() == "the shop\n"
+    asked = {(each["action"], each["resource"]) for each in scene.aws.decisions() if each["allowed"]
+             and ":assumed-role/role-dev-clone" in each["principal"]}
+    assert ("sts:AssumeRole", SOURCE_ROLE) in asked
+    assert ("codecommit:GitPull", f"arn:aws:codecommit:eu-central-1:{REPOSITORIES}:shop") in asked
+    commit = scene.push("shop", "main", {"NEWS": f"{machine.home}\n"})
+    assert machine.as_user("git", "-C", "shop", "pull", "--quiet").returncode == 0
+    assert machine.as_user("git", "-C", "shop", "rev-parse", "HEAD").stdout.strip() == commit
+
+
+def test_the_address_can_be_asked_for(machine: Machine) -> None:
+    asked = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
+                            machine.profile, "--query", "repositoryMetadata.cloneUrlHttp", "--output", "text")
+    assert asked.stdout.strip().endswith("/v1/repos/shop"), asked.stderr
+
+
+def test_git_remote_codecommit_clones_with_the_same_profile(machine: Machine) -> None:
+    cloned = machine.as_user("git", "clone", "--quiet", f"codecommit::eu-central-1://{machine.profile}@shop")
+    assert cloned.returncode == 0, cloned.stderr
+    assert (machine.home / "shop/README").read_text() == "the shop\n"
+
+
+def test_a_push_is_refused(scene: Scene, machine: Machine) -> None:
+    assert machine.clone().returncode == 0
+    before = scene.commits("shop")
+    assert machine.as_user("git", "-C", "shop", "commit", "--quiet", "--allow-empty", "--message=x").returncode == 0
+    pushed = machine.as_user("git", "-C", "shop", "push", "origin", "HEAD:refs/heads/mine")
+    assert pushed.returncode != 0
+    assert "403" in pushed.stderr
+    assert scene.commits("shop") == before
+
+
+def test_another_repository_is_refused_whether_it_is_there_or_not(machine: Machine) -> None:
+    for repository in ("secret", "absent"):
+        refused = machine.clone(repository)
+        assert refused.returncode != 0
+        assert "403" in refused.stderr
+
+
+@pytest.mark.parametrize("external_id", ["", "another-word"])
+def test_without_the_external_id_or_with_another_the_role_is_refused(machine: Machine, external_id: str) -> None:
+    file = machine.home / ".aws/config"
+    line = f"external_id = {external_id}\n" if external_id else ""
+    file.write_text(file.read_text().replace(f"external_id = {EXTERNAL_ID}\n", line))
+    refused = machine.clone()
+    assert refused.returncode != 0
+    assert "AccessDenied" in refused.stderr
+    assert f"sts:AssumeRole on resource: {SOURCE_ROLE}" in refused.stderr
+    assert not (machine.home / "shop").exists()
+
+
+def test_another_role_of_that_account_that_knows_the_external_id_is_refused(scene: Scene, tmp_path: Path) -> None:
+    """Its own policy allows it: what refuses is the trust policy."""
+    profile_arn = a_profile(scene, "role-dev-curious")
+    machine = Machine(scene, "dev", tmp_path, profile_arn=profile_arn)
+    assert machine.run_user_data().returncode == 0
+    refused = machine.clone()
+    assert refused.returncode != 0
+    assert "AccessDenied" in refused.stderr
+
+
+def test_a_role_that_the_instances_had_before_can_be_named(scene: Scene, tmp_path: Path) -> None:
+    profile_arn = a_profile(scene, "role-own-shop-server")
+    scene.deploy("own", repositories=["shop"], role={"InstanceRoleName": "role-own-shop-server"})
+    machine = Machine(scene, "own", tmp_path, profile_arn=profile_arn)
+    assert machine.run_user_data().returncode == 0
+    cloned = machine.clone()
+    assert cloned.returncode == 0, cloned.stderr
+
+
+def test_the_instances_role_takes_no_other_role(scene: Scene, machine: Machine) -> None:
+    """One that would admit it."""
+    scene.client("iam", REPOSITORIES).create_role(RoleName="open-to-all", AssumeRolePolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": INSTANCES},
+                                                "Action": "sts:AssumeRole"}]}))
+    set_profile(machine, "role_arn", f"arn:aws:iam::{REPOSITORIES}:role/open-to-all")
+    refused = machine.clone()
+    assert refused.returncode != 0
+    assert "AccessDenied" in refused.stderr
+
+
+def test_an_environments_instances_do_not_clone_anothers_repositories(scene: Scene, machine: Machine) -> None:
+    """The same word, the same account, another environment's role."""
+    scene.deploy("tst", repositories=["secret"])
+    set_profile(machine, "role_arn", f"arn:aws:iam::{REPOSITORIES}:role/role-tst-clone-source")
+    refused = machine.clone("secret")
+    assert refused.returncode != 0
+    assert "AccessDenied" in refused.stderr
+
+
+def test_no_login_is_kept_where_the_machine_keeps_logins(machine: Machine) -> None:
+    """They are dead after a quarter of an hour, and hold a session's token."""
+    config = machine.home / ".gitconfig"
+    config.write_text(f"[credential]\n\thelper = store\n{config.read_text()}")
+    assert machine.clone().returncode == 0
+    assert not (machine.home / ".git-credentials").exists()
+
+
+def test_with_vpc_endpoints_git_is_answered_through_these_alone(scene: Scene, tmp_path: Path) -> None:
+    """Nothing here comes through an endpoint: the clone is refused, the address is not."""
+    scene.deploy("vpc", repositories=["shop"], role={"VpcEndpointIds": "vpce-0123456789abcdef0"})
+    machine = Machine(scene, "vpc", tmp_path)
+    assert machine.run_user_data().returncode == 0
+    refused = machine.clone()
+    assert refused.returncode != 0
+    assert "403" in refused.stderr
+    asked = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
+                            machine.profile)
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_repositories_of_another_region_are_cloned_from_there(scene: Scene, tmp_path: Path) -> None:
+    scene.push("far", "main", {"README": "far away\n"}, region="us-east-1")
+    scene.deploy("far", repositories=["far"], region="us-east-1")
+    machine = Machine(scene, "far", tmp_path)
+    assert machine.run_user_data().returncode == 0
+    cloned = machine.clone("far", region="us-east-1")
+    assert cloned.returncode == 0, cloned.stderr
+    assert (machine.home / "far/README").read_text() == "far away\n"
+
+
+def test_the_helper_signs_for_awss_hosts_alone(scene: Scene, machine: Machine) -> None:
+    """So what the other tests clone from has AWS's own name."""
+    for host, answered in ((address("shop", "eu-central-1").split("/")[2], True), ("git.example.com", False)):
+        asked = machine.as_user("bash", "-c", "aws --profile codecommit-dev codecommit credential-helper get <<< "
+                                              f"$'protocol=https\\nhost={host}\\npath=v1/repos/shop\\n'")
+        assert asked.returncode == 0, asked.stderr
+        assert ("password=" in asked.stdout) is answered
