@@ -1,0 +1,222 @@
+"""templates/replica.yaml and templates/replication.yaml: names that fit and meet, roles for one thing each, and no way
+to overwrite what is no replica. What the script does is shown in tests/replication."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, source
+
+THERE = "eu-west-1"
+TAG = "cfn-gitops:replica-of"
+LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
+LIMITS = {
+    "AWS::CodeBuild::Project": 150, "AWS::IAM::Role": 64, "AWS::Events::Rule": 64, "AWS::SQS::Queue": 80,
+    "AWS::CloudWatch::Alarm": 255, "AWS::Logs::LogGroup": 512,
+}
+
+
+def replication(**parameters):
+    given = {"EnvID": "dev", "ProjectID": "shop", "ReplicaRegion": THERE, **parameters}
+    return Deployed(template=source(TEMPLATES / "replication.yaml"), stack_name="replication-dev-shop", **given)
+
+
+def replica(**parameters):
+    given = {"EnvID": "dev", "ProjectID": "shop", "SourceRegion": REGION, **parameters}
+    return Deployed(THERE, source(TEMPLATES / "replica.yaml"), "replica-dev-shop", **given)
+
+
+def statements(stack, role):
+    (policy,) = stack.properties(role)["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+def variables(stack):
+    return {each["Name"]: each["Value"] for each in stack.properties("Build")["Environment"]["EnvironmentVariables"]}
+
+
+# --- The two belong together -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [
+    {},
+    {"RepositoryName": "mine"},
+    {"ReplicaRepositoryName": "copy"},
+    {"RepositoryName": "mine", "ReplicaRepositoryName": "copy"},
+])
+def test_what_the_build_reads_and_overwrites_are_the_source_and_the_replica(names):
+    here, there = replication(**names), replica(**names)
+    read, overwritten = (statements(here, "BuildRole")[sid]["Resource"] for sid in ("ReadsTheSource", "OverwritesTheReplica"))
+    assert overwritten == there.arn("Replica")
+    # The tag names what the build is given as source, and nothing else.
+    assert {tag["Key"]: tag["Value"] for tag in there.properties("Replica")["Tags"]}[TAG] == read
+    assert here.properties("PushRule")["EventPattern"]["resources"] == [read]
+    assert variables(here) == {
+        "SOURCE_REGION": REGION, "SOURCE_REPOSITORY": read.rsplit(":", 1)[-1],
+        "REPLICA_REGION": THERE, "REPLICA_REPOSITORY": there.name("Replica"),
+    }
+
+
+def test_without_a_name_it_is_the_pipelines_repository():
+    pipeline = Deployed(template=source(TEMPLATES / "pipeline.yaml"), stack_name="gitops-dev-shop", EnvID="dev", ProjectID="shop")
+    assert variables(replication())["SOURCE_REPOSITORY"] == pipeline.name("Repository")
+    assert replica().name("Replica") == pipeline.name("Repository")
+
+
+@pytest.mark.parametrize(("make", "parameter", "own"), [(replication, "ReplicaRegion", REGION), (replica, "SourceRegion", THERE)])
+def test_a_copy_in_the_same_region_is_refused_before_anything_is_made(make, parameter, own):
+    (rule,) = make().template["Rules"].values()
+    assert make().resolve(rule["Assertions"][0]["Assert"])
+    assert not make(**{parameter: own}).resolve(rule["Assertions"][0]["Assert"])
+
+
+def test_the_replica_outlives_its_stack():
+    resource = source(TEMPLATES / "replica.yaml")["Resources"]["Replica"]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+# --- Who may do what -------------------------------------------------------------------------
+
+
+def test_the_build_pushes_to_the_replica_alone():
+    pushes = [statement for statement in statements(replication(), "BuildRole").values()
+              if "codecommit:GitPush" in as_list(statement["Action"])]
+    assert [statement["Resource"] for statement in pushes] == [f"arn:aws:codecommit:{THERE}:{ACCOUNT}:codecommit-dev-cfn-shop"]
+
+
+def test_no_other_project_gets_the_builds_role_and_no_other_rule_the_rules():
+    stack = replication()
+    project = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{stack.name('Build')}"
+    (build,) = stack.properties("BuildRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert build["Condition"]["ArnEquals"]["aws:SourceArn"] == project
+    (events,) = stack.properties("EventsRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert events["Condition"]["ArnEquals"]["aws:SourceArn"] == [stack.arn("PushRule"), stack.arn("DailyRule")]
+    for statement in (build, events):
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+
+def test_nothing_of_a_pipelines_name_is_taken():
+    """template.yaml's roles have rights for codebuild-<EnvID>-cfn-*, and their like for rules."""
+    stack = replication()
+    for kind in LIMITS:
+        for logical_id in stack.of_type(kind):
+            assert "-cfn-" not in stack.name(logical_id)
+            assert "-codepipeline-" not in stack.name(logical_id)
+
+
+@pytest.mark.parametrize("role", ["BuildRole", "EventsRole"])
+def test_both_roles_have_the_boundary_that_is_given_and_no_other(role):
+    assert replication(PermissionsBoundaryArn=BOUNDARY).properties(role)["PermissionsBoundary"] == BOUNDARY
+    assert "PermissionsBoundary" not in replication().properties(role)
+
+
+# --- What starts it, and what tells of failures ----------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["PushRule", "DailyRule"])
+def test_what_does_not_start_is_tried_for_an_hour_and_kept(rule):
+    (target,) = replication().properties(rule)["Targets"]
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 3600
+    assert target["DeadLetterConfig"]["Arn"] == f"arn:aws:sqs:{REGION}:{ACCOUNT}:sqs-dev-replication-shop"
+
+
+def test_the_queue_admits_the_rules_of_its_stack():
+    stack = replication()
+    admitting, refusing = stack.properties("FailureQueuePolicy")["PolicyDocument"]["Statement"]
+    assert admitting["Principal"] == {"Service": "events.amazonaws.com"}
+    rules = [stack.arn(name) for name in stack.of_type("AWS::Events::Rule")]
+    assert sorted(admitting["Condition"]["ArnEquals"]["aws:SourceArn"]) == sorted(rules)
+    assert refusing["Effect"] == "Deny"
+    queue = stack.properties("FailureQueue")
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_every_way_in_which_a_build_does_not_succeed_is_told():
+    pattern = replication().properties("FailedBuildRule")["EventPattern"]
+    assert sorted(pattern["detail"]["build-status"]) == ["FAILED", "FAULT", "STOPPED", "TIMED_OUT"]
+    assert pattern["detail"]["project-name"] == [replication().name("Build")]
+
+
+@pytest.mark.parametrize(("alarm", "missing"), [("FailureAlarm", "notBreaching"), ("SilenceAlarm", "breaching")])
+def test_an_alarm_tells_the_topic_that_is_given(alarm, missing):
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
+    told = replication(AlarmTopicArn=topic).properties(alarm)
+    assert told["AlarmActions"] == told["OKActions"] == [topic]
+    assert told["TreatMissingData"] == missing
+    assert "AlarmActions" not in replication().properties(alarm)
+
+
+# --- The build -------------------------------------------------------------------------------
+
+
+def test_the_script_is_one_file_that_cloudformation_does_not_touch():
+    given = source(TEMPLATES / "replication.yaml")["Resources"]["Build"]["Properties"]["Source"]
+    assert isinstance(given["BuildSpec"], str)
+    write, run = yaml.safe_load(given["BuildSpec"])["phases"]["build"]["commands"]
+    assert write.startswith("cat >replicate.sh <<'END_OF_SCRIPT'\n") and write.rstrip().endswith("\nEND_OF_SCRIPT")
+    assert run == "sh replicate.sh"
+
+
+def test_a_push_has_no_more_references_than_codecommit_takes():
+    """https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html: 4,000 in a single push."""
+    text = source(TEMPLATES / "replication.yaml")["Resources"]["Build"]["Properties"]["Source"]["BuildSpec"]
+    assert int(re.search(r"BATCH=\$\{BATCH:-(\d+)\}", text)[1]) <= 4000
+
+
+def test_a_build_ends_before_the_next_day():
+    parameter = source(TEMPLATES / "replication.yaml")["Parameters"]["TimeoutInMinutes"]
+    assert parameter["MaxValue"] < 24 * 60
+    assert replication().properties("DailyRule")["ScheduleExpression"] == "rate(1 day)"
+
+
+def test_the_template_is_sent_without_a_bucket():
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html: 51,200 bytes."""
+    for name in ("replica.yaml", "replication.yaml"):
+        assert len((TEMPLATES / name).read_bytes()) <= 51200
+
+
+# --- Names and parameters --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_every_name_fits_for_the_longest_environment_and_project(kind):
+    stack = replication(**LONGEST)
+    found = stack.of_type(kind)
+    assert found
+    for logical_id in found:
+        # A queue is referred to by its address, which ends in its name.
+        name = stack.name(logical_id).rsplit("/", 1)[-1] if kind == "AWS::SQS::Queue" else stack.name(logical_id)
+        assert len(name) <= LIMITS[kind], logical_id
+
+
+@pytest.mark.parametrize("make", [replication, replica])
+def test_parameters_are_those_of_the_environment_in_a_group_and_in_use(make):
+    template, environment = make().template, source()["Parameters"]
+    for name in template["Parameters"].keys() & environment.keys():
+        for key in ("AllowedPattern", "MaxLength", "AllowedValues"):
+            assert template["Parameters"][name].get(key) == environment[name].get(key), (name, key)
+    used = json.dumps([template["Conditions"], template["Resources"]])
+    for name in template["Parameters"]:
+        assert f'"Ref": "{name}"' in used or f"${{{name}}}" in used, name
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(template["Parameters"]) == sorted(interface["ParameterLabels"])
+
+
+@pytest.mark.parametrize(("make", "stack_name"), [(replication, "replication-dev-shop"), (replica, "replica-dev-shop")])
+def test_everything_says_who_made_it(make, stack_name):
+    stack = make()
+    for name, properties in stack.everything().items():
+        if stack.template["Resources"][name]["Type"] != "AWS::SQS::QueuePolicy":
+            assert {"Key": "CreatedBy", "Value": stack_name} in properties["Tags"], name
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1", "ap-southeast-3"])
+def test_a_region_is_a_region(region):
+    pattern = source(TEMPLATES / "replication.yaml")["Parameters"]["ReplicaRegion"]["AllowedPattern"]
+    assert re.fullmatch(pattern, region)
+    for wrong in (f"{region}a", region.upper(), f"{region}.amazonaws.com", "*", "", f"{region}/x"):
+        assert not re.fullmatch(pattern, wrong)
