@@ -69,8 +69,8 @@ def install() -> None:
     provisioners._RESOURCE_HANDLERS[SLACK] = {"create": _create_channel, "delete": _delete_channel}
     ministack_dispatch = eventbridge._dispatch_event
 
-    def dispatch(event: dict[str, Any]) -> Any:
-        done = ministack_dispatch(event)
+    def dispatch(event: dict[str, Any], *more: Any, **named: Any) -> Any:
+        done = ministack_dispatch(event, *more, **named)
         _tell(event)
         return done
 
