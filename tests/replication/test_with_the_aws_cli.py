@@ -1,0 +1,54 @@
+"""The script with the AWS CLI itself: what it asks and how it reads the answers, and logins for two regions' hosts.
+
+The CLI's helper gives logins to AWS's hosts alone. git is told to take these for the local repositories' addresses, and
+to reach them through the local AWS, which answers for their names.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from replication.scene import REPLICA_REGION, SOURCE_REGION, Scene
+
+
+def environment(scene: Scene) -> dict[str, str]:
+    home = scene.directory / "home"
+    home.mkdir()
+    lines = [f'[http]\n proxy = {scene.aws.git_url}\n sslCAInfo = {scene.aws.authority}\n']
+    for region, repository in ((SOURCE_REGION, scene.source), (REPLICA_REGION, scene.replica)):
+        here = urlsplit(repository["cloneUrlHttp"])
+        lines.append(f'[url "https://git-codecommit.{region}.amazonaws.com/v1/repos/"]\n'
+                     f' insteadOf = {here.scheme}://{here.netloc}/{region}/v1/repos/\n')
+    (home / ".gitconfig").write_text("".join(lines))
+    return {
+        "HOME": str(home), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{scene.path}{os.pathsep}{os.environ['PATH']}",
+        # As in a build: the region of the project, which is not the replica's.
+        "AWS_REGION": SOURCE_REGION, "AWS_DEFAULT_REGION": SOURCE_REGION, "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def test_the_aws_cli_asks_answers_and_logs_in_as_the_script_takes_it(scene: Scene) -> None:
+    scene.commit("one")
+    scene.push("main")
+    scene.push("main:other")
+    scene.push_to_replica("main:goes")
+    run = scene.replicate(**environment(scene))
+    assert f"https://git-codecommit.{REPLICA_REGION}.amazonaws.com/v1/repos/{scene.name}" in run.log
+    assert "the default branch of the replica becomes main" in run.log
+
+
+def test_an_empty_source_has_no_default_branch_in_the_clis_answer(scene: Scene) -> None:
+    run = scene.replicate(**environment(scene))
+    assert "in step: 0 references, default branch none" in run.log
+
+
+def test_a_missing_tag_is_empty_in_the_clis_answer(scene: Scene) -> None:
+    scene.codecommit[REPLICA_REGION].untag_resource(
+        resourceArn=scene.replica["Arn"], tagKeys=["cfn-gitops:replica-of"])
+    run = scene.run(**environment(scene))
+    assert run.code() == 1
+    assert "and is ''" in run.log
