@@ -8,6 +8,7 @@ from . import (
     approval_rules,
     bucket_resource,
     bucket_rights,
+    build_target,
     codecommit_api,
     codecommit_resource,
     codepipeline_api,
@@ -50,6 +51,7 @@ from . import (
     stack_roles,
     stack_rollback,
     stack_throttling,
+    started_builds,
     topic_keys,
     user_tags,
 )
@@ -101,6 +103,8 @@ def install(endpoint: str) -> None:
     pipeline_target.install()
     topic_keys.install()
     notification_rules.install()
+    started_builds.install()
+    build_target.install()
     function_environment.install(endpoint)
     function_lineage.install()
     function_logs.install()
