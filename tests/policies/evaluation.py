@@ -1,11 +1,12 @@
 """Whether AWS allows a request: every policy on both sides, taken together.
 
 The evaluator is MiniStack's where it compares (see statements.py). Others were looked at in November
-2026. PMapper knows resource policies and boundaries, but needs an account to read them from, is not
-maintained, and is under the AGPL. iam-ape does not evaluate conditions. iamx and policyuniverse
-describe policies and decide nothing. moto's access control ignores conditions and resources' policies
-but S3's. iam-simulate is the best of all, but runs on Node and is under the AGPL; it served
-as a second opinion on documented_decisions.yaml.
+2026. PMapper takes resource policies, boundaries, session and control policies into account, on a graph
+of an account that it has read; its last release is of 2022, and it is under the AGPL. iam-ape carries
+conditions along and does not decide them. iamx and policyuniverse describe policies and decide nothing.
+moto evaluates conditions in roles' trust and nowhere else, and resources' policies for S3 alone.
+iam-simulate is the best of all, but runs on Node and is under the AGPL; it served as a second opinion
+on documented_decisions.yaml.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
@@ -13,7 +14,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from dataclasses import dataclass, field
 
-from .statements import BY_ACCOUNT, AS_A_ROLE, DIRECTLY, Request, applies, as_list, named
+from .statements import AS_A_ROLE, BY_ACCOUNT, DIRECTLY, Request, applies, as_list, named
 
 REGION = "eu-central-1"
 

@@ -133,9 +133,18 @@ def stacks():
 
 @cache
 def world():
-    policies = tuple(policy for stack in stacks().values() for policy in stack.policies())
+    return _world_of(stacks().values())
+
+
+def world_with(other):
+    """The same, with a stack that was deployed with other parameters in the place of its own."""
+    return _world_of([other if stack.name == other.name else stack for stack in stacks().values()])
+
+
+def _world_of(deployments):
+    policies = tuple(policy for stack in deployments for policy in stack.policies())
     buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES)], []
-    for stack in stacks().values():
+    for stack in deployments:
         deployed = stack.deployed
         made = [name for name in deployed.template["Resources"] if deployed.is_made(name)]
         for name in made:

@@ -82,7 +82,7 @@ GLOBAL = {
         "aws:PrincipalArn", "aws:SourceAccount", "aws:SourceArn", "aws:SecureTransport", "aws:SourceVpce",
         "aws:MultiFactorAuthPresent", "aws:ResourceAccount", "aws:PrincipalAccount",
     )
-}  # fmt: skip
+}
 
 
 def keys_of(service):

@@ -57,7 +57,7 @@ WHO = [
     ("events:PutEvents", BUS, A_PUSH, "role-dev-eventbridge-forward"),
     ("events:PutEvents", BUS, AN_IMAGE, "role-dev-eventbridge-forward-ecr"),
     ("ecr:PutImage", IMAGE_REPOSITORY, {}, ""),
-]  # fmt: skip
+]
 
 
 def everybody():

@@ -1,0 +1,135 @@
+"""What other parameters change, and what they must not."""
+
+import pytest
+
+from deployed import BOUNDARY, Deployed, translated
+
+from . import rows_across_accounts as across
+from . import rows_clone as clone
+from . import rows_people as people
+from . import scene
+from .collected import Stack
+from .scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
+from .tables import ASSUME, anybody, role, user
+
+DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
+ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
+UNDER_CONTROL = f"{ADMINISTRATOR} under control"
+MERGE_A_PULL_REQUEST = "codecommit:MergePullRequestBySquash"
+
+
+def environment(**parameters):
+    return Stack("template", Deployed(template=translated(), EnvID="dev", **parameters))
+
+
+def artifacts(**parameters):
+    return deploy("cross-account-artifacts", **parameters)
+
+
+def groups(**parameters):
+    return deploy("people", **{"ProtectedRoleNames": "role-dev-guests", **parameters})
+
+
+def control(**parameters):
+    return deploy("branch-protection", **{"TargetIds": PIPELINES, **parameters})
+
+
+def clone_role(**parameters):
+    given = {"InstanceAccountId": INSTANCES, "ExternalId": scene.EXTERNAL_ID, "RepositoryArns": scene.FOREIGN_REPOSITORY}
+    return deploy("clone-role", REPOSITORIES, **{**given, **parameters})
+
+
+NO_SECOND_FACTOR = groups(RequireMfa="false")
+MERGES = [groups(PullRequestMerges="Allowed"), control(PullRequestMerges="Allowed")]
+TAGS = [groups(ProtectedTags="v*"), control(ProtectedTags="v*")]
+RELEASES = [groups(ProtectedBranches="main,release/*"), control(ProtectedBranches="main,release/*")]
+OTHER_MIRROR = [groups(MirrorUserNames="gitlab-*"), control(MirrorUserNames="gitlab-*")]
+WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
+
+
+def each(stacks, *row):
+    """The same of the groups' protection and of the account's."""
+    return [(stack, who, *row) for stack, who in zip(stacks, WHO_IS_BOUND, strict=True)]
+
+
+MAY = [
+    (NO_SECOND_FACTOR, people.POWER_USER, people.MAKE_ONES_OWN, user(PIPELINES, "alice"), {}),
+    (NO_SECOND_FACTOR, people.READER, "iam:CreateServiceSpecificCredential", user(PIPELINES, "alice"), people.FOR_CODECOMMIT),
+    *each(MERGES, MERGE_A_PULL_REQUEST, people.REPOSITORY, people.PROTECTED[0]),
+    *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/development")),
+    (OTHER_MIRROR[1], f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    # Without an endpoint that is named, every network is as good.
+    (clone_role(), clone.CLONE_ROLE, "codecommit:GitPull", scene.FOREIGN_REPOSITORY, {}),
+]
+
+# What it may with the usual parameters, too.
+STILL = [
+    *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.on("refs/tags/nightly")),
+    # One of the two other accounts is enough for a stack.
+    (artifacts(RepositoryAccountId=REPOSITORIES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+    (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+]
+
+MAY_NOT = [
+    (NO_SECOND_FACTOR, people.POWER_USER, people.MAKE_ONES_OWN, user(PIPELINES, "bob"), {}),
+    (NO_SECOND_FACTOR, people.POWER_USER, "iam:CreateServiceSpecificCredential", user(PIPELINES, "alice"), {}),
+    # Merged or not: pushed it is not, and its rules stay.
+    *each(MERGES, "codecommit:GitPush codecommit:MergeBranchesBySquash", people.REPOSITORY, people.PROTECTED[0]),
+    *each(MERGES, people.LIFT_RULES, people.REPOSITORY, {}),
+    *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.on("refs/tags/v1.2")),
+    *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    *each(RELEASES, "codecommit:GitPush codecommit:DeleteBranch", people.REPOSITORY, people.on("refs/heads/release/1.2")),
+    *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/main")),
+    *each(OTHER_MIRROR, "iam:CreateServiceSpecificCredential", user(PIPELINES, "gitlab-shop"), {}),
+    (OTHER_MIRROR[1], f"{people.MIRRORS[0]} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    # Nobody is exempt where nobody is named.
+    (control(), f"{anybody(role(PIPELINES, 'emergency'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    # The word is needed in every network.
+    (clone_role(), clone.INSTANCE_ROLE, ASSUME, clone.CLONE_ROLE, {}),
+    (clone_role(), clone.CLONE_ROLE, "codecommit:GitPush", scene.FOREIGN_REPOSITORY, {}),
+    # The account that is not named gets nothing.
+    (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+    (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
+    (artifacts(RepositoryAccountId=REPOSITORIES), across.IMAGE_FORWARD_ROLE, "events:PutEvents", across.BUS, across.AN_IMAGE),
+    (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+    (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
+    (artifacts(ImageAccountId=IMAGES), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
+    # An environment that was told of no other account reaches none.
+    *[
+        (environment(), role(PIPELINES, name), actions, resource, keys)
+        for name in ("role-dev-codepipeline-cfn", "role-dev-codebuild-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops")
+        for actions, resource, keys in (
+            (ASSUME, scene.SOURCE_ROLE, {}),
+            ("s3:GetObject s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+            ("kms:Decrypt kms:GenerateDataKey", across.KEY, across.THROUGH_S3),
+        )
+    ],
+    # Without a boundary nobody is made, whatever was added.
+    *[
+        (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy iam:CreateUser", role(PIPELINES, "role-dev-thumbnails"), keys)
+        for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": ""})
+    ],
+]
+
+
+def name(row):
+    stack, who, actions, resource, keys = row
+    return f"{stack.name}: {who} {actions.split()[0]}... {resource} {keys}"
+
+
+@pytest.mark.parametrize(("stack", "caller", "actions", "resource", "keys"), [*MAY, *STILL], ids=map(name, [*MAY, *STILL]))
+def test_then_it_may(stack, caller, actions, resource, keys):
+    world = scene.world_with(stack)
+    assert [action for action in actions.split() if not world.may(caller, action, resource, keys)] == []
+
+
+@pytest.mark.parametrize(("stack", "caller", "actions", "resource", "keys"), MAY_NOT, ids=map(name, MAY_NOT))
+def test_then_it_may_not(stack, caller, actions, resource, keys):
+    world = scene.world_with(stack)
+    assert [action for action in actions.split() if world.may(caller, action, resource, keys)] == []
+
+
+@pytest.mark.parametrize("row", MAY, ids=map(name, MAY))
+def test_it_is_the_parameter_that_allows_it(row):
+    _, caller, actions, resource, keys = row
+    assert [action for action in actions.split() if scene.world().may(caller, action, resource, keys)] == []
