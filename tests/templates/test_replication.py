@@ -220,3 +220,39 @@ def test_a_region_is_a_region(region):
     assert re.fullmatch(pattern, region)
     for wrong in (f"{region}a", region.upper(), f"{region}.amazonaws.com", "*", "", f"{region}/x"):
         assert not re.fullmatch(pattern, wrong)
+
+
+# --- docs/replication.md ---------------------------------------------------------------------
+
+# What git, AWS or EventBridge say, and the script passes on.
+OF_OTHERS = {
+    "RepositoryDoesNotExistException", "AccessDeniedException", "The requested URL returned error: 403", "403",
+    "EncryptionKey", "deletion of the current branch prohibited", "TIMED_OUT", "No space left on device",
+    "NO_PERMISSIONS", "FAILED_TO_ASSUME_ROLE", "ERROR_CODE", "Repository named … already exists",
+}
+
+
+def quoted():
+    table = (TEMPLATES.parent / "docs/replication.md").read_text().split("\n## Errors\n")[1].split("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    for row in rows:
+        yield from re.findall(r"`([^`]+)`", row.split(" | ")[0])
+
+
+@pytest.mark.parametrize("text", sorted(set(quoted()) - OF_OTHERS))
+def test_an_error_that_the_docs_explain_is_one_that_is_given(text):
+    # A text that goes on in the next line is two words of the shell.
+    given = re.sub(r'" \\\s+"', " ", (TEMPLATES / "replication.yaml").read_text())
+    given = given.replace("$TAG", TAG).replace("$faults", "6").replace("$rounds", "20")
+    pieces = [piece.strip() for piece in text.split("…") if piece.strip()]
+    assert pieces and all(piece in given for piece in pieces)
+
+
+def test_the_docs_explain_every_error_that_the_script_gives():
+    script = re.sub(r'" \\\s+"', " ", (TEMPLATES / "replication.yaml").read_text())
+    given = re.findall(r'\bfail "([^"]+)"', script)
+    explained = [[piece.strip() for piece in text.split("…") if piece.strip()] for text in quoted()]
+    assert len(given) == 6
+    for text in given:
+        text = text.replace("$TAG", TAG).replace("$faults", "6").replace("$rounds", "20")
+        assert any(all(piece in text for piece in pieces) for pieces in explained), text
