@@ -11,7 +11,7 @@ use crate::answers::Bucket;
 use crate::support::{World, clients};
 
 /// File, what went before it (in a world of its own), and the answer's status.
-const EVENTS: [(&str, &[&str], &str); 48] = [
+const EVENTS: [(&str, &[&str], &str); 49] = [
     ("continuation", &[], "SUCCESS"),
     ("create", &[], "SUCCESS"),
     ("create-every-property", &[], "SUCCESS"),
@@ -37,6 +37,7 @@ const EVENTS: [(&str, &[&str], &str); 48] = [
     ("first-push", &[], "nothing"),
     ("health-check", &["create-gitlab"], "nothing"),
     ("pipeline-create", &[], "SUCCESS"),
+    ("pipeline-create-elsewhere", &[], "SUCCESS"),
     ("pipeline-create-every-property", &[], "SUCCESS"),
     ("pipeline-create-every-property-wrong", &[], "FAILED"),
     ("pipeline-create-hostile-environment", &[], "FAILED"),
@@ -148,6 +149,7 @@ fn world() -> World {
     }
     world.repository("codecommit-dev-cfn-shop");
     world.repository("codecommit-dev-website");
+    world.repository_elsewhere("website");
     world.gitlab_project("platform/infra", &["development"]);
     assert_eq!(world.gitlab_project("platform/shop", &["development"]), 41);
     world.gitlab_token("gitlab/mirrors");

@@ -1,0 +1,153 @@
+"""A push in one account is built, approved and deployed in another, and every grant on the way is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+import pytest
+
+from local_aws import LocalAws
+from local_deploy import grants, pipelines
+from local_deploy.pipelines import Pipeline, eventually
+from local_deploy.steps import Stack
+from local_deploy.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
+
+# Longer than any event takes here that arrives at all.
+NOTHING_COMES = 1.5
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
+    """An AWS of its own: what is deployed here is not what the other tests compare."""
+    with LocalAws() as running:
+        made = TwoAccounts(running, tmp_path_factory.mktemp("two-accounts"))
+        made.make()
+        yield made
+
+
+def test_a_push_in_the_other_account_is_built_approved_and_deployed_here(scene: TwoAccounts) -> None:
+    pushed = scene.project.push()
+    assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
+    assert scene.project.deployed_commit() == pushed.commit
+    # With the role there, and nobody else's.
+    used = {decision["action"] for decision in scene.aws.decisions(f"{OTHER}:assumed-role/role-dev-codecommit-source/")
+            if decision["allowed"]}
+    assert {"codecommit:GetCommit", "codecommit:UploadArchive", "s3:PutObject", "kms:GenerateDataKey"} <= used
+
+
+def test_the_project_says_what_the_other_account_has(scene: TwoAccounts) -> None:
+    outputs = scene.project_stack.outputs()
+    assert outputs["RepositoryArn"] == scene.repository_arn
+    answer = scene.aws.exchanges("Pipeline")[-1]["answer"]
+    assert answer["Data"]["CloneUrlHttp"] == scene.project.clone_url
+    assert "Reason" not in answer
+
+
+def image_of(scene: TwoAccounts, execution: str) -> str:
+    """The digest that this execution has taken."""
+    found = next(action for action in scene.project.actions(execution) if action["actionName"] == "Image")
+    return str(found["output"]["outputVariables"]["ImageDigest"])
+
+
+def test_an_image_that_is_pushed_there_starts_the_pipeline_here_by_its_digest(scene: TwoAccounts) -> None:
+    buildspec = (pipelines.PROJECT / "buildspec.yml").read_text().replace(
+        "      - mkdir out\n",
+        "      - mkdir out\n"
+        '      - echo "uri $ImageURI digest $ImageDigest tag $ImageTag"\n'
+        '      - grep -q "$ImageDigest" "$CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json"\n')
+    pushed = scene.project.push(buildspec=buildspec)
+    assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
+    before = {each["pipelineExecutionId"] for each in scene.project.executions()}
+    digest = scene.push_image("two")
+    execution = eventually(lambda: next((each["pipelineExecutionId"] for each in scene.project.executions()
+                                         if each["pipelineExecutionId"] not in before), ""), "the image's execution")
+    scene.project.decide(execution)
+    assert scene.project.ended(execution) == "Succeeded", scene.project.said()
+    assert image_of(scene, execution) == digest
+    uri = f"{OTHER}.dkr.ecr.{scene.aws.region}.amazonaws.com/{IMAGES}@{digest}"
+    assert f"uri {uri} digest {digest} tag latest" in scene.project.build_log()
+
+
+def test_another_tag_starts_nothing(scene: TwoAccounts) -> None:
+    before = len(scene.project.executions())
+    scene.push_image("three", tag="experiment")
+    pushed = scene.project.push()
+    execution = scene.project.execution_of(pushed.commit)
+    scene.project.decide(execution)
+    assert scene.project.ended(execution) == "Succeeded"
+    assert len(scene.project.executions()) == before + 1
+
+
+# --- each grant ---------------------------------------------------------------------------
+
+# What AWS's documentation lists, and what this local AWS never asks for: CodePipeline's looks at the bucket, uploads
+# in several parts, encryption of its own, ends of archives that hang. And what the function asks for, not the pipeline.
+NOT_ASKED_FOR_HERE: set[str] = set()
+
+
+class Impatient(Pipeline):
+    """A pipeline of the same sources which asks nobody."""
+
+    def __init__(self, scene: TwoAccounts) -> None:
+        super().__init__(scene.aws, "dev", "grants")
+        self._scene = scene
+        outputs = scene.artifacts.outputs()
+        role = f"arn:aws:iam::{OTHER}:role/role-dev"
+        stack = Stack(scene.aws, "project-dev-grants")
+        status = stack.create(pipelines.template(
+            "grants", Approval={"Required": False}, ArtifactBucketName=outputs["ArtifactBucketName"],
+            ArtifactKeyArn=outputs["ArtifactKeyArn"],
+            Deploy={"TemplatePath": f"root-stack-{PROJECT}.yaml"},
+            Source={"RepositoryArn": scene.repository_arn, "RoleArn": f"{role}-codecommit-source"},
+            ImageSource={"RepositoryArn": f"arn:aws:ecr:{scene.aws.region}:{OTHER}:repository/{IMAGES}",
+                         "RoleArn": f"{role}-ecr-source"}))
+        assert status == "CREATE_COMPLETE", stack.failures()
+        self._images = 0
+        assert self.settled() == "Succeeded", self.said()
+
+    def settled(self) -> str:
+        """How the newest execution ends."""
+        return self.ended(self.executions()[-1]["pipelineExecutionId"])
+
+    def push(self, image: bool) -> tuple[str, str]:
+        """How the execution that a push leads to ends, and why; nothing when there is none."""
+        before = len(self.executions())
+        if image:
+            self._images += 1
+            self._scene.push_image(f"grants {self._images}")
+        else:
+            self._scene.project.push()
+        deadline = time.monotonic() + NOTHING_COMES
+        while len(self.executions()) == before:
+            if time.monotonic() > deadline:
+                return "", ""
+            time.sleep(0.02)
+        status = self.settled()
+        return status, self.error(self.executions()[-1]["pipelineExecutionId"]) if status == "Failed" else ""
+
+
+@pytest.fixture(scope="module")
+def impatient(scene: TwoAccounts) -> Impatient:
+    return Impatient(scene)
+
+
+def is_named(action: str, why: str) -> bool:
+    """CodePipeline says which call was denied, but of a bucket only that one was."""
+    return action in why or (action.startswith("s3:") and "Amazon S3:AccessDenied" in why)
+
+
+def test_each_grant_that_is_taken_away_stops_the_way_and_says_so(scene: TwoAccounts, impatient: Impatient) -> None:
+    kept, wrong = set(), []
+    for grant in grants.every(scene):
+        with grant.taken_away():
+            status, why = impatient.push(grant.image)
+        if status == "Succeeded":
+            kept.add(str(grant))
+        elif status == "Failed" and not is_named(grant.action, why):
+            wrong.append(f"{grant}: {why}")
+        elif not status and grant.action not in {"events:PutEvents", "sts:AssumeRole"}:
+            wrong.append(f"{grant}: nothing came")
+    assert wrong == []
+    assert sorted(kept) == sorted(NOT_ASKED_FOR_HERE)
+    for image in (False, True):
+        assert impatient.push(image) == ("Succeeded", "")

@@ -1,0 +1,114 @@
+"""Pipelines in one account whose code and image are in another: both accounts, made with the templates alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from local_aws import LocalAws
+from local_aws.image_scene import push_image
+from local_deploy.pipelines import Project
+from local_deploy.steps import ROOT, Environment, Login, Stack
+
+TEMPLATES = ROOT / "templates"
+OTHER = "210987654321"
+PROJECT = "shop"
+REPOSITORY, IMAGES = "shop", "ecr-dev-base"
+
+
+class Account:
+    """Another account of the same local AWS, as its administrator sees it."""
+
+    def __init__(self, aws: LocalAws, account_id: str) -> None:
+        self._aws, self.account_id, self.region = aws, account_id, aws.region
+
+    def client(self, service: str) -> Any:
+        return self._aws.client(service, {"AccessKeyId": self.account_id, "SecretAccessKey": "local"})
+
+
+def complete(stack: Stack, status: str) -> Stack:
+    assert status.endswith("_COMPLETE") and "ROLLBACK" not in status, (status, stack.failures())
+    return stack
+
+
+def as_parameters(output: str) -> dict[str, str]:
+    """`A=1 B=2`, as the outputs that are made to be copied have it."""
+    return dict(pair.split("=", 1) for pair in output.split())
+
+
+class TwoAccounts:
+    """`here` the pipelines, `there` code and image. Each step is a command of docs/cross-account-source.md and
+    docs/cross-account-image.md, in their order."""
+
+    def __init__(self, aws: LocalAws, directory: Path) -> None:
+        self.aws, self._directory = aws, directory
+        self.there = Account(aws, OTHER)
+        self.artifacts = Stack(aws, "cross-account-artifacts-dev")
+        self.repository = Stack(self.there, "cross-account-repository-dev")  # type: ignore[arg-type]
+        self.image = Stack(self.there, "cross-account-image-dev")  # type: ignore[arg-type]
+        self.environment = Environment(aws, directory)
+        self.project_stack = Stack(aws, f"project-dev-{PROJECT}")
+        self.project = Elsewhere(self, directory)
+
+    def make(self) -> None:
+        self.make_repository()
+        self.artifacts_here()
+        self.roles_there()
+        self.environment_here()
+        self.push_image("one")
+        first = self.project.push()
+        self.pipeline_here()
+        # A new pipeline runs by itself.
+        assert self.project.deploy(first.commit) == "Succeeded", self.project.said()
+
+    def make_repository(self) -> None:
+        self.there.client("codecommit").create_repository(repositoryName=REPOSITORY)
+        iam = self.there.client("iam")
+        iam.create_user(UserName="developer")
+        iam.put_user_policy(UserName="developer", PolicyName="push", PolicyDocument=(
+            '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["codecommit:GitPull",'
+            '"codecommit:GitPush"],"Resource":"*"}]}'))
+        made = iam.create_service_specific_credential(
+            UserName="developer", ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+        self.login = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
+
+    def artifacts_here(self) -> None:
+        complete(self.artifacts, self.artifacts.create(
+            TEMPLATES / "cross-account-artifacts.yaml", EnvID="dev", RepositoryAccountId=OTHER, ImageAccountId=OTHER))
+
+    def roles_there(self) -> None:
+        given = as_parameters(self.artifacts.outputs()["OtherAccountsParameters"])
+        complete(self.repository, self.repository.create(
+            TEMPLATES / "cross-account-repository.yaml", **given, RepositoryArns=self.repository_arn))
+        complete(self.image, self.image.create(
+            TEMPLATES / "cross-account-image.yaml", **given, RepositoryName=IMAGES))
+
+    def environment_here(self) -> None:
+        deployed = self.environment.deploy(**as_parameters(self.artifacts.outputs()["EnvironmentParameters"]))
+        assert deployed.succeeded, deployed.output + "\n".join(self.environment.failures())
+
+    def pipeline_here(self) -> None:
+        complete(self.project_stack, self.project_stack.create(
+            TEMPLATES / "cross-account-project.yaml", EnvID="dev", ProjectID=PROJECT, RepositoryAccountId=OTHER,
+            RepositoryName=REPOSITORY, ImageAccountId=OTHER, ImageRepositoryName=IMAGES))
+
+    @property
+    def repository_arn(self) -> str:
+        return f"arn:aws:codecommit:{self.aws.region}:{OTHER}:{REPOSITORY}"
+
+    def push_image(self, content: str, tag: str = "latest") -> str:
+        """The digest of what is pushed."""
+        return push_image(self.there.client("ecr"), IMAGES, content, tag)
+
+
+class Elsewhere(Project):
+    """The pipeline here, with its developer there."""
+
+    def __init__(self, scene: TwoAccounts, directory: Path) -> None:
+        super().__init__(scene.aws, "dev", PROJECT, directory, lambda: scene.login)
+        self._scene = scene
+
+    @property
+    def clone_url(self) -> str:
+        found = self._scene.there.client("codecommit").get_repository(repositoryName=REPOSITORY)
+        return str(found["repositoryMetadata"]["cloneUrlHttp"])
