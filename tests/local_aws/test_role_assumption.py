@@ -136,10 +136,12 @@ def test_a_session_policy_leaves_of_the_roles_rights_what_it_names(roles: Roles)
     assert refusal(mine.delete_repository, repositoryName=roles.name)[0] == "AccessDeniedException"
 
 
-def test_a_role_that_is_not_there_is_refused_like_one_that_does_not_admit(roles: Roles) -> None:
-    key = roles.borrower(allow("sts:AssumeRole", "*"))
-    assert roles.refused(key) == (f"User: arn:aws:sts::{B}:assumed-role/borrower-{roles.name}/one is not authorized "
-                                  f"to perform: sts:AssumeRole on resource: {roles.lent}")
+@pytest.mark.parametrize("account", [A, B])
+def test_a_role_that_is_not_there_is_refused_like_one_that_does_not_admit(roles: Roles, account: str) -> None:
+    key, absent = roles.borrower(allow("sts:AssumeRole", "*")), f"arn:aws:iam::{account}:role/absent-{roles.name}"
+    said = refusal(roles.here.client("sts", key).assume_role, RoleArn=absent, RoleSessionName="two")
+    assert said == ("AccessDenied", 403, f"User: arn:aws:sts::{B}:assumed-role/borrower-{roles.name}/one is not "
+                                         f"authorized to perform: sts:AssumeRole on resource: {absent}")
 
 
 def test_the_root_user_assumes_no_role(roles: Roles) -> None:
