@@ -128,6 +128,38 @@ def test_the_schemas_are_of_draft_7(schema):
     jsonschema.Draft7Validator.check_schema(schema)
 
 
+def told(schema):
+    """The properties and the attributes in the README's tables."""
+    section = (ROOT / "README.md").read_text().split(f"\n## `{schema['typeName']}`")[1]
+    before, after = section.split("| Attribute |")[:2]
+    tables = [
+        {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)}
+        for table in (before, after.split("\n\n")[0])
+    ]
+    return tables[0], tables[1] - {"Ref"}
+
+
+def members(schema, before=""):
+    """The paths in a schema at which there is a value, as the README has them."""
+    for name, member in schema["properties"].items():
+        is_list = "items" in member
+        inner = member["items"] if is_list else member
+        path = before + name + ("[]" if is_list else "")
+        if "properties" in inner:
+            yield from members(inner, path + ".")
+        else:
+            yield before + name
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_the_readme_lists_what_the_schemas_have(schema):
+    properties, attributes = told(schema)
+    ours = set(members(schema)) - {"ServiceToken", "ServiceTimeout"}
+    tags = {path for path in ours if path.startswith("Tags[]")}
+    assert properties == ours - tags | {"Tags"}
+    assert attributes == set(schema["attributes"])
+
+
 def creations():
     """The events that ask for something new, but for those of other types."""
     for file in sorted((ROOT / "events").glob("*create*.json")):
