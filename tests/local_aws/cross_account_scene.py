@@ -56,7 +56,8 @@ class CrossAccountScene(Scene):
         repository = self.there.arn("codecommit", self.repository)
 
         def allow(*actions: str, resource: str, **more: Any) -> Table:
-            return {action: {"Effect": "Allow", "Action": action, "Resource": resource, **more} for action in actions}
+            return {action: {"Effect": "Allow", "Action": action, "Resource": resource, **copy.deepcopy(more)}
+                    for action in actions}
 
         def of(account: str, role: str) -> dict[str, Any]:
             return {"Principal": {"AWS": f"arn:aws:iam::{account}:root"},
@@ -64,7 +65,7 @@ class CrossAccountScene(Scene):
 
         delegated = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{self.account}:root"}, "Action": "kms:*",
                      "Resource": "*"}
-        # Not decrypting anything itself, the pipeline's role takes no part in the source's writing.
+        # The pipeline's role takes no part in what the source's and the build's write and read under the key.
         return {
             "pipeline": {**allow("sts:AssumeRole", resource=self.source_role),
                          **allow("s3:GetObject", "s3:PutObject", resource=objects),
