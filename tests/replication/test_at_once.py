@@ -23,16 +23,18 @@ class Events:
         self._seen: list[str | None] = []
 
     def until(self, commit: str) -> list[str | None]:
-        """The commits of `main`, up to this one and a moment's silence after it."""
-        while True:
-            found = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
-            for message in found:
-                detail = json.loads(message["Body"])["detail"]
-                if detail["referenceName"] == "main":
-                    self._seen.append(detail.get("commitId"))
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-            if not found and commit in self._seen:
-                return self._seen
+        """The commits of `main`, up to this one and what has come with it."""
+        until(lambda: not self._receive() and commit in self._seen)
+        return self._seen
+
+    def _receive(self) -> bool:
+        found = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            detail = json.loads(message["Body"])["detail"]
+            if detail["referenceName"] == "main":
+                self._seen.append(detail.get("commitId"))
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return bool(found)
 
 
 @pytest.fixture
