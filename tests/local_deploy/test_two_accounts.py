@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws import LocalAws
 from local_deploy import grants, pipelines
@@ -80,9 +82,25 @@ def test_another_tag_starts_nothing(scene: TwoAccounts) -> None:
 
 # --- each grant ---------------------------------------------------------------------------
 
-# What AWS's documentation lists, and what this local AWS never asks for: CodePipeline's looks at the bucket, uploads
-# in several parts, encryption of its own, ends of archives that hang. And what the function asks for, not the pipeline.
-NOT_ASKED_FOR_HERE: set[str] = set()
+# What AWS's documentation lists for these roles, and what this local AWS never asks for.
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
+NOT_ASKED_FOR_HERE = {
+    # S3 uses the key with two calls; the others are for whoever encrypts by himself.
+    "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext",
+    # Looks at the bucket before an artifact is written, and at a version of one.
+    "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket", "s3:GetObjectVersion",
+    # The end of an archive that hangs.
+    "codecommit:CancelUploadArchive",
+}
+LOOKS_AT_THE_BUCKET = {("policy-dev-codepipeline-cfn", "BucketsThatOtherAccountsWriteTo"),
+                       ("policy-dev-codebuild-cfn", "BucketsThatOtherAccountsWriteTo")}
+# What is needed by others than a pipeline with both sources elsewhere: the function, which says the address to clone
+# from, and a pipeline whose code is of its own account.
+OF_OTHERS = {
+    "role-dev-codecommit-source SourceOfThePipelines codecommit:GetRepository",
+    "policy-dev-codepipeline-cfn ArtifactsOfOtherAccounts s3:PutObject",
+    "policy-dev-codepipeline-cfn KeysOfTheseBuckets kms:GenerateDataKey",
+}
 
 
 class Impatient(Pipeline):
@@ -137,17 +155,28 @@ def is_named(action: str, why: str) -> bool:
 
 
 def test_each_grant_that_is_taken_away_stops_the_way_and_says_so(scene: TwoAccounts, impatient: Impatient) -> None:
-    kept, wrong = set(), []
-    for grant in grants.every(scene):
+    every, kept, wrong = grants.every(scene), [], []
+    for grant in every:
         with grant.taken_away():
             status, why = impatient.push(grant.image)
         if status == "Succeeded":
-            kept.add(str(grant))
+            kept.append(grant)
         elif status == "Failed" and not is_named(grant.action, why):
             wrong.append(f"{grant}: {why}")
         elif not status and grant.action not in {"events:PutEvents", "sts:AssumeRole"}:
             wrong.append(f"{grant}: nothing came")
     assert wrong == []
-    assert sorted(kept) == sorted(NOT_ASKED_FOR_HERE)
+    assert {str(grant) for grant in kept if grant.action not in NOT_ASKED_FOR_HERE} == OF_OTHERS
+    # Each statement is needed for something, and with all of them back everything goes on.
+    needed = {(grant.policy, grant.sid) for grant in every if grant not in kept}
+    assert {(grant.policy, grant.sid) for grant in every} - needed == LOOKS_AT_THE_BUCKET
     for image in (False, True):
         assert impatient.push(image) == ("Succeeded", "")
+
+
+def test_kms_refuses_a_key_that_nobody_could_manage_any_more(scene: TwoAccounts) -> None:
+    kms, key = scene.aws.client("kms"), scene.artifacts.outputs()["ArtifactKeyArn"]
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    policy["Statement"] = policy["Statement"][1:]
+    with pytest.raises(ClientError, match="will not allow you to update the key policy in the future"):
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
