@@ -25,6 +25,7 @@ from local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
 from local_deploy.steps import Environment, Login  # noqa: E402
 from local_gitlab import LocalGitLab  # noqa: E402
 from run_loop import Loop  # noqa: E402
+from run_two_accounts import Elsewhere  # noqa: E402
 from telling import NotShown, Steps, difference, has_said, require, say, table, tell  # noqa: E402
 
 USER = "user-dev-codecommit-mirroring"
@@ -45,6 +46,7 @@ class Story:
         self.source.store_token()
         self.loop = Loop(aws, "dev", "development", directory, self.source)
         self.loop_in_production = Loop(aws, "prd", "master", directory, self.source)
+        self.elsewhere = Elsewhere(aws, directory, self.environment)
         self.before = steps.what_is_there(aws)
         self.clone_url = ""
 
@@ -231,7 +233,7 @@ class Story:
         require(bucket not in steps.what_is_there(self.aws)["buckets"], f"{bucket} is still there")
 
     def told_no_password(self) -> None:
-        passwords = self.loop.passwords | self.loop_in_production.passwords
+        passwords = self.loop.passwords | self.loop_in_production.passwords | {self.elsewhere.scene.login.password}
         require(len(passwords) > 2, "more passwords were issued")
         require(not any(has_said(password) for password in passwords), "a password stands above")
         require(not has_said(self.gitlab.token), "GitLab's token stands above")
@@ -271,6 +273,7 @@ def main() -> int:
             ("A mirror that is gone", story.is_put_right),
             ("An update that fails", story.fails_and_rolls_back),
             ("An environment that cannot be made", story.second_fails),
+            ("A source and an image in another account", story.elsewhere.shown),
             ("The stacks are deleted", story.is_deleted),
             ("What is left of everything", story.leaves),
             ("What was printed", story.told_no_password),

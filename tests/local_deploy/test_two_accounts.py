@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import LocalAws
-from local_deploy import grants, pipelines
+from local_deploy import grants, pipelines, steps
 from local_deploy.pipelines import Pipeline, eventually
 from local_deploy.steps import Stack
 from local_deploy.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
@@ -25,6 +26,17 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
         made = TwoAccounts(running, tmp_path_factory.mktemp("two-accounts"))
         made.make()
         yield made
+
+
+def test_it_is_taken_away_from_both_accounts_and_nothing_stays(tmp_path: Path) -> None:
+    with LocalAws() as running:
+        scene = TwoAccounts(running, tmp_path)
+        first = scene.environment.deploy()
+        assert first.succeeded, first.output
+        before = [steps.what_is_there(account) for account in (scene.aws, scene.there)]
+        scene.make()
+        scene.take_away()
+        assert [steps.what_is_there(account) for account in (scene.aws, scene.there)] == before
 
 
 def test_a_push_in_the_other_account_is_built_approved_and_deployed_here(scene: TwoAccounts) -> None:

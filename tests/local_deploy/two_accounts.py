@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from local_aws import LocalAws
 from local_aws.image_scene import push_image
@@ -14,16 +13,6 @@ TEMPLATES = ROOT / "templates"
 OTHER = "210987654321"
 PROJECT = "shop"
 REPOSITORY, IMAGES = "shop", "ecr-dev-base"
-
-
-class Account:
-    """Another account of the same local AWS, as its administrator sees it."""
-
-    def __init__(self, aws: LocalAws, account_id: str) -> None:
-        self._aws, self.account_id, self.region = aws, account_id, aws.region
-
-    def client(self, service: str) -> Any:
-        return self._aws.client(service, {"AccessKeyId": self.account_id, "SecretAccessKey": "local"})
 
 
 def complete(stack: Stack, status: str) -> Stack:
@@ -40,18 +29,17 @@ class TwoAccounts:
     """`here` the pipelines, `there` code and image. Each step is a command of docs/cross-account-source.md and
     docs/cross-account-image.md, in their order."""
 
-    def __init__(self, aws: LocalAws, directory: Path) -> None:
-        self.aws, self._directory = aws, directory
-        self.there = Account(aws, OTHER)
+    def __init__(self, aws: LocalAws, directory: Path, environment: Environment | None = None) -> None:
+        self.aws, self.there = aws, aws.in_account(OTHER)
         self.artifacts = Stack(aws, "cross-account-artifacts-dev")
-        self.repository = Stack(self.there, "cross-account-repository-dev")  # type: ignore[arg-type]
-        self.image = Stack(self.there, "cross-account-image-dev")  # type: ignore[arg-type]
-        self.environment = Environment(aws, directory)
+        self.repository = Stack(self.there, "cross-account-repository-dev")
+        self.image = Stack(self.there, "cross-account-image-dev")
+        self.environment = environment or Environment(aws, directory)
         self.project_stack = Stack(aws, f"project-dev-{PROJECT}")
         self.project = Elsewhere(self, directory)
 
     def make(self) -> None:
-        self.make_repository()
+        self.repository_there()
         self.artifacts_here()
         self.roles_there()
         self.environment_here()
@@ -61,7 +49,30 @@ class TwoAccounts:
         # A new pipeline runs by itself.
         assert self.project.deploy(first.commit) == "Succeeded", self.project.said()
 
-    def make_repository(self) -> None:
+    def take_away(self) -> None:
+        """The other way round, and then what is kept on purpose: the artifacts, their key, the images, the code."""
+        kept = self.artifacts.outputs()
+        complete(self.project_stack, self.project_stack.delete())
+        complete(self.project.deployed, self.project.deployed.delete())
+        emptied = self.environment.deploy(SourceRoleArns="", ArtifactBucketArns="", ArtifactKeyArns="")
+        assert emptied.succeeded, emptied.output
+        for stack in (self.image, self.repository, self.artifacts):
+            complete(stack, stack.delete())
+        self.there.client("ecr").delete_repository(repositoryName=IMAGES, force=True)
+        self.there.client("codecommit").delete_repository(repositoryName=REPOSITORY)
+        iam = self.there.client("iam")
+        iam.delete_service_specific_credential(UserName="developer",
+                                               ServiceSpecificCredentialId=self.login.credential_id)
+        iam.delete_user_policy(UserName="developer", PolicyName="push")
+        iam.delete_user(UserName="developer")
+        s3, bucket = self.aws.client("s3"), kept["ArtifactBucketName"]
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        s3.delete_bucket(Bucket=bucket)
+        self.aws.client("kms").schedule_key_deletion(KeyId=kept["ArtifactKeyArn"])
+
+    def repository_there(self) -> None:
         self.there.client("codecommit").create_repository(repositoryName=REPOSITORY)
         iam = self.there.client("iam")
         iam.create_user(UserName="developer")
