@@ -2,12 +2,14 @@
 
 from deployed import REGION
 
-from .scene import EXTERNAL_ID, FOREIGN_REPOSITORY, INSTANCES, NOBODY, REPOSITORIES, VPC_ENDPOINT
+from .scene import EXTERNAL_ID, FOREIGN_REPOSITORY, INSTANCES, KEY_OF_FOREIGN_REPOSITORIES, NOBODY, REPOSITORIES, VPC_ENDPOINT
 from .tables import ASSUME, LAMBDA, anybody, role
 
 INSTANCE_ROLE = role(INSTANCES, "role-dev-clone")
 CLONE_ROLE = role(REPOSITORIES, "role-dev-clone-source")
 WITH_THE_WORD = {"sts:ExternalId": EXTERNAL_ID}
+THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
+DECRYPT = "kms:Decrypt kms:DescribeKey kms:GenerateDataKey"
 THROUGH_THE_ENDPOINT = {"aws:SourceVpce": VPC_ENDPOINT}
 
 # Call by call.
@@ -16,6 +18,7 @@ MAY = [
     (INSTANCE_ROLE, ASSUME, CLONE_ROLE, WITH_THE_WORD),
     (CLONE_ROLE, "codecommit:GitPull", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
     (CLONE_ROLE, "codecommit:GetRepository", FOREIGN_REPOSITORY, {}),
+    (CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES, THROUGH_CODECOMMIT),
 ]
 
 MAY_NOT = [
@@ -43,6 +46,10 @@ MAY_NOT = [
         FOREIGN_REPOSITORY.replace(REPOSITORIES, INSTANCES))],
     (CLONE_ROLE, "codecommit:GitPush codecommit:GetBranch codecommit:GetFile codecommit:CreateCommit codecommit:ListTagsForResource codecommit:DeleteRepository",
      FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
+    # The key, for reading these and nothing else.
+    *[(CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES, keys) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
+    (CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES.replace("repositories", "other"), THROUGH_CODECOMMIT),
+    (CLONE_ROLE, "kms:Encrypt kms:ReEncryptFrom kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion", KEY_OF_FOREIGN_REPOSITORIES, THROUGH_CODECOMMIT),
     # And not from where it is lent to, without it.
     (anybody(role(INSTANCES, "administrator")), "codecommit:GitPull", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
 ]

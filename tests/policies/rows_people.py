@@ -2,7 +2,7 @@
 
 from deployed import REGION
 
-from .scene import NOBODY, PIPELINES
+from .scene import NOBODY, PIPELINES, REPLICA_OF_A_PROJECT
 from .tables import group, regional, role, user
 
 _ALICE = user(PIPELINES, "alice")
@@ -54,7 +54,9 @@ LIFT_RULES = """codecommit:BatchDisassociateApprovalRuleTemplateFromRepositories
 CHANGE_TEMPLATES = "codecommit:DeleteApprovalRuleTemplate codecommit:UpdateApprovalRuleTemplateContent"
 USE_OF_THE_KEY = """kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext
     kms:ReEncryptFrom kms:ReEncryptTo"""
-SEE_ONES_OWN = "iam:GetSSHPublicKey iam:ListSSHPublicKeys iam:ListServiceSpecificCredentials"
+SEE_ONES_OWN = "iam:GetSSHPublicKey iam:ListSSHPublicKeys iam:ListServiceSpecificCredentials iam:ListMFADevices"
+REGISTER_A_DEVICE = "iam:EnableMFADevice iam:ResyncMFADevice"
+_ALICES_DEVICE = _ALICE.replace(":user/", ":mfa/")
 GIVE_UP_ONES_OWN = "iam:DeleteSSHPublicKey iam:DeleteServiceSpecificCredential"
 MAKE_ONES_OWN = """iam:UploadSSHPublicKey iam:UpdateSSHPublicKey iam:ResetServiceSpecificCredential
     iam:UpdateServiceSpecificCredential"""
@@ -72,7 +74,7 @@ PROTECTED = [on("refs/heads/development"), on("refs/heads/master")]
 FREE = [on("refs/heads/feature"), on("refs/heads/development2"), on("refs/heads/a/development"), on("refs/tags/master"), {}]
 
 MAY = [
-    *[(who, READ, REPOSITORY, {}) for who in (POWER_USER, READER)],
+    *[(who, READ, which, {}) for who in (POWER_USER, READER) for which in (REPOSITORY, REPLICA_OF_A_PROJECT)],
     *[(who, LISTS, "*", {}) for who in (POWER_USER, READER)],
     *[(who, USE_OF_THE_KEY, KEY, THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
     (POWER_USER, WORK, REPOSITORY, {}),
@@ -84,6 +86,9 @@ MAY = [
         for row in (
             (who, SEE_ONES_OWN, _ALICE, {}),
             (who, GIVE_UP_ONES_OWN, _ALICE, {}),
+            # Before there is a second factor.
+            (who, "iam:CreateVirtualMFADevice", _ALICES_DEVICE, {}),
+            (who, REGISTER_A_DEVICE, _ALICE, {}),
             (who, MAKE_ONES_OWN, _ALICE, WITH_MFA),
             (who, "iam:CreateServiceSpecificCredential", _ALICE, {**WITH_MFA, **FOR_CODECOMMIT}),
         )
@@ -129,6 +134,15 @@ MAY_NOT = [
     *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, NOBODY), (REGION, "us-east-1"))],
     *[(who, f"{TAKE_AWAY} {LIFT_RULES} codecommit:CreateRepository codecommit:TagResource codecommit:PutRepositoryTriggers codecommit:DeleteCommentContent",
        REPOSITORY, {}) for who in (POWER_USER, READER)],
+    # A replica is read: what is pushed there is overwritten.
+    *[(who, f"{WORK} {CHANGE_A_BRANCH} {TAKE_AWAY}", REPLICA_OF_A_PROJECT, {}) for who in (POWER_USER, READER)],
+    *[(who, READ, REPLICA_OF_A_PROJECT + "2", {}) for who in (POWER_USER, READER)],
+    # A second factor of one's own, once: nobody makes another, takes one away, or has another's.
+    *[(who, "iam:CreateVirtualMFADevice", _ALICES_DEVICE + end, WITH_MFA) for who in (POWER_USER, READER) for end in ("2", "/2")],
+    *[(who, "iam:CreateVirtualMFADevice", user(PIPELINES, "bob").replace(":user/", ":mfa/"), WITH_MFA) for who in (POWER_USER, READER)],
+    *[(who, REGISTER_A_DEVICE, user(PIPELINES, "bob"), WITH_MFA) for who in (POWER_USER, READER)],
+    *[(who, "iam:DeactivateMFADevice", _ALICE, WITH_MFA) for who in (POWER_USER, READER)],
+    *[(who, "iam:DeleteVirtualMFADevice", _ALICES_DEVICE, WITH_MFA) for who in (POWER_USER, READER)],
     *[(who, USE_OF_THE_KEY, KEY, keys) for who in (POWER_USER, READER) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
     *[(who, USE_OF_THE_KEY, regional("kms", "key/other"), THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
     *[(who, "kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion", KEY, THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],

@@ -61,6 +61,8 @@ MAY = [
     *_NOTIFY_MAY,
     *_REPLICATION_MAY,
     *[(service, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
+    # Whether an alarm or a trigger says through whom it calls, and for whom, AWS does not document.
+    *[(service, USE_OF_THE_KEY, TOPIC_KEY, keys) for service in (ALARMS, CODECOMMIT) for keys in ({}, {"aws:SourceAccount": PIPELINES})],
     # A pipeline tells of a waiting approval.
     (PIPELINE_ROLE, _PUBLISH, TOPIC, {}),
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS),
@@ -80,8 +82,11 @@ MAY_NOT = [
     *_NOTIFY_MAY_NOT,
     *_REPLICATION_MAY_NOT,
     # The topic and its key: through SNS, for these services and one role.
-    *[(service, USE_OF_THE_KEY, TOPIC_KEY, keys) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)
-      for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
+    (RULES_OF_NOTIFICATION, USE_OF_THE_KEY, TOPIC_KEY, {}),
+    *[(service, USE_OF_THE_KEY, TOPIC_KEY, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})
+      for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
+    *[(service, USE_OF_THE_KEY, TOPIC_KEY, {**keys, "aws:SourceAccount": NOBODY})
+      for service in (ALARMS, CODECOMMIT) for keys in ({}, THROUGH_SNS)],
     *[(service, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
     *[(service, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for service in ("s3.amazonaws.com", EVENTS)],
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {"kms:CallerAccount": PIPELINES}),

@@ -24,6 +24,8 @@ REPLICA_REGION = "eu-west-1"
 SOURCE_ROLE, IMAGE_ROLE = rights.SOURCE_ROLES
 FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
 SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to, and no stack makes
+REPLICA_OF_A_PROJECT = f"arn:aws:codecommit:{REPLICA_REGION}:{PIPELINES}:codecommit-dev-cfn-shop"
+KEY_OF_FOREIGN_REPOSITORIES = f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/repositories"
 TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
 
 
@@ -70,6 +72,7 @@ def stacks():
             "cross-account-repository",
             REPOSITORIES,
             RepositoryArns=FOREIGN_REPOSITORY,
+            RepositoryKmsKeyArn=f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/repositories",
             FurtherRoleArns=f"arn:aws:iam::{PIPELINES}:role/role-dev-codepipeline-s3-site",
             PermissionsBoundaryArn=boundary_of(REPOSITORIES),
             **elsewhere,
@@ -101,6 +104,7 @@ def stacks():
             ExternalId=EXTERNAL_ID,
             VpcEndpointIds=VPC_ENDPOINT,
             RepositoryArns=FOREIGN_REPOSITORY,
+            RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES,
             PermissionsBoundaryArn=boundary_of(REPOSITORIES),
         ),
         deploy(
@@ -114,6 +118,7 @@ def stacks():
             "people",
             ProtectedRoleNames="role-dev-guests",
             RepositoryKmsKeyArn=f"arn:aws:kms:{REGION}:{PIPELINES}:key/repositories",
+            ReplicaRepositoryArns=REPLICA_OF_A_PROJECT,
         ),
         deploy("branch-protection", TargetIds=PIPELINES, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
         deploy("repository", ProjectID="site", TriggerFunctionArn=TRIGGERED),
