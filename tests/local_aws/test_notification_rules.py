@@ -97,7 +97,7 @@ def test_a_mirror_is_not_told_of_every_push(world: World) -> None:
     assert world.told(until="last") == [("referenceCreated", "development"), ("referenceCreated", "last")]
 
 
-@pytest.mark.parametrize("sid", ["NotificationRulesOfThisAccount", "ServicesPublishThroughSnsOnly"])
+@pytest.mark.parametrize("sid", ["NotificationRulesOfThisAccount", "NotificationRulesPublishThroughSnsOnly"])
 def test_each_grant_of_the_topic_and_its_key_is_needed(world: World, sid: str) -> None:
     """A Deny in the place of the Allow, and everything else as it is."""
     def without(text: str) -> str:

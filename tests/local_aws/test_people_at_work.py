@@ -81,7 +81,7 @@ def a_world(aws: LocalAws, tmp_path: Path, **parameters: str) -> World:
     aws.set(credential_accepted_after_seconds=0)
     env_id = f"e{uuid.uuid4().hex[:8]}"
     stack, cloudformation = f"people-{env_id}", aws.client("cloudformation")
-    given = {"EnvID": env_id, **parameters}
+    given = {"EnvID": env_id, "ProtectedBranches": "development,master", **parameters}
     cloudformation.create_stack(
         StackName=stack, TemplateBody=PEOPLE.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()])
@@ -95,6 +95,13 @@ def a_world(aws: LocalAws, tmp_path: Path, **parameters: str) -> World:
     made.commit("first")
     assert made.push(mirror, "development").returncode == 0
     return made
+
+
+def test_a_third_environment_that_names_no_branches_is_refused(aws: LocalAws) -> None:
+    code, _, message = refusal(
+        aws.client("cloudformation").create_stack, StackName="people-tst", TemplateBody=PEOPLE.read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
+    assert code == "ValidationError" and "ProtectedBranches is needed" in message
 
 
 def test_a_power_user_pushes_to_a_feature_branch_and_not_to_the_mirrors(world: World) -> None:
@@ -196,6 +203,22 @@ def test_without_a_second_factor_nobody_makes_a_login(world: World) -> None:
     iam = world.client("iam", mary)
     assert refusal(iam.create_service_specific_credential, UserName=mary.user, ServiceName=CODECOMMIT)[0] == "AccessDenied"
     iam.delete_service_specific_credential(UserName=mary.user, ServiceSpecificCredentialId=mary.credential_id)
+
+
+def test_a_second_factor_is_registered_once_and_by_its_owner(world: World) -> None:
+    mary, john = world.member("readers"), world.member("power-users")
+    iam, everybodys = world.client("iam", mary), world.aws.client("iam")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=mary.user)["VirtualMFADevice"]
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    iam.enable_mfa_device(UserName=mary.user, SerialNumber=device["SerialNumber"], **codes)
+    assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName=mary.user)["MFADevices"]] == [device["SerialNumber"]]
+    # Somebody else who has her access key adds none, and removes none.
+    assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=mary.user)[0] == "EntityAlreadyExists"
+    assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=f"{mary.user}-2")[0] == "AccessDenied"
+    assert refusal(iam.deactivate_mfa_device, UserName=mary.user, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
+    assert refusal(iam.delete_virtual_mfa_device, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
+    his = everybodys.create_virtual_mfa_device(VirtualMFADeviceName=john.user)["VirtualMFADevice"]["SerialNumber"]
+    assert refusal(iam.enable_mfa_device, UserName=john.user, SerialNumber=his, **codes)[0] == "AccessDenied"
 
 
 def test_the_stack_goes_when_nobody_is_in_its_groups_any_more(world: World) -> None:

@@ -20,7 +20,7 @@ from companions import (
     statement,
     user,
 )
-from deployed import ACCOUNT
+from deployed import ACCOUNT, TEMPLATES, source
 
 FULL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 OURS = repository("codecommit-dev-cfn-infra")
@@ -130,6 +130,19 @@ def test_it_denies_what_the_policy_for_groups_and_roles_denies():
     references = [statement(one, "OnlyTheMirrorChangesThese")["Condition"] for one in (policy(), attached)]
     for operator in ("StringLikeIfExists", "Null"):
         assert references[0][operator] == references[1][operator]
+
+
+def test_a_third_environment_protects_the_branches_that_it_names():
+    administrator = in_the_account("administrator", EnvID="tst", ProtectedBranches="staging")
+    ours = repository("codecommit-tst-cfn-infra")
+    assert may(administrator, ON_BRANCHES, ours, **on("refs/heads/staging")) == set()
+    assert may(administrator, ON_BRANCHES, ours, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
+
+
+def test_one_that_names_none_is_refused_as_it_is_by_the_people():
+    """What the rule does is shown where people.yaml is deployed."""
+    (rule,) = source(TEMPLATES / "branch-protection.yaml")["Rules"].values()
+    assert list(source(TEMPLATES / "people.yaml")["Rules"].values()) == [rule]
 
 
 def test_every_action_that_can_name_a_branch_is_denied_on_a_protected_one():

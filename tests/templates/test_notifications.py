@@ -66,8 +66,26 @@ def test_no_other_service_publishes(environment, service):
 def test_who_publishes_also_uses_the_key_and_through_sns_alone(environment, service):
     arn, policy = key(environment)
     assert may(Caller(service=service), USES, arn, policy=policy, **THROUGH_SNS) == set(USES.split())
-    assert may(Caller(service=service), USES, arn, policy=policy) == set()
+    assert may(Caller(service=service), USES, arn, policy=policy, **{"kms:ViaService": f"s3.{REGION}.amazonaws.com"}) == set()
     assert may(Caller(service=service), "kms:ScheduleKeyDeletion kms:PutKeyPolicy kms:CreateGrant", arn, policy=policy, **THROUGH_SNS) == set()
+
+
+@pytest.mark.parametrize("service", ["cloudwatch.amazonaws.com", "codecommit.amazonaws.com"])
+@pytest.mark.parametrize("said", [{}, THROUGH_SNS, {"aws:SourceAccount": ACCOUNT}, {**THROUGH_SNS, "aws:SourceAccount": ACCOUNT}])
+def test_an_alarm_is_heard_whatever_its_call_says_of_sns_and_of_the_account(environment, service, said):
+    """AWS's policies for these have no such condition, and do not say whether it would hold.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    arn, policy = key(environment)
+    assert may(Caller(service=service), USES, arn, policy=policy, **said) == set(USES.split())
+    assert may(Caller(service=service), USES, arn, policy=policy, **{**said, "aws:SourceAccount": "999999999999"}) == set()
+
+
+def test_notification_rules_use_the_key_through_sns_as_aws_documents(environment):
+    """https://docs.aws.amazon.com/dtconsole/latest/userguide/troubleshooting.html"""
+    arn, policy = key(environment)
+    assert may(Caller(service="codestar-notifications.amazonaws.com"), USES, arn, policy=policy) == set()
 
 
 def test_a_pipeline_tells_of_a_waiting_approval_in_the_encrypted_topic(environment):
@@ -135,6 +153,18 @@ def test_the_rules_are_of_the_projects_repository_and_pipeline(environment):
     assert environment.properties("PipelineRule")["Resource"] == PIPELINE
     other = stack("notifications", ProjectID="shop", RepositoryName="codecommit-dev-website")
     assert other.properties("RepositoryRule")["Resource"] == repository("codecommit-dev-website")
+
+
+def test_a_pipeline_of_another_name_can_be_told_of():
+    other = stack("notifications", ProjectID="site", PipelineName="codepipeline-dev-s3-site", RepositoryEvents="None")
+    assert other.properties("PipelineRule")["Resource"] == PIPELINE.replace("cfn-shop", "s3-site")
+
+
+@pytest.mark.parametrize("rule", ["RepositoryRule", "PipelineRule"])
+def test_a_rule_waits_until_its_topic_admits_it(environment, rule):
+    """A reference is a dependency wherever it stands, under a condition as well, which DependsOn takes none of."""
+    assert environment.resource(rule)["Metadata"] == {"After": environment.resolve({"Ref": "TopicPolicy"})}
+    assert stack("notifications", ProjectID="shop", TopicArn=TOPIC).resource(rule)["Metadata"] == {"After": TOPIC}
 
 
 def test_names_fit_into_64_characters_at_their_longest():
@@ -241,7 +271,7 @@ def test_a_pipelines_own_repositories_are_not_taken():
 
 def test_it_stays_when_its_stack_goes_and_has_a_key_where_one_is_given():
     written = source(TEMPLATES / "repository.yaml")["Resources"]["Repository"]
-    assert (written["DeletionPolicy"], written["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (written["DeletionPolicy"], written["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     arn = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
     assert stack("repository", ProjectID="website", RepositoryKmsKeyArn=arn).properties("Repository")["KmsKeyId"] == arn
     assert "KmsKeyId" not in stack("repository", ProjectID="website").properties("Repository")

@@ -141,10 +141,31 @@ def test_a_key_of_the_repositories_is_used_through_codecommit_alone():
     assert not [a for a in actions_of(*of_group(stack("people"), "PowerUsers")) if a.startswith("kms:")]
 
 
+def test_replicas_are_read_by_both_and_changed_by_nobody():
+    replica, other = repository("codecommit-dev-cfn-infra", "eu-west-1"), repository("copy-of-website", "us-east-1")
+    people = stack("people", ReplicaRepositoryArns=f"{replica},{other}")
+    for group in ("PowerUsers", "Readers"):
+        member = user("mary", *of_group(people, group))
+        for each in (OURS, replica, other):
+            assert may(member, READS, each) == set(READS.split())
+        for each in (replica, other):
+            assert may(member, f"{WRITES} {WHOLE}", each, **on(FEATURE)) == set()
+        assert may(member, READS, repository("codecommit-dev-cfn-infra", "us-east-1")) == set()
+
+
+def test_replicas_may_be_a_pattern():
+    people = stack("people", ReplicaRepositoryArns=repository("codecommit-dev-*", "eu-west-1"))
+    reader = user("mary", *of_group(people, "Readers"))
+    assert may(reader, "codecommit:GitPull", repository("codecommit-dev-cfn-shop", "eu-west-1"))
+    assert not may(reader, "codecommit:GitPull", repository("codecommit-prd-cfn-shop", "eu-west-1"))
+
+
 # --- People's own credentials ----------------------------------------------------------------
 
 MAKING = "iam:UploadSSHPublicKey iam:UpdateSSHPublicKey iam:ResetServiceSpecificCredential iam:UpdateServiceSpecificCredential"
-SEEING = "iam:ListSSHPublicKeys iam:GetSSHPublicKey iam:ListServiceSpecificCredentials"
+SEEING = "iam:ListSSHPublicKeys iam:GetSSHPublicKey iam:ListServiceSpecificCredentials iam:ListMFADevices"
+REGISTERING = "iam:EnableMFADevice iam:ResyncMFADevice"
+MARYS_DEVICE = MARY.replace(":user/", ":mfa/")
 GIVING_UP = "iam:DeleteSSHPublicKey iam:DeleteServiceSpecificCredential"
 
 
@@ -159,6 +180,24 @@ def test_everybody_looks_after_their_own_keys_with_a_second_factor(people, group
 @pytest.mark.parametrize("keys", [{}, {"aws:MultiFactorAuthPresent": "false"}])
 def test_without_a_second_factor_keys_are_only_looked_at_and_given_up(mary, keys):
     assert may(mary, f"{MAKING} iam:CreateServiceSpecificCredential", MARY, **keys, **FOR_CODECOMMIT) == set()
+
+
+@pytest.mark.parametrize("group", ["PowerUsers", "Readers"])
+@pytest.mark.parametrize("keys", [{}, WITH_MFA])
+def test_everybody_registers_one_second_factor_which_bears_their_name(people, group, keys):
+    """A name is given once, so whoever has got hold of an access key makes no second one beside the person's own."""
+    mary = user("mary", *of_group(people, group))
+    assert may(mary, "iam:CreateVirtualMFADevice", MARYS_DEVICE, **keys)
+    assert may(mary, REGISTERING, MARY, **keys) == set(REGISTERING.split())
+    for other in ("john", "mary2", "a/mary", "mary/2"):
+        assert not may(mary, "iam:CreateVirtualMFADevice", f"arn:aws:iam::{ACCOUNT}:mfa/{other}", **keys)
+        assert may(mary, REGISTERING, f"arn:aws:iam::{ACCOUNT}:user/{other}", **keys) == set()
+
+
+@pytest.mark.parametrize("keys", [{}, WITH_MFA])
+def test_nobody_takes_a_second_factor_away(mary, keys):
+    for resource in (MARY, MARYS_DEVICE):
+        assert may(mary, "iam:DeactivateMFADevice iam:DeleteVirtualMFADevice", resource, **keys) == set()
 
 
 def test_a_second_factor_can_be_waived():
@@ -251,6 +290,13 @@ def test_the_mirrors_names_are_a_parameter():
     assert not may(protected("mary", **named), BECOMING, f"arn:aws:iam::{ACCOUNT}:user/gitlab-infra")
 
 
+def test_a_third_environment_protects_the_branches_that_it_names():
+    given = {"EnvID": "tst", "ProtectedBranches": "staging"}
+    ours = repository("codecommit-tst-cfn-infra")
+    assert may(protected(**given), ON_BRANCHES, ours, **on("refs/heads/staging")) == set()
+    assert may(protected(**given), ON_BRANCHES, ours, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
+
+
 def test_branches_and_tags_are_lists_of_patterns():
     given = {"ProtectedBranches": "main,release/*", "ProtectedTags": "v*,stable"}
     for reference in ("refs/heads/main", "refs/heads/release/1", "refs/heads/release/1/2", "refs/tags/v1", "refs/tags/stable"):
@@ -322,6 +368,7 @@ LARGEST = {
     "EnvID": "a" * 10, "RepositoryKmsKeyArn": KEY, "RepositoryNames": "r" * 100, "MirrorUserNames": "m" * 64,
     "ProtectedBranches": ",".join(f"release/{number:03}" for number in range(30)),
     "ProtectedTags": ",".join(f"v{number:03}*" for number in range(20)),
+    "ReplicaRepositoryArns": ",".join(repository("r" * 100, f"ap-southeast-{number}") for number in range(10)),
 }
 
 
