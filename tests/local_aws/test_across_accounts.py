@@ -6,36 +6,29 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws import LocalAws
+from local_aws.account_grants import A, for_one_test, shared_scene
 from local_aws.conftest import refusal
-from local_aws.cross_account_scene import A, CrossAccountScene
-from local_aws.pipeline_scene import BUILDSPEC, eventually
-from local_aws.settings import Settings
+from local_aws.cross_account_scene import CrossAccountScene
+from local_aws.pipeline_scene import eventually
 
 
 @pytest.fixture(scope="module")
 def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossAccountScene]:
-    """One for all: each test puts back what it takes away."""
-    made = CrossAccountScene(running, f"t-{uuid.uuid4().hex[:10]}", tmp_path_factory.mktemp("across"))
-    made.prepare()
-    made.there.push({"buildspec.yml": BUILDSPEC, **made.files()})
-    made.create([made.approval()], mode="PARALLEL")
-    yield made
-    running.set(**Settings().as_dict())
+    with shared_scene(CrossAccountScene, running, tmp_path_factory.mktemp("across")) as made:
+        yield made
 
 
 @pytest.fixture
 def scene(shared: CrossAccountScene) -> CrossAccountScene:
-    shared.aws.set(credential_accepted_after_seconds=0)
-    shared.aws.forget()
-    return shared
+    return for_one_test(shared)
 
 
 def source_of(scene: CrossAccountScene, execution: str) -> dict[str, Any]:
@@ -48,10 +41,7 @@ def source_of(scene: CrossAccountScene, execution: str) -> dict[str, Any]:
 def test_a_push_in_one_account_starts_the_pipeline_of_the_other_which_reads_that_commit(
         aws: LocalAws, name: str, tmp_path: Path) -> None:
     scene = CrossAccountScene(aws, name, tmp_path)
-    scene.prepare()
-    scene.aws.client("logs").create_log_group(logGroupName=scene.log_group)
-    scene.make_project()
-    scene.there.push({"buildspec.yml": BUILDSPEC, **scene.files()})
+    scene.prepare_to_build()
     first = scene.create([scene.build()])
     assert scene.ended(first) == "Succeeded", scene.actions(first)
 
@@ -91,7 +81,7 @@ def test_a_push_in_one_account_starts_the_pipeline_of_the_other_which_reads_that
 ])
 def test_each_grant_taken_away_makes_the_source_fail_with_the_reason(
         scene: CrossAccountScene, place: str, grant: str, said: str) -> None:
-    with scene.without(place, grant):
+    with scene.lacking(place, grant):
         run = scene.start()
         assert scene.ended(run) == "Failed"
     code, message = scene.error(run, "Source")
@@ -110,18 +100,28 @@ def test_with_every_grant_in_place_nothing_is_denied(scene: CrossAccountScene) -
     assert denied == []
 
 
+@contextmanager
+def starting_nothing(scene: CrossAccountScene) -> Iterator[None]:
+    """What is pushed inside starts nothing, then or later: events are sent in the order of the pushes, and the next
+    push has the only new run."""
+    before = len(scene.executions())
+    yield
+    commit = scene.there.push({"note": "with everything back"})
+    run = eventually(scene.executions, lambda runs: len(runs) > before)[0]["pipelineExecutionId"]
+    assert source_of(scene, run)["output"]["outputVariables"]["CommitId"] == commit
+    assert len(scene.executions()) == before + 1
+
+
 @pytest.mark.parametrize(("place", "who", "denied"), [
     ("forward trust", "events.amazonaws.com", "sts:AssumeRole"),
     ("forward", "assumed-role/forward", "events:PutEvents"),
     ("bus", "assumed-role/forward", "events:PutEvents")])
 def test_each_grant_of_the_forwarding_taken_away_starts_nothing(
         scene: CrossAccountScene, place: str, who: str, denied: str) -> None:
-    before = len(scene.executions())
-    with scene.without(place, denied):
+    with starting_nothing(scene), scene.lacking(place, denied):
         scene.there.push({"note": place})
         asked = eventually(lambda: [each for each in scene.aws.decisions(who) if each["action"] == denied], bool)
     assert [each["allowed"] for each in asked] == [False]
-    assert len(scene.executions()) == before
 
 
 @pytest.mark.parametrize(("operator", "condition", "starts"), [
@@ -132,15 +132,14 @@ def test_each_grant_of_the_forwarding_taken_away_starts_nothing(
 def test_the_bus_policy_knows_the_events_source_type_and_sender(
         scene: CrossAccountScene, operator: str, condition: dict[str, str], starts: bool) -> None:
     before = len(scene.executions())
-    with scene.with_condition("bus", "events:PutEvents", operator, **condition):
+    with (nullcontext() if starts else starting_nothing(scene)), scene.with_condition(
+            "bus", "events:PutEvents", operator, **condition):
         scene.there.push({"note": f"{operator} {condition}"})
         asked = eventually(lambda: [each for each in scene.aws.decisions("assumed-role/forward")
                                     if each["action"] == "events:PutEvents"], bool)
     assert [each["allowed"] for each in asked] == [starts]
     if starts:
         eventually(scene.executions, lambda runs: len(runs) == before + 1)
-    else:
-        assert len(scene.executions()) == before
 
 
 @pytest.mark.parametrize(("place", "grant", "condition", "holds"), [
@@ -190,10 +189,7 @@ def test_a_store_without_a_key_of_ours_is_accepted_and_its_artifacts_are_of_no_u
     """Nothing documents that CreatePipeline refuses it: "you must use a customer managed key", and what S3 does
     without one. https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html"""
     scene = CrossAccountScene(aws, name, tmp_path)
-    scene.prepare()
-    scene.aws.client("logs").create_log_group(logGroupName=scene.log_group)
-    scene.make_project()
-    scene.there.push({"buildspec.yml": BUILDSPEC, **scene.files()})
+    scene.prepare_to_build()
     pipeline = scene.declaration([scene.build()])
     if key == "alias/ours":
         key = f"alias/{name}"

@@ -14,8 +14,8 @@ import pytest
 from botocore.config import Config
 
 from local_aws import LocalAws
+from local_aws.account_grants import A
 from local_aws.conftest import Stack, a_user_with, allow, policy, refusal
-from local_aws.cross_account_scene import A
 from local_aws.pipeline_scene import eventually, trust
 
 B, C, ELSEWHERE = "123456789012", "444455556666", "eu-west-1"

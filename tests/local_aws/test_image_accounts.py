@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from typing import Any
 import pytest
 
 from local_aws import LocalAws
+from local_aws.account_grants import A, for_one_test, of, shared_scene
 from local_aws.conftest import a_user_with, allow, policy, refusal
-from local_aws.image_account_scene import A, ImageAccountScene, of
+from local_aws.image_account_scene import ImageAccountScene
 from local_aws.image_scene import TAG, push_image
 from local_aws.pipeline_scene import eventually
-from local_aws.settings import Settings
 
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
@@ -29,20 +28,13 @@ PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 
 @pytest.fixture(scope="module")
 def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageAccountScene]:
-    """One for all: each test puts back what it takes away."""
-    made = ImageAccountScene(running, f"t-{uuid.uuid4().hex[:10]}", tmp_path_factory.mktemp("images"))
-    made.prepare()
-    made.push_image("first")
-    made.create([made.approval()], mode="PARALLEL")
-    yield made
-    running.set(**Settings().as_dict())
+    with shared_scene(ImageAccountScene, running, tmp_path_factory.mktemp("images")) as made:
+        yield made
 
 
 @pytest.fixture
 def scene(shared: ImageAccountScene) -> ImageAccountScene:
-    shared.aws.set(credential_accepted_after_seconds=0)
-    shared.aws.forget()
-    return shared
+    return for_one_test(shared)
 
 
 def test_a_push_in_one_account_starts_the_pipeline_of_the_other_with_that_digest(
@@ -62,7 +54,7 @@ def test_a_push_in_one_account_starts_the_pipeline_of_the_other_with_that_digest
     assert scene.ended(started) == "Succeeded", scene.actions(started)
     assert scene.deployed() == f"{second} first"
     image = scene.action(started, "Image")
-    assert image["input"]["roleArn"] == scene.image_role
+    assert image["input"]["roleArn"] == scene.source_role
     assert image["output"]["outputVariables"]["ImageURI"] == (
         f"{A}.dkr.ecr.{scene.region}.amazonaws.com/{scene.images}@{second}")
     detail = json.loads(scene.artifact(image["output"]["outputArtifacts"][0]["s3location"])["imageDetail.json"])
@@ -71,7 +63,7 @@ def test_a_push_in_one_account_starts_the_pipeline_of_the_other_with_that_digest
 
 
 @pytest.mark.parametrize(("place", "grant", "said"), [
-    ("trust", "sts:AssumeRole", "is not authorized to perform: sts:AssumeRole on resource: {image_role}"),
+    ("trust", "sts:AssumeRole", "is not authorized to perform: sts:AssumeRole on resource: {source_role}"),
     ("image", "ecr:DescribeImages", "ecr:DescribeImages on resource: {image_arn} because no identity-based policy"),
     ("image", "s3:PutObject", "{bucket}"), ("image", "s3:PutObjectAcl", "{bucket}"),
     ("bucket", "s3:PutObject", "{bucket}"), ("bucket", "s3:PutObjectAcl", "{bucket}"),
@@ -85,7 +77,7 @@ def test_each_grant_taken_away_makes_the_image_source_fail_with_the_reason(
         assert scene.ended(run) == "Failed"
     code, message = scene.error(run, "Image")
     assert code == "PermissionError"
-    assert said.format(image_role=scene.image_role, image_arn=scene.image_arn, bucket=scene.bucket,
+    assert said.format(source_role=scene.source_role, image_arn=scene.image_arn, bucket=scene.bucket,
                        key=scene.key) in message
     # The code's source, with the pipeline's own role, is none the worse for it.
     assert scene.action(run, "Source")["status"] == "Succeeded"
@@ -104,7 +96,7 @@ def test_the_pipelines_role_must_be_allowed_to_assume_the_other_accounts(scene: 
         assert scene.ended(run) == "Failed"
     finally:
         scene.allow("pipeline", scene.rights["pipeline"])
-    assert f"sts:AssumeRole on resource: {scene.image_role}" in scene.error(run, "Image")[1]
+    assert f"sts:AssumeRole on resource: {scene.source_role}" in scene.error(run, "Image")[1]
 
 
 @pytest.mark.parametrize(("place", "grant"), [

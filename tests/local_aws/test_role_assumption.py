@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from local_aws import LocalAws
+from local_aws.account_grants import A
 from local_aws.conftest import a_user_with, allow, policy, refusal
-from local_aws.cross_account_scene import A
 
 B = "123456789012"
 
