@@ -22,7 +22,7 @@ from ministack.services.cloudformation import provisioners
 
 from policies.evaluation import Caller, decide
 
-from . import pipelines, repositories, topic_keys
+from . import decisions, pipelines, repositories, topic_keys
 
 TYPE, SLACK = "AWS::CodeStarNotifications::NotificationRule", "AWS::Chatbot::SlackChannelConfiguration"
 SERVICE = "codestar-notifications.amazonaws.com"
@@ -189,14 +189,18 @@ def _publish(rule: Rule, topic_arn: str, event: dict[str, Any]) -> None:
 
 def _may(rule: Rule, topic: dict[str, Any]) -> bool:
     """https://docs.aws.amazon.com/dtconsole/latest/userguide/set-up-sns.html"""
-    it = Caller(service=SERVICE)
     policy = json.loads(topic["attributes"].get("Policy") or '{"Statement": []}')
-    if not decide(it, "sns:Publish", topic["arn"], rule.account, policy, {"aws:SourceAccount": rule.account}):
+    if not _decided(rule, "sns:Publish", topic["arn"], policy, {"aws:SourceAccount": rule.account}):
         return False
     key = topic_keys.of(topic)
     if key is None:
         return True
     through = {"kms:ViaService": f"sns.{rule.region}.amazonaws.com"}
-    return bool(key) and all(
-        decide(it, action, key["Arn"], rule.account, json.loads(key["Policy"]), through)
-        for action in ("kms:GenerateDataKey", "kms:Decrypt"))
+    return bool(key) and all(_decided(rule, action, key["Arn"], json.loads(key["Policy"]), through)
+                             for action in ("kms:GenerateDataKey", "kms:Decrypt"))
+
+
+def _decided(rule: Rule, action: str, resource: str, policy: dict[str, Any], keys: dict[str, str]) -> bool:
+    allowed = bool(decide(Caller(service=SERVICE), action, resource, rule.account, policy, keys))
+    decisions.record(SERVICE, action, resource, allowed)
+    return allowed
