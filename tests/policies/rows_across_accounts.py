@@ -28,6 +28,11 @@ UNDER_THE_KEY = {"s3:x-amz-server-side-encryption": "aws:kms", "s3:x-amz-server-
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 USE_OF_THE_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo
     kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext"""
+# Of the repositories, where they have one of their own.
+REPOSITORIES_KEY = regional("kms", "key/repositories", REPOSITORIES)
+THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
+# Whose bucket it is that has the name.
+SOMEBODY_ELSES = {"aws:ResourceAccount": NOBODY}
 IMAGE_REPOSITORY = regional("ecr", "repository/ecr-dev-image", IMAGES)
 PULL = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
 READ_SOURCE = """codecommit:GetRepository codecommit:GetBranch codecommit:GetCommit codecommit:UploadArchive
@@ -45,6 +50,25 @@ def _forwarding(forward_role, account, name):
     return lent_to_a_service(EVENTS, forward_role, account, own, others=others)
 
 
+def _lost(kind, account):
+    """The queue of what did not arrive, which one rule of the same stack puts events into."""
+    queue = regional("sqs", f"sqs-dev-forward-{kind}", account)
+    rule = regional("events", f"rule/event-rule-dev-forward-{kind}", account)
+    others = [rule + "2", rule.replace("-dev-", "-prd-"), rule.replace(account, NOBODY), rule.replace(REGION, "us-east-1")]
+    may, may_not = lent_to_a_service(EVENTS, queue, account, rule, "sqs:SendMessage", others)
+    people = anybody(role(account, "administrator"))
+    return (
+        [*may, (people, "sqs:ReceiveMessage sqs:PurgeQueue", queue, {})],
+        [
+            *may_not,
+            (people, "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", queue, {"aws:SecureTransport": "false"}),
+            (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:SendMessage", queue, {}),
+            (EVENTS, "sqs:ReceiveMessage sqs:DeleteMessage sqs:SetQueueAttributes", queue, {"aws:SourceAccount": account, "aws:SourceArn": rule}),
+        ],
+    )
+
+
+_LOST_MAY, _LOST_MAY_NOT = collected(_lost("codecommit", REPOSITORIES), _lost("ecr", IMAGES))
 _FORWARD_MAY, _FORWARD_MAY_NOT = collected(
     _forwarding(FORWARD_ROLE, REPOSITORIES, "event-rule-dev-forward-codecommit"),
     _forwarding(IMAGE_FORWARD_ROLE, IMAGES, "event-rule-dev-forward-ecr"),
@@ -69,6 +93,7 @@ WAY_OF_A_PUSH = [
     ("codepipeline.amazonaws.com", ASSUME, PIPELINE_ROLE, {"aws:SourceAccount": PIPELINES}),
     (PIPELINE_ROLE, ASSUME, SOURCE_ROLE, {}),
     (SOURCE_ROLE, READ_SOURCE, FOREIGN_REPOSITORY, {}),
+    (SOURCE_ROLE, "kms:DescribeKey kms:Decrypt kms:GenerateDataKey", REPOSITORIES_KEY, THROUGH_CODECOMMIT),
     (SOURCE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     (SOURCE_ROLE, "s3:PutObject s3:PutObjectAcl", ARTIFACT, UNDER_THE_KEY),
     # The build.
@@ -108,6 +133,10 @@ WAY_OF_AN_IMAGE = [
 MAY = [
     *WAY_OF_A_PUSH,
     *WAY_OF_AN_IMAGE,
+    *_LOST_MAY,
+    # Both keys of an event as a text, and both as a list of one.
+    *[(sender, "events:PutEvents", BUS, {"events:source": of(event["events:source"][0]), "events:detail-type": of(event["events:detail-type"])})
+      for sender, event in ((FORWARD_ROLE, A_PUSH), (IMAGE_FORWARD_ROLE, AN_IMAGE)) for of in (str, lambda text: [text])],
     # The function looks whether the branch is there.
     (FUNCTION_ROLE, ASSUME, SOURCE_ROLE, {}),
     # Whoever administers the key's account goes on to: no policy locks him out.
@@ -151,6 +180,16 @@ _NOT_THE_PIPELINE = [
 
 MAY_NOT = [
     *_FORWARD_MAY_NOT,
+    *_LOST_MAY_NOT,
+    # The bucket was deleted, and somebody else has made one of its name.
+    *[(writer, "s3:PutObject s3:PutObjectAcl", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}) for writer in (SOURCE_ROLE, IMAGE_ROLE)],
+    *[(who, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}) for who in (BUILD_ROLE, PIPELINE_ROLE)],
+    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/0a1b2c.zip", SOMEBODY_ELSES),
+    # The repositories' own key: to read through CodeCommit.
+    (SOURCE_ROLE, "kms:Decrypt kms:GenerateDataKey kms:DescribeKey", REPOSITORIES_KEY, {}),
+    (SOURCE_ROLE, "kms:Decrypt kms:GenerateDataKey", REPOSITORIES_KEY, THROUGH_S3),
+    (SOURCE_ROLE, "kms:Encrypt kms:ReEncryptFrom kms:CreateGrant kms:PutKeyPolicy", REPOSITORIES_KEY, THROUGH_CODECOMMIT),
+    (SOURCE_ROLE, "kms:Decrypt", REPOSITORIES_KEY + "2", THROUGH_CODECOMMIT),
     # The roles that are lent: to two roles of one account, and to one.
     *[(who, ASSUME, SOURCE_ROLE, {}) for who in _NOT_THE_PIPELINE],
     *[(who, ASSUME, IMAGE_ROLE, {}) for who in [*_NOT_THE_PIPELINE, FUNCTION_ROLE]],
@@ -216,6 +255,8 @@ MAY_NOT = [
             (sender, "events:PutEvents", BUS, {"events:detail-type": event["events:detail-type"]}),
             (sender, "events:PutEvents", BUS, {**event, "events:detail-type": "EC2 Instance State-change Notification"}),
             (sender, "events:PutEvents", BUS, {"events:source": event["events:source"]}),
+            (sender, "events:PutEvents", BUS, {**event, "events:detail-type": []}),
+            (sender, "events:PutEvents", BUS, {**event, "events:detail-type": [event["events:detail-type"], other_event["events:detail-type"]]}),
             (sender, "events:PutEvents", BUS.replace("default", "other"), event),
             (sender, "events:PutEvents", BUS.replace(REGION, "us-east-1"), event),
             (sender, "events:PutEvents", BUS.replace(PIPELINES, NOBODY), event),

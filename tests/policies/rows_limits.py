@@ -6,6 +6,8 @@ machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, a
 
 from deployed import BOUNDARY, PROVIDER_STACK
 
+from . import rows_across_accounts as across
+from . import rows_environment as environment
 from . import scene
 from .scene import PIPELINES
 from .tables import regional, role, user
@@ -27,6 +29,13 @@ _TAKES_OVER = {
     "AWS::Lambda::Function": """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission
         lambda:RemovePermission lambda:DeleteFunction lambda:PutFunctionEventInvokeConfig""",
     "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm cloudwatch:DisableAlarmActions cloudwatch:DeleteAlarms cloudwatch:SetAlarmState",
+    "AWS::CodeCommit::Repository": "codecommit:DeleteRepository codecommit:UpdateRepositoryName codecommit:PutRepositoryTriggers codecommit:CreateCommit",
+    "AWS::ECR::Repository": """ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutImage ecr:PutLifecyclePolicy ecr:DeleteRepository
+        ecr:BatchDeleteImage""",
+    "AWS::S3::Bucket": """s3:PutBucketPolicy s3:DeleteBucketPolicy s3:DeleteBucket s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration
+        s3:PutBucketVersioning s3:PutBucketPublicAccessBlock s3:PutReplicationConfiguration""",
+    "AWS::SNS::Topic": "sns:DeleteTopic sns:SetTopicAttributes sns:AddPermission sns:RemovePermission",
+    "AWS::SQS::Queue": "sqs:DeleteQueue sqs:SetQueueAttributes sqs:PurgeQueue sqs:ReceiveMessage sqs:SendMessage",
 }
 
 
@@ -44,7 +53,17 @@ def _machinery():
 MAY_NOT = [
     *_machinery(),
     (DEPLOY, "codecommit:DeleteRepository codecommit:CreateCommit codecommit:TagResource codecommit:PutFile", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
-    (DEPLOY, "logs:DeleteLogGroup logs:DeleteRetentionPolicy", regional("logs", "log-group:/aws/codebuild/codebuild-dev-cfn-shop"), {}),
+    # What another pipeline has as a source, whoever made it.
+    (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
+    (DEPLOY, "ecr:PutImage ecr:SetRepositoryPolicy ecr:BatchDeleteImage", regional("ecr", "repository/ecr-dev-shop"), {}),
+    *[(DEPLOY, "logs:DeleteLogGroup logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (
+        "/aws/codebuild/codebuild-dev-cfn-shop", "/aws/codebuild/codebuild-dev-replication-shop",
+        "/aws/lambda/cfn-gitops-dev", "/aws/lambda/cfn-gitops-dev:*")],
+    *[(DEPLOY, "s3:DeleteObject s3:DeleteObjectVersion s3:PutObject s3:PutObjectAcl", f"{bucket}/codepipeline-dev-cfn/Source/a", {})
+      for bucket in (across.BUCKET, environment.BUCKET)],
+    (DEPLOY, "kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant", across.KEY, {}),
+    (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS, {}),
+    (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", "shop"), {}),
     (DEPLOY, "secretsmanager:TagResource secretsmanager:CreateSecret", regional("secretsmanager", "secret:cfn-gitops-dev/deletions/shop-AbC123"), {}),
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack", PROVIDER_STACK, {}),
@@ -68,7 +87,17 @@ MAY_NOT = [
 
 MAY = [
     # What is added is added.
-    (DEPLOY, "sqs:CreateQueue", regional("sqs", "queue-dev-thumbnails"), {}),
+    (DEPLOY, "sqs:CreateQueue sqs:SetQueueAttributes sqs:DeleteQueue", regional("sqs", "sqs-dev-thumbnails"), {}),
+    (DEPLOY, "sns:CreateTopic sns:SetTopicAttributes sns:DeleteTopic", regional("sns", "sns-dev-thumbnails"), {}),
+    (DEPLOY, "s3:CreateBucket s3:PutBucketPolicy s3:PutEncryptionConfiguration s3:DeleteBucket", "arn:aws:s3:::s3-dev-thumbnails", {}),
+    (DEPLOY, "ecr:CreateRepository ecr:PutLifecyclePolicy ecr:SetRepositoryPolicy ecr:DeleteRepository", regional("ecr", "repository/thumbnails-dev"), {}),
+    # A function's image: looked at, and pulled.
+    (DEPLOY, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer ecr:GetRepositoryPolicy", regional("ecr", "repository/ecr-dev-shop"), {}),
+    (DEPLOY, "kms:CreateKey", "*", {}),
+    (DEPLOY, "kms:PutKeyPolicy kms:ScheduleKeyDeletion", regional("kms", "key/thumbnails"), {}),
+    (DEPLOY, "logs:CreateLogGroup logs:DeleteLogGroup", regional("logs", "log-group:/aws/lambda/lambda-dev-thumbnails"), {}),
+    (DEPLOY, "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-thumbnails"), {}),
+    (DEPLOY, "s3:GetObject s3:GetObjectVersion", f"{environment.BUCKET}/0a1b2c.zip", {}),
     (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     (DEPLOY, "iam:CreateUser iam:PutUserPolicy iam:AttachUserPolicy", user(PIPELINES, "anybody"), WITH_BOUNDARY),
     (DEPLOY, "iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "role-dev-thumbnails"), {}),

@@ -26,6 +26,11 @@ def artifacts(**parameters):
     return deploy("cross-account-artifacts", **parameters)
 
 
+def repositories(**parameters):
+    said = {"PipelineAccountId": PIPELINES, "ArtifactBucketName": across.BUCKET.rpartition(":")[2], "ArtifactKeyArn": across.KEY}
+    return deploy("cross-account-repository", REPOSITORIES, RepositoryArns=scene.FOREIGN_REPOSITORY, **said, **parameters)
+
+
 def groups(**parameters):
     return deploy("people", **{"ProtectedRoleNames": "role-dev-guests", **parameters})
 
@@ -94,6 +99,12 @@ MAY_NOT = [
     (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
     (artifacts(ImageAccountId=IMAGES), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
+    # And where none is named any more, what is kept admits nobody.
+    *[(artifacts(), who, "s3:PutObject s3:PutObjectAcl", across.ARTIFACT, across.UNDER_THE_KEY) for who in (scene.SOURCE_ROLE, scene.IMAGE_ROLE)],
+    *[(artifacts(), who, across.USE_OF_THE_KEY, across.KEY, across.THROUGH_S3) for who in (scene.SOURCE_ROLE, scene.IMAGE_ROLE)],
+    (artifacts(), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
+    # Repositories without a key of their own need none.
+    (repositories(), scene.SOURCE_ROLE, "kms:Decrypt", across.REPOSITORIES_KEY, across.THROUGH_CODECOMMIT),
     # An environment that was told of no other account reaches none.
     *[
         (environment(), role(PIPELINES, name), actions, resource, keys)

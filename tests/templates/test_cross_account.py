@@ -154,11 +154,21 @@ def refused_by(stack):
         (lambda: artifacts(), []),
         (lambda: artifacts(ImageAccountId=""), []),
         (lambda: artifacts(RepositoryAccountId=""), []),
-        (lambda: artifacts(RepositoryAccountId="", ImageAccountId=""), ["AnotherAccountIsNamed"]),
+        # Before it is deleted.
+        (lambda: artifacts(RepositoryAccountId="", ImageAccountId=""), []),
+        (lambda: artifacts(RepositoryAccountId=ACCOUNT), ["TheyAreOtherAccounts"]),
+        (lambda: artifacts(ImageAccountId=ACCOUNT), ["TheyAreOtherAccounts"]),
         (lambda: repository(), []),
         (lambda: repository(EnvID="prd"), []),
         (lambda: repository(EnvID="stg"), ["EveryEnvironmentHasABranch"]),
         (lambda: repository(EnvID="stg", BranchNames="staging,hotfix"), []),
+        (lambda: repository(PipelineAccountId=REPOSITORIES), ["ItIsAnotherAccount"]),
+        (lambda: image(), []),
+        (lambda: image(PipelineAccountId=IMAGES), ["ItIsAnotherAccount"]),
+        (lambda: to_bucket(), []),
+        (lambda: to_bucket(RepositoryAccountId=ACCOUNT), ["ItIsAnotherAccount"]),
+        (lambda: project(RepositoryAccountId=ACCOUNT), ["TheyAreOtherAccounts"]),
+        (lambda: project(ImageAccountId=ACCOUNT, ImageRepositoryName="a"), ["TheyAreOtherAccounts"]),
         (lambda: project(RepositoryAccountId=REPOSITORIES), []),
         (lambda: project(), ["SomethingIsInAnotherAccount"]),
         (lambda: project(ImageAccountId=IMAGES), ["AnImageHasARepository"]),
@@ -293,7 +303,7 @@ def test_its_deletion_takes_the_rule_before_the_pipeline_and_the_pipeline_before
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_that_takes_tags_says_who_made_it(name):
     stack = STACKS[name]()
-    untagged = {"AWS::KMS::Alias", "AWS::S3::BucketPolicy", "AWS::Events::EventBusPolicy"}
+    untagged = {"AWS::KMS::Alias", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Events::EventBusPolicy"}
     for logical_id, resource in stack.template["Resources"].items():
         if resource["Type"] not in untagged:
             made_by = {"Key": "CreatedBy", "Value": stack.values["AWS::StackName"]}

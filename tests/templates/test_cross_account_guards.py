@@ -100,6 +100,9 @@ IMAGE = {"source": ["aws.ecr"], "detail_type": "ECR Image Action"}
 
 def test_each_role_sends_its_own_kind_of_event_and_no_other():
     assert sent(**PUSH)
+    # AWS's list of keys and its example differ in whether the second is a list.
+    assert sent(**{**PUSH, "detail_type": [PUSH["detail_type"]]})
+    assert not sent(**{**PUSH, "detail_type": [PUSH["detail_type"], IMAGE["detail_type"]]})
     assert sent(IMAGES, "role-dev-eventbridge-forward-ecr", **IMAGE)
     for account, role, event in [
         (REPOSITORIES, "role-dev-eventbridge-forward", IMAGE),
@@ -120,12 +123,14 @@ def test_each_role_sends_its_own_kind_of_event_and_no_other():
 
 @pytest.mark.parametrize(
     ("accounts", "gone"),
-    [({"RepositoryAccountId": ""}, REPOSITORIES), ({"ImageAccountId": ""}, IMAGES)],
+    [({"RepositoryAccountId": ""}, [REPOSITORIES]), ({"ImageAccountId": ""}, [IMAGES]),
+     ({"RepositoryAccountId": "", "ImageAccountId": ""}, [REPOSITORIES, IMAGES])],
 )
 def test_an_account_that_is_not_named_is_nowhere(accounts, gone):
     stack = artifacts(**accounts)
-    assert gone not in json.dumps([stack.everything(), stack.outputs()])
-    assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 1
+    said = json.dumps([stack.everything(), stack.outputs()])
+    assert [each for each in gone if each in said] == []
+    assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 2 - len(gone)
 
 
 def test_the_key_is_managed_by_its_account_and_given_to_nobody_by_grants():
@@ -241,12 +246,37 @@ def test_what_is_forwarded_starts_the_pipeline_that_puts_files_into_a_bucket():
 def test_a_forwarded_event_goes_to_the_bus_as_it_is_with_a_role_for_that(stack):
     made = stack()
     (target,) = made.properties("ForwardRule")["Targets"]
-    assert target == {"Id": "pipeline-account", "Arn": BUS, "RoleArn": made.arn("ForwardRole")}
+    assert target == {
+        "Id": "pipeline-account", "Arn": BUS, "RoleArn": made.arn("ForwardRole"), "DeadLetterConfig": {"Arn": made.arn("LostQueue")},
+    }
     assert artifacts().outputs()["EventBusArn"]["Value"] == BUS
     (statement,) = made.properties("ForwardRole")["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": made.arn("ForwardRule")}
     assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": made.account}
+
+
+@pytest.mark.parametrize(("stack", "kind"), [(repository, "codecommit"), (image, "ecr")])
+def test_what_does_not_arrive_raises_an_alarm(stack, kind):
+    made = stack(AlarmTopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications")
+    alarm = made.properties("LostAlarm")
+    assert made.name("LostAlarm") == f"alarm-dev-forward-{kind}"
+    watched = {
+        (each["MetricStat"]["Metric"]["MetricName"], tuple(d["Value"] for d in each["MetricStat"]["Metric"]["Dimensions"]))
+        for each in alarm["Metrics"] if "MetricStat" in each
+    }
+    # The dimension is the queue's name, which GetAtt answers.
+    assert watched == {("ApproximateNumberOfMessagesVisible", ("LostQueue.QueueName",)), ("FailedInvocations", (made.name("ForwardRule"),))}
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"]
+    assert "AlarmActions" not in stack().properties("LostAlarm")
+    assert made.properties("LostQueue")["SqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("stack", [repository, image])
+def test_a_bucket_of_somebody_else_gets_nothing(stack):
+    (policy,) = stack().properties("SourceRole")["Policies"]
+    (put,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "ArtifactsInTheirBucket"]
+    assert put["Condition"] == {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
 
 
 # --- The image's repository ------------------------------------------------------------------------
@@ -257,7 +287,7 @@ def test_the_tag_can_move_and_what_it_leaves_is_kept_by_number():
     assert properties["ImageTagMutability"] == "MUTABLE"
     assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
     (rule,) = json.loads(properties["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-    assert rule["selection"] == {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 50}
+    assert rule["selection"] == {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 200}
     assert source(TEMPLATES / "cross-account-image.yaml")["Resources"]["Repository"]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
