@@ -43,6 +43,7 @@ class LocalAws:
         self._log_path = log
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[tuple[str, ...], Any] = {}
 
     def __enter__(self) -> LocalAws:
         self._directory = Path(tempfile.mkdtemp(prefix="local-aws-"))
@@ -89,6 +90,7 @@ class LocalAws:
         return True
 
     def stop(self) -> None:
+        self._clients.clear()
         if self._process is not None:
             if self._process.stdin:
                 self._process.stdin.close()
@@ -119,7 +121,16 @@ class LocalAws:
 
     def client(self, service: str, access_key: dict[str, str] | None = None) -> Any:
         """A boto3 client, as the administrator or with an access key as IAM's CreateAccessKey answers it."""
-        key = access_key or {"AccessKeyId": self.account_id, "SecretAccessKey": "local"}
+        if access_key:
+            return self._new_client(service, access_key)
+        # To make one takes longer than most of its calls, so the administrator's are kept.
+        which = (service, self.account_id, self.region)
+        if which not in self._clients:
+            self._clients[which] = self._new_client(service, {
+                "AccessKeyId": self.account_id, "SecretAccessKey": "local"})
+        return self._clients[which]
+
+    def _new_client(self, service: str, key: dict[str, str]) -> Any:
         return boto3.client(
             service, endpoint_url=self.endpoint_url, region_name=self.region,
             aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"],
