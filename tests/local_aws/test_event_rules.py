@@ -42,11 +42,11 @@ def resources(function: str, name: str, permitted: bool = True, **properties: An
 def asked(aws: LocalAws, name: str) -> list[dict[str, Any]]:
     """What the function was asked in this test's name, once there is something."""
     deadline = time.monotonic() + 10
+    logs, group = aws.client("logs"), "/aws/lambda/talking"
     found: list[dict[str, Any]] = []
     while not found and time.monotonic() < deadline:
-        events = aws.client("logs").filter_log_events(logGroupName="/aws/lambda/talking")["events"] if any(
-            group["logGroupName"] == "/aws/lambda/talking"
-            for group in aws.client("logs").describe_log_groups()["logGroups"]) else []
+        events = logs.filter_log_events(logGroupName=group)["events"] if logs.describe_log_groups(
+            logGroupNamePrefix=group)["logGroups"] else []
         found = [json.loads(event["message"].removeprefix("asked ")) for event in events
                  if event["message"].startswith("asked ") and name in event["message"]]
         time.sleep(0.05)

@@ -6,21 +6,46 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.h
 
 from __future__ import annotations
 
-from pathlib import Path
+import copy
+import json
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local_aws import LocalAws
 from local_aws.conftest import a_user_with, allow, refusal
-from local_aws.pipeline_scene import Scene, trust
+from local_aws.pipeline_scene import Scene, eventually, trust
+
+
+@pytest.fixture(scope="module")
+def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Roles, repository, bucket and build project of one name; each test has a pipeline of its own."""
+    made = Scene(running, f"t-{uuid.uuid4().hex[:10]}", tmp_path_factory.mktemp("rights"))
+    made.prepare()
+    return made
 
 
 @pytest.fixture
-def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
-    made = Scene(aws, name, tmp_path)
-    made.prepare()
-    return made
+def scene(aws: LocalAws, shared: Scene) -> Iterator[Scene]:
+    aws.set(credential_accepted_after_seconds=0)
+    given = copy.deepcopy(shared.rights)
+    yield shared
+    shared.pipelines.delete_pipeline(name=shared.pipeline)
+    remove_stack(shared)
+    shared.rights = given
+    for role, rights in given.items():
+        shared.allow(role, rights)
+    for role in ("pipeline", "build"):
+        aws.client("iam").update_assume_role_policy(
+            RoleName=shared.role_name(role), PolicyDocument=trust(f"code{role}.amazonaws.com"))
+
+
+def remove_stack(scene: Scene) -> None:
+    if scene.stacks():
+        scene.aws.client("cloudformation").delete_stack(StackName=scene.stack_name)
+        eventually(scene.stacks, lambda found: not found)
 
 
 @pytest.mark.parametrize(("role", "right", "action"), [
@@ -50,16 +75,17 @@ def test_a_missing_right_is_what_the_run_fails_with(scene: Scene, role: str, rig
     ("CHANGE_SET_REPLACE", "DeleteChangeSet"), ("CHANGE_SET_EXECUTE", "ExecuteChangeSet"),
     ("CHANGE_SET_EXECUTE", "DescribeChangeSet"), ("CREATE_UPDATE", "UpdateStack"), ("DELETE_ONLY", "DeleteStack")])
 def test_each_mode_needs_the_rights_of_the_calls_that_it_makes(scene: Scene, mode: str, right: str) -> None:
-    changes = {"ChangeSetName": "changes"}
-    scene.ended(scene.create([scene.build()], [scene.deploy()]))
-    scene.push({"note": "so that the change set holds something"})
-    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.build()], [
-        scene.deploy("CHANGE_SET_REPLACE", **changes)]))
+    def deploying(mode: str, word: str) -> list[dict[str, Any]]:
+        named = {"ChangeSetName": "changes"} if mode.startswith("CHANGE_SET") else {}
+        # What the source holds, with another word: nothing has to be built for a change.
+        return [scene.deploy(mode, artifact="SourceArtifact", **named, **(
+            {} if mode in {"CHANGE_SET_EXECUTE", "DELETE_ONLY"} else {"ParameterOverrides": json.dumps({"Word": word})}))]
+
+    assert scene.ended(scene.create(deploying("CREATE_UPDATE", "one"))) == "Succeeded"
+    scene.pipelines.update_pipeline(pipeline=scene.declaration(deploying("CHANGE_SET_REPLACE", "two")))
     assert scene.ended(scene.start()) == "Succeeded"
     scene.without("pipeline", f"cloudformation:{right}")
-    scene.push({"note": "and another"})
-    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.build()], [
-        scene.deploy(mode, **(changes if mode.startswith("CHANGE_SET") else {}))]))
+    scene.pipelines.update_pipeline(pipeline=scene.declaration(deploying(mode, "three")))
     run = scene.start()
     assert scene.ended(run) == "Failed"
     code, message = scene.error(run, "Deploy")
@@ -158,12 +184,12 @@ _REQUESTS: list[Any] = [
 
 
 @pytest.mark.parametrize(("action", "method", "arguments"), _REQUESTS, ids=[each[0] for each in _REQUESTS])
-def test_a_request_needs_its_right_for_that_pipeline(scene: Scene, action: str, method: str,
+def test_a_request_needs_its_right_for_that_pipeline(scene: Scene, name: str, action: str, method: str,
                                                      arguments: dict[str, str]) -> None:
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html
     scene.create([scene.approval()])
     arn = scene.arn("codepipeline", scene.name)
-    mine = scene.aws.client("codepipeline", a_user_with(scene.aws, f"u-{scene.name}", allow(
+    mine = scene.aws.client("codepipeline", a_user_with(scene.aws, name, allow(
         f"codepipeline:{action}", arn)))
     given = {key: value.format(scene.name) for key, value in arguments.items()}
     other = {key: f"{value}-not" for key, value in given.items()}
@@ -173,9 +199,9 @@ def test_a_request_needs_its_right_for_that_pipeline(scene: Scene, action: str, 
     getattr(mine, method)(**given)
 
 
-def test_who_creates_a_pipeline_must_be_allowed_to_pass_its_role(scene: Scene) -> None:
+def test_who_creates_a_pipeline_must_be_allowed_to_pass_its_role(scene: Scene, name: str) -> None:
     arn = scene.arn("codepipeline", scene.name)
-    mine = scene.aws.client("codepipeline", a_user_with(scene.aws, f"u-{scene.name}", allow(
+    mine = scene.aws.client("codepipeline", a_user_with(scene.aws, name, allow(
         "codepipeline:CreatePipeline", arn)))
     code, _, message = refusal(mine.create_pipeline, pipeline=scene.declaration([scene.build()]))
     assert code == "AccessDeniedException"
