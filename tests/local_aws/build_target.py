@@ -24,7 +24,9 @@ _SERVICE = "events.amazonaws.com"
 _log = logging.getLogger("events")
 
 
-class _Undelivered(Exception):
+class Undelivered(Exception):
+    """The target was not reached and trying again is no use: also said by `event_buses`."""
+
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
@@ -38,12 +40,11 @@ def install() -> None:
         try:
             if deliver:
                 deliver(target, rule)
-        except _Undelivered as fault:
+            if deliver is not _start_build:
+                ministack_invoke(target, event, rule, view)
+        except Undelivered as fault:
             _log.warning("%s: %s: %s: %s", rule["Name"], target["Arn"], fault.code, fault.message)
             _keep(target, rule, view or eventbridge._pattern_event_view(event), fault)
-            return
-        if deliver is not _start_build:
-            ministack_invoke(target, event, rule, view)
 
     eventbridge._invoke_target = invoke
 
@@ -60,20 +61,20 @@ def _start_build(target: dict, rule: dict) -> None:
     try:
         session = role_rights.assume(target.get("RoleArn", ""), _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
     except role_rights.NotAssumable as refused:
-        raise _Undelivered("FAILED_TO_ASSUME_ROLE", refused.message) from None
+        raise Undelivered("FAILED_TO_ASSUME_ROLE", refused.message) from None
     try:
         session.require("codebuild:StartBuild", arn)
         started_builds.start(arn.rpartition("/")[2], f"rule/{rule['Name']}")
     except role_rights.Denied as refused:
-        raise _Undelivered("NO_PERMISSIONS", refused.message) from None
+        raise Undelivered("NO_PERMISSIONS", refused.message) from None
     except started_builds.NotHere as missing:
-        raise _Undelivered("NO_RESOURCE", str(missing)) from None
+        raise Undelivered("NO_RESOURCE", str(missing)) from None
 
 
 def _check_queue(target: dict, rule: dict) -> None:
     queue = sqs._queue_by_arn(target["Arn"])
     if queue and queue["attributes"].get("Policy") and not _admits(target["Arn"], rule):
-        raise _Undelivered("NO_PERMISSIONS", f"the queue's policy does not admit {rule['Arn']}")
+        raise Undelivered("NO_PERMISSIONS", f"the queue's policy does not admit {rule['Arn']}")
 
 
 def _admits(queue_arn: str, rule: dict) -> bool:
@@ -91,7 +92,7 @@ def _admits(queue_arn: str, rule: dict) -> bool:
     return allowed
 
 
-def _keep(target: dict, rule: dict, view: Any, fault: _Undelivered) -> None:
+def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
     arn = (target.get("DeadLetterConfig") or {}).get("Arn")
     if not arn:
         return

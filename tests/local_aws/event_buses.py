@@ -18,6 +18,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import eventbridge
 
 from . import role_rights
+from .build_target import Undelivered
 
 _log = logging.getLogger("events")
 _SERVICE = "events.amazonaws.com"
@@ -100,16 +101,21 @@ def target_fault(target: dict[str, Any]) -> str:
 
 
 def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict, view: Any) -> None:
+    """What is refused is not tried again: it goes to the target's dead-letter queue, or nowhere.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. It does not say which of its codes is
+    given where another account's bus refuses.
+    """
     if target.get("RoleArn"):
         try:
             session = role_rights.assume(target["RoleArn"], _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
             session.require("events:PutEvents", target["Arn"], _keys(event, rule))
+        except role_rights.NotAssumable as refused:
+            raise Undelivered("FAILED_TO_ASSUME_ROLE", refused.message) from None
         except role_rights.Denied as refused:
-            _log.warning("%s: the event was not sent to %s: %s", rule["Name"], target["Arn"], refused.message)
-            return
+            raise Undelivered("NO_PERMISSIONS", refused.message) from None
     elif _is_elsewhere(bus):
-        _log.warning("%s: the event was not sent to %s: the target has no role", rule["Name"], target["Arn"])
-        return
+        raise Undelivered("NO_PERMISSIONS", "the target has no role")
     _deliver({**event, **_changed(target, rule, event, view)}, *bus)
 
 

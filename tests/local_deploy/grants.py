@@ -61,6 +61,16 @@ def every(scene: TwoAccounts) -> list[Grant]:
     return found
 
 
+def of_what_is_kept(scene: TwoAccounts) -> dict[str, str]:
+    """The policies that outlive the artifacts' stack, and the bus's, as texts."""
+    kept = scene.artifacts.outputs()
+    return {
+        "bucket": scene.aws.client("s3").get_bucket_policy(Bucket=kept["ArtifactBucketName"])["Policy"],
+        "key": scene.aws.client("kms").get_key_policy(KeyId=kept["ArtifactKeyArn"], PolicyName="default")["Policy"],
+        "event bus": scene.aws.client("events").describe_event_bus(Name="default").get("Policy", ""),
+    }
+
+
 def _grants(policy: str, document: Document, read: Callable[[], Document], write: Callable[[Document], None],
             wanted: Callable[[Document], bool], image: Callable[[Document], bool]) -> list[Grant]:
     return [Grant(policy, statement.get("Sid", ""), action, image(statement), read, write, index)

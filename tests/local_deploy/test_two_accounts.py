@@ -28,6 +28,19 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
         yield made
 
 
+def named_in_policies(scene: TwoAccounts, what: set[str]) -> set[str]:
+    """Which of these stand in a policy that counts, of the pipelines' account."""
+    iam = scene.aws.client("iam")
+    policies: list[object] = []
+    for page in iam.get_paginator("get_account_authorization_details").paginate():
+        policies += page["RoleDetailList"] + page["UserDetailList"]
+        # Its earlier versions are kept, and count for nobody.
+        policies += [version["Document"] for policy in page["Policies"] for version in policy["PolicyVersionList"]
+                     if version["IsDefaultVersion"]]
+    written = json.dumps(policies, default=str)
+    return {each for each in what if each in written}
+
+
 def test_it_is_taken_away_from_both_accounts_and_nothing_stays(tmp_path: Path) -> None:
     with LocalAws() as running:
         scene = TwoAccounts(running, tmp_path)
@@ -35,7 +48,16 @@ def test_it_is_taken_away_from_both_accounts_and_nothing_stays(tmp_path: Path) -
         assert first.succeeded, first.output
         before = [steps.what_is_there(account) for account in (scene.aws, scene.there)]
         scene.make()
-        scene.take_away()
+        kept = scene.artifacts.outputs()
+        elsewhere = {OTHER, kept["ArtifactBucketName"], kept["ArtifactKeyArn"]}
+        assert named_in_policies(scene, elsewhere) == elsewhere
+        # What is left out keeps its value.
+        assert scene.environment.deploy().succeeded
+        assert named_in_policies(scene, elsewhere) == elsewhere
+        scene.withdraw()
+        assert named_in_policies(scene, elsewhere) == set()
+        assert [place for place, policy in grants.of_what_is_kept(scene).items() if OTHER in policy] == []
+        scene.remove_what_is_kept()
         assert [steps.what_is_there(account) for account in (scene.aws, scene.there)] == before
 
 
@@ -184,6 +206,33 @@ def test_each_grant_that_is_taken_away_stops_the_way_and_says_so(scene: TwoAccou
     assert {(grant.policy, grant.sid) for grant in every} - needed == LOOKS_AT_THE_BUCKET
     for image in (False, True):
         assert impatient.push(image) == ("Succeeded", "")
+
+
+@pytest.mark.parametrize("image", [False, True], ids=["code", "image"])
+def test_what_the_pipelines_account_refuses_is_kept_where_it_was_pushed(scene: TwoAccounts, image: bool) -> None:
+    kind = "ecr" if image else "codecommit"
+    sqs = scene.there.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"sqs-dev-forward-{kind}")["QueueUrl"]
+    sqs.purge_queue(QueueUrl=queue)
+    (grant,) = [each for each in grants.every(scene) if each.policy == "event bus" and each.image == image]
+    with grant.taken_away():
+        pushed = scene.push_image("lost") if image else scene.project.push().commit
+        (message,) = eventually(lambda: sqs.receive_message(
+            QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages"), "a message in the queue")
+    told = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert told["RULE_ARN"].endswith(f":{OTHER}:rule/event-rule-dev-forward-{kind}")
+    assert "events:PutEvents" in told["ERROR_MESSAGE"]
+    detail = json.loads(message["Body"])["detail"]
+    assert pushed in (detail.get("commitId"), detail.get("image-digest"))
+    # To release the change, as the page says, deploys what was lost.
+    started = scene.aws.client("codepipeline").start_pipeline_execution(name=scene.project.name)
+    execution = started["pipelineExecutionId"]
+    scene.project.decide(execution)
+    assert scene.project.ended(execution) == "Succeeded", scene.project.said()
+    if image:
+        assert image_of(scene, execution) == pushed
+    else:
+        assert scene.project.deployed_commit() == pushed
 
 
 def test_kms_refuses_a_key_that_nobody_could_manage_any_more(scene: TwoAccounts) -> None:

@@ -51,13 +51,23 @@ class TwoAccounts:
 
     def take_away(self) -> None:
         """The other way round, and then what is kept on purpose: the artifacts, their key, the images, the code."""
-        kept = self.artifacts.outputs()
+        self.withdraw()
+        self.remove_what_is_kept()
+
+    def withdraw(self) -> None:
+        """No account trusts the other any more; the artifacts' stack is the last one that is there."""
         complete(self.project_stack, self.project_stack.delete())
         complete(self.project.deployed, self.project.deployed.delete())
         emptied = self.environment.deploy(SourceRoleArns="", ArtifactBucketArns="", ArtifactKeyArns="")
         assert emptied.succeeded, emptied.output
-        for stack in (self.image, self.repository, self.artifacts):
+        for stack in (self.image, self.repository):
             complete(stack, stack.delete())
+        complete(self.artifacts, self.artifacts.update(
+            TEMPLATES / "cross-account-artifacts.yaml", EnvID="dev", RepositoryAccountId="", ImageAccountId=""))
+
+    def remove_what_is_kept(self) -> None:
+        kept = self.artifacts.outputs()
+        complete(self.artifacts, self.artifacts.delete())
         self.there.client("ecr").delete_repository(repositoryName=IMAGES, force=True)
         self.there.client("codecommit").delete_repository(repositoryName=REPOSITORY)
         iam = self.there.client("iam")
