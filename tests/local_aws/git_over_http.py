@@ -41,6 +41,8 @@ def start() -> ThreadingHTTPServer:
 
 class _Git(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and content are written one after the other; the second would wait for the first to be acknowledged, 40 ms.
+    disable_nagle_algorithm = True
     _secured: ssl.SSLSocket | None = None
 
     def log_message(self, format: str, *args: object) -> None:

@@ -1,7 +1,8 @@
 """What the replication script needs of the AWS CLI: a program `aws` for a test's path, and the server that answers it.
 
-The program hands its arguments, its credentials and its input to the server, in the test's own process, because
-Python takes too long to start with an SDK for each of some hundred calls.
+The program hands its arguments, its credentials and its input to the server, in the test's own process, and is a few
+lines of bash, because Python takes too long to start for each of some thousand calls. What they say to each other is
+texts, each with a NUL at its end.
 
 The CLI's own helper gives logins to AWS's hosts alone, and takes the region from the host's name. Here every region is
 on 127.0.0.1, so the region is the first part of the path; the login is signed as the CLI signs it.
@@ -11,9 +12,8 @@ https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
 from __future__ import annotations
 
 import functools
-import json
+import shutil
 import socketserver
-import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,17 +29,20 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-_PROGRAM = """#!{python} -ISE
-import json, os, socket, sys
-asked = {{"arguments": sys.argv[1:], "input": "" if sys.argv[2:3] != ["credential-helper"] else sys.stdin.read(),
-         "environment": {{name: value for name, value in os.environ.items() if name.startswith("AWS_")}}}}
-with socket.create_connection(("127.0.0.1", {port})) as server, server.makefile("rw") as stream:
-    stream.write(json.dumps(asked) + "\\n")
-    stream.flush()
-    answer = json.loads(stream.readline())
-sys.stdout.write(answer["output"])
-sys.stderr.write(answer["error"])
-sys.exit(answer["code"])
+_ENVIRONMENT = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_PROGRAM = """#!{bash}
+# git also tells the helper which logins were right; the CLI's keeps none.
+input=
+if [ "$2" = credential-helper ]; then
+  [ "${{*: -1}}" = get ] || exit 0
+  IFS= read -r -d '' input
+fi
+exec 3<>/dev/tcp/127.0.0.1/{port}
+printf '%s\\0' {environment} "$input" "$#" "$@" >&3
+IFS= read -r -d '' code <&3 && IFS= read -r -d '' output <&3 && IFS= read -r -d '' error <&3 || exit 255
+printf '%s' "$output"
+printf '%s' "$error" >&2
+exit "$code"
 """
 _OPERATIONS = {
     "get-repository": {"--repository-name": "repositoryName"},
@@ -68,18 +71,28 @@ class AwsCli:
 
     def install(self, directory: Path) -> None:
         program = directory / "aws"
-        program.write_text(_PROGRAM.format(python=sys.executable, port=self._server.server_address[1]))
+        program.write_text(_PROGRAM.format(bash=shutil.which("bash"), port=self._server.server_address[1],
+                                           environment=" ".join(f'"${name}"' for name in _ENVIRONMENT)))
         program.chmod(0o755)
 
 
 class _Call(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        asked = json.loads(self.rfile.readline())
+        environment = {name: self._text() for name in _ENVIRONMENT}
+        text, arguments = self._text(), [self._text() for _ in range(int(self._text()))]
         try:
-            code, output, error = _run(asked["arguments"], asked["input"], asked["environment"])
+            code, output, error = _run(arguments, text, environment)
         except Exception as fault:  # or the script would wait for an answer
             code, output, error = 255, "", f"{type(fault).__name__}: {fault}\n"
-        self.wfile.write(json.dumps({"code": code, "output": output, "error": error}).encode() + b"\n")
+        self.wfile.write(b"".join(f"{each}\0".encode() for each in (code, output, error)))
+
+    def _text(self) -> str:
+        found = bytearray()
+        while (byte := self.rfile.read(1)) != b"\0":
+            if not byte:
+                raise EOFError("the program ended before it had said what it wants")
+            found += byte
+        return found.decode()
 
 
 def _run(arguments: list[str], text: str, environment: dict[str, str]) -> tuple[int, str, str]:
@@ -87,7 +100,7 @@ def _run(arguments: list[str], text: str, environment: dict[str, str]) -> tuple[
     if service != "codecommit":
         raise ValueError(f"{service} is not part of this aws")
     if operation == "credential-helper":
-        return 0, _login(text, environment) if rest[-1] == "get" else "", ""
+        return 0, _login(text, environment), ""
     options = dict(zip(rest[::2], rest[1::2], strict=True))
     members = _OPERATIONS[operation]
     unknown = options.keys() - {*members, "--region", "--output", "--query"}
@@ -95,7 +108,7 @@ def _run(arguments: list[str], text: str, environment: dict[str, str]) -> tuple[
         raise ValueError(f"not part of this aws: {options}")
     with _one_at_a_time:
         client = _client(options["--region"], environment["AWS_ENDPOINT_URL"], environment["AWS_ACCESS_KEY_ID"],
-                         environment["AWS_SECRET_ACCESS_KEY"], environment.get("AWS_SESSION_TOKEN"))
+                         environment["AWS_SECRET_ACCESS_KEY"], environment["AWS_SESSION_TOKEN"] or None)
     try:
         answer = getattr(client, operation.replace("-", "_"))(**{
             member: options[option] for option, member in members.items()})
@@ -127,5 +140,5 @@ def _login(text: str, environment: dict[str, str]) -> str:
     key = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
     signer = SigV4Auth(key, "codecommit", url.path.split("/")[1])
     to_sign = signer.string_to_sign(request, f"GIT\n{url.path}\n\nhost:{url.hostname}\n\nhost\n")
-    token = f"%{environment['AWS_SESSION_TOKEN']}" if environment.get("AWS_SESSION_TOKEN") else ""
+    token = f"%{environment['AWS_SESSION_TOKEN']}" if environment["AWS_SESSION_TOKEN"] else ""
     return f"username={key.access_key}{token}\npassword={time}Z{signer.signature(to_sign, request)}\n"
