@@ -9,10 +9,11 @@ import json
 import os
 import subprocess
 import time
+import uuid
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from local_aws import LocalAws
@@ -288,6 +289,16 @@ class Scene:
         return [event["message"] for stream in logs.describe_log_streams(logGroupName=self.log_group)["logStreams"]
                 for event in logs.get_log_events(logGroupName=self.log_group, startFromHead=True,
                                                  logStreamName=stream["logStreamName"])["events"]]
+
+
+Kind = TypeVar("Kind", bound=Scene)
+
+
+def one_for_many(kind: type[Kind], running: LocalAws, directory: Path) -> Kind:
+    """What is prepared once for tests that leave nothing in it which another one would see."""
+    made = kind(running, f"t-{uuid.uuid4().hex[:10]}", directory)
+    made.prepare()
+    return made
 
 
 def eventually(look: Callable[[], Any], fine: Callable[[Any], Any], seconds: float = 60) -> Any:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws import LocalAws
-from local_aws.pipeline_scene import Scene, eventually
+from local_aws.pipeline_scene import Scene, eventually, one_for_many
 
 
 @pytest.fixture
@@ -22,6 +23,20 @@ def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
     made = Scene(aws, name, tmp_path)
     made.prepare()
     return made
+
+
+@pytest.fixture(scope="module")
+def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """For builds that differ in what is pushed alone."""
+    return one_for_many(Scene, running, tmp_path_factory.mktemp("builds"))
+
+
+@pytest.fixture
+def again(aws: LocalAws, shared: Scene) -> Iterator[Scene]:
+    """The same with no pipeline yet."""
+    aws.set(credential_accepted_after_seconds=0)
+    yield shared
+    shared.pipelines.delete_pipeline(name=shared.pipeline)
 
 
 def built(scene: Scene, buildspec: str, files: dict[str, str] | None = None, **configuration: str) -> str:
@@ -98,10 +113,10 @@ artifacts: {files: environment.txt}
     ("{files: ['out/**/*.txt'], discard-paths: yes}", {"a.txt", "b.txt", "c.txt"}),
     ("{files: ['**/*'], base-directory: 'o*', exclude-paths: ['deep/**/*']}", {"a.txt"}),
 ])
-def test_artifacts_are_the_files_that_the_buildspec_names(scene: Scene, artifacts: str, names: set[str]) -> None:
-    run = built(scene, f"version: 0.2\nphases: {{build: {{commands: ['true']}}}}\nartifacts: {artifacts}\n",
+def test_artifacts_are_the_files_that_the_buildspec_names(again: Scene, artifacts: str, names: set[str]) -> None:
+    run = built(again, f"version: 0.2\nphases: {{build: {{commands: ['true']}}}}\nartifacts: {artifacts}\n",
                 {f"out/{name}": name for name in ("a.txt", "deep/b.txt", "deep/er/c.txt")})
-    assert set(artifact(scene, run)) == names
+    assert set(artifact(again, run)) == names
 
 
 def test_the_project_may_hold_the_buildspec_itself_or_name_another_file(scene: Scene) -> None:
@@ -244,12 +259,12 @@ _MISTAKES: list[Any] = [
 
 
 @pytest.mark.parametrize(("buildspec", "reason"), _MISTAKES)
-def test_a_buildspec_that_is_wrong_fails_with_its_reason(scene: Scene, buildspec: str, reason: str) -> None:
-    scene.push({"buildspec.yml": buildspec})
-    run = scene.create([scene.build()], [scene.deploy()])
-    assert scene.ended(run) == "Failed"
-    failed = scene.actions(run)[-1]["output"]["executionResult"]["errorDetails"]
+def test_a_buildspec_that_is_wrong_fails_with_its_reason(again: Scene, buildspec: str, reason: str) -> None:
+    again.push({"buildspec.yml": buildspec})
+    run = again.create([again.build()], [again.deploy()])
+    assert again.ended(run) == "Failed"
+    failed = again.actions(run)[-1]["output"]["executionResult"]["errorDetails"]
     assert reason in failed["message"]
-    build = scene.action(run, "Build")["output"]["executionResult"]["externalExecutionId"]
-    status = scene.aws.client("codebuild").batch_get_builds(ids=[build])["builds"][0]["buildStatus"]
-    assert status == ("SUCCEEDED" if scene.action(run, "Build")["status"] == "Succeeded" else "FAILED")
+    build = again.action(run, "Build")["output"]["executionResult"]["externalExecutionId"]
+    status = again.aws.client("codebuild").batch_get_builds(ids=[build])["builds"][0]["buildStatus"]
+    assert status == ("SUCCEEDED" if again.action(run, "Build")["status"] == "Succeeded" else "FAILED")

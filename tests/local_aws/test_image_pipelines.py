@@ -17,7 +17,7 @@ import pytest
 from local_aws import LocalAws
 from local_aws.conftest import refusal
 from local_aws.image_scene import TAG, ImageScene, digest_of
-from local_aws.pipeline_scene import eventually
+from local_aws.pipeline_scene import eventually, one_for_many
 
 ABSENT = digest_of("nobody pushed this")
 _STAMP = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4}")
@@ -28,6 +28,11 @@ def scene(aws: LocalAws, name: str, tmp_path: Path) -> ImageScene:
     made = ImageScene(aws, name, tmp_path)
     made.prepare()
     return made
+
+
+@pytest.fixture(scope="module")
+def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> ImageScene:
+    return one_for_many(ImageScene, running, tmp_path_factory.mktemp("shared"))
 
 
 def files(scene: ImageScene, run: str, action: str) -> dict[str, str]:
@@ -292,7 +297,7 @@ def in_a_later_stage(pipeline: dict[str, Any]) -> None:
     (without_primary_source, "missing required configuration 'PrimarySource'"),
     (in_a_later_stage, "is not the first stage, and contains a source action"),
 ])
-def test_an_image_source_that_is_wrong_is_refused(scene: ImageScene, mistake: Mistake, message: str) -> None:
-    pipeline = scene.declaration([scene.build()])
+def test_an_image_source_that_is_wrong_is_refused(shared: ImageScene, mistake: Mistake, message: str) -> None:
+    pipeline = shared.declaration([shared.build()])
     mistake(pipeline)
-    assert message in refusal(scene.pipelines.create_pipeline, pipeline=pipeline)[2]
+    assert message in refusal(shared.pipelines.create_pipeline, pipeline=pipeline)[2]

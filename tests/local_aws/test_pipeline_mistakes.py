@@ -15,7 +15,7 @@ import pytest
 
 from local_aws import LocalAws
 from local_aws.conftest import policy, refusal
-from local_aws.pipeline_scene import Scene, trust
+from local_aws.pipeline_scene import Scene, one_for_many, trust
 
 ACTION, STRUCTURE, STAGE = (f"Invalid{what}Exception" for what in ("ActionDeclaration", "Structure",
                                                                   "StageDeclaration"))
@@ -24,9 +24,7 @@ ACTION, STRUCTURE, STAGE = (f"Invalid{what}Exception" for what in ("ActionDeclar
 @pytest.fixture(scope="module")
 def prepared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Nothing is made of what is refused, so one will do for all."""
-    made = Scene(running, "mistakes", tmp_path_factory.mktemp("mistakes"))
-    made.prepare()
-    return made
+    return one_for_many(Scene, running, tmp_path_factory.mktemp("mistakes"))
 
 
 @pytest.fixture
@@ -199,9 +197,13 @@ def test_an_update_is_checked_as_a_creation_is(scene: Scene) -> None:
     trust("codepipeline.amazonaws.com", StringEquals={"aws:SourceAccount": "999999999999"}),
     trust("codepipeline.amazonaws.com", ArnLike={"aws:SourceArn": "arn:aws:codepipeline:*:*:another"}),
 ], ids=["another service", "another account", "another pipeline"])
-def test_a_role_that_does_not_admit_the_pipeline_is_refused(scene: Scene, document: str) -> None:
-    scene.aws.client("iam").update_assume_role_policy(RoleName=f"pipeline-{scene.name}", PolicyDocument=document)
-    code, _, message = refusal(scene.pipelines.create_pipeline, pipeline=right(scene))
+def test_a_role_that_does_not_admit_the_pipeline_is_refused(prepared: Scene, document: str) -> None:
+    iam, role = prepared.aws.client("iam"), prepared.role_name("pipeline")
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
+    try:
+        code, _, message = refusal(prepared.pipelines.create_pipeline, pipeline=right(prepared))
+    finally:
+        iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust("codepipeline.amazonaws.com"))
     assert code == STRUCTURE
     assert "CodePipeline is not authorized to perform AssumeRole on role" in message
 

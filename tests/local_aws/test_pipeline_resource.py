@@ -12,7 +12,7 @@ import pytest
 
 from local_aws import LocalAws
 from local_aws.conftest import Stack, refusal
-from local_aws.pipeline_scene import Scene, eventually
+from local_aws.pipeline_scene import Scene, eventually, one_for_many
 
 
 @pytest.fixture
@@ -20,6 +20,11 @@ def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
     made = Scene(aws, name, tmp_path)
     made.prepare()
     return made
+
+
+@pytest.fixture(scope="module")
+def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return one_for_many(Scene, running, tmp_path_factory.mktemp("shared"))
 
 
 def capitalised(value: Any) -> Any:
@@ -91,15 +96,15 @@ def test_without_a_name_it_gets_one(scene: Scene, stack: Stack) -> None:
     ({"RoleArn": "arn:aws:iam::123456789012:role/absent"}, "CodePipeline is not authorized to perform AssumeRole"),
     ({"PipelineType": "V1"}, "QUEUED is not supported for pipeline type V1"),
 ])
-def test_what_it_does_not_know_or_codepipeline_refuses_fails_the_stack(scene: Scene, stack: Stack, wrong: dict,
+def test_what_it_does_not_know_or_codepipeline_refuses_fails_the_stack(shared: Scene, stack: Stack, wrong: dict,
                                                                        reason: str) -> None:
-    assert stack.create(resources(scene, **wrong)) == "ROLLBACK_COMPLETE"
+    assert stack.create(resources(shared, **wrong)) == "ROLLBACK_COMPLETE"
     assert reason in str([event.get("ResourceStatusReason") for event in stack.events()])
-    assert refusal(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
+    assert refusal(shared.pipelines.get_pipeline, name=shared.name)[0] == "PipelineNotFoundException"
 
 
-def test_an_unknown_property_of_an_action_fails_the_stack(scene: Scene, stack: Stack) -> None:
-    wrong = resources(scene)
+def test_an_unknown_property_of_an_action_fails_the_stack(shared: Scene, stack: Stack) -> None:
+    wrong = resources(shared)
     wrong["Pipeline"]["Properties"]["Stages"][1]["Actions"][0]["Colour"] = "red"
     assert stack.create(wrong) == "ROLLBACK_COMPLETE"
     assert "Colour" in str([event.get("ResourceStatusReason") for event in stack.events()])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,15 +15,13 @@ import pytest
 
 from local_aws import LocalAws
 from local_aws.conftest import a_user_with, allow, refusal
-from local_aws.pipeline_scene import Scene, eventually, trust
+from local_aws.pipeline_scene import Scene, eventually, one_for_many, trust
 
 
 @pytest.fixture(scope="module")
 def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Roles, repository, bucket and build project of one name; each test has a pipeline of its own."""
-    made = Scene(running, f"t-{uuid.uuid4().hex[:10]}", tmp_path_factory.mktemp("rights"))
-    made.prepare()
-    return made
+    return one_for_many(Scene, running, tmp_path_factory.mktemp("rights"))
 
 
 @pytest.fixture
