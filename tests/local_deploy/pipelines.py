@@ -66,8 +66,12 @@ class Pipeline:
 
     def executions(self) -> list[dict[str, Any]]:
         """Oldest first; none while there is no pipeline."""
-        return self._or_nothing(lambda: self._codepipeline.list_pipeline_executions(
-            pipelineName=self.name)["pipelineExecutionSummaries"][::-1]) or []
+        return self._or_nothing(lambda: self._all("list_pipeline_executions")[::-1]) or []
+
+    def _all(self, operation: str, **which: Any) -> list[dict[str, Any]]:
+        """Every page: one of CodePipeline's has a hundred."""
+        pages = self._codepipeline.get_paginator(operation).paginate(pipelineName=self.name, **which)
+        return list(pages.build_full_result()[pages.result_keys[0].expression])
 
     def _or_nothing(self, call: Callable[[], Any]) -> Any:
         try:
@@ -99,8 +103,7 @@ class Pipeline:
 
     def actions(self, execution: str) -> list[dict[str, Any]]:
         """Oldest first."""
-        return list(self._codepipeline.list_action_executions(pipelineName=self.name, filter={
-            "pipelineExecutionId": execution})["actionExecutionDetails"][::-1])
+        return self._all("list_action_executions", filter={"pipelineExecutionId": execution})[::-1]
 
     def ran(self, execution: str) -> list[tuple[str, str]]:
         return [(action["actionName"], action["status"]) for action in self.actions(execution)]
@@ -148,7 +151,7 @@ class Pipeline:
         """What everybody can read about it: its executions, its actions, its builds' logs."""
         told: list[Any] = [self.executions()]
         if self.exists():
-            told += [self._codepipeline.list_action_executions(pipelineName=self.name)["actionExecutionDetails"],
+            told += [self._all("list_action_executions"),
                      self._codepipeline.get_pipeline_state(name=self.name)["stageStates"]]
         return json.dumps(told, default=str) + self.build_log()
 
