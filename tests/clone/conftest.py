@@ -28,10 +28,18 @@ def scene(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return scene
 
 
-@pytest.fixture
-def machine(scene: Scene, tmp_path: Path) -> Machine:
-    """An instance of dev after its first start."""
-    machine = Machine(scene, "dev", tmp_path)
+@pytest.fixture(scope="session")
+def first_start(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """An instance of dev after its first start, for tests that leave it as it is."""
+    machine = Machine(scene, "dev", tmp_path_factory.mktemp("first-start"))
     started = machine.run_user_data()
     assert started.returncode == 0, started.stderr
+    return machine
+
+
+@pytest.fixture
+def machine(scene: Scene, first_start: Machine, tmp_path: Path) -> Machine:
+    """Another one, with what the first start has left of the first."""
+    machine = Machine(scene, "dev", tmp_path)
+    machine.become(first_start.configuration())
     return machine

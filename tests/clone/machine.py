@@ -23,12 +23,12 @@ _TOOLS = ("bash", "cut", "env", "printenv", "sh")
 
 class Machine:
     def __init__(self, scene: Scene, env_id: str, directory: Path, runs_as: str = "root",
-                 profile_arn: str = "") -> None:
-        self.scene, self.env_id, self._directory = scene, env_id, directory
+                 profile_arn: str = "", account: str = INSTANCES) -> None:
+        self.scene, self.env_id, self._directory, self._account = scene, env_id, directory, account
         self.home = directory / "home"
         self.home.mkdir()
         self.profile = f"codecommit-{env_id}"
-        self._metadata = scene.aws.instance_metadata(profile_arn or scene.profile_arn(env_id))
+        self._metadata = scene.aws.instance_metadata(profile_arn or scene.profile_arn(env_id, account))
         self.bin = directory / "bin"
         self.bin.mkdir()
         self._script("id", f'[ "$*" = "--user --name" ] && echo {runs_as}')
@@ -44,12 +44,18 @@ class Machine:
         file.chmod(0o755)
 
     def user_data(self) -> str:
-        """As docs/clone-from-ec2.md fetches it for an instance that runs already."""
+        """As docs/clone-from-ec2.md fetches it for an instance that runs already; once, it does not change."""
+        fetched, of = self.scene.user_data, (self._account, self.env_id)
+        if of not in fetched:
+            fetched[of] = self._fetch()
+        return fetched[of]
+
+    def _fetch(self) -> str:
         command = re.search(r"^aws ec2 describe-launch-template-versions (?:.*\\\n)*.*", _PAGE.read_text(), re.MULTILINE)
         assert command is not None
         text = command[0].replace("launch-template-dev-clone", f"launch-template-{self.env_id}-clone")
         assert text.endswith("> configure-git.sh")
-        subprocess.run(["bash", "-c", text], cwd=self._directory, env=self.scene.administrator(INSTANCES), check=True)
+        subprocess.run(["bash", "-c", text], cwd=self._directory, env=self.scene.administrator(self._account), check=True)
         return (self._directory / "configure-git.sh").read_text()
 
     def run_user_data(self, bare: bool = False, home: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -59,6 +65,12 @@ class Machine:
         script.chmod(0o755)
         environment = {"PATH": self._bare_path() if bare else self._path()} | ({"HOME": home} if home else {})
         return subprocess.run([script], cwd="/", env=environment, text=True, capture_output=True, check=False)
+
+    def become(self, configuration: dict[str, str]) -> None:
+        """What the user data has made of another machine: it takes two seconds, and is tested by itself."""
+        for name, text in configuration.items():
+            (self.home / name).parent.mkdir(exist_ok=True)
+            (self.home / name).write_text(text)
 
     def installed(self) -> list[str]:
         """What dnf was told."""

@@ -12,6 +12,7 @@ from local_aws import LocalAws
 
 ROOT = Path(__file__).parents[2]
 REPOSITORIES, INSTANCES = "111122223333", "123456789012"
+LABS = "222233334444"  # a second account with instances
 # Every kind of character that an external ID may have.
 EXTERNAL_ID = "7f3c_+=,.@:/-Z"
 _STACK_SECONDS = 60
@@ -20,6 +21,7 @@ _STACK_SECONDS = 60
 class Scene:
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         self.aws, self._directory = aws, directory
+        self.user_data: dict[tuple[str, str], str] = {}  # of each account and environment, as it was fetched
 
     def client(self, service: str, account: str) -> Any:
         return self.aws.client(service, {"AccessKeyId": account, "SecretAccessKey": "local"})
@@ -57,16 +59,17 @@ class Scene:
         return run("git", "rev-parse", "HEAD").strip()
 
     def deploy(self, env_id: str, repositories: list[str], region: str = "", role: dict[str, str] | None = None,
-               instance: dict[str, str] | None = None) -> None:
+               instance: dict[str, str] | None = None, account: str = INSTANCES, instances_id: str = "") -> None:
         """clone-instance.yaml first: neither waits for the other. `role` and `instance` are further parameters."""
         arns = [f"arn:aws:codecommit:{region or self.aws.region}:{REPOSITORIES}:{name}" for name in repositories]
-        self._deploy("clone-instance", INSTANCES, EnvID=env_id, RepositoryAccountId=REPOSITORIES,
+        self._deploy("clone-instance", account, EnvID=env_id, RepositoryAccountId=REPOSITORIES, InstancesID=instances_id,
                      RepositoryRegion=region, ExternalId=EXTERNAL_ID, **(instance or {}))
-        self._deploy("clone-role", REPOSITORIES, EnvID=env_id, InstanceAccountId=INSTANCES, ExternalId=EXTERNAL_ID,
-                     RepositoryArns=",".join(arns), **(role or {}))
+        self._deploy("clone-role", REPOSITORIES, EnvID=env_id, InstanceAccountId=account, ExternalId=EXTERNAL_ID,
+                     InstancesID=instances_id, RepositoryArns=",".join(arns), **(role or {}))
 
     def _deploy(self, template: str, account: str, **parameters: str) -> None:
-        cloudformation, name = self.client("cloudformation", account), f"{template}-{parameters['EnvID']}"
+        cloudformation = self.client("cloudformation", account)
+        name = "-".join(filter(None, (template, parameters["EnvID"], parameters["InstancesID"])))
         cloudformation.create_stack(
             StackName=name, TemplateBody=(ROOT / f"templates/{template}.yaml").read_text(),
             Capabilities=["CAPABILITY_NAMED_IAM"],
@@ -78,8 +81,8 @@ class Scene:
             time.sleep(0.05)
         assert status == "CREATE_COMPLETE", cloudformation.describe_stack_events(StackName=name)["StackEvents"]
 
-    def profile_arn(self, env_id: str) -> str:
-        return f"arn:aws:iam::{INSTANCES}:instance-profile/instance-profile-{env_id}-clone"
+    def profile_arn(self, env_id: str, account: str = INSTANCES) -> str:
+        return f"arn:aws:iam::{account}:instance-profile/instance-profile-{env_id}-clone"
 
     def commits(self, repository: str) -> dict[str, str]:
         """Its branches, as its account sees them."""

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from clone.machine import Machine
-from clone.scene import EXTERNAL_ID, INSTANCES, REPOSITORIES, Scene, address
+from clone.scene import EXTERNAL_ID, INSTANCES, LABS, REPOSITORIES, Scene, address
 
 SOURCE_ROLE = f"arn:aws:iam::{REPOSITORIES}:role/role-dev-clone-source"
 
 
-def set_profile(machine: Machine, key: str, value: str) -> None:
-    assert machine.as_user("aws", "configure", "set", "--profile", machine.profile, key, value).returncode == 0
+def take_role(machine: Machine, arn: str, instead_of: str = SOURCE_ROLE) -> None:
+    file = machine.home / ".aws/config"
+    before, after = file.read_text().split(f"role_arn = {instead_of}\n")
+    file.write_text(f"{before}role_arn = {arn}\n{after}")
 
 
 def a_profile(scene: Scene, name: str) -> str:
@@ -84,11 +86,12 @@ def test_without_the_external_id_or_with_another_the_role_is_refused(machine: Ma
     assert not (machine.home / "shop").exists()
 
 
-def test_another_role_of_that_account_that_knows_the_external_id_is_refused(scene: Scene, tmp_path: Path) -> None:
+def test_another_role_of_that_account_that_knows_the_external_id_is_refused(
+        scene: Scene, first_start: Machine, tmp_path: Path) -> None:
     """Its own policy allows it: what refuses is the trust policy."""
     profile_arn = a_profile(scene, "role-dev-curious")
     machine = Machine(scene, "dev", tmp_path, profile_arn=profile_arn)
-    assert machine.run_user_data().returncode == 0
+    machine.become(first_start.configuration())
     refused = machine.clone()
     assert refused.returncode != 0
     assert "AccessDenied" in refused.stderr
@@ -108,7 +111,7 @@ def test_the_instances_role_takes_no_other_role(scene: Scene, machine: Machine) 
     scene.client("iam", REPOSITORIES).create_role(RoleName="open-to-all", AssumeRolePolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": INSTANCES},
                                                 "Action": "sts:AssumeRole"}]}))
-    set_profile(machine, "role_arn", f"arn:aws:iam::{REPOSITORIES}:role/open-to-all")
+    take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/open-to-all")
     refused = machine.clone()
     assert refused.returncode != 0
     assert "AccessDenied" in refused.stderr
@@ -117,7 +120,7 @@ def test_the_instances_role_takes_no_other_role(scene: Scene, machine: Machine) 
 def test_an_environments_instances_do_not_clone_anothers_repositories(scene: Scene, machine: Machine) -> None:
     """The same word, the same account, another environment's role."""
     scene.deploy("tst", repositories=["secret"])
-    set_profile(machine, "role_arn", f"arn:aws:iam::{REPOSITORIES}:role/role-tst-clone-source")
+    take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/role-tst-clone-source")
     refused = machine.clone("secret")
     assert refused.returncode != 0
     assert "AccessDenied" in refused.stderr
@@ -144,14 +147,20 @@ def test_with_vpc_endpoints_git_is_answered_through_these_alone(scene: Scene, tm
     assert asked.returncode == 0, asked.stderr
 
 
-def test_repositories_of_another_region_are_cloned_from_there(scene: Scene, tmp_path: Path) -> None:
+def test_a_second_accounts_instances_clone_what_they_are_lent_and_from_another_region(scene: Scene, tmp_path: Path) -> None:
+    """In the same environment, with a role of their own, beside the first account's."""
     scene.push("far", "main", {"README": "far away\n"}, region="us-east-1")
-    scene.deploy("far", repositories=["far"], region="us-east-1")
-    machine = Machine(scene, "far", tmp_path)
+    scene.deploy("dev", repositories=["far"], region="us-east-1", account=LABS, instances_id="labs")
+    machine = Machine(scene, "dev", tmp_path, account=LABS)
     assert machine.run_user_data().returncode == 0
     cloned = machine.clone("far", region="us-east-1")
     assert cloned.returncode == 0, cloned.stderr
     assert (machine.home / "far/README").read_text() == "far away\n"
+    # The first account's role is not for them.
+    take_role(machine, SOURCE_ROLE, instead_of=f"{SOURCE_ROLE}-labs")
+    refused = machine.as_user("git", "ls-remote", address("far", "us-east-1"))
+    assert refused.returncode != 0
+    assert "AccessDenied" in refused.stderr
 
 
 def test_the_helper_signs_for_awss_hosts_alone(scene: Scene, machine: Machine) -> None:

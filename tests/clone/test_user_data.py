@@ -21,9 +21,9 @@ GIT_CONFIG = f"""[credential "{HOST}"]
 """
 
 
-def test_it_writes_a_profile_and_a_helper_for_codecommits_address(machine: Machine) -> None:
-    assert machine.configuration() == {".aws/config": AWS_CONFIG, ".gitconfig": GIT_CONFIG}
-    assert machine.installed() == []
+def test_it_writes_a_profile_and_a_helper_for_codecommits_address(first_start: Machine) -> None:
+    assert first_start.configuration() == {".aws/config": AWS_CONFIG, ".gitconfig": GIT_CONFIG}
+    assert first_start.installed() == []
 
 
 def test_run_again_it_leaves_the_same_files(machine: Machine) -> None:

@@ -63,6 +63,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Metadata(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and content are written one after the other; the second would wait for the first to be acknowledged, 40 ms.
+    disable_nagle_algorithm = True
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
