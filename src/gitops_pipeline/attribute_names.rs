@@ -34,7 +34,7 @@ pub fn all() -> Vec<&'static str> {
     let made = Made {
         stack_id: STACK_ID.to_owned(),
         repository_arn: about.place.arn("codecommit", "r"),
-        clone_url: Some("https://host/v1/repos/r".to_owned()),
+        clone_url: "https://host/v1/repos/r".to_owned(),
         note: None,
     };
     attributes(&desired, &about, &made).into_keys().collect()

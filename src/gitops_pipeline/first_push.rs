@@ -8,7 +8,7 @@ use super::newest::{Newest, Unlisted};
 use super::operations::{self, Begin};
 use super::patience::Patience;
 use super::properties::{Elsewhere, Existing};
-use super::source::{Seen, Source};
+use super::source::{Asking, Seen, Source};
 use super::{GitOpsPipeline, template, token};
 use crate::aws::CallError;
 use crate::codecommit;
@@ -18,8 +18,11 @@ use crate::codecommit;
 pub struct FirstPush {
     /// The child stack that waits; `None`: the one that made the repository.
     told: Option<String>,
+    /// The repository's ARN, when the event has it: two accounts may have the same names.
+    repository_arn: Option<String>,
     repository_name: String,
     branch: String,
+    commit: Option<String>,
 }
 
 /// The event, as the rule of a child stack without a pipeline sends it, or as EventBridge does.
@@ -29,6 +32,8 @@ struct Event {
     #[serde(rename = "StackName")]
     stack_name: Option<String>,
     source: String,
+    #[serde(default)]
+    resources: Vec<String>,
     detail: Detail,
 }
 
@@ -39,6 +44,7 @@ struct Detail {
     repository_name: String,
     reference_type: String,
     reference_name: String,
+    commit_id: Option<String>,
 }
 
 /// What became of the event.
@@ -73,6 +79,7 @@ impl FirstPush {
         let Event {
             stack_name,
             source,
+            resources,
             detail,
         } = serde_json::from_str(event).ok()?;
         let is_push = source == "aws.codecommit"
@@ -83,8 +90,10 @@ impl FirstPush {
             && detail.reference_type == "branch";
         is_push.then_some(FirstPush {
             told: stack_name,
+            repository_arn: resources.into_iter().next(),
             repository_name: detail.repository_name,
             branch: detail.reference_name,
+            commit: detail.commit_id,
         })
     }
 
@@ -106,6 +115,18 @@ impl FirstPush {
         };
         is(template::REPOSITORY_OUTPUT, &self.repository_name)
             && is(template::BRANCH_OUTPUT, &self.branch)
+            && self.is_where(child)
+    }
+
+    /// Whether it is in the account that `child` takes its code from.
+    fn is_where(&self, child: &ChildStack) -> bool {
+        let Some(arn) = &self.repository_arn else {
+            return true;
+        };
+        match child.outputs.get(template::SOURCE_ARN_OUTPUT) {
+            Some(elsewhere) => elsewhere == arn,
+            None => Place::of_arn(arn) == Place::of_arn(&child.id),
+        }
     }
 
     /// The repository that was pushed to, which is the one that `child` takes its code from.
@@ -145,12 +166,12 @@ impl GitOpsPipeline {
             stack_name: names.stack(),
             cause,
         };
-        let repository = match self.announce(push, &names).await {
-            Ok(Announced::ToStack(repository)) => repository,
+        let (repository, source) = match self.announce(push, &names).await {
+            Ok(Announced::ToStack(repository, source)) => (repository, source),
             Ok(Announced::ToNobody(because)) => return Ok(Started::Nothing { because }),
             Err(error) => return Err(not_started(error)),
         };
-        self.run(&repository, &push.branch, &names)
+        self.run(push, &repository, &source, &names)
             .await
             .map_err(|error| not_started(error.to_string()))
     }
@@ -163,6 +184,7 @@ impl GitOpsPipeline {
         let token = token::of_first_push();
         let mut patience = Patience::default();
         let mut seen: Option<ChildStack> = None;
+        let mut opened: Option<Source> = None;
         loop {
             let child = match child_stack::observe(aws, stack_name, seen.as_ref()).await {
                 Ok(child) => child,
@@ -192,12 +214,19 @@ impl GitOpsPipeline {
                     return Ok(Announced::ToNobody(because));
                 }
                 let repository = push.repository(&child);
+                let source = match &opened {
+                    Some(source) => source,
+                    None => opened.insert(
+                        Source::open(aws, names, Some(&repository), Asking::Once)
+                            .await
+                            .map_err(said)?,
+                    ),
+                };
                 if child.has_pipeline() {
-                    return Ok(Announced::ToStack(repository));
+                    return Ok(Announced::ToStack(repository, source.clone()));
                 }
-                let source = Source::open(aws, names, Some(&repository)).await;
-                let tip = source.map_err(said)?.branch_tip(&push.branch).await;
-                if tip.map_err(said)? == Seen::It(None) {
+                let tip = source.branch_tip(&push.branch).await;
+                if tip.map_err(said)? == Seen::Shown(None) {
                     let because = format!("branch {} is not there any more", push.branch);
                     return Ok(Announced::ToNobody(because));
                 }
@@ -224,17 +253,18 @@ impl GitOpsPipeline {
     /// Sees to it that the pipeline has what was pushed, or what was pushed since.
     async fn run(
         &self,
+        push: &FirstPush,
         repository: &Existing,
-        branch: &str,
+        source: &Source,
         names: &Names,
     ) -> Result<Started, CallError> {
+        let branch = &push.branch;
         // A repository that somebody gave is not ours to turn to another branch.
         if repository.elsewhere.is_none() && repository.name == names.repository() {
             let client = &self.aws.codecommit;
             codecommit::set_default_branch(client, &repository.name, branch).await?;
         }
-        let source = Source::open(&self.aws, names, Some(repository)).await?;
-        let newest = Newest::of(names, &source, branch);
+        let newest = Newest::of(names, source, branch).with_push(push.commit.as_deref());
         Ok(Started::Pipeline {
             name: names.pipeline(),
             by_hand: newest.see_to(&self.aws, Unlisted::IsStarted).await?,
@@ -244,7 +274,7 @@ impl GitOpsPipeline {
 
 /// Whether a stack was told that its branch is there.
 enum Announced {
-    ToStack(Existing),
+    ToStack(Existing, Source),
     ToNobody(String),
 }
 

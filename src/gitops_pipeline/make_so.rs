@@ -13,7 +13,7 @@ use super::plan::{self, Refusal, Step};
 use super::properties::Desired;
 use super::remove::Removing;
 use super::request::About;
-use super::source::{Seen, Source};
+use super::source::{Asking, Seen, Source};
 use super::token::{self, Purpose};
 use super::{GitOpsPipeline, deletions, refusals, template};
 use crate::aws::CallError;
@@ -28,8 +28,8 @@ pub struct Made {
     pub stack_id: String,
     /// The repository's ARN, whoever made it.
     pub repository_arn: String,
-    /// Where the repository is cloned from, unless its account does not say.
-    pub clone_url: Option<String>,
+    /// Where the repository is cloned from; empty when its account does not say.
+    pub clone_url: String,
     /// What a person should know although all is well.
     pub note: Option<String>,
 }
@@ -53,6 +53,8 @@ struct Rendered {
     tags: BTreeMap<String, String>,
     /// A hash of all of that.
     key: String,
+    /// Why the branch could not be looked at, in another account.
+    branch_is_hidden: Option<CallError>,
 }
 
 /// Why making it so ended early.
@@ -79,6 +81,8 @@ struct Brought {
     child: ChildStack,
     /// Whether it had a pipeline when this request found it.
     had_pipeline: bool,
+    /// Why its branch could not be looked at, in another account.
+    branch_is_hidden: Option<CallError>,
 }
 
 impl Making<'_> {
@@ -111,8 +115,13 @@ impl Making<'_> {
         let name = desired.repository();
         // Everything that would be refused is refused before anything is touched.
         self.fits()?;
-        let source = Source::open(aws, &desired.names, desired.source.as_ref()).await?;
-        if desired.source.is_some() && source.look_up().await? == Seen::It(None) {
+        let asking = if self.creates {
+            Asking::Patiently
+        } else {
+            Asking::Once
+        };
+        let source = Source::open(aws, &desired.names, desired.source.as_ref(), asking).await?;
+        if desired.source.is_some() && source.look_up().await? == Seen::Shown(None) {
             return Err(Ended::Refused(refusals::no_such_repository(
                 &name,
                 desired.source_elsewhere(),
@@ -129,10 +138,11 @@ impl Making<'_> {
         let Brought {
             child,
             had_pipeline,
+            branch_is_hidden,
         } = self.bring_stack(&source).await?;
         let found = match source.look_up().await? {
-            Seen::It(Some(repository)) => Ok(repository),
-            Seen::It(None) => {
+            Seen::Shown(Some(repository)) => Ok(repository),
+            Seen::Shown(None) => {
                 let reason = format!("looking up repository {name}: it does not exist");
                 return Err(Ended::CallFailed(reason));
             }
@@ -175,9 +185,34 @@ impl Making<'_> {
         Ok(Made {
             stack_id: child.id,
             repository_arn,
-            note: found.as_ref().err().map(refusals::source_is_hidden),
-            clone_url: found.ok().map(|repository| repository.clone_url),
+            note: self.note(&source, found.as_ref().err(), branch_is_hidden.as_ref()),
+            clone_url: found.map_or_else(|_| String::new(), |repository| repository.clone_url),
         })
+    }
+
+    /// What a person should know of a source that is not shown, or that cannot be written from.
+    fn note(
+        &self,
+        source: &Source,
+        repository_is_hidden: Option<&CallError>,
+        branch_is_hidden: Option<&CallError>,
+    ) -> Option<String> {
+        let mut notes = Vec::new();
+        match (source.refusal(), repository_is_hidden, branch_is_hidden) {
+            (Some(why), _, _) => notes.push(refusals::source_is_not_admitted(why)),
+            (None, repository, branch) => {
+                notes.extend(repository.map(refusals::repository_is_hidden));
+                notes.extend(branch.map(refusals::branch_is_hidden));
+            }
+        }
+        if self.desired.artifact_bucket_name.is_none() {
+            notes.extend(
+                self.desired
+                    .writes_from_elsewhere()
+                    .map(refusals::bucket_admits_nobody),
+            );
+        }
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     /// Brings the child stack to what is desired now.
@@ -189,6 +224,7 @@ impl Making<'_> {
         let mut had_pipeline = None;
         let mut begun_here: Option<String> = None;
         let mut created_id = None;
+        let mut branch_is_hidden = None;
         loop {
             let child = match child_stack::observe(aws, &name, seen.as_ref()).await {
                 Ok(child) => child,
@@ -212,9 +248,16 @@ impl Making<'_> {
             if let Some(child) = settled {
                 had_pipeline.get_or_insert(child.has_pipeline());
             }
+            if let Some(why) = rendered
+                .as_ref()
+                .and_then(|one| one.branch_is_hidden.as_ref())
+            {
+                branch_is_hidden = Some(why.clone());
+            }
             let brought = |child: &ChildStack| Brought {
                 child: child.clone(),
                 had_pipeline: had_pipeline.unwrap_or(false),
+                branch_is_hidden: branch_is_hidden.clone(),
             };
             let key = rendered.as_ref().map_or("", |rendered| &rendered.key);
             let step = plan::next(child.as_ref(), me, key, begun_here.as_deref());
@@ -375,10 +418,17 @@ impl Making<'_> {
         // asked of every stack that has settled, so also after the rule was made: a push before that
         // was told to nobody.
         let mut branch_exists = child.is_some_and(ChildStack::has_pipeline);
+        let mut branch_is_hidden = None;
         if !branch_exists {
-            // A branch that another account does not show is taken for there: the pipeline looks
-            // for itself.
-            branch_exists = source.branch_tip(desired.branch()).await? != Seen::It(None);
+            branch_exists = match source.branch_tip(desired.branch()).await? {
+                Seen::Shown(tip) => tip.is_some(),
+                // Taken for there: the pipeline looks for itself. But where it was seen to be missing
+                // the stack waits for its first push, which the rule tells.
+                Seen::Hidden(why) => {
+                    branch_is_hidden = Some(why);
+                    !self.waits_already(child)
+                }
+            };
         }
         let template = template::render(desired, repository);
         let parameters = template::parameter_values(desired, branch_exists);
@@ -396,7 +446,17 @@ impl Making<'_> {
             template: self.written(&template),
             parameters,
             tags,
+            branch_is_hidden,
         })
+    }
+
+    /// Whether `child`, which has no pipeline, waits for a push to this very source.
+    fn waits_already(&self, child: Option<&ChildStack>) -> bool {
+        let arn = self
+            .desired
+            .source_elsewhere()
+            .map(|there| &there.repository_arn);
+        child.is_some_and(|child| child.outputs.get(template::SOURCE_ARN_OUTPUT) == arn)
     }
 
     /// Where the repository comes from.

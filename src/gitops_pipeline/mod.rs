@@ -203,19 +203,16 @@ impl Resource for GitOpsPipeline {
 fn attributes(desired: &Desired, about: &About, made: &Made) -> BTreeMap<&'static str, String> {
     let (names, place) = (&desired.names, &about.place);
     let pipeline = names.pipeline();
-    let mut attributes = BTreeMap::from([
+    BTreeMap::from([
         ("PipelineArn", place.arn("codepipeline", &pipeline)),
         ("ConsoleUrl", place.pipeline_console(&pipeline)),
         ("PipelineName", pipeline),
         ("RepositoryName", desired.repository()),
         ("RepositoryArn", made.repository_arn.clone()),
+        ("CloneUrlHttp", made.clone_url.clone()),
         ("BranchName", desired.branch().to_owned()),
         ("BuildProjectName", names.build_project()),
         ("EventRuleName", names.event_rule()),
         ("StackId", made.stack_id.clone()),
-    ]);
-    if let Some(clone_url) = &made.clone_url {
-        attributes.insert("CloneUrlHttp", clone_url.clone());
-    }
-    attributes
+    ])
 }

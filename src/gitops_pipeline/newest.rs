@@ -1,7 +1,8 @@
 //! Seeing to it that a pipeline has its branch's newest commit.
 //!
 //! A new pipeline takes it by itself, and after that the rule starts it with what is pushed. In
-//! between, a push is told to nobody.
+//! between, a push is told to nobody. Of an image the function knows nothing: one that is pushed in
+//! between waits for the next execution.
 
 use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
 
@@ -11,6 +12,9 @@ use super::source::{Seen, Source};
 use crate::aws::{Aws, CallError};
 use crate::records;
 
+/// The action that takes the code.
+const SOURCE_ACTION: &str = "Source";
+
 /// An execution that the rule has started is listed by then.
 const LOOKS_FOR_THE_RULES: u32 = 8;
 
@@ -19,6 +23,8 @@ pub struct Newest<'a> {
     pipeline_name: String,
     source: &'a Source,
     branch: &'a str,
+    /// A commit that was pushed to it, for where the other account does not show the newest.
+    pushed: Option<&'a str>,
 }
 
 /// What to do when the pipeline's executions do not tell for long.
@@ -46,6 +52,15 @@ impl<'a> Newest<'a> {
             pipeline_name: names.pipeline(),
             source,
             branch,
+            pushed: None,
+        }
+    }
+
+    /// The same, knowing of this push.
+    pub fn with_push(self, commit: Option<&'a str>) -> Self {
+        Newest {
+            pushed: commit,
+            ..self
         }
     }
 
@@ -54,8 +69,12 @@ impl<'a> Newest<'a> {
         let mut patience = Patience::default();
         let mut absent = 0;
         loop {
-            // What another account does not show is left to the pipeline's own first execution.
-            let Seen::It(Some(commit)) = self.source.branch_tip(self.branch).await? else {
+            let tip = match self.source.branch_tip(self.branch).await? {
+                Seen::Shown(tip) => tip,
+                Seen::Hidden(_) => self.pushed.map(ToOwned::to_owned),
+            };
+            // What nobody shows is left to the pipeline's own first execution.
+            let Some(commit) = tip else {
                 return Ok(false);
             };
             match self.has_executed(aws, &commit).await? {
@@ -91,17 +110,20 @@ impl<'a> Newest<'a> {
         // A pipeline has a first execution, if not here yet.
         let mut is_known = !executions.is_empty();
         for execution in executions {
-            let revisions = execution.source_revisions();
-            if revisions
+            // An image beside the code is taken sooner, and says nothing of it.
+            let mut code = execution
+                .source_revisions()
                 .iter()
-                .any(|revision| revision.revision_id() == Some(commit))
-            {
-                return Ok(Executed::Yes);
-            }
+                .filter(|revision| revision.action_name() == SOURCE_ACTION)
+                .peekable();
             let runs = execution
                 .status()
                 .is_some_and(|status| status.as_str() == "InProgress");
-            if revisions.is_empty() && runs {
+            let is_taken = code.peek().is_some();
+            if code.any(|revision| revision.revision_id() == Some(commit)) {
+                return Ok(Executed::Yes);
+            }
+            if !is_taken && runs {
                 is_known = false;
             }
         }
@@ -116,7 +138,7 @@ impl<'a> Newest<'a> {
         let name = &self.pipeline_name;
         let doing = || format!("starting pipeline {name} with commit {commit}");
         let revision = SourceRevisionOverride::builder()
-            .action_name("Source")
+            .action_name(SOURCE_ACTION)
             .revision_type(SourceRevisionType::CommitId)
             .revision_value(commit)
             .build()

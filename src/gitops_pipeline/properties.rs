@@ -67,6 +67,19 @@ impl Desired {
         self.source.as_ref()?.elsewhere.as_ref()
     }
 
+    /// The property by which another account writes artifacts.
+    pub fn writes_from_elsewhere(&self) -> Option<&'static str> {
+        let image = self
+            .image
+            .as_ref()
+            .and_then(|image| image.repository.elsewhere.as_ref());
+        if self.source_elsewhere().is_some() {
+            Some("Source.RepositoryArn")
+        } else {
+            image.map(|_| "ImageSource.RepositoryArn")
+        }
+    }
+
     /// The branch that reaches this environment.
     pub fn branch(&self) -> &str {
         // Decoding has made sure that it is there.
@@ -243,8 +256,10 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     let artifact_bucket_name =
         members.text("ArtifactBucketName", &allowed::BUCKET_NAME, &mut faults);
     let artifact_key_arn = members.text("ArtifactKeyArn", &allowed::KEY_ARN, &mut faults);
-    if artifact_key_arn.is_none() && members.value("ArtifactKeyArn").is_none() {
-        elsewhere::needs_a_key(source.as_ref(), image.as_ref(), home.as_ref(), &mut faults);
+    if let Some(arn) = &artifact_key_arn {
+        elsewhere::key_is_here(arn, home.as_ref(), &mut faults);
+    } else if members.value("ArtifactKeyArn").is_none() {
+        elsewhere::needs_a_key(source.as_ref(), image.as_ref(), &mut faults);
     }
     let build = decode_build(&mut members, &mut faults);
     if image.is_some() {

@@ -50,11 +50,38 @@ pub fn no_such_repository(name: &str, elsewhere: Option<&Elsewhere>) -> String {
     }
 }
 
-/// All is well, but another account did not let the function look at the source.
-pub fn source_is_hidden(why: &CallError) -> String {
+/// All is well, but the function may not assume the role of the source.
+pub fn source_is_not_admitted(why: &CallError) -> String {
     format!(
-        "the source was not looked at ({why}): the branch is taken for there, and CloneUrlHttp is \
-         not known; to change that, let the function's role assume Source.RoleArn"
+        "the source was not looked at ({why}): whether its branch is there is the pipeline's to find \
+         out, and CloneUrlHttp is empty; the provider stack's parameter SourceRoleArns says which \
+         roles the function and the environment's pipelines may assume, and the role's trust policy \
+         has to name both"
+    )
+}
+
+/// All is well, but the role of the source shows nothing of the repository.
+pub fn repository_is_hidden(why: &CallError) -> String {
+    format!(
+        "CloneUrlHttp is empty ({why}); Source.RoleArn has to be allowed codecommit:GetRepository, and \
+         the repository's key where it has one of its own"
+    )
+}
+
+/// All is well, but the role of the source does not show the branch.
+pub fn branch_is_hidden(why: &CallError) -> String {
+    format!(
+        "the branch was not looked at ({why}), which the pipeline does with the same role: \
+         Source.RoleArn has to be allowed codecommit:GetBranch, and the repository's key where it has \
+         one of its own"
+    )
+}
+
+/// All is well, but the artifacts go where the other account cannot write.
+pub fn bucket_admits_nobody(path: &str) -> String {
+    format!(
+        "with {path} give ArtifactBucketName, too: the environment's own bucket, which is used \
+         without it, admits no other account"
     )
 }
 

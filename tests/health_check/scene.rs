@@ -66,7 +66,14 @@ pub fn properties(user: &str, project: &str, repository: &str) -> Value {
 pub fn pipeline(world: &World, name: &str, statuses: &[&'static str]) {
     world.arrange(|aws| {
         let now = aws.now;
-        let mut pipeline = Pipeline::new(json!({}), [].into(), STACK, "0".to_owned(), now);
+        let mut pipeline = Pipeline::new(
+            json!({}),
+            [].into(),
+            STACK,
+            "0".to_owned(),
+            now,
+            Duration::ZERO,
+        );
         let numbered = statuses.iter().enumerate();
         let executions = numbered
             .map(|(number, status)| Execution::with_status(number.to_string(), status, now));

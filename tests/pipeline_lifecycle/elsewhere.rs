@@ -1,11 +1,14 @@
 //! Sources of another account: what the function sees of them, and what it does where it sees
 //! nothing.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::checks::{nothing_left, runs, watch};
 use crate::project::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, elsewhere, paused, properties, push_to, stack, with, world,
+    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, elsewhere, paused, properties, push_to, stack,
+    told, with, world,
 };
 use crate::support::custom_resource::Answer;
 use crate::support::elsewhere::{SOURCE_ROLE, repository_arn};
@@ -93,13 +96,18 @@ fn a_role_that_does_not_admit_the_function_leaves_the_looking_to_the_pipeline() 
         let shown = attributes(&created);
         assert_eq!(shown["RepositoryArn"], repository_arn(REPOSITORY));
         assert_eq!(shown["RepositoryName"], REPOSITORY);
-        assert!(shown["CloneUrlHttp"].is_null(), "{shown}");
+        assert_eq!(shown["CloneUrlHttp"], "", "{shown}");
         assert_eq!(branch_exists(&world).as_deref(), Some("true"));
         let said = note(&world);
-        for part in [SOURCE_ROLE, "AccessDenied", "CloneUrlHttp"] {
+        for part in [
+            SOURCE_ROLE,
+            "AccessDenied",
+            "CloneUrlHttp",
+            "SourceRoleArns",
+        ] {
             assert!(said.contains(part), "{part} is missing: {said}");
         }
-        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
         let found = world.look(|aws| runs(aws, PIPELINE));
         assert_eq!(
             found.into_iter().collect::<Vec<_>>(),
@@ -109,7 +117,7 @@ fn a_role_that_does_not_admit_the_function_leaves_the_looking_to_the_pipeline() 
         // Once the role admits it, the next update says all.
         world.arrange(|aws| aws.elsewhere.admits = true);
         let updated = stack.update(&elsewhere(), None).await;
-        assert!(!attributes(&updated)["CloneUrlHttp"].is_null());
+        assert_ne!(attributes(&updated)["CloneUrlHttp"], "");
         assert_eq!(note(&world), "");
         assert!(stack.delete().await.is_success());
         world.assert_unbroken();
@@ -127,8 +135,10 @@ fn a_role_that_shows_branches_alone_is_enough_to_wait_for_one() {
         watch(&world, 1, &[]);
         let mut stack = stack(&world);
         let created = stack.create(&elsewhere()).await;
-        assert!(attributes(&created)["CloneUrlHttp"].is_null());
-        assert!(note(&world).contains("GetRepository"), "{}", note(&world));
+        assert_eq!(attributes(&created)["CloneUrlHttp"], "");
+        let said = note(&world);
+        assert!(said.contains("codecommit:GetRepository"), "{said}");
+        assert!(!said.contains("branch"), "{said}");
         assert_eq!(branch_exists(&world).as_deref(), Some("false"));
         push_to(&world, &elsewhere(), "commit-1", "first").await;
         assert_eq!(branch_exists(&world).as_deref(), Some("true"));
@@ -157,19 +167,199 @@ fn a_repository_that_is_not_in_the_other_account_is_refused_before_anything_is_t
 }
 
 #[test]
-fn the_session_in_the_other_account_is_told_to_nobody() {
+fn the_session_in_the_other_account_is_told_to_nobody_whatever_fails() {
+    for shows in [&["GetRepository", "GetBranch"][..], &["GetBranch"], &[]] {
+        paused(async {
+            let world = world(Options::default());
+            world.repository_elsewhere(REPOSITORY);
+            world.arrange(|aws| aws.elsewhere.shows = shows.iter().copied().collect());
+            let mut stack = stack(&world);
+            let mut shown = vec![format!("{:?}", stack.create(&elsewhere()).await)];
+            push_to(&world, &elsewhere(), "commit-1", "first").await;
+            shown.push(format!(
+                "{:?}",
+                stack.update(&changed(elsewhere()), None).await
+            ));
+            shown.push(world.told());
+            shown.push(world.look(|aws| format!("{:?}", aws.stacks.all)));
+            shown.extend(world.look(|aws| {
+                let bodies = aws.deliveries.iter().map(|delivery| &delivery.body);
+                bodies
+                    .map(|body| String::from_utf8_lossy(body).into_owned())
+                    .collect::<Vec<_>>()
+            }));
+            // Of each session the key and the token.
+            let secrets = world.look(|aws| aws.secrets_ever.clone());
+            assert!(secrets.len() >= 4, "{}", world.told());
+            for secret in secrets {
+                assert!(shown.iter().all(|text| !text.contains(&secret)));
+            }
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_refusal_of_the_repositorys_key_hides_it_and_fails_nothing() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        world.push_elsewhere(REPOSITORY, BRANCH, "commit-1");
+        world.arrange(|aws| aws.elsewhere.key_is_refused = true);
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let created = stack.create(&elsewhere()).await;
+        assert_eq!(attributes(&created)["CloneUrlHttp"], "");
+        let said = note(&world);
+        assert!(said.contains("EncryptionKeyAccessDenied"), "{said}");
+        assert!(said.contains("the branch was not looked at"), "{said}");
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_role_that_admits_the_function_a_little_later_is_asked_again_at_a_creation() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        world.arrange(|aws| aws.elsewhere.admits_from = aws.now + Duration::from_secs(5));
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        assert!(stack.create(&elsewhere()).await.is_success());
+        assert_eq!(note(&world), "");
+        assert_eq!(branch_exists(&world).as_deref(), Some("false"));
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_branch_that_was_seen_to_be_missing_is_waited_for_by_a_role_that_admits_no_more() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        assert!(stack.create(&elsewhere()).await.is_success());
+        world.arrange(|aws| aws.elsewhere.admits = false);
+        assert!(stack.update(&changed(elsewhere()), None).await.is_success());
+        assert_eq!(branch_exists(&world).as_deref(), Some("false"));
+        // The push is believed.
+        push_to(&world, &elsewhere(), "commit-1", "first").await;
+        assert_eq!(branch_exists(&world).as_deref(), Some("true"));
+        let runs = world.look(|aws| runs(aws, PIPELINE));
+        assert_eq!(
+            runs.into_iter().collect::<Vec<_>>(),
+            [("commit-1".to_owned(), 1)]
+        );
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_second_push_while_the_first_makes_the_pipeline_is_run_though_nobody_shows_the_branch() {
+    for after in (0..10_000).step_by(500) {
+        paused(async {
+            let world = world(Options::default());
+            world.repository_elsewhere(REPOSITORY);
+            watch(&world, 1, &[]);
+            let mut stack = stack(&world);
+            assert!(stack.create(&elsewhere()).await.is_success());
+            world.arrange(|aws| aws.elsewhere.admits = false);
+            let first = world.clone();
+            let pushing = tokio::spawn(async move {
+                push_to(&first, &elsewhere(), "commit-1", "first").await;
+            });
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            push_to(&world, &elsewhere(), "commit-2", "second").await;
+            pushing.await.expect("no panic");
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let found = world.look(|aws| runs(aws, PIPELINE));
+            assert_eq!(
+                found.get("commit-2"),
+                Some(&1),
+                "after {after} ms: {found:?}\n{}",
+                world.told()
+            );
+            assert!(stack.delete().await.is_success());
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_late_push_to_the_former_source_of_the_same_name_announces_nothing() {
     paused(async {
         let world = world(Options::default());
         world.repository_elsewhere(REPOSITORY);
         let mut stack = stack(&world);
-        let created = stack.create(&elsewhere()).await;
-        let shown = format!("{created:?}\n{}", world.told());
-        let templates = world.look(|aws| format!("{:?}", aws.stacks.all));
-        let secrets = world.look(|aws| aws.secrets_ever.clone());
-        assert!(!secrets.is_empty());
-        for secret in secrets {
-            assert!(!shown.contains(&secret) && !templates.contains(&secret));
-        }
+        assert!(stack.create(&properties()).await.is_success());
+        let reactions = world.push(REPOSITORY, BRANCH, "commit-here");
+        assert!(stack.update(&elsewhere(), None).await.is_success());
+        assert_eq!(branch_exists(&world).as_deref(), Some("false"));
+        world.arrange(|aws| aws.elsewhere.admits = false);
+        told(&world, &reactions, "late").await;
+        assert_eq!(
+            branch_exists(&world).as_deref(),
+            Some("false"),
+            "{}",
+            world.told()
+        );
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_bucket_that_is_left_out_is_told_of() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        let mut stack = stack(&world);
+        let mut without = elsewhere();
+        without
+            .as_object_mut()
+            .expect("an object")
+            .remove("ArtifactBucketName");
+        assert!(stack.create(&without).await.is_success());
+        assert!(
+            note(&world).contains("ArtifactBucketName"),
+            "{}",
+            note(&world)
+        );
+        assert!(stack.update(&elsewhere(), None).await.is_success());
+        assert_eq!(note(&world), "");
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn an_image_that_is_taken_before_the_code_is_not_taken_for_it() {
+    paused(async {
+        // Longer than the executions that the rule starts are waited for.
+        let world = world(Options {
+            source_takes: Duration::from_secs(20),
+            ..Options::default()
+        });
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let with_image = with(
+            properties(),
+            "ImageSource",
+            json!({"RepositoryName": "team/base"}),
+        );
+        assert!(stack.create(&with_image).await.is_success());
+        push_to(&world, &with_image, "commit-1", "first").await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let runs = world.look(|aws| runs(aws, PIPELINE));
+        assert_eq!(
+            runs.into_iter().collect::<Vec<_>>(),
+            [("commit-1".to_owned(), 1)]
+        );
+        assert!(stack.delete().await.is_success());
         world.assert_unbroken();
     });
 }

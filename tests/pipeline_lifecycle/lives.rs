@@ -504,6 +504,29 @@ pub fn lives() -> Vec<Life> {
                 vec![create(), Event::Update(elsewhere()), Event::Delete],
             )
         },
+        Life {
+            setup: push_elsewhere,
+            ..life(
+                "source of a pipeline that runs moved to another account and back",
+                vec![
+                    create(),
+                    Event::Push("commit-1"),
+                    Event::Update(elsewhere()),
+                    Event::Push("commit-2"),
+                    Event::Update(properties()),
+                ],
+            )
+        },
+        Life {
+            setup: push_elsewhere,
+            ..life(
+                "move to another account rolled back",
+                vec![
+                    create(),
+                    Event::UpdateRolledBack(elsewhere(), RollBack::UpdateBack),
+                ],
+            )
+        },
         life(
             "first push and then a change",
             vec![

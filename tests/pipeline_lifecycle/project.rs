@@ -101,7 +101,12 @@ pub fn elsewhere() -> Value {
     });
     let key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
     let properties = with(properties(), "Source", source);
-    with(properties, "ArtifactKeyArn", json!(key))
+    let properties = with(properties, "ArtifactKeyArn", json!(key));
+    with(
+        properties,
+        "ArtifactBucketName",
+        json!("a-bucket-of-its-own"),
+    )
 }
 
 /// The repository of the properties.
@@ -148,7 +153,8 @@ pub async fn push_to(world: &World, properties: &Value, commit: &str, name: &str
     }
 }
 
-async fn told(world: &World, reactions: &[Reaction], name: &str) {
+/// Has EventBridge tell the function of what a push led to.
+pub async fn told(world: &World, reactions: &[Reaction], name: &str) {
     for reaction in reactions {
         if let Reaction::Event { payload, .. } = reaction {
             deliver_all(world, &pushed(world, name, payload.clone()), false).await;

@@ -25,7 +25,7 @@ use super::{
     secret_versions::Pending,
     secrets::{self, Secret},
     stack_api, stack_operations,
-    stack_resources::Made,
+    stack_resources::{FIRST_RUN_AFTER, Made},
     stacks::{SeenTokens, Stacks},
 };
 
@@ -71,6 +71,8 @@ pub struct Options {
     pub events_late: Duration,
     /// How long `ListPipelineExecutions` lags behind.
     pub executions_late: Duration,
+    /// How long a pipeline's source stage takes to upload the code.
+    pub source_takes: Duration,
     /// How long `DescribeSecret` lags behind: "it takes time for the change to become visible"
     /// (Secrets Manager User Guide, Troubleshooting).
     pub secrets_late: Duration,
@@ -103,6 +105,7 @@ impl Default for Options {
             stacks_late: Duration::ZERO,
             events_late: Duration::ZERO,
             executions_late: Duration::ZERO,
+            source_takes: FIRST_RUN_AFTER,
             secrets_late: Duration::ZERO,
             secret_lists_late: Duration::ZERO,
             pending: Pending::default(),

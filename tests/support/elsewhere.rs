@@ -6,7 +6,10 @@
 //! session policies", STS API Reference, `AssumeRole`).
 
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     answer::{Answer, AwsError},
@@ -23,6 +26,10 @@ pub struct Elsewhere {
     pub repositories: BTreeMap<String, Repository>,
     /// Whether the role's trust policy names the function's role.
     pub admits: bool,
+    /// From when on, for policies that were made just before.
+    pub admits_from: Duration,
+    /// Whether the repository's key admits nobody.
+    pub key_is_refused: bool,
     /// The calls of CodeCommit that the role's policy allows.
     pub shows: BTreeSet<&'static str>,
     /// The session policy of each access key.
@@ -40,6 +47,8 @@ impl Default for Elsewhere {
         Self {
             repositories: BTreeMap::new(),
             admits: true,
+            admits_from: Duration::ZERO,
+            key_is_refused: false,
             shows: ["GetRepository", "GetBranch", "GetCommit"].into(),
             sessions: BTreeMap::new(),
         }
@@ -75,7 +84,8 @@ pub fn assume_role(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         return Err(AwsError::new(400, "MalformedPolicyDocument", message));
     };
     // A role that is not there is answered in the same way.
-    if role != SOURCE_ROLE || !aws.elsewhere.admits {
+    let admits = aws.elsewhere.admits && aws.elsewhere.admits_from <= aws.now;
+    if role != SOURCE_ROLE || !admits {
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \
              to perform: sts:AssumeRole on resource: {role}"
@@ -92,7 +102,7 @@ pub fn assume_role(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         policy,
     };
     aws.elsewhere.sessions.insert(key.clone(), session);
-    let expiration = Aws::date(aws.now + std::time::Duration::from_secs(3600));
+    let expiration = Aws::date(aws.now + Duration::from_secs(3600));
     Ok(Answer::xml(format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
          <Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
@@ -128,6 +138,11 @@ pub fn codecommit(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
              authorized to perform: codecommit:{operation} on resource: {resource}"
         );
         return Err(AwsError::new(400, "AccessDeniedException", message));
+    }
+    if aws.elsewhere.key_is_refused {
+        let code = "EncryptionKeyAccessDeniedException";
+        let message = "An encryption key was not available";
+        return Err(AwsError::new(400, code, message));
     }
     std::mem::swap(&mut aws.repositories, &mut aws.elsewhere.repositories);
     let answer = codecommit::answer(aws, call);

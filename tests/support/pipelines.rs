@@ -8,7 +8,6 @@ use super::{
     answer::{Answer, AwsError},
     aws::Aws,
     request::Call,
-    stack_resources::FIRST_RUN_AFTER,
     tags::Tags,
 };
 
@@ -44,14 +43,20 @@ pub struct Execution {
 }
 
 impl Execution {
-    fn new(id: String, trigger: &'static str, now: Duration, wanted: Option<String>) -> Self {
+    fn new(
+        id: String,
+        trigger: &'static str,
+        now: Duration,
+        takes: Duration,
+        wanted: Option<String>,
+    ) -> Self {
         Self {
             id,
             status: "InProgress",
             trigger,
             started: now,
             revision: None,
-            due: Some(now + FIRST_RUN_AFTER),
+            due: Some(now + takes),
             wanted,
             token: None,
         }
@@ -62,7 +67,7 @@ impl Execution {
         Self {
             status,
             due: None,
-            ..Self::new(id, "CloudWatchEvent", now, None)
+            ..Self::new(id, "CloudWatchEvent", now, Duration::ZERO, None)
         }
     }
 }
@@ -76,12 +81,19 @@ impl Pipeline {
         stack_id: &str,
         first_run: String,
         now: Duration,
+        takes: Duration,
     ) -> Self {
         Self {
             properties,
             tags,
             stack_id: stack_id.to_owned(),
-            executions: vec![Execution::new(first_run, "CreatePipeline", now, None)],
+            executions: vec![Execution::new(
+                first_run,
+                "CreatePipeline",
+                now,
+                takes,
+                None,
+            )],
             running: vec![],
         }
     }
@@ -213,6 +225,9 @@ fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     let newest_first = pipeline.executions.iter().rev().filter(is_listed);
     let newest_first = newest_first.skip(start);
     let action = pipeline.source().map_or("Source", |(action, _, _)| action);
+    // An image is looked up at once; code is uploaded first.
+    let second = pipeline.properties["Stages"][0]["Actions"][1]["Name"].as_str();
+    let image = second.map(|name| json!({"actionName": name, "revisionId": "sha256:0a1b2c"}));
     let summaries: Vec<Value> = newest_first
         .take(length)
         .map(|execution| {
@@ -220,6 +235,7 @@ fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
                 .revision
                 .iter()
                 .map(|commit| json!({"actionName": action, "revisionId": commit}))
+                .chain(image.clone())
                 .collect();
             json!({
                 "pipelineExecutionId": execution.id,
@@ -247,7 +263,7 @@ pub fn start(
     token: Option<&str>,
     trigger: &'static str,
 ) -> Result<String, AwsError> {
-    let now = aws.now;
+    let (now, takes) = (aws.now, aws.options.source_takes);
     let id = aws.next_id();
     let pipeline = aws.pipelines.get_mut(name).ok_or_else(|| not_found(name))?;
     let seen = pipeline
@@ -268,7 +284,7 @@ pub fn start(
         }
         wanted = revision["revisionValue"].as_str().map(str::to_owned);
     }
-    let mut execution = Execution::new(id.clone(), trigger, now, wanted);
+    let mut execution = Execution::new(id.clone(), trigger, now, takes, wanted);
     execution.token = token.map(str::to_owned);
     pipeline.executions.push(execution);
     Ok(id)

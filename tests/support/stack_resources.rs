@@ -239,8 +239,15 @@ pub fn create(
             aws.repositories.insert(name.to_owned(), repository);
         }
         PIPELINE => {
-            let first_run = aws.next_id();
-            let pipeline = Pipeline::new(properties.clone(), tags, &owner.stack_id, first_run, now);
+            let (first_run, takes) = (aws.next_id(), aws.options.source_takes);
+            let pipeline = Pipeline::new(
+                properties.clone(),
+                tags,
+                &owner.stack_id,
+                first_run,
+                now,
+                takes,
+            );
             aws.pipelines.insert(name.to_owned(), pipeline);
         }
         RULE => {

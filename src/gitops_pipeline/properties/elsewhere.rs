@@ -8,20 +8,20 @@ use crate::cfn::{Faults, Form, Members};
 pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
 
 /// The repositories of one service.
-struct Kind {
+struct RepositoryKind {
     name: Form,
     arn: Form,
     /// What stands in an ARN before the name.
     before_name: &'static str,
 }
 
-const CODE: Kind = Kind {
+const CODE: RepositoryKind = RepositoryKind {
     name: allowed::REPOSITORY_NAME,
     arn: allowed::REPOSITORY_ARN,
     before_name: "",
 };
 
-const IMAGES: Kind = Kind {
+const IMAGES: RepositoryKind = RepositoryKind {
     name: allowed::IMAGE_REPOSITORY_NAME,
     arn: allowed::IMAGE_REPOSITORY_ARN,
     before_name: "repository/",
@@ -34,7 +34,7 @@ pub fn decode_source(
     faults: &mut Faults,
 ) -> Option<Existing> {
     let mut source = members.object("Source", faults)?;
-    let existing = decode_existing(&mut source, &CODE, home, faults);
+    let existing = decode_repository(&mut source, &CODE, home, faults);
     source.finish(faults);
     existing
 }
@@ -46,7 +46,7 @@ pub fn decode_image(
     faults: &mut Faults,
 ) -> Option<Image> {
     let mut source = members.object("ImageSource", faults)?;
-    let repository = decode_existing(&mut source, &IMAGES, home, faults);
+    let repository = decode_repository(&mut source, &IMAGES, home, faults);
     let tag = source.text("ImageTag", &allowed::IMAGE_TAG, faults);
     source.finish(faults);
     Some(Image {
@@ -55,9 +55,9 @@ pub fn decode_image(
     })
 }
 
-fn decode_existing(
+fn decode_repository(
     members: &mut Members<'_>,
-    kind: &Kind,
+    kind: &RepositoryKind,
     home: Option<&Place>,
     faults: &mut Faults,
 ) -> Option<Existing> {
@@ -98,24 +98,41 @@ fn decode_existing(
     let place = Place::of_arn(&elsewhere.repository_arn)?;
     let resource = elsewhere.repository_arn.splitn(6, ':').nth(5)?;
     let named = resource.strip_prefix(kind.before_name)?.to_owned();
+    let arn_path = || members.path_of("RepositoryArn");
+    if !(kind.name.fits)(&named) {
+        faults.note(arn_path(), kind.name.must_be);
+    }
     if name.is_some_and(|name| name != named) {
         faults.note(
             members.path_of("RepositoryName"),
             "must be the name in RepositoryArn, or left out",
         );
     }
-    if elsewhere.role_arn.split(':').nth(4) != Some(&place.account) {
+    let (partition, account) = (&place.partition, &place.account);
+    if !elsewhere
+        .role_arn
+        .starts_with(&format!("arn:{partition}:iam::{account}:"))
+    {
         faults.note(
             members.path_of("RoleArn"),
-            format!(
-                "must be a role of account {}, whose the repository is",
-                place.account
-            ),
+            format!("must be a role of account {account}, whose the repository is"),
+        );
+    }
+    if home.is_some_and(|home| home.account == *account) {
+        faults.note(
+            arn_path(),
+            "must be another account's; one of this account is named by RepositoryName",
+        );
+    }
+    if let Some(home) = home.filter(|home| home.partition != *partition) {
+        faults.note(
+            arn_path(),
+            format!("must be in the partition {}", home.partition),
         );
     }
     if let Some(home) = home.filter(|home| home.region != place.region) {
         faults.note(
-            members.path_of("RepositoryArn"),
+            arn_path(),
             format!(
                 "must be in {}: CodePipeline takes a source in its own region only; replicate the \
                  repository to it",
@@ -131,12 +148,7 @@ fn decode_existing(
 
 /// Notes that the artifacts need a key: another account's role cannot use this account's default
 /// one, whatever its policies say.
-pub fn needs_a_key(
-    source: Option<&Existing>,
-    image: Option<&Image>,
-    home: Option<&Place>,
-    faults: &mut Faults,
-) {
+pub fn needs_a_key(source: Option<&Existing>, image: Option<&Image>, faults: &mut Faults) {
     let sources = [
         ("Source.RepositoryArn", source),
         (
@@ -144,14 +156,24 @@ pub fn needs_a_key(
             image.map(|image| &image.repository),
         ),
     ];
-    let foreign = sources.into_iter().find(|(_, existing)| {
-        let elsewhere = existing.and_then(|existing| existing.elsewhere.as_ref());
-        elsewhere.is_some_and(|there| home.is_none_or(|home| home.account != there.account()))
-    });
-    if let Some((path, _)) = foreign {
+    let mut foreign = sources
+        .into_iter()
+        .filter(|(_, repository)| repository.is_some_and(|one| one.elsewhere.is_some()));
+    if let Some((path, _)) = foreign.next() {
         faults.note(
             "ArtifactKeyArn",
-            format!("is required with another account's {path}, which cannot use this account's default key"),
+            format!("is required with {path}, whose account cannot use this account's default key"),
+        );
+    }
+}
+
+/// Notes a key that the artifact bucket cannot have.
+pub fn key_is_here(arn: &str, home: Option<&Place>, faults: &mut Faults) {
+    let is_far = |home: &&Place| Place::of_arn(arn).is_some_and(|key| key.region != home.region);
+    if let Some(home) = home.filter(is_far) {
+        faults.note(
+            "ArtifactKeyArn",
+            format!("must be in {}, as the bucket is", home.region),
         );
     }
 }
@@ -261,12 +283,41 @@ mod tests {
     }
 
     #[test]
-    fn only_another_account_makes_a_key_necessary() {
+    fn another_account_makes_a_key_of_this_region_necessary() {
         let source = json!({"Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN}});
-        assert_eq!(paths(source.clone()), ["ArtifactKeyArn"]);
-        let own = source.to_string().replace("210987654321", "123456789012");
-        let own = serde_json::from_str(&own).expect("JSON");
-        assert!(decoded(own).is_ok());
+        assert_eq!(paths(source), ["ArtifactKeyArn"]);
+        let far = KEY_ARN.replace("eu-central-1", "us-east-1");
+        assert_eq!(paths(json!({"ArtifactKeyArn": far})), ["ArtifactKeyArn"]);
+    }
+
+    #[test]
+    fn a_repository_of_this_account_is_not_named_by_its_arn() {
+        let own = SOURCE_ARN.replace("210987654321", "123456789012");
+        let role = ROLE_ARN.replace("210987654321", "123456789012");
+        let source = json!({"RepositoryArn": own, "RoleArn": role});
+        assert_eq!(
+            paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
+            ["Source.RepositoryArn"]
+        );
+    }
+
+    #[test]
+    fn an_arn_holds_a_name_and_is_of_this_partition() {
+        for (from, to) in [(":infra", ":a/b"), ("arn:aws:", "arn:aws-cn:")] {
+            let role = ROLE_ARN.replace("arn:aws:", if from == ":infra" { "arn:aws:" } else { to });
+            let source = json!({"RepositoryArn": SOURCE_ARN.replace(from, to), "RoleArn": role});
+            assert_eq!(
+                paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
+                ["Source.RepositoryArn"],
+                "{to}"
+            );
+        }
+        let role = ROLE_ARN.replace("arn:aws:", "arn:aws-us-gov:");
+        let source = json!({"RepositoryArn": SOURCE_ARN, "RoleArn": role});
+        assert_eq!(
+            paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
+            ["Source.RoleArn"]
+        );
     }
 
     #[test]

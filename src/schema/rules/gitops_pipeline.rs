@@ -2,8 +2,7 @@
 //!
 //! Not said: that `EnvID` is a key of a `BranchMap`, how long names are together and what
 //! `ParameterOverrides` and `ApprovalRule` are as JSON, and what follows from the account and
-//! region in an ARN. `RepositoryArn` is taken for another account's, as is documented; decoding
-//! also takes one of this account without `ArtifactKeyArn`.
+//! region in an ARN.
 
 use serde_json::{Value, json};
 
