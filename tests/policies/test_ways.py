@@ -4,6 +4,10 @@ Each way works, and stops as soon as one statement of either account is missing:
 needed, and whoever forgets one can be told which call fails.
 """
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from . import rows_across_accounts, rows_clone, scene
@@ -78,14 +82,18 @@ def test_what_crosses_accounts_needs_both_sides(way, side):
         assert [action for action in actions.split() if without.may(caller, action, resource, keys)] == []
 
 
+def the_functions_session_policy():
+    """As it stands in the code."""
+    code = (Path(__file__).parents[2] / "src/gitops_pipeline/source.rs").read_text()
+    [statements] = re.findall(r"let statements = json!\((\[.*?\])\);", code, re.DOTALL)
+    written = statements.replace("elsewhere.repository_arn", json.dumps(FOREIGN_REPOSITORY))
+    return {"Version": "2012-10-17", "Statement": json.loads(re.sub(r",(\s*[}\]])", r"\1", written))}
+
+
 def test_the_function_looks_and_can_do_nothing_else_with_the_role():
     """With the session policy that it gives, whatever the role may do."""
     looks = {"codecommit:GetRepository", "codecommit:GetBranch"}
-    session = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": sorted(looks), "Resource": FOREIGN_REPOSITORY}],
-    }
-    function = scene.world().session(SOURCE_ROLE, session)
+    function = scene.world().session(SOURCE_ROLE, the_functions_session_policy())
     for caller, actions, resource, keys in rows_across_accounts.MAY:
         if caller == SOURCE_ROLE:
             for action in actions.split():
