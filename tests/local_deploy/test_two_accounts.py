@@ -79,9 +79,9 @@ def test_the_project_says_what_the_other_account_has(scene: TwoAccounts) -> None
     assert "Reason" not in answer
 
 
-def image_of(scene: TwoAccounts, execution: str) -> str:
+def image_of(pipeline: Pipeline, execution: str) -> str:
     """The digest that this execution has taken."""
-    found = next(action for action in scene.project.actions(execution) if action["actionName"] == "Image")
+    found = next(action for action in pipeline.actions(execution) if action["actionName"] == "Image")
     return str(found["output"]["outputVariables"]["ImageDigest"])
 
 
@@ -99,7 +99,7 @@ def test_an_image_that_is_pushed_there_starts_the_pipeline_here_by_its_digest(sc
                                          if each["pipelineExecutionId"] not in before), ""), "the image's execution")
     scene.project.decide(execution)
     assert scene.project.ended(execution) == "Succeeded", scene.project.said()
-    assert image_of(scene, execution) == digest
+    assert image_of(scene.project, execution) == digest
     uri = f"{OTHER}.dkr.ecr.{scene.aws.region}.amazonaws.com/{IMAGES}@{digest}"
     assert f"uri {uri} digest {digest} tag latest" in scene.project.build_log()
 
@@ -209,7 +209,8 @@ def test_each_grant_that_is_taken_away_stops_the_way_and_says_so(scene: TwoAccou
 
 
 @pytest.mark.parametrize("image", [False, True], ids=["code", "image"])
-def test_what_the_pipelines_account_refuses_is_kept_where_it_was_pushed(scene: TwoAccounts, image: bool) -> None:
+def test_what_the_pipelines_account_refuses_is_kept_where_it_was_pushed(
+        scene: TwoAccounts, impatient: Impatient, image: bool) -> None:
     kind = "ecr" if image else "codecommit"
     sqs = scene.there.client("sqs")
     queue = sqs.get_queue_url(QueueName=f"sqs-dev-forward-{kind}")["QueueUrl"]
@@ -225,14 +226,10 @@ def test_what_the_pipelines_account_refuses_is_kept_where_it_was_pushed(scene: T
     detail = json.loads(message["Body"])["detail"]
     assert pushed in (detail.get("commitId"), detail.get("image-digest"))
     # To release the change, as the page says, deploys what was lost.
-    started = scene.aws.client("codepipeline").start_pipeline_execution(name=scene.project.name)
+    started = scene.aws.client("codepipeline").start_pipeline_execution(name=impatient.name)
     execution = started["pipelineExecutionId"]
-    scene.project.decide(execution)
-    assert scene.project.ended(execution) == "Succeeded", scene.project.said()
-    if image:
-        assert image_of(scene, execution) == pushed
-    else:
-        assert scene.project.deployed_commit() == pushed
+    assert impatient.ended(execution) == "Succeeded", impatient.said()
+    assert (image_of(impatient, execution) if image else impatient.deployed_commit()) == pushed
 
 
 def test_kms_refuses_a_key_that_nobody_could_manage_any_more(scene: TwoAccounts) -> None:
