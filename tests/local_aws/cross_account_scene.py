@@ -11,7 +11,7 @@ from typing import Any
 
 from local_aws import LocalAws
 from local_aws.account_grants import AcrossAccounts, Table, allowed
-from local_aws.pipeline_scene import BRANCH, BUILDSPEC, Scene
+from local_aws.pipeline_scene import BRANCH, BUILDSPEC, Scene, eventually
 
 _TRANSFORMER = {"InputPathsMap": {"commit": "$.detail.commitId"}, "InputTemplate": json.dumps({"sourceRevisions": [
     {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": "<commit>"}]})}
@@ -41,6 +41,12 @@ class CrossAccountScene(AcrossAccounts):
 
     def push_first(self) -> None:
         self.there.push({"buildspec.yml": BUILDSPEC, **self.files()})
+        # Its event would otherwise come when the pipeline is there, and start it once more.
+        eventually(lambda: self.aws.decisions(f"assumed-role/{self.role_name('events')}/"), bool)
+
+    def runs_of(self, commit: str) -> list[dict[str, Any]]:
+        return [each for each in self.executions()
+                if commit in [revision["revisionId"] for revision in each.get("sourceRevisions", [])]]
 
     def all_grants(self) -> dict[str, Table]:
         made, objects = super().all_grants(), f"arn:aws:s3:::{self.bucket}/*"

@@ -84,7 +84,7 @@ def keep_in(directory: Path, git_url: str) -> None:
 def create(name: str, description: str | None = None, tags: dict[str, str] | None = None,
            kms_key_id: str | None = None) -> Repository:
     made = Repository(name, get_account_id(), get_region(), description, kms_key_id, dict(tags or {}))
-    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(made.directory)],
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", "--template=", str(made.directory)],
                    check=True, capture_output=True, env={**_path(), **GIT_ENVIRONMENT})
     _repositories[name] = made
     return made

@@ -46,7 +46,7 @@ def test_a_push_in_one_account_starts_the_pipeline_of_the_other_which_reads_that
     assert scene.ended(first) == "Succeeded", scene.actions(first)
 
     commit = scene.there.push({"note": "the second push"})
-    run = eventually(scene.executions, lambda runs: len(runs) == 2)[0]
+    [run] = eventually(lambda: scene.runs_of(commit), bool)
     assert run["trigger"]["triggerType"] == "CloudWatchEvent"
     assert scene.ended(run["pipelineExecutionId"]) == "Succeeded", scene.actions(run["pipelineExecutionId"])
     source = scene.action(run["pipelineExecutionId"], "Source")
