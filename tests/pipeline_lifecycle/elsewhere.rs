@@ -313,6 +313,32 @@ fn a_late_push_to_the_former_source_of_the_same_name_announces_nothing() {
 }
 
 #[test]
+fn a_pipeline_that_comes_back_from_another_account_runs_the_first_push_to_its_own_new_repository() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository_elsewhere(REPOSITORY);
+        world.push_elsewhere(REPOSITORY, BRANCH, "commit-there");
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        push_to(&world, &properties(), "commit-1", "first").await;
+        for moved in [elsewhere(), properties()] {
+            let updated = stack.update(&moved, None).await;
+            assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+        }
+        push_to(&world, &properties(), "commit-2", "second").await;
+        let found = world.look(|aws| runs(aws, PIPELINE));
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [("commit-1".to_owned(), 1), ("commit-2".to_owned(), 1)]
+        );
+        assert!(stack.delete().await.is_success());
+        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
 fn a_bucket_that_is_left_out_is_told_of() {
     paused(async {
         let world = world(Options::default());

@@ -507,18 +507,17 @@ pub fn lives() -> Vec<Life> {
         Life {
             setup: push_elsewhere,
             ..life(
-                "source of a pipeline that runs moved to another account and back",
+                "source of a pipeline that runs moved to another account",
                 vec![
                     create(),
                     Event::Push("commit-1"),
                     Event::Update(elsewhere()),
                     Event::Push("commit-2"),
-                    Event::Update(properties()),
                 ],
             )
         },
         Life {
-            setup: push_elsewhere,
+            setup: is_elsewhere,
             ..life(
                 "move to another account rolled back",
                 vec![
