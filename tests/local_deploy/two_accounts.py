@@ -117,6 +117,19 @@ class TwoAccounts:
     def repository_arn(self) -> str:
         return f"arn:aws:codecommit:{self.aws.region}:{OTHER}:{REPOSITORY}"
 
+    def queue(self, image: bool) -> str:
+        """Where what could not be forwarded is kept, in the other account."""
+        name = f"sqs-dev-forward-{'ecr' if image else 'codecommit'}"
+        return str(self.there.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+
+    def lost(self, image: bool) -> list[str]:
+        """Why the next event in that queue was not forwarded; it is taken out."""
+        sqs, queue = self.there.client("sqs"), self.queue(image)
+        found = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] for message in found]
+
     def push_image(self, content: str, tag: str = "latest") -> str:
         """The digest of what is pushed."""
         return push_image(self.there.client("ecr"), IMAGES, content, tag)
