@@ -15,7 +15,7 @@ use super::remove::Removing;
 use super::request::About;
 use super::source::{Asking, Seen, Source};
 use super::token::{self, Purpose};
-use super::{GitOpsPipeline, deletions, refusals, template};
+use super::{GitOpsPipeline, deletions, notes, refusals, template};
 use crate::aws::CallError;
 use crate::cfn::Failure;
 use crate::codecommit;
@@ -53,8 +53,6 @@ struct Rendered {
     tags: BTreeMap<String, String>,
     /// A hash of all of that.
     key: String,
-    /// Why the branch could not be looked at, in another account.
-    branch_is_hidden: Option<CallError>,
 }
 
 /// Why making it so ended early.
@@ -81,8 +79,6 @@ struct Brought {
     child: ChildStack,
     /// Whether it had a pipeline when this request found it.
     had_pipeline: bool,
-    /// Why its branch could not be looked at, in another account.
-    branch_is_hidden: Option<CallError>,
 }
 
 impl Making<'_> {
@@ -138,7 +134,6 @@ impl Making<'_> {
         let Brought {
             child,
             had_pipeline,
-            branch_is_hidden,
         } = self.bring_stack(&source).await?;
         let found = match source.look_up().await? {
             Seen::Shown(Some(repository)) => Ok(repository),
@@ -177,6 +172,12 @@ impl Making<'_> {
             }
         }
         let elsewhere = desired.source_elsewhere();
+        let branch_is_hidden = match elsewhere {
+            Some(_) if self.creates || !had_pipeline => {
+                source.branch_tip(desired.branch()).await?.hidden()
+            }
+            _ => None,
+        };
         let repository_arn = match (&found, elsewhere) {
             (Ok(repository), _) => repository.arn.clone(),
             (Err(_), Some(elsewhere)) => elsewhere.repository_arn.clone(),
@@ -185,34 +186,14 @@ impl Making<'_> {
         Ok(Made {
             stack_id: child.id,
             repository_arn,
-            note: self.note(&source, found.as_ref().err(), branch_is_hidden.as_ref()),
+            note: notes::of(
+                desired,
+                &source,
+                found.as_ref().err(),
+                branch_is_hidden.as_ref(),
+            ),
             clone_url: found.map_or_else(|_| String::new(), |repository| repository.clone_url),
         })
-    }
-
-    /// What a person should know of a source that is not shown, or that cannot be written from.
-    fn note(
-        &self,
-        source: &Source,
-        repository_is_hidden: Option<&CallError>,
-        branch_is_hidden: Option<&CallError>,
-    ) -> Option<String> {
-        let mut notes = Vec::new();
-        match (source.refusal(), repository_is_hidden, branch_is_hidden) {
-            (Some(why), _, _) => notes.push(refusals::source_is_not_admitted(why)),
-            (None, repository, branch) => {
-                notes.extend(repository.map(refusals::repository_is_hidden));
-                notes.extend(branch.map(refusals::branch_is_hidden));
-            }
-        }
-        if self.desired.artifact_bucket_name.is_none() {
-            notes.extend(
-                self.desired
-                    .writes_from_elsewhere()
-                    .map(refusals::bucket_admits_nobody),
-            );
-        }
-        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     /// Brings the child stack to what is desired now.
@@ -224,7 +205,6 @@ impl Making<'_> {
         let mut had_pipeline = None;
         let mut begun_here: Option<String> = None;
         let mut created_id = None;
-        let mut branch_is_hidden = None;
         loop {
             let child = match child_stack::observe(aws, &name, seen.as_ref()).await {
                 Ok(child) => child,
@@ -248,16 +228,9 @@ impl Making<'_> {
             if let Some(child) = settled {
                 had_pipeline.get_or_insert(child.has_pipeline());
             }
-            if let Some(why) = rendered
-                .as_ref()
-                .and_then(|one| one.branch_is_hidden.as_ref())
-            {
-                branch_is_hidden = Some(why.clone());
-            }
             let brought = |child: &ChildStack| Brought {
                 child: child.clone(),
                 had_pipeline: had_pipeline.unwrap_or(false),
-                branch_is_hidden: branch_is_hidden.clone(),
             };
             let key = rendered.as_ref().map_or("", |rendered| &rendered.key);
             let step = plan::next(child.as_ref(), me, key, begun_here.as_deref());
@@ -418,16 +391,12 @@ impl Making<'_> {
         // asked of every stack that has settled, so also after the rule was made: a push before that
         // was told to nobody.
         let mut branch_exists = child.is_some_and(ChildStack::has_pipeline);
-        let mut branch_is_hidden = None;
         if !branch_exists {
             branch_exists = match source.branch_tip(desired.branch()).await? {
                 Seen::Shown(tip) => tip.is_some(),
                 // Taken for there: the pipeline looks for itself. But where it was seen to be missing
                 // the stack waits for its first push, which the rule tells.
-                Seen::Hidden(why) => {
-                    branch_is_hidden = Some(why);
-                    !self.waits_already(child)
-                }
+                Seen::Hidden(_) => !self.waits_already(child),
             };
         }
         let template = template::render(desired, repository);
@@ -446,7 +415,6 @@ impl Making<'_> {
             template: self.written(&template),
             parameters,
             tags,
-            branch_is_hidden,
         })
     }
 

@@ -16,6 +16,7 @@ pub mod first_push;
 mod make_so;
 mod names;
 mod newest;
+mod notes;
 mod operations;
 mod patience;
 mod plan;

@@ -50,41 +50,6 @@ pub fn no_such_repository(name: &str, elsewhere: Option<&Elsewhere>) -> String {
     }
 }
 
-/// All is well, but the function may not assume the role of the source.
-pub fn source_is_not_admitted(why: &CallError) -> String {
-    format!(
-        "the source was not looked at ({why}): whether its branch is there is the pipeline's to find \
-         out, and CloneUrlHttp is empty; the provider stack's parameter SourceRoleArns says which \
-         roles the function and the environment's pipelines may assume, and the role's trust policy \
-         has to name both"
-    )
-}
-
-/// All is well, but the role of the source shows nothing of the repository.
-pub fn repository_is_hidden(why: &CallError) -> String {
-    format!(
-        "CloneUrlHttp is empty ({why}); Source.RoleArn has to be allowed codecommit:GetRepository, and \
-         the repository's key where it has one of its own"
-    )
-}
-
-/// All is well, but the role of the source does not show the branch.
-pub fn branch_is_hidden(why: &CallError) -> String {
-    format!(
-        "the branch was not looked at ({why}), which the pipeline does with the same role: \
-         Source.RoleArn has to be allowed codecommit:GetBranch, and the repository's key where it has \
-         one of its own"
-    )
-}
-
-/// All is well, but the artifacts go where the other account cannot write.
-pub fn bucket_admits_nobody(path: &str) -> String {
-    format!(
-        "with {path} give ArtifactBucketName, too: the environment's own bucket, which is used \
-         without it, admits no other account"
-    )
-}
-
 /// The resource was deleted after CloudFormation had asked for it.
 pub fn deleted_since(name: &str) -> String {
     format!("creating stack {name}: it has been deleted since this was asked for; nothing is left")

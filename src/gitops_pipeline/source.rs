@@ -41,6 +41,16 @@ pub enum Seen<T> {
     Hidden(CallError),
 }
 
+impl<T> Seen<T> {
+    /// Why it is not shown, if it is not.
+    pub fn hidden(self) -> Option<CallError> {
+        match self {
+            Seen::Shown(_) => None,
+            Seen::Hidden(why) => Some(why),
+        }
+    }
+}
+
 /// How long a role that does not admit the function is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asking {

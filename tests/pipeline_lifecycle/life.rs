@@ -1,8 +1,8 @@
 //! Each life without faults, and what it costs.
 
-use crate::lives::lives;
 use crate::project::{paused, properties, stack, world};
 use crate::support::{Options, SeenTokens, World};
+use crate::table_of_lives::lives;
 
 #[test]
 fn every_life_goes_well_without_faults_whatever_cloudformation_is_like() {

@@ -30,4 +30,5 @@ mod repositories;
 mod single_faults;
 mod slow;
 mod statuses;
+mod table_of_lives;
 mod torn_reads;

@@ -12,9 +12,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
-use crate::lives::lives;
 use crate::project::paused;
 use crate::support::{Caller, Options, World};
+use crate::table_of_lives::lives;
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

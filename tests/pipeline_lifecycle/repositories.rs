@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{nothing_left, ours, runs, shape, watch};
-use crate::lives::leave_repository;
 use crate::project::{
     BRANCH, GIVEN, PIPELINE, REPOSITORY, RULE, paused, properties, push, ruled, stack, with, world,
 };
 use crate::support::custom_resource::Stack;
 use crate::support::{Options, World};
+use crate::table_of_lives::leave_repository;
 
 fn retaining() -> Value {
     with(properties(), "RepositoryDeletionPolicy", json!("Retain"))

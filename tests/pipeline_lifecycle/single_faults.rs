@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::lives::{Life, lives};
+use crate::lives::Life;
 use crate::project::paused;
 use crate::support::custom_resource::Answer;
 use crate::support::{Entry, Fault, FaultKind, Options, SeenTokens};
+use crate::table_of_lives::lives;
 
 /// A call of a life.
 struct Place {

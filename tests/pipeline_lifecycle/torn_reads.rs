@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::checks::{nothing_left, ours, watch};
-use crate::lives::lives;
 use crate::project::{CHILD, changed, paused, properties, ruled, stack, with, world};
 use crate::support::custom_resource::{Request, Stack, answers_are_sound, deliver_once};
 use crate::support::{At, Doing, Options, World};
+use crate::table_of_lives::lives;
 
 /// At every instant at which a resource is told to be made: its stack is complete.
 fn answers_are_true_when_they_come(world: &World) {
