@@ -1,6 +1,7 @@
 //! A branch's first push: there is something to run now, so the pipeline is made.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::child_stack::{self, ChildStack};
 use super::names::{Names, Place};
@@ -32,8 +33,9 @@ struct Event {
     #[serde(rename = "StackName")]
     stack_name: Option<String>,
     source: String,
+    /// The repository's ARN, in a list. Whatever else stands here, it is a push.
     #[serde(default)]
-    resources: Vec<String>,
+    resources: Value,
     detail: Detail,
 }
 
@@ -44,7 +46,9 @@ struct Detail {
     repository_name: String,
     reference_type: String,
     reference_name: String,
-    commit_id: Option<String>,
+    /// Text. Whatever else stands here, it is a push.
+    #[serde(default)]
+    commit_id: Value,
 }
 
 /// What became of the event.
@@ -82,6 +86,7 @@ impl FirstPush {
             resources,
             detail,
         } = serde_json::from_str(event).ok()?;
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
         let is_push = source == "aws.codecommit"
             && matches!(
                 detail.event.as_str(),
@@ -90,10 +95,10 @@ impl FirstPush {
             && detail.reference_type == "branch";
         is_push.then_some(FirstPush {
             told: stack_name,
-            repository_arn: resources.into_iter().next(),
+            repository_arn: text(&resources[0]),
             repository_name: detail.repository_name,
             branch: detail.reference_name,
-            commit: detail.commit_id,
+            commit: text(&detail.commit_id),
         })
     }
 
