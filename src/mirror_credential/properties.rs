@@ -9,6 +9,7 @@ use serde_json::Value;
 pub use mirrors::{WantedMirror, gitlab_in, is_protected};
 
 use crate::cfn::{Faults, Form, Members, Pattern};
+use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::Access;
 use crate::tags;
 
@@ -26,11 +27,6 @@ const KMS_KEY: Form = Form {
     fits: is_kms_key,
     must_be: "must be the id, ARN or alias of a KMS key",
     pattern: Pattern::of("^[A-Za-z0-9:/_-]+$").up_to(2048),
-};
-const REPOSITORY_NAME: Form = Form {
-    fits: is_repository_name,
-    must_be: "must be 1 to 100 letters, digits and `_.-`",
-    pattern: Pattern::of("^[A-Za-z0-9_.-]+$").up_to(100),
 };
 
 /// What to do with CodeCommit credentials of the user that this resource did not issue.
@@ -184,10 +180,6 @@ pub fn is_secret_name(name: &str) -> bool {
 // IAM also takes commas, which neither a secret's name nor a tag's value can hold.
 fn is_user_name(name: &str) -> bool {
     is_made_of(name, 1, 64, "_+=.@-")
-}
-
-fn is_repository_name(name: &str) -> bool {
-    is_made_of(name, 1, 100, "_.-")
 }
 
 fn is_kms_key(key: &str) -> bool {

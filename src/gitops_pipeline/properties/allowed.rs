@@ -59,13 +59,6 @@ pub const TOPIC_ARN: Form = Form {
     pattern: arn_pattern!("sns", ""),
 };
 
-/// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
-pub const REPOSITORY_NAME: Form = Form {
-    fits: |text| is_made_of(text, 1, 100, "_.-"),
-    must_be: "must be 1 to 100 letters, digits and `_.-`",
-    pattern: Pattern::of("^[A-Za-z0-9_.-]+$").up_to(100),
-};
-
 /// The ARN of a CodeCommit repository.
 pub const REPOSITORY_ARN: Form = Form {
     fits: |text| is_arn(text, "codecommit", ""),

@@ -3,6 +3,7 @@
 use super::super::names::Place;
 use super::{Build, Elsewhere, Existing, Image, allowed};
 use crate::cfn::{Faults, Form, Members};
+use crate::codecommit::REPOSITORY_NAME;
 
 /// What a build learns of the image; the template sets them.
 pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
@@ -16,7 +17,7 @@ struct RepositoryKind {
 }
 
 const CODE: RepositoryKind = RepositoryKind {
-    name: allowed::REPOSITORY_NAME,
+    name: REPOSITORY_NAME,
     arn: allowed::REPOSITORY_ARN,
     before_name: "",
 };

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{REPOSITORY_NAME, is_made_of};
+use super::is_made_of;
 use crate::cfn::{Faults, Form, Members, Pattern};
+use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::{Access, Settings};
 use crate::http;
 
