@@ -8,7 +8,16 @@ from typing import Any
 
 from ministack.app import app as ministack
 
-from . import custom_resources, decisions, event_rules, instance_metadata, response_urls, rotation, rotation_runs
+from . import (
+    custom_resources,
+    decisions,
+    event_rules,
+    events_under_way,
+    instance_metadata,
+    response_urls,
+    rotation,
+    rotation_runs,
+)
 from .settings import settings
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -55,7 +64,7 @@ async def _question(method: str, path: str, body: bytes, send: Send) -> None:
     """Tests alone ask these; no product code knows them."""
     reads: dict[str, Callable[[], Any]] = {
         "decisions": decisions.recorded, "exchanges": custom_resources.exchanges, "rotations": rotation_runs.recorded,
-        "settings": settings.as_dict}
+        "settings": settings.as_dict, "events-under-way": events_under_way.count}
     forgets = {"decisions": decisions.forget, "exchanges": custom_resources.forget, "rotations": rotation_runs.forget}
     does: dict[str, Callable[..., Any]] = {
         "days-later": rotation.days_later, "fire": event_rules.fire, "instance-metadata": instance_metadata.start}

@@ -17,6 +17,8 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge
 
+from . import events_under_way
+
 _log = logging.getLogger("ecr")
 _sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ecr-event")
 
@@ -32,6 +34,7 @@ def deleted(repository: str, digest: str, tag: str | None) -> None:
 def _send(action: str, repository: str, digest: str, tag: str | None, more: dict[str, Any]) -> None:
     detail = {"result": "SUCCESS", "repository-name": repository, "image-digest": digest, "action-type": action,
               "image-tag": tag, **more}
+    events_under_way.begin()
     # A rule's target may take long; the push does not wait for it. One thread sends all events, in their order.
     _sender.submit(contextvars.copy_context().run, _dispatch, {
         "EventId": str(uuid.uuid4()), "Source": "aws.ecr", "DetailType": "ECR Image Action",
@@ -46,3 +49,5 @@ def _dispatch(event: dict[str, Any]) -> None:
         eventbridge._dispatch_event(event)
     except Exception:
         _log.exception("an event of %s was not sent", event["Detail"])
+    finally:
+        events_under_way.end()

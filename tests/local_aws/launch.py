@@ -180,6 +180,13 @@ class LocalAws:
         """Has a scheduled rule's time come; whether it was enabled and had a target."""
         return self._ask("POST", "fire", {"rule": rule})  # type: ignore[no-any-return]
 
+    def have_been_told(self) -> None:
+        """Waits until the events of all pushes that were answered have been sent."""
+        deadline = time.monotonic() + 60
+        while self._ask("GET", "events-under-way"):
+            assert time.monotonic() < deadline, "events of a push are still to be sent"
+            time.sleep(0.01)
+
     def instance_metadata(self, profile_arn: str) -> str:
         """The metadata service of an instance with this profile, for `AWS_EC2_METADATA_SERVICE_ENDPOINT`."""
         return str(self._ask("POST", "instance-metadata", {"profile_arn": profile_arn}))

@@ -17,6 +17,7 @@ from typing import Any
 
 from ministack.services import eventbridge
 
+from . import events_under_way
 from .repositories import Repository
 
 _log = logging.getLogger("codecommit")
@@ -27,13 +28,18 @@ _TYPES = {"heads": "branch", "tags": "tag"}
 @contextmanager
 def of(repository: Repository, caller_arn: str) -> Iterator[None]:
     """Compares the references before and after, so that a refused push, or a refused part of one, sends nothing."""
-    before = repository.references()
-    yield
-    after = repository.references()
-    _choose_default_branch(repository, before, after)
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name):
-            _send(repository, caller_arn, name, before.get(name), after.get(name))
+    events_under_way.begin()
+    try:
+        before = repository.references()
+        yield
+        after = repository.references()
+        _choose_default_branch(repository, before, after)
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                _send(repository, caller_arn, name, before.get(name), after.get(name))
+    finally:
+        # After those that were submitted before it.
+        _sender.submit(events_under_way.end)
 
 
 def _choose_default_branch(repository: Repository, before: dict[str, str], after: dict[str, str]) -> None:

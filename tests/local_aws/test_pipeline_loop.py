@@ -67,6 +67,8 @@ def make(aws: LocalAws, name: str, tmp_path: Path) -> Callable[[str], Loop]:
 def begun(loop: Loop) -> str:
     """The first push, and the pipeline's own first run for it."""
     loop.push(loop.files())
+    # Otherwise the rule that starts the pipeline could meet this push's event, too.
+    loop.aws.have_been_told()
     assert loop.change_child("update", "true") == "UPDATE_COMPLETE", loop.child.events()
     return str(loop.executions()[0]["pipelineExecutionId"])
 
