@@ -19,6 +19,6 @@ pub use deadline::Deadlines;
 pub use delivery::{NotPut, Undelivered};
 #[cfg(test)]
 pub use properties::recorder;
-pub use properties::{Fault, Faults, Form, Members, Pattern, as_text};
+pub use properties::{Fault, Faults, Form, Members, Pattern, as_text, is_made_of};
 pub use request::{Request, RequestType, ResponseUrl};
 pub use response::{MAX_BODY_BYTES, Response, Status};

@@ -96,6 +96,14 @@ impl Pattern {
     }
 }
 
+/// Whether text is `least` to `most` ASCII letters and digits, and the `others`.
+pub fn is_made_of(text: &str, least: usize, most: usize, others: &str) -> bool {
+    (least..=most).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+}
+
 /// The members of one JSON object, each asked for by name; what nobody asked for is unknown.
 ///
 /// CloudFormation sends booleans and numbers as strings; both forms are taken.

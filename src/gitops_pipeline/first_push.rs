@@ -171,12 +171,12 @@ impl GitOpsPipeline {
             stack_name: names.stack(),
             cause,
         };
-        let (repository, source) = match self.announce(push, &names).await {
-            Ok(Announced::ToStack(repository, source)) => (repository, source),
+        let source = match self.announce(push, &names).await {
+            Ok(Announced::ToStack(source)) => source,
             Ok(Announced::ToNobody(because)) => return Ok(Started::Nothing { because }),
             Err(error) => return Err(not_started(error)),
         };
-        self.run(push, &repository, &source, &names)
+        self.run(push, &source, &names)
             .await
             .map_err(|error| not_started(error.to_string()))
     }
@@ -218,17 +218,15 @@ impl GitOpsPipeline {
                     let because = format!("stack {stack_name} deploys something else");
                     return Ok(Announced::ToNobody(because));
                 }
-                let repository = push.repository(&child);
-                let source = match &opened {
-                    Some(source) => source,
-                    None => opened.insert(
-                        Source::open(aws, names, Some(&repository), Asking::Once)
-                            .await
-                            .map_err(said)?,
-                    ),
+                let source = if let Some(source) = &opened {
+                    source
+                } else {
+                    let repository = push.repository(&child);
+                    let source = Source::open(aws, names, Some(&repository), Asking::Once).await;
+                    opened.insert(source.map_err(said)?)
                 };
                 if child.has_pipeline() {
-                    return Ok(Announced::ToStack(repository, source.clone()));
+                    return Ok(Announced::ToStack(source.clone()));
                 }
                 let tip = source.branch_tip(&push.branch).await;
                 if tip.map_err(said)? == Seen::Shown(None) {
@@ -259,15 +257,14 @@ impl GitOpsPipeline {
     async fn run(
         &self,
         push: &FirstPush,
-        repository: &Existing,
         source: &Source,
         names: &Names,
     ) -> Result<Started, CallError> {
         let branch = &push.branch;
         // A repository that somebody gave is not ours to turn to another branch.
-        if repository.elsewhere.is_none() && repository.name == names.repository() {
+        if source.is_own() && source.name() == names.repository() {
             let client = &self.aws.codecommit;
-            codecommit::set_default_branch(client, &repository.name, branch).await?;
+            codecommit::set_default_branch(client, source.name(), branch).await?;
         }
         let newest = Newest::of(names, source, branch).with_push(push.commit.as_deref());
         Ok(Started::Pipeline {
@@ -279,7 +276,7 @@ impl GitOpsPipeline {
 
 /// Whether a stack was told that its branch is there.
 enum Announced {
-    ToStack(Existing, Source),
+    ToStack(Source),
     ToNobody(String),
 }
 

@@ -164,7 +164,8 @@ impl Making<'_> {
         if self.is_deleted().await? {
             return Err(Ended::Deleted);
         }
-        if child.has_pipeline() && (self.creates || !had_pipeline) {
+        let is_new = self.creates || !had_pipeline;
+        if child.has_pipeline() && is_new {
             // A push between the pipeline's first execution and the rule was told to nobody.
             let newest = Newest::of(&desired.names, &source, desired.branch());
             if let Err(error) = newest.see_to(aws, Unlisted::IsLeft).await {
@@ -173,9 +174,7 @@ impl Making<'_> {
         }
         let elsewhere = desired.source_elsewhere();
         let branch_is_hidden = match elsewhere {
-            Some(_) if self.creates || !had_pipeline => {
-                source.branch_tip(desired.branch()).await?.hidden()
-            }
+            Some(_) if is_new => source.branch_tip(desired.branch()).await?.hidden(),
             _ => None,
         };
         let repository_arn = match (&found, elsewhere) {

@@ -47,6 +47,8 @@ use make_so::{Made, Making};
 use names::Names;
 use patience::Patience;
 use properties::Desired;
+#[cfg(test)]
+pub(crate) use properties::RETENTION_DAYS;
 use remove::Removing;
 use request::About;
 use token::Purpose;

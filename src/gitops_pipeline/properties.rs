@@ -15,6 +15,9 @@ mod members;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub use allowed::RETENTION_DAYS;
+pub use elsewhere::IMAGE_VARIABLES;
 use elsewhere::{decode_image, decode_source};
 use members::{decode_approval, decode_approval_rule, decode_build, decode_deploy};
 

@@ -76,6 +76,16 @@ impl Source {
         Ok(Source { name, reader })
     }
 
+    /// The repository's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is in the function's own account.
+    pub fn is_own(&self) -> bool {
+        matches!(self.reader, Reader::Own(_))
+    }
+
     /// Why the role does not admit the function, if it does not.
     pub fn refusal(&self) -> Option<&CallError> {
         match &self.reader {

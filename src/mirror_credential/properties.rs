@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub use mirrors::{WantedMirror, gitlab_in, is_protected};
 
-use crate::cfn::{Faults, Form, Members, Pattern};
+use crate::cfn::{Faults, Form, Members, Pattern, is_made_of};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::Access;
 use crate::tags;
@@ -184,13 +184,6 @@ fn is_user_name(name: &str) -> bool {
 
 fn is_kms_key(key: &str) -> bool {
     is_made_of(key, 1, 2048, ":/_-")
-}
-
-fn is_made_of(text: &str, least: usize, most: usize, others: &str) -> bool {
-    (least..=most).contains(&text.len())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
 #[cfg(test)]

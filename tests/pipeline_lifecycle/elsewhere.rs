@@ -29,6 +29,18 @@ fn note(world: &World) -> String {
     })
 }
 
+/// Each commit that the pipeline has run, and how often.
+fn ran(world: &World) -> Vec<(String, usize)> {
+    world.look(|aws| runs(aws, PIPELINE)).into_iter().collect()
+}
+
+fn once(commits: &[&str]) -> Vec<(String, usize)> {
+    commits
+        .iter()
+        .map(|commit| ((*commit).to_owned(), 1))
+        .collect()
+}
+
 /// Whether the child stack believes that the branch is there.
 fn branch_exists(world: &World) -> Option<String> {
     world.look(|aws| {
@@ -52,11 +64,7 @@ fn a_branch_of_another_account_is_waited_for_and_its_first_push_runs_once() {
         assert_eq!(branch_exists(&world).as_deref(), Some("false"));
         push_to(&world, &elsewhere(), "commit-1", "first").await;
         assert_eq!(branch_exists(&world).as_deref(), Some("true"));
-        let runs = world.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            runs.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1)]
-        );
+        assert_eq!(ran(&world), once(&["commit-1"]));
         // A repository of the same name may be here, too: it is none of this pipeline's.
         assert_eq!(world.count("UpdateDefaultBranch"), 0);
         assert!(stack.delete().await.is_success());
@@ -108,11 +116,7 @@ fn a_role_that_does_not_admit_the_function_leaves_the_looking_to_the_pipeline() 
             assert!(said.contains(part), "{part} is missing: {said}");
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let found = world.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            found.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1)]
-        );
+        assert_eq!(ran(&world), once(&["commit-1"]));
 
         // Once the role admits it, the next update says all.
         world.arrange(|aws| aws.elsewhere.admits = true);
@@ -248,11 +252,7 @@ fn a_branch_that_was_seen_to_be_missing_is_waited_for_by_a_role_that_admits_no_m
         // The push is believed.
         push_to(&world, &elsewhere(), "commit-1", "first").await;
         assert_eq!(branch_exists(&world).as_deref(), Some("true"));
-        let runs = world.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            runs.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1)]
-        );
+        assert_eq!(ran(&world), once(&["commit-1"]));
         assert!(stack.delete().await.is_success());
         world.assert_unbroken();
     });
@@ -327,11 +327,7 @@ fn a_pipeline_that_comes_back_from_another_account_runs_the_first_push_to_its_ow
             assert!(updated.is_success(), "{updated:?}\n{}", world.told());
         }
         push_to(&world, &properties(), "commit-2", "second").await;
-        let found = world.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            found.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1), ("commit-2".to_owned(), 1)]
-        );
+        assert_eq!(ran(&world), once(&["commit-1", "commit-2"]));
         assert!(stack.delete().await.is_success());
         world.look(|aws| nothing_left(aws, &[])).expect("nothing");
         world.assert_unbroken();
@@ -380,11 +376,7 @@ fn an_image_that_is_taken_before_the_code_is_not_taken_for_it() {
         assert!(stack.create(&with_image).await.is_success());
         push_to(&world, &with_image, "commit-1", "first").await;
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let runs = world.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            runs.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1)]
-        );
+        assert_eq!(ran(&world), once(&["commit-1"]));
         assert!(stack.delete().await.is_success());
         world.assert_unbroken();
     });

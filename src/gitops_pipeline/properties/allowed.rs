@@ -1,6 +1,6 @@
 //! What AWS and git take as a value, as far as it can be said without asking them.
 
-use crate::cfn::{Form, Pattern};
+use crate::cfn::{Form, Pattern, is_made_of};
 
 /// What `is_arn` takes: IAM is in no region, all others are in one.
 macro_rules! arn_pattern {
@@ -191,13 +191,6 @@ fn is_image_repository(text: &str) -> bool {
 
 fn is_configuration_value(text: &str) -> bool {
     (1..=1000).contains(&text.chars().count())
-}
-
-fn is_made_of(text: &str, least: usize, most: usize, others: &str) -> bool {
-    (least..=most).contains(&text.len())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
 fn is_arn(text: &str, service: &str, resource: &str) -> bool {

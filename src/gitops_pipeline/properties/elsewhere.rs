@@ -5,7 +5,7 @@ use super::{Build, Elsewhere, Existing, Image, allowed};
 use crate::cfn::{Faults, Form, Members};
 use crate::codecommit::REPOSITORY_NAME;
 
-/// What a build learns of the image; the template sets them.
+/// What a build learns of the image: its address by digest, the digest, the tag.
 pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
 
 /// The repositories of one service.

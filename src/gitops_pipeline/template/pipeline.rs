@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::properties::{ActionMode, Desired, Image};
+use super::super::properties::{ActionMode, Desired, Elsewhere, IMAGE_VARIABLES, Image};
 use super::{Repository, repository_name, role, sub, tags};
 
 pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
@@ -35,18 +35,22 @@ pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
 }
 
 fn sources(desired: &Desired, repository: Repository) -> Vec<Value> {
-    let mut code = code(desired, repository);
-    if let Some(elsewhere) = desired.source_elsewhere() {
-        code["RoleArn"] = json!(elsewhere.role_arn);
-    }
-    let mut actions = vec![code];
+    let mut actions = vec![code(desired, repository)];
     actions.extend(desired.image.as_ref().map(image));
     actions
 }
 
+/// The source action with the role of another account through which it reads.
+fn read_through(elsewhere: Option<&Elsewhere>, mut action: Value) -> Value {
+    if let Some(elsewhere) = elsewhere {
+        action["RoleArn"] = json!(elsewhere.role_arn);
+    }
+    action
+}
+
 /// The image beside the code: what it leaves is `imageDetail.json` alone.
 fn image(image: &Image) -> Value {
-    let mut action = json!({
+    let action = json!({
         "Name": "Image",
         "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "ECR", "Version": "1"},
         "Configuration": {"RepositoryName": image.repository.name, "ImageTag": image.tag},
@@ -55,14 +59,11 @@ fn image(image: &Image) -> Value {
         "Namespace": "ImageVariables",
         "RunOrder": 1,
     });
-    if let Some(elsewhere) = &image.repository.elsewhere {
-        action["RoleArn"] = json!(elsewhere.role_arn);
-    }
-    action
+    read_through(image.repository.elsewhere.as_ref(), action)
 }
 
 fn code(desired: &Desired, repository: Repository) -> Value {
-    json!({
+    let action = json!({
         "Name": "Source",
         "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
         "Configuration": {
@@ -75,7 +76,8 @@ fn code(desired: &Desired, repository: Repository) -> Value {
         "Region": {"Ref": "AWS::Region"},
         "Namespace": "SourceVariables",
         "RunOrder": 1,
-    })
+    });
+    read_through(desired.source_elsewhere(), action)
 }
 
 fn build(desired: &Desired) -> Value {
@@ -108,14 +110,12 @@ fn image_variables(image: &Image) -> Value {
     let name = &image.repository.name;
     let digest = "#{ImageVariables.ImageDigest}";
     let uri = format!("{registry}.dkr.ecr.${{AWS::Region}}.${{AWS::URLSuffix}}/{name}@{digest}");
-    let variables = [
-        ("ImageURI", uri.as_str()),
-        ("ImageDigest", digest),
-        ("ImageTag", image.tag.as_str()),
-    ];
-    let variables =
-        variables.map(|(name, value)| json!({"name": name, "value": value, "type": "PLAINTEXT"}));
-    sub(&Value::from(variables.to_vec()).to_string())
+    let values = [uri.as_str(), digest, image.tag.as_str()];
+    let variables = IMAGE_VARIABLES
+        .into_iter()
+        .zip(values)
+        .map(|(name, value)| json!({"name": name, "value": value, "type": "PLAINTEXT"}));
+    sub(&variables.collect::<Value>().to_string())
 }
 
 /// With a change set, everything from making to executing it is one stage: no newer execution can

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::is_made_of;
-use crate::cfn::{Faults, Form, Members, Pattern};
+use crate::cfn::{Faults, Form, Members, Pattern, is_made_of};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::{Access, Settings};
 use crate::http;

@@ -8,12 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::generated::{one_of, text};
 use super::when;
-
-/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>
-const RETENTION_DAYS: [u32; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
-    3288, 3653,
-];
+use crate::gitops_pipeline::RETENTION_DAYS;
 
 const ENV_ID: &str = "^[a-z][a-z0-9]*$";
 
