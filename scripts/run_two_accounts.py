@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from local_aws import LocalAws
-from local_deploy.pipelines import eventually
 from local_deploy.steps import Environment
 from local_deploy.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
 from telling import Steps, require, tell
@@ -56,15 +55,10 @@ class Elsewhere:
         told.tell("Deploy", f"{project.deployed.name} is at {pushed.commit[:12]}.")
 
     def _push_image(self, told: Steps) -> None:
-        project, before = self.scene.project, {each["pipelineExecutionId"] for each in self.scene.project.executions()}
+        project = self.scene.project
         digest = self.scene.push_image("two")
         told.tell("push", f"of an image to {IMAGES}:latest there: {digest[:19]}…")
-
-        def started() -> str:
-            return next((each["pipelineExecutionId"] for each in project.executions()
-                         if each["pipelineExecutionId"] not in before), "")
-
-        execution = str(eventually(started, "the image starts the pipeline"))
+        execution = project.execution_of(digest)
         project.waits_for_approval(execution)
         self._took(execution, digest)
         told.tell("Image", "is what this execution took, by its digest; the build had it in $ImageURI.")

@@ -88,10 +88,8 @@ def test_an_image_that_is_pushed_there_starts_the_pipeline_here_by_its_digest(sc
         '      - grep -q "$ImageDigest" "$CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json"\n')
     pushed = scene.project.push(buildspec=buildspec)
     assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
-    before = {each["pipelineExecutionId"] for each in scene.project.executions()}
     digest = scene.push_image("two")
-    execution = eventually(lambda: next((each["pipelineExecutionId"] for each in scene.project.executions()
-                                         if each["pipelineExecutionId"] not in before), ""), "the image's execution")
+    execution = scene.project.execution_of(digest)
     scene.project.decide(execution)
     assert scene.project.ended(execution) == "Succeeded", scene.project.said()
     assert image_of(scene.project, execution) == digest
