@@ -1,16 +1,19 @@
 //! The AWS clients, and their errors in words.
 
+mod environment;
+
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_sdk_iam::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_iam::config::StalledStreamProtectionConfig;
+use aws_sdk_iam::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::SdkConfig;
+
+pub use environment::config_from_environment;
 
 use crate::http::Http;
 
@@ -84,19 +87,6 @@ impl Aws {
             sts: client!(aws_sdk_sts),
         }
     }
-}
-
-/// The AWS SDK's standard environment: region, endpoints, and the credentials that Lambda hands
-/// to the function. Nothing is called.
-pub async fn config_from_environment() -> SdkConfig {
-    aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .region(aws_config::environment::EnvironmentVariableRegionProvider::new())
-        .credentials_provider(
-            aws_config::environment::EnvironmentVariableCredentialsProvider::new(),
-        )
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .load()
-        .await
 }
 
 /// Why a call failed, as the service said it.

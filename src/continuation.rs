@@ -5,8 +5,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::config::Builder;
+use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde::{Deserialize, Serialize};

@@ -32,6 +32,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn from_environment() -> Result<Provider, lambda_runtime::Error> {
-    let config = aws::config_from_environment().await;
+    let config = aws::config_from_environment();
     Ok(Provider::new(&config, Http::over_reqwest()?, Clock::System))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;

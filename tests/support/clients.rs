@@ -1,11 +1,12 @@
 //! SDK clients over a connector, as the product makes them.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
-use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_types::SdkConfig;
 
-/// What `aws_config` would load, without the network and the environment.
+/// What the environment would say, without the environment.
 pub fn sdk_config(connector: SharedHttpConnector) -> SdkConfig {
     let credentials = Credentials::new("AKIDEXAMPLE", "not-a-real-key", None, None, "tests");
     SdkConfig::builder()

@@ -1,7 +1,8 @@
 //! The token is read for the GitLab that its owner names, and for no other.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_iam::config::{BehaviorVersion, Region};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
 use super::script::{Reply, Script};

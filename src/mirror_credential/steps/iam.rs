@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use aws_config::retry::RetryConfig;
+use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
 
 use super::super::observe::{CODECOMMIT, Credential};

@@ -1,0 +1,170 @@
+//! The AWS SDK's standard environment, as far as a Lambda function has one.
+//!
+//! `aws-config` reads it as well, and behind it profiles, instance metadata, web identities and
+//! what else credentials may come from: a sixth of the deployed file for what Lambda never has.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+/// The region, the endpoints, and the credentials that Lambda hands to the function. Nothing is
+/// called.
+pub fn config_from_environment() -> SdkConfig {
+    config(Variables(Arc::new(|name| std::env::var(name).ok())))
+}
+
+/// The environment's variables, by their names.
+#[derive(Clone)]
+struct Variables(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Variables {
+    /// A variable that is set, and to something.
+    fn get(&self, name: &str) -> Option<String> {
+        let value = (self.0)(name)?.trim().to_owned();
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn is_true(&self, name: &str) -> Option<bool> {
+        Some(self.get(name)?.eq_ignore_ascii_case("true"))
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        Some(Credentials::new(
+            self.get("AWS_ACCESS_KEY_ID")?,
+            self.get("AWS_SECRET_ACCESS_KEY")?,
+            self.get("AWS_SESSION_TOKEN"),
+            None,
+            "EnvironmentVariable",
+        ))
+    }
+}
+
+// They hold the credentials.
+impl fmt::Debug for Variables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Variables")
+    }
+}
+
+fn config(variables: Variables) -> SdkConfig {
+    let region = variables.get("AWS_REGION");
+    let region = region.or_else(|| variables.get("AWS_DEFAULT_REGION"));
+    let app_name = variables.get("AWS_SDK_UA_APP_ID");
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region.map(Region::new))
+        .sleep_impl(TokioSleep::new());
+    config
+        .set_credentials_provider(variables.credentials().map(SharedCredentialsProvider::new))
+        .set_use_fips(variables.is_true("AWS_USE_FIPS_ENDPOINT"))
+        .set_use_dual_stack(variables.is_true("AWS_USE_DUALSTACK_ENDPOINT"))
+        .set_app_name(app_name.and_then(|name| AppName::new(name).ok()));
+    if variables.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != Some(true) {
+        config
+            .set_endpoint_url(variables.get("AWS_ENDPOINT_URL"))
+            .set_service_config(Some(ServiceVariables(variables)));
+    }
+    config.build()
+}
+
+/// The variables that are about one service: `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+#[derive(Debug)]
+struct ServiceVariables(Variables);
+
+impl LoadServiceConfig for ServiceVariables {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        self.0.get(&format!("{}_{service}", key.env()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::config::ProvideCredentials;
+
+    use super::{Arc, SdkConfig, ServiceConfigKey, Variables, config};
+
+    fn config_of(variables: &'static [(&str, &str)]) -> SdkConfig {
+        config(Variables(Arc::new(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })))
+    }
+
+    fn endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
+        let key = ServiceConfigKey::builder()
+            .service_id(service)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .unwrap();
+        config.service_config()?.load_config(key)
+    }
+
+    #[tokio::test]
+    async fn a_function_gets_its_region_and_its_credentials_from_lambda() {
+        let config = config_of(&[
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "not-a-real-key"),
+            ("AWS_SESSION_TOKEN", "not-a-real-token"),
+        ]);
+        assert_eq!(config.region().unwrap().as_ref(), "eu-central-1");
+        let provider = config.credentials_provider().unwrap();
+        let credentials = provider.provide_credentials().await.unwrap();
+        assert_eq!(credentials.access_key_id(), "AKIDEXAMPLE");
+        assert_eq!(credentials.secret_access_key(), "not-a-real-key");
+        assert_eq!(credentials.session_token(), Some("not-a-real-token"));
+        assert!(!format!("{config:?}").contains("not-a-real"));
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_is_not_set() {
+        let config = config_of(&[
+            ("AWS_REGION", ""),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", " "),
+            ("AWS_ENDPOINT_URL", ""),
+        ]);
+        assert_eq!(config.region().unwrap().as_ref(), "us-east-1");
+        assert!(config.credentials_provider().is_none());
+        assert_eq!(config.endpoint_url(), None);
+        assert_eq!(config.use_fips(), None);
+    }
+
+    #[test]
+    fn a_service_may_have_an_endpoint_of_its_own() {
+        let config = config_of(&[
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1"),
+            ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:2"),
+        ]);
+        let endpoint = |service| endpoint_of(&config, service);
+        assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:4566"));
+        assert_eq!(endpoint("Secrets Manager").unwrap(), "http://127.0.0.1:1");
+        assert_eq!(endpoint("IAM").unwrap(), "http://127.0.0.1:2");
+        assert_eq!(endpoint("CodeCommit"), None);
+    }
+
+    #[test]
+    fn endpoints_can_be_ignored_and_be_of_other_kinds() {
+        let config = config_of(&[
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+            ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:2"),
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE"),
+            ("AWS_USE_FIPS_ENDPOINT", "true"),
+            ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
+        ]);
+        assert_eq!(config.endpoint_url(), None);
+        assert_eq!(endpoint_of(&config, "IAM"), None);
+        assert_eq!(config.use_fips(), Some(true));
+        assert_eq!(config.use_dual_stack(), Some(false));
+    }
+}
