@@ -1,41 +1,153 @@
-"""Every check of the project, one after another, and what each took: `make test`.
+"""Every check of the project, side by side where they can be, and what each took: `make test`.
 
-All of them run, whatever fails before, except those that need what failed. Afterwards the tree must be as it was:
-a test that leaves a file behind, or a formatter that changes one, fails here.
+All of them run, whatever fails before, except those that need what failed. What a check says is shown when it has
+ended, so that nothing is mixed up; what is under way is told every minute. Afterwards the tree must be as it was: a
+test that leaves a file behind, or a formatter that changes one, fails here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import resource
+import json
+import os
+import queue
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
+BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
+# Two even on one core: there is always one that waits.
+AT_ONCE = max(2, os.cpu_count() or 1)
+TELLS_EVERY_SECONDS = 60
+
+TOOLS, COMPILED, BUILT = "install the tools", "compile the Rust tests", "build for provided.al2023, and check the file"
+CLIPPY = "clippy"
+PYTEST = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5"]
+# Each of these folders starts a local AWS of its own and is long; the others are run together.
+LONG_PYTHON = ["tests/local_deploy", "tests/local_aws"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Step:
     what: str
     command: list[str]
-    # Without its result nothing that follows makes sense.
-    is_needed: bool = False
+    # Without the results of these it makes no sense.
+    needs: tuple[str, ...] = ()
+    # It would only wait for these, whatever becomes of them: cargo does one thing at a time in a directory.
+    after: tuple[str, ...] = ()
 
 
-STEPS = [
-    # pip waits for the network while cargo compiles.
-    Step("install the tools, compile the tests",
-         ["make", "-j2", ".venv/installed-requirements.txt", "test-rust-compiled"], is_needed=True),
-    Step("build for provided.al2023, and check the file", ["make", "build"], is_needed=True),
-    Step("rustfmt", ["make", "lint-format"]),
-    Step("clippy", ["make", "lint-rust"]),
-    Step("template linters", ["make", "lint-templates"]),
-    Step("Rust tests", ["make", "test-rust"]),
-    Step("Python tests: templates, local AWS, deployment", ["make", "test-python"]),
-]
+@dataclass(frozen=True)
+class Result:
+    step: Step
+    succeeded: bool
+    seconds: float
+    # On all cores, with everything that it started: comparable where the machine has other work.
+    processor_seconds: float
+    # Empty where it ran.
+    why_not_run: str = ""
+
+
+def steps() -> list[Step]:
+    """What comes first is begun first, when there is a choice: the longest, so that nothing is left alone at the end."""
+    python = (TOOLS, BUILT)
+    return [
+        Step("rustfmt", ["make", "lint-format"]),
+        Step(COMPILED, ["make", "test-rust-compiled"]),
+        Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
+        Step(BUILT, ["make", "build"], needs=(TOOLS,)),
+        Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
+        *(Step(f"Python tests: {folder}", [*PYTEST, folder], needs=python) for folder in LONG_PYTHON[:1]),
+        *rust_tests(),
+        *(Step(f"Python tests: {folder}", [*PYTEST, folder], needs=python) for folder in LONG_PYTHON[1:]),
+        Step("Python tests: the others", [*PYTEST, "tests", *(f"--ignore={folder}" for folder in LONG_PYTHON)],
+             needs=python),
+        Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
+    ]
+
+
+def rust_tests() -> Iterator[Step]:
+    """One step for each test crate that Cargo knows, and two for what stands in the code."""
+    told = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"], cwd=ROOT,
+                          capture_output=True, text=True, check=True).stdout
+    targets = json.loads(told)["packages"][0]["targets"]
+    crates = [target["name"] for target in targets if target["kind"] == ["test"]]
+    for name, arguments in [("units", ["--lib", "--bins"]), ("documentation", ["--doc"]),
+                            *((name, ["--test", name]) for name in crates)]:
+        # What starts a process starts the file that is deployed.
+        needs = (COMPILED, BUILT) if name == "process" else (COMPILED,)
+        yield Step(f"Rust tests: {name}", ["cargo", "test", "--locked", *arguments], needs=needs, after=(CLIPPY,))
+
+
+class Running:
+    """One step that has been begun. What it says is kept until it ends."""
+
+    def __init__(self, step: Step, ended: queue.Queue[Running]) -> None:
+        self.step = step
+        self.began = time.monotonic()
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115: it is read when the step has ended
+        # In a session of its own, so that all of it can be ended.
+        self._process = subprocess.Popen(step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._said,
+                                         stderr=subprocess.STDOUT, start_new_session=True)
+        self.result: Result | None = None
+        threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
+
+    def _wait(self, ended: queue.Queue[Running]) -> None:
+        _, status, used = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.result = Result(self.step, self._process.returncode == 0, time.monotonic() - self.began,
+                             used.ru_utime + used.ru_stime)
+        ended.put(self)
+
+    def said(self) -> str:
+        self._said.seek(0)
+        return self._said.read().decode(errors="replace").rstrip()
+
+    def stop(self) -> None:
+        if self.result is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+
+
+def run(waiting: list[Step]) -> Iterator[tuple[Result, str]]:
+    """Runs them, as many at once as there are cores, and yields what came of each, in the order in which they end."""
+    done: dict[str, Result] = {}
+    running: dict[str, Running] = {}
+    ended: queue.Queue[Running] = queue.Queue()
+    try:
+        while waiting or running:
+            for step in list(waiting):
+                failed = [need for need in step.needs if need in done and not done[need].succeeded]
+                if failed:
+                    waiting.remove(step)
+                    done[step.what] = Result(step, False, 0, 0, why_not_run=f"it needs: {failed[0]}")
+                    yield done[step.what], ""
+                elif len(running) < AT_ONCE and done.keys() >= {*step.needs, *step.after}:
+                    waiting.remove(step)
+                    running[step.what] = Running(step, ended)
+            if not running:
+                continue
+            try:
+                one = ended.get(timeout=TELLS_EVERY_SECONDS)
+            except queue.Empty:
+                now = time.monotonic()
+                under_way = ", ".join(f"{what} ({now - one.began:.0f} s)" for what, one in running.items())
+                print(f"... under way: {under_way}", flush=True)
+                continue
+            del running[one.step.what]
+            assert one.result is not None
+            done[one.step.what] = one.result
+            yield one.result, one.said()
+    finally:
+        for one in running.values():
+            one.stop()
 
 
 def tree() -> dict[str, str]:
@@ -51,35 +163,34 @@ def tree() -> dict[str, str]:
     return found
 
 
-def cpu_seconds() -> float:
-    """What the steps so far have computed, on all cores: comparable where the machine has other work."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def main() -> int:
-    before, results, failed = tree(), [], []
-    for step in STEPS:
-        print(f"\n=== {step.what}", flush=True)
-        began, used = time.monotonic(), cpu_seconds()
-        succeeded = subprocess.run(step.command, cwd=ROOT, check=False).returncode == 0
-        results.append((step.what, time.monotonic() - began, cpu_seconds() - used, succeeded))
-        if not succeeded:
-            failed.append(step.what)
-            if step.is_needed:
-                break
+    # A runner that gives up ends the steps, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.environ["CFN_GITOPS_BINARY"] = str(BOOTSTRAP)
+    before, began, results = tree(), time.monotonic(), []
+    for result, said in run(steps()):
+        results.append(result)
+        print(f"\n=== {row(result)}\n{said}", flush=True)
+    seconds = time.monotonic() - began
     after = tree()
     left = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    results.append(("the tree is as it was", 0.0, 0.0, not left))
 
-    print("\n=== Summary")
-    print("          time  processor")
-    for what, seconds, processor, succeeded in results:
-        print(f"{'ok    ' if succeeded else 'FAILED'} {seconds:5.0f} s {processor:8.0f} s  {what}")
-    print(f"       {sum(row[1] for row in results):5.0f} s {sum(row[2] for row in results):8.0f} s  in all")
+    print("\n=== Summary\n          time  processor")
+    for result in results:
+        print(row(result))
+    print(f"{'FAILED' if left else 'ok    '}                       the tree is as it was")
+    print(f"       {seconds:5.0f} s {sum(result.processor_seconds for result in results):8.0f} s  in all, "
+          f"{AT_ONCE} at once")
     for name in left:
         print(f"left or changed by a check: {name}", file=sys.stderr)
-    return 1 if failed or left else 0
+    return 0 if not left and all(result.succeeded for result in results) else 1
+
+
+def row(result: Result) -> str:
+    if result.why_not_run:
+        return f"NOT RUN                      {result.step.what}: {result.why_not_run}"
+    return (f"{'ok    ' if result.succeeded else 'FAILED'} {result.seconds:5.0f} s {result.processor_seconds:8.0f} s  "
+            f"{result.step.what}")
 
 
 if __name__ == "__main__":
