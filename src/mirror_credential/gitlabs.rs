@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mirror_records::{Before, MirrorRecord};
+use super::steps;
 use crate::aws::Aws;
 use crate::gitlab::{Access, Error, GitLab, Kind, Mirror, Status};
 use crate::http::Http;
@@ -70,8 +71,8 @@ impl<'a> GitLabs<'a> {
     }
 
     /// Takes one more access, as it was before.
-    pub fn add(&mut self, access: Access) {
-        self.accesses.push(access);
+    pub fn add(&mut self, access: Option<Access>) {
+        self.accesses.extend(access);
     }
 
     /// Tries those that did not answer once more.
@@ -173,12 +174,22 @@ impl<'a> GitLabs<'a> {
     }
 
     /// Mirrors whose numbers got lost on the way: new since an attempt began, and disabled. What is
-    /// enabled was made by a person. The error says what could not be looked at.
+    /// enabled was made by a person. `clone_urls` are those that are known already. The error says
+    /// what could not be looked at.
     pub async fn lost(
         &mut self,
         before: &Before,
-        clone_url: &str,
+        clone_urls: &BTreeMap<String, String>,
     ) -> Result<Vec<MirrorRecord>, Error> {
+        let name = &before.repository_name;
+        let clone_url = match clone_urls.get(name) {
+            Some(clone_url) => clone_url.clone(),
+            None => match steps::clone_url(self.aws, name).await {
+                Ok(clone_url) => clone_url,
+                // Without the repository nothing leads to it.
+                Err(_) => return Ok(Vec::new()),
+            },
+        };
         let url = &before.gitlab_url;
         let Some(gitlab) = self.at(url).await? else {
             return Ok(Vec::new());
@@ -188,7 +199,7 @@ impl<'a> GitLabs<'a> {
             listed => self.note(url, listed)?,
         };
         let is_new = |mirror: &&Mirror| {
-            !mirror.enabled && mirror.leads_to(clone_url) && !before.ids.contains(&mirror.id)
+            !mirror.enabled && mirror.leads_to(&clone_url) && !before.ids.contains(&mirror.id)
         };
         let lost: Vec<&Mirror> = listed.iter().filter(is_new).collect();
         // In silent mode all of them show as disabled, and nothing tells which one is lost.

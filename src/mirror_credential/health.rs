@@ -8,10 +8,10 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 
 use super::gitlabs::GitLabs;
 use super::mirror_records::MirrorRecord;
-use super::observe::{self, Secret};
-use super::{MirrorCredential, properties, records, steps};
+use super::observe;
+use super::{MirrorCredential, records, steps};
 use crate::aws::CallError;
-use crate::gitlab::{self, Access, GitLab, Mirror, Status};
+use crate::gitlab::{self, GitLab, Mirror, Status};
 use crate::name_pattern::NamePattern;
 
 /// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
@@ -158,7 +158,7 @@ impl MirrorCredential {
                 "reading secret {name}: its value is gone, or no login"
             ))
         })?;
-        let access = self.access(&secret).await?;
+        let access = steps::read_access(&self.aws, &secret).await?;
         let accesses = access.into_iter().collect();
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
         for record in value.mirrors {
@@ -177,12 +177,6 @@ impl MirrorCredential {
             });
         }
         Ok(health)
-    }
-
-    /// The GitLab of the properties as they were last carried out.
-    async fn access(&self, secret: &Secret) -> Result<Option<Access>, CallError> {
-        let document = steps::read_document(&self.aws, secret).await?;
-        Ok(document.as_ref().and_then(properties::gitlab_in))
     }
 }
 

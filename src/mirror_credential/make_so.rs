@@ -172,7 +172,7 @@ impl<'a> Delivery<'a> {
         for _ in 0..MOST_STEPS {
             self.known.now = self.resource.clock.now();
             let step = plan::next(self.desired, self.me, &self.known);
-            tracing::debug!(?step, "next");
+            tracing::debug!(next = ?step, "plan");
             match step {
                 Step::Done => {
                     self.remove_own_strays().await;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub use mirrors::{WantedMirror, gitlab_in, is_protected};
 
+use super::mirror_records::MirrorRecord;
 use crate::cfn::{Faults, Form, Members, Pattern, is_made_of};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::Access;
@@ -71,6 +72,20 @@ impl Desired {
         let mirrored = self.mirrors.iter().map(|mirror| &mirror.repository_name);
         let named = self.repository_names.iter().chain(mirrored);
         named.map(String::as_str).collect()
+    }
+
+    /// Whether `record` is of a mirror for `wanted`.
+    pub fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
+        let url = self.gitlab.as_ref().map(|gitlab| &gitlab.url);
+        url == Some(&record.gitlab_url)
+            && record.project == wanted.project
+            && record.repository_name == wanted.repository_name
+    }
+
+    /// What `record` is of a mirror for, if that is wanted.
+    pub fn wanted(&self, record: &MirrorRecord) -> Option<&WantedMirror> {
+        let mut wanted = self.mirrors.iter();
+        wanted.find(|wanted| self.is_for(record, wanted))
     }
 }
 

@@ -1,5 +1,6 @@
 //! From what is to nothing, step by step, as [`removal::next`] says.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::MirrorCredential;
@@ -7,7 +8,6 @@ use super::gitlabs::GitLabs;
 use super::mirror_records::{Journal, MirrorRecord};
 use super::observe::{self, Secret, User};
 use super::plan::{Me, PAUSE, SecretState, Step};
-use super::properties;
 use super::records::{self, Deletion};
 use super::removal::{self, Observed, RemovalStep, Target};
 use super::steps::{self, Written, explained};
@@ -59,7 +59,7 @@ impl MirrorCredential {
         loop {
             known.now = self.clock.now();
             let step = removal::next(target, me, &known);
-            tracing::debug!(?step, "next");
+            tracing::debug!(next = ?step, "plan");
             match step {
                 RemovalStep::As(Step::Done) => return Ok(left),
                 RemovalStep::As(Step::Refuse(reason)) => {
@@ -116,19 +116,12 @@ impl MirrorCredential {
         let urls = records.iter().map(|record| &record.gitlab_url);
         let mut urls = urls.chain(journal.before.iter().map(|before| &before.gitlab_url));
         if urls.any(|url| !gitlabs.knows(url)) {
-            let document = steps::read_document(&self.aws, secret).await;
-            let document = document.ok().flatten();
-            if let Some(access) = document.as_ref().and_then(properties::gitlab_in) {
-                gitlabs.add(access);
-            }
+            let access = steps::read_access(&self.aws, secret).await;
+            gitlabs.add(access.ok().flatten());
         }
         left.extend(gitlabs.delete_all(&records).await);
         for before in &journal.before {
-            // Without the repository nothing leads to it.
-            let Ok(clone_url) = steps::clone_url(&self.aws, &before.repository_name).await else {
-                continue;
-            };
-            match gitlabs.lost(before, &clone_url).await {
+            match gitlabs.lost(before, &BTreeMap::new()).await {
                 Ok(lost) => left.extend(gitlabs.delete_all(&lost).await),
                 Err(error) => left.push(format!(
                     "a mirror of project {} may be left in GitLab ({error})",

@@ -137,6 +137,7 @@ impl MirrorCredential {
         let delivery = match Box::pin(delivery).await {
             Ok(delivery) => delivery,
             Err(Failure(cause)) => {
+                progress.ended("failed");
                 if let Err(error) = self.clean_up(&desired, &me, &event.version_id).await {
                     tracing::warn!(%error, "the rotation is not undone");
                 }
@@ -144,6 +145,7 @@ impl MirrorCredential {
             }
         };
         let done = Box::pin(delivery.finish_part()).await;
+        progress.ended(if done.is_ok() { "done" } else { "failed" });
         done.map_err(|Failure(cause)| event.error(cause))?;
         Ok(())
     }

@@ -13,8 +13,8 @@ pub use iam::{
 };
 pub use secrets::{
     Created, Moved, StoredLogin, Written, change_key, copy_login, create_secret, delete_secret,
-    drop_pending, forget_login, forget_properties, hand_over, note_properties, read_document,
-    read_journal, read_login, tag_secret, untag_secret, write_claim, write_login,
+    drop_pending, forget_login, forget_properties, hand_over, note_properties, read_access,
+    read_document, read_journal, read_login, tag_secret, untag_secret, write_claim, write_login,
 };
 
 const NAME_OF_USERS: &str = "the provider stack's parameter MirrorUserNames says which users this \

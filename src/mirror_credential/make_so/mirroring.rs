@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::gitlabs::{LOOK, NotRemoved};
 use super::super::mirror_records::{Journal, MirrorRecord};
 use super::super::plan::{Project, SecretState, mirroring};
-use super::super::properties::{self, WantedMirror};
+use super::super::properties::WantedMirror;
 use super::super::records;
 use super::super::refusals;
 use super::super::steps::{self, Written, explained};
@@ -130,7 +130,7 @@ impl Delivery<'_> {
     }
 
     pub(super) async fn make_mirror(&mut self, n: usize) -> Result<(), Failure> {
-        let Some(wanted) = self.desired.mirrors.get(n).cloned() else {
+        let Some(wanted) = self.desired.mirrors.get(n) else {
             return Ok(());
         };
         let Some((login, password)) = self.login_to_mirror_with() else {
@@ -155,7 +155,7 @@ impl Delivery<'_> {
             .await;
         match made {
             Ok(mirror) => {
-                self.note_made(&wanted, mirror);
+                self.note_made(wanted, mirror);
                 Ok(())
             }
             Err(error) if error.is_uncertain() => {
@@ -207,19 +207,6 @@ impl Delivery<'_> {
         project.mirrors.extend(mirror);
     }
 
-    pub(super) fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
-        let project = self.known.projects.as_ref()?.get(&record.project)?;
-        project.mirrors.iter().find(|one| one.id == record.id)
-    }
-
-    pub(super) fn wanted(&self, record: &MirrorRecord) -> Option<WantedMirror> {
-        let mut wanted = self.desired.mirrors.iter();
-        let wanted = wanted.find(|wanted| {
-            wanted.project == record.project && wanted.repository_name == record.repository_name
-        });
-        wanted.cloned()
-    }
-
     /// Names the mirrors that were made in the log, so that they may be enabled.
     pub(super) async fn seal(&mut self, number: u64) -> Result<(), Failure> {
         let Some(secret) = self.known.secret.present() else {
@@ -244,7 +231,7 @@ impl Delivery<'_> {
     }
 
     pub(super) async fn enable_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
-        let Some(wanted) = self.wanted(record) else {
+        let Some(wanted) = self.desired.wanted(record) else {
             return Ok(());
         };
         let gitlab = self.gitlab().await?;
@@ -322,16 +309,7 @@ impl Delivery<'_> {
     pub(super) async fn find_lost(&mut self) -> Result<(), Failure> {
         for before in self.known.journal.before.clone() {
             self.knows_access_to(&before.gitlab_url).await?;
-            let name = &before.repository_name;
-            let clone_url = match self.known.clone_urls.get(name) {
-                Some(clone_url) => clone_url.clone(),
-                None => match steps::clone_url(&self.resource.aws, name).await {
-                    Ok(clone_url) => clone_url,
-                    // Without the repository nothing leads to it.
-                    Err(_) => continue,
-                },
-            };
-            match self.gitlabs.lost(&before, &clone_url).await {
+            match self.gitlabs.lost(&before, &self.known.clone_urls).await {
                 Ok(lost) => {
                     let made = &self.known.journal.made;
                     let lost = lost.into_iter().filter(|record| !made.contains(record));
@@ -394,11 +372,9 @@ impl Delivery<'_> {
         let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
-        let document = steps::read_document(&self.resource.aws, secret).await;
-        let document = document.map_err(|error| Failure(explained(error).to_string()))?;
-        if let Some(access) = document.as_ref().and_then(properties::gitlab_in) {
-            self.gitlabs.add(access);
-        }
+        let access = steps::read_access(&self.resource.aws, secret).await;
+        let access = access.map_err(|error| Failure(explained(error).to_string()))?;
+        self.gitlabs.add(access);
         Ok(())
     }
 

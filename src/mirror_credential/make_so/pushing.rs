@@ -21,10 +21,10 @@ impl Delivery<'_> {
         let gitlab = self.gitlab().await?;
         let mut waiting = Vec::new();
         for record in records {
-            let Some(wanted) = self.wanted(record) else {
+            let Some(wanted) = self.desired.wanted(record) else {
                 continue;
             };
-            let before = self.shown(record).cloned();
+            let before = self.known.shown(record).cloned();
             if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
                 // Of a project without commits: it cannot push, and need not.
                 self.known.synced.insert(record.id);

@@ -140,7 +140,7 @@ impl View<'_> {
         }
         // What is given up must be let go, too: with the same login it would push on.
         let given_up = records.iter().find(|record| {
-            !self.is_wanted(record) && !known.answering.contains(&record.gitlab_url)
+            desired.wanted(record).is_none() && !known.answering.contains(&record.gitlab_url)
         });
         if let Some(record) = given_up {
             return Err(Box::new(Step::AskGitLab(record.clone())));

@@ -2,10 +2,10 @@
 
 use super::super::mirror_records::{Before, Journal, MirrorRecord, properties_key};
 use super::super::observe::Secret;
-use super::super::properties::{WantedMirror, is_protected};
+use super::super::properties::is_protected;
 use super::super::refusals;
 use super::{Project, Step, View};
-use crate::gitlab::{Mirror, Status};
+use crate::gitlab::Status;
 
 /// GitLab takes no more enabled mirrors in one project.
 const MOST_ENABLED: usize = 10;
@@ -36,7 +36,10 @@ impl View<'_> {
             Err(step) => return Some(*step),
         };
         let mut wanted = self.desired.mirrors.iter();
-        let is_kept = |wanted| current.iter().any(|record| self.is_for(record, wanted));
+        let is_kept = |wanted| {
+            let mut current = current.iter();
+            current.any(|record| self.desired.is_for(record, wanted))
+        };
         if wanted.all(is_kept) { None } else { refuse }
     }
 
@@ -68,7 +71,8 @@ impl View<'_> {
         let projects = self.known.projects.as_ref()?;
         for (name, project) in projects {
             let to_make = self.desired.mirrors.iter().filter(|wanted| {
-                wanted.project == *name && !kept.iter().any(|record| self.is_for(record, wanted))
+                let mut kept = kept.iter();
+                wanted.project == *name && !kept.any(|record| self.desired.is_for(record, wanted))
             });
             let made = self.known.journal.made.iter();
             let made = made.filter(|record| record.project == *name).count();
@@ -90,35 +94,12 @@ impl View<'_> {
         self.known.projects.as_ref()?.get(name)
     }
 
-    /// What GitLab shows of `record`; `None` when it is gone, or leads elsewhere.
-    fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
-        let clone_url = self.known.clone_urls.get(&record.repository_name)?;
-        let mirrors = &self.project(&record.project)?.mirrors;
-        let mirror = mirrors.iter().find(|mirror| mirror.id == record.id)?;
-        mirror.leads_to(clone_url).then_some(mirror)
-    }
-
-    fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
-        let url = self.desired.gitlab.as_ref().map(|gitlab| &gitlab.url);
-        url == Some(&record.gitlab_url)
-            && record.project == wanted.project
-            && record.repository_name == wanted.repository_name
-    }
-
-    pub(super) fn is_wanted(&self, record: &MirrorRecord) -> bool {
-        self.wanted(record).is_some()
-    }
-
-    fn wanted(&self, record: &MirrorRecord) -> Option<&WantedMirror> {
-        let mut wanted = self.desired.mirrors.iter();
-        wanted.find(|wanted| self.is_for(record, wanted))
-    }
-
     /// Those of `records` that are wanted and still there.
     pub(super) fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let mut kept: Vec<MirrorRecord> = Vec::new();
         for record in records {
-            let is_there = self.wanted(record).is_some() && self.shown(record).is_some();
+            let is_there =
+                self.desired.wanted(record).is_some() && self.known.shown(record).is_some();
             let is_second = kept.iter().any(|one| {
                 one.project == record.project && one.repository_name == record.repository_name
             });
@@ -134,7 +115,8 @@ impl View<'_> {
         let wanted = self.desired.mirrors.iter();
         let placed = wanted.filter_map(|wanted| {
             let mut records = kept.iter().chain(&self.known.journal.made);
-            records.find(|record| self.is_for(record, wanted)).cloned()
+            let record = records.find(|record| self.desired.is_for(record, wanted));
+            record.cloned()
         });
         placed.collect()
     }
@@ -143,7 +125,8 @@ impl View<'_> {
     pub(super) fn make_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Option<Step> {
         let placed = self.placed(kept);
         for (n, wanted) in self.desired.mirrors.iter().enumerate() {
-            if !placed.iter().any(|record| self.is_for(record, wanted)) {
+            let mut placed = placed.iter();
+            if !placed.any(|record| self.desired.is_for(record, wanted)) {
                 return Some(Step::MakeMirror(n));
             }
         }
@@ -154,7 +137,8 @@ impl View<'_> {
     /// A mirror of `records` that does not do what it should.
     pub(super) fn enable(&self, records: &[MirrorRecord]) -> Option<Step> {
         let wrong = records.iter().find(|record| {
-            let (Some(wanted), Some(mirror)) = (self.wanted(record), self.shown(record)) else {
+            let wanted = self.desired.wanted(record);
+            let (Some(wanted), Some(mirror)) = (wanted, self.known.shown(record)) else {
                 return false;
             };
             // An older GitLab does not show every setting, and mirrors of a project without
@@ -168,7 +152,7 @@ impl View<'_> {
     /// Those of `records` that have not pushed yet, or failed to.
     pub(super) fn sync(&self, records: &[MirrorRecord]) -> Option<Step> {
         let silent = records.iter().filter(|record| {
-            let Some(mirror) = self.shown(record) else {
+            let Some(mirror) = self.known.shown(record) else {
                 return false;
             };
             let is_well = mirror.succeeded_at.is_some()

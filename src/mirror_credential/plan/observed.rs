@@ -174,6 +174,14 @@ impl Observed {
         }
     }
 
+    /// What GitLab shows of `record`; `None` when it is gone, or leads elsewhere.
+    pub fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
+        let clone_url = self.clone_urls.get(&record.repository_name)?;
+        let mirrors = &self.projects.as_ref()?.get(&record.project)?.mirrors;
+        let mirror = mirrors.iter().find(|mirror| mirror.id == record.id)?;
+        mirror.leads_to(clone_url).then_some(mirror)
+    }
+
     /// Nothing that happened before is still missing from IAM's lists.
     pub fn is_settled(&self) -> bool {
         let changed = self.secret.present().and_then(|secret| secret.last_changed);

@@ -11,9 +11,10 @@ use super::super::mirror_records::{
 };
 use super::super::observe::{CODECOMMIT, Credential, Secret};
 use super::super::plan::Me;
-use super::super::properties::Desired;
+use super::super::properties::{self, Desired};
 use super::super::records;
 use crate::aws::{Aws, CallError};
+use crate::gitlab::Access;
 use crate::secret::Password;
 
 /// What became of an attempt to write the log's next entry.
@@ -391,6 +392,12 @@ pub async fn read_document(
     let id = records::version_id(properties.entry);
     let version = read_version(aws, secret, &id).await?;
     Ok(version.and_then(|version| read_properties(version.text.expose())))
+}
+
+/// Reads the way to GitLab as the template gave it when it was last carried out, if that is known.
+pub async fn read_access(aws: &Aws, secret: &Secret) -> Result<Option<Access>, CallError> {
+    let document = read_document(aws, secret).await?;
+    Ok(document.as_ref().and_then(properties::gitlab_in))
 }
 
 /// What a version of the secret holds.
