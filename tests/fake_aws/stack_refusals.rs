@@ -11,7 +11,7 @@ use super::{
     },
     cloudformation::new_world,
     refusal,
-    support::{Options, SeenTokens, World, stacks::STATUSES},
+    support::{Options, Rate, SeenTokens, Service, World, stacks::STATUSES},
 };
 
 #[tokio::test(start_paused = true)]
@@ -222,7 +222,7 @@ async fn templates_that_cloudformation_would_not_take_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn calls_beyond_a_rate_are_throttled_until_time_has_passed() {
     let (world, _) = new_world(Options {
-        stack_calls_allowed: Some((0.5, 3.0)),
+        rates: vec![Rate::of(Service::CloudFormation, 0.5, 3.0)],
         ..Options::default()
     });
     // Without the SDK's own patience.

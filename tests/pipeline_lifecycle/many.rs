@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::checks::{nothing_left, ours, watch};
 use crate::project::{paused, stack, world};
-use crate::support::Options;
+use crate::support::{Options, Rate, Service};
 
 const PROJECTS: usize = 50;
 
@@ -19,7 +19,7 @@ fn project(index: usize) -> Value {
 fn fifty_projects_are_created_and_deleted_while_cloudformation_throttles() {
     paused(async {
         let world = world(Options {
-            stack_calls_allowed: Some((3.0, 10.0)),
+            rates: vec![Rate::of(Service::CloudFormation, 3.0, 10.0)],
             resource_takes: Duration::from_secs(10),
             ..Options::default()
         });

@@ -20,6 +20,7 @@ use super::{
     iam_api,
     lateness::History,
     pipelines::{self, Pipeline},
+    rates::{self, Buckets, Rate},
     request::{Call, Service},
     response_bucket::{self, BucketFailure, Delivery},
     secret_versions::Pending,
@@ -63,8 +64,8 @@ pub struct Options {
     pub deletes_during_rollback: bool,
     /// Whether the events that follow a cancellation carry its token.
     pub cancellation_has_its_own_token: bool,
-    /// How many calls CloudFormation answers a second, and how many at once.
-    pub stack_calls_allowed: Option<(f64, f64)>,
+    /// How often services answer. One that is not mentioned answers always.
+    pub rates: Vec<Rate>,
     /// How long `DescribeStacks` lags behind. Nothing says that it does not.
     pub stacks_late: Duration,
     /// How long `DescribeStackEvents` lags behind.
@@ -101,7 +102,7 @@ impl Default for Options {
             parameters_alone_are_updates: false,
             deletes_during_rollback: false,
             cancellation_has_its_own_token: false,
-            stack_calls_allowed: None,
+            rates: vec![],
             stacks_late: Duration::ZERO,
             events_late: Duration::ZERO,
             executions_late: Duration::ZERO,
@@ -148,6 +149,7 @@ pub struct Aws {
     pub denied: Vec<(String, String)>,
     pub deliveries: Vec<Delivery>,
     pub bucket_failures: Vec<BucketFailure>,
+    pub buckets: Buckets,
     /// What no product would ask: the fake's own complaints.
     pub complaints: Vec<String>,
     pub random: Rng,
@@ -179,6 +181,7 @@ impl Aws {
             denied: vec![],
             deliveries: vec![],
             bucket_failures: vec![],
+            buckets: Buckets::default(),
             complaints: vec![],
             random: Rng::with_seed(seed),
             secrets_ever: vec![],
@@ -190,6 +193,9 @@ impl Aws {
     /// Carries out one call.
     pub fn execute(&mut self, call: &Call, caller: &str) -> Answer {
         self.watch_for_tokens(call);
+        if rates::is_throttled(self, call) {
+            return Answer::throttled(call.service);
+        }
         let (action, resource) = call.action_and_resource();
         let matches = |(denied, part): &(String, String)| {
             (denied == "*" || *denied == action) && resource.contains(part.as_str())

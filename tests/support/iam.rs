@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     answer::AwsError,
+    lateness::Shared,
     tags::{self, Tags},
 };
 
@@ -20,7 +21,7 @@ pub const MOST_CREDENTIALS: usize = 2;
 
 #[derive(Clone, Debug, Default)]
 pub struct Iam {
-    pub users: BTreeMap<String, User>,
+    pub users: BTreeMap<String, Shared<User>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -45,11 +46,13 @@ pub struct Credential {
 
 impl Iam {
     pub fn user(&self, name: &str) -> Result<&User, AwsError> {
-        self.users.get(name).ok_or_else(|| no_such_user(name))
+        let user = self.users.get(name).map(|user| &**user);
+        user.ok_or_else(|| no_such_user(name))
     }
 
     fn user_mut(&mut self, name: &str) -> Result<&mut User, AwsError> {
-        self.users.get_mut(name).ok_or_else(|| no_such_user(name))
+        let user = self.users.get_mut(name).map(|user| &mut **user);
+        user.ok_or_else(|| no_such_user(name))
     }
 
     /// Whose login this is, if it is one and it is active.
@@ -60,7 +63,7 @@ impl Iam {
                 && credential.service_user_name == service_user_name
                 && credential.password == password
         };
-        let holder = |(_, user): &(&String, &User)| user.credentials.iter().any(matches);
+        let holder = |(_, user): &(&String, &Shared<User>)| user.credentials.iter().any(matches);
         let found = self.users.iter().find(holder);
         found.map(|(name, _)| name.as_str())
     }

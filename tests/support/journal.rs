@@ -1,9 +1,20 @@
 //! What was called, by whom, and what became of it. No secret stands here.
 
 use serde_json::{Map, Value};
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::request::Service;
+
+/// How many calls of each operation there were.
+pub type Tally = BTreeMap<(Service, String), Count>;
+
+/// Calls of one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub calls: usize,
+    /// Those that came too early (see [`super::rates`]).
+    pub throttled: usize,
+}
 
 /// One call, in the order in which AWS met them.
 #[derive(Clone, Debug)]

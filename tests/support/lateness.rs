@@ -2,18 +2,25 @@
 //! reads only later ("Changes that I make are not always immediately visible",
 //! IAM User Guide, Troubleshooting).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A value and all that it was before, by virtual time.
 #[derive(Clone, Debug)]
 pub struct History<T> {
     states: Vec<(Duration, Arc<T>)>,
+    /// How far back a read can look.
+    remembers: Duration,
 }
 
 impl<T: Clone> History<T> {
     pub fn new(first: T) -> Self {
         Self {
             states: vec![(Duration::ZERO, Arc::new(first))],
+            remembers: Duration::MAX,
         }
     }
 
@@ -39,7 +46,19 @@ impl<T: Clone> History<T> {
         let mut next = self.latest().clone();
         let result = change(&mut next);
         self.states.push((now, Arc::new(next)));
+        if let Some(horizon) = now.checked_sub(self.remembers) {
+            // The newest state of those that are older is what such a read sees.
+            let older = self.states.iter().take_while(|(at, _)| *at <= horizon);
+            let forgotten = older.count().saturating_sub(1);
+            self.states.drain(..forgotten);
+        }
         result
+    }
+
+    /// Lets reads look back so far and no further, for worlds with so much in them that the whole
+    /// past has no room.
+    pub fn remember_only(&mut self, time: Duration) {
+        self.remembers = time;
     }
 
     /// Forgets the past: every read sees the present from now on. For what a
@@ -47,5 +66,29 @@ impl<T: Clone> History<T> {
     pub fn settle(&mut self) {
         let (_, latest) = self.states.pop().expect("a history is never empty");
         self.states = vec![(Duration::ZERO, latest)];
+    }
+}
+
+/// A part of a state that most changes leave as it is, and that copies of the state share.
+#[derive(Clone, Debug, Default)]
+pub struct Shared<T>(Arc<T>);
+
+impl<T> From<T> for Shared<T> {
+    fn from(part: T) -> Self {
+        Self(Arc::new(part))
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
     }
 }

@@ -74,6 +74,8 @@ pub mod lateness;
 pub mod panics;
 /// CodePipeline's executions.
 pub mod pipelines;
+/// How often services answer.
+pub mod rates;
 /// What was sent, decoded.
 pub mod request;
 /// The bucket behind a custom resource's `ResponseURL`.
@@ -116,6 +118,8 @@ pub use faults::{At, Fault, FaultKind, On};
 pub use functions::Invoked;
 pub use gitlab::{EmptyProjects, Scope};
 pub use journal::Entry;
+pub use rates::Rate;
+pub use request::Service;
 pub use response_bucket::{BucketFailure, Delivery};
 pub use rotation::{Rotated, Rotation, Step};
 pub use stacks::{Doing, SeenTokens};

@@ -7,7 +7,7 @@ use std::fmt;
 use super::{gitlab, gitlab_api};
 
 /// Who answers at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     Iam,
     SecretsManager,

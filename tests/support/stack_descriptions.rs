@@ -21,6 +21,9 @@ pub fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let late = aws.options.stacks_late;
     let mut all = aws.stacks.all.values();
     let found = all.find_map(|stack| {
+        if stack.id != wanted && stack.name != wanted {
+            return None;
+        }
         let seen = stack.seen(aws.now, late)?;
         let is_living = seen.status != "DELETE_COMPLETE";
         (stack.id == wanted || (stack.name == wanted && is_living)).then_some((stack, seen))

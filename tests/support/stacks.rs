@@ -74,8 +74,6 @@ pub struct Stacks {
     /// Which operation each token began, and of which stack.
     pub tokens: BTreeMap<String, (String, String)>,
     pub failing: Vec<Failing>,
-    /// What is left of the calls that may be made, and as of when.
-    allowance: Option<(Duration, f64)>,
 }
 
 impl Stacks {
@@ -112,9 +110,9 @@ impl Stacks {
     pub fn next(&self) -> Option<(Duration, String)> {
         let due = self.all.values().filter_map(|stack| {
             let operation = stack.operation.as_ref()?;
-            Some((operation.due, stack.id.clone()))
+            Some((operation.due, &stack.id))
         });
-        due.min()
+        due.min().map(|(due, id)| (due, id.clone()))
     }
 
     /// Why this step of a resource fails now, if a test says so.
@@ -124,17 +122,6 @@ impl Stacks {
             .find(|one| one.logical_id == logical_id && one.doing == doing && one.times > 0)?;
         found.times = found.times.saturating_sub(1);
         Some(found.reason.clone())
-    }
-
-    /// Whether a call at `now` goes over what a token bucket allows: this many a second, and so
-    /// many at once.
-    pub fn is_throttled(&mut self, now: Duration, rate: f64, burst: f64) -> bool {
-        let (since, left) = self.allowance.unwrap_or((now, burst));
-        let refilled = now.saturating_sub(since).as_secs_f64() * rate;
-        let left = (left + refilled).min(burst);
-        let is_allowed = left >= 1.0;
-        self.allowance = Some((now, if is_allowed { left - 1.0 } else { left }));
-        !is_allowed
     }
 }
 

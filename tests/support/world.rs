@@ -3,6 +3,7 @@
 
 mod fate;
 mod gitlab;
+mod scale;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use std::{
@@ -23,7 +24,7 @@ use super::{
     functions::Invoked,
     gate::Gate,
     iam::{ACCOUNT, Credential, User},
-    journal::Entry,
+    journal::{Entry, Tally},
     response_bucket::{self, BucketFailure, Delivery},
     stacks::{Doing, Failing, Stack},
     wire::Caller,
@@ -46,6 +47,8 @@ struct Inner {
     /// counts, which the place that made the world may not be.
     since: Option<Instant>,
     journal: Vec<Entry>,
+    keeps_no_journal: bool,
+    tally: Tally,
     numbered: BTreeMap<String, Vec<String>>,
     faults: Vec<(String, Fault)>,
     lasting: Vec<Lasting>,
@@ -96,6 +99,8 @@ impl World {
             passed,
             since: None,
             journal: vec![],
+            keeps_no_journal: false,
+            tally: Tally::new(),
             numbered: BTreeMap::new(),
             faults: vec![],
             lasting: vec![],
@@ -141,7 +146,7 @@ impl World {
             };
             let now = aws.now;
             aws.iam
-                .change(now, |iam| iam.users.insert(name.to_owned(), user))
+                .change(now, |iam| iam.users.insert(name.to_owned(), user.into()))
         });
     }
 

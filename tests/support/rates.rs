@@ -1,0 +1,82 @@
+//! How often services answer: token buckets, one for each account and region (of IAM, which is
+//! global, one for each account). "A bucket of virtual tokens is refilled every second […] For each
+//! IAM API, a number of token buckets might apply" (AWS Security Blog, "How to monitor and query IAM
+//! resources at scale, part 2").
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    aws::Aws,
+    request::{Call, Service},
+};
+
+/// One bucket: which calls take from it, how fast it fills and how much it holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    pub service: Service,
+    /// Empty for all of the service's.
+    pub operations: &'static [&'static str],
+    pub per_second: f64,
+    /// So many at once.
+    pub burst: f64,
+}
+
+impl Rate {
+    /// One bucket for all calls of a service.
+    pub const fn of(service: Service, per_second: f64, burst: f64) -> Self {
+        Self {
+            service,
+            operations: &[],
+            per_second,
+            burst,
+        }
+    }
+
+    /// One that these operations share.
+    pub const fn shared_by(
+        service: Service,
+        operations: &'static [&'static str],
+        per_second: f64,
+        burst: f64,
+    ) -> Self {
+        Self {
+            service,
+            operations,
+            per_second,
+            burst,
+        }
+    }
+
+    fn covers(&self, call: &Call) -> bool {
+        let is_named = |operation: &&str| **operation == call.operation;
+        self.service == call.service
+            && (self.operations.is_empty() || self.operations.iter().any(is_named))
+    }
+}
+
+/// What is left in each bucket, and as of when: by the bucket's place in the options.
+#[derive(Clone, Debug, Default)]
+pub struct Buckets {
+    left: BTreeMap<usize, (Duration, f64)>,
+}
+
+/// Whether a call comes too early. One that does takes from no bucket.
+pub fn is_throttled(aws: &mut Aws, call: &Call) -> bool {
+    let now = aws.now;
+    let mut taken = vec![];
+    for (index, rate) in aws.options.rates.iter().enumerate() {
+        if !rate.covers(call) {
+            continue;
+        }
+        let full = (now, rate.burst);
+        let (since, left) = aws.buckets.left.get(&index).copied().unwrap_or(full);
+        let refilled = now.saturating_sub(since).as_secs_f64() * rate.per_second;
+        let left = (left + refilled).min(rate.burst);
+        if left < 1.0 {
+            return true;
+        }
+        taken.push((index, (now, left - 1.0)));
+    }
+    aws.buckets.left.extend(taken);
+    false
+}

@@ -1,0 +1,81 @@
+//! Worlds with a thousand stacks in them, or with a whole day: what they keep is bounded.
+
+use std::collections::BTreeSet;
+
+use super::super::{
+    functions::Invoked,
+    journal::{Count, Tally},
+    request::Call,
+    response_bucket::Delivery,
+    stacks::Stack,
+};
+use super::{Inner, World};
+
+impl World {
+    /// Counts calls from now on, and writes none of them down. Faults by a caller's calls meet
+    /// nobody then.
+    pub fn keep_no_journal(&self) {
+        self.inner().keeps_no_journal = true;
+    }
+
+    /// How often each operation was called.
+    pub fn tally(&self) -> Tally {
+        self.inner().tally.clone()
+    }
+
+    /// All calls so far.
+    pub fn calls(&self) -> Count {
+        let inner = self.inner();
+        let add = |sum: Count, one: &Count| Count {
+            calls: sum.calls + one.calls,
+            throttled: sum.throttled + one.throttled,
+        };
+        inner.tally.values().fold(Count::default(), add)
+    }
+
+    /// The answers that have arrived since the last time.
+    pub fn take_deliveries(&self) -> Vec<Delivery> {
+        std::mem::take(&mut self.inner().aws.deliveries)
+    }
+
+    /// What this caller has asked Lambda to run.
+    pub fn take_invocations_of(&self, caller: &str) -> Vec<Invoked> {
+        let mut inner = self.inner();
+        let all = &mut inner.aws.invocations;
+        all.extract_if(.., |one| one.caller == caller).collect()
+    }
+
+    /// Forgets what only tests ask for, and what AWS keeps of things that are gone: the next
+    /// hour's world is no larger than this hour's.
+    pub fn forget_what_is_gone(&self) {
+        let mut inner = self.inner();
+        inner.catch_up();
+        inner.journal.clear();
+        inner.numbered.clear();
+        inner.tally.clear();
+        let aws = &mut inner.aws;
+        aws.deliveries.clear();
+        aws.invocations.clear();
+        aws.secrets_ever.clear();
+        aws.repositories_gone.clear();
+        aws.iam.settle();
+        aws.secrets.retain(|_, secret| secret.deletion.is_none());
+        let is_gone = |stack: &Stack| stack.status == "DELETE_COMPLETE";
+        aws.stacks.all.retain(|_, stack| !is_gone(stack));
+        let left: BTreeSet<&String> = aws.stacks.all.keys().collect();
+        aws.stacks
+            .tokens
+            .retain(|_, (_, stack)| left.contains(stack));
+    }
+}
+
+impl Inner {
+    /// Counts a call.
+    pub fn count(&mut self, call: &Call, outcome: &str) {
+        let operation = (call.service, call.operation.clone());
+        let count = self.tally.entry(operation).or_default();
+        count.calls += 1;
+        let is_throttled = ["Throttl", "TooManyRequests", "SlowDown", "RateExceeded"];
+        count.throttled += usize::from(is_throttled.iter().any(|name| outcome.contains(name)));
+    }
+}
