@@ -23,8 +23,8 @@ INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
-.PHONY: help run test build deploy undeploy invoke shell lint lint-format lint-rust lint-templates test-rust \
-        test-rust-compiled test-python clean
+.PHONY: help run test build deploy undeploy invoke shell lint lint-format lint-rust lint-templates lint-dependencies \
+        audit fuzz test-rust test-rust-compiled test-python clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -51,7 +51,16 @@ invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and
 shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke`
 	@PYTHONPATH=tests python -m local_aws
 
-lint: lint-format lint-rust lint-templates ## formatting, clippy, and the template linters
+lint: lint-format lint-rust lint-templates lint-dependencies ## formatting, clippy, the template linters, licences
+
+# Licences, versions and sources, from the lock file alone.
+lint-dependencies: $(INSTALLED)
+	@python scripts/check_dependencies.py
+
+# cargo-deny is compiled once, which takes minutes, and fetches the published advisories.
+audit: ## ask cargo-deny about the dependencies, published advisories among it (needs github.com)
+	@cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny
+	target/tools/bin/cargo-deny --locked check
 
 lint-format:
 	cargo fmt --check
@@ -65,6 +74,10 @@ lint-templates: $(INSTALLED)
 	done
 	cfn-lint $(TEMPLATES) tests/local_deploy/templates/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
+
+fuzz: ## every parser for SECONDS=60 each, and 1,000 events for each of these seconds
+	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --lib fuzz::
+	EVENTS_FUZZ_SEED=$$RANDOM EVENTS_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test events_fuzz
 
 test-rust-compiled:
 	cargo test --locked --no-run

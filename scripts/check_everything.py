@@ -71,6 +71,7 @@ def steps() -> list[Step]:
         Step("Python tests: the others", [*PYTEST, "tests", *(f"--ignore={folder}" for folder in LONG_PYTHON)],
              needs=python),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
+        Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
     ]
 
 

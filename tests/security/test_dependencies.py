@@ -1,0 +1,73 @@
+"""The check of the dependencies finds what `deny.toml` forbids, and knows all that stands there."""
+
+import copy
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from check_dependencies import compiled, faults_in, faults_of  # noqa: E402
+
+CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
+RULES = {
+    "licenses": {"allow": ["MIT", "Apache-2.0"], "exceptions": [{"crate": "ring", "allow": ["ISC"]}]},
+    "bans": {"skip": [{"crate": "syn@2.0.0", "reason": "x"}], "deny": [{"crate": "openssl-sys", "reason": "rustls"}]},
+    "sources": {"allow-registry": [CRATES_IO.removeprefix("registry+")]},
+}
+FINE = [("ours", "1.0.0", "MIT", None), ("ring", "1.0.0", "Apache-2.0 AND ISC", CRATES_IO),
+        ("syn", "2.0.0", "MIT OR Apache-2.0", CRATES_IO), ("syn", "3.0.0", "MIT/Apache-2.0", CRATES_IO)]
+
+
+def packages(*rows, needs=()):
+    dependencies = [{"name": name, "req": req} for name, req in needs]
+    return {f"{name}@{version}": {"name": name, "version": version, "license": licence, "source": source,
+                                  "dependencies": [] if source else dependencies}
+            for name, version, licence, source in rows}
+
+
+def test_what_is_allowed_is_let_through():
+    assert faults_in(RULES, packages(*FINE, needs=[("ring", "^1")])) == []
+
+
+@pytest.mark.parametrize(("row", "fault"), [
+    (("gpl", "1.0.0", "GPL-3.0-only", CRATES_IO), "gpl 1.0.0: licence GPL-3.0-only is not allowed"),
+    (("both", "1.0.0", "MIT AND GPL-3.0-only", CRATES_IO), "both 1.0.0: licence MIT AND GPL-3.0-only is not allowed"),
+    (("none", "1.0.0", None, CRATES_IO), "none 1.0.0: licence unknown is not allowed"),
+    # An exception is for one crate.
+    (("other", "1.0.0", "ISC", CRATES_IO), "other 1.0.0: licence ISC is not allowed"),
+    (("forked", "1.0.0", "MIT", "git+https://example.com/x#1"), "forked 1.0.0: comes from git+https://example.com/x#1"),
+    (("mirrored", "1.0.0", "MIT", "registry+https://example.com"), "mirrored 1.0.0: comes from registry+https://example.com"),
+    (("openssl-sys", "1.0.0", "MIT", CRATES_IO), "openssl-sys 1.0.0: rustls"),
+    (("ring", "2.0.0", "ISC", CRATES_IO), "ring: is there as 1.0.0 and as 2.0.0"),
+])
+def test_what_is_forbidden_is_named(row, fault):
+    assert faults_in(RULES, packages(*FINE, row)) == [fault]
+
+
+def test_an_exception_that_nobody_needs_any_more_is_named():
+    assert faults_in(RULES, packages(FINE[0])) == [
+        "deny.toml: the exception for ring is for nothing", "deny.toml: syn@2.0.0 is skipped for nothing"]
+
+
+def test_any_version_is_no_version():
+    found = faults_in(RULES, packages(*FINE, needs=[("ring", "*")]))
+    assert found == ["ours 1.0.0: takes any version of ring"]
+
+
+def test_what_no_target_compiles_is_not_looked_at():
+    told = {"packages": [{"id": "a"}, {"id": "b"}], "resolve": {"nodes": [{"id": "a"}]}}
+    assert compiled(told) == {"a": {"id": "a"}}
+
+
+def test_everything_that_deny_toml_says_is_enforced_by_both():
+    rules = tomllib.loads((ROOT / "deny.toml").read_text())
+    assert faults_of(rules) == []
+    looser = copy.deepcopy(rules)
+    looser["bans"]["multiple-versions"] = "warn"
+    looser["licenses"]["confidence-threshold"] = 0.5
+    assert faults_of(looser) == ["deny.toml: [licenses] confidence-threshold: unknown to this check",
+                                 'deny.toml: [bans] multiple-versions: must be "deny"']
