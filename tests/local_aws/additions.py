@@ -27,6 +27,7 @@ from . import (
     function_lineage,
     function_logs,
     function_metrics,
+    gathered_policies,
     group_resource,
     iam_deletion,
     key_rights,
@@ -60,6 +61,7 @@ from . import (
 def install(endpoint: str) -> None:
     resource_policies.install()
     principals.install()
+    gathered_policies.install()
     policy_language.install()
     enforcement.install()
     bucket_rights.install()

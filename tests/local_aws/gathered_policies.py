@@ -1,0 +1,30 @@
+"""Policies read by threads: pipelines, builds and git ask what a role or user may, while the API changes it.
+
+MiniStack gathers a principal's policies by walking through the very dictionaries that its API writes to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_evaluator
+
+Gather = Callable[[str, str], list[list[Any]]]
+
+
+def install() -> None:
+    iam_evaluator._gather_role_policies = undisturbed(iam_evaluator._gather_role_policies)
+    iam_evaluator._gather_user_policies = undisturbed(iam_evaluator._gather_user_policies)
+
+
+def undisturbed(gather: Gather) -> Gather:
+    """Begins again where a policy has come or gone meanwhile: what is found was there at one time."""
+    def gathered(name: str, account_id: str) -> list[list[Any]]:
+        while True:
+            try:
+                return gather(name, account_id)
+            except RuntimeError as error:
+                if "changed size during iteration" not in str(error):
+                    raise
+    return gathered
