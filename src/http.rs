@@ -11,7 +11,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -24,6 +24,7 @@ use rustls::pki_types::pem::PemObject;
 pub use over_reqwest::{Reqwest, SetUp};
 
 use crate::cfn::NotPut;
+use crate::logging;
 use crate::records;
 use crate::secret::Password;
 
@@ -129,7 +130,7 @@ impl Http {
 
     /// The same way out, for the AWS SDK's clients.
     pub fn for_sdk(&self) -> SharedHttpClient {
-        let connector = self.connector.clone();
+        let connector = SharedHttpConnector::new(Counting(self.connector.clone()));
         http_client_fn(move |_, _| connector.clone())
     }
 
@@ -186,6 +187,17 @@ impl Http {
         headers.insert("user-agent", "git/2 (cfn-gitops)");
         let response = self.connector.call(request).await.map_err(|_| NoAnswer)?;
         Ok(response.status().as_u16())
+    }
+}
+
+/// Counts the SDK's attempts.
+#[derive(Debug)]
+struct Counting(SharedHttpConnector);
+
+impl HttpConnector for Counting {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        logging::attempted(request.headers().get("amz-sdk-request"));
+        self.0.call(request)
     }
 }
 

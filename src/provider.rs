@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::aws::Aws;
 use crate::cfn::{
@@ -15,7 +17,7 @@ use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, NotStarted, Started};
 use crate::health_check::{self, HealthCheck, NoEnvironment};
 use crate::http::Http;
-use crate::logging;
+use crate::logging::{self, Calls, millis};
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::rotation::{NotRotated, RotationEvent};
 
@@ -103,6 +105,23 @@ impl Provider {
     /// When the event is of no known kind, or its answer could not be delivered and Lambda should
     /// try again.
     pub async fn answer(&self, event: &str, invocation: &Invocation) -> Result<Value, Error> {
+        let (span, calls) = (
+            logging::invocation(&invocation.request_id),
+            Calls::default(),
+        );
+        let began = Instant::now();
+        let answering = Box::pin(self.answer_event(event, invocation, &calls));
+        let answered = calls.count(answering).instrument(span.clone()).await;
+        span.in_scope(|| told(&answered, began.elapsed(), &calls));
+        answered
+    }
+
+    async fn answer_event(
+        &self,
+        event: &str,
+        invocation: &Invocation,
+        calls: &Calls,
+    ) -> Result<Value, Error> {
         let (event, position) = continuation::read(event);
         let received_at = position.received_at(self.clock.now());
         let Some(request) = Request::find(event, received_at) else {
@@ -113,14 +132,15 @@ impl Provider {
             position,
             received_at,
             invocation,
+            calls,
         };
+        let span = Span::current();
+        span.record("request", &request.request_id);
+        span.record("request_type", request.request_type.map(RequestType::name));
+        span.record("resource_type", &request.resource_type);
+        span.record("stack", &request.stack_id);
+        span.record("logical_id", &request.logical_resource_id);
         tracing::info!(
-            lambda_request = invocation.request_id,
-            stack = request.stack_id,
-            logical_id = request.logical_resource_id,
-            request = request.request_id,
-            request_type = request.request_type.map(RequestType::name),
-            resource_type = request.resource_type,
             id = request.physical_resource_id,
             hop = position.hop,
             "request"
@@ -172,12 +192,8 @@ impl Provider {
     /// Looks at the environment's mirrors, credentials and pipelines.
     async fn check(&self, asked: &HealthCheck, invocation: &Invocation) -> Result<Value, Error> {
         let environment = asked.environment(&invocation.function_arn)?;
-        tracing::info!(
-            lambda_request = invocation.request_id,
-            environment = environment.id,
-            users = environment.user_names,
-            "health check"
-        );
+        Span::current().record("environment", &environment.id);
+        tracing::info!(users = environment.user_names, "health check");
         let time = self.clock.until(self.ends(invocation));
         let time = time.saturating_sub(MARGIN);
         let (aws, credentials) = (&self.aws, &self.mirror_credential);
@@ -194,21 +210,15 @@ impl Provider {
         invocation: &Invocation,
     ) -> Result<Value, Error> {
         let (step, secret) = (rotation.step(), rotation.secret_id());
-        tracing::info!(
-            lambda_request = invocation.request_id,
-            step,
-            secret,
-            version = rotation.version_id(),
-            "rotation"
-        );
+        let span = Span::current();
+        span.record("rotation_step", step);
+        span.record("secret", secret);
+        tracing::info!(version = rotation.version_id(), "rotation");
         let until = self.ends(invocation) - MARGIN;
         let time = self.clock.until(until);
         let work = Box::pin(self.mirror_credential.rotate(rotation, until));
         let done = tokio::time::timeout(time, work).await;
         let done = done.map_err(|_| Error::OutOfTime("a step of a rotation"))?;
-        if let Err(error) = &done {
-            tracing::error!(%error, "not rotated");
-        }
         done?;
         Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id()}))
     }
@@ -225,6 +235,7 @@ impl Provider {
             position,
             received_at,
             invocation,
+            calls,
         } = *around;
         let function_arn = &invocation.function_arn;
         let hand_over = |within| {
@@ -232,18 +243,17 @@ impl Provider {
             continuation::hand_over(aws, function_arn, event, position, received_at, within)
         };
         let ends = self.ends(invocation);
+        let resource = Arc::new(Counted {
+            resource,
+            calls: calls.clone(),
+        });
         cfn::answer(resource, request, ends, &self.clock, put, hand_over).await
     }
 
     /// Makes the pipeline of a branch that has been pushed for the first time.
     async fn start(&self, push: &FirstPush, invocation: &Invocation) -> Result<Value, Error> {
-        let (stack, branch) = (push.stack_name(), push.branch());
-        tracing::info!(
-            lambda_request = invocation.request_id,
-            stack,
-            branch,
-            "first push"
-        );
+        Span::current().record("pipeline_stack", push.stack_name());
+        tracing::info!(branch = push.branch(), "first push");
         let time = self.clock.until(self.ends(invocation));
         let work = Box::pin(self.gitops_pipeline.start(push));
         let started = tokio::time::timeout(time.saturating_sub(MARGIN), work).await;
@@ -279,6 +289,50 @@ struct Around<'a> {
     /// By the original invocation.
     received_at: SystemTime,
     invocation: &'a Invocation,
+    calls: &'a Calls,
+}
+
+/// The last line of an invocation: what came of it, how long it took, and what it asked of AWS.
+fn told(answered: &Result<Value, Error>, took: Duration, calls: &Calls) {
+    let duration_ms = millis(took);
+    let (aws_calls, aws_retries) = (calls.made(), calls.retried());
+    match answered {
+        Ok(answer) => {
+            let status = match answer["Status"].as_str() {
+                Some(status) => status,
+                None if answer["Continuation"].is_object() => "HANDED_OVER",
+                None => "SUCCESS",
+            };
+            tracing::info!(status, duration_ms, aws_calls, aws_retries, "end");
+        }
+        Err(error) => {
+            let status = "ERROR";
+            tracing::error!(status, %error, duration_ms, aws_calls, aws_retries, "end");
+        }
+    }
+}
+
+/// A resource whose work counts its calls. It runs in a task of its own, which has its own count.
+struct Counted<R> {
+    resource: Arc<R>,
+    calls: Calls,
+}
+
+impl<R: Resource> Resource for Counted<R> {
+    const GOES_ON: bool = R::GOES_ON;
+
+    fn physical_id(&self, request: &Request) -> String {
+        self.resource.physical_id(request)
+    }
+
+    async fn handle(
+        self: Arc<Self>,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Outcome, Failure> {
+        let work = Arc::clone(&self.resource).handle(request, progress);
+        self.calls.count(work).await
+    }
 }
 
 /// A resource type that this function does not back.

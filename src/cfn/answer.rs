@@ -1,13 +1,16 @@
 //! One request in, one answer out, whatever happens in between.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::delivery::deliver;
-use super::{Clock, Deadlines, NotPut, Request, RequestType, Response, Status, Undelivered};
+use super::{
+    Clock, Deadlines, NotPut, Progress, Request, RequestType, Response, Status, Undelivered,
+};
 
 /// What a resource is after it has been made so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,42 +27,6 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub String);
-
-/// What the handler is doing, so that a request that runs out of time can say so.
-#[derive(Clone, Debug)]
-pub struct Progress {
-    until: SystemTime,
-    doing: Arc<Mutex<String>>,
-}
-
-impl Progress {
-    /// For work that ends at `until`.
-    pub fn new(until: SystemTime) -> Self {
-        Progress {
-            until,
-            doing: Arc::default(),
-        }
-    }
-
-    /// The work is broken off then; what may wait should stop waiting well before.
-    pub fn until(&self) -> SystemTime {
-        self.until
-    }
-
-    /// Notes what is being done now: a gerund, the thing and its id.
-    pub fn doing(&self, what: impl Into<String>) {
-        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
-    }
-
-    fn last(&self) -> String {
-        let noted = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.is_empty() {
-            "starting".to_owned()
-        } else {
-            noted.clone()
-        }
-    }
-}
 
 /// A resource type that is made and unmade through requests.
 pub trait Resource: Send + Sync + 'static {
@@ -211,17 +178,24 @@ async fn result<R: Resource>(
     }
     let progress = Progress::new(deadlines.work_until);
     let work = Arc::clone(resource).handle(request.clone(), progress.clone());
-    let mut task = tokio::spawn(work);
+    let mut task = tokio::spawn(work.in_current_span());
     let time = clock.until(deadlines.work_until);
     match tokio::time::timeout(time, &mut task).await {
-        Ok(Ok(result)) => Worked::Done(result),
+        Ok(Ok(result)) => {
+            progress.ended(if result.is_ok() { "done" } else { "failed" });
+            Worked::Done(result)
+        }
         // The panic's text is left out: it may hold anything.
-        Ok(Err(_)) => failed(format!(
-            "{}: internal error, see the function's log",
-            progress.last()
-        )),
+        Ok(Err(_)) => {
+            progress.ended("internal error");
+            failed(format!(
+                "{}: internal error, see the function's log",
+                progress.last()
+            ))
+        }
         Err(_) => {
             task.abort();
+            progress.ended("no time was left");
             if R::GOES_ON && deadlines.outlives_invocation {
                 return Worked::CutOff(progress.last());
             }
@@ -235,6 +209,8 @@ async fn result<R: Resource>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     enum Behaviour {

@@ -9,14 +9,16 @@ mod answer;
 mod clock;
 mod deadline;
 mod delivery;
+mod progress;
 mod properties;
 mod request;
 mod response;
 
-pub use answer::{Answered, Failure, NotHandedOver, Outcome, Progress, Resource, answer};
+pub use answer::{Answered, Failure, NotHandedOver, Outcome, Resource, answer};
 pub use clock::Clock;
 pub use deadline::Deadlines;
 pub use delivery::{NotPut, Undelivered};
+pub use progress::Progress;
 #[cfg(test)]
 pub use properties::recorder;
 pub use properties::{Fault, Faults, Form, Members, Pattern, as_text, is_made_of};

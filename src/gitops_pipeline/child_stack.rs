@@ -103,8 +103,8 @@ pub async fn observe(
         // is not believed, for about a minute.
         let status = &child.status;
         tracing::warn!(
-            stack = name,
-            status,
+            pipeline_stack = name,
+            stack_status = status,
             told,
             "its events do not tell its status"
         );

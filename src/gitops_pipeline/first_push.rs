@@ -237,7 +237,7 @@ impl GitOpsPipeline {
                     return Err("its id is not an ARN".to_owned());
                 };
                 let role_arn = place.role(&names.provisioning_role());
-                tracing::info!(stack = stack_name, "the branch is there");
+                tracing::info!(pipeline_stack = stack_name, "the branch is there");
                 match operations::announce_branch(aws, &child, &role_arn, token.clone()).await {
                     Ok(Begin::Begun | Begin::Created(_) | Begin::NothingToDo) => {}
                     Ok(Begin::Refused(error)) => {

@@ -47,7 +47,7 @@ impl Removing<'_> {
                 Ok(child) => child,
                 // What this function may not see it cannot have made.
                 Err(error) if error.is_denied() && seen.is_none() => {
-                    tracing::error!(%error, stack = name, "taken for gone; if it is there, delete it");
+                    tracing::error!(%error, pipeline_stack = name, "taken for gone; if it is there, delete it");
                     return Ok(());
                 }
                 Err(error) => {
@@ -57,7 +57,7 @@ impl Removing<'_> {
             };
             patience.see(child.as_ref());
             let removal = plan::next_removal(child.as_ref(), me, &self.purpose);
-            tracing::debug!(stack = name, ?removal, "child stack");
+            tracing::debug!(pipeline_stack = name, ?removal, "child stack");
             let by_later = child
                 .as_ref()
                 .is_some_and(|child| plan::is_made_by_later(child, me));
@@ -88,7 +88,6 @@ impl Removing<'_> {
                 }
                 Removal::Delete => {
                     self.about.progress.doing(format!("deleting stack {name}"));
-                    tracing::info!(stack = name, "deleting");
                     let token = me.request.token(&self.purpose);
                     operations::delete(aws, &child, &self.about.role_arn, token).await
                 }
