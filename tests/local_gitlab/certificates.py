@@ -36,6 +36,17 @@ class Authority:
     def server_context(self, directory: Path, name: str = "localhost") -> ssl.SSLContext:
         """For a server at 127.0.0.1, or one of another name; `directory` holds its key for a moment, because `ssl`
         reads files."""
+        certificate, key = self.server_certificate(name)
+        written = directory / "server.pem"
+        written.touch(mode=0o600)
+        written.write_text(key + certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(written)
+        written.unlink()
+        return context
+
+    def server_certificate(self, name: str = "localhost") -> tuple[str, str]:
+        """Certificate and key, in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
         names: list[x509.GeneralName] = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -46,16 +57,9 @@ class Authority:
                        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
                        .add_extension(signer, critical=False)
                        .sign(self._key, hashes.SHA256()))
-        written = directory / "server.pem"
-        written.touch(mode=0o600)
-        written.write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                              serialization.NoEncryption())
-            + certificate.public_bytes(serialization.Encoding.PEM))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(written)
-        written.unlink()
-        return context
+        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                    serialization.NoEncryption())
+        return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
 def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

@@ -1,0 +1,135 @@
+"""The functions that are measured side by side: what each needs, how it is started, and what its package holds."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from host import ROOT, Program
+
+FUNCTIONS = ROOT / "bench" / "functions"
+BOOTSTRAP = ROOT / "target" / "lambda" / "cfn-gitops" / "bootstrap"
+
+
+@dataclass(frozen=True)
+class Contender:
+    name: str
+    program: Program
+    # What is uploaded, in bytes, zipped; and in words.
+    package: int
+    holds: str
+    # Whether it does the work. The floor only answers.
+    works: bool = True
+
+
+class Missing(Exception):
+    """Something that a contender needs is not on this machine."""
+
+
+def ours() -> Contender:
+    return Contender("cfn-gitops", Program((str(BOOTSTRAP),)), zipped([BOOTSTRAP], BOOTSTRAP.parent), "bootstrap")
+
+
+def floor() -> Contender:
+    """Built as the product is: the same versions, the same profile, the same linker."""
+    directory = FUNCTIONS / "floor"
+    _hold_against_the_product(directory)
+    machine = os.uname().machine
+    subprocess.run(["cargo", "lambda", "build", "--release", "--locked", "--quiet", "--target",
+                    f"{machine}-unknown-linux-gnu.2.34"],
+                   cwd=directory, env=os.environ | {"CARGO_TARGET_DIR": str(directory / "target")}, check=True)
+    built = directory / "target" / "lambda" / "floor" / "bootstrap"
+    return Contender("floor", Program((str(built),)), zipped([built], built.parent), "bootstrap", works=False)
+
+
+def crhelper() -> Contender:
+    """The runtime client and boto3 are in Lambda's managed runtime; what is uploaded is the function and crhelper."""
+    directory = FUNCTIONS / "crhelper"
+    package, wanted = directory / "package", directory / "requirements.txt"
+    installed = package / "installed-requirements.txt"
+    if not installed.is_file() or installed.read_bytes() != wanted.read_bytes():
+        shutil.rmtree(package, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+                        "--target", package, "-r", wanted], check=True)
+        shutil.copyfile(wanted, installed)
+    # Not the environment that this runs in: its `site` looks through more packages.
+    program = Program((os.path.realpath(sys.executable), "-m", "awslambdaric", "function.handler"), directory,
+                      {"PYTHONPATH": f"{package}:{directory}", "LAMBDA_TASK_ROOT": str(directory)})
+    uploaded = [directory / "function.py", *_files(package / "crhelper")]
+    return Contender("crhelper", program, zipped(uploaded, directory), "function and crhelper")
+
+
+def crhelper_with_boto3() -> int:
+    """The package of those who pin boto3, as AWS advises."""
+    directory = FUNCTIONS / "crhelper"
+    brought = [path for path in _files(directory / "package")
+               if path.relative_to(directory / "package").parts[0] not in _OF_THE_RUNTIME]
+    return zipped([directory / "function.py", *brought], directory)
+
+
+_OF_THE_RUNTIME = {"awslambdaric", "bin", "installed-requirements.txt", "simplejson", "snapshot_restore_py.py"}
+
+
+def node() -> Contender:
+    """The runtime client is in Lambda's managed runtime; the function is bundled with the SDK's clients."""
+    directory = FUNCTIONS / "node"
+    _install(directory)
+    program = Program((str(directory / "start"), "dist/index.handler"), directory)
+    return Contender("node", program, zipped([directory / "dist" / "index.js"], directory / "dist"),
+                     "function and SDK clients, bundled")
+
+
+def available(report: Callable[[str], None]) -> list[Contender]:
+    """Those that this machine has what they need for, always in the same order."""
+    found = [ours(), crhelper()]
+    for optional in (node,):
+        try:
+            found.append(optional())
+        except Missing as missing:
+            report(f"{optional.__name__} is left out: {missing}")
+    return [*found, floor()]
+
+
+def zipped(files: Iterable[Path], directory: Path) -> int:
+    """The size of a zip of these, deflated as `sam package` does, without what Python compiles by itself."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(files):
+            if "__pycache__" not in path.parts:
+                archive.write(path, path.relative_to(directory))
+    return len(written.getvalue())
+
+
+def _files(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
+
+
+def _install(directory: Path) -> None:
+    installed = subprocess.run([directory / "install.sh"], stderr=subprocess.PIPE, text=True, check=False)
+    if installed.returncode != 0:
+        lines = installed.stderr.strip().splitlines()
+        raise Missing(lines[-1] if lines else f"{directory / 'install.sh'} failed")
+
+
+def _hold_against_the_product(directory: Path) -> None:
+    """A floor of other versions, or of another profile, would be another floor."""
+    product, own = _toml(ROOT / "Cargo.toml"), _toml(directory / "Cargo.toml")
+    if product["profile"]["release"] != own["profile"]["release"]:
+        sys.exit(f"{directory}/Cargo.toml has another [profile.release] than Cargo.toml")
+    locked = {(package["name"], package["version"]) for package in _toml(ROOT / "Cargo.lock")["package"]}
+    others = [f"{package['name']} {package['version']}" for package in _toml(directory / "Cargo.lock")["package"]
+              if package["name"] != own["package"]["name"] and (package["name"], package["version"]) not in locked]
+    if others:
+        sys.exit(f"{directory}/Cargo.lock has versions that Cargo.lock has not: {', '.join(others)}")
+
+
+def _toml(path: Path) -> dict:
+    return tomllib.loads(path.read_text())

@@ -1,0 +1,13 @@
+//! The least that a Lambda function in Rust does: it hears of an event, and answers.
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::run(service_fn(|_: LambdaEvent<Box<RawValue>>| async {
+        Ok::<Value, lambda_runtime::Error>(json!({ "Status": "SUCCESS" }))
+    }))
+    .await
+}

@@ -1,0 +1,231 @@
+"""Runs a function in the surroundings (`bench/surroundings`): prepares what it will meet, starts its process, and has
+the record of what happened and of what the process used."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import certifi
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from local_gitlab.certificates import Authority  # noqa: E402
+
+# Longer than anything here takes, also under valgrind on a slow machine.
+_PATIENCE = 240
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a function's process is started."""
+    command: tuple[str, ...]
+    directory: Path = ROOT
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """One process's life. Times are in seconds since it was started."""
+    starting: float
+    invocations: list[dict]
+    calls: list[dict]
+    credentials: int
+    secrets: int
+    # Of the process, with all its threads.
+    processor_seconds: float
+    peak_memory: int
+
+    @property
+    def first_answer(self) -> float:
+        """From the start of the process until Lambda has its first answer."""
+        return self.invocations[0]["answered"]
+
+    @property
+    def first_put(self) -> float | None:
+        """The same until CloudFormation has it."""
+        return next((call["begun"] for call in self.calls if call["service"] == "response_bucket"), None)
+
+    def durations(self) -> list[float]:
+        return [one["answered"] - one["delivered"] for one in self.invocations]
+
+    def calls_of(self, index: int) -> list[dict]:
+        one = self.invocations[index]
+        return [call for call in self.calls if one["delivered"] <= call["begun"] <= one["answered"]]
+
+
+class Failed(Exception):
+    """The function did not do what it was to do."""
+
+
+class Surroundings:
+    def __init__(self, program: Path) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="cfn-gitops-bench-"))
+        try:
+            self._start(program)
+        except BaseException:
+            shutil.rmtree(self._directory)
+            raise
+
+    def _start(self, program: Path) -> None:
+        authority = Authority.make("The benchmark's AWS")
+        self._authority = self._directory / "authority.pem"
+        self._authority.write_text(authority.certificate)
+        # As many roots as a machine has: a function that reads one alone would start too fast.
+        self._bundle = self._directory / "bundle.pem"
+        self._bundle.write_text(Path(certifi.where()).read_text() + authority.certificate)
+        certificate, key = authority.server_certificate()
+        (self._directory / "server.pem").write_text(certificate)
+        key_file = self._directory / "server.key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(key)
+        self._process = subprocess.Popen(
+            [program, "--certificate", self._directory / "server.pem", "--key", key_file],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self._read = b""
+        self._addresses = self._line()
+
+    def __enter__(self) -> Surroundings:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+        shutil.rmtree(self._directory)
+
+    def run(self, program: Program, events: list[dict], scheme: str = "http", latency_ms: int = 0,
+            ending: signal.Signals = signal.SIGKILL) -> Run:
+        """Starts the program, hands it the events one after another, and ends it when it asks for more."""
+        users = sorted({event["ResourceProperties"]["UserName"] for event in events})
+        self._write({"users": users, "latency_ms": latency_ms,
+                     "events": [event | {"ResponseURL": self._response_url(scheme, event)} for event in events]})
+        self._line()
+        log = self._directory / "function.log"
+        with log.open("wb") as output, open(os.devnull, "rb") as nothing:
+            place = os.getcwd()
+            os.chdir(program.directory)
+            try:
+                started = time.time_ns()
+                process = os.posix_spawn(
+                    program.command[0], program.command, self._environment(scheme) | program.environment,
+                    file_actions=[(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                                  (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+                                  (os.POSIX_SPAWN_DUP2, output.fileno(), 2)])
+            finally:
+                os.chdir(place)
+            try:
+                record = self._line()
+                memory = _peak_memory(process)
+            except (Failed, OSError) as failure:
+                raise Failed(f"{' '.join(program.command)}: {failure}\n{log.read_text(errors='replace')}") from failure
+            finally:
+                os.kill(process, ending)
+                _, _, used = os.wait4(process, 0)
+        run = Run(starting=(record["polls"][0] - started) / 1e9 if record["polls"] else 0.0,
+                  invocations=[_since(started, one) for one in record["invocations"]],
+                  calls=[_since(started, call) for call in record["calls"]],
+                  credentials=record["credentials"], secrets=record["secrets"],
+                  processor_seconds=used.ru_utime + used.ru_stime, peak_memory=memory)
+        faults = record["complaints"] + _faults(run, events)
+        if faults:
+            raise Failed("\n".join([" ".join(program.command), *faults, log.read_text(errors="replace")]))
+        return run
+
+    def _environment(self, scheme: str) -> dict[str, str]:
+        addresses = self._addresses[scheme]
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC",
+            "AWS_LAMBDA_RUNTIME_API": self._addresses["runtime_api"],
+            "AWS_LAMBDA_FUNCTION_NAME": "measured", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/measured",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "ASIABENCHMARK", "AWS_SECRET_ACCESS_KEY": "benchmark",
+            "AWS_SESSION_TOKEN": "benchmark",
+            # What has no address of its own is called by nobody here.
+            "AWS_ENDPOINT_URL": addresses["codecommit"], "AWS_ENDPOINT_URL_IAM": addresses["iam"],
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses["secretsmanager"],
+            "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"],
+            "SSL_CERT_FILE": str(self._bundle), "AWS_CA_BUNDLE": str(self._bundle),
+            "NODE_EXTRA_CA_CERTS": str(self._authority), "BENCH_SCHEME": scheme,
+        }
+
+    def _response_url(self, scheme: str, event: dict) -> str:
+        signed = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        return (f"{self._addresses[scheme]['response_bucket']}/arn%3Aaws%3Acloudformation%3Aeu-central-1"
+                f"%3A123456789012%3Astack/measured/{event['RequestId']}?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+                f"&X-Amz-Date={signed}&X-Amz-SignedHeaders=host&X-Amz-Expires=7200"
+                f"&X-Amz-Credential=ASIABENCHMARK%2F{signed[:8]}%2Feu-central-1%2Fs3%2Faws4_request"
+                f"&X-Amz-Signature={'5f7d1a9be0c34482' * 4}")
+
+    def _write(self, value: object) -> None:
+        self._process.stdin.write(json.dumps(value).encode() + b"\n")
+
+    def _line(self) -> dict:
+        """The next line that the surroundings write."""
+        deadline = time.monotonic() + _PATIENCE
+        while b"\n" not in self._read:
+            left = deadline - time.monotonic()
+            readable, _, _ = select.select([self._process.stdout], [], [], max(left, 0))
+            if not readable:
+                raise Failed("nothing happened for too long")
+            read = os.read(self._process.stdout.fileno(), 1 << 20)
+            if not read:
+                raise Failed("the surroundings have ended")
+            self._read += read
+        line, self._read = self._read.split(b"\n", 1)
+        return json.loads(line)
+
+
+def event(kind: str, number: int, serial: int = 1) -> dict:
+    """CloudFormation's request for one of these resources, the smallest that there can be."""
+    made = {
+        "RequestType": kind,
+        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
+        "StackId": f"arn:aws:cloudformation:eu-central-1:123456789012:stack/measured/{number:08}-0000-4000-8000-0",
+        "RequestId": f"{number:08}-0000-4000-8000-{serial:012}",
+        "LogicalResourceId": "MirrorCredential",
+        "ResourceType": "Custom::MirrorCredential",
+        "ResourceProperties": _properties(number, serial),
+    }
+    if kind == "Update":
+        made["OldResourceProperties"] = _properties(number, serial - 1)
+    return made
+
+
+def _properties(number: int, serial: int) -> dict:
+    return {"ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
+            "UserName": f"user-dev-{number}", "RotationSerial": str(serial)}
+
+
+def _since(started: int, entry: dict) -> dict:
+    return entry | {name: (entry[name] - started) / 1e9
+                    for name in ("delivered", "answered", "begun", "ended") if name in entry}
+
+
+def _faults(run: Run, events: list[dict]) -> list[str]:
+    """What a function did not do: a fast one that does nothing would win."""
+    faults = [one["error"] or "no answer" for one in run.invocations if not one["succeeded"]]
+    if len(run.invocations) != len(events):
+        faults.append(f"{len(run.invocations)} of {len(events)} events were asked for")
+    faults += [f"{call['operation']}: HTTP {call['status']}" for call in run.calls
+               if call["service"] == "response_bucket" and call["status"] != 200]
+    faults += [f"{call['body']}" for call in run.calls
+               if call["service"] == "response_bucket" and call["body"].get("Status") != "SUCCESS"]
+    return faults
+
+
+def _peak_memory(process: int) -> int:
+    """Bytes. `ru_maxrss` would count what the process was before it became the function."""
+    status = Path(f"/proc/{process}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024

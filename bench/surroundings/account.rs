@@ -1,0 +1,141 @@
+//! AWS: each service at an address of its own, so that a connection to one serves no other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
+
+use crate::http::{Answer, Reply, Request};
+use crate::run::{self, Call, Run, Runs};
+use crate::support::{request, wire::Fate};
+
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Iam,
+    SecretsManager,
+    CodeCommit,
+    ResponseBucket,
+}
+
+impl Service {
+    pub const ALL: [Self; 4] = [
+        Service::Iam,
+        Service::SecretsManager,
+        Service::CodeCommit,
+        Service::ResponseBucket,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Iam => "iam",
+            Service::SecretsManager => "secretsmanager",
+            Service::CodeCommit => "codecommit",
+            Service::ResponseBucket => "response_bucket",
+        }
+    }
+
+    /// Where the account of the tests knows it.
+    fn host(self) -> &'static str {
+        match self {
+            Service::Iam => "https://iam.amazonaws.com",
+            Service::SecretsManager => "https://secretsmanager.eu-central-1.amazonaws.com",
+            Service::CodeCommit => "https://codecommit.eu-central-1.amazonaws.com",
+            Service::ResponseBucket => {
+                "https://cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com"
+            }
+        }
+    }
+}
+
+pub fn answer(runs: &Arc<Runs>, service: Service, request: Request) -> Reply {
+    let begun = run::now();
+    let began = Instant::now();
+    let mut run = runs.present();
+    let (number, latency) = (run.number, run.latency);
+    let (operation, mut answer) = execute(&mut run, service, &request)?;
+    drop(run);
+    let own = began.elapsed();
+    std::thread::sleep(latency.saturating_sub(own));
+
+    let call = Call {
+        service: service.name(),
+        operation,
+        status: answer.status,
+        begun,
+        ended: 0,
+        own: own.as_nanos().try_into().unwrap_or(u64::MAX),
+        connected: request.is_first,
+        body: (service == Service::ResponseBucket)
+            .then(|| serde_json::from_slice(&request.body).unwrap_or_default()),
+    };
+    // The end is recorded before the answer is sent: afterwards the function may be faster than
+    // this thread.
+    let mut run = runs.if_present(number)?;
+    run.record.calls.push(Call {
+        ended: run::now(),
+        ..call
+    });
+    drop(run);
+    answer.headers.push(("date".into(), date()));
+    Some(answer)
+}
+
+/// Lets the account carry out the call, and says which it was.
+fn execute(run: &mut Run, service: Service, request: &Request) -> Option<(String, Answer)> {
+    let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
+    real.set_method(&request.method).ok()?;
+    real.set_uri(format!("{}{}", service.host(), request.target))
+        .ok()?;
+    for (name, value) in &request.headers {
+        real.headers_mut().insert(name.clone(), value.clone());
+    }
+    let call = match request::Call::decode(&real) {
+        Ok(call) => call,
+        Err(reason) => {
+            run.world.complain(&reason);
+            return Some((reason, Answer::new(400, [])));
+        }
+    };
+    let operation = call.operation.clone();
+    let index = run.world.number("function", &call);
+    let Fate::Answered(answered) = run.world.meet("function", index, &call) else {
+        return None;
+    };
+    let mut answer = Answer::new(answered.status, in_machine_time(run, &answered.body));
+    let headers = answered.headers.into_iter();
+    answer.headers = headers
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Some((operation, answer))
+}
+
+/// IAM's dates as the function has to see them: the account's clock starts on a fixed day, and the
+/// function goes by the machine's.
+fn in_machine_time(run: &Run, body: &str) -> String {
+    let mut parts = body.split("<CreateDate>");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (date, rest) = part.split_once('<').unwrap_or((part, ""));
+        let real = DateTime::from_str(date, Format::DateTime)
+            .ok()
+            .and_then(|date| {
+                let then =
+                    SystemTime::UNIX_EPOCH + Duration::from_secs(date.secs().try_into().ok()?);
+                let age = run.world.now().duration_since(then).unwrap_or_default();
+                let real = DateTime::from(SystemTime::now() - age);
+                DateTime::from_secs(real.secs()).fmt(Format::DateTime).ok()
+            });
+        text.extend(["<CreateDate>", real.as_deref().unwrap_or(date), "<", rest]);
+    }
+    text
+}
+
+/// Now, as a `Date` header has it.
+fn date() -> String {
+    let now = DateTime::from_secs(DateTime::from(SystemTime::now()).secs());
+    now.fmt(Format::HttpDate).unwrap_or_default()
+}

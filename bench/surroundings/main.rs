@@ -1,0 +1,87 @@
+//! What stands around a function that is measured: Lambda's Runtime API, an AWS over HTTP and over
+//! TLS, and the bucket behind `ResponseURL`, on ports of loopback that the system chooses.
+//!
+//! ```text
+//! surroundings --certificate chain.pem --key key.pem
+//! ```
+//!
+//! It speaks in lines of JSON. The first one that it writes says where it listens. Each line that
+//! it reads prepares one run of one function: a new account with `users`, an AWS that answers after
+//! `latency_ms`, and the `events` that the function will be handed one after another. When the
+//! function has answered the last one and asks for more, the run's record is written: when each
+//! thing happened, in nanoseconds since 1970, which is a clock that whoever starts the function has,
+//! too. With the end of its input it ends.
+//!
+//! The account is that of the tests, in `tests/support`: stateful, and strict where AWS is. Threads
+//! that block serve it, because a sleeping thread is the shortest way from a socket to an answer.
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod account;
+mod http;
+mod run;
+mod runtime_api;
+mod tls;
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+
+use account::Service;
+use run::{Prepared, Runs};
+use serde_json::{Value, json};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
+    let (certificate, key) = arguments()?;
+    let tls = tls::server(&certificate, &key)?;
+    let runs = Arc::new(Runs::default());
+
+    let mut addresses = json!({ "http": {}, "https": {} });
+    for service in Service::ALL {
+        for (scheme, tls) in [("http", None), ("https", Some(&tls))] {
+            let runs = Arc::clone(&runs);
+            let port = http::serve(tls.cloned(), move |request| {
+                account::answer(&runs, service, request)
+            })?;
+            addresses[scheme][service.name()] = format!("{scheme}://127.0.0.1:{port}").into();
+        }
+    }
+    let served = Arc::clone(&runs);
+    let port = http::serve(None, move |request| runtime_api::answer(&served, request))?;
+    addresses["runtime_api"] = format!("127.0.0.1:{port}").into();
+    write_line(&addresses)?;
+
+    for line in std::io::stdin().lock().lines() {
+        let prepared: Prepared = serde_json::from_str(&line?)?;
+        runs.prepare(prepared);
+        write_line(&json!("prepared"))?;
+    }
+    Ok(())
+}
+
+/// The paths of the certificate chain and of its key.
+fn arguments() -> Result<(String, String), Failure> {
+    let mut given = std::env::args().skip(1);
+    let (mut certificate, mut key) = (None, None);
+    while let Some(name) = given.next() {
+        match name.as_str() {
+            "--certificate" => certificate = given.next(),
+            "--key" => key = given.next(),
+            // `cargo bench` says it to every target.
+            "--bench" => {}
+            _ => return Err(format!("{name} is no argument of this").into()),
+        }
+    }
+    certificate
+        .zip(key)
+        .ok_or_else(|| "make bench starts this: it needs --certificate and --key".into())
+}
+
+/// Whole lines: several threads write.
+fn write_line(value: &Value) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{value}\n").as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,148 @@
+//! One run of one function: what it will meet, and the record of it.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::support::World;
+
+/// What a run is made of.
+#[derive(Debug, Deserialize)]
+pub struct Prepared {
+    /// The account's IAM users.
+    users: Vec<String>,
+    /// How long AWS lets each call wait, in milliseconds.
+    latency_ms: u64,
+    /// What the function is handed, in this order.
+    events: VecDeque<Value>,
+}
+
+/// The present run. A function of an earlier one, which may still wait here, meets nothing of it.
+#[derive(Default)]
+pub struct Runs {
+    present: Mutex<Run>,
+    /// An earlier run is over.
+    changed: Condvar,
+}
+
+/// Times are in nanoseconds since 1970.
+#[derive(Default)]
+pub struct Run {
+    /// Which run it is.
+    pub number: u64,
+    pub world: World,
+    pub latency: Duration,
+    pub events: VecDeque<Value>,
+    pub record: Record,
+}
+
+/// What happened, as it is written.
+#[derive(Default, Serialize)]
+pub struct Record {
+    /// When the function asked for an event, each time.
+    pub polls: Vec<u64>,
+    pub invocations: Vec<Invocation>,
+    pub calls: Vec<Call>,
+    /// What the account could make no sense of.
+    pub complaints: Vec<String>,
+    /// How many credentials and secrets there are at the end.
+    pub credentials: usize,
+    pub secrets: usize,
+}
+
+/// One event on its way.
+#[derive(Default, Serialize)]
+pub struct Invocation {
+    /// When it was handed to the function.
+    pub delivered: u64,
+    /// When the function answered Lambda.
+    pub answered: u64,
+    /// Whether that was a result, and no error.
+    pub succeeded: bool,
+    /// The body of that, where it was none.
+    pub error: Option<String>,
+}
+
+/// One call of AWS's, or the answer to `CloudFormation`.
+#[derive(Serialize)]
+pub struct Call {
+    pub service: &'static str,
+    pub operation: String,
+    pub status: u16,
+    /// When the request was there, whole.
+    pub begun: u64,
+    /// When its answer was sent.
+    pub ended: u64,
+    /// How long the account took for it, without the latency, in nanoseconds.
+    pub own: u64,
+    /// Whether a connection was made for it.
+    pub connected: bool,
+    /// What `CloudFormation` was answered.
+    pub body: Option<Value>,
+}
+
+impl Runs {
+    /// Ends the present run, and makes a new one.
+    pub fn prepare(&self, prepared: Prepared) {
+        let mut run = self.present();
+        *run = Run {
+            number: run.number + 1,
+            latency: Duration::from_millis(prepared.latency_ms),
+            events: prepared.events,
+            ..Run::default()
+        };
+        for user in &prepared.users {
+            run.world.user(user);
+        }
+        drop(run);
+        self.changed.notify_all();
+    }
+
+    pub fn present(&self) -> MutexGuard<'_, Run> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run of this number, if it is not over.
+    pub fn if_present(&self, number: u64) -> Option<MutexGuard<'_, Run>> {
+        Some(self.present()).filter(|run| run.number == number)
+    }
+
+    /// Waits until `run` is over.
+    pub fn wait_for_the_end(&self, run: MutexGuard<'_, Run>) {
+        let number = run.number;
+        let waited = self.changed.wait_while(run, |run| run.number == number);
+        drop(waited);
+    }
+}
+
+impl Run {
+    /// The record so far, with what there is in the account.
+    pub fn record(&mut self) -> &Record {
+        let count = self.world.look(|aws| {
+            let users = aws.iam.latest().users.values();
+            (
+                users.map(|user| user.credentials.len()).sum(),
+                aws.secrets.len(),
+            )
+        });
+        (self.record.credentials, self.record.secrets) = count;
+        self.record.complaints = self.world.violations();
+        &self.record
+    }
+}
+
+impl Record {
+    /// The `PhysicalResourceId` that `CloudFormation` was answered last.
+    pub fn answered_id(&self) -> Option<Value> {
+        let answer = self.calls.iter().rev().find_map(|call| call.body.as_ref());
+        answer.and_then(|answer| answer.get("PhysicalResourceId").cloned())
+    }
+}
+
+pub fn now() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_1970.map_or(0, |time| time.as_nanos().try_into().unwrap_or(u64::MAX))
+}

@@ -1,0 +1,80 @@
+//! Lambda's side of the Runtime API. Source: "Using the Lambda runtime API" in the Lambda Developer
+//! Guide.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::http::{Answer, Reply, Request};
+use crate::run::{self, Invocation, Runs};
+use crate::write_line;
+
+const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:measured";
+
+/// Longer than any invocation here, in nanoseconds.
+const TIME: u64 = 300_000_000_000;
+
+pub fn answer(runs: &Arc<Runs>, request: Request) -> Reply {
+    let arrived = run::now();
+    let path = request.target.strip_prefix("/2018-06-01/runtime/");
+    let parts: Vec<&str> = path.unwrap_or_default().split('/').collect();
+    match (request.method.as_str(), &parts[..]) {
+        ("GET", ["invocation", "next"]) => next(runs, arrived),
+        ("POST", ["invocation", _, "response"]) => Some(end(runs, arrived, None)),
+        ("POST", ["invocation", _, "error"] | ["init", "error"]) => {
+            let error = String::from_utf8_lossy(&request.body).into_owned();
+            Some(end(runs, arrived, Some(error)))
+        }
+        _ => Some(Answer::new(404, [])),
+    }
+}
+
+fn next(runs: &Arc<Runs>, arrived: u64) -> Reply {
+    let mut run = runs.present();
+    run.record.polls.push(arrived);
+    let Some(mut event) = run.events.pop_front() else {
+        let record = serde_json::to_value(run.record()).ok()?;
+        write_line(&record).ok()?;
+        runs.wait_for_the_end(run);
+        return None;
+    };
+    // An Update and a Delete carry the id that the answer before gave.
+    if event.get("RequestType").is_some_and(|kind| kind != "Create")
+        && let Some(id) = run.record.answered_id()
+    {
+        event["PhysicalResourceId"] = id;
+    }
+    let id = format!("00000000-0000-4000-8000-{:012}", run.record.polls.len());
+    let delivered = run::now();
+    run.record.invocations.push(Invocation {
+        delivered,
+        ..Invocation::default()
+    });
+    let deadline = (delivered + TIME) / 1_000_000;
+    let headers = [
+        ("Lambda-Runtime-Aws-Request-Id", id),
+        ("Lambda-Runtime-Deadline-Ms", deadline.to_string()),
+        ("Lambda-Runtime-Invoked-Function-Arn", FUNCTION.to_owned()),
+        ("Content-Type", "application/json".to_owned()),
+    ];
+    let mut answer = Answer::new(200, event.to_string());
+    answer.headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
+    Some(answer)
+}
+
+/// The present invocation has ended. An error outside of any is a run that ends at once.
+fn end(runs: &Runs, arrived: u64, error: Option<String>) -> Answer {
+    let mut run = runs.present();
+    let is_open = |invocation: &&mut Invocation| invocation.answered == 0;
+    if let Some(invocation) = run.record.invocations.last_mut().filter(is_open) {
+        invocation.answered = arrived;
+        invocation.succeeded = error.is_none();
+        invocation.error = error;
+    } else {
+        run.record.complaints.extend(error);
+        // Nothing more can happen then, and the other side stops waiting.
+        let record = json!(run.record);
+        let _ = write_line(&record);
+    }
+    Answer::new(202, [])
+}
