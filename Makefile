@@ -23,8 +23,8 @@ INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
-.PHONY: help run test build deploy undeploy invoke shell lint lint-format lint-rust lint-templates lint-dependencies \
-        audit fuzz test-rust test-rust-compiled test-python clean
+.PHONY: help run test test-thorough build dist dist-check deploy undeploy invoke shell lint lint-format lint-rust \
+        lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled test-python clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -35,9 +35,18 @@ run: $(INSTALLED) build ## deploy to a local AWS, push, approve, break things, d
 test: ## every check of the project, and that none of them leaves anything behind
 	@$(PYTHON) scripts/check_everything.py
 
+test-thorough: ## the same, with everything tried of which `make test` tries a part
+	@CFN_GITOPS_THOROUGH=1 $(PYTHON) scripts/check_everything.py
+
 build: $(INSTALLED) ## what `sam deploy` uploads, checked (ARCHITECTURE=x86_64|arm64)
 	@scripts/build.sh $(ARCHITECTURE)
 	@python scripts/check_bootstrap.py $(BOOTSTRAP) $(ARCHITECTURE)
+
+dist: $(INSTALLED) ## what is handed on, in dist/: zips, packaged templates, licences, SHA256SUMS
+	@python scripts/dist.py
+
+dist-check: $(INSTALLED) ## that the last commit, built in two places, gives the same files (two release builds)
+	@python scripts/dist_check.py
 
 deploy: build ## to the account that AWS_PROFILE or the like names (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
 	@python scripts/deploy.py --config-env $(CONFIG_ENV) --architecture $(ARCHITECTURE) -- $(PARAMETERS)

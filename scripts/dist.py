@@ -1,0 +1,122 @@
+"""Leaves in dist/ what is handed to somebody who does not build: `make dist`.
+
+For each architecture that this machine's Rust can build for: a zip that holds `bootstrap` alone, and template.yaml
+with that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`. Beside them the licences, README.md,
+samconfig.toml, and SHA256SUMS of it all. The same source and toolchain give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import third_party_notices
+
+ROOT = Path(__file__).parents[1]
+DIST = ROOT / "dist"
+TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
+# The first moment that a zip can name.
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+def version() -> str:
+    return str(tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"])
+
+
+def zip_name(architecture: str) -> str:
+    return f"cfn-gitops-{version()}-{architecture}.zip"
+
+
+def write_zip(bootstrap: Path, destination: Path) -> None:
+    """`bootstrap` alone, executable; nothing of when, where or by whom it was built."""
+    entry = zipfile.ZipInfo("bootstrap", _LONG_AGO)
+    # Otherwise it says which system it was written on.
+    entry.create_system = 3
+    entry.external_attr = (stat.S_IFREG | 0o755) << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(destination, "w") as archive:
+        archive.writestr(entry, bootstrap.read_bytes(), compresslevel=9)
+
+
+def packaged(template: str, architecture: str) -> str:
+    """template.yaml for one architecture. As text, because its comments are for those who deploy it."""
+    replaced = [
+        ("      # What `cargo lambda build` leaves behind; `sam deploy` zips and uploads it as it is.\n"
+         "      CodeUri: target/lambda/cfn-gitops/\n",
+         f"      CodeUri: {zip_name(architecture)}\n"),
+        # The other one's would not start.
+        ("    Default: x86_64\n    AllowedValues: [x86_64, arm64]\n",
+         f"    Default: {architecture}\n    AllowedValues: [{architecture}]\n"),
+        (f"    SemanticVersion: {version()}\n",
+         f"    SemanticVersion: {version()}\n    LicenseUrl: LICENSE\n    ReadmeUrl: README.md\n"),
+    ]
+    for before, after in replaced:
+        if template.count(before) != 1:
+            sys.exit(f"template.yaml should have this once, and has it {template.count(before)} times:\n{before}")
+        template = template.replace(before, after)
+    return template
+
+
+def write_package(bootstrap: Path, architecture: str, directory: Path) -> None:
+    """The zip of one architecture, and its template."""
+    write_zip(bootstrap, directory / zip_name(architecture))
+    template = packaged((ROOT / "template.yaml").read_text(), architecture)
+    (directory / f"template-{architecture}.yaml").write_text(template)
+
+
+def write_what_goes_with_it(directory: Path, targets: list[str]) -> None:
+    """What the packages of all architectures share, and last the sums."""
+    for name in ("LICENSE", "README.md", "samconfig.toml"):
+        shutil.copyfile(ROOT / name, directory / name)
+    (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of(targets))
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(directory.iterdir())]
+    (directory / "SHA256SUMS").write_text("".join(sums))
+
+
+def is_installed(target: str) -> bool:
+    """Whether Rust's own library is there for it; scripts/build.sh needs nothing else from this machine."""
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, capture_output=True, text=True,
+                             check=True).stdout.strip()
+    return Path(sysroot, "lib/rustlib", target).is_dir()
+
+
+def build(architecture: str) -> Path:
+    subprocess.run([ROOT / "scripts/build.sh", architecture], cwd=ROOT, check=True)
+    bootstrap = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "lambda/cfn-gitops/bootstrap")
+    subprocess.run([sys.executable, ROOT / "scripts/check_bootstrap.py", bootstrap, architecture], check=True)
+    return bootstrap
+
+
+def main() -> int:
+    shutil.rmtree(DIST, ignore_errors=True)
+    DIST.mkdir()
+    built = []
+    # x86_64 last: both are built to the same place, and `make build` leaves that one there.
+    for architecture, target in TARGETS.items():
+        if is_installed(target):
+            write_package(build(architecture), architecture, DIST)
+            built.append(target)
+        else:
+            print(f"{architecture} is skipped: this Rust cannot build for {target} (rustup target add {target})")
+    if not built:
+        print("nothing was built", file=sys.stderr)
+        return 1
+    write_what_goes_with_it(DIST, built)
+    print(f"\ndist/ holds version {version()}:")
+    for path in sorted(DIST.iterdir()):
+        print(f"  {path.stat().st_size:>9} bytes  {path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode)
