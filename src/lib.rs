@@ -22,6 +22,8 @@ pub mod aws;
 pub mod cfn;
 pub mod codecommit;
 pub mod continuation;
+#[cfg(test)]
+mod fuzz;
 pub mod git;
 pub mod gitlab;
 pub mod gitops_pipeline;

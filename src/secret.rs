@@ -55,13 +55,17 @@ impl Password {
         if self.0.is_empty() {
             return None;
         }
+        if text.starts_with(&self.0) {
+            return Some(self.0.len());
+        }
         let text = text.as_bytes();
         let mut at = 0;
         for byte in self.0.bytes() {
-            if text.get(at) == Some(&byte) {
-                at += 1;
-            } else if unescaped(&text[at..]) == Some(byte) {
+            // First the escape: it begins with a character that may be the password's own.
+            if unescaped(&text[at..]) == Some(byte) {
                 at += 3;
+            } else if text.get(at) == Some(&byte) {
+                at += 1;
             } else {
                 return None;
             }
@@ -115,6 +119,10 @@ mod tests {
         ] {
             let text = format!("ö {escaped} and {escaped}{escaped}.");
             assert_eq!(password.redact(&text), "ö ***** and **********.");
+        }
+        let password = Password::new("x%2Fy%25");
+        for escaped in ["x%2Fy%25", "%78%25%32%46%79%25%32%35", "x%252Fy%2525"] {
+            assert_eq!(password.redact(escaped), "*****", "{escaped}");
         }
     }
 

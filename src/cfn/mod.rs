@@ -9,6 +9,8 @@ mod answer;
 mod clock;
 mod deadline;
 mod delivery;
+#[cfg(test)]
+mod fuzz;
 mod progress;
 mod properties;
 mod request;

@@ -158,7 +158,7 @@ impl Line {
         Some(outgoing)
     }
 
-    fn read(&self, answer: &HttpResponse, request: &Request<'_>) -> Answer {
+    pub(super) fn read(&self, answer: &HttpResponse, request: &Request<'_>) -> Answer {
         let header = |name: &str| {
             let value = answer.headers().get(name).map(str::trim);
             value
@@ -227,7 +227,7 @@ impl Line {
 }
 
 impl Answer {
-    fn in_order(self) -> Result<Answer, Kind> {
+    pub(super) fn in_order(self) -> Result<Answer, Kind> {
         match self.status {
             429 => Err(Kind::Throttled),
             500.. => Err(Kind::OutOfOrder {

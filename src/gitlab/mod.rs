@@ -9,6 +9,8 @@
 mod call;
 mod error;
 mod explanation;
+#[cfg(test)]
+mod fuzz;
 mod mirror;
 mod token;
 mod words;

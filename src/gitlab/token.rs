@@ -67,13 +67,13 @@ pub(super) async fn read(aws: &Aws, access: &Access) -> Result<Password, TokenFa
 }
 
 /// Whether two addresses are one, but for slashes at the end and ways of writing a host.
-fn is_same(tagged: &str, url: &str) -> bool {
+pub(super) fn is_same(tagged: &str, url: &str) -> bool {
     let parse = |url: &str| reqwest::Url::parse(url.trim().trim_end_matches('/')).ok();
     parse(tagged).is_some_and(|tagged| parse(url) == Some(tagged))
 }
 
 /// The token in a secret's value: the member `key` of a JSON object, and else all of it.
-fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
+pub(super) fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
     let token = match serde_json::from_str(value) {
         Ok(Value::Object(members)) => match members.get(key) {
             Some(Value::String(token)) => token.trim().to_owned(),

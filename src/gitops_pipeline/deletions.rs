@@ -44,7 +44,7 @@ impl Mark {
         }
     }
 
-    fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         match &self.made_by {
             Some(made_by) => format!("{} {made_by}", self.signed),
             None => self.signed.to_string(),
@@ -52,7 +52,7 @@ impl Mark {
     }
 
     /// Something unreadable is older than every Delete.
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         let (signed, made_by) = match text.split_once(' ') {
             Some((signed, made_by)) => (signed, Some(made_by.to_owned())),
             None => (text, None),

@@ -13,6 +13,8 @@ pub(crate) mod attribute_names;
 mod child_stack;
 mod deletions;
 pub mod first_push;
+#[cfg(test)]
+mod fuzz;
 mod make_so;
 mod names;
 mod newest;

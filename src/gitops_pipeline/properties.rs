@@ -12,6 +12,7 @@ use crate::tags;
 mod allowed;
 mod elsewhere;
 mod members;
+mod references;
 #[cfg(test)]
 mod tests;
 
@@ -324,6 +325,7 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
     );
     let tags = tags::decode(&mut members, &mut faults);
     members.finish(&mut faults);
+    references::refuse(properties, &mut faults);
 
     match names {
         Some(names) if faults.0.is_empty() => Ok(Desired {

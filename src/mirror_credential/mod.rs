@@ -9,6 +9,8 @@
 
 #[cfg(test)]
 pub(crate) mod attribute_names;
+#[cfg(test)]
+mod fuzz;
 mod gitlabs;
 mod giving_up;
 pub mod health;

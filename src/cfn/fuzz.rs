@@ -1,0 +1,129 @@
+//! Fuzz targets: a request, its address, its answer.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde_json::{Value, json};
+
+use super::{Deadlines, MAX_BODY_BYTES, Request, Response, Status};
+use crate::fuzz::{Choices, SENTINEL, fuzz};
+
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// A request as text that is almost JSON, or as JSON that is almost a request.
+fn event(choices: &mut Choices<'_>) -> String {
+    let request = json!({
+        "RequestType": "Update",
+        "ResponseURL": format!(
+            "https://b.example.com/?X-Amz-Date=20261120T075500Z&X-Amz-Expires=7200&s={SENTINEL}"
+        ),
+        "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/1",
+        "RequestId": "r",
+        "LogicalResourceId": "l",
+        "PhysicalResourceId": "p",
+        "ResourceType": "Custom::MirrorCredential",
+        "ResourceProperties": {"ServiceTimeout": "60", "UserName": "u"},
+        "OldResourceProperties": {"UserName": "v"},
+    });
+    if choices.below(2) == 0 {
+        choices.json(&[request]).to_string()
+    } else {
+        choices.text(&[&request.to_string()])
+    }
+}
+
+#[test]
+fn a_request_is_copied_into_its_answer_and_bounds_its_time() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let event = event(choices);
+        let received = at(1_795_161_310);
+        let Some(request) = Request::find(&event, received) else {
+            return;
+        };
+        let as_json: Option<Value> = serde_json::from_str(&event).ok();
+        if let Some(sent) = &as_json {
+            assert!(sent["ResponseURL"].is_string(), "{event}");
+            assert_eq!(
+                sent["StackId"].as_str().unwrap_or_default(),
+                request.stack_id
+            );
+        }
+        assert!(!format!("{:?}", request.response_url).contains(SENTINEL));
+        assert!(request.physical_resource_id.as_deref() != Some(""));
+        assert!(request.signed_at <= received + CLOCKS_DIFFER);
+        let timeout = request.service_timeout().as_secs();
+        assert!((1..=3600).contains(&timeout), "{timeout}");
+        for remaining in [0, 1, 900] {
+            let ends = received + Duration::from_secs(remaining);
+            let deadlines = Deadlines::new(&request, ends, received);
+            assert!(deadlines.work_until <= deadlines.answer_until, "{event}");
+            assert!(deadlines.answer_until <= ends, "{event}");
+        }
+    });
+}
+
+#[test]
+fn when_an_address_was_signed_is_read_from_it() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        // Until the year 9999.
+        let seconds = choices.number() % 253_402_300_799;
+        let stamp = DateTime::from(at(seconds))
+            .fmt(Format::DateTime)
+            .expect("a time");
+        let stamp = stamp.replace(['-', ':'], "");
+        let expires = choices.number() % 100_000;
+        let before = choices.one_of(&["a=b&", "", "X-Amz-Date&", "x-amz-datex=1&"]);
+        let url = format!("https://b/?{before}X-Amz-Date={stamp}&X-Amz-Expires={expires}");
+        let event = json!({"ResponseURL": url}).to_string();
+        let found = Request::find(&event, at(seconds)).expect("a request");
+        assert_eq!(found.signed_at, at(seconds), "{url}");
+        assert_eq!(
+            found.response_url.valid_for(),
+            Some(Duration::from_secs(expires))
+        );
+
+        let url = choices.text(&[&url, "https://b/?X-Amz-Date=20261120T075500Z"]);
+        let event = json!({"ResponseURL": url}).to_string();
+        let found = Request::find(&event, at(1000)).expect("a request");
+        assert!(found.signed_at <= at(1000) + CLOCKS_DIFFER, "{url}");
+    });
+}
+
+#[test]
+fn an_answer_fits_whatever_its_reason_and_says_its_beginning() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let request = r#"{"ResponseURL":"https://b/","StackId":"s","PhysicalResourceId":"old"}"#;
+        let request = Request::find(request, at(0)).expect("a request");
+        let seeds = ["making x: AccessDenied\n", "é", "\u{1}\"\\", "🦀 </x>"];
+        let reason = choices.text(&seeds).repeat(1 + choices.below(600));
+        let value = choices.text(&seeds).repeat(choices.below(600));
+        let response = Response {
+            status: Status::Success,
+            physical_resource_id: "old".to_owned(),
+            reason: (choices.below(3) > 0).then(|| reason.clone()),
+            data: BTreeMap::from([("Name", value.clone())]),
+        };
+        // Attributes that do not fit are told by an answer without them.
+        if response.reason.is_some() && value.len() > 200 {
+            return;
+        }
+        let body = response.body(&request);
+        assert!(body.len() <= MAX_BODY_BYTES, "{}", body.len());
+        let read: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(
+            (&read["PhysicalResourceId"], &read["StackId"]),
+            (&json!("old"), &json!("s"))
+        );
+        if response.reason.is_some() {
+            let told = read["Reason"].as_str().expect("a reason");
+            assert!(told == reason || reason.starts_with(told.strip_suffix('…').expect("its cut")));
+            assert_eq!(read["Data"]["Name"], json!(value));
+        }
+    });
+}

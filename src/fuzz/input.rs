@@ -1,0 +1,201 @@
+//! Inputs that are almost right, made of bytes that decide what is changed.
+
+use serde_json::{Map, Value, json};
+
+/// Stands in values, never in names; no message may repeat it.
+pub(crate) const SENTINEL: &str = "s3ntinel";
+
+/// What means something to a parser, to a shell, to CloudFormation or to a terminal.
+const TOKENS: [&str; 46] = [
+    "",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\0",
+    "\u{1b}[31m",
+    "\u{202e}",
+    "é",
+    "🦀",
+    "..",
+    "/../",
+    "//",
+    "\\",
+    "%2e%2e%2f",
+    "%",
+    "%00",
+    "?",
+    "#",
+    "&",
+    "=",
+    "@",
+    "@example.org",
+    ":",
+    ":443",
+    "://",
+    "*",
+    "**",
+    "${Sentinel}",
+    "${AWS::AccountId}",
+    "{{resolve:ssm:name}}",
+    "{{resolve:secretsmanager:prd}}",
+    "#{SourceVariables.CommitId}",
+    "\"",
+    "'",
+    "<>",
+    "|",
+    "`id`",
+    "$(id)",
+    "{",
+    "}",
+    "[]",
+    "null",
+    SENTINEL,
+    "18446744073709551616",
+    "-1",
+];
+
+/// Bytes, each of which decides something. When they are used up, zeros follow.
+pub(crate) struct Choices<'a>(&'a [u8]);
+
+impl<'a> Choices<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Choices(bytes)
+    }
+
+    fn byte(&mut self) -> u8 {
+        match self.0.split_first() {
+            Some((first, rest)) => {
+                self.0 = rest;
+                *first
+            }
+            None => 0,
+        }
+    }
+
+    /// A number below `end`, which is at most 65,536; 0 when there is none.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        let number = usize::from(self.byte()) << 8 | usize::from(self.byte());
+        number.checked_rem(end).unwrap_or(0)
+    }
+
+    /// Any number, the large and the small ones as often.
+    pub(crate) fn number(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.fill_with(|| self.byte());
+        u64::from_le_bytes(bytes) >> self.below(64)
+    }
+
+    /// One of these.
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
+    /// One of `seeds`, with up to six changes; often none.
+    pub(crate) fn text(&mut self, seeds: &[&str]) -> String {
+        let mut text: Vec<char> = self.one_of(seeds).chars().collect();
+        for _ in 0..self.below(7) {
+            let at = self.below(text.len() + 1);
+            let end = (at + self.below(12)).min(text.len());
+            match self.below(6) {
+                0 => drop(text.drain(at..end)),
+                1 => text.truncate(at),
+                2 => text.extend_from_within(at..end),
+                3 => {
+                    let other: Vec<char> = self.one_of(seeds).chars().collect();
+                    text.truncate(at);
+                    text.extend(&other[self.below(other.len() + 1)..]);
+                }
+                4 => {
+                    let any = char::from_u32(u32::try_from(self.number() & 0x10_ffff).unwrap_or(0));
+                    text.splice(at..end, any);
+                }
+                _ => {
+                    let token = self.one_of(&TOKENS);
+                    let end = if self.below(2) == 0 { at } else { end };
+                    text.splice(at..end, token.chars());
+                }
+            }
+        }
+        text.into_iter().collect()
+    }
+
+    /// One of `seeds`, with up to five changes somewhere in it; often none.
+    pub(crate) fn json(&mut self, seeds: &[Value]) -> Value {
+        let mut value = seeds[self.below(seeds.len())].clone();
+        for _ in 0..self.below(6) {
+            self.change(&mut value);
+        }
+        value
+    }
+
+    fn change(&mut self, value: &mut Value) {
+        let goes_on = self.below(4) > 0;
+        match value {
+            Value::Array(list) if goes_on && !list.is_empty() => {
+                let at = self.below(list.len());
+                match self.below(8) {
+                    0 => drop(list.remove(at)),
+                    1 => list.push(list[at].clone()),
+                    2 => list.resize(list.len() + self.below(60), list[at].clone()),
+                    _ => self.change(&mut list[at]),
+                }
+            }
+            Value::Object(members) if goes_on && !members.is_empty() => {
+                let name = members.keys().nth(self.below(members.len())).cloned();
+                self.change_member(members, &name.unwrap_or_default());
+            }
+            Value::String(text) if goes_on => *text = self.text(&[text]),
+            _ => *value = self.odd(),
+        }
+    }
+
+    fn change_member(&mut self, members: &mut Map<String, Value>, name: &str) {
+        match self.below(10) {
+            0 => drop(members.remove(name)),
+            1 => {
+                let value = members.remove(name).unwrap_or_default();
+                members.insert(name.to_lowercase(), value);
+            }
+            2 => {
+                let value = self.odd();
+                members.insert(
+                    self.one_of(&["", "Unknown", "a.b", "é", "[0]"]).into(),
+                    value,
+                );
+            }
+            _ => {
+                if let Some(value) = members.get_mut(name) {
+                    self.change(value);
+                }
+            }
+        }
+    }
+
+    fn odd(&mut self) -> Value {
+        match self.below(12) {
+            0 => Value::Null,
+            1 => json!(true),
+            2 => json!("False"),
+            3 => json!(self.number()),
+            4 => json!(-1.5e300),
+            5 => json!([]),
+            6 => json!({}),
+            7 => json!([[{}], SENTINEL]),
+            8 => json!({"Fn::Sub": SENTINEL}),
+            9 => json!(self.one_of(&["a", "é", "\u{0}"]).repeat(self.below(5000))),
+            10 => json!(SENTINEL),
+            _ => json!(self.text(&["x"])),
+        }
+    }
+}
+
+/// Every text in `value` that is no member's name.
+pub(crate) fn strings_in(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().flat_map(strings_in).collect(),
+        Value::Object(members) => members.values().flat_map(strings_in).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => vec![],
+    }
+}

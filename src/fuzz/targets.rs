@@ -1,0 +1,193 @@
+//! Targets for what all rooms share: events that go on, names, records, addresses, secrets.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::{Choices, fuzz};
+use crate::continuation;
+use crate::health_check::HealthCheck;
+use crate::http;
+use crate::name_pattern::NamePattern;
+use crate::records;
+use crate::secret::Password;
+
+const AUTHORITY: &str = include_str!("../http/tests/authority.pem");
+
+#[test]
+fn an_event_that_goes_on_is_a_piece_of_the_one_that_came() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let event = choices.text(&[
+            r#"{"Continuation":{"Hop":3,"Received":1795161300},"Event":{"ResponseURL":"https://x"}}"#,
+            r#"{"Continuation":{"Hop":1},"Event":{"Continuation":{"Hop":14},"Event":[1.10]}}"#,
+            r#"{"ResponseURL":"https://x"}"#,
+        ]);
+        let (inner, position) = continuation::read(&event);
+        assert!(event.contains(inner));
+        if position == continuation::Position::default() {
+            return;
+        }
+        // Lambda gives the next invocation what this one sends: nothing is lost on the way.
+        let sent = serde_json::to_string(&continuation::Continuation {
+            continuation: position,
+            event: serde_json::from_str(inner).expect("JSON is handed on"),
+        });
+        assert_eq!(continuation::read(&sent.expect("JSON")), (inner, position));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_400);
+        assert!(position.received_at(now) <= now);
+    });
+}
+
+#[test]
+fn a_health_check_is_of_an_environment_that_can_be_one() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let event = choices.json(&[
+            json!({"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*"}}),
+            json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}),
+        ]);
+        let arn = choices.text(&[
+            "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
+            "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev:live",
+        ]);
+        let asked = HealthCheck::find(&event.to_string());
+        let Some(Ok(environment)) = asked.map(|asked| asked.environment(&arn)) else {
+            return;
+        };
+        let id = &environment.id;
+        assert!(!id.is_empty() && id.len() <= 30, "{id}");
+        assert!(
+            id.chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        );
+        assert!(!environment.user_names.is_empty());
+    });
+}
+
+/// What a pattern means, said in the plainest way.
+fn is_like(pattern: &[char], name: &[char]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        (['*', rest @ ..], _) => (0..=name.len()).any(|at| is_like(rest, &name[at..])),
+        (['?', pattern @ ..], [_, name @ ..]) => is_like(pattern, name),
+        ([one, pattern @ ..], [other, name @ ..]) => one == other && is_like(pattern, name),
+        _ => false,
+    }
+}
+
+#[test]
+fn a_pattern_of_names_matches_what_iam_says() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let pattern: Vec<char> = choices
+            .text(&["user-*-?", "*a*", "user-dev-*"])
+            .chars()
+            .collect();
+        let name: Vec<char> = choices
+            .text(&["user-dev-x", "aaa", "user-x-"])
+            .chars()
+            .collect();
+        // The plainest way takes its time.
+        let stars = pattern.iter().filter(|&&c| c == '*').count();
+        if stars > 4 || name.len() > 40 {
+            return;
+        }
+        let (shown, told): (String, String) = (pattern.iter().collect(), name.iter().collect());
+        let found = NamePattern::new(&shown).expect("short").matches(&told);
+        assert_eq!(found, is_like(&pattern, &name), "{shown:?} {told:?}");
+    });
+}
+
+#[test]
+fn a_time_that_is_read_is_written_the_same() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let text = choices.text(&["2026-11-20T07:55:00Z", "1970-01-01T00:00:00Z"]);
+        if let Some(time) = records::read_time(&text) {
+            let written = records::write_time(time);
+            assert_eq!(
+                records::read_time(&written).map(records::write_time),
+                Some(written)
+            );
+        }
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(choices.number() >> 32);
+        assert_eq!(records::read_time(&records::write_time(at)), Some(at));
+    });
+}
+
+#[test]
+fn what_is_taken_for_a_safe_address_is_encrypted_or_stays_here() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let url = choices.text(&[
+            "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r",
+            "http://127.0.0.1:8080/x?y",
+            "http://[::1]/",
+            "http://localhost",
+            "http://example.org",
+        ]);
+        if http::is_https_or_loopback(&url) {
+            let parsed = reqwest::Url::parse(&url).expect("an address");
+            let host = parsed.host_str().unwrap_or_default();
+            let is_here = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
+            assert!(parsed.scheme() == "https" || is_here, "{url:?}");
+        }
+    });
+}
+
+#[test]
+fn certificates_are_all_readable_or_refused() {
+    let two = format!("{AUTHORITY}text between them\n{AUTHORITY}");
+    fuzz!(|choices: &mut Choices<'_>| {
+        let pem = choices.text(&[AUTHORITY, &two]);
+        let taken = http::is_certificate(&pem);
+        // What was taken once is taken again behind another, and never without an end.
+        if taken {
+            assert!(http::is_certificate(&format!("{AUTHORITY}{pem}")));
+        }
+        assert!(!taken || pem.contains("-----END CERTIFICATE-----"));
+    });
+}
+
+#[test]
+fn no_text_holds_the_password_after_it_was_taken_out() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let password = Password::new(choices.text(&["pA55/w+rd=", "aa", "x%2Fy"]));
+        let escaped: String = password
+            .expose()
+            .bytes()
+            .map(|byte| format!("%{byte:02x}"))
+            .collect();
+        let raw = password.expose();
+        let around = choices.text(&["push to https://u:", "%", "", "*"]);
+        let text = format!("{around}{raw}{around}{escaped}{around}");
+        let redacted = password.redact(&text);
+        // A piece of the mask, or of what stands around the password, is no secret.
+        if raw.len() > 5 && !around.contains(raw) && !raw.contains('*') {
+            assert!(!redacted.contains(raw), "{redacted}");
+            assert!(!redacted.contains(&escaped), "{redacted}");
+        }
+        if password.is_url_safe() {
+            let url = format!("https://u:{raw}@example.com/r");
+            let parsed = reqwest::Url::parse(&url).expect("it stands in an address");
+            assert_eq!(parsed.host_str(), Some("example.com"));
+        }
+        assert!(!format!("{password:?}").contains(raw) || "Password(…)".contains(raw));
+    });
+}
+
+#[test]
+fn inputs_are_changed_and_not_always() {
+    let seed = json!({"a": ["text", 1], "b": {"c": true}});
+    let mut same = 0;
+    let mut strings = 0;
+    for number in 0..=255u8 {
+        let bytes: Vec<u8> = (0..64u8)
+            .map(|at| at.wrapping_mul(37) ^ number.wrapping_mul(101))
+            .collect();
+        let value: Value = Choices::of(&bytes).json(std::slice::from_ref(&seed));
+        same += usize::from(value == seed);
+        strings += usize::from(super::strings_in(&value) != super::strings_in(&seed));
+    }
+    assert!(
+        (10..200).contains(&same) && strings > 50,
+        "{same} {strings}"
+    );
+    assert_eq!(Choices::of(&[]).text(&["first", "second"]), "first");
+}

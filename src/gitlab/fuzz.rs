@@ -1,0 +1,263 @@
+//! Fuzz targets: what GitLab answers, where its lists go on, what a token's secret and its tag say.
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::call::{Line, Request, path};
+use super::{Mirror, Project, is_usable, mirror, token, words};
+use crate::fuzz::{Choices, SENTINEL, fuzz, strings_in};
+use crate::http::{Http, Unanswered};
+use crate::secret::Password;
+
+const TOKEN: &str = "glpat-5EcReT";
+const API: &str = "https://gitlab.example.com/api/v4";
+
+/// Answers are handed to the parser itself: nothing is sent.
+#[derive(Debug)]
+struct Nobody;
+
+impl HttpConnector for Nobody {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(Err(ConnectorError::io(Unanswered::NoConnection.into())))
+    }
+}
+
+fn line() -> Line {
+    Line {
+        api: API.to_owned(),
+        token: Password::new(TOKEN),
+        http: Http::new(SharedHttpConnector::new(Nobody)),
+    }
+}
+
+fn described() -> Value {
+    json!({
+        "id": 102,
+        "url": "https://*****:*****@git-codecommit.eu-central-1.amazonaws.com/v1/repos/r",
+        "enabled": true,
+        "only_protected_branches": true,
+        "keep_divergent_refs": false,
+        "mirror_branch_regex": null,
+        "update_status": "finished",
+        "last_error": format!("fatal: https://user:{SENTINEL}@example.com/r refused"),
+        "last_update_at": "2026-11-20T07:55:00.123Z",
+        "last_update_started_at": "2026-11-20T08:55:00.123+01:00",
+        "last_successful_update_at": "2026-11-20T07:55:00.123Z",
+    })
+}
+
+fn body(choices: &mut Choices<'_>) -> String {
+    let seeds = [
+        json!([described(), described()]),
+        json!({"message": {"base": ["no"], "url": [format!("is {TOKEN} or {SENTINEL}")]}}),
+        json!({"error": "insufficient_scope", "error_description": format!("{TOKEN}\n\u{202e}")}),
+        json!({"message": format!("https://user:{SENTINEL}@example.com/r already been taken")}),
+    ];
+    let value = choices.json(&seeds);
+    if choices.below(2) == 0 {
+        return value.to_string();
+    }
+    choices.text(&[&value.to_string()])
+}
+
+#[test]
+fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
+    let line = line();
+    let password = Password::new(SENTINEL);
+    fuzz!(|choices: &mut Choices<'_>| {
+        let mut request = Request::get(path("platform/infra", "/remote_mirrors"));
+        request.secret = Some(&password);
+        let status = 100 + u16::try_from(choices.below(500)).expect("below 500");
+        let status = StatusCode::try_from(status).expect("a status");
+        let mut answer = HttpResponse::new(status, SdkBody::from(body(choices)));
+        let next =
+            "<https://evil.example.org/api?page=2&per_page=100>; rel=\"next\", <x>; rel=\"last\"";
+        let headers = [
+            ("x-next-page", ["2", ""].as_slice()),
+            ("link", &[next, "<?>;rel=\"next\""]),
+            ("retry-after", &["30", "18446744073709551615"]),
+            (
+                "location",
+                &["https://user:s3ntinel@gitlab.example.org/?private_token=glpat-5EcReT"],
+            ),
+        ];
+        for (name, seeds) in headers {
+            if choices.below(2) == 0 {
+                // What is no header's value is refused by what reads headers.
+                let _ = answer.headers_mut().try_insert(name, choices.text(seeds));
+            }
+        }
+        let answer = line.read(&answer, &request);
+        if let Some(next) = answer.next() {
+            let address = format!(
+                "{API}{}",
+                path("platform/infra", &format!("/remote_mirrors?{next}"))
+            );
+            let parsed = reqwest::Url::parse(&address).expect("an address");
+            assert_eq!(parsed.host_str(), Some("gitlab.example.com"));
+            assert_eq!(
+                parsed.path(),
+                "/api/v4/projects/platform%2Finfra/remote_mirrors"
+            );
+        }
+        let mut told = vec![answer.message(), format!("{:?}", answer.body)];
+        if let Err(kind) = answer.clone().in_order() {
+            told.push(kind.to_string());
+        }
+        for text in &told {
+            assert!(!text.contains(TOKEN) && !text.contains(SENTINEL), "{text}");
+        }
+        let message = &told[0];
+        assert!(
+            message.chars().count() <= 300 && !message.is_empty(),
+            "{message}"
+        );
+        assert!(!message.contains(char::is_control), "{message:?}");
+        if let Ok(json) = answer.json() {
+            let project = Project::read(&json);
+            assert_eq!(Project::read(&json), project);
+            assert!(strings_in(&json).iter().all(|text| !text.contains(TOKEN)));
+        }
+    });
+}
+
+#[test]
+fn a_mirror_is_read_without_the_login_in_its_last_error() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let described = choices.json(&[described()]);
+        let Some(mirror) = Mirror::read(&described) else {
+            assert!(described["id"].as_u64().is_none(), "{described}");
+            return;
+        };
+        assert_eq!(Some(mirror.id), described["id"].as_u64());
+        let error = mirror.last_error.unwrap_or_default();
+        assert!(error.chars().count() <= 300);
+        assert!(!error.contains(char::is_control), "{error:?}");
+    });
+}
+
+#[test]
+fn a_login_in_an_address_is_never_shown() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let around = choices.text(&["remote: ", "fatal: unable to access '", "x://y ", ""]);
+        let after = choices.text(&["example.com/r.git/'", "h", "[::1]:8080/r"]);
+        let text = format!("{around} https://user:{SENTINEL}@{after}");
+        let shown = words::shown(&text);
+        let said_besides = around.contains(SENTINEL) || after.contains(SENTINEL);
+        assert!(
+            !shown.contains(SENTINEL) || said_besides,
+            "{text:?} {shown:?}"
+        );
+        // What is fit to be shown stays as it is.
+        assert_eq!(words::shown(&shown), shown);
+    });
+}
+
+#[test]
+fn a_project_is_one_segment_of_a_path() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let project = choices.text(&["platform/infra", "42", "a/b/c.d_e-f"]);
+        let address = format!("{API}{}", path(&project, "/remote_mirrors"));
+        let parsed = reqwest::Url::parse(&address).expect("an address");
+        let name = project.trim_matches('/');
+        if [".", ".."].contains(&name) {
+            // Decoding refuses it: a project is a number, or has a group.
+            return;
+        }
+        let segments: Vec<&str> = parsed.path_segments().expect("a path").collect();
+        assert_eq!(segments.len(), 5, "{project:?} {address}");
+        assert_eq!(
+            (segments[2], segments[4]),
+            ("projects", "remote_mirrors"),
+            "{address}"
+        );
+        assert_eq!(
+            (parsed.query(), parsed.fragment()),
+            (None, None),
+            "{address}"
+        );
+    });
+}
+
+#[test]
+fn a_token_fits_into_a_header_or_is_none() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let value = choices.text(&[
+            r#"{"token": "s3ntinel", "other": 7}"#,
+            r#"{"token": {"token": "s3ntinel"}}"#,
+            "s3ntinel\n",
+            r#"["s3ntinel"]"#,
+        ]);
+        let key = choices.text(&["token", "other"]);
+        match token::token_in(&value, &key) {
+            Ok(token) => {
+                let token = token.expose();
+                assert!(!token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()));
+                assert!(value.contains(token) || value.contains('\\'), "{value}");
+            }
+            Err(fault) => {
+                let asked_for = key.contains(SENTINEL);
+                assert!(
+                    !fault.to_string().contains(SENTINEL) || asked_for,
+                    "{fault}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn the_gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
+    let seeds = [
+        "https://gitlab.example.com",
+        "https://gitlab.example.com:443/",
+        "https://GitLab.example.com/below",
+        "http://127.0.0.1:8080",
+    ];
+    fuzz!(|choices: &mut Choices<'_>| {
+        let (tagged, url) = (choices.text(&seeds), choices.text(&seeds));
+        if !is_usable(&url) || !token::is_same(&tagged, &url) {
+            return;
+        }
+        let asked = format!("{}/api/v4/metadata", url.trim_end_matches('/'));
+        let asked = reqwest::Url::parse(&asked).expect("it is usable");
+        let tagged = reqwest::Url::parse(tagged.trim()).expect("it is the same");
+        assert_eq!(asked.origin(), tagged.origin());
+        assert!(
+            asked
+                .path()
+                .starts_with(tagged.path().trim_end_matches('/'))
+        );
+        assert!(asked.username().is_empty() && asked.password().is_none());
+    });
+}
+
+#[test]
+fn a_login_in_a_mirrors_address_leads_to_the_same_place() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let clone_url =
+            choices.text(&["https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"]);
+        let login = choices.text(&["user-dev-m-at-123456789012", "a@b"]);
+        let password = Password::new(choices.text(&["pA55w+rd="]));
+        for spelling in mirror::spellings(&clone_url) {
+            let Some(url) = mirror::with_login(&spelling, &login, &password) else {
+                continue;
+            };
+            let host = |url: &str| {
+                let parsed = reqwest::Url::parse(url).ok()?;
+                let port = parsed.port_or_known_default();
+                parsed.host_str().map(|host| (host.to_owned(), port))
+            };
+            // What is no address leads nowhere.
+            if let Some(there) = host(&url) {
+                assert_eq!(Some(there), host(&clone_url), "{url}");
+            }
+        }
+    });
+}

@@ -1,0 +1,255 @@
+//! Fuzz targets: the properties and the template that is rendered from them, a first push, names,
+//! ARNs, tokens and marks.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::deletions::Mark;
+use super::first_push::FirstPush;
+use super::names::{Names, Place};
+use super::properties::{self, decode};
+use super::template::{self, Repository};
+use super::token;
+use crate::fuzz::{Choices, SENTINEL, fuzz, strings_in};
+
+fn wanted() -> [Value; 2] {
+    let token = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
+    let full = json!({
+        "ServiceToken": token,
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "BranchMap": {"dev": "development", "prd": "master"},
+        "Source": {
+            "RepositoryArn": "arn:aws:codecommit:eu-central-1:210987654321:infra",
+            "RoleArn": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
+        },
+        "ImageSource": {"RepositoryName": "team/base", "ImageTag": "latest"},
+        "ArtifactBucketName": "s3-dev-artifact",
+        "ArtifactKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1",
+        "Build": {
+            "Image": "aws/codebuild/standard:8.0",
+            "BuildSpec": "version: 0.2",
+            "EnvironmentVariables": {"A": "1", "B": true},
+            "TimeoutInMinutes": "60",
+            "ServiceRoleArn": "arn:aws:iam::123456789012:role/r",
+        },
+        "Approval": {
+            "NotificationTopicArn": "arn:aws:sns:eu-central-1:123456789012:t",
+            "CustomData": "look",
+            "ExternalEntityLink": "https://example.com/",
+        },
+        "Deploy": {
+            "ActionMode": "CHANGE_SET",
+            "StackName": "cfnstack-dev-shop",
+            "TemplatePath": "infra/stack.yaml",
+            "TemplateConfiguration": "parameter.json",
+            "Capabilities": ["CAPABILITY_IAM"],
+            "ParameterOverrides": {"Size": "1"},
+        },
+        "ExecutionMode": "QUEUED",
+        "RepositoryDeletionPolicy": "Retain",
+        "Tags": [{"Key": "team", "Value": "platform"}],
+    });
+    let short = json!({
+        "ServiceToken": token, "EnvID": "dev", "ProjectID": "shop",
+        "Source": {"RepositoryName": "given"},
+        "ApprovalRule": {"ApproversNeeded": 2, "ApprovalPoolMembers": ["CodeCommitApprovers:1:*"]},
+    });
+    [full, short]
+}
+
+/// Every object with a member `name` in a template, which is an intrinsic function.
+fn uses<'a>(template: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+    match template {
+        Value::Array(list) => list.iter().for_each(|element| uses(element, name, found)),
+        Value::Object(members) => {
+            found.extend(members.get(name));
+            members
+                .values()
+                .for_each(|member| uses(member, name, found));
+        }
+        _ => {}
+    }
+}
+
+/// What the child stack would do that nobody but this function may choose.
+fn injected(template: &Value) -> Vec<String> {
+    let mut injected = Vec::new();
+    for name in ["Fn::Transform", "Fn::ImportValue", "Fn::Cidr"] {
+        let mut found = Vec::new();
+        uses(template, name, &mut found);
+        injected.extend(found.iter().map(|value| format!("{name}: {value}")));
+    }
+    let mut subs = Vec::new();
+    uses(template, "Fn::Sub", &mut subs);
+    for sub in strings_in(&json!(subs)) {
+        for piece in sub.split("${").skip(1) {
+            let name = piece.split('}').next().unwrap_or_default();
+            let is_known = ["EnvID", "ProjectID", "Pipeline"].contains(&name);
+            if !is_known && !name.starts_with("AWS::") {
+                injected.push(format!("${{{name}}}"));
+            }
+        }
+    }
+    let resolved = strings_in(template);
+    let resolved = resolved.iter().filter(|text| text.contains("{{resolve:"));
+    injected.extend(resolved.map(|text| (*text).to_owned()));
+    injected
+}
+
+#[test]
+fn properties_become_a_template_that_does_what_it_is_for_or_every_fault_has_a_path() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let given = choices.json(&wanted());
+        match decode(&given) {
+            Ok(desired) => {
+                assert_eq!(properties::names_in(&given).as_ref(), Some(&desired.names));
+                assert_eq!(
+                    Names::of_stack(&desired.names.stack()).as_ref(),
+                    Some(&desired.names)
+                );
+                assert!(!desired.branch().is_empty());
+                for repository in [Repository::Made, Repository::Given, Repository::TakenUp] {
+                    let template = template::render(&desired, repository);
+                    assert_eq!(injected(&template), Vec::<String>::new(), "{given}");
+                    assert_eq!(template::render(&desired, repository), template);
+                }
+            }
+            Err(faults) => {
+                assert!(!faults.0.is_empty());
+                for fault in &faults.0 {
+                    assert!(!fault.what.is_empty(), "{fault:?}");
+                    assert!(!fault.what.contains(SENTINEL), "{fault:?}");
+                    // In its text, names are values.
+                    let is_text = fault.path.starts_with("BranchMap.");
+                    assert!(is_text || !fault.path.contains(SENTINEL), "{fault:?}");
+                    assert!(fault.path.chars().count() <= 200, "{fault:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_injected_is_found() {
+    let template =
+        json!({"a": [{"Fn::Sub": "x-${Sentinel}-${AWS::Region}"}], "b": "{{resolve:ssm:x}}"});
+    assert_eq!(injected(&template), ["${Sentinel}", "{{resolve:ssm:x}}"]);
+    let template = json!({"a": {"Fn::Transform": {"Name": "x"}}});
+    assert_eq!(injected(&template).len(), 1);
+}
+
+#[test]
+fn a_branch_map_in_text_is_the_branch_map() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let mut given = wanted()[1].clone();
+        let map = choices.json(&[json!({"dev": "development", "prd": "master"})]);
+        given["BranchMap"] = map.clone();
+        let as_object = decode(&given);
+        given["BranchMap"] = json!(map.to_string());
+        let as_text = decode(&given);
+        // A number for a branch is text in a template, and none in JSON.
+        let is_of_text = map
+            .as_object()
+            .is_some_and(|map| map.values().all(Value::is_string));
+        if is_of_text {
+            assert_eq!(as_text, as_object, "{map}");
+        }
+        given["BranchMap"] = json!(choices.text(&[&map.to_string(), r#"{"dev":"a"}"#]));
+        if let Ok(desired) = decode(&given) {
+            assert!(
+                !desired.branch().contains([' ', ':', '~', '^', '\n']),
+                "{given}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_first_push_names_a_stack_of_a_pipeline_or_none() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let event = choices.json(&[json!({
+            "StackName": "gitops-dev-shop",
+            "source": "aws.codecommit",
+            "resources": ["arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-shop"],
+            "detail": {
+                "event": "referenceCreated",
+                "repositoryName": "codecommit-dev-cfn-shop",
+                "referenceType": "branch",
+                "referenceName": "development",
+                "commitId": "533f9ad4472cd44f5c2a",
+            },
+        })]);
+        let Some(push) = FirstPush::find(&event.to_string()) else {
+            return;
+        };
+        assert_eq!(event["source"], "aws.codecommit");
+        assert_eq!(event["detail"]["referenceType"], "branch");
+        assert_eq!(event["detail"]["referenceName"], push.branch());
+        if let Some(stack) = push.stack_name() {
+            let names = Names::of_stack(&stack).expect("a stack of a pipeline");
+            assert_eq!(names.stack(), stack);
+            assert!(!stack.contains(['*', '?', '/', ':', '_']), "{stack}");
+        }
+    });
+}
+
+#[test]
+fn names_come_back_out_of_what_they_are_part_of() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let stack = choices.text(&["gitops-dev-shop", "gitops-dev-a-b"]);
+        if let Some(names) = Names::of_stack(&stack) {
+            assert_eq!(names.stack(), stack);
+            assert_eq!(
+                Names::of_repository(&names.repository()),
+                Some(names.clone())
+            );
+            assert!(names.event_rule().len() <= 64);
+        }
+        let repository = choices.text(&["codecommit-dev-cfn-shop", "codecommit-dev-cfn-a-cfn-b"]);
+        if let Some(names) = Names::of_repository(&repository) {
+            assert_eq!(names.repository(), repository);
+        }
+        let arn = choices.text(&[
+            "arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/1",
+            "arn:aws-cn:lambda:cn-north-1:123456789012:function:f",
+        ]);
+        if let Some(place) = Place::of_arn(&arn) {
+            assert_eq!(
+                Place::of_arn(&place.arn("codepipeline", "p")),
+                Some(place),
+                "{arn}"
+            );
+        }
+    });
+}
+
+#[test]
+fn tokens_and_marks_are_read_as_they_would_be_written() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let text = choices.text(&[
+            "gitops-1795161300-0123456789abcdef-fedcba9876543210",
+            "gitops-1795161300-0123456789abcdef-cancel",
+            "first-push-0123456789abcdef",
+        ]);
+        if let Some((key, purpose)) = token::read(&text) {
+            assert_eq!(
+                token::read(&key.token(&purpose)),
+                Some((key, purpose)),
+                "{text}"
+            );
+        }
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(choices.number() >> 32);
+        let key = token::RequestKey::new(at, &text, &text);
+        let written = key.token(&token::Purpose::Cancel);
+        assert!(
+            written.len() <= 128
+                && written
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '-')
+        );
+        let mark = Mark::read(&choices.text(&["1795161300 0123456789abcdef", "1795161300"]));
+        assert_eq!(Mark::read(&mark.write()), mark);
+    });
+}

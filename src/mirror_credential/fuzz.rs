@@ -1,0 +1,191 @@
+//! Fuzz targets: the properties, a rotation's event, and what is read back from tags, labels and
+//! the secret.
+
+use serde_json::{Value, json};
+
+use super::mirror_records::{self, Journal};
+use super::properties::{self, decode};
+use super::records::{self, Attempt, Deletion, Login};
+use super::rotation::RotationEvent;
+use crate::fuzz::{Choices, SENTINEL, fuzz};
+use crate::name_pattern::NamePattern;
+
+fn wanted() -> [Value; 2] {
+    let full = json!({
+        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
+        "ServiceTimeout": "600",
+        "UserName": "user-dev-m",
+        "SecretName": "codecommit-mirror/user-dev-m",
+        "KmsKeyId": "alias/key",
+        "RepositoryNames": ["codecommit-dev-a", "codecommit-dev-b"],
+        "ForeignCredentials": "Delete",
+        "RotationSerial": "7",
+        "UrlSafePassword": "true",
+        "GitLab": {
+            "Url": "https://gitlab.example.com/below/",
+            "TokenSecretId": "gitlab/infra",
+            "TokenSecretKey": "token",
+        },
+        "Mirrors": [
+            {
+                "GitLabProject": "platform/infra",
+                "RepositoryName": "codecommit-dev-a",
+                "KeepDivergentRefs": "false",
+                "RequiredBranches": ["development", "release/1.0"],
+                "WaitForSync": true,
+            },
+            {
+                "GitLabProject": 42,
+                "RepositoryName": "codecommit-dev-b",
+                "OnlyProtectedBranches": "false",
+                "BranchRegex": "^(development|release/.*)$",
+                "RequiredBranches": ["development"],
+            },
+        ],
+        "Tags": [{"Key": "team", "Value": "platform"}],
+    });
+    [full, json!({"UserName": "user-dev-m"})]
+}
+
+#[test]
+fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let given = choices.json(&wanted());
+        match decode(&given) {
+            Ok(desired) => {
+                // What a rotation finds in the secret means what the template meant.
+                assert_eq!(decode(&desired.document).as_ref(), Ok(&desired));
+                let text = mirror_records::write_properties(&desired.document);
+                let read = mirror_records::read_properties(&text);
+                assert_eq!(read.as_ref(), Some(&desired.document));
+                assert!(desired.mirrors.len() <= 50 && desired.tags.len() <= 40);
+                assert!(!desired.user_name.contains(['*', '?', '/', ':', ',', ' ']));
+                assert!(!desired.secret_name.contains(['*', '?', ':', ',', ' ']));
+                let name = desired
+                    .repositories()
+                    .into_iter()
+                    .find(|name| name.contains(['/', '*', '.'].as_slice()) && name.contains(".."));
+                assert!(name.is_none_or(|name| !name.contains('/')), "{name:?}");
+                assert_eq!(
+                    properties::user_name_in(&given),
+                    given["UserName"].as_str().map(ToOwned::to_owned)
+                );
+                if let Some(access) = &desired.gitlab {
+                    assert!(
+                        !access.url.contains(['@', '?', '#', '\\', ' ']),
+                        "{}",
+                        access.url
+                    );
+                    assert_eq!(properties::gitlab_in(&given).as_ref(), Some(access));
+                }
+            }
+            Err(faults) => {
+                assert!(!faults.0.is_empty());
+                for fault in &faults.0 {
+                    assert!(
+                        !fault.what.is_empty() && !fault.what.contains(SENTINEL),
+                        "{fault:?}"
+                    );
+                    assert!(!fault.path.contains(SENTINEL), "{fault:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_protected_branch_is_found_by_its_pattern() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let pattern = choices.text(&["release/*", "*", "*-stable", "development"]);
+        let branch = choices.text(&["release/1.0", "development", "x-stable"]);
+        // Here `?` stands for itself; otherwise the two mean the same.
+        if !pattern.contains('?') {
+            let same = NamePattern::new(&pattern).expect("short").matches(&branch);
+            let found = properties::is_protected(&branch, std::slice::from_ref(&pattern));
+            assert_eq!(found, same, "{pattern:?} {branch:?}");
+        }
+    });
+}
+
+#[test]
+fn a_rotation_is_one_of_four_steps_and_never_about_the_log() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let step = choices.one_of(&["createSecret", "setSecret", "testSecret", "finishSecret"]);
+        let version = choices.one_of(&[
+            "5f3b2c10-1111-2222-3333-444455556666",
+            "cfn-gitops-entry-0000000000000001",
+        ]);
+        let event = choices.json(&[json!({
+            "Step": step,
+            "SecretId": "codecommit-mirror/user-dev-m",
+            "ClientRequestToken": version,
+        })]);
+        if let Some(found) = RotationEvent::find(&event.to_string()) {
+            assert_eq!(event["Step"], found.step());
+            assert_eq!(event["SecretId"], found.secret_id());
+            assert_eq!(event["ClientRequestToken"], found.version_id());
+            assert_eq!(records::entry_number(found.version_id()), None);
+        }
+    });
+}
+
+#[test]
+fn what_tags_and_labels_say_is_read_as_it_would_be_written() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let text = choices.text(&[
+            "0123456789abcdef 7 2026-11-20T07:55:00Z ACCA1+ACCA2=+ACCA3: open",
+            "0123456789abcdef 7 2026-11-20T07:55:00Z - closed",
+            "0123456789abcdef 2026-11-20T07:55:00Z 2026-11-20T07:55:03Z - unanswered",
+            "cfn-gitops:login:3:ACCAEXAMPLE:none:0123456789abcdef:url-safe:50",
+            "cfn-gitops:login:3:ACCAEXAMPLE:0123456789abcdef:0123456789abcdef:any",
+            "cfn-gitops:properties:3:0123456789abcdef",
+            "cfn-gitops-entry-0000000000000003",
+        ]);
+        if let Some(attempt) = Attempt::read(&text) {
+            assert_eq!(Attempt::read(&attempt.write()), Some(attempt));
+        }
+        if let Some(deletion) = Deletion::read(&text) {
+            assert_eq!(Deletion::read(&deletion.write()), Some(deletion));
+        }
+        if let Some(login) = Login::read(&text, "v") {
+            assert_eq!(Login::read(&login.write(), "v"), Some(login));
+        }
+        if let Some(properties) = mirror_records::Properties::read(&text) {
+            let written = properties.write();
+            assert_eq!(mirror_records::Properties::read(&written), Some(properties));
+        }
+        if let Some(number) = records::entry_number(&text) {
+            let id = records::version_id(number);
+            assert_eq!(records::entry_number(&id), Some(number));
+            assert!((32..=64).contains(&id.len()), "{id}");
+        }
+    });
+}
+
+#[test]
+fn what_the_secret_says_of_mirrors_is_read_as_it_would_be_written() {
+    fuzz!(|choices: &mut Choices<'_>| {
+        let mirror = json!({
+            "gitLabUrl": "https://gitlab.example.com",
+            "gitLabProject": "platform/infra",
+            "repositoryName": "codecommit-dev-a",
+            "mirrorId": 102,
+        });
+        let before = json!({
+            "gitLabUrl": "https://gitlab.example.com",
+            "gitLabProject": "platform/infra",
+            "repositoryName": "codecommit-dev-a",
+            "mirrorIds": [1, 2],
+        });
+        let value = choices.json(&[
+            json!({"claimedBy": "rotation v 0123", "mirrorsBefore": [before], "mirrors": [mirror]}),
+            json!({"username": "u", "password": SENTINEL, "mirrors": [mirror, mirror]}),
+        ]);
+        let mirrors = mirror_records::read_mirrors(&value);
+        let written = json!({"mirrors": mirror_records::write_mirrors(&mirrors)});
+        assert_eq!(mirror_records::read_mirrors(&written), mirrors);
+        if let Some(journal) = Journal::read(&value.to_string()) {
+            assert_eq!(Journal::read(&journal.write()), Some(journal));
+        }
+    });
+}
