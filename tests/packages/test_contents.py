@@ -1,0 +1,130 @@
+"""The zip, the template beside it, the licences and the sums."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import BOOTSTRAP, ROOT, dist
+
+import third_party_notices
+
+
+def application() -> dict:
+    class Loader(yaml.SafeLoader):
+        """Knows CloudFormation's short forms by their names alone."""
+
+    Loader.add_multi_constructor("!", lambda loader, tag, node: tag)
+    return yaml.load((ROOT / "template.yaml").read_text(), Loader)["Metadata"]["AWS::ServerlessRepo::Application"]
+
+
+def test_the_zip_holds_bootstrap_alone_executable_and_nothing_of_its_origin(packages: Path, architecture: str) -> None:
+    with zipfile.ZipFile(packages / dist.zip_name(architecture)) as archive:
+        [entry] = archive.infolist()
+        assert archive.read(entry) == BOOTSTRAP.read_bytes()
+        assert archive.comment == b""
+    assert (entry.filename, entry.external_attr >> 16, entry.extra) == ("bootstrap", 0o100755, b"")
+    assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+
+
+def test_the_same_file_zipped_elsewhere_later_and_with_another_mode_is_the_same_zip(tmp_path: Path) -> None:
+    one, other = tmp_path / "bootstrap", tmp_path / "elsewhere"
+    one.write_bytes(b"\x7fELF" * 1000)
+    other.write_bytes(one.read_bytes())
+    one.chmod(0o600)
+    os.utime(other, (1e9, 1e9))
+    dist.write_zip(one, tmp_path / "one.zip")
+    dist.write_zip(other, tmp_path / "other.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "other.zip").read_bytes()
+
+
+@pytest.mark.parametrize("built_for", dist.TARGETS)
+def test_the_packaged_template_is_the_template_with_the_zip_one_architecture_and_two_files(built_for: str) -> None:
+    template = (ROOT / "template.yaml").read_text()
+    changed = [line for line in difflib.ndiff(template.splitlines(), dist.packaged(template, built_for).splitlines())
+               if line[0] in "+-"]
+    removed = [line[1:].strip() for line in changed if line[0] == "-"]
+    added = [line[1:].strip() for line in changed if line[0] == "+"]
+    assert [line for line in removed if not line.startswith("#")] == [
+        *(["Default: x86_64"] if built_for != "x86_64" else []),
+        "AllowedValues: [x86_64, arm64]", "CodeUri: target/lambda/cfn-gitops/"]
+    assert added == [
+        "LicenseUrl: LICENSE", "ReadmeUrl: README.md", *(["Default: arm64"] if built_for != "x86_64" else []),
+        f"AllowedValues: [{built_for}]", f"CodeUri: {dist.zip_name(built_for)}"]
+
+
+def test_a_template_that_was_rewritten_elsewhere_is_not_packaged_by_half() -> None:
+    template = (ROOT / "template.yaml").read_text().replace("CodeUri: target/lambda", "CodeUri: elsewhere/lambda")
+    with pytest.raises(SystemExit, match="CodeUri: target/lambda/cfn-gitops/"):
+        dist.packaged(template, "x86_64")
+
+
+def test_the_template_has_the_package_s_version_and_licence() -> None:
+    about = application()
+    assert about["SemanticVersion"] == dist.version()
+    assert f'license = "{about["SpdxLicenseId"]}"' in (ROOT / "Cargo.toml").read_text()
+
+
+def test_the_serverless_application_repository_would_take_what_the_template_says_of_itself() -> None:
+    # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-template-publishing-applications-metadata-properties.html
+    about = application()
+    assert re.fullmatch(r"[a-zA-Z0-9\-]{1,140}", about["Name"])
+    assert re.fullmatch(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?", about["Author"])
+    assert 1 <= len(about["Description"]) <= 256
+    assert len(about["Labels"]) <= 10
+    assert all(re.fullmatch(r"[a-zA-Z0-9+\-_:/@]{1,127}", label) for label in about["Labels"])
+
+
+def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
+    said = (packages / "SHA256SUMS").read_text().splitlines()
+    assert sorted(line.split("  ")[1] for line in said) == sorted(
+        path.name for path in packages.iterdir() if path.name != "SHA256SUMS")
+    checked = subprocess.run([sys.executable, "-c", _SUMS], cwd=packages, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+# What `sha256sum --check --strict SHA256SUMS` does, which not every system has.
+_SUMS = """
+import hashlib, sys
+for line in open("SHA256SUMS").read().splitlines():
+    told, name = line.split("  ")
+    if hashlib.sha256(open(name, "rb").read()).hexdigest() != told:
+        sys.exit(f"{name} differs")
+"""
+
+
+def test_the_notices_name_every_package_that_is_linked_and_none_that_only_builds(packages: Path,
+                                                                                architecture: str) -> None:
+    notices = (packages / "THIRD-PARTY-NOTICES").read_text()
+    linked = third_party_notices.linked([dist.TARGETS[architecture]])
+    assert {"ring", "tokio", "aws-sdk-iam", "lambda_runtime"} <= {package.name for package in linked}
+    # A macro, what only compiles C, and what only tests.
+    assert not {"serde_derive", "cc", "proptest", "cfn-gitops"} & {package.name for package in linked}
+    assert [package.words for package in linked if f"\n{package.words}\n" not in notices] == []
+
+
+def test_the_notices_hold_each_text_once_and_no_place_of_this_machine(packages: Path) -> None:
+    notices = (packages / "THIRD-PARTY-NOTICES").read_text()
+    texts = [tuple(text.split()) for text in notices.split("=" * 100)[2::2]]
+    assert len(texts) > 10
+    assert len(texts) == len(set(texts))
+    assert str(Path.home()) + "/" not in notices
+    assert str(ROOT) not in notices
+    # Of a package that another has taken in.
+    assert "the fiat-crypto authors" in notices
+
+
+def test_a_package_without_text_or_standard_text_stops_the_notices(tmp_path: Path,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    strange = third_party_notices.Package("strange", "1.0.0", "MPL-2.0", (), tmp_path)
+    monkeypatch.setattr(third_party_notices, "linked", lambda targets: [strange])
+    with pytest.raises(SystemExit, match=r"strange 1\.0\.0 \(MPL-2\.0\) holds no licence"):
+        third_party_notices.of([])

@@ -1,0 +1,75 @@
+"""The packages are all that is needed: sam deploys from them, and prepares what it would publish."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+import yaml
+
+from local_aws import LocalAws
+from local_deploy.steps import sam_settings
+
+from .conftest import dist
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as running:
+        yield running
+
+
+def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str) -> str:
+    """In the folder of the packages, with the samconfig.toml there."""
+    ran = subprocess.run([Path(sys.executable).with_name("sam"), *arguments], cwd=packages, text=True,
+                         env=aws.environment() | sam_settings(scratch), stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def test_sam_deploys_the_packaged_template_and_lambda_holds_that_very_zip(aws: LocalAws, packages: Path,
+                                                                         architecture: str, tmp_path: Path) -> None:
+    sam(aws, packages, tmp_path, "deploy", "--template", f"template-{architecture}.yaml", "--no-confirm-changeset",
+        "--no-progressbar")
+    [stack] = aws.client("cloudformation").describe_stacks(StackName="cfn-gitops-dev")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    function = aws.client("lambda").get_function(FunctionName="cfn-gitops-dev")["Configuration"]
+    zipped = (packages / dist.zip_name(architecture)).read_bytes()
+    assert function["CodeSha256"] == b64encode(hashlib.sha256(zipped).digest()).decode()
+    assert function["Architectures"] == [architecture]
+
+
+def test_sam_package_uploads_the_zip_the_licence_and_the_readme_that_sam_publish_asks_for(
+        aws: LocalAws, packages: Path, architecture: str, tmp_path: Path) -> None:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="published", CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    written = tmp_path / "packaged.yaml"
+    sam(aws, packages, tmp_path, "package", "--template", f"template-{architecture}.yaml", "--s3-bucket", "published",
+        "--output-template-file", str(written), "--no-progressbar")
+    template = yaml.load(written.read_text(), _AnyTag)
+    about = template["Metadata"]["AWS::ServerlessRepo::Application"]
+
+    def uploaded(address: str) -> bytes:
+        # s3://bucket/key, or https://s3.region.amazonaws.com/bucket/key
+        parsed = urlparse(address)
+        key = parsed.path.removeprefix("/published").lstrip("/")
+        return s3.get_object(Bucket="published", Key=key)["Body"].read()
+
+    assert uploaded(template["Resources"]["Function"]["Properties"]["CodeUri"]) == (
+        packages / dist.zip_name(architecture)).read_bytes()
+    assert uploaded(about["LicenseUrl"]) == (packages / "LICENSE").read_bytes()
+    assert uploaded(about["ReadmeUrl"]) == (packages / "README.md").read_bytes()
+
+
+class _AnyTag(yaml.SafeLoader):
+    """Knows CloudFormation's short forms by their names alone."""
+
+
+_AnyTag.add_multi_constructor("!", lambda loader, tag, node: tag)
