@@ -4,12 +4,13 @@ Their rows look at the principal's own policies alone: the keys, buckets and rol
 Here they are rows like all others, about the same names.
 """
 
+import named
 import rights
 
 from . import scene
 
 _DEPLOYED = scene.stacks()["template"].deployed
-_ROLES_ELSEWHERE = tuple(rights.SOURCE_ROLES)
+_ROLES_ELSEWHERE = tuple(named.SOURCE_ROLES)
 
 
 def _rows(table):
@@ -19,7 +20,7 @@ def _rows(table):
 def _is_decided_here(row):
     """What other accounts' roles and the second bucket have a say in is in rows_across_accounts.py."""
     _, _, resource, _ = row
-    return resource not in _ROLES_ELSEWHERE and not resource.startswith((rights.FOREIGN_BUCKET, rights.SECOND_BUCKET, rights.FOREIGN_KEY))
+    return resource not in _ROLES_ELSEWHERE and not resource.startswith((named.FOREIGN_BUCKET, named.SECOND_BUCKET, named.FOREIGN_KEY))
 
 
 MAY = [row for row in _rows(rights.MAY) if _is_decided_here(row)]

@@ -6,7 +6,7 @@ The stacks are given to one another what their outputs say.
 
 from functools import cache
 
-import rights
+import named
 from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATE, TEMPLATES, Deployed, source, translated
 
 from .collected import ADMINISTRATOR, Stack
@@ -21,7 +21,7 @@ VPC_ENDPOINT = "vpce-0123abcd"
 NOBODY = "999999999999"  # an account that no stack names
 REPLICA_REGION = "eu-west-1"
 
-SOURCE_ROLE, IMAGE_ROLE = rights.SOURCE_ROLES
+SOURCE_ROLE, IMAGE_ROLE = named.SOURCE_ROLES
 FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
 SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to, and no stack makes
 REPLICA_OF_A_PROJECT = f"arn:aws:codecommit:{REPLICA_REGION}:{PIPELINES}:codecommit-dev-cfn-shop"
@@ -52,9 +52,9 @@ def stacks():
                 template=translated(),
                 EnvID="dev",
                 PermissionsBoundaryArn=BOUNDARY,
-                MirrorSecretKmsKeyArn=rights.KEY,
-                MirrorSecretFormerKmsKeyArns=",".join(rights.FORMER_KEYS),
-                GitLabTokenKmsKeyArn=rights.TOKEN_KEY,
+                MirrorSecretKmsKeyArn=named.KEY,
+                MirrorSecretFormerKmsKeyArns=",".join(named.FORMER_KEYS),
+                GitLabTokenKmsKeyArn=named.TOKEN_KEY,
                 SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
                 ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),
                 ArtifactKeyArns=key,

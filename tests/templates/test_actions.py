@@ -9,8 +9,8 @@ import parliament
 import pytest
 
 from deployed import ACCOUNT, BOUNDARY, REGION, Deployed
+from named import OTHER_ACCOUNTS, PRINCIPALS
 from permissions import documents
-from rights import OTHER_ACCOUNTS, PRINCIPALS
 
 # What parliament reports and AWS documents: its own transforms belong to the account "aws",
 # and a boundary is compared with StringEquals in every example.

@@ -3,8 +3,7 @@
 import pytest
 
 from deployed import ACCOUNT, BOUNDARY, PROVIDER_STACK, REGION, Deployed, as_list
-from permissions import allowed, assumable, bucket_refuses, statements
-from rights import (
+from named import (
     APPROVAL_TEMPLATES,
     BUCKET,
     BUILD_LOG,
@@ -15,8 +14,6 @@ from rights import (
     LISTS,
     LISTS_OF_THE_HEALTH_CHECK,
     MADE_BY_A_PIPELINE,
-    MAY,
-    MAY_NOT,
     MIRROR,
     OTHER_ACCOUNTS,
     PIPELINE,
@@ -41,6 +38,8 @@ from rights import (
     stack_arn,
     user,
 )
+from permissions import allowed, assumable, bucket_refuses, statements
+from rights import MAY, MAY_NOT
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from cfnlint.template import Template
 
 from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
+from named import CREDENTIALS, repository
 from permissions import allowed
-from rights import CREDENTIALS, repository
 
 PROJECT = TEMPLATES / "project.yaml"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-approvals"

@@ -1,0 +1,175 @@
+"""What the tables of rights.py speak of: the template's principals, things by their ARNs, context keys, actions."""
+
+from deployed import ACCOUNT, BOUNDARY, REGION
+
+ROLES = {
+    "FunctionRole": "lambda.amazonaws.com",
+    "CodeBuildCFnRole": "codebuild.amazonaws.com",
+    "CodeDeployCFnRole": "cloudformation.amazonaws.com",
+    "CodePipelineCFnRole": "codepipeline.amazonaws.com",
+    "EventsRuleRole": "events.amazonaws.com",
+    "ProvisioningRole": "cloudformation.amazonaws.com",
+}
+PRINCIPALS = [*ROLES, "MirrorUser"]
+
+
+def regional(service, rest):
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
+
+
+def user(name):
+    return f"arn:aws:iam::{ACCOUNT}:user/{name}"
+
+
+def role(name):
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def secret(name):
+    return regional("secretsmanager", f"secret:{name}")
+
+
+def function(name):
+    return regional("lambda", f"function:{name}")
+
+
+def rule(name):
+    return regional("events", f"rule/{name}")
+
+
+def stack_arn(name):
+    return regional("cloudformation", f"stack/{name}/0a1b2c3d")
+
+
+def repository(name):
+    return regional("codecommit", name)
+
+
+def pipeline(name):
+    return regional("codepipeline", name)
+
+
+def build_project(name):
+    return regional("codebuild", f"project/{name}")
+
+
+def log_group(name):
+    return regional("logs", f"log-group:{name}")
+
+
+def topic(name):
+    return regional("sns", name)
+
+
+BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"
+MIRROR = user("user-dev-codecommit-mirroring")
+REPOSITORY = repository("codecommit-dev-cfn-infra")
+PIPELINE = pipeline("codepipeline-dev-cfn-infra")
+BUILD_PROJECT = build_project("codebuild-dev-cfn-infra")
+PIPELINE_RULE = rule("event-rule-dev-codepipeline-exec-cfn-infra")
+PIPELINE_STACK = stack_arn("gitops-dev-infra")
+PROVISIONING = role("role-dev-cfn-gitops-provisioning")
+BUILD_LOG = log_group("/aws/codebuild/codebuild-dev-cfn-infra")
+OWN_LOG = regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:log-stream:2026/01/01/a")
+SERVERLESS = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
+KEY = regional("kms", "key/1234abcd")
+TOKEN_KEY = regional("kms", "key/5678efab")
+FORMER_KEYS = [regional("kms", "key/0987dcba"), regional("kms", "key/mrk-5678")]
+# Another account's source: the role it is read with, and where this account keeps it.
+SOURCE_ROLES = [
+    "arn:aws:iam::111122223333:role/role-dev-codecommit-source",
+    "arn:aws:iam::444455556666:role/role-dev-ecr-source",
+]
+FOREIGN_BUCKET = f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"
+SECOND_BUCKET = f"arn:aws:s3:::s3-dev-another-account-artifact-{ACCOUNT}-{REGION}"
+FOREIGN_KEY = regional("kms", "key/aabb1122")
+# What switches on every right that other accounts' sources bring.
+OTHER_ACCOUNTS = {
+    "SourceRoleArns": ",".join(SOURCE_ROLES),
+    "ArtifactBucketArns": f"{FOREIGN_BUCKET},{SECOND_BUCKET}",
+    "ArtifactKeyArns": FOREIGN_KEY,
+}
+VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+# The owner of a token says which GitLab it is for.
+FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
+WITH_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
+
+
+# A repository that a pipeline's stack made says so.
+MADE_BY_A_PIPELINE = {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-dev-infra"}
+# What the pipelines' roles may be passed to, by whoever makes a pipeline.
+SERVICES_OF_PIPELINES = ("codebuild.amazonaws.com", "codepipeline.amazonaws.com", "events.amazonaws.com")
+
+
+def passed_to(service):
+    return {"iam:PassedToService": service}
+
+
+CREDENTIALS = """iam:ListUserTags iam:TagUser iam:UntagUser iam:ListServiceSpecificCredentials
+    iam:CreateServiceSpecificCredential iam:ResetServiceSpecificCredential
+    iam:UpdateServiceSpecificCredential iam:DeleteServiceSpecificCredential"""
+SECRETS = """secretsmanager:CreateSecret secretsmanager:DescribeSecret
+    secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:UpdateSecret
+    secretsmanager:UpdateSecretVersionStage secretsmanager:DeleteSecret
+    secretsmanager:TagResource secretsmanager:UntagResource"""
+FUNCTIONS = """lambda:CreateFunction lambda:GetFunction lambda:GetFunctionConfiguration
+    lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig
+    lambda:GetRuntimeManagementConfig lambda:UpdateFunctionCode
+    lambda:UpdateFunctionConfiguration lambda:PutFunctionConcurrency
+    lambda:DeleteFunctionConcurrency lambda:PutFunctionEventInvokeConfig
+    lambda:GetFunctionEventInvokeConfig lambda:UpdateFunctionEventInvokeConfig
+    lambda:DeleteFunctionEventInvokeConfig lambda:PublishVersion
+    lambda:ListVersionsByFunction lambda:GetPolicy lambda:RemovePermission
+    lambda:InvokeFunction lambda:DeleteFunction lambda:ListTags lambda:TagResource
+    lambda:UntagResource"""
+RULES = """events:PutRule events:DescribeRule events:EnableRule events:DisableRule
+    events:DeleteRule events:PutTargets events:ListTargetsByRule events:RemoveTargets
+    events:ListTagsForResource events:TagResource events:UntagResource"""
+BOUNDED_ROLES = """iam:CreateRole iam:PutRolePolicy iam:DeleteRolePolicy iam:AttachRolePolicy
+    iam:DetachRolePolicy"""
+EXISTING_ROLES = """iam:GetRole iam:GetRolePolicy iam:ListRolePolicies
+    iam:ListAttachedRolePolicies iam:ListRoleTags iam:UpdateRole iam:UpdateRoleDescription
+    iam:UpdateAssumeRolePolicy iam:TagRole iam:UntagRole iam:DeleteRole"""
+STACKS = """cloudformation:CreateStack cloudformation:DescribeStacks
+    cloudformation:UpdateStack cloudformation:DeleteStack"""
+STACK_TAGS = "cloudformation:TagResource cloudformation:UntagResource"
+STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEvents
+    cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
+TOKENS = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue"
+REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListTagsForResource
+    codecommit:AssociateApprovalRuleTemplateWithRepository
+    codecommit:DisassociateApprovalRuleTemplateFromRepository"""
+APPROVAL_TEMPLATES = """codecommit:CreateApprovalRuleTemplate codecommit:GetApprovalRuleTemplate
+    codecommit:UpdateApprovalRuleTemplateContent codecommit:DeleteApprovalRuleTemplate
+    codecommit:ListRepositoriesForApprovalRuleTemplate"""
+MARKS = """secretsmanager:CreateSecret secretsmanager:DescribeSecret secretsmanager:TagResource
+    secretsmanager:RestoreSecret secretsmanager:DeleteSecret"""
+SOURCE = """codecommit:GetRepository codecommit:GetBranch codecommit:GetCommit
+    codecommit:UploadArchive codecommit:GetUploadArchiveStatus codecommit:CancelUploadArchive"""
+
+USE_OF_A_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo
+    kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext"""
+
+# By handler, from the registry schemas of the types; see template.yaml.
+MADE_REPOSITORIES = """codecommit:CreateRepository codecommit:GetRepository
+    codecommit:GetRepositoryTriggers codecommit:UpdateRepositoryName
+    codecommit:UpdateRepositoryDescription codecommit:DeleteRepository
+    codecommit:ListTagsForResource codecommit:TagResource codecommit:UntagResource"""
+MADE_BUILD_PROJECTS = """codebuild:CreateProject codebuild:BatchGetProjects
+    codebuild:UpdateProject codebuild:UpdateProjectVisibility codebuild:DeleteProject"""
+MADE_LOG_GROUPS = """logs:CreateLogGroup logs:DeleteLogGroup logs:PutRetentionPolicy
+    logs:DeleteRetentionPolicy logs:GetDataProtectionPolicy logs:DeleteDataProtectionPolicy
+    logs:ListTagsForResource logs:TagResource logs:UntagResource"""
+CHANGED_PIPELINES = """codepipeline:CreatePipeline codepipeline:GetPipeline
+    codepipeline:UpdatePipeline codepipeline:DeletePipeline codepipeline:ListTagsForResource
+    codepipeline:TagResource codepipeline:UntagResource"""
+MADE_PIPELINES = f"{CHANGED_PIPELINES} codepipeline:GetPipelineState"
+MADE_RULES = """events:PutRule events:DescribeRule events:DeleteRule events:PutTargets
+    events:ListTargetsByRule events:RemoveTargets events:ListTagsForResource events:TagResource
+    events:UntagResource"""
+LISTS_OF_THE_HEALTH_CHECK = "codepipeline:ListPipelines secretsmanager:ListSecrets"
+LISTS = """codecommit:ListRepositories logs:DescribeIndexPolicies logs:DescribeLogGroups
+    logs:DescribeResourcePolicies"""
+CHANGE_SETS = """cloudformation:CreateChangeSet cloudformation:DescribeChangeSet
+    cloudformation:ExecuteChangeSet cloudformation:DeleteChangeSet"""
