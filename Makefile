@@ -100,7 +100,7 @@ test-python: build
 
 clean: ## remove what was built and installed
 	cargo clean
-	rm -rf .venv .aws-sam .local
+	rm -rf .venv .aws-sam .local dist bench/functions/*/node_modules bench/functions/*/dist
 
 # A copy of the file that was installed from, so that a change of it installs again.
 $(INSTALLED): requirements.txt

@@ -122,6 +122,31 @@ def test_the_notices_hold_each_text_once_and_no_place_of_this_machine(packages: 
     assert "the fiat-crypto authors" in notices
 
 
+@pytest.mark.parametrize(("installed", "status", "said"), [
+    ({"x86_64-unknown-linux-gnu"}, 0, "arm64 is skipped: this Rust cannot build for aarch64-unknown-linux-gnu"),
+    (set(), 1, "x86_64 is skipped: this Rust cannot build for x86_64-unknown-linux-gnu"),
+])
+def test_an_architecture_that_rust_has_no_library_for_is_skipped_and_said(
+        installed: set[str], status: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/template-arm64.yaml").write_text("of an earlier time")
+    monkeypatch.setattr(dist, "DIST", tmp_path / "dist")
+    monkeypatch.setattr(dist, "is_installed", lambda target: target in installed)
+    monkeypatch.setattr(dist, "build", lambda architecture: BOOTSTRAP)
+    assert dist.main() == status
+    assert said in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "dist").glob("template-*")) == (
+        ["template-x86_64.yaml"] if installed else [])
+
+
+def test_rust_s_library_is_looked_for_where_it_is() -> None:
+    about = subprocess.run(["rustc", "-vV"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    [host] = re.findall(r"^host: (.*)$", about, re.MULTILINE)
+    assert dist.is_installed(host)
+    assert not dist.is_installed("no-such-target")
+
+
 def test_a_package_without_text_or_standard_text_stops_the_notices(tmp_path: Path,
                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     strange = third_party_notices.Package("strange", "1.0.0", "MPL-2.0", (), tmp_path)
