@@ -23,8 +23,8 @@ INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
-.PHONY: help run test test-thorough build dist dist-check deploy undeploy invoke shell lint lint-format lint-rust \
-        lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled test-python clean
+.PHONY: help run test test-thorough bench check-figures build dist dist-check deploy undeploy invoke shell lint \
+        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled test-python clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -37,6 +37,13 @@ test: ## every check of the project, and that none of them leaves anything behin
 
 test-thorough: ## the same, with everything tried of which `make test` tries a part
 	@CFN_GITOPS_THOROUGH=1 $(PYTHON) scripts/check_everything.py
+
+bench: build ## this function beside what others would write, as ratios from one run, into docs/benchmarks.md
+	@python bench/run.py
+
+# Of the file that is there: `make test` has just built it.
+check-figures: $(INSTALLED)
+	@python scripts/check_figures.py
 
 build: $(INSTALLED) ## what `sam deploy` uploads, checked (ARCHITECTURE=x86_64|arm64)
 	@scripts/build.sh $(ARCHITECTURE)

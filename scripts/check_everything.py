@@ -71,6 +71,8 @@ def steps() -> list[Step]:
         Step("Python tests: the others", [*PYTEST, "tests", *(f"--ignore={folder}" for folder in LONG_PYTHON)],
              needs=python),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
+        Step("size of the package, instructions of start and first answer", ["make", "check-figures"],
+             needs=(COMPILED, BUILT), after=(CLIPPY,)),
         Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
     ]
 

@@ -1,0 +1,22 @@
+"""The program in `bench/surroundings`, built by Cargo as the tests are, so that nothing is compiled for it twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from host import ROOT
+
+
+def built() -> Path:
+    """`CFN_GITOPS_SURROUNDINGS` names one that is there already."""
+    if named := os.environ.get("CFN_GITOPS_SURROUNDINGS"):
+        return Path(named)
+    told = subprocess.run(
+        ["cargo", "build", "--locked", "--quiet", "--bench", "surroundings", "--message-format=json-render-diagnostics"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    artifacts = (json.loads(line) for line in told.splitlines())
+    return next(Path(artifact["executable"]) for artifact in artifacts
+                if artifact["reason"] == "compiler-artifact" and artifact["target"]["kind"] == ["bench"])

@@ -1,0 +1,86 @@
+"""The guard of the figures: what has grown too much fails, and what has shrunk is worth writing down."""
+
+import os
+import random
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "check_figures.py"
+sys.path.insert(0, str(SCRIPT.parent))
+
+import check_figures  # noqa: E402
+
+CHECKED_IN = {"package_bytes": 1000, "start_instructions": 1000, "create_instructions": 1000,
+              "create_tls_instructions": 1000}
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Runs the script for a file of so many bytes that cannot be compressed."""
+    def run(length: int, *arguments: str) -> subprocess.CompletedProcess:
+        bootstrap = tmp_path / "bootstrap"
+        bootstrap.write_bytes(random.Random(0).randbytes(length))
+        return subprocess.run(
+            [sys.executable, SCRIPT, "--package-alone", "--bootstrap", bootstrap,
+             "--figures", tmp_path / "figures.toml", *arguments], capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_package_that_is_a_tenth_larger_fails_and_says_how_to_accept_it(check):
+    assert check(100_000, "--write").returncode == 0
+    assert check(109_000).returncode == 0
+    larger = check(112_000)
+    assert larger.returncode == 1
+    assert "+12.0%, more than +10%" in larger.stderr
+    assert "check_figures.py --write" in larger.stderr
+    assert check(112_000, "--write").returncode == 0
+    assert check(112_000).returncode == 0
+
+
+def test_a_smaller_package_passes_and_is_worth_writing_down(check):
+    check(100_000, "--write")
+    smaller = check(80_000)
+    assert smaller.returncode == 0
+    assert "--write keeps it so" in smaller.stdout
+
+
+def test_figures_of_another_architecture_are_kept_and_not_held_against_this_one(check, tmp_path):
+    figures = tmp_path / "figures.toml"
+    figures.write_text("[elsewhere]\npackage_bytes = 5\n")
+    unknown = check(1000)
+    assert unknown.returncode == 0
+    assert f"no figures of {os.uname().machine}" in unknown.stderr
+    check(1000, "--write")
+    written = tomllib.loads(figures.read_text())
+    assert written["elsewhere"] == {"package_bytes": 5}
+    assert written[os.uname().machine]["package_bytes"] > 1000
+
+
+@pytest.mark.parametrize("name", ["start_instructions", "create_instructions", "create_tls_instructions"])
+def test_a_fifth_more_instructions_fail_and_less_pass(name):
+    assert check_figures.compare(CHECKED_IN | {name: 1200}, CHECKED_IN)[1] == []
+    faults = check_figures.compare(CHECKED_IN | {name: 1201}, CHECKED_IN)[1]
+    assert len(faults) == 1
+    assert "1,201 instead of 1,000" in faults[0]
+
+
+def test_what_was_not_measured_is_not_checked_and_what_was_never_written_is():
+    measured = {"package_bytes": 1000}
+    assert check_figures.compare(measured, CHECKED_IN)[1] == []
+    told, faults = check_figures.compare(CHECKED_IN, measured)
+    assert len(told) == 1
+    assert len(faults) == 3
+
+
+def test_the_repository_has_figures_of_every_kind():
+    checked_in = tomllib.loads((ROOT / "figures.toml").read_text())
+    names = [figure.name for figure in check_figures.FIGURES_IN_ORDER]
+    assert checked_in
+    for figures in checked_in.values():
+        assert list(figures) == names
