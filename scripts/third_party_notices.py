@@ -12,7 +12,6 @@ import json
 import re
 import subprocess
 import sys
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,40 +71,44 @@ def linked(targets: list[str]) -> list[Package]:
 
 def of(targets: list[str]) -> str:
     """The whole file."""
-    by_text: dict[str, list[str]] = defaultdict(list)
-    # Those without a text come last, when the others have brought theirs.
-    for package in sorted(linked(targets), key=lambda package: not package.texts()):
-        for text in package.texts() or [_standard_text(package, by_text)]:
-            heading = by_text[_same(text, by_text)]
-            if package.words not in heading:
-                heading.append(package.words)
-    by_text[_MIT.format(holders="The Rust Project contributors")].append(f"Rust's standard library, {_rust()}")
+    notices = _Notices()
+    packages = [(package, package.texts()) for package in linked(targets)]
+    for package, texts in packages:
+        for text in texts:
+            notices.add(text, package.words)
+    for package in [package for package, texts in packages if not texts]:
+        notices.add(_standard_text(package, notices), package.words)
+    notices.add(_MIT.format(holders="The Rust Project contributors"), f"Rust's standard library, {_rust()}")
     parts = ["cfn-gitops is under the licence in the file LICENSE. Its binary holds what follows.\n"]
-    for text, packages in sorted(by_text.items(), key=lambda pair: (-len(pair[1]), pair[1])):
-        parts.append("\n".join([_RULE, *packages, _RULE, "", text, ""]))
+    for text, whose in sorted(notices.by_words.values(), key=lambda notice: (-len(notice[1]), notice[1], notice[0])):
+        parts.append("\n".join([_RULE, *whose, _RULE, "", text, ""]))
     return "\n".join(parts)
 
 
-def _standard_text(package: Package, by_text: dict[str, list[str]]) -> str:
+class _Notices:
+    """Each text, and whose it is. Texts that differ in white space alone are one."""
+
+    def __init__(self) -> None:
+        self.by_words: dict[str, tuple[str, list[str]]] = {}
+
+    def add(self, text: str, whose: str) -> None:
+        packages = self.by_words.setdefault(" ".join(text.split()), (text.strip("\n"), []))[1]
+        if whose not in packages:
+            packages.append(whose)
+
+    def apache(self) -> str | None:
+        """The licence's own text, with nobody's name in it, as a package has brought it."""
+        return next((text for words, (text, _) in self.by_words.items()
+                     if words.startswith("Apache License Version 2.0") and "END OF TERMS AND CONDITIONS" in words), None)
+
+
+def _standard_text(package: Package, notices: _Notices) -> str:
     """A licence's own text, where a package names the licence and leaves the text out."""
     offered = set(re.split(r" OR |/", package.licence))
     if "MIT" in offered:
         return _MIT.format(holders=", ".join(package.authors) or f"the authors of {package.name}")
-    if offered == {"Apache-2.0"}:
-        # It begins with its name; the one that most packages hold has nobody's in it.
-        for text in by_text:
-            if text.lstrip().startswith("Apache License") and "END OF TERMS AND CONDITIONS" in text:
-                return text
-    sys.exit(f"{package.words} holds no licence, and there is no standard text of it here")
-
-
-def _same(text: str, by_text: dict[str, list[str]]) -> str:
-    """The text as it is known already, if it differs in white space alone."""
-    words = text.split()
-    for known in by_text:
-        if known.split() == words:
-            return known
-    return text.strip("\n")
+    text = notices.apache() if offered == {"Apache-2.0"} else None
+    return text or sys.exit(f"{package.words} holds no licence, and there is no standard text of it here")
 
 
 def _rust() -> str:
