@@ -26,7 +26,7 @@ def build(checkout: Path, target: Path) -> Path:
 def places_named(dist: Path, places: list[Path]) -> list[str]:
     """Which of these the binaries hold."""
     binaries = [zipfile.ZipFile(path).read("bootstrap") for path in dist.glob("*.zip")]
-    return [str(place) for place in places if any(str(place).encode() in binary for binary in binaries)]
+    return [str(place) for place in places if any(f"{place}/".encode() in binary for binary in binaries)]
 
 
 def main() -> int:
