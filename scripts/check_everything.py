@@ -31,8 +31,8 @@ TELLS_EVERY_SECONDS = 60
 TOOLS, COMPILED, BUILT = "install the tools", "compile the Rust tests", "build for provided.al2023, and check the file"
 CLIPPY = "clippy"
 PYTEST = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5"]
-# Each of these folders starts a local AWS of its own and is long; the others are run together.
-LONG_PYTHON = ["tests/local_deploy", "tests/local_aws"]
+# These two are long, and each has a local AWS of its own.
+DEPLOYMENT, LOCAL_AWS = "tests/local_deploy", "tests/local_aws"
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,19 @@ class Result:
 
 def steps() -> list[Step]:
     """What comes first is begun first, when there is a choice: the longest, so that nothing is left alone at the end."""
-    python = (TOOLS, BUILT)
+    def python(name: str, *arguments: str) -> Step:
+        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT))
+
     return [
         Step("rustfmt", ["make", "lint-format"]),
         Step(COMPILED, ["make", "test-rust-compiled"]),
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         Step(BUILT, ["make", "build"], needs=(TOOLS,)),
         Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
-        *(Step(f"Python tests: {folder}", [*PYTEST, folder], needs=python) for folder in LONG_PYTHON[:1]),
+        python("a deployed environment", DEPLOYMENT),
         *rust_tests(),
-        *(Step(f"Python tests: {folder}", [*PYTEST, folder], needs=python) for folder in LONG_PYTHON[1:]),
-        Step("Python tests: the others", [*PYTEST, "tests", *(f"--ignore={folder}" for folder in LONG_PYTHON)],
-             needs=python),
+        python("the local AWS", LOCAL_AWS),
+        python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("size of the package, instructions of start and first answer", ["make", "check-figures"],
              needs=(COMPILED, BUILT), after=(CLIPPY,)),
