@@ -111,10 +111,10 @@ pub struct Elsewhere {
     pub role_arn: String,
 }
 
-impl Elsewhere {
-    /// The account that the repository belongs to.
-    pub fn account(&self) -> &str {
-        self.repository_arn.split(':').nth(4).unwrap_or_default()
+impl Existing {
+    /// The account that it belongs to; `None` for the pipeline's own.
+    pub fn account(&self) -> Option<&str> {
+        self.elsewhere.as_ref()?.repository_arn.split(':').nth(4)
     }
 }
 

@@ -58,6 +58,13 @@ pub struct Me {
     pub rotation: Option<Rotation>,
 }
 
+impl Me {
+    /// Whether this very delivery created `secret`: the answer that said so may have been lost.
+    pub fn has_created(&self, secret: &Secret) -> bool {
+        secret.claimant.as_ref() == Some(&self.claimant)
+    }
+}
+
 /// One step of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
@@ -237,8 +244,9 @@ fn admit<'a>(
     if overtook {
         return Err(Box::new(Step::Overtaken));
     }
-    let had_secret = known.had_secret && !me.is_create;
-    let is_at_work = known.claim.is_some() || known.overtaken_at.is_some() || had_secret;
+    // Of two deliveries of a Create the one that fails takes its secret back.
+    let was_there = known.had_secret && !me.is_create;
+    let is_at_work = known.claim.is_some() || known.overtaken_at.is_some() || was_there;
     let secret = match &known.secret {
         SecretState::Unread => {
             let is_fresh = user.owner.as_ref() != Some(&me.owner) && user.credentials.is_empty();

@@ -231,8 +231,8 @@ mod tests {
         }))
         .expect("valid");
         assert_eq!(desired.repository(), "infra");
-        let there = desired.source_elsewhere().expect("elsewhere");
-        assert_eq!(there.account(), "210987654321");
+        let source = desired.source.expect("a source");
+        assert_eq!(source.account(), Some("210987654321"));
         let image = desired.image.expect("an image");
         assert_eq!(image.repository.name, "team/base");
         assert_eq!(image.tag, "latest");

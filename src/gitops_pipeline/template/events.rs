@@ -49,10 +49,8 @@ pub fn rule(desired: &Desired, repository: Repository) -> Value {
 
 /// A push of the image's tag. Its name is as long as the other rule's.
 pub fn image_rule(desired: &Desired, image: &Image) -> Value {
-    let account = match &image.repository.elsewhere {
-        Some(elsewhere) => json!(elsewhere.account()),
-        None => json!({"Ref": "AWS::AccountId"}),
-    };
+    let own = || json!({"Ref": "AWS::AccountId"});
+    let account = image.repository.account().map_or_else(own, |it| json!(it));
     json!({
         "Type": "AWS::Events::Rule",
         // Without its branch there is no pipeline to start.

@@ -103,10 +103,7 @@ fn build(desired: &Desired) -> Value {
 /// The image as the pipeline took it: by its digest, whatever becomes of the tag. Of what the action
 /// puts out, the digest alone is there however the execution was started.
 fn image_variables(image: &Image) -> Value {
-    let registry = match &image.repository.elsewhere {
-        Some(elsewhere) => elsewhere.account(),
-        None => "${AWS::AccountId}",
-    };
+    let registry = image.repository.account().unwrap_or("${AWS::AccountId}");
     let name = &image.repository.name;
     let digest = "#{ImageVariables.ImageDigest}";
     let uri = format!("{registry}.dkr.ecr.${{AWS::Region}}.${{AWS::URLSuffix}}/{name}@{digest}");

@@ -34,7 +34,6 @@ impl Delivery<'_> {
                     tags: self.desired.tags.clone(),
                     ..Secret::created(arn, owner, user_name)
                 }));
-                self.has_created = true;
                 self.known.claim = Some(0);
                 if self.resource.clock.now() > self.known.looked_at + TAGS_ARE_FRESH {
                     self.read_user().await?;

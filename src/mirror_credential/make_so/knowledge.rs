@@ -4,7 +4,8 @@ use super::super::mirror_records::Journal;
 use super::super::observe::{self, Secret};
 use super::super::plan::SecretState;
 use super::super::records;
-use super::{Delivery, read_state};
+use super::Delivery;
+use super::beginning::read_state;
 use crate::aws::CallError;
 
 impl Delivery<'_> {
@@ -99,9 +100,7 @@ impl Delivery<'_> {
         }
         let first = self.known.secret.present().filter(|secret| {
             // The answer to our own CreateSecret may have been lost.
-            secret.claim == 0
-                && secret.is_unfinished()
-                && secret.claimant.as_deref() == Some(&self.me.claimant)
+            secret.claim == 0 && secret.is_unfinished() && self.me.has_created(secret)
         });
         if first.is_some() && self.known.claim.is_none() && self.known.overtaken_at.is_none() {
             self.known.claim = Some(0);

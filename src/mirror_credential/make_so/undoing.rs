@@ -50,11 +50,10 @@ impl Delivery<'_> {
             steps::delete_credential(&self.resource.aws, &self.desired.user_name, &id).await?;
             self.forget_credential(&id);
         }
-        let is_mine = secret.is_some_and(|secret| self.known.claim == Some(secret.claim));
-        if !is_mine {
+        let Some(secret) = secret.filter(|secret| self.known.claim == Some(secret.claim)) else {
             return Ok(());
-        }
-        let is_new = self.me.is_create || (self.has_created && self.is_overtaken);
+        };
+        let is_new = self.me.is_create || (self.is_overtaken && self.me.has_created(&secret));
         if is_new && is_own {
             let target = Target {
                 secret_name: self.desired.secret_name.clone(),

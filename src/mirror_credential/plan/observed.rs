@@ -71,7 +71,7 @@ pub struct Observed {
     pub formers: Vec<User>,
     /// The desired secret.
     pub secret: SecretState,
-    /// There was a secret when this delivery first looked.
+    /// A look of this delivery has shown a secret.
     pub had_secret: bool,
     /// Credentials of ours that belong to the secret which this one replaces.
     pub elsewhere: Vec<String>,
