@@ -14,4 +14,14 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     echo "Rust's target $target is not installed: rustup target add $target" >&2
     exit 1
 fi
+# Panics name source files. Without this, those of dependencies begin with the home folder of whoever
+# builds, and two people's builds differ.
+cargo fetch --locked --target "$target"
+flags="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_TARGET_DIR:-$PWD/target}=target"
+for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
+    flags+=" --remap-path-prefix=${registry%/}=/crates"
+done
+# Where the toolchain has Rust's own source, its paths are the machine's, too.
+flags+=" --remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(rustc -vV | sed -n 's/^commit-hash: //p')"
+export RUSTFLAGS="${RUSTFLAGS:-} $flags"
 cargo lambda build --release --locked --target "$target.2.34"

@@ -5,6 +5,7 @@
 //! byte.
 
 mod over_reqwest;
+mod roots;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,12 +17,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use reqwest::Certificate;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 pub use over_reqwest::{Reqwest, SetUp};
+pub use roots::NoCertificate;
 
 use crate::cfn::NotPut;
 use crate::logging;
@@ -66,7 +64,7 @@ pub enum Unanswered {
 }
 
 impl Unanswered {
-    fn of(error: &ConnectorError) -> Self {
+    pub(crate) fn of(error: &ConnectorError) -> Self {
         let reason = error.source().and_then(|source| source.downcast_ref());
         match reason {
             Some(reason) => Unanswered::clone(reason),
@@ -75,11 +73,6 @@ impl Unanswered {
         }
     }
 }
-
-/// What was given as certificates holds none that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no certificate in PEM")]
-pub struct NoCertificate;
 
 impl From<SharedHttpConnector> for Http {
     fn from(connector: SharedHttpConnector) -> Self {
@@ -106,7 +99,7 @@ impl Http {
 
     /// The same way out for one who trusts the certificates in `pem`, too.
     pub fn trusting(&self, pem: &str) -> Result<Self, NoCertificate> {
-        let certificates = certificates(pem)?;
+        let certificates = roots::certificates(pem)?;
         let Some(clients) = &self.trusting else {
             return Ok(self.clone());
         };
@@ -215,22 +208,7 @@ pub fn is_https_or_loopback(url: &str) -> bool {
 
 /// Whether `pem` holds certificates, all of which can be trusted.
 pub fn is_certificate(pem: &str) -> bool {
-    certificates(pem).is_ok()
-}
-
-fn certificates(pem: &str) -> Result<Vec<Certificate>, NoCertificate> {
-    let mut roots = RootCertStore::empty();
-    let mut certificates = vec![];
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| NoCertificate)?;
-        let readable = Certificate::from_der(&certificate).map_err(|_| NoCertificate)?;
-        roots.add(certificate).map_err(|_| NoCertificate)?;
-        certificates.push(readable);
-    }
-    if certificates.is_empty() {
-        return Err(NoCertificate);
-    }
-    Ok(certificates)
+    roots::certificates(pem).is_ok()
 }
 
 #[cfg(test)]

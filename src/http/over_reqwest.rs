@@ -1,6 +1,7 @@
 //! The real way out: `reqwest` behind the SDK's trait.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -10,10 +11,12 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use reqwest::Certificate;
 use reqwest::header::HeaderValue;
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 
-use super::Unanswered;
+use super::{Unanswered, roots};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,29 +39,53 @@ pub struct Reqwest(reqwest::Client);
 
 /// The TLS stack or its roots cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("setting up the HTTP client: {0}")]
-pub struct SetUp(#[from] reqwest::Error);
+pub enum SetUp {
+    /// The system has none, so that nobody could be talked to.
+    #[error("setting up the HTTP client: no trusted certificate was found on this system")]
+    NoRoots,
+    /// By rustls.
+    #[error("setting up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// By reqwest.
+    #[error("setting up the HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
 
 impl Reqwest {
-    /// Reads the system's TLS roots, which takes milliseconds: make it when first needed.
+    /// Reads the system's TLS roots: make it when first needed.
     pub fn connector() -> Result<SharedHttpConnector, SetUp> {
         Self::trusting(vec![])
     }
 
     /// The same with `certificates` beside the system's roots. They are added, and nothing can be
     /// taken away: what no trusted authority has signed is not talked to.
-    pub fn trusting(certificates: Vec<Certificate>) -> Result<SharedHttpConnector, SetUp> {
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    pub fn trusting(
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Result<SharedHttpConnector, SetUp> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .pool_idle_timeout(IDLE_CONNECTION_LIVES)
-            .tls_certs_merge(certificates)
+            .tls_backend_preconfigured(tls(certificates)?)
             .build()?;
         Ok(SharedHttpConnector::new(Reqwest(client)))
     }
+}
+
+fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, SetUp> {
+    let mut roots = roots::of_the_system();
+    roots.add_parsable_certificates(certificates);
+    if roots.is_empty() {
+        return Err(SetUp::NoRoots);
+    }
+    let provider = Arc::new(ring::default_provider());
+    let mut tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
 }
 
 impl HttpConnector for Reqwest {
@@ -112,7 +139,8 @@ async fn send(
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     let error = error.without_url();
     let reason = if let Some(why) = refused_certificate(&error) {
-        Unanswered::NotVerified(why)
+        // Of a kind that the SDK does not repeat: it will be no other one in half a minute.
+        return ConnectorError::user(Unanswered::NotVerified(why).into());
     } else if error.is_connect() {
         Unanswered::NoConnection
     } else if error.is_builder() {

@@ -1,0 +1,145 @@
+//! Why a call of AWS's failed, in words.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::http::Unanswered;
+
+/// What to do about a denial that no permission takes away.
+const DENIED_BY_NAME: &str = "no parameter of the provider stack allows this: look for the Deny in \
+    the service control policies, the permissions boundary of the function's role, or the policy of \
+    the resource or its key";
+
+/// Why a call failed, as the service said it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {cause}")]
+pub struct CallError {
+    /// A gerund, the thing and its id.
+    pub doing: String,
+    /// The error's code, when the service answered with one.
+    pub code: Option<String>,
+    /// The HTTP status, when the service answered.
+    pub status: Option<u16>,
+    /// The code and the message, or what happened instead of an answer.
+    pub cause: String,
+}
+
+impl CallError {
+    /// Puts `error`, which happened while `doing`, into words.
+    pub fn new<E>(doing: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata,
+    {
+        let (code, cause) = match error {
+            SdkError::ServiceError(service) => {
+                let metadata = service.err().meta();
+                let code = metadata.code().unwrap_or("an unknown error");
+                let cause = match metadata.message() {
+                    Some(message) => format!("{code}: {message}"),
+                    None => code.to_owned(),
+                };
+                (metadata.code().map(ToOwned::to_owned), cause)
+            }
+            SdkError::TimeoutError(_) => (None, "AWS did not answer in time".to_owned()),
+            SdkError::DispatchFailure(failure) => (None, not_reached(failure)),
+            SdkError::ResponseError(_) => (None, "AWS's answer could not be read".to_owned()),
+            // A request that cannot even be built: no region or no credentials, for example.
+            _ => (
+                None,
+                "the request could not be made; are region and credentials set?".to_owned(),
+            ),
+        };
+        CallError {
+            doing: doing.into(),
+            code,
+            status: error.raw_response().map(|answer| answer.status().as_u16()),
+            cause,
+        }
+    }
+
+    /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
+    pub fn is_denied(&self) -> bool {
+        let code = self.code.as_deref();
+        matches!(code, Some("AccessDenied" | "AccessDeniedException"))
+    }
+
+    /// The action that was denied, such as `iam:TagUser`, where the service says which.
+    pub fn denied_action(&self) -> Option<&str> {
+        let (_, named) = self.cause.split_once("not authorized to perform: ")?;
+        self.is_denied()
+            .then(|| named.split_whitespace().next().unwrap_or_default())
+    }
+
+    /// Whether a policy denies the call by name, so that allowing it would not help.
+    pub fn is_denied_by_name(&self) -> bool {
+        self.is_denied() && self.cause.contains("explicit deny")
+    }
+
+    /// Whether CloudFormation refused what it was asked in the state that things are in: most of
+    /// its refusals have no other type.
+    pub fn is_invalid(&self) -> bool {
+        self.code.as_deref() == Some("ValidationError")
+    }
+
+    /// Whether the service said for certain that it did nothing because it is busy.
+    pub fn is_throttled(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| {
+            code.contains("Throttl")
+                || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded")
+        })
+    }
+
+    /// Whether it is not known if the service did what was asked: no answer, one that could not
+    /// be read, or an internal error.
+    pub fn is_uncertain(&self) -> bool {
+        self.code.is_none() || self.status.is_some_and(|status| status >= 500)
+    }
+
+    /// Whether the same call may succeed later: nobody was wrong.
+    pub fn may_pass(&self) -> bool {
+        let code = self.code.as_deref();
+        let is_expired = code.is_some_and(|code| code.contains("Expired"));
+        self.is_uncertain() || self.is_throttled() || is_expired
+    }
+
+    /// Adds to a denied call, once, that a policy denies it, or else `advice`.
+    #[must_use]
+    pub fn with_advice_on_denial(self, advice: impl FnOnce(&Self) -> &'static str) -> Self {
+        // All advice on what the function may do names the provider stack.
+        if !self.is_denied() || self.cause.contains("the provider stack") {
+            return self;
+        }
+        let advice = if self.is_denied_by_name() {
+            DENIED_BY_NAME
+        } else {
+            advice(&self)
+        };
+        self.with_advice(advice)
+    }
+
+    /// The same with advice added.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        self.cause = format!("{}; {advice}", self.cause);
+        self
+    }
+}
+
+/// What happened instead of an answer: a person acts differently on each.
+fn not_reached(failure: &DispatchFailure) -> String {
+    let happened = failure.as_connector_error().map(Unanswered::of);
+    match happened {
+        Some(Unanswered::NotVerified(why)) => format!("AWS's certificate is not trusted: {why}"),
+        Some(Unanswered::NoConnection) => "AWS could not be reached: no connection; is the region \
+            right, and does the function's network lead there?"
+            .to_owned(),
+        Some(Unanswered::TooLarge) => "AWS's answer is too large".to_owned(),
+        Some(Unanswered::Unsendable) => {
+            "the request cannot be sent; is AWS_ENDPOINT_URL an address?".to_owned()
+        }
+        Some(Unanswered::NoAnswer) | None => {
+            "AWS could not be reached: the connection broke".to_owned()
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The certificates that are trusted: the system's, and those that a user adds.
+//!
+//! The system's are where OpenSSL has them, and `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise.
+//! Reading them was most of what a cold start computed: rustls's own parser decodes in the same time
+//! whatever it reads, which keys need and these do not. So they are decoded here, and only what is
+//! not as it should be goes to that parser.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+/// What a certificate stands between in PEM (RFC 7468).
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// The system's roots, those of them that can be read.
+pub fn of_the_system() -> RootCertStore {
+    let found = openssl_probe::probe();
+    let mut store = RootCertStore::empty();
+    let file = found.cert_file.as_deref();
+    store.add_parsable_certificates(file.into_iter().flat_map(in_file));
+    // The file holds what the system's directories do, one by one.
+    if store.is_empty() || env::var_os("SSL_CERT_DIR").is_some() {
+        for directory in &found.cert_dir {
+            store.add_parsable_certificates(in_directory(directory));
+        }
+    }
+    store
+}
+
+/// The certificates in `pem`, of which all have to be readable.
+pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoCertificate> {
+    let mut store = RootCertStore::empty();
+    let mut certificates = vec![];
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| NoCertificate)?;
+        store.add(certificate.clone()).map_err(|_| NoCertificate)?;
+        certificates.push(certificate);
+    }
+    if certificates.is_empty() {
+        return Err(NoCertificate);
+    }
+    Ok(certificates)
+}
+
+/// What was given as certificates holds none that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no certificate in PEM")]
+pub struct NoCertificate;
+
+/// What cannot be read is left out: a trusted root less, never one more.
+fn in_file(path: &Path) -> Vec<CertificateDer<'static>> {
+    let content = fs::read(path).unwrap_or_default();
+    let decoded = std::str::from_utf8(&content).ok().and_then(in_bundle);
+    decoded.unwrap_or_else(|| CertificateDer::pem_slice_iter(&content).flatten().collect())
+}
+
+/// The certificates in `pem`, if each is whole, and is base64 in lines.
+fn in_bundle(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
+    let mut certificates = vec![];
+    let mut text = String::new();
+    let mut rest = pem;
+    while let Some((_, from)) = rest.split_once(BEGIN) {
+        let (body, after) = from.split_once(END)?;
+        text.clear();
+        text.extend(body.lines());
+        certificates.push(STANDARD.decode(&text).ok()?.into());
+        rest = after;
+    }
+    Some(certificates)
+}
+
+fn in_directory(path: &Path) -> Vec<CertificateDer<'static>> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    // Each is there under several names.
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| fs::canonicalize(entry.path()).ok())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort_unstable();
+    files.dedup();
+    files.iter().flat_map(|path| in_file(path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::{certificates, in_bundle, of_the_system};
+
+    const AUTHORITY: &str = include_str!("tests/authority.pem");
+    const SERVER: &str = include_str!("tests/server.pem");
+
+    #[test]
+    fn a_bundle_is_read_as_rustls_reads_it() {
+        for bundle in [
+            String::new(),
+            AUTHORITY.to_owned(),
+            format!("# An authority\n{AUTHORITY}\n\n# A server\n{SERVER}"),
+            format!("{AUTHORITY}{SERVER}").replace('\n', "\r\n"),
+        ] {
+            let slowly = CertificateDer::pem_slice_iter(bundle.as_bytes());
+            let slowly: Vec<_> = slowly.map(Result::unwrap).collect();
+            assert_eq!(in_bundle(&bundle).unwrap(), slowly);
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_left_to_rustls() {
+        let cut = AUTHORITY.replace("-----END", "-----FIN");
+        let strange = AUTHORITY.replacen('M', "*", 1);
+        for damaged in [cut, strange] {
+            assert_eq!(in_bundle(&damaged), None);
+            assert!(certificates(&damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn this_system_trusts_somebody() {
+        assert!(!of_the_system().is_empty());
+    }
+}
