@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 use crate::cloudformation::RollBack;
 use crate::lives::{Event, Life};
 use crate::support::explore::paused;
+use crate::support::thorough::some_or;
 use crate::support::{Fault, FaultKind, Options};
 use crate::{OTHER_USER, REPOSITORY, USER};
-
-const HISTORIES: u32 = 2_000;
 
 fn some_properties() -> impl Strategy<Value = Value> {
     (
@@ -118,8 +117,9 @@ fn faults() -> impl Strategy<Value = Vec<(String, Fault)>> {
 
 #[test]
 fn no_history_at_random_breaks_an_invariant() {
+    let histories = some_or(500, 10_000);
     let config = Config {
-        cases: HISTORIES,
+        cases: histories,
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()
@@ -139,5 +139,5 @@ fn no_history_at_random_breaks_an_invariant() {
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    figure!("schedules: {HISTORIES} histories at random");
+    figure!("schedules: {histories} histories at random");
 }

@@ -15,9 +15,8 @@ use crate::scene::{
 use crate::support::custom_resource::RollBack;
 use crate::support::explore::paused;
 use crate::support::secret_versions::{AbandonedBy, Pending};
+use crate::support::thorough::some_or;
 use crate::support::{Fault, FaultKind, Options, Step};
-
-const HISTORIES: u32 = 300;
 
 fn some_properties() -> impl Strategy<Value = Value> {
     let mirrors = prop::sample::subsequence(
@@ -127,8 +126,9 @@ fn faults() -> impl Strategy<Value = Vec<(String, Fault)>> {
 
 #[test]
 fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
+    let histories = some_or(200, 5_000);
     let config = Config {
-        cases: HISTORIES,
+        cases: histories,
         failure_persistence: None,
         max_shrink_iters: 100,
         ..Config::default()
@@ -149,5 +149,5 @@ fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    figure!("schedules: {HISTORIES} histories at random");
+    figure!("schedules: {histories} histories at random");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::lives::{Life, lives};
 use crate::scene::changes;
 use crate::support::explore::paused;
+use crate::support::thorough::some_or;
 use crate::support::{Fault, FaultKind, Options};
 
 /// How late IAM is in the second round: lists, tags and logins.
@@ -112,14 +113,14 @@ fn no_single_fault_stops_a_push_or_leaves_anything_behind() {
 
 #[test]
 fn no_single_fault_does_while_iam_is_late_and_everything_comes_twice() {
-    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 8);
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, some_or(11, 1));
     figure!("schedules: {schedules} single faults with IAM late and everything delivered twice");
     assert!(schedules > 200);
 }
 
 #[test]
 fn no_answer_that_never_comes_does() {
-    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, 5);
+    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, some_or(7, 1));
     figure!("schedules: {schedules} calls that hang");
     assert!(schedules > 100);
 }

@@ -104,6 +104,8 @@ pub mod stack_template;
 pub mod stacks;
 /// What AWS accepts as a tag.
 pub mod tags;
+/// How much of what would take too long is tried.
+pub mod thorough;
 /// The way of one call: gate, fault, execution, journal.
 pub mod wire;
 /// The handle that tests hold.

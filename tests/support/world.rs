@@ -385,6 +385,9 @@ impl World {
     /// The secret that a text gives away, plain or as it looks inside of JSON,
     /// of an address or of a Basic header's base64.
     pub fn secret_in(&self, text: &str) -> Option<String> {
+        let secrets = self.every_secret_ever();
+        let shortest = secrets.iter().map(String::len).min()?;
+        let decoded = decoded_parts(text, shortest);
         let gives_away = |secret: &String| {
             let escaped = secret.replace('/', "\\/");
             let encoded = secret
@@ -392,9 +395,9 @@ impl World {
                 .replace('/', "%2F")
                 .replace('=', "%3D");
             let forms = [secret.as_str(), &escaped, &encoded, &encoded.to_lowercase()];
-            forms.iter().any(|form| text.contains(form)) || in_base64(text, secret)
+            forms.iter().any(|form| text.contains(form)) || decoded.contains(secret)
         };
-        self.every_secret_ever().into_iter().find(gives_away)
+        secrets.into_iter().find(gives_away)
     }
 
     /// What broke an invariant, and what the fake could not make sense of.
@@ -450,11 +453,14 @@ impl Inner {
     }
 }
 
-/// Whether a part of the text is base64 of something that holds the secret.
-fn in_base64(text: &str, secret: &str) -> bool {
+/// What those parts of the text hold that are base64 of something longer, one a line.
+fn decoded_parts(text: &str, than: usize) -> String {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    text.split(|c| !is_base64(c))
-        .filter(|part| part.len() > secret.len())
+    let decoded: Vec<String> = text
+        .split(|c| !is_base64(c))
+        .filter(|part| part.len() > than)
         .filter_map(|part| aws_smithy_types::base64::decode(part).ok())
-        .any(|decoded| String::from_utf8_lossy(&decoded).contains(secret))
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect();
+    decoded.join("\n")
 }
