@@ -22,7 +22,7 @@ use super::observe::{Credential, Secret};
 use super::plan::{self, Me, Observed, PAUSE, Step};
 use super::properties::Desired;
 use super::records::{self};
-use super::steps::{self, explained};
+use super::steps::{self, Issuance, explained};
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress};
 pub use beginning::Former;
@@ -66,6 +66,8 @@ pub struct Delivery<'a> {
     /// What this delivery issued was refused once.
     was_refused: bool,
     resets: u32,
+    /// How often in a row IAM was too busy to issue or to reset.
+    busy: u32,
     looks: u32,
     doubts: u32,
     slots_refused: u32,
@@ -219,8 +221,7 @@ impl Delivery<'_> {
                 self.note_issuance(issuance, None).await?;
             }
             Step::Reset(id) => {
-                self.resets += 1;
-                if self.resets > MOST_RESETS {
+                if self.resets == MOST_RESETS {
                     return Err(CallError {
                         doing: format!(
                             "resetting the service-specific credential {id} of user {user_name}"
@@ -231,6 +232,10 @@ impl Delivery<'_> {
                     });
                 }
                 let issuance = steps::reset(aws, &user_name, &id).await?;
+                // What IAM was too busy for has reset nothing.
+                if !matches!(issuance, Issuance::Busy) {
+                    self.resets += 1;
+                }
                 self.note_issuance(issuance, Some(&id)).await?;
             }
             Step::Store => self.store().await?,

@@ -84,6 +84,7 @@ impl<'a> Delivery<'a> {
             is_overtaken: false,
             was_refused: false,
             resets: 0,
+            busy: 0,
             looks: 0,
             doubts: 0,
             slots_refused: 0,

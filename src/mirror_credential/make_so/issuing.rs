@@ -175,10 +175,13 @@ impl Delivery<'_> {
                 credentials.push(credential.clone());
                 self.own.retain(|own| own.id != credential.id);
                 self.own.push(credential);
+                self.busy = 0;
             }
             Issuance::Busy => {
-                let jitter = PAUSE.mul_f64(0.5 + fastrand::f64());
-                tokio::time::sleep(jitter).await;
+                // Where a thousand wait, nobody gets on if each asks every second.
+                let pause = PAUSE * (1 << self.busy.min(4));
+                self.busy += 1;
+                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             }
             Issuance::Gone => {
                 if let Some(id) = reset {
