@@ -30,7 +30,7 @@ def main() -> int:
     if account.stack_status(settings.stack_name) in _FIRST and account.has_bucket(bucket):
         print(f"Bucket {bucket} is there, left by an earlier deployment, and would make this one fail.\n"
               "Remove it with `make undeploy DELETE_BUCKET=yes CONFIRM=yes`, or import it into the new stack "
-              "(README, \"Deploying again\").", file=sys.stderr)
+              "(docs/operating.md, \"Deploying again\").", file=sys.stderr)
         return 1
     # Quoted, because sam takes no empty value otherwise.
     command = ["sam", "deploy", "--config-env", given.config_env,

@@ -236,21 +236,21 @@ def test_two_environments_and_two_regions_have_dashboards_of_their_own():
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name) for name in names)
 
 
-# --- The README ------------------------------------------------------------------------------
+# --- The page --------------------------------------------------------------------------------
 
 
 def rows(heading):
-    section = (SOURCE.parent / "README.md").read_text().split("\n## Watching it")[1].split("\n## ")[0]
-    table = section.split(heading)[1].split("\n\n")[0]
+    page = (SOURCE.parent / "docs/watching.md").read_text()
+    table = page.split(heading)[1].split("\n\n")[0]
     return [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
 
 
-def test_the_readme_lists_the_metrics_with_their_dimensions():
+def test_the_page_lists_the_metrics_with_their_dimensions():
     listed = {name: dimension or None for name, dimension, _ in rows("| Metric |")}
     assert listed == METRICS
 
 
-def test_the_readme_lists_the_alarms(dev):
+def test_the_page_lists_the_alarms(dev):
     listed = [name for name, _, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |")]
     assert sorted(f"alarm-dev-cfn-gitops-{name}" for name in listed) == sorted(dev.name(name) for name in alarms(dev))
 

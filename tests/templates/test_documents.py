@@ -1,0 +1,77 @@
+"""The documents hang together: what they link to is there, and every page is found from the index."""
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def documents():
+    """Those that are versioned, or would be: nothing that was built or installed."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT,
+                            check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    return sorted(ROOT / path for path in listed if (ROOT / path).exists())
+
+
+def without_code(text):
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+@cache
+def anchors(page):
+    """The fragments by which GitHub and GitLab reach the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE):
+        name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        number = 0
+        while (anchor := f"{name}-{number}" if number else name) in found:
+            number += 1
+        found.add(anchor)
+    return found
+
+
+def links(page):
+    return re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", without_code(page.read_text()).replace("\n", " "))
+
+
+def faults(page):
+    for link in links(page):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists():
+            yield f"{link}: there is no such file"
+        elif fragment and fragment not in anchors(target):
+            yield f"{link}: there is no such heading"
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_links_to_is_there(page):
+    assert list(faults(page)) == []
+
+
+def test_a_link_to_nothing_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A heading, `in code`\n\n## Twice\n\n## Twice\n\n[a](#a-heading-in-code) [b](#twice-1) [c](no.md)\n"
+                    "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n")
+    assert list(faults(page)) == ["no.md: there is no such file", "#no: there is no such heading"]
+
+
+def test_every_page_is_found_from_the_index():
+    index = ROOT / "docs/README.md"
+    found, unread = {index}, [index]
+    while unread:
+        page = unread.pop()
+        targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page) if ":" not in link}
+        # One index lists the other; elsewhere a page in passing is no place to look for another.
+        fresh = {target for target in targets if target.suffix == ".md"} - found
+        found |= fresh
+        unread += [target for target in fresh if target.name == "README.md" and target.is_relative_to(ROOT / "docs")]
+    pages = {page for page in documents() if page.is_relative_to(ROOT / "docs")}
+    assert sorted(str(page.relative_to(ROOT)) for page in pages - found) == []
