@@ -26,7 +26,8 @@ from local_deploy.steps import Environment, Login  # noqa: E402
 from local_gitlab import LocalGitLab  # noqa: E402
 from run_loop import Loop  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
-from telling import NotShown, Steps, difference, has_said, require, say, table, tell  # noqa: E402
+from telling import (  # noqa: E402
+    BOLD, DIM, GREEN, RED, NotShown, Steps, difference, has_said, of_note, require, say, summary, table, tell)
 
 USER = "user-dev-codecommit-mirroring"
 SECRET = f"codecommit-mirror/{USER}"
@@ -260,37 +261,82 @@ def main() -> int:
     with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws() as aws,
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         print(f"A local AWS is up after {time.monotonic() - began:.1f} s: account {aws.account_id}, {aws.region}, "
-              "IAM enforced, CodeCommit's git and CodePipeline included. Beside it, a local GitLab.", flush=True)
+              "IAM enforced,\nCodeCommit's git and CodePipeline included. Beside it, a local GitLab. What follows takes a "
+              "minute and a half or so.", flush=True)
         story = Story(aws, gitlab, Path(directory))
-        acts: list[tuple[str, Callable[[], None]]] = [
-            ("sam deploy: the whole environment, and GitLab's mirror", story.deploy),
-            ("git push to GitLab: mirror, event, pipeline, build, approval, deployment", story.loop.first_push),
-            ("What starts nothing, and what is rejected", story.loop.starts_nothing_and_is_rejected),
-            ("prd beside dev", story.another_environment),
-            ("The same deployment again", story.changes_nothing),
-            ("Rotation by Secrets Manager", story.rotates),
-            ("A new password by deployment", story.changes_by_deployment),
-            ("A mirror that is gone", story.is_put_right),
-            ("An update that fails", story.fails_and_rolls_back),
-            ("An environment that cannot be made", story.second_fails),
-            ("A source and an image in another account", story.elsewhere.shown),
-            ("The stacks are deleted", story.is_deleted),
-            ("What is left of everything", story.leaves),
-            ("What was printed", story.told_no_password),
+        # The title, what is done, why it matters, and what it has proved when it is over.
+        acts: list[tuple[str, Callable[[], None], str, str]] = [
+            ("sam deploy: the whole environment, and GitLab's mirror", story.deploy,
+             "One command makes what an environment needs, and nobody copies a password into GitLab.",
+             "the login works, GitLab has it, and no output holds its password"),
+            ("git push to GitLab: mirror, event, pipeline, build, approval, deployment", story.loop.first_push,
+             "A developer knows GitLab alone; what is pushed there is what runs here.",
+             "the pushed commit is deployed, after an approval, by the pipeline's first run"),
+            ("What starts nothing, and what is rejected", story.loop.starts_nothing_and_is_rejected,
+             "Only a push to the environment's branch may deploy, and only what somebody approved.",
+             "tags and other branches start nothing; what is rejected is not deployed"),
+            ("prd beside dev", story.another_environment,
+             "Environments share an account and a project in GitLab, and must not touch each other.",
+             "a second environment works, and nothing happened in the first"),
+            ("The same deployment again", story.changes_nothing,
+             "Deploying twice must be safe, and cheap.",
+             "nothing was called, nothing changed"),
+            ("Rotation by Secrets Manager", story.rotates,
+             "A password that nobody knows can be changed every month, if no push is lost.",
+             "a new login, the old one dead, every push arrived"),
+            ("A new password by deployment", story.changes_by_deployment,
+             "The same at once, when a password may have leaked.",
+             "the old login is refused, the new mirror pushes"),
+            ("A mirror that is gone", story.is_put_right,
+             "Somebody deletes in GitLab what the stack made: it has to be seen, and put right.",
+             "the health check tells, a deployment puts it right"),
+            ("An update that fails", story.fails_and_rolls_back,
+             "A failed change must leave what worked, and say what to do.",
+             "the reason names the command; the former login still pushes"),
+            ("An environment that cannot be made", story.second_fails,
+             "A failed first deployment must leave nothing that stands in the next one's way.",
+             "nothing is left of it"),
+            ("A source and an image in another account", story.elsewhere.shown,
+             "Code and base images may belong to somebody else's account.",
+             "both start the pipeline here, pinned to what was pushed"),
+            ("The stacks are deleted", story.is_deleted,
+             "Deletion takes what was made, and refuses to strand what pipelines deployed.",
+             "user, login, secret and mirrors are gone"),
+            ("What is left of everything", story.leaves,
+             "What remains after a deletion should be what was meant to.",
+             "the artifact bucket alone, which is kept on purpose"),
+            ("What was printed", story.told_no_password,
+             "A password that is printed is not secret any more.",
+             "no password and no token stands above"),
         ]
-        for number, (title, act) in enumerate(acts, 1):
-            say(f"\n{number}. {title}")
+        took: list[tuple[int, float, str]] = []
+        for number, (title, act, why, proved) in enumerate(acts, 1):
+            say(f"\n{number}. {title}", BOLD)
+            tell(why, indent=3, style=DIM)
             start = time.monotonic()
             try:
                 act()
             except (NotShown, NotInTime, PushRefused) as error:
-                say(f"   FAILED after {time.monotonic() - start:.1f} s: {error}")
-                print("\nThe function's log:\n" + steps.function_log(aws, story.environment.function_name))
+                say(f"   FAILED after {time.monotonic() - start:.1f} s: {error}", RED)
+                tell_log(steps.function_log(aws, story.environment.function_name))
                 return 1
-            say(f"   ok, {time.monotonic() - start:.1f} s")
-    print(f"\nAll {len(acts)} steps are as they should be, in {time.monotonic() - began:.0f} s. The local AWS and the "
-          "local GitLab are gone with all they held.")
+            took.append((number, time.monotonic() - start, proved))
+            say(f"   ok, {took[-1][1]:.1f} s", GREEN)
+    summary(took)
+    say(f"\nAll {len(acts)} steps are as they should be, in {time.monotonic() - began:.0f} s. The local AWS and the "
+        "local GitLab are gone with all\nthey held.", GREEN)
     return 0
+
+
+def tell_log(log: str) -> None:
+    """What a person needs when an act has failed: what the function warned of, and where the rest is."""
+    with tempfile.NamedTemporaryFile("w", prefix="cfn-gitops-run-", suffix=".log", delete=False) as kept:
+        kept.write(log + "\n")
+    noted = of_note(log)[-20:]
+    say("\nThe function's latest warnings and errors:" if noted else "\nThe function warned of nothing.", BOLD)
+    for line in noted:
+        say(f"  {line}")
+    say(f"Its whole log: {kept.name}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import textwrap
 import time
 
 WIDTH = 96
+BOLD, DIM, GREEN, RED = "1", "2", "32", "31"
 
 
 class NotShown(Exception):
@@ -15,9 +19,14 @@ class NotShown(Exception):
 _printed: list[str] = []
 
 
-def say(text: str) -> None:
+def in_colour() -> bool:
+    """Colours are for people who look at a terminal and have not asked for none: https://no-color.org."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def say(text: str, style: str = "") -> None:
     _printed.append(text)
-    print(text, flush=True)
+    print(f"\033[{style}m{text}\033[0m" if style and in_colour() else text, flush=True)
 
 
 def has_said(text: str) -> bool:
@@ -30,9 +39,29 @@ def require(is_so: bool, otherwise: str) -> None:
         raise NotShown(otherwise)
 
 
-def tell(text: str, indent: int = 4) -> None:
+def tell(text: str, indent: int = 4, style: str = "") -> None:
     say(textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
-                      break_long_words=False, break_on_hyphens=False))
+                      break_long_words=False, break_on_hyphens=False), style)
+
+
+def summary(acts: list[tuple[int, float, str]]) -> None:
+    """A table at the end: which act, how long it took, what it proved."""
+    say(f"\n   {'Act':>3}  {'Took':>6}  Proved", BOLD)
+    for number, seconds, proved in acts:
+        lead = f"   {number:>3}  {seconds:4.1f} s  "
+        say(textwrap.fill(proved, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
+                          break_long_words=False, break_on_hyphens=False))
+
+
+def of_note(log: str) -> list[str]:
+    """The lines of a function's log that are warnings or errors, and those that are no JSON: a crash's."""
+    def level(line: str) -> str:
+        try:
+            return str(json.loads(line).get("level", "INFO"))
+        except (ValueError, AttributeError):
+            return "" if not line.startswith(("START ", "END ", "REPORT ")) else "INFO"
+
+    return [line for line in log.splitlines() if line.strip() and level(line) in ("WARN", "ERROR", "")]
 
 
 def table(rows: list[tuple[str, str]]) -> None:
