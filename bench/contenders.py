@@ -87,14 +87,25 @@ def node() -> Contender:
                      "function and SDK clients, bundled")
 
 
+def provider_framework() -> Contender:
+    """Two functions: CDK's, which hears of the event and answers, and the user's, which it invokes."""
+    directory = FUNCTIONS / "provider_framework"
+    _install(directory)
+    user = Program((str(directory / "start"), "user"), directory)
+    program = Program((str(directory / "start"), "framework"), directory, invokes=user, environment={
+        "USER_ON_EVENT_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:user"})
+    package = sum(zipped(_files(directory / "dist" / part), directory / "dist" / part) for part in ("framework", "user"))
+    return Contender("provider framework", program, package, "both functions, the user's bundled with its SDK")
+
+
 def available(report: Callable[[str], None]) -> list[Contender]:
     """Those that this machine has what they need for, always in the same order."""
     found = [ours(), crhelper()]
-    for optional in (node,):
+    for optional in (node, provider_framework):
         try:
             found.append(optional())
         except Missing as missing:
-            report(f"{optional.__name__} is left out: {missing}")
+            report(f"{optional.__name__.replace('_', ' ')} is left out: {missing}")
     return [*found, floor()]
 
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import certifi
 
@@ -31,17 +32,19 @@ class Program:
     command: tuple[str, ...]
     directory: Path = ROOT
     environment: dict[str, str] = field(default_factory=dict)
+    # The function that this one has do the work. It is started when it is first asked.
+    invokes: Program | None = None
 
 
 @dataclass
 class Run:
-    """One process's life. Times are in seconds since it was started."""
+    """One process's life, or two's. Times are in seconds since it was started."""
     starting: float
     invocations: list[dict]
     calls: list[dict]
     credentials: int
     secrets: int
-    # Of the process, with all its threads.
+    # Of the process with all its threads, and of the other one where there are two.
     processor_seconds: float
     peak_memory: int
 
@@ -110,41 +113,39 @@ class Surroundings:
                      "events": [event | {"ResponseURL": self._response_url(scheme, event)} for event in events]})
         self._line()
         log = self._directory / "function.log"
-        with log.open("wb") as output, open(os.devnull, "rb") as nothing:
-            place = os.getcwd()
-            os.chdir(program.directory)
+        processes, processor_seconds, memory = [], 0.0, 0
+        with log.open("wb") as output:
+            started = time.time_ns()
+            processes.append(_start(program, self._environment(scheme, "runtime_api"), output.fileno()))
             try:
-                started = time.time_ns()
-                process = os.posix_spawn(
-                    program.command[0], program.command, self._environment(scheme) | program.environment,
-                    file_actions=[(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
-                                  (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-                                  (os.POSIX_SPAWN_DUP2, output.fileno(), 2)])
-            finally:
-                os.chdir(place)
-            try:
-                record = self._line()
-                memory = _peak_memory(process)
+                while (record := self._line()) == "invoked":
+                    if len(processes) == 1:
+                        assert program.invokes is not None
+                        environment = self._environment(scheme, "runtime_api_of_invoked")
+                        processes.append(_start(program.invokes, environment, output.fileno()))
+                memory = sum(map(_peak_memory, processes))
             except (Failed, OSError) as failure:
                 raise Failed(f"{' '.join(program.command)}: {failure}\n{log.read_text(errors='replace')}") from failure
             finally:
-                os.kill(process, ending)
-                _, _, used = os.wait4(process, 0)
+                for process in processes:
+                    os.kill(process, ending)
+                    _, _, used = os.wait4(process, 0)
+                    processor_seconds += used.ru_utime + used.ru_stime
         run = Run(starting=(record["polls"][0] - started) / 1e9 if record["polls"] else 0.0,
                   invocations=[_since(started, one) for one in record["invocations"]],
                   calls=[_since(started, call) for call in record["calls"]],
                   credentials=record["credentials"], secrets=record["secrets"],
-                  processor_seconds=used.ru_utime + used.ru_stime, peak_memory=memory)
+                  processor_seconds=processor_seconds, peak_memory=memory)
         faults = record["complaints"] + _faults(run, events)
         if faults:
             raise Failed("\n".join([" ".join(program.command), *faults, log.read_text(errors="replace")]))
         return run
 
-    def _environment(self, scheme: str) -> dict[str, str]:
+    def _environment(self, scheme: str, runtime_api: str) -> dict[str, str]:
         addresses = self._addresses[scheme]
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC",
-            "AWS_LAMBDA_RUNTIME_API": self._addresses["runtime_api"],
+            "AWS_LAMBDA_RUNTIME_API": self._addresses[runtime_api],
             "AWS_LAMBDA_FUNCTION_NAME": "measured", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/measured",
             "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
@@ -154,7 +155,7 @@ class Surroundings:
             # What has no address of its own is called by nobody here.
             "AWS_ENDPOINT_URL": addresses["codecommit"], "AWS_ENDPOINT_URL_IAM": addresses["iam"],
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses["secretsmanager"],
-            "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"],
+            "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"], "AWS_ENDPOINT_URL_LAMBDA": addresses["lambda"],
             "SSL_CERT_FILE": str(self._bundle), "AWS_CA_BUNDLE": str(self._bundle),
             "NODE_EXTRA_CA_CERTS": str(self._authority), "BENCH_SCHEME": scheme,
         }
@@ -170,7 +171,7 @@ class Surroundings:
     def _write(self, value: object) -> None:
         self._process.stdin.write(json.dumps(value).encode() + b"\n")
 
-    def _line(self) -> dict:
+    def _line(self) -> Any:
         """The next line that the surroundings write."""
         deadline = time.monotonic() + _PATIENCE
         while b"\n" not in self._read:
@@ -184,6 +185,18 @@ class Surroundings:
             self._read += read
         line, self._read = self._read.split(b"\n", 1)
         return json.loads(line)
+
+
+def _start(program: Program, environment: dict[str, str], output: int) -> int:
+    """A process of its own, without what this one has loaded and opened."""
+    place = os.getcwd()
+    os.chdir(program.directory)
+    try:
+        return os.posix_spawn(program.command[0], program.command, environment | program.environment,
+                              file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                                            (os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)])
+    finally:
+        os.chdir(place)
 
 
 def event(kind: str, number: int, serial: int = 1) -> dict:

@@ -1,6 +1,5 @@
 //! AWS: each service at an address of its own, so that a connection to one serves no other.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -12,7 +11,7 @@ use crate::http::{Answer, Reply, Request};
 use crate::run::{self, Call, Run, Runs};
 use crate::support::{request, wire::Fate};
 
-/// Who is called.
+/// Who is called; Lambda is called in `invoked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     Iam,
@@ -51,12 +50,12 @@ impl Service {
     }
 }
 
-pub fn answer(runs: &Arc<Runs>, service: Service, request: Request) -> Reply {
+pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
     let begun = run::now();
     let began = Instant::now();
     let mut run = runs.present();
     let (number, latency) = (run.number, run.latency);
-    let (operation, mut answer) = execute(&mut run, service, &request)?;
+    let (operation, mut answer) = execute(&mut run, service, request)?;
     drop(run);
     let own = began.elapsed();
     std::thread::sleep(latency.saturating_sub(own));

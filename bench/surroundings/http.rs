@@ -30,12 +30,11 @@ impl Request {
 /// What becomes of a request: an answer, or a connection that closes.
 pub type Reply = Option<Answer>;
 
-/// An answer, and what is to be done once it is sent.
+/// An answer, whole.
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    pub afterwards: Option<Box<dyn FnOnce()>>,
 }
 
 impl Answer {
@@ -44,7 +43,6 @@ impl Answer {
             status,
             headers: vec![],
             body: body.into(),
-            afterwards: None,
         }
     }
 }
@@ -91,9 +89,6 @@ fn converse(stream: impl Read + Write, handle: &dyn Fn(Request) -> Reply) -> io:
             break;
         };
         write(stream.get_mut(), &answer)?;
-        if let Some(afterwards) = answer.afterwards {
-            afterwards();
-        }
     }
     Ok(())
 }

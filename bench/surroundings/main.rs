@@ -12,6 +12,9 @@
 //! thing happened, in nanoseconds since 1970, which is a clock that whoever starts the function has,
 //! too. With the end of its input it ends.
 //!
+//! A function may have another one do the work, as CDK's provider framework does. Then `"invoked"` is
+//! written each time, so that the other one can be started when the first asks for it.
+//!
 //! The account is that of the tests, in `tests/support`: stateful, and strict where AWS is. Threads
 //! that block serve it, because a sleeping thread is the shortest way from a socket to an answer.
 
@@ -20,6 +23,7 @@ mod support;
 
 mod account;
 mod http;
+mod invoked;
 mod run;
 mod runtime_api;
 mod tls;
@@ -43,14 +47,24 @@ fn main() -> Result<(), Failure> {
         for (scheme, tls) in [("http", None), ("https", Some(&tls))] {
             let runs = Arc::clone(&runs);
             let port = http::serve(tls.cloned(), move |request| {
-                account::answer(&runs, service, request)
+                account::answer(&runs, service, &request)
             })?;
             addresses[scheme][service.name()] = format!("{scheme}://127.0.0.1:{port}").into();
         }
     }
+    for (scheme, tls) in [("http", None), ("https", Some(&tls))] {
+        let runs = Arc::clone(&runs);
+        let port = http::serve(tls.cloned(), move |request| {
+            invoked::invoke(&runs, &request)
+        })?;
+        addresses[scheme]["lambda"] = format!("{scheme}://127.0.0.1:{port}").into();
+    }
     let served = Arc::clone(&runs);
-    let port = http::serve(None, move |request| runtime_api::answer(&served, request))?;
+    let port = http::serve(None, move |request| runtime_api::answer(&served, &request))?;
     addresses["runtime_api"] = format!("127.0.0.1:{port}").into();
+    let served = Arc::clone(&runs);
+    let port = http::serve(None, move |request| invoked::answer(&served, request))?;
+    addresses["runtime_api_of_invoked"] = format!("127.0.0.1:{port}").into();
     write_line(&addresses)?;
 
     for line in std::io::stdin().lock().lines() {

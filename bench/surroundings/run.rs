@@ -24,7 +24,7 @@ pub struct Prepared {
 #[derive(Default)]
 pub struct Runs {
     present: Mutex<Run>,
-    /// An earlier run is over.
+    /// A run is over, or has something for whom it waits.
     changed: Condvar,
 }
 
@@ -36,7 +36,16 @@ pub struct Run {
     pub world: World,
     pub latency: Duration,
     pub events: VecDeque<Value>,
+    /// What the function has asked another one to do, and what that has answered.
+    pub asked: VecDeque<Vec<u8>>,
+    pub replied: Option<Replied>,
     pub record: Record,
+}
+
+/// What the other function has answered.
+pub struct Replied {
+    pub body: Vec<u8>,
+    pub succeeded: bool,
 }
 
 /// What happened, as it is written.
@@ -112,9 +121,29 @@ impl Runs {
 
     /// Waits until `run` is over.
     pub fn wait_for_the_end(&self, run: MutexGuard<'_, Run>) {
+        self.wait_for::<()>(run, |_| None);
+    }
+
+    /// Waits for something in `run`, as long as it lasts.
+    pub fn wait_for<T>(
+        &self,
+        mut run: MutexGuard<'_, Run>,
+        mut look: impl FnMut(&mut Run) -> Option<T>,
+    ) -> Option<T> {
         let number = run.number;
-        let waited = self.changed.wait_while(run, |run| run.number == number);
-        drop(waited);
+        while run.number == number {
+            if let Some(found) = look(&mut run) {
+                return Some(found);
+            }
+            let waited = self.changed.wait(run);
+            run = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    /// Says that something in the run has changed.
+    pub fn tell(&self) {
+        self.changed.notify_all();
     }
 }
 

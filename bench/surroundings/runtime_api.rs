@@ -1,8 +1,6 @@
 //! Lambda's side of the Runtime API. Source: "Using the Lambda runtime API" in the Lambda Developer
 //! Guide.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use crate::http::{Answer, Reply, Request};
@@ -14,7 +12,7 @@ const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:measur
 /// Longer than any invocation here, in nanoseconds.
 const TIME: u64 = 300_000_000_000;
 
-pub fn answer(runs: &Arc<Runs>, request: Request) -> Reply {
+pub fn answer(runs: &Runs, request: &Request) -> Reply {
     let arrived = run::now();
     let path = request.target.strip_prefix("/2018-06-01/runtime/");
     let parts: Vec<&str> = path.unwrap_or_default().split('/').collect();
@@ -29,7 +27,7 @@ pub fn answer(runs: &Arc<Runs>, request: Request) -> Reply {
     }
 }
 
-fn next(runs: &Arc<Runs>, arrived: u64) -> Reply {
+fn next(runs: &Runs, arrived: u64) -> Reply {
     let mut run = runs.present();
     run.record.polls.push(arrived);
     let Some(mut event) = run.events.pop_front() else {
@@ -39,7 +37,9 @@ fn next(runs: &Arc<Runs>, arrived: u64) -> Reply {
         return None;
     };
     // An Update and a Delete carry the id that the answer before gave.
-    if event.get("RequestType").is_some_and(|kind| kind != "Create")
+    if event
+        .get("RequestType")
+        .is_some_and(|kind| kind != "Create")
         && let Some(id) = run.record.answered_id()
     {
         event["PhysicalResourceId"] = id;
@@ -50,16 +50,21 @@ fn next(runs: &Arc<Runs>, arrived: u64) -> Reply {
         delivered,
         ..Invocation::default()
     });
+    Some(event_for(&id, delivered, event.to_string()))
+}
+
+/// An event, as it is handed to a function.
+pub fn event_for(id: &str, delivered: u64, event: impl Into<Vec<u8>>) -> Answer {
     let deadline = (delivered + TIME) / 1_000_000;
     let headers = [
-        ("Lambda-Runtime-Aws-Request-Id", id),
+        ("Lambda-Runtime-Aws-Request-Id", id.to_owned()),
         ("Lambda-Runtime-Deadline-Ms", deadline.to_string()),
         ("Lambda-Runtime-Invoked-Function-Arn", FUNCTION.to_owned()),
         ("Content-Type", "application/json".to_owned()),
     ];
-    let mut answer = Answer::new(200, event.to_string());
+    let mut answer = Answer::new(200, event);
     answer.headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
-    Some(answer)
+    answer
 }
 
 /// The present invocation has ended. An error outside of any is a run that ends at once.

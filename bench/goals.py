@@ -1,0 +1,59 @@
+"""The goals that the figures are held against."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contenders import Contender
+from host import Run
+from measuring import HTTP, HTTP_SLOW, TLS, TLS_SLOW, Measured, Setting, first_answer, memory, processor, waits
+
+OURS, FLOOR, CRHELPER = "cfn-gitops", "floor", "crhelper"
+LARGEST_PACKAGE = 3_000_000
+# A warm answer may take this many times what its calls take.
+LONGEST_WARM = 1.10
+
+
+@dataclass(frozen=True)
+class Goal:
+    what: str
+    wanted: str
+    measured: str
+    # How far inside (below 1) or outside it is.
+    part: float
+
+    @property
+    def is_met(self) -> bool:
+        return self.part <= 1
+
+    def __str__(self) -> str:
+        verdict = "met" if self.is_met else f"not met, by {self.part - 1:.0%}"
+        return f"{self.what}: {self.measured}, wanted {self.wanted}: {verdict}"
+
+
+def goals(measured: Measured) -> list[Goal]:
+    def at_most(setting: Setting, other: str, of: Callable[[Run], float], times: float, what: str) -> Goal:
+        ratio = statistics.median(measured.ratios(setting, OURS, other, of))
+        if times >= 1:
+            return Goal(f"{what}, {setting}", f"at most {times:g}x the {other}'s", f"{ratio:.2f}x", ratio / times)
+        return Goal(f"{what}, {setting}", f"at most 1/{1 / times:.0f} of {other}'s", f"1/{1 / ratio:.1f}", ratio / times)
+
+    answered = "start and first answer"
+    found = [at_most(setting, other, first_answer, times, answered)
+             for other, times in ((FLOOR, 3), (CRHELPER, 1 / 40)) for setting in (HTTP, TLS)]
+    found.append(at_most(TLS, CRHELPER, processor, 1 / 25, "processor time of start and ten Creates"))
+    found += [at_most(setting, CRHELPER, memory, 1 / 9, "peak memory") for setting in (HTTP, TLS)]
+    package = _package(measured.contenders)
+    found.append(Goal("zipped package", f"at most {LARGEST_PACKAGE / 1e6:g} MB", f"{package / 1e6:.2f} MB",
+                      package / LARGEST_PACKAGE))
+    for setting in (HTTP_SLOW, TLS_SLOW):
+        ratio = statistics.median(measured.values(setting, OURS, waits))
+        found.append(Goal(f"warm answer beside the calls that it waits for, {setting}",
+                          f"at most {LONGEST_WARM - 1:.0%} longer", f"{ratio - 1:+.1%}", ratio / LONGEST_WARM))
+    return found
+
+
+def _package(contenders: list[Contender]) -> int:
+    return next(contender.package for contender in contenders if contender.name == OURS)

@@ -1,0 +1,133 @@
+"""What is measured, and what it comes to: each round has every contender once, one after another."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from contenders import Contender
+from host import Run, Surroundings, event
+
+# A process answers this many Creates of as many users, one after another.
+CREATES = 10
+LATENCY_MS = 20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How AWS is reached, and how long it lets each call wait."""
+    scheme: str
+    latency_ms: int
+
+    def __str__(self) -> str:
+        return f"{'TLS' if self.scheme == 'https' else 'HTTP'}, {self.latency_ms} ms"
+
+
+HTTP, TLS = Setting("http", 0), Setting("https", 0)
+HTTP_SLOW, TLS_SLOW = Setting("http", LATENCY_MS), Setting("https", LATENCY_MS)
+# How often at most, and for how many seconds at most: the first round is made whatever it takes.
+ROUNDS = {HTTP: (25, 50.0), TLS: (25, 50.0), HTTP_SLOW: (5, 30.0), TLS_SLOW: (5, 30.0)}
+
+
+@dataclass
+class Measured:
+    contenders: list[Contender]
+    # By setting and contender, in rounds.
+    runs: dict[Setting, dict[str, list[Run]]] = field(default_factory=dict)
+    # A Create, an Update and a Delete of the same.
+    lives: dict[str, Run] = field(default_factory=dict)
+    instructions: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def values(self, setting: Setting, name: str, of: Callable[[Run], float]) -> list[float]:
+        return [of(run) for run in self.runs[setting][name]]
+
+    def ratios(self, setting: Setting, name: str, other: str, of: Callable[[Run], float]) -> list[float]:
+        """Round by round: what disturbs a round disturbs both."""
+        return [one / beside for one, beside in
+                zip(self.values(setting, name, of), self.values(setting, other, of), strict=True)]
+
+
+def measure(contenders: list[Contender], surroundings: Surroundings, report: Callable[[str], None]) -> Measured:
+    measured = Measured(contenders)
+    for contender in contenders:
+        if contender.works:
+            life = surroundings.run(contender.program, [event("Create", 1), event("Update", 1, 2), event("Delete", 1, 2)])
+            if life.credentials or life.secrets:
+                raise SystemExit(f"{contender.name} left {life.credentials} credentials and {life.secrets} secrets")
+            measured.lives[contender.name] = life
+    creates = [event("Create", number) for number in range(CREATES)]
+    for setting, (most, seconds) in ROUNDS.items():
+        runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
+        began, rounds = time.monotonic(), 0
+        while rounds == 0 or (rounds < most and time.monotonic() - began < seconds):
+            for contender in contenders:
+                run = surroundings.run(contender.program, creates, setting.scheme, setting.latency_ms)
+                if contender.works and (run.credentials, run.secrets) != (CREATES, CREATES):
+                    raise SystemExit(f"{contender.name} made {run.credentials} credentials and {run.secrets} secrets")
+                runs[contender.name].append(run)
+            rounds += 1
+        measured.runs[setting] = runs
+        report(f"{setting}: {rounds} rounds")
+    return measured
+
+
+def starting(run: Run) -> float:
+    """From the start of the process until it asks for its first event, in seconds."""
+    return run.starting
+
+
+def first_answer(run: Run) -> float:
+    """From the start of the process until Lambda has its first answer, in seconds."""
+    return run.first_answer
+
+
+def first_put(run: Run) -> float:
+    """From the start of the process until CloudFormation has its first answer, in seconds."""
+    return run.first_put or float("nan")
+
+
+def warm_answer(run: Run) -> float:
+    """From an event until its answer, where it is not the first: the median of a run, in seconds."""
+    return statistics.median(run.durations()[1:])
+
+
+def processor(run: Run) -> float:
+    """User and system time of the process from its start to its tenth answer, in seconds."""
+    return run.processor_seconds
+
+
+def memory(run: Run) -> float:
+    """The most that was resident (VmHWM), in bytes."""
+    return float(run.peak_memory)
+
+
+def waits(run: Run) -> float:
+    """How much longer a warm answer takes than the calls that it has to wait for, as a ratio: the run's median."""
+    ratios = [run.durations()[index] / chain(run.calls_of(index))[1] for index in range(1, CREATES)]
+    return statistics.median(ratios)
+
+
+def chain(calls: list[dict]) -> tuple[int, float]:
+    """Of calls that follow each other: the most that there are, and the longest time that they take together."""
+    longest: list[tuple[float, int, float]] = []
+    for call in sorted(calls, key=lambda call: call["begun"]):
+        before = [one for one in longest if one[0] <= call["begun"]]
+        trips = max((one[1] for one in before), default=0) + 1
+        seconds = max((one[2] for one in before), default=0.0) + call["ended"] - call["begun"]
+        longest.append((call["ended"], trips, seconds))
+    return max((one[1] for one in longest), default=0), max((one[2] for one in longest), default=0.0)
+
+
+def calls_and_trips(runs: list[Run]) -> tuple[float, float]:
+    """How many calls a warm Create makes (the answer to CloudFormation is one), and how many follow each other: the
+    means, because IAM's passwords differ, and some are reset."""
+    counted = [(len(calls), chain(calls)[0]) for run in runs for calls in [run.calls_of(number)
+               for number in range(1, CREATES)]]
+    return statistics.mean(calls for calls, _ in counted), statistics.mean(trips for _, trips in counted)
+
+
+def own_time_of_the_account(measured: Measured) -> float:
+    """What AWS itself takes for a call here, without the latency: the median, in seconds."""
+    return statistics.median(call["own"] / 1e9 for run in measured.runs[HTTP]["cfn-gitops"] for call in run.calls)
