@@ -24,7 +24,7 @@ BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
 .PHONY: help run test test-thorough bench check-figures build dist dist-check deploy undeploy invoke shell lint \
-        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled test-python clean
+        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled test-python scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -104,6 +104,9 @@ test-rust: build
 
 test-python: build
 	python -m pytest -p no:cacheprovider -q --durations=5 tests
+
+scale: ## a thousand stacks at once, in simulated time, against docs/scale.md (some minutes)
+	cargo test --locked --test scale -- --ignored --nocapture the_table_and_the_plot
 
 clean: ## remove what was built and installed
 	cargo clean

@@ -33,9 +33,11 @@ impl World {
         inner.tally.values().fold(Count::default(), add)
     }
 
-    /// The answers that have arrived since the last time.
-    pub fn take_deliveries(&self) -> Vec<Delivery> {
-        std::mem::take(&mut self.inner().aws.deliveries)
+    /// The answers that have arrived at an address, which are not kept any longer.
+    pub fn take_deliveries_to(&self, url: &str) -> Vec<Delivery> {
+        let mut inner = self.inner();
+        let all = &mut inner.aws.deliveries;
+        all.extract_if(.., |one| one.url == url).collect()
     }
 
     /// What this caller has asked Lambda to run.

@@ -1,0 +1,70 @@
+//! What must hold however many ask at once. `make scale` tries it with a thousand.
+
+use std::time::Duration;
+
+use crate::measured::{Measured, Run, run};
+use crate::stacks::Content;
+
+/// Enough for every bucket to run dry, and few enough for every `make test`.
+const STACKS: usize = 60;
+
+/// Between two attempts of the SDK's.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+fn all_succeed(about: &Run) -> Vec<Measured> {
+    let all = run(about);
+    for measured in &all {
+        let first: Vec<&String> = measured.failed.iter().take(3).collect();
+        assert!(
+            measured.failed.is_empty(),
+            "{}\n{first:#?}",
+            measured.told(about)
+        );
+    }
+    all
+}
+
+#[test]
+fn many_stacks_at_once_are_all_answered_in_time_while_aws_throttles_and_nothing_is_left() {
+    for content in Content::ALL {
+        let about = Run::of(STACKS, content);
+        let all = all_succeed(&about);
+        let throttled: usize = all.iter().map(|one| one.calls.throttled).sum();
+        assert!(throttled > 0, "nothing was throttled: {about:?}");
+    }
+}
+
+#[test]
+fn they_are_answered_at_a_quarter_of_the_rates_too() {
+    all_succeed(&Run {
+        share: 0.25,
+        ..Run::of(STACKS, Content::Credential)
+    });
+}
+
+#[test]
+fn they_are_answered_where_lambda_runs_ten_at_once_and_no_more() {
+    // "New AWS accounts have reduced concurrency" (Lambda quotas); ten is what they begin with.
+    all_succeed(&Run {
+        concurrency: 10,
+        ..Run::of(STACKS, Content::Both)
+    });
+}
+
+#[test]
+fn nobody_waits_much_longer_than_the_others() {
+    let about = Run::of(STACKS, Content::Credential);
+    for measured in all_succeed(&about) {
+        assert!(
+            measured.took < measured.median * 3 + LONGEST_PAUSE,
+            "the slowest is starved: {}",
+            measured.told(&about)
+        );
+    }
+}
+
+#[test]
+fn the_same_run_comes_to_the_same() {
+    let about = Run::of(10, Content::Both);
+    assert_eq!(run(&about), run(&about));
+}

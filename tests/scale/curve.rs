@@ -1,0 +1,109 @@
+//! The time to finish against the number of stacks, up to a thousand: the table and the plot of
+//! `docs/scale.md`. It takes some minutes of processor time, so `make scale` runs it, and `make test`
+//! does not.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::measured::{Measured, Run, run};
+use crate::plot::{self, Series};
+use crate::stacks::Content;
+
+const SIZES: [usize; 7] = [1, 10, 50, 100, 250, 500, 1000];
+const PAGE: &str = "docs/scale.md";
+const PLOT: &str = "docs/scale/time-to-finish.svg";
+const BEGIN: &str = "<!-- measured: begin -->\n";
+const END: &str = "<!-- measured: end -->";
+
+/// Where the figures are to be written; otherwise they are compared.
+const WRITE: &str = "CFN_GITOPS_WRITE_SCALE";
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// One row for each operation of a run.
+fn rows(about: &Run, all: &[Measured]) -> String {
+    let seconds = |time: Duration| format!("{:.0}", time.as_secs_f64());
+    all.iter().fold(String::new(), |mut rows, one| {
+        let _ = writeln!(
+            rows,
+            "| {} | {} | {} | {} s | {} s | {} | {} | {} |",
+            about.stacks,
+            about.content.name(),
+            one.operation.name(),
+            seconds(one.took),
+            seconds(one.median),
+            one.calls.calls,
+            one.calls.throttled,
+            one.failed.len()
+        );
+        rows
+    })
+}
+
+#[test]
+#[ignore = "some minutes: make scale"]
+fn the_table_and_the_plot_are_what_comes_of_a_thousand_stacks() {
+    let mut table = "| Stacks | Each with | All at once | All done after | Half after | Calls | Throttled | Failed |\n\
+                     |---:|---|---|---:|---:|---:|---:|---:|\n"
+        .to_owned();
+    let mut series: Vec<Series> = vec![];
+    for content in Content::ALL {
+        let mut points = vec![];
+        for stacks in SIZES {
+            let about = Run::of(stacks, content);
+            let all = run(&about);
+            for measured in &all {
+                figure!("{}", measured.told(&about));
+            }
+            points.push((stacks, all[0].took.as_secs_f64().round()));
+            table += &rows(&about, &all);
+        }
+        series.push((content.name(), points));
+    }
+    let drawn = plot::drawn(&series);
+    let page = std::fs::read_to_string(in_repository(PAGE)).expect("the page");
+    let (before, rest) = page.split_once(BEGIN).expect("where the table begins");
+    let (held, after) = rest.split_once(END).expect("where the table ends");
+    if std::env::var_os(WRITE).is_some() {
+        let page = [before, BEGIN, &table, END, after].concat();
+        std::fs::write(in_repository(PAGE), page).expect("the page");
+        std::fs::write(in_repository(PLOT), drawn).expect("the plot");
+        return;
+    }
+    assert_eq!(held, table, "{WRITE}=1 make scale writes it");
+    let plot = std::fs::read_to_string(in_repository(PLOT)).expect("the plot");
+    assert!(plot == drawn, "{PLOT} is another: {WRITE}=1 make scale");
+}
+
+/// Runs one size with everything that varies: `CFN_GITOPS_SCALE=500,both,0.25,10`.
+#[test]
+#[ignore = "for a person who asks"]
+fn what_comes_of_one_size() {
+    let Ok(asked) = std::env::var("CFN_GITOPS_SCALE") else {
+        return;
+    };
+    let parts: Vec<&str> = asked.split(',').collect();
+    let [stacks, content, share, concurrency] = parts[..] else {
+        panic!("four parts: {asked}");
+    };
+    let content = match content {
+        "credential" => Content::Credential,
+        "pipeline" => Content::Pipeline,
+        _ => Content::Both,
+    };
+    let about = Run {
+        stacks: stacks.parse().expect("a number of stacks"),
+        content,
+        share: share.parse().expect("a share of the rates"),
+        concurrency: concurrency.parse().expect("a concurrency"),
+    };
+    for measured in run(&about) {
+        figure!("{}", measured.told(&about));
+        for failed in measured.failed.iter().take(3) {
+            figure!("  {failed}");
+        }
+    }
+}

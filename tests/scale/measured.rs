@@ -1,0 +1,151 @@
+//! One run: so many stacks, one operation after the other, and what it came to.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::lambda::Lambda;
+use crate::rates::rates;
+use crate::stacks::{Content, Operation, Stack, nothing_is_left, since};
+use crate::support::explore::paused;
+use crate::support::journal::Count;
+use crate::support::{Options, World};
+
+/// How far back a read of IAM's may look in a world of this many users.
+const LATEST: Duration = Duration::from_secs(30);
+
+/// What a run is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    pub stacks: usize,
+    pub content: Content,
+    /// Of the rates that AWS does not document.
+    pub share: f64,
+    /// How many events Lambda handles at the same time.
+    pub concurrency: usize,
+}
+
+impl Run {
+    /// At the assumed rates, with Lambda's default concurrency ("1,000", Lambda quotas).
+    pub fn of(stacks: usize, content: Content) -> Self {
+        Run {
+            stacks,
+            content,
+            share: 1.0,
+            concurrency: 1000,
+        }
+    }
+}
+
+/// What one operation on all stacks came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    pub operation: Operation,
+    /// Until the last stack was done.
+    pub took: Duration,
+    /// Of one stack.
+    pub median: Duration,
+    pub calls: Count,
+    /// Why stacks failed.
+    pub failed: Vec<String>,
+}
+
+impl Measured {
+    /// A line for a person.
+    pub fn told(&self, run: &Run) -> String {
+        format!(
+            "{} of {} stacks with {} (rates x{}, {} at once): all in {:.0} s, half in {:.0} s; {} calls, \
+             {} throttled; {} failed",
+            self.operation.name(),
+            run.stacks,
+            run.content.name(),
+            run.share,
+            run.concurrency,
+            self.took.as_secs_f64(),
+            self.median.as_secs_f64(),
+            self.calls.calls,
+            self.calls.throttled,
+            self.failed.len()
+        )
+    }
+}
+
+/// Runs it. The same run comes to the same, whenever it is run: the clock is simulated, and every
+/// random choice has a seed.
+///
+/// # Panics
+/// When a stack that did not fail is not as it should be, or something is left in the end.
+pub fn run(run: &Run) -> Vec<Measured> {
+    fastrand::seed(7);
+    paused(async {
+        let world = World::with(Options {
+            rates: rates(run.share),
+            tags_late: Duration::from_secs(1),
+            lists_late: Duration::from_secs(2),
+            login_late: Duration::from_secs(3),
+            resource_takes: Duration::from_secs(10),
+            ..Options::default()
+        });
+        world.keep_no_journal();
+        let stacks: Vec<Stack> = (0..run.stacks)
+            .map(|number| Stack::new(number, run.content))
+            .collect();
+        for stack in &stacks {
+            stack.prepare(&world);
+        }
+        world.change(|aws| aws.iam.remember_only(LATEST));
+        let lambda = Lambda::new(&world, run.concurrency);
+        let mut all = vec![];
+        for operation in run.content.operations() {
+            let measured = all_at_once(&world, &lambda, &stacks, *operation).await;
+            if *operation != Operation::Delete && measured.failed.is_empty() {
+                for stack in &stacks {
+                    let held = world.look(|aws| stack.is_there(aws));
+                    held.unwrap_or_else(|broken| panic!("{run:?} {operation:?}: {broken}"));
+                }
+            }
+            all.push(measured);
+            // The buckets fill again.
+            tokio::time::sleep(Duration::from_mins(5)).await;
+        }
+        world.look(nothing_is_left).expect("nothing");
+        assert_eq!(world.violations(), Vec::<String>::new());
+        all
+    })
+}
+
+async fn all_at_once(
+    world: &World,
+    lambda: &Lambda,
+    stacks: &[Stack],
+    operation: Operation,
+) -> Measured {
+    let (began, before) = (world.now(), world.calls());
+    let mut running = JoinSet::new();
+    for stack in stacks {
+        let (world, lambda, stack) = (world.clone(), lambda.clone(), stack.clone());
+        running.spawn(async move {
+            let done = stack.operate(&lambda, &world, operation).await;
+            (since(&world, began), done)
+        });
+    }
+    let (mut times, mut failed) = (vec![], vec![]);
+    while let Some(done) = running.join_next().await {
+        let (took, done) =
+            done.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()));
+        times.push(took);
+        failed.extend(done.err());
+    }
+    times.sort();
+    let after = world.calls();
+    Measured {
+        operation,
+        took: times.last().copied().unwrap_or_default(),
+        median: times.get(times.len() / 2).copied().unwrap_or_default(),
+        calls: Count {
+            calls: after.calls - before.calls,
+            throttled: after.throttled - before.throttled,
+        },
+        failed,
+    }
+}

@@ -1,0 +1,72 @@
+//! How often AWS answers, for one account in one region.
+
+use crate::support::{Rate, Service};
+
+/// The rates of one account and region, with those that AWS does not document at this share of
+/// what is assumed here.
+pub fn rates(share: f64) -> Vec<Rate> {
+    let assumed = assumed().map(|rate| Rate {
+        per_second: rate.per_second * share,
+        burst: (rate.burst * share).max(1.0),
+        ..rate
+    });
+    documented().into_iter().chain(assumed).collect()
+}
+
+/// Secrets Manager User Guide, "AWS Secrets Manager quotas": for each account and region, not
+/// adjustable. That a bucket holds what a second brings is assumed.
+fn documented() -> [Rate; 7] {
+    let rate = |operations, rate| Rate::shared_by(Service::SecretsManager, operations, rate, rate);
+    [
+        rate(&["CreateSecret"], 50.0),
+        rate(&["DeleteSecret"], 50.0),
+        rate(
+            &["PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage"],
+            50.0,
+        ),
+        rate(&["TagResource", "UntagResource"], 50.0),
+        rate(&["ListSecrets"], 100.0),
+        rate(&["GetSecretValue"], 10_000.0),
+        rate(&["DescribeSecret"], 40_000.0),
+    ]
+}
+
+/// What AWS documents nowhere. IAM's buckets are one for each API and more ("For each IAM API, a
+/// number of token buckets might apply", AWS Security Blog); here all that read share one, and all
+/// that change, which is stricter.
+fn assumed() -> [Rate; 7] {
+    [
+        Rate::shared_by(
+            Service::Iam,
+            &["GetUser", "ListUserTags", "ListServiceSpecificCredentials"],
+            40.0,
+            80.0,
+        ),
+        Rate::shared_by(
+            Service::Iam,
+            &[
+                "TagUser",
+                "UntagUser",
+                "CreateServiceSpecificCredential",
+                "ResetServiceSpecificCredential",
+                "UpdateServiceSpecificCredential",
+                "DeleteServiceSpecificCredential",
+            ],
+            15.0,
+            30.0,
+        ),
+        // "Cloud Formation rate caps describe-stacks to 5 calls per second and this cannot be
+        // increased": a user, aws/aws-sam-cli issue 2671.
+        Rate::shared_by(Service::CloudFormation, &["DescribeStacks"], 5.0, 10.0),
+        Rate::shared_by(Service::CloudFormation, &["DescribeStackEvents"], 5.0, 10.0),
+        Rate::shared_by(
+            Service::CloudFormation,
+            &["CreateStack", "UpdateStack", "DeleteStack"],
+            5.0,
+            10.0,
+        ),
+        Rate::of(Service::CodeCommit, 20.0, 40.0),
+        // "Rate Exceeded" or 429, without a figure: CodeCommit User Guide, Troubleshooting.
+        Rate::of(Service::Git, 20.0, 40.0),
+    ]
+}

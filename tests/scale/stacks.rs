@@ -1,0 +1,272 @@
+//! So many stacks with what `templates/project.yaml` puts into each: a pipeline, a credential, or
+//! both.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::lambda::Lambda;
+use crate::support::aws::Aws;
+use crate::support::custom_resource::FUNCTION;
+use crate::support::{World, secrets::CURRENT};
+
+/// What is in each stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// `Custom::MirrorCredential`
+    Credential,
+    /// `Custom::GitOpsPipeline`
+    Pipeline,
+    /// The pipeline, and then the credential that is proved against its repository.
+    Both,
+}
+
+impl Content {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Credential, Self::Pipeline, Self::Both];
+
+    /// As a table has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Content::Credential => "a credential",
+            Content::Pipeline => "a pipeline",
+            Content::Both => "both",
+        }
+    }
+
+    pub fn has_credential(self) -> bool {
+        self != Content::Pipeline
+    }
+
+    pub fn has_pipeline(self) -> bool {
+        self != Content::Credential
+    }
+
+    /// What happens to the stacks, one after the other. An update is a new password.
+    pub fn operations(self) -> &'static [Operation] {
+        match self {
+            Content::Pipeline => &[Operation::Create, Operation::Delete],
+            _ => &[Operation::Create, Operation::Update, Operation::Delete],
+        }
+    }
+}
+
+/// What CloudFormation does with all stacks at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+impl Operation {
+    /// As CloudFormation has it in `RequestType`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Create => "Create",
+            Operation::Update => "Update",
+            Operation::Delete => "Delete",
+        }
+    }
+}
+
+/// One stack of many.
+#[derive(Clone)]
+pub struct Stack {
+    number: usize,
+    content: Content,
+}
+
+/// One of its custom resources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    Credential,
+    Pipeline,
+}
+
+impl Stack {
+    pub fn new(number: usize, content: Content) -> Self {
+        Stack { number, content }
+    }
+
+    fn user(&self) -> String {
+        format!("user-dev-p{}-mirror", self.number)
+    }
+
+    fn secret(&self) -> String {
+        format!("codecommit-mirror/{}", self.user())
+    }
+
+    fn repository(&self) -> String {
+        format!("codecommit-dev-cfn-p{}", self.number)
+    }
+
+    /// What was there before: the user, and without a pipeline the repository.
+    pub fn prepare(&self, world: &World) {
+        if self.content.has_credential() {
+            world.user(&self.user());
+        }
+        if !self.content.has_pipeline() {
+            world.repository(&self.repository());
+        }
+    }
+
+    /// One operation on the stack, resource by resource: why it failed, if it did.
+    pub async fn operate(
+        &self,
+        lambda: &Lambda,
+        world: &World,
+        what: Operation,
+    ) -> Result<(), String> {
+        let resources: &[Resource] = match (self.content, what) {
+            (Content::Credential, _) | (Content::Both, Operation::Update) => {
+                &[Resource::Credential]
+            }
+            (Content::Pipeline, _) => &[Resource::Pipeline],
+            (Content::Both, Operation::Create) => &[Resource::Pipeline, Resource::Credential],
+            (Content::Both, Operation::Delete) => &[Resource::Credential, Resource::Pipeline],
+        };
+        for resource in resources {
+            self.request(lambda, world, *resource, what).await?;
+        }
+        Ok(())
+    }
+
+    async fn request(
+        &self,
+        lambda: &Lambda,
+        world: &World,
+        resource: Resource,
+        what: Operation,
+    ) -> Result<(), String> {
+        let is_there = what != Operation::Create;
+        let (kind, logical_id, id, properties) = match resource {
+            Resource::Credential => (
+                "Custom::MirrorCredential",
+                "MirrorCredential",
+                self.secret(),
+                self.credential(is_there),
+            ),
+            Resource::Pipeline => (
+                "Custom::GitOpsPipeline",
+                "Pipeline",
+                format!("gitops-dev-p{}", self.number),
+                json!({
+                    "ServiceToken": FUNCTION, "ServiceTimeout": "3600",
+                    "EnvID": "dev", "ProjectID": format!("p{}", self.number),
+                }),
+            ),
+        };
+        let number = self.number;
+        let name = format!("{number}-{}-{logical_id}", what.name());
+        let url = world.response_url(&name);
+        let mut event = json!({
+            "RequestType": what.name(),
+            "ResponseURL": url,
+            "StackId": format!(
+                "arn:aws:cloudformation:eu-central-1:123456789012:stack/project-dev-p{number}/{number}"
+            ),
+            "RequestId": name,
+            "ResourceType": kind,
+            "LogicalResourceId": logical_id,
+            "ResourceProperties": properties,
+        });
+        if is_there {
+            event["PhysicalResourceId"] = id.clone().into();
+        }
+        if what == Operation::Update {
+            event["OldResourceProperties"] = self.credential(false);
+        }
+        let signed = world.now();
+        lambda.invoke(&name, event).await;
+        let answers = world.take_deliveries_to(&url);
+        let [answer] = answers.as_slice() else {
+            return Err(format!("{name}: {} answers", answers.len()));
+        };
+        let body = answer.json();
+        let time = service_timeout(&properties);
+        if since(world, signed) > time {
+            return Err(format!("{name}: answered after {time:?}"));
+        }
+        if body["Status"] != "SUCCESS" {
+            return Err(format!("{name}: {}", body["Reason"]));
+        }
+        assert_eq!(body["PhysicalResourceId"], id);
+        Ok(())
+    }
+
+    fn credential(&self, is_updated: bool) -> Value {
+        json!({
+            "ServiceToken": FUNCTION, "ServiceTimeout": "900", "UserName": self.user(),
+            "RepositoryNames": [self.repository()],
+            "RotationSerial": if is_updated { "2" } else { "1" },
+        })
+    }
+
+    /// What must be there after a Create or an Update: one live credential, in the secret, which
+    /// works; one child stack, complete.
+    pub fn is_there(&self, aws: &Aws) -> Result<(), String> {
+        if self.content.has_credential() {
+            let user = self.user();
+            let credentials = aws.credentials(&user);
+            let [credential] = credentials.as_slice() else {
+                return Err(format!("{user} has {} credentials", credentials.len()));
+            };
+            let value = aws.current(&self.secret());
+            let value: Option<Value> = value.and_then(|text| serde_json::from_str(text).ok());
+            let value = value.ok_or_else(|| format!("{user} has no secret"))?;
+            if value["serviceSpecificCredentialId"] != credential.id {
+                return Err(format!("{user}'s secret holds another credential"));
+            }
+            let text = |name: &str| value[name].as_str().unwrap_or_default();
+            if !aws.login_works(text("username"), text("password")) {
+                return Err(format!("{user}'s login does not work"));
+            }
+        }
+        if self.content.has_pipeline() {
+            let name = format!("gitops-dev-p{}", self.number);
+            let status = aws.stacks.named(&name).map(|stack| stack.status);
+            if status != Some("CREATE_COMPLETE") {
+                return Err(format!("{name} is {status:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Nothing of any stack is left. A deletion of a pipeline leaves its mark for a week, which is a
+/// secret without a value that is scheduled for deletion.
+pub fn nothing_is_left(aws: &Aws) -> Result<(), String> {
+    let mut users = aws.iam.latest().users.keys();
+    if let Some(user) = users.find(|user| !aws.credentials(user).is_empty()) {
+        return Err(format!("{user} has a credential"));
+    }
+    let mut secrets = aws.secrets.values();
+    let is_left = |secret: &&crate::support::secrets::Secret| {
+        secret.deletion.is_none() || secret.at_stage(CURRENT).is_some()
+    };
+    if let Some(secret) = secrets.find(is_left) {
+        return Err(format!("secret {} is left", secret.name));
+    }
+    if let Some(stack) = aws.stacks.living().next() {
+        return Err(format!("stack {} is left: {}", stack.name, stack.status));
+    }
+    let made = aws.made.keys().next();
+    let pipeline = aws.pipelines.keys().next();
+    let mut repositories = aws.repositories.values();
+    let repository = repositories.find(|held| held.stack_id.is_some());
+    if made.is_some() || pipeline.is_some() || repository.is_some() {
+        return Err(format!("left: {made:?} {pipeline:?} {repository:?}"));
+    }
+    Ok(())
+}
+
+fn service_timeout(properties: &Value) -> Duration {
+    let seconds = properties["ServiceTimeout"].as_str();
+    let seconds = seconds.and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.expect("a time in every template"))
+}
+
+pub fn since(world: &World, then: SystemTime) -> Duration {
+    world.now().duration_since(then).expect("forwards")
+}

@@ -1,0 +1,82 @@
+//! One execution environment, which answers one event after another.
+
+use cfn_gitops::cfn::Clock;
+use cfn_gitops::provider::{Invocation, Provider};
+use serde_json::{Value, json};
+
+use crate::support::World;
+use crate::support::clients::sdk_config;
+use crate::support::custom_resource::{FUNCTION, LAMBDA_LIVES};
+use crate::support::wire::Line;
+
+pub struct Environment {
+    world: World,
+    line: Line,
+    provider: Provider,
+    events: usize,
+}
+
+impl Environment {
+    pub fn start(world: &World) -> Self {
+        let line = Line::new();
+        let clock = Clock::starting_at(world.now());
+        Environment {
+            world: world.clone(),
+            provider: Provider::new(&sdk_config(line.connector()), line.connector(), clock),
+            line,
+            events: 0,
+        }
+    }
+
+    /// How many it has answered.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Answers one event, as it is written.
+    pub async fn answer_text(&mut self, event: &str) -> Result<Value, String> {
+        self.events += 1;
+        let name = format!("event-{}", self.events);
+        self.line.connect(&self.world.caller(&name));
+        let invocation = Invocation {
+            request_id: name,
+            deadline: self.world.now() + LAMBDA_LIVES,
+            function_arn: FUNCTION.to_owned(),
+        };
+        // On the heap: the future is large.
+        let answered = Box::pin(self.provider.answer(event, &invocation)).await;
+        answered.map_err(|error| error.to_string())
+    }
+
+    pub async fn answer(&mut self, event: &Value) -> Result<Value, String> {
+        self.answer_text(&event.to_string()).await
+    }
+
+    /// A request of CloudFormation's about one of the two resources.
+    pub async fn request(
+        &mut self,
+        what: &str,
+        kind: &str,
+        id: &str,
+        properties: &Value,
+        old: Option<&Value>,
+    ) -> Value {
+        let name = format!("{}-{what}", self.events);
+        let mut event = json!({
+            "RequestType": what,
+            "ResponseURL": self.world.response_url(&name),
+            "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/1",
+            "RequestId": name,
+            "ResourceType": kind,
+            "LogicalResourceId": "Resource",
+            "ResourceProperties": properties,
+        });
+        if what != "Create" {
+            event["PhysicalResourceId"] = id.into();
+        }
+        if let Some(old) = old {
+            event["OldResourceProperties"] = old.clone();
+        }
+        self.answer(&event).await.expect("an answer")
+    }
+}
