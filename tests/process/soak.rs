@@ -1,0 +1,102 @@
+//! One process, event after event: memory, connections, file descriptors and threads stay as they
+//! are once it is warm. Only the function's process is looked at; what stands around it grows.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::function::{Function, Setup};
+
+/// Lives of a resource, of five events each. `CFN_GITOPS_SOAK_LIVES` asks for more.
+const LIVES: usize = 120;
+const WARM: usize = 40;
+const MORE: &str = "CFN_GITOPS_SOAK_LIVES";
+
+/// What the allocator may take for itself: its arenas and the pages between what is in use.
+const SLACK_KIB: u64 = 1024;
+
+/// What the kernel says of a process.
+#[derive(Debug)]
+struct Seen {
+    memory_kib: u64,
+    descriptors: usize,
+    threads: usize,
+}
+
+fn look_at(process: u32) -> Seen {
+    let proc = Path::new("/proc").join(process.to_string());
+    let status = std::fs::read_to_string(proc.join("status")).expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let memory = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let count = |what: &str| {
+        std::fs::read_dir(proc.join(what))
+            .expect("a directory")
+            .count()
+    };
+    Seen {
+        memory_kib: memory.and_then(|kib| kib.parse().ok()).expect("a size"),
+        descriptors: count("fd"),
+        threads: count("task"),
+    }
+}
+
+const USER: &str = "user-dev-soaked";
+
+/// A Create, a health check that sees it, an Update, a Delete, and an event that is none.
+fn one_life(function: &Function, number: usize) {
+    let properties = |serial: usize| {
+        json!({
+            "ServiceToken": crate::lambda::FUNCTION, "UserName": USER,
+            "RepositoryNames": ["infra"], "RotationSerial": serial.to_string(),
+        })
+    };
+    let time = Duration::from_mins(1);
+    for (kind, serial) in [("Create", 1), ("Update", 2), ("Delete", 2)] {
+        let mut request = function.request(kind, &properties(serial));
+        request["RequestId"] = json!(format!("{number}-{kind}"));
+        // Another stack each time: a Create of the same second as its own Delete is too late.
+        let stack = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/s/{number}");
+        request["StackId"] = json!(stack);
+        if kind != "Create" {
+            request["PhysicalResourceId"] = json!(format!("codecommit-mirror/{USER}"));
+        }
+        if kind == "Update" {
+            request["OldResourceProperties"] = properties(1);
+            let health = json!({"HealthCheck": {"EnvID": "dev"}});
+            function.invoke(&health, time).result();
+        }
+        let answer = function.invoke(&request, time).result();
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    }
+    function.invoke(&json!({"what": number}), time).error();
+}
+
+#[test]
+fn memory_descriptors_and_threads_stay_as_they_are_when_the_process_is_warm() {
+    let lives = std::env::var(MORE)
+        .ok()
+        .and_then(|lives| lives.parse().ok());
+    let function = Setup::new().with("RUST_LOG", "error").start();
+    function.aws.world.keep_no_journal();
+    function.aws.world.user(USER);
+    let mut warm = None;
+    for number in 0..lives.unwrap_or(LIVES) {
+        one_life(&function, number);
+        function.aws.world.forget_what_is_gone();
+        if number == WARM {
+            warm = Some(look_at(function.id()));
+        }
+    }
+    let (warm, end) = (warm.expect("more lives than that"), look_at(function.id()));
+    if lives.is_some() {
+        // Past the harness, which captures `println!`.
+        let _ = writeln!(std::io::stdout(), "warm: {warm:?}\nin the end: {end:?}");
+    }
+    let told = format!("{warm:?}, in the end {end:?}");
+    assert!(end.memory_kib <= warm.memory_kib + SLACK_KIB, "{told}");
+    // A connection more or less is on its way to be closed.
+    assert!(end.descriptors <= warm.descriptors + 2, "{told}");
+    assert!(end.threads <= warm.threads + 1, "{told}");
+}
