@@ -45,10 +45,21 @@ pub struct Environment {
 
 /// Why no health check was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME}<EnvID>"
-)]
-pub struct NoEnvironment;
+pub enum NoEnvironment {
+    /// Nobody says one.
+    #[error(
+        "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME}<EnvID>"
+    )]
+    Unnamed,
+    /// The metrics of an environment, and so its alarms, are its own function's.
+    #[error("checking the health of environment {asked}: this function is that of {own}")]
+    AnotherOnes {
+        /// The environment that the event names.
+        asked: String,
+        /// The one that the function is called by.
+        own: String,
+    },
+}
 
 /// One line for CloudWatch.
 pub type Line = Value;
@@ -79,13 +90,17 @@ impl HealthCheck {
     /// Its users are called `user-<EnvID>-…`, unless the event says otherwise.
     ///
     /// # Errors
-    /// When neither says one.
+    /// When neither says one, or the function's name says another one than the event.
     pub fn environment(&self, function_arn: &str) -> Result<Environment, NoEnvironment> {
         let name = function_arn.split(':').nth(6).unwrap_or_default();
         let named = name.strip_prefix(FUNCTION_NAME);
         let env_id = self.env_id.as_deref().or(named);
         let env_id = env_id.filter(|env_id| is_env_id(env_id));
-        let id = env_id.ok_or(NoEnvironment)?.to_owned();
+        let id = env_id.ok_or(NoEnvironment::Unnamed)?.to_owned();
+        if let Some(own) = named.filter(|own| is_env_id(own) && *own != id) {
+            let own = own.to_owned();
+            return Err(NoEnvironment::AnotherOnes { asked: id, own });
+        }
         let user_names = self.user_names.clone();
         Ok(Environment {
             user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),

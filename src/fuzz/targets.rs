@@ -60,6 +60,18 @@ fn a_health_check_is_of_an_environment_that_can_be_one() {
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
         );
         assert!(!environment.user_names.is_empty());
+        // The function's name ends in its environment, unless it is called otherwise.
+        let name = arn.split(':').nth(6).unwrap_or_default();
+        let own = name.strip_prefix("cfn-gitops-");
+        let is_env_id = |text: &str| {
+            text.len() <= 30
+                && text.starts_with(|c: char| c.is_ascii_lowercase())
+                && !text.contains(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())
+        };
+        assert!(
+            own.is_none_or(|own| own == id || !is_env_id(own)),
+            "{arn} {id}"
+        );
     });
 }
 

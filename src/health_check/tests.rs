@@ -12,7 +12,7 @@ const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gi
 #[test]
 fn the_schedule_of_the_template_and_any_other_ask_for_it() {
     for (event, environment) in [
-        (r#"{"HealthCheck":{"EnvID":"dev"}}"#, "dev"),
+        (r#"{"HealthCheck":{"EnvID":"prd"}}"#, "prd"),
         (r#"{"HealthCheck":{}}"#, "prd"),
         (
             r#"{"version":"0","source":"aws.events","detail-type":"Scheduled Event","detail":{}}"#,
@@ -28,11 +28,11 @@ fn the_schedule_of_the_template_and_any_other_ask_for_it() {
 
 #[test]
 fn the_schedule_of_the_template_says_which_users_are_the_environments() {
-    for (said, user_names) in [("gitlab-*", "gitlab-*"), ("", "user-dev-*")] {
-        let event = json!({"HealthCheck": {"EnvID": "dev", "UserNames": said}}).to_string();
+    for (said, user_names) in [("gitlab-*", "gitlab-*"), ("", "user-prd-*")] {
+        let event = json!({"HealthCheck": {"EnvID": "prd", "UserNames": said}}).to_string();
         let asked = HealthCheck::find(&event).expect("asked");
         let found = asked.environment(FUNCTION).expect("an environment");
-        assert_eq!((&*found.id, &*found.user_names), ("dev", user_names));
+        assert_eq!((&*found.id, &*found.user_names), ("prd", user_names));
     }
 }
 
@@ -62,7 +62,7 @@ fn an_environment_has_to_be_named_by_somebody() {
         "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-",
         "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-A_B",
     ] {
-        assert_eq!(unnamed.environment(function), Err(NoEnvironment));
+        assert_eq!(unnamed.environment(function), Err(NoEnvironment::Unnamed));
     }
     let qualified = format!("{FUNCTION}:live");
     let found = unnamed.environment(&qualified).expect("an environment");
@@ -70,7 +70,30 @@ fn an_environment_has_to_be_named_by_somebody() {
     for env_id in ["", "Dev", "1a", "a-b", "a*", &"a".repeat(31)] {
         let event = json!({"HealthCheck": {"EnvID": env_id}}).to_string();
         let asked = HealthCheck::find(&event).expect("asked");
-        assert_eq!(asked.environment(FUNCTION), Err(NoEnvironment), "{env_id}");
+        assert_eq!(
+            asked.environment(FUNCTION),
+            Err(NoEnvironment::Unnamed),
+            "{env_id}"
+        );
+    }
+}
+
+#[test]
+fn the_function_of_an_environment_writes_the_metrics_of_no_other() {
+    let asked = HealthCheck::find(r#"{"HealthCheck":{"EnvID":"dev"}}"#).expect("asked");
+    for function in [FUNCTION, &format!("{FUNCTION}:live")] {
+        let refused = asked.environment(function).expect_err("another one's");
+        assert_eq!(
+            refused.to_string(),
+            "checking the health of environment dev: this function is that of prd"
+        );
+    }
+    // One that is called otherwise is whose the event says.
+    for function in [
+        "",
+        "arn:aws:lambda:eu-central-1:123456789012:function:other",
+    ] {
+        assert_eq!(asked.environment(function).expect("dev").id, "dev");
     }
 }
 
