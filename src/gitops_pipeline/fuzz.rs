@@ -62,12 +62,16 @@ fn wanted() -> [Value; 2] {
 /// Every object with a member `name` in a template, which is an intrinsic function.
 fn uses<'a>(template: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     match template {
-        Value::Array(list) => list.iter().for_each(|element| uses(element, name, found)),
+        Value::Array(list) => {
+            for element in list {
+                uses(element, name, found);
+            }
+        }
         Value::Object(members) => {
             found.extend(members.get(name));
-            members
-                .values()
-                .for_each(|member| uses(member, name, found));
+            for member in members.values() {
+                uses(member, name, found);
+            }
         }
         _ => {}
     }
