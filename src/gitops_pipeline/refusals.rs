@@ -101,6 +101,18 @@ pub fn own_repository_given(name: &str) -> String {
     )
 }
 
+const PASSED_ROLE: &str = "the function may pass the provisioning role of its own environment alone, \
+    as the provider stack says: is EnvID the environment of the ServiceToken?";
+const NAME_OF_STACKS: &str = "the provider stack's parameter PipelineStackNames says which stacks \
+    this function may make";
+const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames says which \
+    repositories this function may use";
+const ROLES_ELSEWHERE: &str = "the provider stack's parameter SourceRoleArns says which roles of \
+    other accounts this function may assume, and the role's trust policy has to name it";
+const OWN_ROLE: &str = "the function's role, which the provider stack makes, does not allow it";
+const OWN_ENVIRONMENT: &str = "the function's role, which the provider stack makes, allows it for \
+    its own environment alone: is EnvID the environment of the ServiceToken?";
+
 /// Adds to a call's error what allows it, or what it means.
 pub fn explained(error: CallError) -> CallError {
     let code = error.code.as_deref().unwrap_or_default();
@@ -110,18 +122,74 @@ pub fn explained(error: CallError) -> CallError {
              are in the console, among the deleted stacks",
         );
     }
-    if !error.is_denied() {
-        return error;
+    error.with_advice_on_denial(|error| {
+        let action = error.denied_action().unwrap_or_default();
+        match action.split_once(':').unwrap_or_default() {
+            _ if error.cause.contains("iam:PassRole") => PASSED_ROLE,
+            ("cloudformation", _) => NAME_OF_STACKS,
+            ("sts", _) => ROLES_ELSEWHERE,
+            ("codecommit", "DeleteRepository" | "UpdateDefaultBranch")
+            | ("secretsmanager" | "codepipeline", _) => OWN_ENVIRONMENT,
+            // An association is with a repository, whose name counts.
+            ("codecommit", call)
+                if call.contains("ApprovalRuleTemplate") && !call.contains("ssociate") =>
+            {
+                OWN_ROLE
+            }
+            ("codecommit", _) => NAME_OF_REPOSITORIES,
+            // The service does not say what it denies.
+            _ if error.doing.contains(" stack ") => NAME_OF_STACKS,
+            _ if error.doing.contains("approval rule template") => OWN_ROLE,
+            _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,
+            _ => OWN_ENVIRONMENT,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denied_call_says_what_would_allow_that_action() {
+        let doing = "deleting repository x of stack y";
+        for (action, advice) in [
+            ("cloudformation:CreateStack", "parameter PipelineStackNames"),
+            (
+                "iam:PassRole",
+                "is EnvID the environment of the ServiceToken?",
+            ),
+            ("sts:AssumeRole", "parameter SourceRoleArns"),
+            ("codecommit:GetBranch", "parameter RepositoryNames"),
+            (
+                "codecommit:AssociateApprovalRuleTemplateWithRepository",
+                "parameter RepositoryNames",
+            ),
+            (
+                "codecommit:GetApprovalRuleTemplate",
+                "the function's role, which the provider stack makes, does not allow it",
+            ),
+            (
+                "codecommit:DeleteRepository",
+                "is EnvID the environment of the ServiceToken?",
+            ),
+            (
+                "secretsmanager:CreateSecret",
+                "is EnvID the environment of the ServiceToken?",
+            ),
+            (
+                "codepipeline:StartPipelineExecution",
+                "is EnvID the environment of the ServiceToken?",
+            ),
+        ] {
+            let error = CallError {
+                doing: doing.to_owned(),
+                code: Some("AccessDeniedException".to_owned()),
+                status: Some(400),
+                cause: format!("User: u is not authorized to perform: {action} on resource: r"),
+            };
+            let said = explained(explained(error)).to_string();
+            assert_eq!(said.matches(advice).count(), 1, "{said}");
+        }
     }
-    let advice = if error.cause.contains("iam:PassRole") {
-        "the function may pass the provisioning role of its own environment alone: is EnvID the \
-         environment of the ServiceToken?"
-    } else if error.doing.contains(" stack ") {
-        "the provider stack's parameter PipelineStackNames says which stacks this function may make"
-    } else if error.doing.contains("approval rule template") {
-        "the function's role, which the provider stack makes, does not allow it"
-    } else {
-        "the provider stack's parameter RepositoryNames says which repositories this function may use"
-    };
-    error.with_advice(advice)
 }

@@ -23,20 +23,23 @@ const NAME_OF_SECRETS: &str = "the provider stack's parameters MirrorSecretNames
     MirrorSecretKmsKeyArn and MirrorSecretFormerKmsKeyArns say which secrets and which keys this \
     function may use";
 
+const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames says which \
+    repositories this function may look up";
+
 /// Adds to a denied call which parameter would allow it.
 pub fn explained(error: CallError) -> CallError {
-    if !error.is_denied() || error.cause.contains("the provider stack's parameter") {
-        return error;
-    }
-    let advice = if error.doing.contains(" secret ") {
-        NAME_OF_SECRETS
-    } else if error.doing.contains("repository") {
-        "the provider stack's parameter RepositoryNames says which repositories this function may \
-         look up"
-    } else {
-        NAME_OF_USERS
-    };
-    error.with_advice(advice)
+    error.with_advice_on_denial(|error| {
+        let action = error.denied_action().unwrap_or_default();
+        match action.split(':').next().unwrap_or_default() {
+            "secretsmanager" | "kms" => NAME_OF_SECRETS,
+            "codecommit" => NAME_OF_REPOSITORIES,
+            "iam" => NAME_OF_USERS,
+            // The service does not say what it denies.
+            _ if error.doing.contains(" secret ") => NAME_OF_SECRETS,
+            _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,
+            _ => NAME_OF_USERS,
+        }
+    })
 }
 
 /// The address from which `repository_name` is cloned, as CodeCommit says it.
@@ -49,5 +52,50 @@ pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallE
             status: None,
             cause: "it does not exist".to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(doing: &str, cause: &str) -> String {
+        explained(explained(CallError {
+            doing: doing.to_owned(),
+            code: Some("AccessDenied".to_owned()),
+            status: Some(403),
+            cause: cause.to_owned(),
+        }))
+        .to_string()
+    }
+
+    #[test]
+    fn a_denied_call_says_once_which_parameter_would_allow_it() {
+        for (action, parameter) in [
+            ("iam:TagUser", "parameter MirrorUserNames"),
+            (
+                "secretsmanager:CreateSecret",
+                "parameters MirrorSecretNames",
+            ),
+            ("kms:Decrypt", "MirrorSecretFormerKmsKeyArns"),
+            ("codecommit:GetRepository", "parameter RepositoryNames"),
+        ] {
+            let cause =
+                format!("AccessDenied: User: u is not authorized to perform: {action} on x");
+            let said = denied("tagging user secret repository", &cause);
+            assert_eq!(said.matches("the provider stack").count(), 1, "{said}");
+            assert!(said.contains(parameter), "{said}");
+        }
+        let said = denied("reading secret x", "AccessDenied: no");
+        assert!(said.contains("parameters MirrorSecretNames"), "{said}");
+    }
+
+    #[test]
+    fn what_a_policy_denies_by_name_is_no_matter_of_parameters() {
+        let cause = "AccessDenied: User: u is not authorized to perform: iam:TagUser on resource: x \
+            with an explicit deny in a service control policy";
+        let said = denied("tagging user x", cause);
+        assert!(said.contains("look for the Deny"), "{said}");
+        assert!(!said.contains("MirrorUserNames"), "{said}");
     }
 }
