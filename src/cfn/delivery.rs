@@ -4,9 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use super::{Clock, ResponseUrl};
 
-/// One attempt may take this long at most; a bucket that accepts and then says nothing must not
-/// use up the time in which a second attempt would succeed.
+/// One attempt may take this long at most, and half of the time that is left: a bucket that accepts
+/// and then says nothing must not use up the time in which a second attempt would succeed.
 const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Shorter than this no attempt is: connecting takes a part of it.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(250);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -58,9 +61,7 @@ where
     let mut pause = FIRST_PAUSE;
     loop {
         // A first attempt is always made, be it late: an answer that is refused costs nothing.
-        let limit = clock
-            .until(until)
-            .clamp(Duration::from_millis(250), ATTEMPT);
+        let limit = (clock.until(until) / 2).clamp(SHORTEST_ATTEMPT, ATTEMPT);
         let attempt = put(url.expose().to_owned(), body.to_owned());
         match tokio::time::timeout(limit, attempt).await {
             Ok(Ok(200..=299)) => return Ok(()),
@@ -74,7 +75,7 @@ where
             }
         }
         let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-        if clock.until(until) <= jittered {
+        if clock.until(until) <= jittered + SHORTEST_ATTEMPT {
             return Err(Undelivered::OutOfTime);
         }
         tokio::time::sleep(jittered).await;
@@ -90,16 +91,29 @@ mod tests {
     use super::*;
 
     async fn delivered(statuses: &[Result<u16, NotPut>]) -> (Result<(), Undelivered>, usize) {
+        let at_once: Vec<_> = statuses.iter().map(|s| (Duration::ZERO, *s)).collect();
+        delivered_within(Duration::from_secs(120), &at_once).await
+    }
+
+    /// What becomes of an answer that is given so much time, when the attempts end so, each after
+    /// so long, the last one again and again.
+    async fn delivered_within(
+        time: Duration,
+        ends: &[(Duration, Result<u16, NotPut>)],
+    ) -> (Result<(), Undelivered>, usize) {
         let clock = Clock::starting_at(SystemTime::UNIX_EPOCH);
         let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
         let attempts = Cell::new(0);
         let put = |_, _| {
             let n = attempts.get();
             attempts.set(n + 1);
-            let status = statuses[n.min(statuses.len() - 1)];
-            async move { status }
+            let (takes, status) = ends[n.min(ends.len() - 1)];
+            async move {
+                tokio::time::sleep(takes).await;
+                status
+            }
         };
-        let until = clock.now() + Duration::from_secs(120);
+        let until = clock.now() + time;
         let result = deliver(put, &request.response_url, "{}", until, &clock).await;
         assert!(clock.now() <= until, "delivery went on after its time");
         (result, attempts.get())
@@ -117,6 +131,32 @@ mod tests {
             delivered(&[Ok(403)]).await,
             (Err(Undelivered::Rejected(403)), 1)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_without_an_end_leaves_time_for_another_however_little_there_is() {
+        let never = (Duration::from_secs(86_400), Ok(200));
+        let at_once = (Duration::ZERO, Ok(200));
+        for seconds in [2, 4, 10, 20, 60, 800] {
+            let time = Duration::from_secs(seconds);
+            let (result, attempts) = delivered_within(time, &[never, at_once]).await;
+            assert_eq!((result, attempts), (Ok(()), 2), "{seconds} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_that_takes_minutes_to_answer_is_given_up_in_time() {
+        let slow = (Duration::from_secs(150), Ok(200));
+        for seconds in [4, 60, 800] {
+            let time = Duration::from_secs(seconds);
+            let (result, attempts) = delivered_within(time, &[slow]).await;
+            assert_eq!(result, Err(Undelivered::OutOfTime));
+            assert!(attempts > 2, "{attempts} attempts in {seconds} s");
+        }
+        // One that takes seconds is waited for.
+        let slow = (Duration::from_secs(9), Ok(200));
+        let (result, attempts) = delivered_within(Duration::from_secs(60), &[slow]).await;
+        assert_eq!((result, attempts), (Ok(()), 1));
     }
 
     #[tokio::test(start_paused = true)]

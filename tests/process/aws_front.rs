@@ -1,7 +1,6 @@
 //! An HTTP front on the AWS of `tests/support`: all services and git at one address, as
 //! `AWS_ENDPOINT_URL` has it.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -10,12 +9,16 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
-use crate::http::{self, Reply, Request};
+use crate::http::{self, Nobody, Reply, Request, Server};
 use crate::support::World;
+use crate::support::answer::{Answer, AwsError};
 use crate::support::request::Call;
 use crate::support::wire::Fate;
 
 const GIT: &str = "https://git-codecommit.eu-central-1.amazonaws.com";
+
+/// The name by which the account knows whoever calls.
+pub const CALLER: &str = "process";
 
 /// How AWS is today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,63 +32,76 @@ pub enum Mood {
     Resetting,
     /// Fails, and believes that it is the last second of the year 9999.
     InTheLastSecond,
+    /// Finds that the session's token has expired.
+    PastTheSession,
+    /// Its clock is ahead of this machine's by so many seconds, and it takes no signature that is
+    /// more than five minutes off.
+    Ahead(i64),
 }
 
 /// One account, reachable.
 #[derive(Clone)]
 pub struct Front {
     pub world: World,
-    pub address: SocketAddr,
+    pub server: Server,
     state: Arc<Mutex<State>>,
 }
 
 struct State {
     mood: Mood,
+    /// What becomes of the next calls, which AWS then never hears of.
+    script: Vec<Reply>,
     calls: Vec<Request>,
 }
 
 impl Front {
     /// An account with the user `mirror` and the repository `infra`.
     pub fn start() -> Self {
+        Self::served("http", http::serve)
+    }
+
+    /// The same over TLS, with a certificate of [`http::AUTHORITY`].
+    pub fn start_over_tls() -> Self {
+        Self::served("https", http::serve_over_tls)
+    }
+
+    /// The same at a port at which nobody listened so far.
+    pub fn start_at(nobody: Nobody) -> Self {
+        Self::served("http", |handle| nobody.serve(handle))
+    }
+
+    fn served(scheme: &'static str, serve: impl FnOnce(Handle) -> Server) -> Self {
         let world = World::new();
         world.user("mirror");
         world.repository("infra");
         let state = Arc::new(Mutex::new(State {
             mood: Mood::Well,
+            script: vec![],
             calls: vec![],
         }));
         let (served, seen) = (world.clone(), Arc::clone(&state));
-        let own = Arc::new(Mutex::new(None));
-        let own_address = Arc::clone(&own);
-        let address = http::serve(move |request| {
+        let handle = Box::new(move |request: Request| {
             let mood = {
                 let mut state = seen.lock().expect("no panic under this lock");
                 state.calls.push(request.clone());
+                if !state.script.is_empty() {
+                    return state.script.remove(0);
+                }
                 state.mood
             };
-            match mood {
-                Mood::Well => {}
-                Mood::Hanging => return Reply::Hang,
-                Mood::Resetting => return Reply::Reset,
-                Mood::InTheLastSecond => {
-                    let date = "Fri, 31 Dec 9999 23:59:59 GMT".to_owned();
-                    return Reply::Answer {
-                        status: 503,
-                        headers: vec![("date".to_owned(), date)],
-                        body: vec![],
-                    };
-                }
-                Mood::Slow(time) => std::thread::sleep(time),
-            }
-            let own: SocketAddr = own.lock().expect("an address").expect("set below");
-            answer(&served, &request, own)
+            in_a_mood(mood, &served, &request, scheme)
         });
-        *own_address.lock().expect("nobody calls yet") = Some(address);
         Front {
             world,
-            address,
+            server: serve(handle),
             state,
         }
+    }
+
+    /// Lets the next calls end so, one by one.
+    pub fn next(&self, replies: impl IntoIterator<Item = Reply>) {
+        let mut state = self.state.lock().expect("no panic under this lock");
+        state.script.extend(replies);
     }
 
     pub fn mood(&self, mood: Mood) {
@@ -102,31 +118,119 @@ impl Front {
     }
 }
 
-fn answer(world: &World, request: &Request, own: SocketAddr) -> Reply {
+type Handle = Box<dyn Fn(Request) -> Reply + Send + Sync>;
+
+fn in_a_mood(mood: Mood, world: &World, request: &Request, scheme: &str) -> Reply {
+    match mood {
+        Mood::Well => answer(world, request, scheme, 0),
+        Mood::Hanging => Reply::Hang,
+        Mood::Resetting => Reply::Reset,
+        Mood::InTheLastSecond => dated("Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 503),
+        Mood::Slow(time) => {
+            let answer = answer(world, request, scheme, 0);
+            Reply::Late(time, Box::new(answer))
+        }
+        // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+        Mood::PastTheSession => {
+            let message = "The security token included in the request is expired";
+            refused(request, "ExpiredToken", message)
+        }
+        Mood::Ahead(seconds) => {
+            let now = now_and(seconds);
+            let mut reply = match signed_at(request) {
+                Some(signed) if signed.secs().abs_diff(now.secs()) > 300 => {
+                    refused(request, "SignatureDoesNotMatch", "Signature expired")
+                }
+                _ => answer(world, request, scheme, seconds),
+            };
+            if let Reply::Answer { headers, .. } = &mut reply {
+                let date = now.fmt(Format::HttpDate).expect("a date");
+                headers.push(("date".to_owned(), date));
+            }
+            reply
+        }
+    }
+}
+
+fn dated(date: String, status: u16) -> Reply {
+    Reply::Answer {
+        status,
+        headers: vec![("date".to_owned(), date)],
+        body: vec![],
+    }
+}
+
+/// This machine's time and so many seconds.
+fn now_and(seconds: i64) -> DateTime {
+    DateTime::from_secs(DateTime::from(SystemTime::now()).secs() + seconds)
+}
+
+/// When the caller believes to have signed: `X-Amz-Date: 20261120T075500Z`.
+fn signed_at(request: &Request) -> Option<DateTime> {
+    let date = request.header("x-amz-date")?;
+    let (day, time) = (date.get(..8)?, date.get(9..15)?);
+    let text = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        &day[..4],
+        &day[4..6],
+        &day[6..],
+        &time[..2],
+        &time[2..4],
+        &time[4..]
+    );
+    DateTime::from_str(&text, Format::DateTime).ok()
+}
+
+/// A refusal before the service looks at what is asked.
+fn refused(request: &Request, code: &'static str, message: &str) -> Reply {
+    match decoded(request) {
+        Ok(call) => {
+            let error = AwsError::new(403, code, message);
+            reply(Answer::error(call.service, &error))
+        }
+        Err(_) => Reply::status(403),
+    }
+}
+
+fn reply(answer: Answer) -> Reply {
+    let headers = answer.headers.into_iter();
+    Reply::Answer {
+        status: answer.status,
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        body: answer.body.into_bytes(),
+    }
+}
+
+fn decoded(request: &Request) -> Result<Call, String> {
     let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
     let uri = format!("{}{}", host(request), request.target);
-    let is_sound = real.set_method(&request.method).is_ok() && real.set_uri(uri).is_ok();
+    real.set_method(&request.method)
+        .map_err(|error| error.to_string())?;
+    real.set_uri(uri).map_err(|error| error.to_string())?;
     for (name, value) in &request.headers {
         real.headers_mut().insert(name.clone(), value.clone());
     }
-    let call = match Call::decode(&real) {
-        Ok(call) if is_sound => call,
-        other => {
-            world.complain(&format!("{other:?}"));
+    Call::decode(&real)
+}
+
+fn answer(world: &World, request: &Request, scheme: &str, ahead: i64) -> Reply {
+    let call = match decoded(request) {
+        Ok(call) => call,
+        Err(why) => {
+            world.complain(&why);
             return Reply::status(400);
         }
     };
-    let index = world.number("process", &call);
-    match world.meet("process", index, &call) {
-        Fate::Answered(answer) => Reply::Answer {
-            status: answer.status,
-            headers: answer
-                .headers
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-            body: localised(&answer.body, own, world).into_bytes(),
-        },
+    let index = world.number(CALLER, &call);
+    match world.meet(CALLER, index, &call) {
+        Fate::Answered(mut answer) => {
+            // The address at which the caller has found all this.
+            let own = format!("{scheme}://{}", request.header("host").unwrap_or_default());
+            answer.body = localised(&answer.body, &own, world, ahead);
+            reply(answer)
+        }
         Fate::Broken => Reply::Reset,
         Fate::Silent | Fate::Fatal => Reply::Hang,
     }
@@ -149,8 +253,8 @@ fn host(request: &Request) -> String {
 
 /// The account's times and addresses, as the process has to see them: the account's own clock
 /// starts on a fixed day, the process goes by the machine's.
-fn localised(body: &str, own: SocketAddr, world: &World) -> String {
-    let body = body.replace(GIT, &format!("http://{own}"));
+fn localised(body: &str, own: &str, world: &World, ahead: i64) -> String {
+    let body = body.replace(GIT, own);
     let mut parts = body.split("<CreateDate>");
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -158,7 +262,7 @@ fn localised(body: &str, own: SocketAddr, world: &World) -> String {
         let date = DateTime::from_str(date, Format::DateTime).expect("IAM's date");
         let age = world.now().duration_since(UNIX + since_1970(date));
         let real = DateTime::from(SystemTime::now() - age.unwrap_or_default());
-        let real = DateTime::from_secs(real.secs()).fmt(Format::DateTime);
+        let real = DateTime::from_secs(real.secs() + ahead).fmt(Format::DateTime);
         text.extend(["<CreateDate>", &real.expect("a date"), "<", rest]);
     }
     text

@@ -8,7 +8,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
-use crate::http::{self, Reply, Request};
+use crate::http::{self, Reply, Request, Server};
 
 /// The signature of every address: nothing that the process shows may hold it.
 pub const SIGNATURE: &str = "5f7d1a9be0c34482a6d0c1c7e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4";
@@ -18,7 +18,7 @@ pub const CREDENTIAL: &str = "ASIASENTINELOFADDRESS";
 /// One bucket.
 #[derive(Clone)]
 pub struct Bucket {
-    address: SocketAddr,
+    pub server: Server,
     state: Arc<Mutex<State>>,
 }
 
@@ -35,7 +35,7 @@ impl Bucket {
     pub fn start() -> Self {
         let state = Arc::<Mutex<State>>::default();
         let serving = Arc::clone(&state);
-        let address = http::serve(move |request| {
+        let server = http::serve(move |request| {
             let mut state = serving.lock().expect("no panic under this lock");
             state.attempts.push((request.clone(), Instant::now()));
             if let Some(reply) = &state.always {
@@ -53,7 +53,7 @@ impl Bucket {
             state.accepted.push(body);
             Reply::status(200)
         });
-        Bucket { address, state }
+        Bucket { server, state }
     }
 
     /// An address that CloudFormation signs now.
@@ -63,7 +63,7 @@ impl Bucket {
 
     /// An address that CloudFormation signed then.
     pub fn url_signed(&self, then: SystemTime) -> String {
-        url(self.address, then)
+        url(self.server.address, then)
     }
 
     /// Lets the next PUTs end so, one by one.

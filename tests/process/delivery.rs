@@ -1,12 +1,12 @@
 //! The answer's way to the bucket.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::bucket::{self, long_ago};
 use crate::function::Function;
-use crate::http::{self, Reply};
+use crate::http::{Nobody, Reply, silence};
 
 /// A request that is answered without any call of AWS.
 fn quick(function: &Function) -> Value {
@@ -38,8 +38,9 @@ fn a_bucket_that_fails_is_tried_again_until_one_answer_is_accepted() {
 fn a_bucket_that_hangs_does_not_use_up_the_time_of_a_second_attempt() {
     let function = Function::start();
     function.bucket.next([Reply::Hang]);
-    let answer = function.answered(&quick(&function));
-    assert_eq!(answer["Status"], "FAILED");
+    let event = quick(&function);
+    let result = function.invoke(&event, Duration::from_secs(4)).result();
+    assert_eq!(function.bucket.accepted(), [result]);
     assert_eq!(function.bucket.attempts().len(), 2);
 }
 
@@ -78,14 +79,52 @@ fn a_bucket_that_stays_down_is_an_error_so_that_lambda_delivers_again() {
 }
 
 #[test]
-fn a_bucket_that_nobody_listens_for_is_an_error_in_time() {
+fn a_bucket_that_cannot_be_reached_is_an_error_in_time() {
+    let nobody = Nobody::new();
+    let now = SystemTime::now();
+    let refuses = bucket::url(nobody.address(), now);
+    let is_silent = bucket::url(silence(), now);
+    // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
+    let elsewhere = |to: &str| refuses.replace(&format!("http://{}", nobody.address()), to);
+    let urls = [
+        elsewhere("https://response-bucket.invalid"),
+        elsewhere(&format!("https://{}", silence())),
+        is_silent,
+        refuses.clone(),
+    ];
+    std::thread::scope(|scope| {
+        for url in urls {
+            scope.spawn(move || {
+                let function = Function::start();
+                let mut event = quick(&function);
+                event["ResponseURL"] = json!(url);
+                let time = Duration::from_secs(3);
+                let (ended, took) = function.invoke(&event, time).ended();
+                let error = ended.error().to_string();
+                assert!(error.contains("could not be reached in time"), "{error}");
+                assert!(took < time, "{took:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_bucket_whose_answer_breaks_off_is_tried_again() {
     let function = Function::start();
-    let mut event = quick(&function);
-    event["ResponseURL"] = json!(bucket::url(http::nobody(), std::time::SystemTime::now()));
-    let time = Duration::from_secs(3);
-    let (ended, took) = function.invoke(&event, time).ended();
-    ended.error();
-    assert!(took < time, "{took:?}");
+    function.bucket.next([Reply::CutOff, Reply::CutOff]);
+    assert_eq!(function.answered(&quick(&function))["Status"], "FAILED");
+    assert_eq!(function.bucket.attempts().len(), 3);
+}
+
+#[test]
+fn a_bucket_that_takes_seconds_to_answer_is_waited_for() {
+    let function = Function::start();
+    let late = Reply::Late(Duration::from_secs(2), Box::new(Reply::status(200)));
+    function.bucket.next([late]);
+    let event = quick(&function);
+    let result = function.invoke(&event, Duration::from_mins(1)).result();
+    assert_eq!(result["Status"], "FAILED");
+    assert_eq!(function.bucket.attempts().len(), 1);
 }
 
 #[test]
@@ -103,7 +142,7 @@ fn an_address_that_has_expired_is_left_alone_and_nothing_is_begun() {
 fn a_request_that_cloudformation_gave_up_on_is_not_begun_and_is_told_so() {
     let function = Function::start();
     let mut event = function.request("Create", &json!({"UserName": "mirror"}));
-    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3601);
+    let an_hour_ago = SystemTime::now() - Duration::from_secs(3601);
     event["ResponseURL"] = json!(function.bucket.url_signed(an_hour_ago));
     assert_eq!(function.answered(&event)["Status"], "FAILED");
     assert!(function.aws.calls().is_empty());

@@ -1,10 +1,12 @@
 //! The process under test, with everything around it.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{PipeReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -29,19 +31,37 @@ pub fn binary() -> PathBuf {
 /// One running copy of the function, as in Lambda's sandbox.
 pub struct Function {
     child: Child,
+    setup: Setup,
     pub lambda: Lambda,
+    runtime_api: SocketAddr,
     pub bucket: Bucket,
     pub aws: Front,
     output: Arc<Mutex<String>>,
-    readers: Vec<std::thread::JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+    /// The end of a pipe from which nobody has read yet.
+    unread: Option<PipeReader>,
 }
 
 /// How a function is to be started.
+#[derive(Clone)]
 pub struct Setup {
     binary: PathBuf,
     environment: Vec<(String, String)>,
-    endpoint: Option<SocketAddr>,
-    disk_is_full: bool,
+    endpoint: Option<String>,
+    is_over_tls: bool,
+    writes: Writes,
+    /// What a shell does before it becomes the process.
+    before: Vec<String>,
+}
+
+/// What becomes of what the process writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    Collected,
+    /// The disk is full.
+    InVain,
+    /// The pipe is full, and nobody reads from it before [`Function::read_output`].
+    Later,
 }
 
 impl Setup {
@@ -54,7 +74,9 @@ impl Setup {
             binary: binary.to_owned(),
             environment: vec![],
             endpoint: None,
-            disk_is_full: false,
+            is_over_tls: false,
+            writes: Writes::Collected,
+            before: vec![],
         }
     }
 
@@ -64,29 +86,71 @@ impl Setup {
     }
 
     /// Lets another address stand for AWS.
-    pub fn aws_at(mut self, endpoint: SocketAddr) -> Self {
-        self.endpoint = Some(endpoint);
+    pub fn aws_at(mut self, endpoint: &str) -> Self {
+        self.endpoint = Some(endpoint.to_owned());
+        self
+    }
+
+    /// AWS is spoken to over TLS, and its certificate is of [`crate::http::AUTHORITY`].
+    pub fn over_tls(mut self) -> Self {
+        self.is_over_tls = true;
         self
     }
 
     /// Nothing that the process writes can be written.
     pub fn writing_in_vain(mut self) -> Self {
-        self.disk_is_full = true;
+        self.writes = Writes::InVain;
+        self
+    }
+
+    /// Nobody reads what the process writes, and there is no room for it.
+    pub fn writing_to_a_full_pipe(mut self) -> Self {
+        self.writes = Writes::Later;
+        self
+    }
+
+    /// Has a shell do `command` in the process before: `ulimit -n 16`, or `exec >&-`.
+    pub fn after(mut self, command: &str) -> Self {
+        self.before.push(command.to_owned());
         self
     }
 
     pub fn start(self) -> Function {
-        let writes_to = || {
-            if !self.disk_is_full {
-                return Stdio::piped();
-            }
-            let full = std::fs::File::options().write(true).open("/dev/full");
-            full.expect("/dev/full").into()
-        };
         let (lambda, runtime_api) = Lambda::start();
-        let aws = Front::start();
-        let endpoint = self.endpoint.unwrap_or(aws.address);
-        let mut child = Command::new(&self.binary)
+        let aws = if self.is_over_tls {
+            Front::start_over_tls()
+        } else {
+            Front::start()
+        };
+        let output = Arc::default();
+        let spawned = self.spawn(runtime_api, &aws, &output);
+        Function {
+            child: spawned.child,
+            setup: self,
+            lambda,
+            runtime_api,
+            bucket: Bucket::start(),
+            aws,
+            output,
+            readers: spawned.readers,
+            unread: spawned.unread,
+        }
+    }
+
+    fn spawn(&self, runtime_api: SocketAddr, aws: &Front, output: &Arc<Mutex<String>>) -> Spawned {
+        let scheme = if self.is_over_tls { "https" } else { "http" };
+        let endpoint = format!("{scheme}://{}", aws.server.address);
+        let endpoint = self.endpoint.as_ref().unwrap_or(&endpoint);
+        let mut command = if self.before.is_empty() {
+            Command::new(&self.binary)
+        } else {
+            let mut shell = Command::new("/bin/sh");
+            let script = format!("{} && exec \"$0\"", self.before.join(" && "));
+            shell.arg("-c").arg(script).arg(&self.binary);
+            shell
+        };
+        let (out, err, unread) = self.writes_to();
+        let mut child = command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "cfn-gitops")
@@ -95,29 +159,52 @@ impl Setup {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/cfn-gitops")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
             .env("AWS_REGION", "eu-central-1")
-            .env("AWS_ENDPOINT_URL", format!("http://{endpoint}"))
+            .env("AWS_ENDPOINT_URL", endpoint)
             .env("AWS_ACCESS_KEY_ID", "ASIAFUNCTION")
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
             .env("AWS_SESSION_TOKEN", SESSION_TOKEN)
-            .envs(self.environment)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(writes_to())
-            .stderr(writes_to())
+            .stdout(out)
+            .stderr(err)
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
-        let output = Arc::<Mutex<String>>::default();
-        let out = child.stdout.take().map(|out| collect(out, &output));
-        let err = child.stderr.take().map(|err| collect(err, &output));
-        let readers = out.into_iter().chain(err).collect();
-        Function {
+        let out = child.stdout.take().map(|out| collect(out, output));
+        let err = child.stderr.take().map(|err| collect(err, output));
+        Spawned {
             child,
-            lambda,
-            bucket: Bucket::start(),
-            aws,
-            output,
-            readers,
+            readers: out.into_iter().chain(err).collect(),
+            unread,
         }
     }
+
+    fn writes_to(&self) -> (Stdio, Stdio, Option<PipeReader>) {
+        match self.writes {
+            Writes::Collected => (Stdio::piped(), Stdio::piped(), None),
+            Writes::InVain => {
+                let full = || {
+                    let full = File::options().write(true).open("/dev/full");
+                    Stdio::from(full.expect("/dev/full"))
+                };
+                (full(), full(), None)
+            }
+            Writes::Later => {
+                let (unread, to) = std::io::pipe().expect("a pipe");
+                let other = to.try_clone().expect("another end");
+                let mut filling = to.try_clone().expect("another end");
+                // More than any pipe has room for: it stays full until somebody reads.
+                std::thread::spawn(move || filling.write_all(&vec![b'\n'; 2 << 20]));
+                (to.into(), other.into(), Some(unread))
+            }
+        }
+    }
+}
+
+/// A process, and where its output goes.
+struct Spawned {
+    child: Child,
+    readers: Vec<JoinHandle<()>>,
+    unread: Option<PipeReader>,
 }
 
 impl Function {
@@ -165,8 +252,65 @@ impl Function {
         result
     }
 
+    /// Ends the process as Lambda does, without a word, and starts another one in its place, with
+    /// `changed` in its environment.
+    pub fn restart(&mut self, changed: &[(&str, &str)]) {
+        self.end();
+        self.lambda.forget_process();
+        for (name, value) in changed {
+            self.setup = self.setup.clone().with(name, value);
+        }
+        let spawned = self.setup.spawn(self.runtime_api, &self.aws, &self.output);
+        self.child = spawned.child;
+        self.readers = spawned.readers;
+        self.unread = spawned.unread;
+    }
+
+    /// Lets limits and the like, set with [`Setup::after`], end with the next start.
+    pub fn without_limits(&mut self) {
+        self.setup.before.clear();
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Sends the process a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    }
+
+    /// Stops the process where it stands.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        wait_until("the process to stand still", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()));
+            // The state is what follows the name, which stands in brackets.
+            stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|s| s.starts_with(" T")))
+        });
+    }
+
+    /// Lets a process that stands still go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// The most memory that the process ever had, in kilobytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the process runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let size = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+        size.and_then(|size| size.parse().ok()).expect("a size")
+    }
+
+    /// Begins to read what the process writes.
+    pub fn read_output(&mut self) {
+        let unread = self.unread.take().expect("nobody has read yet");
+        self.readers.push(collect(unread, &self.output));
     }
 
     /// What the process has written so far.
@@ -179,14 +323,12 @@ impl Function {
 
     /// Waits for the end of the process, which something else must bring about.
     pub fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(Instant::now() < until, "the process does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut ended = None;
+        wait_until("the process to end", || {
+            ended = self.child.try_wait().expect("a child");
+            ended.is_some()
+        });
+        ended.expect("it has ended")
     }
 
     /// Ends the process, and answers all that it ever wrote.
@@ -199,6 +341,8 @@ impl Function {
         // Either may find that it has ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Whoever fills it ends when nobody can read any more.
+        self.unread = None;
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
@@ -211,6 +355,15 @@ impl Drop for Function {
         if std::thread::panicking() {
             eprintln!("the process wrote:\n{}", self.output());
         }
+    }
+}
+
+/// Waits until something has happened.
+pub fn wait_until(what: &str, mut has_happened: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !has_happened() {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

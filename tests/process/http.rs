@@ -1,9 +1,21 @@
 //! Just enough of an HTTP/1.1 server to stand in for what the process talks to: one thread per
-//! connection, bodies with a length, connections kept alive.
+//! connection, bodies with a length, connections kept alive. And the ways in which a network fails.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// A server on this machine whose certificate is signed by an authority that nobody knows.
+const CERTIFICATE: &str = include_str!("../../src/http/tests/server.pem");
+const KEY: &str = include_str!("../../src/http/tests/server-key.pem");
+/// The file that holds that authority's own certificate.
+pub const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests/authority.pem");
 
 /// One request, whole.
 #[derive(Clone, Debug)]
@@ -39,6 +51,12 @@ pub enum Reply {
     },
     /// The connection is closed without an answer.
     Reset,
+    /// The connection is closed in the middle of an answer.
+    CutOff,
+    /// An answer whose body does not end.
+    Endless,
+    /// It takes so long.
+    Late(Duration, Box<Reply>),
     /// The connection stays open, and nothing comes.
     Hang,
 }
@@ -53,50 +71,212 @@ impl Reply {
     }
 }
 
-/// Serves on a port of loopback that the system chooses, until the test process ends.
-pub fn serve(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address");
+/// A server on loopback, which runs until the test process ends.
+#[derive(Clone)]
+pub struct Server {
+    pub address: SocketAddr,
+    connections: Arc<Mutex<Connections>>,
+}
+
+#[derive(Default)]
+struct Connections {
+    open: Vec<Arc<Connection>>,
+    ever: usize,
+}
+
+struct Connection {
+    stream: TcpStream,
+    is_lost: AtomicBool,
+}
+
+impl Server {
+    /// Closes every connection that there is: nothing has been heard over it for a while.
+    pub fn close_connections(&self) {
+        for connection in &self.locked().open {
+            connection.close();
+        }
+    }
+
+    /// What comes over the connections that there are is not heard any more, and neither side is
+    /// told: a gateway between the two has forgotten them.
+    pub fn lose_connections(&self) {
+        for connection in &self.locked().open {
+            connection.is_lost.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// How many connections there ever were.
+    pub fn connections(&self) -> usize {
+        self.locked().ever
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().expect("no panic under this lock")
+    }
+
+    /// Has `talk` with whoever comes, and closes the connection when that is over.
+    fn accept(
+        &self,
+        stream: TcpStream,
+        talk: impl FnOnce(TcpStream, &AtomicBool) + Send + 'static,
+    ) {
+        let connection = Arc::new(Connection {
+            stream: stream.try_clone().expect("a second handle"),
+            is_lost: AtomicBool::new(false),
+        });
+        let mut connections = self.locked();
+        connections.ever += 1;
+        connections.open.push(Arc::clone(&connection));
+        drop(connections);
+        let server = self.clone();
+        std::thread::spawn(move || {
+            talk(stream, &connection.is_lost);
+            connection.close();
+            let mut connections = server.locked();
+            connections
+                .open
+                .retain(|other| !Arc::ptr_eq(other, &connection));
+        });
+    }
+}
+
+impl Connection {
+    fn close(&self) {
+        // The other side may have been quicker.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// Serves on a port of loopback that the system chooses.
+pub fn serve(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Server {
+    serve_at(listen(), None, handle)
+}
+
+/// The same over TLS.
+pub fn serve_over_tls(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Server {
+    let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.expect("a certificate")], key)
+        .expect("a server");
+    serve_at(listen(), Some(Arc::new(tls)), handle)
+}
+
+fn listen() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a free port")
+}
+
+fn serve_at(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    handle: impl Fn(Request) -> Reply + Send + Sync + 'static,
+) -> Server {
+    let server = Server {
+        address: listener.local_addr().expect("an address"),
+        connections: Arc::default(),
+    };
     let handle = Arc::new(handle);
+    let accepting = server.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let handle = Arc::clone(&handle);
-            std::thread::spawn(move || converse(&stream, &*handle));
+            let (handle, tls) = (Arc::clone(&handle), tls.clone());
+            accepting.accept(stream, move |stream, is_lost| match tls {
+                None => converse(stream, is_lost, &*handle),
+                Some(tls) => {
+                    let connection = ServerConnection::new(tls).expect("a connection");
+                    converse(StreamOwned::new(connection, stream), is_lost, &*handle);
+                }
+            });
         }
     });
+    server
+}
+
+/// A port of loopback at which nobody listens, and which nobody else is given.
+pub struct Nobody(tokio::net::TcpSocket);
+
+impl Nobody {
+    pub fn new() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        socket.bind(any).expect("a free port");
+        Nobody(socket)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("an address")
+    }
+
+    /// Somebody listens there from now on.
+    pub fn serve(self, handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Server {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener = runtime.block_on(async move {
+            let listener = self.0.listen(128).expect("a listener");
+            listener.into_std().expect("the same listener")
+        });
+        listener.set_nonblocking(false).expect("a blocking one");
+        serve_at(listener, None, handle)
+    }
+}
+
+/// A port that takes every connection, over which nothing ever comes, not even a TLS handshake.
+pub fn silence() -> SocketAddr {
+    let listener = listen();
+    let address = listener.local_addr().expect("an address");
+    // The system accepts by itself. Until the test process ends.
+    std::mem::forget(listener);
     address
 }
 
-/// A port of loopback at which nobody listens.
-pub fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address")
-}
-
-fn converse(stream: &TcpStream, handle: &dyn Fn(Request) -> Reply) {
+fn converse(stream: impl Read + Write, is_lost: &AtomicBool, handle: &dyn Fn(Request) -> Reply) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
-        match handle(request) {
+        if is_lost.load(Ordering::SeqCst) {
+            continue;
+        }
+        let mut reply = handle(request);
+        while let Reply::Late(time, later) = reply {
+            std::thread::sleep(time);
+            reply = *later;
+        }
+        let to = reader.get_mut();
+        match reply {
             Reply::Answer {
                 status,
                 headers,
                 body,
             } => {
-                if write(stream, status, &headers, &body).is_err() {
+                if write(to, status, &headers, &body).is_err() {
                     return;
                 }
             }
-            Reply::Reset => return,
+            Reply::CutOff => {
+                let _ = to.write_all(b"HTTP/1.1 200 -\r\ncontent-length: 1000\r\n\r\n{\"a\": ");
+                return;
+            }
+            Reply::Endless => {
+                let _ = to.write_all(b"HTTP/1.1 200 -\r\n\r\n");
+                while to.write_all(&[b' '; 8_192]).is_ok() {}
+                return;
+            }
             Reply::Hang => {
                 // Until the other side gives up.
                 let _ = reader.read_to_end(&mut vec![]);
                 return;
             }
+            Reply::Reset | Reply::Late(..) => return,
         }
     }
 }
 
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
+fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;
     let mut words = first.split_ascii_whitespace();
@@ -124,7 +304,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
 }
 
 fn write(
-    mut stream: &TcpStream,
+    to: &mut impl Write,
     status: u16,
     headers: &[(String, String)],
     body: &[u8],
@@ -134,5 +314,6 @@ fn write(
         head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
-    stream.write_all(&[head.as_bytes(), body].concat())
+    to.write_all(&[head.as_bytes(), body].concat())?;
+    to.flush()
 }

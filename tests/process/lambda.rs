@@ -51,6 +51,13 @@ struct State {
     invocations: u64,
     ended: Vec<(u64, Ended, Instant)>,
     waits: bool,
+    /// How often it has asked for one.
+    asked: u64,
+    /// How many processes there were before the present one.
+    former: u64,
+    /// What becomes of the next polls and results; afterwards they are served.
+    polls: Vec<Reply>,
+    results: Vec<Reply>,
     /// Every body that was posted.
     posted: Vec<String>,
 }
@@ -61,18 +68,21 @@ impl Lambda {
             state: Arc::default(),
         };
         let serving = lambda.clone();
-        let address = http::serve(move |request| serving.handle(&request));
-        (lambda, address)
+        let server = http::serve(move |request| serving.handle(&request));
+        (lambda, server.address)
     }
 
     /// Hands `event` to the function, which has `time` for it.
     pub fn invoke(&self, event: impl Into<Vec<u8>>, time: Duration) -> Invocation {
+        self.invoke_until(event, SystemTime::now() + time)
+    }
+
+    /// Hands `event` to the function, which is told that it has time until `deadline`.
+    pub fn invoke_until(&self, event: impl Into<Vec<u8>>, deadline: SystemTime) -> Invocation {
         let mut state = self.state();
         state.invocations += 1;
         let id = state.invocations;
-        state
-            .queued
-            .push((id, event.into(), SystemTime::now() + time));
+        state.queued.push((id, event.into(), deadline));
         drop(state);
         self.state.1.notify_all();
         Invocation {
@@ -89,6 +99,34 @@ impl Lambda {
         });
     }
 
+    /// Waits until the process has asked for its next event after all that were handed to it.
+    pub fn wait_until_asked_again(&self) {
+        self.wait("the process to ask for another event", |state| {
+            let is_idle = state.waits && state.queued.is_empty();
+            (is_idle && state.asked > state.invocations).then_some(())
+        });
+    }
+
+    /// Lets the next polls for an event end so, one by one, beginning with one that waits.
+    pub fn next_polls(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.state().polls.extend(replies);
+        self.state.1.notify_all();
+    }
+
+    /// Lets what is posted next end so, one by one.
+    pub fn next_results(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.state().results.extend(replies);
+    }
+
+    /// The process is gone, and whatever it had asked for; another one may come.
+    pub fn forget_process(&self) {
+        let mut state = self.state();
+        state.former += 1;
+        state.waits = false;
+        drop(state);
+        self.state.1.notify_all();
+    }
+
     /// Everything that the process ever posted.
     pub fn posted(&self) -> Vec<String> {
         self.state().posted.clone()
@@ -101,6 +139,9 @@ impl Lambda {
         }
         let mut state = self.state();
         state.posted.push(request.text());
+        if !state.results.is_empty() {
+            return state.results.remove(0);
+        }
         let parts: Vec<&str> = path.split('/').collect();
         let body = serde_json::from_slice(&request.body).unwrap_or_default();
         let (id, ended) = match parts[..] {
@@ -124,15 +165,23 @@ impl Lambda {
     fn next(&self) -> Reply {
         let mut state = self.state();
         state.waits = true;
+        state.asked += 1;
         self.state.1.notify_all();
-        while state.queued.is_empty() {
+        let process = state.former;
+        while state.former == process && state.queued.is_empty() && state.polls.is_empty() {
             state = self
                 .state
                 .1
                 .wait(state)
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
         }
+        if state.former != process {
+            return Reply::Reset;
+        }
         state.waits = false;
+        if !state.polls.is_empty() {
+            return state.polls.remove(0);
+        }
         let (id, event, deadline) = state.queued.remove(0);
         let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970");
         let headers = [
@@ -190,6 +239,15 @@ impl Invocation {
             let ended = state.ended.iter().find(|(id, ..)| *id == self.id);
             ended.map(|(_, ended, at)| (ended.clone(), at.duration_since(self.began)))
         })
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.lambda
+            .state()
+            .ended
+            .iter()
+            .any(|(id, ..)| *id == self.id)
     }
 
     pub fn result(&self) -> Value {

@@ -23,11 +23,18 @@ mod lambda;
 
 mod answering;
 mod delivery;
+mod documented;
+mod frozen;
 mod input;
+mod killed;
+mod limits;
 mod logging;
 mod misbehaviour;
 mod pipelines;
+mod runtime_api;
 mod secrecy;
+mod session_and_clock;
 mod soak;
 mod start_and_end;
+mod unreachable;
 mod watching;

@@ -1,12 +1,11 @@
 //! The process's beginning and end.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::aws_front::Mood;
-use crate::function::Function;
+use crate::function::{Function, wait_until};
 
 #[test]
 fn starting_calls_nothing() {
@@ -25,17 +24,10 @@ fn sigterm_ends_it_promptly_idle_or_at_work() {
     busy.aws.mood(Mood::Hanging);
     let event = busy.request("Create", &json!({"UserName": "mirror"}));
     let _at_work = busy.invoke(&event, Duration::from_mins(1));
-    let until = Instant::now() + crate::lambda::PATIENCE;
-    while busy.aws.calls().is_empty() {
-        assert!(Instant::now() < until, "nothing was begun");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("work to begin", || !busy.aws.calls().is_empty());
     for function in [&mut idle, &mut busy] {
         let asked = Instant::now();
-        let sent = Command::new("kill")
-            .args(["-TERM", &function.id().to_string()])
-            .status();
-        assert!(sent.expect("kill").success());
+        function.signal("TERM");
         function.wait();
         assert!(asked.elapsed() < Duration::from_secs(1));
     }

@@ -1,0 +1,125 @@
+//! Between two invocations Lambda freezes the process, for seconds or hours: connections die
+//! meanwhile, and clocks jump.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use cfn_gitops::http::Http;
+use serde_json::{Value, json};
+
+use crate::aws_front::Mood;
+use crate::function::{Function, wait_until};
+use crate::http::{self, Reply};
+
+fn mirror(serial: u32) -> Value {
+    json!({"UserName": "mirror", "RotationSerial": serial.to_string()})
+}
+
+#[test]
+fn connections_that_were_closed_meanwhile_are_noticed_by_nobody() {
+    let function = Function::start();
+    let created = function.answered(&function.request("Create", &mirror(0)));
+    assert_eq!(created["Status"], "SUCCESS", "{created}");
+    for serial in 1..6 {
+        function.lambda.wait_until_asked();
+        function.freeze();
+        function.aws.server.close_connections();
+        function.bucket.server.close_connections();
+        let mut event = function.request("Update", &mirror(serial));
+        event["OldResourceProperties"] = mirror(serial - 1);
+        let invocation = function.invoke(&event, Duration::from_mins(1));
+        function.thaw();
+        let answer = invocation.result();
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        assert_eq!(function.bucket.accepted(), [answer]);
+    }
+    // Nothing was tried again that anybody would hear of.
+    assert_eq!(function.bucket.attempts().len(), 6);
+    let world = &function.aws.world;
+    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    world.assert_unbroken();
+    let written = function.ended();
+    assert!(!written.contains("WARN"), "{written}");
+}
+
+#[test]
+fn connections_that_were_forgotten_on_the_way_cost_an_attempt_and_no_answer() {
+    let function = Function::start();
+    let quick = function.request("Create", &json!({"Typo": 1}));
+    function.answered(&quick);
+    function.bucket.attempts();
+    function.lambda.wait_until_asked();
+    function.freeze();
+    function.bucket.server.lose_connections();
+    let invocation = function.invoke(&quick, Duration::from_secs(4));
+    function.thaw();
+    let answer = invocation.result();
+    assert_eq!(function.bucket.accepted(), [answer]);
+    assert_eq!(function.bucket.attempts().len(), 1, "the other was lost");
+    assert_eq!(function.bucket.server.connections(), 2);
+}
+
+/// Where the process's clock goes on while it is frozen, such a connection is not even tried.
+#[test]
+fn a_connection_that_was_idle_for_long_is_not_used_again() {
+    let server = http::serve(|_| Reply::status(200));
+    let url = format!("http://{}/", server.address);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let http = Http::over_reqwest().expect("a client");
+        let get = async || {
+            let mut request = HttpRequest::new(SdkBody::empty());
+            request.set_uri(url.as_str()).expect("an address");
+            http.send(request, 0).await.expect("an answer");
+        };
+        get().await;
+        get().await;
+        assert_eq!(server.connections(), 1, "what is fresh is used again");
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        tokio::time::resume();
+        get().await;
+        assert_eq!(server.connections(), 2);
+    });
+}
+
+/// On Lambda the process would be gone by then. A machine that was asleep, say a developer's, goes
+/// on with it.
+#[test]
+fn a_process_that_stood_still_beyond_its_deadline_answers_when_it_goes_on() {
+    let function = Function::start();
+    function.aws.mood(Mood::Hanging);
+    let event = function.request("Create", &mirror(0));
+    let time = Duration::from_secs(2);
+    let began = Instant::now();
+    let invocation = function.invoke(&event, time);
+    wait_until("work to begin", || !function.aws.calls().is_empty());
+    function.freeze();
+    std::thread::sleep((time + Duration::from_millis(200)).saturating_sub(began.elapsed()));
+    assert!(!invocation.has_ended() && function.bucket.attempts().is_empty());
+    function.thaw();
+    let answer = invocation.result();
+    assert_eq!(answer["Status"], "FAILED");
+    assert_eq!(function.bucket.accepted(), [answer]);
+}
+
+/// Some Runtime APIs for development send a constant.
+#[test]
+fn a_deadline_in_the_past_is_none() {
+    let function = Function::start();
+    let past = [
+        SystemTime::UNIX_EPOCH,
+        SystemTime::UNIX_EPOCH + Duration::from_millis(1_542_409_706_888),
+        SystemTime::now() - Duration::from_mins(10),
+    ];
+    for deadline in past {
+        let event = function.request("Create", &mirror(0));
+        let invocation = function.lambda.invoke_until(event.to_string(), deadline);
+        let answer = invocation.result();
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    }
+}

@@ -1,0 +1,63 @@
+//! The process is ended in the middle of its work, and Lambda delivers the event again to another
+//! one. `tests/lifecycle` does the same at every call of every request, without a process.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::aws_front::CALLER;
+use crate::function::{Function, wait_until};
+use crate::support::{Fault, FaultKind};
+
+fn mirror() -> Value {
+    json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
+}
+
+/// Whether there was a call with this index to be killed at.
+fn killed_at(call: usize, kind: FaultKind, signal: &str) -> bool {
+    let mut function = Function::start();
+    let world = function.aws.world.clone();
+    world.inject(CALLER, Fault::at(call, kind));
+    let event = function.request("Create", &mirror());
+    let invocation = function.invoke(&event, Duration::from_mins(1));
+    wait_until("the call", || {
+        world.faults_left() == 0 || invocation.has_ended()
+    });
+    if invocation.has_ended() {
+        return false;
+    }
+    function.signal(signal);
+    function.wait();
+    function.restart(&[]);
+    let answer = function.answered(&event);
+    assert_eq!(answer["Status"], "SUCCESS", "{kind:?} at {call}: {answer}");
+    world.look(|aws| {
+        let issued = aws.credentials("mirror");
+        assert_eq!(issued.len(), 1, "{kind:?} at {call}");
+    });
+    let answer = function.answered(&function.request("Delete", &mirror()));
+    assert_eq!(answer["Status"], "SUCCESS", "{kind:?} at {call}: {answer}");
+    world.look(|aws| {
+        assert!(aws.credentials("mirror").is_empty());
+        assert!(aws.secrets.is_empty());
+    });
+    world.assert_unbroken();
+    true
+}
+
+#[test]
+fn a_process_that_is_ended_at_any_call_is_made_good_by_the_next_delivery() {
+    let kinds = [
+        (FaultKind::KilledBefore, "KILL"),
+        (FaultKind::KilledAfter, "KILL"),
+        (FaultKind::KilledAfter, "TERM"),
+    ];
+    std::thread::scope(|scope| {
+        for (kind, signal) in kinds {
+            scope.spawn(move || {
+                let calls = (0..).take_while(|call| killed_at(*call, kind, signal));
+                assert!(calls.count() > 5, "more calls than that are made");
+            });
+        }
+    });
+}

@@ -1,0 +1,110 @@
+//! Little memory, few files, no disk, and a log that nobody reads.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::function::{Function, Setup};
+
+fn mirror() -> Value {
+    json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
+}
+
+/// The largest event that Lambda takes, in bytes. An asynchronous one, as CloudFormation's are, has
+/// less. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+
+/// A request whose size is in a property that no resource knows.
+fn large(function: &Function) -> Value {
+    function.request("Create", &json!({"Large": "x".repeat(LARGEST_EVENT)}))
+}
+
+fn lives_and_dies(function: &Function) {
+    for kind in ["Create", "Update", "Delete"] {
+        let answer = function.answered(&function.request(kind, &mirror()));
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    }
+    function.aws.world.look(|aws| {
+        assert!(aws.credentials("mirror").is_empty());
+        assert!(aws.secrets.is_empty());
+    });
+    function.aws.world.assert_unbroken();
+}
+
+#[test]
+fn the_largest_event_is_answered_in_half_of_the_functions_memory() {
+    let function = Function::start();
+    let answer = function.answered(&large(&function));
+    assert_eq!(answer["Status"], "FAILED");
+    let peak = function.peak_memory();
+    assert!(peak < 64 * 1024, "{peak} kB");
+    lives_and_dies(&function);
+}
+
+/// Lambda ends a process that needs more memory than there is; here it finds none and ends itself.
+/// Either way an event is delivered again.
+#[test]
+fn memory_that_does_not_suffice_ends_the_process_and_leaves_nothing_half_done() {
+    // Kilobytes of data. It suffices for all but the largest events.
+    let mut function = Setup::new().after("ulimit -d 12000").start();
+    let answer = function.answered(&function.request("Create", &mirror()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    let calls = function.aws.calls().len();
+    let event = large(&function);
+    function.invoke(&event, Duration::from_mins(1));
+    let status = function.wait();
+    assert_eq!(status.signal(), Some(6), "{status}: it aborts");
+    assert_eq!(function.aws.calls().len(), calls);
+    assert!(function.bucket.accepted().is_empty());
+    function.without_limits();
+    function.restart(&[]);
+    assert_eq!(function.answered(&event)["Status"], "FAILED");
+    let written = function.ended();
+    assert!(written.contains("memory allocation of"), "{written}");
+}
+
+#[test]
+fn few_files_suffice() {
+    lives_and_dies(&Setup::new().after("ulimit -n 20").start());
+}
+
+#[test]
+fn it_needs_no_disk() {
+    // A process that writes to a file beyond this limit is ended by the system.
+    let nowhere = "/nonexistent/directory";
+    let function = Setup::new()
+        .after("ulimit -f 0")
+        .after("cd /")
+        .with("HOME", nowhere)
+        .with("TMPDIR", nowhere)
+        .start();
+    lives_and_dies(&function);
+}
+
+/// What is opened next must not take the place of standard output, and be sent the log.
+#[test]
+fn a_log_that_is_closed_takes_no_answer_with_it() {
+    let function = Setup::new()
+        .with("RUST_LOG", "trace")
+        .after("exec >&- 2>&-")
+        .start();
+    lives_and_dies(&function);
+}
+
+#[test]
+fn a_log_that_nobody_reads_is_waited_for_and_none_of_it_is_lost() {
+    let mut function = Setup::new().writing_to_a_full_pipe().start();
+    let event = function.request("Create", &mirror());
+    let invocation = function.invoke(&event, Duration::from_mins(1));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!invocation.has_ended());
+    function.read_output();
+    let answer = invocation.result();
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    assert_eq!(function.bucket.accepted(), [answer]);
+    let written = function.ended();
+    for line in ["\"request\"", "\"SUCCESS\""] {
+        assert!(written.contains(line), "{line}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Lambda's Runtime API itself out of order.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::function::Function;
+use crate::http::Reply;
+
+fn mirror(function: &Function) -> Value {
+    function.request("Create", &json!({"UserName": "mirror"}))
+}
+
+/// Lambda starts another process then.
+#[test]
+fn a_poll_that_fails_ends_the_process_with_an_error_and_nothing_begun() {
+    for reply in [
+        Reply::status(500),
+        Reply::status(403),
+        Reply::Reset,
+        Reply::CutOff,
+    ] {
+        let mut function = Function::start();
+        function.lambda.wait_until_asked();
+        function.lambda.next_polls([reply.clone()]);
+        let status = function.wait();
+        assert!(!status.success(), "{reply:?}: {status}");
+        assert!(function.aws.calls().is_empty());
+        function.restart(&[]);
+        let answer = function.answered(&mirror(&function));
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    }
+}
+
+#[test]
+fn a_result_that_lambda_does_not_take_has_reached_cloudformation_all_the_same() {
+    let function = Function::start();
+    for status in [500, 413] {
+        function.lambda.next_results([Reply::status(status)]);
+        function.invoke(&mirror(&function), Duration::from_mins(1));
+        // It asks for the next event only when it is through with this one.
+        function.lambda.wait_until_asked_again();
+        let accepted = function.bucket.accepted();
+        assert_eq!(accepted.len(), 1);
+        assert_eq!(accepted[0]["Status"], "SUCCESS");
+    }
+    // The delivery that Lambda may make again, in the same process.
+    let answer = function.answered(&mirror(&function));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.aws.world.assert_unbroken();
+}
+
+#[test]
+fn a_runtime_api_that_goes_away_with_a_result_ends_the_process_after_the_answer() {
+    let mut function = Function::start();
+    function.lambda.next_results([Reply::Reset]);
+    let event = mirror(&function);
+    function.invoke(&event, Duration::from_mins(1));
+    assert!(!function.wait().success());
+    let accepted = function.bucket.accepted();
+    assert_eq!(accepted.len(), 1);
+    function.restart(&[]);
+    assert_eq!(function.answered(&event), accepted[0]);
+    let world = &function.aws.world;
+    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    world.assert_unbroken();
+}

@@ -1,0 +1,91 @@
+//! The session that Lambda gave to the process is over, or its clock is wrong.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::aws_front::Mood;
+use crate::bucket::url;
+use crate::function::Function;
+
+fn mirror(serial: &str) -> Value {
+    json!({"UserName": "mirror", "RepositoryNames": ["infra"], "RotationSerial": serial})
+}
+
+fn update(function: &Function, from: &str, to: &str) -> Value {
+    let mut event = function.request("Update", &mirror(to));
+    event["OldResourceProperties"] = mirror(from);
+    event
+}
+
+#[test]
+fn an_expired_session_is_a_failure_that_says_so_and_a_new_process_has_a_new_one() {
+    let mut function = Function::start();
+    let answer = function.answered(&function.request("Create", &mirror("1")));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.aws.mood(Mood::PastTheSession);
+    let event = update(&function, "1", "2");
+    let before = function.aws.calls().len();
+    let answer = function.answered(&event);
+    assert_eq!(answer["Status"], "FAILED");
+    let reason = answer["Reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("ExpiredToken: The security token included in the request is expired"),
+        "{reason}"
+    );
+    // It is believed at once: the same process never has another session.
+    let calls = function.aws.calls();
+    assert!(calls.len() - before <= 4, "{} calls", calls.len() - before);
+    let world = function.aws.world.clone();
+    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+
+    function.aws.mood(Mood::Well);
+    function.restart(&[("AWS_ACCESS_KEY_ID", "ASIAOFTHENEXTSESSION")]);
+    let seen = function.aws.calls().len();
+    let answer = function.answered(&event);
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    let calls = function.aws.calls();
+    let signed = calls[seen..]
+        .iter()
+        .filter_map(|call| call.header("authorization"))
+        .filter(|header| header.starts_with("AWS4"));
+    for header in signed {
+        assert!(header.contains("ASIAOFTHENEXTSESSION"), "{header}");
+    }
+    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    world.assert_unbroken();
+}
+
+fn lives_where_the_clock_is_off(ahead: i64) {
+    let function = Function::start();
+    function.aws.mood(Mood::Ahead(ahead));
+    let signed_now = |mut event: Value| {
+        let off = Duration::from_secs(ahead.unsigned_abs());
+        let now = SystemTime::now();
+        let there = if ahead > 0 { now + off } else { now - off };
+        event["ResponseURL"] = json!(url(function.bucket.server.address, there));
+        event
+    };
+    for event in [
+        function.request("Create", &mirror("1")),
+        update(&function, "1", "2"),
+        function.request("Delete", &mirror("2")),
+    ] {
+        let answer = function.answered(&signed_now(event));
+        assert_eq!(answer["Status"], "SUCCESS", "{ahead}: {answer}");
+    }
+    function.aws.world.look(|aws| {
+        assert!(aws.credentials("mirror").is_empty());
+        assert!(aws.secrets.is_empty());
+    });
+    function.aws.world.assert_unbroken();
+}
+
+#[test]
+fn a_clock_that_is_ten_minutes_off_is_made_up_for() {
+    std::thread::scope(|scope| {
+        for ahead in [600, -600] {
+            scope.spawn(move || lives_where_the_clock_is_off(ahead));
+        }
+    });
+}

@@ -1,0 +1,118 @@
+//! AWS out of reach: each way in which a network fails is a failure with a reason, in time, or is
+//! waited out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::aws_front::Front;
+use crate::function::{Function, Setup, wait_until};
+use crate::http::{AUTHORITY, Nobody, Reply, silence};
+
+fn mirror() -> Value {
+    json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
+}
+
+/// A Create that has so many seconds, and its reason.
+fn failed_within(function: &Function, seconds: u64) -> String {
+    // CloudFormation counts from the whole second in which it signs, and this machine may be busy.
+    function.lambda.wait_until_asked();
+    let mut properties = mirror();
+    properties["ServiceTimeout"] = json!(seconds.to_string());
+    let event = function.request("Create", &properties);
+    let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
+    let answer = ended.result();
+    assert_eq!(function.bucket.accepted(), std::slice::from_ref(&answer));
+    assert_eq!(answer["Status"], "FAILED");
+    assert!(took < Duration::from_secs(seconds), "{took:?}");
+    answer["Reason"].as_str().expect("a reason").to_owned()
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_a_failure_with_a_reason() {
+    // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
+    let setup = Setup::new().aws_at("http://aws.invalid");
+    let reason = failed_within(&setup.start(), 3);
+    assert!(reason.contains("mirror"), "{reason}");
+    assert!(!reason.contains("aws.invalid"), "{reason}");
+}
+
+#[test]
+fn a_tls_handshake_that_never_comes_is_a_failure_with_a_reason() {
+    let setup = Setup::new().aws_at(&format!("https://{}", silence()));
+    let reason = failed_within(&setup.start(), 3);
+    assert!(reason.contains("mirror"), "{reason}");
+}
+
+#[test]
+fn an_aws_whose_certificate_is_of_an_unknown_authority_hears_nothing() {
+    let function = Setup::new().over_tls().start();
+    let reason = failed_within(&function, 3);
+    assert!(reason.contains("mirror"), "{reason}");
+    assert!(function.aws.server.connections() > 0, "it was tried");
+    assert!(function.aws.calls().is_empty());
+    // It is the authority alone that was missing.
+    let trusting = Setup::new().over_tls().with("SSL_CERT_FILE", AUTHORITY);
+    let function = trusting.start();
+    let answer = function.answered(&function.request("Create", &mirror()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+}
+
+#[test]
+fn an_aws_that_can_be_reached_after_a_while_is_waited_for() {
+    let nobody = Nobody::new();
+    let endpoint = format!("http://{}", nobody.address());
+    let mut function = Setup::new().aws_at(&endpoint).start();
+    let event = function.request("Create", &mirror());
+    let invocation = function.invoke(&event, Duration::from_mins(1));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!invocation.has_ended(), "AWS is not there");
+    function.aws = Front::start_at(nobody);
+    let answer = invocation.result();
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    assert_eq!(function.bucket.accepted(), [answer]);
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_asked_for_again() {
+    let function = Function::start();
+    function.aws.next([Reply::CutOff, Reply::Reset]);
+    let answer = function.answered(&function.request("Create", &mirror()));
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.aws.world.assert_unbroken();
+}
+
+/// Eight megabytes of it are read, and the function has 128.
+#[test]
+fn an_answer_without_an_end_is_given_up_and_the_process_lives() {
+    let function = Function::start();
+    function.aws.next([Reply::Endless]);
+    let event = function.request("Create", &mirror());
+    let answer = function.answered(&event);
+    assert!(answer["Status"].is_string(), "{answer}");
+    assert!(
+        function.peak_memory() < 100_000,
+        "{} kB",
+        function.peak_memory()
+    );
+    let answer = function.answered(&event);
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+}
+
+#[test]
+fn a_break_in_the_middle_of_the_work_is_outlived() {
+    let function = Function::start();
+    let world = &function.aws.world;
+    // For a moment nothing comes through, wherever the work has come to.
+    for call in 1..4 {
+        let event = function.request("Update", &mirror());
+        let before = world.journal().len();
+        let invocation = function.invoke(&event, Duration::from_mins(1));
+        wait_until("work to begin", || world.journal().len() >= before + call);
+        function.aws.server.close_connections();
+        let answer = invocation.result();
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    }
+    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    world.assert_unbroken();
+}
