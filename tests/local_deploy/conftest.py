@@ -24,7 +24,7 @@ from local_deploy.steps import (
     Login,
     Stack,
     Working,
-    function_log,
+    function_log_events,
     login,
     sam_settings,
 )
@@ -58,9 +58,19 @@ class Witness:
         self.denials_meant: list[dict[str, Any]] = []
         self.granted: set[str] = set()
         self._gone: set[str] = set()
+        self._heard_until: dict[str, int] = {}
 
     def hears(self, where: str, what: str) -> None:
         self.said[where] = what
+
+    def hears_function(self, aws: LocalAws, name: str) -> None:
+        """What it has logged since the last time: reading all of it after each test takes longer and longer."""
+        events = function_log_events(aws, name, since=self._heard_until.get(name, 0))
+        if events:
+            where = f"the function's log, {name}"
+            self.said[where] = self.said.get(where, "") + "".join(f"{event['message']}\n" for event in events)
+            # Instances that run side by side need not write in the order of time.
+            self._heard_until[name] = events[-1]["timestamp"] - 2000
 
     def hears_pipeline(self, pipeline: Pipeline) -> None:
         """Before it is deleted: its executions and its log go with it."""
@@ -120,9 +130,7 @@ def _witnessed(aws: LocalAws, witness: Witness) -> Iterator[None]:
     yield
     witness.learns(aws)
     for env_id in ("dev", "prd", "tst"):
-        log = function_log(aws, f"cfn-gitops-{env_id}")
-        if log:
-            witness.hears(f"the function's log, {env_id}", log)
+        witness.hears_function(aws, f"cfn-gitops-{env_id}")
     witness.hears_stacks(aws)
     witness.hears_pipelines(aws)
     witness.hears("what the function answered", json.dumps(aws.exchanges()))

@@ -328,15 +328,16 @@ def granted_actions(aws: LocalAws, role: str) -> set[str]:
 
 
 def function_log(aws: LocalAws, function_name: str) -> str:
-    logs = aws.client("logs")
-    group = f"/aws/lambda/{function_name}"
+    return "\n".join(event["message"] for event in function_log_events(aws, function_name))
+
+
+def function_log_events(aws: LocalAws, function_name: str, since: int = 0) -> list[dict[str, Any]]:
+    """What the function logged, oldest first, and nothing older than `since`, which is in milliseconds."""
+    pages = aws.client("logs").get_paginator("filter_log_events").paginate(
+        logGroupName=f"/aws/lambda/{function_name}", startTime=since)
     try:
-        streams = [stream["logStreamName"] for page in logs.get_paginator("describe_log_streams").paginate(
-            logGroupName=group) for stream in page["logStreams"]]
-        return "\n".join(event["message"] for stream in streams
-                         for event in logs.get_log_events(logGroupName=group, logStreamName=stream,
-                                                          startFromHead=True, limit=10000)["events"])
+        return [event for page in pages for event in page["events"]]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
-        return ""
+        return []

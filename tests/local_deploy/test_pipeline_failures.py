@@ -92,10 +92,11 @@ def test_a_stack_that_takes_longer_than_the_function_lives_is_answered_once(aws:
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     [exchange] = aws.exchanges("Pipeline")[asked:]
     assert exchange["answer"]["Status"] == "SUCCESS"
-    # Several invocations, each of which began where the one before was.
+    # Several invocations, each of which began where the one before was. On a busy machine one may run out of its three
+    # seconds before it hands over, and Lambda runs it again.
     log = steps.function_log(aws, environment.function_name).splitlines()
-    hops = sorted(json.loads(line)["hop"] for line in log if '"hop"' in line and exchange["RequestId"] in line)
-    assert hops == list(range(len(hops))) and len(hops) > 2
+    hops = {json.loads(line)["hop"] for line in log if '"hop"' in line and exchange["RequestId"] in line}
+    assert sorted(hops) == list(range(len(hops))) and len(hops) > 2
     # A deletion is as long, and as well.
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     assert [each["answer"]["Status"] for each in aws.exchanges("Pipeline")[asked:]] == ["SUCCESS", "SUCCESS"]
