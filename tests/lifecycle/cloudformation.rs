@@ -10,7 +10,7 @@ const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirr
 const CREDENTIAL: Kind = Kind {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
-    wire: crate::mutants::wire,
+    wire: crate::support::mutants::wire,
 };
 
 /// The stack of most tests.

@@ -2,23 +2,19 @@
 //!
 //! Each mutant is the real product behind a wire that makes it misbehave in one way.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
 
 use crate::lives::lives;
 use crate::support::explore::paused;
+use crate::support::mutants::{
+    self as misbehaving, assert_noticed, body_of, invented, replace_body, send_twice,
+};
 use crate::support::{Caller, Options, World};
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutant {
+enum Mutant {
     /// It lets the SDK repeat the call that issues.
     IssuesTwice,
     /// It deletes whatever credential it finds.
@@ -31,55 +27,18 @@ pub enum Mutant {
     KeepsTheOldOne,
 }
 
-thread_local! {
-    static MUTANT: Cell<Option<Mutant>> = const { Cell::new(None) };
-}
-
-/// What the product of this test sends through: as it is, or as a mutant.
-pub fn wire(world: &World, caller: &Caller) -> SharedHttpConnector {
-    match MUTANT.get() {
-        None => caller.connector(),
-        Some(mutant) => SharedHttpConnector::new(Wire {
-            mutant,
-            world: world.clone(),
-            honest: Arc::new(caller.clone()),
-        }),
-    }
-}
-
-#[derive(Clone)]
-struct Wire {
-    mutant: Mutant,
-    world: World,
-    honest: Arc<Caller>,
-}
-
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Wire({:?})", self.mutant)
-    }
-}
-
-impl HttpConnector for Wire {
-    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let wire = self.clone();
-        let body = request.body().bytes().unwrap_or_default().to_vec();
-        let does =
-            |action: &str| String::from_utf8_lossy(&body).contains(&format!("Action={action}&"));
+impl misbehaving::Mutant for Mutant {
+    fn pass(self, world: World, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+        let body = body_of(&request);
+        let does = |action: &str| body.contains(&format!("Action={action}&"));
         let puts = request.method() == "PUT";
         let issues = does("CreateServiceSpecificCredential");
         let deletes = does("DeleteServiceSpecificCredential");
         HttpConnectorFuture::new(async move {
-            match wire.mutant {
-                Mutant::IssuesTwice if issues => {
-                    let again = request.try_clone().expect("a request in memory");
-                    wire.honest.call(again).await?;
-                }
-                Mutant::AnswersTwice if puts => {
-                    let again = request.try_clone().expect("a request in memory");
-                    wire.honest.call(again).await?;
-                }
-                Mutant::DeletesForeign => wire.world.change(|aws| {
+            match self {
+                Mutant::IssuesTwice if issues => send_twice(&honest, &request).await?,
+                Mutant::AnswersTwice if puts => send_twice(&honest, &request).await?,
+                Mutant::DeletesForeign => world.change(|aws| {
                     let now = aws.now;
                     aws.iam.change(now, |iam| {
                         for user in iam.users.values_mut() {
@@ -89,46 +48,20 @@ impl HttpConnector for Wire {
                     });
                 }),
                 Mutant::TellsThePassword if puts => {
-                    let secrets = wire.world.every_secret_ever();
+                    let secrets = world.every_secret_ever();
                     let told = secrets.last().cloned().unwrap_or_default();
-                    let told = String::from_utf8_lossy(&body)
-                        .replace("\"Status\"", &format!("\"Told\":\"{told}\",\"Status\""));
-                    request
-                        .headers_mut()
-                        .insert("content-length", told.len().to_string());
-                    *request.body_mut() = SdkBody::from(told);
+                    let told = format!("\"Told\":\"{told}\",\"Status\"");
+                    replace_body(&mut request, body.replace("\"Status\"", &told));
                 }
                 Mutant::KeepsTheOldOne if deletes => {
                     // The wire says that it is gone.
-                    let fake = "<DeleteServiceSpecificCredentialResponse/>";
-                    let status = 200.try_into().expect("a status");
-                    return Ok(
-                        aws_smithy_runtime_api::client::orchestrator::HttpResponse::new(
-                            status,
-                            SdkBody::from(fake),
-                        ),
-                    );
+                    return Ok(invented(200, "<DeleteServiceSpecificCredentialResponse/>"));
                 }
                 _ => {}
             }
-            wire.honest.call(request).await
+            honest.call(request).await
         })
     }
-}
-
-/// Plays a life with a mutant, and answers what the checks said.
-fn noticed(mutant: Mutant, life: &str) -> Option<String> {
-    let life = lives()
-        .into_iter()
-        .find(|known| known.name == life)
-        .expect("that life");
-    MUTANT.set(Some(mutant));
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        paused(life.play(Options::default(), None));
-    }));
-    MUTANT.set(None);
-    let panic = played.err()?;
-    Some(crate::support::panics::text(&*panic))
 }
 
 #[test]
@@ -161,20 +94,12 @@ fn a_product_that_misbehaves_is_noticed() {
         ),
     ];
     for (mutant, life, says) in mutants {
-        let Some(text) = noticed(mutant, life) else {
-            panic!("{mutant:?} went unnoticed");
+        let life = lives().into_iter().find(|known| known.name == life);
+        let life = life.expect("that life");
+        let play = || {
+            paused(life.play(Options::default(), None));
         };
-        let first: String = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(160)
-            .collect();
+        let first = assert_noticed(mutant, says, play);
         figure!("mutant {mutant:?}: noticed: {first}");
-        assert!(
-            text.contains(says),
-            "{mutant:?} was noticed for another reason: {text}"
-        );
     }
 }

@@ -2,23 +2,19 @@
 //!
 //! Each mutant is the real product behind a wire that makes it misbehave in one way.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use crate::project::paused;
+use crate::support::mutants::{
+    self as misbehaving, assert_noticed, body_of, invented, replace_body, send_twice,
+};
 use crate::support::{Caller, Options, World};
 use crate::table_of_lives::lives;
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutant {
+enum Mutant {
     /// It answers CloudFormation twice.
     AnswersTwice,
     /// It forgets the approval rule template.
@@ -33,54 +29,15 @@ pub enum Mutant {
     SendsAnotherTemplate,
 }
 
-thread_local! {
-    static MUTANT: Cell<Option<Mutant>> = const { Cell::new(None) };
-}
-
-/// What the product of this test sends through: as it is, or as a mutant.
-pub fn wire(world: &World, caller: &Caller) -> SharedHttpConnector {
-    match MUTANT.get() {
-        None => caller.connector(),
-        Some(mutant) => SharedHttpConnector::new(Wire {
-            mutant,
-            world: world.clone(),
-            honest: Arc::new(caller.clone()),
-        }),
-    }
-}
-
-#[derive(Clone)]
-struct Wire {
-    mutant: Mutant,
-    world: World,
-    honest: Arc<Caller>,
-}
-
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Wire({:?})", self.mutant)
-    }
-}
-
-fn invented(status: u16, body: &'static str) -> HttpResponse {
-    let status = status.try_into().expect("a status");
-    HttpResponse::new(status, SdkBody::from(body))
-}
-
-impl HttpConnector for Wire {
-    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let wire = self.clone();
-        let body = request.body().bytes().unwrap_or_default().to_vec();
-        let body = String::from_utf8_lossy(&body).into_owned();
+impl misbehaving::Mutant for Mutant {
+    fn pass(self, world: World, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+        let body = body_of(&request);
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let puts = request.method() == "PUT";
         HttpConnectorFuture::new(async move {
-            match wire.mutant {
-                Mutant::AnswersTwice if puts => {
-                    let again = request.try_clone().expect("a request in memory");
-                    wire.honest.call(again).await?;
-                }
+            match self {
+                Mutant::AnswersTwice if puts => send_twice(&honest, &request).await?,
                 Mutant::KeepsTheRule if operation == "DeleteApprovalRuleTemplate" => {
                     return Ok(invented(200, r#"{"approvalRuleTemplateId":"it"}"#));
                 }
@@ -91,38 +48,20 @@ impl HttpConnector for Wire {
                     return Ok(invented(200, r#"{"branch":{"commitId":"imagined"}}"#));
                 }
                 Mutant::DeletesTheRepository if operation == "DeleteSecret" => {
-                    wire.world.change(|aws| {
+                    world.change(|aws| {
                         crate::support::codecommit::remove(aws, crate::project::REPOSITORY);
                     });
                 }
                 Mutant::SendsAnotherTemplate if body.contains("Action=UpdateStack") => {
                     let other =
                         body.replace("RetentionInDays%22%3A%2090", "RetentionInDays%22%3A%2030");
-                    request
-                        .headers_mut()
-                        .insert("content-length", other.len().to_string());
-                    *request.body_mut() = SdkBody::from(other);
+                    replace_body(&mut request, other);
                 }
                 _ => {}
             }
-            wire.honest.call(request).await
+            honest.call(request).await
         })
     }
-}
-
-/// Plays a life with a mutant, and answers what the checks said.
-fn noticed(mutant: Mutant, life: &str) -> Option<String> {
-    let life = lives()
-        .into_iter()
-        .find(|known| known.name == life)
-        .expect("that life");
-    MUTANT.set(Some(mutant));
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        paused(life.play(Options::default(), None));
-    }));
-    MUTANT.set(None);
-    let panic = played.err()?;
-    Some(crate::support::panics::text(&*panic))
 }
 
 #[test]
@@ -160,20 +99,12 @@ fn a_product_that_misbehaves_is_noticed() {
         ),
     ];
     for (mutant, life, says) in mutants {
-        let Some(text) = noticed(mutant, life) else {
-            panic!("{mutant:?} went unnoticed");
+        let life = lives().into_iter().find(|known| known.name == life);
+        let life = life.expect("that life");
+        let play = || {
+            paused(life.play(Options::default(), None));
         };
-        let first: String = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(160)
-            .collect();
+        let first = assert_noticed(mutant, says, play);
         figure!("mutant {mutant:?}: noticed: {first}");
-        assert!(
-            text.contains(says),
-            "{mutant:?} was noticed for another reason: {text}"
-        );
     }
 }

@@ -28,7 +28,7 @@ pub const BRANCH: &str = "development";
 const RESOURCE: Kind = Kind {
     resource_type: "Custom::GitOpsPipeline",
     logical_id: "Project",
-    wire: crate::mutants::wire,
+    wire: crate::support::mutants::wire,
 };
 
 /// A world with what belongs to others in it.
@@ -130,7 +130,7 @@ pub fn pushed(world: &World, name: &str, payload: Value) -> Request {
         name: name.to_owned(),
         event: payload,
         signed_at: world.now(),
-        wire: crate::mutants::wire,
+        wire: crate::support::mutants::wire,
         lives: crate::support::custom_resource::LAMBDA_LIVES,
     }
 }

@@ -70,6 +70,8 @@ pub mod iam_api;
 pub mod journal;
 /// Reads that show an earlier state.
 pub mod lateness;
+/// Products that misbehave, for the checks to notice.
+pub mod mutants;
 /// What a caught panic says.
 pub mod panics;
 /// CodePipeline's executions.

@@ -1,0 +1,110 @@
+//! Products that misbehave: the real one behind a wire that changes what passes. The checks of a
+//! test have to notice each of them.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+
+use super::panics;
+use super::wire::Caller;
+use super::world::World;
+
+/// One way to misbehave.
+pub trait Mutant: Copy + fmt::Debug + Send + Sync + 'static {
+    /// What becomes of `request`, which `honest` would send as it is.
+    fn pass(self, world: World, honest: Caller, request: HttpRequest) -> HttpConnectorFuture;
+}
+
+type Pass = Arc<dyn Fn(World, Caller, HttpRequest) -> HttpConnectorFuture + Send + Sync>;
+
+thread_local! {
+    static AT_WORK: RefCell<Option<Pass>> = const { RefCell::new(None) };
+}
+
+/// What a product sends through: as it is, or past the mutant that is at work.
+pub fn wire(world: &World, caller: &Caller) -> SharedHttpConnector {
+    match AT_WORK.with_borrow(Clone::clone) {
+        None => caller.connector(),
+        Some(pass) => SharedHttpConnector::new(Wire {
+            pass,
+            world: world.clone(),
+            honest: caller.clone(),
+        }),
+    }
+}
+
+struct Wire {
+    pass: Pass,
+    world: World,
+    honest: Caller,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Wire")
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        (self.pass)(self.world.clone(), self.honest.clone(), request)
+    }
+}
+
+/// Plays with `mutant` at work, and makes sure that a check says `says` of it. What it says first
+/// is the answer.
+pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) -> String {
+    let pass: Pass = Arc::new(move |world, honest, request| mutant.pass(world, honest, request));
+    AT_WORK.set(Some(pass));
+    let played = catch_unwind(AssertUnwindSafe(play));
+    AT_WORK.set(None);
+    let Err(panic) = played else {
+        panic!("{mutant:?} went unnoticed");
+    };
+    let text = panics::text(&*panic);
+    assert!(
+        text.contains(says),
+        "{mutant:?} was noticed for another reason: {text}"
+    );
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(160)
+        .collect()
+}
+
+/// An answer that nobody gave.
+pub fn invented(status: u16, body: &'static str) -> HttpResponse {
+    let status = status.try_into().expect("a status");
+    HttpResponse::new(status, SdkBody::from(body))
+}
+
+/// The text that `request` carries.
+pub fn body_of(request: &HttpRequest) -> String {
+    let bytes = request.body().bytes().unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Another body for `request`, with the length that it has.
+pub fn replace_body(request: &mut HttpRequest, body: String) {
+    let length = body.len().to_string();
+    request.headers_mut().insert("content-length", length);
+    *request.body_mut() = SdkBody::from(body);
+}
+
+/// Sends `request` once more than its sender does.
+pub async fn send_twice(
+    honest: &Caller,
+    request: &HttpRequest,
+) -> Result<(), aws_smithy_runtime_api::client::result::ConnectorError> {
+    let again = request.try_clone().expect("a request in memory");
+    honest.call(again).await.map(drop)
+}
