@@ -7,15 +7,48 @@ use crate::scene::{
     OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, both, mirror, properties, rotation, serial, stack,
     with, world,
 };
+use crate::support::custom_resource::Stack;
 use crate::support::explore::{paused, sample};
 use crate::support::gitlab::Mirror;
-use crate::support::{Fault, FaultKind, Options, Rotated, Step, World};
+use crate::support::{Fault, FaultKind, Options, Rotated, Rotation, Step, World};
 
 fn at_rest(world: &World, properties: &Value, context: &str) {
     let held = world.look(|aws| checks::at_rest(aws, properties, true));
     if let Err(broken) = held {
         panic!("{context}: {broken}\n{}", world.told());
     }
+}
+
+/// Watches that what `before` and `after` have in common works at every instant.
+fn watch(world: &World, before: &Value, after: &Value) -> Watch {
+    let mut common = checks::pairs(before);
+    common.retain(|pair| checks::pairs(after).contains(pair));
+    let watch = Watch::begin(world);
+    watch.expect(common);
+    watch
+}
+
+/// All is as `properties` say; so it is after one more rotation; and nothing outlives a deletion.
+async fn ends_well(
+    world: &World,
+    (stack, rotation): (&mut Stack, &mut Rotation),
+    watch: &Watch,
+    properties: &Value,
+    context: &str,
+) {
+    at_rest(world, properties, context);
+    let again = rotation.rotate().await;
+    assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
+    at_rest(world, properties, context);
+    watch.expect_nothing();
+    assert!(stack.delete().await.is_success());
+    nothing_left(world, context);
+}
+
+fn nothing_left(world: &World, context: &str) {
+    let left = world.look(checks::nothing_left);
+    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
+    world.assert_unbroken();
 }
 
 /// What a stack's update may ask for meanwhile, and the mirrors that it has in common with before.
@@ -37,10 +70,7 @@ fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
                 let world = world(Options::default());
                 let (mut stack, mut rotation) = (stack(&world), rotation(&world));
                 assert!(stack.create(&properties()).await.is_success());
-                let mut common = checks::pairs(&properties());
-                common.retain(|pair| checks::pairs(&update).contains(pair));
-                let watch = Watch::begin(&world);
-                watch.expect(common);
+                let watch = watch(&world, &properties(), &update);
                 rotation.begin().expect("a rotation");
                 let mut steps = vec![];
                 for (number, step) in Step::ALL.into_iter().enumerate() {
@@ -59,14 +89,14 @@ fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
                     assert!(updated.is_success(), "{updated:?}\n{}", world.told());
                 }
                 let context = format!("{name} before step {before}, {steps:?}");
-                at_rest(&world, &update, &context);
-                let again = rotation.rotate().await;
-                assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
-                at_rest(&world, &update, &context);
-                watch.expect_nothing();
-                assert!(stack.delete().await.is_success());
-                world.look(checks::nothing_left).expect("nothing");
-                world.assert_unbroken();
+                ends_well(
+                    &world,
+                    (&mut stack, &mut rotation),
+                    &watch,
+                    &update,
+                    &context,
+                )
+                .await;
             });
         }
     }
@@ -91,10 +121,8 @@ fn a_delete_between_any_two_steps_leaves_nothing() {
                     "{step} of a secret that is gone: {stepped:?}"
                 );
             }
-            let left = world.look(checks::nothing_left);
-            left.unwrap_or_else(|left| panic!("{before}: {left}\n{}", world.told()));
+            nothing_left(&world, &format!("before step {before}"));
             world.look(checks::no_push_failed).expect("no push failed");
-            world.assert_unbroken();
         });
     }
 }
@@ -108,23 +136,20 @@ fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run()
                 let world = world(Options::default());
                 let (mut stack, mut rotation) = (stack(&world), rotation(&world));
                 assert!(stack.create(&properties()).await.is_success());
-                let mut common = checks::pairs(&properties());
-                common.retain(|pair| checks::pairs(&update).contains(pair));
-                let watch = Watch::begin(&world);
-                watch.expect(common);
+                let watch = watch(&world, &properties(), &update);
                 world.obey(&schedule);
                 let works = schedule.both(rotation.rotate(), stack.update(&update, None));
                 let (rotated, updated) = works.await;
                 let context = format!("{name}: {rotated:?}, {updated:?}");
                 assert!(updated.is_success(), "{context}\n{}", world.told());
-                at_rest(&world, &update, &context);
-                let again = rotation.rotate().await;
-                assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
-                at_rest(&world, &update, &context);
-                watch.expect_nothing();
-                assert!(stack.delete().await.is_success());
-                world.look(checks::nothing_left).expect("nothing");
-                world.assert_unbroken();
+                ends_well(
+                    &world,
+                    (&mut stack, &mut rotation),
+                    &watch,
+                    &update,
+                    &context,
+                )
+                .await;
             }
         });
     }
@@ -140,10 +165,8 @@ fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
         let (rotated, deleted) = schedule.both(rotation.rotate(), stack.delete()).await;
         let context = format!("{rotated:?}, {deleted:?}");
         assert!(deleted.is_success(), "{context}\n{}", world.told());
-        let left = world.look(checks::nothing_left);
-        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
+        nothing_left(&world, &context);
         world.look(checks::no_push_failed).expect("no push failed");
-        world.assert_unbroken();
     });
 }
 
@@ -154,8 +177,7 @@ fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
             let world = world(Options::default());
             let (mut stack, mut rotation) = (stack(&world), rotation(&world));
             assert!(stack.create(&properties()).await.is_success());
-            let watch = Watch::begin(&world);
-            watch.expect(checks::pairs(&properties()));
+            let watch = watch(&world, &properties(), &properties());
             rotation.begin().expect("a rotation");
             let mut outcomes = vec![];
             for step in Step::ALL {
@@ -174,13 +196,14 @@ fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
                 }
             }
             let context = format!("{twice} twice: {outcomes:?}");
-            at_rest(&world, &properties(), &context);
-            let again = rotation.rotate().await;
-            assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
-            watch.expect_nothing();
-            assert!(stack.delete().await.is_success());
-            world.look(checks::nothing_left).expect("nothing");
-            world.assert_unbroken();
+            ends_well(
+                &world,
+                (&mut stack, &mut rotation),
+                &watch,
+                &properties(),
+                &context,
+            )
+            .await;
         });
     }
 }
@@ -191,8 +214,7 @@ fn a_rotation_and_an_update_at_once_end_well_though_one_of_them_dies() {
         let world = world(Options::default());
         let (mut stack, mut rotation) = (stack(&world), rotation(&world));
         assert!(stack.create(&properties()).await.is_success());
-        let watch = Watch::begin(&world);
-        watch.expect(checks::pairs(&properties()));
+        let watch = watch(&world, &properties(), &properties());
         let mut random = fastrand::Rng::with_seed(schedule.seed());
         let kinds = [FaultKind::KilledBefore, FaultKind::KilledAfter];
         for caller in ["2-Update.1", "rotation-1.createSecret.1"] {
@@ -212,14 +234,14 @@ fn a_rotation_and_an_update_at_once_end_well_though_one_of_them_dies() {
             .into_iter()
             .filter(|entry| entry.outcome.contains("killed"));
         remove_what_is_not_covered(&world, dead.count());
-        at_rest(&world, &update, &context);
-        let again = rotation.rotate().await;
-        assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
-        at_rest(&world, &update, &context);
-        watch.expect_nothing();
-        assert!(stack.delete().await.is_success());
-        world.look(checks::nothing_left).expect("nothing");
-        world.assert_unbroken();
+        ends_well(
+            &world,
+            (&mut stack, &mut rotation),
+            &watch,
+            &update,
+            &context,
+        )
+        .await;
     });
 }
 

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::checks::{self, Watch};
 use crate::scene::{both, properties, serial, stack, world};
-use crate::support::custom_resource::{INVENTED_ID, answers_are_sound, deliver_once};
+use crate::support::custom_resource::{
+    INVENTED_ID, Request, Stack, answers_are_sound, deliver_once,
+};
 use crate::support::explore::sample;
-use crate::support::{Options, World};
+use crate::support::{Options, Schedule, World};
 
 /// IAM late, or not.
 fn days() -> [Options; 2] {
@@ -32,6 +34,25 @@ fn nothing_left(world: &World, context: &str) {
     left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
 }
 
+/// Delivers one request and another at once, call by call in the order of `schedule`.
+async fn deliver_both(world: &World, schedule: &Schedule, one: &Request, other: &Request) {
+    world.obey(schedule);
+    let (first, second) = (world.caller("one"), world.caller("other"));
+    let works = schedule.both(
+        deliver_once(world, &first, one),
+        deliver_once(world, &second, other),
+    );
+    works.await;
+}
+
+/// The answer to `request` is a success, and every answer was sound.
+async fn has_succeeded(world: &World, stack: &mut Stack, request: &Request) {
+    let answer = stack.heard(request).await;
+    assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+    answers_are_sound(world);
+    world.assert_unbroken();
+}
+
 #[test]
 fn a_create_delivered_twice_at_once_ends_as_once() {
     for options in days() {
@@ -42,18 +63,9 @@ fn a_create_delivered_twice_at_once_ends_as_once() {
                 let mut stack = stack(&world);
                 Watch::begin(&world);
                 let create = stack.request("Create", None, &properties(), None);
-                world.obey(&schedule);
-                let (one, other) = (world.caller("one"), world.caller("other"));
-                let works = schedule.both(
-                    deliver_once(&world, &one, &create),
-                    deliver_once(&world, &other, &create),
-                );
-                works.await;
-                let answer = stack.heard(&create).await;
-                assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+                deliver_both(&world, &schedule, &create, &create).await;
+                has_succeeded(&world, &mut stack, &create).await;
                 at_rest(&world, &properties());
-                answers_are_sound(&world);
-                world.assert_unbroken();
             }
         });
     }
@@ -74,18 +86,9 @@ fn an_update_delivered_twice_at_once_ends_as_once() {
                 let (id, old) = stack.resource.clone().expect("created");
                 let next = serial(&both(), 2);
                 let update = stack.request("Update", Some(&id), &next, Some(&old));
-                world.obey(&schedule);
-                let (one, other) = (world.caller("one"), world.caller("other"));
-                let works = schedule.both(
-                    deliver_once(&world, &one, &update),
-                    deliver_once(&world, &other, &update),
-                );
-                works.await;
-                let answer = stack.heard(&update).await;
-                assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+                deliver_both(&world, &schedule, &update, &update).await;
+                has_succeeded(&world, &mut stack, &update).await;
                 at_rest(&world, &next);
-                answers_are_sound(&world);
-                world.assert_unbroken();
             }
         });
     }
@@ -101,15 +104,8 @@ fn a_delete_that_overtakes_a_running_create_leaves_nothing() {
                 let mut stack = stack(&world);
                 let create = stack.request("Create", None, &properties(), None);
                 let delete = stack.request("Delete", Some(INVENTED_ID), &properties(), None);
-                world.obey(&schedule);
-                let (creating, deleting) = (world.caller("create"), world.caller("delete"));
-                let works = schedule.both(
-                    deliver_once(&world, &creating, &create),
-                    deliver_once(&world, &deleting, &delete),
-                );
-                works.await;
-                let deleted = stack.heard(&delete).await;
-                assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+                deliver_both(&world, &schedule, &create, &delete).await;
+                has_succeeded(&world, &mut stack, &delete).await;
                 nothing_left(&world, "after both");
                 deliver_once(&world, &world.caller("create again"), &create).await;
                 nothing_left(&world, "after the Create came again");
@@ -132,17 +128,8 @@ fn a_delete_beside_an_update_leaves_nothing() {
         let update = stack.request("Update", Some(&id), &next, Some(&old));
         tokio::time::sleep(Duration::from_secs(5)).await;
         let delete = stack.request("Delete", Some(&id), &old, None);
-        world.obey(&schedule);
-        let (updating, deleting) = (world.caller("update"), world.caller("delete"));
-        let works = schedule.both(
-            deliver_once(&world, &updating, &update),
-            deliver_once(&world, &deleting, &delete),
-        );
-        works.await;
-        let deleted = stack.heard(&delete).await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+        deliver_both(&world, &schedule, &update, &delete).await;
+        has_succeeded(&world, &mut stack, &delete).await;
         nothing_left(&world, "after both");
-        answers_are_sound(&world);
-        world.assert_unbroken();
     });
 }

@@ -26,7 +26,7 @@ const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirr
 const CREDENTIAL: Kind = Kind {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
-    wire: crate::mutants::wire,
+    wire: crate::support::mutants::wire,
 };
 
 /// A world as `options` say: a user, repositories, and a GitLab with two projects, a token and
