@@ -23,7 +23,6 @@ pub use roots::NoCertificate;
 
 use crate::cfn::NotPut;
 use crate::logging;
-use crate::records;
 use crate::secret::Password;
 
 /// How many clients that trust further certificates are kept: one for each GitLab.
@@ -65,12 +64,16 @@ pub enum Unanswered {
 
 impl Unanswered {
     pub(crate) fn of(error: &ConnectorError) -> Self {
-        let reason = error.source().and_then(|source| source.downcast_ref());
-        match reason {
-            Some(reason) => Unanswered::clone(reason),
+        match Self::told(error) {
+            Some(reason) => reason.clone(),
             None if error.is_user() => Unanswered::Unsendable,
             None => Unanswered::NoAnswer,
         }
+    }
+
+    /// As far as what sends has said it.
+    pub(crate) fn told(error: &ConnectorError) -> Option<&Self> {
+        error.source().and_then(|source| source.downcast_ref())
     }
 }
 
@@ -104,15 +107,14 @@ impl Http {
             return Ok(self.clone());
         };
         let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = records::key(pem);
-        let connector = if let Some(connector) = clients.get(&key) {
+        let connector = if let Some(connector) = clients.get(pem) {
             connector.clone()
         } else {
             let connector = Reqwest::trusting(certificates).map_err(|_| NoCertificate)?;
             if clients.len() >= MOST_CLIENTS {
                 clients.clear();
             }
-            clients.insert(key, connector.clone());
+            clients.insert(pem.to_owned(), connector.clone());
             connector
         };
         Ok(Http {

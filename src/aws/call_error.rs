@@ -6,6 +6,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::http::Unanswered;
 
+/// A request that cannot even be built.
+const NOT_MADE: &str = "the request could not be made; are region and credentials set?";
+
 /// What to do about a denial that no permission takes away.
 const DENIED_BY_NAME: &str = "no parameter of the provider stack allows this: look for the Deny in \
     the service control policies, the permissions boundary of the function's role, or the policy of \
@@ -44,11 +47,8 @@ impl CallError {
             SdkError::TimeoutError(_) => (None, "AWS did not answer in time".to_owned()),
             SdkError::DispatchFailure(failure) => (None, not_reached(failure)),
             SdkError::ResponseError(_) => (None, "AWS's answer could not be read".to_owned()),
-            // A request that cannot even be built: no region or no credentials, for example.
-            _ => (
-                None,
-                "the request could not be made; are region and credentials set?".to_owned(),
-            ),
+            // No region or no credentials, for example.
+            _ => (None, NOT_MADE.to_owned()),
         };
         CallError {
             doing: doing.into(),
@@ -128,8 +128,12 @@ impl CallError {
 
 /// What happened instead of an answer: a person acts differently on each.
 fn not_reached(failure: &DispatchFailure) -> String {
-    let happened = failure.as_connector_error().map(Unanswered::of);
-    match happened {
+    let error = failure.as_connector_error();
+    // The SDK's own: it found no credentials to sign with. What sends leaves its reason.
+    if error.is_some_and(|error| error.is_other() && Unanswered::told(error).is_none()) {
+        return NOT_MADE.to_owned();
+    }
+    match error.map(Unanswered::of) {
         Some(Unanswered::NotVerified(why)) => format!("AWS's certificate is not trusted: {why}"),
         Some(Unanswered::NoConnection) => "AWS could not be reached: no connection; is the region \
             right, and does the function's network lead there?"

@@ -63,14 +63,23 @@ fn in_file(path: &Path) -> Vec<CertificateDer<'static>> {
 /// The certificates in `pem`, if each is whole, and is base64 in lines.
 fn in_bundle(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
     let mut certificates = vec![];
+    let mut lines = pem.lines();
     let mut text = String::new();
-    let mut rest = pem;
-    while let Some((_, from)) = rest.split_once(BEGIN) {
-        let (body, after) = from.split_once(END)?;
+    while let Some(line) = lines.next() {
+        if line != BEGIN {
+            if line.contains(BEGIN) {
+                return None;
+            }
+            continue;
+        }
         text.clear();
-        text.extend(body.lines());
+        loop {
+            match lines.next()? {
+                END => break,
+                line => text.push_str(line),
+            }
+        }
         certificates.push(STANDARD.decode(&text).ok()?.into());
-        rest = after;
     }
     Some(certificates)
 }
