@@ -52,12 +52,12 @@ impl Service {
 
 pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
     let begun = run::now();
-    let began = Instant::now();
+    let clock = Instant::now();
     let mut run = runs.present();
     let (number, latency) = (run.number, run.latency);
     let (operation, mut answer) = execute(&mut run, service, request)?;
     drop(run);
-    let own = began.elapsed();
+    let own = clock.elapsed();
     std::thread::sleep(latency.saturating_sub(own));
 
     let call = Call {

@@ -18,9 +18,12 @@ pub fn config_from_environment() -> SdkConfig {
     config(Variables(Arc::new(|name| std::env::var(name).ok())))
 }
 
+/// What says a variable's value.
+type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// The environment's variables, by their names.
 #[derive(Clone)]
-struct Variables(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+struct Variables(Arc<LookUp>);
 
 impl Variables {
     /// A variable that is set, and to something.

@@ -20,7 +20,7 @@ impl Delivery<'_> {
         if self.known.issued.is_none() && self.known.claim.is_none() && self.made_here.is_empty() {
             return;
         }
-        if let Err(error) = self.take_back().await {
+        if let Err(error) = Box::pin(self.take_back()).await {
             tracing::warn!(%error, "not undone");
         }
     }
