@@ -69,7 +69,7 @@ pub fn invocation(lambda_request: &str) -> Span {
     )
 }
 
-/// The filter for a `RUST_LOG` of `wanted`: a level, or directives such as `cfn_gitops=debug`.
+/// The filter for a `RUST_LOG` of `wanted`: a level, or directives such as `cfn_gitops=warn`.
 fn filter(wanted: &str) -> Targets {
     let own = match wanted.parse::<Targets>() {
         Ok(targets) => targets

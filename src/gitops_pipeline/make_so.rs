@@ -231,7 +231,6 @@ impl Making<'_> {
             };
             let key = rendered.as_ref().map_or("", |rendered| &rendered.key);
             let step = plan::next(child.as_ref(), me, key, begun_here.as_deref());
-            tracing::debug!(pipeline_stack = name, next = ?step, "child stack");
             let token = |purpose: &Purpose| me.request.token(purpose);
             let begun = match (step, &child, &rendered) {
                 (Step::Done, Some(child), _) => return Ok(brought(child)),

@@ -57,7 +57,6 @@ impl Removing<'_> {
             };
             patience.see(child.as_ref());
             let removal = plan::next_removal(child.as_ref(), me, &self.purpose);
-            tracing::debug!(pipeline_stack = name, ?removal, "child stack");
             let by_later = child
                 .as_ref()
                 .is_some_and(|child| plan::is_made_by_later(child, me));

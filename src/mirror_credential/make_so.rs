@@ -98,7 +98,6 @@ impl Delivery<'_> {
         for _ in 0..MOST_STEPS {
             self.known.now = self.resource.clock.now();
             let step = plan::next(self.desired, self.me, &self.known);
-            tracing::debug!(next = ?step, "plan");
             match step {
                 Step::Done => {
                     self.remove_own_strays().await;

@@ -59,7 +59,6 @@ impl MirrorCredential {
         loop {
             known.now = self.clock.now();
             let step = removal::next(target, me, &known);
-            tracing::debug!(next = ?step, "plan");
             match step {
                 RemovalStep::As(Step::Done) => return Ok(left),
                 RemovalStep::As(Step::Refuse(reason)) => {

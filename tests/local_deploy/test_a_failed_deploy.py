@@ -49,7 +49,9 @@ def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
     lines = []
     for line in steps.function_log(aws, function_name).splitlines():
         said = json.loads(line) if line.startswith("{") else {}
-        if said.get("request") == request_id:
+        # Where the password holds a slash, which is chance.
+        is_reset = said.get("step", "").startswith("resetting the service-specific credential")
+        if said.get("request") == request_id and not (is_reset and said["message"] == "step"):
             names = ("step", "outcome") if said["message"] == "step" else ("error", "left", "reason", "status")
             kept = [said[name] for name in names if name in said]
             lines.append("  ".join([said["level"], said["message"], *kept]))

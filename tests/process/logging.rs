@@ -47,7 +47,7 @@ fn one<'a>(lines: &[&'a Value], message: &str) -> &'a Value {
 
 #[test]
 fn each_line_of_a_request_says_whose_it_is_and_two_requests_are_told_apart() {
-    let function = Setup::new().with("RUST_LOG", "debug").start();
+    let function = Setup::new().start();
     let minute = Duration::from_mins(1);
     for (request_id, logical_id, user) in [("one", "First", "user-a"), ("two", "Second", "user-b")]
     {
