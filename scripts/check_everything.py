@@ -30,7 +30,8 @@ TELLS_EVERY_SECONDS = 60
 
 TOOLS, COMPILED, BUILT = "install the tools", "compile the Rust tests", "build for provided.al2023, and check the file"
 CLIPPY = "clippy"
-PYTEST = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5"]
+# With what is installed here before all else, also where `python` is a shim that puts its own folder first.
+PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These two are long, and each has a local AWS of its own.
 DEPLOYMENT, LOCAL_AWS = "tests/local_deploy", "tests/local_aws"
 
