@@ -6,13 +6,30 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::http::Unanswered;
 
+/// What is in the code of an error that says that AWS is busy, and did nothing.
+pub(super) const BUSY: [&str; 4] = [
+    "Throttl",
+    "TooManyRequests",
+    "RequestLimitExceeded",
+    "SlowDown",
+];
+
 /// A request that cannot even be built.
 const NOT_MADE: &str = "the request could not be made; are region and credentials set?";
 
-/// What to do about a denial that no permission takes away.
-const DENIED_BY_NAME: &str = "no parameter of the provider stack allows this: look for the Deny in \
-    the service control policies, the permissions boundary of the function's role, or the policy of \
-    the resource or its key";
+/// What AWS says of a denial that is not for want of a permission of the function's role.
+const DENIED_ELSEWHERE: [&str; 5] = [
+    "explicit deny",
+    "no permissions boundary allows",
+    "no service control policy allows",
+    "no session policy allows",
+    "no VPC endpoint policy allows",
+];
+
+/// What to do about it.
+const LOOK_ELSEWHERE: &str = "no parameter of the provider stack allows this: look at the service \
+    control policies, the permissions boundary of the function's role, the VPC endpoint's policy, \
+    and the policy of the resource or its key";
 
 /// Why a call failed, as the service said it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,9 +88,11 @@ impl CallError {
             .then(|| named.split_whitespace().next().unwrap_or_default())
     }
 
-    /// Whether a policy denies the call by name, so that allowing it would not help.
-    pub fn is_denied_by_name(&self) -> bool {
-        self.is_denied() && self.cause.contains("explicit deny")
+    /// Whether something else than the policies of the function's role stands in the way, so that
+    /// allowing the action there would not help.
+    pub fn is_denied_elsewhere(&self) -> bool {
+        let said = |words: &&str| self.cause.contains(*words);
+        self.is_denied() && DENIED_ELSEWHERE.iter().any(|words| said(&words))
     }
 
     /// Whether CloudFormation refused what it was asked in the state that things are in: most of
@@ -84,10 +103,8 @@ impl CallError {
 
     /// Whether the service said for certain that it did nothing because it is busy.
     pub fn is_throttled(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| {
-            code.contains("Throttl")
-                || matches!(code, "TooManyRequestsException" | "RequestLimitExceeded")
-        })
+        let code = self.code.as_deref().unwrap_or_default();
+        BUSY.iter().any(|name| code.contains(name))
     }
 
     /// Whether it is not known if the service did what was asked: no answer, one that could not
@@ -110,8 +127,8 @@ impl CallError {
         if !self.is_denied() || self.cause.contains("the provider stack") {
             return self;
         }
-        let advice = if self.is_denied_by_name() {
-            DENIED_BY_NAME
+        let advice = if self.is_denied_elsewhere() {
+            LOOK_ELSEWHERE
         } else {
             advice(&self)
         };

@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -60,8 +59,7 @@ fn config(variables: Variables) -> SdkConfig {
     let app_name = variables.get("AWS_SDK_UA_APP_ID");
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(region.map(Region::new))
-        .sleep_impl(TokioSleep::new());
+        .region(region.map(Region::new));
     config
         .set_credentials_provider(variables.credentials().map(SharedCredentialsProvider::new))
         .set_use_fips(variables.is_true("AWS_USE_FIPS_ENDPOINT"))

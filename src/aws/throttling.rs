@@ -12,22 +12,18 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 
+use super::call_error::BUSY;
+
 /// Attempts at a call that are not turned down, and fail all the same.
 pub const ATTEMPTS: u32 = 8;
 
-/// No attempt begins later than this after the call, or after AWS last said that it is busy.
+/// Nothing is tried again that failed later than this after the call, or after AWS last said that it
+/// is busy.
 const ILL: Duration = Duration::from_secs(60);
 
-/// No attempt begins later, whatever AWS says: time has to be left to tell CloudFormation.
+/// Nor later than this, whatever AWS says: who is that busy is told of as the reason, while there is
+/// time to act on it.
 const LATEST: Duration = Duration::from_mins(10);
-
-/// How errors begin that say it, in the service's XML, JSON or header.
-const BUSY: [&str; 4] = [
-    "Throttl",
-    "TooManyRequests",
-    "RequestLimitExceeded",
-    "SlowDown",
-];
 
 /// Repeats what was throttled for longer than the SDK would. What its caller lets nobody repeat
 /// stays so.
@@ -110,4 +106,110 @@ fn is_throttled(context: &FinalizerInterceptorContextRef<'_>) -> bool {
     let body = String::from_utf8_lossy(body);
     BUSY.iter()
         .any(|name| header.contains(name) || body.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use aws_sdk_iam::config::retry::RetryConfig;
+    use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_types::SdkConfig;
+    use tokio::time::Instant;
+
+    use crate::aws::Aws;
+    use crate::http::Http;
+
+    const BUSY: (u16, &str) = (400, "Throttling");
+    const ILL: (u16, &str) = (500, "InternalFailure");
+    const DENIED: (u16, &str) = (403, "AccessDenied");
+
+    /// Answers with these errors in turn, and with the last of them for ever.
+    #[derive(Clone, Debug)]
+    struct Script(Arc<Mutex<(Vec<(u16, &'static str)>, u32)>>);
+
+    impl HttpConnector for Script {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let mut script = self.0.lock().expect("no panic under this lock");
+            script.1 += 1;
+            let (status, code) = match script.0.len() {
+                1 => script.0[0],
+                _ => script.0.remove(0),
+            };
+            let body = format!(
+                "<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"
+            );
+            let status = StatusCode::try_from(status).expect("a status");
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
+        }
+    }
+
+    /// The attempts at one call, and how long they took.
+    async fn attempts(answers: &[(u16, &'static str)], is_repeated: bool) -> (u32, Duration) {
+        let script = Script(Arc::new(Mutex::new((answers.to_vec(), 0))));
+        let credentials = Credentials::new("AKIDEXAMPLE", "not-a-real-key", None, None, "tests");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let aws = Aws::new(
+            &config,
+            &Http::new(SharedHttpConnector::new(script.clone())),
+        );
+        let began = Instant::now();
+        let call = aws.iam.list_user_tags().user_name("u").customize();
+        let call = if is_repeated {
+            call
+        } else {
+            let once = aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled());
+            call.config_override(once)
+        };
+        call.send()
+            .await
+            .expect_err("the script knows errors alone");
+        let attempts = script.0.lock().expect("no panic under this lock").1;
+        (attempts, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_finds_aws_ill_is_tried_eight_times() {
+        let (attempts, took) = attempts(&[ILL], true).await;
+        assert_eq!(attempts, 8);
+        assert!(took < Duration::from_mins(2), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_throttled_waits_for_its_turn() {
+        let mut answers = [BUSY; 21].to_vec();
+        answers[20] = DENIED;
+        assert_eq!(attempts(&answers, true).await.0, 21);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_throttled_is_not_held_against_a_call_that_finds_aws_ill_then() {
+        assert_eq!(attempts(&[BUSY, ILL], true).await.0, 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_ten_minutes_it_is_told_that_aws_is_busy() {
+        let (_, took) = attempts(&[BUSY], true).await;
+        let ten = Duration::from_mins(10);
+        assert!(
+            took > ten && took < ten + Duration::from_mins(1),
+            "{took:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_must_not_be_repeated_is_not() {
+        assert_eq!(attempts(&[BUSY], false).await.0, 1);
+    }
 }

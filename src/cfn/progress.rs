@@ -8,6 +8,8 @@ use tracing::Span;
 
 /// What is being done before anything was noted.
 const STARTING: &str = "starting";
+/// How a step ended after which the next one was noted.
+const DONE: &str = "done";
 
 /// What the handler is doing. Each step that it notes becomes a line of the log when it is over, and
 /// is the field `step` of the lines that are logged meanwhile, where the span around has such a field.
@@ -48,7 +50,7 @@ impl Progress {
         if step.doing == what && !step.is_over {
             return;
         }
-        self.log(&mut step, "done");
+        self.log(&mut step, DONE);
         self.span.record("step", &*what);
         *step = Step::new(what);
     }
@@ -66,9 +68,10 @@ impl Progress {
     }
 
     fn log(&self, step: &mut Step, outcome: &'static str) {
-        let took = step.began.elapsed().as_millis();
-        let is_nothing = step.doing == STARTING && took == 0;
+        // What has gone on to a first step is no step itself.
+        let is_nothing = step.doing == STARTING && outcome == DONE;
         if !step.is_over && !is_nothing {
+            let took = step.began.elapsed().as_millis();
             let duration_ms = u64::try_from(took).unwrap_or(u64::MAX);
             let doing = step.doing.as_str();
             tracing::info!(parent: &self.span, step = doing, outcome, duration_ms, "step");

@@ -8,8 +8,8 @@ use crate::aws::CallError;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Calls that stay without an answer are tried again this often; each has been tried eight times
-/// by the SDK before.
+/// Calls that stay without an answer are tried again this often; each has been tried
+/// by the SDK before: eight times, or for ten minutes when it was throttled.
 const MOST_UNANSWERED: u32 = 5;
 
 /// The same refusal in the same state is believed after so many looks, which take about twelve

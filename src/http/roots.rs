@@ -1,6 +1,7 @@
 //! The certificates that are trusted: the system's, and those that a user adds.
 //!
-//! The system's are where OpenSSL has them, and `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise.
+//! The system's are where OpenSSL has them. `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise, and then
+//! nothing else is trusted.
 //! Reading them was most of what a cold start computed: rustls's own parser decodes in the same time
 //! whatever it reads, which keys need and these do not. So they are decoded here, and only what is
 //! not as it should be goes to that parser.
@@ -20,15 +21,28 @@ const END: &str = "-----END CERTIFICATE-----";
 
 /// The system's roots, those of them that can be read.
 pub fn of_the_system() -> RootCertStore {
+    let said = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let (file, directories) = (said("SSL_CERT_FILE"), said("SSL_CERT_DIR"));
+    if file.is_some() || directories.is_some() {
+        let directories = directories.iter().flat_map(env::split_paths);
+        return in_all(file.map(PathBuf::from), directories);
+    }
     let found = openssl_probe::probe();
+    let in_file = in_all(found.cert_file, []);
+    // The file holds what the directories do, one by one.
+    if in_file.is_empty() {
+        return in_all(None, found.cert_dir);
+    }
+    in_file
+}
+
+fn in_all(file: Option<PathBuf>, directories: impl IntoIterator<Item = PathBuf>) -> RootCertStore {
     let mut store = RootCertStore::empty();
-    let file = found.cert_file.as_deref();
-    store.add_parsable_certificates(file.into_iter().flat_map(in_file));
-    // The file holds what the system's directories do, one by one.
-    if store.is_empty() || env::var_os("SSL_CERT_DIR").is_some() {
-        for directory in &found.cert_dir {
-            store.add_parsable_certificates(in_directory(directory));
-        }
+    for path in file {
+        store.add_parsable_certificates(in_file(&path));
+    }
+    for directory in directories {
+        store.add_parsable_certificates(in_directory(&directory));
     }
     store
 }
@@ -98,10 +112,12 @@ fn in_directory(path: &Path) -> Vec<CertificateDer<'static>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
-    use super::{certificates, in_bundle, of_the_system};
+    use super::{certificates, in_all, in_bundle, of_the_system};
 
     const AUTHORITY: &str = include_str!("tests/authority.pem");
     const SERVER: &str = include_str!("tests/server.pem");
@@ -128,6 +144,18 @@ mod tests {
             assert_eq!(in_bundle(&damaged), None);
             assert!(certificates(&damaged).is_err());
         }
+    }
+
+    #[test]
+    fn nobody_is_trusted_but_who_stands_in_the_files_that_are_named() {
+        let here = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests"));
+        let (authority, missing) = (here.join("authority.pem"), here.join("missing.pem"));
+        assert_eq!(in_all(Some(authority.clone()), []).len(), 1);
+        assert!(in_all(Some(missing.clone()), [missing.clone()]).is_empty());
+        // A key is none, and what is no file of PEM is passed over.
+        let files = std::fs::read_dir(&here).unwrap().count();
+        assert!(files > 3, "{files}");
+        assert_eq!(in_all(Some(missing), [here]).len(), 2);
     }
 
     #[test]

@@ -187,7 +187,12 @@ impl<'a> GitLabs<'a> {
             None => match steps::clone_url(self.aws, name).await {
                 Ok(clone_url) => clone_url,
                 // Without the repository nothing leads to it.
-                Err(_) => return Ok(Vec::new()),
+                Err(error) => {
+                    if error.may_pass() || error.is_denied() {
+                        tracing::warn!(%error, "which mirrors lead there is not known");
+                    }
+                    return Ok(Vec::new());
+                }
             },
         };
         let url = &before.gitlab_url;

@@ -91,11 +91,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_policy_denies_by_name_is_no_matter_of_parameters() {
-        let cause = "AccessDenied: User: u is not authorized to perform: iam:TagUser on resource: x \
-            with an explicit deny in a service control policy";
-        let said = denied("tagging user x", cause);
-        assert!(said.contains("look for the Deny"), "{said}");
-        assert!(!said.contains("MirrorUserNames"), "{said}");
+    fn what_other_policies_deny_is_no_matter_of_parameters() {
+        for why in [
+            "with an explicit deny in a service control policy",
+            "because no permissions boundary allows the iam:TagUser action",
+            "because no service control policy allows the iam:TagUser action",
+        ] {
+            let cause = format!(
+                "AccessDenied: User: u is not authorized to perform: iam:TagUser on resource: x {why}"
+            );
+            let said = denied("tagging user x", &cause);
+            assert!(said.contains("no parameter"), "{said}");
+            assert!(!said.contains("MirrorUserNames"), "{said}");
+        }
     }
 }

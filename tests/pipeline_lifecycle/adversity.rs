@@ -223,7 +223,7 @@ fn a_look_at_the_mark_that_fails_for_a_while_is_not_taken_for_no_mark() {
     ] {
         paused(async {
             // Longer than the SDK's own attempts take.
-            let world = overtaken_create(kind, Duration::from_mins(5)).await;
+            let world = overtaken_create(kind, Duration::from_mins(12)).await;
             assert_eq!(world.faults_left(), 0);
             nothing_is_left(&world);
             world.assert_unbroken();

@@ -93,8 +93,9 @@ fn a_connection_that_was_idle_for_long_is_not_used_again() {
 fn a_process_that_stood_still_beyond_its_deadline_answers_when_it_goes_on() {
     let function = Function::start();
     function.aws.mood(Mood::Hanging);
+    function.lambda.wait_until_asked();
     let event = function.request("Create", &mirror(0));
-    let time = Duration::from_secs(2);
+    let time = Duration::from_secs(4);
     let began = Instant::now();
     let invocation = function.invoke(&event, time);
     wait_until("work to begin", || !function.aws.calls().is_empty());

@@ -20,6 +20,7 @@ const SLACK_KIB: u64 = 1024;
 /// What the kernel says of a process.
 #[derive(Debug)]
 struct Seen {
+    /// What it has allocated. The pages of its file come and go with what else the machine does.
     memory_kib: u64,
     descriptors: usize,
     threads: usize,
@@ -28,7 +29,9 @@ struct Seen {
 fn look_at(process: u32) -> Seen {
     let proc = Path::new("/proc").join(process.to_string());
     let status = std::fs::read_to_string(proc.join("status")).expect("a status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     let memory = line.and_then(|line| line.trim().strip_suffix(" kB"));
     let count = |what: &str| {
         std::fs::read_dir(proc.join(what))

@@ -32,7 +32,7 @@ fn failed_within(function: &Function, seconds: u64) -> String {
 fn a_name_that_does_not_resolve_is_a_failure_with_a_reason() {
     // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
     let setup = Setup::new().aws_at("http://aws.invalid");
-    let reason = failed_within(&setup.start(), 3);
+    let reason = failed_within(&setup.start(), 5);
     assert!(reason.contains("mirror"), "{reason}");
     assert!(!reason.contains("aws.invalid"), "{reason}");
 }
@@ -40,14 +40,14 @@ fn a_name_that_does_not_resolve_is_a_failure_with_a_reason() {
 #[test]
 fn a_tls_handshake_that_never_comes_is_a_failure_with_a_reason() {
     let setup = Setup::new().aws_at(&format!("https://{}", silence()));
-    let reason = failed_within(&setup.start(), 3);
+    let reason = failed_within(&setup.start(), 5);
     assert!(reason.contains("mirror"), "{reason}");
 }
 
 #[test]
 fn an_aws_whose_certificate_is_of_an_unknown_authority_hears_nothing() {
     let function = Setup::new().over_tls().start();
-    let reason = failed_within(&function, 3);
+    let reason = failed_within(&function, 5);
     let cause = "AWS's certificate is not trusted";
     assert!(reason.contains(cause), "{reason}");
     assert!(function.aws.server.connections() > 0, "it was tried");

@@ -92,7 +92,8 @@ fn what_comes_of_one_size() {
     let content = match content {
         "credential" => Content::Credential,
         "pipeline" => Content::Pipeline,
-        _ => Content::Both,
+        "both" => Content::Both,
+        other => panic!("credential, pipeline or both, and not {other}"),
     };
     let about = Run {
         stacks: stacks.parse().expect("a number of stacks"),

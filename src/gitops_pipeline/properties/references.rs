@@ -10,15 +10,20 @@ use serde_json::Value;
 use super::allowed;
 use crate::cfn::Faults;
 
-const MUST_NOT: &str = "must not hold a dynamic reference ({{resolve:…}}); a build reads a secret itself, \
-     by env/secrets-manager or env/parameter-store in its buildspec";
+const MUST_NOT: &str = "must not hold a dynamic reference ({{resolve:…}}); a build reads a secret \
+     itself, by env/secrets-manager or env/parameter-store in its buildspec";
 
-/// Notes every text in `properties` that holds a dynamic reference, unless it, or what is in it, has a fault already.
+/// Notes every text in `properties` that holds a dynamic reference, unless it, or what is in it, has
+/// a fault already.
 pub fn refuse(properties: &Value, faults: &mut Faults) {
     let mut found = Vec::new();
     find(properties, String::new(), &mut found);
     for path in found {
-        if !faults.0.iter().any(|fault| fault.path.starts_with(&path)) {
+        let is_within = |inner: &str| {
+            let rest = inner.strip_prefix(path.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if !faults.0.iter().any(|fault| is_within(&fault.path)) {
             faults.note(path, MUST_NOT);
         }
     }
@@ -49,10 +54,9 @@ fn find(value: &Value, path: String, found: &mut Vec<String>) {
 
 /// Whether there is a dynamic reference in `text`, or what somebody could take for one.
 fn is_reference(text: &str) -> bool {
-    text.split("{{").skip(1).any(|rest| {
-        let rest = rest.trim_start().to_ascii_lowercase();
-        rest.starts_with("resolve")
-    })
+    let text = text.to_ascii_lowercase();
+    let mut found = text.match_indices("resolve:");
+    found.any(|(at, _)| text[..at].trim_end().ends_with("{{"))
 }
 
 #[cfg(test)]
@@ -100,13 +104,19 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_reference_is_one_and_other_braces_are_none() {
-        for text in ["{{resolve:ssm:x}}", "a{{ Resolve:ssm:x", "{{{{resolve:x"] {
+        for text in [
+            "{{resolve:ssm:x}}",
+            "a{{ Resolve:ssm:x",
+            "{{{resolve:ssm:x}}}",
+            "{{{{resolve:x",
+        ] {
             assert!(is_reference(text), "{text}");
         }
         for text in [
             "resolve:",
             "{resolve:ssm:x}",
             "{{name}}",
+            "{{ resolved }}",
             "{{",
             "#{variables.A}",
         ] {

@@ -35,9 +35,6 @@ impl Delivery<'_> {
                     ..Secret::created(arn, owner, user_name)
                 }));
                 self.known.claim = Some(0);
-                if self.resource.clock.now() > self.known.looked_at + TAGS_ARE_FRESH {
-                    self.read_user().await?;
-                }
             }
             Created::Taken => self.read_secret().await?,
             Created::Blocked(error) => {
@@ -50,6 +47,10 @@ impl Delivery<'_> {
                 tokio::time::sleep(PAUSE).await;
                 self.read_user().await?;
             }
+        }
+        let is_stale = self.resource.clock.now() > self.known.looked_at + TAGS_ARE_FRESH;
+        if self.known.claim == Some(0) && is_stale {
+            self.read_user().await?;
         }
         Ok(())
     }
@@ -162,6 +163,9 @@ impl Delivery<'_> {
         issuance: Issuance,
         reset: Option<&str>,
     ) -> Result<(), CallError> {
+        if !matches!(issuance, Issuance::Busy) {
+            self.busy = 0;
+        }
         match issuance {
             Issuance::Done(credential, password) => {
                 self.known.issued = Some(Issued {
@@ -175,7 +179,6 @@ impl Delivery<'_> {
                 credentials.push(credential.clone());
                 self.own.retain(|own| own.id != credential.id);
                 self.own.push(credential);
-                self.busy = 0;
             }
             Issuance::Busy => {
                 // Where a thousand wait, nobody gets on if each asks every second.
