@@ -7,6 +7,7 @@ test that leaves a file behind, or a formatter that changes one, fails here.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -24,9 +25,9 @@ from typing import IO
 
 ROOT = Path(__file__).parents[1]
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
-# Two even on one core: there is always one that waits.
-AT_ONCE = max(2, os.cpu_count() or 1)
 TELLS_EVERY_SECONDS = 60
+# What is broken off has this long to end by itself.
+ENDS_WITHIN_SECONDS = 5
 
 TOOLS, COMPILED, BUILT = "install the tools", "compile the Rust tests", "build for provided.al2023, and check the file"
 CLIPPY = "clippy"
@@ -82,7 +83,7 @@ def steps() -> list[Step]:
 def rust_tests() -> Iterator[Step]:
     """One step for each test crate that Cargo knows, and two for what stands in the code."""
     told = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"], cwd=ROOT,
-                          capture_output=True, text=True, check=True).stdout
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
     targets = json.loads(told)["packages"][0]["targets"]
     crates = [target["name"] for target in targets if target["kind"] == ["test"]]
     for name, arguments in [("units", ["--lib", "--bins"]), ("documentation", ["--doc"]),
@@ -116,13 +117,28 @@ class Running:
         self._said.seek(0)
         return self._said.read().decode(errors="replace").rstrip()
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals) -> None:
+        # It may end at this moment.
         if self.result is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, how)
 
 
-def run(waiting: list[Step]) -> Iterator[tuple[Result, str]]:
-    """Runs them, as many at once as there are cores, and yields what came of each, in the order in which they end."""
+def at_once() -> int:
+    """What `CHECKS_AT_ONCE` says, or as many as this process has cores: two even on one, as one always waits."""
+    if said := os.environ.get("CHECKS_AT_ONCE"):
+        return max(1, int(said))
+    return max(2, min(len(os.sched_getaffinity(0)), _cores_of_the_container()))
+
+
+def _cores_of_the_container(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """A container sees all cores of its machine, and may use some."""
+    quota, _, period = (limit.read_text() if limit.is_file() else "max").strip().partition(" ")
+    return sys.maxsize if quota == "max" else -(-int(quota) // int(period))
+
+
+def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
+    """Runs them, so many at once, and yields what came of each, in the order in which they end."""
     done: dict[str, Result] = {}
     running: dict[str, Running] = {}
     ended: queue.Queue[Running] = queue.Queue()
@@ -134,7 +150,7 @@ def run(waiting: list[Step]) -> Iterator[tuple[Result, str]]:
                     waiting.remove(step)
                     done[step.what] = Result(step, False, 0, 0, why_not_run=f"it needs: {failed[0]}")
                     yield done[step.what], ""
-                elif len(running) < AT_ONCE and done.keys() >= {*step.needs, *step.after}:
+                elif len(running) < limit and done.keys() >= {*step.needs, *step.after}:
                     waiting.remove(step)
                     running[step.what] = Running(step, ended)
             if not running:
@@ -151,14 +167,30 @@ def run(waiting: list[Step]) -> Iterator[tuple[Result, str]]:
             done[one.step.what] = one.result
             yield one.result, one.said()
     finally:
-        for one in running.values():
-            one.stop()
+        break_off(list(running.values()), ended)
+
+
+def break_off(running: list[Running], ended: queue.Queue[Running]) -> None:
+    """Ends what is under way when somebody gives up, and shows what it has said: the step that hung is among it."""
+    # Once is enough; and nothing may be left running because this was disturbed.
+    for asked in (signal.SIGTERM, signal.SIGINT) if running else ():
+        signal.signal(asked, signal.SIG_IGN)
+    for one in running:
+        one.stop(signal.SIGTERM)
+    until = time.monotonic() + ENDS_WITHIN_SECONDS
+    while any(one.result is None for one in running) and time.monotonic() < until:
+        with contextlib.suppress(queue.Empty):
+            ended.get(timeout=max(0, until - time.monotonic()))
+    for one in running:
+        one.stop(signal.SIGKILL)
+    for one in running:
+        print(f"\n=== broken off: {one.step.what}\n{one.said()}", flush=True)
 
 
 def tree() -> dict[str, str]:
     """What git says has changed, and how: also right where something had changed before."""
     listed = subprocess.run(["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"],
-                            cwd=ROOT, capture_output=True, text=True, check=True).stdout
+                            cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     found = {}
     for entry in filter(None, listed.split("\0")):
         status, name = entry[:2], entry[3:]
@@ -172,10 +204,13 @@ def main() -> int:
     # A runner that gives up ends the steps, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["CFN_GITOPS_BINARY"] = str(BOOTSTRAP)
-    before, began, results = tree(), time.monotonic(), []
-    for result, said in run(steps()):
-        results.append(result)
-        print(f"\n=== {row(result)}\n{said}", flush=True)
+    # Where all look for what is built, and the templates too.
+    os.environ["CARGO_TARGET_DIR"] = str(ROOT / "target")
+    before, began, limit, results = tree(), time.monotonic(), at_once(), []
+    with contextlib.closing(run(steps(), limit)) as ran:
+        for result, said in ran:
+            results.append(result)
+            print(f"\n=== {row(result)}\n{said}", flush=True)
     seconds = time.monotonic() - began
     after = tree()
     left = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
@@ -185,7 +220,7 @@ def main() -> int:
         print(row(result))
     print(f"{'FAILED' if left else 'ok    '}                       the tree is as it was")
     print(f"       {seconds:5.0f} s {sum(result.processor_seconds for result in results):8.0f} s  in all, "
-          f"{AT_ONCE} at once")
+          f"{limit} at once")
     for name in left:
         print(f"left or changed by a check: {name}", file=sys.stderr)
     return 0 if not left and all(result.succeeded for result in results) else 1
