@@ -1,8 +1,8 @@
-"""What `deny.toml` says of crates, held against the lock file without a network: `make lint-dependencies`.
+"""What `deny.toml` says of crates, held against what Cargo knows: `make lint-dependencies`.
 
-cargo-deny itself takes minutes to compile. This reads the same file, as far as it is used here: licences, bans and
-sources. What it does not know in it is an error, so that nothing is believed to be checked that is not. Published
-advisories are cargo-deny's alone: `make audit`.
+cargo-deny itself takes minutes to compile. This asks nobody but Cargo, which fetches what it has not yet, and reads
+the same file, as far as it is used here: licences, bans and sources. What it does not know in it is an error, so that
+nothing is believed to be checked that is not. Published advisories are cargo-deny's alone: `make audit`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STRICT = {
 def metadata(target: str) -> dict:
     """Everything that Cargo would compile for `target`, tests included."""
     told = subprocess.run(["cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={target}"],
-                          cwd=ROOT, capture_output=True, text=True, check=True).stdout
+                          cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     return json.loads(told)
 
 
