@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,14 +13,19 @@ from pathlib import Path
 
 from host import Program, Surroundings
 
+# For each of apt-get's two commands: a network that does not answer must not hold up the checks.
+_APT_GET_SECONDS = 120
+
 
 def valgrind() -> str | None:
     """Where it is. On Debian it is installed, where that is allowed."""
     found = shutil.which("valgrind")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "valgrind"]):
-            subprocess.run(command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "valgrind"]):
+                subprocess.run(command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+                               timeout=_APT_GET_SECONDS)
         found = shutil.which("valgrind")
     return found
 
