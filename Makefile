@@ -1,5 +1,6 @@
-# `make help` lists what there is. Needed on the machine: cargo and rustc, Python 3.11+, git.
-# Everything else (cargo-lambda, zig, sam, the linters, the local AWS) comes from PyPI into .venv.
+# `make help` lists what there is. Needed on the machine: cargo and rustc, a C compiler, Python 3.11+, git.
+# Everything else (cargo-lambda, zig, sam, the linters, the local AWS) comes from PyPI into .venv. Only valgrind,
+# which counts instructions, comes from Debian where root runs the checks, and is done without elsewhere.
 
 PYTHON ?= python3
 # What the function is built for: x86_64 or arm64.
@@ -16,6 +17,8 @@ MAKEFLAGS += --no-print-directory
 MACHINE_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
+# Where all look for what is built, and the templates too, whatever the machine says.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 # Tests leave nothing in the tree.
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -24,7 +27,7 @@ BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
 .PHONY: help run test test-thorough bench check-figures build dist dist-check deploy undeploy invoke shell lint \
-        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled test-python scale clean
+        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -69,17 +72,18 @@ shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke
 
 lint: lint-format lint-rust lint-templates lint-dependencies ## formatting, clippy, the template linters, licences
 
-# Licences, versions and sources, from the lock file alone.
+# Licences, versions and sources. Asks nobody but Cargo, which fetches what it has not yet.
 lint-dependencies: $(INSTALLED)
 	@python scripts/check_dependencies.py
 
 # cargo-deny is compiled once, which takes minutes, and fetches the published advisories.
 audit: ## ask cargo-deny about the dependencies, published advisories among it (needs github.com)
-	@cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny
+	@env -u CARGO_TARGET_DIR cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny
 	target/tools/bin/cargo-deny --locked check
 
 lint-format:
 	cargo fmt --check
+	cargo fmt --check --manifest-path bench/functions/floor/Cargo.toml
 
 lint-rust:
 	cargo clippy --locked --all-targets -- -D warnings
@@ -98,19 +102,12 @@ fuzz: ## every parser for SECONDS=60 each, and 1,000 events for each of these se
 test-rust-compiled:
 	cargo test --locked --no-run
 
-# The release profile is compiled once: what starts a process starts the file that is deployed.
-test-rust: build
-	CFN_GITOPS_BINARY=$(CURDIR)/$(BOOTSTRAP) cargo test --locked --no-fail-fast
-
-test-python: build
-	python -m pytest -p no:cacheprovider -q --durations=5 tests
-
 scale: ## a thousand stacks at once, in simulated time, against docs/scale.md (some minutes)
 	cargo test --locked --test scale -- --ignored --nocapture the_table_and_the_plot
 
 clean: ## remove what was built and installed
 	cargo clean
-	rm -rf .venv .aws-sam .local dist bench/functions/*/node_modules bench/functions/*/dist
+	rm -rf .venv .aws-sam .local dist bench/functions/*/{node_modules,dist,package,target,__pycache__}
 
 # A copy of the file that was installed from, so that a change of it installs again.
 $(INSTALLED): requirements.txt
