@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+# Its Node, its runtime client and esbuild are there.
+cmp --silent ../node/package-lock.json ../node/node_modules/.installed-package-lock.json \
+    || { echo "it needs bench/functions/node, which is not installed" >&2; exit 1; }
 if ! cmp --silent package-lock.json node_modules/.installed-package-lock.json; then
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
     cp package-lock.json node_modules/.installed-package-lock.json
