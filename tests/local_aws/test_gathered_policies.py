@@ -19,23 +19,23 @@ def a_policy(action: str) -> str:
                        "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
 
 
-def role() -> dict[str, str]:
+def role(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     policies = {"one": a_policy("s3:GetObject"), "two": a_policy("s3:PutObject")}
-    iam._roles["reader"] = {"InlinePolicies": policies}
+    monkeypatch.setitem(iam._roles, "reader", {"InlinePolicies": policies})
     return policies
 
 
-def user() -> dict[str, str]:
+def user(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     policies = {"one": a_policy("s3:GetObject"), "two": a_policy("s3:PutObject")}
-    iam._users["reader"] = {}
-    iam._user_inline_policies["reader"] = policies
+    monkeypatch.setitem(iam._users, "reader", {})
+    monkeypatch.setitem(iam._user_inline_policies, "reader", policies)
     return policies
 
 
 @pytest.mark.parametrize(("gather", "made"), [("_gather_role_policies", role), ("_gather_user_policies", user)])
 def test_a_policy_that_comes_meanwhile_is_found_and_disturbs_nobody(
-        gather: str, made: Callable[[], dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    policies = made()
+        gather: str, made: Callable[[pytest.MonkeyPatch], dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    policies = made(monkeypatch)
     parse = iam_evaluator.parse_policy_document
 
     def slow(document: Any) -> Any:
