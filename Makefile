@@ -27,7 +27,7 @@ BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml)
 
 .PHONY: help run test test-thorough bench check-figures build dist dist-check deploy undeploy invoke shell lint \
-        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust-compiled scale clean
+        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -101,6 +101,10 @@ fuzz: ## every parser for SECONDS=60 each, and 1,000 events for each of these se
 
 test-rust-compiled:
 	cargo test --locked --no-run
+
+# Of these, with the PATH that all had that was compiled: another one, and what asks for a C compiler is compiled anew.
+test-rust:
+	cargo test --locked $(ARGUMENTS)
 
 scale: ## a thousand stacks at once, in simulated time, against docs/scale.md (some minutes)
 	cargo test --locked --test scale -- --ignored --nocapture the_table_and_the_plot

@@ -90,7 +90,7 @@ def rust_tests() -> Iterator[Step]:
                             *((name, ["--test", name]) for name in crates)]:
         # What starts a process starts the file that is deployed.
         needs = (COMPILED, BUILT) if name == "process" else (COMPILED,)
-        yield Step(f"Rust tests: {name}", ["cargo", "test", "--locked", *arguments], needs=needs, after=(CLIPPY,))
+        yield Step(f"Rust tests: {name}", ["make", "test-rust", f"ARGUMENTS={' '.join(arguments)}"], needs=needs, after=(CLIPPY,))
 
 
 class Running:

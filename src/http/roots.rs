@@ -38,9 +38,7 @@ pub fn of_the_system() -> RootCertStore {
 
 fn in_all(file: Option<PathBuf>, directories: impl IntoIterator<Item = PathBuf>) -> RootCertStore {
     let mut store = RootCertStore::empty();
-    for path in file {
-        store.add_parsable_certificates(in_file(&path));
-    }
+    store.add_parsable_certificates(file.iter().flat_map(|path| in_file(path)));
     for directory in directories {
         store.add_parsable_certificates(in_directory(&directory));
     }
