@@ -32,7 +32,8 @@ ENDS_WITHIN_SECONDS = 5
 TOOLS, COMPILED, BUILT = "install the tools", "compile the Rust tests", "build for provided.al2023, and check the file"
 CLIPPY = "clippy"
 # With what is installed here before all else, also where `python` is a shim that puts its own folder first.
-PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5"]
+PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
+          "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These two are long, and each has a local AWS of its own.
 DEPLOYMENT, LOCAL_AWS = "tests/local_deploy", "tests/local_aws"
 
@@ -90,7 +91,8 @@ def rust_tests() -> Iterator[Step]:
                             *((name, ["--test", name]) for name in crates)]:
         # What starts a process starts the file that is deployed.
         needs = (COMPILED, BUILT) if name == "process" else (COMPILED,)
-        yield Step(f"Rust tests: {name}", ["make", "test-rust", f"ARGUMENTS={' '.join(arguments)}"], needs=needs, after=(CLIPPY,))
+        yield Step(f"Rust tests: {name}", ["make", "test-rust", f"ARGUMENTS={' '.join(arguments)}"], needs=needs,
+                   after=(CLIPPY,))
 
 
 class Running:

@@ -91,8 +91,8 @@ impl CallError {
     /// Whether something else than the policies of the function's role stands in the way, so that
     /// allowing the action there would not help.
     pub fn is_denied_elsewhere(&self) -> bool {
-        let said = |words: &&str| self.cause.contains(*words);
-        self.is_denied() && DENIED_ELSEWHERE.iter().any(|words| said(&words))
+        let mut words = DENIED_ELSEWHERE.iter();
+        self.is_denied() && words.any(|words| self.cause.contains(words))
     }
 
     /// Whether CloudFormation refused what it was asked in the state that things are in: most of

@@ -131,17 +131,24 @@ mod tests {
     const ILL: (u16, &str) = (500, "InternalFailure");
     const DENIED: (u16, &str) = (403, "AccessDenied");
 
-    /// Answers with these errors in turn, and with the last of them for ever.
+    #[derive(Debug)]
+    struct Answers {
+        /// In turn; the last of them for ever.
+        next: Vec<(u16, &'static str)>,
+        given: u32,
+    }
+
+    /// Answers with errors.
     #[derive(Clone, Debug)]
-    struct Script(Arc<Mutex<(Vec<(u16, &'static str)>, u32)>>);
+    struct Script(Arc<Mutex<Answers>>);
 
     impl HttpConnector for Script {
         fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
             let mut script = self.0.lock().expect("no panic under this lock");
-            script.1 += 1;
-            let (status, code) = match script.0.len() {
-                1 => script.0[0],
-                _ => script.0.remove(0),
+            script.given += 1;
+            let (status, code) = match script.next.len() {
+                1 => script.next[0],
+                _ => script.next.remove(0),
             };
             let body = format!(
                 "<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"
@@ -153,7 +160,10 @@ mod tests {
 
     /// The attempts at one call, and how long they took.
     async fn attempts(answers: &[(u16, &'static str)], is_repeated: bool) -> (u32, Duration) {
-        let script = Script(Arc::new(Mutex::new((answers.to_vec(), 0))));
+        let script = Script(Arc::new(Mutex::new(Answers {
+            next: answers.to_vec(),
+            given: 0,
+        })));
         let credentials = Credentials::new("AKIDEXAMPLE", "not-a-real-key", None, None, "tests");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -175,7 +185,7 @@ mod tests {
         call.send()
             .await
             .expect_err("the script knows errors alone");
-        let attempts = script.0.lock().expect("no panic under this lock").1;
+        let attempts = script.0.lock().expect("no panic under this lock").given;
         (attempts, began.elapsed())
     }
 

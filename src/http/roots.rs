@@ -25,10 +25,10 @@ pub fn of_the_system() -> RootCertStore {
     let (file, directories) = (said("SSL_CERT_FILE"), said("SSL_CERT_DIR"));
     if file.is_some() || directories.is_some() {
         let directories = directories.iter().flat_map(env::split_paths);
-        return in_all(file.map(PathBuf::from), directories);
+        return in_all(file.as_deref().map(Path::new), directories);
     }
     let found = openssl_probe::probe();
-    let in_file = in_all(found.cert_file, []);
+    let in_file = in_all(found.cert_file.as_deref(), []);
     // The file holds what the directories do, one by one.
     if in_file.is_empty() {
         return in_all(None, found.cert_dir);
@@ -36,9 +36,9 @@ pub fn of_the_system() -> RootCertStore {
     in_file
 }
 
-fn in_all(file: Option<PathBuf>, directories: impl IntoIterator<Item = PathBuf>) -> RootCertStore {
+fn in_all(file: Option<&Path>, directories: impl IntoIterator<Item = PathBuf>) -> RootCertStore {
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(file.iter().flat_map(|path| in_file(path)));
+    store.add_parsable_certificates(file.into_iter().flat_map(in_file));
     for directory in directories {
         store.add_parsable_certificates(in_directory(&directory));
     }
@@ -148,12 +148,12 @@ mod tests {
     fn nobody_is_trusted_but_who_stands_in_the_files_that_are_named() {
         let here = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests"));
         let (authority, missing) = (here.join("authority.pem"), here.join("missing.pem"));
-        assert_eq!(in_all(Some(authority.clone()), []).len(), 1);
-        assert!(in_all(Some(missing.clone()), [missing.clone()]).is_empty());
+        assert_eq!(in_all(Some(&authority), []).len(), 1);
+        assert!(in_all(Some(&missing), [missing.clone()]).is_empty());
         // A key is none, and what is no file of PEM is passed over.
         let files = std::fs::read_dir(&here).unwrap().count();
         assert!(files > 3, "{files}");
-        assert_eq!(in_all(Some(missing), [here]).len(), 2);
+        assert_eq!(in_all(Some(&missing), [here]).len(), 2);
     }
 
     #[test]
