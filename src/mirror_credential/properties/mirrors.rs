@@ -51,6 +51,10 @@ const PROJECT: Form = Form {
     .without("[^/]{256}")
     .up_to(1024),
 };
+/// Of what a regular expression is compiled to, in bytes: a larger one could take a second for one
+/// branch, and all of that time nothing else.
+const LARGEST_REGEX: usize = 64 * 1024;
+
 // GitLab's limit of `mirror_branch_regex`.
 const REGEX: Form = Form {
     fits: |text| (1..=255).contains(&text.chars().count()),
@@ -145,7 +149,10 @@ fn decode_mirror(path: &str, element: &Value, faults: &mut Faults) -> Option<Wan
         );
     }
     let mut required_branches = Vec::new();
-    let matches = branch_regex.as_deref().map(regex_lite::Regex::new);
+    let matches = branch_regex.as_deref().map(|regex| {
+        let mut regex = regex_lite::RegexBuilder::new(regex);
+        regex.size_limit(LARGEST_REGEX).build()
+    });
     for (path, branch) in members.texts("RequiredBranches", &BRANCH, faults) {
         match &matches {
             Some(Ok(regex)) if !regex.is_match(&branch) => {
@@ -274,6 +281,18 @@ mod tests {
         assert!(mirrors[0].waits_for_sync);
         assert!(!mirrors[1].settings.only_protected_branches);
         assert_eq!(mirrors[1].project, "42");
+    }
+
+    #[test]
+    fn a_regular_expression_that_takes_too_long_is_not_tried() {
+        let faults = decoded(&json!({
+            "GitLab": {"TokenSecretId": "t"},
+            "Mirrors": [{"GitLabProject": "a/b", "RepositoryName": "r",
+                "BranchRegex": "((.?){200}){200}z", "RequiredBranches": ["a"]}],
+        }))
+        .expect_err("faults");
+        let path = "Mirrors[0].RequiredBranches[0]: cannot be checked";
+        assert!(faults.contains(path), "{faults}");
     }
 
     #[test]
