@@ -1,7 +1,7 @@
 //! The AWS SDK's standard environment, as far as a Lambda function has one.
 //!
 //! `aws-config` reads it as well, and behind it profiles, instance metadata, web identities and
-//! what else credentials may come from: a sixth of the deployed file for what Lambda never has.
+//! what else credentials may come from: 0.3 MB of the package for what Lambda never has.
 
 use std::fmt;
 use std::sync::Arc;
