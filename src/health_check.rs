@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::cfn::Clock;
+use crate::gitops_pipeline;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{Health, Listed, NotSeen, OutOfReach};
 use crate::name_pattern::NamePattern;
@@ -110,11 +111,7 @@ impl HealthCheck {
 }
 
 fn is_env_id(text: &str) -> bool {
-    text.len() <= 30
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    text.len() <= 30 && gitops_pipeline::is_env_id(text)
 }
 
 /// Looks at everything in the environment, for `time` at most. Hands each line for

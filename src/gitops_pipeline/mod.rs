@@ -47,6 +47,7 @@ use crate::cfn::{Failure, Outcome, Progress, Request, RequestType, Resource};
 use deletions::Mark;
 use make_so::{Made, Making};
 use names::Names;
+pub(crate) use names::is_env_id;
 use patience::Patience;
 use properties::Desired;
 #[cfg(test)]

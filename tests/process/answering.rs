@@ -41,11 +41,7 @@ fn a_whole_life_leaves_nothing() {
         let answer = function.answered(&event);
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
     }
-    function.aws.world.look(|aws| {
-        assert!(aws.credentials("mirror").is_empty());
-        assert!(aws.secrets.is_empty());
-    });
-    function.aws.world.assert_unbroken();
+    function.left_nothing();
 }
 
 #[test]

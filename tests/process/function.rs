@@ -212,6 +212,15 @@ impl Function {
         Setup::new().start()
     }
 
+    /// Of the user `mirror`; and that no rule was broken on the way.
+    pub fn left_nothing(&self) {
+        self.aws.world.look(|aws| {
+            assert!(aws.credentials("mirror").is_empty());
+            assert!(aws.secrets.is_empty());
+        });
+        self.aws.world.assert_unbroken();
+    }
+
     /// A request of CloudFormation's, signed now.
     pub fn request(&self, kind: &str, properties: &Value) -> Value {
         let mut request = json!({

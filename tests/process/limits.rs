@@ -25,11 +25,7 @@ fn lives_and_dies(function: &Function) {
         let answer = function.answered(&function.request(kind, &mirror()));
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
     }
-    function.aws.world.look(|aws| {
-        assert!(aws.credentials("mirror").is_empty());
-        assert!(aws.secrets.is_empty());
-    });
-    function.aws.world.assert_unbroken();
+    function.left_nothing();
 }
 
 #[test]

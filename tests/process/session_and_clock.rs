@@ -74,11 +74,7 @@ fn lives_where_the_clock_is_off(ahead: i64) {
         let answer = function.answered(&signed_now(event));
         assert_eq!(answer["Status"], "SUCCESS", "{ahead}: {answer}");
     }
-    function.aws.world.look(|aws| {
-        assert!(aws.credentials("mirror").is_empty());
-        assert!(aws.secrets.is_empty());
-    });
-    function.aws.world.assert_unbroken();
+    function.left_nothing();
 }
 
 #[test]
