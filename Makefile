@@ -5,8 +5,11 @@
 PYTHON ?= python3
 # What the function is built for: x86_64 or arm64.
 ARCHITECTURE ?= x86_64
-# A table of samconfig.toml: default (the environment dev) or prd.
-CONFIG_ENV ?= default
+# Empty unless the user set it: `make deploy` then builds what samconfig.toml, PARAMETERS or the stack has.
+GIVEN_ARCHITECTURE := $(if $(filter command environment,$(origin ARCHITECTURE)),$(ARCHITECTURE))
+# A table of samconfig.toml.
+CONFIG_ENV ?= dev
+DEPLOY = python scripts/deploy.py --config-env $(CONFIG_ENV) --architecture "$(GIVEN_ARCHITECTURE)"
 EVENT ?= events/create.json
 
 SHELL := /bin/bash
@@ -58,11 +61,14 @@ dist: $(INSTALLED) ## what is handed on, in dist/: zips, packaged templates, lic
 dist-check: $(INSTALLED) ## that the last commit, built in two places, gives the same files (two release builds)
 	@python scripts/dist_check.py
 
-deploy: build ## to the account that AWS_PROFILE or the like names (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
-	@python scripts/deploy.py --config-env $(CONFIG_ENV) --architecture $(ARCHITECTURE) -- $(PARAMETERS)
+deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
+	@architecture=$$($(DEPLOY) --print-architecture -- $(PARAMETERS)) \
+	    && $(MAKE) build ARCHITECTURE=$$architecture
+	@$(DEPLOY) -- $(PARAMETERS)
 
-undeploy: $(INSTALLED) ## delete the stack (with DELETE_BUCKET=yes CONFIRM=yes its artifact bucket, too)
-	@DELETE_BUCKET=$(DELETE_BUCKET) CONFIRM=$(CONFIRM) KEEP_STACKS=$(KEEP_STACKS) python scripts/undeploy.py --config-env $(CONFIG_ENV)
+undeploy: $(INSTALLED) ## delete the stack, after asking (CONFIG_ENV=prd; DELETE_BUCKET=yes, CONFIRM=<stack name>)
+	@DELETE_BUCKET="$(DELETE_BUCKET)" CONFIRM="$(CONFIRM)" KEEP_STACKS="$(KEEP_STACKS)" \
+	    python scripts/undeploy.py --config-env $(CONFIG_ENV)
 
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
 	@python scripts/invoke.py $(EVENT)

@@ -27,6 +27,13 @@ PRESENT = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.
 LARGEST_ZIPPED = 10_000_000
 
 
+def architecture_of(path: Path) -> str:
+    """Lambda's name of what the file is built for, or the ELF machine's if Lambda has none."""
+    with path.open("rb") as file:
+        machine = str(ELFFile(file)["e_machine"])
+    return next((name for name, known in MACHINES.items() if known == machine), machine)
+
+
 def versions_needed(elf: ELFFile) -> list[tuple[str, str]]:
     return [(library.name, symbol.name)
             for section in elf.iter_sections() if isinstance(section, GNUVerNeedSection)

@@ -36,16 +36,29 @@ STRICT = {
 
 
 def metadata(target: str) -> dict:
-    """Everything that Cargo would compile for `target`, tests included."""
-    told = subprocess.run(["cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={target}"],
+    """Everything that Cargo's lock file knows for `target`."""
+    return json.loads(_cargo("metadata", "--format-version=1", f"--filter-platform={target}"))
+
+
+def tree(target: str) -> set[tuple[str, str]]:
+    """Name and version of everything that Cargo compiles for `target`, tests included.
+
+    `cargo metadata` also lists optional dependencies that only a weak feature names (`schemars_1?/std` of serde_with),
+    which are never compiled: https://github.com/rust-lang/cargo/issues/10801
+    """
+    listed = _cargo("tree", "--edges=normal,build,dev", "--target", target, "--prefix=none", "--format={p}")
+    words = (line.split(" ") for line in listed.splitlines() if line)
+    return {(name, version.removeprefix("v")) for name, version, *_ in words}
+
+
+def _cargo(command: str, *arguments: str) -> str:
+    return subprocess.run(["cargo", command, "--locked", *arguments],
                           cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return json.loads(told)
 
 
-def compiled(told: dict) -> dict[str, dict]:
+def compiled(told: dict, named: set[tuple[str, str]]) -> dict[str, dict]:
     """The packages by their ids: `packages` lists what no target uses, too."""
-    used = {node["id"] for node in told["resolve"]["nodes"]}
-    return {package["id"]: package for package in told["packages"] if package["id"] in used}
+    return {package["id"]: package for package in told["packages"] if (package["name"], package["version"]) in named}
 
 
 def faults_of(rules: dict) -> list[str]:
@@ -123,7 +136,7 @@ def main() -> int:
     rules = tomllib.loads((ROOT / "deny.toml").read_text())
     packages: dict[str, dict] = {}
     for target in rules["graph"]["targets"]:
-        packages |= compiled(metadata(target))
+        packages |= compiled(metadata(target), tree(target))
     faults = faults_of(rules) or faults_in(rules, packages)
     for fault in faults:
         print(fault, file=sys.stderr)

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import local_gitlab  # noqa: E402
 from local_aws import LocalAws  # noqa: E402
+from local_aws.settings import IAM_IS_LATE  # noqa: E402
 from local_deploy import mirroring, steps, watching  # noqa: E402
 from local_deploy.mirroring import Source  # noqa: E402
 from local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
@@ -200,9 +201,9 @@ class Story:
     def is_deleted(self) -> None:
         held = self.login()
         require(held.status(self.clone_url) == 200, "the login should work until the end")
-        self.undeploy("default", refuses=True)
+        self.undeploy("dev", refuses=True)
         self.loop.is_forgotten()
-        self.undeploy("default")
+        self.undeploy("dev")
         require(not steps.user_exists(self.aws, USER), f"user {USER} is still there")
         require(not steps.secret_exists(self.aws, SECRET), f"secret {SECRET} is still there")
         status = held.status(self.clone_url)
@@ -212,7 +213,7 @@ class Story:
         require(there == [self.loop_in_production.mirror().id], f"GitLab has the mirrors {there}")
         tell(f"GitLab has only prd's mirror left, {there[0]}.")
         self.loop_in_production.is_forgotten()
-        self.undeploy("prd", DELETE_BUCKET="yes", CONFIRM="yes")
+        self.undeploy("prd", DELETE_BUCKET="yes")
         require(self.source.project.mirrors() == [], "GitLab has a mirror still")
         tell("GitLab has no mirror left.")
 
@@ -230,7 +231,7 @@ class Story:
              "making a deleted pipeline again.")
         require(left == {"stacks": sams["stacks"], "buckets": sorted([bucket, *sams["buckets"]])},
                 f"left behind: {left}")
-        self.undeploy("default", DELETE_BUCKET="yes", CONFIRM="yes")
+        self.undeploy("dev", DELETE_BUCKET="yes")
         require(bucket not in steps.what_is_there(self.aws)["buckets"], f"{bucket} is still there")
 
     def told_no_password(self) -> None:
@@ -245,11 +246,12 @@ class Story:
              f"GitLab was asked {len(self.gitlab.requests)} times, always as its OpenAPI description says.")
 
     def undeploy(self, config_env: str, refuses: bool = False, **variables: str) -> None:
+        """As a script would: with CONFIRM, because nobody answers the question here."""
+        given = {"CONFIG_ENV": config_env, **variables, "CONFIRM": f"cfn-gitops-{config_env}"}
         said = subprocess.run([sys.executable, ROOT / "scripts/undeploy.py", "--config-env", config_env],
-                              env=self.aws.environment() | variables,
+                              env=self.aws.environment() | given, stdin=subprocess.DEVNULL,
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        given = {**({} if config_env == "default" else {"CONFIG_ENV": config_env}), **variables}
-        tell(f"make undeploy {' '.join(f'{name}={value}' for name, value in given.items())}".rstrip())
+        tell(f"make undeploy {' '.join(f'{name}={value}' for name, value in given.items())}")
         for line in said.stdout.splitlines():
             tell(line, indent=6)
         require((said.returncode != 0) == refuses, "undeploying should have " + ("refused" if refuses else "succeeded"))
@@ -258,7 +260,7 @@ class Story:
 def main() -> int:
     began = time.monotonic()
     # Where GitLab puts a mirror's next run off by a minute, a second does here.
-    with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws() as aws,
+    with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws(settings=IAM_IS_LATE) as aws,
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         print(f"A local AWS is up after {time.monotonic() - began:.1f} s: account {aws.account_id}, {aws.region}, "
               "IAM enforced,\nCodeCommit's git and CodePipeline included. Beside it, a local GitLab. What follows takes a "

@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass
 class Settings:
+    """One environment's table of samconfig.toml."""
+
+    table: str
     stack_name: str
     parameters: dict[str, str]
 
@@ -27,17 +30,43 @@ class Settings:
 
 
 def read(config_env: str, more: list[str] | None = None) -> Settings:
-    """The table `config_env`, its parameter_overrides with `more` (Name=value) on top."""
-    tables = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    if config_env not in tables:
-        known = ", ".join(name for name, table in tables.items() if isinstance(table, dict))
-        sys.exit(f"samconfig.toml has no table {config_env}; it has {known}")
-    table = tables[config_env]
-    given = [*shlex.split(table["deploy"]["parameters"].get("parameter_overrides", "")), *(more or [])]
+    """The table of `config_env`: its parameter_overrides, overridden by `more` (Name=value)."""
+    tables = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items()
+              if isinstance(table, dict)}
+    name = table_of(config_env, tables)
+    return Settings(name, tables[name]["global"]["parameters"]["stack_name"],
+                    parameter_overrides(tables[name]) | pairs(more or []))
+
+
+def table_of(config_env: str, tables: dict[str, Any]) -> str:
+    """The table named `config_env`, or else the one that deploys the environment of that name."""
+    if config_env in tables:
+        return config_env
+    for name, table in tables.items():
+        if parameter_overrides(table).get("EnvID") == config_env:
+            return name
+    sys.exit(f"samconfig.toml has no environment {config_env}. Set CONFIG_ENV to one of: {', '.join(sorted(tables))}.")
+
+
+def differing_default(tables: dict[str, Any]) -> str | None:
+    """The table that deploys the same environment as `default`, if their settings differ.
+
+    `sam deploy` without --config-env uses `default`, and make uses the other one.
+    """
+    default = tables.get("default", {})
+    env_id = parameter_overrides(default).get("EnvID")
+    return env_id if env_id in tables and tables[env_id] != default else None
+
+
+def parameter_overrides(table: dict[str, Any]) -> dict[str, str]:
+    return pairs(shlex.split(table.get("deploy", {}).get("parameters", {}).get("parameter_overrides", "")))
+
+
+def pairs(given: list[str]) -> dict[str, str]:
     wrong = [pair for pair in given if "=" not in pair]
     if wrong:
-        sys.exit(f"PARAMETERS are Name=value, not {' '.join(wrong)}")
-    return Settings(table["global"]["parameters"]["stack_name"], dict(pair.split("=", 1) for pair in given))
+        sys.exit(f"PARAMETERS must be Name=value pairs, not {' '.join(wrong)}")
+    return dict(pair.split("=", 1) for pair in given)
 
 
 @dataclass
@@ -69,14 +98,31 @@ class Account:
         pages = self.session.client("cloudformation").get_paginator("describe_stacks").paginate()
         return [stack for page in pages for stack in page["Stacks"]]
 
-    def stack_status(self, name: str) -> str | None:
+    def repositories(self, stack: dict[str, Any]) -> list[str]:
+        """The CodeCommit repositories that the stack has created."""
+        pages = self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(
+            StackName=stack["StackId"])
+        created = [each for page in pages for each in page["StackResourceSummaries"]
+                   if each["ResourceType"] == "AWS::CodeCommit::Repository"]
+        # The physical ID is CodeCommit's, a UUID. GetRepository takes names only.
+        ids = {each["PhysicalResourceId"] for each in created if each.get("PhysicalResourceId")}
+        pages = self.session.client("codecommit").get_paginator("list_repositories").paginate() if ids else []
+        return [each["repositoryName"] for page in pages for each in page["repositories"] if each["repositoryId"] in ids]
+
+    def stack(self, name: str) -> dict[str, Any] | None:
+        """`None` if the stack does not exist."""
         try:
-            return str(self.session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+            stack: dict[str, Any] = self.session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
             # Untyped; its text is all there is.
             if "does not exist" in str(error):
                 return None
             raise
+        return stack
+
+    def stack_status(self, name: str) -> str | None:
+        stack = self.stack(name)
+        return str(stack["StackStatus"]) if stack else None
 
 
 def name_the_region_for_all() -> None:

@@ -1,9 +1,11 @@
-"""Deletes the stack and, when told so twice, the artifact bucket that outlives it.
+"""Deletes an environment's stack and, if DELETE_BUCKET=yes, the artifact bucket that outlives it.
 
-    DELETE_BUCKET=yes CONFIRM=yes python scripts/undeploy.py --config-env default
+    python scripts/undeploy.py --config-env dev
+    DELETE_BUCKET=yes CONFIRM=cfn-gitops-dev python scripts/undeploy.py --config-env dev
 
-Never what the environment's pipelines deployed. While there is any of that it deletes nothing, as the role that
-CloudFormation changes and deletes those stacks with would go; KEEP_STACKS=yes leaves them without.
+It shows what will be deleted, and deletes it only after the stack's name was typed, or given as CONFIRM. It never
+deletes what the environment's pipelines deployed. While such a stack exists it deletes nothing, because CloudFormation
+changes and deletes those stacks with a role of this one; KEEP_STACKS=yes leaves them without that role.
 """
 
 from __future__ import annotations
@@ -20,40 +22,56 @@ import sam_settings
 
 def main() -> int:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--config-env", default="default")
+    arguments.add_argument("--config-env", default="dev")
     settings = sam_settings.read(arguments.parse_args().config_env)
     account = sam_settings.account()
     bucket = account.bucket_of(settings.env_id)
-    status = account.stack_status(settings.stack_name)
+    exists = account.stack_status(settings.stack_name) is not None
     has_bucket = account.has_bucket(bucket)
-    wants_bucket = os.environ.get("DELETE_BUCKET") == "yes"
-    confirmed = os.environ.get("CONFIRM") == "yes"
+    deletes_bucket = has_bucket and os.environ.get("DELETE_BUCKET") == "yes"
 
-    print(f"Account {account.id}, region {account.region}:")
-    print(f"- stack {settings.stack_name}: " + ("will be deleted" if status else "is not there"))
+    print(f"Account {account.id}, region {account.region}, environment {settings.env_id}:")
+    print(f"- stack {settings.stack_name}: " + (
+        "will be deleted, with the mirror's user, secret and push mirror, and the first project's pipeline"
+        if exists else "does not exist"))
     if not has_bucket:
-        print(f"- bucket {bucket}: is not there")
-    elif wants_bucket:
-        print(f"- bucket {bucket}: will be emptied of every version, and deleted")
+        print(f"- bucket {bucket}: does not exist")
+    elif deletes_bucket:
+        print(f"- bucket {bucket}: will be deleted, with every version of every object")
     else:
-        print(f"- bucket {bucket}: stays (DELETE_BUCKET=yes CONFIRM=yes deletes it)")
-    if status and not may_go(account, settings):
+        print(f"- bucket {bucket}: stays (DELETE_BUCKET=yes deletes it too)")
+    if exists and not may_go(account, settings):
         return 1
-    if wants_bucket and has_bucket and not confirmed:
-        print("Nothing is done: what a bucket held cannot be brought back. Say CONFIRM=yes.", file=sys.stderr)
+    if not exists and not deletes_bucket:
+        return 0
+    if not is_confirmed(settings):
         return 1
 
     sys.stdout.flush()
-    if status and not delete_stack(account.session, settings.stack_name):
+    if exists and not delete_stack(account.session, settings.stack_name):
         return 1
-    if has_bucket and wants_bucket:
+    if deletes_bucket:
         count = delete_bucket(account.session, bucket)
         print(f"Bucket {bucket} is deleted, with {count} versions and delete markers.")
     return 0
 
 
+def is_confirmed(settings: sam_settings.Settings) -> bool:
+    """Whether the user named the stack, in CONFIRM or at the prompt. The end of the input is a no."""
+    answer, source = os.environ.get("CONFIRM", ""), "CONFIRM"
+    if not answer:
+        print(f"What is deleted cannot be restored. To delete it, type {settings.stack_name}: ", end="", flush=True)
+        answer, source = sys.stdin.readline().strip(), "the answer"
+        print(flush=True)
+    if answer == settings.stack_name:
+        return True
+    print(f"Nothing was deleted: {source} is {answer or 'empty'}, not {settings.stack_name}. Type that name, or run "
+          f"make undeploy CONFIG_ENV={settings.table} CONFIRM={settings.stack_name}", file=sys.stderr)
+    return False
+
+
 def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bool:
-    """Whether nothing needs the stack any more. Says what does."""
+    """Whether nothing else needs the stack. Lists what does, and what is deleted with it."""
     stacks = account.stacks()
     stack_id = next(stack["StackId"] for stack in stacks if stack["StackName"] == settings.stack_name)
     role = f"role-{settings.env_id}-codedeploy-cfn"
@@ -62,6 +80,10 @@ def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bo
     deployed = sorted(stack["StackName"] for stack in stacks if "RootId" not in stack and (
         stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(f"/{role}")))
     keeps = os.environ.get("KEEP_STACKS") == "yes"
+    for stack in stacks:
+        if pipeline_owner(stack) == stack_id:
+            print(f"- stack {stack['StackName']}: will be deleted with it"
+                  + "".join(f", and repository {name} with all its commits" for name in account.repositories(stack)))
     for name in deployed:
         print(f"- stack {name}: stays, a pipeline deployed it")
     for owner in others:

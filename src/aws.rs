@@ -2,6 +2,7 @@
 
 mod call_error;
 mod environment;
+mod propagation;
 mod throttling;
 
 use std::ops::Deref;
@@ -16,6 +17,9 @@ use aws_types::SdkConfig;
 
 pub use call_error::CallError;
 pub use environment::config_from_environment;
+pub use propagation::{
+    is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,
+};
 
 use crate::http::Http;
 
@@ -80,6 +84,7 @@ impl Aws {
                         $service::config::Builder::from(&config)
                             .retry_partition(retry_partition())
                             .interceptor(throttling::WaitsItsTurn)
+                            .retry_classifier(propagation::RetriesDenials)
                             .build(),
                     )
                 }))

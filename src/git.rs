@@ -5,9 +5,11 @@ use std::time::Duration;
 use crate::http::{Http, is_https_or_loopback};
 use crate::secret::Password;
 
-/// IAM takes seconds to spread a new login; one that is still refused after this long will not
-/// be accepted later.
-pub const LOGIN_SPREADS: Duration = Duration::from_secs(60);
+/// How long a new login may take to become valid. IAM is eventually consistent, and AWS states no
+/// limit: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>.
+pub const NEW_LOGIN_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long an earlier login may be rejected before its password counts as changed by hand.
+pub const EARLIER_LOGIN_TIMEOUT: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -35,10 +37,27 @@ pub enum NotPushable {
     InsecureAddress,
 }
 
+impl NotPushable {
+    /// Whether the server knew who asked, or what for, and refused it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, NotPushable::LoginRefused | NotPushable::PushDenied)
+    }
+
+    /// Whether the same login may be accepted later: IAM propagates a new one, and the policy that
+    /// lets it push, within seconds; the server recovers.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            NotPushable::LoginRefused | NotPushable::PushDenied | NotPushable::NoAnswer => true,
+            NotPushable::Status(status) => *status == 429 || *status >= 500,
+            NotPushable::InsecureAddress => false,
+        }
+    }
+}
+
 /// Asks the server at `clone_url` for what a push begins with, as `user` with `password`.
 ///
-/// Anything but 200 is asked again for `patience`, because IAM takes seconds to spread a login
-/// ([`LOGIN_SPREADS`]).
+/// Anything but 200 is asked again for `patience`, because IAM takes time to propagate a login
+/// ([`NEW_LOGIN_TIMEOUT`]).
 /// Source: git's HTTP protocol, "Smart Server Response" of `git-receive-pack`.
 pub async fn prove_pushable(
     http: &Http,

@@ -2,26 +2,36 @@
 //! pipelines are looked at, and what is seen is logged as CloudWatch metrics.
 //!
 //! Each is looked at by itself. What cannot be looked at is said, and keeps nobody from looking at
-//! the others. Nothing is changed, but for a rotation that was killed and that nobody goes on with.
+//! the others. Two things are changed: a rotation that nothing resumes is ended, and the pipeline of
+//! a branch whose first push was not delivered is created.
 
 mod metrics;
 mod pipelines;
+mod stacks;
 
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, SystemTime};
 
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::cfn::Clock;
-use crate::gitops_pipeline;
+use crate::gitops_pipeline::first_push::{FirstPush, Started};
+use crate::gitops_pipeline::{self, GitOpsPipeline};
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{Health, Listed, NotSeen, OutOfReach};
+use crate::mirror_credential::rotation::PendingRotation;
 use crate::name_pattern::NamePattern;
+use crate::records::write_time;
 use metrics::{Metric, Subject};
 use pipelines::Pipeline;
+
+/// The longest time that the check waits for one pipeline to be created. CloudFormation finishes what
+/// takes longer.
+const MAX_TIME_FOR_A_PIPELINE: Duration = Duration::from_secs(180);
 
 /// The beginning of the function's name, which the environment's id ends.
 const FUNCTION_NAME: &str = "cfn-gitops-";
@@ -68,12 +78,13 @@ pub type Line = Value;
 impl HealthCheck {
     /// Finds a request in an event; `None` when it is something else.
     pub fn find(event: &str) -> Option<Self> {
-        let event: Value = serde_json::from_str(event).ok()?;
-        let asked = event.get("HealthCheck").filter(|asked| asked.is_object());
         // What EventBridge's schedules send when their target says nothing else.
         // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
-        let is_scheduled =
-            event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event";
+        let is_scheduled = serde_json::from_str(event).is_ok_and(|event: EventBridgeEvent| {
+            event.source == "aws.events" && event.detail_type == "Scheduled Event"
+        });
+        let event: Value = serde_json::from_str(event).ok()?;
+        let asked = event.get("HealthCheck").filter(|asked| asked.is_object());
         if asked.is_none() && !is_scheduled {
             return None;
         }
@@ -120,10 +131,12 @@ pub async fn check(
     environment: &Environment,
     aws: &Aws,
     mirror_credential: &MirrorCredential,
+    gitops_pipeline: &GitOpsPipeline,
     clock: &Clock,
     time: Duration,
     emit: &mut (dyn FnMut(Line) + Send),
 ) -> Value {
+    let ends = clock.now() + time;
     let mut look = Look {
         environment,
         now: clock.now(),
@@ -135,6 +148,14 @@ pub async fn check(
         // should.
         look.at_credentials(mirror_credential).await;
         look.at_pipelines(aws).await;
+        let missed = look.at_stacks(aws, gitops_pipeline).await;
+        // Half of the time is enough for the looks of the largest environment, and the rest is
+        // left for the answer.
+        let until = clock.now() + clock.until(ends).mul_f64(0.5);
+        for push in &missed {
+            let left = clock.until(until).min(MAX_TIME_FOR_A_PIPELINE);
+            look.create(gitops_pipeline, push, left).await;
+        }
     };
     let is_over = tokio::time::timeout(time, Box::pin(work)).await.is_err();
     if is_over {
@@ -149,6 +170,7 @@ struct Seen {
     mirrors: usize,
     credentials: usize,
     pipelines: usize,
+    created: Vec<String>,
     unhealthy: Vec<String>,
     failed: Vec<String>,
 }
@@ -177,7 +199,7 @@ impl Look<'_> {
             match Box::pin(health).await {
                 Ok(health) => {
                     self.report(&health);
-                    self.end_abandoned_rotation(mirror_credential, secret).await;
+                    self.at_rotation(mirror_credential, secret).await;
                 }
                 Err(NotSeen::Nothing) => {}
                 Err(NotSeen::Failed(why)) => self.failed(&why),
@@ -185,16 +207,21 @@ impl Look<'_> {
         }
     }
 
-    async fn end_abandoned_rotation(
-        &mut self,
-        mirror_credential: &MirrorCredential,
-        secret: &Listed,
-    ) {
+    async fn at_rotation(&mut self, mirror_credential: &MirrorCredential, secret: &Listed) {
         let name = &secret.name;
-        let ended = Box::pin(mirror_credential.end_abandoned_rotation(name)).await;
-        match ended {
-            Ok(true) => tracing::warn!(secret = name, "an abandoned rotation was ended"),
-            Ok(false) => {}
+        let pending = Box::pin(mirror_credential.look_at_rotation(name)).await;
+        match pending {
+            Ok(Some(PendingRotation::Waits { version_id, since })) => {
+                let since = write_time(since);
+                self.unhealthy(&format!(
+                    "the rotation of secret {name} to version {version_id} is pending since {since}. \
+                     Secrets Manager reattempts it; the log of its steps says why they fail"
+                ));
+            }
+            Ok(Some(PendingRotation::Ended)) => {
+                tracing::warn!(secret = name, "a rotation without a schedule was ended");
+            }
+            Ok(None) => {}
             Err(error) => self.failed(&error.to_string()),
         }
     }
@@ -240,6 +267,64 @@ impl Look<'_> {
         }
     }
 
+    /// Reports pipelines' stacks without an owner. Returns the first pushes that stacks wait for.
+    async fn at_stacks(&mut self, aws: &Aws, gitops_pipeline: &GitOpsPipeline) -> Vec<FirstPush> {
+        let mut missed = vec![];
+        let stacks = match stacks::list(aws, &self.environment.id).await {
+            Ok(stacks) => stacks,
+            Err(error) => {
+                self.failed(&error.to_string());
+                return missed;
+            }
+        };
+        let mut orphans = 0;
+        for (name, id) in &stacks.pipelines {
+            let child = match gitops_pipeline.look_up_child(name).await {
+                Ok(Some(child)) => child,
+                // It was deleted since, or is not one of a pipeline.
+                Ok(None) => continue,
+                Err(error) => {
+                    self.failed(&error.to_string());
+                    continue;
+                }
+            };
+            if stacks.contains(&child.owner_stack_id) {
+                missed.extend(child.waits_for);
+                continue;
+            }
+            orphans += 1;
+            let owner = &child.owner_stack_id;
+            self.unhealthy(&format!(
+                "pipeline stack {name}: its owner, stack {owner}, no longer exists; delete it with \
+                 `aws cloudformation delete-stack --stack-name {id}`"
+            ));
+        }
+        self.emit(
+            &Subject::Environment,
+            &[Metric::OrphanedPipelineStacks(orphans)],
+        );
+        missed
+    }
+
+    /// Creates the pipeline that waits for `push`, if its branch exists, within `time`.
+    async fn create(&mut self, gitops_pipeline: &GitOpsPipeline, push: &FirstPush, time: Duration) {
+        let name = push.stack_name().unwrap_or_default();
+        let work = Box::pin(gitops_pipeline.start(push));
+        match tokio::time::timeout(time, work).await {
+            Ok(Ok(Started::Pipeline { name, .. })) => {
+                tracing::warn!(
+                    pipeline = name,
+                    "created: its branch's first push was not delivered"
+                );
+                self.seen.created.push(name);
+            }
+            Ok(Ok(Started::Nothing { .. })) => {}
+            Ok(Err(error)) => self.unhealthy(&error.to_string()),
+            // The next check sees what became of it.
+            Err(_) => tracing::warn!(pipeline_stack = name, "no time to create its pipeline"),
+        }
+    }
+
     fn report_pipeline(&mut self, name: &str, pipeline: &Pipeline) {
         self.seen.pipelines += 1;
         if pipeline.succeeded == Some(false) {
@@ -248,6 +333,10 @@ impl Look<'_> {
         let mut metrics = vec![Metric::ApprovalsWaiting(pipeline.approvals_waiting)];
         if let Some(succeeded) = pipeline.succeeded {
             metrics.push(Metric::PipelineSucceeded(succeeded));
+        }
+        if let Some(requested) = pipeline.approval_requested {
+            let waited = self.since(requested).as_secs_f64();
+            metrics.push(Metric::SecondsSinceApprovalRequest(waited));
         }
         self.emit(&Subject::Pipeline(name), &metrics);
     }
@@ -286,12 +375,14 @@ impl Look<'_> {
             mirrors,
             credentials,
             pipelines,
+            created,
             unhealthy,
             failed,
         } = self.seen;
         json!({
             "EnvID": self.environment.id,
             "LookedAt": {"mirrors": mirrors, "credentials": credentials, "pipelines": pipelines},
+            "Created": created,
             "Unhealthy": unhealthy,
             "NotLookedAt": failed,
         })

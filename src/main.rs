@@ -2,9 +2,10 @@
 
 use cfn_gitops::cfn::Clock;
 use cfn_gitops::http::Http;
-use cfn_gitops::provider::{Invocation, Provider};
+use cfn_gitops::provider::{Error, Invocation, Provider};
 use cfn_gitops::{aws, logging};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
@@ -16,22 +17,51 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // Made by the first event, because reading the TLS roots would delay the start.
     let provider: OnceCell<Provider> = OnceCell::new();
     let provider = &provider;
-    // The payload stays raw: the runtime would answer one that it cannot decode with an error
-    // that CloudFormation never hears of.
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
-        let provider = provider.get_or_try_init(from_environment).await?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Payload>| async move {
         let invocation = Invocation {
             deadline: event.context.deadline(),
             request_id: event.context.request_id,
             function_arn: event.context.invoked_function_arn,
         };
-        let answer = provider.answer(event.payload.get(), &invocation).await?;
-        Ok::<Value, lambda_runtime::Error>(answer)
+        let event = event.payload.text();
+        answer(provider, event, &invocation)
+            .await
+            .map_err(|error| Diagnostic {
+                error_type: error.name().to_owned(),
+                error_message: error.to_string(),
+            })
     }))
     .await
 }
 
-async fn from_environment() -> Result<Provider, lambda_runtime::Error> {
+async fn answer(
+    provider: &OnceCell<Provider>,
+    event: &str,
+    invocation: &Invocation,
+) -> Result<Value, Error> {
+    let provider = provider.get_or_try_init(from_environment).await?;
+    provider.answer(event, invocation).await
+}
+
+async fn from_environment() -> Result<Provider, Error> {
     let config = aws::config_from_environment();
     Ok(Provider::new(&config, Http::over_reqwest()?, Clock::System))
+}
+
+/// The event's text; `None` if it is not JSON.
+///
+/// The runtime answers a payload that it cannot decode itself, with a Rust type as the `errorType`,
+/// and CloudFormation never gets a response. So every payload is accepted here, undecoded.
+struct Payload(Option<Box<RawValue>>);
+
+impl Payload {
+    fn text(&self) -> &str {
+        self.0.as_ref().map_or("", |text| text.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Payload(Box::<RawValue>::deserialize(deserializer).ok()))
+    }
 }

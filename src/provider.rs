@@ -1,22 +1,25 @@
 //! One event in, one answer out: which kind of event is it, and who handles it?
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::aws::Aws;
+use crate::aws::{self, Aws};
 use crate::cfn::{
     self, Answered, Clock, Failure, Outcome, Progress, Request, RequestType, Resource, Undelivered,
 };
 use crate::continuation::{self, Position};
-use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, NotStarted, Started};
+use crate::gitops_pipeline::{self, GitOpsPipeline};
 use crate::health_check::{self, HealthCheck, NoEnvironment};
-use crate::http::Http;
+use crate::http::{Http, SetUp};
 use crate::logging::{self, Calls, millis};
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::rotation::{NotRotated, RotationEvent};
@@ -35,6 +38,9 @@ const UNKNOWN_EVENT: &str = "this event is none that the function answers: a Clo
 /// told.
 const MARGIN: Duration = Duration::from_secs(2);
 
+/// Kept back for reporting that work did not stop by [`MARGIN`].
+const GUARD_MARGIN: Duration = Duration::from_millis(500);
+
 /// Why an event has no answer. Lambda delivers an asynchronous event twice more after an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -50,7 +56,7 @@ pub enum Error {
     /// A branch has its first push, and its pipeline could not be made.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
-    /// A rotation's step was not done. Secrets Manager ends the rotation.
+    /// A rotation's step failed.
     #[error(transparent)]
     NotRotated(#[from] NotRotated),
     /// Nobody says which environment's health is to be checked.
@@ -59,6 +65,36 @@ pub enum Error {
     /// There was no time left.
     #[error("{0}: no time was left")]
     OutOfTime(&'static str),
+    /// The HTTP client cannot be created.
+    #[error("{0}")]
+    NotSetUp(String),
+    /// The handling panicked. The panic's text is left out, because it may contain anything.
+    #[error("handling the event: internal error. See the function's log.")]
+    Panicked,
+}
+
+impl From<SetUp> for Error {
+    fn from(error: SetUp) -> Self {
+        Error::NotSetUp(error.to_string())
+    }
+}
+
+impl Error {
+    /// The name under which Lambda reports the error (`errorType`). Alarms and filters depend on it,
+    /// so it does not follow the names in the source.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Error::UnknownEvent => "UnknownEvent",
+            Error::Undelivered(_) => "ResponseNotDelivered",
+            Error::PerhapsHandedOver => "HandOverUnconfirmed",
+            Error::NotStarted(_) => "FirstPushFailed",
+            Error::NotRotated(_) => "RotationFailed",
+            Error::NoEnvironment(_) => "UnknownEnvironment",
+            Error::OutOfTime(_) => "OutOfTime",
+            Error::NotSetUp(_) => "StartFailed",
+            Error::Panicked => "InternalError",
+        }
+    }
 }
 
 /// What surrounds one event.
@@ -73,7 +109,7 @@ pub struct Invocation {
 }
 
 /// Everything that answering an event takes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Provider {
     http: Http,
     clock: Clock,
@@ -111,7 +147,9 @@ impl Provider {
         );
         let began = Instant::now();
         let answering = Box::pin(self.answer_event(event, invocation, &calls));
-        let answered = calls.count(answering).instrument(span.clone()).await;
+        let answering = calls.count(catch_panic(answering));
+        let answered = answering.instrument(span.clone()).await;
+        let answered = answered.unwrap_or(Err(Error::Panicked));
         span.in_scope(|| told(&answered, began.elapsed(), &calls));
         answered
     }
@@ -125,7 +163,14 @@ impl Provider {
         let (event, position) = continuation::read(event);
         let received_at = position.received_at(self.clock.now());
         let Some(request) = Request::find(event, received_at) else {
-            return self.answer_others(event, invocation).await;
+            let (provider, event) = (self.clone(), event.to_owned());
+            let (invocation, calls) = (invocation.clone(), calls.clone());
+            let time = self.clock.until(self.ends(&invocation));
+            let work = async move {
+                let answering = Box::pin(provider.answer_others(&event, &invocation));
+                calls.count(answering).await
+            };
+            return guarded(work, time).await?;
         };
         let around = Around {
             event,
@@ -196,10 +241,17 @@ impl Provider {
         tracing::info!(users = environment.user_names, "health check");
         let time = self.clock.until(self.ends(invocation));
         let time = time.saturating_sub(MARGIN);
-        let (aws, credentials) = (&self.aws, &self.mirror_credential);
         let mut emit = |line: Value| logging::emit(&line);
-        let checked =
-            health_check::check(&environment, aws, credentials, &self.clock, time, &mut emit).await;
+        let checked = health_check::check(
+            &environment,
+            &self.aws,
+            &self.mirror_credential,
+            &self.gitops_pipeline,
+            &self.clock,
+            time,
+            &mut emit,
+        );
+        let checked = Box::pin(checked).await;
         Ok(json!({"HealthCheck": checked}))
     }
 
@@ -218,8 +270,8 @@ impl Provider {
         let time = self.clock.until(until);
         let work = Box::pin(self.mirror_credential.rotate(rotation, until));
         let done = tokio::time::timeout(time, work).await;
-        let done = done.map_err(|_| Error::OutOfTime("a step of a rotation"))?;
-        done?;
+        let out_of_time = Error::OutOfTime("a step of a rotation, which stays pending");
+        done.map_err(|_| out_of_time)??;
         Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id()}))
     }
 
@@ -246,6 +298,9 @@ impl Provider {
         let resource = Arc::new(Counted {
             resource,
             calls: calls.clone(),
+            clock: self.clock.clone(),
+            received_at,
+            is_continuation: position.hop > 0,
         });
         cfn::answer(resource, request, ends, &self.clock, put, hand_over).await
     }
@@ -281,6 +336,42 @@ impl Provider {
     }
 }
 
+/// `work`, or `None` if it panicked. The runtime would report the panic's text to Lambda.
+async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
+/// Runs `work` in a task of its own until shortly before `time` is over: work that panics or blocks
+/// its thread then ends as an error, in time. For events that CloudFormation does not wait for;
+/// [`cfn::answer`] has the guard for its requests.
+async fn guarded<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+    time: Duration,
+) -> Result<T, Error> {
+    let mut task = tokio::spawn(work.in_current_span());
+    let _abort = AbortOnDrop(task.abort_handle());
+    let time = time.saturating_sub(GUARD_MARGIN.min(time / 8));
+    match tokio::time::timeout(time, &mut task).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err(Error::Panicked),
+        Err(_) => Err(Error::OutOfTime("handling the event")),
+    }
+}
+
+/// Ends a task together with the future that waits for it.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// One event and where it stands.
 struct Around<'a> {
     /// As it came from CloudFormation.
@@ -313,9 +404,36 @@ fn told(answered: &Result<Value, Error>, took: Duration, calls: &Calls) {
 }
 
 /// A resource whose work counts its calls. It runs in a task of its own, which has its own count.
+///
+/// In the first minute of a Create or an Update its calls retry denials, while IAM propagates the
+/// function's permissions. A Delete removes what the function was allowed to create, and retries
+/// none. The Delete of a rejected Create is the exception, because it may be the function's first
+/// request as well.
 struct Counted<R> {
     resource: Arc<R>,
     calls: Calls,
+    clock: Clock,
+    /// By the original invocation.
+    received_at: SystemTime,
+    /// An earlier invocation has worked on the request.
+    is_continuation: bool,
+}
+
+impl<R> Counted<R> {
+    /// How long the work on `request` retries denials.
+    fn time_for_propagation(&self, request: &Request, progress: &Progress) -> Duration {
+        let id = request.physical_resource_id.as_deref();
+        let retries = match request.request_type {
+            Some(RequestType::Create | RequestType::Update) => true,
+            Some(RequestType::Delete) => id.is_some_and(gitops_pipeline::is_rejected),
+            None => false,
+        };
+        if !retries {
+            return Duration::ZERO;
+        }
+        let signed_at = request.signed_at.min(self.received_at);
+        aws::time_for_propagation(signed_at, self.clock.now(), progress.until())
+    }
 }
 
 impl<R: Resource> Resource for Counted<R> {
@@ -325,13 +443,21 @@ impl<R: Resource> Resource for Counted<R> {
         self.resource.physical_id(request)
     }
 
+    fn rejected_id(&self, request: &Request) -> String {
+        self.resource.rejected_id(request)
+    }
+
     async fn handle(
         self: Arc<Self>,
         request: Request,
         progress: Progress,
     ) -> Result<Outcome, Failure> {
+        if self.is_continuation {
+            progress.changing();
+        }
+        let time = self.time_for_propagation(&request, &progress);
         let work = Arc::clone(&self.resource).handle(request, progress);
-        self.calls.count(work).await
+        self.calls.count(aws::retrying_denials(time, work)).await
     }
 }
 
@@ -360,5 +486,86 @@ impl Resource for UnknownType {
             "ResourceType: {shown} is not backed by this function; it backs \
              Custom::MirrorCredential and Custom::GitOpsPipeline"
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(100);
+
+    #[tokio::test]
+    async fn panic_is_caught_at_every_poll() {
+        assert_eq!(catch_panic(async { 7 }).await, Some(7));
+        assert_eq!(
+            catch_panic(async { panic!("a sentinel") }).await,
+            None::<()>
+        );
+        let later = async {
+            tokio::task::yield_now().await;
+            panic!("a sentinel")
+        };
+        assert_eq!(catch_panic(later).await, None::<()>);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_guarded_work_is_an_error_without_its_text() {
+        let done: Result<(), Error> = guarded(async { panic!("a sentinel") }, SOON).await;
+        let error = done.expect_err("a panic");
+        assert_eq!(error, Error::Panicked);
+        assert!(!error.to_string().contains("sentinel"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hanging_work_ends_before_its_time() {
+        let began = Instant::now();
+        let done: Result<(), Error> = guarded(std::future::pending(), SOON).await;
+        assert_eq!(done, Err(Error::OutOfTime("handling the event")));
+        assert!(began.elapsed() < SOON);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn work_that_blocks_its_thread_ends_before_its_time() {
+        let (release, blocked) = mpsc::channel::<()>();
+        let work = async move {
+            let _ = blocked.recv();
+        };
+        let done = guarded(work, SOON).await;
+        assert_eq!(done, Err(Error::OutOfTime("handling the event")));
+        release.send(()).expect("the task still waits");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_the_guard_ends_the_work() {
+        let (held, holder) = mpsc::channel::<()>();
+        let work = async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        };
+        // The work begins, and the wait for it ends.
+        let waited = tokio::time::timeout(SOON / 10, guarded(work, SOON)).await;
+        assert!(waited.is_err());
+        tokio::task::yield_now().await;
+        assert_eq!(holder.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+    }
+
+    #[test]
+    fn error_names_are_short_and_distinct() {
+        let errors = [
+            Error::UnknownEvent,
+            Error::Undelivered(Undelivered::OutOfTime),
+            Error::PerhapsHandedOver,
+            Error::NoEnvironment(NoEnvironment::Unnamed),
+            Error::OutOfTime("x"),
+            Error::Panicked,
+        ];
+        let names = errors.each_ref().map(Error::name);
+        for (index, name) in names.iter().enumerate() {
+            assert!(name.chars().all(|c| c.is_ascii_alphabetic()), "{name}");
+            assert!(!names[..index].contains(name), "{name}");
+        }
     }
 }

@@ -17,11 +17,17 @@ pub(super) const BUSY: [&str; 4] = [
 /// A request that cannot even be built.
 const NOT_MADE: &str = "the request could not be made; are region and credentials set?";
 
+/// The codes of a denial.
+pub(super) const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
+
 /// What AWS says of a denial that is not for want of a permission of the function's role.
-const DENIED_ELSEWHERE: [&str; 5] = [
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+pub(super) const DENIED_ELSEWHERE: [&str; 7] = [
     "explicit deny",
     "no permissions boundary allows",
     "no service control policy allows",
+    "no resource control policy allows",
+    "no resource-based policy allows",
     "no session policy allows",
     "no VPC endpoint policy allows",
 ];
@@ -78,7 +84,7 @@ impl CallError {
     /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
     pub fn is_denied(&self) -> bool {
         let code = self.code.as_deref();
-        matches!(code, Some("AccessDenied" | "AccessDeniedException"))
+        code.is_some_and(|code| DENIED.contains(&code))
     }
 
     /// The action that was denied, such as `iam:TagUser`, where the service says which.

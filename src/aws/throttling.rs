@@ -1,5 +1,6 @@
 //! How long a call is repeated: one that AWS turned down because others were faster waits for its
-//! turn for minutes, one that found AWS ill for a minute.
+//! turn for minutes, one that found AWS ill for a minute, and one that AWS denied as long as
+//! [`propagation`] says.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 
 use super::call_error::BUSY;
+use super::propagation;
 
 /// Attempts at a call that are not turned down, and fail all the same.
 pub const ATTEMPTS: u32 = 8;
@@ -31,12 +33,15 @@ const LATEST: Duration = Duration::from_mins(10);
 pub struct WaitsItsTurn;
 
 /// What has become of one call so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waited {
     began: Instant,
     /// When AWS last said that it is busy, or the beginning.
     heard: Instant,
-    throttled: u32,
+    /// Attempts that AWS throttled or denied: it did nothing.
+    turned_down: u32,
+    /// What the caller configured; `None` before the first attempt.
+    configured: Option<RetryConfig>,
 }
 
 impl Storable for Waited {
@@ -57,7 +62,8 @@ impl Intercept for WaitsItsTurn {
         cfg.interceptor_state().store_put(Waited {
             began: now,
             heard: now,
-            throttled: 0,
+            turned_down: 0,
+            configured: None,
         });
         Ok(())
     }
@@ -72,22 +78,39 @@ impl Intercept for WaitsItsTurn {
         else {
             return Ok(());
         };
-        if retries.max_attempts() <= 1 {
-            return Ok(());
-        }
-        let (mut waited, now) = (*waited, Instant::now());
-        let is_throttled = is_throttled(context);
-        if is_throttled {
-            waited.heard = now;
-            waited.throttled += 1;
-        }
-        let is_over = now - waited.began > LATEST || now - waited.heard > ILL;
-        let attempts = if is_over {
-            1
-        } else {
-            waited.throttled + ATTEMPTS
+        let (mut waited, now) = (waited.clone(), Instant::now());
+        let configured = waited
+            .configured
+            .get_or_insert_with(|| retries.clone())
+            .clone();
+        let is_denied = context
+            .response()
+            .is_some_and(propagation::may_be_propagating);
+        let retries = match propagation::time_left() {
+            // Safe for every call, so also for one that its caller lets nobody repeat.
+            Some(left) if is_denied => {
+                waited.heard = now;
+                waited.turned_down += 1;
+                configured
+                    .with_max_attempts(waited.turned_down + ATTEMPTS)
+                    .with_initial_backoff(propagation::INITIAL_BACKOFF)
+                    .with_max_backoff(propagation::MAX_BACKOFF.min(left))
+            }
+            _ if configured.max_attempts() <= 1 => configured,
+            _ => {
+                if is_throttled(context) {
+                    waited.heard = now;
+                    waited.turned_down += 1;
+                }
+                let is_over = now - waited.began > LATEST || now - waited.heard > ILL;
+                let attempts = if is_over {
+                    1
+                } else {
+                    waited.turned_down + ATTEMPTS
+                };
+                configured.with_max_attempts(attempts)
+            }
         };
-        let retries = retries.clone().with_max_attempts(attempts);
         cfg.interceptor_state().store_put(waited);
         cfg.interceptor_state().store_put(retries);
         Ok(())
@@ -124,7 +147,7 @@ mod tests {
     use aws_types::SdkConfig;
     use tokio::time::Instant;
 
-    use crate::aws::Aws;
+    use crate::aws::{Aws, propagation};
     use crate::http::Http;
 
     const BUSY: (u16, &str) = (400, "Throttling");
@@ -150,8 +173,9 @@ mod tests {
                 1 => script.next[0],
                 _ => script.next.remove(0),
             };
+            let (code, message) = code.split_once(' ').unwrap_or((code, "m"));
             let body = format!(
-                "<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"
+                "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
             );
             let status = StatusCode::try_from(status).expect("a status");
             HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
@@ -216,6 +240,51 @@ mod tests {
             took > ten && took < ten + Duration::from_mins(1),
             "{took:?}"
         );
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const NO_POLICY: (u16, &str) = (
+        403,
+        "AccessDenied not authorized because no identity-based policy allows the action",
+    );
+
+    #[tokio::test(start_paused = true)]
+    async fn denied_call_is_retried_until_its_time_is_over() {
+        for is_repeated in [true, false] {
+            let call = attempts(&[NO_POLICY], is_repeated);
+            let (attempts, took) = propagation::retrying_denials(MINUTE, call).await;
+            assert!((10..80).contains(&attempts), "{attempts}");
+            assert!(took <= MINUTE + Duration::from_millis(10), "{took:?}");
+            assert!(took > MINUTE / 2, "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn denied_call_without_time_is_not_retried() {
+        assert_eq!(attempts(&[NO_POLICY], true).await.0, 1);
+        let work = propagation::retrying_denials(Duration::ZERO, attempts(&[NO_POLICY], true));
+        assert_eq!(work.await.0, 1);
+        let inner = propagation::without_retrying_denials(attempts(&[NO_POLICY], true));
+        assert_eq!(propagation::retrying_denials(MINUTE, inner).await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn explicit_denial_is_not_retried() {
+        let denied = [(
+            403,
+            "AccessDenied with an explicit deny in an identity-based policy",
+        )];
+        let work = propagation::retrying_denials(MINUTE, attempts(&denied, true));
+        assert_eq!(work.await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unrepeatable_call_is_retried_after_denials_only() {
+        let answers = [NO_POLICY, NO_POLICY, ILL];
+        let work = propagation::retrying_denials(MINUTE, attempts(&answers, false));
+        assert_eq!(work.await.0, 3);
+        let work = propagation::retrying_denials(MINUTE, attempts(&answers, true));
+        assert_eq!(work.await.0, 10);
     }
 
     #[tokio::test(start_paused = true)]

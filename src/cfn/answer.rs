@@ -12,6 +12,10 @@ use super::{
     Clock, Deadlines, NotPut, Progress, Request, RequestType, Response, Status, Undelivered,
 };
 
+/// The reason of a Create or Update that CloudFormation takes no response to any more.
+const TOO_LATE: &str = "starting the request: CloudFormation no longer waits for it, so this \
+    delivery changed nothing. Repeat the stack operation.";
+
 /// What a resource is after it has been made so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -37,6 +41,13 @@ pub trait Resource: Send + Sync + 'static {
     /// The id that `request` will have, or would have had: known before anything is done, never
     /// empty, at most 1 KB, and the same for every delivery of the request.
     fn physical_id(&self, request: &Request) -> String;
+
+    /// The id of a Create that was rejected: it failed before it noted any change
+    /// ([`Progress::changing`]). The same conditions hold as for [`Resource::physical_id`].
+    /// CloudFormation sends the Delete of the rejected Create with it.
+    fn rejected_id(&self, request: &Request) -> String {
+        self.physical_id(request)
+    }
 
     /// Does what `request` asks for. Every request may come twice, late, or while another runs.
     fn handle(
@@ -98,7 +109,8 @@ where
     G: Future<Output = Result<(), NotHandedOver>>,
 {
     let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
-    let result = match result(&resource, &request, &deadlines, clock).await {
+    let progress = Progress::new(deadlines.work_until);
+    let result = match result(&resource, &request, &deadlines, clock, &progress).await {
         Worked::Done(result) => result,
         Worked::CutOff(doing) => {
             // What is left after that is for the answer that it failed.
@@ -129,7 +141,8 @@ where
             // Any other id would make CloudFormation think that the resource was replaced.
             physical_resource_id: match &request.physical_resource_id {
                 Some(id) => id.clone(),
-                None => resource.physical_id(&request),
+                None if progress.has_changes() => resource.physical_id(&request),
+                None => resource.rejected_id(&request),
             },
             reason: Some(reason),
             data: BTreeMap::new(),
@@ -165,18 +178,28 @@ async fn result<R: Resource>(
     request: &Request,
     deadlines: &Deadlines,
     clock: &Clock,
+    progress: &Progress,
 ) -> Worked {
     let failed = |what: String| Worked::Done(Err(Failure(what)));
+    let missing = request.missing_members();
+    if !missing.is_empty() {
+        // Not even a Delete runs: what it would delete belongs to a stack and a logical ID.
+        let missing = missing.join(", ");
+        return failed(format!(
+            "reading the request: {missing}: must be a non-empty string. Send every member that \
+             CloudFormation sends."
+        ));
+    }
     let Some(request_type) = request.request_type else {
         return failed("RequestType: must be Create, Update or Delete".to_owned());
     };
-    if deadlines.gave_up && request_type != RequestType::Delete {
-        // What CloudFormation no longer waits for, it will not clean up either. A Delete removes
-        // things, which stays right.
-        let what = "CloudFormation no longer waits for this request; nothing was done";
-        return failed(what.to_owned());
+    if deadlines.is_too_late() && request_type != RequestType::Delete {
+        // CloudFormation never deletes what such a request creates. A Delete is still right: the
+        // resources themselves skip one that a later request has overtaken. An earlier delivery may
+        // have changed something.
+        progress.changing();
+        return failed(TOO_LATE.to_owned());
     }
-    let progress = Progress::new(deadlines.work_until);
     let work = Arc::clone(resource).handle(request.clone(), progress.clone());
     let mut task = tokio::spawn(work.in_current_span());
     let time = clock.until(deadlines.work_until);
@@ -251,13 +274,25 @@ mod tests {
         Err(NotHandedOver::Refused("nobody is there".to_owned()))
     }
 
-    async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
-        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300));
+    /// The time at which the requests of these tests are signed, and `seconds`.
+    fn signed_and(seconds: u64) -> Clock {
+        Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300 + seconds))
+    }
+
+    /// A request with `members` besides those that each request has. Of two equal ones, theirs
+    /// counts.
+    fn request(clock: &Clock, members: &str) -> Request {
         let event = format!(
             r#"{{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create",
-                "StackId":"s","RequestId":"r","LogicalResourceId":"l"{extra}}}"#
+                "StackId":"s","RequestId":"r","LogicalResourceId":"l","ResourceType":"Custom::T"
+                {members}}}"#
         );
-        let request = Request::find(&event, clock.now()).expect("a request");
+        Request::find(&event, clock.now()).expect("a request")
+    }
+
+    async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
+        let clock = signed_and(0);
+        let request = request(&clock, extra);
         let started = clock.now();
         let puts = Mutex::new(0);
         let put = |_, _| {
@@ -319,23 +354,78 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_cloudformation_gave_up_on_is_not_begun() {
-        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_165_000));
-        let event =
-            r#"{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create"}"#;
-        let request = Request::find(event, clock.now()).expect("a request");
+        let clock = signed_and(3700);
         let put = |_, _| async { Ok(200) };
         let ends = clock.now() + Duration::from_secs(900);
-        let behaviour = Arc::new(Behaviour::Succeed);
+        let behaviour = Arc::new(Behaviour::Panic);
+        let request = request(&clock, "");
         let answered = answer(behaviour, request, ends, &clock, put, alone).await;
-        assert_eq!(delivered(answered)["Status"], "FAILED");
+        let body = delivered(answered);
+        assert_eq!(
+            (&body["Status"], body["Reason"].as_str()),
+            (&Value::from("FAILED"), Some(TOO_LATE))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn expired_request_starts_only_if_it_is_a_delete() {
+        for (request_type, starts) in [("Create", false), ("Update", false), ("Delete", true)] {
+            // `ServiceTimeout` has not passed, the address's validity has.
+            let clock = signed_and(120);
+            let url = "https://x/?X-Amz-Date=20261120T075500Z&X-Amz-Expires=60";
+            let members = format!(r#","RequestType":"{request_type}","ResponseURL":"{url}""#);
+            let request = request(&clock, &members);
+            let put = |_, _| async { panic!("the address has expired") };
+            let ends = clock.now() + Duration::from_secs(900);
+            let answered = answer(
+                Arc::new(Behaviour::Succeed),
+                request,
+                ends,
+                &clock,
+                put,
+                alone,
+            );
+            let Answered::Put { body, delivery } = answered.await else {
+                panic!("nobody can have gone on with it");
+            };
+            assert_eq!(delivery, Err(Undelivered::Expired));
+            let status = if starts { "SUCCESS" } else { "FAILED" };
+            assert_eq!(body["Status"], status, "{request_type}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn expired_delete_that_outlives_its_invocation_is_handed_over() {
+        let clock = signed_and(7300);
+        let request = request(&clock, r#","RequestType":"Delete""#);
+        let put = |_, _| async { panic!("the address has expired") };
+        let ends = clock.now() + Duration::from_secs(900);
+        let hand_over = |_| async { Ok(()) };
+        let behaviour = Arc::new(Behaviour::Hang);
+        let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+        assert!(matches!(answered, Answered::HandedOver));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_without_members_fails_and_names_them() {
+        for request_type in ["Create", "Update", "Delete"] {
+            // Started, it would not succeed.
+            let members = format!(
+                r#","RequestType":"{request_type}","StackId":null,"ResourceType":"","RequestId":7"#
+            );
+            let (body, puts, _) = answered(Behaviour::Panic, &members).await;
+            assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
+            let reason = body["Reason"].as_str().expect("a reason");
+            let names = "reading the request: StackId, RequestId, ResourceType: ";
+            assert!(reason.starts_with(names), "{reason}");
+            assert_eq!(body["LogicalResourceId"], "l");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_outlives_its_invocation_is_handed_over_and_not_answered() {
-        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300));
-        let event =
-            r#"{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create"}"#;
-        let request = Request::find(event, clock.now()).expect("a request");
+        let clock = signed_and(0);
+        let request = request(&clock, "");
         let put = |_, _| async { panic!("the next invocation answers") };
         let ends = clock.now() + Duration::from_secs(900);
         let hand_over = |_| async { Ok(()) };
@@ -347,11 +437,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_perhaps_handed_over_is_left_to_its_next_delivery() {
-        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300));
-        let event =
-            r#"{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create"}"#;
+        let clock = signed_and(0);
         for hangs in [false, true] {
-            let request = Request::find(event, clock.now()).expect("a request");
+            let request = request(&clock, "");
             let put = |_, _| async { panic!("another invocation may answer") };
             let ends = clock.now() + Duration::from_secs(300);
             let hand_over = |_| async move {

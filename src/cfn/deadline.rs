@@ -20,7 +20,8 @@ pub struct Deadlines {
     pub answer_until: SystemTime,
     /// CloudFormation no longer waits (`ServiceTimeout`, counted from when it signed).
     pub gave_up: bool,
-    /// Nothing can be delivered to the address any more.
+    /// Nothing can be delivered to the address any more (`X-Amz-Expires`, counted from when it was
+    /// signed).
     pub expired: bool,
     /// The invocation ends before the request does: another one could go on with it.
     pub outlives_invocation: bool,
@@ -38,15 +39,15 @@ impl Deadlines {
         let expires = request.signed_at + valid_for;
         let gave_up = gives_up <= now;
         let is_expired = expires <= now;
-        // A request that nobody waits for has no time limit but the invocation's own.
+        // A Delete whose response CloudFormation no longer takes has only the invocation's limit.
         let mut end = invocation_ends;
-        if !gave_up {
+        if !gave_up && !is_expired {
             end = end.min(gives_up);
         }
         if !is_expired {
             end = end.min(expires);
         }
-        let outlives_invocation = end == invocation_ends && !is_expired;
+        let outlives_invocation = end == invocation_ends;
         let remaining = end.duration_since(now).unwrap_or_default();
         // An eighth of a short time is kept for delivery, and no more than a minute of a long one:
         // enough to try again when the response bucket is slow.
@@ -59,6 +60,17 @@ impl Deadlines {
             expired: is_expired,
             outlives_invocation,
         }
+    }
+
+    /// Whether CloudFormation takes no response to the request any more. It then never deletes what
+    /// the request would create.
+    ///
+    /// The times are CloudFormation's signature and Lambda's clock. If Lambda's clock is ahead, a
+    /// request that is still awaited fails, and is repeated. If it is behind, CloudFormation has
+    /// already sent a Delete whose signature is later than the request's, and the resources compare
+    /// signatures alone. So neither direction needs an allowance here.
+    pub fn is_too_late(&self) -> bool {
+        self.gave_up || self.expired
     }
 }
 
@@ -99,5 +111,24 @@ mod tests {
         assert!(deadlines.gave_up);
         assert!(!deadlines.expired);
         assert!(Deadlines::new(&request(60, 100), at(1000), at(101)).expired);
+    }
+
+    #[test]
+    fn too_late_begins_with_the_earlier_of_both_ends() {
+        let is_too_late = |timeout, expires, now| {
+            Deadlines::new(&request(timeout, expires), at(9000), at(now)).is_too_late()
+        };
+        assert!(!is_too_late(3600, 7200, 3599));
+        assert!(is_too_late(3600, 7200, 3600));
+        assert!(!is_too_late(3600, 100, 99));
+        assert!(is_too_late(3600, 100, 100));
+    }
+
+    #[test]
+    fn expired_request_is_bounded_by_its_invocation_alone() {
+        let deadlines = Deadlines::new(&request(3600, 100), at(9000), at(101));
+        assert!(!deadlines.gave_up);
+        assert!(deadlines.answer_until > at(8990));
+        assert!(deadlines.outlives_invocation);
     }
 }

@@ -1,5 +1,6 @@
 //! What is being done, for the reason of a request that runs out of time, and for the log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -18,6 +19,7 @@ pub struct Progress {
     until: SystemTime,
     span: Span,
     step: Arc<Mutex<Step>>,
+    changes: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,19 @@ impl Progress {
             until,
             span: Span::current(),
             step: Arc::new(Mutex::new(Step::new(STARTING.to_owned()))),
+            changes: Arc::default(),
         }
+    }
+
+    /// Notes that the request has changed something in AWS, or is about to. A Create that fails
+    /// before this is noted was rejected.
+    pub fn changing(&self) {
+        self.changes.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Progress::changing`] was called.
+    pub fn has_changes(&self) -> bool {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// The work is broken off then; what may wait should stop waiting well before.

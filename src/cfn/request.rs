@@ -102,17 +102,17 @@ pub struct Request {
     pub signed_at: SystemTime,
     /// What is asked for; `None` when it is none of the three.
     pub request_type: Option<RequestType>,
-    /// Copied verbatim into the answer.
+    /// Copied verbatim into the answer; empty if [`Request::missing_members`] names it.
     pub stack_id: String,
-    /// Copied verbatim into the answer. CloudFormation may use one again when a stack operation
-    /// is retried.
+    /// Copied verbatim into the answer; empty if it is missing. CloudFormation may use one again
+    /// when a stack operation is retried.
     pub request_id: String,
-    /// Copied verbatim into the answer.
+    /// Copied verbatim into the answer; empty if it is missing.
     pub logical_resource_id: String,
     /// On Update and Delete: the id that the last answer gave, or one that CloudFormation
     /// invented when no answer ever came.
     pub physical_resource_id: Option<String>,
-    /// `Custom::…`
+    /// `Custom::…`; empty if it is missing.
     pub resource_type: String,
     /// `ResourceProperties`, or why they cannot be read.
     pub properties: Result<Value, String>,
@@ -157,6 +157,23 @@ impl Request {
             properties,
             old_properties,
         })
+    }
+
+    /// The members that CloudFormation always sends and that this request lacks: missing, `null`,
+    /// empty, or not a string. Without them nobody owns what the request would create, and
+    /// CloudFormation cannot match the response to its request.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
+    pub fn missing_members(&self) -> Vec<&'static str> {
+        [
+            ("StackId", &self.stack_id),
+            ("RequestId", &self.request_id),
+            ("LogicalResourceId", &self.logical_resource_id),
+            ("ResourceType", &self.resource_type),
+        ]
+        .into_iter()
+        .filter(|(_, value)| value.is_empty())
+        .map(|(name, _)| name)
+        .collect()
     }
 
     /// `ServiceTimeout`, which belongs to every custom resource: 1 to 3600 seconds, 3600 by
@@ -231,6 +248,70 @@ mod tests {
     fn half_a_surrogate_pair_in_one_member_hides_no_other() {
         let event = r#"{"\ud800":1,"StackId":"\ud800","ResponseURL":"https://x/","RequestId":"r"}"#;
         assert_eq!(request(event).expect("a request").request_id, "r");
+    }
+
+    #[test]
+    fn fixtures_of_aws_lambda_events_are_requests() {
+        macro_rules! fixture {
+            ($name:literal) => {
+                include_str!(concat!(
+                    "../../tests/fixtures/aws_lambda_events/example-cloudformation-custom-resource-",
+                    $name,
+                    "-request.json"
+                ))
+            };
+        }
+        for (event, request_type) in [
+            (fixture!("create"), RequestType::Create),
+            (fixture!("update"), RequestType::Update),
+            (fixture!("delete"), RequestType::Delete),
+        ] {
+            let request = request(event).expect("a request");
+            assert_eq!(request.request_type, Some(request_type));
+            assert!(request.missing_members().is_empty());
+            let sent: Value = serde_json::from_str(event).expect("JSON");
+            assert_eq!(request.response_url.expose(), sent["ResponseURL"]);
+            assert_eq!(request.stack_id, sent["StackId"]);
+            assert_eq!(request.request_id, sent["RequestId"]);
+            assert_eq!(request.logical_resource_id, sent["LogicalResourceId"]);
+            assert_eq!(request.resource_type, sent["ResourceType"]);
+            let physical_id = sent["PhysicalResourceId"].as_str();
+            assert_eq!(request.physical_resource_id.as_deref(), physical_id);
+            assert_eq!(request.properties.as_ref(), Ok(&sent["ResourceProperties"]));
+            assert_eq!(request.old_properties, sent["OldResourceProperties"]);
+        }
+        // What the CDK's provider framework sends has no `ResponseURL`.
+        assert!(request(fixture!("provider-create")).is_none());
+    }
+
+    #[test]
+    fn missing_members_are_absent_null_empty_or_no_string() {
+        const ALL: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
+        let whole = |name: &str, value: Option<&str>| {
+            let members = ALL.iter().filter_map(|member| match value {
+                _ if member != &name => Some(format!(r#""{member}":"x","#)),
+                Some(value) => Some(format!(r#""{member}":{value},"#)),
+                None => None,
+            });
+            let members: String = members.collect();
+            format!(r#"{{{members}"ResponseURL":"https://x/"}}"#)
+        };
+        for name in ALL {
+            for value in [
+                None,
+                Some("null"),
+                Some(r#""""#),
+                Some("7"),
+                Some(r#"["x"]"#),
+            ] {
+                let request = request(&whole(name, value)).expect("a request");
+                assert_eq!(request.missing_members(), [name], "{value:?}");
+            }
+        }
+        let complete = request(&whole("", None)).expect("a request");
+        assert!(complete.missing_members().is_empty());
+        let none = request(r#"{"ResponseURL":"https://x/"}"#).expect("a request");
+        assert_eq!(none.missing_members(), ALL);
     }
 
     #[test]

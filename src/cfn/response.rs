@@ -155,6 +155,28 @@ mod tests {
     }
 
     #[test]
+    fn members_are_those_of_the_fixture_of_aws_lambda_events() {
+        let fixture: Value = serde_json::from_str(include_str!(
+            "../../tests/fixtures/aws_lambda_events/example-cloudformation-custom-resource-response.json"
+        ))
+        .expect("JSON");
+        let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, SystemTime::UNIX_EPOCH);
+        let response = Response {
+            status: Status::Failed,
+            physical_resource_id: "id".to_owned(),
+            reason: Some("x".to_owned()),
+            data: BTreeMap::from([("Key1", "a".to_owned())]),
+        };
+        let body = response.body(&request.expect("a request"));
+        let mut body: Map<String, Value> = serde_json::from_str(&body).expect("JSON");
+        // Optional: no attribute is a secret.
+        body.insert("NoEcho".to_owned(), Value::Bool(false));
+        let fixture = fixture.as_object().expect("an object");
+        assert!(body.keys().eq(fixture.keys()), "{body:?}");
+        assert_eq!(body["Status"], fixture["Status"]);
+    }
+
+    #[test]
     fn no_member_is_null() {
         assert!(!body("x").contains("null"));
         assert!(!body("x").contains("Data"));

@@ -310,15 +310,26 @@ impl Answer {
 /// <https://docs.gitlab.com/api/rest/#namespaced-paths>
 pub(super) fn path(project: &str, part: &str) -> String {
     let mut path = "/projects/".to_owned();
-    for byte in project.trim_matches('/').bytes() {
+    escape(project.trim_matches('/'), &mut path);
+    path + part
+}
+
+/// `value` as the value of a query parameter.
+pub(super) fn query_value(value: &str) -> String {
+    let mut escaped = String::new();
+    escape(value, &mut escaped);
+    escaped
+}
+
+fn escape(text: &str, escaped: &mut String) {
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
+            escaped.push(char::from(byte));
         } else {
             // Writing to a text does not fail.
-            let _ = write!(path, "%{byte:02X}");
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
-    path + part
 }
 
 /// Whether a query can be sent as it is.

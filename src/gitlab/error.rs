@@ -87,17 +87,26 @@ pub enum Kind {
         /// The HTTP status.
         status: u16,
     },
-    /// The token is none.
+    /// GitLab rejects the token.
     #[error(
-        "HTTP 401: GitLab does not accept the token ({message}); is it one of this GitLab's, and neither expired nor revoked?"
+        "HTTP 401: GitLab does not accept the token ({message}); the token is from {token}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {}`",
+        token.secret_id
     )]
     TokenRefused {
         /// What it says.
         message: String,
+        /// The secret that the token was read from.
+        token: TokenSource,
     },
     /// The token may not use the API.
-    #[error("HTTP 403: the token has not the scope `api`, which it needs")]
-    InsufficientScope,
+    #[error(
+        "HTTP 403: the token from {token} does not have the scope `api`; store a token that has it with `aws secretsmanager put-secret-value --secret-id {}`",
+        token.secret_id
+    )]
+    InsufficientScope {
+        /// The secret that the token was read from.
+        token: TokenSource,
+    },
     /// The token's user has too little to say in the project.
     #[error(
         "HTTP {status}: the token's user has access level {level} in the project; push mirrors need a Maintainer ({MAINTAINER})"
@@ -108,9 +117,10 @@ pub enum Kind {
         /// The user's access level.
         level: u64,
     },
-    /// A Maintainer may not mirror.
+    /// A Maintainer may not mirror (`app/policies/project_policy.rb`: `mirror_available`,
+    /// `self_deletion_in_progress`, `external_authorization`).
     #[error(
-        "HTTP {status}: {message}; the token's user is a Maintainer, so that push mirrors must be switched off for the instance: an administrator can allow them (Admin, Settings, Repository, Repository mirroring)"
+        "HTTP {status}: {message}; the token's user is a Maintainer. On a self-managed GitLab an administrator may have switched push mirrors off for the instance: allow them in Admin, Settings, Repository, Repository mirroring. Otherwise the project is being deleted, or an external authorization service denies access to it"
     )]
     Disabled {
         /// The HTTP status.
@@ -143,9 +153,10 @@ pub enum Kind {
         /// What it says.
         message: String,
     },
-    /// The project has as many mirrors as it may have.
+    /// GitLab's limit of enabled mirrors, which versions before 18.9 do not have.
+    /// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>
     #[error(
-        "HTTP {status}: {message}; a project may have ten enabled push mirrors, and needs a free place while a password changes: disable or remove one in the project's Settings, Repository, Mirroring repositories"
+        "HTTP {status}: {message}; each mirror needs a second one for a moment while its password changes: disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
     )]
     TooMany {
         /// The HTTP status.
@@ -173,6 +184,38 @@ pub enum Kind {
         /// What it says.
         message: String,
     },
+    /// GitLab cannot resolve the destination's host (`lib/gitlab/http_v2/url_blocker.rb`).
+    #[error(
+        "HTTP {status}: {message}; GitLab cannot resolve the host name of CodeCommit: correct the DNS of the GitLab server"
+    )]
+    HostNotResolved {
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        message: String,
+    },
+    /// GitLab rejects the user of the address (`lib/gitlab/http_v2/url_blocker.rb`,
+    /// `validate_user`).
+    #[error(
+        "HTTP {status}: {message}; the login of CodeCommit begins with the IAM user's name: choose a UserName that begins with a letter or a digit"
+    )]
+    UserNotAccepted {
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        message: String,
+    },
+    /// GitLab cannot parse the address: the login has a character such as `/`, `#` or `?`
+    /// (`lib/gitlab/http_v2/url_blocker.rb`, `parse_url`).
+    #[error(
+        "HTTP {status}: {message}; the login has a character that GitLab does not accept in an address: change RotationSerial for another password, with UrlSafePassword: true"
+    )]
+    AddressNotParsed {
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        message: String,
+    },
     /// The mirror does not mirror.
     #[error(
         "HTTP {status}: {message}; GitLab counts the mirror as disabled: by itself, because the project has no repository or is being deleted, because the instance is in silent mode, or because push mirrors are switched off there"
@@ -186,9 +229,9 @@ pub enum Kind {
     /// The GitLab is too old.
     #[error("HTTP 404: this GitLab cannot be asked for a push; that came with version 16.11")]
     NoSync,
-    /// The GitLab takes no pattern.
+    /// The Community Edition ignores `mirror_branch_regex`.
     #[error(
-        "this GitLab mirrors no branches by a pattern; BranchRegex needs GitLab Premium, and otherwise OnlyProtectedBranches chooses"
+        "this GitLab does not know mirror_branch_regex: BranchRegex needs the Enterprise Edition (documented for Premium and Ultimate). Remove BranchRegex, and protect the branches to mirror"
     )]
     NoBranchRegex,
     /// Another refusal.
@@ -199,6 +242,25 @@ pub enum Kind {
         /// What it says.
         message: String,
     },
+}
+
+/// Where a token was read from. It does not hold the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSource {
+    /// `GitLab.TokenSecretId`.
+    pub secret_id: String,
+    /// `GitLab.TokenSecretKey`.
+    pub secret_key: String,
+}
+
+impl std::fmt::Display for TokenSource {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let TokenSource {
+            secret_id,
+            secret_key,
+        } = self;
+        write!(formatter, "secret {secret_id}, key {secret_key:?}")
+    }
 }
 
 /// Why the token was not to be had, or not to be sent.
@@ -265,6 +327,15 @@ impl Error {
         match &self.kind {
             Kind::NoAnswer | Kind::TooLarge | Kind::OutOfOrder { .. } => true,
             Kind::NoApi { status } | Kind::Unreadable { status } => (200..300).contains(status),
+            _ => false,
+        }
+    }
+
+    /// Whether the same call may succeed later without a change by a person.
+    pub fn may_pass(&self) -> bool {
+        match &self.kind {
+            Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled => true,
+            Kind::Token(TokenFault::Failed { may_pass, .. }) => *may_pass,
             _ => false,
         }
     }

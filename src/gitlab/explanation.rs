@@ -21,8 +21,8 @@ impl GitLab {
         let message = answer.message();
         // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb has it.
         match answer.error() {
-            Some("insufficient_scope") => return Err(Kind::InsufficientScope),
-            Some("invalid_token") => return Err(Kind::TokenRefused { message }),
+            Some("insufficient_scope") => return Err(self.insufficient_scope()),
+            Some("invalid_token") => return Err(self.rejected_token(message)),
             _ => {}
         }
         Err(match status {
@@ -40,11 +40,10 @@ impl GitLab {
             return unexplained(status, message);
         };
         if looked_up.error() == Some("insufficient_scope") {
-            return Kind::InsufficientScope;
+            return self.insufficient_scope();
         }
         if looked_up.status == 401 {
-            let message = looked_up.message();
-            return Kind::TokenRefused { message };
+            return self.rejected_token(looked_up.message());
         }
         let project = looked_up.is_success().then(|| looked_up.json().ok());
         let Some(project) = project.flatten() else {
@@ -57,6 +56,18 @@ impl GitLab {
             // An administrator, somebody who was invited with a group, or nobody.
             None => Kind::Denied { status, message },
         }
+    }
+}
+
+impl GitLab {
+    fn insufficient_scope(&self) -> Kind {
+        let token = self.token_source.clone();
+        Kind::InsufficientScope { token }
+    }
+
+    fn rejected_token(&self, message: String) -> Kind {
+        let token = self.token_source.clone();
+        Kind::TokenRefused { message, token }
     }
 }
 
@@ -76,6 +87,12 @@ fn validation(status: u16, message: String) -> Kind {
         Kind::TooMany { status, message }
     } else if has("already been taken") || has("already exists") {
         Kind::Taken { status, message }
+    } else if has("host cannot be resolved") {
+        Kind::HostNotResolved { status, message }
+    } else if has("username needs to start") {
+        Kind::UserNotAccepted { status, message }
+    } else if has("uri is invalid") {
+        Kind::AddressNotParsed { status, message }
     } else if has("requests to") {
         Kind::Blocked { status, message }
     } else if has("moved project") {

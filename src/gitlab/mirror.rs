@@ -1,6 +1,6 @@
 //! A push mirror as GitLab describes it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -8,6 +8,13 @@ use serde_json::{Value, json};
 
 use super::words;
 use crate::secret::Password;
+
+/// GitLab's `MAX_INCREMENTAL_RUNTIME` (`app/models/remote_mirror.rb`): the lease of a push.
+const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
+
+/// GitLab's `MAX_FIRST_RUNTIME` (`app/models/remote_mirror.rb`): the lease of a push of a mirror
+/// without `last_update_at`.
+const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 
 /// What a mirror does besides pushing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +127,19 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// Whether the process that pushed was killed: no push outlives GitLab's lease. GitLab keeps
+    /// the status `started` until the next push to the project (`stuck` in
+    /// `app/models/remote_mirror.rb`, `mark_stuck_remote_mirrors_as_failed!` in
+    /// `app/models/project.rb`), and a sync does nothing meanwhile.
+    pub fn is_stuck(&self, now: SystemTime) -> bool {
+        let max_runtime = match self.updated_at {
+            Some(_) => MAX_INCREMENTAL_RUNTIME,
+            None => MAX_FIRST_RUNTIME,
+        };
+        let started = self.started_at.filter(|_| self.status == Status::Started);
+        started.is_some_and(|started| started + max_runtime < now)
+    }
+
     /// Whether it leads to `clone_url`, whatever its login.
     pub fn leads_to(&self, clone_url: &str) -> bool {
         let parse = |url: &str| reqwest::Url::parse(url).ok();

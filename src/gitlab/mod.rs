@@ -1,11 +1,11 @@
 //! GitLab's API of remote mirrors, as far as a push mirror needs it, and nothing else.
 //!
-//! What goes well takes calls of that API and of protected branches alone; a project is looked up
-//! to say why something was refused. Whatever leaves this module holds neither the token nor a
-//! mirror's login.
+//! Projects, branches and protected branches are read to find out what a mirror would push.
+//! Nothing that leaves this module holds the token or a mirror's login.
 //!
 //! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
 
+mod branches;
 mod call;
 mod error;
 mod explanation;
@@ -18,7 +18,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Error, Kind, TokenFault, URL_TAG};
+pub use branches::{ProtectedBranches, PushesEverything};
+pub use error::{Error, Kind, TokenFault, TokenSource, URL_TAG};
 pub use mirror::{Mirror, Settings, Status};
 
 use call::{Answer, Body, Line, Request, path};
@@ -51,6 +52,8 @@ pub struct Project {
     pub is_empty: bool,
     /// What the token's user may do in it, when GitLab says: 40 is a Maintainer.
     pub access_level: Option<u64>,
+    /// The size of its Git LFS objects in bytes. 0 if LFS is off, or if GitLab does not show it.
+    pub lfs_objects_size: u64,
 }
 
 /// One GitLab and the token for it.
@@ -58,6 +61,8 @@ pub struct Project {
 pub struct GitLab {
     url: String,
     line: Line,
+    /// Where the token was read from: error messages name it.
+    token_source: TokenSource,
 }
 
 impl GitLab {
@@ -85,13 +90,21 @@ impl GitLab {
         })?;
         let api = format!("{url}/api/v4");
         let line = Line { api, token, http };
-        Ok(GitLab { url, line })
+        Ok(GitLab {
+            url,
+            line,
+            token_source: TokenSource {
+                secret_id: access.token_secret_id.clone(),
+                secret_key: access.token_secret_key.clone(),
+            },
+        })
     }
 
     /// Looks up a project.
     pub async fn project(&self, project: &str) -> Result<Project, Error> {
         let doing = || format!("looking up project {project} at {}", self.url);
-        let request = Request::get(path(project, ""));
+        // https://docs.gitlab.com/api/projects/#retrieve-a-project: for a Reporter and above.
+        let request = Request::get(path(project, "?statistics=true"));
         let answer = self.ask(&request, &doing).await?;
         let answer = match self.refusal(project, answer).await {
             Ok(answer) => answer,
@@ -99,24 +112,6 @@ impl GitLab {
         };
         let described = answer.json().map_err(|kind| failed(&doing, kind))?;
         Ok(Project::read(&described))
-    }
-
-    /// The names of the protected branches, which may hold `*`.
-    pub async fn protected_branches(&self, project: &str) -> Result<Vec<String>, Error> {
-        let doing = || {
-            format!(
-                "listing the protected branches of project {project} at {}",
-                self.url
-            )
-        };
-        let list = self.list(project, "/protected_branches", &doing).await;
-        let list = list.map_err(|error| match error.kind {
-            // A Maintainer may not see them; whether he may mirror was not asked.
-            Kind::Disabled { status, message } => failed(&doing, Kind::Denied { status, message }),
-            _ => error,
-        })?;
-        let names = list.iter().filter_map(|branch| branch["name"].as_str());
-        Ok(names.map(ToOwned::to_owned).collect())
     }
 
     /// All of a project's push mirrors.
@@ -350,8 +345,9 @@ impl GitLab {
         self.refusal(project, answer).await.map(Some)
     }
 
-    /// Whether the pattern was left out: the free edition does not know it, and one without the
-    /// licence for it shows that it took none.
+    /// Whether GitLab ignored the pattern. The Community Edition does not know the parameter. The
+    /// Enterprise Edition applies it without a licence check
+    /// (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`, `ee/app/models/ee/remote_mirror.rb`).
     async fn ignores_the_pattern(&self, asked: &Settings, made: &Mirror) -> bool {
         if asked.branch_regex.is_none() || made.settings.branch_regex.is_some() {
             return false;
@@ -374,6 +370,10 @@ impl Project {
                 .as_bool()
                 .unwrap_or_else(|| described.get("default_branch").is_some_and(Value::is_null)),
             access_level: level("project_access").max(level("group_access")),
+            lfs_objects_size: described["statistics"]["lfs_objects_size"]
+                .as_u64()
+                .filter(|_| described["lfs_enabled"] != false)
+                .unwrap_or_default(),
         }
     }
 }

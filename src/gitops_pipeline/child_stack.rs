@@ -8,6 +8,7 @@ use aws_smithy_types::DateTime;
 use super::patience::Patience;
 use super::template;
 use super::token::{self, Purpose, RequestKey};
+use super::validation;
 use crate::aws::{Aws, CallError};
 use crate::records::{LOGICAL_ID, Owner, STACK_ID};
 
@@ -143,7 +144,8 @@ async fn read_operations(aws: &Aws, child: &mut ChildStack) -> Result<Option<Str
     Ok(told)
 }
 
-fn described(stack: Stack, name: &str) -> ChildStack {
+/// The description of the stack `name`, without who began its operations.
+pub fn described(stack: Stack, name: &str) -> ChildStack {
     let times = [
         stack.creation_time,
         stack.last_updated_time,
@@ -197,8 +199,9 @@ pub async fn describe(aws: &Aws, name: &str) -> Result<Option<Stack>, CallError>
 }
 
 /// Why an operation on `child` failed: the first resource that did, and its reason. The others
-/// were cancelled because of it. `belongs` says whether an event with this token is of the
-/// operation.
+/// were cancelled because of it. If CloudFormation rejected the stack before it began with a
+/// resource, the details of that validation. `belongs` says whether an event with this token is of
+/// the operation.
 pub async fn first_failure(
     aws: &Aws,
     child: &ChildStack,
@@ -229,10 +232,30 @@ pub async fn first_failure(
             None => break,
         }
     }
-    Ok(first.unwrap_or_else(|| {
+    let has_failed_resource = first.is_some();
+    let reason = first.unwrap_or_else(|| {
         let reason = child.status_reason.as_deref();
         reason.unwrap_or("CloudFormation gave no reason").to_owned()
-    }))
+    });
+    if has_failed_resource && !names_validation(&reason) {
+        return Ok(reason);
+    }
+    match validation::failures(aws, &child.id, belongs).await {
+        Ok(Some(failures)) => Ok(failures),
+        Ok(None) => Ok(reason),
+        Err(error) => {
+            tracing::warn!(%error, "the reason of the failure may lack details");
+            Ok(reason)
+        }
+    }
+}
+
+/// Whether a stack's reason only names a validation that failed, such as
+/// "The following hook(s)/validation failed: [`AWS::EarlyValidation::ResourceExistenceCheck`]" or
+/// "Validation failed with 2 error(s)".
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+fn names_validation(reason: &str) -> bool {
+    reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
 }
 
 /// The event with which an operation begins. A rollback belongs to what is rolled back.

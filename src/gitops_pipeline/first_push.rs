@@ -1,6 +1,7 @@
 //! A branch's first push: there is something to run now, so the pipeline is made.
 
-use serde::Deserialize;
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::child_stack::{self, ChildStack};
@@ -24,22 +25,28 @@ pub struct FirstPush {
     repository_name: String,
     branch: String,
     commit: Option<String>,
+    /// Whether an event reported the push. Otherwise the branch has to be looked up.
+    is_reported: bool,
 }
 
-/// The event, as the rule of a child stack without a pipeline sends it, or as EventBridge does.
-/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
+/// A child stack, as the health check sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// The ID of the stack whose resource owns it.
+    pub owner_stack_id: String,
+    /// The first push of its branch, if the stack waits for one.
+    pub waits_for: Option<FirstPush>,
+}
+
+/// What the rule of a child stack without a pipeline adds to EventBridge's event.
 #[derive(Deserialize)]
-struct Event {
+struct Addition {
     #[serde(rename = "StackName")]
     stack_name: Option<String>,
-    source: String,
-    /// The repository's ARN, in a list. Whatever else stands here, it is a push.
-    #[serde(default)]
-    resources: Value,
-    detail: Detail,
 }
 
-#[derive(Deserialize)]
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Detail {
     event: String,
@@ -80,14 +87,11 @@ impl FirstPush {
     /// Reads the event, or `None` when it is something else: of another service, or about a tag
     /// or a deletion.
     pub fn find(event: &str) -> Option<Self> {
-        let Event {
-            stack_name,
-            source,
-            resources,
-            detail,
-        } = serde_json::from_str(event).ok()?;
+        let Addition { stack_name } = serde_json::from_str(event).ok()?;
+        let event: EventBridgeEvent<Detail> = serde_json::from_str(event).ok()?;
+        let (resources, detail) = (event.resources.unwrap_or_default(), event.detail);
         let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-        let is_push = source == "aws.codecommit"
+        let is_push = event.source == "aws.codecommit"
             && matches!(
                 detail.event.as_str(),
                 "referenceCreated" | "referenceUpdated"
@@ -95,10 +99,28 @@ impl FirstPush {
             && detail.reference_type == "branch";
         is_push.then_some(FirstPush {
             told: stack_name,
-            repository_arn: text(&resources[0]),
+            // The repository's ARN, in a list.
+            repository_arn: resources.into_iter().next(),
             repository_name: detail.repository_name,
             branch: detail.reference_name,
             commit: text(&detail.commit_id),
+            is_reported: true,
+        })
+    }
+
+    /// The push that `child`, the stack `stack_name`, waits for. It may have happened: EventBridge
+    /// does not deliver every event, and a rule exists a moment later than its stack.
+    fn missed_by(child: &ChildStack, stack_name: &str) -> Option<Self> {
+        if !child.is_settled() || child.has_pipeline() {
+            return None;
+        }
+        Some(FirstPush {
+            told: Some(stack_name.to_owned()),
+            repository_arn: None,
+            repository_name: child.outputs.get(template::REPOSITORY_OUTPUT)?.clone(),
+            branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
+            commit: None,
+            is_reported: false,
         })
     }
 
@@ -158,6 +180,21 @@ impl FirstPush {
 }
 
 impl GitOpsPipeline {
+    /// Looks up the child stack `stack_name`. `None` if it does not exist, or no resource owns it.
+    ///
+    /// # Errors
+    /// If CloudFormation does not describe it.
+    pub async fn look_up_child(&self, stack_name: &str) -> Result<Option<Child>, CallError> {
+        let found = child_stack::describe(&self.aws, stack_name).await?;
+        let child = found.map(|stack| child_stack::described(stack, stack_name));
+        Ok(child.and_then(|child| {
+            Some(Child {
+                waits_for: FirstPush::missed_by(&child, stack_name),
+                owner_stack_id: child.owner?.stack_id,
+            })
+        }))
+    }
+
     /// Makes the pipeline that waits for `push`, and sees to it that it runs with what was pushed.
     ///
     /// # Errors
@@ -171,7 +208,7 @@ impl GitOpsPipeline {
             stack_name: names.stack(),
             cause,
         };
-        let source = match self.announce(push, &names).await {
+        let source = match Box::pin(self.announce(push, &names)).await {
             Ok(Announced::ToStack(source)) => source,
             Ok(Announced::ToNobody(because)) => return Ok(Started::Nothing { because }),
             Err(error) => return Err(not_started(error)),
@@ -229,8 +266,13 @@ impl GitOpsPipeline {
                     return Ok(Announced::ToStack(source.clone()));
                 }
                 let tip = source.branch_tip(&push.branch).await;
-                if tip.map_err(said)? == Seen::Shown(None) {
-                    let because = format!("branch {} is not there any more", push.branch);
+                let because = match tip.map_err(said)? {
+                    Seen::Shown(None) => Some("is not there any more"),
+                    Seen::Hidden(_) if !push.is_reported => Some("cannot be looked up"),
+                    _ => None,
+                };
+                if let Some(because) = because {
+                    let because = format!("branch {} {because}", push.branch);
                     return Ok(Announced::ToNobody(because));
                 }
                 let Some(place) = Place::of_arn(&child.id) else {
@@ -285,7 +327,10 @@ mod tests {
     use super::*;
 
     fn event(detail: &str, extra: &str) -> String {
-        format!(r#"{{"source":"aws.codecommit","detail":{{{detail}}}{extra}}}"#)
+        format!(
+            r#"{{"source":"aws.codecommit","detail-type":"CodeCommit Repository State Change",
+                "time":"2026-11-20T12:00:00Z","detail":{{{detail}}}{extra}}}"#
+        )
     }
 
     const CREATED: &str = r#""event":"referenceCreated","repositoryName":"codecommit-dev-cfn-shop",

@@ -176,6 +176,8 @@ fn a_first_push_names_a_stack_of_a_pipeline_or_none() {
         let event = choices.json(&[json!({
             "StackName": "gitops-dev-shop",
             "source": "aws.codecommit",
+            "detail-type": "CodeCommit Repository State Change",
+            "time": "2026-11-20T12:00:00Z",
             "resources": ["arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-shop"],
             "detail": {
                 "event": "referenceCreated",

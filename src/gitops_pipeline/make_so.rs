@@ -9,12 +9,12 @@ use super::operations::{self, Begin};
 use super::patience::Patience;
 use super::plan::{self, Refusal, Step};
 use super::properties::Desired;
-use super::remove::Removing;
+use super::remove::{OnDenial, Removing};
 use super::request::About;
 use super::source::{Asking, Seen, Source};
 use super::token::{self, Purpose};
 use super::{GitOpsPipeline, deletions, notes, refusals};
-use crate::aws::CallError;
+use crate::aws::{CallError, is_role_not_assumable};
 use crate::cfn::Failure;
 use crate::codecommit;
 use crate::records;
@@ -88,6 +88,7 @@ impl Making<'_> {
             about: self.about,
             names: &self.desired.names,
             purpose,
+            on_denial: OnDenial::Fail,
         };
         match removing.remove().await {
             Ok(()) => Err(Failure(reason)),
@@ -127,7 +128,7 @@ impl Making<'_> {
         let Brought {
             child,
             had_pipeline,
-        } = self.bring_stack(&source).await?;
+        } = Box::pin(self.bring_stack(&source)).await?;
         // One that was given is no different now.
         let repository = match given {
             Some(seen) => seen,
@@ -194,6 +195,7 @@ impl Making<'_> {
     }
 
     /// Brings the child stack to what is desired now.
+    #[allow(clippy::too_many_lines)] // One arm for each step of the plan.
     async fn bring_stack(&self, source: &Source) -> Result<Brought, Ended> {
         let (aws, me) = (&self.pipeline.aws, &self.about.me);
         let name = self.desired.names.stack();
@@ -202,6 +204,8 @@ impl Making<'_> {
         let mut had_pipeline = None;
         let mut begun_here: Option<String> = None;
         let mut created_id = None;
+        // A service could not assume a role, so the stack is created once more.
+        let mut is_again = false;
         loop {
             let child = match child_stack::observe(aws, &name, seen.as_ref()).await {
                 Ok(child) => child,
@@ -210,8 +214,11 @@ impl Making<'_> {
                     continue;
                 }
             };
-            if let Some(id) = created_id.as_deref().filter(|_| child.is_none()) {
-                self.was_not_deleted(id).await?;
+            if let Some(id) = created_id.as_deref().filter(|_| child.is_none())
+                && self.is_to_be_created_again(id).await?
+            {
+                is_again = true;
+                created_id = None;
             }
             patience.see(child.as_ref());
             // What belongs to somebody else is not compared with anything.
@@ -222,6 +229,12 @@ impl Making<'_> {
                 Some(_) if settled.is_none() => None,
                 _ => Some(self.render(settled, source).await?),
             };
+            if child
+                .as_ref()
+                .is_some_and(|child| child.owner.as_ref() == Some(self.owner()))
+            {
+                self.about.progress.changing();
+            }
             if let Some(child) = settled {
                 had_pipeline.get_or_insert(child.has_pipeline());
             }
@@ -239,8 +252,13 @@ impl Making<'_> {
                         return Err(Ended::Deleted);
                     }
                     self.doing(format!("creating stack {name}"));
+                    self.about.progress.changing();
                     begun_here = Some(rendered.key.clone());
-                    let token = token(&Purpose::Make(rendered.key.clone()));
+                    let token = token(&if is_again {
+                        Purpose::MakeAgain(rendered.key.clone())
+                    } else {
+                        Purpose::Make(rendered.key.clone())
+                    });
                     operations::create(aws, &self.content(&name, rendered), token).await
                 }
                 (Step::Update, Some(_), Some(rendered)) => {
@@ -263,7 +281,24 @@ impl Making<'_> {
                     let token = token(&Purpose::Delete);
                     operations::delete(aws, child, &self.about.role_arn, token).await
                 }
-                (Step::Failed, Some(child), _) => return Err(self.why_failed(child).await),
+                (Step::Failed, Some(child), rendered) => {
+                    let reason = self.first_failure(child).await;
+                    if !may_succeed_again(child, &reason) {
+                        return Err(self.stack_failed(child, &reason));
+                    }
+                    tracing::warn!(reason, "a service could not assume a role: once more");
+                    if let Some(rendered) = rendered {
+                        self.doing(format!("updating stack {name} once more"));
+                        let token = token(&Purpose::MakeAgain(rendered.key.clone()));
+                        operations::update(aws, &self.content(&name, rendered), token).await
+                    } else {
+                        self.doing(format!("deleting stack {name} to create it once more"));
+                        is_again = true;
+                        created_id = None;
+                        let token = token(&Purpose::Delete);
+                        operations::delete(aws, child, &self.about.role_arn, token).await
+                    }
+                }
                 (Step::Refuse(refusal), Some(child), _) => {
                     return Err(self.refused(child, &refusal).await?);
                 }
@@ -292,19 +327,26 @@ impl Making<'_> {
     }
 
     /// CloudFormation may answer the creation of a stack that this request had created before, and
-    /// that is deleted, with that one's id.
-    async fn was_not_deleted(&self, id: &str) -> Result<(), Ended> {
+    /// that is deleted, with that one's id. Then the request has failed, unless it deleted the stack
+    /// in order to create it once more.
+    async fn is_to_be_created_again(&self, id: &str) -> Result<bool, Ended> {
         let created = child_stack::observe(&self.pipeline.aws, id, None).await?;
         let Some(child) = created.filter(|child| child.status == "DELETE_COMPLETE") else {
-            return Ok(());
+            return Ok(false);
         };
         if self.is_deleted().await? {
             return Err(Ended::Deleted);
         }
-        Err(self.why_failed(&child).await)
+        // What a failed request removes, it removes with another purpose.
+        let latest = child.latest_purpose();
+        if latest == Some((self.about.me.request.clone(), Purpose::Delete)) {
+            return Ok(true);
+        }
+        let reason = self.first_failure(&child).await;
+        Err(self.stack_failed(&child, &reason))
     }
 
-    async fn why_failed(&self, child: &ChildStack) -> Ended {
+    async fn first_failure(&self, child: &ChildStack) -> String {
         let me = &self.about.me;
         let is_this = |token: Option<&str>| {
             token
@@ -313,12 +355,15 @@ impl Making<'_> {
                     request == me.request && !matches!(purpose, Purpose::Undo | Purpose::Cancel)
                 })
         };
-        let reason = match child_stack::first_failure(&self.pipeline.aws, child, is_this).await {
+        match child_stack::first_failure(&self.pipeline.aws, child, is_this).await {
             Ok(reason) => reason,
             Err(error) => error.to_string(),
-        };
+        }
+    }
+
+    fn stack_failed(&self, child: &ChildStack, reason: &str) -> Ended {
         let name = self.desired.names.stack();
-        Ended::StackFailed(refusals::stack_failed(&name, child, &reason))
+        Ended::StackFailed(refusals::stack_failed(&name, child, reason))
     }
 
     async fn refused(&self, child: &ChildStack, refusal: &Refusal) -> Result<Ended, Ended> {
@@ -364,4 +409,15 @@ impl Making<'_> {
     fn doing(&self, what: String) {
         self.about.progress.doing(what);
     }
+}
+
+/// Whether the operation that failed on `child` because of `reason` may succeed the second time: a
+/// service could not assume a role, which IAM may not have propagated yet.
+fn may_succeed_again(child: &ChildStack, reason: &str) -> bool {
+    let is_first = matches!(child.latest_purpose(), Some((_, Purpose::Make(_))));
+    let is_rolled_back = matches!(
+        child.status.as_str(),
+        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
+    );
+    is_first && is_rolled_back && is_role_not_assumable(reason)
 }

@@ -33,6 +33,7 @@ mod template;
 #[cfg(test)]
 mod template_renderings;
 mod token;
+mod validation;
 
 #[cfg(test)]
 pub(crate) use properties::decode;
@@ -52,9 +53,20 @@ use patience::Patience;
 use properties::Desired;
 #[cfg(test)]
 pub(crate) use properties::RETENTION_DAYS;
-use remove::Removing;
+use remove::{OnDenial, Removing};
 use request::About;
 use token::Purpose;
+
+/// The physical ID of a rejected Create is this and the ID that the resource would have had, for
+/// example `rejected/gitops-dev-shop`. A stack's name contains letters, digits and hyphens only, so
+/// no stack has such a name.
+const REJECTED: &str = "rejected/";
+
+/// Whether `physical_id` is that of a Create that was rejected: it failed before it created or
+/// found a child stack.
+pub fn is_rejected(physical_id: &str) -> bool {
+    physical_id.starts_with(REJECTED)
+}
 
 /// The resource type.
 #[derive(Debug)]
@@ -109,7 +121,9 @@ impl GitOpsPipeline {
             return Ok(());
         }
         let about = About::new(request, &names, progress)?;
-        self.remove(&about, &names).await
+        // An Update that the function's permissions do not allow was rejected, and its rollback must
+        // not fail for the same reason.
+        self.remove(&about, &names, OnDenial::Ignore).await
     }
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
@@ -117,17 +131,22 @@ impl GitOpsPipeline {
         // An id that CloudFormation invented (<stack>-<logical id>-<letters>) says nothing, and the
         // properties do. Whatever is named, only what is this resource's goes.
         let invented = format!("-{}-", request.logical_resource_id);
-        let by_id = request
-            .physical_resource_id
-            .as_deref()
-            .filter(|id| !id.contains(&invented))
-            .and_then(Names::of_stack);
+        let id = request.physical_resource_id.as_deref();
+        let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
+        let own = id.filter(|id| !id.contains(&invented));
+        let by_id = rejected.or(own).and_then(Names::of_stack);
         let Some(names) = by_id.or_else(|| properties::names_in(properties)) else {
             // Neither the id nor the properties name anything: nothing can have been made.
             return Ok(());
         };
         let about = About::new(request, &names, progress)?;
-        self.remove(&about, &names).await
+        // The function may have been denied what the Create asked for, and may still be. Another
+        // delivery of the Create may have succeeded, so what can be looked up is deleted.
+        let on_denial = match rejected {
+            Some(_) => OnDenial::Ignore,
+            None => OnDenial::Fail,
+        };
+        self.remove(&about, &names, on_denial).await
     }
 
     /// The hash of the request that made what is there. Only to be written down: what is removed is
@@ -150,7 +169,12 @@ impl GitOpsPipeline {
     }
 
     /// Leaves the mark, and then removes what there is.
-    async fn remove(&self, about: &About, names: &Names) -> Result<(), Failure> {
+    async fn remove(
+        &self,
+        about: &About,
+        names: &Names,
+        on_denial: OnDenial,
+    ) -> Result<(), Failure> {
         let me = &about.me;
         let mark = Mark {
             signed: me.request.signed,
@@ -168,6 +192,7 @@ impl GitOpsPipeline {
             about,
             names,
             purpose: Purpose::Delete,
+            on_denial,
         };
         removing.remove().await
     }
@@ -186,6 +211,10 @@ impl Resource for GitOpsPipeline {
             // Properties that name no stack are refused; the Delete that follows finds nothing.
             None => "gitops-pipeline".to_owned(),
         }
+    }
+
+    fn rejected_id(&self, request: &Request) -> String {
+        format!("{REJECTED}{}", self.physical_id(request))
     }
 
     async fn handle(

@@ -13,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const MOST_UNANSWERED: u32 = 5;
 
 /// The same refusal in the same state is believed after so many looks, which take about twelve
-/// seconds: CloudFormation describes a stack late, and IAM a role.
+/// seconds: CloudFormation describes a stack late. (IAM's delays are `aws::propagation`'s.)
 const MOST_REFUSALS: u32 = 8;
 
 /// What changes nothing for so many looks is not waited for where nobody promised a change: about

@@ -86,11 +86,11 @@ pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: Opti
         return Step::Refuse(Refusal::Overtaken);
     }
     let begun = begun(child, me, begun_here);
-    let makes_this = matches!(begun, Begun::This(Purpose::Make(_)));
+    let makes_this = matches!(&begun, Begun::This(purpose) if purpose.content().is_some());
     match child.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
             match begun {
-                Begun::This(Purpose::Make(made)) if made == content => Step::Done,
+                Begun::This(purpose) if purpose.content() == Some(content) => Step::Done,
                 _ => Step::Update,
             }
         }
@@ -117,11 +117,12 @@ pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: Opti
         // This request failed, and was cut off while it undid what it had made.
         "DELETE_IN_PROGRESS" if begun == Begun::This(Purpose::Undo) => Step::Failed,
         "UPDATE_ROLLBACK_FAILED" => match begun {
-            Begun::This(Purpose::Make(_) | Purpose::ContinueRollback) => Step::Failed,
+            Begun::This(Purpose::ContinueRollback) => Step::Failed,
+            _ if makes_this => Step::Failed,
             _ => Step::ContinueRollback,
         },
         "UPDATE_IN_PROGRESS" => match begun {
-            Begun::Earlier(Purpose::Make(_)) => Step::CancelUpdate,
+            Begun::Earlier(purpose) if purpose.content().is_some() => Step::CancelUpdate,
             _ => Step::Wait,
         },
         _ if child.is_in_progress() => Step::Wait,
@@ -144,7 +145,7 @@ pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> R
         // CloudFormation deletes what it is still creating.
         "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => Removal::Delete,
         "UPDATE_IN_PROGRESS" => match begun {
-            Begun::Earlier(Purpose::Make(_)) => Removal::CancelUpdate,
+            Begun::Earlier(purpose) if purpose.content().is_some() => Removal::CancelUpdate,
             _ => Removal::Wait,
         },
         _ if child.is_in_progress() => Removal::Wait,

@@ -81,8 +81,25 @@ pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> String {
     } else {
         ""
     };
-    format!("{doing} stack {name}: {reason}{advice}{parameter}")
+    let no_repository = if reason.contains(NO_EXISTING_REPOSITORY) {
+        NEW_TO_CODECOMMIT
+    } else {
+        ""
+    };
+    format!("{doing} stack {name}: {reason}{advice}{parameter}{no_repository}")
 }
+
+/// What CodeCommit's `CreateRepository` answers in an account that it does not admit, with
+/// `OperationNotAllowedException`. Recorded in
+/// <https://github.com/aws-samples/aws-security-reference-architecture-examples/issues/310>.
+const NO_EXISTING_REPOSITORY: &str =
+    "there is no existing repository in this AWS account or AWS Organization";
+
+/// From July 2024 to 24 November 2025 CodeCommit admitted no new accounts.
+/// <https://aws.amazon.com/blogs/devops/aws-codecommit-returns-to-general-availability/>
+const NEW_TO_CODECOMMIT: &str = "; CodeCommit has been open to all accounts again since 24 November \
+    2025, but this account still has the earlier restriction: create one repository in the \
+    CodeCommit console, or ask AWS Support to enable CodeCommit for the account, and deploy again";
 
 /// A repository of the name that the child stack would give to its own.
 pub fn repository_is_held(name: &str) -> String {

@@ -25,6 +25,17 @@ pub struct Removing<'a> {
     pub names: &'a Names,
     /// Why: a Delete, or to undo what this request made.
     pub purpose: Purpose,
+    /// What a denied look-up leads to.
+    pub on_denial: OnDenial,
+}
+
+/// What a denied look-up leads to, before anything was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDenial {
+    /// The request fails: a stack may exist.
+    Fail,
+    /// The denial is logged, and what cannot be looked up counts as gone.
+    Ignore,
 }
 
 impl Removing<'_> {
@@ -45,9 +56,12 @@ impl Removing<'_> {
             let id = seen.as_ref().map_or(name.as_str(), |seen| seen.id.as_str());
             let child = match child_stack::observe(aws, id, seen.as_ref()).await {
                 Ok(child) => child,
-                // What this function may not see it cannot have made.
-                Err(error) if error.is_denied() && seen.is_none() => {
-                    tracing::error!(%error, pipeline_stack = name, "taken for gone; if it is there, delete it");
+                Err(error) if self.ignores(&error) && seen.is_none() => {
+                    tracing::error!(
+                        %error,
+                        pipeline_stack = name,
+                        "stack not looked up: if it exists, delete it"
+                    );
                     return Ok(());
                 }
                 Err(error) => {
@@ -101,13 +115,23 @@ impl Removing<'_> {
         }
     }
 
+    fn ignores(&self, error: &CallError) -> bool {
+        self.on_denial == OnDenial::Ignore && error.is_denied()
+    }
+
     async fn remove_rule(&self) -> Result<(), CallError> {
         // A request that failed to create its stack has not come to the rule.
         if self.purpose == Purpose::Undo {
             return Ok(());
         }
         let aws = &self.pipeline.aws;
-        let rule = approval_rule::look_up(aws, self.names).await?;
+        let rule = match approval_rule::look_up(aws, self.names).await {
+            Err(error) if self.ignores(&error) => {
+                tracing::error!(%error, "approval rule template not looked up");
+                return Ok(());
+            }
+            rule => rule?,
+        };
         let ours = approval_rule::description(&self.about.me.owner);
         if rule.is_some_and(|rule| rule.description == ours) {
             approval_rule::remove(aws, self.names).await?;

@@ -10,9 +10,8 @@ use aws_sdk_codecommit::config::Credentials;
 use serde_json::json;
 
 use super::names::Names;
-use super::patience::Patience;
 use super::properties::{Elsewhere, Existing};
-use crate::aws::{Aws, CallError};
+use crate::aws::{Aws, CallError, without_retrying_denials};
 use crate::codecommit::{self, Repository};
 
 /// A source repository, and what reads it. Without `Debug`: a client holds a session's key.
@@ -20,6 +19,7 @@ use crate::codecommit::{self, Repository};
 pub struct Source {
     name: String,
     reader: Reader,
+    asking: Asking,
 }
 
 #[derive(Clone)]
@@ -51,13 +51,24 @@ impl<T> Seen<T> {
     }
 }
 
-/// How long a role that does not admit the function is asked again.
+/// Whether a denial of the other account is retried while IAM may be propagating. A denial fails no
+/// request: the pipeline is created or updated without that answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asking {
-    /// Some seconds: what allows it may have been made just before, and IAM is late.
+    /// Yes, as the role or its policy may have been created just before.
     Patiently,
-    /// Not at all.
+    /// No. The source was looked up before, and a role that never admits the function would delay
+    /// every request.
     Once,
+}
+
+impl Asking {
+    async fn ask<F: Future>(self, question: F) -> F::Output {
+        match self {
+            Asking::Patiently => question.await,
+            Asking::Once => without_retrying_denials(question).await,
+        }
+    }
 }
 
 impl Source {
@@ -71,9 +82,13 @@ impl Source {
         let name = existing.map_or_else(|| names.repository(), |existing| existing.name.clone());
         let reader = match existing.and_then(|existing| existing.elsewhere.as_ref()) {
             None => Reader::Own(aws.codecommit.clone()),
-            Some(elsewhere) => assume(aws, names, elsewhere, asking).await?,
+            Some(elsewhere) => asking.ask(Box::pin(assume(aws, names, elsewhere))).await?,
         };
-        Ok(Source { name, reader })
+        Ok(Source {
+            name,
+            reader,
+            asking,
+        })
     }
 
     /// The repository's name.
@@ -97,8 +112,12 @@ impl Source {
     /// The repository; `None` when there is none.
     pub async fn look_up(&self) -> Result<Seen<Option<Repository>>, CallError> {
         match &self.reader {
-            Reader::Own(client) | Reader::Assumed(client) => {
-                self.seen(codecommit::look_up(client, &self.name).await)
+            Reader::Own(client) => codecommit::look_up(client, &self.name)
+                .await
+                .map(Seen::Shown),
+            Reader::Assumed(client) => {
+                let question = codecommit::look_up(client, &self.name);
+                seen(self.asking.ask(question).await)
             }
             Reader::NotAdmitted(why) => Ok(Seen::Hidden(why.clone())),
         }
@@ -107,46 +126,35 @@ impl Source {
     /// The newest commit of a branch; `None` when the branch or its repository is not there.
     pub async fn branch_tip(&self, branch: &str) -> Result<Seen<Option<String>>, CallError> {
         match &self.reader {
-            Reader::Own(client) | Reader::Assumed(client) => {
-                self.seen(codecommit::branch_tip(client, &self.name, branch).await)
+            Reader::Own(client) => codecommit::branch_tip(client, &self.name, branch)
+                .await
+                .map(Seen::Shown),
+            Reader::Assumed(client) => {
+                let question = codecommit::branch_tip(client, &self.name, branch);
+                seen(self.asking.ask(question).await)
             }
             Reader::NotAdmitted(why) => Ok(Seen::Hidden(why.clone())),
         }
     }
+}
 
-    /// Another account decides for itself what its role shows (and which key its repository is
-    /// read with); this one's refusals are faults.
-    fn seen<T>(&self, answer: Result<T, CallError>) -> Result<Seen<T>, CallError> {
-        match (answer, &self.reader) {
-            (Ok(found), _) => Ok(Seen::Shown(found)),
-            (Err(error), Reader::Assumed(_)) if !error.may_pass() => Ok(Seen::Hidden(error)),
-            (Err(error), _) => Err(error),
-        }
+/// Another account decides for itself what its role shows (and which key its repository is read
+/// with). In the function's own account a denial is a failure.
+fn seen<T>(answer: Result<T, CallError>) -> Result<Seen<T>, CallError> {
+    match answer {
+        Ok(found) => Ok(Seen::Shown(found)),
+        Err(error) if error.may_pass() => Err(error),
+        Err(error) => Ok(Seen::Hidden(error)),
     }
 }
 
-async fn assume(
-    aws: &Aws,
-    names: &Names,
-    elsewhere: &Elsewhere,
-    asking: Asking,
-) -> Result<Reader, CallError> {
+async fn assume(aws: &Aws, names: &Names, elsewhere: &Elsewhere) -> Result<Reader, CallError> {
     let policy = session_policy(elsewhere);
-    let mut patience = Patience::default();
-    loop {
-        let error = match open_session(aws, names, elsewhere, &policy).await {
-            Ok(reader) => return Ok(reader),
-            Err(error) if error.may_pass() => return Err(error),
-            Err(error) => error,
-        };
-        // A role that is not there is "not authorized", too.
-        if asking == Asking::Once {
-            return Ok(Reader::NotAdmitted(error));
-        }
-        if let Err(error) = patience.bear_refusal(None, error) {
-            return Ok(Reader::NotAdmitted(error));
-        }
-        patience.pause().await;
+    match open_session(aws, names, elsewhere, &policy).await {
+        Ok(reader) => Ok(reader),
+        Err(error) if error.may_pass() => Err(error),
+        // A role that does not exist is "not authorized", too.
+        Err(error) => Ok(Reader::NotAdmitted(error)),
     }
 }
 

@@ -10,12 +10,16 @@ use crate::records;
 
 const REQUEST: &str = "gitops";
 const FIRST_PUSH: &str = "first-push";
+/// After the content of [`Purpose::MakeAgain`].
+const AGAIN: &str = "again";
 
 /// What an operation was begun for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To bring the stack to this content.
     Make(String),
+    /// The same once more, because a service could not assume a role the first time.
+    MakeAgain(String),
     /// To stop an update of an earlier request.
     Cancel,
     /// To end a rollback that had failed.
@@ -24,6 +28,16 @@ pub enum Purpose {
     Delete,
     /// To delete what this request made, because it failed.
     Undo,
+}
+
+impl Purpose {
+    /// The content that the operation brings the stack to; `None` for other operations.
+    pub fn content(&self) -> Option<&str> {
+        match self {
+            Purpose::Make(content) | Purpose::MakeAgain(content) => Some(content),
+            _ => None,
+        }
+    }
 }
 
 /// Which request an operation belongs to.
@@ -48,11 +62,12 @@ impl RequestKey {
     /// The token of an operation that is begun for this request.
     pub fn token(&self, purpose: &Purpose) -> String {
         let purpose = match purpose {
-            Purpose::Make(content) => content.as_str(),
-            Purpose::Cancel => "cancel",
-            Purpose::ContinueRollback => "continue",
-            Purpose::Delete => "delete",
-            Purpose::Undo => "undo",
+            Purpose::Make(content) => content.clone(),
+            Purpose::MakeAgain(content) => format!("{content}-{AGAIN}"),
+            Purpose::Cancel => "cancel".to_owned(),
+            Purpose::ContinueRollback => "continue".to_owned(),
+            Purpose::Delete => "delete".to_owned(),
+            Purpose::Undo => "undo".to_owned(),
         };
         format!("{REQUEST}-{}-{}-{purpose}", self.signed, self.hash)
     }
@@ -69,12 +84,14 @@ pub fn read(token: &str) -> Option<(RequestKey, Purpose)> {
     let mut parts = token.strip_prefix(REQUEST)?.strip_prefix('-')?.split('-');
     let signed = parts.next()?.parse().ok()?;
     let hash = parts.next()?.to_owned();
-    let purpose = match parts.next()? {
-        "cancel" => Purpose::Cancel,
-        "continue" => Purpose::ContinueRollback,
-        "delete" => Purpose::Delete,
-        "undo" => Purpose::Undo,
-        content => Purpose::Make(content.to_owned()),
+    let purpose = match (parts.next()?, parts.next()) {
+        ("cancel", None) => Purpose::Cancel,
+        ("continue", None) => Purpose::ContinueRollback,
+        ("delete", None) => Purpose::Delete,
+        ("undo", None) => Purpose::Undo,
+        (content, None) => Purpose::Make(content.to_owned()),
+        (content, Some(AGAIN)) => Purpose::MakeAgain(content.to_owned()),
+        _ => return None,
     };
     parts
         .next()
@@ -92,6 +109,7 @@ mod tests {
         let key = RequestKey::new(signed_at, "a-request", "an-owner");
         for purpose in [
             Purpose::Make(records::key("a template")),
+            Purpose::MakeAgain(records::key("a template")),
             Purpose::Cancel,
             Purpose::ContinueRollback,
             Purpose::Delete,

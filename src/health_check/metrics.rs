@@ -30,6 +30,10 @@ pub enum Metric {
     PipelineSucceeded(bool),
     /// Actions that wait for somebody.
     ApprovalsWaiting(usize),
+    /// Since the approval was requested that waits longest. Written only while one waits.
+    SecondsSinceApprovalRequest(f64),
+    /// Pipelines' stacks whose owner no longer exists.
+    OrphanedPipelineStacks(usize),
     /// Something could not be looked at.
     HealthCheckFailed(bool),
 }
@@ -55,6 +59,8 @@ impl Metric {
             Metric::CredentialAge(_) => ("CredentialAge", "None"),
             Metric::PipelineSucceeded(_) => ("PipelineSucceeded", "None"),
             Metric::ApprovalsWaiting(_) => ("ApprovalsWaiting", "Count"),
+            Metric::SecondsSinceApprovalRequest(_) => ("SecondsSinceApprovalRequest", "Seconds"),
+            Metric::OrphanedPipelineStacks(_) => ("OrphanedPipelineStacks", "Count"),
             Metric::HealthCheckFailed(_) => ("HealthCheckFailed", "None"),
         }
     }
@@ -64,8 +70,10 @@ impl Metric {
             Metric::MirrorHealthy(yes)
             | Metric::PipelineSucceeded(yes)
             | Metric::HealthCheckFailed(yes) => json!(u8::from(yes)),
-            Metric::SecondsSinceMirrorSync(value) | Metric::CredentialAge(value) => json!(value),
-            Metric::ApprovalsWaiting(count) => json!(count),
+            Metric::SecondsSinceMirrorSync(value)
+            | Metric::CredentialAge(value)
+            | Metric::SecondsSinceApprovalRequest(value) => json!(value),
+            Metric::ApprovalsWaiting(count) | Metric::OrphanedPipelineStacks(count) => json!(count),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The environment's pipelines: how the newest run ended, and whether somebody is waited for.
 
+use std::time::SystemTime;
+
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, ActionState, PipelineExecutionStatus};
 
 use crate::aws::{Aws, CallError};
@@ -14,6 +16,8 @@ pub struct Pipeline {
     pub succeeded: Option<bool>,
     /// How many approvals wait for somebody.
     pub approvals_waiting: usize,
+    /// Since when the one that was requested first waits; `None` if none waits.
+    pub approval_requested: Option<SystemTime>,
 }
 
 /// The names of the pipelines of the environment `env_id`.
@@ -46,12 +50,13 @@ pub async fn look_at(aws: &Aws, name: &str) -> Result<Option<Pipeline>, CallErro
     let Some(succeeded) = newest_end(aws, name).await? else {
         return Ok(None);
     };
-    let Some(approvals_waiting) = approvals_waiting(aws, name).await? else {
+    let Some(waiting) = waiting_approvals(aws, name).await? else {
         return Ok(None);
     };
     Ok(Some(Pipeline {
         succeeded,
-        approvals_waiting,
+        approvals_waiting: waiting.len(),
+        approval_requested: waiting.into_iter().flatten().min(),
     }))
 }
 
@@ -88,7 +93,12 @@ async fn newest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallE
     }
 }
 
-async fn approvals_waiting(aws: &Aws, name: &str) -> Result<Option<usize>, CallError> {
+/// When each approval that waits was requested; the inner `None` if CodePipeline does not report it,
+/// the outer one for a pipeline that does not exist.
+async fn waiting_approvals(
+    aws: &Aws,
+    name: &str,
+) -> Result<Option<Vec<Option<SystemTime>>>, CallError> {
     let call = aws.codepipeline.get_pipeline_state().name(name);
     let state = match call.send().await {
         Ok(state) => state,
@@ -103,7 +113,14 @@ async fn approvals_waiting(aws: &Aws, name: &str) -> Result<Option<usize>, CallE
     };
     let stages = state.stage_states().iter();
     let actions = stages.flat_map(|stage| stage.action_states());
-    Ok(Some(actions.filter(|action| waits(action)).count()))
+    let requested = actions.filter(|action| waits(action)).map(requested_at);
+    Ok(Some(requested.collect()))
+}
+
+/// An action that waits last changed its status when it began to wait.
+fn requested_at(action: &ActionState) -> Option<SystemTime> {
+    let changed = action.latest_execution()?.last_status_change()?;
+    SystemTime::try_from(*changed).ok()
 }
 
 /// Whether an action waits for an approval. Its token tells, except where runs go on side by side:

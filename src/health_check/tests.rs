@@ -18,6 +18,12 @@ fn the_schedule_of_the_template_and_any_other_ask_for_it() {
             r#"{"version":"0","source":"aws.events","detail-type":"Scheduled Event","detail":{}}"#,
             "prd",
         ),
+        (
+            include_str!(
+                "../../tests/fixtures/aws_lambda_events/example-eventbridge-schedule.json"
+            ),
+            "prd",
+        ),
     ] {
         let asked = HealthCheck::find(event).expect(event);
         let found = asked.environment(FUNCTION).expect(event);
@@ -140,6 +146,7 @@ fn every_metric_that_a_line_describes_and_every_dimension_stands_in_it() {
             vec![
                 Metric::PipelineSucceeded(false),
                 Metric::ApprovalsWaiting(2),
+                Metric::SecondsSinceApprovalRequest(90_000.0),
             ],
         ),
     ] {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mirror_records::{Before, MirrorRecord};
+use super::records::write_time;
 use super::steps;
 use crate::aws::Aws;
+use crate::cfn::Clock;
 use crate::gitlab::{Access, Error, GitLab, Kind, Mirror, Status};
 use crate::http::Http;
 
@@ -31,14 +33,6 @@ pub enum NotRemoved {
         /// Its GitLab.
         url: String,
     },
-    /// A push that began long ago goes on.
-    #[error("removing push mirror {id} of project {project}: it is still pushing")]
-    StillPushing {
-        /// The mirror.
-        id: u64,
-        /// Its project.
-        project: String,
-    },
 }
 
 impl NotRemoved {
@@ -49,6 +43,15 @@ impl NotRemoved {
         };
         matches!(error.kind, Kind::Moved { .. } | Kind::Redirected { .. })
     }
+}
+
+fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
+    let MirrorRecord { project, id, .. } = record;
+    let since = mirror.started_at.map(write_time).unwrap_or_default();
+    format!(
+        "push mirror {id} of project {project} was deleted while GitLab showed a push under way \
+         since {since}; GitLab shows that also if the process that pushed was killed"
+    )
 }
 
 /// Ways to GitLab, opened when they are needed.
@@ -126,13 +129,19 @@ impl<'a> GitLabs<'a> {
         Ok(())
     }
 
-    /// Removes a mirror without cutting off a push: disabled, it begins none; one that is under
-    /// way is waited for.
+    /// Disables a mirror, waits at most `patience` for a push that is under way, and deletes it.
+    /// Returns a note if GitLab still showed a push then.
+    ///
+    /// A push that GitLab shows may be over: the process that pushed can be killed, and GitLab
+    /// does not correct that by itself (see [`Mirror::is_stuck`]). Neither disabling nor deleting a
+    /// mirror interrupts a push (GitLab's `app/services/projects/update_remote_mirror_service.rb`
+    /// reads `enabled?` once, before it).
     pub async fn retire(
         &mut self,
         record: &MirrorRecord,
         patience: Duration,
-    ) -> Result<(), NotRemoved> {
+        clock: &Clock,
+    ) -> Result<Option<String>, NotRemoved> {
         let gitlab = self.of(record).await?;
         let (project, id) = (&record.project, record.id);
         let found = match gitlab.mirror(project, id).await {
@@ -141,22 +150,21 @@ impl<'a> GitLabs<'a> {
             found => self.note(&record.gitlab_url, found),
         };
         let Some(mirror) = found? else {
-            return Ok(());
+            return Ok(None);
         };
         let give_up = tokio::time::Instant::now() + patience;
         let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
-        while shown.is_some_and(|mirror| mirror.status == Status::Started) {
-            if tokio::time::Instant::now() >= give_up {
-                return Err(NotRemoved::StillPushing {
-                    id,
-                    project: project.clone(),
-                });
+        let mut note = None;
+        while let Some(mirror) = shown.filter(|mirror| mirror.status == Status::Started) {
+            if mirror.is_stuck(clock.now()) || tokio::time::Instant::now() >= give_up {
+                note = Some(deleted_while_started(record, &mirror));
+                break;
             }
             tokio::time::sleep(LOOK).await;
             shown = gitlab.mirror(project, id).await?;
         }
         gitlab.delete(project, id).await?;
-        Ok(())
+        Ok(note)
     }
 
     /// Removes `records` as far as that is possible, and says what is left.

@@ -9,6 +9,8 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use super::gitlabs::GitLabs;
 use super::mirror_records::MirrorRecord;
 use super::observe;
+use super::records::write_time;
+use super::refusals;
 use super::{MirrorCredential, records, steps};
 use crate::aws::CallError;
 use crate::gitlab::{self, GitLab, Mirror, Status};
@@ -162,7 +164,8 @@ impl MirrorCredential {
         let accesses = access.into_iter().collect();
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
         for record in value.mirrors {
-            let seen = look(&mut gitlabs, &record, out_of_reach).await;
+            let now = self.clock.now();
+            let seen = look(&mut gitlabs, &record, out_of_reach, now).await;
             let (succeeded_at, own_fault) = match seen {
                 Ok(seen) => seen,
                 Err(fault) => (None, Some(fault)),
@@ -186,13 +189,14 @@ async fn look(
     gitlabs: &mut GitLabs<'_>,
     record: &MirrorRecord,
     out_of_reach: &mut OutOfReach,
+    now: SystemTime,
 ) -> Result<(Option<SystemTime>, Option<String>), String> {
     let url = &record.gitlab_url;
     if let Some(error) = out_of_reach.0.get(url) {
         return Err(error.to_string());
     }
     let asked = match gitlabs.at(url).await {
-        Ok(Some(gitlab)) => ask(&gitlab, record).await,
+        Ok(Some(gitlab)) => ask(&gitlab, record, now).await,
         Ok(None) => {
             return Err(format!(
                 "no token is known for {url}; create or update its stack to the end"
@@ -219,11 +223,12 @@ async fn look(
 async fn ask(
     gitlab: &GitLab,
     record: &MirrorRecord,
+    now: SystemTime,
 ) -> Result<Option<(Option<SystemTime>, Option<String>)>, gitlab::Error> {
     let Some(mirror) = gitlab.mirror(&record.project, record.id).await? else {
         return Ok(None);
     };
-    let mut fault = fault_of(&mirror, record);
+    let mut fault = fault_of(&mirror, record, now);
     if fault.is_some()
         && gitlab
             .project(&record.project)
@@ -233,10 +238,19 @@ async fn ask(
         // There is nothing to push yet, and some versions show that as a fault.
         fault = None;
     }
+    if fault.is_none() {
+        let (project, settings) = (&record.project, &mirror.settings);
+        let reason = gitlab.pushes_everything(project, settings).await?;
+        let MirrorRecord { id, gitlab_url, .. } = record;
+        let place = format!("push mirror {id} at {gitlab_url}");
+        let regex = settings.branch_regex.as_deref();
+        fault =
+            reason.map(|reason| refusals::every_branch_is_pushed(&place, project, &reason, regex));
+    }
     Ok(Some((mirror.succeeded_at, fault)))
 }
 
-fn fault_of(mirror: &Mirror, record: &MirrorRecord) -> Option<String> {
+fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<String> {
     let MirrorRecord { id, gitlab_url, .. } = record;
     if !mirror.enabled {
         return Some(format!(
@@ -251,6 +265,14 @@ fn fault_of(mirror: &Mirror, record: &MirrorRecord) -> Option<String> {
             .unwrap_or("GitLab does not say why");
         return Some(format!(
             "its latest push failed ({id} at {gitlab_url}): {why}"
+        ));
+    }
+    if mirror.is_stuck(now) {
+        let since = mirror.started_at.map(write_time).unwrap_or_default();
+        return Some(format!(
+            "GitLab shows a push under way since {since} ({id} at {gitlab_url}): its process was \
+             killed. Push a commit to the project, which corrects that, or change RotationSerial, \
+             which replaces the mirror"
         ));
     }
     None

@@ -1,7 +1,7 @@
 //! What a credential that IAM lists is to us.
 
 use super::observe::{Credential, Secret, User};
-use super::records::{self, Owner, Standing};
+use super::records::{self, Attempt, Owner, Standing};
 
 /// What a listed credential is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,16 @@ pub fn kind(
         Some(secret) if secret.awaits(attempt) => Kind::Stray,
         // The attempt was for this secret and has been concluded: this one came later.
         Some(secret) if attempt.secret_key == records::key(&secret.arn) => Kind::Foreign,
-        // The secret that it was issued for is gone, and its password with it; a mirror may
-        // still use it.
-        _ => Kind::Superseded,
+        // The secret is gone before the attempt was concluded. An attempt issues one credential,
+        // right after its record is written: the earliest one is its own. A later one belongs to
+        // another person. The password is lost, but a mirror may still use it.
+        _ if is_earliest(credential, user, attempt) => Kind::Superseded,
+        _ => Kind::Foreign,
     }
+}
+
+fn is_earliest(credential: &Credential, user: &User, attempt: &Attempt) -> bool {
+    let listed = user.credentials.iter();
+    let mut issued = listed.filter(|one| attempt.issued(&one.id, one.created));
+    issued.all(|one| one.created >= credential.created)
 }

@@ -16,13 +16,14 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::MirrorCredential;
+use super::delivery_error::DeliveryError;
 use super::gitlabs::GitLabs;
 use super::mirror_records::MirrorRecord;
 use super::observe::{Credential, Secret};
 use super::plan::{self, Me, Observed, PAUSE, Step};
 use super::properties::Desired;
 use super::records::{self};
-use super::steps::{self, Issuance, explained};
+use super::steps::{self, Issuance};
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress};
 pub use beginning::Former;
@@ -63,6 +64,8 @@ pub struct Delivery<'a> {
     storing: Option<u64>,
     /// A Delete came after this request.
     is_overtaken: bool,
+    /// Another delivery may have reset the credential that this delivery issues.
+    is_login_shared: bool,
     /// What this delivery issued was refused once.
     was_refused: bool,
     resets: u32,
@@ -77,24 +80,28 @@ pub struct Delivery<'a> {
 impl Delivery<'_> {
     /// Goes on until it is so. What a failure leaves half done is undone as far as it can be.
     pub async fn finish(mut self) -> Result<Made, Failure> {
-        if let Err(failure) = self.go_on().await {
+        if let Err(error) = self.go_on().await {
             Box::pin(self.undo()).await;
-            return Err(failure);
+            return Err(error.into());
         }
         let made = self.made();
         made.ok_or_else(|| Failure("internal error: done without a credential".to_owned()))
     }
 
-    /// Goes as far as one step of a rotation does.
-    pub async fn finish_part(mut self) -> Result<(), Failure> {
+    /// Runs the steps of one part of a rotation. After a failure that may pass, everything stays as
+    /// it is, as after a killed process: the same part of the same rotation resumes from it.
+    pub async fn finish_part(mut self) -> Result<(), DeliveryError> {
         let gone = self.go_on().await;
-        if gone.is_err() {
-            Box::pin(self.undo()).await;
+        match &gone {
+            Ok(()) => {}
+            // Mirrors that another delivery superseded are named nowhere but here.
+            Err(error) if error.may_pass => self.remove_own_strays().await,
+            Err(_) => Box::pin(self.undo()).await,
         }
         gone
     }
 
-    async fn go_on(&mut self) -> Result<(), Failure> {
+    async fn go_on(&mut self) -> Result<(), DeliveryError> {
         for _ in 0..MOST_STEPS {
             self.known.now = self.resource.clock.now();
             let step = plan::next(self.desired, self.me, &self.known);
@@ -103,16 +110,19 @@ impl Delivery<'_> {
                     self.remove_own_strays().await;
                     return Ok(());
                 }
-                Step::Refuse(reason) => return Err(Failure(reason)),
+                Step::Refuse(reason) => return Err(DeliveryError::permanent(reason)),
+                Step::Defer(reason) => return Err(DeliveryError::passing(reason)),
                 Step::Overtaken => {
                     self.is_overtaken = true;
                     let reason = "this request has been overtaken by the resource's deletion";
-                    return Err(Failure(reason.to_owned()));
+                    return Err(DeliveryError::permanent(reason));
                 }
-                step => self.take(step).await?,
+                step => Box::pin(self.take_and_conclude(step)).await?,
             }
         }
-        Err(Failure("internal error: no end to the steps".to_owned()))
+        Err(DeliveryError::permanent(
+            "internal error: no end to the steps",
+        ))
     }
 
     fn made(&self) -> Option<Made> {
@@ -124,7 +134,11 @@ impl Delivery<'_> {
             notes.push(format!("the mirrors were not looked at: {silence}"));
         }
         if self.me.rotation.is_none() {
-            notes.extend(plan::unprotected(self.desired, self.me, &self.known));
+            notes.extend(plan::branch_faults(self.desired, self.me, &self.known));
+            for warning in plan::lfs_warnings(self.desired, &self.known) {
+                tracing::warn!(warning, "Git LFS objects are not mirrored");
+                notes.push(warning);
+            }
         }
         Some(Made {
             secret: secret.clone(),
@@ -133,7 +147,30 @@ impl Delivery<'_> {
         })
     }
 
-    async fn take(&mut self, step: Step) -> Result<(), Failure> {
+    /// Takes `step`. Beside it, the record on the user names what was issued, if it can by now.
+    async fn take_and_conclude(&mut self, step: Step) -> Result<(), DeliveryError> {
+        let changes_no_user = matches!(
+            step,
+            Step::ProveStored | Step::NoteProperties(_) | Step::Prepare
+        );
+        let attempt = self.attempt_now(true);
+        let may_conclude = changes_no_user && plan::may_conclude(&self.known);
+        let Some(attempt) = attempt.filter(|_| may_conclude) else {
+            return self.take(step).await;
+        };
+        let (resource, desired) = (self.resource, self.desired);
+        let tags = [(records::ATTEMPT, attempt.write())];
+        let tagging = steps::tag_user(&resource.aws, &desired.user_name, &tags);
+        let (tagged, taken) = tokio::join!(tagging, self.take(step));
+        match tagged {
+            Ok(()) => self.known.user.attempt = Some(attempt),
+            // The record stays open, and is written at the end.
+            Err(error) => tracing::info!(%error, "what was issued is not recorded yet"),
+        }
+        taken
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), DeliveryError> {
         let user_name = &self.desired.user_name;
         let secret_name = &self.desired.secret_name;
         self.progress.doing(match &step {
@@ -182,7 +219,7 @@ impl Delivery<'_> {
             Step::RetireMirror(record) => return self.retire_mirror(&record).await,
             step => self.call(step).await,
         };
-        taken.map_err(|error| Failure(explained(error).to_string()))
+        taken.map_err(DeliveryError::from)
     }
 
     #[allow(clippy::too_many_lines)] // One arm per step.
@@ -299,15 +336,7 @@ impl Delivery<'_> {
                     self.change_secret(|secret| secret.former_user_names.clear());
                 }
             }
-            Step::TagUser => {
-                let mut tags = steps::ownership(&self.me.owner, &self.desired.secret_name);
-                if self.known.user.deletion.take().is_some() {
-                    tags.push((records::DELETION, String::new()));
-                }
-                self.tag_user(&tags).await?;
-                self.known.user.owner = Some(self.me.owner.clone());
-                self.known.user.secret_name = Some(self.desired.secret_name.clone());
-            }
+            Step::RecordIssued => self.record(true).await?,
             Step::DeleteCredential { user_name, id } => {
                 steps::delete_credential(aws, &user_name, &id).await?;
                 self.forget_credential(&id);
@@ -346,6 +375,7 @@ impl Delivery<'_> {
             | Step::RemoveStray(_)
             | Step::RetireMirror(_)
             | Step::Refuse(_)
+            | Step::Defer(_)
             | Step::Overtaken
             | Step::Done => {}
         }

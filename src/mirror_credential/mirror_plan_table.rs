@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::mirror_records::{Before, MirrorRecord};
 use super::observe::Secret;
-use super::plan::{Observed, Project, SecretState, Step};
+use super::plan::{self, Observed, Project, SecretState, Step};
 use super::plan_table::{at, claimed, credential, issued, known, login, settled, step};
 use super::properties::{Desired, WantedMirror};
 use super::records::{Login, version_id};
 use super::steps::StoredLogin;
-use crate::gitlab::{Access, Mirror, Settings, Status};
+use crate::gitlab::{Access, Mirror, ProtectedBranches, Settings, Status};
 use crate::secret::Password;
 
 const GITLAB: &str = "https://gitlab.example.com";
@@ -93,11 +93,18 @@ pub(super) fn value(mirrors: &[u64]) -> StoredLogin {
 
 pub(super) fn seen(known: &mut Observed, mirrors: Vec<Mirror>) {
     let project = Project {
-        mirrors,
-        protected_branches: Some(vec!["development".to_owned()]),
+        protected_branches: Some(protected(&["development"])),
+        ..Project::new(mirrors)
     };
     known.projects = Some(BTreeMap::from([(PROJECT.to_owned(), project)]));
     known.clone_urls = BTreeMap::from([(REPOSITORY.to_owned(), CLONE_URL.to_owned())]);
+}
+
+fn protected(own: &[&str]) -> ProtectedBranches {
+    ProtectedBranches {
+        own: own.iter().map(|&name| name.to_owned()).collect(),
+        is_complete: true,
+    }
 }
 
 pub(super) fn edit(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
@@ -163,7 +170,7 @@ fn what_gitlab_shows_decides_the_next_step() {
                 },
                 &known(pushing(), |k| {
                     for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
-                        project.protected_branches = Some(vec!["main".to_owned()]);
+                        project.protected_branches = Some(protected(&["main"]));
                     }
                 }),
             ) {
@@ -391,8 +398,8 @@ fn what_gitlab_shows_decides_the_next_step() {
             Step::RetireMirror(record(6)),
         ),
         (
-            "the project has no place left",
-            match step(
+            "ten other mirrors are enabled: the limit is GitLab's to enforce",
+            step(
                 mirrored,
                 &known(pushing(), |k| {
                     k.claim = Some(2);
@@ -400,16 +407,115 @@ fn what_gitlab_shows_decides_the_next_step() {
                     edit(k, |secret| secret.claim = 2);
                     seen(k, (20..30).map(mirror).collect());
                 }),
-            ) {
-                Step::Refuse(reason) if reason.contains("ten") => Step::Refuse(String::new()),
-                other => other,
-            },
-            Step::Refuse(String::new()),
+            ),
+            Step::MakeMirror(0),
         ),
     ];
     for (situation, actual, expected) in rows {
         assert_eq!(actual, expected, "{situation}");
     }
+}
+
+/// `known` in a project with commits that protects no branch itself.
+fn unprotected(base: Observed) -> Observed {
+    known(base, |k| {
+        for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+            project.protected_branches = Some(protected(&[]));
+        }
+    })
+}
+
+fn without_required_branches(desired: &mut Desired) {
+    mirrored(desired);
+    desired.mirrors[0].required_branches.clear();
+}
+
+fn with_regex(desired: &mut Desired) {
+    without_required_branches(desired);
+    desired.mirrors[0].settings = Settings {
+        only_protected_branches: false,
+        branch_regex: Some("^release".to_owned()),
+        keep_divergent_refs: false,
+    };
+}
+
+fn refusal(step: Step) -> String {
+    match step {
+        Step::Refuse(reason) => reason,
+        other => panic!("not a refusal: {other:?}"),
+    }
+}
+
+#[test]
+fn new_mirror_of_an_unprotected_project_is_refused() {
+    let nothing_done_yet = known(unprotected(sealed()), |k| {
+        k.issued = None;
+        k.journal.made.clear();
+    });
+    let reason = refusal(step(without_required_branches, &nothing_done_yet));
+    assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
+    let changed = |desired: &mut Desired| {
+        without_required_branches(desired);
+        desired.document = json!({"New": true});
+    };
+    let reason = refusal(step(changed, &unprotected(pushing())));
+    assert!(reason.contains("set OnlyProtectedBranches to false"));
+}
+
+#[test]
+fn regex_that_matches_no_branch_is_refused() {
+    let unmatched = known(sealed(), |k| {
+        k.issued = None;
+        k.journal.made.clear();
+        for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+            project.unmatched.insert("^release".to_owned());
+        }
+    });
+    let reason = refusal(step(with_regex, &unmatched));
+    assert!(reason.contains("BranchRegex \"^release\""), "{reason}");
+}
+
+#[test]
+fn unprotected_project_without_commits_is_accepted() {
+    let empty = known(unprotected(sealed()), |k| {
+        for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+            project.is_empty = true;
+        }
+    });
+    assert_eq!(step(without_required_branches, &empty), Step::ProveIssued);
+}
+
+#[test]
+fn noted_mirror_of_an_unprotected_project_is_left_alone() {
+    let changed_by_hand = [
+        mirror(7),
+        Mirror {
+            enabled: false,
+            ..mirror(7)
+        },
+        Mirror {
+            status: Status::Failed,
+            ..mirror(7)
+        },
+    ];
+    for shown in changed_by_hand {
+        let known = unprotected(known(pushing(), |k| seen(k, vec![shown.clone()])));
+        let next = step(without_required_branches, &known);
+        assert_eq!(next, Step::Done, "{shown:?}");
+    }
+}
+
+#[test]
+fn lfs_warning_names_projects_with_lfs_objects() {
+    let mut desired = super::plan_table::desired();
+    mirrored(&mut desired);
+    let mut known = pushing();
+    assert!(plan::lfs_warnings(&desired, &known).is_empty());
+    for project in known.projects.iter_mut().flat_map(|p| p.values_mut()) {
+        project.lfs_objects_size = 4096;
+    }
+    let warnings = plan::lfs_warnings(&desired, &known);
+    assert!(warnings[0].contains("project platform/infra has 4096 bytes"));
 }
 
 fn prove(known: &mut Observed) {

@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 pub(crate) mod attribute_names;
+mod delivery_error;
 #[cfg(test)]
 mod fuzz;
 mod gitlabs;
@@ -75,6 +76,7 @@ impl MirrorCredential {
     ) -> Result<Outcome, Failure> {
         let replaced = request.physical_resource_id.as_deref();
         let replaced = replaced.filter(|id| *id != desired.secret_name);
+        self.check_user_name(request, desired, me).await?;
         self.remove_left_behind(request, desired, me).await?;
         let former = Former {
             gitlab: properties::gitlab_in(&request.old_properties),
@@ -84,6 +86,31 @@ impl MirrorCredential {
         let delivery = Box::pin(delivery).await?;
         let made = Box::pin(delivery.finish()).await?;
         Ok(outcome(desired, &made))
+    }
+
+    /// Rejects an Update that changes `UserName` and keeps `SecretName`. This comes before every
+    /// other check, because the new user may not exist, or its repositories may not. The rollback
+    /// of a rejected Update changes `UserName` too: the secret holds the login of the user that
+    /// it names, so it passes.
+    async fn check_user_name(
+        &self,
+        request: &Request,
+        desired: &Desired,
+        me: &Me,
+    ) -> Result<(), Failure> {
+        let old_user_name = properties::user_name_in(&request.old_properties);
+        let changes_user = old_user_name.is_some_and(|name| name != desired.user_name);
+        let secret_name = &desired.secret_name;
+        if !changes_user || request.physical_resource_id.as_ref() != Some(secret_name) {
+            return Ok(());
+        }
+        let read = observe::read_secret(&self.aws, secret_name).await;
+        let secret = read.map_err(|error| Failure(explained(error).to_string()))?;
+        let own = secret.filter(|secret| secret.owner.as_ref() == Some(&me.owner));
+        match own.and_then(|secret| refusals::user_name_differs(desired, &secret)) {
+            Some(reason) => Err(Failure(reason)),
+            None => Ok(()),
+        }
     }
 
     /// An Update that is rolled back may have begun a replacement that CloudFormation never heard

@@ -270,6 +270,17 @@ impl Secret {
         })
     }
 
+    /// Whether the secret holds, or is about to hold, the login of the user `name`. The current
+    /// login decides, because an attempt that was not finished may have changed the tag. Without a
+    /// login, the tag decides. `true` if the secret has neither.
+    pub fn is_for_user(&self, name: &str) -> bool {
+        match (&self.current, &self.user_name) {
+            (Some(login), _) => login.user_key == records::key(name),
+            (None, Some(user_name)) => user_name == name,
+            (None, None) => true,
+        }
+    }
+
     /// The number of the latest entry that concludes what came before: a login that is or was
     /// current, or the properties.
     fn latest_concluded(&self) -> Option<u64> {

@@ -20,7 +20,7 @@ use super::kind::{Kind, kind};
 use super::mirror_records::MirrorRecord;
 use super::observe::{Credential, Secret};
 use super::properties::Desired;
-use super::records::{self, Owner};
+use super::records::{self, Owner, Standing};
 use super::refusals;
 use super::steps::explained;
 
@@ -170,8 +170,8 @@ pub enum Step {
     UntagSecret(Vec<String>),
     /// Note that former users hold nothing of ours any more.
     ForgetFormers,
-    /// Bring the owner and the secret's name in the user's tags up to date.
-    TagUser,
+    /// Write into the user's tags whose the user is and which credentials were issued.
+    RecordIssued,
     /// Remove a credential.
     DeleteCredential {
         /// Whose.
@@ -185,6 +185,8 @@ pub enum Step {
     ForgetLogin(u64),
     /// It cannot be done, for this reason.
     Refuse(String),
+    /// It cannot be done now, for this reason. A later attempt may succeed.
+    Defer(String),
     /// A Delete has overtaken this request; what it issued must go.
     Overtaken,
     /// It is so.
@@ -274,6 +276,9 @@ fn admit<'a>(
             let owner = secret.owner.as_ref();
             return refuse(refusals::secret_is_held(&desired.secret_name, owner));
         }
+        if let Some(reason) = refusals::user_name_differs(desired, secret) {
+            return refuse(reason);
+        }
     }
     let denied = known.formers.iter().find_map(|user| user.denied.as_ref());
     if let Some(denied) = denied {
@@ -289,8 +294,8 @@ fn admit<'a>(
     }
     let is_mine = secret.is_some_and(|secret| known.claim == Some(secret.claim));
     let is_unfinished = secret.is_some_and(Secret::is_unfinished);
-    // A delivery that took over may be waiting for a push.
-    let patience = if desired.mirrors.is_empty() {
+    // A delivery that took over may be waiting for a push, or for its login to become valid.
+    let patience = if desired.repositories().is_empty() {
         Duration::ZERO
     } else {
         known.patience
@@ -357,12 +362,40 @@ impl<'a> View<'a> {
     /// The user's credentials that are to us as `wanted` says.
     fn of_kind(&self, wanted: Kind) -> impl Iterator<Item = &'a Credential> {
         let (desired, me, known, secret) = (self.desired, self.me, self.known, self.secret);
+        let may_have_left = self.may_have_left();
         let credentials = known.user.credentials.iter();
         credentials.filter(move |credential| {
             let name = &desired.secret_name;
             let elsewhere = &known.elsewhere;
-            wanted == kind(credential, &known.user, secret, name, &me.owner, elsewhere)
+            let kind = kind(credential, &known.user, secret, name, &me.owner, elsewhere);
+            wanted
+                == match kind {
+                    // Created by another person since this delivery recorded what was there.
+                    Kind::Stray if !may_have_left => Kind::Foreign,
+                    kind => kind,
+                }
         })
+    }
+
+    /// Whether there may be a credential of ours that this delivery does not know: an attempt
+    /// before this one, or a call of this one whose answer is lost, may have issued it.
+    fn may_have_left(&self) -> bool {
+        let was_taken_over = self.secret.is_some_and(Secret::was_taken_over);
+        !self.known.recorded || was_taken_over || self.known.may_have_issued
+    }
+
+    /// Whether the user's tags name this resource, its secret and the current credential.
+    fn is_recorded(&self, secret: &Secret) -> bool {
+        let user = &self.known.user;
+        let (attempt, current) = (user.attempt.as_ref(), secret.current.as_ref());
+        let names_current = attempt.zip(current).is_some_and(|(attempt, current)| {
+            attempt.closed
+                && attempt.secret_key == records::key(&secret.arn)
+                && attempt.knew(&current.credential_id) == Some(Standing::Ours)
+        });
+        user.held_by() == Some(&self.me.owner)
+            && user.secret_name.as_ref() == Some(&self.desired.secret_name)
+            && names_current
     }
 
     fn delete(&self, credential: &Credential) -> Step {
@@ -373,15 +406,28 @@ impl<'a> View<'a> {
     }
 }
 
-/// Required branches that are not mirrored, of what stands as it was noted.
-pub fn unprotected(desired: &Desired, me: &Me, known: &Observed) -> Option<String> {
+/// Mirrors that push every branch, and required branches that are not mirrored. For mirrors that
+/// stand as they were noted these are warnings.
+pub fn branch_faults(desired: &Desired, me: &Me, known: &Observed) -> Option<String> {
     let view = View {
         desired,
         me,
         known,
         secret: known.secret.present(),
     };
-    view.unprotected()
+    view.branch_faults()
+}
+
+/// Git LFS objects that will not arrive in `CodeCommit`.
+pub fn lfs_warnings(desired: &Desired, known: &Observed) -> Vec<String> {
+    let projects = known.projects.iter().flatten();
+    let projects = projects.filter(|(name, project)| {
+        let mut mirrors = desired.mirrors.iter();
+        project.lfs_objects_size > 0 && mirrors.any(|wanted| wanted.project == **name)
+    });
+    let warnings = projects
+        .map(|(name, project)| refusals::lfs_is_not_mirrored(name, project.lfs_objects_size));
+    warnings.collect()
 }
 
 /// The mirrors of the next login's version, in the order of `Mirrors`.
@@ -405,6 +451,23 @@ pub fn next_mirrors(desired: &Desired, me: &Me, known: &Observed) -> Vec<MirrorR
         view.kept(records.map_or(&[][..], |records| records))
     };
     view.placed(&kept)
+}
+
+/// Whether the attempt that this delivery recorded has issued its credential, so that the record
+/// can be concluded beside the next step. The log's next entry was this delivery's after that: no
+/// other attempt has been recorded.
+pub fn may_conclude(known: &Observed) -> bool {
+    let Some(secret) = known.secret.present() else {
+        return false;
+    };
+    let attempt = known.user.attempt.as_ref();
+    let open = attempt.filter(|attempt| known.recorded && !attempt.closed);
+    let current = secret.current.as_ref();
+    open.is_some_and(|attempt| {
+        let is_stored = current.is_some_and(|login| login.entry > attempt.claim);
+        let is_sealed = known.is_sealed && known.issued.is_some();
+        is_stored || (is_sealed && !known.may_have_issued)
+    })
 }
 
 /// Whether the secret's tags are not what they should be. While `issuing`, the records have to

@@ -7,6 +7,7 @@ use super::observe::{Credential, Secret, User};
 use super::plan::{Issued, Me, Observed, SecretState, Step, next};
 use super::properties::{Desired, ForeignCredentials};
 use super::records::{self, Attempt, Deletion, Login, Owner, Standing};
+use super::refusals;
 use crate::secret::Password;
 
 pub(super) const USER: &str = "user-dev-m";
@@ -86,7 +87,11 @@ pub(super) fn settled() -> Observed {
     known.user.exists = true;
     known.user.owner = Some(owner());
     known.user.secret_name = Some(NAME.to_owned());
-    known.user.attempt = Some(attempt(0));
+    known.user.attempt = Some(Attempt {
+        before: vec![("CUR".to_owned(), Standing::Ours)],
+        closed: true,
+        ..attempt(0)
+    });
     known.user.credentials = vec![credential("CUR")];
     present(&mut known, |secret| secret.current = Some(login(1, "CUR")));
     known
@@ -104,6 +109,7 @@ pub(super) fn noted(entry: u64) -> Properties {
 pub(super) fn claimed() -> Observed {
     let mut known = settled();
     known.user.credentials.clear();
+    known.user.attempt = Some(attempt(0));
     present(&mut known, |_| {});
     known.claim = Some(0);
     known.recorded = true;
@@ -250,7 +256,10 @@ fn what_is_known_decides_the_next_step() {
             "an attempt before this one left a credential: it is reset, not issued again",
             step(
                 same,
-                &known(claimed(), |k| k.user.credentials = vec![credential("LOST")]),
+                &known(claimed(), |k| {
+                    k.user.credentials = vec![credential("LOST")];
+                    k.recorded = false;
+                }),
             ),
             Step::Reset("LOST".to_owned()),
         ),
@@ -341,6 +350,20 @@ fn what_is_known_decides_the_next_step() {
             Step::ProveStored,
         ),
         (
+            // An Update to another user was interrupted after it had written the tag.
+            "a secret with the right login, tagged with another user",
+            step(
+                same,
+                &known(settled(), |k| {
+                    present(k, |s| {
+                        s.user_name = Some("user-dev-b".to_owned());
+                        s.current = Some(login(1, "CUR"));
+                    });
+                }),
+            ),
+            Step::TagSecret,
+        ),
+        (
             "another key",
             step(|d| d.kms_key_id = Some("alias/x".to_owned()), &settled()),
             Step::ChangeKey,
@@ -359,15 +382,37 @@ fn what_is_known_decides_the_next_step() {
             "a foreign credential that is in nobody's way stays",
             step(
                 same,
-                &known(settled(), |k| {
-                    k.user.attempt = Some(Attempt {
-                        before: vec![("HIS".to_owned(), Standing::Foreign)],
-                        ..attempt(0)
-                    });
-                    k.user.credentials.push(credential("HIS"));
-                }),
+                &known(settled(), |k| k.user.credentials.push(credential("HIS"))),
             ),
             Step::Done,
+        ),
+        (
+            "another person creates a credential during this attempt",
+            step(
+                same,
+                &known(claimed(), |k| k.user.credentials = vec![credential("HIS")]),
+            ),
+            Step::Refuse(refusals::foreign_in_the_way(USER, &[&credential("HIS")])),
+        ),
+        (
+            "the record is open: it does not name what was issued",
+            step(
+                same,
+                &known(settled(), |k| k.user.attempt = Some(attempt(0))),
+            ),
+            Step::RecordIssued,
+        ),
+        (
+            "the user's tags are lost",
+            step(
+                same,
+                &known(settled(), |k| {
+                    k.user.owner = None;
+                    k.user.secret_name = None;
+                    k.user.attempt = None;
+                }),
+            ),
+            Step::RecordIssued,
         ),
         (
             "a Delete has been there since",
@@ -426,6 +471,26 @@ fn refusals_come_before_any_step_that_changes_something() {
                 k.user.credentials = vec![credential("HIS")];
             }),
             "aws iam delete-service-specific-credential --user-name user-dev-m --service-specific-credential-id HIS",
+        ),
+        (
+            "a secret with the login of another user",
+            known(settled(), |k| {
+                present(k, |s| {
+                    s.user_name = Some("user-dev-a".to_owned());
+                    s.current = Some(Login {
+                        user_key: records::key("user-dev-a"),
+                        ..login(1, "CUR")
+                    });
+                });
+            }),
+            "holds the login of user user-dev-a. To use another user, change SecretName too",
+        ),
+        (
+            "a secret without a login, created for another user",
+            known(settled(), |k| {
+                present(k, |s| s.user_name = Some("user-dev-a".to_owned()));
+            }),
+            "change SecretName too",
         ),
         (
             "a later request was carried out",

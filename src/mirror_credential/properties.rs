@@ -16,7 +16,9 @@ use crate::tags;
 
 const USER_NAME: Form = Form {
     fits: is_user_name,
-    must_be: "must be the name of an IAM user: 1 to 64 letters, digits and `_+=.@-`",
+    must_be: "must be the name of an IAM user without its path: 1 to 64 letters, digits and \
+        `_+=.@-`. A name with a comma is not supported, because no tag and no secret name can \
+        contain one",
     pattern: Pattern::of("^[A-Za-z0-9_+=.@-]+$").up_to(64),
 };
 const SECRET_NAME: Form = Form {
@@ -131,6 +133,16 @@ pub fn decode(properties: &Value) -> Result<Desired, Faults> {
             "must be true with Mirrors: GitLab refuses a `/` in a mirror's login",
         );
     }
+    if !mirrors.is_empty()
+        && user_name
+            .as_deref()
+            .is_some_and(|name| !begins_a_login(name))
+    {
+        faults.note(
+            "UserName",
+            "must begin with a letter or digit with Mirrors: GitLab rejects any other login",
+        );
+    }
     members.finish(&mut faults);
 
     match user_name {
@@ -192,9 +204,19 @@ pub fn is_secret_name(name: &str) -> bool {
     is_made_of(name, 1, 256, "/_+=.@-")
 }
 
-// IAM also takes commas, which neither a secret's name nor a tag's value can hold.
+// IAM also takes commas. The default `SecretName` contains the user name, and Secrets Manager rejects
+// a secret name with a comma, and a tag value too.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 fn is_user_name(name: &str) -> bool {
     is_made_of(name, 1, 64, "_+=.@-")
+}
+
+// The login's user name begins with the IAM user's. GitLab rejects a mirror's address otherwise:
+// "Username needs to start with an alphanumeric character" (`validate_user`).
+// https://gitlab.com/gitlab-org/gitlab/-/blob/master/gems/gitlab-http/lib/gitlab/http_v2/url_blocker.rb
+fn begins_a_login(user_name: &str) -> bool {
+    user_name.starts_with(|first: char| first.is_ascii_alphanumeric())
 }
 
 fn is_kms_key(key: &str) -> bool {
@@ -214,6 +236,37 @@ mod tests {
         assert_eq!(desired.secret_name, "codecommit-mirror/user-dev-m");
         assert!(desired.url_safe_password);
         assert_eq!(desired.foreign_credentials, ForeignCredentials::Refuse);
+    }
+
+    #[test]
+    fn user_name_with_a_comma_is_rejected_with_the_reason() {
+        let faults = decode(&json!({"UserName": "user-dev,m"})).expect_err("a fault");
+        let text = faults.to_string();
+        assert!(text.starts_with("UserName: must be the name of an IAM user"));
+        assert!(
+            text.contains("A name with a comma is not supported"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn mirrors_need_a_user_name_that_begins_a_login() {
+        let with_mirrors = |name: &str| {
+            json!({
+                "UserName": name,
+                "GitLab": {"TokenSecretId": "gitlab/mirrors"},
+                "Mirrors": [{"GitLabProject": "7", "RepositoryName": "infra"}],
+            })
+        };
+        for name in ["_user", "+user", "=user", ".user", "@user", "-user"] {
+            assert!(decode(&json!({"UserName": name})).is_ok(), "{name}");
+            let faults = decode(&with_mirrors(name)).expect_err(name).to_string();
+            let text = "UserName: must begin with a letter or digit with Mirrors: ";
+            assert!(faults.starts_with(text), "{faults}");
+        }
+        for name in ["user", "U_+=.@-", "7"] {
+            assert!(decode(&with_mirrors(name)).is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub const SECRET_NAME: &str = "cfn-gitops:secret-name";
 pub const ATTEMPT: &str = "cfn-gitops:attempt";
 /// On the user: the latest [`Deletion`].
 pub const DELETION: &str = "cfn-gitops:deletion";
+/// In a [`Deletion`]: there was no secret.
+pub const NOTHING_ENDED: &str = "-";
 /// On the secret: the user whose login it holds.
 pub const USER_NAME: &str = "cfn-gitops:user-name";
 /// On the secret: users that may still hold credentials of ours, separated by spaces.
@@ -83,7 +85,7 @@ pub struct Attempt {
     pub started: SystemTime,
     /// The credentials that were there before.
     pub before: Vec<(String, Standing)>,
-    /// It failed in good order and left nothing.
+    /// It is over. `before` names what it issued, as [`Standing::Ours`]; nothing else is its.
     pub closed: bool,
 }
 
@@ -128,6 +130,19 @@ impl Attempt {
         })
     }
 
+    /// The same attempt when it is over and `ours` are this resource's credentials, its own among
+    /// them. What was foreign before needs no record any more.
+    pub fn concluded(&self, ours: Vec<String>) -> Self {
+        let mut before = self.before.clone();
+        before.retain(|(id, standing)| *standing != Standing::Foreign && !ours.contains(id));
+        before.extend(ours.into_iter().map(|id| (id, Standing::Ours)));
+        Attempt {
+            before,
+            closed: true,
+            ..self.clone()
+        }
+    }
+
     /// Whether this attempt issued the credential `id`, created at `created`: it was not there
     /// before, and it did not come long after (then somebody else made it).
     pub fn issued(&self, id: &str, created: SystemTime) -> bool {
@@ -151,7 +166,7 @@ pub struct Deletion {
     pub signed_at: SystemTime,
     /// When it was carried out.
     pub done_at: SystemTime,
-    /// The [`key`] of the request that had created what was deleted; `-` when nobody knows.
+    /// The [`key`] of the request that had created what was deleted, or [`NOTHING_ENDED`].
     pub ended: String,
     /// CloudFormation had invented the id: the Create never answered.
     pub unanswered: bool,
@@ -185,16 +200,22 @@ impl Deletion {
         })
     }
 
+    /// Whether a delivery of the Delete that CloudFormation signed at `signed_at` wrote this.
+    pub fn is_of(&self, owner_key: &str, signed_at: SystemTime) -> bool {
+        self.owner_key == owner_key && write_time(self.signed_at) == write_time(signed_at)
+    }
+
     /// Whether the request of `owner` that CloudFormation signed at `signed_at` came before this
-    /// deletion. Times are whole seconds; within one, a request is over when it is the one that
-    /// was ended, or when it never answered.
+    /// deletion. Times are whole seconds. Within one second, a request is over if the deletion
+    /// ended it, if it never answered, or if there was nothing to delete: then it failed.
     pub fn overtook(&self, owner_key: &str, signed_at: SystemTime, request_key: &str) -> bool {
         if self.owner_key != owner_key {
             return false;
         }
         let (deleted, signed) = (write_time(self.signed_at), write_time(signed_at));
         // CloudFormation may use a request's id again, so the id alone decides nothing.
-        deleted > signed || (deleted == signed && (self.unanswered || self.ended == request_key))
+        let ended_it = self.ended == request_key || self.ended == NOTHING_ENDED;
+        deleted > signed || (deleted == signed && (self.unanswered || ended_it))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Why something is refused, and what a person can do about it.
 
-use super::observe::Credential;
+use super::observe::{Credential, Secret};
+use super::properties::Desired;
 use super::records::{self, Owner};
+use crate::gitlab::PushesEverything;
 
 /// The user belongs to another resource.
 pub fn user_is_held(name: &str, owner: &Owner) -> String {
@@ -31,6 +33,22 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> String {
              another SecretName, or free the name with {release}"
         ),
     }
+}
+
+/// The rejection of another `UserName` under the same `SecretName`. CloudFormation's rollback sends
+/// the properties swapped, so only the secret shows which user is the right one.
+pub fn user_name_differs(desired: &Desired, secret: &Secret) -> Option<String> {
+    let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
+    if secret.is_for_user(user_name) {
+        return None;
+    }
+    let holder = secret.user_name.as_ref();
+    let holder = holder.filter(|holder| secret.is_for_user(holder));
+    let holder = holder.map_or_else(|| "another user".to_owned(), |name| format!("user {name}"));
+    Some(format!(
+        "changing UserName to {user_name}: secret {secret_name} holds the login of {holder}. To use \
+         another user, change SecretName too"
+    ))
 }
 
 /// The refusal of a name whose secret is scheduled for deletion.
@@ -74,20 +92,54 @@ pub fn both_slots_taken(user_name: &str) -> String {
 }
 
 /// A branch that has to be mirrored is not.
-pub fn branch_is_not_protected(mirror: usize, project: &str, branch: &str) -> String {
+pub fn branch_is_not_protected(
+    mirror: usize,
+    project: &str,
+    branch: &str,
+    is_complete: bool,
+) -> String {
+    let limit = if is_complete {
+        ""
+    } else {
+        " (GitLab lists only 100 protected branches: if it is protected, remove it from \
+         RequiredBranches)"
+    };
     format!(
         "Mirrors[{mirror}].RequiredBranches: branch {branch} of project {project} is not protected, so \
-         it would not be mirrored; protect it in GitLab (Settings, Repository, Protected branches), \
-         or set OnlyProtectedBranches to false"
+         it would not be mirrored{limit}; protect it in the project itself (Settings, Repository, \
+         Protected branches), because a mirror does not count a group's protection, or set \
+         OnlyProtectedBranches to false"
     )
 }
 
-/// GitLab would not take another mirror.
-pub fn no_place_for_a_mirror(project: &str, enabled: usize) -> String {
+/// GitLab would push every branch, although the settings of a mirror select some. `mirror` names
+/// it.
+pub fn every_branch_is_pushed(
+    mirror: &str,
+    project: &str,
+    reason: &PushesEverything,
+    regex: Option<&str>,
+) -> String {
+    match reason {
+        PushesEverything::NothingProtected => format!(
+            "{mirror}: GitLab would push every branch of project {project}, because the project \
+             itself protects none (a group's protection does not count). Protect the branches to \
+             mirror in the project (Settings, Repository, Protected branches), or set \
+             OnlyProtectedBranches to false"
+        ),
+        PushesEverything::NothingMatches => format!(
+            "{mirror}: GitLab would push every branch of project {project}, because no existing \
+             branch matches BranchRegex {:?}. Create a branch that matches, or correct BranchRegex",
+            regex.unwrap_or_default()
+        ),
+    }
+}
+
+/// CodeCommit does not accept Git LFS objects, and GitLab does not report that.
+pub fn lfs_is_not_mirrored(project: &str, bytes: u64) -> String {
     format!(
-        "making a push mirror of project {project}: it has {enabled} enabled mirrors, and GitLab \
-         takes ten; a mirror whose password changes needs a second place for a moment, so remove or \
-         disable one"
+        "project {project} has {bytes} bytes of Git LFS objects, which CodeCommit does not accept: \
+         builds get LFS pointer files instead"
     )
 }
 
@@ -104,9 +156,9 @@ pub fn not_pending(version_id: &str) -> String {
     format!("version {version_id} is not under AWSPENDING: no rotation of it is under way")
 }
 
-/// A rotation waits for another day.
+/// A rotation waits until CloudFormation's request has ended.
 pub fn stack_is_changing() -> String {
-    "a change of the stack is under way; the next rotation starts anew".to_owned()
+    "a change of the stack is under way".to_owned()
 }
 
 /// There is no login that another one could take the place of.
@@ -121,16 +173,13 @@ pub fn not_prepared(version_id: &str) -> String {
 
 /// A stack's update or another rotation came in between.
 pub fn rotation_is_overtaken(version_id: &str) -> String {
-    format!(
-        "the rotation to version {version_id} has been overtaken by a change of the stack; the next \
-         rotation starts anew"
-    )
+    format!("the rotation to version {version_id} has been overtaken by a change of the stack")
 }
 
 /// What a rotation made in GitLab is not what is there now.
 pub fn mirrors_have_changed(version_id: &str) -> String {
     format!(
         "the mirrors that were made for version {version_id} are not there any more, or others are \
-         wanted by now; the next rotation starts anew"
+         wanted by now"
     )
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime};
 use super::kind::{Kind, kind};
 use super::observe::{Secret, User};
 use super::plan::{IAM_SETTLES, Me, SecretState, Step};
-use super::records;
+use super::records::{self, NOTHING_ENDED};
 
-/// A Create that never answered may still run. What it had read when the deletion was written
-/// down is older than this, or it reads again (see [`super::make_so`]).
+/// A Create that never answered, or a second delivery of one that failed, may still run. What it
+/// had read when the deletion was written down is older than this, or it reads again (see
+/// [`super::make_so`]).
 pub const UNANSWERED_SETTLES: Duration = Duration::from_secs(15);
 
 /// What is to go.
@@ -52,6 +53,8 @@ pub struct Observed {
     pub is_secret_deleted: bool,
     /// The deletion has been written on these users.
     pub marked: Vec<String>,
+    /// The attempts to issue of these users are concluded.
+    pub concluded: Vec<String>,
     /// Credentials that are gone.
     pub gone: Vec<String>,
     /// The mirrors are gone, or out of reach.
@@ -63,6 +66,13 @@ pub struct Observed {
 pub enum RemovalStep {
     /// Write the deletion on the user.
     Mark(String),
+    /// Write on the user which credentials its latest attempt issued.
+    Conclude {
+        /// The user.
+        user_name: String,
+        /// The credentials of this resource.
+        ids: Vec<String>,
+    },
     /// A step as in making.
     As(Step),
     /// Remove the mirrors that the secret names.
@@ -86,9 +96,12 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
         return As(Step::Done);
     }
     let is_held = |user: &User| {
-        user.exists
-            && user.owner.as_ref() == Some(&me.owner)
-            && user.secret_name.as_ref() == Some(&target.secret_name)
+        let is_recorded = user.owner.as_ref() == Some(&me.owner)
+            && user.secret_name.as_ref() == Some(&target.secret_name);
+        // The user's tags may be lost (see `records`): the secret's tags name the user, too.
+        let is_named = user.owner.is_none()
+            && secret.is_some_and(|secret| secret.user_name.as_ref() == Some(&user.name));
+        user.exists && (is_recorded || is_named)
     };
     if let Some(refusal) = refusal(target, secret, known, &is_held) {
         return As(Step::Refuse(refusal));
@@ -97,7 +110,9 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
     // First of all what makes a running Create, or one that comes later, stop.
     if target.leaves_mark {
         for user in known.users.iter().filter(|user| user.exists) {
-            let may_be_taken = target.is_unanswered && user.held_by().is_none();
+            // The first delivery of the Create may have failed before it changed anything. A second
+            // one would create what no stack owns, unless it finds the tombstone.
+            let may_be_taken = user.held_by().is_none();
             if (is_held(user) || may_be_taken) && !known.marked.contains(&user.name) {
                 return Mark(user.name.clone());
             }
@@ -109,7 +124,7 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
     {
         return As(Step::Claim(secret.next_entry()));
     }
-    if target.waits && !is_settled(target, secret, known) {
+    if target.waits && !is_settled(target, me, secret, known) {
         return As(Step::LookAgain);
     }
 
@@ -121,6 +136,9 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
     });
     if names_mirrors && !known.are_mirrors_gone {
         return RemovalStep::RemoveMirrors;
+    }
+    if let Some(step) = conclude(target, me, secret, known, &is_held) {
+        return step;
     }
     for user in known.users.iter().filter(|user| user.exists) {
         if known.is_secret_deleted {
@@ -152,6 +170,47 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
         }
     }
     As(Step::Done)
+}
+
+/// An attempt to issue that is still open: the credentials that it issued are written down before
+/// they are deleted. Otherwise a second delivery of this Delete, which finds no secret, would take
+/// a credential that another person has created since for the attempt's.
+fn conclude(
+    target: &Target,
+    me: &Me,
+    secret: Option<&Secret>,
+    known: &Observed,
+    is_held: &dyn Fn(&User) -> bool,
+) -> Option<RemovalStep> {
+    let is_open = |user: &&User| user.attempt.as_ref().is_some_and(|attempt| !attempt.closed);
+    let mut users = known.users.iter();
+    let user = users
+        .find(|user| is_held(user) && is_open(user) && !known.concluded.contains(&user.name))?;
+    // A secret whose log is concluded names them all.
+    let may_have_strays = secret.is_none_or(Secret::is_unfinished);
+    if may_have_strays && target.waits && known.looked_at < known.began + IAM_SETTLES {
+        return Some(RemovalStep::As(Step::LookAgain));
+    }
+    let user_key = records::key(&user.name);
+    let named = secret.into_iter().flat_map(Secret::logins);
+    let named = named.filter(|login| login.user_key == user_key);
+    let mut ids: Vec<String> = named.map(|login| login.credential_id.clone()).collect();
+    for credential in &user.credentials {
+        let kind = kind(
+            credential,
+            user,
+            secret,
+            &target.secret_name,
+            &me.owner,
+            &[],
+        );
+        let is_ours = matches!(kind, Kind::Superseded | Kind::Stray);
+        if is_ours && !ids.contains(&credential.id) {
+            ids.push(credential.id.clone());
+        }
+    }
+    let user_name = user.name.clone();
+    Some(RemovalStep::Conclude { user_name, ids })
 }
 
 /// A credential of `user` that the secret names: it is there even when IAM does not list it yet.
@@ -186,10 +245,28 @@ fn credential_listed(
 }
 
 /// Whether everything that a Create may have done is visible by now.
-fn is_settled(target: &Target, secret: Option<&Secret>, known: &Observed) -> bool {
+fn is_settled(target: &Target, me: &Me, secret: Option<&Secret>, known: &Observed) -> bool {
     let Some(secret) = secret else {
-        let may_be_running = target.is_unanswered && known.users.iter().any(|user| user.exists);
-        return !may_be_running || known.looked_at >= known.began + UNANSWERED_SETTLES;
+        // A Create that read the user before the deletion was recorded may be running: it never
+        // answered, or its first delivery failed before it changed anything. It may also have
+        // created the secret since the secret was read.
+        // A former delivery of this Delete may have recorded the deletion long ago, or deleted the
+        // secret.
+        let former = |user: &User| {
+            let deletion = user.deletion.clone();
+            deletion.filter(|deletion| deletion.is_of(&me.owner.key(), me.signed_at))
+        };
+        let may_be_running = |user: &&User| {
+            let has_ended = former(user).is_some_and(|former| former.ended != NOTHING_ENDED);
+            let is_marked = known.marked.contains(&user.name) && !known.is_secret_deleted;
+            user.exists && (target.is_unanswered || (is_marked && !has_ended))
+        };
+        let recorded_at = |user: &User| {
+            let former = former(user);
+            former.map_or(known.began, |former| former.done_at.min(known.began))
+        };
+        let mut users = known.users.iter().filter(may_be_running);
+        return users.all(|user| known.looked_at >= recorded_at(user) + UNANSWERED_SETTLES);
     };
     if !secret.is_unfinished() {
         return true;

@@ -8,7 +8,7 @@ use super::gitlabs::GitLabs;
 use super::mirror_records::{Journal, MirrorRecord};
 use super::observe::{self, Secret, User};
 use super::plan::{Me, PAUSE, SecretState, Step};
-use super::records::{self, Deletion};
+use super::records::{self, Deletion, NOTHING_ENDED};
 use super::removal::{self, Observed, RemovalStep, Target};
 use super::steps::{self, Written, explained};
 use crate::aws::CallError;
@@ -40,6 +40,7 @@ impl MirrorCredential {
             is_fenced: false,
             is_secret_deleted: false,
             marked: Vec::new(),
+            concluded: Vec::new(),
             gone: gone.to_vec(),
             are_mirrors_gone: false,
         };
@@ -139,27 +140,30 @@ impl MirrorCredential {
     ) -> Result<(), CallError> {
         match step {
             RemovalStep::Mark(name) => {
-                let secret = known.secret.present();
-                let deletion = Deletion {
-                    owner_key: me.owner.key(),
-                    signed_at: me.signed_at,
-                    done_at: known.now,
-                    ended: secret
-                        .and_then(|secret| secret.created_by.clone())
-                        .unwrap_or_else(|| "-".to_owned()),
-                    unanswered: target.is_unanswered,
-                };
+                let deletion = deletion_of(&name, target, me, known);
+                let mut users = known.users.iter();
+                let user = users.find(|user| user.name == name);
+                let is_ours = user.is_some_and(|user| user.owner.as_ref() == Some(&me.owner));
                 match steps::mark_deleted(&self.aws, &name, &deletion).await {
                     Err(error) if steps::is_concurrent(&error) => tokio::time::sleep(PAUSE).await,
                     Err(error) if error.code.as_deref() == Some("NoSuchEntity") => {
                         known.users.retain(|user| user.name != name);
                         known.users.push(User::absent(&name, None));
                     }
+                    // The Delete that follows a rejected Create succeeds. If IAM rejects this tag, it
+                    // rejects the tags that a Create writes before it issues a credential, too.
+                    Err(error) if !is_ours && !error.may_pass() => {
+                        tracing::warn!(%error, "the deletion is not recorded");
+                        known.marked.push(name);
+                    }
                     result => {
                         result?;
                         known.marked.push(name);
                     }
                 }
+            }
+            RemovalStep::Conclude { user_name, ids } => {
+                self.conclude(user_name, ids, known).await?;
             }
             RemovalStep::DeleteSecret => {
                 if let Some(secret) = known.secret.present() {
@@ -231,6 +235,33 @@ impl MirrorCredential {
         Ok(())
     }
 
+    /// Writes on the user which credentials its latest attempt issued.
+    async fn conclude(
+        &self,
+        user_name: String,
+        ids: Vec<String>,
+        known: &mut Observed,
+    ) -> Result<(), CallError> {
+        let mut users = known.users.iter_mut();
+        let user = users.find(|user| user.name == user_name);
+        if let Some(attempt) = user.and_then(|user| user.attempt.as_mut()) {
+            let concluded = attempt.concluded(ids);
+            let tags = [(records::ATTEMPT, concluded.write())];
+            match steps::tag_user(&self.aws, &user_name, &tags).await {
+                Err(error) if steps::is_concurrent(&error) => {
+                    // The next pass writes it again.
+                    tokio::time::sleep(PAUSE).await;
+                    return Ok(());
+                }
+                Err(error) if error.code.as_deref() == Some("NoSuchEntity") => {}
+                written => written?,
+            }
+            *attempt = concluded;
+        }
+        known.concluded.push(user_name);
+        Ok(())
+    }
+
     /// Reads those users that have become known by name and have not been read.
     async fn read_missing_users(
         &self,
@@ -252,6 +283,26 @@ impl MirrorCredential {
             }
         }
         Ok(())
+    }
+}
+
+/// What to write on the user `name`. A second delivery of the Delete finds no secret any more, and
+/// keeps what the first one wrote of it.
+fn deletion_of(name: &str, target: &Target, me: &Me, known: &Observed) -> Deletion {
+    let mut users = known.users.iter();
+    let user = users.find(|user| user.name == name);
+    let earlier = user.and_then(|user| user.deletion.as_ref());
+    let owner_key = me.owner.key();
+    let earlier = earlier.filter(|earlier| earlier.is_of(&owner_key, me.signed_at));
+    let secret = known.secret.present();
+    let created_by = secret.and_then(|secret| secret.created_by.clone());
+    let ended = created_by.or(earlier.map(|earlier| earlier.ended.clone()));
+    Deletion {
+        owner_key,
+        signed_at: me.signed_at,
+        done_at: known.now,
+        ended: ended.unwrap_or_else(|| NOTHING_ENDED.to_owned()),
+        unanswered: target.is_unanswered,
     }
 }
 

@@ -2,12 +2,29 @@
 //!
 //! The event names the secret and a version; what is desired stands in the secret's log. Source:
 //! the AWS Secrets Manager User Guide, "Lambda rotation functions".
+//!
+//! A step that fails either leaves the rotation pending or ends it.
+//!
+//! - The failure may pass ([`DeliveryError::may_pass`]): `AWSPENDING` and everything that the step
+//!   created stay, as after a killed process. "If any rotation step fails, Secrets Manager retries the
+//!   entire rotation process multiple times"
+//!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>): each
+//!   step with the same version resumes.
+//! - It does not pass: the step removes what the rotation created, `AWSPENDING` first. While that
+//!   label is on another version than `AWSCURRENT`, `RotateSecret` "assumes that a previous rotation
+//!   request is still in progress and returns an error"
+//!   (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>): "A
+//!   previous rotation isn't complete. That rotation will be reattempted." A stack's update that
+//!   changes the `RotationSchedule` fails with it (<https://github.com/aws/aws-cdk/issues/28539>).
+//!
+//! How often and how soon Secrets Manager reattempts is not documented.
 
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
+use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent;
 use serde_json::Value;
 
+use super::delivery_error::DeliveryError;
 use super::gitlabs::GitLabs;
 use super::giving_up::Begun;
 use super::make_so::{Delivery, Former};
@@ -15,14 +32,28 @@ use super::mirror_records;
 use super::plan::{IAM_SETTLES, Me, PAUSE, Rotation, RotationPart};
 use super::properties::Desired;
 use super::records::Owner;
-use super::steps::{self, explained};
+use super::steps;
 use super::{MirrorCredential, observe, properties, records};
 use crate::aws::CallError;
-use crate::cfn::{Failure, Progress};
+use crate::cfn::Progress;
 
-/// A rotation of which nothing was heard for this long is over: four invocations of fifteen minutes,
-/// and what lies between them.
-const ROTATION_LIVES: Duration = Duration::from_secs(75 * 60);
+/// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time between
+/// them. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
+const ROTATION_TAKES: Duration = Duration::from_secs(75 * 60);
+
+/// A rotation whose `AWSPENDING` the health check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PendingRotation {
+    /// It waits for Secrets Manager, which reattempts it.
+    Waits {
+        /// The version under `AWSPENDING`.
+        version_id: String,
+        /// When the step stored the new login, or, if none is stored, when the secret last changed.
+        since: SystemTime,
+    },
+    /// The secret has no rotation schedule any more, so it was ended.
+    Ended,
+}
 
 /// One step of a rotation, as Secrets Manager asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,27 +63,41 @@ pub struct RotationEvent {
     version_id: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawEvent {
-    step: String,
-    secret_id: String,
-    client_request_token: String,
-}
-
-/// Why a step was not done. Secrets Manager ends the rotation then.
+/// Why a step failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{step} of secret {secret_id}: {cause}")]
-pub struct NotRotated {
-    step: &'static str,
-    secret_id: String,
-    cause: String,
+pub enum NotRotated {
+    /// A later attempt may succeed.
+    #[error(
+        "{step} of secret {secret_id}: {cause}. The rotation stays pending, and Secrets Manager reattempts it"
+    )]
+    Pending {
+        /// In Secrets Manager's words.
+        step: &'static str,
+        /// The secret's ARN or name.
+        secret_id: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The step removed, as far as possible, what the rotation had created.
+    #[error(
+        "{step} of secret {secret_id}: {cause}. The rotation has ended, and the next one starts anew"
+    )]
+    Ended {
+        /// In Secrets Manager's words.
+        step: &'static str,
+        /// The secret's ARN or name.
+        secret_id: String,
+        /// What went wrong.
+        cause: String,
+    },
 }
 
 impl RotationEvent {
     /// Finds a rotation's step in an event; `None` when it is something else.
     pub fn find(event: &str) -> Option<Self> {
-        let raw: RawEvent = serde_json::from_str(event).ok()?;
+        // Secrets Manager sends all three members with each step.
+        // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+        let raw: SecretsManagerSecretRotationEvent = serde_json::from_str(event).ok()?;
         let part = match raw.step.as_str() {
             "createSecret" => RotationPart::Create,
             "setSecret" => RotationPart::Set,
@@ -89,28 +134,44 @@ impl RotationEvent {
         &self.version_id
     }
 
-    fn error(&self, cause: impl Into<String>) -> NotRotated {
-        NotRotated {
-            step: self.step(),
-            secret_id: self.secret_id.clone(),
-            cause: cause.into(),
+    fn error(&self, error: impl Into<DeliveryError>) -> NotRotated {
+        let DeliveryError { reason, may_pass } = error.into();
+        let (step, secret_id) = (self.step(), self.secret_id.clone());
+        let cause = reason;
+        if may_pass {
+            NotRotated::Pending {
+                step,
+                secret_id,
+                cause,
+            }
+        } else {
+            NotRotated::Ended {
+                step,
+                secret_id,
+                cause,
+            }
         }
+    }
+
+    fn ended(&self, cause: &str) -> NotRotated {
+        self.error(DeliveryError::permanent(cause))
     }
 }
 
 impl MirrorCredential {
-    /// Does one step of a rotation; what may wait stops waiting before `until`.
+    /// Runs one step of a rotation; what may wait stops waiting before `until`.
     ///
     /// # Errors
-    /// When it could not be done. What the rotation made is removed then, as far as possible.
+    /// If the step failed. If the failure may pass, the rotation stays pending. Otherwise the step
+    /// removes what the rotation created, as far as possible.
     pub async fn rotate(&self, event: &RotationEvent, until: SystemTime) -> Result<(), NotRotated> {
-        let in_words = |error: CallError| event.error(explained(error).to_string());
+        let in_words = |error: CallError| event.error(error);
         let read = observe::read_secret(&self.aws, &event.secret_id).await;
         let Some(secret) = read.map_err(in_words)? else {
-            return Err(event.error("there is no such secret"));
+            return Err(event.ended("there is no such secret"));
         };
         let Some(owner) = secret.owner.clone() else {
-            return Err(event.error("it was not made by Custom::MirrorCredential"));
+            return Err(event.ended("it was not made by Custom::MirrorCredential"));
         };
         let is_tried = event.part == RotationPart::Test
             && secret.open_rotation() == Some(&event.version_id)
@@ -122,12 +183,12 @@ impl MirrorCredential {
         }
         let desired = match self.desired_patiently(&secret).await {
             Ok(desired) => desired,
-            Err(cause) => {
-                if secret.open_rotation() == Some(&event.version_id) {
+            Err(error) => {
+                if !error.may_pass && secret.open_rotation() == Some(&event.version_id) {
                     let dropped = steps::drop_pending(&self.aws, &secret, &event.version_id).await;
                     dropped.map_err(in_words)?;
                 }
-                return Err(event.error(cause));
+                return Err(event.error(error));
             }
         };
         let me = rotating(event, owner, &secret);
@@ -136,57 +197,75 @@ impl MirrorCredential {
         let delivery = Delivery::begin(self, &desired, &me, &progress, None, former);
         let delivery = match Box::pin(delivery).await {
             Ok(delivery) => delivery,
-            Err(Failure(cause)) => {
+            Err(error) => {
                 progress.ended("failed");
-                if let Err(error) = self.clean_up(&desired, &me, &event.version_id).await {
+                if !error.may_pass
+                    && let Err(error) = self.clean_up(&desired, &me, &event.version_id).await
+                {
                     tracing::warn!(%error, "the rotation is not undone");
                 }
-                return Err(event.error(cause));
+                return Err(event.error(error));
             }
         };
         let done = Box::pin(delivery.finish_part()).await;
         progress.ended(if done.is_ok() { "done" } else { "failed" });
-        done.map_err(|Failure(cause)| event.error(cause))?;
-        Ok(())
+        done.map_err(|error| event.error(error))
     }
 
-    /// Ends a rotation of which nothing was heard for longer than its four steps take: it would keep
-    /// every later one from beginning. Says whether there was one.
+    /// Looks for a rotation that has not gone on for longer than its four steps take. `None` if there
+    /// is none.
+    ///
+    /// Secrets Manager reattempts it as long as the secret has a schedule, so it stays. Without a
+    /// schedule ("`CancelRotateSecret` … can leave the `VersionStage` labels in an unexpected state",
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html>)
+    /// nothing resumes it, and it would keep a later schedule from being attached: it is ended.
     ///
     /// # Errors
-    /// When it could not be ended.
-    pub async fn end_abandoned_rotation(&self, secret_id: &str) -> Result<bool, NotRotated> {
+    /// If the secret could not be read, or the rotation not be ended.
+    pub async fn look_at_rotation(
+        &self,
+        secret_id: &str,
+    ) -> Result<Option<PendingRotation>, NotRotated> {
         let event = |version_id: &str| RotationEvent {
             part: RotationPart::Finish,
             secret_id: secret_id.to_owned(),
             version_id: version_id.to_owned(),
         };
-        let in_words = |error: CallError| event("").error(explained(error).to_string());
+        let in_words = |error: CallError| event("").error(error);
         let read = observe::read_secret(&self.aws, secret_id).await;
         let Some(secret) = read.map_err(in_words)? else {
-            return Ok(false);
+            return Ok(None);
         };
-        let changed = secret.last_changed;
-        let is_silent = changed.is_some_and(|time| self.clock.now() >= time + ROTATION_LIVES);
-        let (Some(version_id), Some(owner), true) = (
+        let (Some(version_id), Some(owner), Some(changed)) = (
             secret.open_rotation().cloned(),
             secret.owner.clone(),
-            is_silent,
+            secret.last_changed,
         ) else {
-            return Ok(false);
+            return Ok(None);
         };
+        let is_over = |since: SystemTime| self.clock.now() >= since + ROTATION_TAKES;
         let event = event(&version_id);
+        if secret.rotates {
+            // A reattempt changes the secret, but not when its version was written.
+            let stored = steps::stored_at(&self.aws, &secret, &version_id).await;
+            let since = stored.map_err(in_words)?.unwrap_or(changed);
+            return Ok(is_over(since).then_some(PendingRotation::Waits { version_id, since }));
+        }
+        if !is_over(changed) {
+            return Ok(None);
+        }
         if secret.prepared(&version_id).is_none() {
             let dropped = steps::drop_pending(&self.aws, &secret, &version_id).await;
-            return dropped.map(|()| true).map_err(in_words);
+            dropped.map_err(in_words)?;
+            return Ok(Some(PendingRotation::Ended));
         }
         let desired = self.desired_by(&secret).await;
-        let desired = desired.map_err(|cause| event.error(cause))?;
+        let desired = desired.map_err(|error| event.error(error))?;
         let me = rotating(&event, owner, &secret);
         self.clean_up(&desired, &me, &version_id)
             .await
             .map_err(in_words)?;
-        Ok(true)
+        Ok(Some(PendingRotation::Ended))
     }
 
     async fn clean_up(
@@ -202,7 +281,7 @@ impl MirrorCredential {
     }
 
     /// What was written to the log a moment ago may not be shown yet.
-    async fn desired_patiently(&self, secret: &observe::Secret) -> Result<Desired, String> {
+    async fn desired_patiently(&self, secret: &observe::Secret) -> Result<Desired, DeliveryError> {
         let give_up = self.clock.now() + IAM_SETTLES;
         let mut desired = self.desired_by(secret).await;
         while desired.is_err() && self.clock.now() < give_up {
@@ -216,17 +295,20 @@ impl MirrorCredential {
     }
 
     /// What the template asked for when it was last carried out.
-    async fn desired_by(&self, secret: &observe::Secret) -> Result<Desired, String> {
-        let document = steps::read_document(&self.aws, secret).await;
-        let document: Option<Value> = document.map_err(|error| explained(error).to_string())?;
+    async fn desired_by(&self, secret: &observe::Secret) -> Result<Desired, DeliveryError> {
+        let document: Option<Value> = steps::read_document(&self.aws, secret).await?;
         let Some(document) = document else {
-            return Err("its stack has to be created or updated to the end first".to_owned());
+            let reason = "its stack has to be created or updated to the end first";
+            return Err(DeliveryError::permanent(reason));
         };
-        let desired = properties::decode(&document).map_err(|faults| faults.to_string())?;
+        let desired = properties::decode(&document);
+        let desired = desired.map_err(|faults| DeliveryError::permanent(faults.to_string()))?;
         let name = secret.arn.rsplit(':').next().unwrap_or_default();
         // An ARN ends in a hyphen and six characters.
         if name.len() != desired.secret_name.len() + 7 || !name.starts_with(&desired.secret_name) {
-            return Err("its log belongs to another secret".to_owned());
+            return Err(DeliveryError::permanent(
+                "its log belongs to another secret",
+            ));
         }
         Ok(desired)
     }
@@ -251,6 +333,18 @@ fn rotating(event: &RotationEvent, owner: Owner, secret: &observe::Secret) -> Me
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rotation_fixture_of_aws_lambda_events_is_a_step() {
+        let event = include_str!(
+            "../../tests/fixtures/aws_lambda_events/example-secretsmanager-secret-rotation-event.json"
+        );
+        let found = RotationEvent::find(event).expect("a step");
+        assert_eq!(found.step(), "createSecret");
+        let secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:id-ABCD1E";
+        assert_eq!(found.secret_id(), secret);
+        assert_eq!(found.version_id(), "1ab23456-cde7-8912-34fg-h56i78j9k12l");
+    }
 
     #[test]
     fn a_step_is_told_by_its_three_members() {

@@ -5,7 +5,7 @@ use super::mirror_records::{claimant, giving_up};
 use super::plan::{Me, Observed, Rotation, RotationPart, Step, next};
 use super::plan_table::{at, credential, known, login, me, step};
 use super::records::{Login, version_id};
-use crate::gitlab::Mirror;
+use crate::gitlab::{Mirror, ProtectedBranches};
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 
@@ -69,6 +69,7 @@ fn rotate(part: RotationPart, known: &Observed) -> Step {
     };
     match next(&desired, &me, known) {
         Step::Refuse(_) => Step::Refuse(String::new()),
+        Step::Defer(_) => Step::Defer(String::new()),
         step => step,
     }
 }
@@ -109,7 +110,11 @@ fn a_rotation_goes_as_far_as_its_step() {
             ),
             Step::ReadJournal(version_id(2)),
         ),
-        ("it is", rotate(Create, &at_work(named())), refused()),
+        (
+            "it is",
+            rotate(Create, &at_work(named())),
+            Step::Defer(String::new()),
+        ),
         (
             "it is an earlier rotation's",
             rotate(
@@ -181,6 +186,39 @@ fn a_rotation_goes_as_far_as_its_step() {
     for (situation, actual, expected) in rows {
         assert_eq!(actual, expected, "{situation}");
     }
+}
+
+#[test]
+fn rotation_in_an_unprotected_project_starts_no_push() {
+    use RotationPart::{Finish, Set, Test};
+    let unprotected = |base: Observed| {
+        known(base, |k| {
+            for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+                let none = ProtectedBranches {
+                    own: vec![],
+                    is_complete: true,
+                };
+                project.protected_branches = Some(none);
+            }
+        })
+    };
+    let with = |mirror| {
+        known(prepared(), |k| {
+            seen(k, vec![super::mirror_plan_table::mirror(7), mirror]);
+        })
+    };
+    let disabled = unprotected(with(new_mirror(8)));
+    assert_eq!(rotate(Set, &disabled), Step::EnableMirror(record(8)));
+    let enabled = unprotected(with(Mirror {
+        enabled: true,
+        ..new_mirror(8)
+    }));
+    assert_eq!(rotate(Test, &enabled), Step::Done);
+    let hand_over = Step::HandOver {
+        from: version_id(1),
+        to: VERSION.to_owned(),
+    };
+    assert_eq!(rotate(Finish, &enabled), hand_over);
 }
 
 #[test]

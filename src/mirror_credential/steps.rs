@@ -8,13 +8,14 @@ use crate::aws::{Aws, CallError};
 use crate::codecommit;
 
 pub use iam::{
-    Issuance, attempt_tags, delete_credential, is_concurrent, issue, mark_deleted, ownership,
-    release_user, reset, set_active, tag_user,
+    Issuance, attempt_tags, delete_credential, is_concurrent, issue, mark_deleted, release_user,
+    reset, set_active, tag_user,
 };
 pub use secrets::{
     Created, Moved, StoredLogin, Written, change_key, copy_login, create_secret, delete_secret,
     drop_pending, forget_login, forget_properties, hand_over, note_properties, read_access,
-    read_document, read_journal, read_login, tag_secret, untag_secret, write_claim, write_login,
+    read_document, read_journal, read_login, stored_at, tag_secret, untag_secret, write_claim,
+    write_login,
 };
 
 const NAME_OF_USERS: &str = "the provider stack's parameter MirrorUserNames says which users this \
@@ -48,8 +49,8 @@ pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallE
         Some(repository) => Ok(repository.clone_url),
         None => Err(CallError {
             doing: format!("looking up repository {repository_name}"),
-            code: None,
-            status: None,
+            code: Some("RepositoryDoesNotExistException".to_owned()),
+            status: Some(400),
             cause: "it does not exist".to_owned(),
         }),
     }

@@ -80,12 +80,16 @@ pub enum Verdict {
     Expired,
 }
 
-/// Whether `event`, received at `now`, was answered as it has to be.
+/// The members without which a request is FAILED, whatever else it asks for.
+const REQUIRED: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
+
+/// Whether `event`, received at `now`, was answered as it has to be, with `calls` calls of AWS.
 pub fn judge(
     event: &str,
     now: SystemTime,
     answer: &Result<Value, Error>,
     puts: &[Put],
+    calls: usize,
 ) -> Result<Verdict, String> {
     // An address may expire by what a continuation says.
     let received_at = continuation::read(event).1.received_at(now);
@@ -102,6 +106,20 @@ pub fn judge(
     let Some(url) = text("ResponseURL") else {
         return not_a_request(answer, puts, event, "no ResponseURL");
     };
+    let is_missing = |name: &&str| text(name).is_none_or(|text| text.is_empty());
+    let missing: Vec<&str> = REQUIRED.into_iter().filter(is_missing).collect();
+    if !missing.is_empty() && calls > 0 {
+        return Err(format!("without {missing:?} AWS was called"));
+    }
+    let deletes = text("RequestType").as_deref() == Some("Delete");
+    if !deletes && deadlines(event, received_at, now).is_some_and(|ends| ends.is_too_late()) {
+        if calls > 0 {
+            return Err("AWS was called for a request that nobody waits for".to_owned());
+        }
+        if answer.as_ref().is_ok_and(|body| body["Status"] != "FAILED") {
+            return Err("a request that nobody waits for did not fail".to_owned());
+        }
+    }
     // What can never arrive ends well for Lambda, which would only deliver it again.
     let is_address = HttpRequest::new(SdkBody::empty())
         .set_uri(url.as_str())
@@ -112,7 +130,8 @@ pub fn judge(
             _ => Err("an address that cannot be used was tried, or Lambda got an error".to_owned()),
         };
     }
-    if puts.is_empty() && has_expired(event, received_at, now) {
+    let has_expired = deadlines(event, received_at, now).is_some_and(|ends| ends.expired);
+    if puts.is_empty() && has_expired {
         return match answer {
             Ok(_) => Ok(Verdict::Expired),
             Err(_) => Err("an address that has expired is delivered again".to_owned()),
@@ -132,6 +151,17 @@ pub fn judge(
     for name in ["StackId", "RequestId", "LogicalResourceId"] {
         if text(name).is_some_and(|given| body[name] != given) {
             return Err(format!("{name} was not copied verbatim"));
+        }
+    }
+    if !missing.is_empty() {
+        let reason = body["Reason"].as_str().unwrap_or_default();
+        let names = format!("reading the request: {}: ", missing.join(", "));
+        // What the request's own IDs leave no room for is cut off.
+        let cut = reason.strip_suffix('…').filter(|_| put.body.len() > 4000);
+        let names_them =
+            reason.starts_with(&names) || cut.is_some_and(|cut| names.starts_with(cut));
+        if body["Status"] != "FAILED" || !names_them {
+            return Err(format!("without {missing:?} it was answered otherwise"));
         }
     }
     let carried = text("PhysicalResourceId").filter(|id| !id.is_empty());
@@ -241,10 +271,22 @@ fn is_first_push(event: &str) -> Option<bool> {
         .iter()
         .find(|(key, _)| decoded(key).as_deref() == Some("detail"))?;
     let names = ["event", "referenceType", "referenceName", "repositoryName"];
+    let optional = |name: &str, is_right: fn(&Value) -> bool| {
+        count(event, name) <= 1 && value.get(name).is_none_or(is_right)
+    };
+    let is_list_of_texts = |value: &Value| {
+        let elements = value.as_array();
+        elements.is_some_and(|elements| elements.iter().all(Value::is_string))
+    };
+    let is_time = |value: &Value| value == "2026-11-20T12:00:00Z";
+    let texts = ["StackName", "version", "id", "account", "region"];
     let is_plain = is_once(event, "source")
         && is_once(event, "detail")
-        && count(event, "StackName") <= 1
-        && value.get("StackName").is_none_or(Value::is_string)
+        && is_once(event, "detail-type")
+        && value["detail-type"].is_string()
+        && texts.iter().all(|name| optional(name, Value::is_string))
+        && optional("resources", is_list_of_texts)
+        && optional("time", is_time)
         && names
             .iter()
             .all(|name| is_once(text, name) && detail[name].is_string());
@@ -258,10 +300,10 @@ fn decoded(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
-fn has_expired(event: &str, received_at: SystemTime, now: SystemTime) -> bool {
+fn deadlines(event: &str, received_at: SystemTime, now: SystemTime) -> Option<Deadlines> {
     let long = now + Duration::from_secs(100_000);
-    Request::find(event, received_at)
-        .is_some_and(|request| Deadlines::new(&request, long, now).expired)
+    let request = Request::find(event, received_at)?;
+    Some(Deadlines::new(&request, long, now))
 }
 
 fn has_null(value: &Value) -> bool {

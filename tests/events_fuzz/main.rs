@@ -203,10 +203,9 @@ impl Fuzzer {
         let deadline = now + Duration::from_secs(remaining);
         CURRENT.set(seed);
         let (answer, puts, hops) = self.answered(&world, &event, deadline).await;
-        figures
-            .calls
-            .fetch_add(world.calls_of("fuzz"), Ordering::Relaxed);
-        let verdict = judge(&event, now, &answer, &puts);
+        let calls = world.calls_of("fuzz");
+        figures.calls.fetch_add(calls, Ordering::Relaxed);
+        let verdict = judge(&event, now, &answer, &puts, calls);
         let shown = || format!("EVENTS_FUZZ_ONLY={seed}\n{event}\n{answer:?}\n{puts:?}");
         let told = panics_of(seed);
         assert!(told.is_empty(), "{}\n{}", told.join("\n"), shown());

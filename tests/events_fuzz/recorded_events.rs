@@ -92,7 +92,7 @@ const EVENTS: [(&str, &[&str], &str); 49] = [
         "SUCCESS",
     ),
     ("update-tags", &["create"], "SUCCESS"),
-    ("update-user", &["create", "update-secret-name"], "SUCCESS"),
+    ("update-user", &["create", "update-secret-name"], "FAILED"),
     ("update-user-replacing", &["create"], "SUCCESS"),
 ];
 

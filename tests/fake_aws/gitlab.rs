@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::support::{
     Fault, FaultKind, Scope, World,
-    gitlab::{DEVELOPER, ELSEWHERE, HOST, MOST_ENABLED},
+    gitlab::{DEVELOPER, ELSEWHERE, HOST, MAX_MIRRORS_PER_PROJECT},
 };
 
 pub const PROJECT: &str = "platform/infra";
@@ -232,7 +232,7 @@ async fn urls_that_are_none_are_refused() {
 async fn ten_mirrors_of_a_project_are_enabled_at_most() {
     let gitlab = Asking::new();
     let body = |number: usize, enabled: bool| json!({"url": format!("https://a:b@example.com/{number}"), "enabled": enabled});
-    for number in 0..MOST_ENABLED {
+    for number in 0..MAX_MIRRORS_PER_PROJECT {
         gitlab.mirror(body(number, true)).await;
     }
     let one_more = gitlab.mirror(body(10, false)).await;
@@ -352,6 +352,70 @@ async fn lists_come_in_pages() {
         .await;
     assert_eq!(names.body[0]["name"], "main");
     assert_eq!(names.next_page, "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn older_version_has_no_limit_of_mirrors() {
+    let gitlab = Asking::new();
+    gitlab
+        .world
+        .options(|options| options.gitlab.enabled_mirrors_limit = None);
+    for number in 0..=MAX_MIRRORS_PER_PROJECT {
+        let url = format!("https://a:b@example.com/{number}");
+        gitlab.mirror(json!({"url": url, "enabled": true})).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn protected_branches_of_groups_are_inherited() {
+    let gitlab = Asking::new();
+    gitlab.world.protect_by_group(PROJECT, &["release-*"]);
+    let listed = gitlab.ask("GET", "/protected_branches", None).await;
+    let shown = |at: usize| (&listed.body[at]["name"], &listed.body[at]["inherited"]);
+    assert_eq!(shown(0), (&json!("main"), &json!(false)));
+    assert_eq!(shown(1), (&json!("release-*"), &json!(true)));
+
+    let names: Vec<String> = (0..120).map(|number| format!("b{number:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    gitlab.world.protect_by_group(PROJECT, &names);
+    let path = "/protected_branches?per_page=100";
+    let listed = gitlab.ask("GET", path, None).await;
+    assert_eq!(listed.body.as_array().expect("a list").len(), 100);
+    assert_eq!(listed.next_page, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn branches_are_listed_by_regex() {
+    let gitlab = Asking::new();
+    let names = async |regex: &str| {
+        let path = format!("/repository/branches?regex={regex}");
+        let listed = gitlab.ask("GET", &path, None).await;
+        let names = listed.body.as_array().expect("a list").iter();
+        let names = names.map(|branch| branch["name"].to_string());
+        names.collect::<Vec<String>>().join(",")
+    };
+    assert_eq!(names("%5Emain%24").await, "\"main\"");
+    assert_eq!(names("a").await, "\"feature\",\"main\"");
+    assert_eq!(names("%5Enothing%24").await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn project_shows_statistics_to_reporters() {
+    let gitlab = Asking::new();
+    gitlab
+        .world
+        .change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 7);
+    assert_eq!(
+        gitlab.ask("GET", "", None).await.body["statistics"],
+        Value::Null
+    );
+    let shown = gitlab.ask("GET", "?statistics=true", None).await;
+    assert_eq!(shown.body["statistics"]["lfs_objects_size"], 7);
+    gitlab
+        .world
+        .change(|aws| aws.gitlab.project_mut(PROJECT).access = Some(10));
+    let shown = gitlab.ask("GET", "?statistics=true", None).await;
+    assert_eq!(shown.body["statistics"], Value::Null);
 }
 
 #[tokio::test(start_paused = true)]

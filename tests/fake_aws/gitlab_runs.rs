@@ -123,6 +123,8 @@ async fn a_mirror_pushes_what_its_settings_say() {
             true,
         ),
         (json!({"mirror_branch_regex": "ai"}), true, false),
+        // Gitaly takes an empty list for every branch.
+        (json!({"mirror_branch_regex": "^nothing$"}), true, true),
         (json!({}), true, true),
     ] {
         let gitlab = Asking::new();
@@ -136,13 +138,11 @@ async fn a_mirror_pushes_what_its_settings_say() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_protected_by_a_pattern_is_pushed_and_where_nothing_is_versions_differ() {
-    let push = |names: &'static [&'static str], all: bool| async move {
+async fn mirror_without_own_protected_branch_pushes_all() {
+    let pushes_feature = |own: &'static [&'static str], groups: &'static [&'static str]| async move {
         let gitlab = Asking::new();
-        gitlab.world.protect(PROJECT, names);
-        gitlab
-            .world
-            .options(|options| options.gitlab.none_protected_pushes_all = all);
+        gitlab.world.protect(PROJECT, own);
+        gitlab.world.protect_by_group(PROJECT, groups);
         let mirror = gitlab
             .enabled(json!({"only_protected_branches": true}))
             .await;
@@ -151,10 +151,70 @@ async fn what_is_protected_by_a_pattern_is_pushed_and_where_nothing_is_versions_
         assert_eq!(gitlab.status(mirror).await, "finished");
         gitlab.commit("feature").is_some()
     };
-    assert!(push(&["f*ure"], false).await);
-    assert!(!push(&["f*e-2"], false).await);
-    assert!(!push(&[], false).await);
-    assert!(push(&[], true).await);
+    assert!(pushes_feature(&["f*ure"], &[]).await);
+    assert!(!pushes_feature(&["f*e-2"], &[]).await);
+    assert!(!pushes_feature(&["main"], &["feature"]).await);
+    assert!(pushes_feature(&[], &["main"]).await);
+    assert!(pushes_feature(&[], &[]).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_push_stays_started_until_a_later_push() {
+    for (has_ended_before, lease) in [(true, 3600), (false, 3 * 3600)] {
+        let gitlab = Asking::new();
+        let mirror = gitlab
+            .enabled(json!({"only_protected_branches": true}))
+            .await;
+        if has_ended_before {
+            gitlab.sync(mirror).await;
+            seconds(120).await;
+        }
+        gitlab.world.push_to_gitlab(PROJECT, "main", "second");
+        assert_eq!(gitlab.status(mirror).await, "started");
+        gitlab.world.kill_sidekiq(PROJECT);
+        seconds(10).await;
+        // A sync answers, and does nothing.
+        assert_eq!(gitlab.sync(mirror).await, 204);
+        assert_eq!(gitlab.world.look(|aws| aws.gitlab.jobs.len()), 0);
+        // A push waits for the lease.
+        gitlab.world.push_to_gitlab(PROJECT, "main", "third");
+        seconds(lease - 60).await;
+        assert_eq!(gitlab.status(mirror).await, "started");
+        assert_ne!(gitlab.commit("main").as_deref(), Some("third"));
+        seconds(600).await;
+        assert_eq!(gitlab.status(mirror).await, "finished");
+        assert_eq!(gitlab.commit("main").as_deref(), Some("third"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn push_after_the_lease_marks_a_killed_push_as_failed() {
+    let gitlab = Asking::new();
+    let mirror = gitlab
+        .enabled(json!({"only_protected_branches": true}))
+        .await;
+    gitlab.sync(mirror).await;
+    gitlab.world.kill_sidekiq(PROJECT);
+    seconds(24 * 3600).await;
+    assert_eq!(gitlab.status(mirror).await, "started");
+    gitlab
+        .world
+        .options(|options| options.sync_takes = Duration::from_secs(5));
+    gitlab.world.change(|aws| {
+        let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+        mirrors.get_mut(&mirror).expect("a mirror").enabled = false;
+    });
+    // No mirror of the project is enabled: nothing corrects it.
+    gitlab.world.push_to_gitlab(PROJECT, "main", "second");
+    assert_eq!(gitlab.status(mirror).await, "started");
+    gitlab.world.change(|aws| {
+        let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+        mirrors.get_mut(&mirror).expect("a mirror").enabled = true;
+    });
+    gitlab.world.push_to_gitlab(PROJECT, "main", "third");
+    seconds(10).await;
+    assert_eq!(gitlab.status(mirror).await, "finished");
+    assert_eq!(gitlab.commit("main").as_deref(), Some("third"));
 }
 
 #[tokio::test(start_paused = true)]

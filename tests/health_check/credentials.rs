@@ -11,7 +11,8 @@ use crate::support::{EmptyProjects, Rotated, Rotation, Step};
 async fn an_empty_account_is_healthy() {
     let looked = look(&empty_world()).await;
     assert!(!looked.has_failed());
-    assert_eq!(looked.lines.len(), 1);
+    // One line about orphaned stacks, one about the check itself.
+    assert_eq!(looked.lines.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,6 +147,50 @@ async fn a_mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn mirror_started_for_longer_than_the_lease_is_unhealthy() {
+    let (world, _) = world().await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    world.push_to_gitlab(PROJECT, "main", "cut off");
+    world.kill_sidekiq(PROJECT);
+    tokio::time::sleep(Duration::from_mins(50)).await;
+    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    let looked = look(&world).await;
+    assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
+    let texts = looked.texts("Unhealthy").join("\n");
+    assert!(texts.contains("its process was killed"), "{texts}");
+    // The remedy that it names.
+    world.push_to_gitlab(PROJECT, "main", "next");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_that_pushes_every_branch_is_unhealthy() {
+    let (world, _) = world().await;
+    world.protect(PROJECT, &[]);
+    world.protect_by_group(PROJECT, &["main"]);
+    let text = |looked: &crate::scene::Looked| {
+        assert!(!looked.has_failed(), "{}", looked.summary);
+        assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
+        looked.texts("Unhealthy").join("\n")
+    };
+    let shown = text(&look(&world).await);
+    assert!(shown.contains("itself protects none"), "{shown}");
+    world.protect(PROJECT, &["main"]);
+    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
+    world.change(|aws| {
+        let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+        for mirror in mirrors {
+            mirror.only_protected_branches = false;
+            mirror.branch_regex = Some("^nothing$".to_owned());
+        }
+    });
+    let shown = text(&look(&world).await);
+    assert!(shown.contains("matches BranchRegex"), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
     for removes in [true, false] {
         let (world, _) = world().await;
@@ -209,13 +254,43 @@ async fn the_health_check_finds_the_new_mirror_after_a_rotation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotation_that_nobody_goes_on_with_is_ended_after_an_hour_and_a_quarter() {
+async fn pending_rotation_is_reported_and_kept_while_scheduled() {
+    let (world, stack) = world().await;
+    let mut rotation = Rotation::of(&world, SECRET, stack.kind.wire);
+    for (step, says) in [
+        (None, "the rotation of secret"),
+        (Some(Step::Create), "to version"),
+    ] {
+        rotation.begin().expect("a rotation");
+        if let Some(step) = step {
+            rotation.step(step).await.expect("created");
+        }
+        tokio::time::sleep(Duration::from_mins(70)).await;
+        let early = look(&world).await;
+        assert!(early.texts("Unhealthy").is_empty(), "{}", early.summary);
+        tokio::time::sleep(Duration::from_hours(24)).await;
+        let looked = look(&world).await;
+        assert!(!looked.has_failed(), "{}", looked.summary);
+        let texts = looked.texts("Unhealthy").join("\n");
+        assert!(texts.contains(says), "{texts}");
+        assert!(texts.contains(rotation.version()), "{texts}");
+        assert!(texts.contains("is pending since 20"), "{texts}");
+        assert!(rotation.is_pending());
+        assert_eq!(rotation.reattempt().await, Rotated::Finished);
+        let looked = look(&world).await;
+        assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pending_rotation_without_schedule_is_ended_after_75_min() {
     let (world, stack) = world().await;
     let mut rotation = Rotation::of(&world, SECRET, stack.kind.wire);
     rotation.begin().expect("a rotation");
     rotation.step(Step::Create).await.expect("created");
     let mirrors = world.mirrors(PROJECT).len();
     assert_eq!(mirrors, 2);
+    rotation.cancel().expect("a secret");
     tokio::time::sleep(Duration::from_mins(70)).await;
     look(&world).await;
     assert_eq!(world.mirrors(PROJECT).len(), mirrors, "it may go on");

@@ -8,3 +8,4 @@ mod credentials;
 mod faults;
 mod pipelines;
 mod scene;
+mod stacks;

@@ -1,5 +1,7 @@
 //! Pipelines.
 
+use std::time::Duration;
+
 use crate::scene::{empty_world, look, pipeline};
 
 const NAME: &str = "codepipeline-dev-cfn-infra";
@@ -78,6 +80,51 @@ async fn approvals_that_wait_are_counted_and_nothing_else_that_runs() {
             "{running:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn approval_that_waits_longest_is_measured() {
+    let world = empty_world();
+    pipeline(&world, NAME, &["Succeeded"]);
+    let runs = |running, since_hours: &[u64]| {
+        let since = since_hours.iter().copied().map(Duration::from_hours);
+        world.arrange(|aws| {
+            let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
+            pipeline.running = running;
+            pipeline.running_since = since.collect();
+        });
+    };
+    tokio::time::sleep(Duration::from_hours(30)).await;
+    let approvals = vec![("Approval", Some("a")), ("Sign", Some("b"))];
+    for (running, since, hours) in [
+        (approvals.clone(), &[20, 5][..], Some(25.0)),
+        (approvals.clone(), &[5, 20], Some(25.0)),
+        (approvals, &[29], Some(1.0)),
+        // A build that has run for a day waits for nobody.
+        (vec![("Build", None)], &[1], None),
+        (vec![("Approval", Some("a"))], &[], None),
+        (vec![], &[], None),
+    ] {
+        runs(running, since);
+        let looked = look(&world).await;
+        let seconds = looked.values("SecondsSinceApprovalRequest", NAME);
+        let waited: Vec<f64> = seconds.iter().map(|s| (s / 3600.0).round()).collect();
+        assert_eq!(waited, hours.into_iter().collect::<Vec<f64>>(), "{since:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn approval_requested_in_the_future_has_waited_no_time() {
+    let world = empty_world();
+    pipeline(&world, NAME, &["Succeeded"]);
+    world.arrange(|aws| {
+        let later = aws.now + Duration::from_secs(5);
+        let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
+        pipeline.running = vec![("Approval", Some("a"))];
+        pipeline.running_since = vec![later];
+    });
+    let looked = look(&world).await;
+    assert_eq!(looked.values("SecondsSinceApprovalRequest", NAME), [0.0]);
 }
 
 #[tokio::test(start_paused = true)]

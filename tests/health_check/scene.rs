@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cfn_gitops::aws::Aws;
 use cfn_gitops::cfn::Clock;
+use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check::{self, Environment};
 use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
@@ -135,7 +136,16 @@ pub async fn look_at(world: &World, user_names: &str, caller: &str, time: Durati
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
     };
-    let summary = health_check::check(&dev, &aws, &credentials, &clock, time, &mut emit).await;
+    let summary = health_check::check(
+        &dev,
+        &aws,
+        &credentials,
+        &GitOpsPipeline::new(aws.clone()),
+        &clock,
+        time,
+        &mut emit,
+    )
+    .await;
     for shown in lines.iter().chain([&summary]) {
         assert_eq!(world.secret_in(&shown.to_string()), None, "{shown}");
     }

@@ -14,8 +14,15 @@ use crate::support::thorough::some_or;
 use crate::support::{Explored, Options, Schedule, World, explore_ends, sample};
 use crate::{USER, with, world};
 
-/// More runs than the explorations of whole orders need.
-const LIMIT: usize = 30_000;
+/// The ID that a first delivery of the Create answered when it failed. CloudFormation invents none
+/// then.
+const ID_OF_FAILED_CREATE: &str = "codecommit-mirror/user-dev-codecommit-mirroring";
+
+/// How many orders are tried. A delivery writes its record beside another step, so that there are too
+/// many orders to try all of them each time.
+fn limit() -> usize {
+    some_or(400, 30_000)
+}
 
 fn prompt() -> Options {
     Options::default()
@@ -35,24 +42,28 @@ fn report(what: &str, explored: Explored) {
         explored.runs,
         explored.repeated
     );
-    assert!(explored.complete, "{what}: not every order was tried");
+    let is_sampled = some_or(true, false);
+    assert!(
+        explored.complete || is_sampled,
+        "{what}: not every order was tried"
+    );
 }
 
 fn holds(world: &World, held: Result<(), String>, context: &str) {
     held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
 }
 
-/// A Create that CloudFormation cancels: its Delete carries an invented id and may come first,
-/// last, or in between. Whatever the order, nothing is left, also after the Create comes again.
-fn delete_overtakes_create(options: &Options) -> Explored {
-    explore_ends(LIMIT, |schedule| {
+/// A Create and its Delete, which carries `id` and may come first, last, or in between. Whatever
+/// the order, nothing is left, also after the Create comes again.
+fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
+    explore_ends(limit(), |schedule| {
         let options = options.clone();
         async move {
             let world = world(options);
             let mut stack = stack(&world);
             let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
             let create = stack.request("Create", None, &bare, None);
-            let delete = stack.request("Delete", Some(INVENTED_ID), &bare, None);
+            let delete = stack.request("Delete", Some(id), &bare, None);
             world.obey(&schedule);
             let (creating, deleting) = (world.caller("create"), world.caller("delete"));
             schedule
@@ -64,6 +75,12 @@ fn delete_overtakes_create(options: &Options) -> Explored {
             let deleted = stack.heard(&delete).await;
             assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
             holds(&world, world.look(nothing_left), "after both");
+            if id != INVENTED_ID {
+                // A Delete of what it finds does not wait until IAM shows its tombstone. Lambda waits
+                // a minute before it delivers an event again.
+                // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+                tokio::time::sleep(Duration::from_mins(1)).await;
+            }
             // Lambda delivers the Create once more.
             deliver_once(&world, &world.caller("create again"), &create).await;
             holds(
@@ -79,15 +96,33 @@ fn delete_overtakes_create(options: &Options) -> Explored {
 
 #[test]
 fn a_delete_that_overtakes_a_running_create_leaves_nothing_in_any_order() {
-    let explored = delete_overtakes_create(&prompt());
+    let explored = delete_overtakes_create(&prompt(), INVENTED_ID);
     report("a Create and the Delete that overtakes it", explored);
 }
 
 #[test]
 fn a_delete_that_overtakes_a_running_create_leaves_nothing_while_iam_is_late() {
-    let explored = delete_overtakes_create(&late());
+    let explored = delete_overtakes_create(&late(), INVENTED_ID);
     report(
         "a Create and the Delete that overtakes it, with IAM late",
+        explored,
+    );
+}
+
+#[test]
+fn delete_by_id_overtakes_second_delivery_in_any_order() {
+    let explored = delete_overtakes_create(&prompt(), ID_OF_FAILED_CREATE);
+    report(
+        "a Create's second delivery and the Delete by the ID of its failed first one",
+        explored,
+    );
+}
+
+#[test]
+fn delete_by_id_overtakes_second_delivery_while_iam_is_late() {
+    let explored = delete_overtakes_create(&late(), ID_OF_FAILED_CREATE);
+    report(
+        "a Create's second delivery and the Delete by the ID of its failed first one, IAM late",
         explored,
     );
 }
@@ -143,13 +178,13 @@ async fn two_copies(schedule: Schedule, options: Options, update: bool) {
 
 #[test]
 fn two_copies_of_one_create_end_as_one_in_any_order() {
-    let explored = explore_ends(LIMIT, |schedule| two_copies(schedule, prompt(), false));
+    let explored = explore_ends(limit(), |schedule| two_copies(schedule, prompt(), false));
     report("two copies of one Create", explored);
 }
 
 #[test]
 fn two_copies_of_one_create_end_as_one_while_iam_is_late() {
-    let explored = explore_ends(LIMIT, |schedule| two_copies(schedule, late(), false));
+    let explored = explore_ends(limit(), |schedule| two_copies(schedule, late(), false));
     report("two copies of one Create, with IAM late", explored);
 }
 

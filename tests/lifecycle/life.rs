@@ -28,7 +28,7 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
         };
         let name = format!("codecommit-mirror/{USER}");
         let created = stack.create(&properties()).await;
-        let Answer::Success { id, attributes } = &created else {
+        let Answer::Success { id, attributes, .. } = &created else {
             panic!("{created:?}\n{}", world.told());
         };
         assert_eq!(*id, name);
@@ -62,10 +62,14 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
         assert!(again.is_success(), "{again:?}\n{}", world.told());
         holds("codecommit-mirror/other", USER);
         assert!(world.look(|aws| !aws.secrets.contains_key(&name)));
-        let moved = with(renamed.clone(), "UserName", json!(OTHER_USER));
+        let moved = with(
+            with(renamed.clone(), "UserName", json!(OTHER_USER)),
+            "SecretName",
+            json!("codecommit-mirror/moved"),
+        );
         let again = stack.update(&moved, None).await;
         assert!(again.is_success(), "{again:?}\n{}", world.told());
-        holds("codecommit-mirror/other", OTHER_USER);
+        holds("codecommit-mirror/moved", OTHER_USER);
         world
             .delete_user(USER)
             .expect("nothing of ours stands in its way");
@@ -99,7 +103,8 @@ fn the_calls_of_create_no_op_update_and_delete_are_counted() {
         figure!("calls: no-op Update {no_op:?}");
         figure!("calls: no-op Update that proves {proving:?}");
         figure!("calls: Delete {delete:?}");
-        assert!(create.len() <= 7 + 1, "{create:?}");
+        // The record of what was issued is written beside the properties.
+        assert!(create.len() <= 8 + 1, "{create:?}");
         assert!(no_op.len() <= 4 + 1, "{no_op:?}");
         // What the template says is noted anew: two more.
         assert!(proving.len() <= 4 + 1 + 2 + 2, "{proving:?}");

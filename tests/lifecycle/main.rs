@@ -14,6 +14,7 @@ macro_rules! figure {
 #[path = "../support/mod.rs"]
 mod support;
 
+mod by_hand;
 mod checks;
 mod cloudformation;
 mod histories;
@@ -22,6 +23,7 @@ mod life;
 mod lives;
 mod mutants;
 mod pairs;
+mod propagation;
 mod single_faults;
 mod states;
 

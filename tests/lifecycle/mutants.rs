@@ -5,12 +5,15 @@
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
+use crate::by_hand::{create_credential, has_succeeded};
+use crate::checks::SOMEBODY_ELSE;
 use crate::lives::lives;
 use crate::support::explore::paused;
+use crate::support::iam::Credential;
 use crate::support::mutants::{
     self as misbehaving, assert_noticed, body_of, invented, replace_body, send_twice,
 };
-use crate::support::{Caller, Options, World};
+use crate::support::{Aws, Caller, Options, World};
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ enum Mutant {
     TellsThePassword,
     /// It forgets to delete what it superseded.
     KeepsTheOldOne,
+    /// It deletes a credential that another person creates after its first SUCCESS.
+    DeletesLaterOnes,
 }
 
 impl misbehaving::Mutant for Mutant {
@@ -47,6 +52,20 @@ impl misbehaving::Mutant for Mutant {
                         }
                     });
                 }),
+                Mutant::DeletesLaterOnes if has_succeeded(&world) => {
+                    create_credential(&world);
+                    let foreign = |aws: &mut Aws| {
+                        let now = aws.now;
+                        aws.iam.change(now, |iam| {
+                            let user = iam.users.get_mut(crate::USER).expect("the user");
+                            let is_foreign = |c: &Credential| c.issued_by == SOMEBODY_ELSE;
+                            user.credentials.retain(|one| !is_foreign(one));
+                        });
+                    };
+                    if deletes {
+                        world.change(foreign);
+                    }
+                }
                 Mutant::TellsThePassword if puts => {
                     let secrets = world.every_secret_ever();
                     let told = secrets.last().cloned().unwrap_or_default();
@@ -86,6 +105,11 @@ fn a_product_that_misbehaves_is_noticed() {
             Mutant::TellsThePassword,
             "create and delete",
             "a secret in an answer",
+        ),
+        (
+            Mutant::DeletesLaterOnes,
+            "create and delete",
+            "a foreign credential was touched",
         ),
         (
             Mutant::KeepsTheOldOne,

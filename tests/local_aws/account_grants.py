@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from local_aws import LocalAws
 from local_aws.conftest import policy
 from local_aws.pipeline_scene import Scene, trust
-from local_aws.settings import Settings
 
 A = "111122223333"
 # A policy has a statement at least; these are about nobody's resource, and admit nobody who asks.
@@ -158,7 +157,7 @@ def shared_scene(kind: type[Kind], running: LocalAws, directory: Path) -> Iterat
     made.push_first()
     made.create([made.approval()], mode="PARALLEL")
     yield made
-    running.set(**Settings().as_dict())
+    running.reset()
 
 
 def for_one_test(scene: Kind) -> Kind:

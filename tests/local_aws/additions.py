@@ -16,6 +16,7 @@ from . import (
     conditions,
     custom_resources,
     dashboards,
+    early_validation,
     ecr_api,
     ecr_resource,
     enforcement,
@@ -30,6 +31,7 @@ from . import (
     gathered_policies,
     group_resource,
     iam_deletion,
+    iam_propagation,
     key_rights,
     native_resources,
     notification_rules,
@@ -91,6 +93,7 @@ def install(endpoint: str) -> None:
     ecr_resource.install()
     resource_schemas.install()
     stack_events.install()
+    early_validation.install()
     event_rules.install()
     event_targets.install()
     event_buses.install()
@@ -111,3 +114,5 @@ def install(endpoint: str) -> None:
     function_lineage.install()
     function_logs.install()
     function_metrics.install()
+    # Last: it wraps IAM's operations and CloudFormation's steps as all of the above left them.
+    iam_propagation.install()

@@ -18,6 +18,8 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sqs
 
+from policies.source_keys import source_keys
+
 from . import decisions, role_rights, started_builds
 
 _SERVICE = "events.amazonaws.com"
@@ -82,10 +84,11 @@ def _admits(queue_arn: str, rule: dict) -> bool:
     queue = sqs._queue_by_arn(queue_arn)
     if queue is None:
         return False
+    keys = source_keys(_SERVICE, "sqs:SendMessage", rule["Arn"], get_account_id())
     context = iam_evaluator.EvalContext(
         principal_arn=_SERVICE, principal_type="Service", principal_account="", action="sqs:SendMessage",
         resource_arn=queue_arn, region=get_region(), secure_transport=True, service_context={
-            "aws:sourcearn": rule["Arn"], "aws:sourceaccount": get_account_id(), "aws:principalisawsservice": "true"})
+            **{key.lower(): value for key, value in keys.items()}, "aws:principalisawsservice": "true"})
     allowed: bool = iam_evaluator.evaluate_resource_policy(
         queue["attributes"].get("Policy"), context, service=_SERVICE).decision == "Allow"
     decisions.record(_SERVICE, "sqs:SendMessage", queue_arn, allowed)

@@ -16,7 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import LocalAws
-from local_aws.settings import Settings
 
 TRUST_LAMBDA = json.dumps({"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
@@ -32,7 +31,7 @@ def running() -> Iterator[LocalAws]:
 def aws(running: LocalAws) -> Iterator[LocalAws]:
     running.forget()
     yield running
-    running.set(**Settings().as_dict())
+    running.reset()
 
 
 @pytest.fixture

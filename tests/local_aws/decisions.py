@@ -12,9 +12,11 @@ _lock = threading.Lock()
 _decisions: list[dict[str, Any]] = []
 
 
-def record(principal: str, action: str, resource: str, allowed: bool) -> None:
+def record(principal: str, action: str, resource: str, allowed: bool, late: bool = False) -> None:
+    """`late`: denied because a change of IAM is not in effect yet (`iam_propagation`)."""
+    decision = {"principal": principal, "action": action, "resource": resource, "allowed": allowed}
     with _lock:
-        _decisions.append({"principal": principal, "action": action, "resource": resource, "allowed": allowed})
+        _decisions.append(decision | {"late": True} if late else decision)
 
 
 def recorded() -> list[dict[str, Any]]:

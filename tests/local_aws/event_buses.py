@@ -17,6 +17,8 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import eventbridge
 
+from policies.source_keys import source_keys
+
 from . import role_rights
 from .build_target import Undelivered
 
@@ -122,8 +124,8 @@ def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict, view
 def _keys(event: dict, rule: dict) -> dict[str, Any]:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html"""
     return {"events:source": event.get("Source", ""), "events:detail-type": event.get("DetailType", ""),
-            "events:eventBusInvocation": "true", "aws:SourceArn": rule["Arn"],
-            "aws:SourceAccount": rule["Arn"].split(":")[4]}
+            "events:eventBusInvocation": "true",
+            **source_keys(_SERVICE, "events:PutEvents", rule["Arn"], rule["Arn"].split(":")[4])}
 
 
 def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from . import (
     decisions,
     event_rules,
     events_under_way,
+    iam_propagation,
     instance_metadata,
     response_urls,
     rotation,
@@ -67,7 +68,8 @@ async def _question(method: str, path: str, body: bytes, send: Send) -> None:
         "settings": settings.as_dict, "events-under-way": events_under_way.count}
     forgets = {"decisions": decisions.forget, "exchanges": custom_resources.forget, "rotations": rotation_runs.forget}
     does: dict[str, Callable[..., Any]] = {
-        "days-later": rotation.days_later, "fire": event_rules.fire, "instance-metadata": instance_metadata.start}
+        "days-later": rotation.days_later, "fire": event_rules.fire, "instance-metadata": instance_metadata.start,
+        "put-iam-into-effect": iam_propagation.put_into_effect}
     what = path.removeprefix("/_local/")
     status, answer = 200, None
     try:

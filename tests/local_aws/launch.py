@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from . import embedded_metrics
 from .embedded_metrics import Metric
+from .settings import Settings
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
@@ -29,11 +30,12 @@ _STOP_SECONDS = 10
 class LocalAws:
     """A local AWS, for as long as the `with` block lasts.
 
-    `log` names a file that keeps what the services said; otherwise it goes with everything else.
+    `log` names a file that keeps what the services said; otherwise it goes with everything else. `settings` are those
+    of `settings.Settings` that it starts with and that `reset` returns to.
     """
 
-    def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1",
-                 log: Path | None = None) -> None:
+    def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1", log: Path | None = None,
+                 settings: dict[str, float | str] | None = None) -> None:
         self.account_id = account_id
         self.region = region
         self.endpoint_url = ""
@@ -41,6 +43,7 @@ class LocalAws:
         # Whom to trust when `git_url` is the proxy to CodeCommit's address on AWS: a file in PEM.
         self.authority = Path()
         self._log_path = log
+        self._settings = settings or {}
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[tuple[str, ...], Any] = {}
@@ -49,6 +52,7 @@ class LocalAws:
         self._directory = Path(tempfile.mkdtemp(prefix="local-aws-"))
         try:
             self._start(self._directory)
+            self.reset()
         except BaseException:
             self.stop()
             raise
@@ -180,6 +184,10 @@ class LocalAws:
         """Has a scheduled rule's time come; whether it was enabled and had a target."""
         return self._ask("POST", "fire", {"rule": rule})  # type: ignore[no-any-return]
 
+    def put_iam_into_effect(self) -> None:
+        """As if IAM's changes so far had been made long ago (`iam_policies_take_seconds`)."""
+        self._ask("POST", "put-iam-into-effect", {})
+
     def have_been_told(self) -> None:
         """Waits until the events of all pushes that were answered have been sent."""
         deadline = time.monotonic() + 60
@@ -205,6 +213,10 @@ class LocalAws:
     def set(self, **settings: float | str) -> None:
         """Changes what `settings.Settings` lists."""
         self._ask("PUT", "settings", settings)
+
+    def reset(self) -> None:
+        """Back to the settings that it started with."""
+        self.set(**(Settings().as_dict() | self._settings))
 
     def _ask(self, method: str, what: str, body: object = None, timeout: float = 10) -> Any:
         request = urllib.request.Request(f"{self.endpoint_url}/_local/{what}", method=method,

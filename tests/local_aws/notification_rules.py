@@ -21,6 +21,7 @@ from ministack.services import eventbridge, iam, sns
 from ministack.services.cloudformation import provisioners
 
 from policies.evaluation import Caller, decide
+from policies.source_keys import source_keys
 
 from . import decisions, pipelines, repositories, topic_keys
 
@@ -190,7 +191,8 @@ def _publish(rule: Rule, topic_arn: str, event: dict[str, Any]) -> None:
 def _may(rule: Rule, topic: dict[str, Any]) -> bool:
     """https://docs.aws.amazon.com/dtconsole/latest/userguide/set-up-sns.html"""
     policy = json.loads(topic["attributes"].get("Policy") or '{"Statement": []}')
-    if not _decided(rule, "sns:Publish", topic["arn"], policy, {"aws:SourceAccount": rule.account}):
+    if not _decided(rule, "sns:Publish", topic["arn"], policy,
+                    source_keys(SERVICE, "sns:Publish", rule.arn, rule.account)):
         return False
     key = topic_keys.of(topic)
     if key is None:

@@ -71,6 +71,8 @@ def retry(held: Pipeline, execution: Execution, stage: str, all_actions: bool) -
     with held.changed:
         execution.status, execution.summary, execution.updated = "InProgress", "", time.time()
         execution.waits_for = stage
+        execution.attempt += 1
+        execution.retried[stage] = execution.updated
     spawn_background(_run, held, execution, names.index(stage), done, thread_name=f"pipeline-{held.name}")
 
 
@@ -129,8 +131,9 @@ def _go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], don
     name = stage["name"]
     if not _enter(held, execution, name):
         return _why_it_ends(execution)
+    is_retry = name in execution.stages
     execution.stages[name] = "InProgress"
-    pipeline_events.stage(held, execution, name, "InProgress")
+    pipeline_events.stage(held, execution, name, "Resumed" if is_retry else "InProgress")
     outcome = "Succeeded"
     for order in sorted({each["runOrder"] for each in stage["actions"]}):
         outcome = _why_it_ends(execution)

@@ -59,6 +59,8 @@ class Execution:
     started: float = field(default_factory=time.time)
     updated: float = field(default_factory=time.time)
     stages: dict[str, str] = field(default_factory=dict)  # name -> status, of those that it entered
+    attempt: int = 1
+    retried: dict[str, float] = field(default_factory=dict)  # name -> when the stage was last retried
     actions: list[ActionRun] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -16,6 +16,8 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, iam, kms, s3
 
+from . import iam_propagation
+
 _ACCOUNT = re.compile(r"\d{12}")
 _Found = tuple[Any, str]
 
@@ -78,7 +80,7 @@ def _trust_policy(arn: str, account: str) -> _Found | None:
     if not arn.startswith(f"arn:aws:iam::{account}:role/"):
         return None
     role = iam._roles.get_scoped(account, None, arn.rsplit("/", 1)[-1])
-    return (role["AssumeRolePolicyDocument"], account) if role and role["Arn"] == arn else None
+    return (iam_propagation.trust_of(role) or "", account) if role and role["Arn"] == arn else None
 
 
 def _bus_policy(arn: str, account: str) -> _Found | None:

@@ -21,7 +21,9 @@ from ministack.core.iam_actions import identity_denial_message
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import iam, sts, tagging
 
-from . import decisions, resource_policies
+from policies.source_keys import source_keys
+
+from . import decisions, iam_propagation, resource_policies
 
 _SESSION_SECONDS = 3600
 
@@ -41,13 +43,15 @@ class NotAssumable(Denied):
 def assume(role_arn: str, service: str, source_arn: str | None = None, session_name: str = "") -> Session:
     """`service` is a service principal such as `codepipeline.amazonaws.com`.
 
-    `source_arn` is the resource that the service acts for; its account, or else the request's, is `aws:SourceAccount`.
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    `source_arn` is the resource that the service acts for. Its ARN, and its account or else the request's, are in the
+    request only if AWS documents that for the service: see `policies.source_keys`.
     """
     account, name = _account_and_name(role_arn)
     role = iam._roles.get_scoped(account, None, name) if name else None
     admitted = role is not None and role["Arn"] == role_arn and _admits(role, service, source_arn)
-    decisions.record(service, "sts:AssumeRole", role_arn, admitted)
+    with iam_propagation.ignored():
+        late = not admitted and role is not None and role["Arn"] == role_arn and _admits(role, service, source_arn)
+    decisions.record(service, "sts:AssumeRole", role_arn, admitted, late)
     if not admitted:
         raise NotAssumable(f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
                            "sts:AssumeRole", role_arn)
@@ -72,15 +76,14 @@ def _admits(role: dict[str, Any], service: str, source_arn: str | None) -> bool:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
     """
-    account = source_arn.split(":")[4] if source_arn else get_account_id()
-    keys: dict[str, Any] = {"aws:sourceaccount": account or get_account_id(), "aws:principalisawsservice": "true",
-                            "aws:principalservicename": service}
-    if source_arn:
-        keys["aws:sourcearn"] = source_arn
+    account = source_arn.split(":")[4] if source_arn else ""
+    sent = source_keys(service, "sts:AssumeRole", source_arn, account or get_account_id())
+    keys: dict[str, Any] = {**{key.lower(): value for key, value in sent.items()},
+                            "aws:principalisawsservice": "true", "aws:principalservicename": service}
     context = iam_evaluator.EvalContext(
         principal_arn=service, principal_type="Service", principal_account="", action="sts:AssumeRole",
         resource_arn=role["Arn"], region=get_region(), service_context=keys, secure_transport=True)
-    statements = _statements(role.get("AssumeRolePolicyDocument"))
+    statements = _statements(iam_propagation.trust_of(role))
     allowed = False
     for statement, parsed in statements:
         principal = statement.get("Principal", {})
@@ -131,18 +134,25 @@ class Session:
         """Raises `Denied` unless the role's policies and its boundary, and the resource's own policy, allow this."""
         policies, boundary = self._policies()
         context = self._context(action, resource, keys or {})
-        result = iam_evaluator.evaluate(context, policies, *boundary)
-        own = iam_evaluator._resource_policy(action.split(":")[0], resource)
-        if own is not None:
-            result = iam_evaluator.combine_resource_policy(
-                result, context, *own, required=action.startswith("kms:"), limits=boundary)
+        result = self._evaluate(context, policies, boundary)
         allowed = result.decision == "Allow"
-        decisions.record(self.arn, action, resource, allowed)
+        with iam_propagation.ignored():
+            late = not allowed and self._evaluate(context, *self._policies()).decision == "Allow"
+        decisions.record(self.arn, action, resource, allowed, late)
         if not allowed:
             raise Denied(self._words(action, resource, result, context, policies, boundary), action, resource)
 
+    @staticmethod
+    def _evaluate(context: iam_evaluator.EvalContext, policies: list[Any], boundary: list[Any]) -> Any:
+        result = iam_evaluator.evaluate(context, policies, *boundary)
+        own = iam_evaluator._resource_policy(context.action.split(":")[0], context.resource_arn)
+        if own is not None:
+            result = iam_evaluator.combine_resource_policy(
+                result, context, *own, required=context.action.startswith("kms:"), limits=boundary)
+        return result
+
     def _policies(self) -> tuple[list[Any], list[Any]]:
-        """What the role has now: a right that is taken away while a service works is gone at once."""
+        """What is in effect now, and not what was when the session began."""
         return (iam_evaluator._gather_role_policies(self.role_name, self.account),
                 iam_evaluator._permissions_boundary(iam._roles, self.role_name, self.account))
 

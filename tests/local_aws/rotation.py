@@ -97,6 +97,7 @@ def _not_to_be_rotated(held: dict[str, Any], token: str, rules: dict[str, Any] |
             return _refused("InvalidParameterException", str(invalid))
     # "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT, then any later
     # invocation of RotateSecret assumes that a previous rotation request is still in progress and returns an error."
+    # The text is that of https://github.com/aws/aws-cdk/issues/28539.
     pending, _ = service._find_stage_version(held, "AWSPENDING")
     if rotation_runs.under_way(held["ARN"]) or (pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]):
         return _refused("InvalidRequestException",

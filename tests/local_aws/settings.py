@@ -11,6 +11,10 @@ class Settings:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     credential_listed_after_seconds: float = 0.0
     credential_accepted_after_seconds: float = 1.0
+    # How long a change of a role's or user's policies, and of a role's trust, is not in effect (same page). IAM states no
+    # time; the CDK retries a denial for 31 seconds: https://github.com/aws/aws-cdk/pull/37878
+    iam_policies_take_seconds: float = 0.0
+    iam_trusts_take_seconds: float = 0.0
     # Lambda waits one and two minutes before it runs a failed asynchronous invocation again; here seconds do.
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     first_retry_after_seconds: float = 0.5
@@ -61,6 +65,12 @@ class Settings:
     # Whether a ClientRequestToken that was used gets the first answer again (0) or TokenAlreadyExistsException (1).
     # Nothing documents it.
     used_tokens_are_refused: int = 0
+    # Whether a name that is taken fails a stack's operation before anything is created (1), or the one resource (0), as
+    # it still does if a name is taken meanwhile; see `early_validation`.
+    early_validation: int = 1
+    # Whether a change of an AWS::IAM::User's tags, or of the stack's, removes the tags that others gave the user (1) or
+    # leaves them (0). Nothing documents it; see `user_tags`.
+    user_updates_remove_other_tags: int = 0
     # CloudFormation's quota on its own calls, as a token bucket for all of an account's in a region; 0 is none.
     # https://docs.aws.amazon.com/general/latest/gr/api-retries.html, "Rate exceeded"
     cloudformation_calls_per_second: float = 0.0
@@ -79,3 +89,7 @@ class Settings:
 
 
 settings = Settings()
+
+# What `make run` and the deployment tests change: an AWS whose IAM is late, as every real one is. Longer than the steps
+# of a stack operation take here, and shorter than the function waits.
+IAM_IS_LATE: dict[str, float | str] = {"iam_policies_take_seconds": 3.0, "iam_trusts_take_seconds": 3.0}

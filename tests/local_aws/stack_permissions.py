@@ -265,6 +265,32 @@ def _function(change: Change) -> list[Need]:
     return [*wanted, *_tags(change, arn, "lambda:TagResource", "lambda:UntagResource")]
 
 
+def _function_arn(change: Change) -> str:
+    """The name, if the template gives it, or the ARN, of which a version's or alias's last part is left out."""
+    given = str(change.properties.get("FunctionName", ""))
+    name = given.split(":")[6] if given.startswith("arn:") else given
+    return _arn("lambda", f"function:{name}")
+
+
+def _version(change: Change) -> list[Need]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+
+    The actions are those of the registry schema's handlers for a version without further properties.
+    """
+    arn = _function_arn(change)
+    action = "lambda:DeleteFunction" if change.new is None else "lambda:PublishVersion"
+    return [Need("lambda:GetFunctionConfiguration", arn), Need(action, arn)]
+
+
+def _alias(change: Change) -> list[Need]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"""
+    arn = _function_arn(change)
+    if change.old is None:
+        return [Need("lambda:CreateAlias", arn)]
+    action = "lambda:DeleteAlias" if change.new is None else "lambda:UpdateAlias"
+    return [Need("lambda:GetAlias", arn), Need(action, arn)]
+
+
 def _custom_resource(change: Change) -> list[Need]:
     """CloudFormation calls the function that the service token names.
 
@@ -335,7 +361,8 @@ _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CloudWatch::Dashboard": _dashboard, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
     "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
-    "AWS::IAM::Role": _role, "AWS::Lambda::Function": _function,
+    "AWS::IAM::Role": _role, "AWS::Lambda::Alias": _alias, "AWS::Lambda::Function": _function,
+    "AWS::Lambda::Version": _version,
     "AWS::Logs::LogGroup": _log_group, "AWS::S3::Bucket": _bucket, "AWS::SNS::Topic": _topic,
     "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
 }

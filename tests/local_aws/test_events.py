@@ -70,10 +70,10 @@ class Listener:
         until(lambda: len(self.said("heard")) >= count)
         return [json.loads(line) for line in self.said("heard")]
 
-    def admit(self, source_arn: str) -> None:
+    def admit(self, source_arn: str, **source: str) -> None:
         self.aws.client("lambda").add_permission(
             FunctionName=self.name, StatementId="rule", Action="lambda:InvokeFunction",
-            Principal="events.amazonaws.com", SourceArn=source_arn)
+            Principal="events.amazonaws.com", SourceArn=source_arn, **source)
 
 
 @pytest.fixture
@@ -108,6 +108,18 @@ def test_a_rules_function_is_invoked_only_where_its_policy_admits_that_rule(aws:
     send(aws, listener.name, n=3)
     assert listener.heard()[0]["detail"] == {"n": 3}
     assert decided(aws, listener) == [False, False, True]
+
+
+def test_function_permission_with_source_account_is_denied(aws: LocalAws, listener: Listener) -> None:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
+    arn = rule(aws, listener)
+    listener.admit(arn, SourceAccount=aws.account_id)
+    send(aws, listener.name, n=1)
+    aws.client("lambda").remove_permission(FunctionName=listener.name, StatementId="rule")
+    listener.admit(arn)
+    send(aws, listener.name, n=2)
+    assert listener.heard()[0]["detail"] == {"n": 2}
+    assert decided(aws, listener) == [False, True]
 
 
 def test_a_target_hears_what_its_transformer_makes(aws: LocalAws, listener: Listener) -> None:

@@ -99,15 +99,23 @@ def test_a_mirror_is_not_told_of_every_push(world: World) -> None:
     assert world.told(until="last") == [("referenceCreated", "development"), ("referenceCreated", "last")]
 
 
-@pytest.mark.parametrize(("sid", "denied"), [
-    ("NotificationRulesOfThisAccount", "sns:Publish"), ("NotificationRulesPublishThroughSnsOnly", "kms:GenerateDataKey")])
-def test_each_grant_of_the_topic_and_its_key_is_needed(world: World, sid: str, denied: str) -> None:
-    """A Deny in the place of the Allow, and everything else as it is."""
-    def without(text: str) -> str:
-        before, after = text.split(f"- Sid: {sid}\n")
-        return f"{before}- Sid: {sid}\n{after.replace('Effect: Allow', 'Effect: Deny', 1)}"
+_DENIED = ("Effect: Allow", "Effect: Deny")
 
-    assert world.deploy(without, ProjectID="shop") == "CREATE_COMPLETE"
+
+@pytest.mark.parametrize(("sid", "change", "denied"), [
+    ("NotificationRulesOfThisAccount", _DENIED, "sns:Publish"),
+    # AWS documents no key about the source here, so a condition that requires one never matches.
+    # https://docs.aws.amazon.com/dtconsole/latest/userguide/set-up-sns.html
+    ("NotificationRulesOfThisAccount", ("StringEqualsIfExists:", "StringEquals:"), "sns:Publish"),
+    ("NotificationRulesPublishThroughSnsOnly", _DENIED, "kms:GenerateDataKey")])
+def test_each_grant_of_the_topic_and_its_key_is_needed(world: World, sid: str, change: tuple[str, str],
+                                                       denied: str) -> None:
+    """One statement is changed, and everything else is as it is."""
+    def changed(text: str) -> str:
+        before, after = text.split(f"- Sid: {sid}\n")
+        return f"{before}- Sid: {sid}\n{after.replace(*change, 1)}"
+
+    assert world.deploy(changed, ProjectID="shop") == "CREATE_COMPLETE"
     world.push("HEAD:refs/heads/development")
     asked = eventually(lambda: world.aws.decisions("codestar-notifications.amazonaws.com"),
                        lambda found: any(not each["allowed"] for each in found))

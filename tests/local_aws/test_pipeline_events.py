@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-c
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -93,21 +94,26 @@ def test_a_push_starts_the_pipeline_with_the_commit_that_was_pushed(scene: Scene
     assert sorted(seen) == sorted(commits)
 
 
+def received(scene: Scene, url: str, count: int) -> list[str]:
+    """The texts of the first `count` events that arrive in a queue."""
+    sqs, seen = scene.aws.client("sqs"), []
+
+    def receive() -> list[str]:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            seen.append(message["Body"])
+        return seen
+
+    return eventually(receive, lambda found: len(found) == count)
+
+
 def test_the_state_changes_of_a_run_are_events_in_their_order(scene: Scene) -> None:
     arn, url = queue(scene)
     rule(scene, {"source": ["aws.codepipeline"], "resources": [scene.arn("codepipeline", scene.pipeline)]},
          {"Arn": arn})
     run = scene.create([scene.build()])
     scene.ended(run)
-    sqs, seen = scene.aws.client("sqs"), []
-
-    def receive() -> list[dict[str, Any]]:
-        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            seen.append(json.loads(message["Body"]))
-        return seen
-
-    eventually(receive, lambda found: len(found) == 10)
+    seen = [json.loads(text) for text in received(scene, url, 10)]
     assert {event["detail"]["execution-id"] for event in seen} == {run}
     assert [(event["detail-type"].split()[1], event["detail"].get("action") or event["detail"].get("stage"),
              event["detail"]["state"]) for event in seen] == [
@@ -115,6 +121,41 @@ def test_the_state_changes_of_a_run_are_events_in_their_order(scene: Scene) -> N
         ("Action", "Source", "SUCCEEDED"), ("Stage", "Source", "SUCCEEDED"), ("Stage", "Build", "STARTED"),
         ("Action", "Build", "STARTED"), ("Action", "Build", "SUCCEEDED"), ("Stage", "Build", "SUCCEEDED"),
         ("Pipeline", None, "SUCCEEDED")]
+
+
+def test_pipeline_event_numbers_are_floats(scene: Scene) -> None:
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html
+    scene.ended(scene.create([scene.build()]))
+    declared = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]
+    for _ in range(5):
+        declared = scene.pipelines.update_pipeline(pipeline=declared)["pipeline"]
+    arn, url = queue(scene)
+    rule(scene, {"source": ["aws.codepipeline"], "resources": [scene.arn("codepipeline", scene.pipeline)]}, {"Arn": arn})
+    scene.ended(scene.pipelines.start_pipeline_execution(name=scene.name)["pipelineExecutionId"])
+    for text in received(scene, url, 10):
+        detail = json.loads(text)["detail"]
+        assert '"version": 6.0' in text and '"pipeline-execution-attempt": 1.0' in text
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", detail["start-time"])
+        assert detail.get("type", {"version": "1"})["version"] == "1"
+        assert ("execution-trigger" in detail) == ((detail["state"], detail.get("stage")) == ("STARTED", None))
+
+
+def test_pipeline_events_after_a_stage_retry_count_the_attempt(scene: Scene) -> None:
+    scene.without("pipeline", "cloudformation:CreateStack")
+    run = scene.create([scene.build()], [scene.deploy()])
+    scene.ended(run)
+    scene.allow("pipeline", scene.rights["pipeline"])
+    arn, url = queue(scene)
+    rule(scene, {"source": ["aws.codepipeline"], "resources": [scene.arn("codepipeline", scene.pipeline)]}, {"Arn": arn})
+    scene.pipelines.retry_stage_execution(pipelineName=scene.name, pipelineExecutionId=run, stageName="Deploy",
+                                          retryMode="FAILED_ACTIONS")
+    scene.ended(run)
+    seen = [json.loads(text) for text in received(scene, url, 6)]
+    assert [(each["detail-type"].split()[1], each["detail"]["state"]) for each in seen] == [
+        ("Pipeline", "RESUMED"), ("Stage", "RESUMED"), ("Action", "STARTED"), ("Action", "SUCCEEDED"),
+        ("Stage", "SUCCEEDED"), ("Pipeline", "SUCCEEDED")]
+    assert {each["detail"]["pipeline-execution-attempt"] for each in seen} == {2.0}
+    assert ["stage-last-retry-attempt-time" in each["detail"] for each in seen] == [False, True, False, False, True, False]
 
 
 def test_a_role_without_the_right_to_start_the_pipeline_starts_nothing(scene: Scene) -> None:

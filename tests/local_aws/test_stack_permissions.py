@@ -168,6 +168,34 @@ def test_a_function_and_its_custom_resource_need_its_role_passed_and_the_right_t
     assert make(Stack(aws, name), resources, role) == "CREATE_COMPLETE"
 
 
+def test_function_alias_is_created_updated_and_deleted_with_its_rights(aws: LocalAws, stack: Stack, name: str) -> None:
+    own = a_role(aws, f"{name}-function", {"logs:*"}, "lambda.amazonaws.com")
+    function = aws.client("lambda").create_function(
+        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=own, Code={"ZipFile": provider_code()})
+
+    def resources(description: str) -> dict[str, Any]:
+        return {
+            "Version": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": function["FunctionArn"]}},
+            "Live": {"Type": "AWS::Lambda::Alias", "Properties": {
+                "FunctionName": name, "Name": "live", "Description": description,
+                "FunctionVersion": {"Fn::GetAtt": ["Version", "Version"]}}}}
+
+    needed = {"lambda:GetFunctionConfiguration", "lambda:PublishVersion", "lambda:CreateAlias"}
+    role = a_role(aws, f"{name}-role", needed - {"lambda:CreateAlias"} | {"lambda:DeleteFunction"})
+    assert make(stack, resources("a"), role) == "ROLLBACK_COMPLETE"
+    assert f"is not authorized to perform: lambda:CreateAlias on resource: {function['FunctionArn']}" in str(stack.events())
+    stack.delete()
+    operations = (
+        (needed, lambda: make(stack, resources("a"), role)),
+        ({"lambda:GetAlias", "lambda:UpdateAlias"}, lambda: stack.update(resources("b"))),
+        ({"lambda:GetAlias", "lambda:DeleteAlias", "lambda:GetFunctionConfiguration", "lambda:DeleteFunction"}, stack.delete))
+    for actions, operation in operations:
+        grant(aws, f"{name}-role", actions)
+        aws.forget()
+        assert operation().endswith("E_COMPLETE"), stack.events()
+        assert {decision["action"] for decision in aws.decisions(f"{name}-role/")} == actions
+
+
 def test_a_change_set_is_executed_with_the_role_that_it_was_made_with(aws: LocalAws, stack: Stack, name: str) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html (RoleARN)
     client, role = aws.client("cloudformation"), a_role(aws, f"{name}-role", {"ssm:GetParameters"})

@@ -108,10 +108,10 @@ class Ruled:
         self.url, self.queue = a_queue(aws, name)
         self.admit(self.rule)
 
-    def admit(self, rule: str) -> None:
+    def admit(self, rule: str, **conditions: dict[str, str]) -> None:
         self.aws.client("sqs").set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy({
             "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
-            "Resource": self.queue, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}})})
+            "Resource": self.queue, "Condition": {"ArnEquals": {"aws:SourceArn": rule}, **conditions}})})
 
     def target(self, arn: str, role: str) -> None:
         self.events.put_targets(Rule=self.name, Targets=[
@@ -157,8 +157,13 @@ def test_an_event_that_starts_nothing_is_kept_with_its_reason(ruled: Ruled, serv
     assert ruled.builds() == []
 
 
-def test_a_queue_that_admits_another_rule_keeps_nothing(ruled: Ruled) -> None:
-    ruled.admit(f"{ruled.rule}-another")
+@pytest.mark.parametrize("is_another", [True, False], ids=["another rule", "an account, which EventBridge does not send"])
+def test_a_queue_that_admits_another_rule_keeps_nothing(ruled: Ruled, is_another: bool) -> None:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
+    if is_another:
+        ruled.admit(f"{ruled.rule}-another")
+    else:
+        ruled.admit(ruled.rule, StringEquals={"aws:SourceAccount": ruled.aws.account_id})
     arn = a_project(ruled.aws, ruled.name, "true")
     ruled.target(arn, a_role(ruled.aws, ruled.name, "events.amazonaws.com", allow("codebuild:StopBuild", arn)))
     ruled.aws.forget()

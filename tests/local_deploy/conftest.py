@@ -14,7 +14,7 @@ import pytest
 
 import local_gitlab
 from local_aws import LocalAws
-from local_aws.settings import Settings
+from local_aws.settings import IAM_IS_LATE
 from local_deploy.pipelines import Pipeline, ProjectStack
 from local_deploy.steps import (
     BOOTSTRAP,
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[LocalAws]:
     assert BOOTSTRAP.exists(), "`make build` comes first"
-    with LocalAws() as running:
+    with LocalAws(settings=IAM_IS_LATE) as running:
         yield running
 
 
@@ -134,7 +134,7 @@ def _witnessed(aws: LocalAws, witness: Witness) -> Iterator[None]:
     witness.hears_stacks(aws)
     witness.hears_pipelines(aws)
     witness.hears("what the function answered", json.dumps(aws.exchanges()))
-    aws.set(**Settings().as_dict())
+    aws.reset()
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def stack(aws: LocalAws, git_login: Callable[[], Login], name: str, witness: Wit
     """A stack for a pipeline of its own, which is not made yet."""
     stack = ProjectStack(aws, name, tmp_path, git_login)
     yield stack
-    aws.set(**Settings().as_dict())
+    aws.reset()
     witness.hears_pipeline(stack.project)
     if stack.exists():
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()

@@ -54,7 +54,7 @@ def as_list(value: Any) -> list[Any]:
 def every(scene: TwoAccounts) -> list[Grant]:
     found: list[Grant] = []
     for role in ("codecommit-source", "eventbridge-forward", "ecr-source", "eventbridge-forward-ecr"):
-        found += _of_role(scene.there.client("iam"), f"role-dev-{role}", image="ecr" in role)
+        found += _of_role(scene, f"role-dev-{role}", image="ecr" in role)
     for policy in ("codepipeline-cfn", "codebuild-cfn"):
         found += [grant for grant in _of_managed_policy(scene, f"policy-dev-{policy}")]
     found += _of_bucket(scene) + _of_key(scene) + _of_bus(scene)
@@ -79,12 +79,15 @@ def _grants(policy: str, document: Document, read: Callable[[], Document], write
             for action in as_list(statement["Action"])]
 
 
-def _of_role(iam: Any, role: str, image: bool) -> list[Grant]:
+def _of_role(scene: TwoAccounts, role: str, image: bool) -> list[Grant]:
+    iam = scene.there.client("iam")
+
     def trust() -> Document:
         return dict(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
 
     def write_trust(document: Document) -> None:
         iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(document))
+        scene.aws.put_iam_into_effect()
 
     found = _grants(f"trust of {role}", trust(), trust, write_trust, lambda _: True, lambda _: image)
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
@@ -93,6 +96,7 @@ def _of_role(iam: Any, role: str, image: bool) -> list[Grant]:
 
         def write(document: Document, name: str = name) -> None:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+            scene.aws.put_iam_into_effect()
 
         found += _grants(role, read(), read, write, lambda _: True, lambda _: image)
     return found
@@ -114,6 +118,7 @@ def _of_managed_policy(scene: TwoAccounts, name: str) -> list[Grant]:
             if not version["IsDefaultVersion"]:
                 iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+        scene.aws.put_iam_into_effect()
 
     def is_of_another_account(statement: Document) -> bool:
         resources = json.dumps(statement["Resource"])

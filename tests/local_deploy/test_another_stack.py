@@ -52,17 +52,16 @@ def test_a_secret_name_replaces_without_a_gap(aws: LocalAws, mirror: Mirror, wor
     assert pushed.accepted, pushed.output
 
 
-def test_another_user_takes_over_in_place_where_the_secret_is_named(aws: LocalAws, mirror: Mirror, working: Working,
-                                                                   name: str) -> None:
+def test_user_change_under_the_same_secret_name_is_rejected(aws: LocalAws, mirror: Mirror, working: Working,
+                                                           name: str) -> None:
     mirror.make(SecretName=f"codecommit-mirror/{name}")
-    before, url = mirror.login(), mirror.clone_url
-    mirror.become(Holder="second")
-    after = mirror.login()
-    assert mirror.outputs()["UserName"] == f"user-dev-{name}-second"
-    assert after.name.startswith(f"user-dev-{name}-second")
-    assert steps.credential_ids(aws, f"user-dev-{name}-first") == []
-    assert before.status(url) == 401
-    pushed = working.push(after, url)
+    before = mirror.login()
+    assert mirror.change(Holder="second") == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("change SecretName too" in reason for reason in mirror.failures()), mirror.failures()
+    assert mirror.outputs()["UserName"] == f"user-dev-{name}-first"
+    assert mirror.login() == before
+    assert steps.credential_ids(aws, f"user-dev-{name}-second") == []
+    pushed = working.push(before, mirror.clone_url)
     assert pushed.accepted, pushed.output
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import local_gitlab
 from local_aws import LocalAws
+from local_aws.rotation_scene import labels
 from local_deploy import steps
 from local_deploy.conftest import Witness
 from local_deploy.mirroring import Source, refusals
@@ -167,6 +168,43 @@ def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, 
     mirrored.push_arrives()
 
 
+def test_rotation_during_a_gitlab_outage_stays_pending_and_resumes(
+        aws: LocalAws, environment: Environment, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    mirrored.push()
+    mirrored.made()
+    secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
+    function = functions.get_function_configuration(FunctionName=environment.function_name)
+    secrets.rotate_secret(SecretId=mirrored.secret, RotationLambdaARN=function["FunctionArn"], RotateImmediately=False,
+                          RotationRules={"AutomaticallyAfterDays": 30})
+    aws.rotated(mirrored.secret)
+    before, old = mirrored.ids(), mirrored.login()
+    # A step waits for GitLab for half of the function's timeout.
+    functions.update_function_configuration(FunctionName=environment.function_name, Timeout=30)
+    gitlab.answers_instead(503, times=10_000, body="down")
+    try:
+        token = secrets.rotate_secret(SecretId=mirrored.secret)["VersionId"]
+        failed = aws.rotated(mirrored.secret, seconds=180)
+    finally:
+        gitlab.answers_instead(503, times=0)
+        functions.update_function_configuration(FunctionName=environment.function_name, Timeout=function["Timeout"])
+    assert failed["events"][-1] == "RotationFailed" and "The rotation stays pending" in failed["reason"], failed
+    assert labels(aws, mirrored.secret)[token] == ["AWSPENDING"]
+    assert (mirrored.ids(), mirrored.login()) == (before, old)
+    mirrored.push_arrives()
+    with pytest.raises(secrets.exceptions.InvalidRequestException, match="A previous rotation isn't complete"):
+        secrets.rotate_secret(SecretId=mirrored.secret, RotationRules={"AutomaticallyAfterDays": 60})
+    again = aws.days_later(mirrored.secret, 0)
+    assert again and again["token"] == token
+    resumed = aws.rotated(mirrored.secret)
+    assert resumed["events"][-1] == "RotationSucceeded", resumed
+    assert "AWSCURRENT" in labels(aws, mirrored.secret)[token]
+    assert not set(mirrored.ids()) & set(before)
+    assert old.status(mirrored.outputs()["CloneUrl"]) == 401
+    secrets.rotate_secret(SecretId=mirrored.secret, RotateImmediately=False, RotationRules={"AutomaticallyAfterDays": 60})
+    assert aws.rotated(mirrored.secret)["events"][-1] == "TestRotationSucceeded"
+    mirrored.push_arrives()
+
+
 class Pushing:
     """Somebody who pushes all the time, within the block."""
 
@@ -293,6 +331,30 @@ def test_a_branch_that_would_never_arrive_is_refused_before_anything_is_made(mir
     mirrored.push("refs/heads/main")
     assert mirrored.make() == "ROLLBACK_COMPLETE"
     assert "development" in mirrored.failures()[0] and "protect" in mirrored.failures()[0]
+
+
+def test_project_that_only_a_group_protects_is_rejected(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    project = mirrored.source.project
+    project.unprotect("development")
+    project.protect_by_group("development")
+    gitlab.settings.protects_the_default_branch = False
+    try:
+        mirrored.push()
+    finally:
+        gitlab.settings.protects_the_default_branch = Settings().protects_the_default_branch
+    assert mirrored.make() == "ROLLBACK_COMPLETE"
+    assert "would push every branch" in mirrored.failures()[0]
+    assert [run for run in gitlab.recorded_runs if run.project == project.path] == []
+
+
+def test_mirror_whose_push_was_killed_is_replaced(mirrored: Mirrored) -> None:
+    mirrored.push()
+    mirrored.made()
+    [old] = mirrored.ids()
+    mirrored.source.project.leave_started(old, seconds=2 * 3600.0)
+    mirrored.become(RotationSerial="1")
+    assert old not in mirrored.ids()
+    mirrored.push_arrives()
 
 
 def test_a_token_is_not_sent_where_its_owner_has_not_allowed_it(aws: LocalAws, mirrored: Mirrored,

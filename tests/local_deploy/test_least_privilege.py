@@ -16,7 +16,8 @@ ROLES = ["cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild
 NOT_ASKED_FOR_HERE = {
     "cfn-gitops-provisioning": {
         "codebuild:BatchGetProjects", "codecommit:GetRepositoryTriggers", "codecommit:ListRepositories",
-        "codecommit:ListTagsForResource", "codecommit:UpdateRepositoryDescription", "codecommit:UpdateRepositoryName",
+        "codecommit:ListTagsForResource", "codecommit:PutRepositoryTriggers", "codecommit:UpdateRepositoryDescription",
+        "codecommit:UpdateRepositoryName",
         "codepipeline:ListTagsForResource", "events:DisableRule", "events:EnableRule", "events:ListTagsForResource",
         "logs:DeleteDataProtectionPolicy", "logs:DeleteRetentionPolicy", "logs:DescribeIndexPolicies",
         "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"},
@@ -35,8 +36,9 @@ def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environm
     used = {decision["action"] for decision in steps.decisions_of(aws, environment.function_role)
             if decision["allowed"]}
     granted = witness.granted | steps.granted_actions(aws, environment.function_role)
-    assert granted - used == set()
-    print(f"{len(granted)} actions granted, all used")
+    # Only the rollback of a replacement that CloudFormation never learned of removes tags from a user.
+    assert granted - used <= {"iam:UntagUser"}
+    print(f"{len(granted)} actions granted, all but {len(granted - used)} used")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -44,8 +46,8 @@ def test_nothing_was_denied_that_the_tests_did_not_mean_to_be(aws: LocalAws, env
                                                             witness: Witness, role: str) -> None:
     decisions = steps.decisions_of(aws, f"role-{environment.env_id}-{role}")
     assert any(decision["allowed"] for decision in decisions)
-    assert [decision for decision in decisions
-            if not decision["allowed"] and decision not in witness.denials_meant] == []
+    assert [decision for decision in decisions if not decision["allowed"] and not decision.get("late")
+            and decision not in witness.denials_meant] == []
     assert witness.denials_meant
 
 

@@ -51,7 +51,8 @@ def test_a_name_that_is_taken_is_the_reason_nothing_is_left_and_the_next_deploym
     before = steps.what_is_there(aws)
     assert stack.make() == "ROLLBACK_COMPLETE"
     reason = stack.failures()[0]
-    assert f"creating stack {project.stack_name}: BuildLogGroup" in reason
+    # CloudFormation's early validation finds it, and only DescribeEvents names the resource.
+    assert f"creating stack {project.stack_name}: " in reason and "BuildLogGroup" in reason
     assert group in reason and "already exists" in reason
     assert stack.delete() == "DELETE_COMPLETE"
     assert steps.what_is_there(aws) == before
@@ -126,6 +127,7 @@ def test_a_rollback_that_failed_is_continued_once_its_cause_is_gone(aws: LocalAw
     iam.put_role_policy(RoleName=environment.provisioning_role, PolicyName="in-the-way", PolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:PassRole", "Resource": role_arn(
             aws, "role-dev-codebuild-cfn")}]}))
+    aws.put_iam_into_effect()
     try:
         project.push()
         eventually(project.exists, f"{project.name} is made")
@@ -138,6 +140,7 @@ def test_a_rollback_that_failed_is_continued_once_its_cause_is_gone(aws: LocalAw
         assert project.child.status() == "UPDATE_ROLLBACK_FAILED"
     finally:
         iam.delete_role_policy(RoleName=environment.provisioning_role, PolicyName="in-the-way")
+        aws.put_iam_into_effect()
     cloudformation.continue_update_rollback(StackName=stack.name)
     assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE", stack.failures()
     assert project.child.status() in {"UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}

@@ -116,6 +116,8 @@ _EXCHANGED_OR_GIVEN_UP = pytest.mark.parametrize("gives_another", [True, False],
 @pytest.mark.usefixtures("denials_meant")
 def test_a_key_that_goes_at_once_is_refused_and_the_login_still_pushes(
         aws: LocalAws, environment: Environment, working: Working, gives_another: bool) -> None:
+    # While IAM is late, the right to the former key still works, and the deployment succeeds.
+    aws.set(iam_policies_take_seconds=0)
     former, before = _key_of_the_secret(aws), steps.login(aws, SECRET)
     failed = environment.deploy(MirrorSecretKmsKeyArn=_another_key(aws, gives_another))
     assert not failed.succeeded

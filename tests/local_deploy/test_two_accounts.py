@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import LocalAws
+from local_aws.settings import IAM_IS_LATE
 from local_deploy import grants, pipelines, steps
 from local_deploy.pipelines import Pipeline, eventually
 from local_deploy.steps import Stack
@@ -17,7 +18,7 @@ from local_deploy.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
     """An AWS of its own: what is deployed here is not what the other tests compare."""
-    with LocalAws() as running:
+    with LocalAws(settings=IAM_IS_LATE) as running:
         made = TwoAccounts(running, tmp_path_factory.mktemp("two-accounts"))
         made.make()
         yield made
@@ -37,7 +38,7 @@ def named_in_policies(scene: TwoAccounts, what: set[str]) -> set[str]:
 
 
 def test_it_is_taken_away_from_both_accounts_and_nothing_stays(tmp_path: Path) -> None:
-    with LocalAws() as running:
+    with LocalAws(settings=IAM_IS_LATE) as running:
         scene = TwoAccounts(running, tmp_path)
         first = scene.environment.deploy()
         assert first.succeeded, first.output

@@ -11,6 +11,7 @@ from local_deploy.conftest import Production
 from local_deploy.pipelines import Project, template
 from local_deploy.steps import Stack
 
+STACK = "cfn-gitops-prd"
 BUCKET = "s3-prd-codepipeline-artifact-123456789012-eu-central-1"
 SECOND = template("second", env_id="prd").replace("cfn-gitops-dev-", "cfn-gitops-prd-")
 
@@ -23,13 +24,13 @@ def test_what_needs_the_environment_is_named_before_anything_is_deleted(aws: Loc
     assert other.create(SECOND) == "CREATE_COMPLETE", other.failures()
     before = steps.what_is_there(aws)
 
-    status, said = production.run("undeploy.py", KEEP_STACKS="yes")
+    status, said = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
     assert status == 1 and "stack second-project: has a pipeline of this environment" in said, said
     assert steps.what_is_there(aws) == before
     assert other.delete() == "DELETE_COMPLETE", other.failures()
 
     before = steps.what_is_there(aws)
-    status, said = production.run("undeploy.py")
+    status, said = production.run("undeploy.py", CONFIRM=STACK)
     assert status == 1 and "stack cfnstack-prd-infra: stays, a pipeline deployed it" in said, said
     assert "role-prd-codedeploy-cfn" in said and "KEEP_STACKS=yes" in said
     assert steps.what_is_there(aws) == before
@@ -46,7 +47,7 @@ def test_bucket_and_deployed_stacks_stay_when_told_so_and_a_kept_bucket_is_in_th
         s3.put_object(Bucket=BUCKET, Key="artifact", Body=body)
     s3.delete_object(Bucket=BUCKET, Key="artifact")
 
-    status, said = production.run("undeploy.py", KEEP_STACKS="yes")
+    status, said = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
     assert (status, f"bucket {BUCKET}: stays" in said) == (0, True), said
     rule = infra.deployed.outputs()["Rule"]
     assert left(aws) == {BUCKET, infra.deployed.name, rule}
@@ -57,9 +58,9 @@ def test_bucket_and_deployed_stacks_stay_when_told_so_and_a_kept_bucket_is_in_th
     assert not production.exists()
 
     status, said = production.run("undeploy.py", DELETE_BUCKET="yes")
-    assert status == 1 and "CONFIRM=yes" in said
+    assert status == 1 and f"CONFIRM={STACK}" in said
     assert BUCKET in left(aws)
-    status, said = production.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM="yes")
+    status, said = production.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM=STACK)
     assert status == 0 and "versions and delete markers" in said, said
     assert left(aws) == {infra.deployed.name, rule}
 
@@ -70,6 +71,18 @@ def test_bucket_and_deployed_stacks_stay_when_told_so_and_a_kept_bucket_is_in_th
     assert left(aws) == set()
     aws.client("iam").delete_role_policy(RoleName=name, PolicyName="rules")
     aws.client("iam").delete_role(RoleName=name)
+
+
+def test_undeploy_without_an_answer_deletes_nothing(aws: LocalAws, production: Production) -> None:
+    before = steps.what_is_there(aws)
+    # The tests' standard input is empty, as a scheduled job's is.
+    status, said = production.run("undeploy.py")
+    assert status == 1, said
+    for expected in (f"Account {aws.account_id}, region {aws.region}, environment prd:", f"stack {STACK}: will be deleted",
+                     "stack gitops-prd-infra: will be deleted with it, and repository codecommit-prd-cfn-infra",
+                     f"type {STACK}:", "Nothing was deleted"):
+        assert expected in said, said
+    assert steps.what_is_there(aws) == before
 
 
 def left(aws: LocalAws) -> set[str]:
@@ -85,4 +98,5 @@ def a_role(aws: LocalAws, name: str) -> str:
         {"Version": "2012-10-17", "Statement": [statement]}))["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="rules", PolicyDocument=json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "events:*", "Resource": "*"}]}))
+    aws.put_iam_into_effect()
     return arn

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from local_aws import LocalAws
 from local_deploy.mirroring import Source
@@ -70,6 +73,43 @@ def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, 
     assert let_go.succeeded, let_go.output + "\n".join(environment.failures())
     assert not [metric for metric, about in looks(aws) if about == project]
     source.forget_token()
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(("values", "state"), [
+    # Minutes ago, and the seconds that the approval which waits longest had waited then.
+    ([], "OK"),
+    ([(0, DAY - 60)], "OK"),
+    ([(0, DAY + 60)], "ALARM"),
+    # Several pipelines of the environment are in one metric.
+    ([(0, 60), (0, DAY + 60), (0, 300)], "ALARM"),
+    # The latest check came late, or did not come.
+    ([(20, DAY + 60)], "ALARM"),
+    # It was approved since.
+    ([(60, DAY + 60)], "OK"),
+    # All day long some approval waited, and none of them for more than an hour.
+    ([(minutes, 3600) for minutes in range(0, 24 * 60, 15)], "OK"),
+])
+def test_approvals_alarm_is_raised_after_a_day(aws: LocalAws, environment: Environment, name: str,
+                                               values: list[tuple[int, int]], state: str) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    [deployed] = cloudwatch.describe_alarms(AlarmNames=["alarm-dev-cfn-gitops-approvals"])["MetricAlarms"]
+    # A copy, in a namespace of its own, so that no other test's approvals count.
+    copied = ("MetricName", "Dimensions", "Statistic", "ComparisonOperator", "Threshold", "Period", "EvaluationPeriods",
+              "DatapointsToAlarm", "TreatMissingData")
+    cloudwatch.put_metric_alarm(AlarmName=name, Namespace=name,
+                                **{key: deployed[key] for key in copied if key in deployed})
+    # The former metric, which a health check still writes: some approval waits at every check.
+    for metric, found in (("SecondsSinceApprovalRequest", values), ("ApprovalsWaiting", [(minutes, 1) for minutes, _ in values])):
+        for minutes, value in found:
+            cloudwatch.put_metric_data(Namespace=name, MetricData=[{
+                "MetricName": metric, "Dimensions": deployed["Dimensions"], "Value": value,
+                "Timestamp": datetime.now(UTC) - timedelta(minutes=minutes)}])
+    [evaluated] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert evaluated["StateValue"] == state
+    cloudwatch.delete_alarms(AlarmNames=[name])
 
 
 def test_nobody_is_asked_about_the_users_of_another_environment(aws: LocalAws, environment: Environment, name: str) -> None:

@@ -10,8 +10,8 @@ read from (https://github.com/gitlabhq/gitlabhq, and where it says ee, of the ed
 others keep of it). Requests and answers of the remote mirrors API are checked against GitLab's own OpenAPI description
 (`conformity`); what differs is in `gitlab.complaints`.
 
-Not here: groups, users, LFS, ssh, pull mirrors, protected branches' own rules, and the day after which a run that hangs
-is given up.
+Not here: groups (but for the branches that they protect), users, LFS (but for the size that a project shows), ssh, pull
+mirrors and protected branches' own rules.
 """
 
 from .launch import HeldProject, LocalGitLab, running

@@ -1,5 +1,5 @@
-"""The REST API, as far as push mirrors need it: lib/api/remote_mirrors.rb, lib/api/protected_branches.rb and
-`GET /projects/:id`."""
+"""The REST API, as far as push mirrors need it: lib/api/remote_mirrors.rb, lib/api/protected_branches.rb,
+`GET /projects/:id` and `GET /projects/:id/repository/branches`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from .state import LEVELS, Instance, Mirror, Project, Token
 PREFIX = "/api/v4/"
 # lib/api/pagination_params.rb and config/initializers/kaminari_config.rb
 _PER_PAGE, _MAX_PER_PAGE = 20, 100
+# app/finders/protected_branches_finder.rb, LIMIT: over all pages.
+_MAX_PROTECTED_BRANCHES = 100
 
 
 @dataclass
@@ -56,24 +58,32 @@ class Api:
         token = access.authenticated(self._instance, request.headers, request.method)
         match (request.method, *parts[2:]):
             case ("GET",):
-                return self._get_project(token, parts[1])
+                return self._get_project(request, token, parts[1])
             case ("GET", "protected_branches"):
                 return self._protected_branches(request, token, parts[1])
+            case ("GET", "repository", "branches"):
+                return self._branches(request, token, parts[1])
             case (_, "remote_mirrors", *rest):
                 return self._remote_mirrors(request, token, parts[1], rest)
         raise _no_route()
 
     # --- GET /projects/:id --------------------------------------------------------------
 
-    def _get_project(self, token: Token | None, id_or_path: str) -> Answer:
-        """lib/api/entities/project.rb and project_with_access.rb, in part."""
+    def _get_project(self, request: Request, token: Token | None, id_or_path: str) -> Answer:
+        """lib/api/entities/project.rb and project_with_access.rb, in part. `statistics` are for Reporters
+        (https://docs.gitlab.com/api/projects/#retrieve-a-project; app/policies/project_policy.rb, `read_statistics`).
+        """
         project = access.project(self._instance, token, id_or_path)
         name = project.path.rsplit("/", 1)[-1]
         held = token.level(project) if token else 0
         membership = {"access_level": held, "notification_level": 3} if held else None
         is_groups = token is not None and token.through_group
+        statistics = {}
+        if request.query.get("statistics") == "true" and (held >= LEVELS["reporter"] or (token and token.is_admin)):
+            # lib/api/entities/project_statistics.rb, in part.
+            statistics = {"statistics": {"lfs_objects_size": project.lfs_objects_size}}
         return Answer(200, {
-            "id": project.id, "name": name, "path": name, "path_with_namespace": project.path,
+            **statistics, "lfs_enabled": True, "id": project.id, "name": name, "path": name, "path_with_namespace": project.path,
             "default_branch": None if project.is_empty else project.default_branch, "empty_repo": project.is_empty,
             "archived": project.archived, "visibility": "private", "web_url": f"{self._url}/{project.path}",
             "http_url_to_repo": f"{self._url}/{project.path}.git",
@@ -89,9 +99,28 @@ class Api:
         # policy gives it to Maintainers; newer versions, to Developers.
         if token is None or not (token.is_admin or token.level(project) >= LEVELS["developer"]):
             raise access.forbidden()
+        # app/finders/protected_branches_finder.rb: `all_protected_branches`, those of the groups among them. They are
+        # told apart by `inherited`, of Premium and Ultimate (https://docs.gitlab.com/api/protected_branches/).
+        own, groups = sorted(project.protected_branches), sorted(project.inherited_protected_branches)
+        named = [(name, False) for name in own] + [(name, True) for name in groups]
         maintainers = {"id": 1, "access_level": LEVELS["maintainer"], "access_level_description": "Maintainers"}
         listed = [{"id": number, "name": name, "push_access_levels": [maintainers],
-                   "merge_access_levels": [maintainers], "allow_force_push": False} for number, name in enumerate(sorted(project.protected_branches), 1)]
+                   "merge_access_levels": [maintainers], "allow_force_push": False,
+                   **({"inherited": inherited} if self._instance.settings.premium else {})}
+                  for number, (name, inherited) in enumerate(named[:_MAX_PROTECTED_BRANCHES], 1)]
+        return self._page(request, listed)
+
+    # --- GET /projects/:id/repository/branches --------------------------------------------
+
+    def _branches(self, request: Request, token: Token | None, id_or_path: str) -> Answer:
+        """lib/api/branches.rb and app/finders/branches_finder.rb: `regex` is RE2's, in every edition
+        (https://docs.gitlab.com/api/branches/#list-all-repository-branches)."""
+        project = access.project(self._instance, token, id_or_path)
+        if token is None or not (token.is_admin or token.level(project) >= LEVELS["reporter"]):
+            raise access.forbidden()
+        regex = re.compile(request.query.get("regex", ""))
+        listed = [{"name": name, "default": name == project.default_branch, "protected": project.is_protected(name)}
+                  for name in sorted(project.branches()) if regex.search(name)]
         return self._page(request, listed)
 
     # --- /projects/:id/remote_mirrors ----------------------------------------------------

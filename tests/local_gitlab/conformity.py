@@ -1,4 +1,4 @@
-"""Checks requests and answers of the remote mirrors API against what GitLab's OpenAPI description says of it.
+"""Checks requests and answers of the API against what GitLab's OpenAPI description and documentation say of it.
 
 The description is `openapi.yaml`. It lists members and never closes an object; here a member that it does not list is a
 fault, because GitLab drops it silently in a request and never sends it in an answer.

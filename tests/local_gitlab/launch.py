@@ -63,6 +63,27 @@ class HeldProject:
         with self._gitlab.instance.changes:
             self._project.protected_branches = [name for name in self._project.protected_branches if name not in names]
 
+    def protect_by_group(self, *names: str) -> None:
+        """As `protect`, by a group that the project is in."""
+        with self._gitlab.instance.changes:
+            self._project.inherited_protected_branches += names
+
+    def store_lfs_objects(self, size: int) -> None:
+        self._project.lfs_objects_size = size
+
+    def kill_runs(self) -> None:
+        """See `Runs.kill`: within `runs_held`."""
+        self._gitlab.runs.kill(self._project)
+
+    def leave_started(self, mirror_id: int, seconds: float) -> None:
+        """A run of this mirror began so long ago and was killed."""
+        found = self.mirror(mirror_id)
+        assert found, f"there is no mirror {mirror_id}"
+        with self._gitlab.instance.changes:
+            began = time.time() - seconds
+            found.update_status, found.last_update_started_at = "started", began
+            found.abandoned_lease_ends = began + self._gitlab.instance.max_runtime(found)
+
     @property
     def protected_branches(self) -> list[str]:
         return list(self._project.protected_branches)

@@ -39,22 +39,24 @@ class Order:
 
     @classmethod
     def of(cls, project: Project, mirror: Mirror) -> Order:
+        names: list[str] = []
         if mirror.only_protected_branches:
-            matches = _matcher(project.protected_branches)
+            # `project.protected_branches.pluck(:name)`: those of its groups are not among them.
+            names = project.protected_branches
         elif mirror.mirror_branch_regex:
-            # doc/api/remote_mirrors.md: "Only branches with names matching the regex". RE2's regular expressions match
-            # anywhere in a name, as Python's `search` does; that no match means no branch is a guess.
+            # ee/app/models/ee/remote_mirror.rb, `branches_to_sync`: the existing branches that match. RE2's regular
+            # expressions match anywhere in a name, as Python's `search` does.
             regex = re.compile(mirror.mirror_branch_regex)
             names = [name for name in project.branches() if regex.search(name)]
-            matches = _matcher(names) if names else re.compile(r"refs/tags/.+")
-        else:
-            matches = _matcher([])
+        matches = _matcher(names)
         return cls(mirror.url, mirror.credentials, bool(mirror.keep_divergent_refs), matches)
 
 
 def _matcher(branches: list[str]) -> re.Pattern[str]:
-    """`newReferenceMatcher`: every tag, and these branches, `*` being any characters; every branch where none is
-    named. So a project that protects no branch has all of them mirrored."""
+    """`newReferenceMatcher`: every tag, and these branches, `*` being any characters. "If no branchMatchers are
+    specified, all branches are matched": so a project that protects no branch itself has all of them mirrored, and so
+    has one without a branch that matches a regular expression
+    (https://gitlab.com/gitlab-org/gitlab/-/issues/221215)."""
     patterns = [".*".join(map(re.escape, branch.split("*"))) for branch in branches] or [".+"]
     return re.compile(rf"refs/tags/.+|refs/heads/(?:{'|'.join(patterns)})")
 

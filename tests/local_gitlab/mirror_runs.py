@@ -33,6 +33,10 @@ class Run:
     error: str = ""
 
 
+class _Killed(Exception):
+    """The process that pushed is gone."""
+
+
 class Runs:
     def __init__(self, instance: Instance) -> None:
         self.recorded: list[Run] = []
@@ -44,11 +48,19 @@ class Runs:
         self._at_hand = 0
         self._changed = threading.Condition()
         self._stopped = False
+        self._killed: list[Run] = []
 
     # --- who asks for a run ------------------------------------------------------------
 
     def project_was_pushed_to(self, project: Project) -> None:
-        """app/services/git/base_hooks_service.rb, `update_remote_mirrors`."""
+        """`update_remote_mirrors` of app/workers/post_receive.rb (formerly of
+        app/services/git/process_ref_changes_service.rb): `return unless project.has_remote_mirror?`, then
+        `mark_stuck_remote_mirrors_as_failed!` (app/models/project.rb)."""
+        with self._instance.changes:
+            if any(self._instance.is_enabled(project, mirror) for mirror in project.mirrors):
+                for mirror in project.mirrors:
+                    if self._instance.is_stuck(mirror):
+                        _fail(mirror, "The remote mirror took to long to complete.")
         for mirror in list(project.mirrors):
             self.sync(project, mirror)
 
@@ -88,6 +100,12 @@ class Runs:
 
     def _work(self, project: Project, mirror: Mirror, scheduled: float, tries: int) -> None:
         try:
+            if mirror.is_deleted or _updated_since(mirror, scheduled):
+                return
+            if time.time() < mirror.abandoned_lease_ends:
+                # `FailedToObtainLockError`: GitLab tries for 90 seconds, then puts the job off by the back-off.
+                self._perform(project, mirror, scheduled, tries, after=self._instance.backoff_delay(mirror))
+                return
             with mirror.running:
                 if not mirror.is_deleted and not _updated_since(mirror, scheduled):
                     self._update(project, mirror, tries)
@@ -108,7 +126,13 @@ class Runs:
         run = Run(project.path, mirror.id, mirror.credentials.user, time.time())
         self.recorded.append(run)
         try:
-            divergent = mirror_push.carry_out(order, project, self._goes_on.wait)
+            divergent = mirror_push.carry_out(order, project, lambda: self._wait(run))
+        except _Killed:
+            run.ended, run.error = time.time(), "killed"
+            with instance.changes:
+                # Nobody is left who would change the status.
+                mirror.abandoned_lease_ends = run.started + instance.max_runtime(mirror)
+            return
         except mirror_push.CommandError as error:
             run.ended, run.error = time.time(), str(error)
             self._retry_or_fail(project, mirror, run.error, tries)
@@ -134,6 +158,11 @@ class Runs:
         # (`schedule_retry`); here the delays may be shorter than that second.
         self._perform(project, mirror, time.time() + min(1.0, delay), tries + 1, after=delay)
 
+    def _wait(self, run: Run) -> None:
+        self._goes_on.wait()
+        if run in self._killed:
+            raise _Killed
+
     # --- for tests ---------------------------------------------------------------------
 
     @contextmanager
@@ -144,6 +173,13 @@ class Runs:
             yield
         finally:
             self._goes_on.set()
+
+    def kill(self, project: Project) -> None:
+        """The Sidekiq process that runs the project's mirrors is killed (a deployment, out of memory), with runs that
+        are `held`: their mirrors stay `started`, and their leases live on. What Sidekiq then runs again returns at
+        once, because the run began after it was ordered (`updated_since?`).
+        https://gitlab.com/gitlab-org/gitlab/-/issues/628725 is the same for pull mirrors."""
+        self._killed += [run for run in self.recorded if run.project == project.path and not run.ended]
 
     def are_quiet(self) -> bool:
         """Whether nothing runs, and nothing waits for its time."""

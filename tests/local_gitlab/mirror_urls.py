@@ -71,7 +71,12 @@ def take_apart(url: str) -> tuple[str, Credentials]:
 
 
 def put_together(url: str, credentials: Credentials) -> str:
-    """What git is given (`full_url`): the login percent-encoded, as CGI.escape does, but for spaces."""
+    """What git is given (`full_url`): the login percent-encoded by `encode_percent`, which is CGI.escape with %20 for
+    spaces. So `+` becomes %2B, `=` %3D and `@` %40. Gitaly leaves an http url as it is
+    (internal/gitaly/service/remote/update_remote_mirror.go), and git decodes the login before it sends it, to the same
+    one from `+` and from %2B (git's credential.c, `credential_from_url`). A slash at the end of the url makes no
+    difference either: git adds one that is missing before it asks for `info/refs` (remote-curl.c, `end_url_with_slash`).
+    """
     if not credentials.user and not credentials.password:
         return url
     login = quote(credentials.user or "", safe="")

@@ -12,8 +12,6 @@ from typing import Any
 from . import mirror_urls
 from .state import Instance, Mirror, Project, Token
 
-# app/models/remote_mirror.rb, MAX_MIRRORS_PER_PROJECT; spec/models/remote_mirror_spec.rb, "validate_mirror_count".
-MAX_MIRRORS_PER_PROJECT = 10
 AUTH_METHODS = ["ssh_public_key", "password"]
 _BOOLEANS = ["enabled", "only_protected_branches", "keep_divergent_refs"]
 
@@ -39,7 +37,7 @@ def create(instance: Instance, project: Project, token: Token, parameters: dict[
         made = Mirror(instance.next_mirror_id(), url, credentials)
         _set(made, given)
         errors = _url_errors(instance, project, made)
-        _raise_if(errors | _count_errors(project, made, was_enabled=False) | _other_errors(made))
+        _raise_if(errors | _count_errors(instance, project, made, was_enabled=False) | _other_errors(made))
         project.mirrors.append(made)
         _note_override(instance, project, token, made)
         return made
@@ -51,14 +49,16 @@ def update(instance: Instance, project: Project, token: Token, mirror: Mirror, p
     with instance.changes:
         changed = replace(mirror, running=threading.Lock())
         _set(changed, given)
-        _raise_if(_count_errors(project, changed, was_enabled=mirror.enabled) | _other_errors(changed))
+        _raise_if(_count_errors(instance, project, changed, was_enabled=mirror.enabled) | _other_errors(changed))
         for name in _SETTABLE:
             setattr(mirror, name, getattr(changed, name))
         _note_override(instance, project, token, mirror)
 
 
 def delete(instance: Instance, project: Project, mirror: Mirror) -> None:
-    """A run that is under way goes on: it is git's by now."""
+    """A run that is under way goes on, as it does when a mirror is disabled:
+    app/services/projects/update_remote_mirror_service.rb reads `enabled?` once, before it asks Gitaly to push, and the
+    job's later look-ups find nothing."""
     with instance.changes:
         mirror.is_deleted = True
         project.mirrors.remove(mirror)
@@ -124,11 +124,12 @@ def _bare(url: str) -> str:
     return url.removesuffix("/").removesuffix(".git")
 
 
-def _count_errors(project: Project, mirror: Mirror, was_enabled: bool) -> dict[str, list[str]]:
+def _count_errors(instance: Instance, project: Project, mirror: Mirror, was_enabled: bool) -> dict[str, list[str]]:
     """Counted are those that are set to be enabled, whether they count as enabled or not."""
+    limit = instance.settings.max_enabled_mirrors
     others = sum(other.enabled for other in project.mirrors if other.id != mirror.id)
-    if mirror.enabled and not was_enabled and others >= MAX_MIRRORS_PER_PROJECT:
-        return {"base": [f"Maximum number of push mirrors ({MAX_MIRRORS_PER_PROJECT}) exceeded for this project."]}
+    if limit is not None and mirror.enabled and not was_enabled and others >= limit:
+        return {"base": [f"Maximum number of push mirrors ({limit}) exceeded for this project."]}
     return {}
 
 

@@ -25,6 +25,15 @@ class Settings:
     # uniqueness", "self-referencing url"), no two mirrors of one project are made with the same url, their logins left
     # aside, and none that leads to the project itself.
     urls_are_unique: bool = True
+    # How many mirrors of a project may be enabled (app/models/remote_mirror.rb, MAX_MIRRORS_PER_PROJECT;
+    # spec/models/remote_mirror_spec.rb, "validate_mirror_count"). The limit is of about February 2026, 18.9 or 18.10
+    # (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965); None is a version before it.
+    max_enabled_mirrors: int | None = 10
+    # How long a run may take: the lease of its job, and the age at which a later push to the project sets a mirror that
+    # is still `started` to failed (app/models/remote_mirror.rb: MAX_INCREMENTAL_RUNTIME, MAX_FIRST_RUNTIME for a mirror
+    # without `last_update_at`).
+    max_incremental_runtime: float = 3600.0
+    max_first_runtime: float = 10800.0
     # What becomes of a mirror of a project that nobody has pushed to. Its repository is made with it
     # (app/services/projects/create_service.rb, `create_repository`), so the mirror counts as enabled and can be synced.
     # - "finishes": the run pushes nothing and succeeds, by Gitaly's source.

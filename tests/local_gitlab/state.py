@@ -7,6 +7,7 @@ import re
 import secrets
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,6 +68,9 @@ class Mirror:
     last_successful_update_at: float | None = None
     last_error: str | None = None
     is_deleted: bool = False
+    # When the lease ends that a killed run left behind (repository_update_remote_mirror_worker.rb: `in_lock` with
+    # `ttl: remote_mirror.max_runtime`).
+    abandoned_lease_ends: float = 0.0
     # One run of a mirror at a time (repository_update_remote_mirror_worker.rb, `in_lock`).
     running: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -78,8 +82,12 @@ class Project:
     directory: Path
     default_branch: str
     archived: bool = False
-    # Names, or wildcards.
+    # Names, or wildcards, that the project itself protects.
     protected_branches: list[str] = field(default_factory=list)
+    # Names, or wildcards, that its groups protect (https://docs.gitlab.com/api/group_protected_branches/).
+    inherited_protected_branches: list[str] = field(default_factory=list)
+    # `statistics.lfs_objects_size`, in bytes.
+    lfs_objects_size: int = 0
     mirrors: list[Mirror] = field(default_factory=list)
     # An administrator enabled or disabled a mirror while the instance has them switched off
     # (app/models/remote_mirror.rb, `set_override_remote_mirror_available`).
@@ -161,6 +169,16 @@ class Instance:
         return (mirror.enabled and not mirror.is_deleted
                 and (project.mirror_available_overridden or self.settings.mirror_available)
                 and self.repository_exists(project) and not self.settings.silent_mode)
+
+    def max_runtime(self, mirror: Mirror) -> float:
+        """app/models/remote_mirror.rb, `max_runtime`."""
+        return (self.settings.max_first_runtime if mirror.last_update_at is None
+                else self.settings.max_incremental_runtime)
+
+    def is_stuck(self, mirror: Mirror) -> bool:
+        """app/models/remote_mirror.rb, `scope :stuck`."""
+        return (mirror.update_status == "started" and mirror.last_update_started_at is not None
+                and mirror.last_update_started_at < time.time() - self.max_runtime(mirror))
 
     def backoff_delay(self, mirror: Mirror) -> float:
         """app/models/remote_mirror.rb, `backoff_delay`."""

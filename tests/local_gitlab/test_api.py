@@ -155,6 +155,12 @@ def test_ten_mirrors_may_be_enabled_and_any_number_be_there(api: Api, project: H
     assert api.update(eleventh, enabled=True).status_code == 200
 
 
+def test_older_version_has_no_limit_of_mirrors(api: Api, gitlab: LocalGitLab) -> None:
+    gitlab.settings.max_enabled_mirrors = None
+    for number in range(12):
+        api.created(f"{URL}-{number}", enabled=True)
+
+
 def test_what_is_deleted_is_gone(api: Api) -> None:
     mirror = api.created(URL)
     deleted = api.ask("DELETE", f"/remote_mirrors/{mirror}")
@@ -196,6 +202,42 @@ def test_protected_branches_are_listed_for_those_who_may_see_them(api: Api, gitl
     reporter = gitlab.add_token("a reporter", role="reporter")
     refused = Api(gitlab, project.path, reporter.value).ask("GET", "/protected_branches")
     assert (refused.status_code, refused.json()) == (403, {"message": "403 Forbidden"})
+
+
+def test_inherited_protected_branches_are_marked(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
+    project.protect("main")
+    project.protect_by_group("release/*")
+
+    def listed() -> list[tuple[str, object]]:
+        return [(each["name"], each.get("inherited")) for each in api.ask("GET", "/protected_branches").json()]
+
+    assert listed() == [("main", False), ("release/*", True)]
+    gitlab.settings.premium = False
+    assert listed() == [("main", None), ("release/*", None)]
+
+
+def test_protected_branches_are_listed_up_to_a_hundred(api: Api, project: HeldProject) -> None:
+    project.protect(*(f"b{number}" for number in range(101)))
+    listed = api.ask("GET", "/protected_branches?per_page=100")
+    assert (len(listed.json()), listed.headers["x-next-page"]) == (100, "")
+
+
+def test_branches_are_listed_by_regex(api: Api, person: Person) -> None:
+    def names(regex: str) -> list[str]:
+        listed = api.ask("GET", "/repository/branches", params={"regex": regex, "per_page": 1})
+        return [each["name"] for each in listed.json()]
+
+    assert names(".") == []
+    person.pushes("HEAD", "HEAD:refs/heads/env-dev")
+    assert (names("^env-"), names("ma"), names("^prd$")) == (["env-dev"], ["main"], [])
+
+
+def test_project_shows_statistics_to_reporters(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
+    project.store_lfs_objects(7)
+    assert "statistics" not in api.ask("GET").json()
+    assert api.ask("GET", "?statistics=true").json()["statistics"]["lfs_objects_size"] == 7
+    guest = gitlab.add_token("a guest", role="guest")
+    assert "statistics" not in Api(gitlab, project.path, guest.value).ask("GET", "?statistics=true").json()
 
 
 def test_a_project_says_whether_it_is_empty_and_what_one_is_in_it(api: Api, gitlab: LocalGitLab, project: HeldProject,

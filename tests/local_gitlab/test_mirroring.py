@@ -66,6 +66,66 @@ def test_with_no_branch_protected_all_of_them_are_mirrored(api: Api, project: He
     assert set(target.references()) == {"refs/heads/main", "refs/heads/feature"}
 
 
+def test_protection_of_a_group_does_not_count_for_mirrors(api: Api, project: HeldProject, person: Person,
+                                                          target: Target, gitlab: LocalGitLab) -> None:
+    gitlab.settings.protects_the_default_branch = False
+    project.protect_by_group("main")
+    mirror = api.created(target.with_login(), enabled=True, only_protected_branches=True)
+    person.pushes("HEAD", "HEAD:refs/heads/feature")
+    api.until(mirror, "finished")
+    assert set(target.references()) == {"refs/heads/main", "refs/heads/feature"}
+
+
+def test_regex_without_a_branch_pushes_every_branch(api: Api, person: Person, target: Target) -> None:
+    mirror = api.created(target.with_login(), enabled=True, mirror_branch_regex="^release$")
+    person.pushes("HEAD", "HEAD:refs/heads/feature")
+    api.until(mirror, "finished")
+    assert set(target.references()) == {"refs/heads/main", "refs/heads/feature"}
+
+
+def test_killed_run_stays_started_until_a_push_after_its_lease(api: Api, project: HeldProject, person: Person,
+                                                               target: Target, gitlab: LocalGitLab) -> None:
+    gitlab.settings.max_first_runtime = 60.0
+    mirror = api.created(target.with_login(), enabled=True)
+    with gitlab.runs_held():
+        person.pushes()
+        api.until(mirror, "started")
+        project.kill_runs()
+    gitlab.wait_until_quiet()
+    assert (api.get(mirror)["update_status"], target.references()) == ("started", {})
+    # Nothing is ordered while it seems to run.
+    assert api.sync(mirror).status_code == 204
+    assert gitlab.is_quiet()
+    project.leave_started(mirror, 61.0)
+    commit = person.pushes()
+    assert api.until(mirror, "finished")["last_error"] is None
+    assert target.references() == {"refs/heads/main": commit}
+
+
+def test_push_waits_for_the_lease_of_a_killed_run(api: Api, project: HeldProject, person: Person, target: Target,
+                                                  gitlab: LocalGitLab) -> None:
+    mirror = api.created(target.with_login(), enabled=True)
+    project.leave_started(mirror, 10.0)
+    held = project.mirror(mirror)
+    assert held
+    commit = person.pushes()
+    assert (api.get(mirror)["update_status"], gitlab.recorded_runs) == ("started", [])
+    assert not gitlab.is_quiet()
+    held.abandoned_lease_ends = 0.0
+    api.until(mirror, "finished")
+    assert target.references() == {"refs/heads/main": commit}
+
+
+def test_disabled_mirror_finishes_its_run(api: Api, person: Person, target: Target, gitlab: LocalGitLab) -> None:
+    mirror = api.created(target.with_login(), enabled=True)
+    with gitlab.runs_held():
+        commit = person.pushes()
+        api.until(mirror, "started")
+        assert api.update(mirror, enabled=False).json()["enabled"] is False
+    api.until(mirror, "finished")
+    assert target.references() == {"refs/heads/main": commit}
+
+
 def test_a_regular_expression_chooses_branches(api: Api, person: Person, target: Target) -> None:
     mirror = api.created(target.with_login(), enabled=True, mirror_branch_regex="^(main|env-.*)$")
     person.pushes("HEAD", "HEAD:refs/heads/env-dev", "HEAD:refs/heads/my-env-dev")

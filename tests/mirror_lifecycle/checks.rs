@@ -77,6 +77,32 @@ pub fn at_rest(aws: &Aws, properties: &Value, after_rotation: bool) -> Result<()
     labels_are_in_order(aws)
 }
 
+/// While a rotation is pending: the current login and its mirrors work, both of the user's slots are
+/// ours, and no mirror pushes that neither the current login's version nor the pending one names.
+pub fn pending(aws: &Aws, properties: &Value) -> Result<(), String> {
+    works(aws, &pairs(properties))?;
+    let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
+    let version = secret.at_stage(PENDING).ok_or("no rotation is pending")?;
+    let stored: Value =
+        serde_json::from_str(&secret.versions[version].value.text).unwrap_or_default();
+    let current = value(aws).ok_or("the secret holds no value")?;
+    let values = [&stored, &current];
+    let named = values
+        .iter()
+        .flat_map(|value| value["mirrors"].as_array().into_iter().flatten())
+        .map(|one| one["mirrorId"].clone());
+    let named: Vec<Value> = named.collect();
+    for (project, mirror) in our_mirrors(aws) {
+        if mirror.enabled && !named.contains(&mirror.id.into()) {
+            return Err(format!("no version names {project} {mirror:?}"));
+        }
+    }
+    match ours(aws).len() {
+        1 | 2 => Ok(()),
+        held => Err(format!("{held} credentials of ours")),
+    }
+}
+
 fn mirrors_are_as_asked(aws: &Aws, properties: &Value, value: &Value) -> Result<(), String> {
     let mut wanted = pairs(properties);
     let recorded = value["mirrors"].as_array().cloned().unwrap_or_default();

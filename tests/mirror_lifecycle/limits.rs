@@ -12,7 +12,7 @@ use crate::scene::{
 use crate::support::explore::paused;
 use crate::support::faults::{FaultKind, On};
 use crate::support::request::Service;
-use crate::support::{EmptyProjects, Options, Rotated};
+use crate::support::{EmptyProjects, Options, Rotated, World};
 
 #[test]
 fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
@@ -127,7 +127,7 @@ fn a_rotation_without_a_free_place_says_so_and_keeps_what_works() {
         let Rotated::Failed { reason, .. } = rotation.rotate().await else {
             panic!("there was a place\n{}", world.told());
         };
-        assert!(reason.contains("10 enabled mirrors"), "{reason}");
+        assert!(reason.contains("Maximum number"), "{reason}");
         let held = world.look(|aws| checks::at_rest(aws, &properties(), false));
         held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
         world.change(|aws| {
@@ -143,7 +143,166 @@ fn a_rotation_without_a_free_place_says_so_and_keeps_what_works() {
 }
 
 #[test]
-fn a_rotation_outlasts_a_gitlab_that_is_out_of_reach_for_minutes_and_not_one_that_is_for_hours() {
+fn eleventh_mirror_of_an_older_gitlab_is_enabled() {
+    paused(async {
+        let mut options = Options::default();
+        options.gitlab.enabled_mirrors_limit = None;
+        let world = world(options);
+        for number in 0..12 {
+            let url = format!("https://example.com/{number}");
+            world.handmade_mirror(PROJECT, &url, None, true);
+        }
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let created = stack.create(&properties()).await;
+        assert!(created.is_success(), "{created:?}");
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        world.assert_unbroken();
+    });
+}
+
+/// What the repository holds.
+fn branches(world: &World) -> Vec<String> {
+    let branches = world.look(|aws| aws.repositories[REPOSITORY].branches.clone());
+    branches.into_keys().collect()
+}
+
+/// A push is under way, and the process that pushes is killed.
+async fn kill_a_push(world: &World) {
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    world.push_to_gitlab(PROJECT, "main", "cut off");
+    world.kill_sidekiq(PROJECT);
+}
+
+#[test]
+fn killed_mirror_is_replaced_by_an_update() {
+    for (age, waits) in [
+        (Duration::from_hours(2), false),
+        (Duration::from_mins(1), true),
+    ] {
+        paused(async {
+            let world = world(Options::default());
+            let mut stack = stack(&world);
+            assert!(stack.create(&properties()).await.is_success());
+            let old = world.look(checks::our_mirrors);
+            kill_a_push(&world).await;
+            tokio::time::sleep(age).await;
+            let began = world.now();
+            let updated = stack.update(&serial(&properties(), 2), None).await;
+            assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+            assert!(updated.note().contains("a push under way since"));
+            let took = world.now().duration_since(began).expect("later");
+            assert_eq!(took > Duration::from_mins(2), waits, "{took:?}");
+            let new = world.look(checks::our_mirrors);
+            assert!(new.len() == 1 && new != old, "{new:?}");
+            world.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
+            assert!(stack.delete().await.is_success());
+            world.look(checks::nothing_left).expect("nothing");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn killed_mirror_is_replaced_by_a_rotation() {
+    for age in [Duration::from_hours(2), Duration::from_mins(1)] {
+        paused(async {
+            let world = world(Options::default());
+            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            assert!(stack.create(&properties()).await.is_success());
+            kill_a_push(&world).await;
+            tokio::time::sleep(age).await;
+            assert_eq!(rotation.rotate().await, Rotated::Finished);
+            assert_eq!(world.look(checks::our_mirrors).len(), 1);
+            world.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn regex_without_a_branch_fails_before_anything_is_pushed() {
+    paused(async {
+        let world = world(Options::default());
+        let of_regex = json!([{
+            "GitLabProject": PROJECT, "RepositoryName": REPOSITORY, "BranchRegex": "^release$",
+        }]);
+        let asked = with(properties(), "Mirrors", of_regex);
+        let created = stack(&world).create(&asked).await;
+        for part in ["would push every branch", "BranchRegex \"^release$\""] {
+            assert!(created.reason().contains(part), "{created:?}");
+        }
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert_eq!(branches(&world), Vec::<String>::new());
+        world.look(checks::nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn protection_removed_during_a_create_fails_it() {
+    paused(async {
+        let world = world(Options {
+            login_late: Duration::from_secs(20),
+            ..Options::default()
+        });
+        let mut stack = stack(&world);
+        let unprotect = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert!(!world.look(checks::our_mirrors).is_empty(), "not made yet");
+            world.protect(PROJECT, &[]);
+        };
+        let properties = properties();
+        let (created, ()) = tokio::join!(stack.create(&properties), unprotect);
+        let reason = created.reason();
+        assert!(reason.contains("would push every branch"), "{reason}");
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert_eq!(branches(&world), Vec::<String>::new());
+        world.look(checks::nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn update_and_rotation_of_an_unprotected_project_push_nothing() {
+    paused(async {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let mirrors = json!([{"GitLabProject": PROJECT, "RepositoryName": REPOSITORY}]);
+        let properties = with(properties(), "Mirrors", mirrors);
+        assert!(stack.create(&properties).await.is_success());
+        world.protect(PROJECT, &[]);
+        world.protect_by_group(PROJECT, &["main"]);
+        let again = stack.update(&properties, None).await;
+        assert!(again.is_success(), "{again:?}");
+        assert!(again.note().contains("would push every branch"));
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert_eq!(branches(&world), ["development", "main"]);
+        let refused = stack.update(&serial(&properties, 2), None).await;
+        assert!(refused.reason().contains("would push every branch"));
+        world.protect(PROJECT, &["main"]);
+        let updated = stack.update(&serial(&properties, 2), None).await;
+        assert!(updated.is_success(), "{updated:?}");
+        assert_eq!(branches(&world), ["development", "main"]);
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn lfs_objects_are_named_in_the_answer() {
+    paused(async {
+        let world = world(Options::default());
+        world.change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 4096);
+        let created = stack(&world).create(&properties()).await;
+        assert!(created.is_success(), "{created:?}");
+        let expected = format!("project {PROJECT} has 4096 bytes of Git LFS objects");
+        assert!(created.note().contains(&expected), "{created:?}");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn rotation_waits_minutes_for_gitlab_and_is_pending_after_hours() {
     for (minutes, is_outlasted) in [(2, true), (180, false)] {
         paused(async {
             let world = world(Options::default());
@@ -159,9 +318,10 @@ fn a_rotation_outlasts_a_gitlab_that_is_out_of_reach_for_minutes_and_not_one_tha
             let (rotated, ()) = tokio::join!(rotation.rotate(), repair);
             let context = format!("{minutes} minutes: {rotated:?}");
             assert_eq!(rotated == Rotated::Finished, is_outlasted, "{context}");
+            assert_eq!(rotation.is_pending(), !is_outlasted, "{context}");
+            assert_eq!(rotation.come_due().await, Rotated::Finished, "{context}");
             let held = world.look(|aws| checks::at_rest(aws, &properties(), true));
             held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
-            assert_eq!(rotation.rotate().await, Rotated::Finished, "{context}");
             world.assert_unbroken();
         });
     }

@@ -42,7 +42,7 @@ fn situations() -> Vec<Situation> {
         situation(
             "a token that GitLab does not know",
             |world| world.change(|aws| aws.gitlab.tokens.clear()),
-            &["401", "token"],
+            &["401", "secret gitlab/token, key \"token\""],
         ),
         situation(
             "a token that may only read",
@@ -50,7 +50,7 @@ fn situations() -> Vec<Situation> {
                 world.change(|aws| aws.gitlab.tokens.clear());
                 world.gitlab_token_for(TOKEN, HOST, Scope::ReadApi);
             },
-            &["scope `api`"],
+            &["scope `api`", "secret gitlab/token"],
         ),
         situation(
             "a Developer's token",
@@ -65,7 +65,7 @@ fn situations() -> Vec<Situation> {
         situation(
             "push mirrors switched off",
             |world| world.options(|options| options.gitlab.mirroring_disabled = true),
-            &["switched off for the instance"],
+            &["switched push mirrors off for the instance"],
         ),
         situation(
             "silent mode",
@@ -81,6 +81,26 @@ fn situations() -> Vec<Situation> {
             &["RequiredBranches", "branch main", "not protected"],
         ),
         situation(
+            "a project whose group alone protects branches",
+            |world| {
+                for project in [PROJECT, OTHER_PROJECT] {
+                    world.protect(project, &[]);
+                    world.protect_by_group(project, &["main", "dev*"]);
+                }
+            },
+            &["would push every branch", "itself protects none"],
+        ),
+        situation(
+            "a branch that a group protects",
+            |world| {
+                for project in [PROJECT, OTHER_PROJECT] {
+                    world.protect(project, &["development"]);
+                    world.protect_by_group(project, &["main"]);
+                }
+            },
+            &["RequiredBranches", "branch main", "a group's protection"],
+        ),
+        situation(
             "ten mirrors that somebody made",
             |world| {
                 for project in [PROJECT, OTHER_PROJECT] {
@@ -91,7 +111,7 @@ fn situations() -> Vec<Situation> {
                     }
                 }
             },
-            &["ten", "10 enabled mirrors"],
+            &["Maximum number of push mirrors (10)", "disable or remove"],
         ),
         situation(
             "a push that diverges",
@@ -223,6 +243,8 @@ fn an_update_that_gitlab_does_not_allow_keeps_what_works() {
         "a Developer's token",
         "a project that the token's user cannot see",
         "a branch that nobody protects",
+        "a project whose group alone protects branches",
+        "a branch that a group protects",
         "ten mirrors that somebody made",
         "a push that diverges",
     ];

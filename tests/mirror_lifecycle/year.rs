@@ -141,7 +141,7 @@ fn a_push_under_way_is_not_cut_off_by_any_step_however_long_it_takes() {
                 world
                     .look(|aws| checks::at_rest(aws, &properties(), true))
                     .unwrap_or_else(|broken| panic!("{broken}\n{}", told()));
-                assert_eq!(rotation.rotate().await, Rotated::Finished);
+                assert_eq!(rotation.come_due().await, Rotated::Finished);
                 world.assert_unbroken();
             });
         }

@@ -112,7 +112,10 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
     });
     tokio::time::sleep(after).await;
     let operation = "GetApprovalRuleTemplate";
-    world.inject("again", Fault::on(operation, 0, FaultKind::Denied));
+    world.inject(
+        "again",
+        Fault::on(operation, 0, FaultKind::DeniedExplicitly),
+    );
     deliver_once(&world, &world.caller("again"), &create).await;
     assert_eq!(world.faults_left(), 0, "nothing was denied");
     let heard = stack.heard(&create).await;

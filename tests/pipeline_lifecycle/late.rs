@@ -80,6 +80,63 @@ fn a_create_that_comes_after_cloudformation_gave_up_makes_nothing() {
     });
 }
 
+#[test]
+fn expired_create_creates_nothing() {
+    paused(async {
+        let world = world(Options::default());
+        let create = stack(&world)
+            .request("Create", None, &properties(), None)
+            .valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let late = world.caller("late");
+        assert_eq!(deliver_once(&world, &late, &create).await, Some(true));
+        assert_eq!(world.calls_of("late"), 0, "{}", world.told());
+        nothing(&world);
+        assert!(world.deliveries().is_empty());
+    });
+}
+
+#[test]
+fn expired_update_changes_nothing() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        let new = changed(properties());
+        let update = stack.request("Update", Some(CHILD), &new, Some(&properties()));
+        let update = update.valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        comes_again(&world, &update, "expired Update").await;
+        assert_eq!(world.calls_of("expired Update again"), 0);
+    });
+}
+
+#[test]
+fn expired_delete_deletes_unless_a_later_request_ran() {
+    paused(async {
+        let world = world(Options::default());
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        assert!(stack.create(&ruled()).await.is_success());
+        pause().await;
+        let delete = stack.request("Delete", Some(CHILD), &ruled(), None);
+        let delete = delete.valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        deliver_once(&world, &world.caller("late"), &delete).await;
+        nothing(&world);
+
+        // A second one that a Create has overtaken.
+        let delete = stack.request("Delete", Some(CHILD), &ruled(), None);
+        let delete = delete.valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert!(stack.create(&ruled()).await.is_success());
+        comes_again(&world, &delete, "expired Delete").await;
+        assert!(stack.delete().await.is_success());
+        nothing(&world);
+        world.assert_unbroken();
+    });
+}
+
 /// Two Updates, and the first once more after the second.
 async fn older_after_newer(world: &World, stack: &mut Stack, older: &Value, newer: &Value) {
     let (id, old) = stack.resource.clone().expect("created");

@@ -26,6 +26,8 @@ mod lives;
 mod many;
 mod mutants;
 mod project;
+mod propagation;
+mod rejected;
 mod repositories;
 mod single_faults;
 mod slow;

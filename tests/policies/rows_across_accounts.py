@@ -284,7 +284,7 @@ _S3_EVENT_ROLE = role(PIPELINES, "role-dev-eventbridge-codepipeline-s3-site")
 _SITE = f"arn:aws:s3:::{scene.SITE}"
 _S3_RULE = regional("events", "rule/event-rule-dev-codepipeline-exec-s3-site")
 _S3_MAY, _S3_MAY_NOT = collected(
-    lent_to_a_service("codepipeline.amazonaws.com", _S3_ROLE, PIPELINES, says_for_whom=False),
+    lent_to_a_service("codepipeline.amazonaws.com", _S3_ROLE, PIPELINES, demands=()),
     lent_to_a_service(EVENTS, _S3_EVENT_ROLE, PIPELINES, _S3_RULE, others=[_S3_RULE + "2", _S3_RULE.replace("-s3-", "-cfn-"), _S3_RULE.replace(PIPELINES, NOBODY)]),
 )
 MAY += [

@@ -22,7 +22,7 @@ def _project(name):
 
 
 def _roles_for(service, *names):
-    return collected(*[lent_to_a_service(service, role(PIPELINES, name), PIPELINES, says_for_whom=False) for name in names])
+    return collected(*[lent_to_a_service(service, role(PIPELINES, name), PIPELINES, demands=()) for name in names])
 
 
 _EXEC = "event-rule-dev-codepipeline-exec-cfn-shop"

@@ -58,6 +58,8 @@ def stacks():
                 SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
                 ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),
                 ArtifactKeyArns=key,
+                ApprovalTopicArn=named.APPROVAL_TOPIC,
+                **named.IN_A_VPC,
             ),
         ),
         deploy(

@@ -7,6 +7,7 @@ all policies of both sides; rows of MAY_NOT have to be refused.
 from deployed import REGION
 
 from .scene import NOBODY, PIPELINES
+from .source_keys import ACCOUNT, ARN, source_keys
 
 BUILDS, EVENTS, LAMBDA = "codebuild.amazonaws.com", "events.amazonaws.com", "lambda.amazonaws.com"
 ASSUME = "sts:AssumeRole"
@@ -33,31 +34,41 @@ def anybody(arn):
 
 
 def from_source(account, arn=None):
-    """What a service says of the resource that it works for."""
-    return {"aws:SourceAccount": account, **({"aws:SourceArn": arn} if arn else {})}
+    """Both keys about a service's source, whether or not the service sends them."""
+    return {ACCOUNT: account, **({ARN: arn} if arn else {})}
 
 
-def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others=(), says_for_whom=True):
-    """Rows for a role, queue or function that one service may use, for one source of one account.
+def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others=(), demands=None):
+    """Rows for a role, queue, topic or function that one service may use, for one source of one account.
 
-    `others` are sources that it must not serve. Of some services AWS does not document that they say
-    for whom they work: there the policy only refuses what says somebody else.
+    `others` are sources that it must not serve. `demands` are the keys that the policy requires in the request. By
+    default a role's trust policy requires both, and another resource's policy the source's ARN, which holds the
+    account. With none, the policy denies only a request that names another account.
     """
-    may = [(service, action, lent, from_source(account, source))]
+    if demands is None:
+        demands = ((ACCOUNT, ARN) if action == ASSUME else (ARN,)) if source else (ACCOUNT,)
+    complete = from_source(account, source)
+    as_sent = source_keys(service, action, source, account)
+    # A service that comes to send both keys is still allowed.
+    may = [(service, action, lent, keys) for keys in ([as_sent, complete] if as_sent != complete else [complete])]
     may_not = [
-        (service, action, lent, from_source(NOBODY, source)),
-        # A source of another account, whatever account is said beside it.
+        # A source of another account, whatever account is named beside it.
         *[(service, action, lent, from_source(account, other)) for other in others],
-        *[(other, action, lent, from_source(account, source)) for other in ("ec2.amazonaws.com", "s3.amazonaws.com")],
-        (anybody(role(NOBODY, "administrator")), action, lent, from_source(account, source)),
-        (anybody(f"arn:aws:iam::{NOBODY}:root"), action, lent, from_source(account, source)),
+        *[(other, action, lent, complete) for other in ("ec2.amazonaws.com", "s3.amazonaws.com")],
+        (anybody(role(NOBODY, "administrator")), action, lent, complete),
+        (anybody(f"arn:aws:iam::{NOBODY}:root"), action, lent, complete),
     ]
+    if ARN in demands:
+        may_not.append((service, action, lent, from_source(NOBODY, source.replace(account, NOBODY))))
+    if demands != (ARN,):
+        may_not.append((service, action, lent, from_source(NOBODY, source)))
     if action == ASSUME:
         # A role is for its service, not for the account's administrator either.
-        may_not.append((anybody(role(account, "administrator")), action, lent, from_source(account, source)))
-    (may_not if says_for_whom else may).append((service, action, lent, {}))
-    if says_for_whom and source:
-        may_not += [(service, action, lent, from_source(account)), (service, action, lent, {"aws:SourceArn": source})]
+        may_not.append((anybody(role(account, "administrator")), action, lent, complete))
+    for key in demands:
+        may_not.append((service, action, lent, {name: value for name, value in complete.items() if name != key}))
+    if not demands and as_sent:
+        may.append((service, action, lent, {}))
     return may, may_not
 
 

@@ -5,10 +5,21 @@ from functools import cache
 import parliament
 
 
+# Younger than parliament's list. GetFunctionScalingConfig is an operation of Lambda's API:
+# https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionScalingConfig.html
+# AssociateRuntimeAlias is in the create and update handlers of AWS::Lambda::Function since 2026-10-20 and nowhere else:
+# see tests/templates/handler_permissions.json.
+# DescribeEvents is an operation of CloudFormation's API since November 2025:
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
+YOUNGER_ACTIONS = frozenset(
+    {"cloudformation:DescribeEvents", "lambda:AssociateRuntimeAlias", "lambda:GetFunctionScalingConfig"}
+)
+
+
 @cache
 def actions(service):
     """Every action of a service, with its prefix: `s3` gives s3:GetObject and so on."""
-    return frozenset(
+    return frozenset(action for action in YOUNGER_ACTIONS if action.startswith(f"{service}:")) | frozenset(
         f"{service}:{privilege['privilege']}"
         for entry in parliament.iam_definition
         if entry["prefix"] == service

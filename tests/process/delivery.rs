@@ -139,6 +139,43 @@ fn an_address_that_has_expired_is_left_alone_and_nothing_is_begun() {
 }
 
 #[test]
+fn request_whose_url_expired_before_its_timeout_changes_nothing() {
+    let function = Function::start();
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(61);
+    let url = function.bucket.url_signed(a_minute_ago);
+    let url = url.replace("X-Amz-Expires=7200", "X-Amz-Expires=60");
+    let properties = json!({"UserName": "mirror"});
+    for kind in ["Create", "Update"] {
+        let mut event = function.request(kind, &properties);
+        event["ResponseURL"] = json!(url);
+        let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
+        let answer = ended.result();
+        assert_eq!(answer["Status"], "FAILED", "{answer}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    assert!(function.bucket.attempts().is_empty());
+    assert!(function.aws.calls().is_empty());
+    function.left_nothing();
+}
+
+#[test]
+fn delete_whose_url_expired_still_deletes() {
+    let function = Function::start();
+    let properties = json!({"UserName": "mirror"});
+    let created = function.answered(&function.request("Create", &properties));
+    assert_eq!(created["Status"], "SUCCESS", "{created}");
+    function.bucket.attempts();
+    let mut event = function.request("Delete", &properties);
+    // Signed after the Create, and good for no time at all.
+    let url = function.bucket.url();
+    event["ResponseURL"] = json!(url.replace("X-Amz-Expires=7200", "X-Amz-Expires=0"));
+    let (ended, _) = function.invoke(&event, Duration::from_mins(1)).ended();
+    assert_eq!(ended.result()["Status"], "SUCCESS");
+    assert!(function.bucket.attempts().is_empty());
+    function.left_nothing();
+}
+
+#[test]
 fn a_request_that_cloudformation_gave_up_on_is_not_begun_and_is_told_so() {
     let function = Function::start();
     let mut event = function.request("Create", &json!({"UserName": "mirror"}));

@@ -5,6 +5,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::function::Function;
+use crate::http::Reply;
+
+/// The members without which nothing is called. `ResponseURL` and `RequestType` have tests of their
+/// own.
+const REQUIRED: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
 
 /// Replaces a quoted placeholder by JSON that `serde_json` cannot hold.
 fn raw(function: &Function, event: &Value, placeholder: &str, json: &str) -> Value {
@@ -81,11 +86,52 @@ fn members_of_the_wrong_type_are_answered() {
             let mut event = function.request("Update", &json!({"Typo": 1}));
             event[member] = wrong.clone();
             let answer = function.answered(&event);
+            let reason = answer["Reason"].as_str().expect("a reason");
+            let is_required = REQUIRED.contains(&member);
+            let names_it = reason.starts_with(&format!("reading the request: {member}: "));
+            assert_eq!(names_it, is_required, "{member}: {wrong}: {reason}");
             assert_eq!(answer["Status"], "FAILED", "{member}: {wrong}");
             let id = answer["PhysicalResourceId"].as_str();
             assert!(id.is_some_and(|id| !id.is_empty()), "{member}: {wrong}");
         }
     }
+}
+
+#[test]
+fn request_without_a_required_member_calls_nothing() {
+    let function = Function::start();
+    let mirror = json!({"UserName": "mirror", "ServiceToken": "arn"});
+    let shop = json!({"EnvID": "dev", "ProjectID": "shop"});
+    for kind in ["Create", "Update", "Delete"] {
+        for request in [
+            function.request(kind, &mirror),
+            function.pipeline_request(kind, &shop),
+        ] {
+            for member in REQUIRED {
+                let mut without = request.clone();
+                without.as_object_mut().expect("an object").remove(member);
+                let mut null = request.clone();
+                null[member] = Value::Null;
+                for event in [without, null] {
+                    let answer = function.answered(&event);
+                    assert_eq!(answer["Status"], "FAILED", "{kind} without {member}");
+                    let reason = answer["Reason"].as_str().expect("a reason");
+                    let names =
+                        format!("reading the request: {member}: must be a non-empty string");
+                    assert!(reason.starts_with(&names), "{reason}");
+                }
+            }
+            let mut none = request;
+            none.as_object_mut()
+                .expect("an object")
+                .retain(|name, _| !REQUIRED.contains(&name.as_str()));
+            let answer = function.answered(&none);
+            let reason = answer["Reason"].as_str().expect("a reason");
+            assert!(reason.contains(&REQUIRED.join(", ")), "{reason}");
+        }
+    }
+    assert!(function.aws.calls().is_empty());
+    function.left_nothing();
 }
 
 #[test]
@@ -141,6 +187,7 @@ fn an_unknown_event_is_an_error_that_names_what_the_function_answers() {
             .lambda
             .invoke(event, Duration::from_secs(5))
             .error();
+        assert_eq!(error["errorType"], "UnknownEvent", "{event}");
         let text = error["errorMessage"].as_str().expect("a message");
         for kind in [
             "RequestType",
@@ -158,6 +205,45 @@ fn an_unknown_event_is_an_error_that_names_what_the_function_answers() {
     // And the process goes on.
     let answer = function.answered(&function.request("Create", &json!({"UserName": "mirror"})));
     assert_eq!(answer["Status"], "SUCCESS");
+}
+
+#[test]
+fn payload_that_is_not_json_is_an_unknown_event() {
+    let function = Function::start();
+    let payloads: [&[u8]; 5] = [b"", b"{", b"{\"a\" 1}", b"\xff\xfe", b"{\"a\":\"\xff\"}"];
+    for payload in payloads {
+        let invocation = function.lambda.invoke(payload, Duration::from_secs(5));
+        let error = invocation.error();
+        assert_eq!(error["errorType"], "UnknownEvent", "{payload:?}: {error}");
+    }
+}
+
+#[test]
+fn every_error_has_a_name_that_is_no_rust_type() {
+    let function = Function::start();
+    let step = json!({
+        "Step": "createSecret",
+        "SecretId": "unknown",
+        "ClientRequestToken": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    });
+    let push = include_str!("../../events/first-push.json");
+    let push: Value = serde_json::from_str(push).expect("JSON");
+    function.aws.world.deny("cloudformation:DescribeStacks", "");
+    function.bucket.always(Some(Reply::status(500)));
+    for (event, name) in [
+        (step, "RotationFailed"),
+        (push, "FirstPushFailed"),
+        (json!({"HealthCheck": {}}), "UnknownEnvironment"),
+        (
+            function.request("Create", &json!({})),
+            "ResponseNotDelivered",
+        ),
+    ] {
+        let error = function.invoke(&event, Duration::from_secs(4)).error();
+        assert_eq!(error["errorType"], name, "{error}");
+    }
+    let written = function.ended();
+    assert!(!written.contains("dyn "), "{written}");
 }
 
 /// Only the function itself sends a continuation, and yet anybody can invoke it with one.

@@ -91,6 +91,53 @@ fn a_panic_inside_of_the_sdk_is_a_failure_too() {
     );
 }
 
+/// One event of each kind that CloudFormation does not send and that calls AWS.
+fn other_events() -> [Value; 3] {
+    let step = json!({
+        "Step": "createSecret",
+        "SecretId": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mirror-AbCdE1",
+        "ClientRequestToken": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    });
+    let push = include_str!("../../events/first-push.json");
+    let push = serde_json::from_str(push).expect("JSON");
+    [step, push, json!({"HealthCheck": {"EnvID": "dev"}})]
+}
+
+#[test]
+fn panic_of_another_event_has_a_stable_name_and_no_text() {
+    let function = Function::start();
+    function.aws.mood(Mood::InTheLastSecond);
+    for event in other_events() {
+        let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
+        let error = ended.error();
+        assert_eq!(error["errorType"], "InternalError", "{error}");
+        let text = "handling the event: internal error. See the function's log.";
+        assert_eq!(error["errorMessage"], text);
+        assert!(took < Duration::from_secs(30), "{took:?}");
+    }
+    // The process lives.
+    let error = function.invoke(&json!({}), Duration::from_mins(1)).error();
+    assert_eq!(error["errorType"], "UnknownEvent");
+    let written = function.ended();
+    let places = written.matches("\"message\":\"internal error\"").count();
+    assert_eq!(places, other_events().len(), "{written}");
+    assert!(!written.contains("anicked"), "{written}");
+}
+
+#[test]
+fn hanging_aws_ends_other_events_in_time_by_name() {
+    let function = Function::start();
+    function.aws.mood(Mood::Hanging);
+    let time = Duration::from_secs(3);
+    let [step, push, _] = other_events();
+    for event in [step, push] {
+        let (ended, took) = function.invoke(&event, time).ended();
+        let error = ended.error();
+        assert_eq!(error["errorType"], "OutOfTime", "{error}");
+        assert!(took < time, "{took:?}");
+    }
+}
+
 #[test]
 fn a_handler_that_hangs_is_a_failure_in_time() {
     let function = Setup::of(misbehaving()).start();

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from check_dependencies import compiled, faults_in, faults_of  # noqa: E402
+from check_dependencies import compiled, faults_in, faults_of, tree  # noqa: E402
 
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
 RULES = {
@@ -59,8 +59,15 @@ def test_any_version_is_no_version():
 
 
 def test_what_no_target_compiles_is_not_looked_at():
-    told = {"packages": [{"id": "a"}, {"id": "b"}], "resolve": {"nodes": [{"id": "a"}]}}
-    assert compiled(told) == {"a": {"id": "a"}}
+    used, unused = [{"id": name, "name": name, "version": "1.0.0"} for name in "ab"]
+    assert compiled({"packages": [used, unused]}, {("a", "1.0.0"), ("b", "2.0.0")}) == {"a": used}
+
+
+def test_weak_optional_dependency_is_not_compiled():
+    names = {name for name, _ in tree("x86_64-unknown-linux-gnu")}
+    assert {"cfn-gitops", "serde_with", "proptest"} <= names
+    # A feature of serde_with names it, and nothing switches it on.
+    assert "schemars" not in names
 
 
 def test_everything_that_deny_toml_says_is_enforced_by_both():

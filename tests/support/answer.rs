@@ -26,6 +26,19 @@ impl AwsError {
     }
 }
 
+/// Why IAM denies a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Denied {
+    /// No policy of the caller allows it.
+    NoPolicy,
+    /// A policy of the caller denies it.
+    Explicitly,
+    /// The caller's permissions boundary does not allow it.
+    ByBoundary,
+    /// The service gives no reason, as STS.
+    Unexplained,
+}
+
 /// One HTTP answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -145,6 +158,12 @@ impl Answer {
 
     /// IAM's policies do not allow it: 403 from IAM, 400 from the JSON services.
     pub fn denied(service: Service, action: &str, resource: &str) -> Self {
+        Self::denied_because(service, action, resource, Denied::NoPolicy)
+    }
+
+    /// The same for another reason. The texts are those of
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
+    pub fn denied_because(service: Service, action: &str, resource: &str, why: Denied) -> Self {
         let (status, code) = match service {
             Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
                 (400, "AccessDeniedException")
@@ -160,10 +179,19 @@ impl Answer {
                 return Self::error(service, &error);
             }
         };
+        let why = match why {
+            Denied::NoPolicy => {
+                format!(" because no identity-based policy allows the {action} action")
+            }
+            Denied::Explicitly => " with an explicit deny in an identity-based policy".to_owned(),
+            Denied::ByBoundary => {
+                format!(" because no permissions boundary allows the {action} action")
+            }
+            Denied::Unexplained => String::new(),
+        };
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \
-             to perform: {action} on resource: {resource} because no identity-based policy allows \
-             the {action} action"
+             to perform: {action} on resource: {resource}{why}"
         );
         Self::error(service, &AwsError::new(status, code, message))
     }

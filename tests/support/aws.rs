@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    answer::{Answer, AwsError},
+    answer::{Answer, AwsError, Denied},
     approval_rules::RuleTemplate,
     codecommit::{self, Repository},
     elsewhere::{self, Elsewhere},
@@ -116,6 +116,26 @@ impl Default for Options {
     }
 }
 
+/// What the function's role does not allow.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// An action, or `*`.
+    pub action: String,
+    /// A part of the resource's name or ARN.
+    pub resource: String,
+    pub why: Denied,
+    /// When IAM has propagated the permission; None: never.
+    pub until: Option<Duration>,
+}
+
+impl Denial {
+    fn is_of(&self, action: &str, resource: &str, now: Duration) -> bool {
+        (self.action == "*" || self.action == action)
+            && resource.contains(self.resource.as_str())
+            && self.until.is_none_or(|until| now < until)
+    }
+}
+
 /// The state of one account.
 #[derive(Clone, Debug)]
 pub struct Aws {
@@ -145,8 +165,9 @@ pub struct Aws {
     pub failed_pushes: Vec<FailedPush>,
     /// Users whose policy does not allow `codecommit:GitPush`.
     pub without_git_push: BTreeSet<String>,
-    /// Action (or `*`) and a part of the resource's name.
-    pub denied: Vec<(String, String)>,
+    pub denied: Vec<Denial>,
+    /// CloudFormation can assume the roles that it is given from then on.
+    pub roles_from: Duration,
     pub deliveries: Vec<Delivery>,
     pub bucket_failures: Vec<BucketFailure>,
     pub buckets: Buckets,
@@ -179,6 +200,7 @@ impl Aws {
             failed_pushes: vec![],
             without_git_push: BTreeSet::new(),
             denied: vec![],
+            roles_from: Duration::ZERO,
             deliveries: vec![],
             bucket_failures: vec![],
             buckets: Buckets::default(),
@@ -197,11 +219,12 @@ impl Aws {
             return Answer::throttled(call.service);
         }
         let (action, resource) = call.action_and_resource();
-        let matches = |(denied, part): &(String, String)| {
-            (denied == "*" || *denied == action) && resource.contains(part.as_str())
-        };
-        if self.denied.iter().any(matches) {
-            return Answer::denied(call.service, &action, &resource);
+        let mut denials = self.denied.iter();
+        let denial = denials.find(|denial| denial.is_of(&action, &resource, self.now));
+        // `*` is every action of IAM policies, which GitLab, git and the response bucket do not have.
+        let is_meant = |denial: &&Denial| denial.action != "*" || call.service.has_policies();
+        if let Some(denial) = denial.filter(is_meant) {
+            return Answer::denied_because(call.service, &action, &resource, denial.why);
         }
         secrets::purge(self);
         let answer = match call.service {

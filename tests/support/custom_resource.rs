@@ -42,6 +42,8 @@ pub enum Answer {
     Success {
         id: String,
         attributes: Value,
+        /// Its `Reason`; empty if it has none.
+        note: String,
     },
     Failed {
         id: String,
@@ -54,6 +56,14 @@ pub enum Answer {
 impl Answer {
     pub fn is_success(&self) -> bool {
         matches!(self, Answer::Success { .. })
+    }
+
+    /// What a success says of itself; empty when it failed.
+    pub fn note(&self) -> &str {
+        match self {
+            Answer::Success { note, .. } => note,
+            _ => "",
+        }
     }
 
     /// Why it failed; empty when it did not.
@@ -74,6 +84,18 @@ pub struct Request {
     pub wire: fn(&World, &Caller) -> SharedHttpConnector,
     /// How long the function lives at most.
     pub lives: Duration,
+}
+
+impl Request {
+    /// The same request, whose `ResponseURL` expires `seconds` after it was signed.
+    pub fn valid_for(mut self, seconds: u32) -> Self {
+        let url = self.event["ResponseURL"].as_str().expect("an address");
+        let expires = format!("X-Amz-Expires={seconds}");
+        let shorter = url.replace("X-Amz-Expires=7200", &expires);
+        assert_ne!(url, shorter);
+        self.event["ResponseURL"] = json!(shorter);
+        self
+    }
 }
 
 /// A stack with one custom resource.
@@ -189,6 +211,7 @@ impl Stack {
             "SUCCESS" => Answer::Success {
                 id: text("PhysicalResourceId"),
                 attributes: body["Data"].clone(),
+                note: text("Reason"),
             },
             _ => Answer::Failed {
                 id: text("PhysicalResourceId"),

@@ -21,6 +21,8 @@ pub enum FaultKind {
     Throttled,
     /// Not executed, answered as where no policy allows it.
     Denied,
+    /// Not executed, answered as where a policy denies it explicitly.
+    DeniedExplicitly,
     /// The caller is gone before the call is executed.
     KilledBefore,
     /// The call is executed, and the caller is gone before it hears of it.
@@ -62,6 +64,8 @@ pub struct Fault {
 pub enum At {
     Call(usize),
     Operation(String, usize),
+    /// This call and every later one.
+    Since(usize),
 }
 
 impl Fault {
@@ -69,6 +73,14 @@ impl Fault {
     pub fn at(call: usize, kind: FaultKind) -> Self {
         Self {
             at: At::Call(call),
+            kind,
+        }
+    }
+
+    /// Strikes the caller's call of this index and every later one.
+    pub fn since(call: usize, kind: FaultKind) -> Self {
+        Self {
+            at: At::Since(call),
             kind,
         }
     }
@@ -90,6 +102,7 @@ impl At {
         };
         match self {
             At::Call(at) => *at == before.len(),
+            At::Since(at) => *at <= before.len(),
             At::Operation(name, at) => {
                 let same = before.iter().filter(|other| *other == operation).count();
                 name == operation && *at == same

@@ -17,8 +17,16 @@ pub const HOST: &str = "gitlab.example.com";
 /// Another one, to which nobody's token belongs unless a test says so.
 pub const ELSEWHERE: &str = "gitlab.elsewhere.example";
 /// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
-pub const MOST_ENABLED: usize = 10;
+pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
+/// `MAX_INCREMENTAL_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run.
+pub const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
+/// `MAX_FIRST_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run of a mirror that has no
+/// `last_update_at`.
+pub const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
+/// `LIMIT` in `app/finders/protected_branches_finder.rb`, over all pages.
+pub const MAX_PROTECTED_BRANCHES_LISTED: usize = 100;
 /// Access levels (`lib/gitlab/access.rb`).
+pub const REPORTER: u64 = 20;
 pub const DEVELOPER: u64 = 30;
 pub const MAINTAINER: u64 = 40;
 /// Who made the mirrors that the product did not.
@@ -35,9 +43,9 @@ pub struct Behaviour {
     pub unique_urls: bool,
     /// Whether `mirror_branch_regex` is known (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
     pub premium: bool,
-    /// Whether a mirror of protected branches alone pushes all branches where none is protected:
-    /// an empty list was no filter in older versions.
-    pub none_protected_pushes_all: bool,
+    /// How many mirrors of a project may be enabled. `None` in versions before 18.9
+    /// (<https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>, about February 2026).
+    pub enabled_mirrors_limit: Option<usize>,
     /// What a mirror of a project without commits does.
     pub empty_projects: EmptyProjects,
     /// `mirror_available` in the instance's settings is off (`app/policies/project_policy.rb`).
@@ -56,7 +64,7 @@ impl Default for Behaviour {
         Self {
             unique_urls: true,
             premium: true,
-            none_protected_pushes_all: false,
+            enabled_mirrors_limit: Some(MAX_MIRRORS_PER_PROJECT),
             empty_projects: EmptyProjects::NeverRun,
             mirroring_disabled: false,
             silent: false,
@@ -115,8 +123,13 @@ pub struct Project {
     /// The newest commit of each branch; none in a project without commits.
     pub branches: BTreeMap<String, String>,
     pub default_branch: String,
-    /// Names or patterns with `*`.
+    /// Names or patterns with `*`, protected in the project itself.
     pub protected: BTreeSet<String>,
+    /// Names or patterns with `*` that a group protects. The API lists them with `inherited: true`
+    /// (<https://docs.gitlab.com/api/protected_branches/>).
+    pub protected_by_group: BTreeSet<String>,
+    /// `statistics.lfs_objects_size` (<https://docs.gitlab.com/api/projects/>), in bytes.
+    pub lfs_objects_size: u64,
     /// The access level of the tokens' user; None when the project is hidden from him.
     pub access: Option<u64>,
     pub mirrors: BTreeMap<u64, Mirror>,
@@ -140,6 +153,8 @@ pub struct Mirror {
     pub started: Option<Duration>,
     pub updated: Option<Duration>,
     pub succeeded: Option<Duration>,
+    /// When the lease ends that a killed run left behind.
+    pub abandoned_lease_ends: Option<Duration>,
     /// Which caller made it; not GitLab's knowledge but the tests'.
     pub made_by: String,
 }
@@ -216,6 +231,7 @@ impl GitLab {
             started: None,
             updated: None,
             succeeded: None,
+            abandoned_lease_ends: None,
             made_by: made_by.to_owned(),
         };
         let project = self.projects.get_mut(&project).expect("a project");
@@ -223,7 +239,7 @@ impl GitLab {
         if behaviour.unique_urls && others.any(|other| other.url == mirror.url) {
             return Err(("url", "has already been taken".to_owned()));
         }
-        project.has_place_for(&mirror, wanted)?;
+        project.has_place_for(behaviour, &mirror, wanted)?;
         wanted.apply(&mut mirror);
         self.mirrors_made += 1;
         Ok(project.mirrors.entry(id).or_insert(mirror))
@@ -232,13 +248,14 @@ impl GitLab {
     /// Changes a mirror (`put ':id/remote_mirrors/:mirror_id'`). It has no parameter `url`.
     pub fn update_mirror(
         &mut self,
+        behaviour: &Behaviour,
         project: u64,
         mirror: u64,
         wanted: &Wanted,
     ) -> Result<(), Invalid> {
         let project = self.projects.get_mut(&project).expect("a project");
         let held = project.mirrors[&mirror].clone();
-        project.has_place_for(&held, wanted)?;
+        project.has_place_for(behaviour, &held, wanted)?;
         wanted.apply(project.mirrors.get_mut(&mirror).expect("just found"));
         Ok(())
     }
@@ -247,32 +264,49 @@ impl GitLab {
 impl Project {
     /// `validate_mirror_count` in `spec/models/remote_mirror_spec.rb`: enabled mirrors count, when
     /// one more is made or becomes enabled.
-    fn has_place_for(&self, mirror: &Mirror, wanted: &Wanted) -> Result<(), Invalid> {
+    fn has_place_for(
+        &self,
+        behaviour: &Behaviour,
+        mirror: &Mirror,
+        wanted: &Wanted,
+    ) -> Result<(), Invalid> {
+        let Some(limit) = behaviour.enabled_mirrors_limit else {
+            return Ok(());
+        };
         let enabled = self.mirrors.values().filter(|mirror| mirror.enabled);
-        if wanted.enabled == Some(true) && !mirror.enabled && enabled.count() >= MOST_ENABLED {
-            let message = format!(
-                "Maximum number of push mirrors ({MOST_ENABLED}) exceeded for this project."
-            );
+        if wanted.enabled == Some(true) && !mirror.enabled && enabled.count() >= limit {
+            let message =
+                format!("Maximum number of push mirrors ({limit}) exceeded for this project.");
             return Err(("base", message));
         }
         Ok(())
     }
 
-    /// The branches that a mirror pushes (`options_for_update` in `app/models/remote_mirror.rb`).
-    pub fn mirrored(&self, behaviour: &Behaviour, mirror: &Mirror) -> Vec<(String, String)> {
-        let all_of_none = behaviour.none_protected_pushes_all && self.protected.is_empty();
-        let is_mirrored = |branch: &str| match &mirror.branch_regex {
-            _ if mirror.only_protected_branches => {
-                all_of_none || self.protected.iter().any(|name| is_like(name, branch))
-            }
-            Some(regex) => matches_regex(regex, branch),
-            None => true,
+    /// The branches that a mirror pushes: `options_for_update` in `app/models/remote_mirror.rb`
+    /// names the project's own protected branches (`project.protected_branches.pluck(:name)`), and
+    /// in `ee/app/models/ee/remote_mirror.rb` the existing branches that match the regex. Gitaly's
+    /// `newReferenceMatcher` matches every branch if that list is empty
+    /// (`internal/gitaly/service/remote/update_remote_mirror.go`;
+    /// <https://gitlab.com/gitlab-org/gitlab/-/issues/221215>).
+    pub fn mirrored(&self, mirror: &Mirror) -> Vec<(String, String)> {
+        let names: Vec<&String> = match &mirror.branch_regex {
+            _ if mirror.only_protected_branches => self.protected.iter().collect(),
+            Some(regex) => self.branches_like(regex).collect(),
+            None => vec![],
         };
+        let is_mirrored =
+            |branch: &str| names.is_empty() || names.iter().any(|name| is_like(name, branch));
         let branches = self.branches.iter();
         branches
             .filter(|(branch, _)| is_mirrored(branch))
             .map(|(branch, commit)| (branch.clone(), commit.clone()))
             .collect()
+    }
+
+    /// The existing branches whose names match (`app/finders/branches_finder.rb`, `by_regex`).
+    pub fn branches_like(&self, regex: &str) -> impl Iterator<Item = &String> {
+        let branches = self.branches.keys();
+        branches.filter(move |branch| matches_regex(regex, branch))
     }
 }
 
@@ -288,6 +322,20 @@ impl Mirror {
         match self.login {
             Some(_) => self.url.replacen("://", "://*****:*****@", 1),
             None => self.url.clone(),
+        }
+    }
+
+    /// `stuck` in `app/models/remote_mirror.rb`: a push to the project sets it to failed.
+    pub fn is_stuck(&self, now: Duration) -> bool {
+        let started = self.started.filter(|_| self.status == "started");
+        started.is_some_and(|started| started + self.max_runtime() < now)
+    }
+
+    /// `max_runtime` in `app/models/remote_mirror.rb`.
+    pub fn max_runtime(&self) -> Duration {
+        match self.updated {
+            Some(_) => MAX_INCREMENTAL_RUNTIME,
+            None => MAX_FIRST_RUNTIME,
         }
     }
 

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::{Answer, AwsError},
     aws::Aws,
-    gitlab::{ELSEWHERE, GitLab, HOST, MAINTAINER, Mirror, Project, Scope, Wanted},
+    gitlab::{
+        ELSEWHERE, GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project,
+        REPORTER, Scope, Wanted,
+    },
     gitlab_runs,
     request::{Call, form, unescaped},
 };
@@ -32,6 +35,7 @@ pub fn decode(
     let (operation, mirror) = match (method, parts.as_slice()) {
         ("GET", [_]) => ("GetProject", None),
         ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", None),
+        ("GET", [_, "repository", "branches"]) => ("ListBranches", None),
         ("GET", [_, "remote_mirrors"]) => ("ListMirrors", None),
         ("POST", [_, "remote_mirrors"]) => ("CreateMirror", None),
         ("GET", [_, "remote_mirrors", mirror]) => ("GetMirror", Some(mirror)),
@@ -102,10 +106,20 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
         return Err(refused(404, "404 Project Not Found"));
     };
     match call.operation.as_str() {
-        "GitLab.GetProject" => return Ok(Answer::json(&shown_project(&project))),
+        "GitLab.GetProject" => {
+            let with_statistics = call.params.get("statistics") == Some(&json!("true"));
+            return Ok(Answer::json(&shown_project(&project, with_statistics)));
+        }
         "GitLab.ListProtectedBranches" => {
-            let names = project.protected.iter();
-            let shown = names.map(|name| json!({"name": name, "allow_force_push": false}));
+            let premium = aws.options.gitlab.premium;
+            return Ok(page(aws, call, &shown_protections(&project, premium)));
+        }
+        "GitLab.ListBranches" => {
+            // `app/finders/branches_finder.rb`; `regex` is RE2's, in every edition
+            // (<https://docs.gitlab.com/api/branches/#list-all-repository-branches>).
+            let regex = call.text("regex").unwrap_or_default();
+            let names = project.branches_like(regex);
+            let shown = names.map(|name| json!({"name": name, "default": false}));
             return Ok(page(aws, call, &shown.collect::<Vec<_>>()));
         }
         _ => {}
@@ -152,7 +166,9 @@ fn mirrors(
         }
         "GitLab.UpdateMirror" => {
             let (id, wanted) = (mirror?.id, wanted(call, behaviour.premium)?);
-            let updated = aws.gitlab.update_mirror(project.id, id, &wanted);
+            let updated = aws
+                .gitlab
+                .update_mirror(&behaviour, project.id, id, &wanted);
             let mirror = &aws.gitlab.projects[&project.id].mirrors[&id];
             Ok(updated.map_or_else(invalid, |()| Answer::json(&shown(mirror))))
         }
@@ -266,21 +282,44 @@ fn shown_mirror(mirror: &Mirror, is_enabled: bool, premium: bool) -> Value {
 }
 
 /// `lib/api/entities/project_with_access.rb`, the members that matter here.
-fn shown_project(project: &Project) -> Value {
+fn shown_project(project: &Project, with_statistics: bool) -> Value {
     let name = project.path.rsplit('/').next();
     let access = project.access.unwrap_or_default();
-    json!({
+    let mut shown = json!({
         "id": project.id,
         "name": name,
         "path_with_namespace": project.path,
         "default_branch": project.default_branch,
         "empty_repo": project.branches.is_empty(),
         "archived": false,
+        "lfs_enabled": true,
         "permissions": {
             "project_access": {"access_level": access, "notification_level": 3},
             "group_access": null,
         },
-    })
+    });
+    // `read_statistics` in `app/policies/project_policy.rb` is a Reporter's
+    // (<https://docs.gitlab.com/api/projects/#retrieve-a-project>).
+    if with_statistics && access >= REPORTER {
+        shown["statistics"] = json!({"lfs_objects_size": project.lfs_objects_size});
+    }
+    shown
+}
+
+/// `app/finders/protected_branches_finder.rb`: the project's and its groups' together, at most a
+/// hundred. `inherited` is `lib/api/entities/protected_branch.rb` of `ee`.
+fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
+    let own = project.protected.iter().map(|name| (name, false));
+    let groups = project.protected_by_group.iter().map(|name| (name, true));
+    let all = own.chain(groups).take(MAX_PROTECTED_BRANCHES_LISTED);
+    let shown = all.map(|(name, inherited)| {
+        let mut shown = json!({"name": name, "allow_force_push": false});
+        if premium {
+            shown["inherited"] = json!(inherited);
+        }
+        shown
+    });
+    shown.collect()
 }
 
 fn page(aws: &Aws, call: &Call, all: &[Value]) -> Answer {

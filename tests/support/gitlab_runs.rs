@@ -86,10 +86,35 @@ pub fn sync(aws: &mut Aws, project: u64, mirror: u64) {
     });
 }
 
-/// Somebody pushes to GitLab. Every enabled mirror is run (`update_remote_mirrors` in
-/// `app/models/project.rb`).
+/// Kills the Sidekiq process that runs the mirrors of `project` (a deployment, or out of memory).
+/// Nobody corrects what a killed run leaves behind: `started` stays, and the lease lives for
+/// `max_runtime` (`in_lock` in `app/workers/repository_update_remote_mirror_worker.rb`). Sidekiq's
+/// repetition of the job ends at once, because the run began after it was asked for
+/// (`updated_since?`). <https://gitlab.com/gitlab-org/gitlab/-/issues/628725> is its sibling for
+/// pull mirrors.
+pub fn kill_sidekiq(aws: &mut Aws, project: &str) {
+    let id = aws.gitlab.named(project).id;
+    let (killed, left) = std::mem::take(&mut aws.gitlab.pushes)
+        .into_iter()
+        .partition(|push| push.project == id);
+    aws.gitlab.pushes = left;
+    let killed: Vec<Push> = killed;
+    for push in killed {
+        let mirrors = &mut aws.gitlab.project_mut(project).mirrors;
+        if let Some(mirror) = mirrors.get_mut(&push.mirror.id) {
+            let lease_ends = mirror
+                .started
+                .map(|started| started + push.mirror.max_runtime());
+            mirror.abandoned_lease_ends = lease_ends;
+        }
+    }
+}
+
+/// Somebody pushes to GitLab. Every enabled mirror is run, and those that are stuck are set to
+/// failed before it (`update_remote_mirrors` in `app/services/git/process_ref_changes_service.rb`
+/// and `mark_stuck_remote_mirrors_as_failed!` in `app/models/project.rb`).
 pub fn push(aws: &mut Aws, project: &str, branch: &str, commit: &str) {
-    let behaviour = aws.options.gitlab.clone();
+    let (now, behaviour) = (aws.now, aws.options.gitlab.clone());
     let held = aws.gitlab.project_mut(project);
     // The first branch that is pushed is the default branch, which GitLab protects by itself
     // (`app/services/projects/protect_default_branch_service.rb`).
@@ -102,7 +127,17 @@ pub fn push(aws: &mut Aws, project: &str, branch: &str, commit: &str) {
     let id = held.id;
     let mirrors = held.mirrors.values();
     let enabled = mirrors.filter(|mirror| GitLab::is_enabled(&behaviour, held, mirror));
-    for mirror in enabled.map(|mirror| mirror.id).collect::<Vec<_>>() {
+    let enabled: Vec<u64> = enabled.map(|mirror| mirror.id).collect();
+    // `has_remote_mirror?`: where no mirror is enabled, no stuck one is corrected either.
+    if !enabled.is_empty() {
+        let stuck = held.mirrors.values_mut();
+        for mirror in stuck.filter(|mirror| mirror.is_stuck(now)) {
+            mirror.status = "failed";
+            mirror.last_error = Some("The remote mirror took to long to complete.".to_owned());
+            mirror.updated = Some(now);
+        }
+    }
+    for mirror in enabled {
         sync(aws, id, mirror);
     }
 }
@@ -147,7 +182,8 @@ fn begin(aws: &mut Aws, job: Job) {
         return;
     }
     let is_running = |push: &Push| push.mirror.id == job.mirror;
-    if gitlab.pushes.iter().any(is_running) {
+    let is_leased = mirror.abandoned_lease_ends > Some(now);
+    if is_leased || gitlab.pushes.iter().any(is_running) {
         let (after, waits) = match job.waits {
             MOST_WAITS => (mirror.backoff(), 0),
             waits => (WAITS, waits + 1),
@@ -169,7 +205,7 @@ fn begin(aws: &mut Aws, job: Job) {
         project: job.project,
         mirror: mirror.clone(),
         ends: now + aws.options.sync_takes,
-        branches: project.mirrored(&behaviour, mirror),
+        branches: project.mirrored(mirror),
         tries: job.tries,
         counts: counts || !mirror.is_ours(),
     };

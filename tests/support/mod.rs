@@ -113,6 +113,7 @@ pub mod wire;
 /// The handle that tests hold.
 pub mod world;
 
+pub use answer::Denied;
 pub use aws::{Aws, Options};
 pub use event_bus::Reaction;
 pub use explore::{

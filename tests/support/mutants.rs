@@ -58,14 +58,22 @@ impl HttpConnector for Wire {
     }
 }
 
+/// Plays with `pass` between the product and AWS.
+pub fn past<R>(
+    pass: impl Fn(World, Caller, HttpRequest) -> HttpConnectorFuture + Send + Sync + 'static,
+    play: impl FnOnce() -> R,
+) -> std::thread::Result<R> {
+    AT_WORK.set(Some(Arc::new(pass)));
+    let played = catch_unwind(AssertUnwindSafe(play));
+    AT_WORK.set(None);
+    played
+}
+
 /// Plays with `mutant` at work, and makes sure that a check says `says` of it. What it says first
 /// is the answer.
 pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) -> String {
-    let pass: Pass = Arc::new(move |world, honest, request| mutant.pass(world, honest, request));
-    AT_WORK.set(Some(pass));
-    let played = catch_unwind(AssertUnwindSafe(play));
-    AT_WORK.set(None);
-    let Err(panic) = played else {
+    let pass = move |world, honest, request| mutant.pass(world, honest, request);
+    let Err(panic) = past(pass, play) else {
         panic!("{mutant:?} went unnoticed");
     };
     let text = panics::text(&*panic);

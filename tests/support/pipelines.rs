@@ -24,6 +24,8 @@ pub struct Pipeline {
     pub executions: Vec<Execution>,
     /// The actions of its stage that run now, with the token of an open approval.
     pub running: Vec<(&'static str, Option<&'static str>)>,
+    /// Since when they run, in the same order; of those that are left out CodePipeline reports nothing.
+    pub running_since: Vec<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,7 @@ impl Pipeline {
                 None,
             )],
             running: vec![],
+            running_since: vec![],
         }
     }
 
@@ -184,8 +187,15 @@ fn list_pipelines(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
 fn state(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     let name = call.needed("name");
     let pipeline = aws.pipelines.get(name).ok_or_else(|| not_found(name))?;
-    let running = pipeline.running.iter().map(|(action, token)| {
+    let since = pipeline.running_since.iter().map(Some);
+    let since = since.chain(std::iter::repeat(None));
+    let running = pipeline.running.iter().zip(since);
+    let running = running.map(|((action, token), since)| {
         let mut latest = json!({"status": "InProgress"});
+        // "The last status change of the action", API Reference, `ActionExecution`.
+        if let Some(since) = since {
+            latest["lastStatusChange"] = Aws::seconds(*since).into();
+        }
         if let Some(token) = token {
             latest["token"] = json!(token);
         }

@@ -24,6 +24,13 @@ pub enum Service {
     GitLab,
 }
 
+impl Service {
+    /// Whether IAM's policies decide who may call it.
+    pub fn has_policies(self) -> bool {
+        !matches!(self, Self::Git | Self::ResponseBucket | Self::GitLab)
+    }
+}
+
 impl fmt::Display for Service {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -193,6 +200,7 @@ impl Call {
                 self.text("pipelineName")
                     .unwrap_or_else(|| self.needed("name"))
             ),
+            Service::CloudFormation if self.operation == "ListStacks" => "*".to_owned(),
             Service::CloudFormation => match self.needed("StackName") {
                 arn if arn.starts_with("arn:") => arn.to_owned(),
                 name => {

@@ -1,6 +1,9 @@
 //! Secrets Manager, as far as a rotation function meets it: the version that it names, the four
 //! steps that it calls, and what it does when one of them fails. Sentences in quotation marks are
 //! from the API reference (`RotateSecret`) and from the User Guide ("Rotation by Lambda function").
+//!
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>
+//! <https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -45,7 +48,7 @@ pub enum Rotated {
     Finished,
     /// Secrets Manager did not even begin.
     Refused(String),
-    /// A step answered with an error, which ends the rotation.
+    /// A step answered with an error. The rotation is pending unless the step removed AWSPENDING.
     Failed {
         step: Step,
         reason: String,
@@ -118,14 +121,13 @@ impl Rotation {
     /// the testSecret step […]. This test creates an AWSPENDING version of the secret and then
     /// removes it."
     pub async fn attach_schedule(&mut self, days: u64, rotate_immediately: bool) -> Rotated {
-        let schedule = Schedule {
-            function: FUNCTION.to_owned(),
-            days,
-            enabled: true,
-            last: None,
-        };
-        let attached = self.with_secret(|secret, _| secret.rotation = Some(schedule));
-        if let Err(refusal) = attached {
+        // What `RotateSecret` rejects, it does not configure either.
+        let attached = self.with_secret(|secret, _| {
+            refuse_while_pending(secret)?;
+            secret.rotation = Some(schedule(days));
+            Ok(())
+        });
+        if let Err(refusal) = attached.flatten() {
             return Rotated::Refused(refusal);
         }
         if rotate_immediately {
@@ -171,8 +173,45 @@ impl Rotation {
         }
     }
 
+    /// The rotation that is due: the pending one once more, or a new one. "A previous rotation isn't
+    /// complete. That rotation will be reattempted."
+    pub async fn come_due(&mut self) -> Rotated {
+        if self.is_pending() {
+            self.reattempt().await
+        } else {
+            self.rotate().await
+        }
+    }
+
+    /// "If any rotation step fails, Secrets Manager retries the entire rotation process multiple
+    /// times." The label is left on the version, so the version is the same.
+    pub async fn reattempt(&mut self) -> Rotated {
+        self.resume_from(Step::Create).await
+    }
+
+    /// Calls this step and those after it once more, for the same version. AWS documents the whole
+    /// process alone; a function has to bear either.
+    pub async fn resume_from(&mut self, first: Step) -> Rotated {
+        self.pass += 1;
+        self.steps_from(first).await
+    }
+
+    /// Whether AWSPENDING is on the version of this rotation, and AWSCURRENT is not.
+    pub fn is_pending(&self) -> bool {
+        let pending = self.with_secret(|secret, _| {
+            secret.at_stage(PENDING) == Some(self.version.as_str())
+                && secret.at_stage(CURRENT) != Some(self.version.as_str())
+        });
+        pending.unwrap_or(false)
+    }
+
     async fn all_steps(&mut self) -> Rotated {
-        for step in Step::ALL {
+        self.steps_from(Step::Create).await
+    }
+
+    async fn steps_from(&mut self, first: Step) -> Rotated {
+        let steps = Step::ALL.into_iter().skip_while(|step| *step != first);
+        for step in steps {
             tokio::time::sleep(self.pause).await;
             if let Err(failed) = self.step(step).await {
                 return failed;
@@ -194,14 +233,12 @@ impl Rotation {
         self.pass = 0;
         let id = self.world.change(Aws::next_id);
         let begun = self.with_secret(|secret, now| {
-            let pending = secret.at_stage(PENDING);
-            if pending.is_some() && pending != secret.at_stage(CURRENT) {
-                let refusal = "InvalidRequestException: A previous rotation isn't complete. That \
-                               rotation will be reattempted.";
-                return Err(refusal.to_owned());
-            }
+            refuse_while_pending(secret)?;
+            // `RotateSecret` turns rotation on, also after `CancelRotateSecret` turned it off.
+            let rotation = secret.rotation.get_or_insert_with(|| schedule(30));
+            rotation.enabled = true;
             secret_versions::name_pending(secret, &id, now);
-            Ok(())
+            Ok::<(), String>(())
         });
         begun??;
         self.version = id;
@@ -292,4 +329,25 @@ impl Rotation {
             Ok(result)
         })
     }
+}
+
+fn schedule(days: u64) -> Schedule {
+    Schedule {
+        function: FUNCTION.to_owned(),
+        days,
+        enabled: true,
+        last: None,
+    }
+}
+
+/// What `RotateSecret` answers while AWSPENDING is on another version than AWSCURRENT, with or
+/// without a new schedule. The text: <https://github.com/aws/aws-cdk/issues/28539>.
+fn refuse_while_pending(secret: &Secret) -> Result<(), String> {
+    let pending = secret.at_stage(PENDING);
+    if pending.is_none() || pending == secret.at_stage(CURRENT) {
+        return Ok(());
+    }
+    let refusal = "InvalidRequestException: A previous rotation isn't complete. That rotation will \
+                   be reattempted.";
+    Err(refusal.to_owned())
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Parameters that the fake knows, apart from the members of lists.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 16] = [
     "StackName",
     "TemplateBody",
     "UsePreviousTemplate",
@@ -30,6 +30,8 @@ const KNOWN: [&str; 14] = [
     "Capabilities.",
     "RetainResources.",
     "ResourcesToSkip.",
+    "Filters.",
+    "StackStatusFilter.",
 ];
 
 pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
@@ -50,6 +52,8 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         "ContinueUpdateRollback" => continue_rollback(aws, call)?,
         "DescribeStacks" => stack_descriptions::describe(aws, call)?,
         "DescribeStackEvents" => stack_descriptions::events(aws, call)?,
+        "DescribeEvents" => stack_descriptions::operation_events(aws, call)?,
+        "ListStacks" => stack_descriptions::list(aws, call)?,
         "ListStackResources" => stack_descriptions::resources(aws, call)?,
         unknown => return Err(aws.unknown_operation("cloudformation", unknown)),
     };
@@ -90,7 +94,7 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let resolved = resolved.map_err(|error| unresolved(aws, error))?;
     stack.template = Arc::new(template);
     stack.tags = checked_tags(call)?.unwrap_or_default();
-    stack.role = role(aws, call);
+    stack.role = role(aws, call)?;
     stack.is_protected = call.text("EnableTerminationProtection") == Some("true");
     stack.on_failure = match call.text("OnFailure") {
         None | Some("ROLLBACK") => OnFailure::RollBack,
@@ -140,7 +144,7 @@ fn update(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let resolved = resolved.map_err(|error| unresolved(aws, error))?;
     // "If you don't specify this parameter, CloudFormation doesn't modify the stack's tags."
     let tags = checked_tags(call)?.unwrap_or(old_tags);
-    let role = role(aws, call);
+    let role = role(aws, call)?;
     stack_operations::update(aws, &id, template, resolved, tags, token_of(call))
         .map_err(invalid)?;
     if let Some(stack) = aws.stacks.all.get_mut(&id) {
@@ -184,7 +188,7 @@ fn delete(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
             "Invalid operation on stack. RetainResources is for stacks in DELETE_FAILED".to_owned(),
         ));
     }
-    role(aws, call);
+    role(aws, call)?;
     remember_token(aws, call, &id);
     if status != "DELETE_IN_PROGRESS" {
         stack_operations::delete(aws, &id, &retained, token_of(call));
@@ -238,7 +242,7 @@ fn continue_rollback(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsEr
         )));
     }
     let id = stack.id.clone();
-    role(aws, call);
+    role(aws, call)?;
     remember_token(aws, call, &id);
     let skipped = call.members("ResourcesToSkip", "");
     stack_operations::continue_rollback(aws, &id, &skipped, token_of(call));
@@ -292,13 +296,21 @@ fn remember_token(aws: &mut Aws, call: &Call, id: &str) {
 
 /// The product acts with a role of its own; without one CloudFormation would act with the
 /// caller's rights, which are not enough.
-fn role(aws: &mut Aws, call: &Call) -> Option<String> {
+///
+/// A role that IAM has not propagated yet is a `ValidationError`, as recorded in
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>.
+fn role(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let role = call.text("RoleARN").map(str::to_owned);
     if role.is_none() {
         aws.complaints
             .push(format!("{} without a RoleARN", call.operation));
     }
-    role
+    match role {
+        Some(role) if aws.now < aws.roles_from => Err(invalid(format!(
+            "Role {role} is invalid or cannot be assumed"
+        ))),
+        role => Ok(role),
+    }
 }
 
 fn template(call: &Call) -> Result<Option<Value>, AwsError> {

@@ -111,6 +111,55 @@ pub fn events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     page(aws, call, "StackEvents", &members)
 }
 
+/// What validation found in each operation, the newest first.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
+pub fn operation_events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+    let stack = existing(aws, call)?;
+    let members: Vec<String> = stack
+        .found
+        .iter()
+        .rev()
+        .map(|(token, finding)| {
+            let mode = if finding.fails { "FAIL" } else { "WARN" };
+            let mut xml = String::new();
+            let mut put = |name: &str, value: &str| {
+                let _ = write!(xml, "{}", element(name, &escaped(value)));
+            };
+            put("EventType", "VALIDATION_ERROR");
+            put("StackId", &stack.id);
+            put("LogicalResourceId", &finding.logical_id);
+            put("ResourceType", &finding.kind);
+            put("ValidationFailureMode", mode);
+            put("ValidationName", "NAME_CONFLICT_VALIDATION");
+            put("ValidationStatus", "FAILED");
+            put("ValidationStatusReason", &finding.reason);
+            if let Some(token) = token {
+                put("OperationId", token);
+                put("ClientRequestToken", token);
+            }
+            xml
+        })
+        .collect();
+    page(aws, call, "OperationEvents", &members)
+}
+
+/// "Summary information for stacks that have been deleted is kept for 90 days": a filter of
+/// statuses leaves them out.
+pub fn list(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+    let wanted = call.members("StackStatusFilter", "");
+    let stacks = aws.stacks.all.values();
+    let stacks = stacks.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
+    let members: Vec<String> = stacks
+        .map(|stack| {
+            element("StackId", &stack.id)
+                + &element("StackName", &stack.name)
+                + &element("StackStatus", stack.status)
+                + &element("CreationTime", &Aws::instant(stack.created))
+        })
+        .collect();
+    page(aws, call, "StackSummaries", &members)
+}
+
 /// "For deleted stacks, `ListStackResources` returns resource information for up to 90 days."
 pub fn resources(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let wanted = call.needed("StackName");

@@ -23,6 +23,13 @@ pub const SETTLES: Duration = Duration::from_secs(1);
 /// Begins to create.
 pub fn create(aws: &mut Aws, mut stack: Stack, resolved: Resolved, token: Option<String>) {
     let now = aws.now;
+    let findings = &aws.stacks.findings;
+    if findings.iter().any(|finding| finding.fails) {
+        let (begins, status) = ("CREATE_IN_PROGRESS", "CREATE_FAILED");
+        stack.reject(begins, status, token.as_deref(), findings, now);
+        aws.stacks.all.insert(stack.id.clone(), stack);
+        return;
+    }
     let mut steps = VecDeque::new();
     for desired in resolved.resources {
         add(&mut steps, Doing::Create, desired, false);
@@ -45,6 +52,7 @@ pub fn update(
 ) -> Result<(), String> {
     let now = aws.now;
     let is_lenient = aws.options.parameters_alone_are_updates;
+    let findings = aws.stacks.findings.clone();
     let stack = aws.stacks.all.get_mut(id).expect("a stack that was found");
     let retagged = stack.tags != tags;
     let mut steps = VecDeque::new();
@@ -81,6 +89,11 @@ pub fn update(
     let reworded = is_lenient && stack.parameters != resolved.parameters;
     if steps.is_empty() && cleanup.is_empty() && !retagged && !reworded {
         return Err("No updates are to be performed.".to_owned());
+    }
+    if findings.iter().any(|finding| finding.fails) {
+        let (begins, status) = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE");
+        stack.reject(begins, status, token.as_deref(), &findings, now);
+        return Ok(());
     }
     steps.push_back(Step::Reach("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"));
     steps.append(&mut cleanup);

@@ -66,6 +66,17 @@ pub struct Failing {
     pub times: usize,
 }
 
+/// What CloudFormation's pre-deployment validation finds in a template.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub logical_id: String,
+    pub kind: String,
+    pub reason: String,
+    /// Whether it fails the operation; otherwise it is a warning.
+    pub fails: bool,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Stacks {
     /// All that ever were, by id: "deleted stacks […] for 90 days" (API Reference,
@@ -74,6 +85,8 @@ pub struct Stacks {
     /// Which operation each token began, and of which stack.
     pub tokens: BTreeMap<String, (String, String)>,
     pub failing: Vec<Failing>,
+    /// What validation finds in each template from now on.
+    pub findings: Vec<Finding>,
 }
 
 impl Stacks {
@@ -145,6 +158,8 @@ pub struct Stack {
     /// In the order in which they happened.
     pub events: Vec<Arc<Event>>,
     pub operation: Option<Operation>,
+    /// What validation found, with the token of the operation.
+    pub found: Vec<(Option<String>, Finding)>,
     /// How it was described since each of its statuses.
     was: Vec<(Duration, Arc<Described>)>,
 }
@@ -275,6 +290,7 @@ impl Stack {
             resources: BTreeMap::new(),
             events: vec![],
             operation: None,
+            found: vec![],
             was: vec![],
         }
     }
@@ -345,6 +361,28 @@ impl Stack {
         if then.is_none() {
             self.operation = None;
         }
+    }
+
+    /// Validation rejects an operation before it begins with a resource: the stack reaches `status`,
+    /// and neither its reason nor its events name a resource.
+    pub fn reject(
+        &mut self,
+        begins: &'static str,
+        status: &'static str,
+        token: Option<&str>,
+        findings: &[Finding],
+        now: Duration,
+    ) {
+        let then = Some((Duration::ZERO, status));
+        self.arrange(begins, token, then, now);
+        let failures = findings.iter().filter(|finding| finding.fails).count();
+        let reason = format!("Validation failed with {failures} error(s)");
+        self.reach(status, Some(reason), now);
+        self.operation = None;
+        let found = findings.iter().cloned();
+        let token = token.map(str::to_owned);
+        self.found
+            .extend(found.map(|finding| (token.clone(), finding)));
     }
 
     /// A resource gets a status.

@@ -14,8 +14,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    answer::AwsError,
-    aws::{Aws, Options},
+    answer::{AwsError, Denied},
+    aws::{Aws, Denial, Options},
     codecommit::Repository,
     elsewhere,
     event_bus::{self, Reaction},
@@ -243,7 +243,41 @@ impl World {
     /// Denies an action (`iam:TagUser`, or `*`) on resources whose name or ARN
     /// contains a text.
     pub fn deny(&self, action: &str, resource: &str) {
-        self.change(|aws| aws.denied.push((action.to_owned(), resource.to_owned())));
+        self.deny_because(action, resource, Denied::NoPolicy);
+    }
+
+    /// The same, and the answer gives this reason.
+    pub fn deny_because(&self, action: &str, resource: &str, why: Denied) {
+        self.change(|aws| {
+            aws.denied.push(Denial {
+                action: action.to_owned(),
+                resource: resource.to_owned(),
+                why,
+                until: None,
+            });
+        });
+    }
+
+    /// IAM propagates the permission of an action (or `*`) so much later: until then it is denied.
+    pub fn withhold(&self, action: &str, time: Duration) {
+        self.change(|aws| {
+            aws.denied.push(Denial {
+                action: action.to_owned(),
+                resource: String::new(),
+                why: Denied::NoPolicy,
+                until: Some(aws.now + time),
+            });
+        });
+    }
+
+    /// IAM propagates roles so much later: until then CloudFormation cannot assume any.
+    pub fn withhold_roles(&self, time: Duration) {
+        self.change(|aws| aws.roles_from = aws.now + time);
+    }
+
+    /// Allows everything again that was denied.
+    pub fn allow(&self) {
+        self.change(|aws| aws.denied.clear());
     }
 
     /// Lets the next PUTs to the response bucket fail, one by one.

@@ -89,6 +89,17 @@ OTHER_ACCOUNTS = {
     "ArtifactBucketArns": f"{FOREIGN_BUCKET},{SECOND_BUCKET}",
     "ArtifactKeyArns": FOREIGN_KEY,
 }
+# What switches on every right that a function in a VPC needs.
+IN_A_VPC = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-4e5f6a7b", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
+MADE_INTERFACES = (
+    "ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses"
+)
+SEEN_INTERFACES = "ec2:DescribeNetworkInterfaces ec2:DescribeSubnets"
+# Calls of the function's code carry it, calls of Lambda itself do not.
+# https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+BY_THE_CODE = {"lambda:SourceFunctionArn": function("cfn-gitops-dev")}
+# A topic whose name is not the environment's.
+APPROVAL_TOPIC = topic("approvals")
 VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
 # The owner of a token says which GitLab it is for.
@@ -115,12 +126,14 @@ SECRETS = """secretsmanager:CreateSecret secretsmanager:DescribeSecret
     secretsmanager:TagResource secretsmanager:UntagResource"""
 FUNCTIONS = """lambda:CreateFunction lambda:GetFunction lambda:GetFunctionConfiguration
     lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig
-    lambda:GetRuntimeManagementConfig lambda:UpdateFunctionCode
+    lambda:GetFunctionScalingConfig lambda:GetRuntimeManagementConfig
+    lambda:AssociateRuntimeAlias lambda:UpdateFunctionCode
     lambda:UpdateFunctionConfiguration lambda:PutFunctionConcurrency
     lambda:DeleteFunctionConcurrency lambda:PutFunctionEventInvokeConfig
     lambda:GetFunctionEventInvokeConfig lambda:UpdateFunctionEventInvokeConfig
     lambda:DeleteFunctionEventInvokeConfig lambda:PublishVersion
-    lambda:ListVersionsByFunction lambda:GetPolicy lambda:RemovePermission
+    lambda:ListVersionsByFunction lambda:GetProvisionedConcurrencyConfig
+    lambda:CreateAlias lambda:GetAlias lambda:UpdateAlias lambda:DeleteAlias lambda:GetPolicy lambda:RemovePermission
     lambda:InvokeFunction lambda:DeleteFunction lambda:ListTags lambda:TagResource
     lambda:UntagResource"""
 RULES = """events:PutRule events:DescribeRule events:EnableRule events:DisableRule
@@ -135,7 +148,7 @@ STACKS = """cloudformation:CreateStack cloudformation:DescribeStacks
     cloudformation:UpdateStack cloudformation:DeleteStack"""
 STACK_TAGS = "cloudformation:TagResource cloudformation:UntagResource"
 STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEvents
-    cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
+    cloudformation:DescribeEvents cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
 TOKENS = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue"
 REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListTagsForResource
     codecommit:AssociateApprovalRuleTemplateWithRepository
@@ -153,7 +166,7 @@ USE_OF_A_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:
 
 # By handler, from the registry schemas of the types; see template.yaml.
 MADE_REPOSITORIES = """codecommit:CreateRepository codecommit:GetRepository
-    codecommit:GetRepositoryTriggers codecommit:UpdateRepositoryName
+    codecommit:GetRepositoryTriggers codecommit:PutRepositoryTriggers codecommit:UpdateRepositoryName
     codecommit:UpdateRepositoryDescription codecommit:DeleteRepository
     codecommit:ListTagsForResource codecommit:TagResource codecommit:UntagResource"""
 MADE_BUILD_PROJECTS = """codebuild:CreateProject codebuild:BatchGetProjects
@@ -168,7 +181,8 @@ MADE_PIPELINES = f"{CHANGED_PIPELINES} codepipeline:GetPipelineState"
 MADE_RULES = """events:PutRule events:DescribeRule events:DeleteRule events:PutTargets
     events:ListTargetsByRule events:RemoveTargets events:ListTagsForResource events:TagResource
     events:UntagResource"""
-LISTS_OF_THE_HEALTH_CHECK = "codepipeline:ListPipelines secretsmanager:ListSecrets"
+LISTS_OF_THE_HEALTH_CHECK = """cloudformation:ListStacks codepipeline:ListPipelines
+    secretsmanager:ListSecrets"""
 LISTS = """codecommit:ListRepositories logs:DescribeIndexPolicies logs:DescribeLogGroups
     logs:DescribeResourcePolicies"""
 CHANGE_SETS = """cloudformation:CreateChangeSet cloudformation:DescribeChangeSet

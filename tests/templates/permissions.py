@@ -10,6 +10,16 @@ from ministack.core.iam_evaluator import (
 from deployed import ACCOUNT, as_list
 
 
+def is_documented_for_a_vpc(finding):
+    """parliament does not know Lambda's key, nor `*/*` for all resource IDs of EC2, as Lambda's guide has them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+    """
+    detail = str(finding.detail)
+    return (finding.issue == "RESOURCE_MISMATCH" and ":ec2:" in detail) or (
+        finding.issue == "UNKNOWN_CONDITION_FOR_ACTION" and "lambda:SourceFunctionArn for action ec2:" in detail)
+
+
 def documents(stack, principal):
     """Every policy document of a role or user, inline, attached, or attached from outside."""
     properties = stack.properties(principal)

@@ -7,10 +7,12 @@ second holds what somebody with a hostile template, build or repository would tr
 from deployed import ACCOUNT, BOUNDARY, REGION
 from named import (
     APPROVAL_TEMPLATES,
+    APPROVAL_TOPIC,
     BOUNDED_ROLES,
     BUCKET,
     BUILD_LOG,
     BUILD_PROJECT,
+    BY_THE_CODE,
     CHANGED_PIPELINES,
     CHANGE_SETS,
     CREDENTIALS,
@@ -25,6 +27,7 @@ from named import (
     LISTS_OF_THE_HEALTH_CHECK,
     MADE_BUILD_PROJECTS,
     MADE_BY_A_PIPELINE,
+    MADE_INTERFACES,
     MADE_LOG_GROUPS,
     MADE_PIPELINES,
     MADE_REPOSITORIES,
@@ -41,6 +44,7 @@ from named import (
     RULES,
     SECOND_BUCKET,
     SECRETS,
+    SEEN_INTERFACES,
     SERVERLESS,
     SERVICES_OF_PIPELINES,
     SOURCE,
@@ -99,6 +103,11 @@ MAY = [
     ("FunctionRole", "kms:Decrypt kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
     *[("FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER) for former in FORMER_KEYS],
     *[("FunctionRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
+    # Lambda, which attaches the function to a VPC with its role.
+    ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
+    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "subnet/subnet-0a1b2c3d"), {}),
+    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "security-group/sg-0a1b2c3d"), {}),
+    ("FunctionRole", SEEN_INTERFACES, "*", {}),
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
     ("CodeBuildCFnRole", "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Build/a", {}),
@@ -108,12 +117,14 @@ MAY = [
     ("CodeDeployCFnRole", FUNCTIONS, function("lambda-dev-thumbnails"), {}),
     ("CodeDeployCFnRole", FUNCTIONS, function("cfnstack-dev-infra-Thumbnails-1A2B3C"), {}),
     ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "events.amazonaws.com"}),
+    # Of an alias or a version.
+    ("CodeDeployCFnRole", "lambda:GetProvisionedConcurrencyConfig", function("lambda-dev-thumbnails:live"), {}),
     ("CodeDeployCFnRole", RULES, rule("event-rule-dev-nightly"), {}),
     ("CodeDeployCFnRole", RULES, rule("cfnstack-dev-infra-Nightly-1A2B3C"), {}),
     ("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code.zip", {}),
     *[("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{each}/code.zip", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
     ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_S3),
-    ("CodeDeployCFnRole", f"{STACKS} cloudformation:TagResource cloudformation:UntagResource", stack_arn("cfnstack-dev-infra-Network-1A2B3C"), {}),
+    ("CodeDeployCFnRole", f"{STACKS} {STACK_TAGS} cloudformation:GetStackPolicy cloudformation:GetTemplate", stack_arn("cfnstack-dev-infra-Network-1A2B3C"), {}),
     ("CodeDeployCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
     ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), WITH_BOUNDARY),
     ("CodeDeployCFnRole", BOUNDED_ROLES, role("cfnstack-dev-infra-Role-1A2B3C"), WITH_BOUNDARY),
@@ -131,6 +142,7 @@ MAY = [
     ("CodePipelineCFnRole", SOURCE, repository("codecommit-dev-website"), {}),
     ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
+    ("CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC, {}),
     ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), {}),
     ("CodePipelineCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
     ("CodePipelineCFnRole", "cloudformation:ValidateTemplate", "*", {}),
@@ -156,6 +168,11 @@ MAY = [
 ]
 
 MAY_NOT = [
+    # The function's code needs no network interface: what Lambda may do with its role is denied to it.
+    ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), BY_THE_CODE),
+    ("FunctionRole", SEEN_INTERFACES, "*", BY_THE_CODE),
+    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "subnet/subnet-0a1b2c3d").replace(ACCOUNT, "999999999999"), {}),
+    ("FunctionRole", "ec2:AttachNetworkInterface ec2:ModifyNetworkInterfaceAttribute ec2:RunInstances ec2:AuthorizeSecurityGroupEgress", regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
     # The function, borrowed by a hostile template.
     ("FunctionRole", CREDENTIALS, user("user-prd-codecommit-mirroring"), {}),
     ("FunctionRole", CREDENTIALS, user("user-dev2-codecommit-mirroring"), {}),
@@ -375,7 +392,7 @@ MAY_NOT = [
     ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-prd-cfn-infra"), {}),
     # A repository that Source names is not the pipeline's.
     ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-dev-website"), {}),
-    ("ProvisioningRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateCommit codecommit:PutRepositoryTriggers", REPOSITORY, {}),
+    ("ProvisioningRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateCommit codecommit:UpdateRepositoryEncryptionKey", REPOSITORY, {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("codebuild-prd-cfn-infra"), {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("somebody-elses"), {}),
     ("ProvisioningRole", "codebuild:StartBuild codebuild:ImportSourceCredentials codebuild:PutResourcePolicy", BUILD_PROJECT, {}),

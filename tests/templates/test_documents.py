@@ -5,6 +5,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import boto3
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,16 @@ def test_a_link_to_nothing_is_found(tmp_path):
     page.write_text("# A heading, `in code`\n\n## Twice\n\n## Twice\n\n[a](#a-heading-in-code) [b](#twice-1) [c](no.md)\n"
                     "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n")
     assert list(faults(page)) == ["no.md: there is no such file", "#no: there is no such heading"]
+
+
+def test_readme_lists_the_regions_without_codecommit():
+    """Of those that botocore knows, in the partitions that the README speaks of."""
+    session, missing = boto3.session.Session(), set()
+    for partition in ("aws", "aws-eusc"):
+        regions = [set(session.get_available_regions(service, partition)) for service in ("lambda", "codecommit")]
+        missing |= regions[0] - regions[1]
+    paragraph = re.search(r"- CodeCommit is missing in .*?\n\n", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert set(re.findall(r"`([a-z0-9-]+)`", paragraph[0])) == missing
 
 
 def test_every_page_is_found_from_the_index():

@@ -5,15 +5,18 @@ import pytest
 from deployed import ACCOUNT, BOUNDARY, PROVIDER_STACK, REGION, Deployed, as_list
 from named import (
     APPROVAL_TEMPLATES,
+    APPROVAL_TOPIC,
     BUCKET,
     BUILD_LOG,
     BUILD_PROJECT,
     FOREIGN_KEY,
     FORMER_KEYS,
+    IN_A_VPC,
     KEY,
     LISTS,
     LISTS_OF_THE_HEALTH_CHECK,
     MADE_BY_A_PIPELINE,
+    MADE_INTERFACES,
     MIRROR,
     OTHER_ACCOUNTS,
     PIPELINE,
@@ -23,6 +26,7 @@ from named import (
     PROVISIONING,
     REPOSITORY,
     ROLES,
+    SEEN_INTERFACES,
     SERVERLESS,
     SERVICES_OF_PIPELINES,
     TOKEN_KEY,
@@ -51,7 +55,9 @@ def full():
         MirrorSecretKmsKeyArn=KEY,
         MirrorSecretFormerKmsKeyArns=",".join(FORMER_KEYS),
         GitLabTokenKmsKeyArn=TOKEN_KEY,
+        ApprovalTopicArn=APPROVAL_TOPIC,
         **OTHER_ACCOUNTS,
+        **IN_A_VPC,
     )
 
 
@@ -76,7 +82,7 @@ def test_every_right_that_is_granted_stands_in_the_table(full, principal):
 EVERYTHING = {
     "cloudformation:ValidateTemplate": "IAM has no resource for a template under test",
     **{action: "IAM has no resource for an approval rule template" for action in APPROVAL_TEMPLATES.split()},
-    **{action: "a list of all that there are" for action in f"{LISTS} {LISTS_OF_THE_HEALTH_CHECK}".split()},
+    **{action: "a list of all that there are" for action in f"{LISTS} {LISTS_OF_THE_HEALTH_CHECK} {SEEN_INTERFACES}".split()},
 }
 
 
@@ -98,6 +104,9 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
                     TOKEN_KEY,
                     *FORMER_KEYS,
                     FOREIGN_KEY,
+                    APPROVAL_TOPIC,
+                    # "include all resource IDs": https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+                    regional("ec2", "*/*"),
                     # Under the condition that it has the tag of a token.
                     secret("*"),
                     secret("codecommit-mirror/*"),
@@ -204,6 +213,25 @@ def test_the_boundary_is_on_everybody_that_the_template_makes(dev, bounded, prin
 def test_without_a_key_the_function_has_no_right_to_any(dev):
     granted = {a for s in statements(dev, "FunctionRole") for a in as_list(s["Action"])}
     assert not [a for a in granted if a.startswith("kms:")]
+
+
+def test_without_a_vpc_nothing_of_ec2_is_granted(dev):
+    assert not [a for s in statements(dev, "FunctionRole") for a in as_list(s["Action"]) if a.startswith("ec2:")]
+    assert not [s for s in statements(dev, "FunctionRole", "Deny") if "ec2:" in str(s)]
+    assert not allowed(dev, "FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "network-interface/*"))
+
+
+def test_code_is_denied_all_that_lambda_may_do_in_a_vpc():
+    stack = Deployed(EnvID="dev", **IN_A_VPC)
+    (denied,) = [s["Action"] for s in statements(stack, "FunctionRole", "Deny")]
+    assert sorted(denied) == sorted(f"{MADE_INTERFACES} {SEEN_INTERFACES}".split())
+
+
+def test_pipelines_publish_only_to_topics_that_are_named(dev):
+    assert not allowed(dev, "CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC)
+    stack = Deployed(EnvID="dev", ApprovalTopicArn=APPROVAL_TOPIC)
+    assert allowed(stack, "CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC)
+    assert not allowed(stack, "CodePipelineCFnRole", "sns:Publish", f"{APPROVAL_TOPIC}-2")
 
 
 @pytest.mark.parametrize("former", FORMER_KEYS)

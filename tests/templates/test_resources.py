@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from deployed import ACCOUNT, Deployed, as_list, source, translated
+from named import APPROVAL_TOPIC, IN_A_VPC
 
 LONGEST_ENV = "e" * 10
 LONGEST_PROJECT = "P" * 20
@@ -65,8 +66,50 @@ def test_the_function_logs_json_to_the_group_of_the_stack(dev):
     assert dev.properties("FunctionLogGroup")["RetentionInDays"] == "90"
 
 
-def test_the_environment_of_the_function_is_its_log_level(dev):
+@pytest.mark.parametrize("level", source()["Parameters"]["LogLevel"]["AllowedValues"])
+def test_log_level_is_the_functions_only_variable(level):
+    stack = Deployed(EnvID="dev", LogLevel=level)
+    assert stack.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": level}
+
+
+def test_log_level_defaults_to_info(dev):
     assert dev.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": "info"}
+
+
+def test_function_without_subnets_is_in_no_vpc(dev):
+    assert "VpcConfig" not in dev.properties("Function")
+
+
+def test_function_with_subnets_is_in_their_vpc():
+    stack = Deployed(EnvID="dev", **IN_A_VPC)
+    assert stack.properties("Function")["VpcConfig"] == {
+        "SubnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"],
+    }
+    # The role is still the one of the template, with no policy that SAM adds.
+    assert stack.properties("Function")["Role"] == stack.arn("FunctionRole")
+
+
+@pytest.mark.parametrize(("given", "is_accepted"), [
+    ({}, True), (IN_A_VPC, True), *[({name: value}, False) for name, value in IN_A_VPC.items()],
+])
+def test_subnets_and_security_groups_need_each_other(given, is_accepted):
+    stack = Deployed(EnvID="dev", **given)
+    broken = [
+        assertion["AssertDescription"]
+        for rule in stack.template["Rules"].values()
+        if "Vpc" in str(rule) and stack.resolve(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not stack.resolve(assertion["Assert"])
+    ]
+    assert (not broken) == is_accepted
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("VpcSubnetIds", "subnet"), ("VpcSecurityGroupIds", "sg")])
+def test_vpc_parameters_take_ids_only(name, prefix):
+    pattern, one = source()["Parameters"][name]["AllowedPattern"], f"{prefix}-0a1b2c3d"
+    assert all(re.fullmatch(pattern, good) for good in ("", one, f"{prefix}-0123456789abcdef0", f"{one},{one}"))
+    bad = ("*", prefix, "vpc-0a1b2c3d", one[:-1], f"{one},", f",{one}", f"{one}, {one}", f"{one} {one}")
+    assert not any(re.fullmatch(pattern, each) for each in bad)
 
 
 # --- The credential --------------------------------------------------------------------------
@@ -107,6 +150,11 @@ def test_the_project_leaves_everything_at_its_default(dev):
     }
 
 
+def test_project_with_a_topic_notifies_of_approvals():
+    approval = Deployed(EnvID="dev", ApprovalTopicArn=APPROVAL_TOPIC).properties("Project")["Approval"]
+    assert approval == {"NotificationTopicArn": APPROVAL_TOPIC, "CustomData": "The next version of infra is ready for dev"}
+
+
 def test_another_environment_says_which_branch_is_its_own():
     stack = Deployed(EnvID="stg", BranchName="release/next")
     assert json.loads(stack.properties("Project")["BranchMap"]) == {"stg": "release/next"}
@@ -135,7 +183,6 @@ def test_only_the_pipelines_rules_of_this_account_reach_the_function(dev):
         "FunctionName": dev.name("Function"),
         "Action": "lambda:InvokeFunction",
         "Principal": "events.amazonaws.com",
-        "SourceAccount": ACCOUNT,
         "SourceArn": f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/event-rule-dev-codepipeline-exec-*",
     }
 
@@ -256,6 +303,8 @@ def test_policies_fit_into_what_iam_allows():
         SourceRoleArns=",".join([f"arn:aws:iam::{ACCOUNT}:role/role-{LONGEST_ENV}-codecommit-source"] * 10),
         ArtifactBucketArns=",".join([f"arn:aws:s3:::{'b' * 63}"] * 5),
         ArtifactKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'a' * 36}"] * 5),
+        ApprovalTopicArn=f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:{'t' * 256}",
+        **IN_A_VPC,
     )
     size = lambda document: len(json.dumps(document, separators=(",", ":")))
     for name in stack.of_type("AWS::IAM::ManagedPolicy"):

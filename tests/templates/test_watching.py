@@ -22,10 +22,13 @@ METRICS = {
     "CredentialAge": "UserName",
     "PipelineSucceeded": "PipelineName",
     "ApprovalsWaiting": "PipelineName",
+    "SecondsSinceApprovalRequest": "PipelineName",
+    "OrphanedPipelineStacks": None,
     "HealthCheckFailed": None,
 }
-# A mirror that has nothing to push is not ill.
-WITHOUT_ALARM = {"SecondsSinceMirrorSync"}
+# A mirror that has nothing to push is not ill. An approval that waits is worth an alarm after a day. A stack without an
+# owner does no harm until it is deleted.
+WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks"}
 
 
 def alarms(stack):
@@ -79,10 +82,12 @@ def test_the_schedule_says_which_users_the_function_has_rights_for(names):
 
 
 def test_that_rule_alone_may_call_for_a_health_check(dev):
-    permission = dev.properties("HealthCheckPermission")
-    assert permission["Principal"] == "events.amazonaws.com"
-    assert permission["SourceArn"] == dev.arn("HealthCheck")
-    assert permission["SourceAccount"] == ACCOUNT
+    assert dev.properties("HealthCheckPermission") == {
+        "FunctionName": dev.name("Function"),
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": dev.arn("HealthCheck"),
+    }
 
 
 # --- The alarms ------------------------------------------------------------------------------
@@ -107,7 +112,7 @@ def raised_by(alarm, values):
     [
         ("MirrorsAlarm", [1, 1], [1, 0]),
         ("PipelinesAlarm", [1, 1], [0, 1]),
-        ("ApprovalsAlarm", [0, 0], [0, 2]),
+        ("ApprovalsAlarm", [60, 86_400], [60, 86_460]),
         ("CredentialAgeAlarm", [0, 30.2, 45], [3, 45.1]),
         ("HealthCheckAlarm", [0], [1]),
         ("FunctionAlarm", [0], [1]),
@@ -136,10 +141,18 @@ def test_an_alarm_looks_at_periods_in_which_there_is_a_health_check(minutes):
             assert period >= minutes * 60, name
 
 
-def test_an_approval_may_wait_for_a_day(dev):
-    alarm = alarms(dev)["ApprovalsAlarm"]
-    assert alarm["Period"] * alarm["EvaluationPeriods"] == 24 * 3600
-    assert "DatapointsToAlarm" not in alarm  # so each of them
+@pytest.mark.parametrize("minutes", INTERVALS)
+def test_approval_may_wait_for_a_day(minutes):
+    alarm = alarms(Deployed(EnvID="dev", HealthCheckMinutes=minutes))["ApprovalsAlarm"]
+    assert (alarm["Threshold"], alarm["Statistic"]) == (24 * 3600, "Maximum")
+    # One check that comes late does not end the alarm.
+    assert (int(alarm["Period"]), alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (minutes * 60, 2, 1)
+
+
+def test_page_describes_the_approvals_alarm():
+    """The alarm's threshold, in the words of the page."""
+    [described] = [when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |") if name == "approvals"]
+    assert described == "one approval has waited for more than a day"
 
 
 def test_silence_is_one_fault_and_raises_one_alarm(dev):
@@ -274,5 +287,5 @@ def test_the_metrics_and_dimensions_here_are_those_that_the_function_emits():
 
 def test_every_metric_that_the_function_emits_is_known_here():
     """In CloudWatch's embedded metric format a metric has a name and a unit; ours are words in CamelCase."""
-    words = set(re.findall(r'"((?:Mirror|Credential|Pipeline|Approval|Seconds|HealthCheck)[A-Za-z]+)"', health_check()))
+    words = set(re.findall(r'"((?:Mirror|Credential|Pipeline|Orphaned|Approval|Seconds|HealthCheck)[A-Za-z]+)"', health_check()))
     assert words - {"PipelineName"} == METRICS.keys()

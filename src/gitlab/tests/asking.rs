@@ -1,6 +1,6 @@
 //! What is asked, and how often.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::{
     CLONE_URL, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings,
     with_regex,
 };
-use crate::gitlab::{Kind, Project, Settings};
+use crate::gitlab::{Kind, Mirror, Project, PushesEverything, Settings};
 use crate::http::Unanswered;
 use crate::secret::Password;
 
@@ -92,7 +92,7 @@ async fn a_link_to_the_next_page_leads_to_the_same_address_whatever_host_it_name
             ok(json!([{"name": "release/*"}, {"id": 3}])),
         );
     let branches = gitlab(&script).protected_branches("42").await;
-    assert_eq!(branches.expect("branches"), ["main", "release/*"]);
+    assert_eq!(branches.expect("branches").own, ["main", "release/*"]);
     script.sent();
 }
 
@@ -301,12 +301,14 @@ async fn a_gitlab_that_cannot_be_asked_for_a_push_is_told_from_a_mirror_that_is_
 #[tokio::test(start_paused = true)]
 async fn a_project_is_empty_or_not_and_says_what_the_token_may_do() {
     let answered = async |body| {
-        let script = Script::default().then(&format!("GET {PROJECT}"), ok(body));
+        let request = format!("GET {PROJECT}?statistics=true");
+        let script = Script::default().then(&request, ok(body));
         gitlab(&script).project(INFRA).await.expect("a project")
     };
     let project = |is_empty, access_level| Project {
         is_empty,
         access_level,
+        lfs_objects_size: 0,
     };
     let body = json!({"empty_repo": true, "permissions": {
         "project_access": {"access_level": 30}, "group_access": {"access_level": 50}}});
@@ -317,6 +319,108 @@ async fn a_project_is_empty_or_not_and_says_what_the_token_may_do() {
     let body = json!({"default_branch": "main"});
     assert_eq!(answered(body).await, project(false, None));
     assert_eq!(answered(json!({})).await, project(false, None));
+    let lfs = json!({"lfs_enabled": true, "statistics": {"lfs_objects_size": 7}});
+    assert_eq!(answered(lfs).await.lfs_objects_size, 7);
+    let off = json!({"lfs_enabled": false, "statistics": {"lfs_objects_size": 7}});
+    assert_eq!(answered(off).await.lfs_objects_size, 0);
+}
+
+/// A page of protected branches.
+fn listed(branches: serde_json::Value) -> Script {
+    let request = format!("GET {PROJECT}/protected_branches?per_page=100");
+    Script::default().then(&request, ok(branches))
+}
+
+#[tokio::test(start_paused = true)]
+async fn inherited_protections_are_not_the_projects_own() {
+    let script = listed(json!([
+        {"name": "main", "inherited": true},
+        {"name": "development", "inherited": false},
+        {"name": "release/*"},
+    ]));
+    let found = gitlab(&script).protected_branches(INFRA).await;
+    let found = found.expect("branches");
+    assert_eq!(found.own, ["development", "release/*"]);
+    assert!(found.is_complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_list_of_protected_branches_is_incomplete() {
+    let inherited = json!({"name": "x", "inherited": true});
+    let script = listed(vec![inherited; 100].into());
+    let found = gitlab(&script).protected_branches(INFRA).await;
+    let found = found.expect("branches");
+    assert!(found.own.is_empty() && !found.is_complete && !found.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_without_own_protected_branch_pushes_everything() {
+    let inherited = json!([{"name": "main", "inherited": true}]);
+    for (protected, is_empty, expected) in [
+        (json!([]), false, Some(PushesEverything::NothingProtected)),
+        (inherited, false, Some(PushesEverything::NothingProtected)),
+        (json!([]), true, None),
+        (json!([{"name": "main"}]), false, None),
+    ] {
+        let mut script = listed(protected.clone());
+        if protected[0]["inherited"] == true || protected == json!([]) {
+            let request = format!("GET {PROJECT}?statistics=true");
+            script = script.then(&request, ok(json!({"empty_repo": is_empty})));
+        }
+        let found = gitlab(&script).pushes_everything(INFRA, &settings()).await;
+        assert_eq!(found.expect("an answer"), expected, "{protected}");
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn regex_without_a_branch_pushes_everything() {
+    let settings = Settings {
+        branch_regex: Some("^(main|a b)+$".to_owned()),
+        ..with_regex()
+    };
+    for (branches, is_empty, expected) in [
+        (json!([]), false, Some(PushesEverything::NothingMatches)),
+        (json!([]), true, None),
+        (json!([{"name": "main"}]), false, None),
+    ] {
+        let query = "per_page=1&regex=%5E%28main%7Ca%20b%29%2B%24";
+        let request = format!("GET {PROJECT}/repository/branches?{query}");
+        let mut script = Script::default().then(&request, ok(branches.clone()));
+        if branches == json!([]) {
+            let request = format!("GET {PROJECT}?statistics=true");
+            script = script.then(&request, ok(json!({"empty_repo": is_empty})));
+        }
+        let found = gitlab(&script).pushes_everything(INFRA, &settings).await;
+        assert_eq!(found.expect("an answer"), expected, "{branches}");
+        script.sent();
+    }
+}
+
+#[test]
+fn started_mirror_is_stuck_after_gitlabs_lease() {
+    let began = SystemTime::UNIX_EPOCH + Duration::from_hours(9);
+    let mirror = |status: &str, has_ended: bool| {
+        let mut body = described(7);
+        body["update_status"] = json!(status);
+        body["last_update_started_at"] = json!("1970-01-01T09:00:00.000Z");
+        if has_ended {
+            body["last_update_at"] = json!("1970-01-01T08:00:00.000Z");
+        }
+        Mirror::read(&body).expect("a mirror")
+    };
+    for (status, has_ended, minutes, expected) in [
+        ("started", true, 59, false),
+        ("started", true, 61, true),
+        ("started", false, 179, false),
+        ("started", false, 181, true),
+        ("to_retry", true, 600, false),
+        ("finished", true, 600, false),
+    ] {
+        let now = began + Duration::from_mins(minutes);
+        let is_stuck = mirror(status, has_ended).is_stuck(now);
+        assert_eq!(is_stuck, expected, "{status} {has_ended} {minutes}");
+    }
 }
 
 /// Asks in a way that may be repeated, and in the one that may not.

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
-use super::{MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings};
+use super::{
+    MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
+};
 use crate::gitlab::{Error, Kind};
 use crate::http::Unanswered;
 
@@ -32,16 +34,18 @@ fn unauthorized() -> Reply {
 async fn a_wrong_token_is_told_from_a_missing_right() {
     let wrong = explained(unauthorized(), Some(unauthorized())).await;
     assert!(matches!(wrong.kind, Kind::TokenRefused { .. }), "{wrong}");
-    assert!(wrong.to_string().contains("expired nor revoked"));
+    assert!(wrong.to_string().contains("expired, revoked"));
 
     let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
     let expired = explained(Reply::json(401, expired), None).await;
     let message = "Token is expired.".to_owned();
-    assert_eq!(expired.kind, Kind::TokenRefused { message });
+    let token = token_source();
+    assert_eq!(expired.kind, Kind::TokenRefused { message, token });
 
     let scope = json!({"error": "insufficient_scope", "scope": "api"});
     let scope = explained(Reply::json(403, scope.clone()), None).await;
-    assert_eq!(scope.kind, Kind::InsufficientScope);
+    let token = token_source();
+    assert_eq!(scope.kind, Kind::InsufficientScope { token });
     assert!(scope.to_string().contains("scope `api`"));
 
     let developer = explained(
@@ -59,10 +63,47 @@ async fn a_wrong_token_is_told_from_a_missing_right() {
         matches!(off.kind, Kind::Disabled { status: 403, .. }),
         "{off}"
     );
-    assert!(off.to_string().contains("switched off for the instance"));
+    assert!(
+        off.to_string()
+            .contains("switched push mirrors off for the instance")
+    );
 
     let nobody = explained(unauthorized(), Some(project_with(&Value::Null))).await;
     assert!(matches!(nobody.kind, Kind::Denied { .. }), "{nobody}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_token_names_its_secret_and_key_not_its_value() {
+    let scope = json!({"error": "insufficient_scope", "scope": "api"});
+    for error in [
+        explained(unauthorized(), Some(unauthorized())).await,
+        explained(Reply::json(401, json!({"error": "invalid_token"})), None).await,
+        explained(Reply::json(403, scope), None).await,
+    ] {
+        let text = error.to_string();
+        assert!(
+            text.contains("secret gitlab/infra, key \"token\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("put-secret-value --secret-id gitlab/infra"),
+            "{text}"
+        );
+        assert!(!text.contains(TOKEN), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn maintainers_401_names_every_possible_cause() {
+    let maintainer = Some(project_with(&json!({"access_level": 40})));
+    let text = explained(unauthorized(), maintainer).await.to_string();
+    for cause in [
+        "switched push mirrors off",
+        "being deleted",
+        "external authorization",
+    ] {
+        assert!(text.contains(cause), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +163,7 @@ async fn the_eleventh_enabled_mirror_is_refused_when_it_is_enabled() {
         let error = updated.expect_err("too many");
         let (status, message) = (400, message.to_owned());
         assert_eq!(error.kind, Kind::TooMany { status, message });
-        assert!(error.to_string().contains("ten enabled push mirrors"));
+        assert!(error.to_string().contains("disable or remove a mirror"));
     }
 }
 
@@ -150,8 +191,27 @@ async fn what_is_wrong_with_an_address_is_shown_and_advised_about() {
 
     let name = "is blocked: Username needs to start with an alphanumeric character";
     let error = made(400, json!({"message": {"url": [name]}})).await;
-    let (status, message) = (400, format!("url {name}"));
-    assert_eq!(error.kind, Kind::Refused { status, message });
+    assert!(
+        matches!(error.kind, Kind::UserNotAccepted { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("UserName"), "{error}");
+
+    let unresolved = "is blocked: Host cannot be resolved or invalid";
+    let error = made(400, json!({"message": {"url": [unresolved]}})).await;
+    assert!(
+        matches!(error.kind, Kind::HostNotResolved { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("DNS"), "{error}");
+
+    let unparsed = "is blocked: URI is invalid";
+    let error = made(400, json!({"message": {"url": [unparsed]}})).await;
+    assert!(
+        matches!(error.kind, Kind::AddressNotParsed { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("RotationSerial"), "{error}");
 
     let error = made(422, json!({"error": "url is missing, url is empty"})).await;
     assert!(

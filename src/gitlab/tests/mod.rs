@@ -7,7 +7,7 @@ mod script;
 mod showing;
 
 use super::call::Line;
-use super::{GitLab, Settings};
+use super::{GitLab, Settings, TokenSource};
 use crate::secret::Password;
 use script::{Reply, Script};
 
@@ -37,6 +37,14 @@ fn gitlab(script: &Script) -> GitLab {
             token: Password::new(TOKEN),
             http: script.http(),
         },
+        token_source: token_source(),
+    }
+}
+
+fn token_source() -> TokenSource {
+    TokenSource {
+        secret_id: "gitlab/infra".to_owned(),
+        secret_key: "token".to_owned(),
     }
 }
 

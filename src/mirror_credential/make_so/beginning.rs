@@ -1,21 +1,17 @@
 //! The first look of a delivery: everything that is needed to decide, most of it side by side.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::super::MirrorCredential;
+use super::super::delivery_error::DeliveryError;
 use super::super::gitlabs::GitLabs;
-use super::super::observe::{self, Secret, User};
-use super::super::plan::{Me, Observed, PAUSE, SecretState};
+use super::super::observe::{self, Secret};
+use super::super::plan::{Me, Observed, SecretState};
 use super::super::properties::Desired;
-use super::super::steps::explained;
 use super::Delivery;
 use crate::aws::CallError;
-use crate::cfn::{Failure, Progress};
+use crate::cfn::Progress;
 use crate::gitlab::Access;
-
-/// A new role is known everywhere by then. (AWS says "eventually"; seconds are what is seen.)
-const ROLE_SPREADS: Duration = Duration::from_secs(10);
 
 /// What the template said before.
 #[derive(Debug, Default)]
@@ -36,7 +32,7 @@ impl<'a> Delivery<'a> {
         progress: &'a Progress,
         replaced: Option<&str>,
         former: Former,
-    ) -> Result<Delivery<'a>, Failure> {
+    ) -> Result<Delivery<'a>, DeliveryError> {
         let began = resource.clock.now();
         progress.doing(format!("reading user {}", desired.user_name));
         let aws = &resource.aws;
@@ -53,13 +49,12 @@ impl<'a> Delivery<'a> {
             read_state(resource, desired).await
         };
         let (user, secret, elsewhere, clone_urls) = tokio::join!(
-            read_user_patiently(resource, desired, me, progress),
+            observe::read_user(aws, &desired.user_name),
             secret,
             elsewhere,
             resource.clone_urls(desired.repositories()),
         );
-        let in_words = |error: CallError| Failure(explained(error).to_string());
-        let elsewhere = elsewhere.map_err(in_words)?;
+        let elsewhere = elsewhere?;
         let elsewhere = elsewhere.filter(|secret| secret.owner.as_ref() == Some(&me.owner));
         let elsewhere = elsewhere.iter().flat_map(Secret::logins);
         let accesses = desired.gitlab.iter().cloned().chain(former.gitlab);
@@ -70,9 +65,9 @@ impl<'a> Delivery<'a> {
             known: Observed {
                 elsewhere: elsewhere.map(|login| login.credential_id.clone()).collect(),
                 former_tags: former.tags,
-                clone_urls: clone_urls.map_err(in_words)?,
+                clone_urls: clone_urls?,
                 patience: resource.clock.until(progress.until()).mul_f64(0.5),
-                ..Observed::begin(began, user.map_err(in_words)?, secret.map_err(in_words)?)
+                ..Observed::begin(began, user?, secret?)
             },
             resource,
             desired,
@@ -82,6 +77,7 @@ impl<'a> Delivery<'a> {
             stored: None,
             storing: None,
             is_overtaken: false,
+            is_login_shared: false,
             was_refused: false,
             resets: 0,
             busy: 0,
@@ -91,32 +87,12 @@ impl<'a> Delivery<'a> {
             name_refused_at: None,
         };
         delivery.known.had_secret = delivery.secret_is_read();
-        delivery.read_formers().await.map_err(in_words)?;
+        delivery.read_formers().await?;
         if !desired.mirrors.is_empty() {
             progress.doing("looking at the projects in GitLab");
             delivery.read_projects().await?;
         }
         Ok(delivery)
-    }
-}
-
-/// Reads the user for the first time. The role of a function that was created a moment ago is not
-/// known everywhere yet, so the first Create of a stack that also makes the function may be denied
-/// what it is allowed.
-async fn read_user_patiently(
-    resource: &MirrorCredential,
-    desired: &Desired,
-    me: &Me,
-    progress: &Progress,
-) -> Result<User, CallError> {
-    let left = resource.clock.until(progress.until());
-    let give_up = resource.clock.now() + ROLE_SPREADS.min(left / 4);
-    loop {
-        let user = observe::read_user(&resource.aws, &desired.user_name).await?;
-        if user.denied.is_none() || !me.is_create || resource.clock.now() >= give_up {
-            return Ok(user);
-        }
-        tokio::time::sleep(PAUSE * 2).await;
     }
 }
 

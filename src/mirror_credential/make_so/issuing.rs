@@ -97,17 +97,22 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Writes down what is there before the attempt, or that the attempt left nothing.
-    pub(super) async fn record(&mut self, closed: bool) -> Result<(), CallError> {
-        let (Some(secret), Some(claim)) = (self.known.secret.present(), self.known.claim) else {
-            return Ok(());
-        };
+    /// The record of an attempt that begins now, or of one that is over and issued only what the
+    /// secret names and what `issued` is.
+    pub(super) fn attempt_now(&self, closed: bool) -> Option<Attempt> {
+        let secret = self.known.secret.present()?;
         let user = &self.known.user;
         let standing = |credential: &Credential| {
             let name = &self.desired.secret_name;
             let elsewhere = &self.known.elsewhere;
             let owner = &self.me.owner;
+            let issued = self.known.issued.as_ref();
+            if issued.is_some_and(|issued| issued.id == credential.id) {
+                return Standing::Ours;
+            }
             match kind(credential, user, Some(secret), name, owner, elsewhere) {
+                // Created by another person during this attempt: see `plan::may_conclude`.
+                Kind::Stray if closed => Standing::Foreign,
                 Kind::Foreign => Standing::Foreign,
                 Kind::Elsewhere => Standing::Elsewhere,
                 Kind::Current | Kind::Superseded | Kind::Stray => Standing::Ours,
@@ -129,13 +134,25 @@ impl Delivery<'_> {
                 before.push((id, standing));
             }
         }
-        let attempt = Attempt {
+        if closed {
+            // Nothing that the record does not name is ours.
+            before.retain(|(_, standing)| *standing != Standing::Foreign);
+        }
+        Some(Attempt {
             secret_key: records::key(&secret.arn),
-            claim,
+            claim: self.known.claim.unwrap_or(secret.claim),
             started: self.resource.clock.now(),
             before,
             closed,
+        })
+    }
+
+    /// Writes down what is there before the attempt, or what it left when it is over.
+    pub(super) async fn record(&mut self, closed: bool) -> Result<(), CallError> {
+        let Some(attempt) = self.attempt_now(closed) else {
+            return Ok(());
         };
+        let user = &self.known.user;
         let owner = &self.me.owner;
         let was_deleted = user.deletion.is_some();
         let tags = steps::attempt_tags(owner, &self.desired.secret_name, &attempt, was_deleted);
@@ -168,6 +185,8 @@ impl Delivery<'_> {
         }
         match issuance {
             Issuance::Done(credential, password) => {
+                let is_own = self.own.iter().any(|own| own.id == credential.id);
+                self.is_login_shared |= reset.is_some() && !is_own;
                 self.known.issued = Some(Issued {
                     id: credential.id.clone(),
                     service_user_name: credential.service_user_name.clone(),
@@ -198,6 +217,7 @@ impl Delivery<'_> {
                 }
                 if reset.is_none() {
                     self.known.doubtful_since = Some(self.resource.clock.now());
+                    self.known.may_have_issued = true;
                 } else {
                     tokio::time::sleep(PAUSE).await;
                 }

@@ -20,6 +20,7 @@ impl Delivery<'_> {
     pub(super) fn give_way(&mut self, number: u64) {
         if let Some(issued) = &mut self.known.issued {
             issued.password = None;
+            self.is_login_shared = true;
         }
         let made = std::mem::take(&mut self.known.journal.made);
         self.known.strays.extend(made);

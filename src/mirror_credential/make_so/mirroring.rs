@@ -4,44 +4,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::delivery_error::DeliveryError;
 use super::super::gitlabs::{LOOK, NotRemoved};
 use super::super::mirror_records::{Journal, MirrorRecord};
-use super::super::plan::{Project, SecretState, mirroring};
+use super::super::plan::{Project, RotationPart, SecretState, mirroring};
 use super::super::properties::WantedMirror;
 use super::super::records;
 use super::super::refusals;
-use super::super::steps::{self, Written, explained};
+use super::super::steps::{self, Written};
 use super::Delivery;
 use super::issuing::MOST_DOUBTS;
 use super::pushing::is_empty;
-use crate::cfn::Failure;
-use crate::gitlab::{Error, GitLab, Kind, Mirror};
+use crate::gitlab::{Error, GitLab, Kind, Mirror, ProtectedBranches, PushesEverything};
 
 /// A GitLab that is being restarted is back by then.
 const A_WHILE: Duration = Duration::from_secs(60);
 
-pub(super) fn failure(error: &Error) -> Failure {
-    Failure(error.to_string())
-}
-
 impl Delivery<'_> {
-    pub(super) async fn gitlab(&mut self) -> Result<Arc<GitLab>, Failure> {
+    pub(super) async fn gitlab(&mut self) -> Result<Arc<GitLab>, DeliveryError> {
         let Some(access) = &self.desired.gitlab else {
-            return Err(Failure("internal error: mirrors without GitLab".to_owned()));
+            return Err(DeliveryError::permanent(
+                "internal error: mirrors without GitLab",
+            ));
         };
         match self.gitlabs.at(&access.url).await {
             Ok(Some(gitlab)) => Ok(gitlab),
-            Ok(None) => Err(Failure("internal error: GitLab is not known".to_owned())),
-            Err(error) => Err(failure(&error)),
+            Ok(None) => Err(DeliveryError::permanent(
+                "internal error: GitLab is not known",
+            )),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Looks at every project that is to be mirrored. What GitLab does not say may not matter: the
     /// plan decides.
-    pub(super) async fn read_projects(&mut self) -> Result<(), Failure> {
+    pub(super) async fn read_projects(&mut self) -> Result<(), DeliveryError> {
         let left = self.resource.clock.until(self.progress.until());
         let patience = match self.me.rotation {
-            // Secrets Manager may not try again before the next rotation is due.
+            // How soon Secrets Manager reattempts is not documented: see `super::super::rotation`.
             Some(_) => left.mul_f64(0.5),
             None => A_WHILE.min(left.mul_f64(0.1)),
         };
@@ -49,7 +49,7 @@ impl Delivery<'_> {
         loop {
             match self.look_at_projects().await {
                 Ok(()) => return Ok(()),
-                Err(error) if may_come_back(&error) && tokio::time::Instant::now() < give_up => {
+                Err(error) if error.may_pass() && tokio::time::Instant::now() < give_up => {
                     self.gitlabs.forget_failures();
                     tokio::time::sleep(LOOK * 5).await;
                 }
@@ -57,7 +57,7 @@ impl Delivery<'_> {
                     self.known.silence = Some(error.to_string());
                     return Ok(());
                 }
-                Err(error) => return Err(failure(&error)),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -75,24 +75,26 @@ impl Delivery<'_> {
         };
         let mut projects = BTreeMap::new();
         for wanted in &self.desired.mirrors {
-            let has_to_know = wanted.settings.only_protected_branches
-                && !wanted.required_branches.is_empty()
-                && self.me.rotation.is_none();
-            let project = match projects.remove(&wanted.project) {
+            let mut project = match projects.remove(&wanted.project) {
                 Some(project) => project,
-                None => Project {
-                    mirrors: gitlab.mirrors(&wanted.project).await?,
-                    protected_branches: None,
+                None => self.look_at_project(&gitlab, &wanted.project).await?,
+            };
+            match self.me.rotation.as_ref().map(|rotation| rotation.part) {
+                None => match look_at_branches(&gitlab, wanted, &mut project).await {
+                    // GitLab may answer so to a regex that is not RE2's, which it refuses with its
+                    // reason when the mirror is created.
+                    Err(Error {
+                        kind: Kind::OutOfOrder { .. },
+                        ..
+                    }) if wanted.settings.branch_regex.is_some() => {}
+                    looked => looked?,
                 },
-            };
-            let protected_branches = match project.protected_branches {
-                None if has_to_know => Some(gitlab.protected_branches(&wanted.project).await?),
-                known => known,
-            };
-            let project = Project {
-                protected_branches,
-                ..project
-            };
+                // These parts start pushes.
+                Some(RotationPart::Test | RotationPart::Finish) => {
+                    self.look_in_rotation(&gitlab, wanted, &mut project).await?;
+                }
+                Some(RotationPart::Create | RotationPart::Set) => {}
+            }
             projects.insert(wanted.project.clone(), project);
         }
         self.known.projects = Some(projects);
@@ -100,12 +102,79 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    pub(super) async fn read_journal(&mut self, version_id: String) -> Result<(), Failure> {
+    async fn look_at_project(&self, gitlab: &GitLab, name: &str) -> Result<Project, Error> {
+        let mut project = Project::new(gitlab.mirrors(name).await?);
+        if self.me.rotation.is_none() {
+            let described = gitlab.project(name).await?;
+            project.is_empty = described.is_empty;
+            project.lfs_objects_size = described.lfs_objects_size;
+        }
+        Ok(project)
+    }
+
+    /// A rotation does not fail because of a project's branches: its mirrors push what the former
+    /// ones pushed.
+    async fn look_in_rotation(
+        &self,
+        gitlab: &GitLab,
+        wanted: &WantedMirror,
+        project: &mut Project,
+    ) -> Result<(), Error> {
+        match gitlab
+            .pushes_everything(&wanted.project, &wanted.settings)
+            .await
+        {
+            Ok(None) => {}
+            Ok(Some(PushesEverything::NothingProtected)) => {
+                tracing::warn!(
+                    project = wanted.project,
+                    "no branch is protected: GitLab pushes every branch"
+                );
+                project.protected_branches = Some(ProtectedBranches {
+                    own: vec![],
+                    is_complete: true,
+                });
+            }
+            Ok(Some(PushesEverything::NothingMatches)) => {
+                tracing::warn!(
+                    project = wanted.project,
+                    "no branch matches BranchRegex: GitLab pushes every branch"
+                );
+                project
+                    .unmatched
+                    .extend(wanted.settings.branch_regex.clone());
+            }
+            Err(error) if error.may_pass() => return Err(error),
+            Err(error) => tracing::warn!(%error, "the branches were not read"),
+        }
+        Ok(())
+    }
+
+    /// Looks once more before GitLab may push: the branches may have changed since the beginning.
+    async fn look_before_enabling(
+        &mut self,
+        gitlab: &GitLab,
+        wanted: &WantedMirror,
+    ) -> Result<(), DeliveryError> {
+        if self.me.rotation.is_some() {
+            return Ok(());
+        }
+        let (project, settings) = (&wanted.project, &wanted.settings);
+        let Some(reason) = gitlab.pushes_everything(project, settings).await? else {
+            return Ok(());
+        };
+        let mut mirrors = self.desired.mirrors.iter();
+        let n = mirrors.position(|one| one == wanted).unwrap_or_default();
+        let (place, regex) = (format!("Mirrors[{n}]"), settings.branch_regex.as_deref());
+        let refusal = refusals::every_branch_is_pushed(&place, project, &reason, regex);
+        Err(DeliveryError::permanent(refusal))
+    }
+
+    pub(super) async fn read_journal(&mut self, version_id: String) -> Result<(), DeliveryError> {
         let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
-        let journal = steps::read_journal(&self.resource.aws, secret, &version_id).await;
-        let journal = journal.map_err(|error| Failure(explained(error).to_string()))?;
+        let journal = steps::read_journal(&self.resource.aws, secret, &version_id).await?;
         let Journal {
             claimant,
             written,
@@ -129,19 +198,19 @@ impl Delivery<'_> {
         journal
     }
 
-    pub(super) async fn make_mirror(&mut self, n: usize) -> Result<(), Failure> {
+    pub(super) async fn make_mirror(&mut self, n: usize) -> Result<(), DeliveryError> {
         let Some(wanted) = self.desired.mirrors.get(n) else {
             return Ok(());
         };
         let Some((login, password)) = self.login_to_mirror_with() else {
-            return Err(Failure(
-                "internal error: a mirror without a login".to_owned(),
+            return Err(DeliveryError::permanent(
+                "internal error: a mirror without a login",
             ));
         };
         let gitlab = self.gitlab().await?;
         let Some(clone_url) = self.known.clone_urls.get(&wanted.repository_name) else {
-            return Err(Failure(
-                "internal error: a mirror without an address".to_owned(),
+            return Err(DeliveryError::permanent(
+                "internal error: a mirror without an address",
             ));
         };
         let made = gitlab
@@ -161,13 +230,13 @@ impl Delivery<'_> {
             Err(error) if error.is_uncertain() => {
                 self.doubts += 1;
                 if self.doubts > MOST_DOUBTS {
-                    return Err(failure(&error));
+                    return Err(error.into());
                 }
                 // If it was made after all, it is found.
                 self.known.may_have_lost = true;
                 Ok(())
             }
-            Err(error) => Err(failure(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -208,14 +277,13 @@ impl Delivery<'_> {
     }
 
     /// Names the mirrors that were made in the log, so that they may be enabled.
-    pub(super) async fn seal(&mut self, number: u64) -> Result<(), Failure> {
+    pub(super) async fn seal(&mut self, number: u64) -> Result<(), DeliveryError> {
         let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
         let aws = &self.resource.aws;
         let journal = &self.known.journal;
-        let written = steps::write_claim(aws, secret, number, journal).await;
-        match written.map_err(|error| Failure(explained(error).to_string()))? {
+        match steps::write_claim(aws, secret, number, journal).await? {
             Written::Yes => {
                 self.known.claim = Some(number);
                 self.known.is_sealed = true;
@@ -230,15 +298,18 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    pub(super) async fn enable_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
+    pub(super) async fn enable_mirror(
+        &mut self,
+        record: &MirrorRecord,
+    ) -> Result<(), DeliveryError> {
         let Some(wanted) = self.desired.wanted(record) else {
             return Ok(());
         };
         let gitlab = self.gitlab().await?;
+        self.look_before_enabling(&gitlab, wanted).await?;
         let shown = gitlab
             .update(&record.project, record.id, &wanted.settings, true)
-            .await
-            .map_err(|error| failure(&error))?;
+            .await?;
         let Some(mirror) = shown else {
             self.mirror_is_gone(record);
             return Ok(());
@@ -250,7 +321,7 @@ impl Delivery<'_> {
             return Ok(());
         }
         let reason = refusals::mirror_stays_disabled(&record.project, record.id);
-        Err(Failure(reason))
+        Err(DeliveryError::permanent(reason))
     }
 
     /// Somebody removed it: a person, or a delivery that took over.
@@ -261,7 +332,10 @@ impl Delivery<'_> {
         self.known.secret = SecretState::Unread;
     }
 
-    pub(super) async fn remove_stray(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
+    pub(super) async fn remove_stray(
+        &mut self,
+        record: &MirrorRecord,
+    ) -> Result<(), DeliveryError> {
         self.knows_access_to(&record.gitlab_url).await?;
         let deleted = self.gitlabs.delete(record).await;
         // The claim that names it stays open.
@@ -271,11 +345,22 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    pub(super) async fn retire_mirror(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
+    pub(super) async fn retire_mirror(
+        &mut self,
+        record: &MirrorRecord,
+    ) -> Result<(), DeliveryError> {
         self.knows_access_to(&record.gitlab_url).await?;
         let left = self.resource.clock.until(self.progress.until());
         let found = self.where_it_is(record);
-        let retired = self.gitlabs.retire(&found, left.mul_f64(0.6)).await;
+        let clock = &self.resource.clock;
+        let patience = left.mul_f64(0.6);
+        let retired = self.gitlabs.retire(&found, patience, clock).await;
+        let retired = retired.map(|note| {
+            if let Some(note) = note {
+                tracing::warn!(note, "mirror deleted");
+                self.notes.push(note);
+            }
+        });
         self.note_removal(record, retired)?;
         self.known.retired.insert(record.clone());
         Ok(())
@@ -297,16 +382,15 @@ impl Delivery<'_> {
     }
 
     /// Asks the GitLab of a mirror that is about to be given up whether it would let it go.
-    pub(super) async fn ask_gitlab(&mut self, record: &MirrorRecord) -> Result<(), Failure> {
+    pub(super) async fn ask_gitlab(&mut self, record: &MirrorRecord) -> Result<(), DeliveryError> {
         self.knows_access_to(&record.gitlab_url).await?;
-        let answers = self.gitlabs.answers(record).await;
-        answers.map_err(|error| Failure(error.to_string()))?;
+        self.gitlabs.answers(record).await?;
         self.known.answering.insert(record.gitlab_url.clone());
         Ok(())
     }
 
     /// Looks for mirrors whose numbers got lost on the way.
-    pub(super) async fn find_lost(&mut self) -> Result<(), Failure> {
+    pub(super) async fn find_lost(&mut self) -> Result<(), DeliveryError> {
         for before in self.known.journal.before.clone() {
             self.knows_access_to(&before.gitlab_url).await?;
             match self.gitlabs.lost(&before, &self.known.clone_urls).await {
@@ -332,7 +416,7 @@ impl Delivery<'_> {
         &mut self,
         record: &MirrorRecord,
         removed: Result<(), NotRemoved>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), DeliveryError> {
         let Err(error) = removed else {
             self.note_shown(record, None);
             return Ok(());
@@ -340,7 +424,7 @@ impl Delivery<'_> {
         let url = self.desired.gitlab.as_ref().map(|access| &access.url);
         let is_former = url != Some(&record.gitlab_url) && !self.pushes_with_current_login(record);
         if !is_former && !error.has_moved() {
-            return Err(Failure(error.to_string()));
+            return Err(error.into());
         }
         self.notes.push(error.to_string());
         Ok(())
@@ -365,15 +449,14 @@ impl Delivery<'_> {
     }
 
     /// The way to a former GitLab stands in the log.
-    async fn knows_access_to(&mut self, url: &str) -> Result<(), Failure> {
+    async fn knows_access_to(&mut self, url: &str) -> Result<(), DeliveryError> {
         if self.gitlabs.knows(url) {
             return Ok(());
         }
         let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
-        let access = steps::read_access(&self.resource.aws, secret).await;
-        let access = access.map_err(|error| Failure(explained(error).to_string()))?;
+        let access = steps::read_access(&self.resource.aws, secret).await?;
         self.gitlabs.add(access);
         Ok(())
     }
@@ -396,10 +479,21 @@ impl Delivery<'_> {
     }
 }
 
-/// Whether the same may be answered a while later.
-fn may_come_back(error: &Error) -> bool {
-    matches!(
-        error.kind,
-        Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled
-    )
+/// Reads what decides which branches a mirror pushes.
+async fn look_at_branches(
+    gitlab: &GitLab,
+    wanted: &WantedMirror,
+    project: &mut Project,
+) -> Result<(), Error> {
+    if wanted.settings.only_protected_branches {
+        if project.protected_branches.is_none() {
+            let protected = gitlab.protected_branches(&wanted.project).await?;
+            project.protected_branches = Some(protected);
+        }
+    } else if let Some(regex) = &wanted.settings.branch_regex
+        && !gitlab.has_branch_like(&wanted.project, regex).await?
+    {
+        project.unmatched.insert(regex.clone());
+    }
+    Ok(())
 }

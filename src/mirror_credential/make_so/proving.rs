@@ -1,13 +1,21 @@
 //! Showing that a login can push.
 
-use super::super::steps::{self, explained};
+use std::time::Duration;
+
+use super::super::delivery_error::DeliveryError;
+use super::super::observe::Secret;
+use super::super::steps;
 use super::Delivery;
-use crate::cfn::Failure;
 use crate::git::{self, NotPushable};
 use crate::secret::Password;
 
+/// IAM has propagated a credential everywhere by then. IAM documents no bound: "changes that I make
+/// are not always immediately visible", and seconds are observed.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
+const LOGIN_PROPAGATES: Duration = Duration::from_secs(60 * 60);
+
 impl Delivery<'_> {
-    pub(super) async fn prove_issued(&mut self) -> Result<(), Failure> {
+    pub(super) async fn prove_issued(&mut self) -> Result<(), DeliveryError> {
         let Some(issued) = &self.known.issued else {
             return Ok(());
         };
@@ -16,6 +24,14 @@ impl Delivery<'_> {
         };
         let login = issued.service_user_name.clone();
         match self.prove(&login, &password).await {
+            // Another delivery may have taken the credential over and reset it meanwhile.
+            Err((NotPushable::LoginRefused, failure)) if !self.is_login_shared => {
+                self.read_secret().await?;
+                return match self.known.claim {
+                    Some(_) => Err(failure),
+                    None => Ok(()),
+                };
+            }
             // A delivery that was overtaken may have reset it once more before it learned of that.
             Err((NotPushable::LoginRefused, _)) if !self.was_refused => {
                 self.was_refused = true;
@@ -36,7 +52,7 @@ impl Delivery<'_> {
     }
 
     /// Proves the login that the secret holds, or the one that a rotation has prepared.
-    pub(super) async fn prove_stored(&mut self) -> Result<(), Failure> {
+    pub(super) async fn prove_stored(&mut self) -> Result<(), DeliveryError> {
         let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
@@ -46,10 +62,10 @@ impl Delivery<'_> {
             return Ok(());
         };
         let version_id = login.version_id.clone();
+        let is_new = self.is_new(secret, &login.credential_id);
         self.known.judged = Some(version_id.clone());
         if !self.known.values.contains_key(&version_id) {
-            let read = steps::read_login(&self.resource.aws, secret, &version_id).await;
-            let value = read.map_err(|error| Failure(explained(error).to_string()))?;
+            let value = steps::read_login(&self.resource.aws, secret, &version_id).await?;
             self.known.values.insert(version_id.clone(), value);
         }
         let Some(value) = self.known.values.get(&version_id).cloned().flatten() else {
@@ -62,27 +78,53 @@ impl Delivery<'_> {
             Err((NotPushable::LoginRefused, _)) if self.stored.is_none() && rotation.is_none() => {
                 self.known.login_refused = true;
             }
-            Err((_, failure)) => return Err(failure),
+            Err((refused, mut error)) => {
+                // IAM has propagated an older login everywhere: what refuses it is a policy, or a
+                // change of the credential by hand.
+                error.may_pass &= is_new || !refused.is_refusal();
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// Whether IAM may still be propagating the credential `id`, which `secret` names.
+    fn is_new(&self, secret: &Secret, id: &str) -> bool {
+        let listed = self.known.user.credential(id).map(|listed| listed.created);
+        // IAM may list it late. Its secret was changed when it was stored, or later.
+        let issued = listed.or(secret.last_changed);
+        issued.is_none_or(|time| self.resource.clock.now() < time + LOGIN_PROPAGATES)
     }
 
     pub(super) async fn prove(
         &self,
         login: &str,
         password: &Password,
-    ) -> Result<(), (NotPushable, Failure)> {
-        // Time has to be left to say what is wrong, and to undo what was done.
+    ) -> Result<(), (NotPushable, DeliveryError)> {
+        // An Update that issues a password waits as long as a Create. The old login works meanwhile.
+        let is_new = self.me.is_create
+            || self.me.rotation.is_some()
+            || self.known.issued.is_some()
+            || self.stored.is_some();
+        let timeout = if is_new {
+            git::NEW_LOGIN_TIMEOUT
+        } else {
+            git::EARLIER_LOGIN_TIMEOUT
+        };
+        let clock = &self.resource.clock;
+        // The rest of the time is for the rollback of what was created and for the response.
+        let share = clock.until(self.progress.until()).mul_f64(0.6);
+        let give_up = clock.now() + timeout.min(share);
         for (name, url) in &self.known.clone_urls {
-            let left = self.resource.clock.until(self.progress.until());
-            let patience = git::LOGIN_SPREADS.min(left.mul_f64(0.6));
+            let patience = clock.until(give_up);
             let proof = git::prove_pushable(&self.resource.http, url, login, password, patience);
             if let Err(error) = proof.await {
                 let user = &self.desired.user_name;
                 let reason = format!(
                     "proving that the login of user {user} can push to repository {name}: {error}"
                 );
-                return Err((error, Failure(reason)));
+                let may_pass = error.may_pass();
+                return Err((error, DeliveryError { reason, may_pass }));
             }
         }
         Ok(())

@@ -1,12 +1,13 @@
 //! Letting mirrors push, and waiting until they have.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::super::delivery_error::DeliveryError;
 use super::super::gitlabs::LOOK;
 use super::super::mirror_records::MirrorRecord;
+use super::super::records::write_time;
 use super::Delivery;
-use super::mirroring::failure;
-use crate::cfn::Failure;
 use crate::gitlab::{GitLab, Mirror, Status};
 
 /// The longest that one push is waited for.
@@ -17,7 +18,10 @@ const LEFT_TO_UNDO: Duration = Duration::from_secs(90);
 
 impl Delivery<'_> {
     /// Asks all of them for a push first: they push side by side.
-    pub(super) async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), Failure> {
+    pub(super) async fn sync_mirrors(
+        &mut self,
+        records: &[MirrorRecord],
+    ) -> Result<(), DeliveryError> {
         let gitlab = self.gitlab().await?;
         let mut waiting = Vec::new();
         for record in records {
@@ -30,8 +34,7 @@ impl Delivery<'_> {
                 self.known.synced.insert(record.id);
                 continue;
             }
-            let asked = gitlab.sync(&record.project, record.id).await;
-            if !asked.map_err(|error| failure(&error))? {
+            if !gitlab.sync(&record.project, record.id).await? {
                 self.mirror_is_gone(record);
                 return Ok(());
             }
@@ -68,11 +71,10 @@ impl Delivery<'_> {
         gitlab: &GitLab,
         mut awaited: Awaited,
         is_late: bool,
-    ) -> Result<Looked, Failure> {
+    ) -> Result<Looked, DeliveryError> {
         let record = awaited.record.clone();
         let (project, id) = (&record.project, record.id);
-        let shown = gitlab.mirror(project, id).await;
-        let Some(mirror) = shown.map_err(|error| failure(&error))? else {
+        let Some(mirror) = gitlab.mirror(project, id).await? else {
             self.mirror_is_gone(&record);
             return Ok(Looked::Gone);
         };
@@ -85,8 +87,7 @@ impl Delivery<'_> {
             // The login may not have spread to where GitLab's push arrived.
             Push::Failed if !awaited.was_asked_again => {
                 awaited.was_asked_again = true;
-                let asked = gitlab.sync(project, id).await;
-                asked.map_err(|error| failure(&error))?;
+                gitlab.sync(project, id).await?;
                 awaited.before = Some(mirror.clone());
             }
             Push::Failed => return Err(self.not_pushed(&record, &mirror, "failed")),
@@ -105,7 +106,7 @@ impl Delivery<'_> {
         Ok(Looked::Wait(Box::new(awaited)))
     }
 
-    fn not_pushed(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> Failure {
+    fn not_pushed(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> DeliveryError {
         let MirrorRecord {
             project,
             repository_name,
@@ -131,10 +132,25 @@ impl Delivery<'_> {
                  repository: remove it there, or set KeepDivergentRefs to false",
             );
         }
-        Failure(format!(
+        if let (Status::Started, Some(since)) = (mirror.status, mirror.started_at) {
+            let since = write_time(since);
+            let _ = write!(
+                error,
+                "; GitLab shows a push under way since {since}. If its process was killed, GitLab \
+                 corrects that with the first push to the project after one hour, or after three \
+                 hours for a mirror that never ended a push"
+            );
+        }
+        let reason = format!(
             "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
              {what}; {error}"
-        ))
+        );
+        // GitLab tells why in prose alone. Diverged branches stay until a person acts; the network and
+        // CodeCommit recover.
+        DeliveryError {
+            reason,
+            may_pass: !has_diverged,
+        }
     }
 }
 

@@ -41,9 +41,10 @@ impl Delivery<'_> {
             }
             Written::Taken => Err(CallError {
                 doing,
-                code: None,
-                status: None,
-                cause: "it holds another login already; the next rotation starts anew".to_owned(),
+                // What Secrets Manager answered: another value stays there.
+                code: Some("ResourceExistsException".to_owned()),
+                status: Some(400),
+                cause: "it holds another login already".to_owned(),
             }),
             Written::Gone => {
                 self.known.secret = SecretState::Absent;

@@ -72,7 +72,7 @@ impl Delivery<'_> {
             }
             return Ok(());
         }
-        if self.known.recorded && self.stored.is_none() && self.known.doubtful_since.is_none() {
+        if self.known.recorded && self.stored.is_none() && !self.known.may_have_issued {
             return self.record(true).await;
         }
         Ok(())

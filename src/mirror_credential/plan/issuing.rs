@@ -13,6 +13,11 @@ impl View<'_> {
         if let Some(silence) = &known.silence {
             return Step::Refuse(silence.clone());
         }
+        if self.me.rotation.is_none()
+            && let Some(reason) = self.pushes_everything()
+        {
+            return Step::Refuse(reason);
+        }
         let is_issued = |credential: &&Credential| {
             let issued = known.issued.as_ref();
             issued.is_some_and(|issued| issued.id == credential.id)
@@ -35,16 +40,10 @@ impl View<'_> {
             }
         }
         let Some(secret) = self.secret else {
-            return match self.refused_places(&[]) {
-                Some(refusal) => Step::Refuse(refusal),
-                None => Step::CreateSecret,
-            };
+            return Step::CreateSecret;
         };
         if let Some(step) = self.claim(secret) {
             return step;
-        }
-        if let Some(refusal) = self.refused_places(&[]) {
-            return Step::Refuse(refusal);
         }
         if let Some(issued) = &known.issued {
             return match &issued.password {

@@ -5,7 +5,7 @@ use super::super::mirror_records::{MirrorRecord, properties_key};
 use super::super::observe::{Credential, Secret};
 use super::super::properties::ForeignCredentials;
 use super::super::records;
-use super::{LAMBDA_LIVES, Step, View, same_key, tags_differ};
+use super::{Held, LAMBDA_LIVES, Step, View, same_key, tags_differ};
 
 impl View<'_> {
     /// The next step when the secret holds the login of `held`.
@@ -88,7 +88,9 @@ impl View<'_> {
 
     /// A rotation that is taken over must not make its login current any more: what it compares
     /// before it does is where `AWSCURRENT` stands, so that moves. Then `AWSPENDING` goes, also
-    /// that of a rotation which died long ago.
+    /// that of a rotation which died long ago, and of any rotation if this request issues a password:
+    /// then the rotation is not needed, and its label would block a change of the `RotationSchedule`
+    /// in the same update of the stack.
     pub(super) fn end_rotation(&self, secret: &Secret) -> Option<Step> {
         let own = self.me.rotation.as_ref();
         let is_own = |version: &String| own.is_some_and(|own| own.version_id == *version);
@@ -107,7 +109,9 @@ impl View<'_> {
             });
         }
         let pending = secret.open_rotation().filter(|version| !is_own(version))?;
-        let is_over = secret.prepared(pending).is_some()
+        let is_superseded = own.is_none() && matches!(self.held(), Held::Nothing);
+        let is_over = is_superseded
+            || secret.prepared(pending).is_some()
             || secret
                 .last_changed
                 .is_some_and(|time| self.known.now >= time + LAMBDA_LIVES);
@@ -148,9 +152,6 @@ impl View<'_> {
         if let Some(step) = self.claim(secret) {
             return Err(Box::new(step));
         }
-        if let Some(refusal) = self.refused_places(&kept) {
-            return Err(Box::new(Step::Refuse(refusal)));
-        }
         if !known.proved && !desired.repositories().is_empty() {
             return Err(Box::new(Step::ProveStored));
         }
@@ -171,7 +172,7 @@ impl View<'_> {
 
     /// What is not needed any more: mirrors first, then what they pushed with, then its record.
     fn tidy(&self, secret: &Secret) -> Option<Step> {
-        let (known, desired, user) = (self.known, self.desired, &self.known.user);
+        let (known, desired) = (self.known, self.desired);
         if let Some(step) = self.retire_superseded(secret) {
             return Some(step);
         }
@@ -211,9 +212,7 @@ impl View<'_> {
         if let [former, _, ..] = secret.properties.as_slice() {
             return Some(Step::ForgetProperties(former.entry));
         }
-        let is_held = user.held_by() == Some(&self.me.owner)
-            && user.secret_name.as_ref() == Some(&desired.secret_name);
-        (!is_held).then_some(Step::TagUser)
+        (!self.is_recorded(secret)).then_some(Step::RecordIssued)
     }
 
     fn forget_superseded(&self, secret: &Secret) -> Option<Step> {

@@ -7,9 +7,6 @@ use super::super::refusals;
 use super::{Project, Step, View};
 use crate::gitlab::Status;
 
-/// GitLab takes no more enabled mirrors in one project.
-const MOST_ENABLED: usize = 10;
-
 impl View<'_> {
     pub(super) fn wants_mirrors(&self) -> bool {
         !self.desired.mirrors.is_empty()
@@ -18,7 +15,11 @@ impl View<'_> {
     /// What GitLab says, or that it says nothing, is a reason to refuse what is new. What stands as
     /// it was noted stays as it is, with a warning: the rollback of another change must succeed.
     pub(super) fn refused_by_gitlab(&self) -> Option<Step> {
-        let reason = self.known.silence.clone().or_else(|| self.unprotected())?;
+        let reason = self
+            .known
+            .silence
+            .clone()
+            .or_else(|| self.branch_faults())?;
         let refuse = Some(Step::Refuse(reason));
         let Some((secret, login)) = self.secret.and_then(|s| Some((s, s.current.as_ref()?))) else {
             return refuse;
@@ -43,10 +44,52 @@ impl View<'_> {
         if wanted.all(is_kept) { None } else { refuse }
     }
 
-    /// Required branches that would not be mirrored.
-    pub(super) fn unprotected(&self) -> Option<String> {
-        let projects = self.known.projects.as_ref()?;
+    /// Mirrors that would push every branch, and required branches that would not be mirrored.
+    pub(super) fn branch_faults(&self) -> Option<String> {
+        let mut faults = self.mirrors_of_everything();
+        faults.extend(self.unprotected());
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
+
+    /// The reason to reject mirrors through which GitLab would push every branch. `None` if there
+    /// are none.
+    pub(super) fn pushes_everything(&self) -> Option<String> {
+        let faults = self.mirrors_of_everything();
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
+
+    fn mirrors_of_everything(&self) -> Vec<String> {
+        let mirrors = self.desired.mirrors.iter().enumerate();
+        let faults = mirrors.filter_map(|(n, wanted)| {
+            let reason = self
+                .project(&wanted.project)?
+                .pushes_everything(&wanted.settings)?;
+            let place = format!("Mirrors[{n}]");
+            let regex = wanted.settings.branch_regex.as_deref();
+            Some(refusals::every_branch_is_pushed(
+                &place,
+                &wanted.project,
+                &reason,
+                regex,
+            ))
+        });
+        faults.collect()
+    }
+
+    /// Whether GitLab would push every branch through the mirror of `record`.
+    fn is_of_everything(&self, record: &MirrorRecord) -> bool {
+        let reason = self.desired.wanted(record).and_then(|wanted| {
+            let project = self.project(&wanted.project)?;
+            project.pushes_everything(&wanted.settings)
+        });
+        reason.is_some()
+    }
+
+    fn unprotected(&self) -> Vec<String> {
         let mut missing = Vec::new();
+        let Some(projects) = &self.known.projects else {
+            return missing;
+        };
         for (n, wanted) in self.desired.mirrors.iter().enumerate() {
             let project = projects.get(&wanted.project);
             let Some(protected) = project.and_then(|project| project.protected_branches.as_ref())
@@ -54,40 +97,18 @@ impl View<'_> {
                 continue;
             };
             for branch in &wanted.required_branches {
-                if wanted.settings.only_protected_branches && !is_protected(branch, protected) {
+                if wanted.settings.only_protected_branches && !is_protected(branch, &protected.own)
+                {
                     missing.push(refusals::branch_is_not_protected(
                         n,
                         &wanted.project,
                         branch,
+                        protected.is_complete,
                     ));
                 }
             }
         }
-        (!missing.is_empty()).then(|| missing.join("; "))
-    }
-
-    /// Projects that have no place left for a mirror that is to be made. `kept` need not be made.
-    pub(super) fn refused_places(&self, kept: &[MirrorRecord]) -> Option<String> {
-        let projects = self.known.projects.as_ref()?;
-        for (name, project) in projects {
-            let to_make = self.desired.mirrors.iter().filter(|wanted| {
-                let mut kept = kept.iter();
-                wanted.project == *name && !kept.any(|record| self.desired.is_for(record, wanted))
-            });
-            let made = self.known.journal.made.iter();
-            let made = made.filter(|record| record.project == *name).count();
-            let to_make = to_make.count().saturating_sub(made);
-            let enabled = project.mirrors.iter().filter(|mirror| mirror.enabled);
-            let enabled = enabled.filter(|mirror| !self.is_stray(mirror.id)).count();
-            if to_make > 0 && enabled + to_make > MOST_ENABLED {
-                return Some(refusals::no_place_for_a_mirror(name, enabled));
-            }
-        }
-        None
-    }
-
-    fn is_stray(&self, id: u64) -> bool {
-        self.known.strays.iter().any(|record| record.id == id)
+        missing
     }
 
     fn project(&self, name: &str) -> Option<&Project> {
@@ -144,12 +165,21 @@ impl View<'_> {
             // An older GitLab does not show every setting, and mirrors of a project without
             // commits may show as disabled: what was told once counts.
             let is_told = self.known.told.contains(&record.id);
-            !is_told && (!mirror.enabled || mirror.settings != wanted.settings)
+            !is_told
+                && (!mirror.enabled || mirror.settings != wanted.settings)
+                && self.may_enable(record)
         });
         wrong.map(|record| Step::EnableMirror(record.clone()))
     }
 
-    /// Those of `records` that have not pushed yet, or failed to.
+    /// A rotation enables the new mirror in any case, because the former one pushes as much. It
+    /// starts no push then, see [`View::sync`].
+    fn may_enable(&self, record: &MirrorRecord) -> bool {
+        self.me.rotation.is_some() || !self.is_of_everything(record)
+    }
+
+    /// Those of `records` that have not pushed yet, or failed to. A mirror through which GitLab
+    /// would push every branch is left out: nothing here starts such a push.
     pub(super) fn sync(&self, records: &[MirrorRecord]) -> Option<Step> {
         let silent = records.iter().filter(|record| {
             let Some(mirror) = self.known.shown(record) else {
@@ -157,7 +187,7 @@ impl View<'_> {
             };
             let is_well = mirror.succeeded_at.is_some()
                 && !matches!(mirror.status, Status::Failed | Status::ToRetry);
-            !is_well && !self.known.synced.contains(&record.id)
+            !is_well && !self.known.synced.contains(&record.id) && !self.is_of_everything(record)
         });
         let silent: Vec<MirrorRecord> = silent.cloned().collect();
         (!silent.is_empty()).then_some(Step::SyncMirrors(silent))

@@ -7,7 +7,7 @@ use super::super::mirror_records::{Journal, MirrorRecord};
 use super::super::observe::{Secret, User};
 use super::super::steps::StoredLogin;
 use super::IAM_SETTLES;
-use crate::gitlab::Mirror;
+use crate::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
 use crate::secret::Password;
 
 /// What is known of the secret.
@@ -49,8 +49,43 @@ pub struct Issued {
 pub struct Project {
     /// Its mirrors, of whatever origin.
     pub mirrors: Vec<Mirror>,
-    /// Names and patterns of its protected branches; `None` when nobody needs to know.
-    pub protected_branches: Option<Vec<String>>,
+    /// The branches that it protects itself. `None` if they were not read.
+    pub protected_branches: Option<ProtectedBranches>,
+    /// Each `BranchRegex` that matches no existing branch.
+    pub unmatched: BTreeSet<String>,
+    /// It has no commit.
+    pub is_empty: bool,
+    /// The size of its Git LFS objects in bytes; 0 if it was not read.
+    pub lfs_objects_size: u64,
+}
+
+impl Project {
+    /// A project of which only the mirrors were read.
+    pub fn new(mirrors: Vec<Mirror>) -> Self {
+        Project {
+            mirrors,
+            protected_branches: None,
+            unmatched: BTreeSet::new(),
+            is_empty: false,
+            lfs_objects_size: 0,
+        }
+    }
+
+    /// Why GitLab would push every branch through a mirror with `settings`. `None` if it pushes
+    /// what the settings select, or if the branches were not read.
+    pub fn pushes_everything(&self, settings: &Settings) -> Option<PushesEverything> {
+        let protected = self.protected_branches.as_ref();
+        if self.is_empty {
+            None
+        } else if settings.only_protected_branches {
+            let protects_none = protected.is_some_and(ProtectedBranches::is_empty);
+            protects_none.then_some(PushesEverything::NothingProtected)
+        } else {
+            let regex = settings.branch_regex.as_ref()?;
+            let has_no_match = self.unmatched.contains(regex);
+            has_no_match.then_some(PushesEverything::NothingMatches)
+        }
+    }
 }
 
 /// Everything that is known: what was read, and what this delivery did.
@@ -83,8 +118,10 @@ pub struct Observed {
     pub claim: Option<u64>,
     /// When somebody took over from this delivery.
     pub overtaken_at: Option<SystemTime>,
-    /// When a call to issue was made of which nobody knows what became.
+    /// When the latest call to issue was made whose outcome is unknown, or that found no slot.
     pub doubtful_since: Option<SystemTime>,
+    /// One of these calls may have issued a credential.
+    pub may_have_issued: bool,
     /// What this delivery issued and has not stored.
     pub issued: Option<Issued>,
     /// The attempt stands in the user's tags.
@@ -149,6 +186,7 @@ impl Observed {
             claim: None,
             overtaken_at: None,
             doubtful_since: None,
+            may_have_issued: false,
             issued: None,
             recorded: false,
             proved: false,

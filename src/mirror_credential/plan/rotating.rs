@@ -72,7 +72,7 @@ impl View<'_> {
             && is_recent
             && secret.open_rotation() == Some(&version.to_owned())
         {
-            return self.refuse(refusals::stack_is_changing());
+            return Step::Defer(refusals::stack_is_changing());
         }
         self.obtain()
     }
@@ -144,7 +144,11 @@ impl View<'_> {
                 && user.credential(&login.credential_id).is_none()
                 && self.known.is_settled()
         });
-        gone.map(|login| Step::ForgetLogin(login.entry))
+        if let Some(login) = gone {
+            return Some(Step::ForgetLogin(login.entry));
+        }
+        // The user's tags may have been removed during the rotation.
+        (!self.is_recorded(secret)).then_some(Step::RecordIssued)
     }
 }
 

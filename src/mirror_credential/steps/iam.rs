@@ -185,7 +185,7 @@ pub async fn tag_user(
 }
 
 /// The tags that say whose the user is.
-pub fn ownership(owner: &Owner, secret_name: &str) -> Vec<(&'static str, String)> {
+fn ownership(owner: &Owner, secret_name: &str) -> Vec<(&'static str, String)> {
     vec![
         (records::STACK_ID, owner.stack_id.clone()),
         (records::LOGICAL_ID, owner.logical_id.clone()),

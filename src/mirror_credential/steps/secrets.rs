@@ -400,6 +400,16 @@ pub async fn read_access(aws: &Aws, secret: &Secret) -> Result<Option<Access>, C
     Ok(document.as_ref().and_then(properties::gitlab_in))
 }
 
+/// When a version was written. `None` if it is gone or holds nothing.
+pub async fn stored_at(
+    aws: &Aws,
+    secret: &Secret,
+    version_id: &str,
+) -> Result<Option<SystemTime>, CallError> {
+    let version = read_version(aws, secret, version_id).await?;
+    Ok(version.and_then(|version| version.created))
+}
+
 /// What a version of the secret holds.
 struct Version {
     text: Password,

@@ -27,6 +27,16 @@ pub fn add(schema: &mut Value) {
         &has_mirrors,
         &json!({"properties": {"UrlSafePassword": safe}}),
     );
+    let login = json!({
+        "description":
+            "must begin with a letter or digit with Mirrors: GitLab rejects any other login",
+        "pattern": "^[A-Za-z0-9]",
+    });
+    when(
+        schema,
+        &has_mirrors,
+        &json!({"properties": {"UserName": login}}),
+    );
     let mut unprotected = truth(&[false]);
     unprotected["description"] =
         json!("must be false, or left out, with BranchRegex; GitLab takes one of them");

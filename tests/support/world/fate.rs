@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{
-    answer::Answer,
+    answer::{Answer, Denied},
     faults::{At, Fault, FaultKind, Lasting},
     gate::Gate,
     journal::Entry,
@@ -72,14 +72,17 @@ impl World {
             Some(FaultKind::KilledBefore) => (outcome("killed before"), Some(Fate::Fatal)),
             Some(FaultKind::KilledAfter) => (outcome("killed after"), Some(Fate::Fatal)),
             Some(
-                kind @ (FaultKind::InternalError500 | FaultKind::Throttled | FaultKind::Denied),
+                kind @ (FaultKind::InternalError500
+                | FaultKind::Throttled
+                | FaultKind::Denied
+                | FaultKind::DeniedExplicitly),
             ) => {
+                let (action, resource) = call.action_and_resource();
+                let denied = |why| Answer::denied_because(call.service, &action, &resource, why);
                 let answer = match kind {
                     FaultKind::Throttled => Answer::throttled(call.service),
-                    FaultKind::Denied => {
-                        let (action, resource) = call.action_and_resource();
-                        Answer::denied(call.service, &action, &resource)
-                    }
+                    FaultKind::Denied => denied(Denied::NoPolicy),
+                    FaultKind::DeniedExplicitly => denied(Denied::Explicitly),
                     _ => Answer::internal_error(call.service),
                 };
                 (name_of(&answer), Some(Fate::Answered(answer)))
@@ -131,6 +134,10 @@ impl Inner {
         let strikes =
             |(whose, fault): &(String, Fault)| whose == caller && fault.at.is_last_of(numbered);
         let found = self.faults.iter().position(strikes)?;
+        let (_, fault) = &self.faults[found];
+        if matches!(fault.at, At::Since(_)) {
+            return Some(fault.kind);
+        }
         Some(self.faults.remove(found).1.kind)
     }
 

@@ -34,6 +34,8 @@ impl World {
                 host,
                 path: path.to_owned(),
                 protected: default.iter().cloned().collect(),
+                protected_by_group: BTreeSet::new(),
+                lfs_objects_size: 0,
                 default_branch: default.unwrap_or_else(|| "main".to_owned()),
                 commits: branches.iter().map(|(_, commit)| commit.clone()).collect(),
                 branches: branches.into_iter().collect(),
@@ -51,6 +53,19 @@ impl World {
             let names: BTreeSet<String> = names.iter().map(|&name| name.to_owned()).collect();
             aws.gitlab.project_mut(project).protected = names;
         });
+    }
+
+    /// A group protects branches of this name or pattern.
+    pub fn protect_by_group(&self, project: &str, names: &[&str]) {
+        self.change(|aws| {
+            let names: BTreeSet<String> = names.iter().map(|&name| name.to_owned()).collect();
+            aws.gitlab.project_mut(project).protected_by_group = names;
+        });
+    }
+
+    /// Kills the Sidekiq process that runs the project's mirrors (see [`gitlab_runs::kill_sidekiq`]).
+    pub fn kill_sidekiq(&self, project: &str) {
+        self.change(|aws| gitlab_runs::kill_sidekiq(aws, project));
     }
 
     /// A token of scope `api` for [`HOST`], in a secret that is tagged for it. Answers the token.

@@ -1,0 +1,73 @@
+"""What failed in an operation on a stack: the resources, with CloudFormation's reasons.
+
+`sam deploy` shows a failed validation without the resource: "To troubleshoot Early Validation errors, use the
+DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). This module calls DescribeEvents.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+# Resources that CloudFormation stopped because another one failed.
+_CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
+
+
+class StackFailures:
+    """Create it before the operation and read it afterwards: it leaves out what had failed before."""
+
+    def __init__(self, cloudformation: Any, stack_name: str) -> None:
+        self._cloudformation, self._stack_name = cloudformation, stack_name
+        self._is_denied = False
+        self._old = {event["EventId"] for event in [*self._stack_events(), *self._validation_errors()]}
+        self._old |= {change_set["ChangeSetId"] for change_set in self._change_sets()}
+
+    def lines(self) -> list[str]:
+        """One line for each resource that failed, the first failure first. Empty if CloudFormation reports none."""
+        lines = []
+        for change_set in self._change_sets():
+            if change_set["Status"] == "FAILED" and change_set["ChangeSetId"] not in self._old:
+                errors = self._validation_errors(ChangeSetName=change_set["ChangeSetId"])
+                lines += [_line(error) for error in errors] or [change_set.get("StatusReason", "")]
+        failed = [*self._validation_errors(), *filter(_is_failed_resource, reversed(self._stack_events()))]
+        lines += [_line(event) for event in failed if event["EventId"] not in self._old]
+        if self._is_denied:
+            lines.append("Allow cloudformation:DescribeEvents to see which resources did not pass CloudFormation's "
+                         "validation.")
+        return list(dict.fromkeys(lines))
+
+    def _stack_events(self) -> list[dict[str, Any]]:
+        """Newest first."""
+        return self._all("describe_stack_events", "StackEvents")
+
+    def _change_sets(self) -> list[dict[str, Any]]:
+        return self._all("list_change_sets", "Summaries")
+
+    def _validation_errors(self, **more: str) -> list[dict[str, Any]]:
+        events = self._all("describe_events", "OperationEvents", Filters={"FailedEvents": True}, **more)
+        return [event for event in events if event.get("EventType") == "VALIDATION_ERROR"]
+
+    def _all(self, operation: str, key: str, **more: Any) -> list[dict[str, Any]]:
+        """Every page. Empty if the stack does not exist, and after any other error: this must not hide what the
+        operation itself reports."""
+        try:
+            pages = self._cloudformation.get_paginator(operation).paginate(StackName=self._stack_name, **more)
+            return [found for page in pages for found in page[key]]
+        except ClientError as error:
+            denied = error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
+            self._is_denied = self._is_denied or (denied and operation == "describe_events")
+        except BotoCoreError:
+            pass
+        return []
+
+
+def _is_failed_resource(event: dict[str, Any]) -> bool:
+    return (event["ResourceStatus"].endswith("_FAILED") and event.get("PhysicalResourceId") != event["StackId"]
+            and event.get("ResourceStatusReason") not in _CANCELLED)
+
+
+def _line(event: dict[str, Any]) -> str:
+    reason = event.get("ValidationStatusReason") or event.get("ResourceStatusReason") or "no reason"
+    return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"

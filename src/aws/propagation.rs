@@ -1,0 +1,242 @@
+//! IAM's propagation: a policy or role that CloudFormation has just created takes seconds to take
+//! effect, and meanwhile AWS denies calls that it allows.
+//!
+//! "Changes that I make are not always immediately visible":
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>.
+//! Within [`retrying_denials`], every AWS call retries a denial that propagation can explain. That
+//! is safe also for calls that nothing else may retry, as AWS has done nothing.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_iam::config::interceptors::InterceptorContext;
+use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::call_error::{DENIED, DENIED_ELSEWHERE};
+
+/// How long after the start of a request IAM's changes may take. AWS documents no bound. Seconds
+/// are usual, and the AWS CDK found 31 s too short (<https://github.com/aws/aws-cdk/pull/37878>).
+const MAX_PROPAGATION: Duration = Duration::from_secs(60);
+
+/// The backoff between two attempts at a denied call starts with this.
+pub(super) const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+
+/// Nothing is retried in less time than this: timers count milliseconds, so the last attempts would
+/// follow each other without a pause.
+const MIN_TIME_LEFT: Duration = Duration::from_millis(50);
+
+/// The backoff between two attempts at a denied call does not exceed this.
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(5);
+
+/// What AWS services answer if they cannot assume a role, which may be too new. All are
+/// recorded answers: CloudFormation, CodeBuild, CodePipeline, EventBridge, and services such as
+/// Lambda.
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>,
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/4233>,
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/13103>
+const ROLE_NOT_ASSUMABLE: [&str; 5] = [
+    "is invalid or cannot be assumed",
+    "is not authorized to perform: sts:AssumeRole",
+    "is not authorized to perform AssumeRole on role",
+    "cannot be assumed by",
+    "unable to assume",
+];
+
+tokio::task_local! {
+    /// Denials are retried until then; `None` if they are not.
+    static RETRIES_UNTIL: Option<Instant>;
+}
+
+/// How long a request that CloudFormation signed at `signed_at` retries denials from `now` on, if
+/// the work on it ends at `work_until`.
+///
+/// The minute counts from the signature. Every delivery and continuation of the request knows it,
+/// so that they share one minute, and IAM propagates while a delivery waits in Lambda's queue.
+/// A third of the time that is left is the most, so that an answer with a reason, and the removal
+/// of what was created, have the rest.
+pub fn time_for_propagation(
+    signed_at: SystemTime,
+    now: SystemTime,
+    work_until: SystemTime,
+) -> Duration {
+    let ends = signed_at.min(now) + MAX_PROPAGATION;
+    let left = work_until.duration_since(now).unwrap_or_default();
+    ends.duration_since(now).unwrap_or_default().min(left / 3)
+}
+
+/// Runs `work`, whose AWS calls retry denials that may pass for `time` from now on.
+pub async fn retrying_denials<F: Future>(time: Duration, work: F) -> F::Output {
+    let until = Instant::now() + time;
+    RETRIES_UNTIL.scope(Some(until), work).await
+}
+
+/// Runs `work`, whose AWS calls fail at the first denial.
+pub async fn without_retrying_denials<F: Future>(work: F) -> F::Output {
+    RETRIES_UNTIL.scope(None, work).await
+}
+
+/// For how long a denial is still retried; `None` if it is not.
+pub(super) fn time_left() -> Option<Duration> {
+    let until = RETRIES_UNTIL.try_with(|until| *until).ok().flatten()?;
+    let left = until.saturating_duration_since(Instant::now());
+    (left >= MIN_TIME_LEFT).then_some(left)
+}
+
+/// Whether `text` says that an AWS service cannot assume a role.
+pub fn is_role_not_assumable(text: &str) -> bool {
+    ROLE_NOT_ASSUMABLE.iter().any(|words| text.contains(words))
+}
+
+/// Whether AWS denied a call because a policy or a role may not have propagated yet.
+pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
+    if !response.status().is_client_error() {
+        return false;
+    }
+    let body = response.body().bytes().unwrap_or_default();
+    let body = String::from_utf8_lossy(body);
+    let header = response.headers().get("x-amzn-errortype");
+    may_pass(&error_code(header, &body), &body)
+}
+
+/// Whether an error with this code and text may pass when IAM's changes have propagated.
+///
+/// IAM names the kind of policy that denies. Only a missing permission of the role itself can be
+/// a matter of seconds. Some services give no reason (STS, and Secrets Manager for a KMS key),
+/// and then it may be that one.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+fn may_pass(code: &str, text: &str) -> bool {
+    if DENIED_ELSEWHERE.iter().any(|words| text.contains(words)) {
+        return false;
+    }
+    let is_denied = DENIED.contains(&code);
+    let gives_no_reason = !text.contains(" because ");
+    let names_identity_policy = text.contains("no identity-based policy allows");
+    is_role_not_assumable(text) || (is_denied && (gives_no_reason || names_identity_policy))
+}
+
+/// The error's code: in a header or the JSON member `__type`, after a namespace and before a URL,
+/// or in the XML element `Code`. Empty if there is none.
+/// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>
+fn error_code(header: Option<&str>, body: &str) -> String {
+    let in_json = || {
+        let body: Value = serde_json::from_str(body).ok()?;
+        Some(body["__type"].as_str()?.to_owned())
+    };
+    let in_xml = || {
+        let (_, rest) = body.split_once("<Code>")?;
+        Some(rest.split_once("</Code>")?.0.to_owned())
+    };
+    let code = header
+        .map(ToOwned::to_owned)
+        .or_else(in_json)
+        .or_else(in_xml);
+    let code = code.unwrap_or_default();
+    let code = code.split(':').next().unwrap_or_default();
+    code.rsplit('#').next().unwrap_or_default().to_owned()
+}
+
+/// Makes the SDK retry denials that may pass, as long as [`retrying_denials`] says.
+#[derive(Debug)]
+pub struct RetriesDenials;
+
+impl ClassifyRetry for RetriesDenials {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response() {
+            Some(response) if time_left().is_some() && may_be_propagating(response) => {
+                RetryAction::transient_error()
+            }
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "RetriesDenials"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DENIAL: &str = "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to \
+        perform: iam:TagUser on resource: user u";
+
+    #[test]
+    fn denial_without_identity_policy_may_pass() {
+        for why in [
+            " because no identity-based policy allows the iam:TagUser action",
+            "",
+        ] {
+            let text = format!("{DENIAL}{why}");
+            assert!(may_pass("AccessDenied", &text), "{text}");
+            assert!(may_pass("AccessDeniedException", &text), "{text}");
+        }
+        assert!(may_pass(
+            "AccessDeniedException",
+            "Access to KMS is not allowed"
+        ));
+    }
+
+    #[test]
+    fn denial_of_another_kind_does_not_pass() {
+        for why in [
+            " with an explicit deny in an identity-based policy",
+            " with an explicit deny in a service control policy",
+            " because no permissions boundary allows the iam:TagUser action",
+            " because no service control policy allows the iam:TagUser action",
+            " because no resource control policy allows the iam:TagUser action",
+            " because no session policy allows the iam:TagUser action",
+            " because no resource-based policy allows the iam:TagUser action",
+            " because no VPC endpoint policy allows the iam:TagUser action",
+        ] {
+            let text = format!("{DENIAL}{why}");
+            assert!(!may_pass("AccessDenied", &text), "{text}");
+        }
+        let text =
+            format!("{DENIAL} because no identity-based policy allows the iam:TagUser action");
+        assert!(!may_pass("NoSuchEntity", &text));
+    }
+
+    #[test]
+    fn role_that_cannot_be_assumed_may_pass() {
+        for text in [
+            "Role arn:aws:iam::123456789012:role/r is invalid or cannot be assumed",
+            "CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::1:role/r",
+            "CodePipeline is not authorized to perform AssumeRole on role arn:aws:iam::1:role/r",
+            "Provided role 'arn:aws:iam::1:role/r' cannot be assumed by principal 'events.amazonaws.com'.",
+        ] {
+            assert!(may_pass("ValidationError", text), "{text}");
+        }
+        let denied = "User: u is not authorized to perform: sts:AssumeRole on resource: r with an \
+            explicit deny in an identity-based policy";
+        assert!(!may_pass("AccessDenied", denied));
+        assert!(!may_pass("ValidationError", "Stack [x] does not exist"));
+    }
+
+    #[test]
+    fn error_code_is_read_in_each_protocol() {
+        let json = r#"{"__type":"com.amazonaws.x#AccessDeniedException","message":"m"}"#;
+        let xml = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
+        let header = Some("AccessDeniedException:http://internal.amazon.com/");
+        assert_eq!(error_code(None, json), "AccessDeniedException");
+        assert_eq!(error_code(None, xml), "AccessDenied");
+        assert_eq!(error_code(header, "{}"), "AccessDeniedException");
+        assert_eq!(error_code(None, "<html>"), "");
+    }
+
+    #[test]
+    fn time_for_propagation_is_a_minute_or_a_third() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
+        let time =
+            |signed, now, until| time_for_propagation(at(signed), at(now), at(until)).as_secs();
+        assert_eq!(time(0, 0, 900), 60);
+        assert_eq!(time(0, 40, 900), 20);
+        assert_eq!(time(0, 61, 900), 0);
+        assert_eq!(time(0, 0, 60), 20);
+        assert_eq!(time(0, 0, 0), 0);
+        // CloudFormation's clock may be ahead.
+        assert_eq!(time(300, 0, 900), 60);
+    }
+}

@@ -1,0 +1,101 @@
+//! CloudFormation's pre-deployment validation, whose findings only `DescribeEvents` returns.
+//!
+//! CloudFormation validates each stack operation before it creates anything: the syntax of
+//! properties, and whether a resource of the name already exists. The stack's own reason and events
+//! name neither the resource nor the finding.
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+
+use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, OperationEvent};
+
+use crate::aws::{Aws, CallError};
+
+/// Pages of events that are read: the failed events of a stack's few latest operations.
+const MAX_PAGES: u32 = 3;
+
+/// Findings that a reason quotes: an answer to CloudFormation has 4096 bytes.
+const MAX_FINDINGS: usize = 3;
+
+/// Why CloudFormation rejected the operation on stack `stack_id` whose events have a token that
+/// `belongs` accepts: each finding with its resource. `None` if it returns no finding.
+pub async fn failures(
+    aws: &Aws,
+    stack_id: &str,
+    belongs: impl Fn(Option<&str>) -> bool,
+) -> Result<Option<String>, CallError> {
+    let mut findings: Vec<String> = vec![];
+    let mut operation_id = None;
+    let mut next = None;
+    for _ in 0..MAX_PAGES {
+        let call = aws
+            .cloudformation
+            .describe_events()
+            .stack_name(stack_id)
+            .filters(EventFilter::builder().failed_events(true).build())
+            .set_next_token(next);
+        let page = call.send().await.map_err(|error| {
+            let doing = format!("reading the failed operations of stack {stack_id}");
+            CallError::new(doing, &error)
+        })?;
+        for event in page.operation_events() {
+            if !is_failure(event) || !belongs(event.client_request_token()) {
+                continue;
+            }
+            // The newest operation comes first, and not every event has a token.
+            let of = event.operation_id().map(ToOwned::to_owned);
+            if *operation_id.get_or_insert_with(|| of.clone()) != of {
+                continue;
+            }
+            let finding = finding(event);
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+        next = page.next_token;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(in_words(&findings))
+}
+
+/// Whether the event says why an operation failed: a validation or a hook that fails it, and does
+/// not only warn.
+fn is_failure(event: &OperationEvent) -> bool {
+    match event.event_type() {
+        Some(EventType::ValidationError) => {
+            event.validation_failure_mode() != Some(&HookFailureMode::Warn)
+        }
+        Some(EventType::HookInvocationError) => {
+            event.hook_failure_mode() != Some(&HookFailureMode::Warn)
+        }
+        _ => false,
+    }
+}
+
+fn finding(event: &OperationEvent) -> String {
+    let name = event.logical_resource_id().unwrap_or("?");
+    let kind = event.resource_type().unwrap_or("?");
+    let reason = event
+        .validation_status_reason()
+        .or(event.hook_status_reason())
+        .or(event.resource_status_reason())
+        .unwrap_or("no reason given");
+    match event.validation_path().filter(|path| !path.is_empty()) {
+        Some(path) => format!("{name} ({kind}) {path}: {reason}"),
+        None => format!("{name} ({kind}): {reason}"),
+    }
+}
+
+fn in_words(findings: &[String]) -> Option<String> {
+    if findings.is_empty() {
+        return None;
+    }
+    let shown = findings[..findings.len().min(MAX_FINDINGS)].join("; ");
+    let more = findings.len().saturating_sub(MAX_FINDINGS);
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    Some(format!("validation failed: {shown}{more}"))
+}

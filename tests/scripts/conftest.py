@@ -1,0 +1,60 @@
+"""The scripts behind `make deploy` and `make undeploy`, without AWS: what they ask, check and pass on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import sam_settings  # noqa: E402
+
+
+@dataclass
+class FakeAccount:
+    """An account whose stacks and buckets are given."""
+
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
+    id: str = "111122223333"
+    region: str = "eu-central-1"
+    session: Any = field(default_factory=MagicMock)
+
+    def bucket_of(self, env_id: str) -> str:
+        return f"s3-{env_id}-codepipeline-artifact-{self.id}-{self.region}"
+
+    def has_bucket(self, name: str) -> bool:
+        return name in self.buckets
+
+    def stack(self, name: str) -> dict[str, Any] | None:
+        return self.known.get(name)
+
+    def stack_status(self, name: str) -> str | None:
+        return self.known[name]["StackStatus"] if name in self.known else None
+
+    def stacks(self) -> list[dict[str, Any]]:
+        return list(self.known.values())
+
+    def repositories(self, stack: dict[str, Any]) -> list[str]:
+        return stack.get("Repositories", [])
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
+    fake = FakeAccount()
+    monkeypatch.setattr(sam_settings, "account", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A directory that the scripts take for the repository, with its samconfig.toml."""
+    (tmp_path / "samconfig.toml").write_text((ROOT / "samconfig.toml").read_text())
+    monkeypatch.setattr(sam_settings, "ROOT", tmp_path)
+    return tmp_path

@@ -1,0 +1,70 @@
+"""What `make deploy` and `make undeploy` run, with stand-ins for what they run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+
+class Make:
+    """The Makefile in a directory of its own, where `python` writes down its arguments."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._calls = directory, directory / "calls"
+        for name in ("Makefile", "requirements.txt"):
+            shutil.copy(ROOT / name, directory)
+        tools, scripts = directory / ".venv/bin", directory / "scripts"
+        tools.mkdir(parents=True)
+        scripts.mkdir()
+        (directory / ".venv/installed-requirements.txt").touch()
+        self._script(tools / "python", f'echo "$@" >> {self._calls}\n'
+                                       'case "$*" in *--print-architecture*) echo arm64 ;; esac\n'
+                                       f'env | grep -E "^(CONFIRM|DELETE_BUCKET|KEEP_STACKS)=." >> {self._calls} || true')
+        self._script(scripts / "build.sh", f'echo build "$@" >> {self._calls}')
+
+    @staticmethod
+    def _script(path: Path, text: str) -> None:
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def __call__(self, *arguments: str, **variables: str) -> list[str]:
+        ours = ("ARCHITECTURE", "CONFIG_ENV", "PARAMETERS", "CONFIRM", "DELETE_BUCKET", "KEEP_STACKS", "MAKEFLAGS", "MFLAGS",
+                "MAKELEVEL")
+        surroundings = {name: value for name, value in os.environ.items() if name not in ours}
+        subprocess.run(["make", *arguments], cwd=self._directory, env=surroundings | variables, check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return self._calls.read_text().splitlines()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    return Make(tmp_path)
+
+
+def test_deploy_builds_what_will_be_deployed(make: Make) -> None:
+    asked, built, checked, deployed = make("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2")
+    assert asked == "scripts/deploy.py --config-env prd --architecture  --print-architecture -- RotationSerial=2"
+    assert (built, checked.split()[-1]) == ("build arm64", "arm64")
+    assert deployed == "scripts/deploy.py --config-env prd --architecture  -- RotationSerial=2"
+
+
+def test_deploy_uses_the_environment_dev(make: Make) -> None:
+    assert "--config-env dev " in make("deploy")[-1]
+
+
+@pytest.mark.parametrize("on_the_command_line", [True, False])
+def test_deploy_passes_on_a_given_architecture(make: Make, on_the_command_line: bool) -> None:
+    calls = make("deploy", "ARCHITECTURE=x86_64") if on_the_command_line else make("deploy", ARCHITECTURE="x86_64")
+    assert calls[-1] == "scripts/deploy.py --config-env dev --architecture x86_64 --"
+
+
+def test_undeploy_passes_on_the_confirmation(make: Make) -> None:
+    calls = make("undeploy", "CONFIG_ENV=prd", "CONFIRM=cfn-gitops-prd", "DELETE_BUCKET=yes")
+    assert calls[0] == "scripts/undeploy.py --config-env prd"
+    assert sorted(calls[1:]) == ["CONFIRM=cfn-gitops-prd", "DELETE_BUCKET=yes"]

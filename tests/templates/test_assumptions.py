@@ -1,0 +1,54 @@
+"""The list of what is assumed about AWS and GitLab: every assumption has one name and one row."""
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/assumptions.md"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+){1,8}")
+# How code, tests and other pages refer to a row.
+_REFERENCE = re.compile(r"[Aa]ssumption `([^`\n]+)`")
+
+
+def rows(text):
+    return [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if line.startswith("| `")]
+
+
+def references():
+    """Each file that is versioned or would be, with the names that it refers to."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
+                            text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    for path in listed:
+        file = ROOT / path
+        if file.suffix in {".md", ".py", ".rs", ".yaml", ".yml", ".toml", ".sh"} and file.exists() and file != Path(__file__):
+            for name in _REFERENCE.findall(file.read_text()):
+                yield path, name
+
+
+@pytest.fixture(scope="module")
+def names():
+    return [cells[0].strip("`") for cells in rows(PAGE.read_text())]
+
+
+def test_assumption_names_are_unique_and_readable(names):
+    assert names
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert [name for name in names if not _NAME.fullmatch(name) or len(name) > 50] == []
+
+
+def test_assumption_row_says_what_happens_and_how_to_see_it():
+    incomplete = [cells[0] for cells in rows(PAGE.read_text()) if len(cells) != 4 or not all(cells)]
+    assert incomplete == []
+
+
+def test_reference_to_an_assumption_names_a_row(names):
+    assert [(path, name) for path, name in references() if name not in names] == []
+
+
+def test_incomplete_row_is_found():
+    assert [len(cells) for cells in rows("| Name | A |\n|---|---|\n| `one` | A. | B. |\ntext\n")] == [3]
