@@ -119,10 +119,12 @@ clean: ## remove what was built and installed
 	cargo clean
 	rm -rf .venv .aws-sam .local dist bench/functions/*/{node_modules,dist,package,target,__pycache__}
 
-# A copy of the file that was installed from, so that a change of it installs again.
-$(INSTALLED): requirements.txt
+# A copy of the file that was installed from, so that a change of it installs again. Without build isolation pip
+# builds with what is installed. With it, pip would fetch the newest setuptools, and check no hash of it.
+$(INSTALLED): requirements.txt requirements-build.txt
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or newer is needed; say which with PYTHON=..." >&2; exit 1; }
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv
-	@pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.txt
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements.txt
 	@cp requirements.txt $@

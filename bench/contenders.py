@@ -58,8 +58,8 @@ def crhelper() -> Contender:
     installed = package / "installed-requirements.txt"
     if not installed.is_file() or installed.read_bytes() != wanted.read_bytes():
         shutil.rmtree(package, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-                        "--target", package, "-r", wanted], check=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                        "--require-hashes", "--no-deps", "--target", package, "-r", wanted], check=True)
         shutil.copyfile(wanted, installed)
     # Not the environment that this runs in: its `site` looks through more packages.
     program = Program((os.path.realpath(sys.executable), "-m", "awslambdaric", "function.handler"), directory,

@@ -1,6 +1,7 @@
 """The check of the dependencies finds what `deny.toml` forbids, and knows all that stands there."""
 
 import copy
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -78,3 +79,43 @@ def test_everything_that_deny_toml_says_is_enforced_by_both():
     looser["licenses"]["confidence-threshold"] = 0.5
     assert faults_of(looser) == ["deny.toml: [licenses] confidence-threshold: unknown to this check",
                                  'deny.toml: [bans] multiple-versions: must be "deny"']
+
+
+REQUIREMENTS = ("requirements.txt", "requirements-build.txt", "bench/functions/crhelper/requirements.txt")
+PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")
+
+
+def faults_of_requirements(text):
+    """Every line that is neither an option nor a version with hashes."""
+    lines = [line for line in text.replace("\\\n", "").splitlines() if line and not line.startswith("#")]
+    return [line for line in lines if not line.startswith("--") and not PINNED.fullmatch(re.sub(" +", " ", line))]
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS)
+def test_every_python_package_has_hashes(path):
+    text = (ROOT / path).read_text()
+    assert faults_of_requirements(text) == []
+    # Only a wheel is installed without code of its own that runs: all but one.
+    options = {line for line in text.splitlines() if line.startswith("--")}
+    assert options <= {"--only-binary :all:", "--no-binary git-remote-codecommit"}
+    assert "--only-binary :all:" in options
+
+
+def test_requirement_without_a_hash_is_named():
+    of_a_hash = "--hash=sha256:" + 64 * "0"
+    assert faults_of_requirements(f"a==1 \\\n    {of_a_hash} \\\n    {of_a_hash}\nb==2\nc>=3 {of_a_hash}\n") == [
+        "b==2", f"c>=3 {of_a_hash}"]
+
+
+def test_every_installation_requires_hashes():
+    files = [ROOT / "Makefile", ROOT / "bench/contenders.py"]
+    calls = [call for path in files for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)]
+    assert len(calls) == 3
+    assert [call for call in calls if "--require-hashes" not in call or "--no-deps" not in call] == []
+
+
+def test_rust_toolchain_is_one_version():
+    channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    needed = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["rust-version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", channel)
+    assert channel.startswith(f"{needed}.")
