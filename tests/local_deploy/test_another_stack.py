@@ -42,9 +42,9 @@ def test_tags_come_change_and_go_without_a_new_login(aws: LocalAws, mirror: Mirr
 def test_a_secret_name_replaces_without_a_gap(aws: LocalAws, mirror: Mirror, working: Working, name: str) -> None:
     mirror.make()
     old_name, before = mirror.outputs()["SecretName"], mirror.login()
-    mirror.become(SecretName=f"codecommit-mirror/{name}")
+    mirror.become(SecretName=f"codecommit-mirror/user-dev-{name}")
     outputs, after = mirror.outputs(), mirror.login()
-    assert outputs["SecretName"] == f"codecommit-mirror/{name}"
+    assert outputs["SecretName"] == f"codecommit-mirror/user-dev-{name}"
     assert steps.credential_ids(aws, outputs["UserName"]) == [after.credential_id]
     assert not steps.secret_exists(aws, old_name)
     assert before.status(mirror.clone_url) == 401
@@ -54,7 +54,7 @@ def test_a_secret_name_replaces_without_a_gap(aws: LocalAws, mirror: Mirror, wor
 
 def test_user_change_under_the_same_secret_name_is_rejected(aws: LocalAws, mirror: Mirror, working: Working,
                                                            name: str) -> None:
-    mirror.make(SecretName=f"codecommit-mirror/{name}")
+    mirror.make(SecretName=f"codecommit-mirror/user-dev-{name}")
     before = mirror.login()
     assert mirror.change(Holder="second") == "UPDATE_ROLLBACK_COMPLETE"
     assert any("change SecretName too" in reason for reason in mirror.failures()), mirror.failures()
@@ -122,7 +122,7 @@ def test_foreign_credentials_are_refused_by_name_or_deleted_when_told_so(aws: Lo
 
 
 @pytest.mark.parametrize("change", [
-    {"RotationSerial": "1"}, {"SecretName": "codecommit-mirror/other-{name}"}, {"Holder": "second"},
+    {"RotationSerial": "1"}, {"SecretName": "codecommit-mirror/user-dev-{name}-other"}, {"Holder": "second"},
     {"Team": "platform"}], ids=["rotated", "renamed", "another user", "tagged"])
 def test_a_change_that_is_rolled_back_later_leaves_a_login_that_pushes(aws: LocalAws, mirror: Mirror,
                                                                       working: Working, name: str,

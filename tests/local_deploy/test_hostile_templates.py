@@ -65,7 +65,7 @@ def test_the_secret_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws
 
 
 def test_a_secret_that_somebody_made_is_refused(aws: LocalAws, own_user: str, name: str) -> None:
-    secrets, secret = aws.client("secretsmanager"), f"codecommit-mirror/{name}"
+    secrets, secret = aws.client("secretsmanager"), f"codecommit-mirror/user-dev-{name}"
     secrets.create_secret(Name=secret, SecretString='{"precious": 1}')
     reason = refused(aws, name, UserName=own_user, SecretName=secret)
     assert "was not made by Custom::MirrorCredential" in reason
@@ -101,7 +101,7 @@ def test_a_secret_of_another_name_is_denied_and_the_reason_names_the_parameter(a
 def test_a_key_that_was_not_given_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
                                                                               name: str) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    reason = refused(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/{name}", KmsKeyId=key)
+    reason = refused(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/user-dev-{name}", KmsKeyId=key)
     assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
 
 

@@ -21,6 +21,8 @@ THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
 WITH_MFA = {"aws:MultiFactorAuthPresent": "true"}
 FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
 MIRRORS = [user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")]
+# What each of them pushes to.
+OWN = [regional("codecommit", "codecommit-dev-cfn-infra"), REPOSITORY]
 SECRET = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
 
 READ = """codecommit:GitPull codecommit:BatchGetCommits codecommit:BatchGetPullRequests codecommit:BatchGetRepositories
@@ -100,7 +102,7 @@ MAY = [
     *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, GUEST)],
     # The mirror's users push on, also where somebody gave them these policies, and under control.
     *[(f"{mirror} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]) for mirror in MIRRORS],
-    *[(f"{mirror} under control", "codecommit:GitPush", REPOSITORY, reference) for mirror in MIRRORS for reference in PROTECTED],
+    *[(f"{mirror} under control", "codecommit:GitPush", own, reference) for mirror, own in zip(MIRRORS, OWN, strict=True) for reference in PROTECTED],
     # A whole account: what is not protected.
     *[(ADMINISTRATOR, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
     (ADMINISTRATOR, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]),
@@ -174,6 +176,8 @@ MAY_NOT = [
             *[(who, BECOME_ANOTHER, mirror, {}) for mirror in MIRRORS],
             (who, READ_A_PASSWORD, SECRET, {}),
             (who, READ_A_PASSWORD, SECRET.replace(REGION, "us-east-1"), {}),
+            # By its name, as a call about a secret that does not exist is evaluated.
+            (who, READ_A_PASSWORD, SECRET.removesuffix("-mirror-AbC123"), {}),
         )
     ],
     *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, GUEST)],

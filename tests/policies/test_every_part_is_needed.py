@@ -72,7 +72,7 @@ _BY_A_PARAMETER = "RepositoryNames can be a pattern that the pipelines' own repo
 _TWO_FORMS = "a secret that is there is also matched by the pattern for one that is not, while that ends in a star"
 SPARE = {
     "template/FunctionRole/policy-dev-cfn-gitops": {
-        "SecretsOfTheMirrors: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/*-??????": _TWO_FORMS,
+        "SecretsOfTheMirrors: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
         "MarksOfDeletions: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:cfn-gitops-dev/deletions/*-??????": _TWO_FORMS,
         "RepositoriesOfMirrorsAndPipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
         "SourcesOfOtherAccounts: Resource arn:aws:iam::444455556666:role/role-dev-ecr-source": "one parameter for both kinds of role; "
@@ -81,8 +81,11 @@ SPARE = {
     "template/CodePipelineCFnPolicy": {
         "Source: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
     },
-    "template/MirrorUserPolicy": {
-        "MirroredRepositories: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-infra": _BY_A_PARAMETER,
+    "people/BranchProtectionPolicy": {
+        "NobodyReadsItsPassword: Resource arn:aws:secretsmanager:*:123456789012:secret:codecommit-mirror/*-??????": _TWO_FORMS,
+    },
+    "branch-protection/BranchProtection": {
+        "NobodyBecomesTheMirror: Resource arn:aws:secretsmanager:*:*:secret:codecommit-mirror/*-??????": _TWO_FORMS,
     },
 }
 

@@ -20,8 +20,8 @@ OTHER_ENVIRONMENTS = ("dev2", "d", "xdev", "prd")
 _ENVIRONMENT = re.compile(r"(?<![A-Za-z0-9])dev(?![A-Za-z0-9])")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
-# Named by a parameter that two environments may have alike, and not by the environment.
-NAMED_BY_A_PARAMETER = re.compile(r":secret:(codecommit-mirror|gitlab)/")
+# A token of GitLab, which its tag names and no environment.
+NAMED_BY_A_PARAMETER = re.compile(r":secret:gitlab/")
 
 
 def rows():

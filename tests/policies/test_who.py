@@ -15,6 +15,7 @@ from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOUR
 from .tables import ASSUME, regional, role, user
 
 REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
+FIRST_REPOSITORY = regional("codecommit", "codecommit-dev-cfn-infra")
 PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
 PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
 FUNCTION = regional("lambda", "function:cfn-gitops-dev")
@@ -24,8 +25,9 @@ ON_A_PROTECTED_BRANCH = {"codecommit:References": "refs/heads/master"}
 ON_A_BRANCH = {"codecommit:References": "refs/heads/feature"}
 
 WHO = [
-    ("codecommit:GitPush", REPOSITORY, ON_A_PROTECTED_BRANCH, "user-dev-codecommit-mirroring user-dev-shop-mirror"),
-    ("codecommit:GitPush", REPOSITORY, ON_A_BRANCH, "user-dev-codecommit-mirroring user-dev-shop-mirror group-dev-power-users"),
+    ("codecommit:GitPush", REPOSITORY, ON_A_PROTECTED_BRANCH, "user-dev-shop-mirror"),
+    ("codecommit:GitPush", REPOSITORY, ON_A_BRANCH, "user-dev-shop-mirror group-dev-power-users"),
+    ("codecommit:GitPush", FIRST_REPOSITORY, ON_A_PROTECTED_BRANCH, "user-dev-codecommit-mirroring"),
     ("codecommit:GitPush", REPLICA, ON_A_PROTECTED_BRANCH, "role-dev-codebuild-replication-shop"),
     ("codecommit:GitPush", FOREIGN_REPOSITORY, ON_A_BRANCH, ""),
     ("codecommit:DeleteRepository", REPOSITORY, OF_A_PIPELINE, "role-dev-cfn-gitops role-dev-cfn-gitops-provisioning"),

@@ -164,7 +164,6 @@ MAY = [
     # Roles that a project brings along.
     *[("ProvisioningRole", "iam:PassRole", role("role-dev-shop"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
     ("MirrorUser", "codecommit:GitPull codecommit:GitPush", REPOSITORY, {}),
-    ("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository("codecommit-dev-website"), {}),
 ]
 
 MAY_NOT = [
@@ -180,7 +179,9 @@ MAY_NOT = [
     ("FunctionRole", SECRETS, secret("database/password-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("database/codecommit-mirror/x-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("codecommit-mirror-AbC123"), {}),
-    ("FunctionRole", SECRETS, secret("codecommit-mirror/x-AbC123").replace(REGION, "us-east-1"), {}),
+    # Another environment's mirror, and a user that no environment has.
+    *[("FunctionRole", SECRETS, secret(f"codecommit-mirror/{name}-AbC123"), {}) for name in ("user-prd-codecommit-mirroring", "user-dev2-x", "x")],
+    ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-x-AbC123").replace(REGION, "us-east-1"), {}),
     # A secret that says nothing of GitLab, or says it in other words; one of another account; and
     # whatever would change a token, or make a token of a secret.
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), {}),
@@ -415,6 +416,8 @@ MAY_NOT = [
     ("ProvisioningRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     # Whoever got hold of the mirror's login (which opens nothing but git anyway).
     ("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository("codecommit-prd-cfn-infra"), {}),
+    # Other projects of the environment, which have mirror users of their own.
+    *[("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository(name), {}) for name in ("codecommit-dev-cfn-shop", "codecommit-dev-website")],
     ("MirrorUser", "codecommit:GitPush", REPOSITORY.replace(ACCOUNT, "999999999999"), {}),
     ("MirrorUser", "codecommit:DeleteRepository codecommit:DeleteBranch codecommit:MergePullRequestByFastForward", REPOSITORY, {}),
     ("MirrorUser", CREDENTIALS, MIRROR, {}),

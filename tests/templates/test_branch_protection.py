@@ -115,6 +115,17 @@ def test_nobody_becomes_the_mirror(mirror):
     assert may(in_the_account(FUNCTION, role), "secretsmanager:GetSecretValue", secret)
 
 
+@pytest.mark.parametrize("given", [{}, {"MirrorUserNames": "gitlab-*"}])
+@pytest.mark.parametrize("name", ["gitlab", "codecommit-mirror/user-dev-codecommit-mirroring"])
+def test_password_in_a_secret_with_an_exact_name_is_denied(name, given):
+    """A secret's ARN ends in a hyphen and six random characters."""
+    administrator = in_the_account("administrator", MirrorSecretNames=name, **given)
+    secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:{name}"
+    for arn in (f"{secret}-AbC123", secret):
+        assert may(administrator, "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy", arn) == set()
+    assert may(administrator, "secretsmanager:GetSecretValue", f"{secret}-token-AbC123")
+
+
 def test_the_mirrors_names_are_a_parameter():
     given = {"MirrorUserNames": "gitlab-*"}
     assert may(in_the_account("gitlab-infra", **given), "codecommit:GitPush", OURS, **on(MASTER))

@@ -340,6 +340,17 @@ def test_nobody_whom_it_is_attached_to_becomes_the_mirror(mirror):
     assert may(protected(), "secretsmanager:GetSecretValue", secret.replace("codecommit-mirror", "others"))
 
 
+@pytest.mark.parametrize("name", ["gitlab", "codecommit-mirror/user-dev-codecommit-mirroring"])
+def test_password_in_a_secret_with_an_exact_name_is_denied(name):
+    """A secret's ARN ends in a hyphen and six random characters."""
+    deployed = stack("people", MirrorSecretNames=name)
+    somebody = user("mary", ADMINISTRATOR, deployed.properties("BranchProtectionPolicy")["PolicyDocument"])
+    secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:{name}"
+    for arn in (f"{secret}-AbC123", secret):
+        assert may(somebody, "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy", arn) == set()
+    assert may(somebody, "secretsmanager:GetSecretValue", f"{secret}-token-AbC123")
+
+
 def test_a_path_makes_no_mirror_of_a_user():
     """A user's path is part of the ARN that the exemption is compared with."""
     for name in ("team/user-dev-shop-mirror", "user-dev-x/mirror2"):
