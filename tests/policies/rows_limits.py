@@ -82,7 +82,7 @@ MAY_NOT = [
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     (DEPLOY, "iam:PutUserPermissionsBoundary iam:DeleteUserPermissionsBoundary", user(PIPELINES, "anybody"), WITH_BOUNDARY),
     *[(PROVISIONING, "iam:PassRole", role(PIPELINES, name), {"iam:PassedToService": "codebuild.amazonaws.com"})
-      for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn")],
+      for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site")],
 ]
 
 MAY = [

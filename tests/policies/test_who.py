@@ -5,6 +5,7 @@ All roles, users and groups of all stacks are asked, in whatever account, and th
 
 import pytest
 
+import named
 from deployed import BOUNDARY
 
 from . import scene
@@ -47,7 +48,8 @@ WHO = [
     ("codepipeline:StartPipelineExecution", PIPELINE, {}, "role-dev-cfn-gitops role-dev-eventbridge-codepipeline-exec"),
     ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
     ("lambda:UpdateFunctionCode", FUNCTION, {}, ""),
-    ("cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}, "role-dev-cfn-gitops"),
+    ("cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), named.WITH_PROVISIONING, "role-dev-cfn-gitops"),
+    ("cloudformation:UpdateStack", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), named.WITH_DEPLOY, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),
     (ASSUME, SOURCE_ROLE, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-codepipeline-s3-site"),
     (ASSUME, IMAGE_ROLE, {}, "role-dev-codepipeline-cfn"),
     (ASSUME, role(REPOSITORIES, "role-dev-clone-source"), WITH_THE_WORD, "role-dev-clone"),

@@ -104,6 +104,8 @@ VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
 # The owner of a token says which GitLab it is for.
 FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
+WITH_PROVISIONING = {"cloudformation:RoleArn": PROVISIONING}
+WITH_DEPLOY = {"cloudformation:RoleArn": role("role-dev-codedeploy-cfn")}
 WITH_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
 
 
@@ -149,6 +151,8 @@ STACKS = """cloudformation:CreateStack cloudformation:DescribeStacks
 STACK_TAGS = "cloudformation:TagResource cloudformation:UntagResource"
 STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEvents
     cloudformation:DescribeEvents cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
+# Calls of the function that name the role with which CloudFormation works.
+WITH_A_ROLE = "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:ContinueUpdateRollback"
 TOKENS = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue"
 REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListTagsForResource
     codecommit:AssociateApprovalRuleTemplateWithRepository

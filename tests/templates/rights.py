@@ -57,7 +57,10 @@ from named import (
     USE_OF_A_KEY,
     VIA_S3,
     VIA_SECRETS_MANAGER,
+    WITH_A_ROLE,
     WITH_BOUNDARY,
+    WITH_DEPLOY,
+    WITH_PROVISIONING,
     build_project,
     function,
     log_group,
@@ -90,8 +93,8 @@ MAY = [
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, MADE_BY_A_PIPELINE),
     ("FunctionRole", APPROVAL_TEMPLATES, "*", {}),
     # A stack that is not there yet is judged by its name and a star.
-    ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
-    ("FunctionRole", STACKS_OF_PIPELINES, regional("cloudformation", "stack/gitops-dev-shop/*"), {}),
+    ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK, WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, regional("cloudformation", "stack/gitops-dev-shop/*"), WITH_PROVISIONING),
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:StartPipelineExecution", PIPELINE, {}),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:GetPipelineState", PIPELINE, {}),
@@ -143,7 +146,9 @@ MAY = [
     ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
     ("CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC, {}),
-    ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), {}),
+    ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
+    # A deletion may leave it to CloudFormation with which role the stack was made.
+    ("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {}),
     ("CodePipelineCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
     ("CodePipelineCFnRole", "cloudformation:ValidateTemplate", "*", {}),
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
@@ -206,13 +211,15 @@ MAY_NOT = [
     # To give itself the tag that lets it delete.
     ("FunctionRole", "codecommit:TagResource codecommit:UntagResource", REPOSITORY, {}),
     # Another environment's stack, the provider's own, what pipelines deployed, anybody's.
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-prd-infra"), {}),
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev2-infra"), {}),
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), {}),
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfn-gitops-dev"), {}),
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfnstack-dev-infra"), {}),
-    ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK.replace(ACCOUNT, "999999999999"), {}),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-prd-infra"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev2-infra"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfn-gitops-dev"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK.replace(ACCOUNT, "999999999999"), WITH_PROVISIONING),
     ("FunctionRole", f"{CHANGE_SETS} cloudformation:SetStackPolicy", PIPELINE_STACK, {}),
+    # Without a role, which is with the function's own rights, and with another role.
+    *[("FunctionRole", WITH_A_ROLE, PIPELINE_STACK, keys) for keys in ({}, WITH_DEPLOY, {"cloudformation:RoleArn": role("administrator")})],
     # The provisioning role in other hands, and other roles in CloudFormation's.
     ("FunctionRole", "iam:PassRole", PROVISIONING, {}),
     *[("FunctionRole", "iam:PassRole", PROVISIONING, passed_to(service)) for service in (*SERVICES_OF_PIPELINES, "lambda.amazonaws.com")],
@@ -237,7 +244,7 @@ MAY_NOT = [
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/other-AbC123"), {}),
     ("FunctionRole", "iam:DeleteUser iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:PutUserPolicy", MIRROR, {}),
     ("FunctionRole", "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("lambda.amazonaws.com")),
-    ("FunctionRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-dev-infra"), {}),
+    ("FunctionRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
     ("FunctionRole", "s3:GetObject s3:PutObject", f"{BUCKET}/code.zip", {}),
     ("FunctionRole", "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission", function("cfn-gitops-dev"), {}),
     ("FunctionRole", "logs:CreateLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev"), {}),
@@ -353,11 +360,15 @@ MAY_NOT = [
     ("CodePipelineCFnRole", "iam:PassRole", role("role-prd-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), passed_to("lambda.amazonaws.com")),
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), {}),
-    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfn-gitops-dev"), {}),
-    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-prd-infra"), {}),
-    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-dev2-infra"), {}),
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfn-gitops-dev"), WITH_DEPLOY),
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-prd-infra"), WITH_DEPLOY),
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-dev2-infra"), WITH_DEPLOY),
     ("CodePipelineCFnRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
-    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", PIPELINE_STACK, {}),
+    *[("CodePipelineCFnRole", "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:CreateChangeSet", stack_arn("cfnstack-dev-infra"), keys)
+      for keys in ({}, WITH_PROVISIONING, {"cloudformation:RoleArn": role("administrator")})],
+    *[("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {"cloudformation:RoleArn": role(name)})
+      for name in ("role-dev-cfn-gitops-provisioning", "administrator")],
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", PIPELINE_STACK, WITH_DEPLOY),
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-prd-approvals"), {}),
     ("CodePipelineCFnRole", "sns:Publish", topic("somebody-elses"), {}),
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals").replace(ACCOUNT, "999999999999"), {}),
@@ -382,7 +393,7 @@ MAY_NOT = [
     *[
         ("ProvisioningRole", "iam:PassRole", role(name), passed_to(service))
         for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn",
-                     "role-prd-codepipeline-cfn", "role-dev2-codepipeline-cfn", "administrator")
+                     "role-dev-codepipeline-s3-site", "role-prd-codepipeline-cfn", "role-dev2-codepipeline-cfn", "administrator")
         for service in SERVICES_OF_PIPELINES
     ],
     ("ProvisioningRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), {}),

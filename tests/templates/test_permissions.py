@@ -33,6 +33,7 @@ from named import (
     TOKEN_KEY,
     VIA_SECRETS_MANAGER,
     WITH_BOUNDARY,
+    WITH_PROVISIONING,
     function,
     passed_to,
     regional,
@@ -273,8 +274,8 @@ def test_the_name_parameters_are_what_the_function_reaches():
 def test_the_pipelines_stacks_and_roles_are_parameters():
     stack = Deployed(EnvID="dev", PipelineStackNames="gitops-dev-team-*", PipelineRoleNames="team-pipelines-*")
     ours = stack_arn("gitops-dev-team-shop")
-    assert allowed(stack, "FunctionRole", "cloudformation:CreateStack", ours)
-    assert not allowed(stack, "FunctionRole", "cloudformation:CreateStack", PIPELINE_STACK)
+    assert allowed(stack, "FunctionRole", "cloudformation:CreateStack", ours, WITH_PROVISIONING)
+    assert not allowed(stack, "FunctionRole", "cloudformation:CreateStack", PIPELINE_STACK, WITH_PROVISIONING)
     of_ours = {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-dev-team-shop"}
     assert allowed(stack, "FunctionRole", "codecommit:DeleteRepository", repository("codecommit-dev-cfn-team-shop"), of_ours)
     assert not allowed(stack, "FunctionRole", "codecommit:DeleteRepository", REPOSITORY, MADE_BY_A_PIPELINE)
@@ -284,7 +285,7 @@ def test_the_pipelines_stacks_and_roles_are_parameters():
         assert not allowed(stack, "ProvisioningRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), passed_to(service))
 
 
-@pytest.mark.parametrize("name", ["role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn"])
+@pytest.mark.parametrize("name", ["role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site"])
 @pytest.mark.parametrize("service", SERVICES_OF_PIPELINES)
 def test_no_further_policy_gives_a_pipeline_a_role_with_more_rights(dev, name, service):
     """The pattern matches these, and an administrator may have added to the role."""
