@@ -47,14 +47,15 @@ impl<'a> Begun<'a> {
 impl MirrorCredential {
     /// Removes what the rotation made, unless it is current by now. What others made, or may make
     /// current, goes only when the log is still the rotation's. `AWSPENDING` goes first: left
-    /// behind, it would make every later rotation fail.
+    /// behind, it would make every later rotation fail. Answers the claim that the rotation holds
+    /// then, `None` if another delivery has the log.
     pub(super) async fn give_up(
         &self,
         desired: &Desired,
         me: &Me,
         gitlabs: &mut GitLabs<'_>,
         begun: Begun<'_>,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<u64>, CallError> {
         let aws = &self.aws;
         let user_name = &desired.user_name;
         let version_id = begun.version_id;
@@ -66,7 +67,7 @@ impl MirrorCredential {
             if let Some(id) = &begun.issued {
                 steps::delete_credential(aws, user_name, id).await?;
             }
-            return Ok(());
+            return Ok(None);
         };
         let prepared = secret.prepared(version_id).cloned();
         let current = secret.current.as_ref();
@@ -77,7 +78,7 @@ impl MirrorCredential {
             if let Some(id) = &issued {
                 steps::delete_credential(aws, user_name, id).await?;
             }
-            return Ok(());
+            return Ok(None);
         }
         if secret
             .open_rotation()
@@ -108,7 +109,7 @@ impl MirrorCredential {
                 made: mirrors.clone(),
             };
             if !self.shut_out(&secret, prepared.as_ref(), &journal).await? {
-                return Ok(());
+                return Ok(None);
             }
         }
         let left = gitlabs.delete_all(&mirrors).await;
@@ -129,7 +130,7 @@ impl MirrorCredential {
             }
             steps::forget_login(aws, &secret, &login).await?;
         }
-        Ok(())
+        Ok(is_held.then(|| secret.next_entry()))
     }
 
     /// Takes the log, so that a step which still runs cannot make its login current. `false` when

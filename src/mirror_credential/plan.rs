@@ -380,8 +380,10 @@ impl<'a> View<'a> {
     /// Whether there may be a credential of ours that this delivery does not know: an attempt
     /// before this one, or a call of this one whose answer is lost, may have issued it.
     fn may_have_left(&self) -> bool {
+        let known = self.known;
         let was_taken_over = self.secret.is_some_and(Secret::was_taken_over);
-        !self.known.recorded || was_taken_over || self.known.may_have_issued
+        let may_be_former = was_taken_over && !known.follows_closed;
+        !known.recorded || may_be_former || known.may_have_issued
     }
 
     /// Whether the user's tags name this resource, its secret and the current credential.

@@ -277,7 +277,8 @@ impl MirrorCredential {
         let accesses = desired.gitlab.iter().cloned().collect();
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
         let begun = Begun::nothing(version_id);
-        self.give_up(desired, me, &mut gitlabs, begun).await
+        self.give_up(desired, me, &mut gitlabs, begun).await?;
+        Ok(())
     }
 
     /// What was written to the log a moment ago may not be shown yet.

@@ -78,7 +78,9 @@ fn play_with(life: &Life, options: &Options, index: usize, change: fn(&World)) -
     met.load(Ordering::SeqCst)
 }
 
-fn every_call(name: &str, change: fn(&World)) {
+/// Plays every life with `change` before each call. A schedule whose failure `is_expected` counts
+/// as one that passed.
+fn every_call(name: &str, change: fn(&World), is_expected: fn(&str) -> bool) {
     let late = Options {
         lists_late: Duration::from_secs(4),
         tags_late: Duration::from_secs(3),
@@ -97,7 +99,10 @@ fn every_call(name: &str, change: fn(&World)) {
             for index in (schedules % every..calls).step_by(every) {
                 let play = || play_with(&life, &options, index, change);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(play)) {
-                    failures.push(crate::support::panics::text(&*panic));
+                    let text = crate::support::panics::text(&*panic);
+                    if !is_expected(&text) {
+                        failures.push(text);
+                    }
                 }
                 schedules += 1;
             }
@@ -113,16 +118,17 @@ fn every_call(name: &str, change: fn(&World)) {
     assert!(schedules > 100);
 }
 
-/// Some schedules still fail. If another person creates a credential while an Update that issues a
-/// password runs, a second delivery can take it for what the first one issued. A rollback that
-/// needs the slot which that person took fails as well, and has to.
 #[test]
-#[ignore = "an Update's second delivery may take a credential created meanwhile for its own"]
 fn credential_created_by_another_person_is_untouched() {
-    every_call("creates a credential", create_credential);
+    // IAM allows two credentials. A rollback that needs a new password needs the slot that this
+    // person took, and has to fail.
+    let has_no_slot = |text: &str| {
+        text.starts_with("rotation rolled back") && text.contains("did not issue: ACCA")
+    };
+    every_call("creates a credential", create_credential, has_no_slot);
 }
 
 #[test]
 fn tags_removed_by_another_person_break_no_invariant() {
-    every_call("removes the user's tags", remove_tags);
+    every_call("removes the user's tags", remove_tags, |_| false);
 }

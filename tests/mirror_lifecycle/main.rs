@@ -17,6 +17,7 @@ mod support;
 
 mod abandoned;
 mod at_once;
+mod by_hand;
 mod checks;
 mod deliveries;
 mod drift;
@@ -25,7 +26,6 @@ mod hostile;
 mod life;
 mod limits;
 mod lives;
-mod lost_tags;
 mod mutants;
 mod pending;
 mod refusals;

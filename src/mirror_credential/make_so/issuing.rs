@@ -66,6 +66,7 @@ impl Delivery<'_> {
         match steps::write_claim(aws, secret, number, &journal).await? {
             Written::Yes => {
                 self.known.claim = Some(number);
+                self.known.claimed_after = Some((secret.claim, self.resource.clock.now()));
                 self.known.overtaken_at = None;
                 self.known.recorded = false;
                 self.known.is_journaled = self.known.projects.is_some();
@@ -153,6 +154,15 @@ impl Delivery<'_> {
             return Ok(());
         };
         let user = &self.known.user;
+        if !closed {
+            let former = user.attempt.as_ref();
+            let before = self.known.claimed_after.map(|(claim, _)| claim);
+            self.known.follows_closed = former.is_some_and(|former| {
+                former.closed
+                    && former.secret_key == attempt.secret_key
+                    && before == Some(former.claim)
+            });
+        }
         let owner = &self.me.owner;
         let was_deleted = user.deletion.is_some();
         let tags = steps::attempt_tags(owner, &self.desired.secret_name, &attempt, was_deleted);

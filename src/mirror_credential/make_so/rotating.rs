@@ -120,7 +120,7 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Removes what the rotation to `version_id` made.
+    /// Removes what the rotation to `version_id` made, and closes its record.
     pub(super) async fn give_up(&mut self, version_id: &str) -> Result<(), CallError> {
         let made = std::mem::take(&mut self.known.journal.made);
         let known = made.into_iter().chain(self.known.strays.iter().cloned());
@@ -142,6 +142,11 @@ impl Delivery<'_> {
         let resource = self.resource;
         let (desired, me) = (self.desired, self.me);
         let given_up = resource.give_up(desired, me, &mut self.gitlabs, begun);
-        given_up.await
+        let claim = given_up.await?;
+        if claim.is_some() && self.known.recorded && !self.known.may_have_issued {
+            self.known.claim = claim;
+            self.record(true).await?;
+        }
+        Ok(())
     }
 }

@@ -56,7 +56,12 @@ impl View<'_> {
         }
         // What did an attempt before this one leave?
         if let Some(stray) = self.of_kind(Kind::Stray).next() {
-            return Step::Reset(stray.id.clone());
+            // With a closed record, this is the credential of another person.
+            return if known.shows_closed_records() {
+                Step::Reset(stray.id.clone())
+            } else {
+                Step::LookAgain
+            };
         }
         let may_have_left = secret.was_taken_over() || known.doubtful_since.is_some();
         if may_have_left && !known.is_settled() {

@@ -116,6 +116,8 @@ pub struct Observed {
     pub gone: Vec<String>,
     /// The claim that this delivery holds.
     pub claim: Option<u64>,
+    /// The log's latest claim before that one, and when this delivery wrote its own.
+    pub claimed_after: Option<(u64, SystemTime)>,
     /// When somebody took over from this delivery.
     pub overtaken_at: Option<SystemTime>,
     /// When the latest call to issue was made whose outcome is unknown, or that found no slot.
@@ -126,6 +128,8 @@ pub struct Observed {
     pub issued: Option<Issued>,
     /// The attempt stands in the user's tags.
     pub recorded: bool,
+    /// The record before it was closed, and no other delivery has claimed the log since then.
+    pub follows_closed: bool,
     /// The login can push to every repository.
     pub proved: bool,
     /// The stored password is not the credential's.
@@ -184,11 +188,13 @@ impl Observed {
             former_tags: Vec::new(),
             gone: Vec::new(),
             claim: None,
+            claimed_after: None,
             overtaken_at: None,
             doubtful_since: None,
             may_have_issued: false,
             issued: None,
             recorded: false,
+            follows_closed: false,
             proved: false,
             login_refused: false,
             clone_urls: BTreeMap::new(),
@@ -231,5 +237,12 @@ impl Observed {
         };
         let own = self.doubtful_since.map(|time| time + IAM_SETTLES);
         self.looked_at >= before && own.is_none_or(|time| self.looked_at >= time)
+    }
+
+    /// A delivery that lost the log to this one may have closed its record until that moment. IAM
+    /// shows it by now.
+    pub fn shows_closed_records(&self) -> bool {
+        let since = self.claimed_after.map_or(self.began, |(_, at)| at);
+        self.recorded || self.looked_at >= since + IAM_SETTLES
     }
 }
