@@ -1,16 +1,18 @@
 """What a template that a pipeline deploys cannot do, though an administrator gave the pipelines everything.
 
 DeployPolicyArns may hold AdministratorAccess itself. What then still stands is the environment's
-machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, and watches.
+machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, and watches. And no user,
+group, policy or role of anybody else is changed, by which the limits themselves could be lifted.
 """
 
-from deployed import BOUNDARY, PROVIDER_STACK
+from deployed import ACCOUNT, BOUNDARY, PROVIDER_STACK, REGION
 
 from . import rows_across_accounts as across
 from . import rows_environment as environment
 from . import scene
 from .scene import PIPELINES
-from .tables import regional, role, user
+from .tables import group, regional, role, user
+from .vocabulary import changes
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
 PROVISIONING = f"{role(PIPELINES, 'role-dev-cfn-gitops-provisioning')} with everything"
@@ -27,7 +29,8 @@ _TAKES_OVER = {
     "AWS::CodeBuild::Project": "codebuild:UpdateProject codebuild:DeleteProject codebuild:StartBuild",
     "AWS::CodePipeline::Pipeline": "codepipeline:UpdatePipeline codepipeline:DeletePipeline codepipeline:StartPipelineExecution",
     "AWS::Lambda::Function": """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission
-        lambda:RemovePermission lambda:DeleteFunction lambda:PutFunctionEventInvokeConfig""",
+        lambda:RemovePermission lambda:DeleteFunction lambda:PutFunctionEventInvokeConfig lambda:InvokeFunction
+        lambda:InvokeAsync lambda:InvokeFunctionUrl lambda:CreateFunctionUrlConfig lambda:CreateAlias lambda:GetFunction""",
     "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm cloudwatch:DisableAlarmActions cloudwatch:DeleteAlarms cloudwatch:SetAlarmState",
     "AWS::CodeCommit::Repository": "codecommit:DeleteRepository codecommit:UpdateRepositoryName codecommit:PutRepositoryTriggers codecommit:CreateCommit",
     "AWS::ECR::Repository": """ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutImage ecr:PutLifecyclePolicy ecr:DeleteRepository
@@ -50,8 +53,70 @@ def _machinery():
                     yield DEPLOY, actions, arn, WITH_BOUNDARY if kind == "AWS::IAM::Role" else {}
 
 
+FUNCTION = regional("lambda", "function:cfn-gitops-dev")
+# What changes IAM, and the taking of a role.
+IN_IAM = " ".join(sorted(changes("iam") | {"sts:AssumeRole"}))
+POLICY = f"arn:aws:iam::{PIPELINES}:policy"
+PROFILE = f"arn:aws:iam::{PIPELINES}:instance-profile"
+_ON_POLICIES = "iam:CreatePolicy iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy"
+_ON_PROFILES = "iam:CreateInstanceProfile iam:AddRoleToInstanceProfile iam:RemoveRoleFromInstanceProfile iam:DeleteInstanceProfile"
+CHANGED_STACKS = """cloudformation:UpdateStack cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteStack
+    cloudformation:RollbackStack cloudformation:ContinueUpdateRollback"""
+# Calls that would show or write what a secret holds.
+ON_SECRETS = "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:PutResourcePolicy secretsmanager:TagResource"
+OF_A_TOKEN = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
+
+
+def in_prd(arn):
+    return arn.replace("-dev", "-prd")
+
+
+# What bears names that no template has for its own things, and is denied in every environment.
+_OF_EVERY_ENVIRONMENT = [
+    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-codepipeline-exec-cfn-shop")),
+    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-health")),
+    ("cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")),
+    ("cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1"),
+    ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-cfn-shop")),
+    ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-replication-shop")),
+    ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "codecommit-dev-cfn-shop")),
+    ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-cfn-shop")),
+    ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval")),
+    ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-s3-site")),
+    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/codebuild/codebuild-dev-cfn-shop")),
+    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop")),
+    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev")),
+    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:*")),
+    *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live")],
+    (ON_SECRETS, regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")),
+    (ON_SECRETS, regional("secretsmanager", "secret:cfn-gitops-dev/deletions/shop-AbC123")),
+    ("s3:PutObject s3:PutBucketPolicy s3:DeleteObject", f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"),
+    ("s3:PutObject s3:PutBucketPolicy s3:DeleteObject", f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"),
+]
+
 MAY_NOT = [
     *_machinery(),
+    *[(DEPLOY, actions, arn, {}) for actions, ours in _OF_EVERY_ENVIRONMENT for arn in (ours, in_prd(ours))],
+    *[(DEPLOY, ON_SECRETS, regional("secretsmanager", f"secret:{name}-AbC123"), OF_A_TOKEN) for name in ("gitlab/mirrors", "anything")],
+    # A tag that makes a token of a secret, or says whose it is.
+    *[
+        (DEPLOY, "secretsmanager:CreateSecret secretsmanager:TagResource secretsmanager:UntagResource",
+         regional("secretsmanager", "secret:thumbnails-AbC123"), {"aws:TagKeys": ["team", f"cfn-gitops:{tag}"]})
+        for tag in ("gitlab-url", "stack-id")
+    ],
+    *[(DEPLOY, "lambda:CreateEventSourceMapping lambda:UpdateEventSourceMapping", "*", {"lambda:FunctionArn": FUNCTION + end}) for end in ("", ":live")],
+    # Of IAM nothing but roles of this environment: whoever it is about.
+    *[
+        (DEPLOY, IN_IAM, arn, WITH_BOUNDARY)
+        for arn in (
+            "*", user(PIPELINES, "administrator"), user(PIPELINES, "user-dev-shop-mirror"), group("administrators"), group("group-dev-readers"),
+            role(PIPELINES, "administrator"), role(PIPELINES, "role-prd-cfn-gitops"), role(PIPELINES, "role-dev2-thumbnails"),
+            f"{POLICY}/administrators", f"{POLICY}/policy-dev-codedeploy-cfn", f"{PROFILE}/bastion",
+            f"arn:aws:iam::{PIPELINES}:saml-provider/company", f"arn:aws:iam::{PIPELINES}:oidc-provider/gitlab.example.com",
+        )
+    ],
+    # An administrator's stack, which is updated with the role that it was made with.
+    *[(DEPLOY, CHANGED_STACKS, regional("cloudformation", f"stack/{name}/0a1b"), {}) for name in ("CDKToolkit", "cfnstack-prd-shop", "cfnstack-dev2-shop")],
     (DEPLOY, "codecommit:DeleteRepository codecommit:CreateCommit codecommit:TagResource codecommit:PutFile", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
     # What another pipeline has as a source, whoever made it.
     (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
@@ -64,9 +129,8 @@ MAY_NOT = [
     (DEPLOY, "kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant", across.KEY, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", "shop"), {}),
-    (DEPLOY, "secretsmanager:TagResource secretsmanager:CreateSecret", regional("secretsmanager", "secret:cfn-gitops-dev/deletions/shop-AbC123"), {}),
-    (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
-    (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack", PROVIDER_STACK, {}),
+    (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:TagResource", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
+    (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:SetStackPolicy", PROVIDER_STACK, {}),
     (DEPLOY, "cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1", {}),
     (DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),
     # Nobody is made who could do more than the boundary says.
@@ -76,11 +140,9 @@ MAY_NOT = [
         for row in (
             (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys),
             (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "anything"), keys),
-            (DEPLOY, "iam:CreateUser iam:PutUserPolicy iam:AttachUserPolicy", user(PIPELINES, "anybody"), keys),
         )
     ],
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
-    (DEPLOY, "iam:PutUserPermissionsBoundary iam:DeleteUserPermissionsBoundary", user(PIPELINES, "anybody"), WITH_BOUNDARY),
     *[(PROVISIONING, "iam:PassRole", role(PIPELINES, name), {"iam:PassedToService": "codebuild.amazonaws.com"})
       for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site")],
 ]
@@ -99,7 +161,17 @@ MAY = [
     (DEPLOY, "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-thumbnails"), {}),
     (DEPLOY, "s3:GetObject s3:GetObjectVersion", f"{environment.BUCKET}/0a1b2c.zip", {}),
     (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
-    (DEPLOY, "iam:CreateUser iam:PutUserPolicy iam:AttachUserPolicy", user(PIPELINES, "anybody"), WITH_BOUNDARY),
+    # Policies and profiles that a template gives no name, and what a service makes for itself.
+    (DEPLOY, _ON_POLICIES, f"{POLICY}/cfnstack-dev-shop-Reads-1A2B3C", {}),
+    (DEPLOY, _ON_PROFILES, f"{PROFILE}/cfnstack-dev-shop-Profile-1A2B3C", {}),
+    (DEPLOY, "iam:CreateServiceLinkedRole iam:DeleteServiceLinkedRole", role(PIPELINES, "aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"), {}),
+    *[(DEPLOY, "iam:TagRole iam:UpdateRole iam:PassRole sts:AssumeRole", role(PIPELINES, name), {}) for name in ("role-dev-thumbnails", "cfnstack-dev-shop-Role-1A2B3C")],
+    (DEPLOY, "iam:ListRoles iam:ListUsers", "*", {}),
+    (DEPLOY, f"{CHANGED_STACKS} cloudformation:CreateStack", regional("cloudformation", "stack/cfnstack-dev-shop-Network-1A2B3C/0a1b"), {}),
+    (DEPLOY, "cloudformation:CreateChangeSet", regional("cloudformation", "transform/Serverless-2016-10-31", "aws"), {}),
+    (DEPLOY, ON_SECRETS, regional("secretsmanager", "secret:thumbnails-AbC123"), {}),
+    (DEPLOY, "secretsmanager:CreateSecret secretsmanager:TagResource secretsmanager:UntagResource", regional("secretsmanager", "secret:thumbnails-AbC123"), {"aws:TagKeys": ["team"]}),
+    (DEPLOY, "lambda:CreateEventSourceMapping lambda:UpdateEventSourceMapping", "*", {"lambda:FunctionArn": regional("lambda", "function:lambda-dev-thumbnails")}),
     (DEPLOY, "iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "role-dev-thumbnails"), {}),
     (DEPLOY, "events:PutTargets", regional("events", "rule/event-rule-dev-nightly"), {}),
     (DEPLOY, "lambda:UpdateFunctionCode lambda:AddPermission lambda:DeleteFunction lambda:PutFunctionConcurrency lambda:RemovePermission",

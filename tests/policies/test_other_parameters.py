@@ -2,6 +2,7 @@
 
 import pytest
 
+import named
 from deployed import BOUNDARY, Deployed, translated
 
 from . import rows_across_accounts as across
@@ -10,7 +11,7 @@ from . import rows_people as people
 from . import scene
 from .collected import Stack
 from .scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
-from .tables import ASSUME, anybody, role, user
+from .tables import ASSUME, anybody, regional, role, user
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
 ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
@@ -20,6 +21,14 @@ MERGE_A_PULL_REQUEST = "codecommit:MergePullRequestBySquash"
 
 def environment(**parameters):
     return Stack("template", Deployed(template=translated(), EnvID="dev", **parameters))
+
+
+OTHER_NAMES = environment(
+    MirrorUserNames="gitlab-*", MirrorSecretNames="gitlab", RepositoryNames="team-*", PipelineRoleNames="team-pipelines-*",
+    PipelineStackNames="pipelines-dev-*", ImageRepositoryNames="images/*",
+)
+OTHER_BUCKET = environment(ArtifactBucketArns=named.SECOND_BUCKET)
+OWN_ROLES = environment(PipelineRoleNames="role-dev-pipelines-*")
 
 
 def artifacts(**parameters):
@@ -115,11 +124,30 @@ MAY_NOT = [
             ("kms:Decrypt kms:GenerateDataKey", across.KEY, across.THROUGH_S3),
         )
     ],
-    # Without a boundary nobody is made, whatever was added.
+    # Without a boundary no role is made, whatever was added.
     *[
-        (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy iam:CreateUser", role(PIPELINES, "role-dev-thumbnails"), keys)
+        (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys)
         for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": ""})
     ],
+    # The machinery by the names that its parameters give.
+    *[
+        (OTHER_NAMES, DEPLOY, actions, resource, {})
+        for actions, resource in (
+            ("iam:CreateServiceSpecificCredential iam:CreateAccessKey", user(PIPELINES, "gitlab-a")),
+            *[("secretsmanager:GetSecretValue secretsmanager:PutSecretValue", regional("secretsmanager", f"secret:{name}"))
+              for name in ("gitlab", "gitlab-AbC123", "codecommit-mirror/user-dev-shop-mirror-AbC123")],
+            *[("codecommit:CreateCommit codecommit:DeleteRepository codecommit:GitPush", regional("codecommit", name))
+              for name in ("team-a", "codecommit-dev-cfn-shop")],
+            ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
+            *[("iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, name))
+              for name in ("team-pipelines-build", "role-dev-codebuild-cfn")],
+            *[("cloudformation:UpdateStack cloudformation:TagResource", regional("cloudformation", f"stack/{name}/0a1b"))
+              for name in ("pipelines-dev-shop",)],
+        )
+    ],
+    *[(OTHER_BUCKET, DEPLOY, "s3:PutObject s3:PutBucketPolicy s3:DeleteObject s3:DeleteBucket", arn, {})
+      for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/codepipeline-dev-cfn/Source/a")],
+    (OWN_ROLES, DEPLOY, "iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, "role-dev-pipelines-build"), {}),
 ]
 
 

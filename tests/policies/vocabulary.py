@@ -16,6 +16,18 @@ YOUNGER_ACTIONS = frozenset(
 )
 
 
+def changes(service):
+    """Every action of a service but those that AWS lists as a read or a list."""
+    reads = {
+        f"{service}:{privilege['privilege']}"
+        for entry in parliament.iam_definition
+        if entry["prefix"] == service
+        for privilege in entry["privileges"]
+        if privilege["access_level"] in ("Read", "List")
+    }
+    return actions(service) - reads
+
+
 @cache
 def actions(service):
     """Every action of a service, with its prefix: `s3` gives s3:GetObject and so on."""

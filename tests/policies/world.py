@@ -1,7 +1,9 @@
 """Several accounts with what stacks made in them: who may do what, all policies taken together."""
 
+import json
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 
 from .collected import ADMINISTRATOR, Policy
 from .evaluation import Caller, decide
@@ -13,6 +15,12 @@ _DEFAULT_KEY_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "{account}"}, "Action": "kms:*", "Resource": "*"}],
 }
+
+
+@cache
+def aws_managed(name):
+    """A policy of AWS's own."""
+    return json.loads((Path(__file__).parent / "aws_managed" / f"{name}.json").read_text())
 
 
 def _without(text, part):
@@ -56,12 +64,13 @@ class World:
           without rights), or `<a user's ARN> in <a group's ARN>`;
         - `anybody <ARN>`: somebody with every right that his own account can give;
         - `<ARN> with everything`: a stack's role or user, to whom an administrator gave all rights too;
+        - `<ARN> with PowerUserAccess`: the same with one of the policies in aws_managed/;
         - with ` under control` after it: in an account that the service control policies are attached to.
         """
         if name.endswith(".amazonaws.com"):
             return Caller(service=name)
         name, controlled = _without(name, " under control")
-        name, widened = _without(name, " with everything")
+        name, _, given = name.partition(" with ")
         arn, is_anybody = _without(name, "anybody ")
         arn, _, group = arn.partition(" in ")
         account, rest = arn.split(":", 5)[4:]
@@ -74,8 +83,8 @@ class World:
             known = group or arn
             assert known in self._own, f"{known} is made by no stack"
             documents, boundary = self._own[known], dict(self.boundaries).get(known)
-        if is_anybody or widened:
-            documents = [*documents, ADMINISTRATOR]
+        if is_anybody or given:
+            documents = [*documents, ADMINISTRATOR if is_anybody or given == "everything" else aws_managed(given)]
         return Caller(account=account, **{kind: short}, identity=tuple(documents), boundary=boundary, control_policies=levels)
 
     def session(self, arn, policy):
@@ -103,6 +112,9 @@ class World:
             return self._of_resources.get(resource.split("/")[0])
         if resource in self._of_resources:
             return self._of_resources[resource]
+        if action == "sts:AssumeRole":
+            # Of a role that no stack made: it trusts its whole account, as many do.
+            return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": owner}, "Action": action}]}
         if action.startswith("kms:"):
             (statement,) = _DEFAULT_KEY_POLICY["Statement"]
             return {**_DEFAULT_KEY_POLICY, "Statement": [{**statement, "Principal": {"AWS": owner}}]}

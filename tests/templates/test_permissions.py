@@ -180,6 +180,13 @@ def test_without_a_boundary_no_role_is_created(dev, action):
         ("codecommit:TagResource", REPOSITORY, {}),
         ("logs:DeleteLogGroup", BUILD_LOG, {}),
         ("secretsmanager:TagResource", secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
+        ("secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
+        ("secretsmanager:GetSecretValue", secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
+        ("lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
+        ("lambda:InvokeFunction", function("cfn-gitops-dev:$LATEST"), {}),
+        ("lambda:CreateFunctionUrlConfig", function("cfn-gitops-dev"), {}),
+        ("iam:CreateAccessKey", user("administrator"), {}),
+        ("iam:UpdateAssumeRolePolicy", role("administrator"), {}),
     ],
 )
 def test_no_further_policy_lifts_the_limits_of_the_deploy_role(bounded, action, resource, keys):

@@ -1,0 +1,94 @@
+"""What pipelines may deploy with AWS's own broad policies in DeployPolicyArns."""
+
+import pytest
+
+from . import rows_limits, scene
+from .rows_limits import OF_A_TOKEN, WITH_BOUNDARY
+from .scene import PIPELINES
+from .tables import group, regional, role, user
+from .world import aws_managed
+
+BROAD = ["PowerUserAccess", "AdministratorAccess"]
+DEPLOY = role(PIPELINES, "role-dev-codedeploy-cfn")
+FUNCTION = regional("lambda", "function:cfn-gitops-dev")
+PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
+TOKEN = regional("secretsmanager", "secret:gitlab/mirrors-AbC123")
+MIRROR = user(PIPELINES, "user-dev-shop-mirror")
+
+# What a hostile template tries: action, resource, condition keys.
+ATTACKS = [
+    ("lambda:InvokeFunction", FUNCTION, {}),
+    ("lambda:InvokeFunction", f"{FUNCTION}:$LATEST", {}),
+    ("lambda:UpdateFunctionCode", FUNCTION, {}),
+    ("lambda:CreateFunctionUrlConfig", FUNCTION, {}),
+    ("lambda:CreateEventSourceMapping", "*", {"lambda:FunctionArn": FUNCTION}),
+    ("secretsmanager:GetSecretValue", PASSWORD, {}),
+    ("secretsmanager:TagResource", PASSWORD, {"aws:TagKeys": ["cfn-gitops:gitlab-url"]}),
+    ("secretsmanager:GetSecretValue", TOKEN, OF_A_TOKEN),
+    ("secretsmanager:TagResource", regional("secretsmanager", "secret:any-AbC123"), {"aws:TagKeys": ["cfn-gitops:gitlab-url"]}),
+    ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval"), {}),
+    ("codepipeline:UpdatePipeline", regional("codepipeline", "codepipeline-prd-cfn-shop"), {}),
+    ("cloudformation:UpdateStack", regional("cloudformation", "stack/CDKToolkit/0a1b"), {}),
+    ("sts:AssumeRole", role(PIPELINES, "administrator"), {}),
+]
+ATTACKS_ON_IAM = [
+    ("iam:CreateServiceSpecificCredential", MIRROR, {}),
+    ("iam:CreateAccessKey", user(PIPELINES, "administrator"), {}),
+    ("iam:CreateUser", user(PIPELINES, "anybody"), WITH_BOUNDARY),
+    ("iam:CreateGroup", group("anybody"), {}),
+    ("iam:AttachGroupPolicy", group("anybody"), {}),
+    ("iam:AddUserToGroup", group("administrators"), {}),
+    ("iam:CreatePolicyVersion", f"arn:aws:iam::{PIPELINES}:policy/developers", {}),
+    ("iam:UpdateSAMLProvider", f"arn:aws:iam::{PIPELINES}:saml-provider/company", {}),
+    ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "administrator"), {}),
+    ("iam:PassRole", role(PIPELINES, "administrator"), {"iam:PassedToService": "lambda.amazonaws.com"}),
+    ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {}),
+    ("iam:PutRolePolicy", role(PIPELINES, "role-dev-thumbnails"), {}),
+]
+
+
+@pytest.mark.parametrize("policy", BROAD)
+@pytest.mark.parametrize(("action", "resource", "keys"), [*ATTACKS, *ATTACKS_ON_IAM])
+def test_broad_policy_does_not_lift_a_limit(policy, action, resource, keys):
+    assert not scene.world().may(f"{DEPLOY} with {policy}", action, resource, keys)
+
+
+@pytest.mark.parametrize("row", rows_limits.MAY_NOT, ids=lambda row: f"{row[1].split()[0]}... {row[2]}")
+def test_power_user_is_limited_as_an_administrator_is(row):
+    caller, actions, resource, keys = row
+    limited = caller.replace("everything", "PowerUserAccess")
+    assert [action for action in actions.split() if scene.world().may(limited, action, resource, keys)] == []
+
+
+@pytest.mark.parametrize(("action", "resource", "keys"), [*ATTACKS, *ATTACKS_ON_IAM])
+def test_attack_succeeds_without_the_limits(action, resource, keys):
+    """Otherwise something else denies it, and the tests above show nothing."""
+    builder = f"{role(PIPELINES, 'role-dev-codebuild-cfn')} with AdministratorAccess"
+    assert scene.world().may(builder, action, resource, keys)
+
+
+@pytest.mark.parametrize("policy", BROAD)
+def test_broad_policy_allows_the_rest(policy):
+    queue = regional("sqs", "sqs-dev-thumbnails")
+    assert not scene.world().may(DEPLOY, "sqs:CreateQueue", queue)
+    assert scene.world().may(f"{DEPLOY} with {policy}", "sqs:CreateQueue", queue)
+
+
+def test_documents_are_complete():
+    assert {policy: len(aws_managed(policy)["Statement"]) for policy in BROAD} == {"PowerUserAccess": 2, "AdministratorAccess": 1}
+
+
+# docs/security.md names these: no statement of a role can contain them.
+NOT_CONTAINED = [
+    ("lambda:UpdateFunctionCode", regional("lambda", "function:somebody-elses"), {}),
+    ("codebuild:StartBuild", regional("codebuild", "project/somebody-elses"), {}),
+    ("ssm:SendCommand", f"arn:aws:ec2:eu-central-1:{PIPELINES}:instance/i-0a1b2c3d", {}),
+    # A role of the environment's names that an administrator made without the boundary.
+    ("iam:PassRole", role(PIPELINES, "role-dev-by-hand"), {"iam:PassedToService": "lambda.amazonaws.com"}),
+]
+
+
+@pytest.mark.parametrize("policy", BROAD)
+@pytest.mark.parametrize(("action", "resource", "keys"), NOT_CONTAINED)
+def test_roles_of_other_resources_are_not_contained(policy, action, resource, keys):
+    assert scene.world().may(f"{DEPLOY} with {policy}", action, resource, keys)
