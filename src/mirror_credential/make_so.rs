@@ -329,28 +329,10 @@ impl Delivery<'_> {
                     self.change_secret(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
                 }
             }
-            Step::ForgetFormers => {
-                if let Some(secret) = self.known.secret.present() {
-                    let keys = [records::FORMER_USER_NAMES.to_owned()];
-                    steps::untag_secret(aws, secret, &keys).await?;
-                    self.change_secret(|secret| secret.former_user_names.clear());
-                }
-            }
             Step::RecordIssued => self.record(true).await?,
             Step::DeleteCredential { user_name, id } => {
                 steps::delete_credential(aws, &user_name, &id).await?;
                 self.forget_credential(&id);
-            }
-            Step::ReleaseUser(name) => {
-                steps::release_user(aws, &name).await?;
-                for former in self
-                    .known
-                    .formers
-                    .iter_mut()
-                    .filter(|former| former.name == name)
-                {
-                    former.owner = None;
-                }
             }
             Step::ForgetLogin(entry) => {
                 if let Some(secret) = self.known.secret.present() {

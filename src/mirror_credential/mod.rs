@@ -90,8 +90,8 @@ impl MirrorCredential {
 
     /// Rejects an Update that changes `UserName` and keeps `SecretName`. This comes before every
     /// other check, because the new user may not exist, or its repositories may not. The rollback
-    /// of a rejected Update changes `UserName` too: the secret holds the login of the user that
-    /// it names, so it passes.
+    /// of a rejected Update changes `UserName` too. It passes, because it names the user whose login
+    /// the secret holds.
     async fn check_user_name(
         &self,
         request: &Request,
@@ -106,11 +106,18 @@ impl MirrorCredential {
         }
         let read = observe::read_secret(&self.aws, secret_name).await;
         let secret = read.map_err(|error| Failure(explained(error).to_string()))?;
-        let own = secret.filter(|secret| secret.owner.as_ref() == Some(&me.owner));
-        match own.and_then(|secret| refusals::user_name_differs(desired, &secret)) {
-            Some(reason) => Err(Failure(reason)),
-            None => Ok(()),
-        }
+        let reason = match secret {
+            Some(secret) if secret.owner.as_ref() != Some(&me.owner) => None,
+            Some(secret) => refusals::user_name_differs(desired, &secret),
+            None => {
+                // The secret was deleted by hand: the tags on the user show whose login it held.
+                let read = observe::read_user(&self.aws, &desired.user_name).await;
+                let user = read.map_err(|error| Failure(explained(error).to_string()))?;
+                let is_held = user.held_by() == Some(&me.owner);
+                (!is_held).then(|| refusals::user_name_changes(desired))
+            }
+        };
+        reason.map_or(Ok(()), |reason| Err(Failure(reason)))
     }
 
     /// An Update that is rolled back may have begun a replacement that CloudFormation never heard

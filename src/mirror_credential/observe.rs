@@ -1,6 +1,6 @@
 //! Reading what exists: the user's tags and credentials, and the secret.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
@@ -97,8 +97,6 @@ pub struct Secret {
     pub owner: Option<Owner>,
     /// The user whose login it holds.
     pub user_name: Option<String>,
-    /// Users that may still hold credentials of ours.
-    pub former_user_names: BTreeSet<String>,
     /// When the latest request that changed it was signed.
     pub as_of: Option<SystemTime>,
     /// The key of the request that created it.
@@ -140,7 +138,6 @@ impl Secret {
             arn,
             owner: Some(owner),
             user_name: Some(user_name),
-            former_user_names: BTreeSet::new(),
             as_of: None,
             created_by: None,
             claimant: None,
@@ -170,9 +167,6 @@ impl Secret {
         let mut secret = Secret {
             owner: owner(&all_tags),
             user_name: tag(records::USER_NAME).cloned(),
-            former_user_names: tag(records::FORMER_USER_NAMES)
-                .map(|names| names.split(' ').map(ToOwned::to_owned).collect())
-                .unwrap_or_default(),
             as_of: tag(records::AS_OF).and_then(|text| records::read_time(text)),
             created_by: tag(records::CREATED_BY).cloned(),
             claimant: tag(records::CLAIMANT).cloned(),

@@ -168,8 +168,6 @@ pub enum Step {
     TagSecret,
     /// Take tags off the secret that the template no longer has.
     UntagSecret(Vec<String>),
-    /// Note that former users hold nothing of ours any more.
-    ForgetFormers,
     /// Write into the user's tags whose the user is and which credentials were issued.
     RecordIssued,
     /// Remove a credential.
@@ -179,8 +177,6 @@ pub enum Step {
         /// Which.
         id: String,
     },
-    /// Take our tags off a user that no longer holds anything of ours.
-    ReleaseUser(String),
     /// Take a superseded login's label off its version.
     ForgetLogin(u64),
     /// It cannot be done, for this reason.
@@ -279,11 +275,6 @@ fn admit<'a>(
         if let Some(reason) = refusals::user_name_differs(desired, secret) {
             return refuse(reason);
         }
-    }
-    let denied = known.formers.iter().find_map(|user| user.denied.as_ref());
-    if let Some(denied) = denied {
-        // It may hold a live credential of ours: not to be forgotten.
-        return refuse(explained(denied.clone()).to_string());
     }
     if let (Some(secret), Some((number, at))) = (secret, known.taken)
         && !secret.shows(number)

@@ -26,8 +26,6 @@ pub const DELETION: &str = "cfn-gitops:deletion";
 pub const NOTHING_ENDED: &str = "-";
 /// On the secret: the user whose login it holds.
 pub const USER_NAME: &str = "cfn-gitops:user-name";
-/// On the secret: users that may still hold credentials of ours, separated by spaces.
-pub const FORMER_USER_NAMES: &str = "cfn-gitops:former-user-names";
 /// On the secret: when CloudFormation signed the latest request that changed it.
 pub const AS_OF: &str = "cfn-gitops:as-of";
 /// On the secret: the key of the request that created it.

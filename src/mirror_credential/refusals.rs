@@ -51,6 +51,15 @@ pub fn user_name_differs(desired: &Desired, secret: &Secret) -> Option<String> {
     ))
 }
 
+/// The rejection of another `UserName` under a `SecretName` whose secret was deleted by hand.
+pub fn user_name_changes(desired: &Desired) -> String {
+    let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
+    format!(
+        "changing UserName to {user_name}: SecretName {secret_name} stays the same. To use another \
+         user, change SecretName too"
+    )
+}
+
 /// The refusal of a name whose secret is scheduled for deletion.
 pub fn secret_is_scheduled(name: &str) -> String {
     format!(

@@ -79,6 +79,8 @@ pub enum RemovalStep {
     RemoveMirrors,
     /// Remove the secret.
     DeleteSecret,
+    /// Remove the records from a user that no longer holds anything of this resource.
+    ReleaseUser(String),
 }
 
 /// The next step for `me` from `known` towards nothing of `target`.
@@ -166,7 +168,7 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
     if !target.leaves_mark {
         // Nobody needs to know that it was ever there.
         if let Some(user) = known.users.iter().find(|user| is_held(user)) {
-            return As(Step::ReleaseUser(user.name.clone()));
+            return RemovalStep::ReleaseUser(user.name.clone());
         }
     }
     As(Step::Done)

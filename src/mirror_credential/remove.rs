@@ -224,7 +224,7 @@ impl MirrorCredential {
                 steps::delete_credential(&self.aws, &user_name, &id).await?;
                 known.gone.push(id);
             }
-            RemovalStep::As(Step::ReleaseUser(name)) => {
+            RemovalStep::ReleaseUser(name) => {
                 steps::release_user(&self.aws, &name).await?;
                 for user in known.users.iter_mut().filter(|user| user.name == name) {
                     user.owner = None;
@@ -273,7 +273,6 @@ impl MirrorCredential {
         let secret = known.secret.present();
         if let Some(secret) = secret.filter(|secret| secret.owner.as_ref() == Some(&me.owner)) {
             names.extend(secret.user_name.clone());
-            names.extend(secret.former_user_names.iter().cloned());
         }
         for name in names {
             if !known.users.iter().any(|user| user.name == name) {

@@ -471,6 +471,34 @@ fn user_change_under_same_secret_name_fails_and_rolls_back() {
 }
 
 #[test]
+fn user_change_after_secret_was_deleted_by_hand_fails() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        let old = with(properties(), "SecretName", json!("codecommit-mirror/named"));
+        assert!(stack.create(&old).await.is_success());
+        let id = stack.resource.clone().expect("created").0;
+        world.change(|aws| aws.secrets.remove(&id));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let before = state(&world);
+
+        let new = with(old.clone(), "UserName", json!(OTHER_USER));
+        let update = stack.request("Update", Some(&id), &new, Some(&old));
+        let rejected = stack.deliver(&update).await;
+        let reason = rejected.reason();
+        assert!(reason.contains("change SecretName too"), "{rejected:?}");
+        assert_eq!(state(&world), before, "{}", world.told());
+        let rollback = stack.request("Update", Some(&id), &old, Some(&new));
+        assert!(stack.deliver(&rollback).await.is_success());
+        let held = world.look(|aws| one_live_login(aws, &id, USER));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
+        assert!(stack.delete().await.is_success());
+        world.look(nothing_left).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
 fn a_create_that_comes_after_cloudformation_gave_up_leaves_nothing() {
     paused(async {
         let world = world(Options::default());

@@ -87,7 +87,6 @@ impl<'a> Delivery<'a> {
             name_refused_at: None,
         };
         delivery.known.had_secret = delivery.secret_is_read();
-        delivery.read_formers().await?;
         if !desired.mirrors.is_empty() {
             progress.doing("looking at the projects in GitLab");
             delivery.read_projects().await?;

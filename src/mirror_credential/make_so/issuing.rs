@@ -332,24 +332,16 @@ impl Delivery<'_> {
         let Some(secret) = self.known.secret.present() else {
             return Ok(());
         };
-        let mut formers = secret.former_user_names.clone();
-        formers.extend(secret.user_name.clone());
-        formers.remove(&self.desired.user_name);
         let mut tags = self.desired.tags.clone();
         let mut put = |key: &str, value: String| tags.insert(key.to_owned(), value);
         put(records::USER_NAME, self.desired.user_name.clone());
         put(records::AS_OF, records::write_time(self.me.signed_at));
-        if !formers.is_empty() {
-            let names: Vec<String> = formers.iter().cloned().collect();
-            put(records::FORMER_USER_NAMES, names.join(" "));
-        }
         steps::tag_secret(&self.resource.aws, secret, &tags).await?;
         let desired = self.desired;
         let signed_at = self.me.signed_at;
         self.change_secret(|secret| {
             secret.tags.extend(desired.tags.clone());
             secret.user_name = Some(desired.user_name.clone());
-            secret.former_user_names = formers;
             secret.as_of = Some(signed_at);
         });
         Ok(())

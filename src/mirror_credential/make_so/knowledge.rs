@@ -54,9 +54,8 @@ impl Delivery<'_> {
     pub(super) fn forget_credential(&mut self, id: &str) {
         self.known.gone.push(id.to_owned());
         self.own.retain(|credential| credential.id != id);
-        for user in self.known.formers.iter_mut().chain([&mut self.known.user]) {
-            user.credentials.retain(|credential| credential.id != id);
-        }
+        let credentials = &mut self.known.user.credentials;
+        credentials.retain(|credential| credential.id != id);
         if self
             .known
             .issued
@@ -106,7 +105,7 @@ impl Delivery<'_> {
         if first.is_some() && self.known.claim.is_none() && self.known.overtaken_at.is_none() {
             self.known.claim = Some(0);
         }
-        self.read_formers().await
+        Ok(())
     }
 
     pub(super) async fn read_user(&mut self) -> Result<(), CallError> {
@@ -136,26 +135,6 @@ impl Delivery<'_> {
             user.deletion = user.deletion.filter(|deletion| !is_earlier(deletion));
         }
         self.known.user = user;
-        Ok(())
-    }
-
-    /// Reads the users that the login belonged to before.
-    pub(super) async fn read_formers(&mut self) -> Result<(), CallError> {
-        let Some(secret) = self.known.secret.present() else {
-            return Ok(());
-        };
-        if secret.owner.as_ref() != Some(&self.me.owner) {
-            return Ok(());
-        }
-        let mut names: Vec<String> = secret.former_user_names.iter().cloned().collect();
-        names.extend(secret.user_name.clone());
-        names.retain(|name| *name != self.desired.user_name);
-        for name in names {
-            if !self.known.formers.iter().any(|former| former.name == name) {
-                let former = observe::read_user(&self.resource.aws, &name).await?;
-                self.known.formers.push(former);
-            }
-        }
         Ok(())
     }
 }

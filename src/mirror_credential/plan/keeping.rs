@@ -1,6 +1,6 @@
 //! The login is there: proving it, keeping its mirrors well, and removing what is not needed.
 
-use super::super::kind::{Kind, kind};
+use super::super::kind::Kind;
 use super::super::mirror_records::{MirrorRecord, properties_key};
 use super::super::observe::{Credential, Secret};
 use super::super::properties::ForeignCredentials;
@@ -199,9 +199,6 @@ impl View<'_> {
         if let Some(step) = self.forget_superseded(secret) {
             return Some(step);
         }
-        if let Some(step) = self.leave_formers(secret) {
-            return Some(step);
-        }
         let latest = secret.properties.last();
         let key = properties_key(&desired.document);
         // The entry also says that every claim before it is settled.
@@ -224,42 +221,15 @@ impl View<'_> {
             return Some(Step::ForgetLogin(superseded.entry));
         }
         // What a version names is there even when IAM does not list it yet.
-        let holder = known
-            .formers
-            .iter()
-            .chain([&known.user])
-            .find(|user| user.exists && records::key(&user.name) == superseded.user_key);
+        let user = &known.user;
+        let is_of_user = user.exists && records::key(&user.name) == superseded.user_key;
         let id = &superseded.credential_id;
-        Some(match holder {
-            Some(holder) if !known.gone.contains(id) => Step::DeleteCredential {
-                user_name: holder.name.clone(),
-                id: id.clone(),
-            },
-            _ => Step::ForgetLogin(superseded.entry),
-        })
-    }
-
-    fn leave_formers(&self, secret: &Secret) -> Option<Step> {
-        for former in &self.known.formers {
-            let ours = former.credentials.iter().find(|credential| {
-                let name = &self.desired.secret_name;
-                let elsewhere = &self.known.elsewhere;
-                let owner = &self.me.owner;
-                let kind = kind(credential, former, Some(secret), name, owner, elsewhere);
-                matches!(kind, Kind::Superseded | Kind::Stray)
-            });
-            if let Some(credential) = ours {
-                return Some(Step::DeleteCredential {
-                    user_name: former.name.clone(),
-                    id: credential.id.clone(),
-                });
-            }
-            if former.owner.as_ref() == Some(&self.me.owner)
-                && former.secret_name.as_ref() == Some(&self.desired.secret_name)
-            {
-                return Some(Step::ReleaseUser(former.name.clone()));
-            }
+        if !is_of_user || known.gone.contains(id) {
+            return Some(Step::ForgetLogin(superseded.entry));
         }
-        (!secret.former_user_names.is_empty()).then_some(Step::ForgetFormers)
+        Some(Step::DeleteCredential {
+            user_name: user.name.clone(),
+            id: id.clone(),
+        })
     }
 }

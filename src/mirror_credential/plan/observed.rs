@@ -102,8 +102,6 @@ pub struct Observed {
     pub is_in_order: bool,
     /// The desired user.
     pub user: User,
-    /// Users that held the login before.
-    pub formers: Vec<User>,
     /// The desired secret.
     pub secret: SecretState,
     /// A look of this delivery has shown a secret.
@@ -181,7 +179,6 @@ impl Observed {
             looked_at: began,
             is_in_order: false,
             user,
-            formers: Vec::new(),
             secret,
             had_secret: false,
             elsewhere: Vec::new(),
