@@ -177,6 +177,12 @@ class _Build:
     # --- the phases that are CodeBuild's own -------------------------------------------
 
     def _assume(self) -> None:
+        """The session's name is `AWSCodeBuild-<the build's UUID>`, so `aws:userid` is another one for each build:
+        "role-id:caller-specified-role-name". AWS's error messages show the name; no page promises it (assumption
+        `codebuild-session-per-build`).
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable
+        """
         arn = self.project["serviceRole"]
         try:
             session = role_rights.assume(arn, "codebuild.amazonaws.com", self.project["arn"],

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -33,8 +34,8 @@ class TimedOut(Exception):
 
 
 def machine(home: Path) -> dict[str, str]:
-    """What a command may know of the machine."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+    """What a command may know of the machine. CodeBuild's images have Python and the AWS CLI."""
+    return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
 
 
 def unpack(archive: zipfile.ZipFile, directory: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import secretsmanager
@@ -265,6 +266,23 @@ def _function(change: Change) -> list[Need]:
     return [*wanted, *_tags(change, arn, "lambda:TagResource", "lambda:UntagResource")]
 
 
+def _nested_stack(change: Change) -> list[Need]:
+    """The actions of AWS's example policy for nested stacks, and the read of the template.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html
+    """
+    made = change.old is not None
+    arn = change.physical_id if made else _arn("cloudformation", f"stack/{change.physical_id}/*")
+    wanted = [Need("cloudformation:DescribeStacks", arn)]
+    if change.new is None:
+        return [*wanted, Need("cloudformation:DeleteStack", arn)]
+    bucket_and_key = urlsplit(str(change.new.get("TemplateURL", ""))).path.lstrip("/")
+    return [*wanted, Need("s3:GetObject", f"arn:aws:s3:::{unquote(bucket_and_key)}"),
+            Need("cloudformation:UpdateStack" if made else "cloudformation:CreateStack", arn),
+            *_tags(change, arn, "cloudformation:TagResource", "cloudformation:UntagResource")]
+
+
 def _function_arn(change: Change) -> str:
     """The name, if the template gives it, or the ARN, of which a version's or alias's last part is left out."""
     given = str(change.properties.get("FunctionName", ""))
@@ -356,7 +374,8 @@ def _nothing(_change: Change) -> list[Need]:
 
 
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
-    "AWS::CloudFormation::CustomResource": _custom_resource, "AWS::CloudFormation::WaitCondition": _nothing,
+    "AWS::CloudFormation::CustomResource": _custom_resource, "AWS::CloudFormation::Stack": _nested_stack,
+    "AWS::CloudFormation::WaitCondition": _nothing,
     "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::Dashboard": _dashboard, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,

@@ -58,6 +58,10 @@ def install() -> None:
     stacks._provision_resource = _asked_to_create(stacks._provision_resource)
     stacks._update_resource = _asked_to_update(stacks._update_resource)
     stacks._delete_resource = _asked_to_delete(stacks._delete_resource)
+    # A nested stack's resources are made with the role of the stack that it is nested in.
+    provisioners._provision_resource = _asked_to_create(provisioners._provision_resource)
+    provisioners._update_resource = _asked_to_update(provisioners._update_resource)
+    provisioners._delete_resource = _asked_to_delete(provisioners._delete_resource)
 
 
 def _invalid(role_arn: str) -> tuple:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from local_aws import LocalAws
+from local_aws.conftest import allow, policy
 from local_aws.pipeline_scene import Scene, eventually, one_for_many
 
 
@@ -104,6 +105,31 @@ artifacts: {files: environment.txt}
     assert known["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     ours = {"PATH", "HOME", "TMPDIR", "LANG", "PWD", "OLDPWD", "SHLVL", "_", "RUN", "EnvID", "CI"}
     assert {name for name in known if not name.startswith(("CODEBUILD_", "AWS_", "LOCAL_BUILD_"))} <= ours
+
+
+def test_each_build_has_an_identity_of_its_own(scene: Scene) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable
+    own = f"arn:aws:s3:::{scene.bucket}/code/${{aws:userid}}/*"
+    output = f"arn:aws:s3:::{scene.bucket}/{scene.pipeline[:20]}/BuildArtif/*"
+    scene.allow("build", scene.rights["build"] | {"s3:PutObject": (output, {})})
+    scene.aws.client("iam").put_role_policy(
+        RoleName=scene.role_name("build"), PolicyName="own", PolicyDocument=policy(allow("s3:PutObject", own)))
+    put = f"aws s3api put-object --bucket {scene.bucket} --body made --key"
+    run = built(scene, f"""version: 0.2
+phases:
+  build:
+    commands:
+      - aws sts get-caller-identity --query UserId --output text > made
+      - {put} "code/$(cat made)/code"
+      - "! {put} code/another/code 2> denied"
+      - "! {put} \\"code/$(cat made)x/code\\" 2>> denied"
+artifacts: {{files: [made, denied]}}
+""")
+    made = artifact(scene, run)
+    build = scene.action(run, "Build")["output"]["executionResult"]["externalExecutionId"].partition(":")[2]
+    role = scene.aws.client("iam").get_role(RoleName=scene.role_name("build"))["Role"]
+    assert made["made"] == f"{role['RoleId']}:AWSCodeBuild-{build}\n"
+    assert made["denied"].count("AccessDenied") == 2
 
 
 @pytest.mark.parametrize(("artifacts", "names"), [

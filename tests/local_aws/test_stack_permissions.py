@@ -168,6 +168,29 @@ def test_a_function_and_its_custom_resource_need_its_role_passed_and_the_right_t
     assert make(Stack(aws, name), resources, role) == "CREATE_COMPLETE"
 
 
+def test_nested_stack_needs_its_template_and_its_resources(aws: LocalAws, name: str) -> None:
+    s3, key = aws.client("s3"), "code/AROA4EXAMPLE:AWSCodeBuild-1/0a1b.template"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    s3.put_object(Bucket=name, Key=key, Body=json.dumps({"Resources": of_type("AWS::Logs::LogGroup", name)[1]}))
+    resources = {"Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {
+        "TemplateURL": f"{aws.endpoint_url}/{name}/{key}"}}}
+    needed = {"s3:GetObject", "cloudformation:CreateStack", "cloudformation:DescribeStacks", "logs:CreateLogGroup"}
+    others = {"cloudformation:DeleteStack", "cloudformation:TagResource", "logs:DescribeLogGroups", "logs:DeleteLogGroup",
+              "logs:TagResource"}
+    role = a_role(aws, f"{name}-role", needed | others)
+    for number, missing in enumerate(sorted(needed)):
+        stack = Stack(aws, f"{name}-{number}")
+        grant(aws, f"{name}-role", needed - {missing} | others)
+        assert make(stack, resources, role).startswith("ROLLBACK_")
+        assert f"is not authorized to perform: {missing} on resource: " in str(stack.events())
+        grant(aws, f"{name}-role", needed | others)
+        assert stack.delete() == "DELETE_COMPLETE"
+    aws.forget()
+    assert make(Stack(aws, name), resources, role) == "CREATE_COMPLETE"
+    read = [each["resource"] for each in aws.decisions(f"{name}-role/") if each["action"] == "s3:GetObject"]
+    assert read == [f"arn:aws:s3:::{name}/{key}"]
+
+
 def test_function_alias_is_created_updated_and_deleted_with_its_rights(aws: LocalAws, stack: Stack, name: str) -> None:
     own = a_role(aws, f"{name}-function", {"logs:*"}, "lambda.amazonaws.com")
     function = aws.client("lambda").create_function(
