@@ -15,7 +15,7 @@ import pytest
 import local_gitlab
 from local_aws import LocalAws
 from local_aws.settings import IAM_IS_LATE
-from local_deploy.pipelines import Pipeline, ProjectStack
+from local_deploy.pipelines import Pipeline, ProjectStack, eventually
 from local_deploy.steps import (
     BOOTSTRAP,
     ROOT,
@@ -32,7 +32,6 @@ from local_gitlab import LocalGitLab
 
 # The environment that most use comes first, and the last two look back at what the others did.
 FIRST, LAST = ["test_template"], ["test_least_privilege", "test_secrecy"]
-MIRROR_SECRET = "codecommit-mirror/user-dev-codecommit-mirroring"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -157,8 +156,20 @@ def environment(aws: LocalAws, witness: Witness, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
-    """The environment's own, which may push to every repository of dev; rotated now and then."""
-    return lambda: login(aws, MIRROR_SECRET)
+    """A developer's, who may push to every repository of dev. The mirror user may push to its own project's alone."""
+    iam, user = aws.client("iam"), "developer"
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="push", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"],
+            "Resource": f"arn:aws:codecommit:{aws.region}:{aws.account_id}:codecommit-dev-*"}]}))
+    made = iam.create_service_specific_credential(
+        UserName=user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+    aws.put_iam_into_effect()
+    developer = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
+    url = environment.outputs()["RepositoryCloneUrl"]
+    eventually(lambda: developer.status(url) == 200, "CodeCommit accepts the developer's login")
+    return lambda: developer
 
 
 class Production(Environment):
@@ -253,7 +264,17 @@ def mirror(aws: LocalAws, environment: Environment, name: str, witness: Witness)
 def stack(aws: LocalAws, git_login: Callable[[], Login], name: str, witness: Witness,
           tmp_path: Path) -> Iterator[ProjectStack]:
     """A stack for a pipeline of its own, which is not made yet."""
-    stack = ProjectStack(aws, name, tmp_path, git_login)
+    yield from _project_stack(aws, ProjectStack(aws, name, tmp_path, git_login), witness)
+
+
+@pytest.fixture
+def other_stack(aws: LocalAws, git_login: Callable[[], Login], name: str, witness: Witness,
+                tmp_path: Path) -> Iterator[ProjectStack]:
+    """The same for a second project of the environment."""
+    yield from _project_stack(aws, ProjectStack(aws, f"{name}o", tmp_path, git_login), witness)
+
+
+def _project_stack(aws: LocalAws, stack: ProjectStack, witness: Witness) -> Iterator[ProjectStack]:
     yield stack
     aws.reset()
     witness.hears_pipeline(stack.project)

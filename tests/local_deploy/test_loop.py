@@ -1,6 +1,6 @@
 """The loop: a push, its event, the pipeline, the build, a person's approval, and the stack that CloudFormation makes.
 
-All of one environment's projects push with its mirror's login, as GitLab does.
+All of one environment's projects are pushed with one login.
 """
 
 from __future__ import annotations
