@@ -11,13 +11,19 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_aws import LocalAws
-from local_deploy.steps import Login, Pushed, Stack, Working
+from local_deploy.steps import ROOT, Login, Pushed, Stack, Working
 
 PROJECT = Path(__file__).parent / "project"
 ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",
               "BuildProjectName", "EventRuleName", "StackId", "ConsoleUrl")
 _SECONDS = 60
 _ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
+
+
+def documented_buildspec(project_id: str) -> str:
+    """The one of docs/pipelines.md, which packages code and nested templates."""
+    page = (ROOT / "docs/pipelines.md").read_text()
+    return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("-shop.", f"-{project_id}.")
 
 
 class NotInTime(Exception):
@@ -195,10 +201,11 @@ class Project(Pipeline):
         found = self.aws.client("codecommit").get_repository(repositoryName=self.repository)
         return str(found["repositoryMetadata"]["cloneUrlHttp"])
 
-    def push(self, to: str = "", **changed: str) -> Pushed:
-        """Pushes a change, and with it another `buildspec` or `template`; as a mirror does, over whatever is there."""
+    def push(self, to: str = "", further: dict[str, str] | None = None, **changed: str) -> Pushed:
+        """Pushes a change, and with it another `buildspec` or `template`, and `further` files; as a mirror does, over
+        whatever is there."""
         names = {"buildspec": "buildspec.yml", "template": f"root-stack-{self.project_id}.yaml"}
-        files = {**self.files(), "change": f"{time.time_ns()}\n",
+        files = {**self.files(), **(further or {}), "change": f"{time.time_ns()}\n",
                  **{names[key]: content for key, content in changed.items()}}
         to = f"+{to or f'refs/heads/{self.branch}'}"
         return accepted(self.working.push(self._login(), self.clone_url, files, to))

@@ -25,8 +25,7 @@ NOT_ASKED_FOR_HERE = {
         "cloudformation:SetStackPolicy", "cloudformation:UntagResource", "cloudformation:ValidateTemplate",
         "codecommit:CancelUploadArchive", "codecommit:GetRepository",
         "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion"},
-    "codebuild-cfn": {
-        "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion", "s3:ListBucket"},
+    "codebuild-cfn": {"s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion"},
     "eventbridge-codepipeline-exec": set(),
 }
 

@@ -98,6 +98,31 @@ def test_an_image_that_is_pushed_there_starts_the_pipeline_here_by_its_digest(sc
     assert f"uri {uri} digest {digest} tag latest" in scene.project.build_log()
 
 
+def test_packaged_template_is_under_the_key_of_that_bucket(scene: TwoAccounts) -> None:
+    """As docs/pipelines.md describes it for a pipeline with an ArtifactKeyArn."""
+    bucket = scene.artifacts.outputs()["ArtifactBucketName"]
+    without_key = pipelines.documented_buildspec(PROJECT).replace(
+        "s3-$EnvID-codepipeline-artifact-$AccountId-$AWS_REGION", bucket)
+    buildspec = without_key.replace("--s3-prefix", '--kms-key-id "$CODEBUILD_KMS_KEY_ID"\n        --s3-prefix')
+    files = {"template": json.dumps({
+        "Parameters": {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}},
+        "Resources": {"Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "nested.json"}}},
+        "Outputs": {"Commit": {"Value": {"Ref": "Commit"}}}}), "further": {"nested.json": json.dumps({
+            "Resources": {"Rule": {"Type": "AWS::Events::Rule", "Properties": {
+                "State": "DISABLED", "EventPattern": {"source": ["nobody"]}}}}})}}
+    pushed = scene.project.push(buildspec=buildspec, **files)
+    assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
+    s3 = scene.aws.client("s3")
+    (stored,) = s3.list_objects_v2(Bucket=bucket, Prefix="code/")["Contents"]
+    assert s3.head_object(Bucket=bucket, Key=stored["Key"])["SSEKMSKeyId"] == scene.artifacts.outputs()["ArtifactKeyArn"]
+    refused = scene.project.push(buildspec=without_key, **files)
+    execution = scene.project.execution_of(refused.commit)
+    assert scene.project.ended(execution) == "Failed"
+    assert "AccessDenied" in scene.project.build_log()
+    # What the tests below start from.
+    assert scene.project.deploy(scene.project.push().commit) == "Succeeded"
+
+
 def test_another_tag_starts_nothing(scene: TwoAccounts) -> None:
     before = len(scene.project.executions())
     scene.push_image("three", tag="experiment")
@@ -116,7 +141,7 @@ NOT_ASKED_FOR_HERE = {
     # S3 uses the key with two calls; the others are for whoever encrypts by himself.
     "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext",
     # Looks at the bucket before an artifact is written, and at a version of one.
-    "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket", "s3:GetObjectVersion",
+    "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion",
     # The end of an archive that hangs.
     "codecommit:CancelUploadArchive",
 }

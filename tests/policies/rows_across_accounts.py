@@ -5,8 +5,10 @@ and template.yaml on the other.
 """
 
 from deployed import REGION
+from named import AS_A_BUILD, A_BUILD
 
 from . import scene
+from .rows_environment import inputs_and_outputs_of_a_build, what_is_not_the_builds
 from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, IMAGES, NOBODY, PIPELINES, REPOSITORIES, SOURCE_ROLE
 from .tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
 
@@ -23,7 +25,8 @@ AN_IMAGE = {"events:source": ["aws.ecr"], "events:detail-type": "ECR Image Actio
 
 BUCKET = scene.stacks()["cross-account-artifacts"].deployed.arn("ArtifactBucket")
 KEY = scene.stacks()["cross-account-artifacts"].deployed.arn("ArtifactKey")
-ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/Source/a"
+ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/SourceArti/Xa3bC4d"
+CODE = f"{BUCKET}/code/{A_BUILD}/0a1b2c"
 UNDER_THE_KEY = {"s3:x-amz-server-side-encryption": "aws:kms", "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY}
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 USE_OF_THE_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo
@@ -102,16 +105,14 @@ WAY_OF_A_PUSH = [
     (PIPELINE_ROLE, "s3:PutObject", ARTIFACT, UNDER_THE_KEY),
     (PIPELINE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     (PIPELINE_ROLE, "codebuild:StartBuild codebuild:BatchGetBuilds", regional("codebuild", "project/codebuild-dev-cfn-shop"), {}),
-    (BUILD_ROLE, "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
-    (BUILD_ROLE, "s3:GetObject s3:GetObjectVersion", ARTIFACT, {}),
-    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Build/a", UNDER_THE_KEY),
-    # `aws cloudformation package` in the buildspec says nothing of encryption.
-    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {}),
+    *inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY),
+    # An upload without an encryption header: the bucket's default is the key.
+    (BUILD_ROLE, "s3:PutObject", CODE, AS_A_BUILD),
     # A key may be named by its id alone.
-    (BUILD_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": "ArtifactKey"}),
+    (BUILD_ROLE, "s3:PutObject", CODE, {**AS_A_BUILD, **UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": "ArtifactKey"}),
     (BUILD_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     # The deployment.
-    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/0a1b2c.zip", {}),
+    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", CODE, {}),
     (DEPLOY_ROLE, "kms:Decrypt", KEY, THROUGH_S3),
 ]
 
@@ -183,8 +184,13 @@ MAY_NOT = [
     *_LOST_MAY_NOT,
     # The bucket was deleted, and somebody else has made one of its name.
     *[(writer, "s3:PutObject s3:PutObjectAcl", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}) for writer in (SOURCE_ROLE, IMAGE_ROLE)],
-    *[(who, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}) for who in (BUILD_ROLE, PIPELINE_ROLE)],
-    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/0a1b2c.zip", SOMEBODY_ELSES),
+    (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}),
+    *[(who, actions, resource, {**keys, **SOMEBODY_ELSES}) for who, actions, resource, keys in inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY)
+      if "Object" in actions],
+    *what_is_not_the_builds(BUCKET),
+    # `aws cloudformation package` without --kms-key-id.
+    (BUILD_ROLE, "s3:PutObject", CODE, {**AS_A_BUILD, "s3:x-amz-server-side-encryption": "AES256"}),
+    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", CODE, SOMEBODY_ELSES),
     # The repositories' own key: to read through CodeCommit.
     (SOURCE_ROLE, "kms:Decrypt kms:GenerateDataKey kms:DescribeKey", REPOSITORIES_KEY, {}),
     (SOURCE_ROLE, "kms:Decrypt kms:GenerateDataKey", REPOSITORIES_KEY, THROUGH_S3),
@@ -301,7 +307,7 @@ MAY_NOT += [
     *_S3_MAY_NOT,
     (_S3_ROLE, ASSUME, IMAGE_ROLE, {}),
     (_S3_ROLE, "s3:PutObject s3:DeleteObject", ARTIFACT, UNDER_THE_KEY),
-    (_S3_ROLE, "s3:GetObject", f"{BUCKET}/0a1b2c.zip", {}),
+    (_S3_ROLE, "s3:GetObject", CODE, {}),
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/index.html", {}),
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/released/index.html", {}),
     (_S3_ROLE, "s3:PutObject", f"{_SITE}2/release/index.html", {}),

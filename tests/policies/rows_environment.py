@@ -4,6 +4,7 @@ What the environment's own roles and users may do stands in tests/templates/righ
 """
 
 from deployed import REGION
+from named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD
 
 from .scene import NOBODY, PIPELINES
 from .tables import BUILDS, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role, user
@@ -62,7 +63,36 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
 _PULL_AND_PUSH = "codecommit:GitPull codecommit:GitPush"
 _FURTHER_PROJECTS_USER = user(PIPELINES, "user-dev-shop-mirror")
 
+_BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-cfn")
 _DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
+
+
+def inputs_and_outputs_of_a_build(bucket, put_keys=None):
+    """What one build does in an artifact bucket; `put_keys` are the condition keys of an upload."""
+    return [
+        (_BUILD_ROLE, "s3:GetBucketAcl s3:GetBucketLocation", bucket, AS_A_BUILD),
+        *[(_BUILD_ROLE, "s3:GetObject s3:GetObjectVersion", f"{bucket}/codepipeline-dev-cfn/{name}/Xa3bC4d", AS_A_BUILD)
+          for name in ("SourceArti", "ImageArtif")],
+        (_BUILD_ROLE, "s3:PutObject", f"{bucket}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d", {**AS_A_BUILD, **(put_keys or {})}),
+        (_BUILD_ROLE, "s3:PutObject", f"{bucket}/code/{A_BUILD}/0a1b2c", {**AS_A_BUILD, **(put_keys or {})}),
+    ]
+
+
+def what_is_not_the_builds(bucket):
+    """A build that knows every key: what other builds packaged, what the source action stored, and the list of keys."""
+    touch = "s3:PutObject s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:PutObjectAcl s3:RestoreObject"
+    return [
+        (_BUILD_ROLE, "s3:ListBucket s3:ListBucketVersions s3:ListBucketMultipartUploads", bucket, AS_A_BUILD),
+        *[(_BUILD_ROLE, touch, f"{bucket}/{key}", AS_A_BUILD)
+          for key in (f"code/{ANOTHER_BUILD}/0a1b2c", f"code/{A_BUILD}2/0a1b2c", "code/0a1b2c", "0a1b2c.zip")],
+        (_BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {"aws:userid": ANOTHER_BUILD}),
+        (_BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {}),
+        (_BUILD_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectTagging", f"{bucket}/code/{A_BUILD}/0a1b2c", AS_A_BUILD),
+        *[(_BUILD_ROLE, "s3:PutObject s3:DeleteObject", f"{bucket}/codepipeline-dev-cfn/{name}/Xa3bC4d", AS_A_BUILD)
+          for name in ("SourceArti", "ImageArtif")],
+        (_BUILD_ROLE, "s3:GetObject s3:GetObjectVersion s3:DeleteObject", f"{bucket}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d", AS_A_BUILD),
+    ]
+
 
 MAY = [
     *_GENERATED_MAY,
@@ -70,6 +100,7 @@ MAY = [
     (_DEPLOY_ROLE, "lambda:AddPermission", regional("lambda", "function:cfnstack-dev-shop-F-1A2B3C"), {"lambda:Principal": "events.amazonaws.com"}),
     (_DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
     (role(PIPELINES, "role-dev-codepipeline-cfn"), "s3:GetObject s3:PutObject", ARTIFACT, {}),
+    *inputs_and_outputs_of_a_build(BUCKET),
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop"), {}),
@@ -77,6 +108,7 @@ MAY = [
 
 MAY_NOT = [
     *_GENERATED_MAY_NOT,
+    *what_is_not_the_builds(BUCKET),
     # In the clear.
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:PutObject s3:DeleteObjectVersion", ARTIFACT, {"aws:SecureTransport": "false"}),
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {"aws:SecureTransport": "false"}),

@@ -9,6 +9,8 @@ from functools import cache
 
 import pytest
 
+from named import A_BUILD
+
 from . import scene
 from .collected import statements
 from .mutants import mutants
@@ -45,8 +47,8 @@ def calls_that_see(policy):
 
 def is_concerned(call, statement):
     _, action, resource, _ = call
-    # The one variable that stands in a resource, and the one user of the tables that it is about.
-    return concerns(statement, "2012-10-17", Request(action, resource, {"aws:username": "alice"}))
+    # The variables that stand in a resource, and the user and the build of the tables that they are about.
+    return concerns(statement, "2012-10-17", Request(action, resource, {"aws:username": "alice", "aws:userid": A_BUILD}))
 
 
 def unnoticed(policy):

@@ -22,7 +22,8 @@ WAYS = {
 # The stacks that were made for these ways.
 STACKS = ("cross-account-artifacts", "cross-account-repository", "cross-account-image", "clone-role", "clone-instance")
 # In the environment's own stack: what its parameters for other accounts bring.
-BROUGHT = {"SourcesOfOtherAccounts", "BucketsThatOtherAccountsWriteTo", "ArtifactsOfOtherAccounts", "KeysOfTheseBuckets"}
+BROUGHT = {"SourcesOfOtherAccounts", "BucketsThatOtherAccountsWriteTo", "ArtifactsOfOtherAccounts", "OutputBesideOtherAccounts",
+           "KeysOfTheseBuckets"}
 
 
 def stops(world, way):

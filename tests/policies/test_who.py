@@ -7,9 +7,10 @@ import pytest
 
 import named
 from deployed import BOUNDARY
+from named import ANOTHER_BUILD, AS_A_BUILD
 
 from . import scene
-from .rows_across_accounts import A_PUSH, AN_IMAGE, ARTIFACT, BUS, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY
+from .rows_across_accounts import A_PUSH, AN_IMAGE, ARTIFACT, BUCKET, BUS, CODE, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY
 from .rows_clone import WITH_THE_WORD
 from .rows_watching import REPLICA
 from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE
@@ -20,6 +21,7 @@ FIRST_REPOSITORY = regional("codecommit", "codecommit-dev-cfn-infra")
 PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
 PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
 FUNCTION = regional("lambda", "function:cfn-gitops-dev")
+BUILD_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
 TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
 OF_A_PIPELINE = {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-dev-shop"}
 ON_A_PROTECTED_BRANCH = {"codecommit:References": "refs/heads/master"}
@@ -53,7 +55,15 @@ WHO = [
     (ASSUME, SOURCE_ROLE, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-codepipeline-s3-site"),
     (ASSUME, IMAGE_ROLE, {}, "role-dev-codepipeline-cfn"),
     (ASSUME, role(REPOSITORIES, "role-dev-clone-source"), WITH_THE_WORD, "role-dev-clone"),
-    ("s3:PutObject", ARTIFACT, UNDER_THE_KEY, "role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn role-dev-codebuild-cfn"),
+    ("s3:PutObject", ARTIFACT, UNDER_THE_KEY, "role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn"),
+    ("s3:PutObject", BUILD_ARTIFACT, {**UNDER_THE_KEY, **AS_A_BUILD}, """role-dev-codecommit-source role-dev-ecr-source
+        role-dev-codepipeline-cfn role-dev-codebuild-cfn"""),
+    ("s3:GetObject", BUILD_ARTIFACT, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn role-dev-codepipeline-s3-site"),
+    # Code that a build packaged: no other session of the build role.
+    ("s3:PutObject", CODE, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codebuild-cfn"),
+    ("s3:PutObject", CODE, {"aws:userid": ANOTHER_BUILD}, "role-dev-codepipeline-cfn"),
+    ("s3:GetObject", CODE, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),
+    ("s3:ListBucket", BUCKET, {}, ""),
     ("s3:GetObject", ARTIFACT, {}, "role-dev-codepipeline-cfn role-dev-codebuild-cfn role-dev-codedeploy-cfn role-dev-codepipeline-s3-site"),
     ("kms:Decrypt", KEY, THROUGH_S3, """role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn role-dev-codebuild-cfn
         role-dev-codedeploy-cfn role-dev-codepipeline-s3-site"""),

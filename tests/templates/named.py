@@ -80,6 +80,11 @@ SOURCE_ROLES = [
     "arn:aws:iam::111122223333:role/role-dev-codecommit-source",
     "arn:aws:iam::444455556666:role/role-dev-ecr-source",
 ]
+# aws:userid of a build: the role's ID and the session's name.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable
+A_BUILD = "AROA4EXAMPLEBUILDROLE:AWSCodeBuild-5f1d2c90-0000-4000-8000-000000000001"
+ANOTHER_BUILD = "AROA4EXAMPLEBUILDROLE:AWSCodeBuild-5f1d2c90-0000-4000-8000-000000000002"
+AS_A_BUILD = {"aws:userid": A_BUILD}
 FOREIGN_BUCKET = f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"
 SECOND_BUCKET = f"arn:aws:s3:::s3-dev-another-account-artifact-{ACCOUNT}-{REGION}"
 FOREIGN_KEY = regional("kms", "key/aabb1122")

@@ -1,5 +1,7 @@
 """Who may do what, asked of an existing policy evaluator (MiniStack's, with conditions)."""
 
+import json
+
 from ministack.core.iam_evaluator import (
     EvalContext,
     evaluate,
@@ -43,8 +45,14 @@ def statements(stack, principal, effect="Allow"):
 def allowed(stack, principal, action, resource, keys=None, extra=()):
     """Whether the principal may; `extra` are further documents, as an administrator attaches."""
     context = _context(stack, action, resource, keys)
-    parsed = [parse_policy_document(d) for d in [*documents(stack, principal), *extra]]
+    parsed = [parse_policy_document(_of_user(d, keys)) for d in [*documents(stack, principal), *extra]]
     return evaluate(context, parsed).decision == "Allow"
+
+
+def _of_user(document, keys):
+    """With the caller's ID in the place of its variable, which this evaluator leaves as it is written."""
+    user_id = (keys or {}).get("aws:userid", "${aws:userid}")
+    return json.loads(json.dumps(document).replace("${aws:userid}", user_id))
 
 
 def assumable(stack, role, service, keys):

@@ -4,6 +4,7 @@ The first table is complete: a right that is granted and stands in no row fails 
 second holds what somebody with a hostile template, build or repository would try.
 """
 
+from build_rights import BUILD_MAY, BUILD_MAY_NOT
 from deployed import ACCOUNT, BOUNDARY, REGION
 from named import (
     APPROVAL_TEMPLATES,
@@ -112,10 +113,7 @@ MAY = [
     ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "security-group/sg-0a1b2c3d"), {}),
     ("FunctionRole", SEEN_INTERFACES, "*", {}),
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
-    ("CodeBuildCFnRole", "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
-    ("CodeBuildCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Build/a", {}),
-    *[("CodeBuildCFnRole", "s3:ListBucket s3:GetBucketAcl s3:GetBucketLocation", each, {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
-    *[("CodeBuildCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{each}/codepipeline-dev-cfn/Build/a", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    *BUILD_MAY,
     ("CodeBuildCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
     ("CodeDeployCFnRole", FUNCTIONS, function("lambda-dev-thumbnails"), {}),
     ("CodeDeployCFnRole", FUNCTIONS, function("cfnstack-dev-infra-Thumbnails-1A2B3C"), {}),
@@ -282,6 +280,7 @@ MAY_NOT = [
     ("FunctionRole", "s3:GetObject s3:PutObject s3:ListBucket", f"{FOREIGN_BUCKET}/x", {}),
     ("FunctionRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
     # A build, which runs whatever was pushed.
+    *BUILD_MAY_NOT,
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", "arn:aws:s3:::somebody-elses-bucket/x", {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
     ("CodeBuildCFnRole", "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{BUCKET}/x", {}),

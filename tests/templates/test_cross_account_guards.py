@@ -49,12 +49,13 @@ WITH_THE_KEY = {**KMS, KEY_HEADER: artifacts().arn("ArtifactKey")}
 @pytest.mark.parametrize(
     ("headers", "may"),
     [
-        # `aws cloudformation package` says nothing; the bucket's default encrypts it.
+        # The bucket's default encrypts it.
         ({}, True),
         (WITH_THE_KEY, True),
         ({**KMS, KEY_HEADER: artifacts().name("ArtifactKey")}, True),
         # S3 would take the account's default key.
         (KMS, False),
+        # `aws cloudformation package` without --kms-key-id.
         ({"server_side_encryption": "AES256"}, False),
         ({"server_side_encryption": "aws:kms:dsse"}, False),
         ({**KMS, KEY_HEADER: f"arn:aws:kms:{REGION}:{ACCOUNT}:key/another"}, False),
