@@ -82,7 +82,9 @@ def main() -> int:
     event = Path(sys.argv[1]).read_text()
     bucket = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
     threading.Thread(target=bucket.serve_forever, daemon=True).start()
-    event = re.sub(r"http://127\.0\.0\.1:9/", f"http://127.0.0.1:{bucket.server_address[1]}/", event)
+    # The function sends no response to this machine unless something here stands in for S3.
+    bucket_url = f"http://127.0.0.1:{bucket.server_address[1]}"
+    event = re.sub(r"http://127\.0\.0\.1:9/", f"{bucket_url}/", event)
     port = str(free_port())
     # Compiled first and in sight, so that the invocation's time is the function's own.
     subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
@@ -91,7 +93,7 @@ def main() -> int:
         file.write_text(event)
         watch = subprocess.Popen(
             ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port],
-            cwd=ROOT, env=environment(), stdout=sys.stderr, start_new_session=True)
+            cwd=ROOT, env=environment() | {"AWS_ENDPOINT_URL_S3": bucket_url}, stdout=sys.stderr, start_new_session=True)
         try:
             wait_until_listening(int(port), watch)
             invoked = subprocess.run(

@@ -5,6 +5,7 @@
 //! byte.
 
 mod over_reqwest;
+mod response_hosts;
 mod roots;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
 pub use over_reqwest::{Reqwest, SetUp};
+pub use response_hosts::ResponseHosts;
 pub use roots::NoCertificate;
 
 use crate::cfn::NotPut;
@@ -144,9 +146,14 @@ impl Http {
         Ok(answer)
     }
 
-    /// Puts `body` at a presigned address, without a content type, which is not signed.
-    pub async fn put(&self, url: String, body: String) -> Result<u16, NotPut> {
-        if !is_https_or_loopback(&url) {
+    /// Puts `body` at a presigned address of `hosts`, without a content type, which is not signed.
+    pub async fn put(
+        &self,
+        hosts: ResponseHosts,
+        url: String,
+        body: String,
+    ) -> Result<u16, NotPut> {
+        if !hosts.accept(&url) {
             return Err(NotPut::Unusable);
         }
         let length = body.len().to_string();
@@ -206,6 +213,15 @@ pub fn is_https_or_loopback(url: &str) -> bool {
         }
         Err(_) => false,
     }
+}
+
+/// The SHA-256 fingerprint of each certificate in `pem`, in upper-case hexadecimal digits without
+/// colons.
+///
+/// # Errors
+/// If `pem` has no certificate, or one that cannot be read.
+pub fn fingerprints(pem: &str) -> Result<Vec<String>, NoCertificate> {
+    roots::fingerprints(pem)
 }
 
 /// Whether `pem` holds certificates, all of which can be trusted.

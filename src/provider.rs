@@ -19,7 +19,7 @@ use crate::continuation::{self, Position};
 use crate::gitops_pipeline::first_push::{FirstPush, NotStarted, Started};
 use crate::gitops_pipeline::{self, GitOpsPipeline};
 use crate::health_check::{self, HealthCheck, NoEnvironment};
-use crate::http::{Http, SetUp};
+use crate::http::{Http, ResponseHosts, SetUp};
 use crate::logging::{self, Calls, millis};
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::rotation::{NotRotated, RotationEvent};
@@ -112,6 +112,7 @@ pub struct Invocation {
 #[derive(Clone, Debug)]
 pub struct Provider {
     http: Http,
+    response_hosts: ResponseHosts,
     clock: Clock,
     aws: Aws,
     mirror_credential: Arc<MirrorCredential>,
@@ -130,6 +131,7 @@ impl Provider {
             gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
             aws,
             http,
+            response_hosts: ResponseHosts::for_config(config),
             clock,
         }
     }
@@ -281,7 +283,7 @@ impl Provider {
         request: Request,
         around: &Around<'_>,
     ) -> Answered {
-        let put = |url, body| self.http.put(url, body);
+        let put = |url, body| self.http.put(self.response_hosts, url, body);
         let Around {
             event,
             position,
@@ -301,6 +303,7 @@ impl Provider {
             clock: self.clock.clone(),
             received_at,
             is_continuation: position.hop > 0,
+            function_arn: function_arn.clone(),
         });
         cfn::answer(resource, request, ends, &self.clock, put, hand_over).await
     }
@@ -417,6 +420,8 @@ struct Counted<R> {
     received_at: SystemTime,
     /// An earlier invocation has worked on the request.
     is_continuation: bool,
+    /// This function.
+    function_arn: String,
 }
 
 impl<R> Counted<R> {
@@ -454,6 +459,10 @@ impl<R: Resource> Resource for Counted<R> {
     ) -> Result<Outcome, Failure> {
         if self.is_continuation {
             progress.changing();
+        }
+        if let Some(reason) = gitops_pipeline::names_another_function(&request, &self.function_arn)
+        {
+            return Err(Failure(reason));
         }
         let time = self.time_for_propagation(&request, &progress);
         let work = Arc::clone(&self.resource).handle(request, progress);

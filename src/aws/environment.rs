@@ -73,6 +73,18 @@ fn config(variables: Variables) -> SdkConfig {
     config.build()
 }
 
+/// The address that stands in for the `service` of AWS. `None` if calls go to AWS itself.
+pub fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let own = config.service_config().and_then(|it| it.load_config(key));
+    own.or_else(|| config.endpoint_url().map(ToOwned::to_owned))
+}
+
 /// The variables that are about one service: `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
 #[derive(Debug)]
 struct ServiceVariables(Variables);
@@ -88,23 +100,13 @@ impl LoadServiceConfig for ServiceVariables {
 mod tests {
     use aws_sdk_iam::config::ProvideCredentials;
 
-    use super::{Arc, SdkConfig, ServiceConfigKey, Variables, config};
+    use super::{Arc, SdkConfig, Variables, config, endpoint_url};
 
     fn config_of(variables: &'static [(&str, &str)]) -> SdkConfig {
         config(Variables(Arc::new(|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         })))
-    }
-
-    fn endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
-        let key = ServiceConfigKey::builder()
-            .service_id(service)
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .build()
-            .unwrap();
-        config.service_config()?.load_config(key)
     }
 
     #[tokio::test]
@@ -147,11 +149,14 @@ mod tests {
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1"),
             ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:2"),
         ]);
-        let endpoint = |service| endpoint_of(&config, service);
+        let endpoint = |service| endpoint_url(&config, service);
         assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:4566"));
         assert_eq!(endpoint("Secrets Manager").unwrap(), "http://127.0.0.1:1");
         assert_eq!(endpoint("IAM").unwrap(), "http://127.0.0.1:2");
-        assert_eq!(endpoint("CodeCommit"), None);
+        assert_eq!(endpoint("CodeCommit").unwrap(), "http://127.0.0.1:4566");
+        let config = config_of(&[("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:3")]);
+        assert_eq!(endpoint_url(&config, "S3").unwrap(), "http://127.0.0.1:3");
+        assert_eq!(endpoint_url(&config, "CodeCommit"), None);
     }
 
     #[test]
@@ -164,7 +169,7 @@ mod tests {
             ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
         ]);
         assert_eq!(config.endpoint_url(), None);
-        assert_eq!(endpoint_of(&config, "IAM"), None);
+        assert_eq!(endpoint_url(&config, "IAM"), None);
         assert_eq!(config.use_fips(), Some(true));
         assert_eq!(config.use_dual_stack(), Some(false));
     }

@@ -36,8 +36,8 @@ pub enum Undelivered {
     /// The address expired before there was anything to deliver.
     #[error("the response address has expired")]
     Expired,
-    /// It is no address that anything can be put at.
-    #[error("the response address cannot be used")]
+    /// It is not an address that a response may be sent to.
+    #[error("the response address cannot be used: it is not an HTTPS address of Amazon S3")]
     Unusable,
     /// It was tried until no time was left.
     #[error("the response bucket could not be reached in time")]

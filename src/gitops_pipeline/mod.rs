@@ -55,6 +55,7 @@ use properties::Desired;
 pub(crate) use properties::RETENTION_DAYS;
 use remove::{OnDenial, Removing};
 use request::About;
+pub(crate) use request::names_another_function;
 use token::Purpose;
 
 /// The physical ID of a rejected Create is this and the ID that the resource would have had, for

@@ -3,7 +3,7 @@
 use super::names::{Names, Place};
 use super::plan::Me;
 use super::token::RequestKey;
-use crate::cfn::{Failure, Progress, Request};
+use crate::cfn::{Failure, Progress, Request, RequestType};
 use crate::records::Owner;
 
 /// A request about one child stack.
@@ -51,5 +51,35 @@ impl About {
             ))),
             _ => Ok(()),
         }
+    }
+}
+
+/// Why `request` for a pipeline is rejected, if its `ServiceToken` is not this function, whose ARN is
+/// `function_arn`. Otherwise `None`.
+///
+/// The rule of a missing branch invokes the function that the `ServiceToken` names. CloudFormation
+/// sends a request to no other, so another one is made up, and would get the branch's pushes.
+pub fn names_another_function(request: &Request, function_arn: &str) -> Option<String> {
+    let is_pipeline = request.resource_type == "Custom::GitOpsPipeline";
+    if !is_pipeline || request.request_type == Some(RequestType::Delete) {
+        return None;
+    }
+    let service_token = request.properties.as_ref().ok()?["ServiceToken"].as_str()?;
+    // Only a local run has an ARN without a function's name.
+    let (own, named) = (function_in(function_arn)?, function_in(service_token));
+    (named.as_ref() != Some(&own)).then(|| {
+        format!("ServiceToken: must be {own}, because the rule of the branch invokes this function")
+    })
+}
+
+/// The ARN of the function in `arn`, without the version or alias that may follow. `None` if `arn`
+/// is not the ARN of a function.
+fn function_in(arn: &str) -> Option<String> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    match parts[..] {
+        [_, _, "lambda", _, _, "function", name, ..] if !name.is_empty() => {
+            Some(parts[..7].join(":"))
+        }
+        _ => None,
     }
 }

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
 
 /// What a certificate stands between in PEM (RFC 7468).
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -58,6 +59,20 @@ pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoCertifi
         return Err(NoCertificate);
     }
     Ok(certificates)
+}
+
+/// The SHA-256 fingerprint of each certificate in `pem`, in upper-case hexadecimal digits without
+/// colons.
+pub fn fingerprints(pem: &str) -> Result<Vec<String>, NoCertificate> {
+    let certificates = certificates(pem)?;
+    Ok(certificates.iter().map(|one| fingerprint(one)).collect())
+}
+
+fn fingerprint(certificate: &[u8]) -> String {
+    let digits = Sha256::digest(certificate);
+    let digits = digits.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    digits.map(|digit| digit.to_ascii_uppercase()).collect()
 }
 
 /// What was given as certificates holds none that can be read.
@@ -115,7 +130,7 @@ mod tests {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
-    use super::{certificates, in_all, in_bundle, of_the_system};
+    use super::{certificates, fingerprints, in_all, in_bundle, of_the_system};
 
     const AUTHORITY: &str = include_str!("tests/authority.pem");
     const SERVER: &str = include_str!("tests/server.pem");
@@ -132,6 +147,17 @@ mod tests {
             let slowly: Vec<_> = slowly.map(Result::unwrap).collect();
             assert_eq!(in_bundle(&bundle).unwrap(), slowly);
         }
+    }
+
+    #[test]
+    fn fingerprints_are_those_that_openssl_prints() {
+        // openssl x509 -in src/http/tests/authority.pem -noout -fingerprint -sha256
+        let printed = "13:C3:21:F4:63:78:6C:FF:B8:E3:BE:DE:D2:45:C8:8F:\
+                       AE:B7:B9:4D:75:57:8A:40:CC:5E:86:91:A0:90:D4:6A";
+        let both = fingerprints(&format!("{AUTHORITY}{SERVER}")).unwrap();
+        assert_eq!(both[0], printed.replace(':', ""));
+        assert_eq!(both.len(), 2);
+        assert_ne!(both[0], both[1]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use cfn_gitops::cfn::{Deadlines, Request};
 use cfn_gitops::continuation;
-use cfn_gitops::http::is_https_or_loopback;
+use cfn_gitops::http::ResponseHosts;
 use cfn_gitops::provider::Error;
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ pub fn judge(
     let is_address = HttpRequest::new(SdkBody::empty())
         .set_uri(url.as_str())
         .is_ok();
-    if !is_address || !is_https_or_loopback(&url) {
+    if !is_address || !ResponseHosts::S3.accept(&url) {
         return match answer {
             Ok(_) if puts.is_empty() => Ok(Verdict::NoAddress),
             _ => Err("an address that cannot be used was tried, or Lambda got an error".to_owned()),

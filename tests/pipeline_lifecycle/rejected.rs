@@ -8,7 +8,7 @@ use crate::checks::{nothing_left, watch};
 use crate::project::{
     CHILD, OTHER_PARENT, changed, paused, properties, stack, stack_called, with, world,
 };
-use crate::support::custom_resource::{Answer, INVENTED_ID, deliver_all};
+use crate::support::custom_resource::{Answer, FUNCTION, INVENTED_ID, Stack, deliver_all};
 use crate::support::stacks::Finding;
 use crate::support::{Denied, Doing, Options};
 
@@ -46,6 +46,35 @@ fn delete_with_denied_look_up_fails_with_the_permission() {
                 });
             }
         }
+    }
+}
+
+#[test]
+fn service_token_of_another_function_is_rejected() {
+    let with_token = |stack: &mut Stack, token: &str| {
+        let mut request = stack.request("Create", None, &properties(), None);
+        request.event["ResourceProperties"]["ServiceToken"] = json!(token);
+        request
+    };
+    for other in [
+        format!("{FUNCTION}-other"),
+        FUNCTION.replace(":function:", ":function:other-"),
+        FUNCTION.replace("lambda", "sns"),
+        "cfn-gitops-dev".to_owned(),
+    ] {
+        paused(async {
+            let world = world(Options::default());
+            let mut stack = stack(&world);
+            let forged = with_token(&mut stack, &other);
+            let answer = stack.deliver(&forged).await;
+            assert!(answer.reason().contains(FUNCTION), "{other}: {answer:?}");
+            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            // A version or an alias is this function, too.
+            let qualified = with_token(&mut stack, &format!("{FUNCTION}:live"));
+            let answer = stack.deliver(&qualified).await;
+            assert!(answer.is_success(), "{answer:?}");
+            world.assert_unbroken();
+        });
     }
 }
 

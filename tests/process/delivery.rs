@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::bucket::{self, long_ago};
-use crate::function::Function;
+use crate::function::{Function, Setup};
 use crate::http::{Nobody, Reply, silence};
 
 /// A request that is answered without any call of AWS.
@@ -84,10 +84,8 @@ fn a_bucket_that_cannot_be_reached_is_an_error_in_time() {
     let now = SystemTime::now();
     let refuses = bucket::url(nobody.address(), now);
     let is_silent = bucket::url(silence(), now);
-    // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
     let elsewhere = |to: &str| refuses.replace(&format!("http://{}", nobody.address()), to);
     let urls = [
-        elsewhere("https://response-bucket.invalid"),
         elsewhere(&format!("https://{}", silence())),
         is_silent,
         refuses.clone(),
@@ -106,6 +104,49 @@ fn a_bucket_that_cannot_be_reached_is_an_error_in_time() {
             });
         }
     });
+}
+
+#[test]
+fn response_to_a_host_that_is_not_s3_is_not_sent() {
+    let function = Function::start();
+    let url = function.bucket.url();
+    let (_, path) = url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .expect("a path");
+    // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
+    for host in [
+        "https://response-bucket.invalid",
+        "https://10.0.0.1",
+        "http://s3.amazonaws.com",
+    ] {
+        let mut event = quick(&function);
+        event["ResponseURL"] = json!(format!("{host}/{path}"));
+        let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
+        assert_eq!(ended.result()["Status"], "FAILED");
+        assert!(took < Duration::from_secs(4), "{host}: {took:?}");
+    }
+    let written = function.ended();
+    assert_eq!(
+        written
+            .matches("it is not an HTTPS address of Amazon S3")
+            .count(),
+        3,
+        "{written}"
+    );
+}
+
+#[test]
+fn loopback_gets_a_response_only_beside_a_local_aws() {
+    let of_aws = Setup::new().with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    for (setup, sent) in [(of_aws, 0), (Setup::new(), 1)] {
+        let function = setup.start();
+        let (ended, _) = function
+            .invoke(&quick(&function), Duration::from_mins(1))
+            .ended();
+        assert_eq!(ended.result()["Status"], "FAILED");
+        assert_eq!(function.bucket.attempts().len(), sent);
+    }
 }
 
 #[test]

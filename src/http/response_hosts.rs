@@ -1,0 +1,134 @@
+//! Which hosts the function sends CloudFormation's response to.
+
+use aws_types::SdkConfig;
+
+use super::is_https_or_loopback;
+use crate::aws;
+
+/// The domains of the partitions that have CodeCommit: the commercial one and GovCloud, and China.
+/// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
+const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
+
+/// The hosts that a response may be sent to. CloudFormation's `ResponseURL` is a presigned address
+/// of Amazon S3. A made-up one would let the function reach any host of its network.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseHosts {
+    /// Amazon S3, over HTTPS.
+    S3,
+    /// Amazon S3 and this machine, for a local stand-in for AWS.
+    S3OrLoopback,
+}
+
+impl ResponseHosts {
+    /// The hosts for `config`. This machine is one of them only if `AWS_ENDPOINT_URL` or
+    /// `AWS_ENDPOINT_URL_S3` puts something in the place of Amazon S3.
+    pub fn for_config(config: &SdkConfig) -> Self {
+        if aws::endpoint_url(config, "S3").is_some() {
+            ResponseHosts::S3OrLoopback
+        } else {
+            ResponseHosts::S3
+        }
+    }
+
+    /// Whether a response may be sent to `url`.
+    pub fn accept(self, url: &str) -> bool {
+        let Ok(parsed) = reqwest::Url::parse(url) else {
+            return false;
+        };
+        let host = parsed.host_str().unwrap_or_default();
+        if is_loopback(host) {
+            return self == ResponseHosts::S3OrLoopback && is_https_or_loopback(url);
+        }
+        parsed.scheme() == "https" && parsed.port().is_none() && is_s3(host)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+}
+
+/// Whether `host` is of Amazon S3: `<bucket>.s3.<region>.amazonaws.com`, without a region, with
+/// `s3-<region>` or `s3.dualstack.<region>`, or a VPC endpoint (`s3.<region>.vpce`).
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
+fn is_s3(host: &str) -> bool {
+    let domain = AWS_DOMAINS.iter().find_map(|end| host.strip_suffix(end));
+    let Some(service) = domain else {
+        return false;
+    };
+    let mut labels = service.rsplit('.');
+    let last = labels.next().unwrap_or_default();
+    // Other services' hosts, such as a load balancer's, end in the service's name.
+    last == "s3" || last.starts_with("s3-") || labels.take(2).any(|label| label == "s3")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ResponseHosts::{S3, S3OrLoopback};
+
+    use super::{ResponseHosts, SdkConfig};
+
+    const BUCKET: &str = "https://cloudformation-custom-resource-response-eucentral1";
+
+    #[test]
+    fn presigned_s3_addresses_are_accepted() {
+        for host in [
+            "s3.amazonaws.com",
+            "s3.eu-central-1.amazonaws.com",
+            "s3-us-west-2.amazonaws.com",
+            "s3.dualstack.eu-west-1.amazonaws.com",
+            "s3.us-gov-west-1.amazonaws.com",
+            "s3.cn-north-1.amazonaws.com.cn",
+            "vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com",
+        ] {
+            let url = format!("{BUCKET}.{host}/arn%3Aaws?X-Amz-Expires=7200");
+            assert!(S3.accept(&url), "{url}");
+            assert!(S3OrLoopback.accept(&url), "{url}");
+        }
+        assert!(S3.accept("https://s3.amazonaws.com/bucket/key"));
+    }
+
+    #[test]
+    fn any_other_host_is_rejected() {
+        for url in [
+            "https://example.org/x",
+            "https://10.0.0.1/x",
+            "https://169.254.169.254/latest/meta-data",
+            "https://s3.amazonaws.com.example.org/x",
+            "https://s3.amazonaws.com@example.org/x",
+            "https://example.org/?s3.amazonaws.com",
+            "https://evils3amazonaws.com/x",
+            "https://amazonaws.com/x",
+            "https://internal-s3-1234.eu-central-1.elb.amazonaws.com/x",
+            "https://s3-name-1234.eu-central-1.elb.amazonaws.com/x",
+            "https://abc.execute-api.eu-central-1.amazonaws.com/x",
+            "https://ec2-10-0-0-1.eu-central-1.compute.amazonaws.com/x",
+            "https://bucket.s3.amazonaws.com:8443/x",
+            "http://bucket.s3.amazonaws.com/x",
+            "file:///etc/passwd",
+            "no url",
+            "",
+        ] {
+            assert!(!S3.accept(url), "{url}");
+            assert!(!S3OrLoopback.accept(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn loopback_needs_another_endpoint_of_aws() {
+        let aws = SdkConfig::builder().build();
+        assert_eq!(ResponseHosts::for_config(&aws), S3);
+        let local = SdkConfig::builder().endpoint_url("http://127.0.0.1:4566");
+        let local = ResponseHosts::for_config(&local.build());
+        for url in [
+            "http://127.0.0.1:9/x",
+            "http://[::1]:9/x",
+            "http://localhost/x",
+            "https://127.0.0.1:9/x",
+        ] {
+            assert!(!S3.accept(url), "{url}");
+            assert!(local.accept(url), "{url}");
+        }
+        assert!(!local.accept("http://127.0.0.1.example.com/x"));
+    }
+}
