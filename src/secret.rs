@@ -127,6 +127,29 @@ mod tests {
     }
 
     #[test]
+    fn secret_types_cannot_show_what_they_hold() {
+        use std::marker::PhantomData;
+
+        /// `IS_DISPLAY` is the inherent one if it exists, and otherwise the trait's.
+        trait Otherwise {
+            const IS_DISPLAY: bool = false;
+        }
+        struct Probe<T>(PhantomData<T>);
+        impl<T> Otherwise for Probe<T> {}
+        impl<T: std::fmt::Display> Probe<T> {
+            const IS_DISPLAY: bool = true;
+        }
+        const { assert!(Probe::<String>::IS_DISPLAY) };
+        const { assert!(!Probe::<Password>::IS_DISPLAY) };
+        const { assert!(!Probe::<crate::cfn::ResponseUrl>::IS_DISPLAY) };
+        assert_eq!(format!("{:?}", Password::new("sentinel")), "Password(…)");
+        let event = r#"{"ResponseURL":"https://sentinel/"}"#;
+        let request = crate::cfn::Request::find(event, std::time::SystemTime::UNIX_EPOCH);
+        let url = request.expect("a request").response_url;
+        assert_eq!(format!("{url:?}"), "ResponseUrl(…)");
+    }
+
+    #[test]
     fn a_text_without_the_password_stays_as_it_is() {
         for text in ["", "a/b+c", "a/b%2Bc%3", "%", "%2", "äöü%C3"] {
             assert_eq!(Password::new("a/b+c=").redact(text), text);

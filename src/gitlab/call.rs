@@ -23,7 +23,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The largest answer, in bytes: a hundred mirrors are a tenth of it.
-const LARGEST_ANSWER: usize = 1_000_000;
+pub(super) const LARGEST_ANSWER: usize = 1_000_000;
+
+/// The most JSON values in an answer. A value takes far more memory than text: a million bytes of
+/// `{"a":0},` would take 80 MB of the function's 128 MB.
+pub(super) const MAX_VALUES: usize = 50_000;
 
 /// A way to a GitLab: its API's address, the token, and what it is sent through.
 #[derive(Debug)]
@@ -71,6 +75,10 @@ impl Request<'_> {
 pub(super) struct Answer {
     pub status: u16,
     pub body: Body,
+    /// The length of the body in bytes.
+    pub length: usize,
+    /// At least the number of JSON values in the body.
+    pub values: usize,
     /// What the request held and no further answer may repeat.
     pub secret: Option<Password>,
     /// `x-next-page`.
@@ -123,7 +131,11 @@ impl Line {
         let outgoing = self.outgoing(request).ok_or(Unanswered::Unsendable)?;
         let answer = self.http.send(outgoing, LARGEST_ANSWER);
         let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, answer).await;
-        Ok(self.read(&answer.map_err(|_| Unanswered::NoAnswer)??, request))
+        let answer = self.read(&answer.map_err(|_| Unanswered::NoAnswer)??, request);
+        if answer.values > MAX_VALUES {
+            return Err(Unanswered::TooLarge);
+        }
+        Ok(answer)
     }
 
     fn outgoing(&self, request: &Request<'_>) -> Option<HttpRequest> {
@@ -165,18 +177,24 @@ impl Line {
                 .filter(|value| !value.is_empty())
                 .map(ToOwned::to_owned)
         };
-        let body = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default());
-        let body = match serde_json::from_str(&body) {
-            Ok(mut json) => {
+        let bytes = answer.body().bytes().unwrap_or_default();
+        let values = values_in(bytes);
+        let body = String::from_utf8_lossy(bytes);
+        // It is counted before it is decoded, and never decoded if it has too many values.
+        let decoded = (values <= MAX_VALUES).then(|| serde_json::from_str(&body));
+        let body = match decoded {
+            Some(Ok(mut json)) => {
                 self.redact(&mut json, request);
                 Body::Json(json)
             }
-            Err(_) if body.trim().is_empty() => Body::Empty,
-            Err(_) => Body::Other,
+            Some(Err(_)) if body.trim().is_empty() => Body::Empty,
+            Some(Err(_)) | None => Body::Other,
         };
         Answer {
             status: answer.status().as_u16(),
             body,
+            length: bytes.len(),
+            values,
             secret: request.secret.cloned(),
             next_page: header("x-next-page"),
             link: header("link"),
@@ -304,6 +322,12 @@ impl Answer {
         };
         words::shown(to.split(['?', '#']).next().unwrap_or_default())
     }
+}
+
+/// At least the number of values in the JSON text `json`: each one but the first follows a `[`, a
+/// `{` or a `,`. These also stand in strings, where they count as well.
+fn values_in(json: &[u8]) -> usize {
+    1 + json.iter().filter(|byte| b"[{,".contains(byte)).count()
 }
 
 /// The address of a part of a project. Its path is one segment: every `/` in it is escaped.

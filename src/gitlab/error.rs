@@ -3,6 +3,10 @@
 /// The tag with which a token's owner says where it may be sent.
 pub const URL_TAG: &str = "cfn-gitops:gitlab-url";
 
+/// The tag with which a token's owner names the certificates of `GitLab.CaCertificate`: the SHA-256
+/// fingerprint of each, separated by spaces.
+pub const CA_TAG: &str = "cfn-gitops:gitlab-ca-sha256";
+
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
 
@@ -299,6 +303,24 @@ pub enum TokenFault {
         /// The GitLab that the token is wanted for.
         url: String,
     },
+    /// Its owner does not trust the certificates, so that a server that has one of them could read
+    /// the token.
+    #[error(
+        "the secret's owner does not allow GitLab.CaCertificate: the tag {CA_TAG} does not have the SHA-256 fingerprint {missing}; the token was neither read nor sent. `aws secretsmanager tag-resource --secret-id {secret} --tags 'Key={CA_TAG},Value={all}'` allows it"
+    )]
+    UntrustedCa {
+        /// The first fingerprint that the tag lacks.
+        missing: String,
+        /// Every fingerprint of `GitLab.CaCertificate`.
+        all: String,
+        /// The secret.
+        secret: String,
+    },
+    /// It is a secret of this function's own, which holds a mirror's login.
+    #[error(
+        "the secret belongs to a stack's resource (tag {0}) and holds a mirror's login, so it was not read; GitLab.TokenSecretId must be the secret of a GitLab token"
+    )]
+    OwnSecret(&'static str),
     /// It has no value that is a text.
     #[error("the secret has no text as its value")]
     NoText,

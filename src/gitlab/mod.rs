@@ -22,15 +22,19 @@ pub use branches::{ProtectedBranches, PushesEverything};
 pub use error::{Error, Kind, TokenFault, TokenSource, URL_TAG};
 pub use mirror::{Mirror, Settings, Status};
 
-use call::{Answer, Body, Line, Request, path};
+use call::{Answer, Body, LARGEST_ANSWER, Line, MAX_VALUES, Request, path};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::http::{Http, is_https_or_loopback};
+use crate::http::{self, Http, is_https_or_loopback};
 use crate::secret::Password;
 
-/// The most pages of a list, of a hundred each.
+/// The most pages of a list.
 const MOST_PAGES: usize = 50;
+
+/// The most elements of a page. It is also the number that is requested.
+/// <https://docs.gitlab.com/api/rest/#offset-based-pagination>
+const MAX_PAGE_ELEMENTS: usize = 100;
 
 /// How a GitLab is reached: the property `GitLab`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,18 +80,20 @@ impl GitLab {
         if !is_usable(&url) {
             return Err(unusable(Kind::UnusableUrl));
         }
-        let http = match &access.ca_certificate {
-            Some(pem) => http.trusting(pem),
-            None => Ok(http.clone()),
+        let trusted = match &access.ca_certificate {
+            Some(pem) => http::fingerprints(pem).and_then(|all| Ok((http.trusting(pem)?, all))),
+            None => Ok((http.clone(), vec![])),
         };
-        let http = http.map_err(|_| unusable(Kind::CaCertificate))?;
-        let token = token::read(aws, access).await.map_err(|fault| Error {
-            doing: format!(
-                "reading GitLab's token from secret {}",
-                access.token_secret_id
-            ),
-            kind: fault.into(),
-        })?;
+        let (http, fingerprints) = trusted.map_err(|_| unusable(Kind::CaCertificate))?;
+        let token = token::read(aws, access, &fingerprints)
+            .await
+            .map_err(|fault| Error {
+                doing: format!(
+                    "reading GitLab's token from secret {}",
+                    access.token_secret_id
+                ),
+                kind: fault.into(),
+            })?;
         let api = format!("{url}/api/v4");
         let line = Line { api, token, http };
         Ok(GitLab {
@@ -266,7 +272,8 @@ impl GitLab {
         answer.map_err(|kind| failed(doing, kind))
     }
 
-    /// All pages of a list.
+    /// All pages of a list. Together they have the limits of one answer, because all of them are
+    /// kept.
     async fn list(
         &self,
         project: &str,
@@ -274,14 +281,23 @@ impl GitLab {
         doing: &(dyn Fn() -> String + Sync),
     ) -> Result<Vec<Value>, Error> {
         let mut list = vec![];
-        let mut query = "per_page=100".to_owned();
+        let (mut length, mut values) = (0, 0);
+        let mut query = format!("per_page={MAX_PAGE_ELEMENTS}");
         for _ in 0..MOST_PAGES {
             let request = Request::get(path(project, &format!("{of}?{query}")));
             let answer = self.ask(&request, doing).await?;
             let answer = self.refusal(project, answer).await;
             let answer = answer.map_err(|kind| failed(doing, kind))?;
             let (status, next) = (answer.status, answer.next());
+            length += answer.length;
+            values += answer.values;
+            if length > LARGEST_ANSWER || values > MAX_VALUES {
+                return Err(failed(doing, Kind::TooLarge));
+            }
             match answer.json().map_err(|kind| failed(doing, kind))? {
+                Value::Array(page) if page.len() > MAX_PAGE_ELEMENTS => {
+                    return Err(failed(doing, Kind::TooLarge));
+                }
                 Value::Array(page) => list.extend(page),
                 _ => return Err(failed(doing, Kind::Unreadable { status })),
             }

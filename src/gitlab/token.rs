@@ -4,14 +4,19 @@ use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
 use serde_json::Value;
 
 use super::Access;
-use super::error::{TokenFault, URL_TAG};
+use super::error::{CA_TAG, TokenFault, URL_TAG};
 use super::words;
 use crate::aws::{Aws, CallError};
+use crate::records;
 use crate::secret::Password;
 
-/// Reads the token, unless its owner does not mean it for `access.url`: then its value is not even
-/// asked for.
-pub(super) async fn read(aws: &Aws, access: &Access) -> Result<Password, TokenFault> {
+/// Reads the token if the tags of its secret allow `access.url` and the certificates with these
+/// `fingerprints`. Otherwise its value is not requested.
+pub(super) async fn read(
+    aws: &Aws,
+    access: &Access,
+    fingerprints: &[String],
+) -> Result<Password, TokenFault> {
     let secret = &access.token_secret_id;
     let fault = |error: &CallError, is_missing: bool| {
         if is_missing {
@@ -33,11 +38,17 @@ pub(super) async fn read(aws: &Aws, access: &Access) -> Result<Password, TokenFa
         let is_missing = error.code() == Some("ResourceNotFoundException");
         fault(&CallError::new("", &error), is_missing)
     })?;
-    let tag = described
-        .tags()
-        .iter()
-        .find(|tag| tag.key() == Some(URL_TAG));
-    match tag.and_then(|tag| tag.value()) {
+    let tag = |key: &str| {
+        let mut tags = described.tags().iter();
+        tags.find(|tag| tag.key() == Some(key))?.value()
+    };
+    // The tag of the address may be added to any secret that a person may tag. The login in a
+    // mirror's secret would then be sent as a token.
+    let own = [records::STACK_ID, records::LOGICAL_ID];
+    if let Some(own) = own.into_iter().find(|key| tag(key).is_some()) {
+        return Err(TokenFault::OwnSecret(own));
+    }
+    match tag(URL_TAG) {
         None => {
             return Err(TokenFault::Untagged {
                 secret: secret.clone(),
@@ -51,6 +62,14 @@ pub(super) async fn read(aws: &Aws, access: &Access) -> Result<Password, TokenFa
             });
         }
         Some(_) => {}
+    }
+    let allowed = tag(CA_TAG).unwrap_or_default();
+    if let Some(missing) = fingerprints.iter().find(|one| !is_listed(one, allowed)) {
+        return Err(TokenFault::UntrustedCa {
+            missing: missing.clone(),
+            all: fingerprints.join(" "),
+            secret: secret.clone(),
+        });
     }
     let read = aws
         .secrets
@@ -72,6 +91,14 @@ pub(super) fn is_same(tagged: &str, url: &str) -> bool {
     parse(tagged).is_some_and(|tagged| parse(url) == Some(tagged))
 }
 
+/// Whether `fingerprint` is one of those in `tag`, which may have colons, as OpenSSL prints them.
+fn is_listed(fingerprint: &str, tag: &str) -> bool {
+    let listed = tag.split_whitespace().map(|one| one.replace(':', ""));
+    listed
+        .into_iter()
+        .any(|one| one.eq_ignore_ascii_case(fingerprint))
+}
+
 /// The token in a secret's value: the member `key` of a JSON object, and else all of it.
 pub(super) fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
     let token = match serde_json::from_str(value) {
@@ -90,7 +117,7 @@ pub(super) fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_same, token_in};
+    use super::{is_listed, is_same, token_in};
     use crate::gitlab::TokenFault;
 
     #[test]
@@ -124,6 +151,27 @@ mod tests {
                 Err(TokenFault::NoToken),
                 "{value}"
             );
+        }
+    }
+
+    #[test]
+    fn fingerprint_is_listed_as_a_whole_with_or_without_colons() {
+        let fingerprint = "13C321F463786CFF";
+        for tag in [
+            "13C321F463786CFF",
+            "13:C3:21:F4:63:78:6C:FF",
+            "00 13:c3:21:f4:63:78:6c:ff  01",
+        ] {
+            assert!(is_listed(fingerprint, tag), "{tag}");
+        }
+        for tag in [
+            "",
+            "*",
+            "13C321F463786CF",
+            "13C321F463786CFF00",
+            "13C3 21F463786CFF",
+        ] {
+            assert!(!is_listed(fingerprint, tag), "{tag}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use cfn_gitops::cfn::Clock;
 use cfn_gitops::provider::{Error, Provider};
 
@@ -137,6 +138,19 @@ async fn every_event_of_the_repository_is_answered_as_its_readme_says() {
     figure!("{} recorded events: {statuses:?}", EVENTS.len());
 }
 
+/// The fingerprint of the certificate in `create-every-property.json`.
+const CA_SHA256: &str = "ada9501f2a7b56224825042e4173ad1658d830b4d3d0644f0ba2c0b1551b8b05";
+
+/// `AWS_ENDPOINT_URL_S3`. The events' addresses are of this machine.
+#[derive(Debug)]
+struct LocalS3;
+
+impl LoadServiceConfig for LocalS3 {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        (key.service_id() == "S3").then(|| "http://127.0.0.1:9".to_owned())
+    }
+}
+
 /// What the events are about, with what the function's role may reach.
 fn world() -> World {
     let world = World::new();
@@ -153,6 +167,14 @@ fn world() -> World {
     world.gitlab_project("platform/infra", &["development"]);
     assert_eq!(world.gitlab_project("platform/shop", &["development"]), 41);
     world.gitlab_token("gitlab/mirrors");
+    world.arrange(|aws| {
+        let secret = aws
+            .secrets
+            .get_mut("gitlab/mirrors")
+            .expect("the token's secret");
+        let tag = "cfn-gitops:gitlab-ca-sha256".to_owned();
+        secret.tags.insert(tag, CA_SHA256.to_owned());
+    });
     world.deny("*", "user-prd-");
     world.deny("*", "gitops-prd-");
     world.deny("*", "database/");
@@ -165,6 +187,7 @@ async fn status(world: &World, file: &str) -> String {
     let clock = Clock::starting_at(world.now());
     let bucket = Bucket::before(world.connector(file));
     let config = clients::sdk_config(bucket.connector());
+    let config = config.to_builder().service_config(LocalS3).build();
     let provider = Provider::new(&config, bucket.connector(), clock.clone());
     let deadline = clock.now() + Duration::from_mins(15);
     let answer = provider.answer(&event, &crate::invocation(deadline)).await;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -423,7 +425,16 @@ def test_a_gitlab_with_an_authority_of_its_own_is_trusted_when_that_is_given(
         assert "CaCertificate" in stack.failures()[0]
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()
         stack.id = ""
-        stack.made(GitLabCaCertificate=str(gitlab.ca_certificate))
+        authority = str(gitlab.ca_certificate)
+        # The template trusts it, and the token's owner does not yet.
+        assert stack.make(GitLabCaCertificate=authority) == "ROLLBACK_COMPLETE"
+        assert "cfn-gitops:gitlab-ca-sha256" in stack.failures()[0]
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+        stack.id = ""
+        fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority)).hexdigest()
+        aws.client("secretsmanager").tag_resource(
+            SecretId=stack.source.secret_id, Tags=[{"Key": "cfn-gitops:gitlab-ca-sha256", "Value": fingerprint}])
+        stack.made(GitLabCaCertificate=authority)
         assert [mirror.enabled for mirror in stack.source.project.mirrors()] == [True]
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()
         assert stack.source.project.mirrors() == []

@@ -2,6 +2,7 @@
 
 mod asking;
 mod explaining;
+mod limits;
 mod opening;
 mod script;
 mod showing;

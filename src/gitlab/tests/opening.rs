@@ -103,6 +103,81 @@ async fn a_token_whose_owner_does_not_say_where_it_may_be_sent_is_not_read() {
     }
 }
 
+/// A secret with the tag of its GitLab, and others.
+fn tagged_with(tags: &[(&str, &str)]) -> Reply {
+    let url = [("cfn-gitops:gitlab-url", "https://gitlab.example.com")];
+    let tags = url.iter().chain(tags);
+    let tags: Vec<Value> = tags
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect();
+    ok(json!({"Name": "gitlab-token", "Tags": tags}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_secret_is_never_read_as_a_token() {
+    for tag in ["cfn-gitops:stack-id", "cfn-gitops:logical-id"] {
+        let fault = fault(Script::default().then(DESCRIBE, tagged_with(&[(tag, "x")]))).await;
+        assert_eq!(fault, TokenFault::OwnSecret(tag));
+        assert!(
+            fault.to_string().contains("GitLab.TokenSecretId"),
+            "{fault}"
+        );
+    }
+}
+
+/// Of `src/http/tests/authority.pem`, as OpenSSL prints it.
+const FINGERPRINT: &str = "13:C3:21:F4:63:78:6C:FF:B8:E3:BE:DE:D2:45:C8:8F:\
+                           AE:B7:B9:4D:75:57:8A:40:CC:5E:86:91:A0:90:D4:6A";
+const AUTHORITY: &str = include_str!("../../http/tests/authority.pem");
+const SERVER: &str = include_str!("../../http/tests/server.pem");
+
+fn trusting(pem: String) -> Access {
+    Access {
+        ca_certificate: Some(pem),
+        ..access()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn certificate_that_the_token_owner_names_is_trusted() {
+    for listed in [
+        FINGERPRINT.to_owned(),
+        format!("00 {} 11", FINGERPRINT.replace(':', "")),
+    ] {
+        let script = Script::default()
+            .then(
+                DESCRIBE,
+                tagged_with(&[("cfn-gitops:gitlab-ca-sha256", &listed)]),
+            )
+            .then(GET, holding(&json!(TOKEN)));
+        let opened = open(&script, &trusting(AUTHORITY.to_owned())).await;
+        opened.expect("the owner's own authority");
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn certificate_that_the_token_owner_omits_is_rejected() {
+    let tag = ("cfn-gitops:gitlab-ca-sha256", FINGERPRINT);
+    for (tags, pem) in [
+        (vec![], AUTHORITY.to_owned()),
+        (vec![(tag.0, "")], AUTHORITY.to_owned()),
+        (vec![(tag.0, "AA:BB")], AUTHORITY.to_owned()),
+        (vec![tag], SERVER.to_owned()),
+        // One of two.
+        (vec![tag], format!("{AUTHORITY}{SERVER}")),
+    ] {
+        let script = Script::default().then(DESCRIBE, tagged_with(&tags));
+        let error = open(&script, &trusting(pem)).await.expect_err("untrusted");
+        let text = error.to_string();
+        let is_untrusted = matches!(error.kind, Kind::Token(TokenFault::UntrustedCa { .. }));
+        assert!(is_untrusted, "{text}");
+        let remedy = "--tags 'Key=cfn-gitops:gitlab-ca-sha256,Value=";
+        assert!(text.contains(remedy), "{text}");
+        script.sent();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_is_missing_or_not_to_be_read_is_told_apart() {
     let missing = || refusal(400, "ResourceNotFoundException", "can't find it");
