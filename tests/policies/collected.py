@@ -12,7 +12,7 @@ ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Act
 
 @dataclass(frozen=True)
 class Policy:
-    """A document and where it stands. `side` is "identity", "trust", "resource" or "control"."""
+    """A document and where it stands. `side` is "identity", "boundary", "trust", "resource" or "control"."""
 
     template: str
     logical_id: str
@@ -69,7 +69,8 @@ def _attached(stack, logical_id, properties):
         for other in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
             if deployed.is_made(other) and own in deployed.properties(other).get("ManagedPolicyArns", []):
                 arns.add(deployed.arn(other))
-    yield stack.of(logical_id, "identity", properties["PolicyDocument"], principals=tuple(sorted(arns)))
+    # What is attached to nobody is the boundary of roles that the template does not make.
+    yield stack.of(logical_id, "identity" if arns else "boundary", properties["PolicyDocument"], principals=tuple(sorted(arns)))
 
 
 def _bucket(stack, logical_id, properties):

@@ -5,7 +5,7 @@ machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, a
 group, policy or role of anybody else is changed, by which the limits themselves could be lifted.
 """
 
-from deployed import ACCOUNT, BOUNDARY, PROVIDER_STACK, REGION
+from deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION
 
 from . import rows_across_accounts as across
 from . import rows_environment as environment
@@ -16,7 +16,8 @@ from .vocabulary import changes
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
 PROVISIONING = f"{role(PIPELINES, 'role-dev-cfn-gitops-provisioning')} with everything"
-WITH_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
+WITH_BOUNDARY = {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}
+IN_THE_MACHINERYS_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
 IN_ANOTHER_BOUNDARY = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
 
 # What would change a thing so that it does what a template's author wants.
@@ -132,11 +133,11 @@ MAY_NOT = [
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:TagResource", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:SetStackPolicy", PROVIDER_STACK, {}),
     (DEPLOY, "cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1", {}),
-    (DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),
+    *[(DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", each, {}) for each in (BOUNDARY, DEPLOYED_BOUNDARY)],
     # Nobody is made who could do more than the boundary says.
     *[
         row
-        for keys in ({}, IN_ANOTHER_BOUNDARY)
+        for keys in ({}, IN_ANOTHER_BOUNDARY, IN_THE_MACHINERYS_BOUNDARY)
         for row in (
             (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys),
             (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "anything"), keys),

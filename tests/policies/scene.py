@@ -52,6 +52,7 @@ def stacks():
                 template=translated(),
                 EnvID="dev",
                 PermissionsBoundaryArn=BOUNDARY,
+                DeployedRoles="Bounded",
                 MirrorSecretKmsKeyArn=named.KEY,
                 MirrorSecretFormerKmsKeyArns=",".join(named.FORMER_KEYS),
                 GitLabTokenKmsKeyArn=named.TOKEN_KEY,

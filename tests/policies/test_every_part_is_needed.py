@@ -37,6 +37,8 @@ def calls_that_see(policy):
         caller, _, resource, _ = call
         if policy.side == "control":
             has_a_say = " under control" in caller
+        elif policy.side == "boundary":
+            has_a_say = " under the boundary" in caller
         elif policy.side == "identity":
             has_a_say = any(arn in caller for arn in policy.principals) and "anybody" not in caller
         else:
@@ -88,6 +90,13 @@ SPARE = {
     } | {
         "MachineryStays: Resource arn:aws:iam::123456789012:policy/boundary": "only of a boundary that CloudFormation named after "
         "a pipeline's stack: every other policy stays by NothingElseInIam",
+    },
+    "template/DeployedRolesBoundary": {
+        f"BucketsOfArtifactsStay: {part}": "the bucket here has the name of every other one; with another: test_other_parameters.py"
+        for part in ("the whole statement", "Action s3:Delete*", "Action s3:Put*")
+    } | {
+        "MachineryStays: Resource arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/5f1d2c90": "this stack may have another name",
+        "OtherRolesAreNotTaken: StringEqualsIfExists aws:ResourceAccount": "no role here trusts the whole account: test_deployed_roles.py",
     },
     "template/CodePipelineCFnPolicy": {
         "Source: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,

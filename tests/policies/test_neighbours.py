@@ -28,7 +28,7 @@ def rows():
     """Of stacks' own roles and users, and services; who has every right anyway proves nothing."""
     for table in TABLES.values():
         for row in table.MAY:
-            if not re.search("anybody| with |under control|:root", row[0]):
+            if not re.search("anybody| with | under |:root", row[0]):
                 yield row
 
 

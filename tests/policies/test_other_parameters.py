@@ -3,7 +3,7 @@
 import pytest
 
 import named
-from deployed import BOUNDARY, Deployed, translated
+from deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, translated
 
 from . import rows_across_accounts as across
 from . import rows_clone as clone
@@ -14,6 +14,7 @@ from .scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
 from .tables import ASSUME, anybody, regional, role, user
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
+DEPLOYED = f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"
 ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
 UNDER_CONTROL = f"{ADMINISTRATOR} under control"
 MERGE_A_PULL_REQUEST = "codecommit:MergePullRequestBySquash"
@@ -23,10 +24,13 @@ def environment(**parameters):
     return Stack("template", Deployed(template=translated(), EnvID="dev", **parameters))
 
 
-OTHER_NAMES = environment(
-    MirrorUserNames="gitlab-*", MirrorSecretNames="gitlab", RepositoryNames="team-*", PipelineRoleNames="team-pipelines-*",
-    PipelineStackNames="pipelines-dev-*", ImageRepositoryNames="images/*",
-)
+_NAMES = {
+    "MirrorUserNames": "gitlab-*", "MirrorSecretNames": "gitlab", "RepositoryNames": "team-*",
+    "PipelineStackNames": "pipelines-dev-*", "ImageRepositoryNames": "images/*",
+}
+OTHER_NAMES = environment(PipelineRoleNames="team-pipelines-*", **_NAMES)
+BOUNDED_BY_OTHER_NAMES = environment(
+    PipelineRoleNames="role-dev-pipelines-*", DeployedRoles="Bounded", ArtifactBucketArns=named.SECOND_BUCKET, **_NAMES)
 OTHER_BUCKET = environment(ArtifactBucketArns=named.SECOND_BUCKET)
 OWN_ROLES = environment(PipelineRoleNames="role-dev-pipelines-*")
 
@@ -127,7 +131,19 @@ MAY_NOT = [
     # Without a boundary no role is made, whatever was added.
     *[
         (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys)
-        for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": ""})
+        for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}, {"iam:PermissionsBoundary": ""})
+    ],
+    # And what they create under it reaches the machinery by no other name.
+    *[
+        (BOUNDED_BY_OTHER_NAMES, DEPLOYED, actions, resource, {})
+        for actions, resource in (
+            *[("secretsmanager:GetSecretValue secretsmanager:PutSecretValue", regional("secretsmanager", f"secret:{name}")) for name in ("gitlab", "gitlab-AbC123")],
+            ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "team-a")),
+            ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
+            ("iam:PassRole", role(PIPELINES, "role-dev-pipelines-build")),
+            ("cloudformation:UpdateStack cloudformation:TagResource", regional("cloudformation", "stack/pipelines-dev-shop/0a1b")),
+            *[("s3:PutObject s3:PutBucketPolicy s3:DeleteObject", arn) for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/a")],
+        )
     ],
     # The machinery by the names that its parameters give.
     *[

@@ -2,11 +2,12 @@
 
 import pytest
 
-from . import rows_across_accounts, rows_clone, rows_environment, rows_limits, rows_people, rows_rights, rows_watching, scene
+from . import rows_across_accounts, rows_clone, rows_deployed_roles, rows_environment, rows_limits, rows_people, rows_rights, rows_watching, scene
 
 TABLES = {
     "rights": rows_rights,
     "limits": rows_limits,
+    "deployed roles": rows_deployed_roles,
     "environment": rows_environment,
     "across accounts": rows_across_accounts,
     "clone": rows_clone,

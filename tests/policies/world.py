@@ -65,11 +65,13 @@ class World:
         - `anybody <ARN>`: somebody with every right that his own account can give;
         - `<ARN> with everything`: a stack's role or user, to whom an administrator gave all rights too;
         - `<ARN> with PowerUserAccess`: the same with one of the policies in aws_managed/;
+        - `<ARN> under the boundary`: a role that a pipeline created, with every right that its boundary leaves it;
         - with ` under control` after it: in an account that the service control policies are attached to.
         """
         if name.endswith(".amazonaws.com"):
             return Caller(service=name)
         name, controlled = _without(name, " under control")
+        name, deployed = _without(name, " under the boundary")
         name, _, given = name.partition(" with ")
         arn, is_anybody = _without(name, "anybody ")
         arn, _, group = arn.partition(" in ")
@@ -79,7 +81,10 @@ class World:
         if kind == "root":
             return Caller(account=account, identity=None, control_policies=levels)
         documents, boundary = [], None
-        if not is_anybody:
+        if deployed:
+            (boundary,) = (policy.document for policy in self.policies if policy.side == "boundary")
+            documents = [ADMINISTRATOR]
+        elif not is_anybody:
             known = group or arn
             assert known in self._own, f"{known} is made by no stack"
             documents, boundary = self._own[known], dict(self.boundaries).get(known)

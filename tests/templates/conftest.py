@@ -11,5 +11,5 @@ def dev():
 
 @pytest.fixture(scope="session")
 def bounded():
-    """The same with a permissions boundary."""
-    return Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY)
+    """The same with a permissions boundary, and another one for the roles that pipelines create."""
+    return Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY, DeployedRoles="Bounded")

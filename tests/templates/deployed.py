@@ -20,7 +20,9 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
+# Of the roles and users that the template makes, and of the roles that pipelines create.
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+DEPLOYED_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-deployed-roles"
 PROVIDER_STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/cfn-gitops-dev/5f1d2c90"
 
 _NOTHING = object()  # what AWS::NoValue leaves behind, until its container drops it

@@ -1,6 +1,6 @@
 """What the tables of rights.py speak of: the template's principals, things by their ARNs, context keys, actions."""
 
-from deployed import ACCOUNT, BOUNDARY, REGION
+from deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, REGION
 
 ROLES = {
     "FunctionRole": "lambda.amazonaws.com",
@@ -111,7 +111,9 @@ VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com
 FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 WITH_PROVISIONING = {"cloudformation:RoleArn": PROVISIONING}
 WITH_DEPLOY = {"cloudformation:RoleArn": role("role-dev-codedeploy-cfn")}
-WITH_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
+WITH_BOUNDARY = {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}
+# The machinery's own, which allows what the machinery does.
+WITH_OWN_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
 
 
 # A repository that a pipeline's stack made says so.

@@ -26,6 +26,7 @@ def test_every_action_exists_and_takes_the_resources_and_keys_it_is_given(princi
     stack = Deployed(
         EnvID="dev",
         PermissionsBoundaryArn=BOUNDARY,
+        DeployedRoles="Bounded",
         MirrorSecretKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd",
         MirrorSecretFormerKmsKeyArns=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0987dcba",
         GitLabTokenKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/5678efab",

@@ -161,7 +161,7 @@ NOT_GRANTED = {
 
 @pytest.fixture(scope="module")
 def bounded():
-    return Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY)
+    return Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY, DeployedRoles="Bounded")
 
 
 def permissions(resource_type, published=PUBLISHED):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployed import ACCOUNT, BOUNDARY, PROVIDER_STACK, REGION, Deployed, as_list
+from deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION, Deployed, as_list
 from named import (
     APPROVAL_TEMPLATES,
     APPROVAL_TOPIC,
@@ -33,6 +33,7 @@ from named import (
     TOKEN_KEY,
     VIA_SECRETS_MANAGER,
     WITH_BOUNDARY,
+    WITH_OWN_BOUNDARY,
     WITH_PROVISIONING,
     function,
     passed_to,
@@ -54,6 +55,7 @@ def full():
     return Deployed(
         EnvID="dev",
         PermissionsBoundaryArn=BOUNDARY,
+        DeployedRoles="Bounded",
         MirrorSecretKmsKeyArn=KEY,
         MirrorSecretFormerKmsKeyArns=",".join(FORMER_KEYS),
         GitLabTokenKmsKeyArn=TOKEN_KEY,
@@ -119,7 +121,7 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
 @pytest.mark.parametrize("principal", PRINCIPALS)
 def test_no_environment_reaches_another(principal):
     """Whatever one environment may touch, its namesake with one more letter may not."""
-    other = Deployed(EnvID="dev2", PermissionsBoundaryArn=BOUNDARY)
+    other = Deployed(EnvID="dev2", PermissionsBoundaryArn=BOUNDARY, DeployedRolesBoundaryArn=DEPLOYED_BOUNDARY)
     shared = ("kms:",)  # named by parameters that both have alike
     for owner, actions, resource, keys in MAY:
         if owner != principal or resource == SERVERLESS:
@@ -147,6 +149,9 @@ def test_without_a_boundary_no_role_is_created(dev, action):
     ("action", "resource", "keys"),
     [
         ("iam:CreateRole", role("anything"), {}),
+        ("iam:CreateRole", role("role-dev-thumbnails"), WITH_OWN_BOUNDARY),
+        ("iam:PutRolePolicy", role("role-dev-thumbnails"), WITH_OWN_BOUNDARY),
+        ("iam:CreatePolicyVersion", DEPLOYED_BOUNDARY, {}),
         ("iam:CreateRole", role("anything"), {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/Other"}),
         ("iam:CreateUser", user("anybody"), {}),
         ("iam:AttachRolePolicy", role("role-dev-thumbnails"), {}),
@@ -215,6 +220,23 @@ def test_the_deploy_role_has_its_own_policy_and_those_of_the_parameter(given):
 def test_the_boundary_is_on_everybody_that_the_template_makes(dev, bounded, principal):
     assert bounded.properties(principal)["PermissionsBoundary"] == BOUNDARY
     assert "PermissionsBoundary" not in dev.properties(principal)
+
+
+def test_roles_of_pipelines_never_have_the_machinerys_boundary():
+    """A boundary for the machinery alone lets pipelines create no roles."""
+    thumbnails, given = role("role-dev-thumbnails"), f"arn:aws:iam::{ACCOUNT}:policy/given"
+    stack = Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY)
+    for keys in ({}, WITH_BOUNDARY, WITH_OWN_BOUNDARY):
+        assert not allowed(stack, "CodeDeployCFnRole", "iam:CreateRole", thumbnails, keys)
+        assert not allowed(stack, "CodeDeployCFnRole", "iam:CreateRole", thumbnails, keys, [ADMINISTRATOR])
+    stack = Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY, DeployedRolesBoundaryArn=given)
+    assert not stack.is_made("DeployedRolesBoundary")
+    assert allowed(stack, "CodeDeployCFnRole", "iam:CreateRole", thumbnails, {"iam:PermissionsBoundary": given})
+    assert not allowed(stack, "CodeDeployCFnRole", "iam:CreateRole", thumbnails, WITH_OWN_BOUNDARY)
+    # Also one that CloudFormation named after a pipeline's stack.
+    own = f"arn:aws:iam::{ACCOUNT}:policy/cfnstack-dev-shop-Boundary-1A2B3C"
+    stack = Deployed(EnvID="dev", DeployedRolesBoundaryArn=own)
+    assert not allowed(stack, "CodeDeployCFnRole", "iam:CreatePolicyVersion", own, {}, [ADMINISTRATOR])
 
 
 def test_without_a_key_the_function_has_no_right_to_any(dev):

@@ -1,0 +1,53 @@
+"""A role that a pipeline created, whose own policies allow everything: what its boundary leaves of that.
+
+What a pipeline may not do whatever DeployPolicyArns adds, such a role may not either, and in no environment.
+"""
+
+import re
+
+from . import rows_limits as limits
+from .scene import PIPELINES
+from .tables import regional, role
+
+DEPLOYED = f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"
+
+
+def _in(environment, text):
+    return re.sub(r"(?<![A-Za-z0-9])dev(?![A-Za-z0-9])", environment, text)
+
+
+def of_other_environments(rows):
+    for caller, actions, resource, keys in rows:
+        for environment in ("prd", "dev2"):
+            yield caller, actions, _in(environment, resource), {key: _in(environment, value) if isinstance(value, str) else value for key, value in keys.items()}
+
+
+_LIMITS = [(DEPLOYED, *row[1:]) for row in limits.MAY_NOT if row[0] == limits.DEPLOY]
+
+MAY_NOT = [
+    *_LIMITS,
+    *of_other_environments(_LIMITS),
+    # What the machinery does in another region.
+    (DEPLOYED, "lambda:InvokeFunction", limits.FUNCTION.replace("eu-central-1", "eu-west-1"), {}),
+    # No role of IAM is made or changed, with or without a boundary, of whatever name.
+    (DEPLOYED, limits.IN_IAM.replace("iam:PassRole ", "").replace(" sts:AssumeRole", ""), role(PIPELINES, "role-dev-thumbnails"), limits.WITH_BOUNDARY),
+    # The pipelines' own stacks are updated with the deploy role.
+    (DEPLOYED, limits.CHANGED_STACKS, regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), {}),
+    (DEPLOYED, "sts:AssumeRole", role(PIPELINES, "administrator"), {"aws:ResourceAccount": None}),
+]
+
+MAY = [
+    (DEPLOYED, "s3:GetObject s3:PutObject s3:PutBucketPolicy s3:DeleteObject", "arn:aws:s3:::thumbnails/a", {}),
+    (DEPLOYED, "secretsmanager:GetSecretValue secretsmanager:PutSecretValue", regional("secretsmanager", "secret:thumbnails-AbC123"), {}),
+    (DEPLOYED, "secretsmanager:CreateSecret secretsmanager:TagResource secretsmanager:UntagResource", regional("secretsmanager", "secret:thumbnails-AbC123"), {"aws:TagKeys": ["team"]}),
+    (DEPLOYED, "lambda:InvokeFunction lambda:UpdateFunctionCode", regional("lambda", "function:lambda-dev-thumbnails"), {}),
+    (DEPLOYED, "lambda:CreateEventSourceMapping lambda:UpdateEventSourceMapping", "*", {"lambda:FunctionArn": regional("lambda", "function:lambda-dev-thumbnails")}),
+    (DEPLOYED, "sqs:SendMessage sqs:ReceiveMessage", regional("sqs", "sqs-dev-thumbnails"), {}),
+    (DEPLOYED, "sns:Publish", regional("sns", "sns-dev-notifications"), {}),
+    (DEPLOYED, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", regional("ecr", "repository/ecr-dev-shop"), {}),
+    (DEPLOYED, "events:PutEvents", regional("events", "event-bus/default"), {}),
+    (DEPLOYED, "kms:PutKeyPolicy", regional("kms", "key/thumbnails"), {}),
+    (DEPLOYED, "cloudformation:CreateStack cloudformation:DescribeStacks", regional("cloudformation", "stack/tenant/0a1b"), {}),
+    (DEPLOYED, "iam:GetRole iam:ListRolePolicies iam:GenerateServiceLastAccessedDetails iam:SimulatePrincipalPolicy", role(PIPELINES, "role-dev-thumbnails"), {}),
+    *[(DEPLOYED, "iam:PassRole sts:AssumeRole", role(PIPELINES, name), {}) for name in ("role-dev-steps", "cfnstack-dev-shop-Role-1A2B3C")],
+]

@@ -1,0 +1,161 @@
+"""The permissions boundary that template.yaml makes for the roles that pipelines create."""
+
+import json
+
+import pytest
+
+from deployed import DEPLOYED_BOUNDARY, Deployed
+
+from . import rows_limits, scene
+from .collected import ADMINISTRATOR
+from .evaluation import Caller, decide
+from .rows_deployed_roles import DEPLOYED
+from .scene import NOBODY, PIPELINES
+from .tables import regional, role
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MANAGED_POLICY = 6_144
+# The longest region with CodeCommit, and the longest EnvID.
+REGION, ENV_ID = "ap-southeast-2", "a" * 10
+
+
+def longest(partition="aws", names=""):
+    """The document with three values for each parameter that is a list."""
+    stack = Deployed(
+        REGION,
+        EnvID=ENV_ID,
+        DeployedRoles="Bounded",
+        ArtifactBucketArns=",".join(f"arn:{partition}:s3:::{'b' * 62}{number}" for number in range(3)),
+        ArtifactKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'a' * 31}{number}" for number in range(3)),
+        MirrorSecretFormerKmsKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'f' * 31}{number}" for number in range(3)),
+        SourceRoleArns=",".join(f"arn:{partition}:iam::11112222333{number}:role/role-{ENV_ID}-codecommit-source" for number in range(3)),
+        MirrorSecretNames=names, RepositoryNames=names, ImageRepositoryNames=names, PipelineRoleNames=names, PipelineStackNames=names,
+    )
+    stack.values |= {
+        "AWS::Partition": partition,
+        "AWS::StackId": f"arn:{partition}:cloudformation:{REGION}:{PIPELINES}:stack/cfn-gitops-{ENV_ID}/{'0' * 36}",
+    }
+    return stack.properties("DeployedRolesBoundary")["PolicyDocument"]
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov"])
+@pytest.mark.parametrize("names", ["", "n" * 64])
+def test_boundary_is_shorter_than_a_managed_policy(partition, names):
+    """IAM counts without white space."""
+    document = longest(partition, names)
+    assert any(statement["Sid"] == "BucketsOfArtifactsStay" for statement in document["Statement"])
+    assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY
+
+
+# What a hostile role tries, that a pipeline created with `Action: *`.
+ATTACKS = [
+    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:{account}:secret:codecommit-mirror/user-{env}-shop-mirror-AbC123", {}),
+    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:{account}:secret:gitlab/mirrors-AbC123", rows_limits.OF_A_TOKEN),
+    ("iam:CreateServiceSpecificCredential", "arn:aws:iam::{account}:user/user-{env}-shop-mirror", {}),
+    ("iam:CreateRole", "arn:aws:iam::{account}:role/role-{env}-other", {}),
+    ("iam:PutRolePolicy", "arn:aws:iam::{account}:role/role-{env}-other", {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}),
+    ("iam:DeleteRolePermissionsBoundary", "arn:aws:iam::{account}:role/role-{env}-thumbnails", {}),
+    ("iam:PassRole", "arn:aws:iam::{account}:role/role-{env}-cfn-gitops-provisioning", {"iam:PassedToService": "cloudformation.amazonaws.com"}),
+    ("iam:PassRole", "arn:aws:iam::{account}:role/role-{env}-codedeploy-cfn", {"iam:PassedToService": "cloudformation.amazonaws.com"}),
+    ("codecommit:GitPush", "arn:aws:codecommit:eu-central-1:{account}:codecommit-{env}-cfn-shop", {"codecommit:References": "refs/heads/master"}),
+    ("codepipeline:UpdatePipeline", "arn:aws:codepipeline:eu-central-1:{account}:codepipeline-{env}-cfn-shop", {}),
+    ("codepipeline:PutApprovalResult", "arn:aws:codepipeline:eu-central-1:{account}:codepipeline-{env}-cfn-shop/Approval/Approval", {}),
+    ("codebuild:UpdateProject", "arn:aws:codebuild:eu-central-1:{account}:project/codebuild-{env}-cfn-shop", {}),
+    ("events:PutTargets", "arn:aws:events:eu-central-1:{account}:rule/event-rule-{env}-codepipeline-exec-cfn-shop", {}),
+    ("events:PutPermission", "arn:aws:events:eu-central-1:{account}:event-bus/default", {}),
+    ("cloudformation:UpdateStack", "arn:aws:cloudformation:eu-central-1:{account}:stack/gitops-{env}-shop/0a1b", {}),
+    ("cloudformation:UpdateStack", "arn:aws:cloudformation:eu-central-1:{account}:stack/cfnstack-{env}-shop/0a1b", {}),
+    ("cloudformation:UpdateStack", "arn:aws:cloudformation:eu-central-1:{account}:stack/cfn-gitops-{env}/0a1b", {}),
+    ("lambda:InvokeFunction", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}", {}),
+    ("lambda:InvokeFunction", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}:$LATEST", {}),
+    ("lambda:UpdateFunctionCode", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}", {}),
+    ("s3:PutObject", "arn:aws:s3:::s3-{env}-codepipeline-artifact-{account}-eu-central-1/codepipeline-{env}-cfn/BuildArtif/a", {}),
+    ("cloudwatch:DisableAlarmActions", "arn:aws:cloudwatch:eu-central-1:{account}:alarm:alarm-{env}-cfn-gitops-mirrors", {}),
+    ("sts:AssumeRole", "arn:aws:iam::{account}:role/administrator", {}),
+]
+
+
+@pytest.mark.parametrize("env", ["dev", "prd"])
+@pytest.mark.parametrize(("action", "resource", "keys"), ATTACKS)
+def test_deployed_role_does_not_reach_the_machinery(env, action, resource, keys):
+    assert not scene.world().may(DEPLOYED, action, resource.format(env=env, account=PIPELINES), keys)
+
+
+@pytest.mark.parametrize(("action", "resource", "keys"), ATTACKS)
+def test_attack_succeeds_under_the_machinerys_boundary(action, resource, keys):
+    """The machinery's boundary allows what the machinery does, here all of it: it is the other one that denies."""
+    deployed = Caller(account=PIPELINES, role="role-dev-thumbnails", identity=(ADMINISTRATOR,), boundary=ADMINISTRATOR)
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": PIPELINES}, "Action": "sts:AssumeRole"}]}
+    resource = resource.format(env="dev", account=PIPELINES)
+    assert decide(deployed, action, resource, PIPELINES, trust if action == "sts:AssumeRole" else None, keys)
+
+
+def test_boundary_denies_what_the_deploy_role_is_denied():
+    """Each action of MachineryStays, whatever the resources' names are."""
+    deployed = scene.stacks()["template"].deployed
+    (limits,) = deployed.properties("CodeDeployCFnRole")["Policies"]
+    boundary = deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
+
+    def machinery(document):
+        (found,) = (statement for statement in document["Statement"] if statement["Sid"] == "MachineryStays")
+        return found
+
+    assert machinery(boundary)["Action"] == [action for action in machinery(limits["PolicyDocument"])["Action"] if action != "iam:*"]
+    services = {arn.split(":")[2] for arn in machinery(limits["PolicyDocument"])["Resource"]} - {"iam"}
+    assert {arn.split(":")[2] for arn in machinery(boundary)["Resource"]} == services
+
+
+@pytest.mark.parametrize(("account", "keys", "may"), [(NOBODY, {}, True), (PIPELINES, {}, False), (PIPELINES, {"aws:ResourceAccount": None}, False)])
+def test_role_of_another_account_is_for_its_trust(account, keys, may):
+    boundary = scene.stacks()["template"].deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
+    deployed = Caller(account=PIPELINES, role="role-dev-thumbnails", identity=(ADMINISTRATOR,), boundary=boundary)
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": PIPELINES}, "Action": "sts:AssumeRole"}]}
+    assert bool(decide(deployed, "sts:AssumeRole", role(account, "reader"), account, trust, keys)) == may
+
+
+def test_no_principal_of_a_template_has_the_boundary():
+    for stack in scene.stacks().values():
+        for name in stack.deployed.of_type("AWS::IAM::Role", "AWS::IAM::User"):
+            if stack.deployed.is_made(name):
+                assert stack.deployed.properties(name).get("PermissionsBoundary") != DEPLOYED_BOUNDARY, name
+
+
+def test_boundary_is_made_only_where_it_is_asked_for():
+    made = [Deployed(EnvID="dev", **given).is_made("DeployedRolesBoundary") for given in ({}, {"DeployedRoles": "None"}, {"DeployedRoles": "Bounded"})]
+    assert made == [False, False, True]
+
+
+_ARN = f"arn:aws:iam::{PIPELINES}:policy"
+
+
+@pytest.mark.parametrize(("given", "is_accepted"), [
+    ({"PermissionsBoundaryArn": f"{_ARN}/own"}, True),
+    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRoles": "Bounded"}, True),
+    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRolesBoundaryArn": f"{_ARN}/deployed"}, True),
+    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRolesBoundaryArn": f"{_ARN}/own"}, False),
+    ({"DeployedRolesBoundaryArn": f"{_ARN}/deployed", "DeployedRoles": "Bounded"}, False),
+])
+def test_deployed_roles_have_one_boundary_of_their_own(given, is_accepted):
+    stack = Deployed(EnvID="dev", **given)
+    broken = [
+        assertion["AssertDescription"]
+        for rule in stack.template["Rules"].values()
+        if "DeployedRoles" in str(rule) and stack.resolve(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not stack.resolve(assertion["Assert"])
+    ]
+    assert (not broken) == is_accepted, broken
+
+
+# docs/security.md names these: a boundary that allows everything else cannot contain them.
+NOT_CONTAINED = [
+    ("lambda:UpdateFunctionCode", regional("lambda", "function:somebody-elses")),
+    ("codebuild:StartBuild", regional("codebuild", "project/somebody-elses")),
+    ("iam:PassRole", role(PIPELINES, "role-dev-by-hand")),
+    ("lambda:UpdateFunctionCode", regional("lambda", "function:lambda-prd-thumbnails")),
+]
+
+
+@pytest.mark.parametrize(("action", "resource"), NOT_CONTAINED)
+def test_what_others_run_is_not_contained(action, resource):
+    assert scene.world().may(DEPLOYED, action, resource)
