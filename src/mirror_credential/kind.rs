@@ -59,9 +59,9 @@ pub fn kind(
     }
     match secret {
         Some(secret) if secret.awaits(attempt) => Kind::Stray,
-        // The attempt was for this secret and has been concluded: this one came later.
+        // The attempt was for this secret and has been closed: this one came later.
         Some(secret) if attempt.secret_key == records::key(&secret.arn) => Kind::Foreign,
-        // The secret is gone before the attempt was concluded. An attempt issues one credential,
+        // The secret is gone before the attempt was closed. An attempt issues one credential,
         // right after its record is written: the earliest one is its own. A later one belongs to
         // another person. The password is lost, but a mirror may still use it.
         _ if is_earliest(credential, user, attempt) => Kind::Superseded,

@@ -117,7 +117,7 @@ impl Delivery<'_> {
                     let reason = "this request has been overtaken by the resource's deletion";
                     return Err(DeliveryError::permanent(reason));
                 }
-                step => Box::pin(self.take_and_conclude(step)).await?,
+                step => Box::pin(self.take_and_close_record(step)).await?,
             }
         }
         Err(DeliveryError::permanent(
@@ -148,14 +148,14 @@ impl Delivery<'_> {
     }
 
     /// Takes `step`. Beside it, the record on the user names what was issued, if it can by now.
-    async fn take_and_conclude(&mut self, step: Step) -> Result<(), DeliveryError> {
+    async fn take_and_close_record(&mut self, step: Step) -> Result<(), DeliveryError> {
         let changes_no_user = matches!(
             step,
             Step::ProveStored | Step::NoteProperties(_) | Step::Prepare
         );
-        let attempt = self.attempt_now(true);
-        let may_conclude = changes_no_user && plan::may_conclude(&self.known);
-        let Some(attempt) = attempt.filter(|_| may_conclude) else {
+        let may_close_record = changes_no_user && plan::may_close_record(&self.known);
+        let attempt = may_close_record.then(|| self.attempt_now(true)).flatten();
+        let Some(attempt) = attempt else {
             return self.take(step).await;
         };
         let (resource, desired) = (self.resource, self.desired);

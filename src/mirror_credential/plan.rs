@@ -447,9 +447,9 @@ pub fn next_mirrors(desired: &Desired, me: &Me, known: &Observed) -> Vec<MirrorR
 }
 
 /// Whether the attempt that this delivery recorded has issued its credential, so that the record
-/// can be concluded beside the next step. The log's next entry was this delivery's after that: no
+/// can be closed beside the next step. The log's next entry was this delivery's after that: no
 /// other attempt has been recorded.
-pub fn may_conclude(known: &Observed) -> bool {
+pub fn may_close_record(known: &Observed) -> bool {
     let Some(secret) = known.secret.present() else {
         return false;
     };

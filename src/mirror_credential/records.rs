@@ -130,7 +130,7 @@ impl Attempt {
 
     /// The same attempt when it is over and `ours` are this resource's credentials, its own among
     /// them. What was foreign before needs no record any more.
-    pub fn concluded(&self, ours: Vec<String>) -> Self {
+    pub fn closed_with(&self, ours: Vec<String>) -> Self {
         let mut before = self.before.clone();
         before.retain(|(id, standing)| *standing != Standing::Foreign && !ours.contains(id));
         before.extend(ours.into_iter().map(|id| (id, Standing::Ours)));

@@ -53,8 +53,8 @@ pub struct Observed {
     pub is_secret_deleted: bool,
     /// The deletion has been written on these users.
     pub marked: Vec<String>,
-    /// The attempts to issue of these users are concluded.
-    pub concluded: Vec<String>,
+    /// The records of the attempts of these users are closed.
+    pub closed: Vec<String>,
     /// Credentials that are gone.
     pub gone: Vec<String>,
     /// The mirrors are gone, or out of reach.
@@ -67,7 +67,7 @@ pub enum RemovalStep {
     /// Write the deletion on the user.
     Mark(String),
     /// Write on the user which credentials its latest attempt issued.
-    Conclude {
+    CloseRecord {
         /// The user.
         user_name: String,
         /// The credentials of this resource.
@@ -139,7 +139,7 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
     if names_mirrors && !known.are_mirrors_gone {
         return RemovalStep::RemoveMirrors;
     }
-    if let Some(step) = conclude(target, me, secret, known, &is_held) {
+    if let Some(step) = close_record(target, me, secret, known, &is_held) {
         return step;
     }
     for user in known.users.iter().filter(|user| user.exists) {
@@ -177,7 +177,7 @@ pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
 /// An attempt to issue that is still open: the credentials that it issued are written down before
 /// they are deleted. Otherwise a second delivery of this Delete, which finds no secret, would take
 /// a credential that another person has created since for the attempt's.
-fn conclude(
+fn close_record(
     target: &Target,
     me: &Me,
     secret: Option<&Secret>,
@@ -186,9 +186,9 @@ fn conclude(
 ) -> Option<RemovalStep> {
     let is_open = |user: &&User| user.attempt.as_ref().is_some_and(|attempt| !attempt.closed);
     let mut users = known.users.iter();
-    let user = users
-        .find(|user| is_held(user) && is_open(user) && !known.concluded.contains(&user.name))?;
-    // A secret whose log is concluded names them all.
+    let user =
+        users.find(|user| is_held(user) && is_open(user) && !known.closed.contains(&user.name))?;
+    // A secret whose log is finished names them all.
     let may_have_strays = secret.is_none_or(Secret::is_unfinished);
     if may_have_strays && target.waits && known.looked_at < known.began + IAM_SETTLES {
         return Some(RemovalStep::As(Step::LookAgain));
@@ -212,7 +212,7 @@ fn conclude(
         }
     }
     let user_name = user.name.clone();
-    Some(RemovalStep::Conclude { user_name, ids })
+    Some(RemovalStep::CloseRecord { user_name, ids })
 }
 
 /// A credential of `user` that the secret names: it is there even when IAM does not list it yet.

@@ -40,7 +40,7 @@ impl MirrorCredential {
             is_fenced: false,
             is_secret_deleted: false,
             marked: Vec::new(),
-            concluded: Vec::new(),
+            closed: Vec::new(),
             gone: gone.to_vec(),
             are_mirrors_gone: false,
         };
@@ -162,8 +162,8 @@ impl MirrorCredential {
                     }
                 }
             }
-            RemovalStep::Conclude { user_name, ids } => {
-                self.conclude(user_name, ids, known).await?;
+            RemovalStep::CloseRecord { user_name, ids } => {
+                self.close_record(user_name, ids, known).await?;
             }
             RemovalStep::DeleteSecret => {
                 if let Some(secret) = known.secret.present() {
@@ -236,7 +236,7 @@ impl MirrorCredential {
     }
 
     /// Writes on the user which credentials its latest attempt issued.
-    async fn conclude(
+    async fn close_record(
         &self,
         user_name: String,
         ids: Vec<String>,
@@ -245,8 +245,8 @@ impl MirrorCredential {
         let mut users = known.users.iter_mut();
         let user = users.find(|user| user.name == user_name);
         if let Some(attempt) = user.and_then(|user| user.attempt.as_mut()) {
-            let concluded = attempt.concluded(ids);
-            let tags = [(records::ATTEMPT, concluded.write())];
+            let closed = attempt.closed_with(ids);
+            let tags = [(records::ATTEMPT, closed.write())];
             match steps::tag_user(&self.aws, &user_name, &tags).await {
                 Err(error) if steps::is_concurrent(&error) => {
                     // The next pass writes it again.
@@ -256,9 +256,9 @@ impl MirrorCredential {
                 Err(error) if error.code.as_deref() == Some("NoSuchEntity") => {}
                 written => written?,
             }
-            *attempt = concluded;
+            *attempt = closed;
         }
-        known.concluded.push(user_name);
+        known.closed.push(user_name);
         Ok(())
     }
 

@@ -112,7 +112,7 @@ impl Delivery<'_> {
                 return Standing::Ours;
             }
             match kind(credential, user, Some(secret), name, owner, elsewhere) {
-                // Created by another person during this attempt: see `plan::may_conclude`.
+                // Created by another person during this attempt: see `plan::may_close_record`.
                 Kind::Stray if closed => Standing::Foreign,
                 Kind::Foreign => Standing::Foreign,
                 Kind::Elsewhere => Standing::Elsewhere,
