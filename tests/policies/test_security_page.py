@@ -1,0 +1,151 @@
+"""The table "Who can reach what" of docs/security.md, row by row, as the policies decide.
+
+A row here has the page's words. What each person or role can do is evaluated for every column.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from named import AS_A_BUILD, ANOTHER_BUILD, WITH_DEPLOY
+
+from . import scene
+from .evaluation import Caller
+from .rows_across_accounts import CODE, UNDER_THE_KEY
+from .rows_environment import BUCKET
+from .scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
+from .tables import regional, role, user
+
+PAGE = Path(__file__).parents[2] / "docs/security.md"
+
+FUNCTION = regional("lambda", "function:cfn-gitops-dev")
+PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
+TOKEN = regional("secretsmanager", "secret:gitlab/mirrors-AbC123")
+OF_A_TOKEN = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
+MIRROR = user(PIPELINES, "user-dev-shop-mirror")
+FUNCTION_ROLE, DEPLOY_ROLE = role(PIPELINES, "role-dev-cfn-gitops"), role(PIPELINES, "role-dev-codedeploy-cfn")
+REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
+PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
+ON_THE_BRANCH = {"codecommit:References": "refs/heads/development"}
+TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
+OTHERS_CODE = CODE.replace(AS_A_BUILD["aws:userid"], ANOTHER_BUILD)
+SOURCE_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/SourceArti/Xa3bC4d"
+
+# What reaches each column: a short name, the call, its resource and condition keys.
+COLUMNS = {
+    "password": [
+        ("read", "secretsmanager:GetSecretValue", PASSWORD, {}),
+        ("issue", "iam:CreateServiceSpecificCredential", MIRROR, {}),
+        ("reset", "iam:ResetServiceSpecificCredential", MIRROR, {}),
+    ],
+    "token": [("read", "secretsmanager:GetSecretValue", TOKEN, OF_A_TOKEN)],
+    # Only the function has it, so only other code in the function sees it.
+    "ResponseURL": [("code", "lambda:UpdateFunctionCode", FUNCTION, {})],
+    "function's role": [
+        ("code", "lambda:UpdateFunctionCode", FUNCTION, {}),
+        ("pass", "iam:PassRole", FUNCTION_ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
+        ("take", "sts:AssumeRole", FUNCTION_ROLE, {}),
+        ("invoke", "lambda:InvokeFunction", FUNCTION, {}),
+    ],
+    "branch": [
+        ("push", "codecommit:GitPush", REPOSITORY, ON_THE_BRANCH),
+        ("commit", "codecommit:CreateCommit", REPOSITORY, ON_THE_BRANCH),
+    ],
+    "artifacts": [
+        ("read a source", "s3:GetObject", SOURCE_ARTIFACT, {}),
+        ("write a source", "s3:PutObject", SOURCE_ARTIFACT, {}),
+        ("write its code", "s3:PutObject", CODE, UNDER_THE_KEY),
+        ("write other code", "s3:PutObject", OTHERS_CODE, UNDER_THE_KEY),
+    ],
+    "deploy role": [
+        ("pass", "iam:PassRole", DEPLOY_ROLE, TO_CLOUDFORMATION),
+        ("take", "sts:AssumeRole", DEPLOY_ROLE, {}),
+        ("deploy", "cloudformation:UpdateStack", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), WITH_DEPLOY),
+        ("approve", "codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}),
+        ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
+    ],
+}
+
+
+def somebody(*statements):
+    """A person of the pipelines' account with these rights alone: actions, and on what."""
+    allowed = [{"Effect": "Allow", "Action": actions.split(), "Resource": resource} for actions, resource in statements]
+    return Caller(account=PIPELINES, user="somebody", identity=({"Version": "2012-10-17", "Statement": allowed},))
+
+
+READER_OF_LOGS = somebody(("logs:Get* logs:FilterLogEvents cloudformation:Describe* cloudformation:Get* cloudformation:List*", "*"))
+READER_OF_CLOUDTRAIL = somebody(("cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents", "*"))
+READER_OF_THE_SECRET = somebody(("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", PASSWORD))
+INVOKER = somebody(("lambda:InvokeFunction", FUNCTION))
+CHANGER = somebody(("lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", FUNCTION))
+
+# Nobody of AWS: what they push arrives as the mirror's user, or not at all.
+IN_GITLAB_ONLY = ()
+
+# Row, who acts in it, and for each column the page's words and what is allowed. Words without a column are "no".
+ROWS = [
+    ("reader of logs, events, outputs", [READER_OF_LOGS], {"branch": ("sees names", "")}),
+    ("reader of CloudTrail", [READER_OF_CLOUDTRAIL], {"branch": ("sees who pushed", "")}),
+    ("reader of the mirror's secret", [READER_OF_THE_SECRET, MIRROR],
+     {"password": ("yes", "read"), "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
+    # The function does with its own rights what the events ask for: `by its events` is the next row's.
+    ("who may invoke the function, and so whoever deploys with its `ServiceToken`", [INVOKER],
+     {"password": ("can have it sent to a GitLab of theirs (below)", ""), "token": ("uses it, does not read it", ""), "ResponseURL": ("made-up ones only", ""),
+      "function's role": ("by its events", "invoke"), "deploy role": ("through a pipeline of theirs", "")}),
+    ("who may change the function's code or role", [CHANGER, FUNCTION_ROLE],
+     {"password": ("yes", "read, issue, reset"), "token": ("yes", "read"), "ResponseURL": ("yes", "code"),
+      "function's role": ("yes", "code, invoke"), "branch": ("pushes", ""), "deploy role": ("through an approval", "start")}),
+    ("GitLab: Developer", IN_GITLAB_ONLY, {"branch": ("proposes", "")}),
+    ("GitLab: Maintainer", [MIRROR], {"password": ("no, it is masked", ""), "token": ("their own", ""),
+                                      "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
+    ("GitLab: administrator of the server", [MIRROR],
+     {"password": ("yes", ""), "token": ("yes", ""), "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
+    ("what a build runs", [role(PIPELINES, "role-dev-codebuild-cfn")],
+     {"artifacts": ("writes its own, reads a source if it has the key", "read a source, write its code"),
+      "deploy role": ("through an approval", "")}),
+    ("what a pipeline deploys", [DEPLOY_ROLE], {"artifacts": ("reads", "read a source"), "deploy role": ("is it", "deploy")}),
+    ("what a pipeline deploys, with PowerUserAccess or AdministratorAccess in `DeployPolicyArns`",
+     [f"{DEPLOY_ROLE} with PowerUserAccess", f"{DEPLOY_ROLE} with AdministratorAccess"],
+     {"artifacts": ("reads", "read a source"), "deploy role": ("is it", "deploy")}),
+    ("a role that a pipeline creates (`DeployedRoles: Bounded`), with `Action: *`", [f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"],
+     {"artifacts": ("reads", "read a source")}),
+    ("another account", [SOURCE_ROLE, IMAGE_ROLE], {"artifacts": ("writes its source, if admitted", "")}),
+]
+
+
+def table():
+    """The page's rows: the words of the first cell, and of each column."""
+    text = PAGE.read_text().split("## Who can reach what", 1)[1]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", text.split("\n## ", 1)[0], re.MULTILINE)]
+    columns, _, *rows = lines
+    return {row[0]: dict(zip(columns[1:], row[1:], strict=True)) for row in rows}
+
+
+def allowed(callers, column):
+    return {
+        name
+        for caller in callers
+        for name, action, resource, keys in COLUMNS[column]
+        if scene.world().may(caller, action, resource, {**AS_A_BUILD, **keys})
+    }
+
+
+def test_every_row_and_column_of_the_page_is_evaluated():
+    assert list(table()) == [row for row, _, _ in ROWS]
+    assert all(list(cells) == list(COLUMNS) for cells in table().values())
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize(("row", "callers", "cells"), ROWS, ids=[row for row, _, _ in ROWS])
+def test_cell_is_what_the_policies_decide(row, callers, cells, column):
+    words, names = cells.get(column, ("no", ""))
+    assert table()[row][column] == words
+    assert allowed(callers, column) == set(filter(None, names.split(", ")))
+
+
+def test_another_account_writes_where_it_is_admitted():
+    """The one cell about another bucket than the environment's own."""
+    foreign = CODE.split("/")[0]
+    assert scene.world().may(SOURCE_ROLE, "s3:PutObject", f"{foreign}/codepipeline-dev-cfn/SourceArti/Xa3bC4d", UNDER_THE_KEY)
+    assert not scene.world().may(SOURCE_ROLE, "s3:GetObject", f"{foreign}/codepipeline-dev-cfn/SourceArti/Xa3bC4d")
