@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -100,6 +101,47 @@ def test_what_a_pipeline_deploys_cannot_change_a_pipeline(aws: LocalAws, stack: 
     assert project.ended(execution) == "Failed"
     assert project.deployed.status() == "ROLLBACK_COMPLETE"
     assert "event-rule-dev-codepipeline-exec-cfn-hostile" in project.deployed.failures()[0]
+
+
+@pytest.fixture
+def deploys_everything(aws: LocalAws, environment: Environment) -> Iterator[None]:
+    """AdministratorAccess on the deploy role, as DeployPolicyArns attaches it."""
+    iam, role = aws.client("iam"), "role-dev-codedeploy-cfn"
+    arn = "arn:aws:iam::aws:policy/AdministratorAccess"
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    aws.put_iam_into_effect()
+    yield
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    aws.put_iam_into_effect()
+
+
+TRUST = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+FUNCTION = {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken"}
+HOSTILE = {
+    "lambda:InvokeFunction": ("Custom::MirrorCredential", {"ServiceToken": FUNCTION, "UserName": "user-dev-codecommit-mirroring"}),
+    "secretsmanager:DescribeSecret": ("AWS::SecretsManager::RotationSchedule", {
+        "SecretId": "codecommit-mirror/user-dev-codecommit-mirroring", "RotationLambdaARN": FUNCTION,
+        "RotationRules": {"AutomaticallyAfterDays": 1}}),
+    "iam:CreateRole": ("AWS::IAM::Role", {"RoleName": "role-dev-hostile", "AssumeRolePolicyDocument": TRUST}),
+    "codebuild:CreateProject": ("AWS::CodeBuild::Project", {
+        "Name": "codebuild-prd-cfn-hostile", "ServiceRole": "role-dev-codebuild-cfn", "Artifacts": {"Type": "NO_ARTIFACTS"},
+        "Source": {"Type": "NO_SOURCE", "BuildSpec": "version: 0.2"},
+        "Environment": {"Type": "LINUX_CONTAINER", "ComputeType": "BUILD_GENERAL1_SMALL", "Image": "aws/codebuild/standard:7.0"}}),
+}
+
+
+@pytest.mark.usefixtures("deploys_everything")
+@pytest.mark.parametrize("action", HOSTILE)
+def test_administrator_access_does_not_lift_the_limits(aws: LocalAws, stack: ProjectStack, action: str) -> None:
+    assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
+    project, (kind, properties) = stack.project, HOSTILE[action]
+    execution = project.execution_of(project.push(template=json.dumps({
+        "Parameters": {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}},
+        "Resources": {"Hostile": {"Type": kind, "Properties": properties}}})).commit)
+    assert project.ended(execution) == "Failed"
+    assert project.deployed.status() == "ROLLBACK_COMPLETE"
+    assert action in project.deployed.failures()[0] and "explicit deny" in project.deployed.failures()[0]
 
 
 def test_the_pipeline_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
