@@ -7,6 +7,7 @@ mod beginning;
 mod issuing;
 mod knowledge;
 mod mirroring;
+mod moving;
 mod proving;
 mod pushing;
 mod rotating;

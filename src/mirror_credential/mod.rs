@@ -84,6 +84,7 @@ impl MirrorCredential {
         };
         let delivery = Delivery::begin(self, desired, me, progress, replaced, former);
         let delivery = Box::pin(delivery).await?;
+        Box::pin(delivery.check_move()).await?;
         let made = Box::pin(delivery.finish()).await?;
         Ok(outcome(desired, &made))
     }

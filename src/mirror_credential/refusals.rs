@@ -35,6 +35,15 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> String {
     }
 }
 
+/// The rejection of a request that moves a login, and that CloudFormation does not seem to have sent.
+pub fn not_in_progress(desired: &Desired, held_for: &str, owner: &Owner) -> String {
+    format!(
+        "moving the login of user {} from secret {held_for} to secret {}: CloudFormation does not show \
+         that stack {} is updating {}. Repeat the stack operation",
+        desired.user_name, desired.secret_name, owner.stack_id, owner.logical_id,
+    )
+}
+
 /// The rejection of another `UserName` under the same `SecretName`. CloudFormation's rollback sends
 /// the properties swapped, so only the secret shows which user is the right one.
 pub fn user_name_differs(desired: &Desired, secret: &Secret) -> Option<String> {

@@ -27,6 +27,9 @@ const NAME_OF_SECRETS: &str = "the provider stack's parameters MirrorSecretNames
 const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames says which \
     repositories this function may look up";
 
+const STACKS: &str = "deploy the provider stack again, whose template allows \
+    cloudformation:DescribeStackResource";
+
 /// Adds to a denied call which parameter would allow it.
 pub fn explained(error: CallError) -> CallError {
     error.with_advice_on_denial(|error| {
@@ -35,9 +38,11 @@ pub fn explained(error: CallError) -> CallError {
             "secretsmanager" | "kms" => NAME_OF_SECRETS,
             "codecommit" => NAME_OF_REPOSITORIES,
             "iam" => NAME_OF_USERS,
+            "cloudformation" => STACKS,
             // The service does not say what it denies.
             _ if error.doing.contains(" secret ") => NAME_OF_SECRETS,
             _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,
+            _ if error.doing.contains(" of stack ") => STACKS,
             _ => NAME_OF_USERS,
         }
     })

@@ -13,11 +13,13 @@ import secrets
 import string
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ministack.core.responses import get_region, new_uuid
 from ministack.services import cloudformation, lambda_svc
-from ministack.services.cloudformation import custom_resource, provisioners
+from ministack.services.cloudformation import custom_resource, handlers, provisioners
 
 from . import response_urls, stack_operations
 from .settings import settings
@@ -100,6 +102,8 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
     waiting = _waiting.setdefault(stack_id, [])
     if request_type != "Delete":  # a deletion is never cancelled
         waiting.append(answers)
+    shown = ExitStack()
+    shown.enter_context(_shown_in_progress(request, physical_id))
     for _ in range(settings.deliveries_of_each_request):
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(_deliver, function, request, answers), daemon=True,
@@ -119,8 +123,31 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
         _keep_for_rollback(stack_name, logical_id, resource_type, props, failed_id, str(error))
         raise CreateFailed(str(error), failed_id) from None
     finally:
+        shown.close()
         if answers in waiting:
             waiting.remove(answers)
+
+
+@contextmanager
+def _shown_in_progress(request: dict[str, Any], physical_id: str | None) -> Iterator[None]:
+    """DescribeStackResource shows what CloudFormation is doing. MiniStack shows a resource when it is done."""
+    stack = handlers._resolve_stack(request["StackId"])
+    if not stack or request["RequestType"] == "Delete":
+        yield
+        return
+    resources, logical_id = stack.setdefault("_resources", {}), request["LogicalResourceId"]
+    before = resources.get(logical_id)
+    shown = (before or {"PhysicalResourceId": physical_id or "", "ResourceType": request["ResourceType"]}) | {
+        "ResourceStatus": f"{request['RequestType'].upper()}_IN_PROGRESS"}
+    resources[logical_id] = shown
+    try:
+        yield
+    finally:
+        if resources.get(logical_id) is shown:
+            if before is None:
+                del resources[logical_id]
+            else:
+                resources[logical_id] = before
 
 
 def _note(request: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ use crate::scene::{
     GITLAB, PROJECT, REPOSITORY, SECRET, TOKEN, both, properties, rotation, serial, stack, with,
     world,
 };
-use crate::support::custom_resource::answers_are_sound;
+use crate::support::custom_resource::{Request, Stack, answers_are_sound};
 use crate::support::explore::paused;
 use crate::support::gitlab::{ELSEWHERE, HOST};
 use crate::support::{Options, Rotated, Scope, World};
@@ -76,6 +76,96 @@ fn a_token_without_a_tag_and_any_other_secret_are_not_sent() {
         world.look(|aws| aws.secrets.len());
         assert_eq!(stored(&world), before);
         world.assert_unbroken();
+    });
+}
+
+/// What an attacker who may read a secret sends in another stack's name.
+fn moves(stack: &mut Stack) -> Vec<Request> {
+    let readable = with(
+        properties(),
+        "SecretName",
+        json!("codecommit-mirror/readable"),
+    );
+    let deleting = with(readable.clone(), "ForeignCredentials", json!("Delete"));
+    vec![
+        stack.request("Update", Some(SECRET), &readable, Some(&json!({}))),
+        stack.request("Update", Some(SECRET), &deleting, Some(&properties())),
+        stack.request("Update", Some("other"), &deleting, Some(&json!({}))),
+        stack.request("Create", None, &deleting, None),
+    ]
+}
+
+/// How many calls have changed a user, a credential or a secret.
+fn writes(world: &World) -> usize {
+    let reads = ["Get", "List", "Describe"];
+    let journal = world.journal();
+    let is_write = |operation: &str| !reads.iter().any(|read| operation.starts_with(read));
+    let services = ["Secret", "User", "Credential", "Resource"];
+    let operations = journal.iter().map(|entry| entry.operation.as_str());
+    let writes = operations.filter(|it| services.iter().any(|part| it.contains(part)));
+    writes.filter(|operation| is_write(operation)).count()
+}
+
+#[test]
+fn forged_request_moves_no_login_to_another_secret() {
+    for status in ["UPDATE_COMPLETE", "DELETE_IN_PROGRESS", ""] {
+        for forged in 0..4 {
+            paused(async {
+                let world = world(Options::default());
+                let mut stack = stack(&world);
+                assert!(stack.create(&properties()).await.is_success());
+                world.options(|options| options.resource_status = status);
+                let before = writes(&world);
+                let request = moves(&mut stack).swap_remove(forged);
+                let answer = stack.deliver(&request).await;
+                let reason = answer.reason();
+                assert!(
+                    reason.contains("CloudFormation does not show"),
+                    "{answer:?}"
+                );
+                let after = writes(&world);
+                assert_eq!(before, after, "{status} {forged}");
+                world.assert_unbroken();
+            });
+        }
+    }
+}
+
+#[test]
+fn denied_look_up_of_the_stack_moves_no_login() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        world.deny("cloudformation:DescribeStackResource", "");
+        let request = moves(&mut stack).swap_remove(0);
+        let answer = stack.deliver(&request).await;
+        assert!(
+            answer.reason().contains("deploy the provider stack again"),
+            "{answer:?}"
+        );
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn update_that_moves_no_login_needs_no_look_at_the_stack() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        assert!(
+            stack
+                .update(&serial(&properties(), 2), None)
+                .await
+                .is_success()
+        );
+        assert!(stack.delete().await.is_success());
+        let journal = world.journal();
+        let looks = journal
+            .iter()
+            .filter(|entry| entry.operation == "DescribeStackResource");
+        assert_eq!(looks.count(), 0);
     });
 }
 

@@ -68,6 +68,9 @@ pub struct Options {
     pub rates: Vec<Rate>,
     /// How long `DescribeStacks` lags behind. Nothing says that it does not.
     pub stacks_late: Duration,
+    /// The status that `DescribeStackResource` shows of the custom resources themselves; empty if
+    /// their stack does not exist. CloudFormation sends a request only while it works on one.
+    pub resource_status: &'static str,
     /// How long `DescribeStackEvents` lags behind.
     pub events_late: Duration,
     /// How long `ListPipelineExecutions` lags behind.
@@ -104,6 +107,7 @@ impl Default for Options {
             cancellation_has_its_own_token: false,
             rates: vec![],
             stacks_late: Duration::ZERO,
+            resource_status: "UPDATE_IN_PROGRESS",
             events_late: Duration::ZERO,
             executions_late: Duration::ZERO,
             source_takes: FIRST_RUN_AFTER,

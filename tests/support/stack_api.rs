@@ -15,8 +15,9 @@ use super::{
 };
 
 /// Parameters that the fake knows, apart from the members of lists.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "StackName",
+    "LogicalResourceId",
     "TemplateBody",
     "UsePreviousTemplate",
     "RoleARN",
@@ -51,6 +52,7 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         "CancelUpdateStack" => cancel(aws, call)?,
         "ContinueUpdateRollback" => continue_rollback(aws, call)?,
         "DescribeStacks" => stack_descriptions::describe(aws, call)?,
+        "DescribeStackResource" => stack_descriptions::resource(aws, call)?,
         "DescribeStackEvents" => stack_descriptions::events(aws, call)?,
         "DescribeEvents" => stack_descriptions::operation_events(aws, call)?,
         "ListStacks" => stack_descriptions::list(aws, call)?,

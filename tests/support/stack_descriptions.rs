@@ -77,6 +77,25 @@ pub fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     Ok(Some(element("Stacks", &element("member", &xml))))
 }
 
+/// A custom resource of the stack that a request names.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
+pub fn resource(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+    let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
+    let status = aws.options.resource_status;
+    if status.is_empty() {
+        return Err(invalid(format!("Stack '{stack}' does not exist")));
+    }
+    let detail = [
+        ("StackId", stack),
+        ("LogicalResourceId", logical_id),
+        ("ResourceType", "Custom::MirrorCredential"),
+        ("ResourceStatus", status),
+        ("LastUpdatedTimestamp", &Aws::instant(aws.now)),
+    ];
+    let detail = detail.map(|(name, value)| element(name, &escaped(value)));
+    Ok(Some(element("StackResourceDetail", &detail.concat())))
+}
+
 /// "Returns all stack related events for a specified stack in reverse chronological order."
 pub fn events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     let stack = existing(aws, call)?;

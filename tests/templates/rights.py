@@ -97,6 +97,8 @@ MAY = [
     # A stack that is not there yet is judged by its name and a star.
     ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK, WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, regional("cloudformation", "stack/gitops-dev-shop/*"), WITH_PROVISIONING),
+    # A mirror's stack may have any name.
+    ("FunctionRole", "cloudformation:DescribeStackResource", stack_arn("anything"), {}),
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:StartPipelineExecution", PIPELINE, {}),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:GetPipelineState", PIPELINE, {}),
