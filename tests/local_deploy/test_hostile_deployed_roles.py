@@ -50,9 +50,9 @@ def was_denied(call: Callable[..., Any], **arguments: Any) -> bool:
 
 
 @pytest.fixture
-def somebody(aws: LocalAws, name: str) -> Iterator[dict[str, str]]:
+def user_key(aws: LocalAws, name: str) -> Iterator[dict[str, str]]:
     """The access key of a user who may take roles, as the account's root user may not."""
-    iam, user = aws.client("iam"), f"somebody-{name}"
+    iam, user = aws.client("iam"), f"user-of-{name}"
     iam.create_user(UserName=user)
     iam.put_user_policy(UserName=user, PolicyName="take", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}))
@@ -64,7 +64,7 @@ def somebody(aws: LocalAws, name: str) -> Iterator[dict[str, str]]:
 
 
 def test_role_of_a_pipeline_does_not_reach_the_machinery(aws: LocalAws, bounded: Environment, stack: ProjectStack,
-                                                         somebody: dict[str, str], name: str) -> None:
+                                                         user_key: dict[str, str], name: str) -> None:
     assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     execution = project.execution_of(project.push(template=with_a_role(aws, name, BOUNDARY)).commit)
@@ -73,7 +73,7 @@ def test_role_of_a_pipeline_does_not_reach_the_machinery(aws: LocalAws, bounded:
     aws.client("iam").put_role_permissions_boundary(
         RoleName=f"role-dev-{name}", PermissionsBoundary=f"arn:aws:iam::{aws.account_id}:policy/{BOUNDARY}")
     aws.put_iam_into_effect()
-    session = aws.client("sts", somebody).assume_role(RoleArn=f"arn:aws:iam::{aws.account_id}:role/role-dev-{name}",
+    session = aws.client("sts", user_key).assume_role(RoleArn=f"arn:aws:iam::{aws.account_id}:role/role-dev-{name}",
                                                       RoleSessionName="hostile")["Credentials"]
 
     def client(service: str) -> Any:

@@ -1,8 +1,8 @@
 """What a template that a pipeline deploys cannot do, though an administrator gave the pipelines everything.
 
 DeployPolicyArns may hold AdministratorAccess itself. What then still stands is the environment's
-machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, and watches. And no user,
-group, policy or role of anybody else is changed, by which the limits themselves could be lifted.
+machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, and watches. Users, groups,
+and policies and roles of other names stay too: a change to one of them could lift the limits themselves.
 """
 
 from deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION
@@ -106,7 +106,7 @@ MAY_NOT = [
         for tag in ("gitlab-url", "stack-id")
     ],
     *[(DEPLOY, "lambda:CreateEventSourceMapping lambda:UpdateEventSourceMapping", "*", {"lambda:FunctionArn": FUNCTION + end}) for end in ("", ":live")],
-    # Of IAM nothing but roles of this environment: whoever it is about.
+    # Every change to IAM, for each kind of resource that does not have the names of this environment.
     *[
         (DEPLOY, IN_IAM, arn, WITH_BOUNDARY)
         for arn in (

@@ -80,8 +80,8 @@ def test_documents_are_complete():
 
 # docs/security.md names these: no statement of a role can contain them.
 NOT_CONTAINED = [
-    ("lambda:UpdateFunctionCode", regional("lambda", "function:somebody-elses"), {}),
-    ("codebuild:StartBuild", regional("codebuild", "project/somebody-elses"), {}),
+    ("lambda:UpdateFunctionCode", regional("lambda", "function:of-another-team"), {}),
+    ("codebuild:StartBuild", regional("codebuild", "project/of-another-team"), {}),
     ("ssm:SendCommand", f"arn:aws:ec2:eu-central-1:{PIPELINES}:instance/i-0a1b2c3d", {}),
     # A role of the environment's names that an administrator made without the boundary.
     ("iam:PassRole", role(PIPELINES, "role-dev-by-hand"), {"iam:PassedToService": "lambda.amazonaws.com"}),

@@ -68,17 +68,17 @@ COLUMNS = {
 }
 
 
-def somebody(*statements):
+def person(*statements):
     """A person of the pipelines' account with these rights alone: actions, and on what."""
     allowed = [{"Effect": "Allow", "Action": actions.split(), "Resource": resource} for actions, resource in statements]
-    return Caller(account=PIPELINES, user="somebody", identity=({"Version": "2012-10-17", "Statement": allowed},))
+    return Caller(account=PIPELINES, user="person", identity=({"Version": "2012-10-17", "Statement": allowed},))
 
 
-READER_OF_LOGS = somebody(("logs:Get* logs:FilterLogEvents cloudformation:Describe* cloudformation:Get* cloudformation:List*", "*"))
-READER_OF_CLOUDTRAIL = somebody(("cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents", "*"))
-READER_OF_THE_SECRET = somebody(("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", PASSWORD))
-INVOKER = somebody(("lambda:InvokeFunction", FUNCTION))
-CHANGER = somebody(("lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", FUNCTION))
+READER_OF_LOGS = person(("logs:Get* logs:FilterLogEvents cloudformation:Describe* cloudformation:Get* cloudformation:List*", "*"))
+READER_OF_CLOUDTRAIL = person(("cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents", "*"))
+READER_OF_THE_SECRET = person(("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", PASSWORD))
+INVOKER = person(("lambda:InvokeFunction", FUNCTION))
+CHANGER = person(("lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", FUNCTION))
 
 # Nobody of AWS: what they push arrives as the mirror's user, or not at all.
 IN_GITLAB_ONLY = ()
