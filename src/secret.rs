@@ -108,6 +108,7 @@ mod tests {
         assert!(!Password::new("").is_url_safe());
     }
 
+    // claim: a-password-is-taken-out-of-a-text-however-it-is-escaped
     #[test]
     fn a_password_is_taken_out_of_a_text_however_it_is_escaped() {
         let password = Password::new("a/b+c=ä");
@@ -126,6 +127,7 @@ mod tests {
         }
     }
 
+    // claim: secret-types-cannot-show-what-they-hold
     #[test]
     fn secret_types_cannot_show_what_they_hold() {
         use std::marker::PhantomData;

@@ -38,6 +38,7 @@ fn event(choices: &mut Choices<'_>) -> String {
     }
 }
 
+// claim: a-request-is-copied-into-its-answer-and-bounds-its-time
 #[test]
 fn a_request_is_copied_into_its_answer_and_bounds_its_time() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -68,6 +69,7 @@ fn a_request_is_copied_into_its_answer_and_bounds_its_time() {
     });
 }
 
+// claim: when-an-address-was-signed-is-read-from-it
 #[test]
 fn when_an_address_was_signed_is_read_from_it() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -95,6 +97,7 @@ fn when_an_address_was_signed_is_read_from_it() {
     });
 }
 
+// claim: a-request-is-copied-into-its-answer-and-bounds-its-time
 #[test]
 fn an_answer_fits_whatever_its_reason_and_says_its_beginning() {
     fuzz!(|choices: &mut Choices<'_>| {

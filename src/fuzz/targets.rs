@@ -15,6 +15,7 @@ use crate::secret::Password;
 
 const AUTHORITY: &str = include_str!("../http/tests/authority.pem");
 
+// claim: an-event-that-goes-on-is-a-piece-of-the-one-that-came
 #[test]
 fn an_event_that_goes_on_is_a_piece_of_the_one_that_came() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -39,6 +40,7 @@ fn an_event_that_goes_on_is_a_piece_of_the_one_that_came() {
     });
 }
 
+// claim: a-health-check-is-of-an-environment-that-can-be-one
 #[test]
 fn a_health_check_is_of_an_environment_that_can_be_one() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -87,6 +89,7 @@ fn is_like(pattern: &[char], name: &[char]) -> bool {
     }
 }
 
+// claim: a-pattern-of-names-matches-what-iam-says
 #[test]
 fn a_pattern_of_names_matches_what_iam_says() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -109,6 +112,7 @@ fn a_pattern_of_names_matches_what_iam_says() {
     });
 }
 
+// claim: a-time-that-is-read-is-written-the-same
 #[test]
 fn a_time_that_is_read_is_written_the_same() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -125,6 +129,7 @@ fn a_time_that_is_read_is_written_the_same() {
     });
 }
 
+// claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
 #[test]
 fn what_is_taken_for_a_safe_address_is_encrypted_or_stays_here() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -144,6 +149,7 @@ fn what_is_taken_for_a_safe_address_is_encrypted_or_stays_here() {
     });
 }
 
+// claim: certificates-are-all-readable-or-refused
 #[test]
 fn certificates_are_all_readable_or_refused() {
     let two = format!("{AUTHORITY}text between them\n{AUTHORITY}");
@@ -158,6 +164,7 @@ fn certificates_are_all_readable_or_refused() {
     });
 }
 
+// claim: no-text-holds-the-password-after-it-was-taken-out
 #[test]
 fn no_text_holds_the_password_after_it_was_taken_out() {
     fuzz!(|choices: &mut Choices<'_>| {

@@ -66,6 +66,8 @@ fn body(choices: &mut Choices<'_>) -> String {
     choices.text(&[&value.to_string()])
 }
 
+// claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
+// claim: nothing-that-gitlab-repeats-shows-a-secret
 #[test]
 fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
     let line = line();
@@ -127,6 +129,7 @@ fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
     });
 }
 
+// claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
 #[test]
 fn a_mirror_is_read_without_the_login_in_its_last_error() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -142,6 +145,7 @@ fn a_mirror_is_read_without_the_login_in_its_last_error() {
     });
 }
 
+// claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
 #[test]
 fn a_login_in_an_address_is_never_shown() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -159,6 +163,7 @@ fn a_login_in_an_address_is_never_shown() {
     });
 }
 
+// claim: a-project-is-one-segment-of-a-path
 #[test]
 fn a_project_is_one_segment_of_a_path() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -185,6 +190,7 @@ fn a_project_is_one_segment_of_a_path() {
     });
 }
 
+// claim: a-token-fits-into-a-header-or-is-none
 #[test]
 fn a_token_fits_into_a_header_or_is_none() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -212,6 +218,8 @@ fn a_token_fits_into_a_header_or_is_none() {
     });
 }
 
+// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
+// claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
 #[test]
 fn the_gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
     let seeds = [
@@ -238,6 +246,7 @@ fn the_gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
     });
 }
 
+// claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
 #[test]
 fn a_login_in_a_mirrors_address_leads_to_the_same_place() {
     fuzz!(|choices: &mut Choices<'_>| {

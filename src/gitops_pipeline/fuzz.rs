@@ -102,6 +102,7 @@ fn injected(template: &Value) -> Vec<String> {
     injected
 }
 
+// claim: properties-become-a-template-that-does-what-it-is-for-or-every-fault-has-a-path
 #[test]
 fn properties_become_a_template_that_does_what_it_is_for_or_every_fault_has_a_path() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -144,6 +145,7 @@ fn what_is_injected_is_found() {
     assert_eq!(injected(&template).len(), 1);
 }
 
+// claim: a-branch-map-in-text-is-the-branch-map
 #[test]
 fn a_branch_map_in_text_is_the_branch_map() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -170,6 +172,7 @@ fn a_branch_map_in_text_is_the_branch_map() {
     });
 }
 
+// claim: a-first-push-names-a-stack-of-a-pipeline-or-none
 #[test]
 fn a_first_push_names_a_stack_of_a_pipeline_or_none() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -201,6 +204,7 @@ fn a_first_push_names_a_stack_of_a_pipeline_or_none() {
     });
 }
 
+// claim: names-come-back-out-of-what-they-are-part-of
 #[test]
 fn names_come_back_out_of_what_they_are_part_of() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -231,6 +235,7 @@ fn names_come_back_out_of_what_they_are_part_of() {
     });
 }
 
+// claim: tokens-and-marks-are-read-as-they-would-be-written
 #[test]
 fn tokens_and_marks_are_read_as_they_would_be_written() {
     fuzz!(|choices: &mut Choices<'_>| {

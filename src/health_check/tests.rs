@@ -84,6 +84,7 @@ fn an_environment_has_to_be_named_by_somebody() {
     }
 }
 
+// claim: the-function-of-an-environment-writes-the-metrics-of-no-other
 #[test]
 fn the_function_of_an_environment_writes_the_metrics_of_no_other() {
     let asked = HealthCheck::find(r#"{"HealthCheck":{"EnvID":"dev"}}"#).expect("asked");

@@ -88,6 +88,7 @@ mod tests {
         assert!(S3.accept("https://s3.amazonaws.com/bucket/key"));
     }
 
+    // claim: any-other-host-is-rejected
     #[test]
     fn any_other_host_is_rejected() {
         for url in [

@@ -47,6 +47,7 @@ fn wanted() -> [Value; 2] {
     [full, json!({"UserName": "user-dev-m"})]
 }
 
+// claim: properties-are-decoded-within-bounds-or-every-fault-has-a-path
 #[test]
 fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -93,6 +94,7 @@ fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
     });
 }
 
+// claim: a-pattern-of-names-matches-what-iam-says
 #[test]
 fn a_protected_branch_is_found_by_its_pattern() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -107,6 +109,7 @@ fn a_protected_branch_is_found_by_its_pattern() {
     });
 }
 
+// claim: a-rotation-is-one-of-four-steps-and-never-about-the-log
 #[test]
 fn a_rotation_is_one_of_four_steps_and_never_about_the_log() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -129,6 +132,7 @@ fn a_rotation_is_one_of_four_steps_and_never_about_the_log() {
     });
 }
 
+// claim: what-tags-and-labels-say-is-read-as-it-would-be-written
 #[test]
 fn what_tags_and_labels_say_is_read_as_it_would_be_written() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -162,6 +166,7 @@ fn what_tags_and_labels_say_is_read_as_it_would_be_written() {
     });
 }
 
+// claim: what-tags-and-labels-say-is-read-as-it-would-be-written
 #[test]
 fn what_the_secret_says_of_mirrors_is_read_as_it_would_be_written() {
     fuzz!(|choices: &mut Choices<'_>| {

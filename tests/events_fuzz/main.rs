@@ -41,6 +41,8 @@ const SEED: u64 = 20_261_120;
 /// Every panic of this process, be it caught by the product's guard or not.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+// claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
+// claim: events-of-any-kind-are-answered-and-none-panics
 #[test]
 fn every_event_that_says_where_to_answer_is_answered_once_and_none_panics() {
     count_panics();

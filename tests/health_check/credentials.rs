@@ -115,6 +115,7 @@ async fn a_user_that_matches_and_must_not_be_read_is_told() {
     }
 }
 
+// claim: a-mirror-that-is-gone-disabled-or-failing-is-unhealthy
 #[tokio::test(start_paused = true)]
 async fn a_mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
     for (what, says) in [

@@ -140,6 +140,7 @@ def test_a_protected_branch_is_not_set_back(world: World) -> None:
     assert world.branches()["refs/heads/development"] == second
 
 
+# claim: not-even-an-administrator-changes-a-protected-branch
 def test_a_protected_branch_is_deleted_neither_by_git_nor_by_the_api(world: World) -> None:
     mary = world.member("power-users")
     mine = world.client("codecommit", mary)

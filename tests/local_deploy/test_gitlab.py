@@ -140,6 +140,7 @@ def test_a_gitlab_that_takes_one_url_as_often_as_one_likes_is_as_good(mirrored: 
     mirrored.push_arrives()
 
 
+# claim: rotation-moves-the-mirror-and-no-push-meanwhile-is-lost
 def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, mirrored: Mirrored) -> None:
     mirrored.push()
     mirrored.made()

@@ -132,6 +132,7 @@ def deployed(aws: LocalAws, project: Project) -> tuple[str, str]:
     return str(function["CodeSha256"]), str(rule["Description"])
 
 
+# claim: hostile-builds-do-not-change-what-was-approved
 @pytest.mark.parametrize("mode", ["CHANGE_SET", "CREATE_UPDATE"])
 def test_hostile_builds_do_not_change_what_was_approved(
         aws: LocalAws, stack: ProjectStack, other_stack: ProjectStack, function_role: str, mode: str) -> None:

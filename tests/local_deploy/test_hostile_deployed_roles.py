@@ -63,6 +63,7 @@ def user_key(aws: LocalAws, name: str) -> Iterator[dict[str, str]]:
     iam.delete_user(UserName=user)
 
 
+# claim: deployed-role-does-not-reach-the-machinery
 def test_role_of_a_pipeline_does_not_reach_the_machinery(aws: LocalAws, bounded: Environment, stack: ProjectStack,
                                                          user_key: dict[str, str], name: str) -> None:
     assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()

@@ -30,6 +30,7 @@ def role_arn(aws: LocalAws, name: str) -> str:
     return f"arn:aws:iam::{aws.account_id}:role/{name}"
 
 
+# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
 def test_another_environments_pipeline_is_denied_and_the_reason_names_the_parameter(
         aws: LocalAws, production: Production, name: str) -> None:
     reason = refused(aws, name, template(name, env_id="prd"))
@@ -44,6 +45,7 @@ def test_another_environments_pipeline_of_the_same_name_is_not_touched(aws: Loca
     assert Pipeline(aws, "prd", "infra").child.describe() == before
 
 
+# claim: no-build-gets-a-role-that-may-do-more
 @pytest.mark.parametrize("which", [
     "role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site",
     "administrator"])
@@ -52,6 +54,7 @@ def test_no_build_gets_a_role_that_may_do_more(aws: LocalAws, name: str, which: 
     assert "iam:PassRole" in reason and role_arn(aws, which) in reason and "parameter PipelineRoleNames" in reason
 
 
+# claim: no-build-gets-a-role-that-may-do-more
 @pytest.mark.parametrize("where", ["EventRoleArn", "PipelineRoleArn"])
 def test_no_rule_and_no_pipeline_gets_a_role_that_may_do_more(aws: LocalAws, stack: ProjectStack, where: str) -> None:
     """They have them from the first push on."""
@@ -67,6 +70,7 @@ def test_no_rule_and_no_pipeline_gets_a_role_that_may_do_more(aws: LocalAws, sta
     assert stack.project.deploy(stack.project.push().commit) == "Succeeded", stack.project.said()
 
 
+# claim: no-build-gets-a-role-that-may-do-more
 def test_a_pipeline_cannot_deploy_with_a_role_that_it_may_not_pass(aws: LocalAws, stack: ProjectStack) -> None:
     arn = role_arn(aws, "role-dev-cfn-gitops-provisioning")
     assert stack.make(Deploy={"RoleArn": arn}, Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
@@ -89,6 +93,7 @@ def test_a_pipeline_cannot_deploy_into_a_stack_that_is_no_projects(aws: LocalAws
     assert environment.describe() == before
 
 
+# claim: broad-policy-does-not-lift-a-limit
 def test_what_a_pipeline_deploys_cannot_change_a_pipeline(aws: LocalAws, stack: ProjectStack) -> None:
     """A rule of the machinery's names, say, whose target would be a pipeline."""
     assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
@@ -131,6 +136,7 @@ HOSTILE = {
 }
 
 
+# claim: broad-policy-does-not-lift-a-limit
 @pytest.mark.usefixtures("deploys_everything")
 @pytest.mark.parametrize("action", HOSTILE)
 def test_administrator_access_does_not_lift_the_limits(aws: LocalAws, stack: ProjectStack, action: str) -> None:
@@ -144,6 +150,7 @@ def test_administrator_access_does_not_lift_the_limits(aws: LocalAws, stack: Pro
     assert action in project.deployed.failures()[0] and "explicit deny" in project.deployed.failures()[0]
 
 
+# claim: the-user-of-another-stack-is-refused-by-its-owners-name
 def test_the_pipeline_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
                                                                     name: str) -> None:
     infra = Pipeline(aws, "dev", "infra")

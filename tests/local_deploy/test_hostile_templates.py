@@ -47,6 +47,7 @@ def own_user(aws: LocalAws, environment: Environment, name: str) -> Iterator[str
     aws.client("iam").delete_user(UserName=user)
 
 
+# claim: the-user-of-another-stack-is-refused-by-its-owners-name
 def test_the_user_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
                                                                 name: str) -> None:
     held = steps.login(aws, f"codecommit-mirror/{MIRROR_USER}")
@@ -55,6 +56,7 @@ def test_the_user_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, 
     assert held.status(environment.outputs()["RepositoryCloneUrl"]) == 200
 
 
+# claim: the-user-of-another-stack-is-refused-by-its-owners-name
 def test_the_secret_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
                                                                   own_user: str, name: str) -> None:
     secret = f"codecommit-mirror/{MIRROR_USER}"
@@ -73,6 +75,7 @@ def test_a_secret_that_somebody_made_is_refused(aws: LocalAws, own_user: str, na
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
+# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
 def test_users_of_other_names_and_roles_are_denied_and_the_reason_names_the_parameter(
         aws: LocalAws, environment: Environment, name: str) -> None:
     iam, users = aws.client("iam"), ["user-prd-x", "administrator", "user-dev2-x"]
@@ -86,6 +89,7 @@ def test_users_of_other_names_and_roles_are_denied_and_the_reason_names_the_para
     assert all("AccessDenied" in reason and "parameter MirrorUserNames" in reason for reason in reasons), reasons
 
 
+# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
 def test_a_secret_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
                                                                               name: str) -> None:
     secrets, secret = aws.client("secretsmanager"), f"billing/{name}"
@@ -105,6 +109,7 @@ def test_a_key_that_was_not_given_is_denied_and_the_reason_names_the_parameter(a
     assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
 
 
+# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
 def test_a_repository_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
                                                                                   name: str) -> None:
     repository = f"crown-jewels-{name}"
@@ -114,6 +119,7 @@ def test_a_repository_of_another_name_is_denied_and_the_reason_names_the_paramet
     aws.client("codecommit").delete_repository(repositoryName=repository)
 
 
+# claim: the-user-of-another-stack-is-refused-by-its-owners-name
 def test_deleting_what_was_refused_touches_nothing_of_its_owner(aws: LocalAws, environment: Environment, mirror: Mirror,
                                                                name: str, tmp_path: Path) -> None:
     mirror.make()

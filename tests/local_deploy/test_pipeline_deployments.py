@@ -37,6 +37,7 @@ def commit_of_change_set(aws: LocalAws, pipeline: Pipeline) -> str:
     return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == "Commit")
 
 
+# claim: what-the-approver-saw-is-what-is-executed-whatever-is-pushed-meanwhile
 def test_what_the_approver_saw_is_what_is_executed_whatever_is_pushed_meanwhile(aws: LocalAws,
                                                                                 stack: ProjectStack) -> None:
     assert stack.make(Deploy={"ActionMode": "CHANGE_SET"}) == "CREATE_COMPLETE", stack.failures()

@@ -14,6 +14,7 @@ from local_deploy.steps import Environment
 SHAPE = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
 
 
+# claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
 def test_no_password_stands_in_logs_events_outputs_attributes_or_what_sam_prints(environment: Environment,
                                                                                 witness: Witness) -> None:
     witness.hears("sam's output", environment.sam_output)
@@ -35,6 +36,7 @@ def test_no_password_stands_in_logs_events_outputs_attributes_or_what_sam_prints
     print(f"{len(witness.passwords)} passwords looked for in {size} characters from {len(witness.said)} places")
 
 
+# claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
 def test_no_address_of_an_answer_stands_in_the_functions_log(environment: Environment, witness: Witness) -> None:
     logs = [what for where, what in witness.said.items() if "log" in where]
     assert logs

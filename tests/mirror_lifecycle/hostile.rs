@@ -29,6 +29,7 @@ fn asked(world: &World) -> usize {
     asked.count()
 }
 
+// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[test]
 fn a_token_that_is_meant_for_another_host_is_never_read_and_never_sent() {
     for url in [
@@ -61,6 +62,7 @@ fn a_token_that_is_meant_for_another_host_is_never_read_and_never_sent() {
     }
 }
 
+// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[test]
 fn a_token_without_a_tag_and_any_other_secret_are_not_sent() {
     paused(async {
@@ -106,6 +108,7 @@ fn writes(world: &World) -> usize {
     writes.filter(|operation| is_write(operation)).count()
 }
 
+// claim: forged-request-moves-no-login-to-another-secret
 #[test]
 fn forged_request_moves_no_login_to_another_secret() {
     for status in ["UPDATE_COMPLETE", "DELETE_IN_PROGRESS", ""] {
@@ -220,6 +223,7 @@ fn a_password_that_was_not_for_a_url_is_changed_when_mirrors_come() {
     }
 }
 
+// claim: no-secret-of-a-whole-life-is-told-anywhere
 #[test]
 fn no_secret_of_a_whole_life_is_told_anywhere() {
     paused(async {

@@ -74,6 +74,7 @@ fn a_branch_of_another_account_is_waited_for_and_its_first_push_runs_once() {
     });
 }
 
+// claim: an-outsider-gets-nothing
 #[test]
 fn a_push_to_this_accounts_repository_of_the_same_name_starts_nothing() {
     paused(async {
@@ -170,6 +171,7 @@ fn a_repository_that_is_not_in_the_other_account_is_refused_before_anything_is_t
     });
 }
 
+// claim: the-session-in-the-other-account-is-told-to-nobody-whatever-fails
 #[test]
 fn the_session_in_the_other_account_is_told_to_nobody_whatever_fails() {
     for shows in [&["GetRepository", "GetBranch"][..], &["GetBranch"], &[]] {

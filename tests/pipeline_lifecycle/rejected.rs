@@ -49,6 +49,7 @@ fn delete_with_denied_look_up_fails_with_the_permission() {
     }
 }
 
+// claim: service-token-of-another-function-is-rejected
 #[test]
 fn service_token_of_another_function_is_rejected() {
     let with_token = |stack: &mut Stack, token: &str| {

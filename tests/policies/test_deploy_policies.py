@@ -47,6 +47,7 @@ ATTACKS_ON_IAM = [
 ]
 
 
+# claim: broad-policy-does-not-lift-a-limit
 @pytest.mark.parametrize("policy", BROAD)
 @pytest.mark.parametrize(("action", "resource", "keys"), [*ATTACKS, *ATTACKS_ON_IAM])
 def test_broad_policy_does_not_lift_a_limit(policy, action, resource, keys):
@@ -88,6 +89,7 @@ NOT_CONTAINED = [
 ]
 
 
+# claim: roles-of-other-resources-are-not-contained
 @pytest.mark.parametrize("policy", BROAD)
 @pytest.mark.parametrize(("action", "resource", "keys"), NOT_CONTAINED)
 def test_roles_of_other_resources_are_not_contained(policy, action, resource, keys):

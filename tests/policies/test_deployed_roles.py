@@ -76,6 +76,7 @@ ATTACKS = [
 ]
 
 
+# claim: deployed-role-does-not-reach-the-machinery
 @pytest.mark.parametrize("env", ["dev", "prd"])
 @pytest.mark.parametrize(("action", "resource", "keys"), ATTACKS)
 def test_deployed_role_does_not_reach_the_machinery(env, action, resource, keys):
@@ -157,6 +158,7 @@ NOT_CONTAINED = [
 ]
 
 
+# claim: what-others-run-is-not-contained
 @pytest.mark.parametrize(("action", "resource"), NOT_CONTAINED)
 def test_what_others_run_is_not_contained(action, resource):
     assert scene.world().may(DEPLOYED, action, resource)

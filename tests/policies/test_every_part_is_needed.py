@@ -110,6 +110,7 @@ SPARE = {
 }
 
 
+# claim: every-part-of-a-policy-is-needed
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.place)
 def test_every_part_of_a_policy_is_needed(policy):
     assert set(unnoticed(policy)) == set(SPARE.get(policy.place, {}))

@@ -65,6 +65,7 @@ def test_nothing_of_another_region(caller, actions, resource, keys):
         assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
 
 
+# claim: an-outsider-gets-nothing
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
 def test_nobody_of_another_account_by_the_same_name(caller, actions, resource, keys):
     """With every right that the other account can give him."""
@@ -84,6 +85,7 @@ def listed(holder):
     return frozenset(action for row in ROWS if rights_of(row[0]) == holder for action in row[1].split())
 
 
+# claim: these-can-and-nobody-else
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
 def test_no_action_that_is_not_listed(caller, actions, resource, keys):
     """Of all that the services have, on what the caller may do something with."""

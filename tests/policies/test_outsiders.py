@@ -34,6 +34,7 @@ def outsiders(resource):
             yield from (anybody(role(account, "administrator")), anybody(user(account, "somebody")), anybody(f"arn:aws:iam::{account}:root"))
 
 
+# claim: an-outsider-gets-nothing
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_an_outsider_gets_nothing(resource):
     got = [(who, *what) for who in outsiders(resource) for what in asked(resource) if scene.world().may(who, *what)]

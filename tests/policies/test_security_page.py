@@ -136,6 +136,7 @@ def test_every_row_and_column_of_the_page_is_evaluated():
     assert all(list(cells) == list(COLUMNS) for cells in table().values())
 
 
+# claim: cell-is-what-the-policies-decide
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize(("row", "callers", "cells"), ROWS, ids=[row for row, _, _ in ROWS])
 def test_cell_is_what_the_policies_decide(row, callers, cells, column):

@@ -64,6 +64,7 @@ def test_required_condition_key_is_one_the_service_sends(policy, number, service
         assert required <= known | _EVERY_REQUEST
 
 
+# claim: request-with-the-keys-aws-sends-is-allowed
 @pytest.mark.parametrize(("policy", "number", "service"), STATEMENTS)
 def test_request_with_the_keys_aws_sends_is_allowed(policy, number, service):
     statement = as_list(policy.document["Statement"])[number]

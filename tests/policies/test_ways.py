@@ -91,6 +91,7 @@ def the_functions_session_policy():
     return {"Version": "2012-10-17", "Statement": json.loads(re.sub(r",(\s*[}\]])", r"\1", written))}
 
 
+# claim: the-function-looks-and-can-do-nothing-else-with-the-role
 def test_the_function_looks_and_can_do_nothing_else_with_the_role():
     """With the session policy that it gives, whatever the role may do."""
     looks = {"codecommit:GetRepository", "codecommit:GetBranch"}

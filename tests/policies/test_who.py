@@ -90,6 +90,9 @@ def everybody():
     yield f"{role(PIPELINES, 'deployed')} under the boundary"
 
 
+# claim: hostile-builds-do-not-change-what-was-approved
+# claim: these-can-and-nobody-else
+# claim: nobody-gives-the-mirror-user-an-access-key
 @pytest.mark.parametrize(("action", "resource", "keys", "expected"), WHO)
 def test_these_can_and_nobody_else(action, resource, keys, expected):
     able = {who.rsplit("/", 1)[-1].split()[0] for who in everybody() if scene.world().may(who, action, resource, keys)}

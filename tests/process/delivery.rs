@@ -136,6 +136,7 @@ fn response_to_a_host_that_is_not_s3_is_not_sent() {
     );
 }
 
+// claim: any-other-host-is-rejected
 #[test]
 fn loopback_gets_a_response_only_beside_a_local_aws() {
     let of_aws = Setup::new().with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");

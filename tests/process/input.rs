@@ -23,6 +23,7 @@ fn raw(function: &Function, event: &Value, placeholder: &str, json: &str) -> Val
     result
 }
 
+// claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
 #[test]
 fn properties_nested_five_thousand_deep_are_a_failure_with_a_reason() {
     let function = Function::start();

@@ -42,6 +42,7 @@ fn request(function: &Function, behaviour: &str) -> Value {
     function.request("Create", &json!({"Behaviour": behaviour, "Secret": SECRET}))
 }
 
+// claim: a-panic-is-a-failure-at-once-and-its-text-is-nowhere
 #[test]
 fn a_panic_is_a_failure_at_once_and_its_text_is_nowhere() {
     for level in ["info", "trace"] {
@@ -103,6 +104,7 @@ fn other_events() -> [Value; 3] {
     [step, push, json!({"HealthCheck": {"EnvID": "dev"}})]
 }
 
+// claim: panic-of-another-event-has-a-stable-name-and-no-text
 #[test]
 fn panic_of_another_event_has_a_stable_name_and_no_text() {
     let function = Function::start();
@@ -153,6 +155,7 @@ fn a_handler_that_hangs_is_a_failure_in_time() {
     assert_eq!(function.bucket.accepted().len(), 2);
 }
 
+// claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
 #[test]
 fn a_handler_that_blocks_its_thread_is_a_failure_in_time() {
     let function = Setup::of(misbehaving()).start();

@@ -194,6 +194,7 @@ fn pipelines(function: &Function) {
     answered(&request("Delete", &shop(50)), "SUCCESS");
 }
 
+// claim: no-secret-is-seen-at-any-level-of-logging
 #[test]
 fn no_secret_is_seen_at_any_level_of_logging() {
     let levels = [
@@ -240,6 +241,7 @@ fn no_secret_is_seen_at(level: &str) {
     );
 }
 
+// claim: the-search-finds-what-is-planted
 #[test]
 fn the_search_finds_what_is_planted() {
     let secret = "a/Sécret+with=every\"thing漢".to_owned();

@@ -1,4 +1,4 @@
-"""What docs/security.md claims is shown by tests that exist, and what had no test before has one here."""
+"""Every claim of docs/security.md is shown by tests that carry its identifier. Claims without another test have one here."""
 
 import re
 import sys
@@ -14,37 +14,63 @@ from permissions import allowed  # noqa: E402
 from rights import regional  # noqa: E402
 
 PAGE = ROOT / "docs/security.md"
-NAMED = re.compile(r"`([\w/.-]+\.(?:rs|py))::([a-z_0-9]+)`")
+ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
+IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
+# What follows the comment: attributes and the test that they make of a function, or decorators and the test.
+RUST_TEST = re.compile(r"(?: *// claim: .*\n)*(?: *#\[.*\n)* *#\[(?:tokio::)?test\b.*\n(?: *#\[.*\n)* *(?:async )?fn (\w+)\(")
+PYTHON_TEST = re.compile(r"( *)(?:# claim: .*\n\1)*(?:@(?:.*\n)*?\1)?def (test_\w+)\(")
+FUZZ_TARGET = re.compile(r"((?: *// claim: [^\n]*\n)*) *#\[test\]\s+fn (\w+)\(\) \{(?:(?!#\[test\]).)*?fuzz!\(", re.DOTALL)
 
 
-def named():
-    return sorted(set(NAMED.findall(PAGE.read_text())))
+def claims_of(path, text):
+    """Claim and test, for each comment of the file; the test is empty if none follows."""
+    test = RUST_TEST if path.suffix == ".rs" else PYTHON_TEST
+    for comment in IN_A_TEST.finditer(text):
+        found = test.match(text, comment.end() + 1)
+        yield comment[1], found[found.lastindex] if found else ""
 
 
-def defined_in(path):
-    text = (ROOT / path).read_text()
-    if path.endswith(".py"):
-        return set(re.findall(r"^def (test_\w+)\(", text, re.MULTILINE))
-    return set(re.findall(r"#\[(?:tokio::)?test(?:\([^)]*\))?\]\s+(?:async )?fn (\w+)\(", text))
+def carried():
+    files = [path for folder in ("src", "tests") for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    return [(claim, str(path.relative_to(ROOT)), test) for path in sorted(files)
+            for claim, test in claims_of(path, path.read_text())]
 
 
-@pytest.mark.parametrize(("path", "test"), named())
-def test_what_shows_a_claim_exists(path, test):
-    assert test in defined_in(path)
+def test_every_claim_is_carried_by_a_test_and_no_other():
+    on_the_page = set(ON_THE_PAGE.findall(PAGE.read_text()))
+    in_tests = {claim for claim, _, _ in carried()}
+    assert len(on_the_page) > 60
+    assert on_the_page - in_tests == set(), "without a test"
+    assert in_tests - on_the_page == set(), "not on the page"
 
 
-def test_what_does_not_exist_would_be_found():
-    assert len(named()) > 60
-    assert "test_what_shows_a_claim_exists" in defined_in("tests/security/test_claims.py")
-    assert "named" not in defined_in("tests/security/test_claims.py")
-    assert "deciding" not in defined_in("src/secret.rs")
+def test_every_claim_stands_before_its_test():
+    assert [(claim, path) for claim, path, test in carried() if not test] == []
 
 
-def test_every_fuzz_target_is_on_the_page():
-    targets = {(str(path.relative_to(ROOT)), test) for path in (ROOT / "src").rglob("*.rs")
-               for test in re.findall(r"#\[test\]\s+fn (\w+)\(\) \{(?:(?!#\[test\]).)*?fuzz!\(", path.read_text(), re.DOTALL)}
+def test_page_names_no_test_by_its_path():
+    """A path would be right as long as the test exists, whatever the test shows."""
+    assert re.findall(r"`[\w/.-]+\.(?:rs|py)::\w+`", PAGE.read_text()) == []
+
+
+@pytest.mark.parametrize(("path", "text", "found"), [
+    ("a.py", "# claim: a\ndef test_b():\n", ("a", "test_b")),
+    ("a.py", '# claim: a\n@pytest.mark.parametrize("b", [\n    1,\n])\ndef test_b(b):\n', ("a", "test_b")),
+    ("a.py", "# claim: a\ndef helper():\n", ("a", "")),
+    ("a.py", "# claim: a\n\nX = 1\ndef test_b():\n", ("a", "")),
+    ("a.rs", "    // claim: a\n    #[tokio::test(start_paused = true)]\n    async fn b() {", ("a", "b")),
+    ("a.rs", "// claim: a\n#[allow(x)]\n#[test]\nfn b() {", ("a", "b")),
+    ("a.rs", "// claim: a\nfn b() {", ("a", "")),
+])
+def test_claim_belongs_to_the_test_that_follows(path, text, found):
+    assert list(claims_of(Path(path), text)) == [found]
+
+
+def test_every_fuzz_target_carries_a_claim():
+    targets = [(path.name, name, marks) for path in (ROOT / "src").rglob("*.rs")
+               for marks, name in FUZZ_TARGET.findall(path.read_text())]
     assert len(targets) > 20
-    assert targets - set(named()) == set()
+    assert [(path, name) for path, name, marks in targets if not marks] == []
 
 
 SECRETS = [
@@ -56,6 +82,7 @@ SECRETS = [
 ]
 
 
+# claim: the-child-stack-can-resolve-no-secret
 def test_the_child_stack_can_resolve_no_secret():
     """A dynamic reference is resolved with the role that makes the stack."""
     deployed = Deployed(EnvID="dev")

@@ -34,6 +34,7 @@ def test_what_is_allowed_is_let_through():
     assert faults_in(RULES, packages(*FINE, needs=[("ring", "^1")])) == []
 
 
+# claim: what-is-forbidden-is-named
 @pytest.mark.parametrize(("row", "fault"), [
     (("gpl", "1.0.0", "GPL-3.0-only", CRATES_IO), "gpl 1.0.0: licence GPL-3.0-only is not allowed"),
     (("both", "1.0.0", "MIT AND GPL-3.0-only", CRATES_IO), "both 1.0.0: licence MIT AND GPL-3.0-only is not allowed"),
@@ -91,6 +92,7 @@ def faults_of_requirements(text):
     return [line for line in lines if not line.startswith("--") and not PINNED.fullmatch(re.sub(" +", " ", line))]
 
 
+# claim: every-python-package-has-hashes
 @pytest.mark.parametrize("path", REQUIREMENTS)
 def test_every_python_package_has_hashes(path):
     text = (ROOT / path).read_text()
@@ -107,6 +109,7 @@ def test_requirement_without_a_hash_is_named():
         "b==2", f"c>=3 {of_a_hash}"]
 
 
+# claim: every-python-package-has-hashes
 def test_every_installation_requires_hashes():
     files = [ROOT / "Makefile", ROOT / "bench/contenders.py"]
     calls = [call for path in files for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)]
@@ -114,6 +117,7 @@ def test_every_installation_requires_hashes():
     assert [call for call in calls if "--require-hashes" not in call or "--no-deps" not in call] == []
 
 
+# claim: rust-toolchain-is-one-version
 def test_rust_toolchain_is_one_version():
     channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     needed = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["rust-version"]

@@ -69,6 +69,7 @@ def test_an_upload_is_under_the_key_or_it_is_refused(headers, may):
     assert put(Caller(account=REPOSITORIES, role="role-dev-codecommit-source", identity=EVERYTHING), **headers) is may
 
 
+# claim: an-outsider-gets-nothing
 @pytest.mark.parametrize(
     ("account", "role", "may"),
     [

@@ -179,6 +179,7 @@ def test_secrets_manager_of_this_account_may_call_the_function_and_no_other():
     }
 
 
+# claim: function-permissions-name-one-source-key-each
 def test_function_permissions_name_one_source_key_each():
     """EventBridge sends no account; a secret's ARN would allow the rotation of one secret only.
 

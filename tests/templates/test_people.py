@@ -238,6 +238,7 @@ def test_every_action_that_can_name_a_branch_is_denied_on_a_protected_one():
     assert set(ON_BRANCHES.split()) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 
 
+# claim: not-even-an-administrator-changes-a-protected-branch
 @pytest.mark.parametrize("reference", [DEVELOPMENT, MASTER])
 def test_nobody_whom_it_is_attached_to_changes_a_protected_branch(mary, reader, reference):
     for caller in (mary, reader, protected(), protected("developer", role)):

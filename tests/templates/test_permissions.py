@@ -70,6 +70,8 @@ def test_it_may_do_its_work(full, principal, actions, resource, keys):
     assert [a for a in actions.split() if not allowed(full, principal, a, resource, keys)] == []
 
 
+# claim: hostile-builds-do-not-change-what-was-approved
+# claim: it-may-not-do-more
 @pytest.mark.parametrize(("principal", "actions", "resource", "keys"), MAY_NOT)
 def test_it_may_not_do_more(full, principal, actions, resource, keys):
     assert [a for a in actions.split() if allowed(full, principal, a, resource, keys)] == []
@@ -90,6 +92,7 @@ EVERYTHING = {
 }
 
 
+# claim: every-statement-names-its-actions-and-its-resources
 @pytest.mark.parametrize("principal", PRINCIPALS)
 def test_every_statement_names_its_actions_and_its_resources(full, principal):
     for statement in statements(full, principal):
@@ -140,6 +143,7 @@ def test_no_environment_reaches_another(principal):
 ADMINISTRATOR = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
+# claim: without-a-boundary-no-role-is-created
 @pytest.mark.parametrize("action", ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"])
 def test_without_a_boundary_no_role_is_created(dev, action):
     thumbnails = role("role-dev-thumbnails")
@@ -148,6 +152,7 @@ def test_without_a_boundary_no_role_is_created(dev, action):
         assert not allowed(dev, "CodeDeployCFnRole", action, thumbnails, keys, [ADMINISTRATOR])
 
 
+# claim: no-further-policy-lifts-the-limits-of-the-deploy-role
 @pytest.mark.parametrize(
     ("action", "resource", "keys"),
     [
@@ -225,6 +230,7 @@ def test_the_boundary_is_on_everybody_that_the_template_makes(dev, bounded, prin
     assert "PermissionsBoundary" not in dev.properties(principal)
 
 
+# claim: roles-of-pipelines-never-have-the-machinerys-boundary
 def test_roles_of_pipelines_never_have_the_machinerys_boundary():
     """A boundary for the machinery alone lets pipelines create no roles."""
     thumbnails, given = role("role-dev-thumbnails"), f"arn:aws:iam::{ACCOUNT}:policy/given"
@@ -277,6 +283,7 @@ def test_a_key_that_was_given_up_is_read_with_and_no_other_is(former):
     assert "KmsKeyId" not in stack.properties("MirrorCredential")
 
 
+# claim: the-name-parameters-are-what-the-function-reaches
 def test_the_name_parameters_are_what_the_function_reaches():
     stack = Deployed(
         EnvID="dev", MirrorUserNames="gitlab-*", MirrorSecretNames="gitlab", RepositoryNames="team-*"
@@ -353,6 +360,7 @@ def test_a_role_trusts_one_service_and_nobody_else(dev, name, service):
     assert [s["Action"] for s in trust] == ["sts:AssumeRole"]
 
 
+# claim: request-with-the-keys-aws-sends-is-allowed
 @pytest.mark.parametrize("name", SOURCES)
 def test_where_the_service_says_for_what_it_asks_it_must_be_ours(dev, name):
     service = ROLES[name]

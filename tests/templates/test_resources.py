@@ -26,6 +26,7 @@ def regions():
 # --- The function ----------------------------------------------------------------------------
 
 
+# claim: what-fails-is-kept-nowhere
 def test_what_fails_is_kept_nowhere():
     """The event holds the ResponseURL; a queue or destination would keep it."""
     for name, resource in translated()["Resources"].items():
@@ -66,6 +67,7 @@ def test_the_function_logs_json_to_the_group_of_the_stack(dev):
     assert dev.properties("FunctionLogGroup")["RetentionInDays"] == "90"
 
 
+# claim: log-level-is-the-functions-only-variable
 @pytest.mark.parametrize("level", source()["Parameters"]["LogLevel"]["AllowedValues"])
 def test_log_level_is_the_functions_only_variable(level):
     stack = Deployed(EnvID="dev", LogLevel=level)
@@ -177,6 +179,7 @@ def test_an_environment_without_a_branch_is_refused_before_anything_is_made(env_
     assert (not applies or env_id in known) == is_accepted
 
 
+# claim: function-permissions-name-one-source-key-each
 def test_only_the_pipelines_rules_of_this_account_reach_the_function(dev):
     permission = dev.properties("FirstPushPermission")
     assert permission == {
@@ -270,6 +273,7 @@ def test_the_parameters_admit_no_longer_name_and_no_hyphen():
     assert not any(re.fullmatch(project, bad) for bad in ("", "-a", "a_b", "a/b", "*"))
 
 
+# claim: no-pattern-may-name-the-whole-account
 @pytest.mark.parametrize(
     "name", ["MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineStackNames", "PipelineRoleNames"]
 )
@@ -345,6 +349,7 @@ def test_other_stacks_find_the_function_by_its_export(dev):
     assert output["Export"]["Name"] == "cfn-gitops-dev-ServiceToken"
 
 
+# claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
 def test_no_output_is_a_secret(dev):
     """The resource has no secret attribute, and no output resolves the secret's value."""
     text = json.dumps(source()["Outputs"])

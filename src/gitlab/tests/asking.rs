@@ -77,6 +77,7 @@ async fn all_pages_of_a_list_are_read() {
     script.sent();
 }
 
+// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[tokio::test(start_paused = true)]
 async fn a_link_to_the_next_page_leads_to_the_same_address_whatever_host_it_names() {
     let link = "<http://elsewhere.example.org/x?page=1>; rel=\"first\", \
@@ -96,6 +97,7 @@ async fn a_link_to_the_next_page_leads_to_the_same_address_whatever_host_it_name
     script.sent();
 }
 
+// claim: an-answer-without-an-end-is-cut-off
 #[tokio::test(start_paused = true)]
 async fn a_list_without_an_end_is_given_up() {
     let page = ok(json!([])).with("x-next-page", "2");

@@ -225,6 +225,7 @@ async fn what_is_wrong_with_an_address_is_shown_and_advised_about() {
     assert!(matches!(error.kind, Kind::Moved { .. }), "{error}");
 }
 
+// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[tokio::test(start_paused = true)]
 async fn a_redirect_is_told_and_not_followed() {
     let to = format!("https://user:{TOKEN}@elsewhere.example.org/login?token={TOKEN}#{TOKEN}");
@@ -316,6 +317,7 @@ fn is_quiet(shown: &str) {
     }
 }
 
+// claim: nothing-that-gitlab-repeats-shows-a-secret
 #[tokio::test(start_paused = true)]
 async fn nothing_that_gitlab_repeats_shows_a_secret() {
     for tale in tell_tales() {

@@ -113,6 +113,7 @@ fn tagged_with(tags: &[(&str, &str)]) -> Reply {
     ok(json!({"Name": "gitlab-token", "Tags": tags}))
 }
 
+// claim: own-secret-is-never-read-as-a-token
 #[tokio::test(start_paused = true)]
 async fn own_secret_is_never_read_as_a_token() {
     for tag in ["cfn-gitops:stack-id", "cfn-gitops:logical-id"] {
@@ -156,6 +157,7 @@ async fn certificate_that_the_token_owner_names_is_trusted() {
     }
 }
 
+// claim: certificate-that-the-token-owner-omits-is-rejected
 #[tokio::test(start_paused = true)]
 async fn certificate_that_the_token_owner_omits_is_rejected() {
     let tag = ("cfn-gitops:gitlab-ca-sha256", FINGERPRINT);
@@ -236,6 +238,7 @@ async fn a_secret_without_a_token_in_it_says_what_is_missing() {
     assert_eq!(fault(with(binary)).await, TokenFault::NoText);
 }
 
+// claim: a-project-is-one-segment-of-a-path
 #[tokio::test(start_paused = true)]
 async fn nothing_is_asked_for_an_address_that_the_token_must_not_go_to() {
     for url in [

@@ -145,6 +145,7 @@ fn a_message_is_shown_in_whatever_form_it_comes() {
     }
 }
 
+// claim: a-message-is-one-short-line
 #[test]
 fn a_message_is_one_short_line() {
     assert_eq!(shown(" a\n\tb\u{0}c\u{202E}d \r\n"), "a b c d");

@@ -66,6 +66,7 @@ mod tests {
     use super::super::decode;
     use super::is_reference;
 
+    // claim: a-secret-that-the-child-stack-would-resolve-is-refused-wherever-it-stands
     #[test]
     fn a_secret_that_the_child_stack_would_resolve_is_refused_wherever_it_stands() {
         let reference = "x{{resolve:secretsmanager:prd/database:SecretString:password}}";

@@ -43,6 +43,7 @@ fn through(stub: Stub) -> Http {
     Http::new(SharedHttpConnector::new(stub))
 }
 
+// claim: a-server-whose-authority-is-unknown-gets-nothing
 #[test]
 fn a_password_goes_in_clear_to_this_machine_alone() {
     assert!(is_https_or_loopback(

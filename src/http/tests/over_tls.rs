@@ -79,6 +79,7 @@ async fn a_server_is_talked_to_when_its_authority_is_trusted() {
     assert!(heard.contains("private-token: sentinel\r\n"), "{heard}");
 }
 
+// claim: a-server-whose-authority-is-unknown-gets-nothing
 #[tokio::test]
 async fn a_server_whose_authority_is_unknown_gets_nothing() {
     let url = format!("https://{}/api", serve_over_tls());
@@ -93,6 +94,7 @@ async fn a_server_whose_authority_is_unknown_gets_nothing() {
     }
 }
 
+// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_by_whoever_trusts_its_authority() {
     let port = serve_over_tls().port();
@@ -129,6 +131,7 @@ async fn a_connection_that_breaks_may_have_been_heard() {
     assert_eq!(broken, Err(Unanswered::NoAnswer));
 }
 
+// claim: an-answer-without-an-end-is-cut-off
 #[tokio::test]
 async fn an_answer_without_an_end_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
