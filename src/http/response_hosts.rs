@@ -5,7 +5,8 @@ use aws_types::SdkConfig;
 use super::is_https_or_loopback;
 use crate::aws;
 
-/// The domains of the partitions that have CodeCommit: the commercial one and GovCloud, and China.
+/// The domains of the partitions that have CodeCommit: the first of AWS and of AWS `GovCloud`, the
+/// second of AWS in China.
 /// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
 
