@@ -16,7 +16,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_types::SdkConfig;
 
 pub use call_error::CallError;
-pub use environment::{config_from_environment, endpoint_url};
+pub use environment::{config_from_environment, endpoint_url, is_in_lambda};
 pub use propagation::{
     is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,
 };

@@ -131,7 +131,7 @@ impl Provider {
             gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
             aws,
             http,
-            response_hosts: ResponseHosts::for_config(config),
+            response_hosts: ResponseHosts::for_config(config, aws::is_in_lambda()),
             clock,
         }
     }

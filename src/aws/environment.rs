@@ -73,6 +73,12 @@ fn config(variables: Variables) -> SdkConfig {
     config.build()
 }
 
+/// Whether the process runs in Lambda, which sets this variable always and reserves it.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+pub fn is_in_lambda() -> bool {
+    std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_some()
+}
+
 /// The address that stands in for the `service` of AWS. `None` if calls go to AWS itself.
 pub fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String> {
     let key = ServiceConfigKey::builder()

@@ -10,6 +10,9 @@ use crate::aws;
 /// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
 
+/// Services whose stand-in shows that this is not AWS: S3, and those that every request calls.
+const REPLACEABLE_SERVICES: [&str; 4] = ["S3", "IAM", "Secrets Manager", "CloudFormation"];
+
 /// The hosts that a response may be sent to. CloudFormation's `ResponseURL` is a presigned address
 /// of Amazon S3. A made-up one would let the function reach any host of its network.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
@@ -22,10 +25,12 @@ pub enum ResponseHosts {
 }
 
 impl ResponseHosts {
-    /// The hosts for `config`. This machine is one of them only if `AWS_ENDPOINT_URL` or
-    /// `AWS_ENDPOINT_URL_S3` puts something in the place of Amazon S3.
-    pub fn for_config(config: &SdkConfig) -> Self {
-        if aws::endpoint_url(config, "S3").is_some() {
+    /// The hosts for `config`. This machine is one of them if the process does not run in Lambda,
+    /// or if `AWS_ENDPOINT_URL` or a service's variable names a stand-in for AWS.
+    pub fn for_config(config: &SdkConfig, is_in_lambda: bool) -> Self {
+        let mut services = REPLACEABLE_SERVICES.into_iter();
+        let is_local = services.any(|service| aws::endpoint_url(config, service).is_some());
+        if is_local || !is_in_lambda {
             ResponseHosts::S3OrLoopback
         } else {
             ResponseHosts::S3
@@ -117,11 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn loopback_needs_another_endpoint_of_aws() {
+    fn loopback_in_lambda_needs_another_endpoint_of_aws() {
         let aws = SdkConfig::builder().build();
-        assert_eq!(ResponseHosts::for_config(&aws), S3);
+        assert_eq!(ResponseHosts::for_config(&aws, true), S3);
+        assert_eq!(ResponseHosts::for_config(&aws, false), S3OrLoopback);
         let local = SdkConfig::builder().endpoint_url("http://127.0.0.1:4566");
-        let local = ResponseHosts::for_config(&local.build());
+        let local = ResponseHosts::for_config(&local.build(), true);
         for url in [
             "http://127.0.0.1:9/x",
             "http://[::1]:9/x",

@@ -724,7 +724,7 @@ fn next_request_restores_tags_that_the_user_has_lost() {
     let records = |world: &World| {
         let mut tags = world.look(|aws| aws.iam.latest().users[USER].tags.clone());
         tags.retain(|key, _| key.starts_with("cfn-gitops:"));
-        let keys: Vec<String> = tags.into_keys().map(|key| key.to_string()).collect();
+        let keys: Vec<String> = tags.into_keys().collect();
         keys.join(" ")
     };
     let all = "cfn-gitops:attempt cfn-gitops:logical-id cfn-gitops:secret-name cfn-gitops:stack-id";

@@ -28,8 +28,9 @@ fn remove_tags(world: &World) {
 /// The keys of the records on the user.
 fn records(world: &World) -> Vec<String> {
     let tags = world.look(|aws| aws.iam.latest().users[USER].tags.clone());
-    let keys = tags.into_keys().map(|key| key.to_string());
-    keys.filter(|key| key.starts_with("cfn-gitops:")).collect()
+    tags.into_keys()
+        .filter(|key| key.starts_with("cfn-gitops:"))
+        .collect()
 }
 
 #[test]

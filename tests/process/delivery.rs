@@ -138,9 +138,14 @@ fn response_to_a_host_that_is_not_s3_is_not_sent() {
 
 // claim: any-other-host-is-rejected
 #[test]
-fn loopback_gets_a_response_only_beside_a_local_aws() {
-    let of_aws = Setup::new().with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
-    for (setup, sent) in [(of_aws, 0), (Setup::new(), 1)] {
+fn loopback_in_lambda_gets_no_response_from_aws() {
+    let in_lambda = || Setup::new().with("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    let of_aws = |setup: Setup| setup.with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    for (setup, sent) in [
+        (of_aws(in_lambda()), 0),
+        (in_lambda(), 1),
+        (of_aws(Setup::new()), 1),
+    ] {
         let function = setup.start();
         let (ended, _) = function
             .invoke(&quick(&function), Duration::from_mins(1))
