@@ -6,6 +6,7 @@ use aws_sdk_codecommit::Client;
 
 use crate::aws::CallError;
 use crate::cfn::{Form, Pattern, is_made_of};
+use crate::reason_codes::Code;
 
 /// What a repository can be called.
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
@@ -52,15 +53,11 @@ pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repositor
             default_branch: metadata.default_branch,
         })
     });
-    match found {
-        Some(repository) => Ok(Some(repository)),
-        None => Err(CallError {
-            doing: doing(),
-            code: None,
-            status: None,
-            cause: "CodeCommit gave no ARN or no cloneUrlHttp".to_owned(),
-        }),
+    if found.is_some() {
+        return Ok(found);
     }
+    let cause = "CodeCommit gave no ARN or no cloneUrlHttp";
+    Err(CallError::other(Code::AwsUnavailable, doing(), cause))
 }
 
 /// The repository's tags.

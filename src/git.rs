@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::cfn::Reason;
 use crate::http::{Http, is_https_or_loopback};
+use crate::reason_codes::Code;
 use crate::secret::Password;
 
 /// How long a new login may take to become valid. IAM is eventually consistent, and AWS states no
@@ -41,6 +43,17 @@ impl NotPushable {
     /// Whether the server knew who asked, or what for, and refused it.
     pub fn is_refusal(&self) -> bool {
         matches!(self, NotPushable::LoginRefused | NotPushable::PushDenied)
+    }
+
+    /// A reason with this `text`.
+    pub fn reason_with(&self, text: String) -> Reason {
+        let code = match self {
+            NotPushable::LoginRefused => Code::LoginRejected,
+            NotPushable::PushDenied => Code::PushDenied,
+            NotPushable::Status(_) | NotPushable::NoAnswer => Code::AwsUnavailable,
+            NotPushable::InsecureAddress => Code::AwsUnreachable,
+        };
+        Reason::new(code, text)
     }
 
     /// Whether the same login may be accepted later: IAM propagates a new one, and the policy that

@@ -6,6 +6,7 @@
 //! - [`continuation`]: one request over several invocations
 //! - [`mirror_credential`] makes and unmakes a `Custom::MirrorCredential`
 //! - [`gitops_pipeline`] makes and unmakes a `Custom::GitOpsPipeline`
+//! - [`reason_codes`]: the codes at the end of reasons, and what each stands for
 //! - [`records`]: what both write down in AWS
 //! - `schema`: the properties as JSON Schemas, generated and held against the decoders by tests
 //! - [`tags`]: tags that a template asks for
@@ -33,6 +34,7 @@ pub mod logging;
 pub mod mirror_credential;
 pub mod name_pattern;
 pub mod provider;
+pub mod reason_codes;
 pub mod records;
 #[cfg(test)]
 mod schema;

@@ -23,6 +23,7 @@ use crate::http::{Http, ResponseHosts, SetUp};
 use crate::logging::{self, Calls, millis};
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::rotation::{NotRotated, RotationEvent};
+use crate::reason_codes::Code;
 
 /// How long an invocation may take that does not say.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);
@@ -45,13 +46,13 @@ const GUARD_MARGIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It is of no kind that the function knows.
-    #[error("{UNKNOWN_EVENT}")]
+    #[error("{UNKNOWN_EVENT} [{}]", self.code())]
     UnknownEvent,
     /// The answer was made and could not be brought to CloudFormation.
-    #[error("answering CloudFormation: {0}")]
+    #[error("answering CloudFormation: {} [{}]", .0, self.code())]
     Undelivered(#[from] Undelivered),
     /// Nobody knows whether another invocation goes on with the request.
-    #[error("handing the request over to another invocation: no answer")]
+    #[error("handing the request over to another invocation: no answer [{}]", self.code())]
     PerhapsHandedOver,
     /// A branch has its first push, and its pipeline could not be made.
     #[error(transparent)]
@@ -60,16 +61,16 @@ pub enum Error {
     #[error(transparent)]
     NotRotated(#[from] NotRotated),
     /// Nobody says which environment's health is to be checked.
-    #[error(transparent)]
+    #[error("{} [{}]", .0, self.code())]
     NoEnvironment(#[from] NoEnvironment),
     /// There was no time left.
-    #[error("{0}: no time was left")]
+    #[error("{}: no time was left [{}]", .0, self.code())]
     OutOfTime(&'static str),
     /// The HTTP client cannot be created.
-    #[error("{0}")]
+    #[error("{} [{}]", .0, self.code())]
     NotSetUp(String),
     /// The handling panicked. The panic's text is left out, because it may contain anything.
-    #[error("handling the event: internal error. See the function's log.")]
+    #[error("handling the event: internal error. See the function's log. [{}]", self.code())]
     Panicked,
 }
 
@@ -93,6 +94,19 @@ impl Error {
             Error::OutOfTime(_) => "OutOfTime",
             Error::NotSetUp(_) => "StartFailed",
             Error::Panicked => "InternalError",
+        }
+    }
+
+    /// The code at the end of the error's text.
+    fn code(&self) -> Code {
+        match self {
+            Error::UnknownEvent | Error::NoEnvironment(_) => Code::UnusableEvent,
+            Error::Undelivered(_) => Code::Undelivered,
+            Error::PerhapsHandedOver => Code::NotContinued,
+            Error::NotStarted(error) => error.code(),
+            Error::NotRotated(error) => error.code(),
+            Error::OutOfTime(_) => Code::OutOfTime,
+            Error::NotSetUp(_) | Error::Panicked => Code::InternalError,
         }
     }
 }
@@ -401,7 +415,8 @@ fn told(answered: &Result<Value, Error>, took: Duration, calls: &Calls) {
         }
         Err(error) => {
             let status = "ERROR";
-            tracing::error!(status, %error, duration_ms, aws_calls, aws_retries, "end");
+            let code = error.code().to_string();
+            tracing::error!(status, %error, code, duration_ms, aws_calls, aws_retries, "end");
         }
     }
 }
@@ -491,10 +506,11 @@ impl Resource for UnknownType {
             });
         }
         let shown: String = request.resource_type.chars().take(128).collect();
-        Err(Failure(format!(
+        let text = format!(
             "ResourceType: {shown} is not backed by this function; it backs \
              Custom::MirrorCredential and Custom::GitOpsPipeline"
-        )))
+        );
+        Err(Failure::new(Code::WrongFunction, text))
     }
 }
 

@@ -4,7 +4,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::is_role_not_assumable;
+use crate::cfn::Reason;
 use crate::http::Unanswered;
+use crate::reason_codes::Code;
 
 /// What is in the code of an error that says that AWS is busy, and did nothing.
 pub(super) const BUSY: [&str; 4] = [
@@ -49,6 +52,8 @@ pub struct CallError {
     pub status: Option<u16>,
     /// The code and the message, or what happened instead of an answer.
     pub cause: String,
+    /// The code of the reason that is made of this.
+    pub(crate) reason_code: Code,
 }
 
 impl CallError {
@@ -57,6 +62,7 @@ impl CallError {
     where
         E: ProvideErrorMetadata,
     {
+        let mut reason_code = Code::AwsUnavailable;
         let (code, cause) = match error {
             SdkError::ServiceError(service) => {
                 let metadata = service.err().meta();
@@ -68,17 +74,84 @@ impl CallError {
                 (metadata.code().map(ToOwned::to_owned), cause)
             }
             SdkError::TimeoutError(_) => (None, "AWS did not answer in time".to_owned()),
-            SdkError::DispatchFailure(failure) => (None, not_reached(failure)),
+            SdkError::DispatchFailure(failure) => {
+                let (code, cause) = not_reached(failure);
+                reason_code = code;
+                (None, cause)
+            }
             SdkError::ResponseError(_) => (None, "AWS's answer could not be read".to_owned()),
             // No region or no credentials, for example.
-            _ => (None, NOT_MADE.to_owned()),
+            _ => {
+                reason_code = Code::AwsUnreachable;
+                (None, NOT_MADE.to_owned())
+            }
         };
-        CallError {
+        let error = CallError {
             doing: doing.into(),
             code,
             status: error.raw_response().map(|answer| answer.status().as_u16()),
             cause,
+            reason_code,
+        };
+        match error.answered_reason_code() {
+            Some(reason_code) => error.with_reason_code(reason_code),
+            None => error,
         }
+    }
+
+    /// What stands in the way without an error of AWS's. `cause` has the remedy.
+    pub(crate) fn other(
+        reason_code: Code,
+        doing: impl Into<String>,
+        cause: impl Into<String>,
+    ) -> Self {
+        CallError {
+            doing: doing.into(),
+            code: None,
+            status: None,
+            cause: cause.into(),
+            reason_code,
+        }
+    }
+
+    /// The code of a reason for what the service answered; `None` if it did not.
+    fn answered_reason_code(&self) -> Option<Code> {
+        self.code.as_ref()?;
+        Some(if self.is_denied_elsewhere() {
+            Code::AwsDeniedElsewhere
+        } else if is_role_not_assumable(&self.cause) {
+            Code::RoleUnusable
+        } else if self.is_denied() {
+            Code::AwsDenied
+        } else if self.is_throttled() {
+            Code::AwsThrottled
+        } else if self.is_uncertain() {
+            Code::AwsUnavailable
+        } else if self.is_of_key() {
+            Code::KeyUnusable
+        } else {
+            Code::AwsRejected
+        })
+    }
+
+    /// The same with another code of its reason.
+    #[must_use]
+    pub(crate) fn with_reason_code(self, reason_code: Code) -> Self {
+        CallError {
+            reason_code,
+            ..self
+        }
+    }
+
+    /// The reason that this error is.
+    pub fn reason(&self) -> Reason {
+        Reason::new(self.reason_code, self.to_string())
+    }
+
+    /// Whether a KMS key is disabled, gone or not usable for this.
+    fn is_of_key(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
     }
 
     /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
@@ -150,13 +223,18 @@ impl CallError {
 }
 
 /// What happened instead of an answer: a person acts differently on each.
-fn not_reached(failure: &DispatchFailure) -> String {
+fn not_reached(failure: &DispatchFailure) -> (Code, String) {
     let error = failure.as_connector_error();
     // The SDK's own: it found no credentials to sign with. What sends leaves its reason.
     if error.is_some_and(|error| error.is_other() && Unanswered::told(error).is_none()) {
-        return NOT_MADE.to_owned();
+        return (Code::AwsUnreachable, NOT_MADE.to_owned());
     }
-    match error.map(Unanswered::of) {
+    let unanswered = error.map(Unanswered::of);
+    let code = match unanswered {
+        Some(Unanswered::TooLarge | Unanswered::NoAnswer) | None => Code::AwsUnavailable,
+        Some(_) => Code::AwsUnreachable,
+    };
+    let cause = match unanswered {
         Some(Unanswered::NotVerified(why)) => format!("AWS's certificate is not trusted: {why}"),
         Some(Unanswered::NoConnection) => "AWS could not be reached: no connection; is the region \
             right, and does the function's network lead there?"
@@ -168,5 +246,6 @@ fn not_reached(failure: &DispatchFailure) -> String {
         Some(Unanswered::NoAnswer) | None => {
             "AWS could not be reached: the connection broke".to_owned()
         }
-    }
+    };
+    (code, cause)
 }

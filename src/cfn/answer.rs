@@ -9,8 +9,10 @@ use tracing::Instrument;
 
 use super::delivery::deliver;
 use super::{
-    Clock, Deadlines, NotPut, Progress, Request, RequestType, Response, Status, Undelivered,
+    Clock, Deadlines, Failure, NotPut, Progress, Reason, Request, RequestType, Response, Status,
+    Undelivered,
 };
+use crate::reason_codes::Code;
 
 /// The reason of a Create or Update that CloudFormation takes no response to any more.
 const TOO_LATE: &str = "starting the request: CloudFormation no longer waits for it, so this \
@@ -24,13 +26,8 @@ pub struct Outcome {
     /// The attributes for `Fn::GetAtt`.
     pub attributes: BTreeMap<&'static str, String>,
     /// What a person should know although it succeeded: the response's `Reason`.
-    pub note: Option<String>,
+    pub note: Option<Reason>,
 }
-
-/// Why a request failed, as a person is to read it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(pub String);
 
 /// A resource type that is made and unmade through requests.
 pub trait Resource: Send + Sync + 'static {
@@ -125,7 +122,10 @@ where
                     tracing::warn!(doing, "perhaps handed over to another invocation");
                     return Answered::PerhapsHandedOver;
                 }
-                Err(error) => Err(Failure(format!("{doing}: {error}"))),
+                Err(error) => Err(Failure::new(
+                    Code::NotContinued,
+                    format!("{doing}: {error}"),
+                )),
             }
         }
     };
@@ -151,7 +151,12 @@ where
     let body = response.body(&request);
     match response.status {
         Status::Success => tracing::info!(id = response.physical_resource_id, "SUCCESS"),
-        Status::Failed => tracing::error!(reason = response.reason, "FAILED"),
+        Status::Failed => {
+            let code = response.reason.as_ref().map(|reason| reason.code);
+            let code = code.map(tracing::field::display);
+            let reason = response.reason.as_ref().map(tracing::field::display);
+            tracing::error!(reason, code, "FAILED");
+        }
     }
     let delivery = if deadlines.expired {
         Err(Undelivered::Expired)
@@ -180,25 +185,27 @@ async fn result<R: Resource>(
     clock: &Clock,
     progress: &Progress,
 ) -> Worked {
-    let failed = |what: String| Worked::Done(Err(Failure(what)));
+    let failed = |code: Code, what: String| Worked::Done(Err(Failure::new(code, what)));
     let missing = request.missing_members();
     if !missing.is_empty() {
         // Not even a Delete runs: what it would delete belongs to a stack and a logical ID.
         let missing = missing.join(", ");
-        return failed(format!(
+        let reason = format!(
             "reading the request: {missing}: must be a non-empty string. Send every member that \
              CloudFormation sends."
-        ));
+        );
+        return failed(Code::IncompleteRequest, reason);
     }
     let Some(request_type) = request.request_type else {
-        return failed("RequestType: must be Create, Update or Delete".to_owned());
+        let reason = "RequestType: must be Create, Update or Delete";
+        return failed(Code::IncompleteRequest, reason.to_owned());
     };
     if deadlines.is_too_late() && request_type != RequestType::Delete {
         // CloudFormation never deletes what such a request creates. A Delete is still right: the
         // resources themselves skip one that a later request has overtaken. An earlier delivery may
         // have changed something.
         progress.changing();
-        return failed(TOO_LATE.to_owned());
+        return failed(Code::ExpiredRequest, TOO_LATE.to_owned());
     }
     let work = Arc::clone(resource).handle(request.clone(), progress.clone());
     let mut task = tokio::spawn(work.in_current_span());
@@ -211,10 +218,11 @@ async fn result<R: Resource>(
         // The panic's text is left out: it may hold anything.
         Ok(Err(_)) => {
             progress.ended("internal error");
-            failed(format!(
+            let reason = format!(
                 "{}: internal error, see the function's log",
                 progress.last()
-            ))
+            );
+            failed(Code::InternalError, reason)
         }
         Err(_) => {
             task.abort();
@@ -222,10 +230,9 @@ async fn result<R: Resource>(
             if R::GOES_ON && deadlines.outlives_invocation {
                 return Worked::CutOff(progress.last());
             }
-            failed(format!(
-                "{}: no time was left; the request may be sent again",
-                progress.last()
-            ))
+            let doing = progress.last();
+            let reason = format!("{doing}: no time was left; the request may be sent again");
+            failed(Code::OutOfTime, reason)
         }
     }
 }
@@ -262,7 +269,7 @@ mod tests {
                     attributes: BTreeMap::from([("Name", "value".to_owned())]),
                     note: None,
                 }),
-                Behaviour::Fail => Err(Failure("making x: no".to_owned())),
+                Behaviour::Fail => Err(Failure::new(Code::AwsRejected, "making x: no")),
                 Behaviour::Panic => panic!("a sentinel"),
                 Behaviour::Hang => std::future::pending().await,
             }
@@ -321,7 +328,7 @@ mod tests {
         assert_eq!(body["Data"]["Name"], "value");
         let (body, puts, _) = answered(Behaviour::Fail, "").await;
         assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
-        assert_eq!(body["Reason"], "making x: no");
+        assert_eq!(body["Reason"], "making x: no [CFG-207]");
         assert_eq!(body["PhysicalResourceId"], "the-id");
     }
 
@@ -331,7 +338,7 @@ mod tests {
         assert_eq!(puts, 1);
         assert_eq!(
             body["Reason"],
-            "testing the protocol: internal error, see the function's log"
+            "testing the protocol: internal error, see the function's log [CFG-106]"
         );
     }
 
@@ -362,8 +369,11 @@ mod tests {
         let answered = answer(behaviour, request, ends, &clock, put, alone).await;
         let body = delivered(answered);
         assert_eq!(
-            (&body["Status"], body["Reason"].as_str()),
-            (&Value::from("FAILED"), Some(TOO_LATE))
+            (&body["Status"], &body["Reason"]),
+            (
+                &Value::from("FAILED"),
+                &Value::from(format!("{TOO_LATE} [CFG-104]"))
+            )
         );
     }
 
@@ -461,7 +471,7 @@ mod tests {
         assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
         assert_eq!(
             body["Reason"],
-            "testing the protocol: handing the request over to another invocation: nobody is there"
+            "testing the protocol: handing the request over to another invocation: nobody is there [CFG-107]"
         );
         assert!(took < Duration::from_secs(900));
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Request;
+use super::{Reason, Request};
+use crate::reason_codes::Code;
 
 /// CloudFormation takes no larger body. Source: the custom resource response object's reference.
 pub const MAX_BODY_BYTES: usize = 4096;
@@ -25,9 +26,9 @@ pub struct Response {
     pub status: Status,
     /// Never empty; CloudFormation takes another id on Update as a replacement.
     pub physical_resource_id: String,
-    /// Why it failed, or what is to be known although it succeeded. Cut at the end when the body
-    /// would be too large.
-    pub reason: Option<String>,
+    /// Why it failed, or what is to be known although it succeeded. Its text is cut at the end if the
+    /// body would be too large. Its code stays.
+    pub reason: Option<Reason>,
     /// The attributes for `Fn::GetAtt`.
     pub data: BTreeMap<&'static str, String>,
 }
@@ -36,15 +37,19 @@ impl Response {
     /// The body to be put at the request's address: at most [`MAX_BODY_BYTES`] of UTF-8, as long
     /// as what has to be copied from the request leaves room for that.
     pub fn body(&self, request: &Request) -> String {
-        let whole = self.render(request, self.reason.as_deref());
+        let whole = self.reason.as_ref().map(ToString::to_string);
+        let whole = self.render(request, whole.as_deref());
         if whole.len() <= MAX_BODY_BYTES {
             return whole;
         }
-        if self.reason.is_none() {
+        let Some(reason) = &self.reason else {
             // Attributes cannot be cut without lying; say so instead.
             let too_large = Response {
                 status: Status::Failed,
-                reason: Some("answering: the attributes exceed 4096 bytes".to_owned()),
+                reason: Some(Reason::new(
+                    Code::InternalError,
+                    "answering: the attributes exceed 4096 bytes",
+                )),
                 data: BTreeMap::new(),
                 // Any other id would make CloudFormation think that the resource was replaced.
                 physical_resource_id: match &request.physical_resource_id {
@@ -53,9 +58,17 @@ impl Response {
                 },
             };
             return too_large.body(request);
-        }
-        let reason = self.reason.as_deref().unwrap_or_default();
-        let room = MAX_BODY_BYTES.saturating_sub(self.render(request, Some("…")).len());
+        };
+        let with_code = format!("…{}", reason.suffix());
+        let has_room = self.render(request, Some(&with_code)).len() <= MAX_BODY_BYTES;
+        // Only IDs longer than any of CloudFormation's leave no room for the code.
+        let end_of_reason = if has_room {
+            with_code
+        } else {
+            "…".to_owned()
+        };
+        let reason = &reason.text;
+        let room = MAX_BODY_BYTES.saturating_sub(self.render(request, Some(&end_of_reason)).len());
         let mut used = 0;
         let mut end = 0;
         for (start, character) in reason.char_indices() {
@@ -65,7 +78,7 @@ impl Response {
             }
             end = start + character.len_utf8();
         }
-        self.render(request, Some(&format!("{}…", &reason[..end])))
+        self.render(request, Some(&format!("{}{end_of_reason}", &reason[..end])))
     }
 
     fn render(&self, request: &Request, reason: Option<&str>) -> String {
@@ -118,7 +131,7 @@ mod tests {
         let response = Response {
             status: Status::Failed,
             physical_resource_id: "id".to_owned(),
-            reason: Some(reason.to_owned()),
+            reason: Some(Reason::new(Code::AwsRejected, reason)),
             data: BTreeMap::new(),
         };
         response.body(&request)
@@ -132,6 +145,8 @@ mod tests {
                 assert!(body.len() <= MAX_BODY_BYTES, "{unit} × {length}");
                 let value: Value = serde_json::from_str(&body).expect("JSON");
                 assert_eq!(value["RequestId"], "r");
+                let reason = value["Reason"].as_str().expect("a reason");
+                assert!(reason.ends_with(" [CFG-207]"), "{unit} × {length}");
                 if length > 4000 {
                     assert!(body.len() > MAX_BODY_BYTES - 8, "{unit}: room was wasted");
                 }
@@ -164,7 +179,7 @@ mod tests {
         let response = Response {
             status: Status::Failed,
             physical_resource_id: "id".to_owned(),
-            reason: Some("x".to_owned()),
+            reason: Some(Reason::new(Code::AwsRejected, "x")),
             data: BTreeMap::from([("Key1", "a".to_owned())]),
         };
         let body = response.body(&request.expect("a request"));

@@ -1,5 +1,7 @@
 //! Why GitLab did not do what it was asked, and what can be done about it.
 
+use crate::aws::CallError;
+
 /// The tag with which a token's owner says where it may be sent.
 pub const URL_TAG: &str = "cfn-gitops:gitlab-url";
 
@@ -333,13 +335,8 @@ pub enum TokenFault {
     #[error("what the secret holds is no token: it is empty, or has characters that no token has")]
     NoToken,
     /// AWS did something else.
-    #[error("{cause}")]
-    Failed {
-        /// What AWS says.
-        cause: String,
-        /// Whether the same may succeed later.
-        may_pass: bool,
-    },
+    #[error("{}", .0.cause)]
+    Failed(CallError),
 }
 
 impl Error {
@@ -357,7 +354,7 @@ impl Error {
     pub fn may_pass(&self) -> bool {
         match &self.kind {
             Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled => true,
-            Kind::Token(TokenFault::Failed { may_pass, .. }) => *may_pass,
+            Kind::Token(TokenFault::Failed(error)) => error.may_pass(),
             _ => false,
         }
     }

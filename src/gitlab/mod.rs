@@ -12,6 +12,7 @@ mod explanation;
 #[cfg(test)]
 mod fuzz;
 mod mirror;
+mod reason_code;
 mod token;
 mod words;
 

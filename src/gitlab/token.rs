@@ -27,10 +27,7 @@ pub(super) async fn read(
                 url: access.url.clone(),
             }
         } else {
-            TokenFault::Failed {
-                cause: error.cause.clone(),
-                may_pass: error.may_pass(),
-            }
+            TokenFault::Failed(error.clone())
         }
     };
     let described = aws.secrets.describe_secret().secret_id(secret).send().await;

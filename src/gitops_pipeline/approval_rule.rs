@@ -7,6 +7,7 @@ use serde_json::json;
 use super::names::Names;
 use super::properties::ApprovalRule;
 use crate::aws::{Aws, CallError};
+use crate::reason_codes::Code;
 use crate::records::Owner;
 
 /// What a rule's text may hold.
@@ -75,17 +76,16 @@ pub async fn look_up(aws: &Aws, names: &Names) -> Result<Option<Existing>, CallE
 /// The refusal of a template that is somebody else's.
 pub fn held(name: &str, existing: &Existing) -> CallError {
     let described: String = existing.description.chars().take(300).collect();
-    CallError {
-        doing: format!("taking approval rule template {name}"),
-        code: None,
-        status: None,
-        cause: format!(
+    CallError::other(
+        Code::ApprovalRuleHeld,
+        format!("taking approval rule template {name}"),
+        format!(
             "it was not made by this resource (its description: \"{described}\"); free the name: `aws \
              codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
              repositories, and then `aws codecommit delete-approval-rule-template \
              --approval-rule-template-name {name}`"
         ),
-    }
+    )
 }
 
 /// Makes the template what `content` says, and associates it with this repository alone.

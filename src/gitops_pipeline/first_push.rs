@@ -13,7 +13,9 @@ use super::properties::{Elsewhere, Existing};
 use super::source::{Asking, Seen, Source};
 use super::{GitOpsPipeline, template, token};
 use crate::aws::CallError;
+use crate::cfn::Reason;
 use crate::codecommit;
+use crate::reason_codes::Code;
 
 /// A push of a branch that a child stack waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +82,13 @@ pub enum Started {
 #[error("telling stack {stack_name} of its branch's first push: {cause}")]
 pub struct NotStarted {
     stack_name: String,
-    cause: String,
+    cause: Reason,
+}
+
+impl NotStarted {
+    pub(crate) fn code(&self) -> Code {
+        self.cause.code
+    }
 }
 
 impl FirstPush {
@@ -204,7 +212,7 @@ impl GitOpsPipeline {
             let because = "it names no stack of a pipeline".to_owned();
             return Ok(Started::Nothing { because });
         };
-        let not_started = |cause: String| NotStarted {
+        let not_started = |cause: Reason| NotStarted {
             stack_name: names.stack(),
             cause,
         };
@@ -215,14 +223,14 @@ impl GitOpsPipeline {
         };
         self.run(push, &source, &names)
             .await
-            .map_err(|error| not_started(error.to_string()))
+            .map_err(|error| not_started(error.reason()))
     }
 
     /// Tells the stack that its branch is there, and waits until it has a pipeline.
-    async fn announce(&self, push: &FirstPush, names: &Names) -> Result<Announced, String> {
+    async fn announce(&self, push: &FirstPush, names: &Names) -> Result<Announced, Reason> {
         let aws = &self.aws;
         let stack_name = &names.stack();
-        let said = |error: CallError| error.to_string();
+        let said = |error: CallError| error.reason();
         let token = token::of_first_push();
         let mut patience = Patience::default();
         let mut seen: Option<ChildStack> = None;
@@ -249,7 +257,9 @@ impl GitOpsPipeline {
                 if child.latest_token.as_ref() == Some(&token) && !child.has_pipeline() {
                     let is_this = |of: Option<&str>| of == Some(token.as_str());
                     let reason = child_stack::first_failure(aws, &child, is_this).await;
-                    return Err(reason.unwrap_or_else(said));
+                    return Err(
+                        reason.map_or_else(said, |reason| Reason::new(Code::StackFailed, reason))
+                    );
                 }
                 if !push.is_about(&child) {
                     let because = format!("stack {stack_name} deploys something else");
@@ -276,7 +286,7 @@ impl GitOpsPipeline {
                     return Ok(Announced::ToNobody(because));
                 }
                 let Some(place) = Place::of_arn(&child.id) else {
-                    return Err("its id is not an ARN".to_owned());
+                    return Err(Reason::new(Code::InternalError, "its id is not an ARN"));
                 };
                 let role_arn = place.role(&names.provisioning_role());
                 tracing::info!(pipeline_stack = stack_name, "the branch is there");
@@ -288,7 +298,10 @@ impl GitOpsPipeline {
                     Err(error) => patience.bear(error).await.map_err(said)?,
                 }
             } else if !child.is_in_progress() {
-                return Err(format!("it is {status}"));
+                return Err(Reason::new(
+                    Code::StackUnchangeable,
+                    format!("it is {status}"),
+                ));
             }
             seen = Some(child);
             patience.pause().await;

@@ -15,8 +15,9 @@ use super::source::{Asking, Seen, Source};
 use super::token::{self, Purpose};
 use super::{GitOpsPipeline, deletions, notes, refusals};
 use crate::aws::{CallError, is_role_not_assumable};
-use crate::cfn::Failure;
+use crate::cfn::{Failure, Reason};
 use crate::codecommit;
+use crate::reason_codes::Code;
 use crate::records;
 
 /// What there is in the end.
@@ -29,7 +30,7 @@ pub struct Made {
     /// Where the repository is cloned from; empty when its account does not say.
     pub clone_url: String,
     /// What a person should know although all is well.
-    pub note: Option<String>,
+    pub note: Option<Reason>,
 }
 
 /// One request's work towards what is desired.
@@ -47,19 +48,19 @@ pub struct Making<'a> {
 /// Why making it so ended early.
 enum Ended {
     /// What is asked for cannot be, or is not this request's to do.
-    Refused(String),
+    Refused(Reason),
     /// The operation on the stack failed. One that could not be created goes, for its name to be
     /// free; one that was complete is what it was.
-    StackFailed(String),
+    StackFailed(Reason),
     /// A call failed. What was made until then stays: another delivery may have told of it.
-    CallFailed(String),
+    CallFailed(Reason),
     /// A Delete came after this request. Whatever it made goes.
     Deleted,
 }
 
 impl From<CallError> for Ended {
     fn from(error: CallError) -> Self {
-        Ended::CallFailed(refusals::explained(error).to_string())
+        Ended::CallFailed(refusals::explained(error).reason())
     }
 }
 
@@ -82,7 +83,7 @@ impl Making<'_> {
             }
             Err(Ended::Refused(reason) | Ended::CallFailed(reason)) => return Err(Failure(reason)),
         };
-        self.doing(format!("{reason}; removing what was made"));
+        self.doing(format!("{}; removing what was made", reason.text));
         let removing = Removing {
             pipeline: self.pipeline,
             about: self.about,
@@ -92,7 +93,10 @@ impl Making<'_> {
         };
         match removing.remove().await {
             Ok(()) => Err(Failure(reason)),
-            Err(Failure(also)) => Err(Failure(format!("{reason}; then, {also}"))),
+            Err(Failure(also)) => {
+                let text = format!("{}; then, {}", reason.text, also.text);
+                Err(Failure::new(reason.code, text))
+            }
         }
     }
 
@@ -138,7 +142,10 @@ impl Making<'_> {
             Seen::Shown(Some(repository)) => Ok(repository),
             Seen::Shown(None) => {
                 let reason = format!("looking up repository {name}: it does not exist");
-                return Err(Ended::CallFailed(reason));
+                return Err(Ended::CallFailed(Reason::new(
+                    Code::RepositoryMissing,
+                    reason,
+                )));
             }
             Seen::Hidden(why) => Err(why),
         };

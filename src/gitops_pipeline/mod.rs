@@ -84,10 +84,9 @@ impl GitOpsPipeline {
     async fn make(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
         let properties = match &request.properties {
             Ok(properties) => properties,
-            Err(error) => return Err(Failure(format!("reading ResourceProperties: {error}"))),
+            Err(error) => return Err(Failure::invalid_properties(error)),
         };
-        let desired =
-            properties::decode(properties).map_err(|faults| Failure(faults.to_string()))?;
+        let desired = properties::decode(properties).map_err(Failure::from)?;
         let about = About::new(request, &desired.names, progress)?;
         about.is_at_home(&desired.service_token)?;
         let id = desired.names.stack();
@@ -164,7 +163,7 @@ impl GitOpsPipeline {
                 Err(error) => patience
                     .bear(error)
                     .await
-                    .map_err(|error| Failure(error.to_string()))?,
+                    .map_err(|error| Failure(error.reason()))?,
             }
         }
     }
@@ -183,7 +182,7 @@ impl GitOpsPipeline {
         };
         match deletions::leave(&self.aws, names, &me.owner, &mark).await {
             Ok(()) => {}
-            Err(error) if error.may_pass() => return Err(Failure(error.to_string())),
+            Err(error) if error.may_pass() => return Err(Failure(error.reason())),
             // The mark is for what may come late. That it is refused (where a stack of this name
             // would be refused too, for example) must not keep what is there from going.
             Err(error) => tracing::error!(%error, "no mark was left"),

@@ -10,6 +10,7 @@ use super::names::Names;
 use super::patience::Patience;
 use super::source::{Seen, Source};
 use crate::aws::{Aws, CallError};
+use crate::reason_codes::Code;
 use crate::records;
 
 /// The action that takes the code.
@@ -142,12 +143,7 @@ impl<'a> Newest<'a> {
             .revision_type(SourceRevisionType::CommitId)
             .revision_value(commit)
             .build()
-            .map_err(|error| CallError {
-                doing: doing(),
-                code: None,
-                status: None,
-                cause: error.to_string(),
-            })?;
+            .map_err(|error| CallError::other(Code::InternalError, doing(), error.to_string()))?;
         tracing::info!(pipeline = name, commit, "starting by hand");
         let call = aws
             .codepipeline

@@ -3,13 +3,20 @@
 use super::child_stack::ChildStack;
 use super::plan::Refusal;
 use super::properties::Elsewhere;
-use crate::aws::CallError;
+use crate::aws::{CallError, is_role_not_assumable};
+use crate::cfn::Reason;
+use crate::reason_codes::Code;
 use crate::records::Owner;
 
 /// The child stack is not `me`'s request's to change.
-pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -> String {
+pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -> Reason {
     let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
-    match refusal {
+    let code = match refusal {
+        Refusal::Foreign(_) => Code::StackHeld,
+        Refusal::Overtaken => Code::OvertakenByRequest,
+        Refusal::UnknownStatus => Code::StackUnchangeable,
+    };
+    let text = match refusal {
         Refusal::Foreign(Some(owner)) if owner.stack_id == me.stack_id => format!(
             "taking stack {name}: it belongs to {} of this very stack; to rename the resource, remove \
              it in one deployment and add it under its new name in the next",
@@ -36,27 +43,32 @@ pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -
              in the console, and try again",
             child.status
         ),
-    }
+    };
+    Reason::new(code, text)
 }
 
 /// The source is not there.
-pub fn no_such_repository(name: &str, elsewhere: Option<&Elsewhere>) -> String {
-    match elsewhere {
+pub fn no_such_repository(name: &str, elsewhere: Option<&Elsewhere>) -> Reason {
+    let text = match elsewhere {
         None => format!("Source.RepositoryName: repository {name} does not exist"),
         Some(elsewhere) => format!(
             "Source.RepositoryArn: repository {} does not exist",
             elsewhere.repository_arn
         ),
-    }
+    };
+    Reason::new(Code::RepositoryMissing, text)
 }
 
 /// The resource was deleted after CloudFormation had asked for it.
-pub fn deleted_since(name: &str) -> String {
-    format!("creating stack {name}: it has been deleted since this was asked for; nothing is left")
+pub fn deleted_since(name: &str) -> Reason {
+    let text = format!(
+        "creating stack {name}: it has been deleted since this was asked for; nothing is left"
+    );
+    Reason::new(Code::OvertakenByDelete, text)
 }
 
 /// The stack operation failed, because of `reason`.
-pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> String {
+pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> Reason {
     let (doing, advice) = match child.status.as_str() {
         "UPDATE_ROLLBACK_FAILED" => (
             "updating",
@@ -76,17 +88,23 @@ pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> String {
         _ => ("creating", String::new()),
     };
     // Some types look at the role before they pass it on.
-    let parameter = if reason.contains("iam:PassRole") || reason.contains("iam:GetRole") {
+    let is_denied_role = reason.contains("iam:PassRole") || reason.contains("iam:GetRole");
+    let parameter = if is_denied_role {
         "; the provider stack's parameter PipelineRoleNames says which roles a pipeline may have"
     } else {
         ""
     };
-    let no_repository = if reason.contains(NO_EXISTING_REPOSITORY) {
-        NEW_TO_CODECOMMIT
+    let is_closed = reason.contains(NO_EXISTING_REPOSITORY);
+    let no_repository = if is_closed { NEW_TO_CODECOMMIT } else { "" };
+    let code = if is_closed {
+        Code::AccountNotAdmitted
+    } else if is_denied_role || is_role_not_assumable(reason) {
+        Code::RoleUnusable
     } else {
-        ""
+        Code::StackFailed
     };
-    format!("{doing} stack {name}: {reason}{advice}{parameter}{no_repository}")
+    let text = format!("{doing} stack {name}: {reason}{advice}{parameter}{no_repository}");
+    Reason::new(code, text)
 }
 
 /// What CodeCommit's `CreateRepository` answers in an account that it does not admit, with
@@ -102,20 +120,22 @@ const NEW_TO_CODECOMMIT: &str = "; CodeCommit has been open to all accounts agai
     CodeCommit console, or ask AWS Support to enable CodeCommit for the account, and deploy again";
 
 /// A repository of the name that the child stack would give to its own.
-pub fn repository_is_held(name: &str) -> String {
-    format!(
+pub fn repository_is_held(name: &str) -> Reason {
+    let text = format!(
         "creating repository {name}: it exists and no earlier stack of this pipeline left it; give it \
          as Source.RepositoryName, or, if nothing in it is needed, free the name with `aws codecommit \
          delete-repository --repository-name {name}`"
-    )
+    );
+    Reason::new(Code::RepositoryHeld, text)
 }
 
 /// `Source` names the repository that the child stack made, which would go with that change.
-pub fn own_repository_given(name: &str) -> String {
-    format!(
+pub fn own_repository_given(name: &str) -> Reason {
+    let text = format!(
         "Source.RepositoryName: {name} is the repository that this pipeline made for itself, and would \
          be deleted by the change; leave Source out"
-    )
+    );
+    Reason::new(Code::RepositoryHeld, text)
 }
 
 const PASSED_ROLE: &str = "the function may pass the provisioning role of its own environment alone, \
@@ -134,7 +154,7 @@ const OWN_ENVIRONMENT: &str = "the function's role, which the provider stack mak
 pub fn explained(error: CallError) -> CallError {
     let code = error.code.as_deref().unwrap_or_default();
     if code.starts_with("TokenAlreadyExists") {
-        return error.with_advice(
+        return error.with_reason_code(Code::StackFailed).with_advice(
             "this request has created the stack before, and it failed or was deleted since: its events \
              are in the console, among the deleted stacks",
         );
@@ -203,6 +223,7 @@ mod tests {
                 doing: doing.to_owned(),
                 code: Some("AccessDeniedException".to_owned()),
                 status: Some(400),
+                reason_code: Code::AwsDenied,
                 cause: format!("User: u is not authorized to perform: {action} on resource: r"),
             };
             let said = explained(explained(error)).to_string();

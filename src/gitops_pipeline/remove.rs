@@ -14,6 +14,7 @@ use super::{GitOpsPipeline, template};
 use crate::aws::CallError;
 use crate::cfn::Failure;
 use crate::codecommit;
+use crate::reason_codes::Code;
 
 /// One request's work towards there being nothing.
 pub struct Removing<'a> {
@@ -42,7 +43,7 @@ impl Removing<'_> {
     /// Removes what is this resource's, and waits until it is gone.
     pub async fn remove(&self) -> Result<(), Failure> {
         let removed = Box::pin(self.remove_stack()).await;
-        removed.map_err(|error| Failure(refusals::explained(error).to_string()))
+        removed.map_err(|error| Failure(refusals::explained(error).reason()))
     }
 
     async fn remove_stack(&self) -> Result<(), CallError> {
@@ -161,12 +162,11 @@ impl Removing<'_> {
                 })
         };
         match child_stack::first_failure(&self.pipeline.aws, child, is_this).await {
-            Ok(reason) => CallError {
-                doing: format!("deleting stack {}", self.names.stack()),
-                code: None,
-                status: None,
-                cause: format!("{reason}; mend that and delete again"),
-            },
+            Ok(reason) => CallError::other(
+                Code::StackNotDeleted,
+                format!("deleting stack {}", self.names.stack()),
+                format!("{reason}; mend that and delete again"),
+            ),
             Err(error) => error,
         }
     }

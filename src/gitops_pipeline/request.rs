@@ -3,7 +3,8 @@
 use super::names::{Names, Place};
 use super::plan::Me;
 use super::token::RequestKey;
-use crate::cfn::{Failure, Progress, Request, RequestType};
+use crate::cfn::{Failure, Progress, Reason, Request, RequestType};
+use crate::reason_codes::Code;
 use crate::records::Owner;
 
 /// A request about one child stack.
@@ -23,7 +24,8 @@ impl About {
     /// What `request` says about the child stack of `names`.
     pub fn new(request: &Request, names: &Names, progress: &Progress) -> Result<Self, Failure> {
         let Some(place) = Place::of_arn(&request.stack_id) else {
-            return Err(Failure("StackId: is not the ARN of a stack".to_owned()));
+            let reason = "StackId: is not the ARN of a stack";
+            return Err(Failure::new(Code::IncompleteRequest, reason));
         };
         let owner = Owner {
             stack_id: request.stack_id.clone(),
@@ -44,11 +46,14 @@ impl About {
     /// Makes sure that the stack is where the function is: the child stack would be made there.
     pub fn is_at_home(&self, service_token: &str) -> Result<(), Failure> {
         match Place::of_arn(service_token) {
-            Some(place) if place != self.place => Err(Failure(format!(
-                "ServiceToken: is a function in {} of account {}, and makes pipelines there; use the one \
-                 in {} of account {}",
-                place.region, place.account, self.place.region, self.place.account
-            ))),
+            Some(place) if place != self.place => {
+                let text = format!(
+                    "ServiceToken: is a function in {} of account {}, and makes pipelines there; use \
+                     the one in {} of account {}",
+                    place.region, place.account, self.place.region, self.place.account
+                );
+                Err(Failure::new(Code::WrongFunction, text))
+            }
             _ => Ok(()),
         }
     }
@@ -59,7 +64,7 @@ impl About {
 ///
 /// The rule of a missing branch invokes the function that the `ServiceToken` names. CloudFormation
 /// sends a request to no other, so another one is made up, and would get the branch's pushes.
-pub fn names_another_function(request: &Request, function_arn: &str) -> Option<String> {
+pub fn names_another_function(request: &Request, function_arn: &str) -> Option<Reason> {
     let is_pipeline = request.resource_type == "Custom::GitOpsPipeline";
     if !is_pipeline || request.request_type == Some(RequestType::Delete) {
         return None;
@@ -68,7 +73,10 @@ pub fn names_another_function(request: &Request, function_arn: &str) -> Option<S
     // Only a local run has an ARN without a function's name.
     let (own, named) = (function_in(function_arn)?, function_in(service_token));
     (named.as_ref() != Some(&own)).then(|| {
-        format!("ServiceToken: must be {own}, because the rule of the branch invokes this function")
+        let text = format!(
+            "ServiceToken: must be {own}, because the rule of the branch invokes this function"
+        );
+        Reason::new(Code::WrongFunction, text)
     })
 }
 

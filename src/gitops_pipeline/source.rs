@@ -13,6 +13,7 @@ use super::names::Names;
 use super::properties::{Elsewhere, Existing};
 use crate::aws::{Aws, CallError, without_retrying_denials};
 use crate::codecommit::{self, Repository};
+use crate::reason_codes::Code;
 
 /// A source repository, and what reads it. Without `Debug`: a client holds a session's key.
 #[derive(Clone)]
@@ -195,12 +196,8 @@ async fn open_session(
     let output = call.send().await;
     let output = output.map_err(|error| CallError::new(doing(), &error))?;
     let Some(given) = output.credentials else {
-        return Err(CallError {
-            doing: doing(),
-            code: None,
-            status: None,
-            cause: "STS gave no credentials".to_owned(),
-        });
+        let cause = "STS gave no credentials";
+        return Err(CallError::other(Code::AwsUnavailable, doing(), cause));
     };
     // Without their end, an hour from now: the source is opened anew in each invocation, which ends
     // long before.

@@ -3,8 +3,9 @@
 use super::gitlabs::NotRemoved;
 use super::steps::{explained, is_concurrent};
 use crate::aws::CallError;
-use crate::cfn::Failure;
+use crate::cfn::{Failure, Reason};
 use crate::gitlab;
+use crate::reason_codes::Code;
 
 /// Why a delivery failed.
 ///
@@ -14,7 +15,7 @@ use crate::gitlab;
 #[error("{reason}")]
 pub struct DeliveryError {
     /// The reason, as a person reads it.
-    pub reason: String,
+    pub reason: Reason,
     /// Whether the same attempt may succeed later without a change by a person: GitLab was
     /// unreachable, a service throttled or had an internal error, or time ran out.
     pub may_pass: bool,
@@ -22,19 +23,25 @@ pub struct DeliveryError {
 
 impl DeliveryError {
     /// A failure that remains until a person changes something.
-    pub fn permanent(reason: impl Into<String>) -> Self {
+    pub fn permanent(reason: Reason) -> Self {
         DeliveryError {
-            reason: reason.into(),
+            reason,
             may_pass: false,
         }
     }
 
     /// A failure after which a later attempt may succeed.
-    pub fn passing(reason: impl Into<String>) -> Self {
+    pub fn passing(reason: Reason) -> Self {
         DeliveryError {
-            reason: reason.into(),
+            reason,
             may_pass: true,
         }
+    }
+
+    /// A state that the plan excludes: `what`.
+    pub fn internal(what: &str) -> Self {
+        let text = format!("internal error: {what}");
+        DeliveryError::permanent(Reason::new(Code::InternalError, text))
     }
 }
 
@@ -44,7 +51,7 @@ impl From<CallError> for DeliveryError {
             // "Wait a few minutes and submit your request again."
             // https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagUser.html#API_TagUser_Errors
             may_pass: error.may_pass() || is_concurrent(&error),
-            reason: explained(error).to_string(),
+            reason: explained(error).reason(),
         }
     }
 }
@@ -53,7 +60,7 @@ impl From<gitlab::Error> for DeliveryError {
     fn from(error: gitlab::Error) -> Self {
         DeliveryError {
             may_pass: error.may_pass(),
-            reason: error.to_string(),
+            reason: error.reason(),
         }
     }
 }
@@ -62,7 +69,7 @@ impl From<NotRemoved> for DeliveryError {
     fn from(error: NotRemoved) -> Self {
         match error {
             NotRemoved::GitLab(error) => error.into(),
-            NotRemoved::NoAccess { .. } => DeliveryError::permanent(error.to_string()),
+            NotRemoved::NoAccess { .. } => DeliveryError::permanent(error.reason()),
         }
     }
 }

@@ -8,9 +8,10 @@ use super::mirror_records::{Before, MirrorRecord};
 use super::records::write_time;
 use super::steps;
 use crate::aws::Aws;
-use crate::cfn::Clock;
+use crate::cfn::{Clock, Reason};
 use crate::gitlab::{Access, Error, GitLab, Kind, Mirror, Status};
 use crate::http::Http;
+use crate::reason_codes::Code;
 
 /// Between two looks at a mirror that pushes.
 pub const LOOK: Duration = Duration::from_secs(2);
@@ -36,6 +37,14 @@ pub enum NotRemoved {
 }
 
 impl NotRemoved {
+    /// The reason that this error is.
+    pub fn reason(&self) -> Reason {
+        match self {
+            NotRemoved::GitLab(error) => error.reason(),
+            NotRemoved::NoAccess { .. } => Reason::new(Code::MirrorsLeft, self.to_string()),
+        }
+    }
+
     /// Whether the project is known by another path now.
     pub fn has_moved(&self) -> bool {
         let NotRemoved::GitLab(error) = self else {

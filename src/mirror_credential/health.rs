@@ -244,8 +244,8 @@ async fn ask(
         let MirrorRecord { id, gitlab_url, .. } = record;
         let place = format!("push mirror {id} at {gitlab_url}");
         let regex = settings.branch_regex.as_deref();
-        fault =
-            reason.map(|reason| refusals::every_branch_is_pushed(&place, project, &reason, regex));
+        fault = reason
+            .map(|reason| refusals::every_branch_is_pushed(&place, project, &reason, regex).text);
     }
     Ok(Some((mirror.succeeded_at, fault)))
 }

@@ -26,7 +26,8 @@ use super::properties::Desired;
 use super::records::{self};
 use super::steps::{self, Issuance};
 use crate::aws::CallError;
-use crate::cfn::{Failure, Progress};
+use crate::cfn::{Failure, Progress, Reason};
+use crate::reason_codes::Code;
 pub use beginning::Former;
 
 /// One reset makes a password with `/` with a probability of about one half.
@@ -42,7 +43,7 @@ pub struct Made {
     /// The credential in it.
     pub credential: Credential,
     /// What a person should know although it succeeded.
-    pub notes: Vec<String>,
+    pub notes: Vec<Reason>,
 }
 
 /// One delivery at work.
@@ -54,7 +55,7 @@ pub struct Delivery<'a> {
     known: Observed,
     gitlabs: GitLabs<'a>,
     /// What a person should know although it succeeds.
-    notes: Vec<String>,
+    notes: Vec<Reason>,
     /// Mirrors that this delivery made.
     made_here: BTreeSet<MirrorRecord>,
     /// Credentials that this delivery issued, which IAM may not list yet.
@@ -86,7 +87,7 @@ impl Delivery<'_> {
             return Err(error.into());
         }
         let made = self.made();
-        made.ok_or_else(|| Failure("internal error: done without a credential".to_owned()))
+        made.ok_or_else(|| DeliveryError::internal("done without a credential").into())
     }
 
     /// Runs the steps of one part of a rotation. After a failure that may pass, everything stays as
@@ -116,14 +117,13 @@ impl Delivery<'_> {
                 Step::Overtaken => {
                     self.is_overtaken = true;
                     let reason = "this request has been overtaken by the resource's deletion";
+                    let reason = Reason::new(Code::OvertakenByDelete, reason);
                     return Err(DeliveryError::permanent(reason));
                 }
                 step => Box::pin(self.take_and_close_record(step)).await?,
             }
         }
-        Err(DeliveryError::permanent(
-            "internal error: no end to the steps",
-        ))
+        Err(DeliveryError::internal("no end to the steps"))
     }
 
     fn made(&self) -> Option<Made> {
@@ -132,12 +132,13 @@ impl Delivery<'_> {
         let credential = self.known.user.credential(&login.credential_id)?;
         let mut notes = self.notes.clone();
         if let Some(silence) = &self.known.silence {
-            notes.push(format!("the mirrors were not looked at: {silence}"));
+            let text = format!("the mirrors were not looked at: {}", silence.text);
+            notes.push(Reason::new(silence.code, text));
         }
         if self.me.rotation.is_none() {
             notes.extend(plan::branch_faults(self.desired, self.me, &self.known));
             for warning in plan::lfs_warnings(self.desired, &self.known) {
-                tracing::warn!(warning, "Git LFS objects are not mirrored");
+                tracing::warn!(%warning, "Git LFS objects are not mirrored");
                 notes.push(warning);
             }
         }
@@ -259,14 +260,11 @@ impl Delivery<'_> {
             }
             Step::Reset(id) => {
                 if self.resets == MOST_RESETS {
-                    return Err(CallError {
-                        doing: format!(
-                            "resetting the service-specific credential {id} of user {user_name}"
-                        ),
-                        code: None,
-                        status: None,
-                        cause: format!("no usable password in {MOST_RESETS} resets"),
-                    });
+                    let doing = format!(
+                        "resetting the service-specific credential {id} of user {user_name}"
+                    );
+                    let cause = format!("no usable password in {MOST_RESETS} resets");
+                    return Err(CallError::other(Code::InternalError, doing, cause));
                 }
                 let issuance = steps::reset(aws, &user_name, &id).await?;
                 // What IAM was too busy for has reset nothing.

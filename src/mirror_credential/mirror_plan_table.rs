@@ -11,7 +11,9 @@ use super::plan_table::{at, claimed, credential, issued, known, login, settled, 
 use super::properties::{Desired, WantedMirror};
 use super::records::{Login, version_id};
 use super::steps::StoredLogin;
+use crate::cfn::Reason;
 use crate::gitlab::{Access, Mirror, ProtectedBranches, Settings, Status};
+use crate::reason_codes::Code;
 use crate::secret::Password;
 
 const GITLAB: &str = "https://gitlab.example.com";
@@ -174,12 +176,10 @@ fn what_gitlab_shows_decides_the_next_step() {
                     }
                 }),
             ) {
-                Step::Refuse(reason) if reason.contains("development") => {
-                    Step::Refuse(String::new())
-                }
+                Step::Refuse(reason) if reason.text.contains("development") => Step::Refuse(any()),
                 other => other,
             },
-            Step::Refuse(String::new()),
+            Step::Refuse(any()),
         ),
         (
             "the mirrors of the login have to be known",
@@ -340,7 +340,7 @@ fn what_gitlab_shows_decides_the_next_step() {
                 mirrored,
                 &known(pushing(), |k| {
                     k.projects = None;
-                    k.silence = Some("HTTP 502".to_owned());
+                    k.silence = Some(silence());
                 }),
             ),
             Step::Done,
@@ -354,10 +354,10 @@ fn what_gitlab_shows_decides_the_next_step() {
                 },
                 &known(pushing(), |k| {
                     k.projects = None;
-                    k.silence = Some("HTTP 502".to_owned());
+                    k.silence = Some(silence());
                 }),
             ),
-            Step::Refuse("HTTP 502".to_owned()),
+            Step::Refuse(silence()),
         ),
         (
             "another attempt left a journal",
@@ -439,9 +439,19 @@ fn with_regex(desired: &mut Desired) {
     };
 }
 
+/// The reason that GitLab does not respond.
+fn silence() -> Reason {
+    Reason::new(Code::GitLabUnreachable, "HTTP 502")
+}
+
+/// A reason whose text does not matter.
+fn any() -> Reason {
+    Reason::new(Code::BranchNotMirrored, "")
+}
+
 fn refusal(step: Step) -> String {
     match step {
-        Step::Refuse(reason) => reason,
+        Step::Refuse(reason) => reason.text,
         other => panic!("not a refusal: {other:?}"),
     }
 }
@@ -515,7 +525,11 @@ fn lfs_warning_names_projects_with_lfs_objects() {
         project.lfs_objects_size = 4096;
     }
     let warnings = plan::lfs_warnings(&desired, &known);
-    assert!(warnings[0].contains("project platform/infra has 4096 bytes"));
+    assert!(
+        warnings[0]
+            .text
+            .contains("project platform/infra has 4096 bytes")
+    );
 }
 
 fn prove(known: &mut Observed) {

@@ -43,8 +43,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::aws::{Aws, CallError};
-use crate::cfn::{Clock, Failure, Outcome, Progress, Request, RequestType, Resource};
+use crate::cfn::{Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 use crate::http::Http;
+use crate::reason_codes::Code;
 use crate::tags;
 use make_so::{Delivery, Former, Made};
 use plan::Me;
@@ -106,14 +107,14 @@ impl MirrorCredential {
             return Ok(());
         }
         let read = observe::read_secret(&self.aws, secret_name).await;
-        let secret = read.map_err(|error| Failure(explained(error).to_string()))?;
+        let secret = read.map_err(|error| Failure(explained(error).reason()))?;
         let reason = match secret {
             Some(secret) if secret.owner.as_ref() != Some(&me.owner) => None,
             Some(secret) => refusals::user_name_differs(desired, &secret),
             None => {
                 // The secret was deleted by hand: the tags on the user show whose login it held.
                 let read = observe::read_user(&self.aws, &desired.user_name).await;
-                let user = read.map_err(|error| Failure(explained(error).to_string()))?;
+                let user = read.map_err(|error| Failure(explained(error).reason()))?;
                 let is_held = user.held_by() == Some(&me.owner);
                 (!is_held).then(|| refusals::user_name_changes(desired))
             }
@@ -149,7 +150,7 @@ impl MirrorCredential {
         let accesses = properties::gitlab_in(&request.old_properties);
         let accesses = accesses.into_iter().collect();
         let removed = self.remove(&target, me, &users, &[], accesses).await;
-        for left in removed.map_err(|error| Failure(explained(error).to_string()))? {
+        for left in removed.map_err(|error| Failure(explained(error).reason()))? {
             tracing::warn!(left, "not removed");
         }
         Ok(())
@@ -161,7 +162,7 @@ impl MirrorCredential {
         request: &Request,
         me: &Me,
         progress: &Progress,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<Reason>, Failure> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         let id = request.physical_resource_id.clone();
         let by_properties = properties::secret_name_in(properties);
@@ -174,7 +175,7 @@ impl MirrorCredential {
             let is_ours = match secret {
                 Ok(secret) => secret.is_some_and(|secret| secret.owner.as_ref() == Some(&me.owner)),
                 Err(error) if error.is_denied() => false,
-                Err(error) => return Err(Failure(explained(error).to_string())),
+                Err(error) => return Err(Failure(explained(error).reason())),
             };
             if is_ours || name.is_none() {
                 name = Some(id);
@@ -201,11 +202,11 @@ impl MirrorCredential {
         };
         let accesses = properties::gitlab_in(properties).into_iter().collect();
         let removed = self.remove(&target, me, &users, &[], accesses).await;
-        let left = removed.map_err(|error| Failure(explained(error).to_string()))?;
+        let left = removed.map_err(|error| Failure(explained(error).reason()))?;
         for left in &left {
             tracing::warn!(left, "not removed");
         }
-        Ok((!left.is_empty()).then(|| left.join("; ")))
+        Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "))))
     }
 
     async fn clone_urls(
@@ -258,10 +259,9 @@ impl Resource for MirrorCredential {
         }
         let properties = match &request.properties {
             Ok(properties) => properties,
-            Err(error) => return Err(Failure(format!("reading ResourceProperties: {error}"))),
+            Err(error) => return Err(Failure::invalid_properties(error)),
         };
-        let desired =
-            properties::decode(properties).map_err(|faults| Failure(faults.to_string()))?;
+        let desired = properties::decode(properties).map_err(Failure::from)?;
         Box::pin(self.make(&request, &desired, &me, &progress)).await
     }
 }
@@ -277,7 +277,7 @@ fn outcome(desired: &Desired, made: &Made) -> Outcome {
             ("ServiceSpecificCredentialId", made.credential.id.clone()),
             ("CreateDate", records::write_time(made.credential.created)),
         ]),
-        note: (!made.notes.is_empty()).then(|| made.notes.join("; ")),
+        note: Reason::join(made.notes.iter().cloned()),
     }
 }
 

@@ -23,6 +23,7 @@ use super::properties::Desired;
 use super::records::{self, Owner, Standing};
 use super::refusals;
 use super::steps::explained;
+use crate::cfn::Reason;
 
 /// What IAM or Secrets Manager was told is shown by then. (AWS says "eventually" of both; seconds are
 /// what is seen.)
@@ -180,9 +181,9 @@ pub enum Step {
     /// Take a superseded login's label off its version.
     ForgetLogin(u64),
     /// It cannot be done, for this reason.
-    Refuse(String),
+    Refuse(Reason),
     /// It cannot be done now, for this reason. A later attempt may succeed.
-    Defer(String),
+    Defer(Reason),
     /// A Delete has overtaken this request; what it issued must go.
     Overtaken,
     /// It is so.
@@ -221,16 +222,13 @@ fn admit<'a>(
     me: &Me,
     known: &'a Observed,
 ) -> Result<Option<&'a Secret>, Box<Step>> {
-    let refuse = |reason: String| Err(Box::new(Step::Refuse(reason)));
+    let refuse = |reason: Reason| Err(Box::new(Step::Refuse(reason)));
     let user = &known.user;
     if let Some(denied) = &user.denied {
-        return refuse(explained(denied.clone()).to_string());
+        return refuse(explained(denied.clone()).reason());
     }
     if !user.exists {
-        let name = &user.name;
-        return refuse(format!(
-            "reading user {name}: there is no IAM user of that name"
-        ));
+        return refuse(refusals::user_is_missing(&user.name));
     }
     if let Some(owner) = user.held_by().filter(|owner| **owner != me.owner) {
         return refuse(refusals::user_is_held(&user.name, owner));
@@ -299,7 +297,7 @@ fn admit<'a>(
         .and_then(|secret| secret.as_of)
         .map(records::write_time);
     if latest.is_some_and(|latest| latest > records::write_time(me.signed_at)) {
-        return refuse("a later request has already been carried out".to_owned());
+        return refuse(refusals::later_request());
     }
     Ok(secret)
 }
@@ -401,7 +399,7 @@ impl<'a> View<'a> {
 
 /// Mirrors that push every branch, and required branches that are not mirrored. For mirrors that
 /// stand as they were noted these are warnings.
-pub fn branch_faults(desired: &Desired, me: &Me, known: &Observed) -> Option<String> {
+pub fn branch_faults(desired: &Desired, me: &Me, known: &Observed) -> Option<Reason> {
     let view = View {
         desired,
         me,
@@ -412,7 +410,7 @@ pub fn branch_faults(desired: &Desired, me: &Me, known: &Observed) -> Option<Str
 }
 
 /// Git LFS objects that will not arrive in `CodeCommit`.
-pub fn lfs_warnings(desired: &Desired, known: &Observed) -> Vec<String> {
+pub fn lfs_warnings(desired: &Desired, known: &Observed) -> Vec<Reason> {
     let projects = known.projects.iter().flatten();
     let projects = projects.filter(|(name, project)| {
         let mut mirrors = desired.mirrors.iter();

@@ -500,7 +500,7 @@ fn refusals_come_before_any_step_that_changes_something() {
     ];
     for (what, known, says) in rows {
         match step(|_| {}, &known) {
-            Step::Refuse(reason) => assert!(reason.contains(says), "{what}: {reason}"),
+            Step::Refuse(reason) => assert!(reason.text.contains(says), "{what}: {reason}"),
             step => panic!("{what}: {step:?}"),
         }
     }

@@ -10,6 +10,8 @@ use super::kind::{Kind, kind};
 use super::observe::{Secret, User};
 use super::plan::{IAM_SETTLES, Me, SecretState, Step};
 use super::records::{self, NOTHING_ENDED};
+use crate::aws::CallError;
+use crate::cfn::Reason;
 
 /// A Create that never answered, or a second delivery of one that failed, may still run. What it
 /// had read when the deletion was written down is older than this, or it reads again (see
@@ -286,14 +288,14 @@ fn refusal(
     secret: Option<&Secret>,
     known: &Observed,
     is_held: &dyn Fn(&User) -> bool,
-) -> Option<String> {
+) -> Option<Reason> {
     if secret.is_some() {
         let denied = known.users.iter().find_map(|user| user.denied.as_ref());
-        return denied.map(ToString::to_string);
+        return denied.map(CallError::reason);
     }
     // A secret that the function may not see, on a user that carries no record of it, was refused
     // when it was to be made.
     let denied = known.denied.as_ref()?;
     let was_made = target.leaves_mark && known.users.iter().any(is_held);
-    was_made.then(|| denied.to_string())
+    was_made.then(|| denied.reason())
 }

@@ -35,7 +35,8 @@ use super::records::Owner;
 use super::steps;
 use super::{MirrorCredential, observe, properties, records};
 use crate::aws::CallError;
-use crate::cfn::Progress;
+use crate::cfn::{Progress, Reason};
+use crate::reason_codes::Code;
 
 /// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time between
 /// them. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
@@ -68,7 +69,9 @@ pub struct RotationEvent {
 pub enum NotRotated {
     /// A later attempt may succeed.
     #[error(
-        "{step} of secret {secret_id}: {cause}. The rotation stays pending, and Secrets Manager reattempts it"
+        "{step} of secret {secret_id}: {}. The rotation stays pending, and Secrets Manager reattempts it [{}]",
+        cause.text,
+        cause.code
     )]
     Pending {
         /// In Secrets Manager's words.
@@ -76,11 +79,13 @@ pub enum NotRotated {
         /// The secret's ARN or name.
         secret_id: String,
         /// What went wrong.
-        cause: String,
+        cause: Reason,
     },
     /// The step removed, as far as possible, what the rotation had created.
     #[error(
-        "{step} of secret {secret_id}: {cause}. The rotation has ended, and the next one starts anew"
+        "{step} of secret {secret_id}: {}. The rotation has ended, and the next one starts anew [{}]",
+        cause.text,
+        cause.code
     )]
     Ended {
         /// In Secrets Manager's words.
@@ -88,8 +93,16 @@ pub enum NotRotated {
         /// The secret's ARN or name.
         secret_id: String,
         /// What went wrong.
-        cause: String,
+        cause: Reason,
     },
+}
+
+impl NotRotated {
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            NotRotated::Pending { cause, .. } | NotRotated::Ended { cause, .. } => cause.code,
+        }
+    }
 }
 
 impl RotationEvent {
@@ -154,7 +167,7 @@ impl RotationEvent {
     }
 
     fn ended(&self, cause: &str) -> NotRotated {
-        self.error(DeliveryError::permanent(cause))
+        self.error(DeliveryError::permanent(not_rotatable(cause)))
     }
 }
 
@@ -300,19 +313,24 @@ impl MirrorCredential {
         let document: Option<Value> = steps::read_document(&self.aws, secret).await?;
         let Some(document) = document else {
             let reason = "its stack has to be created or updated to the end first";
-            return Err(DeliveryError::permanent(reason));
+            return Err(DeliveryError::permanent(not_rotatable(reason)));
         };
         let desired = properties::decode(&document);
-        let desired = desired.map_err(|faults| DeliveryError::permanent(faults.to_string()))?;
+        let desired = desired
+            .map_err(|faults| DeliveryError::permanent(not_rotatable(&faults.to_string())))?;
         let name = secret.arn.rsplit(':').next().unwrap_or_default();
         // An ARN ends in a hyphen and six characters.
         if name.len() != desired.secret_name.len() + 7 || !name.starts_with(&desired.secret_name) {
-            return Err(DeliveryError::permanent(
-                "its log belongs to another secret",
-            ));
+            let reason = not_rotatable("its log belongs to another secret");
+            return Err(DeliveryError::permanent(reason));
         }
         Ok(desired)
     }
+}
+
+/// The secret cannot be rotated, because of `cause`.
+fn not_rotatable(cause: &str) -> Reason {
+    Reason::new(Code::NothingToRotate, cause)
 }
 
 /// A step of the rotation, in the name of the secret's owner.

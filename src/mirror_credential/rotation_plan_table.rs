@@ -5,7 +5,9 @@ use super::mirror_records::{claimant, giving_up};
 use super::plan::{Me, Observed, Rotation, RotationPart, Step, next};
 use super::plan_table::{at, credential, known, login, me, step};
 use super::records::{Login, version_id};
+use crate::cfn::Reason;
 use crate::gitlab::{Mirror, ProtectedBranches};
+use crate::reason_codes::Code;
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 
@@ -56,6 +58,11 @@ fn at_work(base: Observed) -> Observed {
     })
 }
 
+/// A reason whose text does not matter.
+fn any() -> Reason {
+    Reason::new(Code::NothingToRotate, "")
+}
+
 fn rotate(part: RotationPart, known: &Observed) -> Step {
     let mut desired = super::plan_table::desired();
     mirrored(&mut desired);
@@ -68,8 +75,8 @@ fn rotate(part: RotationPart, known: &Observed) -> Step {
         ..me()
     };
     match next(&desired, &me, known) {
-        Step::Refuse(_) => Step::Refuse(String::new()),
-        Step::Defer(_) => Step::Defer(String::new()),
+        Step::Refuse(_) => Step::Refuse(any()),
+        Step::Defer(_) => Step::Defer(any()),
         step => step,
     }
 }
@@ -78,7 +85,7 @@ fn rotate(part: RotationPart, known: &Observed) -> Step {
 #[allow(clippy::too_many_lines)] // A table.
 fn a_rotation_goes_as_far_as_its_step() {
     use RotationPart::{Create, Finish, Set, Test};
-    let refused = || Step::Refuse(String::new());
+    let refused = || Step::Refuse(any());
     let slow = known(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]));
     let enabled = Mirror {
         enabled: true,
@@ -113,7 +120,7 @@ fn a_rotation_goes_as_far_as_its_step() {
         (
             "it is",
             rotate(Create, &at_work(named())),
-            Step::Defer(String::new()),
+            Step::Defer(any()),
         ),
         (
             "it is an earlier rotation's",

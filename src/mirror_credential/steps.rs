@@ -6,6 +6,7 @@ mod secrets;
 
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
+use crate::reason_codes::Code;
 
 pub use iam::{
     Issuance, attempt_tags, delete_credential, is_concurrent, issue, mark_deleted, release_user,
@@ -57,6 +58,7 @@ pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallE
             code: Some("RepositoryDoesNotExistException".to_owned()),
             status: Some(400),
             cause: "it does not exist".to_owned(),
+            reason_code: Code::RepositoryMissing,
         }),
     }
 }
@@ -71,6 +73,7 @@ mod tests {
             code: Some("AccessDenied".to_owned()),
             status: Some(403),
             cause: cause.to_owned(),
+            reason_code: Code::AwsDenied,
         }))
         .to_string()
     }

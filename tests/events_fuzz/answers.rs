@@ -15,6 +15,7 @@ use cfn_gitops::http::ResponseHosts;
 use cfn_gitops::provider::Error;
 use serde_json::Value;
 
+use crate::support::reason_codes;
 use crate::well_formed;
 
 /// One answer that reached an address, whichever that was.
@@ -157,7 +158,8 @@ pub fn judge(
         let reason = body["Reason"].as_str().unwrap_or_default();
         let names = format!("reading the request: {}: ", missing.join(", "));
         // What the request's own IDs leave no room for is cut off.
-        let cut = reason.strip_suffix('…').filter(|_| put.body.len() > 4000);
+        let text = reason_codes::split(reason).map_or(reason, |(text, _)| text);
+        let cut = text.strip_suffix('…').filter(|_| put.body.len() > 4000);
         let names_them =
             reason.starts_with(&names) || cut.is_some_and(|cut| names.starts_with(cut));
         if body["Status"] != "FAILED" || !names_them {
@@ -195,6 +197,12 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
         Some("FAILED") if reason.is_none_or(str::is_empty) => broken("FAILED without a reason"),
         Some("FAILED") if carried.is_some_and(|carried| carried != id) => {
             broken("a failure looks like a replacement")
+        }
+        Some("FAILED")
+            if reason.is_some_and(|reason| reason_codes::split(reason).is_none())
+                && text.len() < 4085 =>
+        {
+            broken("the reason ends without a code")
         }
         Some("FAILED") => Ok(Verdict::Failed),
         _ => broken("Status is neither SUCCESS nor FAILED"),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::http::{self, Reply, Request};
+use crate::support::reason_codes;
 
 /// The function's ARN.
 pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";
@@ -26,14 +27,23 @@ pub enum Ended {
 impl Ended {
     pub fn result(self) -> Value {
         match self {
-            Ended::Result(result) => result,
+            Ended::Result(result) => {
+                if let Some(reason) = result["Reason"].as_str() {
+                    assert!(reason_codes::split(reason).is_some(), "{reason}");
+                }
+                result
+            }
             Ended::Error(error) => panic!("Lambda got an error: {error}"),
         }
     }
 
     pub fn error(self) -> Value {
         match self {
-            Ended::Error(error) => error,
+            Ended::Error(error) => {
+                let message = error["errorMessage"].as_str().unwrap_or_default();
+                assert!(reason_codes::split(message).is_some(), "{error}");
+                error
+            }
             Ended::Result(result) => panic!("Lambda got a result: {result}"),
         }
     }

@@ -91,7 +91,10 @@ fn an_answer_without_an_end_is_given_up_and_the_process_lives() {
     let event = function.request("Create", &mirror());
     let answer = function.answered(&event);
     let reason = answer["Reason"].as_str().expect("a reason");
-    assert!(reason.ends_with("AWS's answer is too large"), "{reason}");
+    assert!(
+        reason.ends_with("AWS's answer is too large [CFG-204]"),
+        "{reason}"
+    );
     assert!(
         function.peak_memory() < 100_000,
         "{} kB",

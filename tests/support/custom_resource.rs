@@ -11,7 +11,7 @@ use cfn_gitops::provider::{Invocation, Provider};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Caller, World, clients::sdk_config};
+use super::{Caller, World, clients::sdk_config, reason_codes};
 
 /// How long CloudFormation waits, when the template says nothing.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -423,11 +423,25 @@ pub async fn answered_once(
             !shown.contains("X-Amz-Signature"),
             "the address in Lambda's result"
         );
-        answer.map_err(|error| error.to_string())
+        answer.map_err(|error| {
+            let text = error.to_string();
+            assert!(reason_codes::split(&text).is_some(), "{text}");
+            text
+        })
     })
 }
 
-/// Every delivery answered once at most, and no answer holds a secret.
+/// Every reason ends with a code of the table, and a failure has a reason.
+fn assert_has_code(body: &str) {
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let has_code = match body["Reason"].as_str() {
+        Some(reason) => reason_codes::split(reason).is_some(),
+        None => body["Status"] == "SUCCESS",
+    };
+    assert!(has_code, "{body}");
+}
+
+/// Every delivery answered once at most, with a code in each reason, and no answer holds a secret.
 pub fn answers_are_sound(world: &World) {
     let deliveries = world.deliveries();
     let journal = world.journal();
@@ -435,6 +449,7 @@ pub fn answers_are_sound(world: &World) {
         let body = String::from_utf8(delivery.body.clone()).expect("UTF-8");
         assert!(body.len() <= 4096);
         assert!(!body.contains("null"), "{body}");
+        assert_has_code(&body);
         assert_eq!(world.secret_in(&body), None, "a secret in an answer");
         assert!(
             !body.contains("X-Amz-Signature"),

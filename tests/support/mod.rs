@@ -78,6 +78,8 @@ pub mod panics;
 pub mod pipelines;
 /// How often services answer.
 pub mod rates;
+/// The code at the end of a reason.
+pub mod reason_codes;
 /// What was sent, decoded.
 pub mod request;
 /// The bucket behind a custom resource's `ResponseURL`.

@@ -10,7 +10,9 @@ use super::super::operations::{Content, MOST_TEMPLATE_BYTES};
 use super::super::source::{Seen, Source};
 use super::super::{refusals, template};
 use super::{Ended, Making};
+use crate::cfn::Reason;
 use crate::codecommit;
+use crate::reason_codes::Code;
 use crate::records::{self, LOGICAL_ID, STACK_ID};
 
 /// The child stack's template and what goes with it, as it is sent.
@@ -30,10 +32,11 @@ impl Making<'_> {
         if bytes <= MOST_TEMPLATE_BYTES {
             return Ok(());
         }
-        Err(Ended::Refused(format!(
+        let text = format!(
             "Build: the pipeline's template would be {bytes} bytes, of at most {MOST_TEMPLATE_BYTES}; \
              shorten BuildSpec and EnvironmentVariables"
-        )))
+        );
+        Err(Ended::Refused(Reason::new(Code::InvalidProperties, text)))
     }
 
     /// The template as it is sent: with the request that sends it, so that no update is without a

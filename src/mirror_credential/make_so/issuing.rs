@@ -12,6 +12,7 @@ use super::super::refusals;
 use super::super::steps::{self, Created, Issuance, StoredLogin, Written};
 use super::{Delivery, PAUSE};
 use crate::aws::CallError;
+use crate::reason_codes::Code;
 
 /// What was read of a user is taken for true no longer than this before the secret is created:
 /// see [`super::super::removal::UNANSWERED_SETTLES`].
@@ -42,7 +43,9 @@ impl Delivery<'_> {
                 let since = *self.name_refused_at.get_or_insert(now);
                 if now > since + NAME_IS_FREED {
                     let advice = refusals::secret_is_scheduled(&self.desired.secret_name);
-                    return Err(error.with_advice(&advice));
+                    return Err(error
+                        .with_advice(&advice.text)
+                        .with_reason_code(advice.code));
                 }
                 tokio::time::sleep(PAUSE).await;
                 self.read_user().await?;
@@ -236,7 +239,7 @@ impl Delivery<'_> {
                 // A credential that IAM does not list yet, or lists no more, may be in the way.
                 self.slots_refused += 1;
                 if self.slots_refused > 1 {
-                    return Err(error);
+                    return Err(error.with_reason_code(Code::NoFreeSlot));
                 }
                 self.known.doubtful_since = Some(self.resource.clock.now());
             }

@@ -15,7 +15,9 @@ use super::super::steps::{self, Written};
 use super::Delivery;
 use super::issuing::MOST_DOUBTS;
 use super::pushing::is_empty;
+use crate::cfn::Reason;
 use crate::gitlab::{Error, GitLab, Kind, Mirror, ProtectedBranches, PushesEverything};
+use crate::reason_codes::Code;
 
 /// A GitLab that is being restarted is back by then.
 const A_WHILE: Duration = Duration::from_secs(60);
@@ -23,15 +25,11 @@ const A_WHILE: Duration = Duration::from_secs(60);
 impl Delivery<'_> {
     pub(super) async fn gitlab(&mut self) -> Result<Arc<GitLab>, DeliveryError> {
         let Some(access) = &self.desired.gitlab else {
-            return Err(DeliveryError::permanent(
-                "internal error: mirrors without GitLab",
-            ));
+            return Err(DeliveryError::internal("mirrors without GitLab"));
         };
         match self.gitlabs.at(&access.url).await {
             Ok(Some(gitlab)) => Ok(gitlab),
-            Ok(None) => Err(DeliveryError::permanent(
-                "internal error: GitLab is not known",
-            )),
+            Ok(None) => Err(DeliveryError::internal("GitLab is not known")),
             Err(error) => Err(error.into()),
         }
     }
@@ -54,7 +52,7 @@ impl Delivery<'_> {
                     tokio::time::sleep(LOOK * 5).await;
                 }
                 Err(error) if self.me.rotation.is_none() && self.secret_is_read() => {
-                    self.known.silence = Some(error.to_string());
+                    self.known.silence = Some(error.reason());
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -203,15 +201,11 @@ impl Delivery<'_> {
             return Ok(());
         };
         let Some((login, password)) = self.login_to_mirror_with() else {
-            return Err(DeliveryError::permanent(
-                "internal error: a mirror without a login",
-            ));
+            return Err(DeliveryError::internal("a mirror without a login"));
         };
         let gitlab = self.gitlab().await?;
         let Some(clone_url) = self.known.clone_urls.get(&wanted.repository_name) else {
-            return Err(DeliveryError::permanent(
-                "internal error: a mirror without an address",
-            ));
+            return Err(DeliveryError::internal("a mirror without an address"));
         };
         let made = gitlab
             .create(
@@ -358,7 +352,7 @@ impl Delivery<'_> {
         let retired = retired.map(|note| {
             if let Some(note) = note {
                 tracing::warn!(note, "mirror deleted");
-                self.notes.push(note);
+                self.notes.push(Reason::new(Code::PushInterrupted, note));
             }
         });
         self.note_removal(record, retired)?;
@@ -402,7 +396,7 @@ impl Delivery<'_> {
                 // They are disabled.
                 Err(error) => {
                     self.known.is_left_behind = true;
-                    self.notes.push(error.to_string());
+                    self.notes.push(error.reason());
                 }
             }
         }
@@ -426,7 +420,7 @@ impl Delivery<'_> {
         if !is_former && !error.has_moved() {
             return Err(error.into());
         }
-        self.notes.push(error.to_string());
+        self.notes.push(error.reason());
         Ok(())
     }
 

@@ -123,7 +123,7 @@ impl Delivery<'_> {
                 let reason = format!(
                     "proving that the login of user {user} can push to repository {name}: {error}"
                 );
-                let may_pass = error.may_pass();
+                let (reason, may_pass) = (error.reason_with(reason), error.may_pass());
                 return Err((error, DeliveryError { reason, may_pass }));
             }
         }

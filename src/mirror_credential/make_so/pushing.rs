@@ -8,7 +8,9 @@ use super::super::gitlabs::LOOK;
 use super::super::mirror_records::MirrorRecord;
 use super::super::records::write_time;
 use super::Delivery;
+use crate::cfn::Reason;
 use crate::gitlab::{GitLab, Mirror, Status};
+use crate::reason_codes::Code;
 
 /// The longest that one push is waited for.
 const PUSH_TAKES: Duration = Duration::from_secs(12 * 60);
@@ -148,7 +150,7 @@ impl Delivery<'_> {
         // GitLab tells why in prose alone. Diverged branches stay until a person acts; the network and
         // CodeCommit recover.
         DeliveryError {
-            reason,
+            reason: Reason::new(Code::PushFailed, reason),
             may_pass: !has_diverged,
         }
     }

@@ -6,6 +6,7 @@ use super::super::plan::{PAUSE, SecretState};
 use super::super::steps::{self, Moved, Written};
 use super::Delivery;
 use crate::aws::CallError;
+use crate::reason_codes::Code;
 
 /// How often `AWSCURRENT` is looked for elsewhere.
 const MOST_LOOKS: u32 = 20;
@@ -45,6 +46,7 @@ impl Delivery<'_> {
                 code: Some("ResourceExistsException".to_owned()),
                 status: Some(400),
                 cause: "it holds another login already".to_owned(),
+                reason_code: Code::RotationOvertaken,
             }),
             Written::Gone => {
                 self.known.secret = SecretState::Absent;
@@ -86,12 +88,9 @@ impl Delivery<'_> {
             Moved::NotThere => {
                 self.looks += 1;
                 if self.looks > MOST_LOOKS {
-                    return Err(CallError {
-                        doing: format!("handing AWSCURRENT to version {to}"),
-                        code: None,
-                        status: None,
-                        cause: "it is not where it is shown to be".to_owned(),
-                    });
+                    let doing = format!("handing AWSCURRENT to version {to}");
+                    let cause = "it is not where it is shown to be";
+                    return Err(CallError::other(Code::RotationOvertaken, doing, cause));
                 }
                 // It may be shown late.
                 tokio::time::sleep(PAUSE).await;

@@ -5,6 +5,7 @@ use super::super::observe::Secret;
 use super::super::properties::is_protected;
 use super::super::refusals;
 use super::{Project, Step, View};
+use crate::cfn::Reason;
 use crate::gitlab::Status;
 
 impl View<'_> {
@@ -45,20 +46,18 @@ impl View<'_> {
     }
 
     /// Mirrors that would push every branch, and required branches that would not be mirrored.
-    pub(super) fn branch_faults(&self) -> Option<String> {
-        let mut faults = self.mirrors_of_everything();
-        faults.extend(self.unprotected());
-        (!faults.is_empty()).then(|| faults.join("; "))
+    pub(super) fn branch_faults(&self) -> Option<Reason> {
+        let faults = self.mirrors_of_everything().into_iter();
+        Reason::join(faults.chain(self.unprotected()))
     }
 
     /// The reason to reject mirrors through which GitLab would push every branch. `None` if there
     /// are none.
-    pub(super) fn pushes_everything(&self) -> Option<String> {
-        let faults = self.mirrors_of_everything();
-        (!faults.is_empty()).then(|| faults.join("; "))
+    pub(super) fn pushes_everything(&self) -> Option<Reason> {
+        Reason::join(self.mirrors_of_everything())
     }
 
-    fn mirrors_of_everything(&self) -> Vec<String> {
+    fn mirrors_of_everything(&self) -> Vec<Reason> {
         let mirrors = self.desired.mirrors.iter().enumerate();
         let faults = mirrors.filter_map(|(n, wanted)| {
             let reason = self
@@ -85,7 +84,7 @@ impl View<'_> {
         reason.is_some()
     }
 
-    fn unprotected(&self) -> Vec<String> {
+    fn unprotected(&self) -> Vec<Reason> {
         let mut missing = Vec::new();
         let Some(projects) = &self.known.projects else {
             return missing;

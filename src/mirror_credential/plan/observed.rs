@@ -7,6 +7,7 @@ use super::super::mirror_records::{Journal, MirrorRecord};
 use super::super::observe::{Secret, User};
 use super::super::steps::StoredLogin;
 use super::IAM_SETTLES;
+use crate::cfn::Reason;
 use crate::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
 use crate::secret::Password;
 
@@ -149,7 +150,7 @@ pub struct Observed {
     /// An attempt that ended somewhere may have made mirrors of which it did not learn.
     pub may_have_lost: bool,
     /// GitLab could not be asked, for this reason.
-    pub silence: Option<String>,
+    pub silence: Option<Reason>,
     /// Where mirrors are to be given up, and GitLab answers.
     pub answering: BTreeSet<String>,
     /// What could not be removed in GitLab is named by a claim, which has to stay open.

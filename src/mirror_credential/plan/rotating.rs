@@ -5,6 +5,7 @@ use super::super::observe::Secret;
 use super::super::records::{self, Login};
 use super::super::refusals;
 use super::{IAM_SETTLES, LAMBDA_LIVES, Rotation, RotationPart, Step, View};
+use crate::cfn::Reason;
 
 impl View<'_> {
     /// The next step of `rotation`.
@@ -78,7 +79,7 @@ impl View<'_> {
     }
 
     /// What one step of the rotation wrote may not be shown to the next one yet.
-    fn refuse(&self, reason: String) -> Step {
+    fn refuse(&self, reason: Reason) -> Step {
         if self.known.now < self.known.began + IAM_SETTLES {
             return Step::Follow;
         }

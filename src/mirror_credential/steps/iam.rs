@@ -8,6 +8,7 @@ use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
 use super::super::observe::{CODECOMMIT, Credential};
 use super::super::records::{self, Attempt, Deletion, Owner};
 use crate::aws::{Aws, CallError};
+use crate::reason_codes::Code;
 use crate::secret::Password;
 
 /// What became of an attempt to issue or to reset a credential.
@@ -91,12 +92,8 @@ pub fn is_concurrent(error: &CallError) -> bool {
 
 fn issuance(issued: Option<&ServiceSpecificCredential>, doing: &str) -> Issuance {
     let Some(issued) = issued else {
-        return Issuance::Unknown(CallError {
-            doing: doing.to_owned(),
-            code: None,
-            status: None,
-            cause: "IAM's answer holds no credential".to_owned(),
-        });
+        let cause = "IAM's answer holds no credential";
+        return Issuance::Unknown(CallError::other(Code::AwsUnavailable, doing, cause));
     };
     let credential = Credential {
         id: issued.service_specific_credential_id().to_owned(),
@@ -171,12 +168,9 @@ pub async fn tag_user(
             .key(*key)
             .value(value)
             .build();
-        call = call.tags(tag.map_err(|error| CallError {
-            doing: doing(),
-            code: None,
-            status: None,
-            cause: error.to_string(),
-        })?);
+        let tag =
+            tag.map_err(|error| CallError::other(Code::InternalError, doing(), error.to_string()));
+        call = call.tags(tag?);
     }
     call.send()
         .await
