@@ -336,39 +336,4 @@ enum Announced {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(detail: &str, extra: &str) -> String {
-        format!(
-            r#"{{"source":"aws.codecommit","detail-type":"CodeCommit Repository State Change",
-                "time":"2026-11-20T12:00:00Z","detail":{{{detail}}}{extra}}}"#
-        )
-    }
-
-    const CREATED: &str = r#""event":"referenceCreated","repositoryName":"codecommit-dev-cfn-shop",
-        "referenceType":"branch","referenceName":"development","commitId":"c0ffee""#;
-
-    #[test]
-    fn the_stack_that_waits_is_told_by_the_rule_or_by_the_repository() {
-        let push = FirstPush::find(&event(CREATED, "")).expect("a push");
-        assert_eq!(push.stack_name().as_deref(), Some("gitops-dev-shop"));
-        let told = event(CREATED, r#","StackName":"gitops-prd-other""#);
-        let push = FirstPush::find(&told).expect("a push");
-        assert_eq!(push.stack_name().as_deref(), Some("gitops-prd-other"));
-        let foreign = event(CREATED, r#","StackName":"a-foreign-stack""#);
-        let push = FirstPush::find(&foreign).expect("a push");
-        assert_eq!(push.stack_name(), None);
-    }
-
-    #[test]
-    fn tags_and_deletions_are_no_first_push() {
-        let deleted = CREATED.replace("referenceCreated", "referenceDeleted");
-        let tag = CREATED.replace(r#""branch""#, r#""tag""#);
-        for detail in [deleted, tag, String::new()] {
-            assert!(FirstPush::find(&event(&detail, "")).is_none(), "{detail}");
-        }
-        let of_another = event(CREATED, "").replace("aws.codecommit", "aws.ecr");
-        assert!(FirstPush::find(&of_another).is_none());
-    }
-}
+mod tests;

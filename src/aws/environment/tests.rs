@@ -1,0 +1,75 @@
+use aws_sdk_iam::config::ProvideCredentials;
+
+use super::{Arc, SdkConfig, Variables, config, endpoint_url};
+
+fn config_of(variables: &'static [(&str, &str)]) -> SdkConfig {
+    config(Variables(Arc::new(|name| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
+    })))
+}
+
+#[tokio::test]
+async fn a_function_gets_its_region_and_its_credentials_from_lambda() {
+    let config = config_of(&[
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "not-a-real-key"),
+        ("AWS_SESSION_TOKEN", "not-a-real-token"),
+    ]);
+    assert_eq!(config.region().unwrap().as_ref(), "eu-central-1");
+    let provider = config.credentials_provider().unwrap();
+    let credentials = provider.provide_credentials().await.unwrap();
+    assert_eq!(credentials.access_key_id(), "AKIDEXAMPLE");
+    assert_eq!(credentials.secret_access_key(), "not-a-real-key");
+    assert_eq!(credentials.session_token(), Some("not-a-real-token"));
+    assert!(!format!("{config:?}").contains("not-a-real"));
+}
+
+#[test]
+fn a_variable_that_is_empty_is_not_set() {
+    let config = config_of(&[
+        ("AWS_REGION", ""),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", " "),
+        ("AWS_ENDPOINT_URL", ""),
+    ]);
+    assert_eq!(config.region().unwrap().as_ref(), "us-east-1");
+    assert!(config.credentials_provider().is_none());
+    assert_eq!(config.endpoint_url(), None);
+    assert_eq!(config.use_fips(), None);
+}
+
+#[test]
+fn a_service_may_have_an_endpoint_of_its_own() {
+    let config = config_of(&[
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1"),
+        ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:2"),
+    ]);
+    let endpoint = |service| endpoint_url(&config, service);
+    assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:4566"));
+    assert_eq!(endpoint("Secrets Manager").unwrap(), "http://127.0.0.1:1");
+    assert_eq!(endpoint("IAM").unwrap(), "http://127.0.0.1:2");
+    assert_eq!(endpoint("CodeCommit").unwrap(), "http://127.0.0.1:4566");
+    let config = config_of(&[("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:3")]);
+    assert_eq!(endpoint_url(&config, "S3").unwrap(), "http://127.0.0.1:3");
+    assert_eq!(endpoint_url(&config, "CodeCommit"), None);
+}
+
+#[test]
+fn endpoints_can_be_ignored_and_be_of_other_kinds() {
+    let config = config_of(&[
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+        ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:2"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE"),
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
+    ]);
+    assert_eq!(config.endpoint_url(), None);
+    assert_eq!(endpoint_url(&config, "IAM"), None);
+    assert_eq!(config.use_fips(), Some(true));
+    assert_eq!(config.use_dual_stack(), Some(false));
+}

@@ -1,0 +1,79 @@
+use super::*;
+
+const DENIAL: &str = "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to \
+        perform: iam:TagUser on resource: user u";
+
+#[test]
+fn denial_without_identity_policy_may_pass() {
+    for why in [
+        " because no identity-based policy allows the iam:TagUser action",
+        "",
+    ] {
+        let text = format!("{DENIAL}{why}");
+        assert!(may_pass("AccessDenied", &text), "{text}");
+        assert!(may_pass("AccessDeniedException", &text), "{text}");
+    }
+    assert!(may_pass(
+        "AccessDeniedException",
+        "Access to KMS is not allowed"
+    ));
+}
+
+#[test]
+fn denial_of_another_kind_does_not_pass() {
+    for why in [
+        " with an explicit deny in an identity-based policy",
+        " with an explicit deny in a service control policy",
+        " because no permissions boundary allows the iam:TagUser action",
+        " because no service control policy allows the iam:TagUser action",
+        " because no resource control policy allows the iam:TagUser action",
+        " because no session policy allows the iam:TagUser action",
+        " because no resource-based policy allows the iam:TagUser action",
+        " because no VPC endpoint policy allows the iam:TagUser action",
+    ] {
+        let text = format!("{DENIAL}{why}");
+        assert!(!may_pass("AccessDenied", &text), "{text}");
+    }
+    let text = format!("{DENIAL} because no identity-based policy allows the iam:TagUser action");
+    assert!(!may_pass("NoSuchEntity", &text));
+}
+
+#[test]
+fn role_that_cannot_be_assumed_may_pass() {
+    for text in [
+        "Role arn:aws:iam::123456789012:role/r is invalid or cannot be assumed",
+        "CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::1:role/r",
+        "CodePipeline is not authorized to perform AssumeRole on role arn:aws:iam::1:role/r",
+        "Provided role 'arn:aws:iam::1:role/r' cannot be assumed by principal 'events.amazonaws.com'.",
+    ] {
+        assert!(may_pass("ValidationError", text), "{text}");
+    }
+    let denied = "User: u is not authorized to perform: sts:AssumeRole on resource: r with an \
+            explicit deny in an identity-based policy";
+    assert!(!may_pass("AccessDenied", denied));
+    assert!(!may_pass("ValidationError", "Stack [x] does not exist"));
+}
+
+#[test]
+fn error_code_is_read_in_each_protocol() {
+    let json = r#"{"__type":"com.amazonaws.x#AccessDeniedException","message":"m"}"#;
+    let xml = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
+    let header = Some("AccessDeniedException:http://internal.amazon.com/");
+    assert_eq!(error_code(None, json), "AccessDeniedException");
+    assert_eq!(error_code(None, xml), "AccessDenied");
+    assert_eq!(error_code(header, "{}"), "AccessDeniedException");
+    assert_eq!(error_code(None, "<html>"), "");
+}
+
+#[test]
+fn time_for_propagation_is_a_minute_or_a_third() {
+    let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
+    let time = |signed, now, until| time_for_propagation(at(signed), at(now), at(until)).as_secs();
+    assert_eq!(time(0, 0, 900), 60);
+    assert_eq!(time(0, 40, 900), 20);
+    assert_eq!(time(0, 61, 900), 0);
+    assert_eq!(time(0, 0, 60), 20);
+    assert_eq!(time(0, 0, 0), 0);
+    // CloudFormation's clock may be ahead.
+    assert_eq!(time(300, 0, 900), 60);
+}

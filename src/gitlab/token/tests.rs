@@ -1,0 +1,86 @@
+use super::{is_listed, is_same, token_in};
+use crate::gitlab::TokenFault;
+
+#[test]
+fn a_value_that_is_no_json_object_is_the_token() {
+    for value in ["glpat-1", " glpat-1\n"] {
+        let token = token_in(value, "token").expect("a token");
+        assert_eq!(token.expose(), "glpat-1");
+    }
+    assert_eq!(
+        token_in("12345", "token").expect("a token").expose(),
+        "12345"
+    );
+}
+
+#[test]
+fn a_member_of_a_json_object_is_the_token() {
+    let value = r#"{"token": "one", "other": " two "}"#;
+    assert_eq!(token_in(value, "token").expect("one").expose(), "one");
+    assert_eq!(token_in(value, "other").expect("two").expose(), "two");
+}
+
+#[test]
+fn what_is_no_token_is_not_sent() {
+    let absent = token_in(r#"{"other": "x"}"#, "token");
+    assert_eq!(absent, Err(TokenFault::NoMember("token".to_owned())));
+    let number = token_in(r#"{"token": 7}"#, "token");
+    assert_eq!(number, Err(TokenFault::NoMember("token".to_owned())));
+    for value in ["", "  ", "two words", "a\nb: c", "ü", r#"{"token": ""}"#] {
+        assert_eq!(
+            token_in(value, "token"),
+            Err(TokenFault::NoToken),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn fingerprint_is_listed_as_a_whole_with_or_without_colons() {
+    let fingerprint = "13C321F463786CFF";
+    for tag in [
+        "13C321F463786CFF",
+        "13:C3:21:F4:63:78:6C:FF",
+        "00 13:c3:21:f4:63:78:6c:ff  01",
+    ] {
+        assert!(is_listed(fingerprint, tag), "{tag}");
+    }
+    for tag in [
+        "",
+        "*",
+        "13C321F463786CF",
+        "13C321F463786CFF00",
+        "13C3 21F463786CFF",
+    ] {
+        assert!(!is_listed(fingerprint, tag), "{tag}");
+    }
+}
+
+#[test]
+fn the_tag_names_the_same_gitlab_however_it_ends() {
+    for tagged in [
+        "https://gitlab.example.com",
+        "https://gitlab.example.com/",
+        "https://GitLab.example.com:443//",
+    ] {
+        assert!(is_same(tagged, "https://gitlab.example.com"), "{tagged}");
+    }
+}
+
+#[test]
+fn the_tag_of_another_host_scheme_port_or_path_is_another_gitlab() {
+    for tagged in [
+        "",
+        "*",
+        "gitlab.example.com",
+        "http://gitlab.example.com",
+        "https://gitlab.example.com:8443",
+        "https://gitlab.example.com/gitlab",
+        "https://gitlab.example.com.example.org",
+        "https://gitlab.example.com@example.org",
+        "https://example.org/https://gitlab.example.com",
+    ] {
+        assert!(!is_same(tagged, "https://gitlab.example.com"), "{tagged}");
+    }
+    assert!(!is_same("no url", "no url"));
+}
