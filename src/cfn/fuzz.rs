@@ -126,7 +126,7 @@ fn an_answer_fits_whatever_its_reason_and_says_its_beginning() {
         );
         if response.reason.is_some() {
             let told = read["Reason"].as_str().expect("a reason");
-            let told = told.strip_suffix(" [CFG-207]").expect("its code");
+            let told = told.strip_suffix(" - CFG-207").expect("its code");
             assert!(told == reason || reason.starts_with(told.strip_suffix('…').expect("its cut")));
             assert_eq!(read["Data"]["Name"], json!(value));
         }

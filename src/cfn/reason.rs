@@ -5,6 +5,9 @@ use std::fmt;
 use super::Faults;
 use crate::reason_codes::Code;
 
+/// Between the text and the code. The code is the very end, so that a search finds it there.
+const SEPARATOR: &str = " - ";
+
 /// Why something failed, or what a success leaves to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -33,13 +36,13 @@ impl Reason {
 
     /// What follows the text. It stays when the text is cut.
     pub(super) fn suffix(&self) -> String {
-        format!(" [{}]", self.code)
+        format!("{SEPARATOR}{}", self.code)
     }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} [{}]", self.text, self.code)
+        write!(formatter, "{}{SEPARATOR}{}", self.text, self.code)
     }
 }
 

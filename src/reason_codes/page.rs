@@ -18,7 +18,7 @@ const SUBJECTS: [(u16, &str); 6] = [
 
 const INTRODUCTION: &str = "# Reason codes
 
-Every reason ends with a code in brackets, such as `[CFG-302]`. You find it in:
+Every reason ends with a code, such as `CFG-302`. You find it in:
 
 - the stack's events, as the `Reason` of a resource that failed
 - the log of the function, in the field `code`

@@ -80,7 +80,7 @@ fn a_panic_inside_of_the_sdk_is_a_failure_too() {
         assert_eq!(answer["Status"], "FAILED");
         let reason = answer["Reason"].as_str().expect("a reason");
         assert!(
-            reason.ends_with("internal error, see the function's log [CFG-106]"),
+            reason.ends_with("internal error, see the function's log - CFG-106"),
             "{reason}"
         );
         assert!(took < Duration::from_secs(30), "{took:?}");
@@ -113,7 +113,7 @@ fn panic_of_another_event_has_a_stable_name_and_no_text() {
         let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
         let error = ended.error();
         assert_eq!(error["errorType"], "InternalError", "{error}");
-        let text = "handling the event: internal error. See the function's log. [CFG-106]";
+        let text = "handling the event: internal error. See the function's log. - CFG-106";
         assert_eq!(error["errorMessage"], text);
         assert!(took < Duration::from_secs(30), "{took:?}");
     }

@@ -111,7 +111,7 @@ fn a_hand_over_that_lambda_refuses_is_a_failure_in_time() {
     assert_eq!(answer["Status"], "FAILED", "{answer}");
     let reason = answer["Reason"].as_str().expect("a reason");
     assert!(
-        reason.ends_with("another invocation: AccessDeniedException [CFG-107]"),
+        reason.ends_with("another invocation: AccessDeniedException - CFG-107"),
         "{reason}"
     );
     assert_eq!(function.bucket.accepted(), [answer]);

@@ -92,7 +92,7 @@ fn an_answer_without_an_end_is_given_up_and_the_process_lives() {
     let answer = function.answered(&event);
     let reason = answer["Reason"].as_str().expect("a reason");
     assert!(
-        reason.ends_with("AWS's answer is too large [CFG-204]"),
+        reason.ends_with("AWS's answer is too large - CFG-204"),
         "{reason}"
     );
     assert!(

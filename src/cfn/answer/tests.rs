@@ -83,7 +83,7 @@ async fn success_and_failure_are_answered_once() {
     assert_eq!(body["Data"]["Name"], "value");
     let (body, puts, _) = answered(Behaviour::Fail, "").await;
     assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
-    assert_eq!(body["Reason"], "making x: no [CFG-207]");
+    assert_eq!(body["Reason"], "making x: no - CFG-207");
     assert_eq!(body["PhysicalResourceId"], "the-id");
 }
 
@@ -93,7 +93,7 @@ async fn a_panic_is_answered_without_its_text() {
     assert_eq!(puts, 1);
     assert_eq!(
         body["Reason"],
-        "testing the protocol: internal error, see the function's log [CFG-106]"
+        "testing the protocol: internal error, see the function's log - CFG-106"
     );
 }
 
@@ -127,7 +127,7 @@ async fn what_cloudformation_gave_up_on_is_not_begun() {
         (&body["Status"], &body["Reason"]),
         (
             &Value::from("FAILED"),
-            &Value::from(format!("{TOO_LATE} [CFG-104]"))
+            &Value::from(format!("{TOO_LATE} - CFG-104"))
         )
     );
 }
@@ -226,7 +226,7 @@ async fn what_cannot_be_handed_over_fails_in_time() {
     assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
     assert_eq!(
         body["Reason"],
-        "testing the protocol: handing the request over to another invocation: nobody is there [CFG-107]"
+        "testing the protocol: handing the request over to another invocation: nobody is there - CFG-107"
     );
     assert!(took < Duration::from_secs(900));
 }

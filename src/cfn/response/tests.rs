@@ -24,7 +24,7 @@ fn no_reason_makes_the_body_too_large_whatever_its_script() {
             let value: Value = serde_json::from_str(&body).expect("JSON");
             assert_eq!(value["RequestId"], "r");
             let reason = value["Reason"].as_str().expect("a reason");
-            assert!(reason.ends_with(" [CFG-207]"), "{unit} × {length}");
+            assert!(reason.ends_with(" - CFG-207"), "{unit} × {length}");
             if length > 4000 {
                 assert!(body.len() > MAX_BODY_BYTES - 8, "{unit}: room was wasted");
             }
