@@ -8,7 +8,7 @@ from deployed import REGION
 from named import AS_A_BUILD, A_BUILD
 
 from . import scene
-from .rows_environment import inputs_and_outputs_of_a_build, what_is_not_the_builds
+from .rows_environment import inputs_and_outputs_of_a_build, not_by_another_way, what_is_not_the_builds
 from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, IMAGES, NOBODY, PIPELINES, REPOSITORIES, SOURCE_ROLE
 from .tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
 
@@ -244,6 +244,7 @@ MAY_NOT = [
             (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY.replace(PIPELINES, NOBODY)}),
         )
     ],
+    *not_by_another_way(BUCKET),
     (DEPLOY_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", UNDER_THE_KEY),
     (DEPLOY_ROLE, "kms:Decrypt", KEY, {}),
     # Events: one role, one kind, one bus.

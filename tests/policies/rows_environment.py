@@ -94,6 +94,21 @@ def what_is_not_the_builds(bucket):
     ]
 
 
+def not_by_another_way(bucket):
+    """By S3 replication and through an access point: whoever it is, the environment's own roles included."""
+    through_an_access_point = {"s3:DataAccessPointArn": regional("s3", "accesspoint/a")}
+    key = f"{bucket}/codepipeline-dev-cfn/Source/a"
+    return [
+        row
+        for who in (anybody(role(PIPELINES, "administrator")), _DEPLOY_ROLE, role(PIPELINES, "role-dev-codepipeline-cfn"))
+        for row in (
+            (who, "s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags", key, {}),
+            (who, "s3:GetObject s3:PutObject s3:DeleteObject", key, through_an_access_point),
+            (who, "s3:ListBucket s3:GetBucketLocation", bucket, through_an_access_point),
+        )
+    ]
+
+
 MAY = [
     *_GENERATED_MAY,
     # Functions and roles that a template gives no name are named by CloudFormation.
@@ -112,6 +127,7 @@ MAY_NOT = [
     # In the clear.
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:PutObject s3:DeleteObjectVersion", ARTIFACT, {"aws:SecureTransport": "false"}),
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {"aws:SecureTransport": "false"}),
+    *not_by_another_way(BUCKET),
     # Nobody of another account.
     (anybody(role(NOBODY, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),
     (anybody(role(NOBODY, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {}),

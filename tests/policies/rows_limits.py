@@ -37,7 +37,7 @@ _TAKES_OVER = {
     "AWS::ECR::Repository": """ecr:SetRepositoryPolicy ecr:DeleteRepositoryPolicy ecr:PutImage ecr:PutLifecyclePolicy ecr:DeleteRepository
         ecr:BatchDeleteImage""",
     "AWS::S3::Bucket": """s3:PutBucketPolicy s3:DeleteBucketPolicy s3:DeleteBucket s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration
-        s3:PutBucketVersioning s3:PutBucketPublicAccessBlock s3:PutReplicationConfiguration""",
+        s3:PutBucketVersioning s3:PutBucketPublicAccessBlock s3:PutReplicationConfiguration s3:ListBucket s3:ListBucketVersions""",
     "AWS::SNS::Topic": "sns:DeleteTopic sns:SetTopicAttributes sns:AddPermission sns:RemovePermission",
     "AWS::SQS::Queue": "sqs:DeleteQueue sqs:SetQueueAttributes sqs:PurgeQueue sqs:ReceiveMessage sqs:SendMessage",
 }
@@ -65,6 +65,8 @@ CHANGED_STACKS = """cloudformation:UpdateStack cloudformation:CreateChangeSet cl
     cloudformation:RollbackStack cloudformation:ContinueUpdateRollback"""
 # Calls that would show or write what a secret holds.
 ON_SECRETS = "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:PutResourcePolicy secretsmanager:TagResource"
+# Calls that list artifacts, overwrite or delete them, and what S3 replication does with a role.
+ON_BUCKETS = "s3:ListBucket s3:ListBucketVersions s3:PutObject s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags s3:DeleteObject"
 OF_A_TOKEN = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 
 
@@ -91,8 +93,8 @@ _OF_EVERY_ENVIRONMENT = [
     *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live")],
     (ON_SECRETS, regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")),
     (ON_SECRETS, regional("secretsmanager", "secret:cfn-gitops-dev/deletions/shop-AbC123")),
-    ("s3:PutObject s3:PutBucketPolicy s3:DeleteObject", f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"),
-    ("s3:PutObject s3:PutBucketPolicy s3:DeleteObject", f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"),
+    (f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"),
+    (f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"),
 ]
 
 MAY_NOT = [
@@ -125,7 +127,7 @@ MAY_NOT = [
     *[(DEPLOY, "logs:DeleteLogGroup logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (
         "/aws/codebuild/codebuild-dev-cfn-shop", "/aws/codebuild/codebuild-dev-replication-shop",
         "/aws/lambda/cfn-gitops-dev", "/aws/lambda/cfn-gitops-dev:*")],
-    *[(DEPLOY, "s3:DeleteObject s3:DeleteObjectVersion s3:PutObject s3:PutObjectAcl", f"{bucket}/codepipeline-dev-cfn/Source/a", {})
+    *[(DEPLOY, f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", f"{bucket}/codepipeline-dev-cfn/Source/a", {})
       for bucket in (across.BUCKET, environment.BUCKET)],
     (DEPLOY, "kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant", across.KEY, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS, {}),

@@ -39,12 +39,12 @@ def longest(partition="aws", names="", values=3):
 
 
 @pytest.mark.parametrize(("partition", "names", "values"), [
-    ("aws", "", 3), ("aws-us-gov", "", 3), ("aws", "n" * 64, 3), ("aws-us-gov", "n" * 64, 3), ("aws", "", 5),
+    (partition, names, values) for partition in ("aws", "aws-cn", "aws-us-gov") for names in ("", "n" * 64) for values in (3, 5)
 ])
 def test_boundary_is_shorter_than_a_managed_policy(partition, names, values):
     """IAM counts without white space."""
     document = longest(partition, names, values)
-    assert any(statement["Sid"] == "BucketsOfArtifactsStay" for statement in document["Statement"])
+    assert any("s3:Put*" in statement["Action"] and "lambda:*" not in statement["Action"] for statement in document["Statement"] if "Action" in statement)
     assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY
 
 
@@ -71,6 +71,11 @@ ATTACKS = [
     ("lambda:InvokeFunction", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}:$LATEST", {}),
     ("lambda:UpdateFunctionCode", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}", {}),
     ("s3:PutObject", "arn:aws:s3:::s3-{env}-codepipeline-artifact-{account}-eu-central-1/codepipeline-{env}-cfn/BuildArtif/a", {}),
+    # S3 replication from a bucket of the role's own, and the keys that a build would overwrite.
+    ("s3:ReplicateObject", "arn:aws:s3:::s3-{env}-codepipeline-artifact-{account}-eu-central-1/code/x/y", {}),
+    ("s3:ReplicateDelete", "arn:aws:s3:::s3-{env}-codepipeline-artifact-{account}-eu-central-1/code/x/y", {}),
+    ("s3:ListBucket", "arn:aws:s3:::s3-{env}-codepipeline-artifact-{account}-eu-central-1", {}),
+    ("s3:ListBucketVersions", "arn:aws:s3:::s3-{env}-codepipeline-artifact-{account}-eu-central-1", {}),
     ("cloudwatch:DisableAlarmActions", "arn:aws:cloudwatch:eu-central-1:{account}:alarm:alarm-{env}-cfn-gitops-mirrors", {}),
     ("sts:AssumeRole", "arn:aws:iam::{account}:role/administrator", {}),
 ]
@@ -99,7 +104,7 @@ def test_boundary_denies_what_the_deploy_role_is_denied():
     boundary = deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
 
     def machinery(document):
-        (found,) = (statement for statement in document["Statement"] if statement["Sid"] == "MachineryStays")
+        (found,) = (statement for statement in document["Statement"] if "lambda:*" in statement.get("Action", ()))
         return found
 
     assert machinery(boundary)["Action"] == [action for action in machinery(limits["PolicyDocument"])["Action"] if action != "iam:*"]

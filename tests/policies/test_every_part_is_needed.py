@@ -76,6 +76,7 @@ def unnoticed(policy):
 # What only matters with other parameters, or says what another part says too.
 _BY_A_PARAMETER = "RepositoryNames can be a pattern that the pipelines' own repositories do not have"
 _TWO_FORMS = "a secret that is there is also matched by the pattern for one that is not, while that ends in a star"
+_OTHER_BUCKET = "the bucket here has the name of every other one; with another: test_other_parameters.py"
 SPARE = {
     "template/FunctionRole/policy-dev-cfn-gitops": {
         "SecretsOfTheMirrors: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
@@ -85,18 +86,19 @@ SPARE = {
         "an image's role does not admit the function, which has nothing to look for there",
     },
     "template/CodeDeployCFnRole/policy-dev-codedeploy-cfn-limits": {
-        f"BucketsOfArtifactsStay: {part}": "the bucket here has the name of every other one; with another: test_other_parameters.py"
-        for part in ("the whole statement", "Action s3:Delete*", "Action s3:Put*")
+        f"BucketsOfArtifactsStay: {part}": _OTHER_BUCKET
+        for part in ("the whole statement", "Action s3:Delete*", "Action s3:List*", "Action s3:Put*", "Action s3:Replicate*")
     } | {
         "MachineryStays: Resource arn:aws:iam::123456789012:policy/boundary": "only of a boundary that CloudFormation named after "
         "a pipeline's stack: every other policy stays by NothingElseInIam",
     },
     "template/DeployedRolesBoundary": {
-        f"BucketsOfArtifactsStay: {part}": "the bucket here has the name of every other one; with another: test_other_parameters.py"
-        for part in ("the whole statement", "Action s3:Delete*", "Action s3:Put*")
+        # Its statements have no Sids.
+        f"statement 11: {part}": _OTHER_BUCKET
+        for part in ("the whole statement", "Action s3:Delete*", "Action s3:List*", "Action s3:Put*", "Action s3:Replicate*")
     } | {
-        "MachineryStays: Resource arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/5f1d2c90": "this stack may have another name",
-        "OtherRolesAreNotTaken: StringEqualsIfExists aws:ResourceAccount": "no role here trusts the whole account: test_deployed_roles.py",
+        "statement 7: Resource arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/5f1d2c90": "this stack may have another name",
+        "statement 5: StringEqualsIfExists aws:ResourceAccount": "no role here trusts the whole account: test_deployed_roles.py",
     },
     "template/CodePipelineCFnPolicy": {
         "Source: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,

@@ -10,6 +10,7 @@ from . import rows_clone as clone
 from . import rows_people as people
 from . import scene
 from .collected import Stack
+from .rows_limits import ON_BUCKETS
 from .scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
 from .tables import ASSUME, anybody, regional, role, user
 
@@ -142,7 +143,7 @@ MAY_NOT = [
             ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
             ("iam:PassRole", role(PIPELINES, "role-dev-pipelines-build")),
             ("cloudformation:UpdateStack cloudformation:TagResource", regional("cloudformation", "stack/pipelines-dev-shop/0a1b")),
-            *[("s3:PutObject s3:PutBucketPolicy s3:DeleteObject", arn) for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/a")],
+            *[(f"{ON_BUCKETS} s3:PutBucketPolicy", arn) for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/a")],
         )
     ],
     # The machinery by the names that its parameters give.
@@ -161,7 +162,7 @@ MAY_NOT = [
               for name in ("pipelines-dev-shop",)],
         )
     ],
-    *[(OTHER_BUCKET, DEPLOY, "s3:PutObject s3:PutBucketPolicy s3:DeleteObject s3:DeleteBucket", arn, {})
+    *[(OTHER_BUCKET, DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", arn, {})
       for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/codepipeline-dev-cfn/Source/a")],
     (OWN_ROLES, DEPLOY, "iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, "role-dev-pipelines-build"), {}),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from named import AS_A_BUILD, ANOTHER_BUILD, WITH_DEPLOY
+from named import A_BUILD, AS_A_BUILD, ANOTHER_BUILD, WITH_DEPLOY
 
 from . import scene
 from .evaluation import Caller
@@ -30,6 +30,7 @@ PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
 ON_THE_BRANCH = {"codecommit:References": "refs/heads/development"}
 TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
 OTHERS_CODE = CODE.replace(AS_A_BUILD["aws:userid"], ANOTHER_BUILD)
+ITS_CODE, BUILD_ARTIFACT = f"{BUCKET}/code/{A_BUILD}/0a1b2c", f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
 SOURCE_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/SourceArti/Xa3bC4d"
 
 # What reaches each column: a short name, the call, its resource and condition keys.
@@ -55,8 +56,13 @@ COLUMNS = {
     "artifacts": [
         ("read a source", "s3:GetObject", SOURCE_ARTIFACT, {}),
         ("write a source", "s3:PutObject", SOURCE_ARTIFACT, {}),
-        ("write its code", "s3:PutObject", CODE, UNDER_THE_KEY),
-        ("write other code", "s3:PutObject", OTHERS_CODE, UNDER_THE_KEY),
+        ("write a build artifact", "s3:PutObject", BUILD_ARTIFACT, {}),
+        ("write its code", "s3:PutObject", ITS_CODE, {}),
+        ("write other code", "s3:PutObject", ITS_CODE.replace(A_BUILD, ANOTHER_BUILD), {}),
+        ("replicate over other code", "s3:ReplicateObject", ITS_CODE.replace(A_BUILD, ANOTHER_BUILD), {}),
+        ("list", "s3:ListBucketVersions", BUCKET, {}),
+        ("write its code beside another account's", "s3:PutObject", CODE, UNDER_THE_KEY),
+        ("write other code beside another account's", "s3:PutObject", OTHERS_CODE, UNDER_THE_KEY),
     ],
     "deploy role": [
         ("pass", "iam:PassRole", DEPLOY_ROLE, TO_CLOUDFORMATION),
@@ -102,7 +108,7 @@ ROWS = [
     ("GitLab: administrator of the server", [MIRROR],
      {"password": ("yes", ""), "token": ("yes", ""), "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
     ("what a build runs", [role(PIPELINES, "role-dev-codebuild-cfn")],
-     {"artifacts": ("writes its own, reads a source if it has the key", "read a source, write its code"),
+     {"artifacts": ("writes its own, reads a source if it has the key", "read a source, write a build artifact, write its code, write its code beside another account's"),
       "deploy role": ("through an approval", "")}),
     ("what a pipeline deploys", [DEPLOY_ROLE], {"artifacts": ("reads", "read a source"), "deploy role": ("is it", "deploy")}),
     ("what a pipeline deploys, with PowerUserAccess or AdministratorAccess in `DeployPolicyArns`",

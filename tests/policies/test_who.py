@@ -64,7 +64,7 @@ WHO = [
     ("s3:PutObject", CODE, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codebuild-cfn"),
     ("s3:PutObject", CODE, {"aws:userid": ANOTHER_BUILD}, "role-dev-codepipeline-cfn"),
     ("s3:GetObject", CODE, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn deployed"),
-    ("s3:ListBucket", BUCKET, {}, "deployed"),
+    ("s3:ListBucket", BUCKET, {}, ""),
     ("s3:GetObject", ARTIFACT, {}, "role-dev-codepipeline-cfn role-dev-codebuild-cfn role-dev-codedeploy-cfn role-dev-codepipeline-s3-site deployed"),
     ("kms:Decrypt", KEY, THROUGH_S3, """role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn role-dev-codebuild-cfn
         role-dev-codedeploy-cfn role-dev-codepipeline-s3-site deployed"""),
