@@ -33,6 +33,8 @@ MAY_NOT = [
     (DEPLOYED, limits.IN_IAM.replace("iam:PassRole ", "").replace(" sts:AssumeRole", ""), role(PIPELINES, "role-dev-thumbnails"), limits.WITH_BOUNDARY),
     # The pipelines' own stacks are updated with the deploy role.
     (DEPLOYED, limits.CHANGED_STACKS, regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), {}),
+    # Code that CloudFormation runs for every stack of the account that has such a resource.
+    (DEPLOYED, "cloudformation:RegisterType cloudformation:SetTypeConfiguration cloudformation:SetTypeDefaultVersion", "*", {}),
     (DEPLOYED, "sts:AssumeRole", role(PIPELINES, "administrator"), {"aws:ResourceAccount": None}),
 ]
 
@@ -46,8 +48,11 @@ MAY = [
     (DEPLOYED, "sns:Publish", regional("sns", "sns-dev-notifications"), {}),
     (DEPLOYED, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", regional("ecr", "repository/ecr-dev-shop"), {}),
     (DEPLOYED, "events:PutEvents", regional("events", "event-bus/default"), {}),
+    (DEPLOYED, "logs:PutLogEvents logs:PutRetentionPolicy", regional("logs", "log-group:/aws/lambda/lambda-dev-thumbnails"), {}),
+    # Cloud Control API: each resource's own actions are denied as they are without it.
+    (DEPLOYED, "cloudformation:CreateResource cloudformation:UpdateResource cloudformation:DeleteResource", "*", {}),
     (DEPLOYED, "kms:PutKeyPolicy", regional("kms", "key/thumbnails"), {}),
-    (DEPLOYED, "cloudformation:CreateStack cloudformation:DescribeStacks", regional("cloudformation", "stack/tenant/0a1b"), {}),
+    (DEPLOYED, "cloudformation:CreateStack cloudformation:DescribeStacks cloudformation:DescribeChangeSet cloudformation:GetStackPolicy", regional("cloudformation", "stack/tenant/0a1b"), {}),
     (DEPLOYED, "iam:GetRole iam:ListRolePolicies iam:GenerateServiceLastAccessedDetails iam:SimulatePrincipalPolicy", role(PIPELINES, "role-dev-thumbnails"), {}),
     *[(DEPLOYED, "iam:PassRole sts:AssumeRole", role(PIPELINES, name), {}) for name in ("role-dev-steps", "cfnstack-dev-shop-Role-1A2B3C")],
 ]

@@ -61,8 +61,15 @@ POLICY = f"arn:aws:iam::{PIPELINES}:policy"
 PROFILE = f"arn:aws:iam::{PIPELINES}:instance-profile"
 _ON_POLICIES = "iam:CreatePolicy iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy"
 _ON_PROFILES = "iam:CreateInstanceProfile iam:AddRoleToInstanceProfile iam:RemoveRoleFromInstanceProfile iam:DeleteInstanceProfile"
-CHANGED_STACKS = """cloudformation:UpdateStack cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteStack
-    cloudformation:RollbackStack cloudformation:ContinueUpdateRollback"""
+CHANGED_STACKS = """cloudformation:UpdateStack cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteChangeSet
+    cloudformation:DeleteStack cloudformation:RollbackStack cloudformation:ContinueUpdateRollback cloudformation:CancelUpdateStack
+    cloudformation:SetStackPolicy cloudformation:CreateStackRefactor cloudformation:ExecuteStackRefactor"""
+CHANGED_STACK_SETS = """cloudformation:CreateStackSet cloudformation:UpdateStackSet cloudformation:DeleteStackSet
+    cloudformation:CreateStackInstances cloudformation:UpdateStackInstances cloudformation:DeleteStackInstances"""
+# Of no repository, so IAM has no resource for them.
+APPROVAL_RULES = """codecommit:CreateApprovalRuleTemplate codecommit:UpdateApprovalRuleTemplateContent codecommit:UpdateApprovalRuleTemplateName
+    codecommit:DeleteApprovalRuleTemplate"""
+ON_LOGS = "logs:DeleteLogGroup logs:PutRetentionPolicy logs:PutSubscriptionFilter logs:PutLogEvents"
 # Calls that would show or write what a secret holds.
 ON_SECRETS = "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:PutResourcePolicy secretsmanager:TagResource"
 # Calls that list artifacts, overwrite or delete them, and what S3 replication does with a role.
@@ -86,10 +93,10 @@ _OF_EVERY_ENVIRONMENT = [
     ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-cfn-shop")),
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval")),
     ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-s3-site")),
-    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/codebuild/codebuild-dev-cfn-shop")),
-    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop")),
-    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev")),
-    ("logs:DeleteLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:*")),
+    (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-cfn-shop")),
+    (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop")),
+    (ON_LOGS, regional("logs", "log-group:/aws/lambda/cfn-gitops-dev")),
+    (ON_LOGS, regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:*")),
     *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live")],
     (ON_SECRETS, regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")),
     (ON_SECRETS, regional("secretsmanager", "secret:cfn-gitops-dev/deletions/shop-AbC123")),
@@ -120,11 +127,13 @@ MAY_NOT = [
     ],
     # An administrator's stack, which is updated with the role that it was made with.
     *[(DEPLOY, CHANGED_STACKS, regional("cloudformation", f"stack/{name}/0a1b"), {}) for name in ("CDKToolkit", "cfnstack-prd-shop", "cfnstack-dev2-shop")],
+    (DEPLOY, CHANGED_STACK_SETS, regional("cloudformation", "stackset/cfnstack-dev-shop:0a1b"), {}),
+    (DEPLOY, APPROVAL_RULES, "*", {}),
     (DEPLOY, "codecommit:DeleteRepository codecommit:CreateCommit codecommit:TagResource codecommit:PutFile", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
     # What another pipeline has as a source, whoever made it.
     (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
     (DEPLOY, "ecr:PutImage ecr:SetRepositoryPolicy ecr:BatchDeleteImage", regional("ecr", "repository/ecr-dev-shop"), {}),
-    *[(DEPLOY, "logs:DeleteLogGroup logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (
+    *[(DEPLOY, f"{ON_LOGS} logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (
         "/aws/codebuild/codebuild-dev-cfn-shop", "/aws/codebuild/codebuild-dev-replication-shop",
         "/aws/lambda/cfn-gitops-dev", "/aws/lambda/cfn-gitops-dev:*")],
     *[(DEPLOY, f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", f"{bucket}/codepipeline-dev-cfn/Source/a", {})
@@ -133,7 +142,7 @@ MAY_NOT = [
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", "shop"), {}),
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:TagResource", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
-    (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:SetStackPolicy", PROVIDER_STACK, {}),
+    (DEPLOY, f"{CHANGED_STACKS} cloudformation:UpdateTerminationProtection cloudformation:TagResource", PROVIDER_STACK, {}),
     (DEPLOY, "cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1", {}),
     *[(DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", each, {}) for each in (BOUNDARY, DEPLOYED_BOUNDARY)],
     # Nobody is made who could do more than the boundary says.
@@ -160,7 +169,7 @@ MAY = [
     (DEPLOY, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer ecr:GetRepositoryPolicy", regional("ecr", "repository/ecr-dev-shop"), {}),
     (DEPLOY, "kms:CreateKey", "*", {}),
     (DEPLOY, "kms:PutKeyPolicy kms:ScheduleKeyDeletion", regional("kms", "key/thumbnails"), {}),
-    (DEPLOY, "logs:CreateLogGroup logs:DeleteLogGroup", regional("logs", "log-group:/aws/lambda/lambda-dev-thumbnails"), {}),
+    (DEPLOY, f"{ON_LOGS} logs:CreateLogGroup", regional("logs", "log-group:/aws/lambda/lambda-dev-thumbnails"), {}),
     (DEPLOY, "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-thumbnails"), {}),
     (DEPLOY, "s3:GetObject s3:GetObjectVersion", f"{environment.BUCKET}/0a1b2c.zip", {}),
     (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),

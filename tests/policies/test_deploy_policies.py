@@ -29,10 +29,15 @@ ATTACKS = [
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval"), {}),
     ("codepipeline:UpdatePipeline", regional("codepipeline", "codepipeline-prd-cfn-shop"), {}),
     ("cloudformation:UpdateStack", regional("cloudformation", "stack/CDKToolkit/0a1b"), {}),
+    ("cloudformation:DeleteChangeSet", regional("cloudformation", "stack/cfnstack-prd-shop/0a1b"), {}),
+    ("cloudformation:UpdateStackSet", regional("cloudformation", "stackset/of-an-administrator:0a1b"), {}),
+    ("codecommit:DeleteApprovalRuleTemplate", "*", {}),
+    ("logs:PutRetentionPolicy", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev"), {}),
     ("sts:AssumeRole", role(PIPELINES, "administrator"), {}),
 ]
 ATTACKS_ON_IAM = [
     ("iam:CreateServiceSpecificCredential", MIRROR, {}),
+    ("iam:AcceptDelegationRequest", "*", {}),
     ("iam:CreateAccessKey", user(PIPELINES, "administrator"), {}),
     ("iam:CreateUser", user(PIPELINES, "anybody"), WITH_BOUNDARY),
     ("iam:CreateGroup", group("anybody"), {}),

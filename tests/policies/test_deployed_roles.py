@@ -67,6 +67,12 @@ ATTACKS = [
     ("cloudformation:UpdateStack", "arn:aws:cloudformation:eu-central-1:{account}:stack/gitops-{env}-shop/0a1b", {}),
     ("cloudformation:UpdateStack", "arn:aws:cloudformation:eu-central-1:{account}:stack/cfnstack-{env}-shop/0a1b", {}),
     ("cloudformation:UpdateStack", "arn:aws:cloudformation:eu-central-1:{account}:stack/cfn-gitops-{env}/0a1b", {}),
+    # A change set that waits for its approval.
+    ("cloudformation:DeleteChangeSet", "arn:aws:cloudformation:eu-central-1:{account}:stack/cfnstack-{env}-shop/0a1b", {}),
+    ("cloudformation:ExecuteStackRefactor", "*", {}),
+    ("cloudformation:UpdateStackSet", "arn:aws:cloudformation:eu-central-1:{account}:stackset/of-an-administrator:0a1b", {}),
+    ("codecommit:UpdateApprovalRuleTemplateContent", "*", {}),
+    ("logs:PutSubscriptionFilter", "arn:aws:logs:eu-central-1:{account}:log-group:/aws/lambda/cfn-gitops-{env}", {}),
     ("lambda:InvokeFunction", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}", {}),
     ("lambda:InvokeFunction", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}:$LATEST", {}),
     ("lambda:UpdateFunctionCode", "arn:aws:lambda:eu-central-1:{account}:function:cfn-gitops-{env}", {}),

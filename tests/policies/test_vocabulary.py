@@ -11,7 +11,7 @@ from permissions import is_documented_for_a_vpc
 
 from . import scene
 from .statements import as_list
-from .vocabulary import YOUNGER_ACTIONS, actions
+from .vocabulary import YOUNGER_ACTIONS, YOUNGER_WILDCARDS, actions
 
 POLICIES = scene.world().policies
 
@@ -29,6 +29,7 @@ DOCUMENTED = {
 YOUNGER_KEYS = {"iam:servicespecificcredentialservicename"}
 NEWER = {
     "people/OwnCredentialsPolicy": {("UNKNOWN_CONDITION_FOR_ACTION", None)},
+    "template/CodeDeployCFnRole/policy-dev-codedeploy-cfn-limits": {("UNKNOWN_ACTION", action) for action in YOUNGER_WILDCARDS},
     "template/CodeDeployCFnPolicy": {("UNKNOWN_ACTION", action) for action in YOUNGER_ACTIONS},
     # A boundary grants nothing, and its Deny statements limit the star.
     "template/DeployedRolesBoundary": {("RESOURCE_STAR", None)},

@@ -11,9 +11,16 @@ import parliament
 # see tests/templates/handler_permissions.json.
 # DescribeEvents is an operation of CloudFormation's API since November 2025:
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
+# IAM's delegation requests: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AcceptDelegationRequest.html
 YOUNGER_ACTIONS = frozenset(
-    {"cloudformation:DescribeEvents", "lambda:AssociateRuntimeAlias", "lambda:GetFunctionScalingConfig"}
+    {
+        "cloudformation:DescribeEvents", "lambda:AssociateRuntimeAlias", "lambda:GetFunctionScalingConfig",
+        "iam:AcceptDelegationRequest", "iam:AssociateDelegationRequest", "iam:RejectDelegationRequest", "iam:SendDelegationToken",
+    }
 )
+
+# Wildcards that only match such actions.
+YOUNGER_WILDCARDS = frozenset({"iam:Accept*", "iam:Associate*", "iam:Reject*", "iam:Send*"})
 
 
 def changes(service):
