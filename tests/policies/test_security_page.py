@@ -28,6 +28,7 @@ FUNCTION_ROLE, DEPLOY_ROLE = role(PIPELINES, "role-dev-cfn-gitops"), role(PIPELI
 REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
 PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
 ON_THE_BRANCH = {"codecommit:References": "refs/heads/development"}
+WITH_PROVISIONING = {"cloudformation:RoleArn": role(PIPELINES, "role-dev-cfn-gitops-provisioning")}
 TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
 OTHERS_CODE = CODE.replace(AS_A_BUILD["aws:userid"], ANOTHER_BUILD)
 ITS_CODE, BUILD_ARTIFACT = f"{BUCKET}/code/{A_BUILD}/0a1b2c", f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
@@ -70,6 +71,8 @@ COLUMNS = {
         ("deploy", "cloudformation:UpdateStack", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), WITH_DEPLOY),
         ("approve", "codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}),
         ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
+        # That removes an approval stage, or gives the pipeline another source.
+        ("change a pipeline", "cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), WITH_PROVISIONING),
     ],
 }
 
@@ -96,12 +99,14 @@ ROWS = [
     ("reader of the mirror's secret", [READER_OF_THE_SECRET, MIRROR],
      {"password": ("yes", "read"), "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
     # The function does with its own rights what the events ask for: `by its events` is the next row's.
-    ("who may invoke the function, and so whoever deploys with its `ServiceToken`", [INVOKER],
+    ("who may invoke the function, and so everyone who can deploy with its `ServiceToken`", [INVOKER],
      {"password": ("can have it sent to a GitLab of theirs (below)", ""), "token": ("uses it, does not read it", ""), "ResponseURL": ("made-up ones only", ""),
-      "function's role": ("by its events", "invoke"), "deploy role": ("through a pipeline of theirs", "")}),
+      "function's role": ("by its events", "invoke"), "branch": ("pushes, by made-up events (below)", ""),
+      "artifacts": ("through a pipeline of theirs", ""), "deploy role": ("through a pipeline of theirs", "")}),
     ("who may change the function's code or role", [CHANGER, FUNCTION_ROLE],
      {"password": ("yes", "read, issue, reset"), "token": ("yes", "read"), "ResponseURL": ("yes", "code"),
-      "function's role": ("yes", "code, invoke"), "branch": ("pushes", ""), "deploy role": ("through an approval", "start")}),
+      "function's role": ("yes", "code, invoke"), "branch": ("pushes", ""),
+      "artifacts": ("through a pipeline of theirs", ""), "deploy role": ("through a pipeline of theirs", "start, change a pipeline")}),
     ("GitLab: Developer", IN_GITLAB_ONLY, {"branch": ("proposes", "")}),
     ("GitLab: Maintainer", [MIRROR], {"password": ("no, it is masked", ""), "token": ("their own", ""),
                                       "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
