@@ -35,7 +35,8 @@ class TimedOut(Exception):
 
 def machine(home: Path) -> dict[str, str]:
     """What a command may know of the machine. CodeBuild's images have Python and the AWS CLI."""
-    return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+    path = f"{os.environ['PATH']}:{Path(sys.executable).parent}"
+    return {"PATH": path, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
 
 
 def unpack(archive: zipfile.ZipFile, directory: Path) -> None:
