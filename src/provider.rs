@@ -46,13 +46,13 @@ const GUARD_MARGIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It is of no kind that the function knows.
-    #[error("{UNKNOWN_EVENT} [{}]", self.code())]
+    #[error("{UNKNOWN_EVENT} - {}", self.code())]
     UnknownEvent,
     /// The answer was made and could not be brought to CloudFormation.
-    #[error("answering CloudFormation: {} [{}]", .0, self.code())]
+    #[error("answering CloudFormation: {} - {}", .0, self.code())]
     Undelivered(#[from] Undelivered),
     /// Nobody knows whether another invocation goes on with the request.
-    #[error("handing the request over to another invocation: no answer [{}]", self.code())]
+    #[error("handing the request over to another invocation: no answer - {}", self.code())]
     PerhapsHandedOver,
     /// A branch has its first push, and its pipeline could not be made.
     #[error(transparent)]
@@ -61,16 +61,16 @@ pub enum Error {
     #[error(transparent)]
     NotRotated(#[from] NotRotated),
     /// Nobody says which environment's health is to be checked.
-    #[error("{} [{}]", .0, self.code())]
+    #[error("{} - {}", .0, self.code())]
     NoEnvironment(#[from] NoEnvironment),
     /// There was no time left.
-    #[error("{}: no time was left [{}]", .0, self.code())]
+    #[error("{}: no time was left - {}", .0, self.code())]
     OutOfTime(&'static str),
     /// The HTTP client cannot be created.
-    #[error("{} [{}]", .0, self.code())]
+    #[error("{} - {}", .0, self.code())]
     NotSetUp(String),
     /// The handling panicked. The panic's text is left out, because it may contain anything.
-    #[error("handling the event: internal error. See the function's log. [{}]", self.code())]
+    #[error("handling the event: internal error. See the function's log. - {}", self.code())]
     Panicked,
 }
 

@@ -69,7 +69,7 @@ pub struct RotationEvent {
 pub enum NotRotated {
     /// A later attempt may succeed.
     #[error(
-        "{step} of secret {secret_id}: {}. The rotation stays pending, and Secrets Manager reattempts it [{}]",
+        "{step} of secret {secret_id}: {}. The rotation stays pending, and Secrets Manager reattempts it - {}",
         cause.text,
         cause.code
     )]
@@ -83,7 +83,7 @@ pub enum NotRotated {
     },
     /// The step removed, as far as possible, what the rotation had created.
     #[error(
-        "{step} of secret {secret_id}: {}. The rotation has ended, and the next one starts anew [{}]",
+        "{step} of secret {secret_id}: {}. The rotation has ended, and the next one starts anew - {}",
         cause.text,
         cause.code
     )]
