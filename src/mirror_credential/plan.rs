@@ -20,7 +20,7 @@ use super::kind::{Kind, kind};
 use super::mirror_records::MirrorRecord;
 use super::observe::{Credential, Secret};
 use super::properties::Desired;
-use super::records::{self, Owner, Standing};
+use super::records::{self, Deletion, Owner, Standing};
 use super::refusals;
 use super::steps::explained;
 use crate::cfn::Reason;
@@ -63,6 +63,11 @@ impl Me {
     /// Whether this very delivery created `secret`: the answer that said so may have been lost.
     pub fn has_created(&self, secret: &Secret) -> bool {
         secret.claimant.as_ref() == Some(&self.claimant)
+    }
+
+    /// Whether `deletion` came after this request.
+    pub fn is_overtaken_by(&self, deletion: &Deletion) -> bool {
+        deletion.overtook(&self.owner.key(), self.signed_at, &self.request_key)
     }
 }
 
@@ -236,7 +241,7 @@ fn admit<'a>(
     let overtook = user
         .deletion
         .as_ref()
-        .is_some_and(|deletion| deletion.overtook(&me.owner.key(), me.signed_at, &me.request_key));
+        .is_some_and(|deletion| me.is_overtaken_by(deletion));
     if overtook {
         return Err(Box::new(Step::Overtaken));
     }

@@ -8,15 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use serde_json::json;
 
 use crate::checks::SOMEBODY_ELSE;
+use crate::cloudformation::stack;
 use crate::lives::{Life, lives};
 use crate::support::explore::paused;
 use crate::support::iam::Credential;
 use crate::support::mutants::past;
 use crate::support::thorough::some_or;
 use crate::support::{Options, World};
-use crate::{OTHER_USER, USER};
+use crate::{OTHER_USER, USER, properties, with, world};
+
+const TOMBSTONE: &str = "cfn-gitops:deletion";
 
 thread_local! {
     /// The credential that another person created after the first SUCCESS.
@@ -131,4 +135,47 @@ fn credential_created_by_another_person_is_untouched() {
 #[test]
 fn tags_removed_by_another_person_break_no_invariant() {
     every_call("removes the user's tags", remove_tags, |_| false);
+}
+
+/// The tombstone that a Delete of the usual resource leaves, an hour after the Create.
+async fn tombstone() -> String {
+    let world = world(Options::default());
+    let mut stack = stack(&world);
+    assert!(stack.create(&properties()).await.is_success());
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(stack.delete().await.is_success());
+    world.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone())
+}
+
+#[test]
+fn update_that_a_delete_overtook_keeps_the_tombstone() {
+    let mark = paused(tombstone());
+    paused(async {
+        let world = world(Options {
+            lists_late: Duration::from_secs(4),
+            ..Options::default()
+        });
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        let (id, old) = stack.resource.clone().expect("created");
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        // Without a free slot, the Update reads the user again for seconds.
+        create_credential(&world);
+        let new = with(properties(), "RotationSerial", json!("2"));
+        let update = stack.request("Update", Some(&id), &new, Some(&old));
+        let marking = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            world.change(|aws| {
+                let now = aws.now;
+                aws.iam.change(now, |iam| {
+                    let user = iam.users.get_mut(USER).expect("the user");
+                    user.tags.insert(TOMBSTONE.to_owned(), mark.clone());
+                });
+            });
+        };
+        let (answer, ()) = tokio::join!(stack.deliver(&update), marking);
+        assert!(answer.reason().contains("overtaken"), "{answer:?}");
+        let tags = world.look(|aws| aws.iam.latest().users[USER].tags.clone());
+        assert_eq!(tags.get(TOMBSTONE), Some(&mark), "{}", world.told());
+    });
 }

@@ -167,14 +167,19 @@ impl Delivery<'_> {
             });
         }
         let owner = &self.me.owner;
-        let was_deleted = user.deletion.is_some();
+        // The tombstone of a Delete that came after this request stays: a second delivery of this
+        // request would issue a credential that no stack owns.
+        let earlier = user.deletion.as_ref();
+        let was_deleted = earlier.is_some_and(|deletion| !self.me.is_overtaken_by(deletion));
         let tags = steps::attempt_tags(owner, &self.desired.secret_name, &attempt, was_deleted);
         self.tag_user(&tags).await?;
         let user = &mut self.known.user;
         user.owner = Some(self.me.owner.clone());
         user.secret_name = Some(self.desired.secret_name.clone());
         user.attempt = Some(attempt);
-        user.deletion = None;
+        if was_deleted {
+            user.deletion = None;
+        }
         self.known.recorded = true;
         Ok(())
     }

@@ -3,7 +3,6 @@
 use super::super::mirror_records::Journal;
 use super::super::observe::{self, Secret};
 use super::super::plan::SecretState;
-use super::super::records;
 use super::Delivery;
 use super::beginning::read_state;
 use crate::aws::CallError;
@@ -125,14 +124,10 @@ impl Delivery<'_> {
             user.owner = before.owner.take();
             user.secret_name = before.secret_name.take();
             user.attempt = before.attempt.take();
-            let is_earlier = |deletion: &records::Deletion| {
-                !deletion.overtook(
-                    &self.me.owner.key(),
-                    self.me.signed_at,
-                    &self.me.request_key,
-                )
-            };
-            user.deletion = user.deletion.filter(|deletion| !is_earlier(deletion));
+            let me = self.me;
+            user.deletion = user
+                .deletion
+                .filter(|deletion| me.is_overtaken_by(deletion));
         }
         self.known.user = user;
         Ok(())
