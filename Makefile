@@ -74,7 +74,7 @@ invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and
 	@python scripts/invoke.py $(EVENT)
 
 shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke`
-	@PYTHONPATH=tests python -m local_aws
+	@python -m local.aws
 
 lint: lint-format lint-rust lint-templates lint-dependencies ## formatting, clippy, the template linters, licences
 

@@ -19,8 +19,8 @@ from typing import Any
 import certifi
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-from local_gitlab.certificates import Authority  # noqa: E402
+sys.path.insert(0, str(ROOT))
+from local.gitlab.certificates import Authority  # noqa: E402
 
 # Longer than anything here takes, also under valgrind on a slow machine.
 _PATIENCE = 240

@@ -35,7 +35,7 @@ CLIPPY = "clippy"
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These two are long, and each has a local AWS of its own.
-DEPLOYMENT, LOCAL_AWS = "tests/local_deploy", "tests/local_aws"
+DEPLOYMENT, LOCAL_AWS = "tests/local_deploy", "local/aws"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def steps() -> list[Step]:
         python("a deployed environment", DEPLOYMENT),
         *rust_tests(),
         python("the local AWS", LOCAL_AWS),
-        python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
+        python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("size of the package, instructions of start and first answer", ["make", "check-figures"],
              needs=(COMPILED, BUILT), after=(CLIPPY,)),

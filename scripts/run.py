@@ -15,16 +15,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
-import local_gitlab  # noqa: E402
-from local_aws import LocalAws  # noqa: E402
-from local_aws.settings import IAM_IS_LATE  # noqa: E402
-from local_deploy import mirroring, steps, watching  # noqa: E402
-from local_deploy.mirroring import Source  # noqa: E402
-from local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
-from local_deploy.steps import Environment, Login  # noqa: E402
-from local_gitlab import LocalGitLab  # noqa: E402
+from local import gitlab as local_gitlab  # noqa: E402
+from local.aws import LocalAws  # noqa: E402
+from local.aws.settings import IAM_IS_LATE  # noqa: E402
+from local.gitlab import LocalGitLab  # noqa: E402
+from tests.local_deploy import mirroring, steps, watching  # noqa: E402
+from tests.local_deploy.mirroring import Source  # noqa: E402
+from tests.local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
+from tests.local_deploy.steps import Environment, Login  # noqa: E402
 from run_loop import Loop  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
 from telling import (  # noqa: E402

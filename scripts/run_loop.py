@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.mirroring import MirroredProject, Source
-from local_deploy.pipelines import eventually
-from local_deploy.steps import Login
-from local_gitlab.state import Mirror
+from local.aws import LocalAws
+from local.gitlab.state import Mirror
+from tests.local_deploy import steps
+from tests.local_deploy.mirroring import MirroredProject, Source
+from tests.local_deploy.pipelines import eventually
+from tests.local_deploy.steps import Login
 from telling import Steps, require, tell
 
 

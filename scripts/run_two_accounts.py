@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local_aws import LocalAws
-from local_deploy.steps import Environment
-from local_deploy.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
+from local.aws import LocalAws
+from tests.local_deploy.steps import Environment
+from tests.local_deploy.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
 from telling import Steps, require, tell
 
 

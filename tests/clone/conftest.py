@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clone.machine import Machine
-from clone.scene import Scene
-from local_aws import LocalAws
+from local.aws import LocalAws
+from tests.clone.machine import Machine
+from tests.clone.scene import Scene
 
 
 @pytest.fixture(scope="session")

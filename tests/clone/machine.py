@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from clone.scene import INSTANCES, ROOT, Scene, address
+from tests.clone.scene import INSTANCES, ROOT, Scene, address
 
 _PAGE = ROOT / "docs/clone-from-ec2.md"
 _USER = "ec2-user"

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local_aws import LocalAws
+from local.aws import LocalAws
 
 ROOT = Path(__file__).parents[2]
 REPOSITORIES, INSTANCES = "111122223333", "123456789012"

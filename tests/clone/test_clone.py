@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clone.machine import Machine
-from clone.scene import EXTERNAL_ID, INSTANCES, LABS, REPOSITORIES, Scene, address
+from tests.clone.machine import Machine
+from tests.clone.scene import EXTERNAL_ID, INSTANCES, LABS, REPOSITORIES, Scene, address
 
 SOURCE_ROLE = f"arn:aws:iam::{REPOSITORIES}:role/role-dev-clone-source"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clone.machine import Machine
-from clone.scene import EXTERNAL_ID, INSTANCES, REPOSITORIES, Scene
+from tests.clone.machine import Machine
+from tests.clone.scene import EXTERNAL_ID, INSTANCES, REPOSITORIES, Scene
 
 HOST = "https://git-codecommit.eu-central-1.amazonaws.com"
 AWS_CONFIG = f"""[profile codecommit-dev]

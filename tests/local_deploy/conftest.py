@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-import local_gitlab
-from local_aws import LocalAws
-from local_aws.settings import IAM_IS_LATE
-from local_deploy.pipelines import Pipeline, ProjectStack, eventually
-from local_deploy.steps import (
+from local import gitlab as local_gitlab
+from local.aws import LocalAws
+from local.aws.settings import IAM_IS_LATE
+from local.gitlab import LocalGitLab
+from tests.local_deploy.pipelines import Pipeline, ProjectStack, eventually
+from tests.local_deploy.steps import (
     BOOTSTRAP,
     ROOT,
     TEMPLATES,
@@ -28,7 +29,6 @@ from local_deploy.steps import (
     login,
     sam_settings,
 )
-from local_gitlab import LocalGitLab
 
 # The environment that most use comes first, and the last two look back at what the others did.
 FIRST, LAST = ["test_template"], ["test_least_privilege", "test_secrecy"]

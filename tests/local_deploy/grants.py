@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local_deploy.two_accounts import OTHER, TwoAccounts
+from tests.local_deploy.two_accounts import OTHER, TwoAccounts
 
 Document = dict[str, Any]
 

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.pipelines import NotInTime, Project, accepted, eventually
-from local_deploy.steps import Login, Pushed
-from local_gitlab import HeldProject, LocalGitLab
-from local_gitlab.state import Mirror
+from local.aws import LocalAws
+from local.gitlab import HeldProject, LocalGitLab
+from local.gitlab.state import Mirror
+from tests.local_deploy import steps
+from tests.local_deploy.pipelines import NotInTime, Project, accepted, eventually
+from tests.local_deploy.steps import Login, Pushed
 
 URL_TAG = "cfn-gitops:gitlab-url"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws import LocalAws
-from local_deploy.steps import ROOT, Login, Pushed, Stack, Working
+from local.aws import LocalAws
+from tests.local_deploy.steps import ROOT, Login, Pushed, Stack, Working
 
 PROJECT = Path(__file__).parent / "project"
 ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",

@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws import LocalAws
+from local.aws import LocalAws
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Witness
-from local_deploy.mirroring import Source
-from local_deploy.steps import ROOT, Environment, Stack
-from local_gitlab import LocalGitLab
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Witness
+from tests.local_deploy.mirroring import Source
+from tests.local_deploy.steps import ROOT, Environment, Stack
 
 TEMPLATE = ROOT / "templates/project.yaml"
 PAGE = ROOT / "docs/a-failed-deploy.md"

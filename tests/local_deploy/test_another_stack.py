@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Mirror
-from local_deploy.steps import Working
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Mirror
+from tests.local_deploy.steps import Working
 
 
 def test_a_login_made_there_pushes(mirror: Mirror, working: Working) -> None:

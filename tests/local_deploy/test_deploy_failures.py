@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import LocalAws
-from local_aws.settings import IAM_IS_LATE
-from local_deploy.conftest import Production
-from local_deploy.steps import ROOT
+from local.aws import LocalAws
+from local.aws.settings import IAM_IS_LATE
+from tests.local_deploy.conftest import Production
+from tests.local_deploy.steps import ROOT
 
 GROUP = "/aws/lambda/cfn-gitops-prd"
 PAGE = ROOT / "docs/a-failed-deploy.md"

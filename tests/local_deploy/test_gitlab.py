@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-import local_gitlab
-from local_aws import LocalAws
-from local_aws.rotation_scene import labels
-from local_deploy import steps
-from local_deploy.conftest import Witness
-from local_deploy.mirroring import Source, refusals
-from local_deploy.pipelines import eventually
-from local_deploy.steps import TEMPLATES, Environment, Login, Stack, Working
-from local_gitlab import LocalGitLab
-from local_gitlab.settings import Settings
+from local import gitlab as local_gitlab
+from local.aws import LocalAws
+from local.aws.secretsmanager.tests.rotation_scene import labels
+from local.gitlab import LocalGitLab
+from local.gitlab.settings import Settings
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Witness
+from tests.local_deploy.mirroring import Source, refusals
+from tests.local_deploy.pipelines import eventually
+from tests.local_deploy.steps import TEMPLATES, Environment, Login, Stack, Working
 
 BRANCH = "refs/heads/development"
 

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from local_aws import LocalAws
-from local_deploy.pipelines import Project, ProjectStack, documented_buildspec, eventually
+from local.aws import LocalAws
+from tests.local_deploy.pipelines import Project, ProjectStack, documented_buildspec, eventually
 
 pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
 

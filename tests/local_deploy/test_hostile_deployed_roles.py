@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import LocalAws
-from local_deploy.pipelines import ProjectStack
-from local_deploy.steps import Environment
+from local.aws import LocalAws
+from tests.local_deploy.pipelines import ProjectStack
+from tests.local_deploy.steps import Environment
 
 pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
 BOUNDARY = "policy-dev-deployed-roles"

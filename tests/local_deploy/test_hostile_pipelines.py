@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Production
-from local_deploy.pipelines import Pipeline, ProjectStack, template
-from local_deploy.steps import Environment, Stack
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Production
+from tests.local_deploy.pipelines import Pipeline, ProjectStack, template
+from tests.local_deploy.steps import Environment, Stack
 
 pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
 

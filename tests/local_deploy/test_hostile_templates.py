@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Mirror
-from local_deploy.steps import TEMPLATES, Environment, Stack
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Mirror
+from tests.local_deploy.steps import TEMPLATES, Environment, Stack
 
 MIRROR_USER = "user-dev-codecommit-mirroring"
 

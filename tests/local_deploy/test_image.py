@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_aws import LocalAws
-from local_aws.image_scene import push_image
-from local_deploy import pipelines
-from local_deploy.pipelines import ProjectStack
-from local_deploy.steps import Environment
+from local.aws import LocalAws
+from local.aws.codepipeline.tests.image_scene import push_image
+from tests.local_deploy import pipelines
+from tests.local_deploy.pipelines import ProjectStack
+from tests.local_deploy.steps import Environment
 
 
 @pytest.fixture

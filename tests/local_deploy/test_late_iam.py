@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.pipelines import ProjectStack
-from local_deploy.steps import Environment
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.pipelines import ProjectStack
+from tests.local_deploy.steps import Environment
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole"}]})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Witness
-from local_deploy.steps import Environment
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Witness
+from tests.local_deploy.steps import Environment
 
 ROLES = ["cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild-cfn", "eventbridge-codepipeline-exec"]
 

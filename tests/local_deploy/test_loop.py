@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy.conftest import Production, Witness
-from local_deploy.pipelines import Project, ProjectStack, eventually
-from local_deploy.steps import Environment, Login
+from local.aws import LocalAws
+from tests.local_deploy.conftest import Production, Witness
+from tests.local_deploy.pipelines import Project, ProjectStack, eventually
+from tests.local_deploy.steps import Environment, Login
 
 FAILING_BUILD = "version: 0.2\nphases: {build: {commands: ['echo this build fails', 'exit 3']}}\n"
 COMPLETE = [("Source", "Succeeded"), ("Build", "Succeeded"), ("Approval", "Succeeded"), ("Deploy", "Succeeded")]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Mirror
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Mirror
 
 
 class TaggedMirror:

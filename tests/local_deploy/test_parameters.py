@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from local_aws import LocalAws
-from local_deploy.steps import Environment
+from local.aws import LocalAws
+from tests.local_deploy.steps import Environment
 
 NETWORK = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-4e5f6a7b", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
 

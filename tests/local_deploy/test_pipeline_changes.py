@@ -6,9 +6,9 @@ import json
 import time
 from typing import Any
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.pipelines import Pipeline, ProjectStack, eventually, template
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.pipelines import Pipeline, ProjectStack, eventually, template
 
 APPROVER = "CodeCommitApprovers:123456789012:Lead/*"
 

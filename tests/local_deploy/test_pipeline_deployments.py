@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy.pipelines import PROJECT, Pipeline, ProjectStack, eventually
+from local.aws import LocalAws
+from tests.local_deploy.pipelines import PROJECT, Pipeline, ProjectStack, eventually
 
 TEMPLATE = (PROJECT / "root-stack.yaml").read_text()
 WITH_ANOTHER_RULE = TEMPLATE.replace("\nOutputs:\n", """

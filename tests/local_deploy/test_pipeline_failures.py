@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.pipelines import Pipeline, ProjectStack, eventually
-from local_deploy.steps import Environment
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.pipelines import Pipeline, ProjectStack, eventually
+from tests.local_deploy.steps import Environment
 
 
 def role_arn(aws: LocalAws, name: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Witness
-from local_deploy.mirroring import Source
-from local_deploy.pipelines import Project, eventually
-from local_deploy.steps import ROOT, Environment, Login, Stack, Working
-from local_gitlab import LocalGitLab
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Witness
+from tests.local_deploy.mirroring import Source
+from tests.local_deploy.pipelines import Project, eventually
+from tests.local_deploy.steps import ROOT, Environment, Login, Stack, Working
 
 TEMPLATE = ROOT / "templates/project.yaml"
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Witness
-from local_deploy.pipelines import Project
-from local_deploy.steps import ROOT, Environment, Login, Stack, Working
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Witness
+from tests.local_deploy.pipelines import Project
+from tests.local_deploy.steps import ROOT, Environment, Login, Stack, Working
 
 
 README = (ROOT / "README.md").read_text()

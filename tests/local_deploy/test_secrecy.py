@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from local_deploy.conftest import Witness
-from local_deploy.steps import Environment
+from tests.local_deploy.conftest import Witness
+from tests.local_deploy.steps import Environment
 
 # What local IAM issues, URL-safe or not: 44 base64 characters. So the passwords that were reset before they were
 # stored are looked for, too.

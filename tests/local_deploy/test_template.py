@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Witness
-from local_deploy.pipelines import Pipeline
-from local_deploy.steps import Environment, Working
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Witness
+from tests.local_deploy.pipelines import Pipeline
+from tests.local_deploy.steps import Environment, Working
 
 USER = "user-dev-codecommit-mirroring"
 SECRET = f"codecommit-mirror/{USER}"

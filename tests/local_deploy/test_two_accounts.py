@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import LocalAws
-from local_aws.settings import IAM_IS_LATE
-from local_deploy import grants, pipelines, steps
-from local_deploy.pipelines import Pipeline, eventually
-from local_deploy.steps import Stack
-from local_deploy.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
+from local.aws import LocalAws
+from local.aws.settings import IAM_IS_LATE
+from tests.local_deploy import grants, pipelines, steps
+from tests.local_deploy.pipelines import Pipeline, eventually
+from tests.local_deploy.steps import Stack
+from tests.local_deploy.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:

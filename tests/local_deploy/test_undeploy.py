@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local_aws import LocalAws
-from local_deploy import steps
-from local_deploy.conftest import Production
-from local_deploy.pipelines import Project, template
-from local_deploy.steps import Stack
+from local.aws import LocalAws
+from tests.local_deploy import steps
+from tests.local_deploy.conftest import Production
+from tests.local_deploy.pipelines import Project, template
+from tests.local_deploy.steps import Stack
 
 STACK = "cfn-gitops-prd"
 BUCKET = "s3-prd-codepipeline-artifact-123456789012-eu-central-1"

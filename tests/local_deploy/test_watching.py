@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import LocalAws
-from local_deploy.mirroring import Source
-from local_deploy.pipelines import eventually
-from local_deploy.steps import Environment, Working, decisions_of
-from local_deploy.watching import looks
-from local_gitlab import LocalGitLab
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.local_deploy.mirroring import Source
+from tests.local_deploy.pipelines import eventually
+from tests.local_deploy.steps import Environment, Working, decisions_of
+from tests.local_deploy.watching import looks
 
 RULE = "event-rule-dev-cfn-gitops-health"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local_aws import LocalAws
-from local_aws.image_scene import push_image
-from local_deploy.pipelines import Project
-from local_deploy.steps import ROOT, Environment, Login, Stack
+from local.aws import LocalAws
+from local.aws.codepipeline.tests.image_scene import push_image
+from tests.local_deploy.pipelines import Project
+from tests.local_deploy.steps import ROOT, Environment, Login, Stack
 
 TEMPLATES = ROOT / "templates"
 OTHER = "210987654321"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from local_aws import LocalAws
-from local_aws.embedded_metrics import Metric
-from local_deploy.pipelines import eventually
+from local.aws import LocalAws
+from local.aws.cloudwatch.embedded_metrics import Metric
+from tests.local_deploy.pipelines import eventually
 
 
 def rule(env_id: str) -> str:

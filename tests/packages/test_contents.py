@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import BOOTSTRAP, ROOT, dist
+from tests.packages.conftest import BOOTSTRAP, ROOT, dist
 
 import third_party_notices
 

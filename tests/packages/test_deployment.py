@@ -13,10 +13,9 @@ from urllib.parse import urlparse
 import pytest
 import yaml
 
-from local_aws import LocalAws
-from local_deploy.steps import sam_settings
-
-from .conftest import dist
+from local.aws import LocalAws
+from tests.local_deploy.steps import sam_settings
+from tests.packages.conftest import dist
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ What looks like a policy and is collected by nobody is an error: see `overlooked
 
 from dataclasses import dataclass
 
-from .statements import as_list
+from local.policies.statements import as_list
 
 ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 

@@ -6,7 +6,7 @@ or not tested.
 
 import copy
 
-from .statements import as_list
+from local.policies.statements import as_list
 
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 

@@ -4,13 +4,12 @@ cross-account-repository.yaml and cross-account-image.yaml on one side, cross-ac
 and template.yaml on the other.
 """
 
-from deployed import REGION
-from named import AS_A_BUILD, A_BUILD
-
-from . import scene
-from .rows_environment import inputs_and_outputs_of_a_build, not_by_another_way, what_is_not_the_builds
-from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, IMAGES, NOBODY, PIPELINES, REPOSITORIES, SOURCE_ROLE
-from .tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
+from tests.policies import scene
+from tests.policies.rows_environment import inputs_and_outputs_of_a_build, not_by_another_way, what_is_not_the_builds
+from tests.policies.scene import FOREIGN_REPOSITORY, IMAGES, IMAGE_ROLE, NOBODY, PIPELINES, REPOSITORIES, SOURCE_ROLE
+from tests.policies.tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
+from tests.templates.deployed import REGION
+from tests.templates.named import AS_A_BUILD, A_BUILD
 
 FORWARD_ROLE = role(REPOSITORIES, "role-dev-eventbridge-forward")
 IMAGE_FORWARD_ROLE = role(IMAGES, "role-dev-eventbridge-forward-ecr")

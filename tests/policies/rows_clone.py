@@ -1,9 +1,16 @@
 """A clone from an instance in another account: clone-instance.yaml there, clone-role.yaml here."""
 
-from deployed import REGION
-
-from .scene import EXTERNAL_ID, FOREIGN_REPOSITORY, INSTANCES, KEY_OF_FOREIGN_REPOSITORIES, NOBODY, REPOSITORIES, VPC_ENDPOINT
-from .tables import ASSUME, LAMBDA, anybody, role
+from tests.policies.scene import (
+    EXTERNAL_ID,
+    FOREIGN_REPOSITORY,
+    INSTANCES,
+    KEY_OF_FOREIGN_REPOSITORIES,
+    NOBODY,
+    REPOSITORIES,
+    VPC_ENDPOINT,
+)
+from tests.policies.tables import ASSUME, LAMBDA, anybody, role
+from tests.templates.deployed import REGION
 
 INSTANCE_ROLE = role(INSTANCES, "role-dev-clone")
 CLONE_ROLE = role(REPOSITORIES, "role-dev-clone-source")

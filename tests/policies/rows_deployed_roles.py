@@ -5,9 +5,9 @@ What a pipeline may not do whatever DeployPolicyArns adds, such a role may not e
 
 import re
 
-from . import rows_limits as limits
-from .scene import PIPELINES
-from .tables import regional, role
+from tests.policies import rows_limits as limits
+from tests.policies.scene import PIPELINES
+from tests.policies.tables import regional, role
 
 DEPLOYED = f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"
 

@@ -3,11 +3,10 @@
 What the environment's own roles and users may do stands in tests/templates/rights.py.
 """
 
-from deployed import REGION
-from named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD
-
-from .scene import NOBODY, PIPELINES
-from .tables import BUILDS, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role, user
+from tests.policies.scene import NOBODY, PIPELINES
+from tests.policies.tables import BUILDS, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role, user
+from tests.templates.deployed import REGION
+from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD
 
 FUNCTION = regional("lambda", "function:cfn-gitops-dev")
 BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{PIPELINES}-{REGION}"

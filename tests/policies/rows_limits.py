@@ -5,14 +5,11 @@ machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, a
 and policies and roles of other names stay too: a change to one of them could lift the limits themselves.
 """
 
-from deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION
-
-from . import rows_across_accounts as across
-from . import rows_environment as environment
-from . import scene
-from .scene import PIPELINES
-from .tables import group, regional, role, user
-from .vocabulary import changes
+from tests.policies import rows_across_accounts as across, rows_environment as environment, scene
+from tests.policies.scene import PIPELINES
+from tests.policies.tables import group, regional, role, user
+from tests.policies.vocabulary import changes
+from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
 PROVISIONING = f"{role(PIPELINES, 'role-dev-cfn-gitops-provisioning')} with everything"

@@ -1,9 +1,8 @@
 """people.yaml's groups and their protection, and branch-protection.yaml's for a whole account."""
 
-from deployed import REGION
-
-from .scene import NOBODY, PIPELINES, REPLICA_OF_A_PROJECT
-from .tables import group, regional, role, user
+from tests.policies.scene import NOBODY, PIPELINES, REPLICA_OF_A_PROJECT
+from tests.policies.tables import group, regional, role, user
+from tests.templates.deployed import REGION
 
 _ALICE = user(PIPELINES, "alice")
 POWER_USER = f"{_ALICE} in {group('group-dev-power-users')}"

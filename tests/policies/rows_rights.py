@@ -4,10 +4,8 @@ Their rows look at the principal's own policies alone: the keys, buckets and rol
 Here they are rows like all others, about the same names.
 """
 
-import named
-import rights
-
-from . import scene
+from tests.policies import scene
+from tests.templates import named, rights
 
 _DEPLOYED = scene.stacks()["template"].deployed
 _ROLES_ELSEWHERE = tuple(named.SOURCE_ROLES)

@@ -1,10 +1,9 @@
 """notifications.yaml, repository.yaml's trigger, and replication.yaml."""
 
-from deployed import REGION
-
-from . import scene
-from .scene import NOBODY, PIPELINES, REPLICA_REGION, TRIGGERED
-from .tables import ASSUME, BUILDS, EVENTS, anybody, collected, lent_to_a_service, regional, role
+from tests.policies import scene
+from tests.policies.scene import NOBODY, PIPELINES, REPLICA_REGION, TRIGGERED
+from tests.policies.tables import ASSUME, BUILDS, EVENTS, anybody, collected, lent_to_a_service, regional, role
+from tests.templates.deployed import REGION
 
 # --- Notifications -----------------------------------------------------------------------------
 

@@ -6,11 +6,10 @@ The stacks are given to one another what their outputs say.
 
 from functools import cache
 
-import named
-from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATE, TEMPLATES, Deployed, source, translated
-
-from .collected import ADMINISTRATOR, Stack
-from .world import World
+from tests.policies.collected import ADMINISTRATOR, Stack
+from tests.policies.world import World
+from tests.templates import named
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATE, TEMPLATES, Deployed, source, translated
 
 PIPELINES = ACCOUNT
 REPOSITORIES = "111122223333"

@@ -4,10 +4,9 @@ A row is: who, the actions, on what, with which condition keys. Rows of MAY have
 all policies of both sides; rows of MAY_NOT have to be refused.
 """
 
-from deployed import REGION
-
-from .scene import NOBODY, PIPELINES
-from .source_keys import ACCOUNT, ARN, source_keys
+from local.policies.source_keys import ACCOUNT, ARN, source_keys
+from tests.policies.scene import NOBODY, PIPELINES
+from tests.templates.deployed import REGION
 
 BUILDS, EVENTS, LAMBDA = "codebuild.amazonaws.com", "events.amazonaws.com", "lambda.amazonaws.com"
 ASSUME = "sts:AssumeRole"

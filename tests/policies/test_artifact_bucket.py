@@ -2,11 +2,9 @@
 
 import pytest
 
-from . import rows_across_accounts as across
-from . import rows_environment as environment
-from . import scene
-from .scene import PIPELINES
-from .tables import anybody, regional, role
+from tests.policies import rows_across_accounts as across, rows_environment as environment, scene
+from tests.policies.scene import PIPELINES
+from tests.policies.tables import anybody, regional, role
 
 ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
 BUCKETS = [environment.BUCKET, across.BUCKET]

@@ -2,10 +2,9 @@
 
 import pytest
 
-from deployed import source
-
-from . import scene
-from .collected import overlooked, statements, written_sids
+from tests.policies import scene
+from tests.policies.collected import overlooked, statements, written_sids
+from tests.templates.deployed import source
 
 NAMES = [path.stem for path in scene.templates()]
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from . import rows_limits, scene
-from .rows_limits import OF_A_TOKEN, WITH_BOUNDARY
-from .scene import PIPELINES
-from .tables import group, regional, role, user
-from .world import aws_managed
+from tests.policies import rows_limits, scene
+from tests.policies.rows_limits import OF_A_TOKEN, WITH_BOUNDARY
+from tests.policies.scene import PIPELINES
+from tests.policies.tables import group, regional, role, user
+from tests.policies.world import aws_managed
 
 BROAD = ["PowerUserAccess", "AdministratorAccess"]
 DEPLOY = role(PIPELINES, "role-dev-codedeploy-cfn")

@@ -4,14 +4,13 @@ import json
 
 import pytest
 
-from deployed import DEPLOYED_BOUNDARY, Deployed
-
-from . import rows_limits, scene
-from .collected import ADMINISTRATOR
-from .evaluation import Caller, decide
-from .rows_deployed_roles import DEPLOYED
-from .scene import NOBODY, PIPELINES
-from .tables import regional, role
+from local.policies.evaluation import Caller, decide
+from tests.policies import rows_limits, scene
+from tests.policies.collected import ADMINISTRATOR
+from tests.policies.rows_deployed_roles import DEPLOYED
+from tests.policies.scene import NOBODY, PIPELINES
+from tests.policies.tables import regional, role
+from tests.templates.deployed import DEPLOYED_BOUNDARY, Deployed
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY = 6_144

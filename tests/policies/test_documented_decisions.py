@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .evaluation import Caller, decide
+from local.policies.evaluation import Caller, decide
 
 FACTS = yaml.safe_load((Path(__file__).parent / "documented_decisions.yaml").read_text())
 ACCOUNT = "111122223333"

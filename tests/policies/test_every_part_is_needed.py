@@ -9,13 +9,12 @@ from functools import cache
 
 import pytest
 
-from named import A_BUILD
-
-from . import scene
-from .collected import statements
-from .mutants import mutants
-from .statements import Request, concerns
-from .test_tables import TABLES
+from local.policies.statements import Request, concerns
+from tests.policies import scene
+from tests.policies.collected import statements
+from tests.policies.mutants import mutants
+from tests.policies.test_tables import TABLES
+from tests.templates.named import A_BUILD
 
 POLICIES = scene.world().policies
 

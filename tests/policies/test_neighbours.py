@@ -9,11 +9,11 @@ from functools import cache
 
 import pytest
 
-from . import scene
-from .scene import NOBODY
-from .tables import anybody
-from .test_tables import TABLES
-from .vocabulary import actions as actions_of
+from tests.policies import scene
+from tests.policies.scene import NOBODY
+from tests.policies.tables import anybody
+from tests.policies.test_tables import TABLES
+from tests.policies.vocabulary import actions as actions_of
 
 # dev2 goes on, d ends before, xdev begins elsewhere; prd is the other one.
 OTHER_ENVIRONMENTS = ("dev2", "d", "xdev", "prd")

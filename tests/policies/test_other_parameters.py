@@ -2,17 +2,13 @@
 
 import pytest
 
-import named
-from deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, translated
-
-from . import rows_across_accounts as across
-from . import rows_clone as clone
-from . import rows_people as people
-from . import scene
-from .collected import Stack
-from .rows_limits import ON_BUCKETS
-from .scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
-from .tables import ASSUME, anybody, regional, role, user
+from tests.policies import rows_across_accounts as across, rows_clone as clone, rows_people as people, scene
+from tests.policies.collected import Stack
+from tests.policies.rows_limits import ON_BUCKETS
+from tests.policies.scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
+from tests.policies.tables import ASSUME, anybody, regional, role, user
+from tests.templates import named
+from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, translated
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
 DEPLOYED = f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"

@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from . import scene
-from .scene import IMAGES, INSTANCES, NOBODY, PIPELINES, REPOSITORIES
-from .tables import ASSUME, anybody, role, user
-from .test_tables import TABLES
-from .vocabulary import actions
+from tests.policies import scene
+from tests.policies.scene import IMAGES, INSTANCES, NOBODY, PIPELINES, REPOSITORIES
+from tests.policies.tables import ASSUME, anybody, role, user
+from tests.policies.test_tables import TABLES
+from tests.policies.vocabulary import actions
 
 ACCOUNTS = (PIPELINES, REPOSITORIES, IMAGES, INSTANCES, NOBODY)
 RESOURCES = sorted({policy.resource for policy in scene.world().policies if policy.side in ("resource", "trust")})

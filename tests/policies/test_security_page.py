@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from named import A_BUILD, AS_A_BUILD, ANOTHER_BUILD, WITH_DEPLOY
-
-from . import scene
-from .evaluation import Caller
-from .rows_across_accounts import CODE, UNDER_THE_KEY
-from .rows_environment import BUCKET
-from .scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
-from .tables import regional, role, user
+from local.policies.evaluation import Caller
+from tests.policies import scene
+from tests.policies.rows_across_accounts import CODE, UNDER_THE_KEY
+from tests.policies.rows_environment import BUCKET
+from tests.policies.scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
+from tests.policies.tables import regional, role, user
+from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, WITH_DEPLOY
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
 

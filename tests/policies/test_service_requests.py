@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from . import scene
-from .source_keys import ACCOUNT, ARN, SENT, sent, source_keys
-from .statements import as_list
+from local.policies.source_keys import ACCOUNT, ARN, SENT, sent, source_keys
+from local.policies.statements import as_list
+from tests.policies import scene
 
 # Sent with every request, or described where the statement stands.
 _EVERY_REQUEST = {"aws:securetransport"}

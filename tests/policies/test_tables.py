@@ -2,7 +2,17 @@
 
 import pytest
 
-from . import rows_across_accounts, rows_clone, rows_deployed_roles, rows_environment, rows_limits, rows_people, rows_rights, rows_watching, scene
+from tests.policies import (
+    rows_across_accounts,
+    rows_clone,
+    rows_deployed_roles,
+    rows_environment,
+    rows_limits,
+    rows_people,
+    rows_rights,
+    rows_watching,
+    scene,
+)
 
 TABLES = {
     "rights": rows_rights,

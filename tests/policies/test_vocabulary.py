@@ -7,11 +7,10 @@ from collections import Counter
 import parliament
 import pytest
 
-from permissions import is_documented_for_a_vpc
-
-from . import scene
-from .statements import as_list
-from .vocabulary import YOUNGER_ACTIONS, YOUNGER_WILDCARDS, actions
+from local.policies.statements import as_list
+from tests.policies import scene
+from tests.policies.vocabulary import YOUNGER_ACTIONS, YOUNGER_WILDCARDS, actions
+from tests.templates.permissions import is_documented_for_a_vpc
 
 POLICIES = scene.world().policies
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from . import rows_across_accounts, rows_clone, scene
-from .collected import statements
-from .scene import FOREIGN_REPOSITORY, SOURCE_ROLE, World
+from tests.policies import rows_across_accounts, rows_clone, scene
+from tests.policies.collected import statements
+from tests.policies.scene import FOREIGN_REPOSITORY, SOURCE_ROLE, World
 
 WAYS = {
     "a push": rows_across_accounts.WAY_OF_A_PUSH,

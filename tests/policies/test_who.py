@@ -5,16 +5,26 @@ All roles, users and groups of all stacks are asked, in whatever account, and th
 
 import pytest
 
-import named
-from deployed import BOUNDARY, DEPLOYED_BOUNDARY
-from named import ANOTHER_BUILD, AS_A_BUILD
-
-from . import scene
-from .rows_across_accounts import A_PUSH, AN_IMAGE, ARTIFACT, BUCKET, BUS, CODE, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY
-from .rows_clone import WITH_THE_WORD
-from .rows_watching import REPLICA
-from .scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE
-from .tables import ASSUME, regional, role, user
+from tests.policies import scene
+from tests.policies.rows_across_accounts import (
+    AN_IMAGE,
+    ARTIFACT,
+    A_PUSH,
+    BUCKET,
+    BUS,
+    CODE,
+    IMAGE_REPOSITORY,
+    KEY,
+    THROUGH_S3,
+    UNDER_THE_KEY,
+)
+from tests.policies.rows_clone import WITH_THE_WORD
+from tests.policies.rows_watching import REPLICA
+from tests.policies.scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE
+from tests.policies.tables import ASSUME, regional, role, user
+from tests.templates import named
+from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY
+from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD
 
 REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
 FIRST_REPOSITORY = regional("codecommit", "codecommit-dev-cfn-infra")

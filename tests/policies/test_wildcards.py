@@ -10,7 +10,7 @@ import re
 import pytest
 import yaml
 
-from . import scene
+from tests.policies import scene
 
 ELEMENTS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
 # What stands before the first wildcard, where it names an environment, a parameter or a bucket.

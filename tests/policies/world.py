@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
-from .collected import ADMINISTRATOR, Policy
-from .evaluation import Caller, decide
-from .statements import as_list
+from local.policies.evaluation import Caller, decide
+from local.policies.statements import as_list
+from tests.policies.collected import ADMINISTRATOR, Policy
 
 # What a key's policy is where nobody wrote one.
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import LocalAws
-from replication.aws_cli import AwsCli
-from replication.scene import Scene
+from local.aws import LocalAws
+from tests.replication.aws_cli import AwsCli
+from tests.replication.scene import Scene
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ import yaml
 from botocore.config import Config
 from samtranslator.yaml_helper import yaml_parse
 
-from local_aws import LocalAws
-from replication.aws_cli import AwsCli
+from local.aws import LocalAws
+from tests.replication.aws_cli import AwsCli
 
 ROOT = Path(__file__).parents[2]
 SOURCE_REGION, REPLICA_REGION = "eu-central-1", "eu-west-1"

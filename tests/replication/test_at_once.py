@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from replication.scene import REPLICA_REGION, SOURCE_REGION, Scene, client, until
+from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, Scene, client, until
 
 
 class Events:

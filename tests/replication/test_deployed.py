@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from local_aws import LocalAws
-from replication.aws_cli import AwsCli
-from replication.scene import REPLICA_REGION, ROOT, SOURCE_REGION, TAG, Scene, client, programs, until
+from local.aws import LocalAws
+from tests.replication.aws_cli import AwsCli
+from tests.replication.scene import REPLICA_REGION, ROOT, SOURCE_REGION, TAG, Scene, client, programs, until
 
 NAME = "codecommit-dev-cfn-shop"
 PROJECT = "codebuild-dev-replication-shop"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from replication.scene import REPLICA_REGION, SOURCE_REGION, TAG, Scene, script, until
+from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, TAG, Scene, script, until
 
 
 def test_a_shell_without_bashs_additions_reads_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from replication.scene import REPLICA_REGION, SOURCE_REGION, Scene
+from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, Scene
 
 
 def environment(scene: Scene) -> dict[str, str]:

@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 
-from .conftest import ROOT, FakeAccount, sam_settings
+from tests.scripts.conftest import ROOT, FakeAccount, sam_settings
 
 import deploy  # isort: skip
 

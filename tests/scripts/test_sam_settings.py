@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, sam_settings
+from tests.scripts.conftest import ROOT, sam_settings
 
 TABLES = tomllib.loads((ROOT / "samconfig.toml").read_text())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import FakeAccount
+from tests.scripts.conftest import FakeAccount
 
 import undeploy  # isort: skip
 

@@ -1,18 +1,15 @@
 """Every claim of docs/security.md is shown by tests that carry its identifier. Claims without another test have one here."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.templates.deployed import Deployed
+from tests.templates.permissions import allowed
+from tests.templates.rights import regional
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests/templates"))
-
-from deployed import Deployed  # noqa: E402
-from permissions import allowed  # noqa: E402
-from rights import regional  # noqa: E402
-
 PAGE = ROOT / "docs/security.md"
 ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
@@ -31,7 +28,7 @@ def claims_of(path, text):
 
 
 def carried():
-    files = [path for folder in ("src", "tests") for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    files = [path for folder in ("src", "crates", "tests", "local") for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
     return [(claim, str(path.relative_to(ROOT)), test) for path in sorted(files)
             for claim, test in claims_of(path, path.read_text())]
 

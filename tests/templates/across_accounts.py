@@ -1,6 +1,6 @@
 """The stacks of templates/cross-account-*.yaml, each given what the others' outputs say."""
 
-from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 REPOSITORIES, IMAGES = "111122223333", "444455556666"
 SHOP, SITE = (f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:{name}" for name in ("shop", "site"))

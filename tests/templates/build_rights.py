@@ -1,6 +1,6 @@
 """What a build may store and read in the artifact buckets: rows of rights.py."""
 
-from named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, BUCKET, FOREIGN_BUCKET, SECOND_BUCKET
+from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, BUCKET, FOREIGN_BUCKET, SECOND_BUCKET
 
 BUILD_MAY = [
     row

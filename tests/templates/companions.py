@@ -1,16 +1,11 @@
 """The templates for people and notifications as they are deployed, and how IAM decides about them."""
 
 import json
-import sys
-from pathlib import Path
 
 import parliament
 
-# `policies` is a package beside this directory.
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
-from policies.evaluation import Caller, decide
+from local.policies.evaluation import Caller, decide
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
 
 MIRRORS = ("user-dev-codecommit-mirroring", "user-dev-shop-mirror")
 DEVELOPMENT, MASTER, FEATURE = "refs/heads/development", "refs/heads/master", "refs/heads/feature/a"

@@ -1,6 +1,6 @@
 import pytest
 
-from deployed import BOUNDARY, Deployed
+from tests.templates.deployed import BOUNDARY, Deployed
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """What the tables of rights.py speak of: the template's principals, things by their ARNs, context keys, actions."""
 
-from deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, REGION
+from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, REGION
 
 ROLES = {
     "FunctionRole": "lambda.amazonaws.com",

@@ -9,7 +9,7 @@ from ministack.core.iam_evaluator import (
     parse_policy_document,
 )
 
-from deployed import ACCOUNT, as_list
+from tests.templates.deployed import ACCOUNT, as_list
 
 
 def is_documented_for_a_vpc(finding):

@@ -4,9 +4,9 @@ The first table is complete: a right that is granted and stands in no row fails 
 second holds what somebody with a hostile template, build or repository would try.
 """
 
-from build_rights import BUILD_MAY, BUILD_MAY_NOT
-from deployed import ACCOUNT, BOUNDARY, REGION
-from named import (
+from tests.templates.build_rights import BUILD_MAY, BUILD_MAY_NOT
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION
+from tests.templates.named import (
     APPROVAL_TEMPLATES,
     APPROVAL_TOPIC,
     BOUNDED_ROLES,

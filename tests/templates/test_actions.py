@@ -8,10 +8,10 @@ import json
 import parliament
 import pytest
 
-from deployed import ACCOUNT, BOUNDARY, REGION, Deployed
-from named import APPROVAL_TOPIC, IN_A_VPC, OTHER_ACCOUNTS, PRINCIPALS
-from permissions import documents, is_documented_for_a_vpc
-from policies.vocabulary import YOUNGER_ACTIONS, YOUNGER_WILDCARDS
+from tests.policies.vocabulary import YOUNGER_ACTIONS, YOUNGER_WILDCARDS
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, Deployed
+from tests.templates.named import APPROVAL_TOPIC, IN_A_VPC, OTHER_ACCOUNTS, PRINCIPALS
+from tests.templates.permissions import documents, is_documented_for_a_vpc
 
 # What parliament reports and AWS documents: its own transforms belong to the account "aws",
 # and a boundary is compared with StringEquals in every example.

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from companions import (
+from tests.templates.companions import (
     DEVELOPMENT,
     FEATURE,
     MASTER,
@@ -20,7 +20,7 @@ from companions import (
     statement,
     user,
 )
-from deployed import ACCOUNT, TEMPLATES, source
+from tests.templates.deployed import ACCOUNT, TEMPLATES, source
 
 FULL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 OURS = repository("codecommit-dev-cfn-infra")

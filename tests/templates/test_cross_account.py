@@ -8,9 +8,7 @@ import json
 import re
 
 import pytest
-from companions import faults
-
-from across_accounts import (
+from tests.templates.across_accounts import (
     IMAGES,
     LONGEST,
     LONGEST_REGION,
@@ -25,7 +23,8 @@ from across_accounts import (
     repository,
     to_bucket,
 )
-from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
+from tests.templates.companions import faults
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
 
 NAMES = [path.stem for path in sorted(TEMPLATES.glob("cross-account-*.yaml"))]
 

@@ -3,11 +3,22 @@
 import json
 
 import pytest
-from companions import Caller, decide
+from tests.templates.companions import Caller, decide
 from ministack.services import eventbridge
 
-from across_accounts import BUS, IMAGES, REPOSITORIES, SHOP, SITE, artifacts, elsewhere, image, repository, to_bucket
-from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
+from tests.templates.across_accounts import (
+    BUS,
+    IMAGES,
+    REPOSITORIES,
+    SHOP,
+    SITE,
+    artifacts,
+    elsewhere,
+    image,
+    repository,
+    to_bucket,
+)
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
 
 EVERYTHING = ({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},)
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 EVENTS = Path(__file__).parents[2] / "events"
 FILES = sorted(EVENTS.glob("*.json"))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from deployed import ACCOUNT, REGION, TEMPLATE, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATE, TEMPLATES, Deployed, source
 
 PROJECT = TEMPLATES / "project.yaml"
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/mirrors"}

@@ -6,7 +6,7 @@ import networkx
 import pytest
 from cfnlint.template import Template
 
-from deployed import REGION, TEMPLATE, as_list, translated
+from tests.templates.deployed import REGION, TEMPLATE, as_list, translated
 
 
 def dependencies(template):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from deployed import BOUNDARY, Deployed
-from named import (
+from tests.templates.deployed import BOUNDARY, Deployed
+from tests.templates.named import (
     BUCKET,
     BUILD_LOG,
     PIPELINE,
@@ -25,7 +25,7 @@ from named import (
     rule,
     stack_arn,
 )
-from permissions import allowed
+from tests.templates.permissions import allowed
 
 PUBLISHED = json.loads((Path(__file__).parent / "handler_permissions.json").read_text())["types"]
 DEPLOY, PROVISION = "CodeDeployCFnRole", "ProvisioningRole"

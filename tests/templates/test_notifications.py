@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from companions import faults, may, repository, role, stack
-from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
-from permissions import documents
-from policies.evaluation import Caller
+from local.policies.evaluation import Caller
+from tests.templates.companions import faults, may, repository, role, stack
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.permissions import documents
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"
 PIPELINE = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from companions import (
+from tests.templates.companions import (
     DEVELOPMENT,
     FEATURE,
     MASTER,
@@ -22,7 +22,7 @@ from companions import (
     statement,
     user,
 )
-from deployed import ACCOUNT, REGION
+from tests.templates.deployed import ACCOUNT, REGION
 
 OURS = repository("codecommit-dev-cfn-infra")
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION, Deployed, as_list
-from named import (
+from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION, Deployed, as_list
+from tests.templates.named import (
     APPROVAL_TEMPLATES,
     APPROVAL_TOPIC,
     BUCKET,
@@ -45,8 +45,8 @@ from named import (
     stack_arn,
     user,
 )
-from permissions import allowed, assumable, bucket_refuses, statements
-from rights import MAY, MAY_NOT
+from tests.templates.permissions import allowed, assumable, bucket_refuses, statements
+from tests.templates.rights import MAY, MAY_NOT
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 PIPELINE = TEMPLATES / "pipeline.yaml"
 LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}

@@ -6,9 +6,9 @@ import networkx
 import pytest
 from cfnlint.template import Template
 
-from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
-from named import CREDENTIALS, repository
-from permissions import allowed
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
+from tests.templates.named import CREDENTIALS, repository
+from tests.templates.permissions import allowed
 
 PROJECT = TEMPLATES / "project.yaml"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-approvals"

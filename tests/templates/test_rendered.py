@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint_file
 
-from deployed import TEMPLATES, source
+from tests.templates.deployed import TEMPLATES, source
 
 RENDERED = Path(__file__).parent / "rendered"
 FILES = sorted(RENDERED.glob("*.json"))

@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, source
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, source
 
 THERE = "eu-west-1"
 TAG = "cfn-gitops:replica-of"

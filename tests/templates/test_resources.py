@@ -6,8 +6,8 @@ import re
 import boto3
 import pytest
 
-from deployed import ACCOUNT, Deployed, as_list, source, translated
-from named import APPROVAL_TOPIC, IN_A_VPC
+from tests.templates.deployed import ACCOUNT, Deployed, as_list, source, translated
+from tests.templates.named import APPROVAL_TOPIC, IN_A_VPC
 
 LONGEST_ENV = "e" * 10
 LONGEST_PROJECT = "P" * 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployed import ACCOUNT, REGION, Deployed, source
-from permissions import statements
+from tests.templates.deployed import ACCOUNT, REGION, Deployed, source
+from tests.templates.permissions import statements
 
 SOURCE = Path(__file__).parents[2] / "src"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"

@@ -1,0 +1,32 @@
+"""Certificates for AWS's own names: programs that will speak to nothing else (`aws codecommit credential-helper` signs
+for AWS's hosts alone, git-remote-codecommit builds the address by itself) speak to this machine then, over TLS."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from pathlib import Path
+
+from local.gitlab.certificates import Authority
+
+_lock = threading.Lock()
+_authority: Authority | None = None
+_directory = Path()
+_contexts: dict[str, ssl.SSLContext] = {}
+
+
+def keep_in(directory: Path) -> Path:
+    """Returns the file of the authority that has to be trusted."""
+    global _authority, _directory
+    _authority, _directory = Authority.make("The local AWS"), directory
+    file = directory / "authority.pem"
+    file.write_text(_authority.certificate)
+    return file
+
+
+def server_context(host: str) -> ssl.SSLContext:
+    with _lock:
+        if host not in _contexts:
+            assert _authority is not None
+            _contexts[host] = _authority.server_context(_directory, host)
+        return _contexts[host]

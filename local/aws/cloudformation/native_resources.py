@@ -1,0 +1,116 @@
+"""Resource types that MiniStack has, but otherwise than AWS: what they keep, and names that are taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import new_uuid
+from ministack.services import cloudwatch, cloudwatch_logs, codebuild, eventbridge
+from ministack.services.cloudformation import provisioners
+
+from local.aws.iam import service_roles
+
+_Create = Callable[[str, dict, str], tuple[str, dict]]
+
+# Properties of AWS::CodeBuild::Project that MiniStack's own handler forgets, by their names in CodeBuild's API.
+# https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Project.html
+_FORGOTTEN = {
+    "AutoRetryLimit": "autoRetryLimit", "BuildBatchConfig": "buildBatchConfig", "Cache": "cache",
+    "ConcurrentBuildLimit": "concurrentBuildLimit", "Description": "description", "EncryptionKey": "encryptionKey",
+    "FileSystemLocations": "fileSystemLocations", "LogsConfig": "logsConfig",
+    "QueuedTimeoutInMinutes": "queuedTimeoutInMinutes", "SecondaryArtifacts": "secondaryArtifacts",
+    "SecondarySources": "secondarySources", "SecondarySourceVersions": "secondarySourceVersions",
+    "SourceVersion": "sourceVersion", "Visibility": "projectVisibility", "VpcConfig": "vpcConfig",
+}
+_NUMBERS = {"AutoRetryLimit", "ConcurrentBuildLimit", "QueuedTimeoutInMinutes"}
+
+
+def install() -> None:
+    _keep_whole_build_projects()
+    # "Tags ... all stack-level tags are propagated to resources that CloudFormation supports": rules have tags.
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
+    provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
+    _refuse_taken("AWS::Logs::LogGroup", "LogGroupName", lambda props, name: name in cloudwatch_logs._log_groups)
+    _refuse_taken("AWS::CloudWatch::Alarm", "AlarmName", lambda props, name: name in cloudwatch._alarms)
+    _refuse_taken("AWS::CloudWatch::Dashboard", "DashboardName", lambda props, name: name in cloudwatch._dashboards)
+    _refuse_taken("AWS::Events::Rule", "Name", lambda props, name: eventbridge._rule_key(
+        name, provisioners._eb_rule_bus_name(props)) in eventbridge._rules)
+
+
+def _refuse_taken(resource_type: str, key: str, taken: Callable[[dict, str], bool]) -> None:
+    """A create handler "MUST return AlreadyExists" for what is there already.
+
+    https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html
+    """
+    table = provisioners._RESOURCE_HANDLERS[resource_type]
+    ministack_create: _Create = table["create"]
+
+    def create(logical_id: str, props: dict, stack_name: str) -> tuple[str, dict]:
+        name = props.get(key)
+        if name and taken(props, name):
+            identifier = json.dumps({f"/properties/{key}": name}, separators=(",", ":"))
+            raise ValueError(
+                f"Resource handler returned message: \"Resource of type '{resource_type}' with identifier "
+                f"'{identifier}' already exists.\" (RequestToken: {new_uuid()}, HandlerErrorCode: AlreadyExists)")
+        return ministack_create(logical_id, props, stack_name)
+
+    table["create"] = create
+
+
+def _keep_whole_build_projects() -> None:
+    table = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
+    ministack_create: _Create = table["create"]
+    ministack_update, ministack_shape = table["update"], codebuild._project_shape
+
+    def create(logical_id: str, props: dict, stack_name: str) -> tuple[str, dict]:
+        name = props.get("Name")
+        if name and name in codebuild._projects:
+            raise ValueError(
+                f"Project already exists: {codebuild._project_arn(name)} (Service: AWSCodeBuild; Status Code: 400; "
+                f"Error Code: ResourceAlreadyExistsException; Request ID: {new_uuid()}; Proxy: null)")
+        _check_service_role(props, name or logical_id)
+        physical_id, attributes = ministack_create(logical_id, props, stack_name)
+        _remember(physical_id, props)
+        return physical_id, attributes
+
+    def update(physical_id: str, old: dict, new: dict, stack_name: str) -> tuple[str, dict]:
+        if new.get("Name") not in (None, physical_id):  # "Update requires: Replacement"
+            return create(physical_id, new, stack_name)
+        _check_service_role(new, physical_id)
+        answer: tuple[str, dict] = ministack_update(physical_id, old, new, stack_name)
+        for key in old.keys() - new.keys() & _FORGOTTEN.keys():
+            codebuild._projects[physical_id].pop(_FORGOTTEN[key], None)
+        _remember(physical_id, new)
+        return answer
+
+    def shape(project: dict) -> dict:
+        kept = {name: project[name] for name in _FORGOTTEN.values() if name in project}
+        return {**ministack_shape(project), **kept}
+
+    table["create"], table["update"] = create, update
+    codebuild._project_shape = shape
+
+
+def _check_service_role(props: dict[str, Any], name: str) -> None:
+    """https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html, "CodeBuild is not authorized to
+    perform: sts:AssumeRole" """
+    role_arn = str(props.get("ServiceRole", ""))
+    try:
+        service_roles.assume(role_arn, "codebuild.amazonaws.com", codebuild._project_arn(name))
+    except service_roles.NotAssumable:
+        raise ValueError(
+            f"CodeBuild is not authorized to perform: sts:AssumeRole on {role_arn} (Service: AWSCodeBuild; Status Code: "
+            f"400; Error Code: InvalidInputException; Request ID: {new_uuid()}; Proxy: null)") from None
+
+
+def _remember(name: str, props: dict[str, Any]) -> None:
+    project = codebuild._projects[name]
+    # "The default is 8 hours", and nobody else sees the project.
+    project.setdefault("queuedTimeoutInMinutes", 480)
+    project.setdefault("projectVisibility", "PRIVATE")
+    for key, api_name in _FORGOTTEN.items():
+        if key in props:
+            value = provisioners._codebuild_cfn_to_api(props[key])
+            project[api_name] = int(value) if key in _NUMBERS else value

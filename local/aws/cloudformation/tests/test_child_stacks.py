@@ -1,0 +1,347 @@
+"""The child stack of templates/pipeline.yaml, made by CloudFormation with a role of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.conftest import Stack, a_user_with, allow, policy, refusal
+
+TEMPLATE = (Path(__file__).parents[4] / "templates/pipeline.yaml").read_text()
+REPOSITORY = {"codecommit:CreateRepository", "codecommit:TagResource", "codecommit:GetRepository",
+              "codecommit:DeleteRepository", "codecommit:UntagResource", "codecommit:UpdateRepositoryDescription"}
+PROVISIONING = REPOSITORY | {
+    "codebuild:CreateProject", "codebuild:UpdateProjectVisibility", "codebuild:DeleteProject",
+    "logs:DescribeLogGroups", "logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource",
+    "logs:DeleteLogGroup", "events:DescribeRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets",
+    "events:ListTargetsByRule", "events:DeleteRule", "events:TagResource", "iam:PassRole",
+}
+
+
+WITH_PIPELINE = PROVISIONING | {"iam:GetRole", "codepipeline:GetPipeline", "codepipeline:CreatePipeline",
+                                "codepipeline:GetPipelineState", "codepipeline:TagResource",
+                                "codepipeline:DeletePipeline"}
+
+
+def trust(service: str, **conditions: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **conditions}]})
+
+
+def a_role(aws: LocalAws, name: str, actions: set[str] | None = None, service: str = "cloudformation.amazonaws.com",
+           **conditions: Any) -> str:
+    iam = aws.client("iam")
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(service, **conditions))["Role"]["Arn"]
+    if actions:
+        grant(aws, name, actions)
+    return arn
+
+
+def grant(aws: LocalAws, name: str, actions: set[str]) -> None:
+    aws.client("iam").put_role_policy(RoleName=name, PolicyName="own",
+                                      PolicyDocument=policy(allow(sorted(actions), "*")))
+
+
+class Child(Stack):
+    """A stack of templates/pipeline.yaml; its project's name is the test's."""
+
+    def __init__(self, aws: LocalAws, project: str) -> None:
+        super().__init__(aws, f"gitops-dev-{project}")
+        self.client, self.project = aws.client("cloudformation"), project
+
+    def parameters(self, branch_exists: str = "false", **more: str) -> list[dict[str, str]]:
+        values = {"EnvID": "dev", "ProjectID": self.project, "BranchExists": branch_exists, **more}
+        return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+    def make(self, role_arn: str, **more: Any) -> str:
+        arguments = {"TemplateBody": TEMPLATE, "Parameters": self.parameters(), **more}
+        self._id = self.client.create_stack(StackName=self.name, RoleARN=role_arn, **arguments)["StackId"]
+        return self.wait(self._id)
+
+    def change(self, **more: Any) -> str:
+        self.client.update_stack(StackName=self.name, UsePreviousTemplate=True, **more)
+        return self.wait()
+
+    def reason(self) -> str:
+        """Of the first resource that failed."""
+        return next(event["ResourceStatusReason"] for event in self.events()
+                    if event["ResourceStatus"].endswith("_FAILED"))
+
+
+def environment_role(aws: LocalAws, name: str, service: str) -> None:
+    """One that all of an environment's pipelines use by name, so that another test may have made it."""
+    try:
+        a_role(aws, name, service=service)
+    except aws.client("iam").exceptions.EntityAlreadyExistsException:
+        pass
+
+
+@pytest.fixture
+def child(aws: LocalAws, name: str) -> Child:
+    environment_role(aws, "role-dev-codebuild-cfn", "codebuild.amazonaws.com")
+    return Child(aws, name)
+
+
+@pytest.fixture
+def role(aws: LocalAws, name: str) -> str:
+    return a_role(aws, name, PROVISIONING)
+
+
+def test_a_role_makes_the_whole_stack_and_deletes_it(aws: LocalAws, child: Child, role: str) -> None:
+    assert child.make(role) == "CREATE_COMPLETE", child.events()
+    assert child._describe()["RoleARN"] == role
+    arn = aws.client("codecommit").get_repository(
+        repositoryName=f"codecommit-dev-cfn-{child.project}")["repositoryMetadata"]["Arn"]
+    session = f"assumed-role/{child.project}/AWSCloudFormation"
+    used = {decision["action"] for decision in aws.decisions(session) if decision["resource"] == arn}
+    assert {"codecommit:CreateRepository", "codecommit:TagResource"} <= used
+    assert {decision["resource"].rsplit("/")[-1] for decision in aws.decisions(session)
+            if decision["action"] == "iam:PassRole"} == {"role-dev-codebuild-cfn"}
+    assert child.delete() == "DELETE_COMPLETE"
+    assert refusal(aws.client("codecommit").get_repository, repositoryName=arn.rsplit(":")[-1])[0] == (
+        "RepositoryDoesNotExistException")
+
+
+@pytest.mark.parametrize("action", sorted(PROVISIONING - {
+    "codecommit:UntagResource", "codecommit:UpdateRepositoryDescription", "codecommit:DeleteRepository",
+    "codebuild:DeleteProject", "logs:DeleteLogGroup", "events:DeleteRule", "events:ListTargetsByRule",
+    "events:RemoveTargets", "events:PutTargets"}))
+def test_without_one_right_of_its_role_the_stack_is_not_made(aws: LocalAws, child: Child, name: str,
+                                                             action: str) -> None:
+    role = a_role(aws, name, PROVISIONING - {action})
+    assert child.make(role, OnFailure="DO_NOTHING") == "CREATE_FAILED"
+    assert f"assumed-role/{name}/AWSCloudFormation is not authorized to perform: {action} on resource: " in (
+        child.reason())
+
+
+def test_a_role_is_passed_to_a_service_only_if_the_policy_names_it(aws: LocalAws, child: Child, name: str) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    role = a_role(aws, name, PROVISIONING - {"iam:PassRole"})
+    aws.client("iam").put_role_policy(RoleName=name, PolicyName="pass", PolicyDocument=policy(allow(
+        "iam:PassRole", "*", Condition={"StringEquals": {"iam:PassedToService": "events.amazonaws.com"}})))
+    assert child.make(role) == "ROLLBACK_COMPLETE"
+    assert "iam:PassRole on resource: arn:aws:iam::123456789012:role/role-dev-codebuild-cfn" in child.reason()
+
+
+@pytest.mark.parametrize(("service", "conditions"), [
+    ("lambda.amazonaws.com", {}),
+    # AWS documents neither key for stacks, so a trust policy that requires one is refused.
+    ("cloudformation.amazonaws.com", {"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}),
+    ("cloudformation.amazonaws.com", {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:cloudformation:*:*:stack/*"}}})])
+def test_a_role_that_does_not_trust_cloudformation_is_refused(aws: LocalAws, child: Child, name: str, service: str,
+                                                              conditions: dict[str, Any]) -> None:
+    role = a_role(aws, name, PROVISIONING, service, **conditions)
+    assert refusal(child.make, role_arn=role) == (
+        "ValidationError", 400, f"Role {role} is invalid or cannot be assumed")
+    assert refusal(child.make, role_arn=f"{role}-absent")[2].endswith("-absent is invalid or cannot be assumed")
+
+
+def test_a_role_that_trusts_cloudformation_for_such_stacks_of_this_account_is_taken(aws: LocalAws, child: Child,
+                                                                                  name: str) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    condition = {"StringEqualsIfExists": {"aws:SourceAccount": aws.account_id},
+                 "ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:cloudformation:{aws.region}:*:stack/gitops-dev-*/*"}}
+    assert child.make(a_role(aws, name, PROVISIONING, Condition=condition)) == "CREATE_COMPLETE"
+
+
+def test_who_names_a_role_must_be_allowed_to_pass_it_to_cloudformation(aws: LocalAws, child: Child, name: str,
+                                                                       role: str) -> None:
+    stacks = f"arn:aws:cloudformation:{aws.region}:{aws.account_id}:stack/{child.name}/*"
+    key = a_user_with(aws, name, allow(["cloudformation:*"], stacks))
+    child.client = aws.client("cloudformation", key)
+    code, status, message = refusal(child.make, role_arn=role)
+    assert (code, status) == ("AccessDenied", 403)
+    assert f"not authorized to perform: iam:PassRole on resource: {role}" in message
+    condition = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
+    aws.client("iam").put_user_policy(UserName=name, PolicyName="pass", PolicyDocument=policy(
+        allow("iam:PassRole", role, Condition=condition)))
+    assert child.make(role) == "CREATE_COMPLETE"
+    aws.client("iam").delete_user_policy(UserName=name, PolicyName="pass")
+    # The role is the stack's from then on, and need not be passed again.
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html (RoleARN)
+    child.client.delete_stack(StackName=child.name)
+    assert child.wait(child._id) == "DELETE_COMPLETE"
+
+
+def test_who_gives_a_stack_tags_must_be_allowed_to_tag_it(aws: LocalAws, child: Child, name: str, role: str) -> None:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+    actions = ["cloudformation:CreateStack", "cloudformation:UpdateStack", "iam:PassRole"]
+    stack = child.client
+    child.client = aws.client("cloudformation", a_user_with(aws, name, allow(actions, "*")))
+    tags = [{"Key": "team", "Value": "a"}]
+    assert "cloudformation:TagResource on resource: " in refusal(child.make, role_arn=role, Tags=tags)[2]
+    aws.client("iam").put_user_policy(UserName=name, PolicyName="tag", PolicyDocument=policy(
+        allow("cloudformation:TagResource", "*")))
+    child.client.create_stack(StackName=child.name, TemplateBody=TEMPLATE, RoleARN=role, Tags=tags,
+                              Parameters=child.parameters())
+    assert child.wait() == "CREATE_COMPLETE"
+    changed = {"StackName": child.name, "UsePreviousTemplate": True, "Parameters": previous()}
+    assert f"cloudformation:UntagResource on resource: {child._describe()['StackId']}" in refusal(
+        child.client.update_stack, **changed, Tags=[{"Key": "cost", "Value": "b"}])[2]
+    stack.delete_stack(StackName=child.name)
+
+
+def test_without_a_role_the_callers_own_rights_count(aws: LocalAws, child: Child, name: str) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
+    key = a_user_with(aws, name, allow("cloudformation:*", "*"))
+    mine = aws.client("cloudformation", key)
+    mine.create_stack(StackName=child.name, TemplateBody=TEMPLATE, Parameters=child.parameters())
+    assert child.wait() == "ROLLBACK_COMPLETE"
+    assert f"User: arn:aws:iam::{aws.account_id}:user/{name} is not authorized to perform: " in child.reason()
+
+
+def test_a_type_that_nobody_looked_up_is_not_made_by_a_role(aws: LocalAws, child: Child, name: str) -> None:
+    role = a_role(aws, name, {"*"})
+    template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    child.client.create_stack(StackName=child.name, TemplateBody=template, RoleARN=role)
+    assert child.wait() == "ROLLBACK_COMPLETE"
+    assert "AWS::SQS::Queue: nobody looked up which rights" in child.reason()
+
+
+def test_the_last_operations_role_is_used_when_none_is_named(aws: LocalAws, child: Child, name: str,
+                                                             role: str) -> None:
+    child.make(role)
+    grant(aws, name, PROVISIONING - {"codebuild:DeleteProject"})
+    assert child.delete() == "DELETE_FAILED"
+    assert "codebuild:DeleteProject" in child.reason()
+    left = child.client.describe_stack_resources(StackName=child.name)["StackResources"]
+    # What the project needs stays with it.
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
+    assert {resource["LogicalResourceId"]: resource["ResourceStatus"] for resource in left} == {
+        "BuildProject": "DELETE_FAILED", "BuildLogGroup": "CREATE_COMPLETE"}
+    grant(aws, name, PROVISIONING)
+    assert child.delete() == "DELETE_COMPLETE"
+
+
+def test_a_policy_that_keeps_the_repository_does(aws: LocalAws, child: Child, role: str) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    template = TEMPLATE.replace("DeletionPolicy: Delete", "DeletionPolicy: RetainExceptOnCreate")
+    assert child.make(role, TemplateBody=template, Tags=[{"Key": "team", "Value": "platform"}]) == "CREATE_COMPLETE"
+    assert child.delete() == "DELETE_COMPLETE"
+    codecommit, name = aws.client("codecommit"), f"codecommit-dev-cfn-{child.project}"
+    arn = codecommit.get_repository(repositoryName=name)["repositoryMetadata"]["Arn"]
+    tags = codecommit.list_tags_for_resource(resourceArn=arn)["tags"]
+    assert tags["CreatedBy"] == tags["cfn-gitops:stack-name"] == child.name
+    assert tags["team"] == "platform"
+    # The next stack of that name cannot make it again.
+    assert child.make(role) == "ROLLBACK_COMPLETE"
+    assert child.reason().startswith(f"Repository named {name} already exists")
+    codecommit.get_repository(repositoryName=name)
+
+
+def previous(**changed: str) -> list[dict[str, Any]]:
+    return [{"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "FunctionArn",
+                                                                       "BranchExists") if key not in changed] + [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in changed.items()]
+
+
+@pytest.fixture
+def environment(aws: LocalAws) -> None:
+    environment_role(aws, "role-dev-codepipeline-cfn", "codepipeline.amazonaws.com")
+    environment_role(aws, "role-dev-eventbridge-codepipeline-exec", "events.amazonaws.com")
+
+
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:first-push"
+
+
+def targets(aws: LocalAws, child: Child) -> list[str]:
+    found = aws.client("events").list_targets_by_rule(
+        Rule=f"event-rule-dev-codepipeline-exec-cfn-{child.project}")["Targets"]
+    return [target["Id"] for target in found]
+
+
+def test_a_branch_that_is_there_adds_the_pipeline_and_turns_the_rule_to_it(aws: LocalAws, environment: None,
+                                                                          child: Child, name: str) -> None:
+    pipeline = f"codepipeline-dev-cfn-{child.project}"
+    role = a_role(aws, name, WITH_PIPELINE)
+    assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
+    assert targets(aws, child) == ["first-push"]
+    assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_COMPLETE", child.reason()
+    assert targets(aws, child) == [pipeline]
+    assert aws.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["name"] == pipeline
+    assert child.change(Parameters=previous(BranchExists="false")) == "UPDATE_COMPLETE", child.reason()
+    assert targets(aws, child) == ["first-push"]
+    assert refusal(aws.client("codepipeline").get_pipeline, name=pipeline)[0] == "PipelineNotFoundException"
+    assert child.delete() == "DELETE_COMPLETE"
+
+
+@pytest.mark.parametrize("action", sorted(WITH_PIPELINE - PROVISIONING - {"codepipeline:DeletePipeline"}
+                                          | {"events:RemoveTargets"}))
+def test_without_one_right_the_pipeline_is_not_added_and_the_stack_is_as_it_was(
+        aws: LocalAws, environment: None, child: Child, name: str, action: str) -> None:
+    role = a_role(aws, name, WITH_PIPELINE - {action})
+    assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
+    assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert f"not authorized to perform: {action} on resource: " in child.reason()
+    assert targets(aws, child) == ["first-push"]
+    assert refusal(aws.client("codepipeline").get_pipeline,
+                   name=f"codepipeline-dev-cfn-{child.project}")[0] == "PipelineNotFoundException"
+    values = {found["ParameterKey"]: found["ParameterValue"] for found in child._describe()["Parameters"]}
+    assert values["BranchExists"] == "false"
+
+
+def test_a_build_project_needs_a_service_role_that_codebuild_can_assume(aws: LocalAws, child: Child,
+                                                                       role: str) -> None:
+    # https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
+    template = TEMPLATE.replace("role-${EnvID}-codebuild-cfn", "role-${EnvID}-absent")
+    assert child.make(role, TemplateBody=template) == "ROLLBACK_COMPLETE"
+    assert child.reason().startswith("CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::"
+                                     f"{aws.account_id}:role/role-dev-absent")
+
+
+def test_a_build_project_is_stored_as_the_template_has_it(aws: LocalAws, child: Child, role: str) -> None:
+    child.make(role)
+    [project] = aws.client("codebuild").batch_get_projects(names=[f"codebuild-dev-cfn-{child.project}"])["projects"]
+    group = f"/aws/codebuild/codebuild-dev-cfn-{child.project}"
+    assert project["logsConfig"]["cloudWatchLogs"] == {"status": "ENABLED", "groupName": group}
+    assert (project["timeoutInMinutes"], project["queuedTimeoutInMinutes"]) == (60, 480)
+    assert project["projectVisibility"] == "PRIVATE"
+    assert project["encryptionKey"].endswith(":alias/aws/s3")
+    assert (project["source"], project["artifacts"]) == ({"type": "CODEPIPELINE"}, {"type": "CODEPIPELINE"})
+    environment = project["environment"]
+    assert (environment["privilegedMode"], environment["imagePullCredentialsType"]) == (False, "CODEBUILD")
+    assert {variable["name"]: variable["value"] for variable in environment["environmentVariables"]} == {
+        "EnvID": "dev", "AccountId": aws.account_id}
+    assert {"key": "CreatedBy", "value": child.name} in project["tags"]
+    [found] = aws.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert found["retentionInDays"] == 90
+
+
+@pytest.mark.parametrize(("line", "extra", "says"), [
+    ("Visibility: PRIVATE", "Colour: red", "Encountered unsupported property Colour"),
+    ("RetentionInDays: 90", "Retention: 1", "#: extraneous key [Retention] is not permitted"),
+    ("State: ENABLED", "Enabled: true", "#: extraneous key [Enabled] is not permitted")])
+def test_a_property_that_the_type_does_not_have_fails_the_resource(child: Child, role: str, line: str, extra: str,
+                                                                  says: str) -> None:
+    # https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
+    assert child.make(role, TemplateBody=TEMPLATE.replace(line, f"{line}\n      {extra}")) == "ROLLBACK_COMPLETE"
+    assert says in child.reason()
+
+
+@pytest.mark.parametrize("taken", ["log group", "rule", "project"])
+def test_a_name_that_somebody_elses_resource_has_fails_the_stack_and_stays_theirs(aws: LocalAws, child: Child,
+                                                                                 role: str, taken: str) -> None:
+    project = f"codebuild-dev-cfn-{child.project}"
+    rule = f"event-rule-dev-codepipeline-exec-cfn-{child.project}"
+    if taken == "log group":
+        aws.client("logs").create_log_group(logGroupName=f"/aws/codebuild/{project}")
+    elif taken == "rule":
+        aws.client("events").put_rule(Name=rule, EventPattern='{"source": ["theirs"]}')
+    else:
+        aws.client("codebuild").create_project(
+            name=project, source={"type": "NO_SOURCE", "buildspec": "x"}, artifacts={"type": "NO_ARTIFACTS"},
+            environment={"type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL"},
+            serviceRole=role)
+    # Otherwise the log group's name would fail the stack before anything is created.
+    assert child.make(role, DisableValidation=True) == "ROLLBACK_COMPLETE"
+    assert "already exists" in child.reason()
+    if taken == "log group":
+        assert aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/codebuild/{project}")["logGroups"]
+    elif taken == "rule":
+        assert aws.client("events").describe_rule(Name=rule)["EventPattern"] == '{"source": ["theirs"]}'
+    else:
+        assert aws.client("codebuild").batch_get_projects(names=[project])["projects"]

@@ -1,0 +1,110 @@
+"""A build project as the target of an EventBridge rule, a queue that a policy guards, and a target's dead-letter queue.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html: CodeBuild is called with the target's role,
+SQS on the word of the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: what
+lacks a permission or its target "will be sent directly to the dead-letter queue", and its policy has to admit the rule.
+
+A queue that has no policy at all takes every rule's events here, other than on AWS: tests listen with such queues.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import eventbridge, sqs
+
+from local.aws.codebuild import started_builds
+from local.aws.iam import decision_log, service_roles
+from local.policies.source_keys import source_keys
+
+_SERVICE = "events.amazonaws.com"
+_log = logging.getLogger("events")
+
+
+class Undelivered(Exception):
+    """The target was not reached and trying again is no use: also said by `event_buses`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def install() -> None:
+    ministack_invoke = eventbridge._invoke_target
+
+    def invoke(target: dict, event: dict, rule: dict, view: Any = None) -> None:
+        deliver = {"codebuild": _start_build, "sqs": _check_queue}.get(_service_of(target))
+        try:
+            if deliver:
+                deliver(target, rule)
+            if deliver is not _start_build:
+                ministack_invoke(target, event, rule, view)
+        except Undelivered as fault:
+            _log.warning("%s: %s: %s: %s", rule["Name"], target["Arn"], fault.code, fault.message)
+            _keep(target, rule, view or eventbridge._pattern_event_view(event), fault)
+
+    eventbridge._invoke_target = invoke
+
+
+def _service_of(target: dict) -> str:
+    try:
+        return str(parse_arn(target.get("Arn", "")).service)
+    except ArnParseError:
+        return ""
+
+
+def _start_build(target: dict, rule: dict) -> None:
+    arn = target["Arn"]
+    try:
+        session = service_roles.assume(target.get("RoleArn", ""), _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
+    except service_roles.NotAssumable as refused:
+        raise Undelivered("FAILED_TO_ASSUME_ROLE", refused.message) from None
+    try:
+        session.require("codebuild:StartBuild", arn)
+        started_builds.start(arn.rpartition("/")[2], f"rule/{rule['Name']}")
+    except service_roles.Denied as refused:
+        raise Undelivered("NO_PERMISSIONS", refused.message) from None
+    except started_builds.NotHere as missing:
+        raise Undelivered("NO_RESOURCE", str(missing)) from None
+
+
+def _check_queue(target: dict, rule: dict) -> None:
+    queue = sqs._queue_by_arn(target["Arn"])
+    if queue and queue["attributes"].get("Policy") and not _admits(target["Arn"], rule):
+        raise Undelivered("NO_PERMISSIONS", f"the queue's policy does not admit {rule['Arn']}")
+
+
+def _admits(queue_arn: str, rule: dict) -> bool:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions"""
+    queue = sqs._queue_by_arn(queue_arn)
+    if queue is None:
+        return False
+    keys = source_keys(_SERVICE, "sqs:SendMessage", rule["Arn"], get_account_id())
+    context = iam_evaluator.EvalContext(
+        principal_arn=_SERVICE, principal_type="Service", principal_account="", action="sqs:SendMessage",
+        resource_arn=queue_arn, region=get_region(), secure_transport=True, service_context={
+            **{key.lower(): value for key, value in keys.items()}, "aws:principalisawsservice": "true"})
+    allowed: bool = iam_evaluator.evaluate_resource_policy(
+        queue["attributes"].get("Policy"), context, service=_SERVICE).decision == "Allow"
+    decision_log.record(_SERVICE, "sqs:SendMessage", queue_arn, allowed)
+    return allowed
+
+
+def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
+    arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if not arn:
+        return
+    if not _admits(arn, rule):
+        _log.warning("%s: the policy of %s does not admit it", rule["Name"], arn)
+        return
+    queue = sqs._queue_by_arn(arn)
+    eventbridge._dispatch_to_sqs(parse_arn(arn), json.dumps(view.event_with_detail()))
+    told = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": fault.code,
+            "ERROR_MESSAGE": fault.message}
+    queue["messages"][-1]["message_attributes"] = {
+        name: {"DataType": "String", "StringValue": value} for name, value in told.items()}

@@ -1,0 +1,297 @@
+"""CodeCommit's approval rule templates, and which repositories they are associated with.
+
+Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/API_Operations.html; limits:
+https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ministack.core.responses import AccountRegionScopedDict
+
+from local.aws.codecommit import api as codecommit_api, repositories
+from local.aws.codecommit.api import Refused, existing
+from local.aws.codecommit.repositories import Repository
+from local.aws.iam import enforcement
+
+_NAME = re.compile(r"[A-Za-z0-9. _-]{1,100}")
+_TEMPLATES, _OF_ONE_REPOSITORY, _APPROVERS, _REFERENCES = 1000, 25, 50, 100
+_IN_ONE_BATCH = 100
+_PAGE = 100
+
+_templates = AccountRegionScopedDict()
+
+
+@dataclass
+class Template:
+    name: str
+    content: str
+    description: str | None
+    user: str
+    template_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created: float = field(default_factory=time.time)
+    modified: float = 0.0
+    associated: set[str] = field(default_factory=set)  # ids of repositories
+
+    def __post_init__(self) -> None:
+        self.modified = self.created
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+    def touch(self) -> None:
+        self.modified, self.user = time.time(), enforcement.caller_arn()
+
+
+def install() -> None:
+    codecommit_api.OPERATIONS.update(_OPERATIONS)
+
+
+def _shape(held: Template) -> dict[str, Any]:
+    known = {
+        "approvalRuleTemplateId": held.template_id, "approvalRuleTemplateName": held.name,
+        "approvalRuleTemplateDescription": held.description, "approvalRuleTemplateContent": held.content,
+        "ruleContentSha256": held.digest, "lastModifiedDate": held.modified, "creationDate": held.created,
+        "lastModifiedUser": held.user,
+    }
+    return {"approvalRuleTemplate": {key: value for key, value in known.items() if value is not None}}
+
+
+def _name(request: dict, key: str = "approvalRuleTemplateName") -> str:
+    name = request.get(key)
+    if not name:
+        raise Refused("ApprovalRuleTemplateNameRequiredException",
+                      "An approval rule template name is required, but was not specified.")
+    if not _NAME.fullmatch(name) or name.endswith(".git"):
+        raise Refused("InvalidApprovalRuleTemplateNameException",
+                      "The approval rule template name is not valid. It must be between 1 and 100 characters of "
+                      "letters, numbers, periods, spaces, underscores and dashes, and must not end in .git.")
+    return str(name)
+
+
+def _existing(request: dict, key: str = "approvalRuleTemplateName") -> Template:
+    name = _name(request, key)
+    held: Template | None = _templates.get(name)
+    if held is None:
+        raise Refused("ApprovalRuleTemplateDoesNotExistException", f"The approval rule template {name} does not exist")
+    return held
+
+
+def _description(request: dict) -> str | None:
+    description = request.get("approvalRuleTemplateDescription")
+    if description is not None and len(description) > 1000:
+        raise Refused("InvalidApprovalRuleTemplateDescriptionException",
+                      "The description must have at most 1000 characters.")
+    return description
+
+
+def _content(request: dict, key: str) -> str:
+    content = request.get(key)
+    if not content:
+        raise Refused("ApprovalRuleTemplateContentRequiredException",
+                      "The content for the approval rule template is required.")
+    fault = "it has more than 3000 characters" if len(content) > 3000 else _fault(content)
+    if fault:
+        raise Refused("InvalidApprovalRuleTemplateContentException",
+                      f"The content of the approval rule template is not valid: {fault}")
+    return str(content)
+
+
+def _fault(content: str) -> str:
+    """https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-create-template.html#create-template-cli"""
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        return "it is not JSON"
+    if not isinstance(parsed, dict) or parsed.keys() - {"Version", "DestinationReferences", "Statements"}:
+        return "its members are Version, DestinationReferences and Statements"
+    if parsed.get("Version") != "2018-11-08":
+        return "its Version is not 2018-11-08"
+    references = parsed.get("DestinationReferences", [])
+    if not isinstance(references, list) or len(references) > _REFERENCES or not all(
+            isinstance(reference, str) and reference.startswith("refs/heads/") for reference in references):
+        return "its DestinationReferences are not at most 100 of the form refs/heads/..."
+    statements = parsed.get("Statements")
+    if not isinstance(statements, list) or len(statements) != 1 or not isinstance(statements[0], dict):
+        return "it has not exactly one of Statements"
+    return _statement_fault(statements[0])
+
+
+def _statement_fault(statement: dict[str, Any]) -> str:
+    if statement.keys() - {"Type", "NumberOfApprovalsNeeded", "ApprovalPoolMembers"}:
+        return "a statement's members are Type, NumberOfApprovalsNeeded and ApprovalPoolMembers"
+    if statement.get("Type") != "Approvers":
+        return "its Type is not Approvers"
+    needed = statement.get("NumberOfApprovalsNeeded")
+    if not isinstance(needed, int) or isinstance(needed, bool) or needed < 1:
+        return "its NumberOfApprovalsNeeded is not a number above 0"
+    members = statement.get("ApprovalPoolMembers", [])
+    if not isinstance(members, list) or len(members) > _APPROVERS:
+        return "its ApprovalPoolMembers are not a list of at most 50"
+    wrong = [member for member in members if not isinstance(member, str) or not re.fullmatch(
+        r"CodeCommitApprovers:(\d{12}|\*):.+|arn:aws[\w-]*:(iam|sts)::(\d{12}|\*):.+", member)]
+    return f"{wrong[0]} is neither CodeCommitApprovers:<account>:<name> nor an ARN of IAM" if wrong else ""
+
+
+def _create(request: dict) -> dict:
+    name = _name(request)
+    if name in _templates:
+        raise Refused("ApprovalRuleTemplateNameAlreadyExistsException",
+                      f"An approval rule template named {name} already exists in this AWS Region")
+    content, description = _content(request, "approvalRuleTemplateContent"), _description(request)
+    if len(_templates) >= _TEMPLATES:
+        raise Refused("NumberOfRuleTemplatesExceededException",
+                      "The maximum number of approval rule templates has been exceeded for this AWS Region.")
+    made = _templates[name] = Template(name, content, description, enforcement.caller_arn())
+    return _shape(made)
+
+
+def _get(request: dict) -> dict:
+    return _shape(_existing(request))
+
+
+def _delete(request: dict) -> dict:
+    # "If the template has been previously deleted, the only response is a 200 OK."
+    # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_DeleteApprovalRuleTemplate.html
+    held: Template | None = _templates.get(_name(request))
+    if held is None:
+        return {}
+    if _repositories_of(held):
+        raise Refused("ApprovalRuleTemplateInUseException",
+                      "The approval rule template is associated with one or more repositories. Remove all "
+                      "associations, and then try again.")
+    del _templates[held.name]
+    return {"approvalRuleTemplateId": held.template_id}
+
+
+def _list(request: dict) -> dict:
+    return _page("approvalRuleTemplateNames", sorted(_templates), request)
+
+
+def _page(key: str, names: list[str], request: dict) -> dict:
+    size = request.get("maxResults", _PAGE)
+    if not isinstance(size, int) or size < 1:
+        raise Refused("InvalidMaxResultsException", "The specified number of maximum results is not valid.")
+    after = request.get("nextToken")
+    if after is not None and after not in names:
+        raise Refused("InvalidContinuationTokenException", "The specified continuation token is not valid.")
+    start = names.index(after) + 1 if after is not None else 0
+    found: dict[str, Any] = {key: names[start:start + size]}
+    if start + size < len(names):
+        found["nextToken"] = found[key][-1]
+    return found
+
+
+def _update_content(request: dict) -> dict:
+    held, content = _existing(request), _content(request, "newRuleContent")
+    digest = request.get("existingRuleContentSha256")
+    if digest is not None and digest != held.digest:
+        raise Refused("InvalidRuleContentSha256Exception",
+                      "The SHA-256 hash signature for the rule content is not valid.")
+    held.content = content
+    held.touch()
+    return _shape(held)
+
+
+def _update_description(request: dict) -> dict:
+    held = _existing(request)
+    held.description = _description(request)
+    held.touch()
+    return _shape(held)
+
+
+def _update_name(request: dict) -> dict:
+    held, name = _existing(request, "oldApprovalRuleTemplateName"), _name(request, "newApprovalRuleTemplateName")
+    if name in _templates:
+        raise Refused("ApprovalRuleTemplateNameAlreadyExistsException",
+                      f"An approval rule template named {name} already exists in this AWS Region")
+    del _templates[held.name]
+    held.name = name
+    _templates[name] = held
+    held.touch()
+    return _shape(held)
+
+
+def _repositories_of(held: Template) -> list[Repository]:
+    """Those that are still there: a repository that is deleted is associated with nothing any more."""
+    return [repository for repository in repositories.every() if repository.repository_id in held.associated]
+
+
+def _templates_of(repository: Repository) -> list[str]:
+    return sorted(name for name, held in _templates.items() if repository.repository_id in held.associated)
+
+
+def _associate(request: dict) -> dict:
+    held, repository = _existing(request), existing(request)
+    associated = _templates_of(repository)
+    if held.name not in associated and len(associated) >= _OF_ONE_REPOSITORY:
+        raise Refused("MaximumRuleTemplatesAssociatedWithRepositoryException",
+                      "You cannot associate more than 25 approval rule templates with a repository.")
+    held.associated.add(repository.repository_id)
+    return {}
+
+
+def _disassociate(request: dict) -> dict:
+    held, repository = _existing(request), existing(request)
+    held.associated.discard(repository.repository_id)
+    return {}
+
+
+def _batch(request: dict, one: Callable[[dict], dict], done_key: str) -> dict:
+    """What fails for one repository is an entry of the answer, and the others are done.
+
+    https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html
+    """
+    held, names = _existing(request), request.get("repositoryNames")
+    if names is None:
+        raise Refused("RepositoryNamesRequiredException", "At least one repository name object is required.")
+    if len(names) > _IN_ONE_BATCH:
+        raise Refused("MaximumRepositoryNamesExceededException",
+                      "The maximum number of allowed repository names was exceeded. Currently, this number is 100.")
+    done: list[str] = []
+    errors: list[dict[str, str]] = []
+    for name in names:
+        try:
+            one({"approvalRuleTemplateName": held.name, "repositoryName": name})
+            done.append(name)
+        except Refused as refused:
+            errors.append({"repositoryName": name, "errorCode": refused.code, "errorMessage": refused.message})
+    return {done_key: done, "errors": errors}
+
+
+def _batch_associate(request: dict) -> dict:
+    return _batch(request, _associate, "associatedRepositoryNames")
+
+
+def _batch_disassociate(request: dict) -> dict:
+    return _batch(request, _disassociate, "disassociatedRepositoryNames")
+
+
+def _list_repositories(request: dict) -> dict:
+    return _page("repositoryNames", [held.name for held in _repositories_of(_existing(request))], request)
+
+
+def _list_associated(request: dict) -> dict:
+    return _page("approvalRuleTemplateNames", _templates_of(existing(request)), request)
+
+
+_OPERATIONS: dict[str, Callable[[dict], dict]] = {
+    "CreateApprovalRuleTemplate": _create, "GetApprovalRuleTemplate": _get, "DeleteApprovalRuleTemplate": _delete,
+    "ListApprovalRuleTemplates": _list, "UpdateApprovalRuleTemplateContent": _update_content,
+    "UpdateApprovalRuleTemplateDescription": _update_description, "UpdateApprovalRuleTemplateName": _update_name,
+    "AssociateApprovalRuleTemplateWithRepository": _associate,
+    "DisassociateApprovalRuleTemplateFromRepository": _disassociate,
+    "BatchAssociateApprovalRuleTemplateWithRepositories": _batch_associate,
+    "BatchDisassociateApprovalRuleTemplateFromRepositories": _batch_disassociate,
+    "ListRepositoriesForApprovalRuleTemplate": _list_repositories,
+    "ListAssociatedApprovalRuleTemplatesForRepository": _list_associated,
+}

@@ -1,0 +1,51 @@
+"""Who comes to CodeCommit's git side, and what they may do there.
+
+Two kinds of login are known. A user's service-specific credential is a name and a password that IAM issued. A signed
+login is computed by who logs in, from any access key, a role's session included; `git_signatures` judges it.
+https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core.responses import set_request_account_id
+from ministack.services import iam
+
+from local.aws.codecommit import git_signatures
+from local.aws.iam import enforcement, service_specific_credentials
+
+
+@dataclass(frozen=True)
+class Caller:
+    account: str
+    arn: str
+    name: str
+    _may: Callable[[str, str, dict[str, Any]], bool]
+
+    def may(self, action: str, resource_arn: str, **keys: Any) -> bool:
+        """`keys` are the request's condition keys."""
+        return self._may(action, resource_arn, keys)
+
+
+class Unknown(Exception):
+    """Nobody's login: 401, at which git asks for another one."""
+
+
+def caller(name: str, password: str, host: str, path: str, region: str) -> Caller:
+    """Raises `Unknown`, or `git_signatures.Refused`. Leaves the request in the caller's account: git's addresses name
+    none, so a repository of another account is out of reach of every login but its own account's."""
+    if git_signatures.is_signed(password):
+        principal = git_signatures.principal(name, password, host, path, region)
+        return Caller(principal.account, principal.arn, name.partition("%")[0],
+                      lambda action, arn, keys: enforcement.principal_may(principal, action, arn, keys))
+    credential = service_specific_credentials.login(name, password)
+    if credential is None:
+        raise Unknown
+    account = service_specific_credentials.account_of(credential)
+    set_request_account_id(account)
+    user = credential.user_name
+    return Caller(account, iam._users[user]["Arn"], user,
+                  lambda action, arn, keys: enforcement.user_may(user, action, arn, keys))

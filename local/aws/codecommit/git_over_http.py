@@ -1,0 +1,147 @@
+"""CodeCommit's git side: the real `git http-backend` behind IAM's logins and policies."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import re
+import ssl
+import tempfile
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import BinaryIO
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ministack.core.responses import set_request_region
+
+from local import git_backend
+from local.aws import certificates
+from local.aws.codecommit import git_logins, git_signatures, push_commands, push_events, repositories
+from local.aws.codecommit.git_logins import Caller
+from local.aws.codecommit.repositories import Repository
+
+_log = logging.getLogger("git")
+# The region stands in the path here, as one server is every region's; or in the host, for who comes by AWS's name.
+_ROUTE = re.compile(r"(?P<path>(/(?P<region>[a-z0-9-]+))?/v1/repos/(?P<name>[^/]+))/"
+                    r"(?P<what>info/refs|git-upload-pack|git-receive-pack)")
+# https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html#regions-git
+_HOST = re.compile(r"git-codecommit\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?(:[0-9]+)?")
+# https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
+_ACTIONS = {"git-upload-pack": "codecommit:GitPull", "git-receive-pack": "codecommit:GitPush"}
+
+
+def start() -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Git)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="git", daemon=True).start()
+    return server
+
+
+class _Git(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Head and content are written one after the other; the second would wait for the first to be acknowledged, 40 ms.
+    disable_nagle_algorithm = True
+    _secured: ssl.SSLSocket | None = None
+
+    def log_message(self, format: str, *args: object) -> None:
+        _log.debug("%s", self.requestline)
+
+    def do_GET(self) -> None:
+        contextvars.Context().run(self._answer)
+
+    def do_POST(self) -> None:
+        contextvars.Context().run(self._answer)
+
+    def do_CONNECT(self) -> None:
+        """As a proxy, for those who know AWS's name alone: what they say then is said to this server, over TLS."""
+        host, _, port = self.path.partition(":")
+        if not _HOST.fullmatch(host) or port != "443":
+            return self._refuse(HTTPStatus.FORBIDDEN, "this proxy leads to CodeCommit alone")
+        self.send_response(HTTPStatus.OK)
+        self.end_headers()
+        self._secured = self.connection = certificates.server_context(host).wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
+        return None
+
+    def finish(self) -> None:
+        super().finish()
+        if self._secured is not None:
+            self._secured.close()
+
+    def _answer(self) -> None:
+        # The body is read even when the answer is no: what is left of it would be taken for the next request.
+        with tempfile.TemporaryFile() as body:
+            length = git_backend.read_body(self, body)
+            self._decide(body, length)
+
+    def _decide(self, body: BinaryIO, length: int) -> None:
+        url = urlsplit(self.path)
+        route = _ROUTE.fullmatch(unquote(url.path))
+        if route is None:
+            return self._refuse(HTTPStatus.NOT_FOUND, "repository not found")
+        service = parse_qs(url.query).get("service", [""])[0] if route["what"] == "info/refs" else route["what"]
+        action = _ACTIONS.get(service)
+        if action is None:
+            return self._refuse(HTTPStatus.FORBIDDEN, "only the smart protocol is spoken here")
+        host = self.headers.get("Host", "")
+        by_name = _HOST.fullmatch(host)
+        region = route["region"] or (by_name["region"] if by_name else "")
+        if not region:
+            return self._refuse(HTTPStatus.NOT_FOUND, "no region is named")
+        set_request_region(region)
+        try:
+            name, password = git_backend.basic_login(self) or ("", "")
+            caller = git_logins.caller(name, password, host, route["path"], region)
+        except git_logins.Unknown:
+            return self._refuse(HTTPStatus.UNAUTHORIZED, "unknown login")
+        except git_signatures.Refused as refused:
+            return self._refuse(HTTPStatus.FORBIDDEN, str(refused))
+        arn = f"arn:aws:codecommit:{region}:{caller.account}:{route['name']}"
+        repository = repositories.find_in(caller.account, region, route["name"])
+        try:
+            references = self._references(body) if route["what"] == "git-receive-pack" else []
+        except push_commands.Malformed as malformed:
+            return self._refuse(HTTPStatus.BAD_REQUEST, str(malformed))
+        if not _may(caller, action, arn, repository, references):
+            return self._refuse(HTTPStatus.FORBIDDEN, f"{action} is not allowed")
+        if repository is None:
+            return self._refuse(HTTPStatus.NOT_FOUND, "repository not found")
+        if route["what"] == "git-receive-pack":
+            with repository.pushes, push_events.of(repository, caller.arn):
+                git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
+        else:
+            git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
+        return None
+
+    def _references(self, body: BinaryIO) -> list[str]:
+        commands = push_commands.read(body, self.headers.get("Content-Encoding", ""))
+        # git is handed the file itself: a seek within Python's buffer alone would leave it where the buffer ends.
+        os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
+        return [command.reference for command in commands]
+
+    def _refuse(self, status: HTTPStatus, text: str) -> None:
+        message = f"{text}\n".encode()
+        self.send_response(status)
+        if status == HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", 'Basic realm="AWS CodeCommit"')
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(message)))
+        self.end_headers()
+        self.wfile.write(message)
+
+
+def _may(caller: Caller, action: str, arn: str, repository: Repository | None, references: list[str]) -> bool:
+    """A push is judged with each reference that it would change, and refused whole when one of them is denied.
+
+    The key has one value (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html,
+    type String), so a push of several references is several decisions. The request that a push begins with names none
+    yet and is judged without the key: hence the `Null` in AWS's example 4 of
+    https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html
+    That one denied reference refuses the others as well is not documented. (?)
+    """
+    keys = {f"aws:ResourceTag/{key}": value for key, value in (repository.tags if repository else {}).items()}
+    if not references:
+        return caller.may(action, arn, **keys)
+    return all(caller.may(action, arn, **keys, **{"codecommit:References": reference}) for reference in references)

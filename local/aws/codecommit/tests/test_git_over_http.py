@@ -1,0 +1,267 @@
+"""CodeCommit's git side, tried with the real git.
+
+Which permission a git command needs:
+https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.conftest import allow, policy
+
+PULL, PUSH = "codecommit:GitPull", "codecommit:GitPush"
+
+
+@dataclass
+class Login:
+    aws: LocalAws
+    user: str
+    credential_id: str
+    name: str
+    password: str
+
+    def status(self, url: str, service: str = "git-receive-pack") -> int:
+        return status(url, service, self.name, self.password)
+
+    def git_url(self, url: str) -> str:
+        scheme, rest = url.split("://")
+        return f"{scheme}://{quote(self.name, safe='')}:{quote(self.password, safe='')}@{rest}"
+
+
+def status(url: str, service: str, name: str = "", password: str = "") -> int:
+    """What the server answers to the request that every push or fetch begins with."""
+    request = urllib.request.Request(f"{url}/info/refs?service={service}")
+    if name:
+        token = base64.b64encode(f"{name}:{password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+@pytest.fixture
+def repository(aws: LocalAws, name: str) -> dict[str, str]:
+    return aws.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]
+
+
+@pytest.fixture
+def url(repository: dict[str, str]) -> str:
+    return repository["cloneUrlHttp"]
+
+
+def a_login(aws: LocalAws, user: str, *statements: dict) -> Login:
+    iam = aws.client("iam")
+    iam.create_user(UserName=user)
+    if statements:
+        iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=policy(*statements))
+    return a_login_of(aws, user)
+
+
+def a_login_of(aws: LocalAws, user: str) -> Login:
+    issued = aws.client("iam").create_service_specific_credential(
+        UserName=user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+    return Login(aws, user, issued["ServiceSpecificCredentialId"], issued["ServiceUserName"],
+                 issued["ServicePassword"])
+
+
+@pytest.fixture
+def login(aws: LocalAws, name: str, repository: dict[str, str]) -> Login:
+    aws.set(credential_accepted_after_seconds=0)
+    return a_login(aws, name, allow([PULL, PUSH], repository["Arn"]))
+
+
+def git(*arguments: str, at: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(at), "GIT_CONFIG_NOSYSTEM": "1",
+                   "GIT_TERMINAL_PROMPT": "0", "NO_PROXY": "127.0.0.1"}
+    for role in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.com"}
+    return subprocess.run(["git", *arguments], cwd=at, env=environment, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    directory = tmp_path / "work"
+    directory.mkdir()
+    git("init", "--quiet", "--initial-branch=development", at=directory)
+    (directory / "file").write_text("one\n")
+    git("add", "file", at=directory)
+    git("commit", "--quiet", "--message=one", at=directory)
+    return directory
+
+
+def test_a_push_is_accepted_and_a_clone_gives_it_back(aws: LocalAws, login: Login, repository: dict[str, str],
+                                                      work: Path, tmp_path: Path) -> None:
+    url = repository["cloneUrlHttp"]
+    pushed = git("push", login.git_url(url), "development", at=work)
+    assert pushed.returncode == 0, pushed.stderr
+    commit = git("rev-parse", "HEAD", at=work).stdout.strip()
+    codecommit = aws.client("codecommit")
+    assert codecommit.get_branch(repositoryName=repository["repositoryName"],
+                                 branchName="development")["branch"]["commitId"] == commit
+    # The first branch that is pushed becomes the default.
+    # https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-change-branch.html
+    assert codecommit.get_repository(
+        repositoryName=repository["repositoryName"])["repositoryMetadata"]["defaultBranch"] == "development"
+    assert git("clone", "--quiet", login.git_url(url), "copy", at=tmp_path).returncode == 0
+    assert git("rev-parse", "HEAD", at=tmp_path / "copy").stdout.strip() == commit
+
+
+def test_a_pack_that_git_sends_in_chunks_is_accepted(login: Login, url: str, work: Path) -> None:
+    (work / "large").write_bytes(os.urandom(3_000_000))
+    git("add", "large", at=work)
+    git("commit", "--quiet", "--message=large", at=work)
+    pushed = git("push", login.git_url(url), "development", at=work)
+    assert pushed.returncode == 0, pushed.stderr
+
+
+def test_a_wrong_password_is_401(login: Login, url: str) -> None:
+    assert login.status(url) == 200
+    assert status(url, "git-receive-pack", login.name, login.password + "x") == 401
+
+
+def test_no_login_and_an_unknown_one_are_401(aws: LocalAws, url: str) -> None:
+    assert status(url, "git-upload-pack") == 401
+    assert status(url, "git-upload-pack", f"nobody-at-{aws.account_id}", "x") == 401
+
+
+def test_a_deleted_credential_is_401(login: Login, url: str) -> None:
+    login.aws.client("iam").delete_service_specific_credential(
+        UserName=login.user, ServiceSpecificCredentialId=login.credential_id)
+    assert login.status(url) == 401
+
+
+def test_an_inactive_credential_is_401_until_it_is_active_again(login: Login, url: str) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateServiceSpecificCredential.html
+    for state, expected in (("Inactive", 401), ("Active", 200)):
+        login.aws.client("iam").update_service_specific_credential(
+            UserName=login.user, ServiceSpecificCredentialId=login.credential_id, Status=state)
+        assert login.status(url) == expected
+
+
+def test_a_reset_ends_the_old_password_at_once(login: Login, url: str) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_ResetServiceSpecificCredential.html
+    after = login.aws.client("iam").reset_service_specific_credential(
+        UserName=login.user, ServiceSpecificCredentialId=login.credential_id)["ServiceSpecificCredential"]
+    assert login.status(url) == 401
+    assert status(url, "git-receive-pack", login.name, after["ServicePassword"]) == 200
+
+
+def test_both_credentials_of_a_user_work_side_by_side(login: Login, url: str) -> None:
+    second = a_login_of(login.aws, login.user)
+    assert (login.status(url), second.status(url)) == (200, 200)
+
+
+def test_a_new_credential_is_refused_for_a_moment(aws: LocalAws, name: str, repository: dict[str, str]) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    aws.set(credential_accepted_after_seconds=0.5)
+    login = a_login(aws, name, allow(PUSH, repository["Arn"]))
+    assert login.status(repository["cloneUrlHttp"]) == 401
+    time.sleep(0.6)
+    assert login.status(repository["cloneUrlHttp"]) == 200
+
+
+def test_a_login_whose_policy_lacks_GitPush_may_pull_but_push_is_403(aws: LocalAws, name: str,
+                                                                     repository: dict[str, str], work: Path) -> None:
+    aws.set(credential_accepted_after_seconds=0)
+    login, url = a_login(aws, name, allow(PULL, repository["Arn"])), repository["cloneUrlHttp"]
+    assert login.status(url, "git-upload-pack") == 200
+    assert login.status(url, "git-receive-pack") == 403
+    pushed = git("push", login.git_url(url), "development", at=work)
+    assert pushed.returncode != 0
+    assert "403" in pushed.stderr
+    assert aws.decisions(name)[-1] == {"principal": f"arn:aws:iam::{aws.account_id}:user/{name}", "action": PUSH,
+                                       "resource": repository["Arn"], "allowed": False}
+
+
+def test_a_login_whose_policy_lacks_GitPull_is_403_for_a_fetch(aws: LocalAws, name: str,
+                                                               repository: dict[str, str]) -> None:
+    aws.set(credential_accepted_after_seconds=0)
+    login = a_login(aws, name, allow(PUSH, repository["Arn"]))
+    assert login.status(repository["cloneUrlHttp"], "git-upload-pack") == 403
+
+
+def test_another_repository_is_403_and_an_absent_one_404(aws: LocalAws, name: str, login: Login, url: str) -> None:
+    other = aws.client("codecommit").create_repository(repositoryName=f"{name}-other")["repositoryMetadata"]
+    assert login.status(other["cloneUrlHttp"]) == 403
+    aws.client("iam").put_user_policy(UserName=login.user, PolicyName="more", PolicyDocument=policy(
+        allow(PUSH, "*")))
+    assert login.status(f"{url}-absent") == 404
+
+
+def test_a_groups_policy_counts_and_a_boundary_limits_it(aws: LocalAws, name: str, repository: dict[str, str]) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    aws.set(credential_accepted_after_seconds=0)
+    iam, url = aws.client("iam"), repository["cloneUrlHttp"]
+    login = a_login(aws, name)
+    assert login.status(url) == 403
+    iam.create_group(GroupName=name)
+    iam.put_group_policy(GroupName=name, PolicyName="push", PolicyDocument=policy(allow(PUSH, repository["Arn"])))
+    iam.add_user_to_group(GroupName=name, UserName=name)
+    assert login.status(url) == 200
+    boundary = iam.create_policy(PolicyName=name, PolicyDocument=policy(allow(PULL, "*")))["Policy"]["Arn"]
+    iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=boundary)
+    assert login.status(url) == 403
+
+
+def test_an_explicit_deny_wins(aws: LocalAws, login: Login, url: str, repository: dict[str, str]) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+    aws.client("iam").put_user_policy(UserName=login.user, PolicyName="no", PolicyDocument=policy(
+        {"Effect": "Deny", "Action": PUSH, "Resource": repository["Arn"]}))
+    assert login.status(url) == 403
+
+
+def test_each_changed_reference_of_a_push_is_an_event(aws: LocalAws, login: Login, name: str,
+                                                      repository: dict[str, str], work: Path) -> None:
+    # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
+    sqs, events = aws.client("sqs"), aws.client("events")
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name=name, EventPattern=json.dumps({
+        "source": ["aws.codecommit"], "detail-type": ["CodeCommit Repository State Change"],
+        "resources": [repository["Arn"]]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def next_detail() -> dict[str, str]:
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for message in sqs.receive_message(QueueUrl=queue).get("Messages", []):
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                event = json.loads(message["Body"])
+                assert (event["region"], event["account"]) == (aws.region, aws.account_id)
+                return event["detail"]
+            time.sleep(0.05)
+        raise AssertionError("no event")
+
+    target = login.git_url(repository["cloneUrlHttp"])
+    git("push", target, "development", at=work)
+    first = git("rev-parse", "HEAD", at=work).stdout.strip()
+    assert next_detail() == {
+        "event": "referenceCreated", "repositoryName": repository["repositoryName"],
+        "repositoryId": repository["repositoryId"], "referenceType": "branch", "referenceName": "development",
+        "referenceFullName": "refs/heads/development", "commitId": first,
+        "callerUserArn": f"arn:aws:iam::{aws.account_id}:user/{login.user}"}
+    git("commit", "--quiet", "--allow-empty", "--message=two", at=work)
+    git("push", target, "development", at=work)
+    updated = next_detail()
+    assert (updated["event"], updated["oldCommitId"]) == ("referenceUpdated", first)
+    git("push", target, "HEAD:refs/tags/v1", at=work)
+    tagged = next_detail()
+    assert (tagged["event"], tagged["referenceType"], tagged["referenceName"]) == ("referenceCreated", "tag", "v1")
+    git("push", target, ":refs/tags/v1", at=work)
+    assert next_detail()["event"] == "referenceDeleted"

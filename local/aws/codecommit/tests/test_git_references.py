@@ -1,0 +1,134 @@
+"""Rights that depend on the branch, tried with the real git; and how a push's commands are read.
+
+https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html, example 4
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.codecommit import push_commands
+from local.aws.codecommit.push_commands import Command, Malformed
+from local.aws.codecommit.tests.test_git_over_http import PULL, PUSH, Login, a_login, git
+from local.aws.conftest import allow
+
+# The fixtures of the tests of logins serve here, too.
+from local.aws.codecommit.tests.test_git_over_http import repository, url, work  # noqa: F401
+
+PROTECTED = "refs/heads/development"
+NONE = "0" * 40
+
+
+def a_deny(arn: str, *references: str, null: bool = True) -> dict[str, Any]:
+    conditions: dict[str, Any] = {"StringEqualsIfExists": {"codecommit:References": list(references)}}
+    if null:
+        conditions["Null"] = {"codecommit:References": "false"}
+    return {"Effect": "Deny", "Action": PUSH, "Resource": arn, "Condition": conditions}
+
+
+@pytest.fixture
+def login(aws: LocalAws, name: str, repository: dict[str, str]) -> Login:  # noqa: F811
+    aws.set(credential_accepted_after_seconds=0)
+    return a_login(aws, name, allow([PULL, PUSH], repository["Arn"]), a_deny(repository["Arn"], PROTECTED))
+
+
+def push(login: Login, url: str, work: Path, *references: str) -> subprocess.CompletedProcess[str]:  # noqa: F811
+    return git("push", login.git_url(url), *references, at=work)
+
+
+def branches(aws: LocalAws, repository: dict[str, str]) -> set[str]:  # noqa: F811
+    return set(aws.client("codecommit").list_branches(repositoryName=repository["repositoryName"])["branches"])
+
+
+def test_a_denied_branch_is_refused_and_another_is_accepted(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
+                                                            url: str, work: Path) -> None:  # noqa: F811
+    refused = push(login, url, work, "development")
+    assert refused.returncode != 0
+    assert "403" in refused.stderr
+    assert branches(aws, repository) == set()
+    accepted = push(login, url, work, "development:feature")
+    assert accepted.returncode == 0, accepted.stderr
+    assert branches(aws, repository) == {"feature"}
+
+
+def test_one_denied_branch_refuses_the_push_of_several(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
+                                                       url: str, work: Path) -> None:  # noqa: F811
+    refused = push(login, url, work, "development:aaa", "development", "development:zzz")
+    assert refused.returncode != 0
+    assert branches(aws, repository) == set()
+
+
+def test_a_denied_branch_cannot_be_deleted_nor_a_large_pack_pushed_to_it(
+        aws: LocalAws, name: str, login: Login, repository: dict[str, str], url: str, work: Path) -> None:  # noqa: F811
+    free = a_login(aws, f"{name}-free", allow([PULL, PUSH], repository["Arn"]))
+    assert push(free, url, work, "development").returncode == 0
+    assert push(login, url, work, ":development").returncode != 0
+    # Above a megabyte git sends a flush alone before, to hear whether it is admitted, and then chunks.
+    (work / "large").write_bytes(os.urandom(3_000_000))
+    git("add", "large", at=work)
+    git("commit", "--quiet", "--message=large", at=work)
+    assert push(login, url, work, "development").returncode != 0
+    assert branches(aws, repository) == {"development"}
+    assert push(login, url, work, "development:large").returncode == 0
+
+
+def test_a_deny_without_the_null_condition_refuses_every_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
+                                                              url: str, work: Path) -> None:  # noqa: F811
+    """What a push begins with names no reference, and `IfExists` takes an absent key for a match."""
+    aws.set(credential_accepted_after_seconds=0)
+    login = a_login(aws, name, allow([PULL, PUSH], repository["Arn"]),
+                    a_deny(repository["Arn"], PROTECTED, null=False))
+    assert login.status(url) == 403
+    assert push(login, url, work, "development:feature").returncode != 0
+
+
+def test_a_repositorys_tag_can_be_a_condition_of_a_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
+                                                        url: str) -> None:  # noqa: F811
+    aws.set(credential_accepted_after_seconds=0)
+    login = a_login(aws, name, allow(PUSH, "*", Condition={"StringEquals": {"aws:ResourceTag/team": "shop"}}))
+    assert login.status(url) == 403
+    aws.client("codecommit").tag_resource(resourceArn=repository["Arn"], tags={"team": "shop"})
+    assert login.status(url) == 200
+
+
+def line(text: str) -> bytes:
+    return f"{len(text.encode()) + 4:04x}{text}".encode()
+
+
+ONE, TWO = f"{NONE} {'a' * 40} refs/heads/one", f"{'a' * 40} {NONE} refs/tags/zwei-ä"
+
+
+def read(body: bytes, encoding: str = "") -> list[Command]:
+    return push_commands.read(io.BytesIO(body), encoding)
+
+
+def test_commands_are_read_up_to_the_flush_with_capabilities_and_shallow_lines_aside() -> None:
+    body = line(f"shallow {'b' * 40}") + line(f"{ONE}\0 report-status agent=git/2\n") + line(TWO) + b"0000PACK..."
+    commands = [Command(NONE, "a" * 40, "refs/heads/one"), Command("a" * 40, NONE, "refs/tags/zwei-ä")]
+    assert read(body) == commands
+    assert read(gzip.compress(body), "gzip") == commands
+
+
+def test_a_flush_alone_asks_for_nothing() -> None:
+    assert read(b"0000") == []
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"00", b"xyz0", line(ONE), line(ONE)[:-3], line("push-cert\0") + b"0000",
+    line(f"{NONE} refs/heads/one") + b"0000", line(f"{NONE} {'a' * 40} ") + b"0000", b"00040000", b"00010000",
+    line(ONE).replace(b"one", b"o\xffe") + b"0000",
+], ids=["nothing", "half a length", "no length", "no flush", "cut off", "signed push", "one id", "no name", "empty line",
+        "delimiter", "no utf-8"])
+def test_what_cannot_be_read_is_refused(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        read(body)
+    with pytest.raises(Malformed):
+        read(body, "gzip")

@@ -1,0 +1,352 @@
+"""CodePipeline's JSON API.
+
+Errors and shapes: https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core.concurrency import run_reentrant
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+from ministack.services import tagging
+
+from local.aws.codepipeline import (
+    model as pipeline_model,
+    pipelines,
+    runner as pipeline_runner,
+    validation as pipeline_validation,
+    views as pipeline_views,
+)
+from local.aws.codepipeline.pipelines import Execution, Pipeline
+
+_JSON = "application/x-amz-json-1.1"
+_log = logging.getLogger("codepipeline")
+_PAGE = 100
+
+
+class Refused(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def install() -> None:
+    router.SERVICE_PATTERNS["codepipeline"] = {
+        "target_prefixes": ["CodePipeline_20150709"], "host_patterns": [r"codepipeline\."],
+        "credential_scope": "codepipeline",
+    }
+    app.SERVICE_HANDLERS["codepipeline"] = _handle
+    iam_actions.SERVICE_TO_IAM_NAMESPACE["codepipeline"] = "codepipeline"
+    tagging._RESOURCE_TAG_COLLECTORS["codepipeline"] = lambda: [
+        (held.arn, [{"Key": key, "Value": value} for key, value in held.tags.items()]) for held in pipelines.every()]
+
+
+async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
+    # A pipeline's events may reach targets that take long, and those that call back.
+    return await run_reentrant(_answer, headers, body, thread_name="codepipeline")
+
+
+def _answer(headers: dict, body: bytes) -> tuple:
+    operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    try:
+        return json_response(call(operation, json.loads(body or b"{}")), content_type=_JSON)
+    except Refused as refused:
+        return error_response_json(refused.code, refused.message, 400, content_type=_JSON)
+
+
+def call(operation: str, request: Any) -> dict:
+    answer = _OPERATIONS.get(operation)
+    if answer is None:
+        raise Refused("UnknownOperationException", f"{operation} is not part of this local CodePipeline.")
+    faults = pipeline_model.request_faults(operation, request)
+    if faults:
+        raise Refused("ValidationException", f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: "
+                                             f"{'; '.join(faults)}")
+    try:
+        answered = answer(request)
+    except pipeline_validation.Invalid as invalid:
+        raise Refused(invalid.code, invalid.message) from None
+    wrong = pipeline_model.answer_faults(operation, answered)
+    if wrong:
+        raise AssertionError(f"{operation} answers what CodePipeline never would: {'; '.join(wrong)}")
+    return answered
+
+
+def _existing(name: str) -> Pipeline:
+    held = pipelines.find(name)
+    if held is None:
+        raise Refused("PipelineNotFoundException", f"Account '{get_account_id()}' does not have a pipeline with name "
+                                                   f"'{name}'")
+    return held
+
+
+def _checked(declaration: dict) -> dict:
+    arn = f"arn:aws:codepipeline:{get_region()}:{get_account_id()}:{declaration['name']}"
+    return pipeline_validation.checked(declaration, get_region(), arn)
+
+
+def _check_tags(tags: dict[str, str]) -> dict[str, str]:
+    if len(tags) > 50:
+        raise Refused("TooManyTagsException", "The tags limit for a resource has been exceeded.")
+    reserved = sorted(key for key in tags if key.lower().startswith("aws:"))
+    if reserved:
+        raise Refused("InvalidTagsException", f"The tag key {reserved[0]} has a reserved prefix")
+    return tags
+
+
+def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in sorted(tags.items())]
+
+
+def _tag_map(tags: list[dict[str, str]] | None) -> dict[str, str]:
+    return {each["key"]: each["value"] for each in tags or []}
+
+
+def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
+    made = _checked(declaration)
+    if pipelines.find(made["name"]):
+        raise Refused("PipelineNameInUseException", f"A pipeline with the name '{made['name']}' already exists in "
+                                                    f"account '{get_account_id()}'")
+    held = pipelines.create(made, tags)
+    # A new pipeline runs by itself.
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create.html
+    pipeline_runner.start(held, "CreatePipeline", iam_evaluator.caller_arn())
+    return held
+
+
+def _create_pipeline(request: dict) -> dict:
+    held = create(request["pipeline"], _check_tags(_tag_map(request.get("tags"))))
+    return {"pipeline": held.declaration, "tags": _tag_list(held.tags)}
+
+
+def update(declaration: dict) -> Pipeline:
+    held = _existing(declaration["name"])
+    pipelines.update(held, _checked(declaration))
+    pipeline_runner.cancel(held)
+    return held
+
+
+def _update_pipeline(request: dict) -> dict:
+    return {"pipeline": update(request["pipeline"]).declaration}
+
+
+def _get_pipeline(request: dict) -> dict:
+    held = _existing(request["name"])
+    declaration = held.versions.get(request.get("version", held.declaration["version"]))
+    if declaration is None:
+        raise Refused("PipelineVersionNotFoundException",
+                      f"Pipeline {held.name} has no version {request['version']}")
+    return {"pipeline": declaration, "metadata": pipeline_views.metadata(held)}
+
+
+def _delete_pipeline(request: dict) -> dict:
+    held = pipelines.find(request["name"])
+    if held:
+        pipelines.delete(held)
+    return {}
+
+
+def _page(items: list, request: dict, answer: Callable[[Any], dict]) -> tuple[list[dict], dict]:
+    start = request.get("nextToken", "0")
+    if not start.isdecimal() or int(start) > len(items):
+        raise Refused("InvalidNextTokenException", "The next token is not valid")
+    size = request.get("maxResults", _PAGE)
+    shown, following = items[int(start):int(start) + size], int(start) + size
+    return [answer(each) for each in shown], {"nextToken": str(following)} if following < len(items) else {}
+
+
+def _list_pipelines(request: dict) -> dict:
+    def summary(held: Pipeline) -> dict:
+        return {"name": held.name, "version": held.declaration["version"], "created": held.created,
+                "updated": held.updated, "pipelineType": held.declaration["pipelineType"],
+                "executionMode": held.declaration["executionMode"]}
+
+    shown, more = _page(pipelines.every(), request, summary)
+    return {"pipelines": shown, **more}
+
+
+# --- executions --------------------------------------------------------------------------
+
+
+def start(request: dict, trigger: str, detail: str) -> Execution:
+    """StartPipelineExecution, whoever asks for it."""
+    held = _existing(request["name"])
+    sources = {action["name"]: action["actionTypeId"]["provider"]
+               for action in held.declaration["stages"][0]["actions"]}
+    for override in request.get("sourceRevisions", []):
+        if override["actionName"] not in sources:
+            raise Refused("ValidationException", f"Source revision override: the pipeline has no source action "
+                                                 f"'{override['actionName']}'")
+        provider = sources[override["actionName"]]
+        if override["revisionType"] != pipeline_validation.REVISION_TYPES[provider]:
+            raise Refused("ValidationException", f"Source revision override: revision type "
+                                                 f"{override['revisionType']} is not one of a {provider} source")
+    declared = {each["name"]: each for each in held.declaration.get("variables", [])}
+    given = {each["name"]: each["value"] for each in request.get("variables", [])}
+    unknown = sorted(given.keys() - declared.keys())
+    missing = sorted(name for name, each in declared.items() if "defaultValue" not in each and name not in given)
+    if unknown or missing:
+        raise Refused("ValidationException", f"Pipeline variables: {', '.join(unknown + missing)} "
+                                             f"{'not declared' if unknown else 'without a value'}")
+    token = request.get("clientRequestToken")
+    with held.changed:
+        # "The system-generated unique ID used to identify a unique execution request".
+        known = held.execution(held.tokens[token]) if token in held.tokens else None
+        if known:
+            return known
+        try:
+            made = pipeline_runner.start(held, trigger, detail, request.get("sourceRevisions"), given)
+        except pipeline_runner.TooMany:
+            raise Refused("ConcurrentPipelineExecutionsLimitExceededException",
+                          f"The pipeline {held.name} has reached its limit of concurrent executions") from None
+        if token:
+            held.tokens[token] = made.execution_id
+    return made
+
+
+def _start_pipeline_execution(request: dict) -> dict:
+    return {"pipelineExecutionId": start(request, "StartPipelineExecution",
+                                         iam_evaluator.caller_arn()).execution_id}
+
+
+def _run_of(held: Pipeline, execution_id: str) -> Execution:
+    run = held.execution(execution_id)
+    if run is None:
+        raise Refused("PipelineExecutionNotFoundException",
+                      f"Pipeline {held.name} has no execution with id {execution_id}")
+    return run
+
+
+def _stop_pipeline_execution(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    run, abandon = held.execution(request["pipelineExecutionId"]), request.get("abandon", False)
+    if run is None or run.ended:
+        raise Refused("PipelineExecutionNotStoppableException",
+                      f"The pipeline execution {request['pipelineExecutionId']} cannot be stopped: it is not running")
+    if run.status == "Stopping" and (not abandon or run.abandoned.is_set()):
+        # "You cannot use this option on an execution that is already in a Stopping state."
+        # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
+        raise Refused("DuplicatedStopRequestException",
+                      f"The pipeline execution {run.execution_id} is already stopping")
+    pipeline_runner.stop(held, run, request.get("reason", ""), abandon)
+    return {"pipelineExecutionId": run.execution_id}
+
+
+def _get_pipeline_execution(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    return {"pipelineExecution": pipeline_views.execution(held, _run_of(held, request["pipelineExecutionId"]))}
+
+
+def _get_pipeline_state(request: dict) -> dict:
+    held = _existing(request["name"])
+    with held.changed:
+        return pipeline_views.state(held)
+
+
+def _list_pipeline_executions(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    stage = request.get("filter", {}).get("succeededInStage", {}).get("stageName")
+    with held.changed:
+        runs = [run for run in reversed(held.executions) if not stage or run.stages.get(stage) == "Succeeded"]
+        shown, more = _page(runs, request, pipeline_views.summary)
+    return {"pipelineExecutionSummaries": shown, **more}
+
+
+def _list_action_executions(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    wanted = request.get("filter", {})
+    wanted = wanted.get("latestInPipelineExecution", wanted).get("pipelineExecutionId")
+    runs = [_run_of(held, wanted)] if wanted else held.executions
+    with held.changed:
+        found = sorted(((run, action) for run in runs for action in run.actions),
+                       key=lambda each: each[1].started, reverse=True)
+        shown, more = _page(found, request, lambda each: pipeline_views.action_execution(held, *each))
+    return {"actionExecutionDetails": shown, **more}
+
+
+def _stage_of(held: Pipeline, name: str) -> dict[str, Any]:
+    found: dict[str, Any] | None = next((each for each in held.declaration["stages"] if each["name"] == name), None)
+    if found is None:
+        raise Refused("StageNotFoundException", f"Pipeline {held.name} has no stage {name}")
+    return found
+
+
+def _put_approval_result(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])
+    if request["actionName"] not in {each["name"] for each in stage["actions"]}:
+        raise Refused("ActionNotFoundException", f"Stage {stage['name']} has no action {request['actionName']}")
+    with held.changed:
+        run = next((action for run in held.executions for action in run.actions
+                    if action.approval_token == request["token"] and request["token"]
+                    and (action.stage, action.name) == (stage["name"], request["actionName"])), None)
+        if run is None:
+            raise Refused("InvalidApprovalTokenException", "The approval token is not valid: "
+                                                           f"{request['token']}")
+        if run.approval is not None or run.status != "InProgress":
+            raise Refused("ApprovalAlreadyCompletedException", "The approval action has already been completed")
+        run.approval = {**request["result"], "by": iam_evaluator.caller_arn()}
+        held.changed.notify_all()
+    return {"approvedAt": time.time()}
+
+
+def _retry_stage_execution(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])["name"]
+    run = held.execution(request["pipelineExecutionId"])
+    latest = next((each for each in reversed(held.executions) if stage in each.stages), None)
+    if run is None or run is not latest:
+        raise Refused("NotLatestPipelineExecutionException",
+                      f"The execution {request['pipelineExecutionId']} is not the latest one in stage {stage}")
+    if run.stages[stage] not in {"Failed", "Stopped"} or not run.ended:
+        raise Refused("StageNotRetryableException", f"Stage {stage} is in the state {run.stages[stage]}")
+    pipeline_runner.retry(held, run, stage, request["retryMode"] == "ALL_ACTIONS")
+    return {"pipelineExecutionId": run.execution_id}
+
+
+# --- tags --------------------------------------------------------------------------------
+
+
+def _by_arn(request: dict) -> Pipeline:
+    held = pipelines.find_by_arn(request["resourceArn"])
+    if held is None:
+        raise Refused("ResourceNotFoundException", f"There is no resource {request['resourceArn']}")
+    return held
+
+
+def _list_tags(request: dict) -> dict:
+    return {"tags": _tag_list(_by_arn(request).tags)}
+
+
+def _tag_resource(request: dict) -> dict:
+    held = _by_arn(request)
+    new = _check_tags(_tag_map(request["tags"]))
+    if len({**held.tags, **new}) > 50:
+        raise Refused("TooManyTagsException", "The tags limit for a resource has been exceeded.")
+    held.tags.update(new)
+    return {}
+
+
+def _untag_resource(request: dict) -> dict:
+    held = _by_arn(request)
+    for key in request["tagKeys"]:
+        held.tags.pop(key, None)
+    return {}
+
+
+_OPERATIONS: dict[str, Callable[[dict], dict]] = {
+    "CreatePipeline": _create_pipeline, "UpdatePipeline": _update_pipeline, "GetPipeline": _get_pipeline,
+    "DeletePipeline": _delete_pipeline, "ListPipelines": _list_pipelines,
+    "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
+    "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
+    "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,
+    "PutApprovalResult": _put_approval_result, "RetryStageExecution": _retry_stage_execution,
+    "ListTagsForResource": _list_tags, "TagResource": _tag_resource, "UntagResource": _untag_resource,
+}

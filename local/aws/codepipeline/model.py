@@ -1,0 +1,81 @@
+"""CodePipeline's shapes as botocore's service model has them: what a request and an answer may hold.
+
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+
+from local.aws.service_shapes import faults, service
+
+
+def _service() -> ServiceModel:
+    return service("codepipeline")
+
+
+def operations() -> list[str]:
+    return list(_service().operation_names)
+
+
+def request_faults(operation: str, request: Any) -> list[str]:
+    """What AWS's ValidationException would name."""
+    shape = _service().operation_model(operation).input_shape
+    return [] if shape is None else faults(shape, request)
+
+
+def answer_faults(operation: str, answer: dict) -> list[str]:
+    shape = _service().operation_model(operation).output_shape
+    return [] if shape is None else faults(shape, answer)
+
+
+def declaration_faults(declaration: Any) -> list[str]:
+    return faults(_service().shape_for("PipelineDeclaration"), declaration)
+
+
+class Unsupported(ValueError):
+    """A property that the resource type does not have."""
+
+
+def declaration_of(properties: dict[str, Any]) -> dict[str, Any]:
+    """The template's properties (`RoleArn`, `Stages`, …) as the API's declaration (`roleArn`, `stages`, …).
+
+    The names differ in their first letter alone, but for the artifact stores, which are a list in a template and a map
+    in the API. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
+    """
+    given = dict(properties)
+    stores = given.pop("ArtifactStores", None)
+    made: dict[str, Any] = _from_template(_service().shape_for("PipelineDeclaration"), given, "")
+    if stores is not None:
+        store = _service().shape_for("ArtifactStore")
+        made["artifactStores"] = {
+            each["Region"]: _from_template(store, each["ArtifactStore"], f"ArtifactStores/{index}/ArtifactStore")
+            for index, each in enumerate(stores)}
+    return made
+
+
+def _from_template(shape: Shape, value: Any, path: str) -> Any:
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        members = {name[0].upper() + name[1:]: (name, member) for name, member in shape.members.items()}
+        unknown = sorted(value.keys() - members.keys())
+        if unknown:
+            where = f" in {path}" if path else ""
+            raise Unsupported(f"Encountered unsupported property {', '.join(unknown)}{where}")
+        return {members[key][0]: _from_template(members[key][1], each, f"{path}/{key}".lstrip("/"))
+                for key, each in value.items()}
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [_from_template(shape.member, each, f"{path}/{index}") for index, each in enumerate(value)]
+    if isinstance(shape, MapShape) and isinstance(value, dict):
+        # A configuration's keys are the action's own, and stay as they are.
+        return {key: _from_template(shape.value, each, f"{path}/{key}") for key, each in value.items()}
+    # CloudFormation hands on strings for numbers, and the other way round.
+    if shape.type_name == "integer" and isinstance(value, str) and re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if shape.type_name == "string" and isinstance(value, bool):
+        return str(value).lower()
+    if shape.type_name == "string" and isinstance(value, (int, float)):
+        return str(value)
+    return value

@@ -1,0 +1,125 @@
+"""`AWS::CodePipeline::Pipeline` in a stack.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually, one_for_many
+from local.aws.conftest import Stack, refusal
+
+
+@pytest.fixture
+def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
+    made = Scene(aws, name, tmp_path)
+    made.prepare()
+    return made
+
+
+@pytest.fixture(scope="module")
+def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return one_for_many(Scene, running, tmp_path_factory.mktemp("shared"))
+
+
+def capitalised(value: Any) -> Any:
+    """The API's declaration as a template has it."""
+    if isinstance(value, list):
+        return [capitalised(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {key[0].upper() + key[1:]: each if key == "configuration" else capitalised(each)
+            for key, each in value.items()}
+
+
+def resources(scene: Scene, **more: Any) -> dict[str, Any]:
+    properties = {**capitalised(scene.declaration([scene.build()])), "Tags": [{"Key": "k", "Value": "v"}], **more}
+    return {
+        "Pipeline": {"Type": "AWS::CodePipeline::Pipeline", "Properties": {
+            key: value for key, value in properties.items() if value is not None}},
+        "Seen": {"Type": "AWS::SSM::Parameter", "Properties": {
+            "Name": f"seen-{scene.name}", "Type": "String", "Value": {"Fn::Sub": "${Pipeline} ${Pipeline.Version}"}}}}
+
+
+def seen(scene: Scene) -> str:
+    return str(scene.aws.client("ssm").get_parameter(Name=f"seen-{scene.name}")["Parameter"]["Value"])
+
+
+def test_a_pipeline_is_made_runs_is_changed_and_deleted(scene: Scene, stack: Stack) -> None:
+    assert stack.create(resources(scene)) == "CREATE_COMPLETE", stack.events()
+    assert seen(scene) == f"{scene.name} 1"
+    first = scene.executions()[0]["pipelineExecutionId"]
+    assert scene.ended(first) == "Succeeded"
+    made = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]
+    assert made["stages"][0]["actions"][0]["configuration"]["PollForSourceChanges"] == "false"
+    assert stack.update(resources(scene, ExecutionMode="SUPERSEDED", Tags=[])) == "UPDATE_COMPLETE"
+    assert scene.pipelines.get_pipeline(name=scene.name)["pipeline"]["version"] == 2
+    assert len(scene.executions()) == 1
+    tags = scene.pipelines.list_tags_for_resource(resourceArn=scene.arn("codepipeline", scene.name))["tags"]
+    assert "k" not in {tag["key"] for tag in tags}
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert refusal(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
+
+
+def test_an_update_that_changes_tags_alone_is_no_new_version(scene: Scene, stack: Stack) -> None:
+    stack.create(resources(scene))
+    assert stack.update(resources(scene, Tags=[{"Key": "k", "Value": "w"}])) == "UPDATE_COMPLETE"
+    assert scene.pipelines.get_pipeline(name=scene.name)["pipeline"]["version"] == 1
+
+
+def test_it_is_run_again_after_an_update_if_that_is_asked_for(scene: Scene, stack: Stack) -> None:
+    stack.create(resources(scene))
+    stack.update(resources(scene, ExecutionMode="SUPERSEDED", RestartExecutionOnUpdate=True))
+    assert len(scene.executions()) == 2
+
+
+def test_another_name_is_another_pipeline(scene: Scene, stack: Stack) -> None:
+    stack.create(resources(scene))
+    assert stack.update(resources(scene, Name=f"{scene.name}-2")) == "UPDATE_COMPLETE", stack.events()
+    assert seen(scene) == f"{scene.name}-2 1"
+    assert refusal(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
+
+
+def test_without_a_name_it_gets_one(scene: Scene, stack: Stack) -> None:
+    assert stack.create(resources(scene, Name=None)) == "CREATE_COMPLETE", stack.events()
+    assert seen(scene).startswith(f"{stack.name}-Pipeline")
+
+
+@pytest.mark.parametrize(("wrong", "reason"), [
+    ({"Colour": "red"}, "Colour"),
+    ({"DisableInboundStageTransitions": [{"StageName": "Build", "Reason": "no"}]}, "DisableInboundStageTransitions"),
+    ({"RoleArn": "arn:aws:iam::123456789012:role/absent"}, "CodePipeline is not authorized to perform AssumeRole"),
+    ({"PipelineType": "V1"}, "QUEUED is not supported for pipeline type V1"),
+])
+def test_what_it_does_not_know_or_codepipeline_refuses_fails_the_stack(shared: Scene, stack: Stack, wrong: dict,
+                                                                       reason: str) -> None:
+    assert stack.create(resources(shared, **wrong)) == "ROLLBACK_COMPLETE"
+    assert reason in str([event.get("ResourceStatusReason") for event in stack.events()])
+    assert refusal(shared.pipelines.get_pipeline, name=shared.name)[0] == "PipelineNotFoundException"
+
+
+def test_an_unknown_property_of_an_action_fails_the_stack(shared: Scene, stack: Stack) -> None:
+    wrong = resources(shared)
+    wrong["Pipeline"]["Properties"]["Stages"][1]["Actions"][0]["Colour"] = "red"
+    assert stack.create(wrong) == "ROLLBACK_COMPLETE"
+    assert "Colour" in str([event.get("ResourceStatusReason") for event in stack.events()])
+
+
+def test_a_name_that_is_taken_fails_the_stack_and_the_other_pipeline_stays(scene: Scene, stack: Stack) -> None:
+    scene.create([scene.build()])
+    assert stack.create(resources(scene)) == "ROLLBACK_COMPLETE"
+    scene.pipelines.get_pipeline(name=scene.name)
+
+
+def test_a_pipeline_that_its_stack_deletes_while_it_runs_ends(scene: Scene, stack: Stack) -> None:
+    waiting = capitalised(scene.declaration([scene.approval()]))["Stages"]
+    stack.create(resources(scene, Stages=waiting))
+    scene.approval_state(scene.executions()[0]["pipelineExecutionId"])
+    assert stack.delete() == "DELETE_COMPLETE"
+    again = scene.create([scene.approval()])
+    eventually(lambda: scene.approval_state(again), bool)

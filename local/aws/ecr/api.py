@@ -1,0 +1,115 @@
+"""ECR's requests: MiniStack's, with the registry that a request names, what AWS refuses, and images as `ecr_images` has
+them.
+
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ministack import app
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
+from ministack.services import ecr
+
+from local.aws import service_shapes
+from local.aws.ecr import images as ecr_images, permissions as ecr_permissions
+from local.aws.ecr.images import Refused, invalid
+from local.aws.iam import enforcement
+
+_Operation = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def install() -> None:
+    ministack_handle = app.SERVICE_HANDLERS["ecr"]
+
+    async def handle(method: str, path: str, headers: dict, body: bytes, query: dict) -> tuple:
+        operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        request = enforcement._json(body)
+        registry = str(request.get("registryId") or get_account_id())
+        try:
+            # The request is about the registry's account from here on, whoever sent it.
+            with request_scope(registry, get_region()):
+                _check(operation, request)
+                if operation in _OPERATIONS:
+                    return json_response(_OPERATIONS[operation](request))  # type: ignore[no-any-return]
+                return await ministack_handle(method, path, headers, body, query)  # type: ignore[no-any-return]
+        except Refused as refused:
+            return error_response_json(refused.code, refused.message, 400)
+
+    app.SERVICE_HANDLERS["ecr"] = handle
+    ecr.repository_policy_for_arn = ecr_permissions.policy_of
+
+
+def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The same for who is in this process, as CloudFormation is; `Refused` as over the API."""
+    _check(operation, request)
+    if operation in _OPERATIONS:
+        return _OPERATIONS[operation](request)
+    handler = getattr(ecr, "".join(f"_{each.lower()}" if each.isupper() else each for each in operation))
+    status, _, body = handler(request)
+    said: dict[str, Any] = json.loads(body)
+    if status >= 400:
+        raise Refused(said["__type"].rsplit("#", 1)[-1], said["message"])
+    return said
+
+
+def _check(operation: str, request: dict[str, Any]) -> None:
+    model = service_shapes.service("ecr")
+    if operation not in model.operation_names:
+        return
+    for fault in service_shapes.faults(model.operation_model(operation).input_shape, request):
+        raise Refused("InvalidParameterException", f"Invalid parameter: {fault}")
+    name = request.get("repositoryName")
+    if name and operation != "CreateRepository" and name not in ecr._repositories:
+        raise Refused("RepositoryNotFoundException", f"The repository with name '{name}' does not exist in the registry "
+                                                     f"with id '{get_account_id()}'")
+
+
+# --- repositories ------------------------------------------------------------------------
+
+
+def _create_repository(request: dict[str, Any]) -> dict[str, Any]:
+    name = request["repositoryName"]
+    if name in ecr._repositories:
+        raise Refused("RepositoryAlreadyExistsException",
+                      f"The repository with name '{name}' already exists in the registry with id '{get_account_id()}'")
+    made: dict[str, Any] = json.loads(ecr._create_repository(request)[2])
+    return made
+
+
+def _delete_repository(request: dict[str, Any]) -> dict[str, Any]:
+    name = request["repositoryName"]
+    if ecr._images.get(name) and not request.get("force"):
+        raise Refused("RepositoryNotEmptyException",
+                      f"The repository with name '{name}' in registry with id '{get_account_id()}' cannot be deleted "
+                      "because it still contains images")
+    deleted: dict[str, Any] = json.loads(ecr._delete_repository({**request, "force": True})[2])
+    # What is made anew under the name is empty.
+    for store in (ecr._layer_blobs, ecr._manifest_blobs, ecr._uploads):
+        store.pop(name, None)
+    return deleted
+
+
+def _set_repository_policy(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        ecr_permissions.check_policy(request["policyText"])
+    except ecr_permissions.Malformed as fault:
+        raise invalid("PolicyText", str(fault)) from None
+    said: dict[str, Any] = json.loads(ecr._set_repository_policy(request)[2])
+    return said
+
+
+_OPERATIONS: dict[str, _Operation] = {
+    "CreateRepository": _create_repository, "DeleteRepository": _delete_repository,
+    "SetRepositoryPolicy": _set_repository_policy,
+    "InitiateLayerUpload": ecr_images.initiate_layer_upload, "UploadLayerPart": ecr_images.upload_layer_part,
+    "CompleteLayerUpload": ecr_images.complete_layer_upload,
+    "BatchCheckLayerAvailability": ecr_images.batch_check_layer_availability,
+    "GetDownloadUrlForLayer": ecr_images.get_download_url_for_layer,
+    "PutImage": ecr_images.put_image, "BatchGetImage": ecr_images.batch_get_image,
+    "DescribeImages": ecr_images.describe_images, "ListImages": ecr_images.list_images,
+    "BatchDeleteImage": ecr_images.batch_delete_image,
+}

@@ -1,0 +1,284 @@
+"""What a repository holds: layers that were uploaded, and images, which are manifests of such layers.
+
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html. The store is MiniStack's, so that what it
+answers itself (an image's presence when a repository is deleted, say) is about the same images. The words of refusals
+are those that AWS's SDKs report.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+import uuid
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import ecr
+
+from local.aws.ecr import events as image_events
+
+_PART_BYTES = 10 * 1024 * 1024
+_PAGE = 100
+
+
+class Refused(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def invalid(parameter: str, constraint: str) -> Refused:
+    return Refused("InvalidParameterException",
+                   f"Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'")
+
+
+def where(name: str) -> str:
+    return f"the repository with name '{name}' in the registry with id '{get_account_id()}'"
+
+
+# --- layers ------------------------------------------------------------------------------
+
+
+def initiate_layer_upload(request: dict[str, Any]) -> dict[str, Any]:
+    upload = str(uuid.uuid4())
+    ecr._uploads.setdefault(request["repositoryName"], {})[upload] = bytearray()
+    return {"uploadId": upload, "partSize": _PART_BYTES}
+
+
+def _upload(request: dict[str, Any]) -> bytearray:
+    found: bytearray | None = ecr._uploads.get(request["repositoryName"], {}).get(request["uploadId"])
+    if found is None:
+        raise Refused("UploadNotFoundException", f"The upload with id '{request['uploadId']}' does not exist in "
+                                                 f"{where(request['repositoryName'])}")
+    return found
+
+
+def upload_layer_part(request: dict[str, Any]) -> dict[str, Any]:
+    so_far, part = _upload(request), base64.b64decode(request["layerPartBlob"])
+    first, last = request["partFirstByte"], request["partLastByte"]
+    if first != len(so_far) or last != first + len(part) - 1:
+        raise Refused("InvalidLayerPartException", f"The layer part upload is not valid: it has to begin at byte "
+                                                   f"{len(so_far)} and end where its bytes do")
+    so_far += part
+    return {"registryId": get_account_id(), "repositoryName": request["repositoryName"],
+            "uploadId": request["uploadId"], "lastByteReceived": last}
+
+
+def complete_layer_upload(request: dict[str, Any]) -> dict[str, Any]:
+    name, content = request["repositoryName"], bytes(_upload(request))
+    if not content:
+        raise Refused("EmptyUploadException", "The specified layer upload does not contain any layer parts")
+    digest = _digest(content)
+    if digest not in request["layerDigests"]:
+        raise Refused("InvalidLayerException", f"The layer digest calculation performed by Amazon ECR ({digest}) does "
+                                               "not match the digest of the layer specified")
+    held = ecr._layer_blobs.setdefault(name, {})
+    if digest in held:
+        raise Refused("LayerAlreadyExistsException", f"Layer with digest '{digest}' already exists in {where(name)}")
+    held[digest] = content
+    del ecr._uploads[name][request["uploadId"]]
+    return {"registryId": get_account_id(), "repositoryName": name, "uploadId": request["uploadId"],
+            "layerDigest": digest}
+
+
+def batch_check_layer_availability(request: dict[str, Any]) -> dict[str, Any]:
+    held = ecr._layer_blobs.get(request["repositoryName"], {})
+    return {"failures": [], "layers": [
+        {"layerDigest": each, "layerAvailability": "AVAILABLE", "layerSize": len(held[each]),
+         "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip"} if each in held
+        else {"layerDigest": each, "layerAvailability": "UNAVAILABLE"} for each in request["layerDigests"]]}
+
+
+def get_download_url_for_layer(request: dict[str, Any]) -> dict[str, Any]:
+    name, digest = request["repositoryName"], request["layerDigest"]
+    if digest not in ecr._layer_blobs.get(name, {}):
+        raise Refused("LayersNotFoundException", f"Layer with digest '{digest}' not found in {where(name)}")
+    return {"layerDigest": digest, "downloadUrl":
+            f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com/v2/{name}/blobs/{digest}"}
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+# --- images ------------------------------------------------------------------------------
+
+
+def put_image(request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html"""
+    name, text, tag = request["repositoryName"], request["imageManifest"], request.get("imageTag")
+    manifest, digest = _read(text), _digest(text.encode())
+    media_type = request.get("imageManifestMediaType") or manifest.get("mediaType")
+    if not media_type:
+        # "If you push an image manifest that does not contain the mediaType field, you must specify the
+        # imageManifestMediaType in the request."
+        raise invalid("imageManifestMediaType", "must be given for a manifest that does not contain mediaType")
+    if request.get("imageDigest", digest) != digest:
+        raise Refused("ImageDigestDoesNotMatchException", f"The image digest {request['imageDigest']} does not match "
+                                                          f"the digest {digest} that Amazon ECR calculated")
+    size = _size(name, manifest)
+    images = ecr._images.setdefault(name, [])
+    found = next((each for each in images if each["imageDigest"] == digest), None)
+    if found and (tag is None or tag in found["imageTags"]):
+        tagged = f" and tag '{tag}'" if tag else ""
+        raise Refused("ImageAlreadyExistsException", f"Image with digest '{digest}'{tagged} already exists in "
+                                                     f"{where(name)}")
+    if tag:
+        _take_from_others(name, tag, images)
+    if found is None:
+        found = {"imageDigest": digest, "imageId": {"imageDigest": digest}, "imageManifest": text,
+                 "imageManifestMediaType": media_type, "imageTags": [], "imagePushedAt": int(time.time()),
+                 "imageSizeInBytes": size, "artifactMediaType": (manifest.get("config") or {}).get("mediaType")}
+        images.append(found)
+        ecr._manifest_blobs.setdefault(name, {})[digest] = text.encode()
+    if tag:
+        found["imageTags"].append(tag)
+    image_events.pushed(name, digest, tag, found["imageManifestMediaType"], found["artifactMediaType"])
+    return {"image": _shown(name, found, tag)}
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        manifest = json.loads(text)
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise invalid("ImageManifest", "Invalid JSON syntax")
+    return manifest
+
+
+def _size(name: str, manifest: dict[str, Any]) -> int:
+    """Of what the manifest names, all of which must have been pushed before it."""
+    if "manifests" in manifest:
+        held = {each["imageDigest"]: each["imageSizeInBytes"] for each in ecr._images.get(name, [])}
+        named = [each["digest"] for each in manifest["manifests"]]
+        code, what = "ReferencedImagesNotFoundException", "Images"
+    else:
+        held = {digest: len(content) for digest, content in ecr._layer_blobs.get(name, {}).items()}
+        named = [each["digest"] for each in [manifest.get("config"), *(manifest.get("layers") or [])] if each]
+        code, what = "LayersNotFoundException", "Layers"
+    missing = [each for each in named if each not in held]
+    if missing:
+        raise Refused(code, f"{what} with digests '[{', '.join(missing)}]' required for pushing image into "
+                            f"repository with name '{name}' in the registry with id '{get_account_id()}' do not exist")
+    sizes = [held[each] for each in named]
+    # "If the image is a manifest list, this will be the max size of all manifests in the list."
+    return max(sizes, default=0) if "manifests" in manifest else sum(sizes)
+
+
+def _take_from_others(name: str, tag: str, images: list[dict[str, Any]]) -> None:
+    """"Image tags can be overwritten", unless the repository says otherwise; the image that had the tag stays.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html
+    """
+    for other in images:
+        if tag in other["imageTags"]:
+            if ecr._repositories[name].get("imageTagMutability", "MUTABLE") != "MUTABLE":
+                raise Refused("ImageTagAlreadyExistsException", f"The image tag '{tag}' already exists in the '{name}' "
+                                                                "repository and cannot be overwritten because the "
+                                                                "repository is immutable.")
+            other["imageTags"].remove(tag)
+
+
+def _find(name: str, wanted: dict[str, str]) -> dict[str, Any] | None:
+    """By digest, by tag, or by both, which then have to be of one image."""
+    for each in ecr._images.get(name, []):
+        if (wanted.get("imageDigest", each["imageDigest"]) == each["imageDigest"]
+                and ("imageTag" not in wanted or wanted["imageTag"] in each["imageTags"])):
+            found: dict[str, Any] = each
+            return found
+    return None
+
+
+def _shown(name: str, image: dict[str, Any], tag: str | None) -> dict[str, Any]:
+    return {"registryId": get_account_id(), "repositoryName": name, "imageManifest": image["imageManifest"],
+            "imageManifestMediaType": image["imageManifestMediaType"],
+            "imageId": {"imageDigest": image["imageDigest"], **({"imageTag": tag} if tag else {})}}
+
+
+def batch_get_image(request: dict[str, Any]) -> dict[str, Any]:
+    found, failures = [], []
+    for wanted in request["imageIds"]:
+        image = _find(request["repositoryName"], wanted)
+        if image is None:
+            failures.append(_failure(wanted))
+        else:
+            found.append(_shown(request["repositoryName"], image, wanted.get("imageTag")))
+    return {"images": found, "failures": failures}
+
+
+def _failure(wanted: dict[str, str]) -> dict[str, Any]:
+    return {"imageId": wanted, "failureCode": "ImageNotFound", "failureReason": "Requested image not found"}
+
+
+def describe_images(request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html"""
+    name = request["repositoryName"]
+    if "imageIds" in request:
+        chosen = [_existing(name, wanted) for wanted in request["imageIds"]]
+        return {"imageDetails": [_detail(name, each) for each in chosen]}
+    shown, more = _page([each for each in ecr._images.get(name, []) if _is_asked_for(each, request)], request)
+    return {"imageDetails": [_detail(name, each) for each in shown], **more}
+
+
+def _existing(name: str, wanted: dict[str, str]) -> dict[str, Any]:
+    found = _find(name, wanted)
+    if found is None:
+        said = ", ".join(f"{key}:'{wanted.get(key, 'null')}'" for key in ("imageDigest", "imageTag"))
+        raise Refused("ImageNotFoundException", f"The image with imageId {{{said}}} does not exist within {where(name)}")
+    return found
+
+
+def _detail(name: str, image: dict[str, Any]) -> dict[str, Any]:
+    made = {"registryId": get_account_id(), "repositoryName": name, "imageDigest": image["imageDigest"],
+            "imageTags": list(image["imageTags"]), "imageSizeInBytes": image["imageSizeInBytes"],
+            "imagePushedAt": image["imagePushedAt"], "imageManifestMediaType": image["imageManifestMediaType"],
+            "artifactMediaType": image.get("artifactMediaType")}
+    return {key: value for key, value in made.items() if value not in (None, [])}
+
+
+def _is_asked_for(image: dict[str, Any], request: dict[str, Any]) -> bool:
+    status = request.get("filter", {}).get("tagStatus", "ANY")
+    return bool(status == "ANY" or bool(image["imageTags"]) == (status == "TAGGED"))
+
+
+def _page(items: list[Any], request: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    start = request.get("nextToken", "0")
+    if not start.isdecimal() or int(start) > len(items):
+        raise invalid("nextToken", "must be one that a former answer gave")
+    end = int(start) + request.get("maxResults", _PAGE)
+    return items[int(start):end], {"nextToken": str(end)} if end < len(items) else {}
+
+
+def list_images(request: dict[str, Any]) -> dict[str, Any]:
+    """One entry for each tag, and one for an image that has none."""
+    ids = [{"imageDigest": each["imageDigest"], **({"imageTag": tag} if tag else {})}
+           for each in ecr._images.get(request["repositoryName"], []) if _is_asked_for(each, request)
+           for tag in each["imageTags"] or [None]]
+    shown, more = _page(ids, request)
+    return {"imageIds": shown, **more}
+
+
+def batch_delete_image(request: dict[str, Any]) -> dict[str, Any]:
+    """A tag is removed, and its image with the last; a digest removes the image and all its tags.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html
+    """
+    name, deleted, failures = request["repositoryName"], [], []
+    for wanted in request["imageIds"]:
+        image = _find(name, wanted)
+        if image is None:
+            failures.append(_failure(wanted))
+            continue
+        tags = [wanted["imageTag"]] if "imageTag" in wanted else list(image["imageTags"])
+        for tag in tags:
+            image["imageTags"].remove(tag)
+        if "imageTag" not in wanted or not image["imageTags"]:
+            ecr._images[name].remove(image)
+            ecr._manifest_blobs.get(name, {}).pop(image["imageDigest"], None)
+        for each in tags or [None]:
+            deleted.append({"imageDigest": image["imageDigest"], **({"imageTag": each} if each else {})})
+            image_events.deleted(name, image["imageDigest"], each)
+    return {"imageIds": deleted, "failures": failures}

@@ -1,0 +1,264 @@
+"""Event buses that events are sent to: by a rule's target, also in another account or region, or by PutEvents; and the
+policy of a bus.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from typing import Any
+
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
+from ministack.services import eventbridge
+
+from local.aws.codebuild.event_target import Undelivered
+from local.aws.iam import service_roles
+from local.policies.source_keys import source_keys
+
+_log = logging.getLogger("events")
+_SERVICE = "events.amazonaws.com"
+_INPUTS = ("Input", "InputPath", "InputTransformer")
+# "The permission policy on the event bus cannot exceed 10 KB in size."
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
+_LONGEST_POLICY = 10 * 1024
+# Marks an event that came from another bus.
+_CAME_BY_BUS = "_CameByBus"
+
+
+class Refused(ValueError):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def install() -> None:
+    ministack_invoke, ministack_put = eventbridge._invoke_target, eventbridge._put_events
+
+    def invoke(target: dict, event: dict, rule: dict, view: Any = None) -> None:
+        bus = bus_of(target)
+        if bus is None:
+            ministack_invoke(target, event, rule, view)
+        elif event.get(_CAME_BY_BUS):
+            # "If a receiver account sets up a rule that sends events received from a sender account on to a third
+            # account, these events are not sent to the third account." Of three buses in one account the same is said.
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
+            _log.warning("%s: an event that another bus sent is not sent on to %s", rule["Name"], target["Arn"])
+        else:
+            _send(target, bus, event, rule, view)
+
+    def put_events(data: dict, *more: Any, **named: Any) -> Any:
+        entries = data.get("Entries") or []
+        if len(entries) > 10 or not any(_is_elsewhere(bus_of({"Arn": str(each.get("EventBusName"))}))
+                                        for each in entries):
+            return ministack_put(data, *more, **named)
+        results: list[dict[str, str]] = []
+        for entry in entries:
+            bus = bus_of({"Arn": str(entry.get("EventBusName"))})
+            results += [_put(entry, bus)] if _is_elsewhere(bus) else json.loads(
+                ministack_put({"Entries": [entry]}, *more, **named)[2])["Entries"]
+        return json_response({"FailedEntryCount": sum("ErrorCode" in each for each in results), "Entries": results})
+
+    eventbridge._invoke_target, eventbridge._put_events = invoke, put_events
+    eventbridge._put_permission = put_permission
+
+
+def bus_of(target: dict[str, Any]) -> tuple[str, str, str] | None:
+    """Account, region and name of the bus that a target is; None for what is no bus."""
+    try:
+        spec = parse_arn(target.get("Arn") or "")
+    except ArnParseError:
+        return None
+    if spec.service != "events" or not spec.resource.startswith("event-bus/"):
+        return None
+    return spec.account_id, spec.region, spec.resource.removeprefix("event-bus/")
+
+
+def _is_elsewhere(bus: tuple[str, str, str] | None) -> bool:
+    return bus is not None and bus[:2] != (get_account_id(), get_region())
+
+
+def target_fault(target: dict[str, Any]) -> str:
+    """What is wrong with a target that is a bus; empty for nothing.
+
+    "Input, InputPath, and InputTransformer are not available with PutTargets if the target is an event bus of a
+    different AWS account." https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
+    Since 2 March 2023 a rule that sends to another account's or region's bus has to have a role.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
+    """
+    bus = bus_of(target)
+    if bus is None or not _is_elsewhere(bus):
+        return ""
+    given = [each for each in _INPUTS if target.get(each)]
+    if given and bus[0] != get_account_id():
+        return (f"{given[0]} is not available for target {target.get('Id')}: it is an event bus of a different AWS "
+                "account.")
+    return "" if target.get("RoleArn") else f"RoleArn is required for target {target.get('Id')}."
+
+
+def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict, view: Any) -> None:
+    """What is refused is not tried again: it goes to the target's dead-letter queue, or nowhere.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. It does not say which of its codes is
+    given where another account's bus refuses.
+    """
+    if target.get("RoleArn"):
+        try:
+            session = service_roles.assume(target["RoleArn"], _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
+            session.require("events:PutEvents", target["Arn"], _keys(event, rule))
+        except service_roles.NotAssumable as refused:
+            raise Undelivered("FAILED_TO_ASSUME_ROLE", refused.message) from None
+        except service_roles.Denied as refused:
+            raise Undelivered("NO_PERMISSIONS", refused.message) from None
+    elif _is_elsewhere(bus):
+        raise Undelivered("NO_PERMISSIONS", "the target has no role")
+    _deliver({**event, **_changed(target, rule, event, view)}, *bus)
+
+
+def _keys(event: dict, rule: dict) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html"""
+    return {"events:source": event.get("Source", ""), "events:detail-type": event.get("DetailType", ""),
+            "events:eventBusInvocation": "true",
+            **source_keys(_SERVICE, "events:PutEvents", rule["Arn"], rule["Arn"].split(":")[4])}
+
+
+def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:
+    """The same of a call of PutEvents, whose events are sent by nobody's rule."""
+    entries = [each for each in request.get("Entries") or [] if isinstance(each, dict)]
+    found: dict[str, Any] = {"events:eventBusInvocation": "false"}
+    for key, member in (("events:source", "Source"), ("events:detail-type", "DetailType")):
+        values = sorted({str(each[member]) for each in entries if each.get(member)})
+        if values:
+            found[key] = values if len(values) > 1 else values[0]
+    return found
+
+
+def _changed(target: dict, rule: dict, event: dict, view: Any) -> dict[str, Any]:
+    """A bus of the same account may be sent something else than the event's own detail."""
+    if target.get("InputTransformer"):
+        seen = view or eventbridge._pattern_event_view(event)
+        return {"Detail": eventbridge._apply_input_transformer(target["InputTransformer"], rule, seen)}
+    return {"Detail": target["Input"]} if target.get("Input") else {}
+
+
+def _deliver(event: dict[str, Any], account: str, region: str, name: str) -> None:
+    """With its first account, region and resources: the receiver's rules see where it is from."""
+    with request_scope(account, region):
+        eventbridge._ensure_default_bus()
+        if name not in eventbridge._event_buses:
+            _log.warning("the event bus %s of %s in %s is not there", name, account, region)
+            return
+        received = {**event, "EventBusName": name, "_DispatchPath": [], _CAME_BY_BUS: True}
+        eventbridge._dispatch_event(received)
+        eventbridge._archive_event({key: value for key, value in received.items() if not key.startswith("_")})
+
+
+def _put(entry: dict[str, Any], bus: tuple[str, str, str] | None) -> dict[str, str]:
+    """One event of PutEvents to another account's bus, which `enforcement` has asked that bus's policy about."""
+    assert bus is not None
+    source = str(entry.get("Source", ""))
+    if source.startswith("aws."):
+        return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
+    made = str(uuid.uuid4())
+    _deliver({"EventId": made, "Source": source, "DetailType": entry.get("DetailType", ""),
+              "Detail": entry.get("Detail", "{}"), "Time": int(time.time()), "Resources": entry.get("Resources", []),
+              "Account": get_account_id(), "Region": get_region()}, *bus)
+    return {"EventId": made}
+
+
+# --- the policy of a bus -----------------------------------------------------------------
+
+
+def put_permission(request: dict[str, Any]) -> tuple:
+    """A whole policy, or the one statement that the other parameters describe.
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
+    """
+    name = str(request.get("EventBusName") or "default")
+    try:
+        if request.get("Policy"):
+            set_policy(name, _parsed(request["Policy"]))
+        else:
+            put_statement(name, older_form(name, request))
+    except Refused as refused:
+        refusal: tuple = error_response_json(refused.code, refused.message, 400)
+        return refusal
+    answer: tuple = json_response({})
+    return answer
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not document.get("Statement"):
+        raise Refused("ValidationException", "The policy document is not valid.")
+    return document
+
+
+def arn_of(name: str) -> str:
+    return f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{name}"
+
+
+def older_form(name: str, request: dict[str, Any]) -> dict[str, Any]:
+    """An account's number, or everybody with a condition, as a statement."""
+    missing = [key for key in ("Action", "Principal", "StatementId") if not request.get(key)]
+    if missing:
+        raise Refused("ValidationException", f"Parameter(s) {', '.join(missing)} must be specified.")
+    principal, condition = str(request["Principal"]), request.get("Condition")
+    made = {"Sid": request["StatementId"], "Effect": "Allow", "Action": request["Action"], "Resource": arn_of(name),
+            "Principal": "*" if principal == "*" else {"AWS": f"arn:aws:iam::{principal}:root"}}
+    return {**made, "Condition": {condition["Type"]: {condition["Key"]: condition["Value"]}}} if condition else made
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    eventbridge._ensure_default_bus()
+    if name not in eventbridge._event_buses:
+        raise Refused("ResourceNotFoundException", f"Event bus {name} does not exist.")
+    written = (eventbridge._event_bus_policies.get(name) or {}).get("Statement", [])
+    return [written] if isinstance(written, dict) else list(written)
+
+
+def put_statement(name: str, statement: dict[str, Any]) -> None:
+    others = [each for each in statements(name) if each.get("Sid") != statement["Sid"]]
+    set_policy(name, {"Version": "2012-10-17", "Statement": [*others, statement]})
+
+
+def remove_statement(name: str, statement_id: str) -> None:
+    left = [each for each in statements(name) if each.get("Sid") != statement_id]
+    if left:
+        set_policy(name, {"Version": "2012-10-17", "Statement": left})
+    else:
+        eventbridge._event_bus_policies.pop(name, None)
+
+
+def set_policy(name: str, document: dict[str, Any]) -> None:
+    statements(name)  # the bus is there
+    if len(json.dumps(document, separators=(",", ":"))) > _LONGEST_POLICY:
+        raise Refused("PolicyLengthExceededException",
+                      "The size of the policy exceeds the limit of 10240 characters.")
+    written = document["Statement"]
+    for statement in [written] if isinstance(written, dict) else written:
+        _check(name, statement)
+    eventbridge._event_bus_policies[name] = document
+
+
+def _check(name: str, statement: dict[str, Any]) -> None:
+    """The elements that a resource-based policy has to have, and no resource but the bus and the rules on it.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
+    """
+    missing = [key for key in ("Effect", "Principal", "Action", "Resource") if not statement.get(key)]
+    rules = arn_of(name).replace(":event-bus/", ":rule/")
+    resources = statement.get("Resource") or []
+    resources = [resources] if isinstance(resources, str) else resources
+    foreign = [each for each in resources if each not in (arn_of(name), rules) and not each.startswith(f"{rules}/")]
+    if missing or foreign:
+        raise Refused("ValidationException", f"The policy statement is not valid: {', '.join(missing)} is missing."
+                      if missing else f"The policy statement is not valid: {foreign[0]} is not on the bus {name}.")

@@ -1,0 +1,219 @@
+"""Events that reach a function, by EventBridge's rules and by the function's own hand."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.cloudformation.tests.test_child_stacks import PROVISIONING, Child, a_role, environment_role
+from local.aws.conftest import TRUST_LAMBDA, allow, policy
+from local.aws.codecommit.tests.test_git_over_http import a_login, git, work  # noqa: F401 (a fixture)
+from local.aws.cloudformation.tests.test_stack_operations import until
+
+# Says what it is asked; fails when it is told to, or asks itself again as often as it is told to.
+LISTENER = '''
+import json, os, urllib.request
+API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
+while True:
+    with urllib.request.urlopen(f"{API}/next") as invocation:
+        headers, event = invocation.headers, json.load(invocation)
+    os.environ["_X_AMZN_TRACE_ID"] = headers["Lambda-Runtime-Trace-Id"]
+    print("heard", json.dumps(event), flush=True)
+    what, answer = "response", {}
+    try:
+        if isinstance(event, dict) and event.get("Fail"):
+            raise RuntimeError("told to fail")
+        if isinstance(event, dict) and event.get("Again"):
+            import boto3
+            arn = headers["Lambda-Runtime-Invoked-Function-Arn"]
+            boto3.client("lambda").invoke(FunctionName=arn, InvocationType="Event",
+                                          Payload=json.dumps({"Again": event["Again"] - 1}))
+    except Exception as error:
+        print("refused", error, flush=True)
+        what, answer = "error", {"errorType": type(error).__name__, "errorMessage": str(error)}
+    url = f"{API}/{headers['Lambda-Runtime-Aws-Request-Id']}/{what}"
+    urllib.request.urlopen(urllib.request.Request(url, data=json.dumps(answer).encode(), method="POST")).close()
+'''
+
+
+class Listener:
+    def __init__(self, aws: LocalAws, name: str) -> None:
+        self.aws, self.name = aws, name
+        package = io.BytesIO()
+        with zipfile.ZipFile(package, "w") as archive:
+            bootstrap = zipfile.ZipInfo("bootstrap")
+            bootstrap.external_attr = 0o755 << 16
+            archive.writestr(bootstrap, f"#!{sys.executable}\n{LISTENER}")
+        iam = aws.client("iam")
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST_LAMBDA)["Role"]["Arn"]
+        iam.put_role_policy(RoleName=name, PolicyName="log", PolicyDocument=policy(allow("logs:*", "*")))
+        self.arn: str = aws.client("lambda").create_function(
+            FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role, Timeout=20,
+            Code={"ZipFile": package.getvalue()})["FunctionArn"]
+
+    def said(self, what: str) -> list[str]:
+        logs = self.aws.client("logs")
+        group = f"/aws/lambda/{self.name}"
+        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            return []
+        return [line.removeprefix(f"{what} ") for event in logs.filter_log_events(logGroupName=group)["events"]
+                for line in event["message"].splitlines() if line.startswith(f"{what} ")]
+
+    def heard(self, count: int = 1) -> list[Any]:
+        until(lambda: len(self.said("heard")) >= count)
+        return [json.loads(line) for line in self.said("heard")]
+
+    def admit(self, source_arn: str, **source: str) -> None:
+        self.aws.client("lambda").add_permission(
+            FunctionName=self.name, StatementId="rule", Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com", SourceArn=source_arn, **source)
+
+
+@pytest.fixture
+def listener(aws: LocalAws, name: str) -> Listener:
+    return Listener(aws, name)
+
+
+def rule(aws: LocalAws, listener: Listener, **target: Any) -> str:
+    events = aws.client("events")
+    arn: str = events.put_rule(Name=listener.name, EventPattern=json.dumps({"source": [listener.name]}))["RuleArn"]
+    events.put_targets(Rule=listener.name, Targets=[{"Id": "it", "Arn": listener.arn, **target}])
+    return arn
+
+
+def send(aws: LocalAws, source: str, **detail: Any) -> None:
+    aws.client("events").put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": json.dumps(detail)}])
+
+
+def decided(aws: LocalAws, listener: Listener) -> list[bool]:
+    return [decision["allowed"] for decision in aws.decisions("events.amazonaws.com")
+            if decision["resource"] == listener.arn]
+
+
+def test_a_rules_function_is_invoked_only_where_its_policy_admits_that_rule(aws: LocalAws, listener: Listener) -> None:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+    arn = rule(aws, listener)
+    send(aws, listener.name, n=1)
+    listener.admit(f"{arn}-other")
+    send(aws, listener.name, n=2)
+    aws.client("lambda").remove_permission(FunctionName=listener.name, StatementId="rule")
+    listener.admit(arn)
+    send(aws, listener.name, n=3)
+    assert listener.heard()[0]["detail"] == {"n": 3}
+    assert decided(aws, listener) == [False, False, True]
+
+
+def test_function_permission_with_source_account_is_denied(aws: LocalAws, listener: Listener) -> None:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
+    arn = rule(aws, listener)
+    listener.admit(arn, SourceAccount=aws.account_id)
+    send(aws, listener.name, n=1)
+    aws.client("lambda").remove_permission(FunctionName=listener.name, StatementId="rule")
+    listener.admit(arn)
+    send(aws, listener.name, n=2)
+    assert listener.heard()[0]["detail"] == {"n": 2}
+    assert decided(aws, listener) == [False, True]
+
+
+def test_a_target_hears_what_its_transformer_makes(aws: LocalAws, listener: Listener) -> None:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+    arn = rule(aws, listener, InputTransformer={
+        "InputPathsMap": {"id": "$.id", "detail": "$.detail", "type": "$.detail-type", "n": "$.detail.n"},
+        "InputTemplate": '{"id":<id>,"detail-type":<type>,"detail":<detail>,"StackName":"a","n":<n>}'})
+    listener.admit(arn)
+    send(aws, listener.name, n=1, more={"a": ["b"]})
+    [heard] = listener.heard()
+    assert heard.pop("id")
+    assert heard == {"detail-type": "t", "detail": {"n": 1, "more": {"a": ["b"]}}, "StackName": "a", "n": 1}
+
+
+def test_a_failed_asynchronous_invocation_is_tried_twice_more(aws: LocalAws, listener: Listener) -> None:
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    aws.set(first_retry_after_seconds=0.05, second_retry_after_seconds=0.1)
+    listener.admit(rule(aws, listener, Input=json.dumps({"Fail": 1})))
+    send(aws, listener.name)
+    assert listener.heard(3) == [{"Fail": 1}] * 3
+    aws.client("lambda").invoke(FunctionName=listener.name, Payload=b"{}")
+    assert listener.heard(4) == [{"Fail": 1}] * 3 + [{}]
+
+
+def test_a_function_asks_itself_again_only_with_the_right_to(aws: LocalAws, listener: Listener) -> None:
+    aws.set(first_retry_after_seconds=60, second_retry_after_seconds=60)
+    client = aws.client("lambda")
+    assert client.invoke(FunctionName=listener.name, InvocationType="Event", Payload=b'{"Again": 2}')[
+        "StatusCode"] == 202
+    [refused] = until(lambda: listener.said("refused"))
+    assert f"not authorized to perform: lambda:InvokeFunction on resource: {listener.arn}" in refused
+    aws.client("iam").put_role_policy(RoleName=listener.name, PolicyName="again", PolicyDocument=policy(
+        allow("lambda:InvokeFunction", listener.arn)))
+    client.invoke(FunctionName=listener.name, InvocationType="Event", Payload=b'{"Again": 2}')
+    assert sorted(heard["Again"] for heard in listener.heard(4)) == [0, 1, 2, 2]
+
+
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+def test_a_function_that_asks_itself_without_end_is_stopped(aws: LocalAws, listener: Listener) -> None:
+    aws.set(first_retry_after_seconds=60, second_retry_after_seconds=60)
+    aws.client("iam").put_role_policy(RoleName=listener.name, PolicyName="again", PolicyDocument=policy(
+        allow("lambda:InvokeFunction", listener.arn)))
+    aws.client("lambda").invoke(FunctionName=listener.name, InvocationType="Event", Payload=b'{"Again": 40}')
+    [refused] = until(lambda: listener.said("refused"))
+    assert "recursive loop" in refused
+    assert len(listener.heard()) == 16
+
+
+def test_a_first_push_reaches_the_function_through_the_rule_of_a_stack(aws: LocalAws, listener: Listener,
+                                                                      work: Path) -> None:
+    aws.set(credential_accepted_after_seconds=0)
+    environment_role(aws, "role-dev-codebuild-cfn", "codebuild.amazonaws.com")
+    child = Child(aws, listener.name)
+    role = a_role(aws, f"{listener.name}-provisioning", PROVISIONING)
+    assert child.make(role, Parameters=child.parameters(FunctionArn=listener.arn)) == "CREATE_COMPLETE"
+    events, rule_name = aws.client("events"), f"event-rule-dev-codepipeline-exec-cfn-{child.project}"
+    [target] = events.list_targets_by_rule(Rule=rule_name)["Targets"]
+    assert (target["Id"], target["Arn"]) == ("first-push", listener.arn)
+    listener.admit(events.describe_rule(Name=rule_name)["Arn"])
+    repository = f"codecommit-dev-cfn-{child.project}"
+    metadata = aws.client("codecommit").get_repository(repositoryName=repository)["repositoryMetadata"]
+    url = a_login(aws, f"{listener.name}-pusher", allow("codecommit:Git*", metadata["Arn"])).git_url(
+        metadata["cloneUrlHttp"])
+    for reference in ("refs/heads/other", "refs/tags/development", "refs/heads/development"):
+        pushed = git("push", url, f"HEAD:{reference}", at=work)
+        assert pushed.returncode == 0, pushed.stderr
+    [heard] = listener.heard()
+    assert heard["StackName"] == child.name
+    assert heard["detail"]["referenceFullName"] == "refs/heads/development"
+    assert heard["detail"]["event"] == "referenceCreated"
+    assert heard["detail"]["commitId"] == git("rev-parse", "HEAD", at=work).stdout.strip()
+    # A parameter that changes takes the old target away.
+    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "BranchExists")]
+    assert child.change(Parameters=[*kept, {"ParameterKey": "FunctionArn", "ParameterValue": ""}]) == "UPDATE_COMPLETE"
+    assert events.list_targets_by_rule(Rule=rule_name)["Targets"] == []
+
+
+def test_a_branch_that_the_api_makes_and_deletes_is_told_like_a_pushed_one(aws: LocalAws, listener: Listener,
+                                                                          work: Path) -> None:
+    # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
+    aws.set(credential_accepted_after_seconds=0)
+    codecommit = aws.client("codecommit")
+    metadata = codecommit.create_repository(repositoryName=listener.name)["repositoryMetadata"]
+    url = a_login(aws, f"{listener.name}-pusher", allow("codecommit:Git*", metadata["Arn"])).git_url(
+        metadata["cloneUrlHttp"])
+    assert git("push", url, "HEAD:refs/heads/main", at=work).returncode == 0
+    rule_arn = rule(aws, listener)
+    aws.client("events").put_rule(Name=listener.name, EventPattern=json.dumps(
+        {"source": ["aws.codecommit"], "resources": [metadata["Arn"]], "detail": {"referenceName": ["other"]}}))
+    listener.admit(rule_arn)
+    commit = git("rev-parse", "HEAD", at=work).stdout.strip()
+    codecommit.create_branch(repositoryName=listener.name, branchName="other", commitId=commit)
+    assert listener.heard()[0]["detail"]["event"] == "referenceCreated"
+    codecommit.delete_branch(repositoryName=listener.name, branchName="other")
+    told = {heard["detail"]["event"]: heard["detail"] for heard in listener.heard(2)}
+    assert told["referenceDeleted"]["oldCommitId"] == commit
+    assert told["referenceDeleted"]["callerUserArn"] == f"arn:aws:iam::{aws.account_id}:root"

@@ -1,0 +1,79 @@
+"""IAM users' tags, where MiniStack differs from AWS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from xml.sax.saxutils import escape
+
+from ministack.services import iam
+from ministack.services.cloudformation import provisioners
+
+from local.aws.settings import settings
+
+# "Tags per user: 50" https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+LIMIT = 50
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html: a key has 1 to 128 of these characters, a value
+# 0 to 256. JSON and comma-separated lists are refused.
+_ALLOWED = re.compile(r"[\w \u00a0.:/=+\-@]*")
+
+
+def install() -> None:
+    ministack_tag_user = iam._tag_user
+
+    def tag_user(params: dict) -> tuple:
+        user = iam._users.get(iam._p(params, "UserName"))
+        for number, tag in enumerate(iam._extract_tags(params), 1):
+            for part, most in (("key", 128), ("value", 256)):
+                text = tag[part.capitalize()]
+                if len(text) > most or not _ALLOWED.fullmatch(text):
+                    return iam._error(400, "ValidationError",
+                                      f"1 validation error detected: Value at 'tags.{number}.member.{part}' failed to "
+                                      f"satisfy constraint: at most {most} of letters, digits, spaces and _.:/=+-@")
+        if user:
+            held = {iam._identity_tag_key(tag["Key"]) for tag in user["Tags"]}
+            asked = {iam._identity_tag_key(tag["Key"]) for tag in iam._extract_tags(params)}
+            if len(held | asked) > LIMIT:
+                return iam._error(409, "LimitExceeded", f"Cannot exceed quota for TagsPerUser: {LIMIT}")
+        return ministack_tag_user(params)
+
+    iam._tag_user = tag_user
+    iam._IAM_HANDLERS["TagUser"] = tag_user
+    iam._IAM_HANDLERS["ListUserTags"] = _list_user_tags
+    table = provisioners._RESOURCE_HANDLERS["AWS::IAM::User"]
+    table["update"] = _replacing_tags(table["update"])
+
+
+def _replacing_tags(ministack_update: Callable[..., Any]) -> Callable[..., Any]:
+    """The update handler's permissions in its schema hold iam:ListUserTags, so it may compare the template's tags, and
+    the stack's, with all that the user has, and remove those that others added. What it does is not documented.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html, for AWS::IAM::User
+    """
+
+    def update(physical_id: str, old: dict, new: dict, *more: Any, **named: Any) -> Any:
+        answer = ministack_update(physical_id, old, new, *more, **named)
+        if settings.user_updates_remove_other_tags and old.get("Tags") != new.get("Tags"):
+            kept = {iam._identity_tag_key(tag["Key"]) for tag in new.get("Tags") or []}
+            user = iam._users[physical_id]
+            user["Tags"] = [tag for tag in user["Tags"] if iam._identity_tag_key(tag["Key"]) in kept]
+        return answer
+
+    return update
+
+
+def _list_user_tags(params: dict) -> tuple:
+    """As AWS: paged by Marker and MaxItems, and escaped."""
+    name = iam._p(params, "UserName")
+    user = iam._users.get(name)
+    if not user:
+        return iam._error(404, "NoSuchEntity", f"The user with name {name} cannot be found.")
+    tags = sorted(user["Tags"], key=lambda tag: tag["Key"])
+    start, most = int(iam._p(params, "Marker") or 0), int(iam._p(params, "MaxItems") or 100)
+    page, more = tags[start:start + most], start + most < len(tags)
+    members = "".join(f"<member><Key>{escape(tag['Key'])}</Key><Value>{escape(tag['Value'])}</Value></member>"
+                      for tag in page)
+    marker = f"<Marker>{start + most}</Marker>" if more else ""
+    return iam._xml(200, "ListUserTagsResponse",
+                    f"<ListUserTagsResult><Tags>{members}</Tags>"
+                    f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}</ListUserTagsResult>")

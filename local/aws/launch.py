@@ -1,0 +1,232 @@
+"""Starts and stops the local AWS, and gives tests what they need to speak to it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local.aws.cloudwatch import embedded_metrics
+from local.aws.cloudwatch.embedded_metrics import Metric
+from local.aws.settings import Settings
+
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+
+
+class LocalAws:
+    """A local AWS, for as long as the `with` block lasts.
+
+    `log` names a file that keeps what the services said; otherwise it goes with everything else. `settings` are those
+    of `settings.Settings` that it starts with and that `reset` returns to.
+    """
+
+    def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1", log: Path | None = None,
+                 settings: dict[str, float | str] | None = None) -> None:
+        self.account_id = account_id
+        self.region = region
+        self.endpoint_url = ""
+        self.git_url = ""
+        # Whom to trust when `git_url` is the proxy to CodeCommit's address on AWS: a file in PEM.
+        self.authority = Path()
+        self._log_path = log
+        self._settings = settings or {}
+        self._directory: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[tuple[str, ...], Any] = {}
+
+    def __enter__(self) -> LocalAws:
+        self._directory = Path(tempfile.mkdtemp(prefix="local-aws-"))
+        try:
+            self._start(self._directory)
+            self.reset()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _start(self, directory: Path) -> None:
+        temporary = directory / "tmp"
+        temporary.mkdir()
+        environment = _without_aws(os.environ)
+        environment.update({"PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(temporary),
+                            "HOME": str(directory), "PYTHONDONTWRITEBYTECODE": "1"})
+        log = self._log_path or directory / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.aws.serve", str(directory), self.account_id, self.region],
+                stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, cwd=directory,
+                start_new_session=True)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._is_ready(directory):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the local AWS did not start:\n{log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def _is_ready(self, directory: Path) -> bool:
+        ready = directory / "ready.json"
+        if not ready.exists():
+            return False
+        where = json.loads(ready.read_text())
+        self.endpoint_url, self.git_url = where["endpoint_url"], where["git_url"]
+        self.authority = Path(where["authority"])
+        try:
+            self._ask("GET", "settings", timeout=1)
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        self._clients.clear()
+        if self._process is not None:
+            if self._process.stdin:
+                self._process.stdin.close()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass
+            try:
+                # Functions that still run belong to its session.
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+            self._process = None
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a program (aws, sam, a test's own) that is this account's administrator."""
+        return _without_aws(os.environ) | {
+            "AWS_ENDPOINT_URL": self.endpoint_url, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.account_id, "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "SAM_CLI_TELEMETRY": "0",
+            "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
+        }
+
+    def client(self, service: str, access_key: dict[str, str] | None = None) -> Any:
+        """A boto3 client, as the administrator or with an access key as IAM's CreateAccessKey answers it."""
+        if access_key:
+            return self._new_client(service, access_key)
+        # To make one takes longer than most of its calls, so the administrator's are kept.
+        which = (service, self.account_id, self.region)
+        if which not in self._clients:
+            self._clients[which] = self._new_client(service, {
+                "AccessKeyId": self.account_id, "SecretAccessKey": "local"})
+        return self._clients[which]
+
+    def _new_client(self, service: str, key: dict[str, str]) -> Any:
+        return boto3.client(
+            service, endpoint_url=self.endpoint_url, region_name=self.region,
+            aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"],
+            aws_session_token=key.get("SessionToken"),
+            config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}))
+
+    def in_account(self, account_id: str) -> LocalAws:
+        """The same AWS as another account's administrator sees it: `client()`, `environment()` and all else. It ends
+        with this one."""
+        other = copy.copy(self)
+        other.account_id, other._process, other._directory = account_id, None, None
+        return other
+
+    def decisions(self, principal: str = "") -> list[dict[str, Any]]:
+        """What IAM decided since the start or `forget`, each with principal, action, resource and allowed; only
+        those of principals whose ARN holds `principal`."""
+        return [decision for decision in self._ask("GET", "decisions") if principal in decision["principal"]]
+
+    def exchanges(self, logical_id: str = "") -> list[dict[str, Any]]:
+        """The custom-resource requests sent since the start or `forget`, each with its answer or failure, and without
+        its ResponseURL."""
+        found = self._ask("GET", "exchanges")
+        return [exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id]
+
+    def rotations(self, secret: str = "") -> list[dict[str, Any]]:
+        """The rotations, and tests of a rotation's configuration, since the start or `forget`: each with secret (its
+        ARN), token, kind, steps, events (RotationSucceeded, RotationFailed, ...), reason and under_way; only those of
+        the secret of this name or ARN."""
+        return [run for run in self._ask("GET", "rotations")
+                if not secret or secret in (run["secret"], run["secret"].split(":", 6)[6].rsplit("-", 1)[0])]
+
+    def rotated(self, secret: str, seconds: float = 60) -> dict[str, Any]:
+        """The secret's latest rotation or test, once it has ended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            runs = self.rotations(secret)
+            if runs and not runs[-1]["under_way"]:
+                return runs[-1]
+            time.sleep(0.02)
+        raise AssertionError(f"no rotation of {secret} has ended: {runs}")
+
+    def days_later(self, secret: str, days: float) -> dict[str, Any] | None:
+        """Lets days pass for one secret's schedule (name or ARN), and returns the rotation that this began, if any."""
+        return self._ask("POST", "days-later", {"secret_id": secret, "days": days})  # type: ignore[no-any-return]
+
+    def fire(self, rule: str) -> bool:
+        """Has a scheduled rule's time come; whether it was enabled and had a target."""
+        return self._ask("POST", "fire", {"rule": rule})  # type: ignore[no-any-return]
+
+    def put_iam_into_effect(self) -> None:
+        """As if IAM's changes so far had been made long ago (`iam_policies_take_seconds`)."""
+        self._ask("POST", "put-iam-into-effect", {})
+
+    def have_been_told(self) -> None:
+        """Waits until the events of all pushes that were answered have been sent."""
+        deadline = time.monotonic() + 60
+        while self._ask("GET", "events-under-way"):
+            assert time.monotonic() < deadline, "events of a push are still to be sent"
+            time.sleep(0.01)
+
+    def instance_metadata(self, profile_arn: str) -> str:
+        """The metadata service of an instance with this profile, for `AWS_EC2_METADATA_SERVICE_ENDPOINT`."""
+        return str(self._ask("POST", "instance-metadata", {"profile_arn": profile_arn}))
+
+    def metrics(self, log_group: str) -> list[Metric]:
+        """What the lines of a log group carry in CloudWatch's embedded metric format; `embedded_metrics.Invalid` when
+        CloudWatch would drop one of them."""
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group)
+        return [metric for page in pages for event in page["events"]
+                for metric in embedded_metrics.read(event["message"], event["timestamp"])]
+
+    def forget(self) -> None:
+        for what in ("decisions", "exchanges", "rotations"):
+            self._ask("DELETE", what)
+
+    def set(self, **settings: float | str) -> None:
+        """Changes what `settings.Settings` lists."""
+        self._ask("PUT", "settings", settings)
+
+    def reset(self) -> None:
+        """Back to the settings that it started with."""
+        self.set(**(Settings().as_dict() | self._settings))
+
+    def _ask(self, method: str, what: str, body: object = None, timeout: float = 10) -> Any:
+        request = urllib.request.Request(f"{self.endpoint_url}/_local/{what}", method=method,
+                                         data=None if body is None else json.dumps(body).encode())
+        # No proxy of the machine's may stand between.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=timeout) as answer:
+            return json.loads(answer.read())
+
+
+def _without_aws(environment: Any) -> dict[str, str]:
+    """Nobody's real account is within reach of what runs here."""
+    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}

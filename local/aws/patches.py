@@ -1,0 +1,115 @@
+"""Everything that is added to MiniStack when it starts, and nothing of it changed on disk."""
+
+from __future__ import annotations
+
+from local.aws.cloudformation import (
+    conditions,
+    custom_resources,
+    early_validation,
+    native_resources,
+    resource_schemas,
+    response_urls,
+    stack_events,
+    stack_operations,
+    stack_order,
+    stack_roles,
+    stack_rollback,
+    stack_throttling,
+)
+from local.aws.cloudwatch import alarm_evaluation, alarms, dashboards
+from local.aws.codebuild import event_target as build_target, started_builds
+from local.aws.codecommit import api as codecommit_api, approval_rules, resource as codecommit_resource
+from local.aws.codepipeline import (
+    actions as pipeline_actions,
+    api as codepipeline_api,
+    event_target as pipeline_target,
+    resource as codepipeline_resource,
+)
+from local.aws.ecr import api as ecr_api, resource as ecr_resource
+from local.aws.events import bus_policy_resource, buses as event_buses, lambda_target, rules as event_rules
+from local.aws.iam import (
+    deletion as iam_deletion,
+    effective_policies,
+    enforcement,
+    group_resource,
+    policy_language,
+    principals,
+    propagation as iam_propagation,
+    resource_policies,
+    service_specific_credentials,
+    user_tags,
+)
+from local.aws.kms import permissions as key_permissions
+from local.aws.lambda_ import (
+    environment as function_environment,
+    invocation_chain,
+    logs as function_logs,
+    metrics as function_metrics,
+)
+from local.aws.s3 import bucket_resource, permissions as bucket_permissions
+from local.aws.secretsmanager import (
+    listing as secret_listing,
+    resource as secret_resource,
+    rotation,
+    rotation_resource,
+    versions as secret_versions,
+)
+from local.aws.sns import notification_rules, topic_keys
+
+
+def install(endpoint: str) -> None:
+    resource_policies.install()
+    principals.install()
+    effective_policies.install()
+    policy_language.install()
+    enforcement.install()
+    bucket_permissions.install()
+    bucket_resource.install()
+    key_permissions.install()
+    service_specific_credentials.install()
+    user_tags.install()
+    iam_deletion.install()
+    group_resource.install()
+    secret_versions.install()
+    rotation.install()
+    secret_listing.install()
+    codecommit_api.install()
+    approval_rules.install()
+    codecommit_resource.install()
+    ecr_api.install()
+    response_urls.at(endpoint)
+    custom_resources.install()
+    conditions.install()
+    stack_rollback.install()
+    stack_order.install()
+    stack_roles.install()
+    stack_operations.install()
+    native_resources.install()
+    rotation_resource.install()
+    secret_resource.install()
+    ecr_resource.install()
+    resource_schemas.install()
+    stack_events.install()
+    early_validation.install()
+    event_rules.install()
+    lambda_target.install()
+    event_buses.install()
+    bus_policy_resource.install()
+    stack_throttling.install()
+    alarms.install()
+    dashboards.install()
+    alarm_evaluation.install()
+    pipeline_actions.at(endpoint)
+    codepipeline_api.install()
+    codepipeline_resource.install()
+    pipeline_target.install()
+    topic_keys.install()
+    notification_rules.install()
+    started_builds.install()
+    build_target.install()
+    function_environment.install(endpoint)
+    invocation_chain.install()
+    function_logs.install()
+    function_metrics.install()
+    # Last: it wraps IAM's operations and CloudFormation's steps as all of the above left them.
+    iam_propagation.install()

@@ -1,0 +1,155 @@
+"""`AWS::SecretsManager::RotationSchedule`, made, changed, refused and taken away by a stack.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-rotationschedule.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.cloudformation.tests.test_child_stacks import a_role, grant
+from local.aws.conftest import Stack
+from local.aws.secretsmanager.tests.rotation_scene import a_function, labels
+
+FIRST = "1" * 32
+
+
+@pytest.fixture(scope="session")
+def function(running: LocalAws) -> str:
+    return a_function(running, "scheduled")
+
+
+@pytest.fixture
+def secrets(aws: LocalAws) -> Any:
+    return aws.client("secretsmanager")
+
+
+@pytest.fixture
+def secret(secrets: Any, name: str) -> str:
+    secrets.create_secret(Name=name, SecretString="old", ClientRequestToken=FIRST)
+    return name
+
+
+def resources(function: str, secret: str, permitted: bool = True, **properties: Any) -> dict[str, Any]:
+    wanted = {"SecretId": secret, "RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": 30},
+              "RotateImmediatelyOnUpdate": False, **properties}
+    schedule: dict[str, Any] = {"Type": "AWS::SecretsManager::RotationSchedule", "Properties": {
+        key: value for key, value in wanted.items() if value is not None}}
+    if not permitted:
+        return {"Schedule": schedule}
+    permission = {"Type": "AWS::Lambda::Permission", "Properties": {
+        "FunctionName": function, "Action": "lambda:InvokeFunction", "Principal": "secretsmanager.amazonaws.com",
+        "SourceAccount": {"Ref": "AWS::AccountId"}}}
+    return {"Permission": permission, "Schedule": {**schedule, "DependsOn": "Permission"}}
+
+
+def reasons(stack: Stack) -> str:
+    return "\n".join(event.get("ResourceStatusReason", "") for event in stack.events())
+
+
+def test_a_schedule_tests_the_function_and_rotates_when_it_is_due(aws: LocalAws, stack: Stack, secrets: Any,
+                                                                 secret: str, function: str) -> None:
+    assert stack.create(resources(function, secret)) == "CREATE_COMPLETE"
+    arn = secrets.describe_secret(SecretId=secret)["ARN"]
+    assert stack.attributes("Schedule")["PhysicalResourceId"] == arn
+    assert [(run["kind"], run["reason"]) for run in aws.rotations(secret)] == [("test", "")]
+    assert labels(aws, secret) == {FIRST: ["AWSCURRENT"]}
+    shown = secrets.describe_secret(SecretId=secret)
+    assert (shown["RotationEnabled"], shown["RotationRules"]) == (True, {"AutomaticallyAfterDays": 30})
+    assert aws.days_later(arn, 31)
+    assert aws.rotated(arn)["reason"] == ""
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert secrets.describe_secret(SecretId=secret)["RotationEnabled"] is False
+
+
+def test_a_schedule_rotates_at_once_unless_it_is_told_not_to(aws: LocalAws, stack: Stack, secret: str,
+                                                            function: str) -> None:
+    assert stack.create(resources(function, secret, RotateImmediatelyOnUpdate=None)) == "CREATE_COMPLETE"
+    assert aws.rotated(secret)["kind"] == "rotation"
+    assert FIRST in labels(aws, secret) and labels(aws, secret)[FIRST] == ["AWSPREVIOUS"]
+
+
+def test_a_schedule_is_changed_in_place(aws: LocalAws, stack: Stack, secrets: Any, secret: str, function: str) -> None:
+    stack.create(resources(function, secret))
+    rules = {"ScheduleExpression": "rate(7 days)", "Duration": "3h"}
+    assert stack.update(resources(function, secret, RotationRules=rules)) == "UPDATE_COMPLETE"
+    assert secrets.describe_secret(SecretId=secret)["RotationRules"] == {**rules, "AutomaticallyAfterDays": 7}
+    assert [run["kind"] for run in aws.rotations(secret)] == ["test", "test"]
+
+
+def test_a_schedule_is_not_changed_while_a_pending_version_is_left(aws: LocalAws, stack: Stack, secrets: Any,
+                                                                  secret: str, function: str) -> None:
+    stack.create(resources(function, secret))
+    secrets.tag_resource(SecretId=secret, Tags=[{"Key": "fail", "Value": "setSecret"}])
+    aws.days_later(secret, 31)
+    aws.rotated(secret)
+    rules = {"AutomaticallyAfterDays": 60}
+    assert stack.update(resources(function, secret, RotationRules=rules)).startswith("UPDATE_ROLLBACK_")
+    assert "A previous rotation isn't complete." in reasons(stack)
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"RotationRules": {"AutomaticallyAfterDays": 30, "ScheduleExpression": "rate(1 day)"}},
+     "takes either AutomaticallyAfterDays or ScheduleExpression"),
+    ({"RotationRules": {"Days": 30}}, "#/RotationRules: extraneous key [Days] is not permitted"),
+    ({"RotateImmediately": False}, "#: extraneous key [RotateImmediately] is not permitted"),
+    ({"SecretId": None}, "#: required key [SecretId] not found"),
+    ({"SecretId": "of-nobody"}, "Secrets Manager can't find the specified secret. (Service: SecretsManager"),
+    ({"RotationLambdaARN": None}, "doesn't already have a Lambda function ARN configured"),
+])
+def test_a_schedule_that_is_none_fails_its_stack(aws: LocalAws, stack: Stack, secrets: Any, secret: str, function: str,
+                                                 change: dict[str, Any], said: str) -> None:
+    assert stack.create(resources(function, secret, **change)) == "ROLLBACK_COMPLETE"
+    assert said in reasons(stack)
+    assert not secrets.describe_secret(SecretId=secret).get("RotationEnabled")
+
+
+def test_a_schedule_needs_the_permission_first(aws: LocalAws, stack: Stack, secret: str, name: str) -> None:
+    function = a_function(aws, name)  # the other one has permissions of other tests' stacks
+    assert stack.create(resources(function, secret, permitted=False)) == "ROLLBACK_COMPLETE"
+    assert "Secrets Manager cannot invoke the specified Lambda function." in reasons(stack)
+
+
+def test_a_function_that_fails_its_test_fails_the_stack(aws: LocalAws, stack: Stack, secrets: Any, secret: str,
+                                                        function: str) -> None:
+    secrets.tag_resource(SecretId=secret, Tags=[{"Key": "fail", "Value": "testSecret"}])
+    assert stack.create(resources(function, secret)) == "ROLLBACK_COMPLETE"
+    assert "The rotation function failed its test: testSecret: told to fail testSecret" in reasons(stack)
+    assert labels(aws, secret) == {FIRST: ["AWSCURRENT"]}
+    assert secrets.describe_secret(SecretId=secret)["RotationEnabled"] is False
+
+
+def test_a_secret_has_one_schedule(aws: LocalAws, stack: Stack, secret: str, function: str, name: str) -> None:
+    stack.create(resources(function, secret))
+    another = Stack(aws, f"{name}-b")
+    assert another.create(resources(function, secret)) == "ROLLBACK_COMPLETE"
+    assert "already exists" in reasons(another)
+
+
+def test_a_schedule_goes_when_its_secret_is_gone(aws: LocalAws, stack: Stack, secrets: Any, secret: str,
+                                                 function: str) -> None:
+    stack.create(resources(function, secret))
+    secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_a_role_makes_a_schedule_with_the_rights_that_it_needs_and_with_none_of_them_missing(
+        aws: LocalAws, secret: str, function: str, name: str) -> None:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
+    needed = {"secretsmanager:DescribeSecret", "secretsmanager:RotateSecret", "lambda:InvokeFunction"}
+    role = a_role(aws, f"{name}-role", needed)
+    aws.client("lambda").add_permission(FunctionName=function, StatementId=name, Action="lambda:InvokeFunction",
+                                        Principal="secretsmanager.amazonaws.com")
+    for number, missing in enumerate(sorted(needed)):
+        grant(aws, f"{name}-role", needed - {missing} | {"secretsmanager:CancelRotateSecret"})
+        denied = Stack(aws, f"{name}-{number}")
+        assert denied.create(resources(function, secret, permitted=False), RoleARN=role).startswith("ROLLBACK_")
+        assert f"is not authorized to perform: {missing} on resource: " in reasons(denied)
+    grant(aws, f"{name}-role", needed)
+    able = Stack(aws, name)
+    assert able.create(resources(function, secret, permitted=False), RoleARN=role) == "CREATE_COMPLETE"
+    grant(aws, f"{name}-role", {"secretsmanager:DescribeSecret", "secretsmanager:CancelRotateSecret"})
+    assert able.delete() == "DELETE_COMPLETE"

@@ -1,0 +1,19 @@
+"""A local GitLab for tests and `make run`: as much of it as push mirrors need, which they run with the real git.
+
+    with local_gitlab.running(protected_delay=0.5) as gitlab:
+        project = gitlab.project("platform/infra")
+        project.protect("development")
+        # git push to project.url, with gitlab.token for the password; the API at gitlab.url, with the same token
+
+It is a server of this process: `launch` is the side that tests see. Every rule names the file of GitLab's that it was
+read from (https://github.com/gitlabhq/gitlabhq, and where it says ee, of the edition whose code is not there, what
+others keep of it). Requests and answers of the remote mirrors API are checked against GitLab's own OpenAPI description
+(`conformity`); what differs is in `gitlab.complaints`.
+
+Not here: groups (but for the branches that they protect), users, LFS (but for the size that a project shows), ssh, pull
+mirrors and protected branches' own rules.
+"""
+
+from local.gitlab.launch import HeldProject, LocalGitLab, running
+
+__all__ = ["HeldProject", "LocalGitLab", "running"]

@@ -1,0 +1,89 @@
+"""The git side: where people push to, with a token for their password."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import BinaryIO
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from local import git_backend
+from local.gitlab.mirror_runs import Runs
+from local.gitlab.state import LEVELS, Instance, Project, Token
+
+_ROUTE = re.compile(r"/(?P<path>.+?)(?:\.git)?/(?P<what>info/refs|git-upload-pack|git-receive-pack)")
+# lib/gitlab/git_access.rb and lib/gitlab/auth.rb: what a token's scope admits to.
+_PULL_SCOPES, _PUSH_SCOPES = {"api", "read_repository", "write_repository"}, {"api", "write_repository"}
+
+
+def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body: BinaryIO, length: int) -> None:
+    url = urlsplit(handler.path)
+    route = _ROUTE.fullmatch(unquote(url.path))
+    if route is None:
+        return _refuse(handler, HTTPStatus.NOT_FOUND, "not found")
+    what = route["what"]
+    service = parse_qs(url.query).get("service", [""])[0] if what == "info/refs" else what
+    if service not in ("git-upload-pack", "git-receive-pack"):
+        return _refuse(handler, HTTPStatus.FORBIDDEN, "Git over HTTP: only the smart protocol is spoken here")
+    # The user's name does not matter (doc/user/profile/personal_access_tokens.md, "Clone repository").
+    login = git_backend.basic_login(handler)
+    token = instance.find_token(login[1]) if login else None
+    pushes = service == "git-receive-pack"
+    if token is None or token.revoked or token.expired:
+        return _refuse(handler, HTTPStatus.UNAUTHORIZED, "HTTP Basic: Access denied")
+    project = instance.find_project(route["path"])
+    if project is None or not token.level(project):
+        return _refuse(handler, HTTPStatus.NOT_FOUND, "The project you were looking for could not be found or you "
+                                                      "don't have permission to view it.")
+    refusal = _refusal(token, project, pushes)
+    if refusal:
+        return _refuse(handler, HTTPStatus.FORBIDDEN, refusal)
+    if what != "git-receive-pack":
+        git_backend.answer(handler, project.directory, what, url.query, token.name, body, length)
+        return None
+    with project.pushes:
+        before = project.references()
+        git_backend.answer(handler, project.directory, what, url.query, token.name, body, length,
+                           before_answering=lambda: _after_push(instance, runs, project, before))
+    return None
+
+
+def _refusal(token: Token, project: Project, pushes: bool) -> str:
+    """lib/gitlab/git_access.rb, ERROR_MESSAGES."""
+    if not set(token.scopes) & (_PUSH_SCOPES if pushes else _PULL_SCOPES):
+        return "HTTP Basic: Access denied: the token's scope is too narrow"
+    if pushes and token.level(project) < LEVELS["developer"]:
+        return "You are not allowed to push code to this project."
+    if pushes and project.archived:
+        return "You can't push code to an archived project."
+    return ""
+
+
+def _after_push(instance: Instance, runs: Runs, project: Project, before: dict[str, str]) -> None:
+    """app/workers/post_receive.rb: a project's first branch becomes its default, a new default is protected, and every
+    mirror is run when any reference has changed."""
+    after = project.references()
+    if after == before:
+        return
+    branches = project.branches()
+    with instance.changes:
+        was_empty = not any(name.startswith("refs/heads/") for name in before)
+        if was_empty and branches:
+            if project.default_branch not in branches:
+                project.default_branch = sorted(branches)[0]
+                project.git("symbolic-ref", "HEAD", f"refs/heads/{project.default_branch}")
+            if instance.settings.protects_the_default_branch and not project.is_protected(project.default_branch):
+                project.protected_branches.append(project.default_branch)
+    runs.project_was_pushed_to(project)
+
+
+def _refuse(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str) -> None:
+    message = f"{text}\n".encode()
+    handler.send_response(status)
+    if status == HTTPStatus.UNAUTHORIZED:
+        handler.send_header("WWW-Authenticate", 'Basic realm="GitLab"')
+    handler.send_header("Content-Type", "text/plain; charset=utf-8")
+    handler.send_header("Content-Length", str(len(message)))
+    handler.end_headers()
+    handler.wfile.write(message)

@@ -1,0 +1,226 @@
+"""The HTTP server: who asks for what, the record of it, and what stands before every answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import ssl
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, BinaryIO
+from urllib.parse import parse_qsl, urlsplit
+
+from local import git_backend
+from local.gitlab import access, conformity, git_over_http
+from local.gitlab.api import PREFIX, Answer, Api, Request
+from local.gitlab.mirror_runs import Runs
+from local.gitlab.state import Instance
+
+_log = logging.getLogger("gitlab")
+_BODY_LIMIT = 1024 * 1024
+# Headers that hold a token or a login.
+_SECRET_HEADERS = {"private-token", "authorization"}
+
+
+@dataclass
+class Seen:
+    """A request, as tests look back at it: no secret is in it."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    # The name of the token that it came with; "" for none, "?" for one that is none of this GitLab's.
+    token: str
+    status: int = 0
+
+
+@dataclass
+class _Interruption:
+    """What is answered instead, for a while."""
+
+    status: int
+    body: str
+    headers: dict[str, str]
+    times: int
+
+
+@dataclass
+class Door:
+    instance: Instance
+    runs: Runs
+    url: str = ""
+    seen: list[Seen] = field(default_factory=list)
+    # Where a request or an answer differs from GitLab's OpenAPI description.
+    complaints: list[str] = field(default_factory=list)
+    _interruption: _Interruption | None = None
+    _changes: threading.Lock = field(default_factory=threading.Lock)
+
+    def interrupt(self, status: int, times: int, body: str = "", headers: dict[str, str] | None = None) -> None:
+        with self._changes:
+            self._interruption = _Interruption(status, body, headers or {}, times)
+
+    def interruption(self) -> _Interruption | None:
+        with self._changes:
+            now = self._interruption
+            if now is None or now.times <= 0:
+                return None
+            now.times -= 1
+            return now
+
+
+def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
+    server = _Server(("127.0.0.1", 0), _handler(door))
+    server.door = door
+    if context:
+        # The handshake is the thread's that handles the connection: one that does not end would keep all others out.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    scheme = "https" if context else "http"
+    door.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="gitlab", daemon=True).start()
+    return server
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    door: Door
+    # As many as come at once: the default is five.
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if isinstance(sys.exception(), OSError):  # also TLS's: whoever does not trust the certificate goes away
+            _log.debug("a connection from %s ended early", client_address, exc_info=True)
+        else:
+            _log.exception("a connection from %s", client_address)
+            self.door.complaints.append(f"a fault of this server's own: {sys.exception()!r}")
+
+    def shutdown_request(self, request: Any) -> None:
+        if isinstance(request, ssl.SSLSocket):
+            try:
+                request.settimeout(1)
+                request.unwrap()
+            except (OSError, ValueError):
+                pass  # the other side went first
+        super().shutdown_request(request)
+
+
+def _handler(door: Door) -> type[BaseHTTPRequestHandler]:
+    class Handler(_Handler):
+        _door = door
+    return Handler
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # A connection that says nothing ends its thread.
+    timeout = 60
+    _door: Door
+
+    def setup(self) -> None:
+        super().setup()
+        # An answer's head and body are two packets: the second must not wait for the first one's acknowledgement.
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def log_message(self, format: str, *args: object) -> None:
+        _log.debug("%s", self.requestline)
+
+    def do_GET(self) -> None:
+        # The body is read even when the answer is no: what is left of it would be taken for the next request.
+        with tempfile.TemporaryFile() as body:
+            length = git_backend.read_body(self, body)
+            if urlsplit(self.path).path.startswith(PREFIX):
+                self._answer_api(body, length)
+            else:
+                git_over_http.answer(self, self._door.instance, self._door.runs, body, length)
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
+
+    # --- the API -------------------------------------------------------------------------
+
+    def _answer_api(self, body: BinaryIO, length: int) -> None:
+        door, url = self._door, urlsplit(self.path)
+        seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
+        door.seen.append(seen)
+        instead = door.interruption()
+        if instead:
+            seen.status = instead.status
+            return self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        if length > _BODY_LIMIT:
+            return self._send_json(seen, Answer(413, {"message": "413 Request Entity Too Large"}))
+        try:
+            parameters = _parameters(self.headers.get("Content-Type", ""), body.read())
+        except ValueError:
+            # lib/api/api.rb, `rescue_from Grape::Exceptions::Base`: its parser's.
+            return self._send_json(seen, Answer(400, {"error": "The provided request body is invalid"}))
+        request = Request(self.command, url.path, query, parameters, self.headers)
+        told = _typed(parameters) if _is_form(self.headers.get("Content-Type", "")) else parameters
+        for fault in conformity.request_faults(self.command, url.path, query, told):
+            door.complaints.append(f"request {self.command} {url.path}: {fault}")
+        try:
+            answer = Api(door.instance, door.runs, door.url).answer(request)
+        except Exception:
+            # lib/api/helpers.rb, `handle_api_exception`.
+            _log.exception("%s %s", self.command, url.path)
+            answer = Answer(500, {"message": "500 Internal Server Error"})
+            door.complaints.append(f"answer to {self.command} {url.path}: a fault of this server's own")
+        for fault in conformity.answer_faults(self.command, url.path, answer.status, answer.body):
+            door.complaints.append(f"answer to {self.command} {url.path}: {fault}")
+        return self._send_json(seen, answer)
+
+    def _token_name(self) -> str:
+        value = access.token_value(self.headers)
+        if value is None:
+            return ""
+        found = self._door.instance.find_token(value)
+        return found.name if found else "?"
+
+    def _send_json(self, seen: Seen, answer: Answer) -> None:
+        seen.status = answer.status
+        content = b"" if answer.body is None else json.dumps(answer.body).encode()
+        self._send(answer.status, content, {"Content-Type": "application/json", **answer.headers})
+
+    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): "(secret)" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
+
+
+def _is_form(content_type: str) -> bool:
+    return content_type.split(";")[0].strip() == "application/x-www-form-urlencoded"
+
+
+def _parameters(content_type: str, content: bytes) -> dict[str, Any]:
+    """Grape takes JSON and forms; what is neither is no parameter."""
+    if not content:
+        return {}
+    if _is_form(content_type):
+        return dict(parse_qsl(content.decode(), keep_blank_values=True))
+    if content_type.split(";")[0].strip() == "application/json":
+        found = json.loads(content)
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+        return found
+    return {}
+
+
+def _typed(form: dict[str, str]) -> dict[str, Any]:
+    """A form has strings alone; the description is JSON's."""
+    words = {"true": True, "false": False}
+    return {name: words.get(value, value) if re.fullmatch("true|false", value) else value
+            for name, value in form.items()}

@@ -1,0 +1,208 @@
+"""When a mirror is run, and what becomes of it.
+
+app/workers/repository_update_remote_mirror_worker.rb and app/services/projects/update_remote_mirror_service.rb, with
+threads for Sidekiq's jobs and timers for those that wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from local.gitlab import mirror_push, mirror_urls
+from local.gitlab.state import Instance, Mirror, Project
+
+# update_remote_mirror_service.rb: `tries < MAX_TRIES` is tried again, and the first try is number 0.
+MAX_TRIES = 3
+
+
+@dataclass
+class Run:
+    """One time that git was sent out, as tests look back at it."""
+
+    project: str
+    mirror_id: int
+    user: str | None
+    started: float
+    ended: float = 0.0
+    succeeded: bool = False
+    error: str = ""
+
+
+class _Killed(Exception):
+    """The process that pushed is gone."""
+
+
+class Runs:
+    def __init__(self, instance: Instance) -> None:
+        self.recorded: list[Run] = []
+        self._instance = instance
+        self._pool = ThreadPoolExecutor(instance.settings.mirrors_at_once, thread_name_prefix="mirror")
+        self._timers: set[threading.Timer] = set()
+        self._goes_on = threading.Event()
+        self._goes_on.set()
+        self._at_hand = 0
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._killed: list[Run] = []
+
+    # --- who asks for a run ------------------------------------------------------------
+
+    def project_was_pushed_to(self, project: Project) -> None:
+        """`update_remote_mirrors` of app/workers/post_receive.rb (formerly of
+        app/services/git/process_ref_changes_service.rb): `return unless project.has_remote_mirror?`, then
+        `mark_stuck_remote_mirrors_as_failed!` (app/models/project.rb)."""
+        with self._instance.changes:
+            if any(self._instance.is_enabled(project, mirror) for mirror in project.mirrors):
+                for mirror in project.mirrors:
+                    if self._instance.is_stuck(mirror):
+                        _fail(mirror, "The remote mirror took to long to complete.")
+        for mirror in list(project.mirrors):
+            self.sync(project, mirror)
+
+    def sync(self, project: Project, mirror: Mirror) -> None:
+        """app/models/remote_mirror.rb, `sync`: at once, or put off when the last run began lately."""
+        with self._instance.changes:
+            if not self._instance.is_enabled(project, mirror):
+                return
+            delay = self._instance.backoff_delay(mirror)
+            began = mirror.last_update_started_at
+            is_put_off = began is not None and began >= time.time() - delay
+        self._perform(project, mirror, time.time(), 0, after=delay if is_put_off else 0.0)
+
+    # --- the job -----------------------------------------------------------------------
+
+    def _perform(self, project: Project, mirror: Mirror, scheduled: float, tries: int, after: float) -> None:
+        with self._changed:
+            if self._stopped:
+                return
+            if after > 0:
+                timer = threading.Timer(after, lambda: self._due(timer, project, mirror, scheduled, tries))
+                timer.daemon = True
+                self._timers.add(timer)
+                timer.start()
+            else:
+                self._hand_over(project, mirror, scheduled, tries)
+
+    def _due(self, timer: threading.Timer, project: Project, mirror: Mirror, scheduled: float, tries: int) -> None:
+        with self._changed:
+            self._timers.discard(timer)
+            if not self._stopped:
+                self._hand_over(project, mirror, scheduled, tries)
+
+    def _hand_over(self, project: Project, mirror: Mirror, scheduled: float, tries: int) -> None:
+        self._at_hand += 1
+        self._pool.submit(self._work, project, mirror, scheduled, tries)
+
+    def _work(self, project: Project, mirror: Mirror, scheduled: float, tries: int) -> None:
+        try:
+            if mirror.is_deleted or _updated_since(mirror, scheduled):
+                return
+            if time.time() < mirror.abandoned_lease_ends:
+                # `FailedToObtainLockError`: GitLab tries for 90 seconds, then puts the job off by the back-off.
+                self._perform(project, mirror, scheduled, tries, after=self._instance.backoff_delay(mirror))
+                return
+            with mirror.running:
+                if not mirror.is_deleted and not _updated_since(mirror, scheduled):
+                    self._update(project, mirror, tries)
+        finally:
+            with self._changed:
+                self._at_hand -= 1
+                self._changed.notify_all()
+
+    def _update(self, project: Project, mirror: Mirror, tries: int) -> None:
+        instance = self._instance
+        with instance.changes:
+            if not instance.is_enabled(project, mirror):
+                return
+            if project.is_empty and instance.settings.empty_projects == "stays":
+                return
+            mirror.update_status, mirror.last_update_started_at = "started", time.time()
+            order = mirror_push.Order.of(project, mirror)
+        run = Run(project.path, mirror.id, mirror.credentials.user, time.time())
+        self.recorded.append(run)
+        try:
+            divergent = mirror_push.carry_out(order, project, lambda: self._wait(run))
+        except _Killed:
+            run.ended, run.error = time.time(), "killed"
+            with instance.changes:
+                # Nobody is left who would change the status.
+                mirror.abandoned_lease_ends = run.started + instance.max_runtime(mirror)
+            return
+        except mirror_push.CommandError as error:
+            run.ended, run.error = time.time(), str(error)
+            self._retry_or_fail(project, mirror, run.error, tries)
+            return
+        run.ended, run.succeeded = time.time(), not divergent
+        with instance.changes:
+            if divergent:
+                run.error = "\n\n".join(["Some refs have diverged and have not been updated on the remote:",
+                                         "\n".join(divergent)])
+                _fail(mirror, run.error)
+            else:
+                mirror.update_status, mirror.last_error = "finished", None
+                mirror.last_update_at = mirror.last_successful_update_at = run.ended
+
+    def _retry_or_fail(self, project: Project, mirror: Mirror, message: str, tries: int) -> None:
+        with self._instance.changes:
+            if tries >= MAX_TRIES:
+                _fail(mirror, message)
+                return
+            mirror.update_status, mirror.last_error = "to_retry", mirror_urls.sanitized(message, mirror.credentials)
+            delay = self._instance.backoff_delay(mirror)
+        # The time of the retry's order lies a second ahead, or the run that failed would seem to have done it
+        # (`schedule_retry`); here the delays may be shorter than that second.
+        self._perform(project, mirror, time.time() + min(1.0, delay), tries + 1, after=delay)
+
+    def _wait(self, run: Run) -> None:
+        self._goes_on.wait()
+        if run in self._killed:
+            raise _Killed
+
+    # --- for tests ---------------------------------------------------------------------
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Runs wait, within the block, between looking at the remote and pushing to it."""
+        self._goes_on.clear()
+        try:
+            yield
+        finally:
+            self._goes_on.set()
+
+    def kill(self, project: Project) -> None:
+        """The Sidekiq process that runs the project's mirrors is killed (a deployment, out of memory), with runs that
+        are `held`: their mirrors stay `started`, and their leases live on. What Sidekiq then runs again returns at
+        once, because the run began after it was ordered (`updated_since?`).
+        https://gitlab.com/gitlab-org/gitlab/-/issues/628725 is the same for pull mirrors."""
+        self._killed += [run for run in self.recorded if run.project == project.path and not run.ended]
+
+    def are_quiet(self) -> bool:
+        """Whether nothing runs, and nothing waits for its time."""
+        with self._changed:
+            return self._at_hand == 0 and not self._timers
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            for timer in self._timers:
+                timer.cancel()
+            self._timers.clear()
+        self._goes_on.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _updated_since(mirror: Mirror, scheduled: float) -> bool:
+    """app/models/remote_mirror.rb, `updated_since?`: a run that began after this one was ordered has done its work."""
+    return (mirror.update_status != "failed" and mirror.last_update_started_at is not None
+            and mirror.last_update_started_at > scheduled)
+
+
+def _fail(mirror: Mirror, message: str) -> None:
+    """`hard_fail!` and `mark_as_failed!`: both end in `send_failure_notifications`, which sets the time."""
+    mirror.update_status, mirror.last_error = "failed", mirror_urls.sanitized(message, mirror.credentials)
+    mirror.last_update_at = time.time()

@@ -1,0 +1,150 @@
+"""How GitLab takes a mirror's url apart, keeps it, puts it together again, and shows it.
+
+All of it as lib/gitlab/url_sanitizer.rb does: what stands before the host is taken as it is, never decoded, and encoded
+when the url is put together for git. So git sends exactly the characters that the url was given with, and a login that
+was percent-encoded before it came here is sent with its percent signs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from urllib.parse import quote
+
+from local.gitlab.state import Credentials
+
+# app/models/project.rb, VALID_MIRROR_PROTOCOLS; the order is the message's.
+SCHEMES = ["http", "https", "ssh", "git"]
+# RFC 3986, appendix B: what Addressable::URI.parse takes a url apart with.
+_URI = re.compile(r"^(([^:/?#]+):)?(//([^/?#]*))?([^?#]*)(\?([^#]*))?(#(.*))?$", re.DOTALL)
+# lib/gitlab/url_sanitizer.rb, `parse_url`: everything up to the last @ is the login.
+_LOGIN = re.compile(r"\A(?:(?:git|ssh|https?):)?//(?:(.+)@)?(.+)")
+
+
+class Blocked(Exception):
+    """lib/gitlab/http_v2/url_blocker.rb (formerly lib/gitlab/url_blocker.rb), BlockedUrlError: its message."""
+
+
+class _Invalid(Exception):
+    """Addressable::URI::InvalidURIError."""
+
+
+def _parse(url: str) -> tuple[str, str, str, int | None]:
+    """Scheme, user, host and port, or `_Invalid`: as Addressable::URI.parse, which looks for the authority's end before
+    it looks for a login. So a `/`, `#` or `?` in a password ends the authority there, and what follows the user's colon
+    is no port."""
+    found = _URI.match(url)
+    if found is None:
+        raise _Invalid
+    scheme, authority = found[2] or "", found[4]
+    if authority is None:
+        if scheme:
+            raise _Invalid
+        return "", "", "", None
+    user = authority.rpartition("@")[0].partition(":")[0]
+    host_and_port = re.sub(r"^[^\[\]]*@", "", authority)
+    port = re.search(r":([^:@\[\]]*?)$", host_and_port)
+    host = re.sub(r":[^:@\[\]]*?$", "", host_and_port)
+    if port and port[1] and not re.fullmatch(r"\d{1,5}", port[1]):
+        raise _Invalid
+    if not host or re.search(r"[<>{}/\\?#@\"\s]", host):
+        raise _Invalid
+    return scheme, user, host, int(port[1]) if port and port[1] else None
+
+
+def take_apart(url: str) -> tuple[str, Credentials]:
+    """What is stored of a url (app/models/remote_mirror.rb, `url=`): the url without its login, and the login raw. What
+    is no url is stored as it is, for the validation to refuse."""
+    url = url.strip()
+    try:
+        if _parse(url)[0] not in SCHEMES:
+            return url, Credentials()
+    except _Invalid:
+        return url, Credentials()
+    found = _LOGIN.match(url)
+    raw = found[1] if found else None
+    if not raw:
+        return url, Credentials()
+    user, _, password = raw.partition(":")
+    return url.replace(f"{raw}@", "", 1), Credentials(user or None, password or None)
+
+
+def put_together(url: str, credentials: Credentials) -> str:
+    """What git is given (`full_url`): the login percent-encoded by `encode_percent`, which is CGI.escape with %20 for
+    spaces. So `+` becomes %2B, `=` %3D and `@` %40. Gitaly leaves an http url as it is
+    (internal/gitaly/service/remote/update_remote_mirror.go), and git decodes the login before it sends it, to the same
+    one from `+` and from %2B (git's credential.c, `credential_from_url`). A slash at the end of the url makes no
+    difference either: git adds one that is missing before it asks for `info/refs` (remote-curl.c, `end_url_with_slash`).
+    """
+    if not credentials.user and not credentials.password:
+        return url
+    login = quote(credentials.user or "", safe="")
+    if credentials.password:
+        login += ":" + quote(credentials.password, safe="")
+    return url.replace("://", f"://{login}@", 1)
+
+
+def masked(url: str, credentials: Credentials) -> str | None:
+    """What is shown (app/models/concerns/safe_url.rb; `git` is no secret: app/models/remote_mirror.rb, `safe_url`)."""
+    try:
+        _parse(put_together(url, credentials))
+    except _Invalid:
+        return None
+    if not credentials.user and not credentials.password:
+        return url
+    user = credentials.user if credentials.user == "git" else "*****"
+    return url.replace("://", f"://{user}{':*****' if credentials.password else ''}@", 1)
+
+
+def check(url: str, credentials: Credentials, local_requests_allowed: bool) -> None:
+    """Raises `Blocked` (UrlBlocker.validate!, with what app/models/remote_mirror.rb asks of it: these schemes,
+    `enforce_user`, no rebinding protection)."""
+    full = put_together(url, credentials)
+    if re.search(r"[\r\n]", full):
+        raise Blocked("URI is invalid")
+    try:
+        scheme, user, host, port = _parse(full)
+    except _Invalid as invalid:
+        raise Blocked("URI is invalid") from invalid
+    if scheme not in SCHEMES:
+        raise Blocked(f"Only allowed schemes are {', '.join(SCHEMES)}")
+    if user and not user[0].isalnum():
+        raise Blocked("Username needs to start with an alphanumeric character")
+    if not _is_address(host) and not host[0].isalnum():
+        raise Blocked("Hostname or IP address invalid")
+    if not local_requests_allowed:
+        _check_is_elsewhere(host, port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _check_is_elsewhere(host: str, port: int | None) -> None:
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except OSError:
+        return  # the rebinding protection is off: what does not resolve now may later
+    addresses = [ipaddress.ip_address(str(each[4][0])) for each in found]
+    if any(str(address) in ("127.0.0.1", "::1", "0.0.0.0", "::") for address in addresses):
+        raise Blocked("Requests to localhost are not allowed")
+    if any(address.is_loopback for address in addresses):
+        raise Blocked("Requests to loopback addresses are not allowed")
+    if any(address.is_link_local for address in addresses):
+        raise Blocked("Requests to the link local network are not allowed")
+    if any(address.is_private for address in addresses):
+        raise Blocked("Requests to the local network are not allowed")
+
+
+def sanitized(text: str, credentials: Credentials) -> str:
+    """A message without logins (UrlSanitizer.sanitize, with `user` and `password` as app/models/remote_mirror.rb,
+    `update_error_message`, passes them)."""
+    raw = f"{credentials.user or ''}:{credentials.password or ''}@"
+    if len(raw) > len(":@"):
+        text = text.replace(raw, "*****:*****@")
+    return re.sub(r"((?:https?|ssh|git)://)[^/\s@'\"]+@", r"\1*****:*****@", text)

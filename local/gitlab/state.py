@@ -1,0 +1,184 @@
+"""What a GitLab holds: tokens, projects with their repositories, remote mirrors."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.git_backend import GIT_ENVIRONMENT
+from local.gitlab.settings import Settings
+
+# lib/gitlab/access.rb
+LEVELS = {"guest": 10, "reporter": 20, "developer": 30, "maintainer": 40, "owner": 50}
+
+
+@dataclass
+class Token:
+    """A personal, project or group access token, and the role of whoever it belongs to."""
+
+    name: str
+    role: str = "maintainer"
+    scopes: tuple[str, ...] = ("api",)
+    # Full paths of the projects it is a member of; of all where there are none.
+    projects: tuple[str, ...] = ()
+    # Whether the membership is the group's: shown as `group_access`.
+    through_group: bool = False
+    is_admin: bool = False
+    revoked: bool = False
+    expired: bool = False
+    value: str = field(default_factory=lambda: f"glpat-{secrets.token_urlsafe(15)}", repr=False)
+
+    def level(self, project: Project) -> int:
+        """Its user's access level in the project; 0 for none."""
+        is_member = not self.projects or project.path in self.projects
+        return LEVELS[self.role] if is_member else 0
+
+
+@dataclass
+class Credentials:
+    """What the url had before its host, as it stood there."""
+
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass
+class Mirror:
+    """A row of `remote_mirrors` (app/models/remote_mirror.rb)."""
+
+    id: int
+    url: str  # without its login
+    credentials: Credentials
+    # As it was set; whether it counts is `Instance.is_enabled`.
+    enabled: bool = False
+    only_protected_branches: bool = False
+    keep_divergent_refs: bool = False
+    mirror_branch_regex: str | None = None
+    auth_method: str = "password"
+    update_status: str = "none"
+    last_update_at: float | None = None
+    last_update_started_at: float | None = None
+    last_successful_update_at: float | None = None
+    last_error: str | None = None
+    is_deleted: bool = False
+    # When the lease ends that a killed run left behind (repository_update_remote_mirror_worker.rb: `in_lock` with
+    # `ttl: remote_mirror.max_runtime`).
+    abandoned_lease_ends: float = 0.0
+    # One run of a mirror at a time (repository_update_remote_mirror_worker.rb, `in_lock`).
+    running: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+
+@dataclass
+class Project:
+    id: int
+    path: str
+    directory: Path
+    default_branch: str
+    archived: bool = False
+    # Names, or wildcards, that the project itself protects.
+    protected_branches: list[str] = field(default_factory=list)
+    # Names, or wildcards, that its groups protect (https://docs.gitlab.com/api/group_protected_branches/).
+    inherited_protected_branches: list[str] = field(default_factory=list)
+    # `statistics.lfs_objects_size`, in bytes.
+    lfs_objects_size: int = 0
+    mirrors: list[Mirror] = field(default_factory=list)
+    # An administrator enabled or disabled a mirror while the instance has them switched off
+    # (app/models/remote_mirror.rb, `set_override_remote_mirror_available`).
+    mirror_available_overridden: bool = False
+    # One push to it at a time.
+    pushes: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def git(self, *arguments: str) -> str:
+        run = subprocess.run(["git", f"--git-dir={self.directory}", *arguments], check=True, text=True,
+                             capture_output=True, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+        return run.stdout
+
+    def references(self) -> dict[str, str]:
+        """Branches and tags, by their full names."""
+        listed = self.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/", "refs/tags/")
+        return dict(line.split(" ", 1) for line in listed.splitlines())
+
+    def branches(self) -> dict[str, str]:
+        prefix = "refs/heads/"
+        return {name.removeprefix(prefix): commit for name, commit in self.references().items()
+                if name.startswith(prefix)}
+
+    @property
+    def is_empty(self) -> bool:
+        """It has no branch (app/models/repository.rb, `empty?`). Asked often: no process is started for it."""
+        heads, packed = self.directory / "refs/heads", self.directory / "packed-refs"
+        return not any(heads.rglob("*")) and not (packed.exists() and "refs/heads/" in packed.read_text())
+
+    def is_protected(self, branch: str) -> bool:
+        """app/models/concerns/protected_ref.rb: a name, or a wildcard with `*` for any characters."""
+        return any(re.fullmatch(".*".join(map(re.escape, name.split("*"))), branch)
+                   for name in self.protected_branches)
+
+
+class Instance:
+    """All of it, behind one lock: whoever changes a mirror holds `changes`."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.settings = settings
+        self.url = ""
+        self.changes = threading.RLock()
+        self.tokens: list[Token] = []
+        self.projects: list[Project] = []
+        self._directory = directory
+        self._next_mirror_id = 101
+
+    def make_project(self, path: str, default_branch: str = "main") -> Project:
+        with self.changes:
+            number = 40 + len(self.projects) + 1
+            made = Project(number, path, self._directory / f"{number}.git", default_branch)
+            subprocess.run(["git", "init", "--quiet", "--bare", f"--initial-branch={default_branch}",
+                            str(made.directory)], check=True, capture_output=True,
+                           env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+            self.projects.append(made)
+            return made
+
+    def find_project(self, id_or_path: str) -> Project | None:
+        """lib/api/helpers.rb, `find_project`: digits are an id; a path's case does not matter."""
+        if re.fullmatch(r"\d+", id_or_path):
+            return next((held for held in self.projects if held.id == int(id_or_path)), None)
+        return next((held for held in self.projects if held.path.lower() == id_or_path.lower()), None)
+
+    def find_token(self, value: str) -> Token | None:
+        return next((held for held in self.tokens if secrets.compare_digest(held.value.encode(), value.encode())), None)
+
+    def find_mirror(self, project: Project, mirror_id: int) -> Mirror | None:
+        return next((held for held in project.mirrors if held.id == mirror_id), None)
+
+    def next_mirror_id(self) -> int:
+        with self.changes:
+            self._next_mirror_id += 1
+            return self._next_mirror_id
+
+    def repository_exists(self, project: Project) -> bool:
+        return self.settings.empty_projects != "disabled" or not project.is_empty
+
+    def is_enabled(self, project: Project, mirror: Mirror) -> bool:
+        """app/models/remote_mirror.rb, `enabled`: also what the API shows."""
+        return (mirror.enabled and not mirror.is_deleted
+                and (project.mirror_available_overridden or self.settings.mirror_available)
+                and self.repository_exists(project) and not self.settings.silent_mode)
+
+    def max_runtime(self, mirror: Mirror) -> float:
+        """app/models/remote_mirror.rb, `max_runtime`."""
+        return (self.settings.max_first_runtime if mirror.last_update_at is None
+                else self.settings.max_incremental_runtime)
+
+    def is_stuck(self, mirror: Mirror) -> bool:
+        """app/models/remote_mirror.rb, `scope :stuck`."""
+        return (mirror.update_status == "started" and mirror.last_update_started_at is not None
+                and mirror.last_update_started_at < time.time() - self.max_runtime(mirror))
+
+    def backoff_delay(self, mirror: Mirror) -> float:
+        """app/models/remote_mirror.rb, `backoff_delay`."""
+        return self.settings.protected_delay if mirror.only_protected_branches else self.settings.unprotected_delay

@@ -1,0 +1,160 @@
+"""Starting and stopping, TLS, what is recorded, and what stands in for an answer."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from local import gitlab as local_gitlab
+from local.gitlab import HeldProject, LocalGitLab, conformity
+from local.gitlab.conftest import Api, Person, Target
+
+
+def test_it_listens_on_the_loopback_address_alone_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch,
+                                                                     tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = set(threading.enumerate())
+    with local_gitlab.running(tls=True) as gitlab:
+        url = urlsplit(gitlab.url)
+        assert (url.scheme, url.hostname) == ("https", "127.0.0.1")
+        gitlab.project("a/b")
+        assert list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+    assert not set(threading.enumerate()) - before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=1)
+
+
+def test_over_tls_its_own_authority_has_to_be_trusted(tmp_path: Path, target: Target) -> None:
+    with local_gitlab.running(tls=True, protected_delay=0.2, unprotected_delay=0.2) as gitlab:
+        project = gitlab.project("platform/infra")
+        api = Api(gitlab, project.path)
+        with pytest.raises(requests.exceptions.SSLError):
+            api.ask("GET", "/remote_mirrors")
+        trusted = tmp_path / "ca.pem"
+        trusted.write_text(gitlab.ca_certificate or "")
+        api.session.verify = str(trusted)
+        mirror = api.created(target.with_login(), enabled=True)
+        person = Person(tmp_path / "work", gitlab, project)
+        person.commit()
+        assert person.push().returncode != 0
+        assert person.push(GIT_SSL_CAINFO=str(trusted)).returncode == 0
+        api.until(mirror, "finished")
+        assert gitlab.complaints == []
+
+
+def test_nothing_is_held_up_by_a_connection_that_says_nothing(tmp_path: Path) -> None:
+    with local_gitlab.running(tls=True) as gitlab:
+        url = urlsplit(gitlab.url)
+        with socket.create_connection((str(url.hostname), int(url.port or 0))):
+            trusted = tmp_path / "ca.pem"
+            trusted.write_text(gitlab.ca_certificate or "")
+            api = Api(gitlab, gitlab.project("a/b").path)
+            api.session.verify = str(trusted)
+            assert api.ask("GET").status_code == 200
+
+
+def test_a_request_is_recorded_with_whose_token_came_and_without_the_token(api: Api, gitlab: LocalGitLab,
+                                                                           project: HeldProject) -> None:
+    api.ask("GET", "/remote_mirrors?per_page=100")
+    Api(gitlab, project.path, "glpat-somebody-elses").ask("GET")
+    first, second = gitlab.requests
+    assert (first.method, first.path, first.query, first.token, first.status) == (
+        "GET", "/api/v4/projects/platform%2Flive%2Finfra/remote_mirrors", "per_page=100", "the maintainer", 200)
+    assert first.headers["private-token"] == "(secret)"
+    assert (second.token, second.status) == ("?", 401)
+    assert gitlab.token not in repr(gitlab.requests) + repr(gitlab.instance.tokens)
+
+
+def test_its_answers_can_be_replaced_for_a_while(api: Api, gitlab: LocalGitLab) -> None:
+    gitlab.limits_the_rate(times=2, retry_after=7)
+    for _ in range(2):
+        limited = api.ask("GET")
+        assert (limited.status_code, limited.text, limited.headers["Retry-After"]) == (429, "Retry later\n", "7")
+    assert api.ask("GET").status_code == 200
+    gitlab.answers_instead(502, body="<html>GitLab is not responding</html>", headers={"Content-Type": "text/html"})
+    assert api.ask("GET").status_code == 502
+
+
+def test_a_redirect_leads_wherever_it_is_told_to(api: Api, gitlab: LocalGitLab) -> None:
+    asked: list[str | None] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers.get("PRIVATE-TOKEN"))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        gitlab.answers_instead(302, headers={"Location": f"http://127.0.0.1:{server.server_address[1]}/"})
+        # What a client that follows redirects does with this header, and ours must not.
+        assert api.ask("GET").status_code == 204
+        server.shutdown()
+    assert asked == [gitlab.token]
+
+
+def test_when_it_is_shut_nobody_is_answered_and_what_was_seen_stays(api: Api, gitlab: LocalGitLab) -> None:
+    api.ask("GET")
+    gitlab.shut()
+    with pytest.raises(requests.exceptions.ConnectionError):
+        Api(gitlab, "a/b").ask("GET")
+    assert len(gitlab.requests) == 1
+
+
+def test_a_run_that_waits_for_its_time_ends_with_the_instance(target: Target, tmp_path: Path) -> None:
+    with local_gitlab.running() as gitlab:  # with GitLab's own delays
+        project = gitlab.project("platform/infra")
+        mirror = project.make_mirror(target.with_login())
+        person = Person(tmp_path / "work", gitlab, project)
+        person.pushes()
+        Api(gitlab, project.path).until(mirror.id, "finished")
+        person.pushes()
+        assert not gitlab.is_quiet()
+    assert len(gitlab.recorded_runs) == 1
+
+
+@pytest.mark.parametrize(("method", "path", "body", "fault"), [
+    ("POST", "", {"enabled": True}, "'url' is a required property"),
+    ("POST", "", {"url": "x", "username": "u"}, "'username' was unexpected"),
+    ("POST", "", {"url": "x", "enabled": 1}, "enabled: 1 is not valid"),
+    ("PUT", "/1", {"url": "x"}, "'url' was unexpected"),
+    ("POST", "/1/sync", {"force": True}, "force is not described"),
+])
+def test_a_request_that_the_description_does_not_know_is_told(method: str, path: str, body: dict[str, object],
+                                                              fault: str) -> None:
+    found = conformity.request_faults(method, f"/api/v4/projects/1/remote_mirrors{path}", {}, body)
+    assert len(found) == 1 and fault in found[0]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "body", "fault"), [
+    ("GET", "", 200, {"id": 1}, "a list is described"),
+    ("GET", "", 200, [{"id": "1"}], "'1' is not of type 'integer'"),
+    ("POST", "", 201, {"id": 1, "password": "p"}, "'password' was unexpected"),
+    ("POST", "", 200, {"id": 1}, "200 is not described"),
+    ("DELETE", "/1", 204, {}, "there should be none"),
+    ("GET", "/1", 404, {"message": ["x"]}, "is not valid"),
+])
+def test_an_answer_that_the_description_does_not_know_is_told(method: str, path: str, status: int, body: object,
+                                                              fault: str) -> None:
+    found = conformity.answer_faults(method, f"/api/v4/projects/1/remote_mirrors{path}", status, body)
+    assert len(found) == 1 and fault in found[0]
+
+
+def test_every_described_operation_is_answered(api: Api, gitlab: LocalGitLab) -> None:
+    for path, operations in conformity.DESCRIPTION["paths"].items():
+        for method in operations:
+            concrete = path.removeprefix("/api/v4/projects/{id}").replace("{mirror_id}", "999")
+            answer = api.ask(method.upper(), concrete, json={"url": "https://a:b@example.com/r"} if method == "post"
+                             and concrete.endswith("mirrors") else None)
+            assert answer.json() != {"error": "404 Not Found"}, f"{method} {path}"
