@@ -1,8 +1,8 @@
 //! The Lambda function's process: wiring only.
 
 use cfn_gitops::cfn::Clock;
+use cfn_gitops::handler::{Error, Invocation, Provider};
 use cfn_gitops::http::Http;
-use cfn_gitops::provider::{Error, Invocation, Provider};
 use cfn_gitops::{aws, logging};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Deserialize, Deserializer};

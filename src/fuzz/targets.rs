@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::{Choices, fuzz};
-use crate::continuation;
 use crate::health_check::HealthCheck;
 use crate::http;
-use crate::name_pattern::NamePattern;
-use crate::records;
-use crate::secret::Password;
+use crate::iam_wildcard::NamePattern;
+use crate::ownership;
+use crate::password::Password;
+use crate::self_invocation;
 
 const AUTHORITY: &str = include_str!("../http/tests/authority.pem");
 
@@ -24,17 +24,20 @@ fn an_event_that_goes_on_is_a_piece_of_the_one_that_came() {
             r#"{"Continuation":{"Hop":1},"Event":{"Continuation":{"Hop":14},"Event":[1.10]}}"#,
             r#"{"ResponseURL":"https://x"}"#,
         ]);
-        let (inner, position) = continuation::read(&event);
+        let (inner, position) = self_invocation::read(&event);
         assert!(event.contains(inner));
-        if position == continuation::Position::default() {
+        if position == self_invocation::Position::default() {
             return;
         }
         // Lambda gives the next invocation what this one sends: nothing is lost on the way.
-        let sent = serde_json::to_string(&continuation::Continuation {
+        let sent = serde_json::to_string(&self_invocation::Continuation {
             continuation: position,
             event: serde_json::from_str(inner).expect("JSON is handed on"),
         });
-        assert_eq!(continuation::read(&sent.expect("JSON")), (inner, position));
+        assert_eq!(
+            self_invocation::read(&sent.expect("JSON")),
+            (inner, position)
+        );
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_400);
         assert!(position.received_at(now) <= now);
     });
@@ -117,15 +120,15 @@ fn a_pattern_of_names_matches_what_iam_says() {
 fn a_time_that_is_read_is_written_the_same() {
     fuzz!(|choices: &mut Choices<'_>| {
         let text = choices.text(&["2026-11-20T07:55:00Z", "1970-01-01T00:00:00Z"]);
-        if let Some(time) = records::read_time(&text) {
-            let written = records::write_time(time);
+        if let Some(time) = ownership::read_time(&text) {
+            let written = ownership::write_time(time);
             assert_eq!(
-                records::read_time(&written).map(records::write_time),
+                ownership::read_time(&written).map(ownership::write_time),
                 Some(written)
             );
         }
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(choices.number() >> 32);
-        assert_eq!(records::read_time(&records::write_time(at)), Some(at));
+        assert_eq!(ownership::read_time(&ownership::write_time(at)), Some(at));
     });
 }
 

@@ -1,6 +1,6 @@
 //! The branches of a project, as far as they decide what a push mirror pushes.
 
-use super::call::{Request, path, query_value};
+use super::client::{Request, path, query_value};
 use super::error::{Error, Kind};
 use super::{GitLab, Settings, failed};
 

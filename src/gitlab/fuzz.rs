@@ -9,11 +9,11 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::call::{Line, Request, path};
-use super::{Mirror, Project, is_usable, mirror, token, words};
+use super::client::{Line, Request, path};
+use super::{Mirror, Project, is_usable, mirror, sanitize, token};
 use crate::fuzz::{Choices, SENTINEL, fuzz, strings_in};
 use crate::http::{Http, Unanswered};
-use crate::secret::Password;
+use crate::password::Password;
 
 const TOKEN: &str = "glpat-5EcReT";
 const API: &str = "https://gitlab.example.com/api/v4";
@@ -152,14 +152,14 @@ fn a_login_in_an_address_is_never_shown() {
         let around = choices.text(&["remote: ", "fatal: unable to access '", "x://y ", ""]);
         let after = choices.text(&["example.com/r.git/'", "h", "[::1]:8080/r"]);
         let text = format!("{around} https://user:{SENTINEL}@{after}");
-        let shown = words::shown(&text);
+        let shown = sanitize::shown(&text);
         let said_besides = around.contains(SENTINEL) || after.contains(SENTINEL);
         assert!(
             !shown.contains(SENTINEL) || said_besides,
             "{text:?} {shown:?}"
         );
         // What is fit to be shown stays as it is.
-        assert_eq!(words::shown(&shown), shown);
+        assert_eq!(sanitize::shown(&shown), shown);
     });
 }
 

@@ -6,8 +6,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Value, json};
 
-use super::words;
-use crate::secret::Password;
+use super::sanitize;
+use crate::password::Password;
 
 /// GitLab's `MAX_INCREMENTAL_RUNTIME` (`app/models/remote_mirror.rb`): the lease of a push.
 const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
@@ -160,7 +160,7 @@ impl Mirror {
         let flag = |name: &str, default: bool| description[name].as_bool().unwrap_or(default);
         Some(Mirror {
             id: description["id"].as_u64()?,
-            url: words::without_logins(text("url").unwrap_or_default()),
+            url: sanitize::without_logins(text("url").unwrap_or_default()),
             enabled: flag("enabled", true),
             settings: Settings {
                 only_protected_branches: flag("only_protected_branches", false),
@@ -176,7 +176,7 @@ impl Mirror {
                 "to_retry" => Status::ToRetry,
                 _ => Status::Other,
             },
-            last_error: filled("last_error").map(words::shown),
+            last_error: filled("last_error").map(sanitize::shown),
             started_at: text("last_update_started_at").and_then(read_time),
             updated_at: text("last_update_at").and_then(read_time),
             succeeded_at: text("last_successful_update_at").and_then(read_time),

@@ -6,29 +6,27 @@
 //! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
 
 mod branches;
-mod call;
+mod classify;
+mod client;
 mod error;
-mod explanation;
 #[cfg(test)]
 mod fuzz;
 mod mirror;
 mod reason_code;
+mod sanitize;
 mod token;
-mod words;
 
-#[cfg(test)]
-mod tests;
+pub use crate::gitlab::branches::{ProtectedBranches, PushesEverything};
+pub use crate::gitlab::error::{Error, Kind, TokenFault, TokenSource, URL_TAG};
+pub use crate::gitlab::mirror::{Mirror, Settings, Status};
 
-pub use branches::{ProtectedBranches, PushesEverything};
-pub use error::{Error, Kind, TokenFault, TokenSource, URL_TAG};
-pub use mirror::{Mirror, Settings, Status};
-
-use call::{Answer, Body, LARGEST_ANSWER, Line, MAX_VALUES, Request, path};
+use crate::gitlab::client::{Answer, Body, LARGEST_ANSWER, Line, MAX_VALUES, Request, path};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::http::{self, Http, is_https_or_loopback};
-use crate::secret::Password;
+use crate::http;
+use crate::http::{Http, is_https_or_loopback};
+use crate::password::Password;
 
 /// The most pages of a list.
 const MOST_PAGES: usize = 50;
@@ -75,7 +73,7 @@ impl GitLab {
     pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, Error> {
         let url = access.url.trim_end_matches('/').to_owned();
         let unusable = |kind| Error {
-            doing: format!("reaching GitLab at {}", words::shown(&url)),
+            doing: format!("reaching GitLab at {}", sanitize::shown(&url)),
             kind,
         };
         if !is_usable(&url) {
@@ -397,7 +395,7 @@ impl Project {
 
 fn failed(doing: &(dyn Fn() -> String + Sync), kind: Kind) -> Error {
     Error {
-        doing: words::shown(&doing()),
+        doing: sanitize::shown(&doing()),
         kind,
     }
 }
@@ -411,3 +409,6 @@ fn is_usable(url: &str) -> bool {
     let is_bare = parsed.query().is_none() && parsed.fragment().is_none();
     is_https_or_loopback(url) && !has_login && is_bare && !url.contains(char::is_whitespace)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,19 +4,19 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use super::make_so::Made;
+use super::apply::Made;
 use super::names::Place;
 use super::plan::Me;
-use super::request::About;
-use super::token::RequestKey;
-use super::{attributes, properties};
+use super::request_context::About;
+use super::request_token::RequestKey;
+use super::{attributes, spec};
 use crate::cfn::Progress;
-use crate::records::Owner;
+use crate::ownership::Owner;
 
 const STACK_ID: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/id";
 
 pub fn all() -> Vec<&'static str> {
-    let desired = properties::decode(&json!({"EnvID": "dev", "ProjectID": "p"})).expect("valid");
+    let desired = spec::decode(&json!({"EnvID": "dev", "ProjectID": "p"})).expect("valid");
     let place = Place::of_arn(STACK_ID).expect("an ARN");
     let owner = Owner {
         stack_id: STACK_ID.to_owned(),

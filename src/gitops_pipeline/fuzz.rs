@@ -5,12 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::deletions::Mark;
 use super::first_push::FirstPush;
 use super::names::{Names, Place};
-use super::properties::{self, decode};
-use super::template::{self, Repository};
-use super::token;
+use super::request_token;
+use super::spec;
+use super::spec::decode;
+use super::template;
+use super::template::Repository;
+use super::tombstone::Mark;
 use crate::fuzz::{Choices, SENTINEL, fuzz, strings_in};
 
 fn wanted() -> [Value; 2] {
@@ -109,7 +111,7 @@ fn properties_become_a_template_that_does_what_it_is_for_or_every_fault_has_a_pa
         let given = choices.json(&wanted());
         match decode(&given) {
             Ok(desired) => {
-                assert_eq!(properties::names_in(&given).as_ref(), Some(&desired.names));
+                assert_eq!(spec::names_in(&given).as_ref(), Some(&desired.names));
                 assert_eq!(
                     Names::of_stack(&desired.names.stack()).as_ref(),
                     Some(&desired.names)
@@ -244,16 +246,16 @@ fn tokens_and_marks_are_read_as_they_would_be_written() {
             "gitops-1795161300-0123456789abcdef-cancel",
             "first-push-0123456789abcdef",
         ]);
-        if let Some((key, purpose)) = token::read(&text) {
+        if let Some((key, purpose)) = request_token::read(&text) {
             assert_eq!(
-                token::read(&key.token(&purpose)),
+                request_token::read(&key.token(&purpose)),
                 Some((key, purpose)),
                 "{text}"
             );
         }
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(choices.number() >> 32);
-        let key = token::RequestKey::new(at, &text, &text);
-        let written = key.token(&token::Purpose::Cancel);
+        let key = request_token::RequestKey::new(at, &text, &text);
+        let written = key.token(&request_token::Purpose::Cancel);
         assert!(
             written.len() <= 128
                 && written

@@ -1,42 +1,38 @@
 //! `Custom::GitOpsPipeline`: one project's pipeline in one environment, as a child CloudFormation
 //! stack and what CloudFormation has no type for.
 //!
-//! [`properties`] decodes what is desired, [`template`] renders the child stack (purely),
-//! [`child_stack`] reads what is, [`plan`] decides what to do next (purely), and [`make_so`] and
-//! [`remove`] do it, through [`operations`] on the stack and CodeCommit's API (such as
-//! [`approval_rule`]). What has to survive a crash stands in the stack's operations ([`token`]) and
-//! in [`deletions`]. [`first_push`] makes the pipeline of a branch that was missing.
+//! [`spec`] decodes what is desired, [`template`] renders the child stack (purely),
+//! [`observe`] reads what is, [`plan`] decides what to do next (purely), and [`apply`] and
+//! [`delete`] do it, through [`calls`] on the stack and CodeCommit's API (such as
+//! [`approval_rule`]). What has to survive a crash stands in the stack's operations ([`request_token`]) and
+//! in [`tombstone`]. [`first_push`] makes the pipeline of a branch that was missing.
 
+mod apply;
 mod approval_rule;
 #[cfg(test)]
 pub(crate) mod attribute_names;
-mod child_stack;
-mod deletions;
+mod backoff;
+mod calls;
+mod delete;
+mod early_validation;
 pub mod first_push;
 #[cfg(test)]
 mod fuzz;
-mod make_so;
+mod latest_commit;
+mod messages;
 mod names;
-mod newest;
-mod notes;
-mod operations;
-mod patience;
+mod observe;
 mod plan;
-#[cfg(test)]
-mod plan_table;
-mod properties;
-mod refusals;
-mod remove;
-mod request;
+mod request_context;
+mod request_token;
 mod source;
+mod spec;
 mod template;
-#[cfg(test)]
-mod template_renderings;
-mod token;
-mod validation;
+mod tombstone;
+mod warnings;
 
 #[cfg(test)]
-pub(crate) use properties::decode;
+pub(crate) use crate::gitops_pipeline::spec::decode;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,18 +41,18 @@ use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::cfn::{Failure, Outcome, Progress, Request, RequestType, Resource};
-use deletions::Mark;
-use make_so::{Made, Making};
-use names::Names;
-pub(crate) use names::is_env_id;
-use patience::Patience;
-use properties::Desired;
+use crate::gitops_pipeline::apply::{Made, Making};
+use crate::gitops_pipeline::backoff::Patience;
+use crate::gitops_pipeline::delete::{OnDenial, Removing};
+use crate::gitops_pipeline::names::Names;
+pub(crate) use crate::gitops_pipeline::names::is_env_id;
+use crate::gitops_pipeline::request_context::About;
+pub(crate) use crate::gitops_pipeline::request_context::names_another_function;
+use crate::gitops_pipeline::request_token::Purpose;
+use crate::gitops_pipeline::spec::Desired;
 #[cfg(test)]
-pub(crate) use properties::RETENTION_DAYS;
-use remove::{OnDenial, Removing};
-use request::About;
-pub(crate) use request::names_another_function;
-use token::Purpose;
+pub(crate) use crate::gitops_pipeline::spec::RETENTION_DAYS;
+use crate::gitops_pipeline::tombstone::Mark;
 
 /// The physical ID of a rejected Create is this and the ID that the resource would have had, for
 /// example `rejected/gitops-dev-shop`. A stack's name contains letters, digits and hyphens only, so
@@ -86,7 +82,7 @@ impl GitOpsPipeline {
             Ok(properties) => properties,
             Err(error) => return Err(Failure::invalid_properties(error)),
         };
-        let desired = properties::decode(properties).map_err(Failure::from)?;
+        let desired = spec::decode(properties).map_err(Failure::from)?;
         let about = About::new(request, &desired.names, progress)?;
         about.is_at_home(&desired.service_token)?;
         let id = desired.names.stack();
@@ -113,7 +109,7 @@ impl GitOpsPipeline {
         desired: &Desired,
         progress: &Progress,
     ) -> Result<(), Failure> {
-        let Some(names) = properties::names_in(&request.old_properties) else {
+        let Some(names) = spec::names_in(&request.old_properties) else {
             return Ok(());
         };
         let is_known = request.physical_resource_id.as_deref() == Some(names.stack().as_str());
@@ -135,7 +131,7 @@ impl GitOpsPipeline {
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
         let own = id.filter(|id| !id.contains(&invented));
         let by_id = rejected.or(own).and_then(Names::of_stack);
-        let Some(names) = by_id.or_else(|| properties::names_in(properties)) else {
+        let Some(names) = by_id.or_else(|| spec::names_in(properties)) else {
             // Neither the id nor the properties name anything: nothing can have been made.
             return Ok(());
         };
@@ -154,7 +150,7 @@ impl GitOpsPipeline {
     async fn made_by(&self, about: &About, names: &Names) -> Result<Option<String>, Failure> {
         let mut patience = Patience::default();
         loop {
-            match child_stack::observe(&self.aws, &names.stack(), None).await {
+            match observe::observe(&self.aws, &names.stack(), None).await {
                 Ok(child) => {
                     let ours = child.filter(|child| child.owner.as_ref() == Some(&about.me.owner));
                     return Ok(ours.and_then(|child| Some(child.latest_request?.0.hash)));
@@ -180,7 +176,7 @@ impl GitOpsPipeline {
             signed: me.request.signed,
             made_by: self.made_by(about, names).await?,
         };
-        match deletions::leave(&self.aws, names, &me.owner, &mark).await {
+        match tombstone::leave(&self.aws, names, &me.owner, &mark).await {
             Ok(()) => {}
             Err(error) if error.may_pass() => return Err(Failure(error.reason())),
             // The mark is for what may come late. That it is refused (where a stack of this name
@@ -206,7 +202,7 @@ impl Resource for GitOpsPipeline {
             return id.clone();
         }
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        match properties::names_in(properties) {
+        match spec::names_in(properties) {
             Some(names) => names.stack(),
             // Properties that name no stack are refused; the Delete that follows finds nothing.
             None => "gitops-pipeline".to_owned(),

@@ -10,9 +10,10 @@ use aws_sdk_codecommit::config::Credentials;
 use serde_json::json;
 
 use super::names::Names;
-use super::properties::{Elsewhere, Existing};
+use super::spec::{Elsewhere, Existing};
 use crate::aws::{Aws, CallError, without_retrying_denials};
-use crate::codecommit::{self, Repository};
+use crate::codecommit;
+use crate::codecommit::Repository;
 use crate::reason_codes::Code;
 
 /// A source repository, and what reads it. Without `Debug`: a client holds a session's key.

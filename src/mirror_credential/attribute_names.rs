@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::make_so::Made;
-use super::plan_table::{credential, secret};
-use super::{outcome, properties};
+use super::apply::Made;
+use super::plan::tests::{credential, secret};
+use super::{outcome, spec};
 
 pub fn all() -> Vec<&'static str> {
-    let desired = properties::decode(&json!({"UserName": "u"})).expect("valid");
+    let desired = spec::decode(&json!({"UserName": "u"})).expect("valid");
     let made = Made {
         secret: secret(),
         credential: credential("id"),

@@ -3,12 +3,15 @@
 
 use serde_json::{Value, json};
 
-use super::mirror_records::{self, Journal};
-use super::properties::{self, decode};
-use super::records::{self, Attempt, Deletion, Login};
+use super::intent_log;
+use super::intent_log::{Attempt, Deletion, Login};
+use super::mirrors::journal;
+use super::mirrors::journal::Journal;
 use super::rotation::RotationEvent;
+use super::spec;
+use super::spec::decode;
 use crate::fuzz::{Choices, SENTINEL, fuzz};
-use crate::name_pattern::NamePattern;
+use crate::iam_wildcard::NamePattern;
 
 fn wanted() -> [Value; 2] {
     let full = json!({
@@ -56,8 +59,8 @@ fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
             Ok(desired) => {
                 // What a rotation finds in the secret means what the template meant.
                 assert_eq!(decode(&desired.document).as_ref(), Ok(&desired));
-                let text = mirror_records::write_properties(&desired.document);
-                let read = mirror_records::read_properties(&text);
+                let text = journal::write_properties(&desired.document);
+                let read = journal::read_properties(&text);
                 assert_eq!(read.as_ref(), Some(&desired.document));
                 assert!(desired.mirrors.len() <= 50 && desired.tags.len() <= 40);
                 assert!(!desired.user_name.contains(['*', '?', '/', ':', ',', ' ']));
@@ -68,7 +71,7 @@ fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
                     .find(|name| name.contains(['/', '*', '.'].as_slice()) && name.contains(".."));
                 assert!(name.is_none_or(|name| !name.contains('/')), "{name:?}");
                 assert_eq!(
-                    properties::user_name_in(&given),
+                    spec::user_name_in(&given),
                     given["UserName"].as_str().map(ToOwned::to_owned)
                 );
                 if let Some(access) = &desired.gitlab {
@@ -77,7 +80,7 @@ fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
                         "{}",
                         access.url
                     );
-                    assert_eq!(properties::gitlab_in(&given).as_ref(), Some(access));
+                    assert_eq!(spec::gitlab_in(&given).as_ref(), Some(access));
                 }
             }
             Err(faults) => {
@@ -103,7 +106,7 @@ fn a_protected_branch_is_found_by_its_pattern() {
         // Here `?` stands for itself; otherwise the two mean the same.
         if !pattern.contains('?') {
             let same = NamePattern::new(&pattern).expect("short").matches(&branch);
-            let found = properties::is_protected(&branch, std::slice::from_ref(&pattern));
+            let found = spec::is_protected(&branch, std::slice::from_ref(&pattern));
             assert_eq!(found, same, "{pattern:?} {branch:?}");
         }
     });
@@ -127,7 +130,7 @@ fn a_rotation_is_one_of_four_steps_and_never_about_the_log() {
             assert_eq!(event["Step"], found.step());
             assert_eq!(event["SecretId"], found.secret_id());
             assert_eq!(event["ClientRequestToken"], found.version_id());
-            assert_eq!(records::entry_number(found.version_id()), None);
+            assert_eq!(intent_log::entry_number(found.version_id()), None);
         }
     });
 }
@@ -154,13 +157,13 @@ fn what_tags_and_labels_say_is_read_as_it_would_be_written() {
         if let Some(login) = Login::read(&text, "v") {
             assert_eq!(Login::read(&login.write(), "v"), Some(login));
         }
-        if let Some(properties) = mirror_records::Properties::read(&text) {
+        if let Some(properties) = journal::Properties::read(&text) {
             let written = properties.write();
-            assert_eq!(mirror_records::Properties::read(&written), Some(properties));
+            assert_eq!(journal::Properties::read(&written), Some(properties));
         }
-        if let Some(number) = records::entry_number(&text) {
-            let id = records::version_id(number);
-            assert_eq!(records::entry_number(&id), Some(number));
+        if let Some(number) = intent_log::entry_number(&text) {
+            let id = intent_log::version_id(number);
+            assert_eq!(intent_log::entry_number(&id), Some(number));
             assert!((32..=64).contains(&id.len()), "{id}");
         }
     });
@@ -186,9 +189,9 @@ fn what_the_secret_says_of_mirrors_is_read_as_it_would_be_written() {
             json!({"claimedBy": "rotation v 0123", "mirrorsBefore": [before], "mirrors": [mirror]}),
             json!({"username": "u", "password": SENTINEL, "mirrors": [mirror, mirror]}),
         ]);
-        let mirrors = mirror_records::read_mirrors(&value);
-        let written = json!({"mirrors": mirror_records::write_mirrors(&mirrors)});
-        assert_eq!(mirror_records::read_mirrors(&written), mirrors);
+        let mirrors = journal::read_mirrors(&value);
+        let written = json!({"mirrors": journal::write_mirrors(&mirrors)});
+        assert_eq!(journal::read_mirrors(&written), mirrors);
         if let Some(journal) = Journal::read(&value.to_string()) {
             assert_eq!(Journal::read(&journal.write()), Some(journal));
         }

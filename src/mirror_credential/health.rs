@@ -6,15 +6,16 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 
-use super::gitlabs::GitLabs;
-use super::mirror_records::MirrorRecord;
+use super::intent_log::write_time;
+use super::messages;
+use super::mirrors::gitlab_clients::GitLabs;
+use super::mirrors::journal::MirrorRecord;
 use super::observe;
-use super::records::write_time;
-use super::refusals;
-use super::{MirrorCredential, records, steps};
+use super::{MirrorCredential, calls, intent_log};
 use crate::aws::CallError;
-use crate::gitlab::{self, GitLab, Mirror, Status};
-use crate::name_pattern::NamePattern;
+use crate::gitlab;
+use crate::gitlab::{GitLab, Mirror, Status};
+use crate::iam_wildcard::NamePattern;
 
 /// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl MirrorCredential {
     pub async fn list_secrets(&self, user_names: &NamePattern) -> Result<Vec<Listed>, CallError> {
         let ours = Filter::builder()
             .key(FilterNameStringType::TagKey)
-            .values(records::USER_NAME)
+            .values(intent_log::USER_NAME)
             .build();
         let mut listed = vec![];
         let mut token = None;
@@ -92,7 +93,7 @@ impl MirrorCredential {
             for secret in page.secret_list() {
                 // The filter takes what begins so, too.
                 let mut tags = secret.tags().iter();
-                let user = tags.find(|tag| tag.key() == Some(records::USER_NAME));
+                let user = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME));
                 let user_name = user.and_then(|tag| tag.value());
                 let user_name = user_name.filter(|name| user_names.matches(name));
                 if let (Some(name), Some(user_name)) = (secret.name(), user_name) {
@@ -153,14 +154,14 @@ impl MirrorCredential {
         if current.mirrors == 0 {
             return Ok(health);
         }
-        let value = steps::read_login(&self.aws, &secret, &current.version_id).await?;
+        let value = calls::read_login(&self.aws, &secret, &current.version_id).await?;
         let value = value.ok_or_else(|| {
             let name = &listed.name;
             NotSeen::Failed(format!(
                 "reading secret {name}: its value is gone, or no login"
             ))
         })?;
-        let access = steps::read_access(&self.aws, &secret).await?;
+        let access = calls::read_access(&self.aws, &secret).await?;
         let accesses = access.into_iter().collect();
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
         for record in value.mirrors {
@@ -245,7 +246,7 @@ async fn ask(
         let place = format!("push mirror {id} at {gitlab_url}");
         let regex = settings.branch_regex.as_deref();
         fault = reason
-            .map(|reason| refusals::every_branch_is_pushed(&place, project, &reason, regex).text);
+            .map(|reason| messages::every_branch_is_pushed(&place, project, &reason, regex).text);
     }
     Ok(Some((mirror.succeeded_at, fault)))
 }

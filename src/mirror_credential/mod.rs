@@ -1,42 +1,34 @@
 //! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user, its password in one
 //! secret and in GitLab's mirrors that push with it, and nowhere else.
 //!
-//! properties → observe → plan → steps: [`properties`] decodes what is desired, [`observe`] reads
-//! what is, [`plan`] and [`removal`] decide what to do next (purely), and [`steps`] holds the calls
-//! that do it. [`records`] is what is written down in AWS so that no crash loses anything, and
-//! [`mirror_records`] the part of it that is about mirrors. [`rotation`] goes the same way in four
+//! properties → observe → plan → steps: [`spec`] decodes what is desired, [`observe`] reads
+//! what is, [`plan`] and [`plan`] decide what to do next (purely), and [`calls`] holds the calls
+//! that do it. [`intent_log`] is what is written down in AWS so that no crash loses anything, and
+//! [`journal`] the part of it that is about mirrors. [`rotation`] goes the same way in four
 //! steps; [`health`] only looks.
 
+mod apply;
 #[cfg(test)]
 pub(crate) mod attribute_names;
-mod delivery_error;
+mod calls;
+mod credential_class;
+pub mod delete;
 #[cfg(test)]
 mod fuzz;
-mod gitlabs;
-mod giving_up;
 pub mod health;
-mod kind;
-mod make_so;
-#[cfg(test)]
-mod mirror_plan_table;
-mod mirror_records;
+mod intent_log;
+mod messages;
+pub mod mirrors;
 mod observe;
 mod plan;
-#[cfg(test)]
-mod plan_table;
-mod properties;
-mod records;
-mod refusals;
-mod removal;
-mod remove;
 pub mod rotation;
-#[cfg(test)]
-mod rotation_plan_table;
-mod steps;
+mod spec;
+pub mod state;
 
 #[cfg(test)]
-pub(crate) use properties::decode;
+pub(crate) use crate::mirror_credential::spec::decode;
 
+use crate::mirror_credential::mirrors::journal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -45,14 +37,14 @@ use serde_json::Value;
 use crate::aws::{Aws, CallError};
 use crate::cfn::{Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 use crate::http::Http;
+use crate::mirror_credential::apply::{Delivery, Former, Made};
+use crate::mirror_credential::calls::explained;
+use crate::mirror_credential::delete::plan::Target;
+use crate::mirror_credential::intent_log::Owner;
+use crate::mirror_credential::plan::Me;
+use crate::mirror_credential::spec::Desired;
 use crate::reason_codes::Code;
 use crate::tags;
-use make_so::{Delivery, Former, Made};
-use plan::Me;
-use properties::Desired;
-use records::Owner;
-use removal::Target;
-use steps::explained;
 
 /// The resource type.
 #[derive(Debug)]
@@ -80,7 +72,7 @@ impl MirrorCredential {
         self.check_user_name(request, desired, me).await?;
         self.remove_left_behind(request, desired, me).await?;
         let former = Former {
-            gitlab: properties::gitlab_in(&request.old_properties),
+            gitlab: spec::gitlab_in(&request.old_properties),
             tags: tag_keys(&request.old_properties),
         };
         let delivery = Delivery::begin(self, desired, me, progress, replaced, former);
@@ -100,7 +92,7 @@ impl MirrorCredential {
         desired: &Desired,
         me: &Me,
     ) -> Result<(), Failure> {
-        let old_user_name = properties::user_name_in(&request.old_properties);
+        let old_user_name = spec::user_name_in(&request.old_properties);
         let changes_user = old_user_name.is_some_and(|name| name != desired.user_name);
         let secret_name = &desired.secret_name;
         if !changes_user || request.physical_resource_id.as_ref() != Some(secret_name) {
@@ -110,13 +102,13 @@ impl MirrorCredential {
         let secret = read.map_err(|error| Failure(explained(error).reason()))?;
         let reason = match secret {
             Some(secret) if secret.owner.as_ref() != Some(&me.owner) => None,
-            Some(secret) => refusals::user_name_differs(desired, &secret),
+            Some(secret) => messages::user_name_differs(desired, &secret),
             None => {
                 // The secret was deleted by hand: the tags on the user show whose login it held.
                 let read = observe::read_user(&self.aws, &desired.user_name).await;
                 let user = read.map_err(|error| Failure(explained(error).reason()))?;
                 let is_held = user.held_by() == Some(&me.owner);
-                (!is_held).then(|| refusals::user_name_changes(desired))
+                (!is_held).then(|| messages::user_name_changes(desired))
             }
         };
         reason.map_or(Ok(()), |reason| Err(Failure(reason)))
@@ -130,7 +122,7 @@ impl MirrorCredential {
         desired: &Desired,
         me: &Me,
     ) -> Result<(), Failure> {
-        let Some(name) = properties::secret_name_in(&request.old_properties) else {
+        let Some(name) = spec::secret_name_in(&request.old_properties) else {
             return Ok(());
         };
         let is_known = request.physical_resource_id.as_deref() == Some(name.as_str());
@@ -144,10 +136,10 @@ impl MirrorCredential {
             leaves_mark: false,
             waits: true,
         };
-        let users: Vec<String> = properties::user_name_in(&request.old_properties)
+        let users: Vec<String> = spec::user_name_in(&request.old_properties)
             .into_iter()
             .collect();
-        let accesses = properties::gitlab_in(&request.old_properties);
+        let accesses = spec::gitlab_in(&request.old_properties);
         let accesses = accesses.into_iter().collect();
         let removed = self.remove(&target, me, &users, &[], accesses).await;
         for left in removed.map_err(|error| Failure(explained(error).reason()))? {
@@ -165,10 +157,10 @@ impl MirrorCredential {
     ) -> Result<Option<Reason>, Failure> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         let id = request.physical_resource_id.clone();
-        let by_properties = properties::secret_name_in(properties);
+        let by_properties = spec::secret_name_in(properties);
         let is_own_id = id.is_some() && id == by_properties;
         let mut name = by_properties.clone();
-        if let Some(id) = id.filter(|id| !is_own_id && properties::is_secret_name(id)) {
+        if let Some(id) = id.filter(|id| !is_own_id && spec::is_secret_name(id)) {
             // Either the id of a resource whose properties have changed since, or an invention
             // of CloudFormation's. A secret of that name that is ours tells.
             let secret = observe::read_secret(&self.aws, &id).await;
@@ -189,18 +181,18 @@ impl MirrorCredential {
             "removing secret {secret_name} and the credential that it names"
         ));
         let is_unanswered = !is_own_id && by_properties.as_ref() == Some(&secret_name);
-        let users: Vec<String> = properties::user_name_in(properties)
+        let users: Vec<String> = spec::user_name_in(properties)
             .filter(|_| by_properties.as_ref() == Some(&secret_name))
             .into_iter()
             .collect();
         let target = Target {
             secret_name,
-            deletes_foreign: properties::deletes_foreign(properties),
+            deletes_foreign: spec::deletes_foreign(properties),
             is_unanswered,
             leaves_mark: true,
             waits: true,
         };
-        let accesses = properties::gitlab_in(properties).into_iter().collect();
+        let accesses = spec::gitlab_in(properties).into_iter().collect();
         let removed = self.remove(&target, me, &users, &[], accesses).await;
         let left = removed.map_err(|error| Failure(explained(error).reason()))?;
         for left in &left {
@@ -215,7 +207,7 @@ impl MirrorCredential {
     ) -> Result<BTreeMap<String, String>, CallError> {
         let mut urls = BTreeMap::new();
         for name in names {
-            urls.insert(name.to_owned(), steps::clone_url(&self.aws, name).await?);
+            urls.insert(name.to_owned(), calls::clone_url(&self.aws, name).await?);
         }
         Ok(urls)
     }
@@ -227,7 +219,7 @@ impl Resource for MirrorCredential {
             return id.clone();
         }
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        properties::secret_name_in(properties)
+        spec::secret_name_in(properties)
             // Properties that name no secret are refused; the Delete that follows finds nothing.
             .unwrap_or_else(|| "codecommit-mirror".to_owned())
     }
@@ -244,8 +236,8 @@ impl Resource for MirrorCredential {
                 logical_id: request.logical_resource_id.clone(),
             },
             signed_at: request.signed_at,
-            request_key: records::key(&request.request_id),
-            claimant: mirror_records::claimant(None),
+            request_key: intent_log::key(&request.request_id),
+            claimant: journal::claimant(None),
             is_create,
             rotation: None,
         };
@@ -261,7 +253,7 @@ impl Resource for MirrorCredential {
             Ok(properties) => properties,
             Err(error) => return Err(Failure::invalid_properties(error)),
         };
-        let desired = properties::decode(properties).map_err(Failure::from)?;
+        let desired = spec::decode(properties).map_err(Failure::from)?;
         Box::pin(self.make(&request, &desired, &me, &progress)).await
     }
 }
@@ -275,7 +267,10 @@ fn outcome(desired: &Desired, made: &Made) -> Outcome {
             ("UserName", desired.user_name.clone()),
             ("ServiceUserName", made.credential.service_user_name.clone()),
             ("ServiceSpecificCredentialId", made.credential.id.clone()),
-            ("CreateDate", records::write_time(made.credential.created)),
+            (
+                "CreateDate",
+                intent_log::write_time(made.credential.created),
+            ),
         ]),
         note: Reason::join(made.notes.iter().cloned()),
     }

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
-use super::mirror_records::{JOURNAL_LABEL, Properties};
-use super::records::{self, Attempt, Deletion, Login, Owner};
+use super::intent_log;
+use super::intent_log::{Attempt, Deletion, Login, Owner};
+use super::mirrors::journal::{JOURNAL_LABEL, Properties};
 use crate::aws::{Aws, CallError};
 
 /// The service whose credentials these are.
@@ -53,9 +54,9 @@ impl User {
             name: name.to_owned(),
             exists: true,
             owner: owner(tags),
-            secret_name: tag(records::SECRET_NAME).cloned(),
-            attempt: tag(records::ATTEMPT).and_then(|text| Attempt::read(text)),
-            deletion: tag(records::DELETION).and_then(|text| Deletion::read(text)),
+            secret_name: tag(intent_log::SECRET_NAME).cloned(),
+            attempt: tag(intent_log::ATTEMPT).and_then(|text| Attempt::read(text)),
+            deletion: tag(intent_log::DELETION).and_then(|text| Deletion::read(text)),
             credentials: Vec::new(),
             denied: None,
         }
@@ -166,10 +167,10 @@ impl Secret {
         let tag = |key: &str| all_tags.get(key).filter(|value| !value.is_empty());
         let mut secret = Secret {
             owner: owner(&all_tags),
-            user_name: tag(records::USER_NAME).cloned(),
-            as_of: tag(records::AS_OF).and_then(|text| records::read_time(text)),
-            created_by: tag(records::CREATED_BY).cloned(),
-            claimant: tag(records::CLAIMANT).cloned(),
+            user_name: tag(intent_log::USER_NAME).cloned(),
+            as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
+            created_by: tag(intent_log::CREATED_BY).cloned(),
+            claimant: tag(intent_log::CLAIMANT).cloned(),
             kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
             tags: all_tags
                 .iter()
@@ -203,9 +204,9 @@ impl Secret {
     fn note_version(&mut self, version_id: &str, labels: &[String]) {
         let has = |wanted: &str| labels.iter().any(|label| label == wanted);
         let is_current = has("AWSCURRENT");
-        let is_claim = has(records::CLAIM_LABEL);
+        let is_claim = has(intent_log::CLAIM_LABEL);
         if is_claim {
-            self.claim = records::entry_number(version_id).unwrap_or_default();
+            self.claim = intent_log::entry_number(version_id).unwrap_or_default();
             self.journal = has(JOURNAL_LABEL).then(|| version_id.to_owned());
         }
         if has("AWSPENDING") {
@@ -260,7 +261,7 @@ impl Secret {
     pub fn rotating(&self) -> Option<&Login> {
         let current = self.current.as_ref()?;
         self.superseded.iter().find(|login| {
-            login.entry > current.entry && records::entry_number(&login.version_id).is_none()
+            login.entry > current.entry && intent_log::entry_number(&login.version_id).is_none()
         })
     }
 
@@ -269,7 +270,7 @@ impl Secret {
     /// login, the tag decides. `true` if the secret has neither.
     pub fn is_for_user(&self, name: &str) -> bool {
         match (&self.current, &self.user_name) {
-            (Some(login), _) => login.user_key == records::key(name),
+            (Some(login), _) => login.user_key == intent_log::key(name),
             (None, Some(user_name)) => user_name == name,
             (None, None) => true,
         }
@@ -315,7 +316,7 @@ impl Secret {
 
     /// Whether `attempt` was made for this secret and may have issued what nobody stored.
     pub fn awaits(&self, attempt: &Attempt) -> bool {
-        attempt.secret_key == records::key(&self.arn)
+        attempt.secret_key == intent_log::key(&self.arn)
             && self
                 .latest_login()
                 .is_none_or(|entry| attempt.claim >= entry)
@@ -324,8 +325,8 @@ impl Secret {
 
 fn owner(tags: &BTreeMap<String, String>) -> Option<Owner> {
     Some(Owner {
-        stack_id: tags.get(records::STACK_ID)?.clone(),
-        logical_id: tags.get(records::LOGICAL_ID)?.clone(),
+        stack_id: tags.get(intent_log::STACK_ID)?.clone(),
+        logical_id: tags.get(intent_log::LOGICAL_ID)?.clone(),
     })
 }
 

@@ -10,9 +10,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use cfn_gitops::cfn::{Deadlines, Request};
-use cfn_gitops::continuation;
+use cfn_gitops::handler::Error;
 use cfn_gitops::http::ResponseHosts;
-use cfn_gitops::provider::Error;
+use cfn_gitops::self_invocation;
 use serde_json::Value;
 
 use crate::support::reason_codes;
@@ -93,7 +93,7 @@ pub fn judge(
     calls: usize,
 ) -> Result<Verdict, String> {
     // An address may expire by what a continuation says.
-    let received_at = continuation::read(event).1.received_at(now);
+    let received_at = self_invocation::read(event).1.received_at(now);
     let event = continued(event)?;
     let Some(members) = well_formed::members(event) else {
         return not_a_request(answer, puts, event, "no JSON object");
@@ -212,7 +212,7 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
 /// What a continuation goes on with; of anything else the whole. The product says what it takes for
 /// a continuation; what is one beyond doubt it must.
 fn continued(event: &str) -> Result<&str, String> {
-    let (read, _) = continuation::read(event);
+    let (read, _) = self_invocation::read(event);
     if !event.contains("\"Continuation\"") {
         return Ok(read);
     }

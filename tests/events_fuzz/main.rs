@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 use answers::{Bucket, Put, Verdict, judge};
 use arbitrary::Source;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::provider::{Error, Invocation, Provider};
+use cfn_gitops::handler::{Error, Invocation, Provider};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use support::{Line, Options, World, clients};

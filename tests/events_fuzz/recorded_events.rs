@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::provider::{Error, Provider};
+use cfn_gitops::handler::{Error, Provider};
 
 use crate::answers::Bucket;
 use crate::support::{World, clients};

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::provider::{Invocation, Provider};
+use cfn_gitops::handler::{Invocation, Provider};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 

@@ -1,7 +1,7 @@
 //! One execution environment, which answers one event after another.
 
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::provider::{Invocation, Provider};
+use cfn_gitops::handler::{Invocation, Provider};
 use serde_json::{Value, json};
 
 use crate::support::World;

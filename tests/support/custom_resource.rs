@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::provider::{Invocation, Provider};
+use cfn_gitops::handler::{Invocation, Provider};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

@@ -1,4 +1,4 @@
-use super::*;
+use crate::aws::propagation::*;
 
 const DENIAL: &str = "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to \
         perform: iam:TagUser on resource: user u";

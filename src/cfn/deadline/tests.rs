@@ -1,4 +1,4 @@
-use super::*;
+use crate::cfn::deadline::*;
 
 fn at(seconds: u64) -> SystemTime {
     // 2026-11-20T07:55:00Z, the signing time of the request below, plus `seconds`.

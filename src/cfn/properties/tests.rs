@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::*;
+use crate::cfn::properties::*;
 
 #[test]
 fn every_fault_is_named_with_its_path() {

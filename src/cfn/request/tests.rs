@@ -1,4 +1,4 @@
-use super::*;
+use crate::cfn::request::*;
 
 fn request(event: &str) -> Option<Request> {
     Request::find(event, SystemTime::UNIX_EPOCH)

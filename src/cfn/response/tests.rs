@@ -1,6 +1,6 @@
 use std::time::SystemTime;
 
-use super::*;
+use crate::cfn::response::*;
 
 fn body(reason: &str) -> String {
     let event =

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::gitlab::{Kind, Mirror, Project, PushesEverything, Settings};
 use crate::http::Unanswered;
-use crate::secret::Password;
+use crate::password::Password;
 
 const INFRA: &str = "platform/infra";
 

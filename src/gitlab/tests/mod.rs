@@ -7,10 +7,10 @@ mod opening;
 mod script;
 mod showing;
 
-use super::call::Line;
+use super::client::Line;
+use super::tests::script::{Reply, Script};
 use super::{GitLab, Settings, TokenSource};
-use crate::secret::Password;
-use script::{Reply, Script};
+use crate::password::Password;
 
 /// The token, which nobody may see.
 const TOKEN: &str = "glpat-SentinelTokenOfGitLab1";

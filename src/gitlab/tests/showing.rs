@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{CLONE_URL, described};
 use crate::gitlab::mirror::{Mirror, Settings, Status};
-use crate::gitlab::words::{message, shown, without_logins};
+use crate::gitlab::sanitize::{message, shown, without_logins};
 
 fn read(description: &serde_json::Value) -> Mirror {
     Mirror::read(description).expect("a mirror")

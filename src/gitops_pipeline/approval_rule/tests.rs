@@ -1,4 +1,4 @@
-use super::*;
+use crate::gitops_pipeline::approval_rule::*;
 
 #[test]
 fn a_rule_names_the_branch_and_who_counts() {

@@ -1,4 +1,4 @@
-use super::*;
+use crate::gitops_pipeline::first_push::*;
 
 fn event(detail: &str, extra: &str) -> String {
     format!(

@@ -1,4 +1,4 @@
-use super::*;
+use crate::gitops_pipeline::names::*;
 
 #[test]
 fn the_longest_names_are_within_their_limits() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::properties::Desired;
 use super::{role, sub, tags};
+use crate::gitops_pipeline::spec::Desired;
 
 pub fn log_group(desired: &Desired) -> Value {
     json!({

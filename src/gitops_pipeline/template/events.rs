@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::properties::{Desired, Image};
 use super::{Repository, role, sub, tags};
+use crate::gitops_pipeline::spec::{Desired, Image};
 
 /// A push of the branch. Another account forwards it to this one's default event bus.
 pub fn rule(desired: &Desired, repository: Repository) -> Value {

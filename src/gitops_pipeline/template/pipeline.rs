@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::properties::{ActionMode, Desired, Elsewhere, IMAGE_VARIABLES, Image};
 use super::{Repository, repository_name, role, sub, tags};
+use crate::gitops_pipeline::spec::{ActionMode, Desired, Elsewhere, IMAGE_VARIABLES, Image};
 
 pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
     let location = match &desired.artifact_bucket_name {

@@ -1,4 +1,4 @@
-use super::*;
+use crate::mirror_credential::rotation::*;
 
 #[test]
 fn rotation_fixture_of_aws_lambda_events_is_a_step() {

@@ -1,5 +1,5 @@
-use super::super::RESOURCES;
-use super::*;
+use crate::schema::RESOURCES;
+use crate::schema::probe::*;
 
 #[test]
 fn the_deepest_members_are_asked_for() {

@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::generated::{one_of, text};
 use super::when;
 use crate::gitops_pipeline::RETENTION_DAYS;
+use crate::schema::generated::{one_of, text};
 
 const ENV_ID: &str = "^[a-z][a-z0-9]*$";
 

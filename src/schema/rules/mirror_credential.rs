@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::generated::truth;
 use super::when;
+use crate::schema::generated::truth;
 
 pub fn add(schema: &mut Value) {
     schema["properties"]["Mirrors"]["maxItems"] = json!(50);

@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::super::{Faults, Members};
-use super::*;
+use crate::cfn::properties::recorder::*;
+use crate::cfn::properties::{Faults, Members};
 
 #[test]
 fn the_most_that_is_known_of_a_member_is_written_down() {

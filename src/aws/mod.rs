@@ -1,0 +1,111 @@
+//! The AWS clients, and how they call.
+
+mod call_error;
+mod config;
+mod propagation;
+mod retry;
+
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use aws_sdk_iam::config::StalledStreamProtectionConfig;
+use aws_sdk_iam::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_iam::config::timeout::TimeoutConfig;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_types::SdkConfig;
+
+pub use crate::aws::call_error::CallError;
+pub use crate::aws::config::{config_from_environment, endpoint_url, is_in_lambda};
+pub use crate::aws::propagation::{
+    is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,
+};
+
+use crate::http::Http;
+
+/// One attempt at a call. AWS's control planes answer within a second or two.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A client that is made when it is first used: each reads its service's endpoints, and a request
+/// needs three of the seven.
+pub type Lazy<Client> = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
+
+/// The clients of the services that are called.
+#[derive(Clone, Debug)]
+pub struct Aws(Arc<Clients>);
+
+impl Deref for Aws {
+    type Target = Clients;
+
+    fn deref(&self) -> &Clients {
+        &self.0
+    }
+}
+
+/// One client for each service.
+#[derive(Debug)]
+pub struct Clients {
+    /// IAM: users' tags and service-specific credentials.
+    pub iam: Lazy<aws_sdk_iam::Client>,
+    /// Secrets Manager: where the password lives.
+    pub secrets: Lazy<aws_sdk_secretsmanager::Client>,
+    /// CodeCommit: repositories, their branches and approval rules.
+    pub codecommit: Lazy<aws_sdk_codecommit::Client>,
+    /// CloudFormation: the child stacks behind pipelines.
+    pub cloudformation: Lazy<aws_sdk_cloudformation::Client>,
+    /// CodePipeline: the executions that a branch's first push starts.
+    pub codepipeline: Lazy<aws_sdk_codepipeline::Client>,
+    /// Lambda: this function itself, which goes on in another invocation.
+    pub lambda: Lazy<aws_sdk_lambda::Client>,
+    /// STS: roles of other accounts.
+    pub sts: Lazy<aws_sdk_sts::Client>,
+}
+
+impl Aws {
+    /// Clients with the region, endpoints and credentials of `config` that send through `http`.
+    pub fn new(config: &SdkConfig, http: &Http) -> Self {
+        let config = config
+            .to_builder()
+            .http_client(http.for_sdk())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(RetryConfig::standard().with_max_attempts(retry::ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        macro_rules! client {
+            ($service:ident) => {{
+                let config = config.clone();
+                LazyLock::new(Box::new(move || {
+                    $service::Client::from_conf(
+                        $service::config::Builder::from(&config)
+                            .retry_partition(retry_partition())
+                            .interceptor(retry::WaitsItsTurn)
+                            .retry_classifier(propagation::RetriesDenials)
+                            .build(),
+                    )
+                }))
+            }};
+        }
+        Aws(Arc::new(Clients {
+            iam: client!(aws_sdk_iam),
+            secrets: client!(aws_sdk_secretsmanager),
+            codecommit: client!(aws_sdk_codecommit),
+            cloudformation: client!(aws_sdk_cloudformation),
+            codepipeline: client!(aws_sdk_codepipeline),
+            lambda: client!(aws_sdk_lambda),
+            sts: client!(aws_sdk_sts),
+        }))
+    }
+}
+
+/// Each call has its own bound. The SDK's common budget of retries is meant for services under
+/// load, and would let a request fail because of others before it.
+fn retry_partition() -> RetryPartition {
+    RetryPartition::custom("cfn-gitops")
+        .token_bucket(TokenBucket::unlimited())
+        .build()
+}

@@ -1,0 +1,232 @@
+use std::sync::Mutex;
+
+use crate::cfn::handle_request::*;
+
+enum Behaviour {
+    Succeed,
+    Fail,
+    Panic,
+    Hang,
+}
+
+impl Resource for Behaviour {
+    const GOES_ON: bool = true;
+
+    fn physical_id(&self, _: &Request) -> String {
+        "the-id".to_owned()
+    }
+
+    async fn handle(self: Arc<Self>, _: Request, progress: Progress) -> Result<Outcome, Failure> {
+        progress.doing("testing the protocol");
+        match *self {
+            Behaviour::Succeed => Ok(Outcome {
+                physical_resource_id: "the-id".to_owned(),
+                attributes: BTreeMap::from([("Name", "value".to_owned())]),
+                note: None,
+            }),
+            Behaviour::Fail => Err(Failure::new(Code::AwsRejected, "making x: no")),
+            Behaviour::Panic => panic!("a sentinel"),
+            Behaviour::Hang => std::future::pending().await,
+        }
+    }
+}
+
+/// Nobody else would go on with it.
+async fn alone(_: Duration) -> Result<(), NotHandedOver> {
+    Err(NotHandedOver::Refused("nobody is there".to_owned()))
+}
+
+/// The time at which the requests of these tests are signed, and `seconds`.
+fn signed_and(seconds: u64) -> Clock {
+    Clock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300 + seconds))
+}
+
+/// A request with `members` besides those that each request has. Of two equal ones, theirs
+/// counts.
+fn request(clock: &Clock, members: &str) -> Request {
+    let event = format!(
+        r#"{{"ResponseURL":"https://x/?X-Amz-Date=20261120T075500Z","RequestType":"Create",
+                "StackId":"s","RequestId":"r","LogicalResourceId":"l","ResourceType":"Custom::T"
+                {members}}}"#
+    );
+    Request::find(&event, clock.now()).expect("a request")
+}
+
+async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
+    let clock = signed_and(0);
+    let request = request(&clock, extra);
+    let started = clock.now();
+    let puts = Mutex::new(0);
+    let put = |_, _| {
+        *puts.lock().expect("puts") += 1;
+        async { Ok(200) }
+    };
+    let ends = started + Duration::from_secs(900);
+    let answered = answer(Arc::new(behaviour), request, ends, &clock, put, alone).await;
+    let took = clock.now().duration_since(started).expect("forwards");
+    let puts = *puts.lock().expect("puts");
+    (delivered(answered), puts, took)
+}
+
+fn delivered(answered: Answered) -> Value {
+    let Answered::Put { body, delivery } = answered else {
+        panic!("nobody can have gone on with it");
+    };
+    assert_eq!(delivery, Ok(()));
+    body
+}
+
+#[tokio::test(start_paused = true)]
+async fn success_and_failure_are_answered_once() {
+    let (body, puts, _) = answered(Behaviour::Succeed, "").await;
+    assert_eq!((body["Status"].as_str(), puts), (Some("SUCCESS"), 1));
+    assert_eq!(body["Data"]["Name"], "value");
+    let (body, puts, _) = answered(Behaviour::Fail, "").await;
+    assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
+    assert_eq!(body["Reason"], "making x: no - CFG-207");
+    assert_eq!(body["PhysicalResourceId"], "the-id");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_answered_without_its_text() {
+    let (body, puts, _) = answered(Behaviour::Panic, "").await;
+    assert_eq!(puts, 1);
+    assert_eq!(
+        body["Reason"],
+        "testing the protocol: internal error, see the function's log - CFG-106"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_handler_is_answered_before_every_deadline() {
+    let (body, _, took) = answered(Behaviour::Hang, "").await;
+    assert_eq!(body["Status"], "FAILED");
+    assert!(took < Duration::from_secs(900) && took > Duration::from_secs(800));
+    let extra = r#","ResourceProperties":{"ServiceTimeout":"30"}"#;
+    let (_, _, took) = answered(Behaviour::Hang, extra).await;
+    assert!(took < Duration::from_secs(30) && took > Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_update_keeps_the_id_that_the_request_carries() {
+    let extra = r#","PhysicalResourceId":"old-id""#;
+    let (body, _, _) = answered(Behaviour::Fail, extra).await;
+    assert_eq!(body["PhysicalResourceId"], "old-id");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cloudformation_gave_up_on_is_not_begun() {
+    let clock = signed_and(3700);
+    let put = |_, _| async { Ok(200) };
+    let ends = clock.now() + Duration::from_secs(900);
+    let behaviour = Arc::new(Behaviour::Panic);
+    let request = request(&clock, "");
+    let answered = answer(behaviour, request, ends, &clock, put, alone).await;
+    let body = delivered(answered);
+    assert_eq!(
+        (&body["Status"], &body["Reason"]),
+        (
+            &Value::from("FAILED"),
+            &Value::from(format!("{TOO_LATE} - CFG-104"))
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_request_starts_only_if_it_is_a_delete() {
+    for (request_type, starts) in [("Create", false), ("Update", false), ("Delete", true)] {
+        // `ServiceTimeout` has not passed, the address's validity has.
+        let clock = signed_and(120);
+        let url = "https://x/?X-Amz-Date=20261120T075500Z&X-Amz-Expires=60";
+        let members = format!(r#","RequestType":"{request_type}","ResponseURL":"{url}""#);
+        let request = request(&clock, &members);
+        let put = |_, _| async { panic!("the address has expired") };
+        let ends = clock.now() + Duration::from_secs(900);
+        let answered = answer(
+            Arc::new(Behaviour::Succeed),
+            request,
+            ends,
+            &clock,
+            put,
+            alone,
+        );
+        let Answered::Put { body, delivery } = answered.await else {
+            panic!("nobody can have gone on with it");
+        };
+        assert_eq!(delivery, Err(Undelivered::Expired));
+        let status = if starts { "SUCCESS" } else { "FAILED" };
+        assert_eq!(body["Status"], status, "{request_type}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_delete_that_outlives_its_invocation_is_handed_over() {
+    let clock = signed_and(7300);
+    let request = request(&clock, r#","RequestType":"Delete""#);
+    let put = |_, _| async { panic!("the address has expired") };
+    let ends = clock.now() + Duration::from_secs(900);
+    let hand_over = |_| async { Ok(()) };
+    let behaviour = Arc::new(Behaviour::Hang);
+    let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+    assert!(matches!(answered, Answered::HandedOver));
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_without_members_fails_and_names_them() {
+    for request_type in ["Create", "Update", "Delete"] {
+        // Started, it would not succeed.
+        let members = format!(
+            r#","RequestType":"{request_type}","StackId":null,"ResourceType":"","RequestId":7"#
+        );
+        let (body, puts, _) = answered(Behaviour::Panic, &members).await;
+        assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
+        let reason = body["Reason"].as_str().expect("a reason");
+        let names = "reading the request: StackId, RequestId, ResourceType: ";
+        assert!(reason.starts_with(names), "{reason}");
+        assert_eq!(body["LogicalResourceId"], "l");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_outlives_its_invocation_is_handed_over_and_not_answered() {
+    let clock = signed_and(0);
+    let request = request(&clock, "");
+    let put = |_, _| async { panic!("the next invocation answers") };
+    let ends = clock.now() + Duration::from_secs(900);
+    let hand_over = |_| async { Ok(()) };
+    let behaviour = Arc::new(Behaviour::Hang);
+    let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+    assert!(matches!(answered, Answered::HandedOver));
+    assert!(clock.now() < ends);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_perhaps_handed_over_is_left_to_its_next_delivery() {
+    let clock = signed_and(0);
+    for hangs in [false, true] {
+        let request = request(&clock, "");
+        let put = |_, _| async { panic!("another invocation may answer") };
+        let ends = clock.now() + Duration::from_secs(300);
+        let hand_over = |_| async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Err(NotHandedOver::Unanswered)
+        };
+        let behaviour = Arc::new(Behaviour::Hang);
+        let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+        assert!(matches!(answered, Answered::PerhapsHandedOver));
+        assert!(clock.now() < ends);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_handed_over_fails_in_time() {
+    let (body, puts, took) = answered(Behaviour::Hang, "").await;
+    assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
+    assert_eq!(
+        body["Reason"],
+        "testing the protocol: handing the request over to another invocation: nobody is there - CFG-107"
+    );
+    assert!(took < Duration::from_secs(900));
+}

@@ -1,0 +1,80 @@
+use std::cell::Cell;
+
+use crate::cfn::Request;
+use crate::cfn::send_response::*;
+
+async fn delivered(statuses: &[Result<u16, NotPut>]) -> (Result<(), Undelivered>, usize) {
+    let at_once: Vec<_> = statuses.iter().map(|s| (Duration::ZERO, *s)).collect();
+    delivered_within(Duration::from_secs(120), &at_once).await
+}
+
+/// What becomes of an answer that is given so much time, when the attempts end so, each after
+/// so long, the last one again and again.
+async fn delivered_within(
+    time: Duration,
+    ends: &[(Duration, Result<u16, NotPut>)],
+) -> (Result<(), Undelivered>, usize) {
+    let clock = Clock::starting_at(SystemTime::UNIX_EPOCH);
+    let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
+    let attempts = Cell::new(0);
+    let put = |_, _| {
+        let n = attempts.get();
+        attempts.set(n + 1);
+        let (takes, status) = ends[n.min(ends.len() - 1)];
+        async move {
+            tokio::time::sleep(takes).await;
+            status
+        }
+    };
+    let until = clock.now() + time;
+    let result = deliver(put, &request.response_url, "{}", until, &clock).await;
+    assert!(clock.now() <= until, "delivery went on after its time");
+    (result, attempts.get())
+}
+
+#[tokio::test(start_paused = true)]
+async fn passing_faults_are_tried_again() {
+    let faults = [Err(NotPut::Unreachable), Ok(500), Ok(503), Ok(429), Ok(200)];
+    assert_eq!(delivered(&faults).await, (Ok(()), 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_final() {
+    assert_eq!(
+        delivered(&[Ok(403)]).await,
+        (Err(Undelivered::Rejected(403)), 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_without_an_end_leaves_time_for_another_however_little_there_is() {
+    let never = (Duration::from_secs(86_400), Ok(200));
+    let at_once = (Duration::ZERO, Ok(200));
+    for seconds in [2, 4, 10, 20, 60, 800] {
+        let time = Duration::from_secs(seconds);
+        let (result, attempts) = delivered_within(time, &[never, at_once]).await;
+        assert_eq!((result, attempts), (Ok(()), 2), "{seconds} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_takes_minutes_to_answer_is_given_up_in_time() {
+    let slow = (Duration::from_secs(150), Ok(200));
+    for seconds in [4, 60, 800] {
+        let time = Duration::from_secs(seconds);
+        let (result, attempts) = delivered_within(time, &[slow]).await;
+        assert_eq!(result, Err(Undelivered::OutOfTime));
+        assert!(attempts > 2, "{attempts} attempts in {seconds} s");
+    }
+    // One that takes seconds is waited for.
+    let slow = (Duration::from_secs(9), Ok(200));
+    let (result, attempts) = delivered_within(Duration::from_secs(60), &[slow]).await;
+    assert_eq!((result, attempts), (Ok(()), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_gives_up_when_no_time_is_left() {
+    let (result, attempts) = delivered(&[Ok(500)]).await;
+    assert_eq!(result, Err(Undelivered::OutOfTime));
+    assert!((10..60).contains(&attempts), "{attempts} attempts");
+}

@@ -1,0 +1,146 @@
+//! CodeCommit: repositories and their branches.
+
+pub mod push_check;
+
+use std::collections::HashMap;
+
+use aws_sdk_codecommit::Client;
+
+use crate::aws::CallError;
+use crate::cfn::{Form, Pattern, is_made_of};
+use crate::reason_codes::Code;
+
+/// What a repository can be called.
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
+pub const REPOSITORY_NAME: Form = Form {
+    fits: |text| is_made_of(text, 1, 100, "_.-"),
+    must_be: "must be 1 to 100 letters, digits and `_.-`",
+    pattern: Pattern::of("^[A-Za-z0-9_.-]+$").up_to(100),
+};
+
+/// A repository as CodeCommit knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Its ARN.
+    pub arn: String,
+    /// Where it is cloned from, as CodeCommit says it.
+    pub clone_url: String,
+    /// The branch that a clone checks out; `None` before the first push.
+    pub default_branch: Option<String>,
+}
+
+/// Looks up the repository `name`; `None` when there is none.
+pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repository>, CallError> {
+    let doing = || format!("looking up repository {name}");
+    let output = match codecommit
+        .get_repository()
+        .repository_name(name)
+        .send()
+        .await
+    {
+        Ok(output) => output,
+        Err(error) => {
+            let is_absent = error
+                .as_service_error()
+                .is_some_and(|error| error.is_repository_does_not_exist_exception());
+            let error = CallError::new(doing(), &error);
+            return if is_absent { Ok(None) } else { Err(error) };
+        }
+    };
+    let metadata = output.repository_metadata;
+    let found = metadata.and_then(|metadata| {
+        Some(Repository {
+            arn: metadata.arn?,
+            clone_url: metadata.clone_url_http?,
+            default_branch: metadata.default_branch,
+        })
+    });
+    if found.is_some() {
+        return Ok(found);
+    }
+    let cause = "CodeCommit gave no ARN or no cloneUrlHttp";
+    Err(CallError::other(Code::AwsUnavailable, doing(), cause))
+}
+
+/// The repository's tags.
+pub async fn tags(
+    codecommit: &Client,
+    repository: &Repository,
+) -> Result<HashMap<String, String>, CallError> {
+    let arn = &repository.arn;
+    let call = codecommit.list_tags_for_resource().resource_arn(arn);
+    let output = call
+        .send()
+        .await
+        .map_err(|error| CallError::new(format!("reading the tags of repository {arn}"), &error))?;
+    Ok(output.tags.unwrap_or_default())
+}
+
+/// The newest commit of a branch; `None` when the branch or its repository is not there.
+pub async fn branch_tip(
+    codecommit: &Client,
+    repository_name: &str,
+    branch: &str,
+) -> Result<Option<String>, CallError> {
+    let call = codecommit
+        .get_branch()
+        .repository_name(repository_name)
+        .branch_name(branch);
+    match call.send().await {
+        Ok(output) => Ok(output.branch.and_then(|branch| branch.commit_id)),
+        Err(error) => {
+            let is_absent = error.as_service_error().is_some_and(|error| {
+                error.is_branch_does_not_exist_exception()
+                    || error.is_repository_does_not_exist_exception()
+            });
+            let doing = format!("looking up branch {branch} of repository {repository_name}");
+            let error = CallError::new(doing, &error);
+            if is_absent { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+/// Makes `branch` the one that a clone checks out.
+pub async fn set_default_branch(
+    codecommit: &Client,
+    repository_name: &str,
+    branch: &str,
+) -> Result<(), CallError> {
+    let call = codecommit
+        .update_default_branch()
+        .repository_name(repository_name)
+        .default_branch_name(branch);
+    match call.send().await {
+        Ok(_) => Ok(()),
+        // It was deleted since it was seen; the next push makes it again.
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.is_branch_does_not_exist_exception()) =>
+        {
+            Ok(())
+        }
+        Err(error) => {
+            let doing =
+                format!("making {branch} the default branch of repository {repository_name}");
+            Err(CallError::new(doing, &error))
+        }
+    }
+}
+
+/// Deletes a repository, if it is there. The function may delete what bears its tag, and what is
+/// gone bears none: the refusal of a deletion is believed when there is still something to delete.
+pub async fn delete(codecommit: &Client, name: &str) -> Result<(), CallError> {
+    if look_up(codecommit, name).await?.is_none() {
+        return Ok(());
+    }
+    let call = codecommit.delete_repository().repository_name(name);
+    let Err(error) = call.send().await else {
+        return Ok(());
+    };
+    let error = CallError::new(format!("deleting repository {name}"), &error);
+    if error.is_denied() && look_up(codecommit, name).await?.is_none() {
+        return Ok(());
+    }
+    Err(error)
+}

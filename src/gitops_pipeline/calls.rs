@@ -1,0 +1,217 @@
+//! The operations on a child stack. Each is begun with a token, so that it is begun once however
+//! often it is asked for, and what becomes of it is looked up.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::{OnFailure, Parameter, Tag};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::observe::ChildStack;
+use super::template;
+use crate::aws::{Aws, CallError};
+
+/// The largest template that is sent with the call itself.
+pub const MOST_TEMPLATE_BYTES: usize = 51_200;
+
+/// What became of an attempt to begin an operation.
+#[derive(Debug)]
+pub enum Begin {
+    /// It runs, or ran already.
+    Begun,
+    /// The same, and this is the id of the stack that it creates, or created.
+    Created(String),
+    /// The stack is as it should be.
+    NothingToDo,
+    /// The stack is not in the state that was seen, or was not: look again. The refusal is this
+    /// request's failure when the state is still the same.
+    Refused(CallError),
+}
+
+/// What the child stack is made of.
+#[derive(Clone, Debug)]
+pub struct Content<'a> {
+    /// `gitops-<EnvID>-<ProjectID>`
+    pub stack_name: &'a str,
+    /// The template as it is sent.
+    pub template: &'a str,
+    /// Values of its parameters.
+    pub parameters: &'a BTreeMap<&'static str, String>,
+    /// The stack's own tags.
+    pub tags: &'a BTreeMap<String, String>,
+    /// With which CloudFormation makes it.
+    pub role_arn: &'a str,
+}
+
+/// Begins to create the stack. When that fails CloudFormation removes what it made and leaves the
+/// empty stack, whose events tell why.
+pub async fn create(aws: &Aws, content: &Content<'_>, token: String) -> Result<Begin, CallError> {
+    let call = aws
+        .cloudformation
+        .create_stack()
+        .stack_name(content.stack_name)
+        .template_body(content.template)
+        .set_parameters(Some(parameters(content)))
+        .set_tags(Some(tags(content)))
+        .role_arn(content.role_arn)
+        .on_failure(OnFailure::Rollback)
+        .client_request_token(token);
+    let answer = call.send().await;
+    let id = answer
+        .as_ref()
+        .ok()
+        .and_then(|output| output.stack_id.clone());
+    let doing = format!("creating stack {}", content.stack_name);
+    let begun = begun(doing, answer.map(drop))?;
+    Ok(match id {
+        Some(id) => Begin::Created(id),
+        None => begun,
+    })
+}
+
+/// Begins to bring the stack to its content.
+pub async fn update(aws: &Aws, content: &Content<'_>, token: String) -> Result<Begin, CallError> {
+    let call = aws
+        .cloudformation
+        .update_stack()
+        .stack_name(content.stack_name)
+        .template_body(content.template)
+        .set_parameters(Some(parameters(content)))
+        .set_tags(Some(tags(content)))
+        .role_arn(content.role_arn)
+        .client_request_token(token);
+    begun(
+        format!("updating stack {}", content.stack_name),
+        call.send().await.map(drop),
+    )
+}
+
+/// Begins to tell the stack that its branch has been pushed. Everything else stays as it is.
+pub async fn announce_branch(
+    aws: &Aws,
+    child: &ChildStack,
+    role_arn: &str,
+    token: String,
+) -> Result<Begin, CallError> {
+    let parameters = child.parameters.keys().map(|key| {
+        let parameter = Parameter::builder().parameter_key(key);
+        if key == template::BRANCH_EXISTS {
+            parameter.parameter_value("true").build()
+        } else {
+            parameter.use_previous_value(true).build()
+        }
+    });
+    let call = aws
+        .cloudformation
+        .update_stack()
+        .stack_name(&child.id)
+        .use_previous_template(true)
+        .set_parameters(Some(parameters.collect()))
+        .role_arn(role_arn)
+        .client_request_token(token);
+    begun(
+        format!("updating stack {}", child.id),
+        call.send().await.map(drop),
+    )
+}
+
+/// Stops an update, which is then rolled back.
+pub async fn cancel_update(
+    aws: &Aws,
+    child: &ChildStack,
+    token: String,
+) -> Result<Begin, CallError> {
+    let call = aws
+        .cloudformation
+        .cancel_update_stack()
+        .stack_name(&child.id)
+        .client_request_token(token);
+    begun(
+        format!("cancelling the update of stack {}", child.id),
+        call.send().await.map(drop),
+    )
+}
+
+/// Tries a rollback again that had failed.
+pub async fn continue_rollback(
+    aws: &Aws,
+    child: &ChildStack,
+    role_arn: &str,
+    token: String,
+) -> Result<Begin, CallError> {
+    let call = aws
+        .cloudformation
+        .continue_update_rollback()
+        .stack_name(&child.id)
+        .role_arn(role_arn)
+        .client_request_token(token);
+    begun(
+        format!("continuing the rollback of stack {}", child.id),
+        call.send().await.map(drop),
+    )
+}
+
+/// Begins to delete the stack: this very one, and not a later one of its name.
+pub async fn delete(
+    aws: &Aws,
+    child: &ChildStack,
+    role_arn: &str,
+    token: String,
+) -> Result<Begin, CallError> {
+    let call = aws
+        .cloudformation
+        .delete_stack()
+        .stack_name(&child.id)
+        .role_arn(role_arn)
+        .client_request_token(token);
+    begun(
+        format!("deleting stack {}", child.id),
+        call.send().await.map(drop),
+    )
+}
+
+fn begun<E>(
+    doing: String,
+    result: Result<(), SdkError<E, HttpResponse>>,
+) -> Result<Begin, CallError>
+where
+    E: ProvideErrorMetadata,
+{
+    let Err(error) = result else {
+        return Ok(Begin::Begun);
+    };
+    let error = CallError::new(doing, &error);
+    match error.code.as_deref() {
+        // CloudFormation has no type for this, only a text.
+        Some("ValidationError") if error.cause.contains("No updates are to be performed") => {
+            Ok(Begin::NothingToDo)
+        }
+        // A repetition of a call whose answer was lost, or somebody was faster.
+        Some(
+            "ValidationError"
+            | "AlreadyExistsException"
+            | "TokenAlreadyExistsException"
+            | "TokenAlreadyExists",
+        ) => Ok(Begin::Refused(error)),
+        _ => Err(error),
+    }
+}
+
+fn parameters(content: &Content<'_>) -> Vec<Parameter> {
+    let parameters = content.parameters.iter().map(|(key, value)| {
+        Parameter::builder()
+            .parameter_key(*key)
+            .parameter_value(value)
+            .build()
+    });
+    parameters.collect()
+}
+
+fn tags(content: &Content<'_>) -> Vec<Tag> {
+    let tags = content
+        .tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build());
+    tags.collect()
+}

@@ -1,0 +1,187 @@
+//! Why something is refused or has failed, and what a person can do about it.
+
+use super::observe::ChildStack;
+use super::plan::Refusal;
+use super::spec::Elsewhere;
+use crate::aws::{CallError, is_role_not_assumable};
+use crate::cfn::Reason;
+use crate::ownership::Owner;
+use crate::reason_codes::Code;
+
+/// The child stack is not `me`'s request's to change.
+pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -> Reason {
+    let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
+    let code = match refusal {
+        Refusal::Foreign(_) => Code::StackHeld,
+        Refusal::Overtaken => Code::OvertakenByRequest,
+        Refusal::UnknownStatus => Code::StackUnchangeable,
+    };
+    let text = match refusal {
+        Refusal::Foreign(Some(owner)) if owner.stack_id == me.stack_id => format!(
+            "taking stack {name}: it belongs to {} of this very stack; to rename the resource, remove \
+             it in one deployment and add it under its new name in the next",
+            owner.logical_id
+        ),
+        Refusal::Foreign(Some(owner)) => format!(
+            "taking stack {name}: it belongs to {} of stack {}; if that stack is gone, free the name \
+             with {release}",
+            owner.logical_id, owner.stack_id
+        ),
+        Refusal::Foreign(None) if child.status == "REVIEW_IN_PROGRESS" => format!(
+            "taking stack {name}: a change set that was never executed has taken the name; free it \
+             with {release}"
+        ),
+        Refusal::Foreign(None) => format!(
+            "taking stack {name}: it exists and was not made by Custom::GitOpsPipeline; choose another \
+             ProjectID, or free the name with {release}"
+        ),
+        Refusal::Overtaken => {
+            format!("changing stack {name}: a later request has changed it; nothing was done")
+        }
+        Refusal::UnknownStatus => format!(
+            "changing stack {name}: it is {}, which CloudFormation does not change; bring it to an end \
+             in the console, and try again",
+            child.status
+        ),
+    };
+    Reason::new(code, text)
+}
+
+/// The source is not there.
+pub fn no_such_repository(name: &str, elsewhere: Option<&Elsewhere>) -> Reason {
+    let text = match elsewhere {
+        None => format!("Source.RepositoryName: repository {name} does not exist"),
+        Some(elsewhere) => format!(
+            "Source.RepositoryArn: repository {} does not exist",
+            elsewhere.repository_arn
+        ),
+    };
+    Reason::new(Code::RepositoryMissing, text)
+}
+
+/// The resource was deleted after CloudFormation had asked for it.
+pub fn deleted_since(name: &str) -> Reason {
+    let text = format!(
+        "creating stack {name}: it has been deleted since this was asked for; nothing is left"
+    );
+    Reason::new(Code::OvertakenByDelete, text)
+}
+
+/// The stack operation failed, because of `reason`.
+pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> Reason {
+    let (doing, advice) = match child.status.as_str() {
+        "UPDATE_ROLLBACK_FAILED" => (
+            "updating",
+            format!(
+                "; its rollback failed too: the next update tries that again, as does `aws \
+                 cloudformation continue-update-rollback --stack-name {name}`"
+            ),
+        ),
+        status if status.starts_with("UPDATE") => ("updating", String::new()),
+        "DELETE_FAILED" => (
+            "creating",
+            format!(
+                "; and what is left cannot be deleted: `aws cloudformation delete-stack --stack-name \
+                 {name}` tells why"
+            ),
+        ),
+        _ => ("creating", String::new()),
+    };
+    // Some types look at the role before they pass it on.
+    let is_denied_role = reason.contains("iam:PassRole") || reason.contains("iam:GetRole");
+    let parameter = if is_denied_role {
+        "; the provider stack's parameter PipelineRoleNames says which roles a pipeline may have"
+    } else {
+        ""
+    };
+    let is_closed = reason.contains(NO_EXISTING_REPOSITORY);
+    let no_repository = if is_closed { NEW_TO_CODECOMMIT } else { "" };
+    let code = if is_closed {
+        Code::AccountNotAdmitted
+    } else if is_denied_role || is_role_not_assumable(reason) {
+        Code::RoleUnusable
+    } else {
+        Code::StackFailed
+    };
+    let text = format!("{doing} stack {name}: {reason}{advice}{parameter}{no_repository}");
+    Reason::new(code, text)
+}
+
+/// What CodeCommit's `CreateRepository` answers in an account that it does not admit, with
+/// `OperationNotAllowedException`. Recorded in
+/// <https://github.com/aws-samples/aws-security-reference-architecture-examples/issues/310>.
+const NO_EXISTING_REPOSITORY: &str =
+    "there is no existing repository in this AWS account or AWS Organization";
+
+/// From July 2024 to 24 November 2025 CodeCommit admitted no new accounts.
+/// <https://aws.amazon.com/blogs/devops/aws-codecommit-returns-to-general-availability/>
+const NEW_TO_CODECOMMIT: &str = "; CodeCommit has been open to all accounts again since 24 November \
+    2025, but this account still has the earlier restriction: create one repository in the \
+    CodeCommit console, or ask AWS Support to enable CodeCommit for the account, and deploy again";
+
+/// A repository of the name that the child stack would give to its own.
+pub fn repository_is_held(name: &str) -> Reason {
+    let text = format!(
+        "creating repository {name}: it exists and no earlier stack of this pipeline left it; give it \
+         as Source.RepositoryName, or, if nothing in it is needed, free the name with `aws codecommit \
+         delete-repository --repository-name {name}`"
+    );
+    Reason::new(Code::RepositoryHeld, text)
+}
+
+/// `Source` names the repository that the child stack made, which would go with that change.
+pub fn own_repository_given(name: &str) -> Reason {
+    let text = format!(
+        "Source.RepositoryName: {name} is the repository that this pipeline made for itself, and would \
+         be deleted by the change; leave Source out"
+    );
+    Reason::new(Code::RepositoryHeld, text)
+}
+
+const PASSED_ROLE: &str = "the function may pass the provisioning role of its own environment alone, \
+    as the provider stack says: is EnvID the environment of the ServiceToken?";
+const NAME_OF_STACKS: &str = "the provider stack's parameter PipelineStackNames says which stacks \
+    this function may make";
+const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames says which \
+    repositories this function may use";
+const ROLES_ELSEWHERE: &str = "the provider stack's parameter SourceRoleArns says which roles of \
+    other accounts this function may assume, and the role's trust policy has to name it";
+const OWN_ROLE: &str = "the function's role, which the provider stack makes, does not allow it";
+const OWN_ENVIRONMENT: &str = "the function's role, which the provider stack makes, allows it for \
+    its own environment alone: is EnvID the environment of the ServiceToken?";
+
+/// Adds to a call's error what allows it, or what it means.
+pub fn explained(error: CallError) -> CallError {
+    let code = error.code.as_deref().unwrap_or_default();
+    if code.starts_with("TokenAlreadyExists") {
+        return error.with_reason_code(Code::StackFailed).with_advice(
+            "this request has created the stack before, and it failed or was deleted since: its events \
+             are in the console, among the deleted stacks",
+        );
+    }
+    error.with_advice_on_denial(|error| {
+        let action = error.denied_action().unwrap_or_default();
+        match action.split_once(':').unwrap_or_default() {
+            _ if error.cause.contains("iam:PassRole") => PASSED_ROLE,
+            ("cloudformation", _) => NAME_OF_STACKS,
+            ("sts", _) => ROLES_ELSEWHERE,
+            ("codecommit", "DeleteRepository" | "UpdateDefaultBranch")
+            | ("secretsmanager" | "codepipeline", _) => OWN_ENVIRONMENT,
+            // An association is with a repository, whose name counts.
+            ("codecommit", call)
+                if call.contains("ApprovalRuleTemplate") && !call.contains("ssociate") =>
+            {
+                OWN_ROLE
+            }
+            ("codecommit", _) => NAME_OF_REPOSITORIES,
+            // The service does not say what it denies.
+            _ if error.doing.contains(" stack ") => NAME_OF_STACKS,
+            _ if error.doing.contains("approval rule template") => OWN_ROLE,
+            _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,
+            _ => OWN_ENVIRONMENT,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

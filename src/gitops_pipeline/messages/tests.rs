@@ -1,0 +1,45 @@
+use crate::gitops_pipeline::messages::*;
+
+#[test]
+fn a_denied_call_says_what_would_allow_that_action() {
+    let doing = "deleting repository x of stack y";
+    for (action, advice) in [
+        ("cloudformation:CreateStack", "parameter PipelineStackNames"),
+        (
+            "iam:PassRole",
+            "is EnvID the environment of the ServiceToken?",
+        ),
+        ("sts:AssumeRole", "parameter SourceRoleArns"),
+        ("codecommit:GetBranch", "parameter RepositoryNames"),
+        (
+            "codecommit:AssociateApprovalRuleTemplateWithRepository",
+            "parameter RepositoryNames",
+        ),
+        (
+            "codecommit:GetApprovalRuleTemplate",
+            "the function's role, which the provider stack makes, does not allow it",
+        ),
+        (
+            "codecommit:DeleteRepository",
+            "is EnvID the environment of the ServiceToken?",
+        ),
+        (
+            "secretsmanager:CreateSecret",
+            "is EnvID the environment of the ServiceToken?",
+        ),
+        (
+            "codepipeline:StartPipelineExecution",
+            "is EnvID the environment of the ServiceToken?",
+        ),
+    ] {
+        let error = CallError {
+            doing: doing.to_owned(),
+            code: Some("AccessDeniedException".to_owned()),
+            status: Some(400),
+            reason_code: Code::AwsDenied,
+            cause: format!("User: u is not authorized to perform: {action} on resource: r"),
+        };
+        let said = explained(explained(error)).to_string();
+        assert_eq!(said.matches(advice).count(), 1, "{said}");
+    }
+}

@@ -1,0 +1,151 @@
+use serde_json::{Value, json};
+
+use crate::cfn;
+use crate::gitops_pipeline::spec::{Desired, decode};
+
+const SOURCE_ARN: &str = "arn:aws:codecommit:eu-central-1:210987654321:infra";
+const IMAGE_ARN: &str = "arn:aws:ecr:eu-central-1:210987654321:repository/team/base";
+const ROLE_ARN: &str = "arn:aws:iam::210987654321:role/role-dev-codecommit-source";
+const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1";
+
+fn decoded(more: Value) -> Result<Desired, cfn::Faults> {
+    let mut properties = json!({
+        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
+        "EnvID": "dev",
+        "ProjectID": "shop",
+    });
+    if let (Some(map), Value::Object(more)) = (properties.as_object_mut(), more) {
+        map.extend(more);
+    }
+    decode(&properties)
+}
+
+fn paths(more: Value) -> Vec<String> {
+    let faults = decoded(more).expect_err("faults");
+    faults.0.into_iter().map(|fault| fault.path).collect()
+}
+
+#[test]
+fn another_accounts_repositories_are_named_by_their_arns() {
+    let desired = decoded(json!({
+        "Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN},
+        "ImageSource": {
+            "RepositoryArn": IMAGE_ARN, "RoleArn": ROLE_ARN, "RepositoryName": "team/base",
+        },
+        "ArtifactKeyArn": KEY_ARN,
+    }))
+    .expect("valid");
+    assert_eq!(desired.repository(), "infra");
+    let source = desired.source.expect("a source");
+    assert_eq!(source.account(), Some("210987654321"));
+    let image = desired.image.expect("an image");
+    assert_eq!(image.repository.name, "team/base");
+    assert_eq!(image.tag, "latest");
+}
+
+#[test]
+fn an_image_of_this_account_needs_its_name_alone() {
+    let desired = decoded(json!({"ImageSource": {"RepositoryName": "base", "ImageTag": "1.2"}}));
+    let image = desired.expect("valid").image.expect("an image");
+    assert_eq!(
+        (image.repository.elsewhere, image.tag.as_str()),
+        (None, "1.2")
+    );
+}
+
+#[test]
+fn a_role_and_a_repository_belong_together() {
+    assert_eq!(
+        paths(
+            json!({"Source": {"RepositoryArn": SOURCE_ARN}, "ImageSource": {"RoleArn": ROLE_ARN}})
+        ),
+        [
+            "Source.RoleArn",
+            "ImageSource.RepositoryName",
+            "ImageSource.RepositoryArn",
+        ]
+    );
+    assert_eq!(paths(json!({"Source": {}})), ["Source.RepositoryName"]);
+    let of_a_third = "arn:aws:iam::333333333333:role/r";
+    assert_eq!(
+        paths(json!({
+            "Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": of_a_third, "RepositoryName": "x"},
+            "ArtifactKeyArn": KEY_ARN,
+        })),
+        ["Source.RepositoryName", "Source.RoleArn"]
+    );
+}
+
+#[test]
+fn a_source_of_another_region_is_refused() {
+    let far = SOURCE_ARN.replace("eu-central-1", "us-east-1");
+    assert_eq!(
+        paths(json!({
+            "Source": {"RepositoryArn": far, "RoleArn": ROLE_ARN}, "ArtifactKeyArn": KEY_ARN,
+        })),
+        ["Source.RepositoryArn"]
+    );
+}
+
+#[test]
+fn another_account_makes_a_key_of_this_region_necessary() {
+    let source = json!({"Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN}});
+    assert_eq!(paths(source), ["ArtifactKeyArn"]);
+    let far = KEY_ARN.replace("eu-central-1", "us-east-1");
+    assert_eq!(paths(json!({"ArtifactKeyArn": far})), ["ArtifactKeyArn"]);
+}
+
+#[test]
+fn a_repository_of_this_account_is_not_named_by_its_arn() {
+    let own = SOURCE_ARN.replace("210987654321", "123456789012");
+    let role = ROLE_ARN.replace("210987654321", "123456789012");
+    let source = json!({"RepositoryArn": own, "RoleArn": role});
+    assert_eq!(
+        paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
+        ["Source.RepositoryArn"]
+    );
+}
+
+#[test]
+fn an_arn_holds_a_name_and_is_of_this_partition() {
+    for (from, to) in [(":infra", ":a/b"), ("arn:aws:", "arn:aws-cn:")] {
+        let role = ROLE_ARN.replace("arn:aws:", if from == ":infra" { "arn:aws:" } else { to });
+        let source = json!({"RepositoryArn": SOURCE_ARN.replace(from, to), "RoleArn": role});
+        assert_eq!(
+            paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
+            ["Source.RepositoryArn"],
+            "{to}"
+        );
+    }
+    let role = ROLE_ARN.replace("arn:aws:", "arn:aws-us-gov:");
+    let source = json!({"RepositoryArn": SOURCE_ARN, "RoleArn": role});
+    assert_eq!(
+        paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
+        ["Source.RoleArn"]
+    );
+}
+
+#[test]
+fn what_the_image_says_is_not_said_otherwise() {
+    assert_eq!(
+        paths(json!({
+            "ImageSource": {"RepositoryName": "base"},
+            "Build": {"EnvironmentVariables": {"ImageURI": "x"}},
+        })),
+        ["Build.EnvironmentVariables.ImageURI"]
+    );
+    let without_image = json!({"Build": {"EnvironmentVariables": {"ImageURI": "x"}}});
+    assert!(decoded(without_image).is_ok());
+}
+
+#[test]
+fn approval_rules_hold_in_their_own_account() {
+    assert_eq!(
+        paths(json!({
+            "Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN},
+            "ArtifactKeyArn": KEY_ARN,
+            "ApprovalRule": {"ApproversNeeded": 1},
+        })),
+        ["ApprovalRule"]
+    );
+}

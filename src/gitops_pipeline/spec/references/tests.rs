@@ -1,0 +1,63 @@
+use serde_json::json;
+
+use super::is_reference;
+use crate::gitops_pipeline::spec::decode;
+
+// claim: a-secret-that-the-child-stack-would-resolve-is-refused-wherever-it-stands
+#[test]
+fn a_secret_that_the_child_stack_would_resolve_is_refused_wherever_it_stands() {
+    let reference = "x{{resolve:secretsmanager:prd/database:SecretString:password}}";
+    let faults = decode(&json!({
+        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "BranchMap": {"dev": reference},
+        "Build": {"BuildSpec": reference, "EnvironmentVariables": {"A": reference, "B": "b"}},
+        "Approval": {"CustomData": reference, "ExternalEntityLink": format!("https://{reference}")},
+        "Deploy": {
+            "TemplatePath": reference,
+            "TemplateConfiguration": reference,
+            "ParameterOverrides": {"A": reference},
+        },
+    }))
+    .expect_err("faults");
+    let paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "BranchMap.dev",
+            "Approval.CustomData",
+            "Approval.ExternalEntityLink",
+            "Build.BuildSpec",
+            "Build.EnvironmentVariables.A",
+            "Deploy.ParameterOverrides.A",
+            "Deploy.TemplateConfiguration",
+            "Deploy.TemplatePath",
+        ]
+    );
+    let told = faults.to_string();
+    assert!(!told.contains("prd/database"), "{told}");
+    assert!(told.contains("env/secrets-manager"), "{told}");
+}
+
+#[test]
+fn what_looks_like_a_reference_is_one_and_other_braces_are_none() {
+    for text in [
+        "{{resolve:ssm:x}}",
+        "a{{ Resolve:ssm:x",
+        "{{{resolve:ssm:x}}}",
+        "{{{{resolve:x",
+    ] {
+        assert!(is_reference(text), "{text}");
+    }
+    for text in [
+        "resolve:",
+        "{resolve:ssm:x}",
+        "{{name}}",
+        "{{ resolved }}",
+        "{{",
+        "#{variables.A}",
+    ] {
+        assert!(!is_reference(text), "{text}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Properties with faults, and without.
+
+use serde_json::json;
+
+use crate::gitops_pipeline::spec::*;
+
+#[test]
+fn an_environment_and_a_project_are_enough() {
+    let desired = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}))
+        .expect("valid");
+    assert_eq!(desired.branch(), "development");
+    assert_eq!(desired.repository(), "codecommit-dev-cfn-shop");
+    assert_eq!(desired.deploy.capabilities, ["CAPABILITY_NAMED_IAM"]);
+    assert_eq!(
+        desired.deploy.template_configuration.as_deref(),
+        Some("parameter.json")
+    );
+    assert!(desired.approval.required && !desired.build.privileged_mode);
+}
+
+#[test]
+fn every_fault_is_named_at_once() {
+    let faults = decode(&json!({
+        "EnvID": "Dev",
+        "ProjectID": "-x",
+        "BranchMap": {"dev": "a..b", "Stg": "staging"},
+        "Source": {"RepositoryName": "a b", "RoleArn": "arn", "Branch": "x"},
+        "ImageSource": {"RepositoryName": "R", "ImageTag": "-"},
+        "ArtifactBucketName": "Upper_Case",
+        "ArtifactKeyArn": "alias/k",
+        "Build": {
+            "Image": "", "ComputeType": "LARGE", "PrivilegedMode": "perhaps",
+            "EnvironmentVariables": {"EnvID": "x", "a b": "y", "c": []},
+            "TimeoutInMinutes": "4", "QueuedTimeoutInMinutes": 481, "ServiceRoleArn": "role",
+            "LogRetentionInDays": 2, "Imag": "typo",
+        },
+        "Approval": {"Required": 7, "NotificationTopicArn": "topic", "ExternalEntityLink": "ftp://x"},
+        "Deploy": {
+            "ActionMode": "DELETE_ONLY", "StackName": "a_b", "TemplatePath": "BuildArtifact::x",
+            "TemplateConfiguration": "/etc", "Capabilities": ["CAPABILITY_ALL"], "RoleArn": 7,
+            "ParameterOverrides": {"a-b": "c"},
+        },
+        "ExecutionMode": "SERIAL",
+        "PipelineRoleArn": "r", "EventRoleArn": "r",
+        "ApprovalRule": {"ApproversNeeded": "0", "ApprovalPoolMembers": ["", 7]},
+        "RepositoryDeletionPolicy": "Snapshot",
+        "Tags": [{"Key": "aws:x", "Value": "v"}],
+        "ProjectId": "typo",
+    }))
+    .expect_err("faults");
+    let mut paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        [
+            "Approval.ExternalEntityLink",
+            "Approval.NotificationTopicArn",
+            "Approval.Required",
+            "ApprovalRule.ApprovalPoolMembers[0]",
+            "ApprovalRule.ApproversNeeded",
+            "ArtifactBucketName",
+            "ArtifactKeyArn",
+            "BranchMap.Stg",
+            "BranchMap.dev",
+            "Build.ComputeType",
+            "Build.EnvironmentVariables.EnvID",
+            "Build.EnvironmentVariables.a b",
+            "Build.EnvironmentVariables.c",
+            "Build.Imag",
+            "Build.Image",
+            "Build.LogRetentionInDays",
+            "Build.PrivilegedMode",
+            "Build.QueuedTimeoutInMinutes",
+            "Build.ServiceRoleArn",
+            "Build.TimeoutInMinutes",
+            "Deploy.ActionMode",
+            "Deploy.Capabilities[0]",
+            "Deploy.ParameterOverrides.a-b",
+            "Deploy.RoleArn",
+            "Deploy.StackName",
+            "Deploy.TemplateConfiguration",
+            "Deploy.TemplatePath",
+            "EnvID",
+            "EventRoleArn",
+            "ExecutionMode",
+            "ImageSource.ImageTag",
+            "ImageSource.RepositoryName",
+            "PipelineRoleArn",
+            "ProjectID",
+            "ProjectId",
+            "RepositoryDeletionPolicy",
+            "Source.Branch",
+            "Source.RepositoryArn",
+            "Source.RepositoryName",
+            "Source.RoleArn",
+            "Tags[0].Key",
+        ]
+    );
+}
+
+#[test]
+fn what_does_not_go_together_is_named() {
+    let faults = |extra: Value| {
+        let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
+        for (key, value) in extra.as_object().expect("an object") {
+            properties[key] = value.clone();
+        }
+        decode(&properties).expect_err("a fault").to_string()
+    };
+    let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}});
+    assert!(faults(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
+    let unmapped = json!({"EnvID": "stg"});
+    assert_eq!(faults(unmapped), "EnvID: must be a key of BranchMap");
+    let long = json!({"ProjectID": "p".repeat(28)});
+    assert!(faults(long).contains("together with EnvID; they are 31"));
+    let empty = json!({"Source": {}});
+    assert_eq!(
+        faults(empty),
+        "Source.RepositoryName: is required, or RepositoryArn and RoleArn for another account's"
+    );
+}
+
+#[test]
+fn a_branch_map_can_be_written_as_json() {
+    let map = |map: Value| {
+        let desired = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));
+        desired.map(|desired| desired.branch().to_owned())
+    };
+    let expected = Ok("release/next".to_owned());
+    assert_eq!(map(json!({"stg": "release/next"})), expected);
+    assert_eq!(map(json!(r#"{"stg":"release/next"}"#)), expected);
+    for bad in [json!("stg"), json!(r#"{"stg":{}}"#), json!(7), json!("{}")] {
+        assert!(map(bad).is_err());
+    }
+}
+
+#[test]
+fn an_empty_template_configuration_is_none() {
+    let properties = json!({
+        "EnvID": "dev", "ProjectID": "p", "Deploy": {"TemplateConfiguration": "", "Capabilities": []},
+    });
+    let desired = decode(&properties).expect("valid");
+    assert_eq!(desired.deploy.template_configuration, None);
+    assert!(desired.deploy.capabilities.is_empty());
+}

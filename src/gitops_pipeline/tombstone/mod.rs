@@ -1,0 +1,205 @@
+//! The mark that a Delete leaves, for a Create that comes after it.
+//!
+//! A Create can be delivered after its own Delete: CloudFormation cancels, Lambda queues and
+//! repeats. It must then make nothing, and of the child stack nothing is left that could tell.
+//! So Delete leaves a secret without a value and schedules its deletion at once: of one name there is
+//! one, nobody pays for it, and after seven days it is gone. Secrets Manager may show it a moment
+//! late; the look that decides comes after the stack is complete, which takes longer.
+
+use std::cmp::Ordering;
+
+use aws_sdk_secretsmanager::types::Tag;
+
+use super::names::Names;
+use super::request_token::RequestKey;
+use crate::aws::{Aws, CallError};
+use crate::ownership::Owner;
+
+/// On the mark: what [`Mark::write`] writes.
+const DELETION: &str = "cfn-gitops:deletion";
+
+/// The fewest days that Secrets Manager keeps what is scheduled for deletion.
+const DAYS: i64 = 7;
+
+/// What a Delete leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When CloudFormation signed the Delete, in seconds since 1970.
+    pub signed: u64,
+    /// The hash of the request that had made what the Delete found; `None` when it found nothing.
+    pub made_by: Option<String>,
+}
+
+impl Mark {
+    /// Whether `request` came before the Delete. Seconds may not tell; then it did if it made what
+    /// was deleted, or nothing was there to delete.
+    fn overtakes(&self, request: &RequestKey) -> bool {
+        match self.signed.cmp(&request.signed) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => {
+                let made_by = self.made_by.as_ref();
+                made_by.is_none_or(|made_by| *made_by == request.hash)
+            }
+        }
+    }
+
+    pub(super) fn write(&self) -> String {
+        match &self.made_by {
+            Some(made_by) => format!("{} {made_by}", self.signed),
+            None => self.signed.to_string(),
+        }
+    }
+
+    /// Something unreadable is older than every Delete.
+    pub(super) fn read(text: &str) -> Self {
+        let (signed, made_by) = match text.split_once(' ') {
+            Some((signed, made_by)) => (signed, Some(made_by.to_owned())),
+            None => (text, None),
+        };
+        Mark {
+            signed: signed.parse().unwrap_or(0),
+            made_by,
+        }
+    }
+}
+
+/// Leaves `mark`, unless a later Delete has left its own.
+pub async fn leave(aws: &Aws, names: &Names, owner: &Owner, mark: &Mark) -> Result<(), CallError> {
+    let name = &secret_name(names, owner);
+    let mut found = look_up(aws, names, owner).await?;
+    if found.is_none() && !create(aws, names, name, mark).await? {
+        // Another copy of this request, or another Delete, was faster.
+        found = look_up(aws, names, owner).await?;
+    }
+    match found {
+        Some((there, true)) if there.signed >= mark.signed => return Ok(()),
+        Some((there, is_scheduled)) if there.signed < mark.signed => {
+            change(aws, names, name, mark, is_scheduled).await?;
+        }
+        _ => {}
+    }
+    schedule(aws, names, name).await
+}
+
+/// Creates the mark; `false` when there is one.
+async fn create(aws: &Aws, names: &Names, name: &str, mark: &Mark) -> Result<bool, CallError> {
+    let call = aws
+        .secrets
+        .create_secret()
+        .name(name)
+        .description("A deletion that late requests of Custom::GitOpsPipeline must not undo")
+        .tags(tag(mark));
+    match call.send().await {
+        Ok(_) => Ok(true),
+        Err(error)
+            if error.as_service_error().is_some_and(|error| {
+                error.is_resource_exists_exception() || error.is_invalid_request_exception()
+            }) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(CallError::new(doing(names), &error)),
+    }
+}
+
+/// Writes a later Delete's time over an earlier one's. What is scheduled for deletion cannot be
+/// tagged, so it is restored for a moment.
+async fn change(
+    aws: &Aws,
+    names: &Names,
+    name: &str,
+    mark: &Mark,
+    is_scheduled: bool,
+) -> Result<(), CallError> {
+    if is_scheduled {
+        let call = aws.secrets.restore_secret().secret_id(name);
+        call.send()
+            .await
+            .map_err(|error| CallError::new(doing(names), &error))?;
+    }
+    let call = aws.secrets.tag_resource().secret_id(name).tags(tag(mark));
+    call.send()
+        .await
+        .map(drop)
+        .map_err(|error| CallError::new(doing(names), &error))
+}
+
+async fn schedule(aws: &Aws, names: &Names, name: &str) -> Result<(), CallError> {
+    let call = aws
+        .secrets
+        .delete_secret()
+        .secret_id(name)
+        .recovery_window_in_days(DAYS);
+    match call.send().await {
+        Ok(_) => Ok(()),
+        // Another copy of this request has scheduled it.
+        Err(error)
+            if error.as_service_error().is_some_and(|error| {
+                error.is_invalid_request_exception() || error.is_resource_not_found_exception()
+            }) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(CallError::new(doing(names), &error)),
+    }
+}
+
+/// Whether a Delete has been here that came after `request`.
+pub async fn have_overtaken(
+    aws: &Aws,
+    names: &Names,
+    owner: &Owner,
+    request: &RequestKey,
+) -> Result<bool, CallError> {
+    match look_up(aws, names, owner).await {
+        Ok(found) => Ok(found.is_some_and(|(mark, _)| mark.overtakes(request))),
+        Err(error) if error.may_pass() => Err(error),
+        // Who may not look may not have left one either.
+        Err(error) => {
+            tracing::error!(%error, "taken for no mark");
+            Ok(false)
+        }
+    }
+}
+
+/// The mark, and whether its deletion is scheduled.
+async fn look_up(
+    aws: &Aws,
+    names: &Names,
+    owner: &Owner,
+) -> Result<Option<(Mark, bool)>, CallError> {
+    let name = secret_name(names, owner);
+    let call = aws.secrets.describe_secret().secret_id(&name);
+    match call.send().await {
+        Ok(output) => {
+            let tags = output.tags.unwrap_or_default();
+            let tag = tags.iter().find(|tag| tag.key() == Some(DELETION));
+            let mark = Mark::read(tag.and_then(Tag::value).unwrap_or_default());
+            Ok(Some((mark, output.deleted_date.is_some())))
+        }
+        Err(error) => {
+            let is_absent = error
+                .as_service_error()
+                .is_some_and(|error| error.is_resource_not_found_exception());
+            let error = CallError::new(doing(names), &error);
+            if is_absent { Ok(None) } else { Err(error) }
+        }
+    }
+}
+
+fn doing(names: &Names) -> String {
+    format!("marking the deletion of {}", names.stack())
+}
+
+fn secret_name(names: &Names, owner: &Owner) -> String {
+    let (env, project) = (&names.env_id, &names.project_id);
+    format!("cfn-gitops-{env}/deletions/{project}-{}", owner.key())
+}
+
+fn tag(mark: &Mark) -> Tag {
+    Tag::builder().key(DELETION).value(mark.write()).build()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+use crate::gitops_pipeline::tombstone::*;
+
+#[test]
+fn a_request_of_the_same_second_is_overtaken_unless_another_one_made_what_was_deleted() {
+    let request = |signed, hash: &str| RequestKey {
+        signed,
+        hash: hash.to_owned(),
+    };
+    let found_nothing = Mark {
+        signed: 100,
+        made_by: None,
+    };
+    assert!(found_nothing.overtakes(&request(99, "a")));
+    assert!(found_nothing.overtakes(&request(100, "a")));
+    assert!(!found_nothing.overtakes(&request(101, "a")));
+    let found_something = Mark {
+        made_by: Some("a".to_owned()),
+        ..found_nothing.clone()
+    };
+    assert!(found_something.overtakes(&request(99, "b")));
+    assert!(found_something.overtakes(&request(100, "a")));
+    assert!(!found_something.overtakes(&request(100, "b")));
+    for mark in [found_nothing, found_something] {
+        assert_eq!(Mark::read(&mark.write()), mark);
+    }
+    assert!(!Mark::read("rubbish").overtakes(&request(1, "a")));
+}
+
+#[test]
+fn a_mark_is_of_one_project_and_one_owner() {
+    let names = Names::of("dev", "shop").expect("names");
+    let owner = |stack_id: &str| Owner {
+        stack_id: stack_id.to_owned(),
+        logical_id: "Project".to_owned(),
+    };
+    let name = secret_name(&names, &owner("one"));
+    assert!(name.starts_with("cfn-gitops-dev/deletions/shop-"));
+    assert_ne!(name, secret_name(&names, &owner("another")));
+    // Secrets Manager takes a hyphen and six characters at the end for its own.
+    assert!(name.len() - name.rfind('-').expect("a hyphen") > 7);
+}

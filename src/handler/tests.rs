@@ -1,0 +1,77 @@
+use std::sync::mpsc;
+
+use crate::handler::*;
+
+const SOON: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn panic_is_caught_at_every_poll() {
+    assert_eq!(catch_panic(async { 7 }).await, Some(7));
+    assert_eq!(
+        catch_panic(async { panic!("a sentinel") }).await,
+        None::<()>
+    );
+    let later = async {
+        tokio::task::yield_now().await;
+        panic!("a sentinel")
+    };
+    assert_eq!(catch_panic(later).await, None::<()>);
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_guarded_work_is_an_error_without_its_text() {
+    let done: Result<(), Error> = guarded(async { panic!("a sentinel") }, SOON).await;
+    let error = done.expect_err("a panic");
+    assert_eq!(error, Error::Panicked);
+    assert!(!error.to_string().contains("sentinel"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_work_ends_before_its_time() {
+    let began = Instant::now();
+    let done: Result<(), Error> = guarded(std::future::pending(), SOON).await;
+    assert_eq!(done, Err(Error::OutOfTime("handling the event")));
+    assert!(began.elapsed() < SOON);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_blocks_its_thread_ends_before_its_time() {
+    let (release, blocked) = mpsc::channel::<()>();
+    let work = async move {
+        let _ = blocked.recv();
+    };
+    let done = guarded(work, SOON).await;
+    assert_eq!(done, Err(Error::OutOfTime("handling the event")));
+    release.send(()).expect("the task still waits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_guard_ends_the_work() {
+    let (held, holder) = mpsc::channel::<()>();
+    let work = async move {
+        let _held = held;
+        std::future::pending::<()>().await;
+    };
+    // The work begins, and the wait for it ends.
+    let waited = tokio::time::timeout(SOON / 10, guarded(work, SOON)).await;
+    assert!(waited.is_err());
+    tokio::task::yield_now().await;
+    assert_eq!(holder.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+#[test]
+fn error_names_are_short_and_distinct() {
+    let errors = [
+        Error::UnknownEvent,
+        Error::Undelivered(Undelivered::OutOfTime),
+        Error::PerhapsHandedOver,
+        Error::NoEnvironment(NoEnvironment::Unnamed),
+        Error::OutOfTime("x"),
+        Error::Panicked,
+    ];
+    let names = errors.each_ref().map(Error::name);
+    for (index, name) in names.iter().enumerate() {
+        assert!(name.chars().all(|c| c.is_ascii_alphabetic()), "{name}");
+        assert!(!names[..index].contains(name), "{name}");
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether CloudFormation sent a request that moves a user's login to another secret.
+//!
+//! The stack ID and the logical ID of a request are not proof of who sent it: anyone who may invoke
+//! the function can write them into an event. A made-up Update with another `SecretName` would issue
+//! a second login of another stack's user, in a secret that its sender may be able to read.
+//! CloudFormation itself shows whether the stack is working on the resource.
+
+use std::time::Duration;
+
+use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+
+use super::Delivery;
+use super::error::DeliveryError;
+use crate::aws::CallError;
+use crate::mirror_credential::messages;
+
+/// `DescribeStackResource` may lag behind the request. AWS states no limit.
+const LOOKS: u32 = 6;
+
+const PAUSE: Duration = Duration::from_secs(2);
+
+impl Delivery<'_> {
+    /// Rejects a request that moves the login of its user to another secret, unless CloudFormation
+    /// shows that the stack is creating or updating the resource now. Any other request needs no
+    /// call.
+    pub async fn check_move(&self) -> Result<(), DeliveryError> {
+        let user = &self.known.user;
+        let own = user.held_by() == Some(&self.me.owner);
+        let Some(held_for) = user.secret_name.as_ref().filter(|_| own) else {
+            return Ok(());
+        };
+        if *held_for == self.desired.secret_name {
+            return Ok(());
+        }
+        self.progress
+            .doing("verifying that CloudFormation sent the request");
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            if self.is_in_progress().await? {
+                return Ok(());
+            }
+        }
+        let reason = messages::not_in_progress(self.desired, held_for, &self.me.owner);
+        Err(DeliveryError::permanent(reason))
+    }
+
+    async fn is_in_progress(&self) -> Result<bool, CallError> {
+        let owner = &self.me.owner;
+        let call = self.resource.aws.cloudformation.describe_stack_resource();
+        let call = call
+            .stack_name(&owner.stack_id)
+            .logical_resource_id(&owner.logical_id);
+        match call.send().await {
+            Ok(described) => {
+                let detail = described.stack_resource_detail();
+                let status = detail.and_then(|detail| detail.resource_status());
+                let status = status.map_or("", |status| status.as_str());
+                // The physical ID is not compared. AWS does not document which one a stack shows
+                // while it rolls back a replacement.
+                Ok(matches!(
+                    status,
+                    "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS"
+                ))
+            }
+            // No such stack, or no such resource in it.
+            Err(error) if error.code() == Some("ValidationError") => Ok(false),
+            Err(error) => Err(CallError::new(
+                format!(
+                    "looking up resource {} of stack {}",
+                    owner.logical_id, owner.stack_id
+                ),
+                &error,
+            )),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+use crate::mirror_credential::calls::*;
+
+fn denied(doing: &str, cause: &str) -> String {
+    explained(explained(CallError {
+        doing: doing.to_owned(),
+        code: Some("AccessDenied".to_owned()),
+        status: Some(403),
+        cause: cause.to_owned(),
+        reason_code: Code::AwsDenied,
+    }))
+    .to_string()
+}
+
+#[test]
+fn a_denied_call_says_once_which_parameter_would_allow_it() {
+    for (action, parameter) in [
+        ("iam:TagUser", "parameter MirrorUserNames"),
+        (
+            "secretsmanager:CreateSecret",
+            "parameters MirrorSecretNames",
+        ),
+        ("kms:Decrypt", "MirrorSecretFormerKmsKeyArns"),
+        ("codecommit:GetRepository", "parameter RepositoryNames"),
+    ] {
+        let cause = format!("AccessDenied: User: u is not authorized to perform: {action} on x");
+        let said = denied("tagging user secret repository", &cause);
+        assert_eq!(said.matches("the provider stack").count(), 1, "{said}");
+        assert!(said.contains(parameter), "{said}");
+    }
+    let said = denied("reading secret x", "AccessDenied: no");
+    assert!(said.contains("parameters MirrorSecretNames"), "{said}");
+}
+
+#[test]
+fn what_other_policies_deny_is_no_matter_of_parameters() {
+    for why in [
+        "with an explicit deny in a service control policy",
+        "because no permissions boundary allows the iam:TagUser action",
+        "because no service control policy allows the iam:TagUser action",
+    ] {
+        let cause = format!(
+            "AccessDenied: User: u is not authorized to perform: iam:TagUser on resource: x {why}"
+        );
+        let said = denied("tagging user x", &cause);
+        assert!(said.contains("no parameter"), "{said}");
+        assert!(!said.contains("MirrorUserNames"), "{said}");
+    }
+}

@@ -1,0 +1,112 @@
+use crate::mirror_credential::intent_log::*;
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300 + seconds)
+}
+
+#[test]
+fn records_are_read_as_they_were_written() {
+    let attempt = Attempt {
+        secret_key: key("arn"),
+        claim: 7,
+        started: at(0),
+        before: vec![
+            ("ACCA1".to_owned(), Standing::Foreign),
+            ("ACCA2".to_owned(), Standing::Ours),
+            ("ACCA3".to_owned(), Standing::Elsewhere),
+        ],
+        closed: false,
+    };
+    assert_eq!(Attempt::read(&attempt.write()), Some(attempt.clone()));
+    let closed = Attempt {
+        closed: true,
+        ..attempt
+    };
+    assert_eq!(Attempt::read(&closed.write()), Some(closed));
+    let deletion = Deletion {
+        owner_key: key("owner"),
+        signed_at: at(0),
+        done_at: at(3),
+        ended: "-".to_owned(),
+        unanswered: true,
+    };
+    assert_eq!(Deletion::read(&deletion.write()), Some(deletion));
+    let login = Login {
+        entry: 3,
+        credential_id: "ACCAEXAMPLE123EXAMPLE".to_owned(),
+        serial_key: serial_key(None),
+        user_key: key("user"),
+        url_safe: true,
+        mirrors: 0,
+        version_id: version_id(3),
+    };
+    assert_eq!(
+        Login::read(&login.write(), &version_id(3)),
+        Some(login.clone())
+    );
+    let login = Login {
+        mirrors: 50,
+        ..login
+    };
+    assert_eq!(
+        Login::read(&login.write(), &version_id(3)),
+        Some(login.clone())
+    );
+    assert!(login.write().len() <= 256);
+    assert_eq!(entry_number(&version_id(12)), Some(12));
+    assert!((32..=64).contains(&version_id(u64::MAX).len()));
+}
+
+#[test]
+fn what_somebody_else_wrote_is_no_record() {
+    for text in ["", " ", "a b c d", "closed", "x 1 2026-11-20T07:55:00Z"] {
+        assert_eq!(Attempt::read(text), None, "{text}");
+        assert_eq!(Deletion::read(text), None, "{text}");
+        assert_eq!(Login::read(text, text), None, "{text}");
+    }
+}
+
+#[test]
+fn an_attempt_issued_what_is_new_and_not_much_younger() {
+    let attempt = Attempt {
+        secret_key: String::new(),
+        claim: 1,
+        started: at(0),
+        before: vec![("OLD".to_owned(), Standing::Ours)],
+        closed: false,
+    };
+    assert!(attempt.issued("NEW", at(5)));
+    assert!(!attempt.issued("OLD", at(5)));
+    assert!(!attempt.issued("NEW", at(86_400)));
+    assert_eq!(attempt.knew("OLD"), Some(Standing::Ours));
+}
+
+#[test]
+fn a_deletion_overtakes_what_was_signed_before_it() {
+    let deletion = Deletion {
+        owner_key: "me".to_owned(),
+        signed_at: at(10),
+        done_at: at(10),
+        ended: "ended".to_owned(),
+        unanswered: false,
+    };
+    assert!(deletion.overtook("me", at(9), "r"));
+    assert!(!deletion.overtook("me", at(11), "r"));
+    assert!(!deletion.overtook("other", at(9), "r"));
+    assert!(
+        !deletion.overtook("me", at(10), "r"),
+        "a new Create in the same second"
+    );
+    assert!(
+        deletion.overtook("me", at(10), "ended"),
+        "the ended one once more"
+    );
+    let unanswered = Deletion {
+        unanswered: true,
+        ..deletion
+    };
+    assert!(
+        unanswered.overtook("me", at(10), "r"),
+        "cancelled within a second"
+    );
+}

@@ -1,0 +1,238 @@
+//! Why something is refused, and what a person can do about it.
+
+use super::intent_log;
+use super::intent_log::Owner;
+use super::observe::{Credential, Secret};
+use super::spec::Desired;
+use crate::cfn::Reason;
+use crate::gitlab::PushesEverything;
+use crate::reason_codes::Code;
+
+/// There is no such user.
+pub fn user_is_missing(name: &str) -> Reason {
+    let text = format!("reading user {name}: there is no IAM user of that name");
+    Reason::new(Code::UserMissing, text)
+}
+
+/// A later request has changed the secret.
+pub fn later_request() -> Reason {
+    let text = "a later request has already been carried out";
+    Reason::new(Code::OvertakenByRequest, text)
+}
+
+/// The user belongs to another resource.
+pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
+    let text = format!(
+        "taking user {name}: it belongs to {} of stack {}; if that stack is gone, release the user \
+         with `aws iam untag-user --user-name {name} --tag-keys {} {}`",
+        owner.logical_id,
+        owner.stack_id,
+        intent_log::STACK_ID,
+        intent_log::LOGICAL_ID,
+    );
+    Reason::new(Code::UserHeld, text)
+}
+
+/// The secret belongs to another resource, or to nobody of ours.
+pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
+    let release = format!(
+        "`aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
+    );
+    let text = match owner {
+        Some(owner) => format!(
+            "taking secret {name}: it belongs to {} of stack {}; if that stack is gone, release the \
+             name with {release}",
+            owner.logical_id, owner.stack_id,
+        ),
+        None => format!(
+            "taking secret {name}: it exists and was not made by Custom::MirrorCredential; choose \
+             another SecretName, or free the name with {release}"
+        ),
+    };
+    Reason::new(Code::SecretHeld, text)
+}
+
+/// The rejection of a request that moves a login, and that CloudFormation does not seem to have sent.
+pub fn not_in_progress(desired: &Desired, held_for: &str, owner: &Owner) -> Reason {
+    let text = format!(
+        "moving the login of user {} from secret {held_for} to secret {}: CloudFormation does not show \
+         that stack {} is updating {}. Repeat the stack operation",
+        desired.user_name, desired.secret_name, owner.stack_id, owner.logical_id,
+    );
+    Reason::new(Code::MoveNotVerified, text)
+}
+
+/// The rejection of another `UserName` under the same `SecretName`. CloudFormation's rollback sends
+/// the properties swapped, so only the secret shows which user is the right one.
+pub fn user_name_differs(desired: &Desired, secret: &Secret) -> Option<Reason> {
+    let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
+    if secret.is_for_user(user_name) {
+        return None;
+    }
+    let holder = secret.user_name.as_ref();
+    let holder = holder.filter(|holder| secret.is_for_user(holder));
+    let holder = holder.map_or_else(|| "another user".to_owned(), |name| format!("user {name}"));
+    let text = format!(
+        "changing UserName to {user_name}: secret {secret_name} holds the login of {holder}. To use \
+         another user, change SecretName too"
+    );
+    Some(Reason::new(Code::UserNameChanged, text))
+}
+
+/// The rejection of another `UserName` under a `SecretName` whose secret was deleted by hand.
+pub fn user_name_changes(desired: &Desired) -> Reason {
+    let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
+    let text = format!(
+        "changing UserName to {user_name}: SecretName {secret_name} stays the same. To use another \
+         user, change SecretName too"
+    );
+    Reason::new(Code::UserNameChanged, text)
+}
+
+/// The refusal of a name whose secret is scheduled for deletion.
+pub fn secret_is_scheduled(name: &str) -> Reason {
+    let text = format!(
+        "creating secret {name}: a secret of that name is scheduled for deletion; bring it back with \
+         `aws secretsmanager restore-secret --secret-id {name}`, or free the name with `aws \
+         secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
+    );
+    Reason::new(Code::SecretScheduled, text)
+}
+
+/// Credentials of other origin take the slots.
+pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
+    let ids: Vec<&str> = foreign
+        .iter()
+        .map(|credential| credential.id.as_str())
+        .collect();
+    let removal: Vec<String> = ids
+        .iter()
+        .map(|id| {
+            format!(
+                "`aws iam delete-service-specific-credential --user-name {user_name} \
+                 --service-specific-credential-id {id}`"
+            )
+        })
+        .collect();
+    let text = format!(
+        "issuing a credential for user {user_name}: it holds CodeCommit credentials that this \
+         resource did not issue: {}; remove them with {}, or set ForeignCredentials to Delete",
+        ids.join(", "),
+        removal.join(" and ")
+    );
+    Reason::new(Code::ForeignCredentials, text)
+}
+
+/// There is no slot to issue in.
+pub fn both_slots_taken(user_name: &str) -> Reason {
+    let text = format!(
+        "issuing a credential for user {user_name}: both of its slots for CodeCommit credentials are \
+         taken; the second is needed to change the first"
+    );
+    Reason::new(Code::NoFreeSlot, text)
+}
+
+/// A branch that has to be mirrored is not.
+pub fn branch_is_not_protected(
+    mirror: usize,
+    project: &str,
+    branch: &str,
+    is_complete: bool,
+) -> Reason {
+    let limit = if is_complete {
+        ""
+    } else {
+        " (GitLab lists only 100 protected branches: if it is protected, remove it from \
+         RequiredBranches)"
+    };
+    let text = format!(
+        "Mirrors[{mirror}].RequiredBranches: branch {branch} of project {project} is not protected, so \
+         it would not be mirrored{limit}; protect it in the project itself (Settings, Repository, \
+         Protected branches), because a mirror does not count a group's protection, or set \
+         OnlyProtectedBranches to false"
+    );
+    Reason::new(Code::BranchNotMirrored, text)
+}
+
+/// GitLab would push every branch, although the settings of a mirror select some. `mirror` names
+/// it.
+pub fn every_branch_is_pushed(
+    mirror: &str,
+    project: &str,
+    reason: &PushesEverything,
+    regex: Option<&str>,
+) -> Reason {
+    let text = match reason {
+        PushesEverything::NothingProtected => format!(
+            "{mirror}: GitLab would push every branch of project {project}, because the project \
+             itself protects none (a group's protection does not count). Protect the branches to \
+             mirror in the project (Settings, Repository, Protected branches), or set \
+             OnlyProtectedBranches to false"
+        ),
+        PushesEverything::NothingMatches => format!(
+            "{mirror}: GitLab would push every branch of project {project}, because no existing \
+             branch matches BranchRegex {:?}. Create a branch that matches, or correct BranchRegex",
+            regex.unwrap_or_default()
+        ),
+    };
+    Reason::new(Code::PushesEveryBranch, text)
+}
+
+/// CodeCommit does not accept Git LFS objects, and GitLab does not report that.
+pub fn lfs_is_not_mirrored(project: &str, bytes: u64) -> Reason {
+    let text = format!(
+        "project {project} has {bytes} bytes of Git LFS objects, which CodeCommit does not accept: \
+         builds get LFS pointer files instead"
+    );
+    Reason::new(Code::LfsNotMirrored, text)
+}
+
+/// GitLab keeps a mirror disabled.
+pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
+    let text = format!(
+        "enabling push mirror {id} of project {project}: GitLab keeps it disabled; is silent mode on, \
+         or mirroring switched off for the instance, or the project about to be deleted?"
+    );
+    Reason::new(Code::MirrorsDisabled, text)
+}
+
+/// Secrets Manager does not wait for this version.
+pub fn not_pending(version_id: &str) -> Reason {
+    let text =
+        format!("version {version_id} is not under AWSPENDING: no rotation of it is under way");
+    Reason::new(Code::RotationNotPending, text)
+}
+
+/// A rotation waits until CloudFormation's request has ended.
+pub fn stack_is_changing() -> Reason {
+    let text = "a change of the stack is under way";
+    Reason::new(Code::RotationDeferred, text)
+}
+
+/// There is no login that another one could take the place of.
+pub fn nothing_to_rotate() -> Reason {
+    let text = "the secret holds no login of Custom::MirrorCredential: update its stack first";
+    Reason::new(Code::NothingToRotate, text)
+}
+
+/// There is nothing to go on with.
+pub fn not_prepared(version_id: &str) -> Reason {
+    let text = format!("version {version_id} holds no login: createSecret has to come first");
+    Reason::new(Code::RotationNotPending, text)
+}
+
+/// A stack's update or another rotation came in between.
+pub fn rotation_is_overtaken(version_id: &str) -> Reason {
+    let text =
+        format!("the rotation to version {version_id} has been overtaken by a change of the stack");
+    Reason::new(Code::RotationOvertaken, text)
+}
+
+/// What a rotation made in GitLab is not what is there now.
+pub fn mirrors_have_changed(version_id: &str) -> Reason {
+    let text = format!(
+        "the mirrors that were made for version {version_id} are not there any more, or others are \
+         wanted by now"
+    );
+    Reason::new(Code::RotationOvertaken, text)
+}

@@ -1,0 +1,251 @@
+//! The ways to GitLab: one as a rule, two while its address changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::journal::{Before, MirrorRecord};
+use crate::aws::Aws;
+use crate::cfn::{Clock, Reason};
+use crate::gitlab::{Access, Error, GitLab, Kind, Mirror, Status};
+use crate::http::Http;
+use crate::mirror_credential::calls;
+use crate::mirror_credential::intent_log::write_time;
+use crate::reason_codes::Code;
+
+/// Between two looks at a mirror that pushes.
+pub const LOOK: Duration = Duration::from_secs(2);
+
+/// Why a mirror was not removed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotRemoved {
+    /// GitLab did not do it.
+    #[error(transparent)]
+    GitLab(#[from] Error),
+    /// Nobody knows the token for it.
+    #[error(
+        "removing push mirror {id} of project {project} at {url}: no token is known for it any more"
+    )]
+    NoAccess {
+        /// The mirror.
+        id: u64,
+        /// Its project.
+        project: String,
+        /// Its GitLab.
+        url: String,
+    },
+}
+
+impl NotRemoved {
+    /// The reason that this error is.
+    pub fn reason(&self) -> Reason {
+        match self {
+            NotRemoved::GitLab(error) => error.reason(),
+            NotRemoved::NoAccess { .. } => Reason::new(Code::MirrorsLeft, self.to_string()),
+        }
+    }
+
+    /// Whether the project is known by another path now.
+    pub fn has_moved(&self) -> bool {
+        let NotRemoved::GitLab(error) = self else {
+            return false;
+        };
+        matches!(error.kind, Kind::Moved { .. } | Kind::Redirected { .. })
+    }
+}
+
+fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
+    let MirrorRecord { project, id, .. } = record;
+    let since = mirror.started_at.map(write_time).unwrap_or_default();
+    format!(
+        "push mirror {id} of project {project} was deleted while GitLab showed a push under way \
+         since {since}; GitLab shows that also if the process that pushed was killed"
+    )
+}
+
+/// Ways to GitLab, opened when they are needed.
+pub struct GitLabs<'a> {
+    aws: &'a Aws,
+    http: &'a Http,
+    accesses: Vec<Access>,
+    opened: BTreeMap<String, Result<Arc<GitLab>, Error>>,
+}
+
+impl<'a> GitLabs<'a> {
+    /// Those that `accesses` lead to; of two to the same address the first counts.
+    pub fn new(aws: &'a Aws, http: &'a Http, accesses: Vec<Access>) -> Self {
+        GitLabs {
+            aws,
+            http,
+            accesses,
+            opened: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one more access, as it was before.
+    pub fn add(&mut self, access: Option<Access>) {
+        self.accesses.extend(access);
+    }
+
+    /// Tries those that did not answer once more.
+    pub fn forget_failures(&mut self) {
+        self.opened.retain(|_, opened| opened.is_ok());
+    }
+
+    /// Whether the GitLab of `record` answers: what is not removed is better not given up.
+    pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), NotRemoved> {
+        let gitlab = self.of(record).await?;
+        match gitlab.mirror(&record.project, record.id).await {
+            Err(error) if error.is_unreachable() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether anybody knows how to reach the GitLab at `url`.
+    pub fn knows(&self, url: &str) -> bool {
+        self.accesses.iter().any(|access| access.url == url)
+    }
+
+    /// The GitLab at `url`; `None` when no token is known for it.
+    pub async fn at(&mut self, url: &str) -> Result<Option<Arc<GitLab>>, Error> {
+        let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
+            return Ok(None);
+        };
+        if let Some(opened) = self.opened.get(url) {
+            return opened.clone().map(Some);
+        }
+        let opened = GitLab::open(self.aws, self.http, access)
+            .await
+            .map(Arc::new);
+        self.opened.insert(url.to_owned(), opened.clone());
+        opened.map(Some)
+    }
+
+    async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, NotRemoved> {
+        let gitlab = self.at(&record.gitlab_url).await?;
+        gitlab.ok_or_else(|| NotRemoved::NoAccess {
+            id: record.id,
+            project: record.project.clone(),
+            url: record.gitlab_url.clone(),
+        })
+    }
+
+    /// Removes a mirror, whatever it does just now.
+    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), NotRemoved> {
+        let gitlab = self.of(record).await?;
+        let deleted = gitlab.delete(&record.project, record.id).await;
+        self.note(&record.gitlab_url, deleted)?;
+        Ok(())
+    }
+
+    /// Disables a mirror, waits at most `patience` for a push that is under way, and deletes it.
+    /// Returns a note if GitLab still showed a push then.
+    ///
+    /// A push that GitLab shows may be over: the process that pushed can be killed, and GitLab
+    /// does not correct that by itself (see [`Mirror::is_stuck`]). Neither disabling nor deleting a
+    /// mirror interrupts a push (GitLab's `app/services/projects/update_remote_mirror_service.rb`
+    /// reads `enabled?` once, before it).
+    pub async fn retire(
+        &mut self,
+        record: &MirrorRecord,
+        patience: Duration,
+        clock: &Clock,
+    ) -> Result<Option<String>, NotRemoved> {
+        let gitlab = self.of(record).await?;
+        let (project, id) = (&record.project, record.id);
+        let found = match gitlab.mirror(project, id).await {
+            // With the project the mirror is gone, too.
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            found => self.note(&record.gitlab_url, found),
+        };
+        let Some(mirror) = found? else {
+            return Ok(None);
+        };
+        let give_up = tokio::time::Instant::now() + patience;
+        let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
+        let mut note = None;
+        while let Some(mirror) = shown.filter(|mirror| mirror.status == Status::Started) {
+            if mirror.is_stuck(clock.now()) || tokio::time::Instant::now() >= give_up {
+                note = Some(deleted_while_started(record, &mirror));
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+            shown = gitlab.mirror(project, id).await?;
+        }
+        gitlab.delete(project, id).await?;
+        Ok(note)
+    }
+
+    /// Removes `records` as far as that is possible, and says what is left.
+    pub async fn delete_all(&mut self, records: &[MirrorRecord]) -> Vec<String> {
+        let mut left = Vec::new();
+        for record in records {
+            if let Err(error) = self.delete(record).await {
+                left.push(format!(
+                    "push mirror {} of project {} is left in GitLab ({error})",
+                    record.id, record.project
+                ));
+            }
+        }
+        left
+    }
+
+    /// Mirrors whose numbers got lost on the way: new since an attempt began, and disabled. What is
+    /// enabled was made by a person. `clone_urls` are those that are known already. The error says
+    /// what could not be looked at.
+    pub async fn lost(
+        &mut self,
+        before: &Before,
+        clone_urls: &BTreeMap<String, String>,
+    ) -> Result<Vec<MirrorRecord>, Error> {
+        let name = &before.repository_name;
+        let clone_url = match clone_urls.get(name) {
+            Some(clone_url) => clone_url.clone(),
+            None => match calls::clone_url(self.aws, name).await {
+                Ok(clone_url) => clone_url,
+                // Without the repository nothing leads to it.
+                Err(error) => {
+                    if error.may_pass() || error.is_denied() {
+                        tracing::warn!(%error, "which mirrors lead there is not known");
+                    }
+                    return Ok(Vec::new());
+                }
+            },
+        };
+        let url = &before.gitlab_url;
+        let Some(gitlab) = self.at(url).await? else {
+            return Ok(Vec::new());
+        };
+        let listed = match gitlab.mirrors(&before.project).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+            listed => self.note(url, listed)?,
+        };
+        let is_new = |mirror: &&Mirror| {
+            !mirror.enabled && mirror.leads_to(&clone_url) && !before.ids.contains(&mirror.id)
+        };
+        let lost: Vec<&Mirror> = listed.iter().filter(is_new).collect();
+        // In silent mode all of them show as disabled, and nothing tells which one is lost.
+        if listed.len() > lost.len() && listed.iter().all(|mirror| !mirror.enabled) {
+            return Ok(Vec::new());
+        }
+        let record = |mirror: &Mirror| MirrorRecord {
+            gitlab_url: url.clone(),
+            project: before.project.clone(),
+            repository_name: before.repository_name.clone(),
+            id: mirror.id,
+        };
+        Ok(lost.into_iter().map(record).collect())
+    }
+
+    /// Whoever did not answer is not waited for again.
+    fn note<T>(&mut self, url: &str, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result
+            && error.is_unreachable()
+            // That may be a single project, which has moved.
+            && !matches!(error.kind, Kind::Redirected { .. })
+        {
+            self.opened.insert(url.to_owned(), Err(error.clone()));
+        }
+        result
+    }
+}

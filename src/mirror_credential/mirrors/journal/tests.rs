@@ -1,0 +1,64 @@
+use crate::mirror_credential::mirrors::journal::*;
+
+fn record(id: u64) -> MirrorRecord {
+    MirrorRecord {
+        gitlab_url: "https://gitlab.example.com".to_owned(),
+        project: "platform/infra".to_owned(),
+        repository_name: "codecommit-dev-infra".to_owned(),
+        id,
+    }
+}
+
+#[test]
+fn records_come_back_as_they_were_written() {
+    let journal = Journal {
+        claimant: claimant(Some("5f3b2c10")),
+        written: None,
+        before: vec![Before {
+            gitlab_url: "https://gitlab.example.com".to_owned(),
+            project: "42".to_owned(),
+            repository_name: "r".to_owned(),
+            ids: vec![1, 7],
+        }],
+        made: vec![record(8), record(9)],
+    };
+    assert_eq!(Journal::read(&journal.write()), Some(journal.clone()));
+    assert!(journal.is_by_rotation("5f3b2c10"));
+    assert!(!journal.is_by_rotation("6"));
+    assert_ne!(claimant(None), claimant(None));
+    let found = journal.before("https://gitlab.example.com", "42", "r");
+    assert_eq!(
+        found.map(|before| before.ids.as_slice()),
+        Some([1, 7].as_slice())
+    );
+    assert_eq!(
+        journal.before("https://gitlab.example.com", "43", "r"),
+        None
+    );
+    let properties = Properties {
+        entry: 3,
+        key: properties_key(&json!({"b": 1, "a": 2})),
+    };
+    assert_eq!(
+        Properties::read(&properties.write()),
+        Some(properties.clone())
+    );
+    assert_eq!(properties.key, properties_key(&json!({"a": 2, "b": 1})));
+    let document = json!({"UserName": "u"});
+    assert_eq!(
+        read_properties(&write_properties(&document)),
+        Some(document)
+    );
+}
+
+#[test]
+fn a_claim_without_mirrors_and_what_somebody_else_wrote_are_no_records() {
+    assert_eq!(Journal::read(r#"{"claimedBy":"me"}"#), None);
+    assert_eq!(Journal::read("text"), None);
+    assert_eq!(
+        read_mirrors(&json!({"mirrors": [{"mirrorId": "x"}, 7]})),
+        []
+    );
+    assert_eq!(Properties::read("cfn-gitops:properties:x:y"), None);
+    assert_eq!(read_properties(r#"{"properties":7}"#), None);
+}

@@ -1,0 +1,6 @@
+pub mod apply;
+pub mod gitlab_clients;
+pub mod journal;
+pub mod plan;
+pub mod spec;
+pub mod sync;

@@ -1,0 +1,108 @@
+use serde_json::json;
+
+use crate::mirror_credential::mirrors::spec::*;
+
+fn decoded(properties: &Value) -> Result<(Option<Access>, Vec<WantedMirror>), String> {
+    let mut faults = Faults::default();
+    let mut members = Members::of(properties, "", &mut faults);
+    let gitlab = decode_gitlab(&mut members, &mut faults);
+    let mirrors = decode_mirrors(&mut members, &mut faults);
+    members.finish(&mut faults);
+    if faults.0.is_empty() {
+        Ok((gitlab, mirrors))
+    } else {
+        Err(faults.to_string())
+    }
+}
+
+#[test]
+fn what_is_not_said_has_the_documented_default() {
+    let (gitlab, mirrors) = decoded(&json!({
+        "GitLab": {"TokenSecretId": "gitlab-token"},
+        "Mirrors": [{"GitLabProject": "platform/infra", "RepositoryName": "r"},
+            {"GitLabProject": 42, "RepositoryName": "r", "BranchRegex": "^release/"}],
+    }))
+    .expect("valid");
+    let gitlab = gitlab.expect("a GitLab");
+    assert_eq!(gitlab.url, "https://gitlab.com");
+    assert_eq!(gitlab.token_secret_key, "token");
+    assert!(mirrors[0].settings.only_protected_branches);
+    assert!(mirrors[0].waits_for_sync);
+    assert!(!mirrors[1].settings.only_protected_branches);
+    assert_eq!(mirrors[1].project, "42");
+}
+
+#[test]
+fn a_regular_expression_that_takes_too_long_is_not_tried() {
+    let faults = decoded(&json!({
+        "GitLab": {"TokenSecretId": "t"},
+        "Mirrors": [{"GitLabProject": "a/b", "RepositoryName": "r",
+            "BranchRegex": "((.?){200}){200}z", "RequiredBranches": ["a"]}],
+    }))
+    .expect_err("faults");
+    let path = "Mirrors[0].RequiredBranches[0]: cannot be checked";
+    assert!(faults.contains(path), "{faults}");
+}
+
+#[test]
+fn every_fault_of_a_mirror_is_named_at_once() {
+    let faults = decoded(&json!({
+        "GitLab": {"Url": "http://gitlab.example.com", "Token": "t", "CaCertificate": "none"},
+        "Mirrors": [
+            {"GitLabProject": "infra", "RepositoryName": "a/b", "OnlyProtectedBranches": "true",
+                "BranchRegex": "^x$", "RequiredBranches": ["y", "no branch"]},
+            7,
+            {"GitLabProject": "a/b", "RepositoryName": "r"},
+            {"GitLabProject": "a/b", "RepositoryName": "r"},
+        ],
+    }))
+    .expect_err("faults");
+    for path in [
+        "GitLab.Url: ",
+        "GitLab.TokenSecretId: is required",
+        "GitLab.CaCertificate: ",
+        "GitLab.Token: is not a property",
+        "Mirrors[0].GitLabProject: ",
+        "Mirrors[0].RepositoryName: ",
+        "Mirrors[0].BranchRegex: not with",
+        "Mirrors[0].RequiredBranches[0]: would not be mirrored",
+        "Mirrors[0].RequiredBranches[1]: must be",
+        "Mirrors[1]: must be an object",
+        "Mirrors[3]: is given twice",
+    ] {
+        assert!(faults.contains(path), "{path} in {faults}");
+    }
+}
+
+#[test]
+fn an_address_holds_no_login_and_no_more_than_a_path() {
+    for url in [
+        "https://user:word@gitlab.example.com",
+        "https://gitlab.example.com/?a",
+        "https://gitlab.example.com/#a",
+        "http://gitlab.example.com",
+        "gitlab.example.com",
+    ] {
+        assert!(!is_gitlab_url(url), "{url}");
+    }
+    assert!(is_gitlab_url("https://gitlab.example.com:8443/git/"));
+    assert!(is_gitlab_url("http://127.0.0.1:8080"));
+}
+
+#[test]
+fn a_star_in_a_protected_branch_stands_for_any_text() {
+    let protected = [
+        "main".to_owned(),
+        "release/*".to_owned(),
+        "*-stable".to_owned(),
+    ];
+    for branch in ["main", "release/1", "release/", "x-stable", "-stable"] {
+        assert!(is_protected(branch, &protected), "{branch}");
+    }
+    for branch in ["mainline", "rel", "release", "stable", "development"] {
+        assert!(!is_protected(branch, &protected), "{branch}");
+    }
+    assert!(is_protected("anything", &["*".to_owned()]));
+    assert!(is_protected("a-b-c", &["a*b*c".to_owned()]));
+    assert!(!is_protected("ac", &["a*b*c".to_owned()]));
+}

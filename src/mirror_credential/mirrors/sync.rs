@@ -1,0 +1,218 @@
+//! Letting mirrors push, and waiting until they have.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::gitlab_clients::LOOK;
+use super::journal::MirrorRecord;
+use crate::cfn::Reason;
+use crate::gitlab::{GitLab, Mirror, Status};
+use crate::mirror_credential::apply::Delivery;
+use crate::mirror_credential::apply::error::DeliveryError;
+use crate::mirror_credential::intent_log::write_time;
+use crate::reason_codes::Code;
+
+/// The longest that one push is waited for.
+const PUSH_TAKES: Duration = Duration::from_secs(12 * 60);
+
+/// Kept back of the time for pushes.
+const LEFT_TO_UNDO: Duration = Duration::from_secs(90);
+
+impl Delivery<'_> {
+    /// Asks all of them for a push first: they push side by side.
+    pub(in crate::mirror_credential) async fn sync_mirrors(
+        &mut self,
+        records: &[MirrorRecord],
+    ) -> Result<(), DeliveryError> {
+        let gitlab = self.gitlab().await?;
+        let mut waiting = Vec::new();
+        for record in records {
+            let Some(wanted) = self.desired.wanted(record) else {
+                continue;
+            };
+            let before = self.known.shown(record).cloned();
+            if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
+                // Of a project without commits: it cannot push, and need not.
+                self.known.synced.insert(record.id);
+                continue;
+            }
+            if !gitlab.sync(&record.project, record.id).await? {
+                self.mirror_is_gone(record);
+                return Ok(());
+            }
+            if wanted.waits_for_sync {
+                waiting.push(Awaited::new(record.clone(), before));
+            } else {
+                self.known.synced.insert(record.id);
+            }
+        }
+        // Time has to be left to undo what was done.
+        let left = self.resource.clock.until(self.progress.until());
+        let kept_back = LEFT_TO_UNDO.max(left.mul_f64(0.1)).min(left.mul_f64(0.5));
+        let give_up = tokio::time::Instant::now() + PUSH_TAKES.min(left.saturating_sub(kept_back));
+        while !waiting.is_empty() {
+            let is_late = tokio::time::Instant::now() + LOOK >= give_up;
+            let mut still_waiting = Vec::new();
+            for awaited in waiting {
+                match self.look_at_push(&gitlab, awaited, is_late).await? {
+                    Looked::Done => {}
+                    Looked::Wait(awaited) => still_waiting.push(*awaited),
+                    Looked::Gone => return Ok(()),
+                }
+            }
+            waiting = still_waiting;
+            if !waiting.is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_push(
+        &mut self,
+        gitlab: &GitLab,
+        mut awaited: Awaited,
+        is_late: bool,
+    ) -> Result<Looked, DeliveryError> {
+        let record = awaited.record.clone();
+        let (project, id) = (&record.project, record.id);
+        let Some(mirror) = gitlab.mirror(project, id).await? else {
+            self.mirror_is_gone(&record);
+            return Ok(Looked::Gone);
+        };
+        match Push::of(awaited.before.as_ref(), &mirror) {
+            Push::Succeeded => {
+                self.known.synced.insert(id);
+                self.note_shown(&record, Some(mirror));
+                return Ok(Looked::Done);
+            }
+            // The login may not have spread to where GitLab's push arrived.
+            Push::Failed if !awaited.was_asked_again => {
+                awaited.was_asked_again = true;
+                gitlab.sync(project, id).await?;
+                awaited.before = Some(mirror.clone());
+            }
+            Push::Failed => return Err(self.not_pushed(&record, &mirror, "failed")),
+            Push::UnderWay => {}
+        }
+        if !awaited.has_commits {
+            if is_empty(gitlab, &record).await {
+                self.known.synced.insert(id);
+                return Ok(Looked::Done);
+            }
+            awaited.has_commits = true;
+        }
+        if is_late {
+            return Err(self.not_pushed(&record, &mirror, "did not end in time"));
+        }
+        Ok(Looked::Wait(Box::new(awaited)))
+    }
+
+    fn not_pushed(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> DeliveryError {
+        let MirrorRecord {
+            project,
+            repository_name,
+            id,
+            ..
+        } = record;
+        let mut error = mirror.last_error.clone().unwrap_or_default();
+        let values = self.known.values.values().flatten();
+        let issued = self.known.issued.as_ref();
+        let issued = issued.and_then(|issued| issued.password.as_ref());
+        for password in values.map(|value| &value.password).chain(issued) {
+            error = password.redact(&error);
+        }
+        let has_diverged = error.contains("diverged");
+        let mut error = if error.is_empty() {
+            "GitLab gives no reason".to_owned()
+        } else {
+            format!("GitLab says: {error}")
+        };
+        if has_diverged {
+            error.push_str(
+                "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the \
+                 repository: remove it there, or set KeepDivergentRefs to false",
+            );
+        }
+        if let (Status::Started, Some(since)) = (mirror.status, mirror.started_at) {
+            let since = write_time(since);
+            let _ = write!(
+                error,
+                "; GitLab shows a push under way since {since}. If its process was killed, GitLab \
+                 corrects that with the first push to the project after one hour, or after three \
+                 hours for a mirror that never ended a push"
+            );
+        }
+        let reason = format!(
+            "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
+             {what}; {error}"
+        );
+        // GitLab tells why in prose alone. Diverged branches stay until a person acts; the network and
+        // CodeCommit recover.
+        DeliveryError {
+            reason: Reason::new(Code::PushFailed, reason),
+            may_pass: !has_diverged,
+        }
+    }
+}
+
+/// Whether the project has no commits: its mirrors have nothing to do.
+pub(in crate::mirror_credential) async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
+    let project = gitlab.project(&record.project).await;
+    project.is_ok_and(|project| project.is_empty)
+}
+
+/// A push that is waited for.
+struct Awaited {
+    record: MirrorRecord,
+    /// What the mirror showed before the push was asked for.
+    before: Option<Mirror>,
+    was_asked_again: bool,
+    has_commits: bool,
+}
+
+impl Awaited {
+    fn new(record: MirrorRecord, before: Option<Mirror>) -> Self {
+        Awaited {
+            record,
+            before,
+            was_asked_again: false,
+            has_commits: false,
+        }
+    }
+}
+
+/// What a look at a push showed.
+enum Looked {
+    Done,
+    Wait(Box<Awaited>),
+    /// The mirror is not there any more.
+    Gone,
+}
+
+/// What became of a push that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Push {
+    UnderWay,
+    Succeeded,
+    Failed,
+}
+
+impl Push {
+    /// `before` is what the mirror showed before the push was asked for.
+    fn of(before: Option<&Mirror>, now: &Mirror) -> Push {
+        let is_newer = |get: fn(&Mirror) -> Option<std::time::SystemTime>| {
+            get(now).is_some() && get(now) > before.and_then(get)
+        };
+        if is_newer(|mirror| mirror.succeeded_at) {
+            return Push::Succeeded;
+        }
+        let has_ended = is_newer(|mirror| mirror.updated_at)
+            || is_newer(|mirror| mirror.started_at)
+            || before.is_none_or(|before| before.status != Status::Failed);
+        match now.status {
+            Status::Failed if has_ended => Push::Failed,
+            _ => Push::UnderWay,
+        }
+    }
+}

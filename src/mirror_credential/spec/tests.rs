@@ -1,0 +1,107 @@
+use serde_json::json;
+
+use crate::mirror_credential::spec::*;
+
+#[test]
+fn a_user_name_is_enough() {
+    let desired = decode(&json!({"ServiceToken": "arn", "UserName": "user-dev-m"})).expect("valid");
+    assert_eq!(desired.secret_name, "codecommit-mirror/user-dev-m");
+    assert!(desired.url_safe_password);
+    assert_eq!(desired.foreign_credentials, ForeignCredentials::Refuse);
+}
+
+#[test]
+fn user_name_with_a_comma_is_rejected_with_the_reason() {
+    let faults = decode(&json!({"UserName": "user-dev,m"})).expect_err("a fault");
+    let text = faults.to_string();
+    assert!(text.starts_with("UserName: must be the name of an IAM user"));
+    assert!(
+        text.contains("A name with a comma is not supported"),
+        "{text}"
+    );
+}
+
+#[test]
+fn mirrors_need_a_user_name_that_begins_a_login() {
+    let with_mirrors = |name: &str| {
+        json!({
+            "UserName": name,
+            "GitLab": {"TokenSecretId": "gitlab/mirrors"},
+            "Mirrors": [{"GitLabProject": "7", "RepositoryName": "infra"}],
+        })
+    };
+    for name in ["_user", "+user", "=user", ".user", "@user", "-user"] {
+        assert!(decode(&json!({"UserName": name})).is_ok(), "{name}");
+        let faults = decode(&with_mirrors(name)).expect_err(name).to_string();
+        let text = "UserName: must begin with a letter or digit with Mirrors: ";
+        assert!(faults.starts_with(text), "{faults}");
+    }
+    for name in ["user", "U_+=.@-", "7"] {
+        assert!(decode(&with_mirrors(name)).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn every_fault_is_named_at_once() {
+    let faults = decode(&json!({
+        "UserName": "no spaces",
+        "SecretName": "a:colon",
+        "KmsKeyId": "a key",
+        "RepositoryNames": ["fine", "not/fine", {}],
+        "ForeignCredentials": "Keep",
+        "UrlSafePassword": "perhaps",
+        "Tags": [{"Key": "aws:x", "Value": "v"}, {"Key": "k"}, {"Key": "é#", "Value": "v"}, 7],
+        "GitLab": 7,
+        "Mirrors": [{}],
+        "Username": "typo",
+    }))
+    .expect_err("faults");
+    let paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "UserName",
+            "SecretName",
+            "KmsKeyId",
+            "RepositoryNames[2]",
+            "RepositoryNames[1]",
+            "ForeignCredentials",
+            "UrlSafePassword",
+            "Tags[0].Key",
+            "Tags[1].Value",
+            "Tags[2].Key",
+            "Tags[3]",
+            "Tags[3].Key",
+            "Tags[3].Value",
+            "GitLab",
+            "Mirrors[0].GitLabProject",
+            "Mirrors[0].RepositoryName",
+            "Username"
+        ]
+        .iter()
+        .filter(|path| !path.starts_with("Tags[3]."))
+        .copied()
+        .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_missing_user_name_is_named() {
+    let faults = decode(&json!({})).expect_err("faults");
+    assert_eq!(faults.to_string(), "UserName: is required");
+}
+
+#[test]
+fn names_are_found_in_properties_that_are_otherwise_broken() {
+    let broken = json!({"UserName": "u", "Tags": 7, "ForeignCredentials": "Delete"});
+    assert_eq!(
+        secret_name_in(&broken).as_deref(),
+        Some("codecommit-mirror/u")
+    );
+    assert!(deletes_foreign(&broken));
+    assert_eq!(
+        secret_name_in(&json!({"UserName": "u", "SecretName": []})),
+        None
+    );
+    assert_eq!(secret_name_in(&json!(null)), None);
+}
