@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cfn_gitops::cfn::{
-    self, Answered, Clock, Failure, NotHandedOver, Outcome, Progress, Request, Resource,
+    self, Clock, ContinuationError, Failure, Handled, Outcome, Progress, Request, Resource,
 };
 use cfn_gitops::http::{Http, ResponseHosts};
 use cfn_gitops::logging;
@@ -61,14 +61,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let ends = event.context.deadline();
         let put = |url, body| http.put(ResponseHosts::S3OrLoopback, url, body);
         // It does not go on in another invocation, so nothing is handed over.
-        let hand_over = |_| async { Err(NotHandedOver::Unanswered) };
+        let hand_over = |_| async { Err(ContinuationError::OutcomeUnknown) };
         let resource = Arc::new(Misbehaving);
         match cfn::answer(resource, request, ends, &clock, put, hand_over).await {
-            Answered::Put { body, delivery } => {
+            Handled::Responded { body, delivery } => {
                 delivery?;
                 Ok::<Value, lambda_runtime::Error>(body)
             }
-            Answered::HandedOver | Answered::PerhapsHandedOver => Err("handed over".into()),
+            Handled::Continued | Handled::MaybeContinued => Err("handed over".into()),
         }
     }))
     .await

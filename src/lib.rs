@@ -1,23 +1,27 @@
 //! CloudFormation custom resources that connect GitLab, CodeCommit and CodePipeline.
 //!
-//! - [`handler`]: one event in, one answer out
-//! - [`cfn`]: the custom-resource protocol, knowing nothing of what is provided
-//! - [`codecommit`]: repositories and their branches
-//! - [`self_invocation`]: one request over several invocations
-//! - [`mirror_credential`] makes and unmakes a `Custom::MirrorCredential`
-//! - [`gitops_pipeline`] makes and unmakes a `Custom::GitOpsPipeline`
-//! - [`reason_codes`]: the codes at the end of reasons, and what each stands for
-//! - [`ownership`]: what both write down in AWS
-//! - `schema`: the properties as JSON Schemas, generated and held against the decoders by tests
-//! - [`tags`]: tags that a template asks for
-//! - [`aws`]: the AWS clients, and their errors in words
-//! - [`push_check`]: whether a login can push
-//! - [`gitlab`]: remote mirrors, nothing else
-//! - [`health_check`]: what is looked at by schedule, and the metrics of it
-//! - [`http`]: the one way out
-//! - [`iam_wildcard`]: names with wildcards, as IAM has them
-//! - [`password`]: a value that must not be seen
-//! - [`logging`]: JSON lines without secrets
+//! # The map
+//!
+//! - [`handler`] classifies an event and dispatches it; [`self_invocation`] continues a long request
+//!   in another invocation
+//! - [`cfn`] is the custom-resource protocol: request, deadlines, response. It knows no AWS service
+//! - [`mirror_credential`] and [`gitops_pipeline`] are the two resources, with the same modules under
+//!   the same names
+//! - [`reconcile`] is the driver of both: observe, plan, apply, until done
+//! - [`ownership`] is the owner of a resource and its tags; [`tags`] are a template's own
+//! - [`health_check`] checks every resource by schedule and writes metrics
+//! - [`aws`], [`codecommit`], [`gitlab`] and [`http`] are the clients; [`password`] is the type that
+//!   keeps secrets out of logs; [`iam_wildcard`] matches names as IAM does
+//! - [`reason_codes`] is the table of error codes; [`logging`] writes JSON lines without secrets
+//!
+//! # Terms
+//!
+//! A **spec** is what a template's properties ask for. The **state** is what was observed in AWS and
+//! GitLab. A **step** is one idempotent call or read; the **planner** chooses the next one from spec
+//! and state alone. The **intent record** (tags on the IAM user) is written before a credential is
+//! issued, so that a crash loses none. A **tombstone** is what a Delete leaves for a Create that is
+//! delivered after it. An **orphan** is a credential or mirror that no record names.
+//! `docs/glossary.md` has the rest.
 
 pub mod aws;
 pub mod cfn;
@@ -35,6 +39,7 @@ pub mod mirror_credential;
 pub mod ownership;
 pub mod password;
 pub mod reason_codes;
+pub mod reconcile;
 #[cfg(test)]
 mod schema;
 pub mod self_invocation;

@@ -1,7 +1,7 @@
 //! The Lambda function's process: wiring only.
 
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Error, Invocation, Provider};
+use cfn_gitops::handler::{Error, Handler, Invocation};
 use cfn_gitops::http::Http;
 use cfn_gitops::{aws, logging};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
     // Made by the first event, because reading the TLS roots would delay the start.
-    let provider: OnceCell<Provider> = OnceCell::new();
+    let provider: OnceCell<Handler> = OnceCell::new();
     let provider = &provider;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Payload>| async move {
         let invocation = Invocation {
@@ -35,7 +35,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn answer(
-    provider: &OnceCell<Provider>,
+    provider: &OnceCell<Handler>,
     event: &str,
     invocation: &Invocation,
 ) -> Result<Value, Error> {
@@ -43,9 +43,9 @@ async fn answer(
     provider.answer(event, invocation).await
 }
 
-async fn from_environment() -> Result<Provider, Error> {
+async fn from_environment() -> Result<Handler, Error> {
     let config = aws::config_from_environment();
-    Ok(Provider::new(&config, Http::over_reqwest()?, Clock::System))
+    Ok(Handler::new(&config, Http::over_reqwest()?, Clock::System))
 }
 
 /// The event's text; `None` if it is not JSON.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cfn::{Faults, Members};
+use crate::cfn::{ObjectReader, ValidationErrors};
 
 /// Tags that start so are kept for this function's own records.
 pub const OWN: &str = "cfn-gitops:";
@@ -12,14 +12,17 @@ const MOST: usize = 40;
 
 /// Decodes the property `Tags`: a list of `Key` and `Value`. CodeBuild takes one character less of
 /// each than other services.
-pub fn decode(members: &mut Members<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
+pub fn decode(
+    members: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
+) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let list = members.list("Tags", faults);
     if list.len() > MOST {
         faults.note("Tags", format!("must be at most {MOST}"));
     }
     for (path, element) in list {
-        let mut tag = Members::of(element, &path, faults);
+        let mut tag = ObjectReader::of(element, &path, faults);
         let key = tag.required_string("Key", faults);
         let value = tag.required_string("Value", faults);
         tag.finish(faults);

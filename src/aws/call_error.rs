@@ -6,7 +6,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::is_role_not_assumable;
 use crate::cfn::Reason;
-use crate::http::Unanswered;
+use crate::http::HttpError;
 use crate::reason_codes::Code;
 
 /// What is in the code of an error that says that AWS is busy, and did nothing.
@@ -125,7 +125,7 @@ impl CallError {
             Code::AwsDenied
         } else if self.is_throttled() {
             Code::AwsThrottled
-        } else if self.is_uncertain() {
+        } else if self.outcome_unknown() {
             Code::AwsUnavailable
         } else if self.is_of_key() {
             Code::KeyUnusable
@@ -188,15 +188,15 @@ impl CallError {
 
     /// Whether it is not known if the service did what was asked: no answer, one that could not
     /// be read, or an internal error.
-    pub fn is_uncertain(&self) -> bool {
+    pub fn outcome_unknown(&self) -> bool {
         self.code.is_none() || self.status.is_some_and(|status| status >= 500)
     }
 
     /// Whether the same call may succeed later: nobody was wrong.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         let code = self.code.as_deref();
         let is_expired = code.is_some_and(|code| code.contains("Expired"));
-        self.is_uncertain() || self.is_throttled() || is_expired
+        self.outcome_unknown() || self.is_throttled() || is_expired
     }
 
     /// Adds to a denied call, once, that a policy denies it, or else `advice`.
@@ -226,24 +226,24 @@ impl CallError {
 fn not_reached(failure: &DispatchFailure) -> (Code, String) {
     let error = failure.as_connector_error();
     // The SDK's own: it found no credentials to sign with. What sends leaves its reason.
-    if error.is_some_and(|error| error.is_other() && Unanswered::told(error).is_none()) {
+    if error.is_some_and(|error| error.is_other() && HttpError::told(error).is_none()) {
         return (Code::AwsUnreachable, NOT_MADE.to_owned());
     }
-    let unanswered = error.map(Unanswered::of);
+    let unanswered = error.map(HttpError::of);
     let code = match unanswered {
-        Some(Unanswered::TooLarge | Unanswered::NoAnswer) | None => Code::AwsUnavailable,
+        Some(HttpError::TooLarge | HttpError::NoAnswer) | None => Code::AwsUnavailable,
         Some(_) => Code::AwsUnreachable,
     };
     let cause = match unanswered {
-        Some(Unanswered::NotVerified(why)) => format!("AWS's certificate is not trusted: {why}"),
-        Some(Unanswered::NoConnection) => "AWS could not be reached: no connection; is the region \
+        Some(HttpError::NotVerified(why)) => format!("AWS's certificate is not trusted: {why}"),
+        Some(HttpError::NoConnection) => "AWS could not be reached: no connection; is the region \
             right, and does the function's network lead there?"
             .to_owned(),
-        Some(Unanswered::TooLarge) => "AWS's answer is too large".to_owned(),
-        Some(Unanswered::Unsendable) => {
+        Some(HttpError::TooLarge) => "AWS's answer is too large".to_owned(),
+        Some(HttpError::Unsendable) => {
             "the request cannot be sent; is AWS_ENDPOINT_URL an address?".to_owned()
         }
-        Some(Unanswered::NoAnswer) | None => {
+        Some(HttpError::NoAnswer) | None => {
             "AWS could not be reached: the connection broke".to_owned()
         }
     };

@@ -83,7 +83,7 @@ impl Aws {
                     $service::Client::from_conf(
                         $service::config::Builder::from(&config)
                             .retry_partition(retry_partition())
-                            .interceptor(retry::WaitsItsTurn)
+                            .interceptor(retry::ThrottleRetryInterceptor)
                             .retry_classifier(propagation::RetriesDenials)
                             .build(),
                     )

@@ -20,12 +20,14 @@ mod send_response;
 
 pub use crate::cfn::clock::Clock;
 pub use crate::cfn::deadline::Deadlines;
-pub use crate::cfn::handle_request::{Answered, NotHandedOver, Outcome, Resource, answer};
+pub use crate::cfn::handle_request::{ContinuationError, Handled, Outcome, Resource, answer};
 pub use crate::cfn::progress::Progress;
 #[cfg(test)]
 pub use crate::cfn::properties::recorder;
-pub use crate::cfn::properties::{Fault, Faults, Form, Members, Pattern, as_text, is_made_of};
+pub use crate::cfn::properties::{
+    Format, ObjectReader, Pattern, ValidationError, ValidationErrors, as_text, is_made_of,
+};
 pub use crate::cfn::reason::{Failure, Reason};
 pub use crate::cfn::request::{Request, RequestType, ResponseUrl};
 pub use crate::cfn::response::{MAX_BODY_BYTES, Response, Status};
-pub use crate::cfn::send_response::{NotPut, Undelivered};
+pub use crate::cfn::send_response::{PutError, SendError};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Faults;
+use super::ValidationErrors;
 use crate::reason_codes::Code;
 
 /// Between the text and the code. The code is the very end, so that a search finds it there.
@@ -63,8 +63,8 @@ impl Failure {
     }
 }
 
-impl From<Faults> for Failure {
-    fn from(faults: Faults) -> Self {
+impl From<ValidationErrors> for Failure {
+    fn from(faults: ValidationErrors) -> Self {
         Failure::new(Code::InvalidProperties, faults.to_string())
     }
 }

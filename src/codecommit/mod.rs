@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use aws_sdk_codecommit::Client;
 
 use crate::aws::CallError;
-use crate::cfn::{Form, Pattern, is_made_of};
+use crate::cfn::{Format, Pattern, is_made_of};
 use crate::reason_codes::Code;
 
 /// What a repository can be called.
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
-pub const REPOSITORY_NAME: Form = Form {
+pub const REPOSITORY_NAME: Format = Format {
     fits: |text| is_made_of(text, 1, 100, "_.-"),
     must_be: "must be 1 to 100 letters, digits and `_.-`",
     pattern: Pattern::of("^[A-Za-z0-9_.-]+$").up_to(100),

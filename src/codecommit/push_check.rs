@@ -58,7 +58,7 @@ impl NotPushable {
 
     /// Whether the same login may be accepted later: IAM propagates a new one, and the policy that
     /// lets it push, within seconds; the server recovers.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             NotPushable::LoginRefused | NotPushable::PushDenied | NotPushable::NoAnswer => true,
             NotPushable::Status(status) => *status == 429 || *status >= 500,

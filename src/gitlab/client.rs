@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::error::Kind;
 use super::sanitize;
-use crate::http::{Http, Unanswered};
+use crate::http::{Http, HttpError};
 use crate::password::Password;
 
 /// One attempt. GitLab answers within seconds, or its own front door gives up after a minute.
@@ -31,7 +31,7 @@ pub(super) const MAX_VALUES: usize = 50_000;
 
 /// A way to a GitLab: its API's address, the token, and what it is sent through.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct ApiClient {
     pub api: String,
     pub token: Password,
     pub http: Http,
@@ -97,7 +97,7 @@ pub(super) enum Body {
     Other,
 }
 
-impl Line {
+impl ApiClient {
     /// Sends `request`, again where that does no harm, and gets any answer but one that says that
     /// GitLab is busy or out of order.
     pub async fn send(&self, request: &Request<'_>) -> Result<Answer, Kind> {
@@ -108,9 +108,9 @@ impl Line {
             let may_repeat = match &outcome {
                 // It was turned away at the door, or never came to it.
                 Ok(answer) if answer.status == 429 => true,
-                Err(Unanswered::NoConnection) => true,
+                Err(HttpError::NoConnection) => true,
                 Ok(answer) => answer.status >= 500 && request.is_repeatable,
-                Err(Unanswered::NoAnswer) => request.is_repeatable,
+                Err(HttpError::NoAnswer) => request.is_repeatable,
                 Err(_) => false,
             };
             if !may_repeat || attempt == ATTEMPTS {
@@ -127,13 +127,13 @@ impl Line {
         }
     }
 
-    async fn attempt(&self, request: &Request<'_>) -> Result<Answer, Unanswered> {
-        let outgoing = self.outgoing(request).ok_or(Unanswered::Unsendable)?;
+    async fn attempt(&self, request: &Request<'_>) -> Result<Answer, HttpError> {
+        let outgoing = self.outgoing(request).ok_or(HttpError::Unsendable)?;
         let answer = self.http.send(outgoing, LARGEST_ANSWER);
         let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, answer).await;
-        let answer = self.read(&answer.map_err(|_| Unanswered::NoAnswer)??, request);
+        let answer = self.read(&answer.map_err(|_| HttpError::NoAnswer)??, request);
         if answer.values > MAX_VALUES {
-            return Err(Unanswered::TooLarge);
+            return Err(HttpError::TooLarge);
         }
         Ok(answer)
     }
@@ -231,15 +231,15 @@ impl Line {
         }
     }
 
-    fn nothing(&self, nothing: Unanswered, request: &Request<'_>) -> Kind {
+    fn nothing(&self, nothing: HttpError, request: &Request<'_>) -> Kind {
         match nothing {
-            Unanswered::Unsendable => Kind::UnusableUrl,
-            Unanswered::NoConnection => Kind::Unreachable,
-            Unanswered::NotVerified(why) => {
+            HttpError::Unsendable => Kind::UnusableUrl,
+            HttpError::NoConnection => Kind::Unreachable,
+            HttpError::NotVerified(why) => {
                 Kind::NotVerified(sanitize::shown(&self.without_secrets(&why, request)))
             }
-            Unanswered::TooLarge => Kind::TooLarge,
-            Unanswered::NoAnswer => Kind::NoAnswer,
+            HttpError::TooLarge => Kind::TooLarge,
+            HttpError::NoAnswer => Kind::NoAnswer,
         }
     }
 }

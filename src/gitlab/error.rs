@@ -342,7 +342,7 @@ pub enum TokenFault {
 impl Error {
     /// Whether it is not known if GitLab did what it was asked: no answer, one that cannot be
     /// read, or an internal error.
-    pub fn is_uncertain(&self) -> bool {
+    pub fn outcome_unknown(&self) -> bool {
         match &self.kind {
             Kind::NoAnswer | Kind::TooLarge | Kind::OutOfOrder { .. } => true,
             Kind::NoApi { status } | Kind::Unreadable { status } => (200..300).contains(status),
@@ -351,10 +351,10 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without a change by a person.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match &self.kind {
             Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled => true,
-            Kind::Token(TokenFault::Failed(error)) => error.may_pass(),
+            Kind::Token(TokenFault::Failed(error)) => error.is_transient(),
             _ => false,
         }
     }

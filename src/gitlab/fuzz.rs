@@ -9,10 +9,10 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::client::{Line, Request, path};
+use super::client::{ApiClient, Request, path};
 use super::{Mirror, Project, is_usable, mirror, sanitize, token};
 use crate::fuzz::{Choices, SENTINEL, fuzz, strings_in};
-use crate::http::{Http, Unanswered};
+use crate::http::{Http, HttpError};
 use crate::password::Password;
 
 const TOKEN: &str = "glpat-5EcReT";
@@ -24,12 +24,12 @@ struct Nobody;
 
 impl HttpConnector for Nobody {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::ready(Err(ConnectorError::io(Unanswered::NoConnection.into())))
+        HttpConnectorFuture::ready(Err(ConnectorError::io(HttpError::NoConnection.into())))
     }
 }
 
-fn line() -> Line {
-    Line {
+fn line() -> ApiClient {
+    ApiClient {
         api: API.to_owned(),
         token: Password::new(TOKEN),
         http: Http::new(SharedHttpConnector::new(Nobody)),

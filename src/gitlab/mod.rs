@@ -20,7 +20,7 @@ pub use crate::gitlab::branches::{ProtectedBranches, PushesEverything};
 pub use crate::gitlab::error::{Error, Kind, TokenFault, TokenSource, URL_TAG};
 pub use crate::gitlab::mirror::{Mirror, Settings, Status};
 
-use crate::gitlab::client::{Answer, Body, LARGEST_ANSWER, Line, MAX_VALUES, Request, path};
+use crate::gitlab::client::{Answer, ApiClient, Body, LARGEST_ANSWER, MAX_VALUES, Request, path};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -63,7 +63,7 @@ pub struct Project {
 #[derive(Debug)]
 pub struct GitLab {
     url: String,
-    line: Line,
+    line: ApiClient,
     /// Where the token was read from: error messages name it.
     token_source: TokenSource,
 }
@@ -94,7 +94,7 @@ impl GitLab {
                 kind: fault.into(),
             })?;
         let api = format!("{url}/api/v4");
-        let line = Line { api, token, http };
+        let line = ApiClient { api, token, http };
         Ok(GitLab {
             url,
             line,

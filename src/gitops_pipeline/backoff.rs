@@ -72,7 +72,7 @@ impl Patience {
     pub async fn bear(&mut self, error: CallError) -> Result<(), CallError> {
         if !error.is_throttled() {
             self.unanswered += 1;
-            if !error.is_uncertain() || self.unanswered >= MOST_UNANSWERED {
+            if !error.outcome_unknown() || self.unanswered >= MOST_UNANSWERED {
                 return Err(error);
             }
         }
@@ -85,7 +85,7 @@ impl Patience {
     /// Waits after an error that may pass, however often, or gives it back: for an answer without
     /// which nothing can be said.
     pub async fn insist(&mut self, error: CallError) -> Result<(), CallError> {
-        if !error.may_pass() {
+        if !error.is_transient() {
             return Err(error);
         }
         tracing::warn!(%error, "asking again");

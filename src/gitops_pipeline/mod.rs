@@ -178,7 +178,7 @@ impl GitOpsPipeline {
         };
         match tombstone::leave(&self.aws, names, &me.owner, &mark).await {
             Ok(()) => {}
-            Err(error) if error.may_pass() => return Err(Failure(error.reason())),
+            Err(error) if error.is_transient() => return Err(Failure(error.reason())),
             // The mark is for what may come late. That it is refused (where a stack of this name
             // would be refused too, for example) must not keep what is there from going.
             Err(error) => tracing::error!(%error, "no mark was left"),
@@ -195,7 +195,7 @@ impl GitOpsPipeline {
 }
 
 impl Resource for GitOpsPipeline {
-    const GOES_ON: bool = true;
+    const RESUMABLE: bool = true;
 
     fn physical_id(&self, request: &Request) -> String {
         if let Some(id) = &request.physical_resource_id {

@@ -145,7 +145,7 @@ impl Source {
 fn seen<T>(answer: Result<T, CallError>) -> Result<Seen<T>, CallError> {
     match answer {
         Ok(found) => Ok(Seen::Shown(found)),
-        Err(error) if error.may_pass() => Err(error),
+        Err(error) if error.is_transient() => Err(error),
         Err(error) => Ok(Seen::Hidden(error)),
     }
 }
@@ -154,7 +154,7 @@ async fn assume(aws: &Aws, names: &Names, elsewhere: &Elsewhere) -> Result<Reade
     let policy = session_policy(elsewhere);
     match open_session(aws, names, elsewhere, &policy).await {
         Ok(reader) => Ok(reader),
-        Err(error) if error.may_pass() => Err(error),
+        Err(error) if error.is_transient() => Err(error),
         // A role that does not exist is "not authorized", too.
         Err(error) => Ok(Reader::NotAdmitted(error)),
     }

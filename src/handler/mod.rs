@@ -15,14 +15,14 @@ use crate::aws;
 use crate::aws::Aws;
 use crate::cfn;
 use crate::cfn::{
-    Answered, Clock, Failure, Outcome, Progress, Request, RequestType, Resource, Undelivered,
+    Clock, Failure, Handled, Outcome, Progress, Request, RequestType, Resource, SendError,
 };
 use crate::gitops_pipeline;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, NotStarted, Started};
 use crate::health_check;
 use crate::health_check::{HealthCheck, NoEnvironment};
-use crate::http::{Http, ResponseHosts, SetUp};
+use crate::http::{ClientError, Http, ResponseHosts};
 use crate::logging;
 use crate::logging::{Calls, millis};
 use crate::mirror_credential::MirrorCredential;
@@ -56,10 +56,10 @@ pub enum Error {
     UnknownEvent,
     /// The answer was made and could not be brought to CloudFormation.
     #[error("answering CloudFormation: {} - {}", .0, self.code())]
-    Undelivered(#[from] Undelivered),
+    ResponseNotDelivered(#[from] SendError),
     /// Nobody knows whether another invocation goes on with the request.
     #[error("handing the request over to another invocation: no answer - {}", self.code())]
-    PerhapsHandedOver,
+    MaybeContinued,
     /// A branch has its first push, and its pipeline could not be made.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
@@ -80,8 +80,8 @@ pub enum Error {
     Panicked,
 }
 
-impl From<SetUp> for Error {
-    fn from(error: SetUp) -> Self {
+impl From<ClientError> for Error {
+    fn from(error: ClientError) -> Self {
         Error::NotSetUp(error.to_string())
     }
 }
@@ -92,8 +92,8 @@ impl Error {
     pub fn name(&self) -> &'static str {
         match self {
             Error::UnknownEvent => "UnknownEvent",
-            Error::Undelivered(_) => "ResponseNotDelivered",
-            Error::PerhapsHandedOver => "HandOverUnconfirmed",
+            Error::ResponseNotDelivered(_) => "ResponseNotDelivered",
+            Error::MaybeContinued => "HandOverUnconfirmed",
             Error::NotStarted(_) => "FirstPushFailed",
             Error::NotRotated(_) => "RotationFailed",
             Error::NoEnvironment(_) => "UnknownEnvironment",
@@ -107,8 +107,8 @@ impl Error {
     fn code(&self) -> Code {
         match self {
             Error::UnknownEvent | Error::NoEnvironment(_) => Code::UnusableEvent,
-            Error::Undelivered(_) => Code::Undelivered,
-            Error::PerhapsHandedOver => Code::NotContinued,
+            Error::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
+            Error::MaybeContinued => Code::NotContinued,
             Error::NotStarted(error) => error.code(),
             Error::NotRotated(error) => error.code(),
             Error::OutOfTime(_) => Code::OutOfTime,
@@ -130,7 +130,7 @@ pub struct Invocation {
 
 /// Everything that answering an event takes.
 #[derive(Clone, Debug)]
-pub struct Provider {
+pub struct Handler {
     http: Http,
     response_hosts: ResponseHosts,
     clock: Clock,
@@ -139,14 +139,14 @@ pub struct Provider {
     gitops_pipeline: Arc<GitOpsPipeline>,
 }
 
-impl Provider {
+impl Handler {
     /// A provider that calls AWS as `config` says, sends everything through `http`, and goes by
     /// `clock`.
     pub fn new(config: &SdkConfig, http: impl Into<Http>, clock: Clock) -> Self {
         let http = http.into();
         let aws = Aws::new(config, &http);
         let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
-        Provider {
+        Handler {
             mirror_credential: Arc::new(mirror_credential),
             gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
             aws,
@@ -227,18 +227,18 @@ impl Provider {
             }
         };
         match answered {
-            Answered::HandedOver => {
+            Handled::Continued => {
                 let hop = position.hop + 1;
                 Ok(json!({"Continuation": {"Hop": hop}}))
             }
-            Answered::PerhapsHandedOver => Err(Error::PerhapsHandedOver),
+            Handled::MaybeContinued => Err(Error::MaybeContinued),
             // Another delivery could succeed: let Lambda try it.
-            Answered::Put {
-                delivery: Err(error @ Undelivered::OutOfTime),
+            Handled::Responded {
+                delivery: Err(error @ SendError::OutOfTime),
                 ..
             } => Err(error.into()),
             // It arrived; or it never will, and another delivery could change nothing about that.
-            Answered::Put { body, .. } => Ok(body),
+            Handled::Responded { body, .. } => Ok(body),
         }
     }
 
@@ -302,7 +302,7 @@ impl Provider {
         resource: Arc<R>,
         request: Request,
         around: &Around<'_>,
-    ) -> Answered {
+    ) -> Handled {
         let put = |url, body| self.http.put(self.response_hosts, url, body);
         let Around {
             event,
@@ -463,7 +463,7 @@ impl<R> Counted<R> {
 }
 
 impl<R: Resource> Resource for Counted<R> {
-    const GOES_ON: bool = R::GOES_ON;
+    const RESUMABLE: bool = R::RESUMABLE;
 
     fn physical_id(&self, request: &Request) -> String {
         self.resource.physical_id(request)

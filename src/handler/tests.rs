@@ -63,8 +63,8 @@ async fn dropping_the_guard_ends_the_work() {
 fn error_names_are_short_and_distinct() {
     let errors = [
         Error::UnknownEvent,
-        Error::Undelivered(Undelivered::OutOfTime),
-        Error::PerhapsHandedOver,
+        Error::ResponseNotDelivered(SendError::OutOfTime),
+        Error::MaybeContinued,
         Error::NoEnvironment(NoEnvironment::Unnamed),
         Error::OutOfTime("x"),
         Error::Panicked,

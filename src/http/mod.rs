@@ -19,11 +19,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-pub use crate::http::reqwest_connector::{Reqwest, SetUp};
+pub use crate::http::reqwest_connector::{ClientError, Reqwest};
 pub use crate::http::response_hosts::ResponseHosts;
-pub use crate::http::trust_roots::NoCertificate;
+pub use crate::http::trust_roots::InvalidCertificate;
 
-use crate::cfn::NotPut;
+use crate::cfn::PutError;
 use crate::logging;
 use crate::password::Password;
 
@@ -46,7 +46,7 @@ pub struct NoAnswer;
 
 /// What happened instead of an answer, as far as it can be told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unanswered {
+pub enum HttpError {
     /// The request is none.
     #[error("the request cannot be sent")]
     Unsendable,
@@ -64,12 +64,12 @@ pub enum Unanswered {
     NoAnswer,
 }
 
-impl Unanswered {
+impl HttpError {
     pub(crate) fn of(error: &ConnectorError) -> Self {
         match Self::told(error) {
             Some(reason) => reason.clone(),
-            None if error.is_user() => Unanswered::Unsendable,
-            None => Unanswered::NoAnswer,
+            None if error.is_user() => HttpError::Unsendable,
+            None => HttpError::NoAnswer,
         }
     }
 
@@ -95,7 +95,7 @@ impl Http {
     }
 
     /// Sends over the network.
-    pub fn over_reqwest() -> Result<Self, SetUp> {
+    pub fn over_reqwest() -> Result<Self, ClientError> {
         Ok(Http {
             connector: Reqwest::connector()?,
             trusting: Some(Arc::default()),
@@ -103,7 +103,7 @@ impl Http {
     }
 
     /// The same way out for one who trusts the certificates in `pem`, too.
-    pub fn trusting(&self, pem: &str) -> Result<Self, NoCertificate> {
+    pub fn trusting(&self, pem: &str) -> Result<Self, InvalidCertificate> {
         let certificates = trust_roots::certificates(pem)?;
         let Some(clients) = &self.trusting else {
             return Ok(self.clone());
@@ -112,7 +112,7 @@ impl Http {
         let connector = if let Some(connector) = clients.get(pem) {
             connector.clone()
         } else {
-            let connector = Reqwest::trusting(certificates).map_err(|_| NoCertificate)?;
+            let connector = Reqwest::trusting(certificates).map_err(|_| InvalidCertificate)?;
             if clients.len() >= MOST_CLIENTS {
                 clients.clear();
             }
@@ -132,16 +132,12 @@ impl Http {
     }
 
     /// Sends `request`, and gets an answer of at most `most` bytes.
-    pub async fn send(
-        &self,
-        request: HttpRequest,
-        most: usize,
-    ) -> Result<HttpResponse, Unanswered> {
+    pub async fn send(&self, request: HttpRequest, most: usize) -> Result<HttpResponse, HttpError> {
         let answer = self.connector.call(request).await;
-        let answer = answer.map_err(|error| Unanswered::of(&error))?;
+        let answer = answer.map_err(|error| HttpError::of(&error))?;
         let length = answer.body().bytes().map_or(0, <[u8]>::len);
         if length > most {
-            return Err(Unanswered::TooLarge);
+            return Err(HttpError::TooLarge);
         }
         Ok(answer)
     }
@@ -152,21 +148,21 @@ impl Http {
         hosts: ResponseHosts,
         url: String,
         body: String,
-    ) -> Result<u16, NotPut> {
+    ) -> Result<u16, PutError> {
         if !hosts.accept(&url) {
-            return Err(NotPut::Unusable);
+            return Err(PutError::Unusable);
         }
         let length = body.len().to_string();
         let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("PUT").map_err(|_| NotPut::Unusable)?;
-        request.set_uri(url).map_err(|_| NotPut::Unusable)?;
+        request.set_method("PUT").map_err(|_| PutError::Unusable)?;
+        request.set_uri(url).map_err(|_| PutError::Unusable)?;
         request.headers_mut().insert("content-type", "");
         request.headers_mut().insert("content-length", length);
         let response = self
             .connector
             .call(request)
             .await
-            .map_err(|_| NotPut::Unreachable)?;
+            .map_err(|_| PutError::Unreachable)?;
         Ok(response.status().as_u16())
     }
 
@@ -220,7 +216,7 @@ pub fn is_https_or_loopback(url: &str) -> bool {
 ///
 /// # Errors
 /// If `pem` has no certificate, or one that cannot be read.
-pub fn fingerprints(pem: &str) -> Result<Vec<String>, NoCertificate> {
+pub fn fingerprints(pem: &str) -> Result<Vec<String>, InvalidCertificate> {
     trust_roots::fingerprints(pem)
 }
 

@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 
-use super::{Unanswered, trust_roots};
+use super::{HttpError, trust_roots};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,7 +39,7 @@ pub struct Reqwest(reqwest::Client);
 
 /// The TLS stack or its roots cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum SetUp {
+pub enum ClientError {
     /// The system has none, so that nobody could be talked to.
     #[error("setting up the HTTP client: no trusted certificate was found on this system")]
     NoRoots,
@@ -53,7 +53,7 @@ pub enum SetUp {
 
 impl Reqwest {
     /// Reads the system's TLS roots: make it when first needed.
-    pub fn connector() -> Result<SharedHttpConnector, SetUp> {
+    pub fn connector() -> Result<SharedHttpConnector, ClientError> {
         Self::trusting(vec![])
     }
 
@@ -61,7 +61,7 @@ impl Reqwest {
     /// taken away: what no trusted authority has signed is not talked to.
     pub fn trusting(
         certificates: Vec<CertificateDer<'static>>,
-    ) -> Result<SharedHttpConnector, SetUp> {
+    ) -> Result<SharedHttpConnector, ClientError> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
@@ -73,11 +73,11 @@ impl Reqwest {
     }
 }
 
-fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, SetUp> {
+fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
     let mut roots = trust_roots::of_the_system();
     roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
-        return Err(SetUp::NoRoots);
+        return Err(ClientError::NoRoots);
     }
     let provider = Arc::new(ring::default_provider());
     let mut tls = ClientConfig::builder_with_provider(provider)
@@ -119,7 +119,7 @@ async fn send(
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(connector_error)? {
         if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(ConnectorError::other(Unanswered::TooLarge.into(), None));
+            return Err(ConnectorError::other(HttpError::TooLarge.into(), None));
         }
         body.extend_from_slice(&chunk);
     }
@@ -140,13 +140,13 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
     let error = error.without_url();
     let reason = if let Some(why) = refused_certificate(&error) {
         // Of a kind that the SDK does not repeat: it will be no other one in half a minute.
-        return ConnectorError::user(Unanswered::NotVerified(why).into());
+        return ConnectorError::user(HttpError::NotVerified(why).into());
     } else if error.is_connect() {
-        Unanswered::NoConnection
+        HttpError::NoConnection
     } else if error.is_builder() {
         return ConnectorError::user(error.into());
     } else {
-        Unanswered::NoAnswer
+        HttpError::NoAnswer
     };
     if error.is_timeout() {
         ConnectorError::timeout(reason.into())

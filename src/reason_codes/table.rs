@@ -84,7 +84,7 @@ reason_codes! {
     "The event is not one of those that the function handles, or its environment is not this function's."
     "Correct the rule, the schedule or the caller that sent the event."
 
-    Undelivered 111 "The response was not delivered"
+    ResponseNotDelivered 111 "The response was not delivered"
     "The work ended, and CloudFormation does not have the response."
     "The response bucket was not reachable in time, or the address is not one of Amazon S3."
     "Check the function's network path to Amazon S3. Cancel or repeat the stack operation."

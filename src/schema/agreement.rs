@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::{RESOURCES, probe};
 use crate::cfn::recorder::Kind;
-use crate::cfn::{Form, Pattern};
+use crate::cfn::{Format, Pattern};
 
 /// These are read by parsers of their own, of which a pattern says only the beginning.
 const WIDER: [&str; 2] = ["GitLab.Url", "GitLab.CaCertificate"];
 
-fn forms() -> Vec<(String, Form)> {
+fn forms() -> Vec<(String, Format)> {
     let mut forms = Vec::new();
     for resource in &RESOURCES {
         for (path, kind) in probe::everything_asked(resource.faults).recording.kinds {
@@ -54,7 +54,7 @@ impl Compiled {
 }
 
 /// Says where a form and its pattern do not agree on `text`.
-fn disagreement(path: &str, form: &Form, compiled: &Compiled, text: &str) -> Option<String> {
+fn disagreement(path: &str, form: &Format, compiled: &Compiled, text: &str) -> Option<String> {
     let (fits, takes) = ((form.fits)(text), compiled.takes(text));
     let agree = fits == takes || (takes && WIDER.contains(&path));
     (!agree).then(|| format!("{path}: {text:?} fits: {fits}, pattern: {takes}"))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::probe::Asked;
-use crate::cfn::Form;
+use crate::cfn::Format;
 use crate::cfn::recorder::Kind;
 
 /// The schema of the properties as far as each member says it by itself.
@@ -89,7 +89,7 @@ pub fn text() -> Value {
 }
 
 /// Text of a form, and what CloudFormation makes such text of.
-pub fn of_form(form: &Form) -> Value {
+pub fn of_form(form: &Format) -> Value {
     let mut types = vec!["string"];
     if (form.fits)("7.5") {
         types.push("number");

@@ -13,7 +13,7 @@ mod rules;
 
 use serde_json::{Value, json};
 
-use crate::cfn::Faults;
+use crate::cfn::ValidationErrors;
 use crate::{gitops_pipeline, mirror_credential};
 
 /// One of the two resources.
@@ -24,7 +24,7 @@ struct Resource {
     file: &'static str,
     description: &'static str,
     /// Decodes, and says what is wrong.
-    faults: fn(&Value) -> Faults,
+    faults: fn(&Value) -> ValidationErrors,
     add_rules: fn(&mut Value),
     attributes: fn() -> Vec<&'static str>,
 }

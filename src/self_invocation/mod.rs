@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::aws::{Aws, CallError};
-use crate::cfn::NotHandedOver;
+use crate::cfn::ContinuationError;
 
 /// Lambda stops a function that calls itself after about 16 times; an answer that says so comes
 /// before that. <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
@@ -81,14 +81,14 @@ pub async fn hand_over(
     position: Position,
     received_at: SystemTime,
     within: Duration,
-) -> Result<(), NotHandedOver> {
+) -> Result<(), ContinuationError> {
     if position.hop >= MOST_HOPS {
         let times = position.hop;
-        return Err(NotHandedOver::Refused(format!(
+        return Err(ContinuationError::Rejected(format!(
             "it was handed over {times} times already; the function's Timeout is too short"
         )));
     }
-    let refused = |what: &str| NotHandedOver::Refused(what.to_owned());
+    let refused = |what: &str| ContinuationError::Rejected(what.to_owned());
     let event =
         serde_json::from_str(event).map_err(|_| refused("the event cannot be read as JSON"))?;
     let received = received_at.duration_since(SystemTime::UNIX_EPOCH);
@@ -120,11 +120,11 @@ pub async fn hand_over(
         if error.is_throttled() && tokio::time::Instant::now() + pause < last_call {
             tokio::time::sleep(pause).await;
             pause *= 2;
-        } else if error.is_uncertain() {
-            return Err(NotHandedOver::Unanswered);
+        } else if error.outcome_unknown() {
+            return Err(ContinuationError::OutcomeUnknown);
         } else {
             // Not Lambda's message, which may hold a piece of the event.
-            return Err(NotHandedOver::Refused(error.code.unwrap_or_default()));
+            return Err(ContinuationError::Rejected(error.code.unwrap_or_default()));
         }
     }
 }

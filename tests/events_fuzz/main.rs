@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 use answers::{Bucket, Put, Verdict, judge};
 use arbitrary::Source;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Error, Invocation, Provider};
+use cfn_gitops::handler::{Error, Handler, Invocation};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use support::{Line, Options, World, clients};
@@ -122,7 +122,7 @@ impl Figures {
 
 /// One provider over one line, and the worlds that events meet.
 struct Fuzzer {
-    provider: Provider,
+    provider: Handler,
     line: Line,
     bucket: Bucket,
     clock: Clock,
@@ -157,7 +157,7 @@ impl Fuzzer {
         before.repository("given");
         let clock = Clock::starting_at(before.now());
         let config = clients::sdk_config(bucket.connector());
-        let provider = Provider::new(&config, bucket.connector(), clock.clone());
+        let provider = Handler::new(&config, bucket.connector(), clock.clone());
         let source = Source {
             credentials: valid::credentials(&before),
             pipelines: valid::pipelines(&before),

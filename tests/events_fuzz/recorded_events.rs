@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Error, Provider};
+use cfn_gitops::handler::{Error, Handler};
 
 use crate::answers::Bucket;
 use crate::support::{World, clients};
@@ -188,7 +188,7 @@ async fn status(world: &World, file: &str) -> String {
     let bucket = Bucket::before(world.connector(file));
     let config = clients::sdk_config(bucket.connector());
     let config = config.to_builder().service_config(LocalS3).build();
-    let provider = Provider::new(&config, bucket.connector(), clock.clone());
+    let provider = Handler::new(&config, bucket.connector(), clock.clone());
     let deadline = clock.now() + Duration::from_mins(15);
     let answer = provider.answer(&event, &crate::invocation(deadline)).await;
     let puts = bucket.take();
@@ -208,7 +208,7 @@ async fn status(world: &World, file: &str) -> String {
             assert_eq!(puts[0].body, body.to_string(), "{file}");
             body["Status"].as_str().expect("a status").to_owned()
         }
-        Err(Error::UnknownEvent | Error::Undelivered(_) | Error::NotRotated(_)) => {
+        Err(Error::UnknownEvent | Error::ResponseNotDelivered(_) | Error::NotRotated(_)) => {
             assert!(puts.is_empty(), "{file}");
             "nothing".to_owned()
         }

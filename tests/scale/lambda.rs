@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Invocation, Provider};
+use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -41,7 +41,7 @@ pub struct Lambda {
 /// One copy of the function, which lives on between two events.
 struct Environment {
     line: Line,
-    provider: Provider,
+    provider: Handler,
 }
 
 impl Lambda {
@@ -106,7 +106,7 @@ impl Lambda {
         let wire = SharedHttpConnector::new(Distant(line.connector()));
         let clock = Clock::starting_at(self.world.now());
         Environment {
-            provider: Provider::new(&sdk_config(wire.clone()), wire, clock),
+            provider: Handler::new(&sdk_config(wire.clone()), wire, clock),
             line,
         }
     }

@@ -1,7 +1,7 @@
 //! One execution environment, which answers one event after another.
 
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Invocation, Provider};
+use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
 
 use crate::support::World;
@@ -12,7 +12,7 @@ use crate::support::wire::Line;
 pub struct Environment {
     world: World,
     line: Line,
-    provider: Provider,
+    provider: Handler,
     events: usize,
 }
 
@@ -22,7 +22,7 @@ impl Environment {
         let clock = Clock::starting_at(world.now());
         Environment {
             world: world.clone(),
-            provider: Provider::new(&sdk_config(line.connector()), line.connector(), clock),
+            provider: Handler::new(&sdk_config(line.connector()), line.connector(), clock),
             line,
             events: 0,
         }

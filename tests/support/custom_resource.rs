@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Invocation, Provider};
+use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -406,7 +406,7 @@ pub async fn answered_once(
     let clock = Clock::starting_at(world.now());
     let wire = (request.wire)(world, caller);
     let config = sdk_config(wire.clone());
-    let provider = Provider::new(&config, wire, clock);
+    let provider = Handler::new(&config, wire, clock);
     let invocation = Invocation {
         request_id: request.name.clone(),
         deadline: world.now() + request.lives,

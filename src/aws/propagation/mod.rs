@@ -97,7 +97,7 @@ pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
     let body = response.body().bytes().unwrap_or_default();
     let body = String::from_utf8_lossy(body);
     let header = response.headers().get("x-amzn-errortype");
-    may_pass(&error_code(header, &body), &body)
+    is_transient(&error_code(header, &body), &body)
 }
 
 /// Whether an error with this code and text may pass when IAM's changes have propagated.
@@ -106,7 +106,7 @@ pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
 /// a matter of seconds. Some services give no reason (STS, and Secrets Manager for a KMS key),
 /// and then it may be that one.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
-fn may_pass(code: &str, text: &str) -> bool {
+fn is_transient(code: &str, text: &str) -> bool {
     if DENIED_ELSEWHERE.iter().any(|words| text.contains(words)) {
         return false;
     }

@@ -30,11 +30,11 @@ const LATEST: Duration = Duration::from_mins(10);
 /// Repeats what was throttled for longer than the SDK would. What its caller lets nobody repeat
 /// stays so.
 #[derive(Debug)]
-pub struct WaitsItsTurn;
+pub struct ThrottleRetryInterceptor;
 
 /// What has become of one call so far.
 #[derive(Clone, Debug)]
-struct Waited {
+struct RetryState {
     began: Instant,
     /// When AWS last said that it is busy, or the beginning.
     heard: Instant,
@@ -44,13 +44,13 @@ struct Waited {
     configured: Option<RetryConfig>,
 }
 
-impl Storable for Waited {
+impl Storable for RetryState {
     type Storer = StoreReplace<Self>;
 }
 
-impl Intercept for WaitsItsTurn {
+impl Intercept for ThrottleRetryInterceptor {
     fn name(&self) -> &'static str {
-        "WaitsItsTurn"
+        "ThrottleRetryInterceptor"
     }
 
     fn read_before_execution(
@@ -59,7 +59,7 @@ impl Intercept for WaitsItsTurn {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let now = Instant::now();
-        cfg.interceptor_state().store_put(Waited {
+        cfg.interceptor_state().store_put(RetryState {
             began: now,
             heard: now,
             turned_down: 0,
@@ -74,7 +74,7 @@ impl Intercept for WaitsItsTurn {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (Some(waited), Some(retries)) = (cfg.load::<Waited>(), cfg.load::<RetryConfig>())
+        let (Some(waited), Some(retries)) = (cfg.load::<RetryState>(), cfg.load::<RetryConfig>())
         else {
             return Ok(());
         };

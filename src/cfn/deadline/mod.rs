@@ -19,7 +19,7 @@ pub struct Deadlines {
     /// and the expiry of the address.
     pub answer_until: SystemTime,
     /// CloudFormation no longer waits (`ServiceTimeout`, counted from when it signed).
-    pub gave_up: bool,
+    pub cfn_timed_out: bool,
     /// Nothing can be delivered to the address any more (`X-Amz-Expires`, counted from when it was
     /// signed).
     pub expired: bool,
@@ -37,11 +37,11 @@ impl Deadlines {
             .valid_for()
             .unwrap_or(RESPONSE_URL_VALID_FOR);
         let expires = request.signed_at + valid_for;
-        let gave_up = gives_up <= now;
+        let cfn_timed_out = gives_up <= now;
         let is_expired = expires <= now;
         // A Delete whose response CloudFormation no longer takes has only the invocation's limit.
         let mut end = invocation_ends;
-        if !gave_up && !is_expired {
+        if !cfn_timed_out && !is_expired {
             end = end.min(gives_up);
         }
         if !is_expired {
@@ -56,7 +56,7 @@ impl Deadlines {
         Deadlines {
             work_until: end - reserve - margin,
             answer_until: end - margin,
-            gave_up,
+            cfn_timed_out,
             expired: is_expired,
             outlives_invocation,
         }
@@ -70,7 +70,7 @@ impl Deadlines {
     /// already sent a Delete whose signature is later than the request's, and the resources compare
     /// signatures alone. So neither direction needs an allowance here.
     pub fn is_too_late(&self) -> bool {
-        self.gave_up || self.expired
+        self.cfn_timed_out || self.expired
     }
 }
 

@@ -9,8 +9,8 @@ use tracing::Instrument;
 
 use super::send_response::deliver;
 use super::{
-    Clock, Deadlines, Failure, NotPut, Progress, Reason, Request, RequestType, Response, Status,
-    Undelivered,
+    Clock, Deadlines, Failure, Progress, PutError, Reason, Request, RequestType, Response,
+    SendError, Status,
 };
 use crate::reason_codes::Code;
 
@@ -33,7 +33,7 @@ pub struct Outcome {
 pub trait Resource: Send + Sync + 'static {
     /// Whether work that is cut off by the end of its invocation can be gone on with by another
     /// one, which is given the same request. Without it the request fails then.
-    const GOES_ON: bool = false;
+    const RESUMABLE: bool = false;
 
     /// The id that `request` will have, or would have had: known before anything is done, never
     /// empty, at most 1 KB, and the same for every delivery of the request.
@@ -56,30 +56,30 @@ pub trait Resource: Send + Sync + 'static {
 
 /// What became of a request.
 #[derive(Clone, Debug)]
-pub enum Answered {
+pub enum Handled {
     /// It was answered.
-    Put {
+    Responded {
         /// The JSON that was put at the request's address.
         body: Value,
         /// Whether it arrived.
-        delivery: Result<(), Undelivered>,
+        delivery: Result<(), SendError>,
     },
     /// Another invocation goes on with it, and will answer.
-    HandedOver,
+    Continued,
     /// Perhaps another invocation goes on with it. It is not answered, so that it is not answered
     /// twice: the event should be delivered again.
-    PerhapsHandedOver,
+    MaybeContinued,
 }
 
 /// Why a request was not handed over to another invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotHandedOver {
+pub enum ContinuationError {
     /// It certainly was not.
     #[error("handing the request over to another invocation: {0}")]
-    Refused(String),
-    /// Nobody knows.
+    Rejected(String),
+    /// The request for it got no response.
     #[error("handing the request over to another invocation: no answer")]
-    Unanswered,
+    OutcomeUnknown,
 }
 
 /// Answers `request` before its time is over: the earliest of `invocation_ends`, its
@@ -97,30 +97,30 @@ pub async fn answer<R, P, F, H, G>(
     clock: &Clock,
     put: P,
     hand_over: H,
-) -> Answered
+) -> Handled
 where
     R: Resource,
     P: Fn(String, String) -> F,
-    F: Future<Output = Result<u16, NotPut>>,
+    F: Future<Output = Result<u16, PutError>>,
     H: FnOnce(Duration) -> G,
-    G: Future<Output = Result<(), NotHandedOver>>,
+    G: Future<Output = Result<(), ContinuationError>>,
 {
     let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
     let progress = Progress::new(deadlines.work_until);
     let result = match result(&resource, &request, &deadlines, clock, &progress).await {
-        Worked::Done(result) => result,
-        Worked::CutOff(doing) => {
+        WorkResult::Done(result) => result,
+        WorkResult::CutOff(doing) => {
             // What is left after that is for the answer that it failed.
             let limit = clock.until(deadlines.answer_until) / 2;
             let handed_over = tokio::time::timeout(limit, hand_over(limit)).await;
-            match handed_over.unwrap_or(Err(NotHandedOver::Unanswered)) {
+            match handed_over.unwrap_or(Err(ContinuationError::OutcomeUnknown)) {
                 Ok(()) => {
                     tracing::info!(doing, "handed over to another invocation");
-                    return Answered::HandedOver;
+                    return Handled::Continued;
                 }
-                Err(NotHandedOver::Unanswered) => {
+                Err(ContinuationError::OutcomeUnknown) => {
                     tracing::warn!(doing, "perhaps handed over to another invocation");
-                    return Answered::PerhapsHandedOver;
+                    return Handled::MaybeContinued;
                 }
                 Err(error) => Err(Failure::new(
                     Code::NotContinued,
@@ -159,7 +159,7 @@ where
         }
     }
     let delivery = if deadlines.expired {
-        Err(Undelivered::Expired)
+        Err(SendError::Expired)
     } else {
         let url = &request.response_url;
         deliver(put, url, &body, deadlines.answer_until, clock).await
@@ -168,11 +168,11 @@ where
         tracing::error!(%error, "the answer did not arrive");
     }
     let body = serde_json::from_str(&body).unwrap_or_default();
-    Answered::Put { body, delivery }
+    Handled::Responded { body, delivery }
 }
 
 /// What became of the work in this invocation.
-enum Worked {
+enum WorkResult {
     Done(Result<Outcome, Failure>),
     /// The invocation is over, the request is not. What was being done.
     CutOff(String),
@@ -184,8 +184,8 @@ async fn result<R: Resource>(
     deadlines: &Deadlines,
     clock: &Clock,
     progress: &Progress,
-) -> Worked {
-    let failed = |code: Code, what: String| Worked::Done(Err(Failure::new(code, what)));
+) -> WorkResult {
+    let failed = |code: Code, what: String| WorkResult::Done(Err(Failure::new(code, what)));
     let missing = request.missing_members();
     if !missing.is_empty() {
         // Not even a Delete runs: what it would delete belongs to a stack and a logical ID.
@@ -213,7 +213,7 @@ async fn result<R: Resource>(
     match tokio::time::timeout(time, &mut task).await {
         Ok(Ok(result)) => {
             progress.ended(if result.is_ok() { "done" } else { "failed" });
-            Worked::Done(result)
+            WorkResult::Done(result)
         }
         // The panic's text is left out: it may hold anything.
         Ok(Err(_)) => {
@@ -227,8 +227,8 @@ async fn result<R: Resource>(
         Err(_) => {
             task.abort();
             progress.ended("no time was left");
-            if R::GOES_ON && deadlines.outlives_invocation {
-                return Worked::CutOff(progress.last());
+            if R::RESUMABLE && deadlines.outlives_invocation {
+                return WorkResult::CutOff(progress.last());
             }
             let doing = progress.last();
             let reason = format!("{doing}: no time was left; the request may be sent again");

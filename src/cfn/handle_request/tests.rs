@@ -10,7 +10,7 @@ enum Behaviour {
 }
 
 impl Resource for Behaviour {
-    const GOES_ON: bool = true;
+    const RESUMABLE: bool = true;
 
     fn physical_id(&self, _: &Request) -> String {
         "the-id".to_owned()
@@ -32,8 +32,8 @@ impl Resource for Behaviour {
 }
 
 /// Nobody else would go on with it.
-async fn alone(_: Duration) -> Result<(), NotHandedOver> {
-    Err(NotHandedOver::Refused("nobody is there".to_owned()))
+async fn alone(_: Duration) -> Result<(), ContinuationError> {
+    Err(ContinuationError::Rejected("nobody is there".to_owned()))
 }
 
 /// The time at which the requests of these tests are signed, and `seconds`.
@@ -68,8 +68,8 @@ async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration)
     (delivered(answered), puts, took)
 }
 
-fn delivered(answered: Answered) -> Value {
-    let Answered::Put { body, delivery } = answered else {
+fn delivered(answered: Handled) -> Value {
+    let Handled::Responded { body, delivery } = answered else {
         panic!("nobody can have gone on with it");
     };
     assert_eq!(delivery, Ok(()));
@@ -150,10 +150,10 @@ async fn expired_request_starts_only_if_it_is_a_delete() {
             put,
             alone,
         );
-        let Answered::Put { body, delivery } = answered.await else {
+        let Handled::Responded { body, delivery } = answered.await else {
             panic!("nobody can have gone on with it");
         };
-        assert_eq!(delivery, Err(Undelivered::Expired));
+        assert_eq!(delivery, Err(SendError::Expired));
         let status = if starts { "SUCCESS" } else { "FAILED" };
         assert_eq!(body["Status"], status, "{request_type}");
     }
@@ -168,7 +168,7 @@ async fn expired_delete_that_outlives_its_invocation_is_handed_over() {
     let hand_over = |_| async { Ok(()) };
     let behaviour = Arc::new(Behaviour::Hang);
     let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
-    assert!(matches!(answered, Answered::HandedOver));
+    assert!(matches!(answered, Handled::Continued));
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn work_that_outlives_its_invocation_is_handed_over_and_not_answered() {
     let hand_over = |_| async { Ok(()) };
     let behaviour = Arc::new(Behaviour::Hang);
     let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
-    assert!(matches!(answered, Answered::HandedOver));
+    assert!(matches!(answered, Handled::Continued));
     assert!(clock.now() < ends);
 }
 
@@ -211,11 +211,11 @@ async fn what_is_perhaps_handed_over_is_left_to_its_next_delivery() {
             if hangs {
                 std::future::pending::<()>().await;
             }
-            Err(NotHandedOver::Unanswered)
+            Err(ContinuationError::OutcomeUnknown)
         };
         let behaviour = Arc::new(Behaviour::Hang);
         let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
-        assert!(matches!(answered, Answered::PerhapsHandedOver));
+        assert!(matches!(answered, Handled::MaybeContinued));
         assert!(clock.now() < ends);
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ValidationError {
     /// For example `Mirrors[1].GitLabProject`.
     pub path: String,
     /// What is wrong with it. Never holds the value.
@@ -22,9 +22,9 @@ pub struct Fault {
 
 /// Everything that is wrong with a resource's properties.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-pub struct Faults(pub Vec<Fault>);
+pub struct ValidationErrors(pub Vec<ValidationError>);
 
-impl fmt::Display for Faults {
+impl fmt::Display for ValidationErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, fault) in self.0.iter().enumerate() {
             let separator = if n == 0 { "" } else { "; " };
@@ -34,10 +34,10 @@ impl fmt::Display for Faults {
     }
 }
 
-impl Faults {
+impl ValidationErrors {
     /// Notes that `path` is wrong.
     pub fn note(&mut self, path: impl Into<String>, what: impl Into<String>) {
-        self.0.push(Fault {
+        self.0.push(ValidationError {
             path: path.into(),
             what: what.into(),
         });
@@ -46,7 +46,7 @@ impl Faults {
 
 /// A form that text can have, and how a person is told of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Form {
+pub struct Format {
     /// Whether text has it.
     pub fits: fn(&str) -> bool,
     /// "must be …"
@@ -107,15 +107,15 @@ pub fn is_made_of(text: &str, least: usize, most: usize, others: &str) -> bool {
 /// The members of one JSON object, each asked for by name; what nobody asked for is unknown.
 ///
 /// CloudFormation sends booleans and numbers as strings; both forms are taken.
-pub struct Members<'a> {
+pub struct ObjectReader<'a> {
     path: String,
     map: Option<&'a Map<String, Value>>,
     asked_for: Vec<&'static str>,
 }
 
-impl<'a> Members<'a> {
+impl<'a> ObjectReader<'a> {
     /// The members of `value`, which stands at `path` (empty for the properties themselves).
-    pub fn of(value: &'a Value, path: &str, faults: &mut Faults) -> Self {
+    pub fn of(value: &'a Value, path: &str, faults: &mut ValidationErrors) -> Self {
         let map = value.as_object();
         if map.is_none() {
             let path = if path.is_empty() { "Properties" } else { path };
@@ -125,7 +125,7 @@ impl<'a> Members<'a> {
         if !path.is_empty() {
             recorder::note(path, recorder::Kind::Object);
         }
-        Members {
+        ObjectReader {
             path: path.to_owned(),
             map,
             asked_for: Vec::new(),
@@ -150,7 +150,7 @@ impl<'a> Members<'a> {
     }
 
     /// A member that is text.
-    pub fn string(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
+    pub fn string(&mut self, name: &'static str, faults: &mut ValidationErrors) -> Option<String> {
         #[cfg(test)]
         self.record(name, recorder::Kind::String);
         let value = self.value(name)?;
@@ -162,7 +162,11 @@ impl<'a> Members<'a> {
     }
 
     /// A member that is text and has to be there.
-    pub fn required_string(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
+    pub fn required_string(
+        &mut self,
+        name: &'static str,
+        faults: &mut ValidationErrors,
+    ) -> Option<String> {
         if self.value(name).is_none() && self.map.is_some() {
             faults.note(self.path_of(name), "is required");
         }
@@ -170,7 +174,12 @@ impl<'a> Members<'a> {
     }
 
     /// A member that is true or false.
-    pub fn boolean(&mut self, name: &'static str, default: bool, faults: &mut Faults) -> bool {
+    pub fn boolean(
+        &mut self,
+        name: &'static str,
+        default: bool,
+        faults: &mut ValidationErrors,
+    ) -> bool {
         #[cfg(test)]
         self.record(name, recorder::Kind::Boolean { default });
         match self.value(name).map(as_text) {
@@ -187,7 +196,12 @@ impl<'a> Members<'a> {
     }
 
     /// A member that is text of a form.
-    pub fn text(&mut self, name: &'static str, form: &Form, faults: &mut Faults) -> Option<String> {
+    pub fn text(
+        &mut self,
+        name: &'static str,
+        form: &Format,
+        faults: &mut ValidationErrors,
+    ) -> Option<String> {
         #[cfg(test)]
         self.record(name, recorder::Kind::Text(*form));
         let text = self.string(name, faults)?;
@@ -202,8 +216,8 @@ impl<'a> Members<'a> {
     pub fn required_text(
         &mut self,
         name: &'static str,
-        form: &Form,
-        faults: &mut Faults,
+        form: &Format,
+        faults: &mut ValidationErrors,
     ) -> Option<String> {
         if self.value(name).is_none() && self.map.is_some() {
             faults.note(self.path_of(name), "is required");
@@ -216,7 +230,7 @@ impl<'a> Members<'a> {
         &mut self,
         name: &'static str,
         words: &[(&str, T)],
-        faults: &mut Faults,
+        faults: &mut ValidationErrors,
     ) -> Option<T> {
         #[cfg(test)]
         {
@@ -239,7 +253,7 @@ impl<'a> Members<'a> {
         name: &'static str,
         range: RangeInclusive<u32>,
         default: u32,
-        faults: &mut Faults,
+        faults: &mut ValidationErrors,
     ) -> u32 {
         #[cfg(test)]
         self.record(
@@ -266,18 +280,22 @@ impl<'a> Members<'a> {
     }
 
     /// A member that is an object of its own.
-    pub fn object(&mut self, name: &'static str, faults: &mut Faults) -> Option<Members<'a>> {
+    pub fn object(
+        &mut self,
+        name: &'static str,
+        faults: &mut ValidationErrors,
+    ) -> Option<ObjectReader<'a>> {
         #[cfg(test)]
         self.record(name, recorder::Kind::Object);
         let value = self.value(name)?;
-        Some(Members::of(value, &self.path_of(name), faults))
+        Some(ObjectReader::of(value, &self.path_of(name), faults))
     }
 
     /// A member whose own members have names that the template chooses, and are text.
     pub fn map(
         &mut self,
         name: &'static str,
-        faults: &mut Faults,
+        faults: &mut ValidationErrors,
     ) -> Option<BTreeMap<String, String>> {
         #[cfg(test)]
         self.record(name, recorder::Kind::Map);
@@ -299,7 +317,11 @@ impl<'a> Members<'a> {
     }
 
     /// The elements of a list, each with its path; none when it is not there.
-    pub fn list(&mut self, name: &'static str, faults: &mut Faults) -> Vec<(String, &'a Value)> {
+    pub fn list(
+        &mut self,
+        name: &'static str,
+        faults: &mut ValidationErrors,
+    ) -> Vec<(String, &'a Value)> {
         #[cfg(test)]
         self.record(name, recorder::Kind::List);
         let path = self.path_of(name);
@@ -318,7 +340,11 @@ impl<'a> Members<'a> {
     }
 
     /// The elements of a list of text.
-    pub fn strings(&mut self, name: &'static str, faults: &mut Faults) -> Vec<(String, String)> {
+    pub fn strings(
+        &mut self,
+        name: &'static str,
+        faults: &mut ValidationErrors,
+    ) -> Vec<(String, String)> {
         #[cfg(test)]
         recorder::note(&format!("{}[]", self.path_of(name)), recorder::Kind::String);
         let mut strings = Vec::new();
@@ -335,8 +361,8 @@ impl<'a> Members<'a> {
     pub fn texts(
         &mut self,
         name: &'static str,
-        form: &Form,
-        faults: &mut Faults,
+        form: &Format,
+        faults: &mut ValidationErrors,
     ) -> Vec<(String, String)> {
         #[cfg(test)]
         recorder::note(
@@ -355,7 +381,7 @@ impl<'a> Members<'a> {
     }
 
     /// Notes every member that nobody asked for.
-    pub fn finish(self, faults: &mut Faults) {
+    pub fn finish(self, faults: &mut ValidationErrors) {
         #[cfg(test)]
         recorder::note_closed(&self.path);
         for name in self.map.iter().flat_map(|map| map.keys()) {

@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Why one attempt brought no status. What was tried is left out on purpose: the texts of HTTP
 /// clients hold the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotPut {
+pub enum PutError {
     /// The address could not be reached, or did not answer.
     #[error("the response bucket cannot be reached")]
     Unreachable,
@@ -28,7 +28,7 @@ pub enum NotPut {
 
 /// Why an answer did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Undelivered {
+pub enum SendError {
     /// The bucket will not take it, however often it is tried: the address has expired or is
     /// not genuine.
     #[error("the response bucket refused the answer with HTTP status {0}")]
@@ -53,10 +53,10 @@ pub async fn deliver<P, F>(
     body: &str,
     until: SystemTime,
     clock: &Clock,
-) -> Result<(), Undelivered>
+) -> Result<(), SendError>
 where
     P: Fn(String, String) -> F,
-    F: Future<Output = Result<u16, NotPut>>,
+    F: Future<Output = Result<u16, PutError>>,
 {
     let mut pause = FIRST_PAUSE;
     loop {
@@ -68,15 +68,15 @@ where
             Ok(Ok(status)) if status >= 500 || status == 429 || status == 408 => {
                 tracing::warn!(status, "the response bucket failed, trying again");
             }
-            Ok(Ok(status)) => return Err(Undelivered::Rejected(status)),
-            Ok(Err(NotPut::Unusable)) => return Err(Undelivered::Unusable),
-            Ok(Err(NotPut::Unreachable)) | Err(_) => {
+            Ok(Ok(status)) => return Err(SendError::Rejected(status)),
+            Ok(Err(PutError::Unusable)) => return Err(SendError::Unusable),
+            Ok(Err(PutError::Unreachable)) | Err(_) => {
                 tracing::warn!("the response bucket did not answer, trying again");
             }
         }
         let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
         if clock.until(until) <= jittered + SHORTEST_ATTEMPT {
-            return Err(Undelivered::OutOfTime);
+            return Err(SendError::OutOfTime);
         }
         tokio::time::sleep(jittered).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

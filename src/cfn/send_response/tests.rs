@@ -3,7 +3,7 @@ use std::cell::Cell;
 use crate::cfn::Request;
 use crate::cfn::send_response::*;
 
-async fn delivered(statuses: &[Result<u16, NotPut>]) -> (Result<(), Undelivered>, usize) {
+async fn delivered(statuses: &[Result<u16, PutError>]) -> (Result<(), SendError>, usize) {
     let at_once: Vec<_> = statuses.iter().map(|s| (Duration::ZERO, *s)).collect();
     delivered_within(Duration::from_secs(120), &at_once).await
 }
@@ -12,8 +12,8 @@ async fn delivered(statuses: &[Result<u16, NotPut>]) -> (Result<(), Undelivered>
 /// so long, the last one again and again.
 async fn delivered_within(
     time: Duration,
-    ends: &[(Duration, Result<u16, NotPut>)],
-) -> (Result<(), Undelivered>, usize) {
+    ends: &[(Duration, Result<u16, PutError>)],
+) -> (Result<(), SendError>, usize) {
     let clock = Clock::starting_at(SystemTime::UNIX_EPOCH);
     let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
     let attempts = Cell::new(0);
@@ -34,7 +34,13 @@ async fn delivered_within(
 
 #[tokio::test(start_paused = true)]
 async fn passing_faults_are_tried_again() {
-    let faults = [Err(NotPut::Unreachable), Ok(500), Ok(503), Ok(429), Ok(200)];
+    let faults = [
+        Err(PutError::Unreachable),
+        Ok(500),
+        Ok(503),
+        Ok(429),
+        Ok(200),
+    ];
     assert_eq!(delivered(&faults).await, (Ok(()), 5));
 }
 
@@ -42,7 +48,7 @@ async fn passing_faults_are_tried_again() {
 async fn a_refusal_is_final() {
     assert_eq!(
         delivered(&[Ok(403)]).await,
-        (Err(Undelivered::Rejected(403)), 1)
+        (Err(SendError::Rejected(403)), 1)
     );
 }
 
@@ -63,7 +69,7 @@ async fn a_bucket_that_takes_minutes_to_answer_is_given_up_in_time() {
     for seconds in [4, 60, 800] {
         let time = Duration::from_secs(seconds);
         let (result, attempts) = delivered_within(time, &[slow]).await;
-        assert_eq!(result, Err(Undelivered::OutOfTime));
+        assert_eq!(result, Err(SendError::OutOfTime));
         assert!(attempts > 2, "{attempts} attempts in {seconds} s");
     }
     // One that takes seconds is waited for.
@@ -75,6 +81,6 @@ async fn a_bucket_that_takes_minutes_to_answer_is_given_up_in_time() {
 #[tokio::test(start_paused = true)]
 async fn it_gives_up_when_no_time_is_left() {
     let (result, attempts) = delivered(&[Ok(500)]).await;
-    assert_eq!(result, Err(Undelivered::OutOfTime));
+    assert_eq!(result, Err(SendError::OutOfTime));
     assert!((10..60).contains(&attempts), "{attempts} attempts");
 }

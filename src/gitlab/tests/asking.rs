@@ -10,7 +10,7 @@ use super::{
     with_regex,
 };
 use crate::gitlab::{Kind, Mirror, Project, PushesEverything, Settings};
-use crate::http::Unanswered;
+use crate::http::HttpError;
 use crate::password::Password;
 
 const INFRA: &str = "platform/infra";
@@ -145,7 +145,7 @@ async fn a_login_that_cannot_stand_in_an_address_is_not_sent() {
             .await;
         let error = made.expect_err("refused");
         assert_eq!(error.kind, Kind::UnsafeLogin, "{login}");
-        assert!(!error.is_uncertain());
+        assert!(!error.outcome_unknown());
     }
 }
 
@@ -444,10 +444,10 @@ async fn making_a_mirror_is_repeated_only_when_it_was_not_heard() {
     for (times, reply, kind) in [
         (
             4,
-            Reply::Nothing(Unanswered::NoConnection),
+            Reply::Nothing(HttpError::NoConnection),
             Kind::Unreachable,
         ),
-        (1, Reply::Nothing(Unanswered::NoAnswer), Kind::NoAnswer),
+        (1, Reply::Nothing(HttpError::NoAnswer), Kind::NoAnswer),
         (1, Reply::Silence, Kind::NoAnswer),
         (4, Reply::empty(429), Kind::Throttled),
         (
@@ -470,11 +470,11 @@ async fn making_a_mirror_is_repeated_only_when_it_was_not_heard() {
 async fn what_cannot_get_better_is_not_repeated() {
     for (reply, kind) in [
         (
-            Reply::Nothing(Unanswered::NotVerified("unknown issuer".to_owned())),
+            Reply::Nothing(HttpError::NotVerified("unknown issuer".to_owned())),
             Kind::NotVerified("unknown issuer".to_owned()),
         ),
-        (Reply::Nothing(Unanswered::TooLarge), Kind::TooLarge),
-        (Reply::Nothing(Unanswered::Unsendable), Kind::UnusableUrl),
+        (Reply::Nothing(HttpError::TooLarge), Kind::TooLarge),
+        (Reply::Nothing(HttpError::Unsendable), Kind::UnusableUrl),
         (Reply::text(200, &" ".repeat(1_000_001)), Kind::TooLarge),
         (Reply::page(200), Kind::NoApi { status: 200 }),
         (
@@ -494,7 +494,7 @@ async fn what_cannot_get_better_is_not_repeated() {
 async fn a_fault_that_passes_is_not_seen() {
     let script = Script::default()
         .then(&get("/7"), Reply::page(503))
-        .then(&get("/7"), Reply::Nothing(Unanswered::NoAnswer))
+        .then(&get("/7"), Reply::Nothing(HttpError::NoAnswer))
         .then(&get("/7"), Reply::empty(429))
         .then(&get("/7"), ok(described(7)));
     let mirror = gitlab(&script).mirror(INFRA, 7).await.expect("an answer");

@@ -7,7 +7,7 @@ use super::{
     MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
 };
 use crate::gitlab::{Error, Kind};
-use crate::http::Unanswered;
+use crate::http::HttpError;
 
 const INFRA: &str = "platform/infra";
 
@@ -234,15 +234,15 @@ async fn a_redirect_is_told_and_not_followed() {
         let error = explained(reply, None).await;
         let to = "https://*****@elsewhere.example.org/login".to_owned();
         assert_eq!(error.kind, Kind::Redirected { status, to });
-        assert!(error.is_unreachable() && !error.is_uncertain());
+        assert!(error.is_unreachable() && !error.outcome_unknown());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_is_known_whether_a_mirror_may_have_been_made() {
     let post = format!("POST {MIRRORS}");
-    for (reply, is_uncertain) in [
-        (Reply::Nothing(Unanswered::NoAnswer), true),
+    for (reply, outcome_unknown) in [
+        (Reply::Nothing(HttpError::NoAnswer), true),
         (Reply::Silence, true),
         (Reply::page(502), true),
         (Reply::message(500, "500 Internal Server Error"), true),
@@ -253,13 +253,17 @@ async fn it_is_known_whether_a_mirror_may_have_been_made() {
         (Reply::message(400, "bad"), false),
         (Reply::page(302), false),
         (
-            Reply::Nothing(Unanswered::NotVerified("x".to_owned())),
+            Reply::Nothing(HttpError::NotVerified("x".to_owned())),
             false,
         ),
     ] {
         let script = Script::default().then(&post, reply.clone());
         let error = create(&gitlab(&script)).await.expect_err("a fault");
-        assert_eq!(error.is_uncertain(), is_uncertain, "{reply:?}: {error}");
+        assert_eq!(
+            error.outcome_unknown(),
+            outcome_unknown,
+            "{reply:?}: {error}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ mod opening;
 mod script;
 mod showing;
 
-use super::client::Line;
+use super::client::ApiClient;
 use super::tests::script::{Reply, Script};
 use super::{GitLab, Settings, TokenSource};
 use crate::password::Password;
@@ -33,7 +33,7 @@ const PROJECT: &str = "/projects/platform%2Finfra";
 fn gitlab(script: &Script) -> GitLab {
     GitLab {
         url: "https://gitlab.example.com".to_owned(),
-        line: Line {
+        line: ApiClient {
             api: "https://gitlab.example.com/api/v4".to_owned(),
             token: Password::new(TOKEN),
             http: script.http(),

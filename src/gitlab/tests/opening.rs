@@ -210,7 +210,7 @@ async fn a_secret_that_is_missing_or_not_to_be_read_is_told_apart() {
         .then(GET, deleted);
     let fault = fault(script).await;
     assert!(
-        matches!(&fault, TokenFault::Failed(error) if !error.may_pass()),
+        matches!(&fault, TokenFault::Failed(error) if !error.is_transient()),
         "{fault}"
     );
 }

@@ -15,7 +15,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::http::{Http, Unanswered};
+use crate::http::{Http, HttpError};
 
 /// What becomes of a request.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub enum Reply {
         headers: Vec<(&'static str, String)>,
         body: String,
     },
-    Nothing(Unanswered),
+    Nothing(HttpError),
     Silence,
 }
 

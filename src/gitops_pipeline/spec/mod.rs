@@ -8,7 +8,7 @@ use super::approval_rule;
 use super::names;
 use super::names::{Names, Place};
 use crate::cfn;
-use crate::cfn::{Faults, Members};
+use crate::cfn::{ObjectReader, ValidationErrors};
 use crate::tags;
 
 mod cross_account;
@@ -247,9 +247,9 @@ pub struct ApprovalRule {
 ///
 /// # Errors
 /// Every fault, each with its path.
-pub fn decode(properties: &Value) -> Result<Desired, Faults> {
-    let mut faults = Faults::default();
-    let mut members = Members::of(properties, "", &mut faults);
+pub fn decode(properties: &Value) -> Result<Desired, ValidationErrors> {
+    let mut faults = ValidationErrors::default();
+    let mut members = ObjectReader::of(properties, "", &mut faults);
     let service_token = members.string("ServiceToken", &mut faults);
     members.value("ServiceTimeout");
     let names = decode_names(&mut members, &mut faults);
@@ -357,7 +357,7 @@ pub fn names_in(properties: &Value) -> Option<Names> {
     Names::of(&text("EnvID")?, &text("ProjectID")?)
 }
 
-fn decode_names(members: &mut Members<'_>, faults: &mut Faults) -> Option<Names> {
+fn decode_names(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -> Option<Names> {
     let env_id = members.required_string("EnvID", faults);
     if env_id.as_deref().is_some_and(|id| !names::is_env_id(id)) {
         faults.note(
@@ -390,9 +390,9 @@ fn decode_names(members: &mut Members<'_>, faults: &mut Faults) -> Option<Names>
 }
 
 fn decode_branch_map(
-    members: &mut Members<'_>,
+    members: &mut ObjectReader<'_>,
     names: Option<&Names>,
-    faults: &mut Faults,
+    faults: &mut ValidationErrors,
 ) -> BTreeMap<String, String> {
     let defaults = [("dev", "development"), ("prd", "master")];
     let written = members.value("BranchMap").and_then(Value::as_str);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{ActionMode, Approval, ApprovalRule, Build, Deploy, formats};
-use crate::cfn::{Faults, Members};
+use crate::cfn::{ObjectReader, ValidationErrors};
 
 /// CodeBuild's image unless the template says otherwise.
 const IMAGE: &str = "aws/codebuild/amazonlinux-x86_64-standard:6.0";
@@ -14,11 +14,11 @@ const IMAGE: &str = "aws/codebuild/amazonlinux-x86_64-standard:6.0";
 const MOST_POOL_MEMBERS: usize = 50;
 
 /// `Build`
-pub fn decode_build(members: &mut Members<'_>, faults: &mut Faults) -> Build {
+pub fn decode_build(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -> Build {
     let empty = Value::Object(serde_json::Map::new());
     let mut build = match members.object("Build", faults) {
         Some(build) => build,
-        None => Members::of(&empty, "Build", faults),
+        None => ObjectReader::of(&empty, "Build", faults),
     };
     let image = build.text("Image", &formats::IMAGE, faults);
     let compute_type = build.text("ComputeType", &formats::COMPUTE_TYPE, faults);
@@ -65,7 +65,7 @@ pub fn decode_build(members: &mut Members<'_>, faults: &mut Faults) -> Build {
 }
 
 /// `Approval`
-pub fn decode_approval(members: &mut Members<'_>, faults: &mut Faults) -> Approval {
+pub fn decode_approval(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -> Approval {
     let Some(mut approval) = members.object("Approval", faults) else {
         return Approval {
             required: true,
@@ -85,11 +85,11 @@ pub fn decode_approval(members: &mut Members<'_>, faults: &mut Faults) -> Approv
 }
 
 /// `Deploy`
-pub fn decode_deploy(members: &mut Members<'_>, faults: &mut Faults) -> Deploy {
+pub fn decode_deploy(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -> Deploy {
     let empty = Value::Object(serde_json::Map::new());
     let mut deploy = match members.object("Deploy", faults) {
         Some(deploy) => deploy,
-        None => Members::of(&empty, "Deploy", faults),
+        None => ObjectReader::of(&empty, "Deploy", faults),
     };
     let action_mode = deploy.one_of(
         "ActionMode",
@@ -126,7 +126,10 @@ pub fn decode_deploy(members: &mut Members<'_>, faults: &mut Faults) -> Deploy {
     }
 }
 
-fn decode_capabilities(deploy: &mut Members<'_>, faults: &mut Faults) -> Vec<String> {
+fn decode_capabilities(
+    deploy: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
+) -> Vec<String> {
     let known = [
         "CAPABILITY_IAM",
         "CAPABILITY_NAMED_IAM",
@@ -144,8 +147,8 @@ fn decode_capabilities(deploy: &mut Members<'_>, faults: &mut Faults) -> Vec<Str
 }
 
 fn decode_parameter_overrides(
-    deploy: &mut Members<'_>,
-    faults: &mut Faults,
+    deploy: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
 ) -> BTreeMap<String, String> {
     let overrides = deploy.map("ParameterOverrides", faults);
     let overrides = overrides.unwrap_or_default();
@@ -170,8 +173,8 @@ fn decode_parameter_overrides(
 
 /// `ApprovalRule`
 pub fn decode_approval_rule(
-    members: &mut Members<'_>,
-    faults: &mut Faults,
+    members: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
 ) -> Option<ApprovalRule> {
     let mut rule = members.object("ApprovalRule", faults)?;
     if rule.value("ApproversNeeded").is_none() {

@@ -154,7 +154,7 @@ pub async fn have_overtaken(
 ) -> Result<bool, CallError> {
     match look_up(aws, names, owner).await {
         Ok(found) => Ok(found.is_some_and(|(mark, _)| mark.overtakes(request))),
-        Err(error) if error.may_pass() => Err(error),
+        Err(error) if error.is_transient() => Err(error),
         // Who may not look may not have left one either.
         Err(error) => {
             tracing::error!(%error, "taken for no mark");

@@ -10,14 +10,14 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 
-use super::{Http, NoCertificate, Unanswered, is_certificate, is_https_or_loopback};
+use super::{Http, HttpError, InvalidCertificate, is_certificate, is_https_or_loopback};
 
 /// An authority; its key was thrown away after it had signed the server's certificate.
 const AUTHORITY: &str = include_str!("authority.pem");
 
 /// Answers everything with so many bytes, or with an error.
 #[derive(Debug)]
-struct Stub(Result<usize, Unanswered>);
+struct Stub(Result<usize, HttpError>);
 
 impl HttpConnector for Stub {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
@@ -72,7 +72,7 @@ fn what_is_no_certificate_is_found_before_it_is_used() {
     for pem in ["", "no certificate", &cut, &other, broken, &second] {
         assert!(!is_certificate(pem), "{pem}");
         let http = through(Stub(Ok(0)));
-        assert_eq!(http.trusting(pem).err(), Some(NoCertificate));
+        assert_eq!(http.trusting(pem).err(), Some(InvalidCertificate));
     }
 }
 
@@ -103,15 +103,15 @@ async fn an_answer_that_is_too_large_is_none() {
     let http = through(Stub(Ok(11)));
     assert!(http.send(request(), 11).await.is_ok());
     let refused = http.send(request(), 10).await;
-    assert_eq!(refused.err(), Some(Unanswered::TooLarge));
+    assert_eq!(refused.err(), Some(HttpError::TooLarge));
 }
 
 #[tokio::test]
 async fn whether_anything_was_sent_is_told_apart() {
     for reason in [
-        Unanswered::NoConnection,
-        Unanswered::NoAnswer,
-        Unanswered::NotVerified("it is unknown".to_owned()),
+        HttpError::NoConnection,
+        HttpError::NoAnswer,
+        HttpError::NotVerified("it is unknown".to_owned()),
     ] {
         let http = through(Stub(Err(reason.clone())));
         assert_eq!(http.send(request(), 1).await.err(), Some(reason));

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::AUTHORITY;
-use crate::http::{Http, Unanswered};
+use crate::http::{Http, HttpError};
 
 /// The certificate of a server on this machine, signed by [`AUTHORITY`].
 const CERTIFICATE: &str = include_str!("server.pem");
@@ -60,7 +60,7 @@ fn answer(mut stream: StreamOwned<ServerConnection, std::net::TcpStream>) {
     let _ = stream.flush();
 }
 
-async fn send(http: &Http, url: &str) -> Result<String, Unanswered> {
+async fn send(http: &Http, url: &str) -> Result<String, HttpError> {
     let mut request = HttpRequest::new(SdkBody::empty());
     request.set_uri(url).expect("an address");
     request.headers_mut().insert("private-token", "sentinel");
@@ -86,7 +86,7 @@ async fn a_server_whose_authority_is_unknown_gets_nothing() {
     let http = Http::over_reqwest().expect("a client");
     for _ in 0..2 {
         match send(&http, &url).await {
-            Err(Unanswered::NotVerified(why)) => assert!(!why.is_empty()),
+            Err(HttpError::NotVerified(why)) => assert!(!why.is_empty()),
             other => panic!("{other:?}"),
         }
         // That one client trusts it is nothing to the other.
@@ -102,7 +102,7 @@ async fn a_certificate_for_another_name_is_refused_by_whoever_trusts_its_authori
     let trusting = http.trusting(AUTHORITY).expect("trust");
     let refused = send(&trusting, &format!("https://localhost:{port}/api")).await;
     assert!(
-        matches!(refused, Err(Unanswered::NotVerified(_))),
+        matches!(refused, Err(HttpError::NotVerified(_))),
         "{refused:?}"
     );
 }
@@ -114,7 +114,7 @@ async fn where_nobody_listens_nothing_was_sent() {
     drop(listener);
     let http = Http::over_reqwest().expect("a client");
     let refused = send(&http, &format!("http://{address}/")).await;
-    assert_eq!(refused, Err(Unanswered::NoConnection));
+    assert_eq!(refused, Err(HttpError::NoConnection));
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_connection_that_breaks_may_have_been_heard() {
     });
     let http = Http::over_reqwest().expect("a client");
     let broken = send(&http, &format!("http://{address}/")).await;
-    assert_eq!(broken, Err(Unanswered::NoAnswer));
+    assert_eq!(broken, Err(HttpError::NoAnswer));
 }
 
 // claim: an-answer-without-an-end-is-cut-off
@@ -145,5 +145,5 @@ async fn an_answer_without_an_end_is_cut_off() {
     });
     let http = Http::over_reqwest().expect("a client");
     let endless = send(&http, &format!("http://{address}/")).await;
-    assert_eq!(endless, Err(Unanswered::TooLarge));
+    assert_eq!(endless, Err(HttpError::TooLarge));
 }

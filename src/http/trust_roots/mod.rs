@@ -47,23 +47,25 @@ fn in_all(file: Option<&Path>, directories: impl IntoIterator<Item = PathBuf>) -
 }
 
 /// The certificates in `pem`, of which all have to be readable.
-pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoCertificate> {
+pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, InvalidCertificate> {
     let mut store = RootCertStore::empty();
     let mut certificates = vec![];
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| NoCertificate)?;
-        store.add(certificate.clone()).map_err(|_| NoCertificate)?;
+        let certificate = certificate.map_err(|_| InvalidCertificate)?;
+        store
+            .add(certificate.clone())
+            .map_err(|_| InvalidCertificate)?;
         certificates.push(certificate);
     }
     if certificates.is_empty() {
-        return Err(NoCertificate);
+        return Err(InvalidCertificate);
     }
     Ok(certificates)
 }
 
 /// The SHA-256 fingerprint of each certificate in `pem`, in upper-case hexadecimal digits without
 /// colons.
-pub fn fingerprints(pem: &str) -> Result<Vec<String>, NoCertificate> {
+pub fn fingerprints(pem: &str) -> Result<Vec<String>, InvalidCertificate> {
     let certificates = certificates(pem)?;
     Ok(certificates.iter().map(|one| fingerprint(one)).collect())
 }
@@ -78,7 +80,7 @@ fn fingerprint(certificate: &[u8]) -> String {
 /// What was given as certificates holds none that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no certificate in PEM")]
-pub struct NoCertificate;
+pub struct InvalidCertificate;
 
 /// What cannot be read is left out: a trusted root less, never one more.
 fn in_file(path: &Path) -> Vec<CertificateDer<'static>> {

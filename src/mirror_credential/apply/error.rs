@@ -9,7 +9,7 @@ use crate::reason_codes::Code;
 
 /// Why a delivery failed.
 ///
-/// A request of CloudFormation's needs the reason alone. A step of a rotation also needs `may_pass`:
+/// A request of CloudFormation's needs the reason alone. A step of a rotation also needs `is_transient`:
 /// it decides whether the rotation stays pending or ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -18,7 +18,7 @@ pub struct DeliveryError {
     pub reason: Reason,
     /// Whether the same attempt may succeed later without a change by a person: GitLab was
     /// unreachable, a service throttled or had an internal error, or time ran out.
-    pub may_pass: bool,
+    pub is_transient: bool,
 }
 
 impl DeliveryError {
@@ -26,7 +26,7 @@ impl DeliveryError {
     pub fn permanent(reason: Reason) -> Self {
         DeliveryError {
             reason,
-            may_pass: false,
+            is_transient: false,
         }
     }
 
@@ -34,7 +34,7 @@ impl DeliveryError {
     pub fn passing(reason: Reason) -> Self {
         DeliveryError {
             reason,
-            may_pass: true,
+            is_transient: true,
         }
     }
 
@@ -50,7 +50,7 @@ impl From<CallError> for DeliveryError {
         DeliveryError {
             // "Wait a few minutes and submit your request again."
             // https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagUser.html#API_TagUser_Errors
-            may_pass: error.may_pass() || is_concurrent(&error),
+            is_transient: error.is_transient() || is_concurrent(&error),
             reason: explained(error).reason(),
         }
     }
@@ -59,7 +59,7 @@ impl From<CallError> for DeliveryError {
 impl From<gitlab::Error> for DeliveryError {
     fn from(error: gitlab::Error) -> Self {
         DeliveryError {
-            may_pass: error.may_pass(),
+            is_transient: error.is_transient(),
             reason: error.reason(),
         }
     }

@@ -97,7 +97,7 @@ impl Delivery<'_> {
         match &gone {
             Ok(()) => {}
             // Mirrors that another delivery superseded are named nowhere but here.
-            Err(error) if error.may_pass => self.remove_own_strays().await,
+            Err(error) if error.is_transient => self.remove_own_strays().await,
             Err(_) => Box::pin(self.undo()).await,
         }
         gone

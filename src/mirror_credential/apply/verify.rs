@@ -82,7 +82,7 @@ impl Delivery<'_> {
             Err((refused, mut error)) => {
                 // IAM has propagated an older login everywhere: what refuses it is a policy, or a
                 // change of the credential by hand.
-                error.may_pass &= is_new || !refused.is_refusal();
+                error.is_transient &= is_new || !refused.is_refusal();
                 return Err(error);
             }
         }
@@ -125,8 +125,14 @@ impl Delivery<'_> {
                 let reason = format!(
                     "proving that the login of user {user} can push to repository {name}: {error}"
                 );
-                let (reason, may_pass) = (error.reason_with(reason), error.may_pass());
-                return Err((error, DeliveryError { reason, may_pass }));
+                let (reason, is_transient) = (error.reason_with(reason), error.is_transient());
+                return Err((
+                    error,
+                    DeliveryError {
+                        reason,
+                        is_transient,
+                    },
+                ));
             }
         }
         Ok(())

@@ -47,7 +47,7 @@ pub async fn issue(aws: &Aws, user_name: &str) -> Result<Issuance, CallError> {
             match error {
                 error if no_slot => Ok(Issuance::NoSlot(error)),
                 error if is_busy(&error) => Ok(Issuance::Busy),
-                error if error.is_uncertain() => Ok(Issuance::Unknown(error)),
+                error if error.outcome_unknown() => Ok(Issuance::Unknown(error)),
                 error => Err(error),
             }
         }
@@ -75,7 +75,7 @@ pub async fn reset(aws: &Aws, user_name: &str, id: &str) -> Result<Issuance, Cal
             match error {
                 _ if gone => Ok(Issuance::Gone),
                 error if is_busy(&error) => Ok(Issuance::Busy),
-                error if error.is_uncertain() => Ok(Issuance::Unknown(error)),
+                error if error.outcome_unknown() => Ok(Issuance::Unknown(error)),
                 error => Err(error),
             }
         }

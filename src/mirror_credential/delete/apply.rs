@@ -151,7 +151,7 @@ impl MirrorCredential {
                     }
                     // The Delete that follows a rejected Create succeeds. If IAM rejects this tag, it
                     // rejects the tags that a Create writes before it issues a credential, too.
-                    Err(error) if !is_ours && !error.may_pass() => {
+                    Err(error) if !is_ours && !error.is_transient() => {
                         tracing::warn!(%error, "the deletion is not recorded");
                         known.marked.push(name);
                     }

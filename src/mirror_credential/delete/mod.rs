@@ -1,2 +1,4 @@
+//! Deletes what a `Custom::MirrorCredential` created.
+
 pub mod apply;
 pub mod plan;

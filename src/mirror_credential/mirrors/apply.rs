@@ -53,7 +53,7 @@ impl Delivery<'_> {
         loop {
             match self.look_at_projects().await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.may_pass() && tokio::time::Instant::now() < give_up => {
+                Err(error) if error.is_transient() && tokio::time::Instant::now() < give_up => {
                     self.gitlabs.forget_failures();
                     tokio::time::sleep(LOOK * 5).await;
                 }
@@ -148,7 +148,7 @@ impl Delivery<'_> {
                     .unmatched
                     .extend(wanted.settings.branch_regex.clone());
             }
-            Err(error) if error.may_pass() => return Err(error),
+            Err(error) if error.is_transient() => return Err(error),
             Err(error) => tracing::warn!(%error, "the branches were not read"),
         }
         Ok(())
@@ -233,7 +233,7 @@ impl Delivery<'_> {
                 self.note_made(wanted, mirror);
                 Ok(())
             }
-            Err(error) if error.is_uncertain() => {
+            Err(error) if error.outcome_unknown() => {
                 self.doubts += 1;
                 if self.doubts > MOST_DOUBTS {
                     return Err(error.into());

@@ -205,7 +205,7 @@ impl<'a> GitLabs<'a> {
                 Ok(clone_url) => clone_url,
                 // Without the repository nothing leads to it.
                 Err(error) => {
-                    if error.may_pass() || error.is_denied() {
+                    if error.is_transient() || error.is_denied() {
                         tracing::warn!(%error, "which mirrors lead there is not known");
                     }
                     return Ok(Vec::new());

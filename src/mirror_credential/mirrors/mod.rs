@@ -1,3 +1,5 @@
+//! GitLab's side of a credential: the push mirrors that use its login.
+
 pub mod apply;
 pub mod gitlab_clients;
 pub mod journal;

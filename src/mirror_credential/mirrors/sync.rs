@@ -151,7 +151,7 @@ impl Delivery<'_> {
         // CodeCommit recover.
         DeliveryError {
             reason: Reason::new(Code::PushFailed, reason),
-            may_pass: !has_diverged,
+            is_transient: !has_diverged,
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! A step that fails either leaves the rotation pending or ends it.
 //!
-//! - The failure may pass ([`DeliveryError::may_pass`]): `AWSPENDING` and everything that the step
+//! - The failure may pass ([`DeliveryError::is_transient`]): `AWSPENDING` and everything that the step
 //!   created stay, as after a killed process. "If any rotation step fails, Secrets Manager retries the
 //!   entire rotation process multiple times"
 //!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>): each
@@ -148,10 +148,13 @@ impl RotationEvent {
     }
 
     fn error(&self, error: impl Into<DeliveryError>) -> NotRotated {
-        let DeliveryError { reason, may_pass } = error.into();
+        let DeliveryError {
+            reason,
+            is_transient,
+        } = error.into();
         let (step, secret_id) = (self.step(), self.secret_id.clone());
         let cause = reason;
-        if may_pass {
+        if is_transient {
             NotRotated::Pending {
                 step,
                 secret_id,
@@ -197,7 +200,7 @@ impl MirrorCredential {
         let desired = match self.desired_patiently(&secret).await {
             Ok(desired) => desired,
             Err(error) => {
-                if !error.may_pass && secret.open_rotation() == Some(&event.version_id) {
+                if !error.is_transient && secret.open_rotation() == Some(&event.version_id) {
                     let dropped = calls::drop_pending(&self.aws, &secret, &event.version_id).await;
                     dropped.map_err(in_words)?;
                 }
@@ -212,7 +215,7 @@ impl MirrorCredential {
             Ok(delivery) => delivery,
             Err(error) => {
                 progress.ended("failed");
-                if !error.may_pass
+                if !error.is_transient
                     && let Err(error) = self.clean_up(&desired, &me, &event.version_id).await
                 {
                     tracing::warn!(%error, "the rotation is not undone");

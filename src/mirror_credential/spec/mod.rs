@@ -8,24 +8,24 @@ use serde_json::Value;
 pub use super::mirrors::spec::{WantedMirror, gitlab_in, is_protected};
 
 use super::mirrors::journal::MirrorRecord;
-use crate::cfn::{Faults, Form, Members, Pattern, is_made_of};
+use crate::cfn::{Format, ObjectReader, Pattern, ValidationErrors, is_made_of};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::Access;
 use crate::tags;
 
-const USER_NAME: Form = Form {
+const USER_NAME: Format = Format {
     fits: is_user_name,
     must_be: "must be the name of an IAM user without its path: 1 to 64 letters, digits and \
         `_+=.@-`. A name with a comma is not supported, because no tag and no secret name can \
         contain one",
     pattern: Pattern::of("^[A-Za-z0-9_+=.@-]+$").up_to(64),
 };
-const SECRET_NAME: Form = Form {
+const SECRET_NAME: Format = Format {
     fits: is_secret_name,
     must_be: "must be 1 to 256 letters, digits and `/_+=.@-`",
     pattern: Pattern::of("^[A-Za-z0-9/_+=.@-]+$").up_to(256),
 };
-const KMS_KEY: Form = Form {
+const KMS_KEY: Format = Format {
     fits: is_kms_key,
     must_be: "must be the id, ARN or alias of a KMS key",
     pattern: Pattern::of("^[A-Za-z0-9:/_-]+$").up_to(2048),
@@ -94,9 +94,9 @@ impl Desired {
 ///
 /// # Errors
 /// Every fault, each with its path.
-pub fn decode(properties: &Value) -> Result<Desired, Faults> {
-    let mut faults = Faults::default();
-    let mut members = Members::of(properties, "", &mut faults);
+pub fn decode(properties: &Value) -> Result<Desired, ValidationErrors> {
+    let mut faults = ValidationErrors::default();
+    let mut members = ObjectReader::of(properties, "", &mut faults);
     members.value("ServiceToken");
     members.value("ServiceTimeout");
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::cfn::Faults;
+use crate::cfn::ValidationErrors;
 use crate::cfn::recorder;
 use crate::cfn::recorder::{Kind, Recording, recorded};
 
@@ -18,7 +18,7 @@ pub struct Asked {
 
 /// Decodes again and again: what was asked for once is there from then on, as an empty object or a
 /// list of one, until nothing new is asked for.
-pub fn everything_asked(faults: fn(&Value) -> Faults) -> Asked {
+pub fn everything_asked(faults: fn(&Value) -> ValidationErrors) -> Asked {
     let mut there = BTreeMap::new();
     loop {
         let probe = with_all_of(&there);

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
-use super::Form;
+use super::Format;
 
 /// Of what kind a member is.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub enum Kind {
     /// Text.
     String,
     /// Text of a form.
-    Text(Form),
+    Text(Format),
     /// True or false.
     Boolean {
         /// What it is when it is not there.

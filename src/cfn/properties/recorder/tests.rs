@@ -1,18 +1,18 @@
 use serde_json::json;
 
 use crate::cfn::properties::recorder::*;
-use crate::cfn::properties::{Faults, Members};
+use crate::cfn::properties::{ObjectReader, ValidationErrors};
 
 #[test]
 fn the_most_that_is_known_of_a_member_is_written_down() {
     let ((), recording) = recorded(|| {
         let value = json!({"List": [{"Flag": true}, {}]});
-        let mut faults = Faults::default();
-        let mut members = Members::of(&value, "", &mut faults);
+        let mut faults = ValidationErrors::default();
+        let mut members = ObjectReader::of(&value, "", &mut faults);
         members.number("Number", 1..=2, 1, &mut faults);
         members.value("Number");
         for (path, element) in members.list("List", &mut faults) {
-            let mut element = Members::of(element, &path, &mut faults);
+            let mut element = ObjectReader::of(element, &path, &mut faults);
             element.boolean("Flag", true, &mut faults);
             element.finish(&mut faults);
         }
@@ -30,8 +30,8 @@ fn the_most_that_is_known_of_a_member_is_written_down() {
 
 #[test]
 fn nothing_is_written_down_when_nobody_watches() {
-    let mut faults = Faults::default();
-    Members::of(&json!({}), "", &mut faults).finish(&mut faults);
+    let mut faults = ValidationErrors::default();
+    ObjectReader::of(&json!({}), "", &mut faults).finish(&mut faults);
     let ((), recording) = recorded(|| {});
     assert!(recording.kinds.is_empty() && recording.closed.is_empty());
 }

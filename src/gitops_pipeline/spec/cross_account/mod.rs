@@ -1,7 +1,7 @@
 //! `Source` and `ImageSource`: repositories that are there already, in this account or in another.
 
 use super::{Build, Elsewhere, Existing, Image, formats};
-use crate::cfn::{Faults, Form, Members};
+use crate::cfn::{Format, ObjectReader, ValidationErrors};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitops_pipeline::names::Place;
 
@@ -10,8 +10,8 @@ pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
 
 /// The repositories of one service.
 struct RepositoryKind {
-    name: Form,
-    arn: Form,
+    name: Format,
+    arn: Format,
     /// What stands in an ARN before the name.
     before_name: &'static str,
 }
@@ -30,9 +30,9 @@ const IMAGES: RepositoryKind = RepositoryKind {
 
 /// `Source`: an existing repository, or `None`. `home` is where the pipeline is.
 pub fn decode_source(
-    members: &mut Members<'_>,
+    members: &mut ObjectReader<'_>,
     home: Option<&Place>,
-    faults: &mut Faults,
+    faults: &mut ValidationErrors,
 ) -> Option<Existing> {
     let mut source = members.object("Source", faults)?;
     let existing = decode_repository(&mut source, &CODE, home, faults);
@@ -42,9 +42,9 @@ pub fn decode_source(
 
 /// `ImageSource`
 pub fn decode_image(
-    members: &mut Members<'_>,
+    members: &mut ObjectReader<'_>,
     home: Option<&Place>,
-    faults: &mut Faults,
+    faults: &mut ValidationErrors,
 ) -> Option<Image> {
     let mut source = members.object("ImageSource", faults)?;
     let repository = decode_repository(&mut source, &IMAGES, home, faults);
@@ -57,10 +57,10 @@ pub fn decode_image(
 }
 
 fn decode_repository(
-    members: &mut Members<'_>,
+    members: &mut ObjectReader<'_>,
     kind: &RepositoryKind,
     home: Option<&Place>,
-    faults: &mut Faults,
+    faults: &mut ValidationErrors,
 ) -> Option<Existing> {
     let has_name = members.value("RepositoryName").is_some();
     let has_arn = members.value("RepositoryArn").is_some();
@@ -149,7 +149,11 @@ fn decode_repository(
 
 /// Notes that the artifacts need a key: another account's role cannot use this account's default
 /// one, whatever its policies say.
-pub fn needs_a_key(source: Option<&Existing>, image: Option<&Image>, faults: &mut Faults) {
+pub fn needs_a_key(
+    source: Option<&Existing>,
+    image: Option<&Image>,
+    faults: &mut ValidationErrors,
+) {
     let sources = [
         ("Source.RepositoryArn", source),
         (
@@ -169,7 +173,7 @@ pub fn needs_a_key(source: Option<&Existing>, image: Option<&Image>, faults: &mu
 }
 
 /// Notes a key that the artifact bucket cannot have.
-pub fn key_is_here(arn: &str, home: Option<&Place>, faults: &mut Faults) {
+pub fn key_is_here(arn: &str, home: Option<&Place>, faults: &mut ValidationErrors) {
     let is_far = |home: &&Place| Place::of_arn(arn).is_some_and(|key| key.region != home.region);
     if let Some(home) = home.filter(is_far) {
         faults.note(
@@ -180,7 +184,7 @@ pub fn key_is_here(arn: &str, home: Option<&Place>, faults: &mut Faults) {
 }
 
 /// Notes the variables that only the image says.
-pub fn leaves_room_for_the_image(build: &Build, faults: &mut Faults) {
+pub fn leaves_room_for_the_image(build: &Build, faults: &mut ValidationErrors) {
     for name in IMAGE_VARIABLES {
         if build.environment_variables.contains_key(name) {
             faults.note(

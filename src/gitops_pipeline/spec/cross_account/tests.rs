@@ -8,7 +8,7 @@ const IMAGE_ARN: &str = "arn:aws:ecr:eu-central-1:210987654321:repository/team/b
 const ROLE_ARN: &str = "arn:aws:iam::210987654321:role/role-dev-codecommit-source";
 const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1";
 
-fn decoded(more: Value) -> Result<Desired, cfn::Faults> {
+fn decoded(more: Value) -> Result<Desired, cfn::ValidationErrors> {
     let mut properties = json!({
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
         "EnvID": "dev",

@@ -1,6 +1,6 @@
 //! What AWS and git take as a value, as far as it can be said without asking them.
 
-use crate::cfn::{Form, Pattern, is_made_of};
+use crate::cfn::{Format, Pattern, is_made_of};
 
 /// What `is_arn` takes: IAM is in no region, all others are in one.
 macro_rules! arn_pattern {
@@ -25,7 +25,7 @@ macro_rules! arn_pattern {
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-pub const BUCKET_NAME: Form = Form {
+pub const BUCKET_NAME: Format = Format {
     fits: |text| {
         (3..=63).contains(&text.len())
             && text
@@ -39,35 +39,35 @@ pub const BUCKET_NAME: Form = Form {
 };
 
 /// The ARN of a key. An alias will not do: policies name keys.
-pub const KEY_ARN: Form = Form {
+pub const KEY_ARN: Format = Format {
     fits: |text| is_arn(text, "kms", "key/"),
     must_be: "must be the ARN of a KMS key",
     pattern: arn_pattern!("kms", "key/"),
 };
 
 /// The ARN of a role.
-pub const ROLE_ARN: Form = Form {
+pub const ROLE_ARN: Format = Format {
     fits: |text| is_arn(text, "iam", "role/"),
     must_be: "must be the ARN of a role",
     pattern: arn_pattern!("iam", "role/"),
 };
 
 /// The ARN of a topic.
-pub const TOPIC_ARN: Form = Form {
+pub const TOPIC_ARN: Format = Format {
     fits: |text| is_arn(text, "sns", ""),
     must_be: "must be the ARN of an SNS topic",
     pattern: arn_pattern!("sns", ""),
 };
 
 /// The ARN of a CodeCommit repository.
-pub const REPOSITORY_ARN: Form = Form {
+pub const REPOSITORY_ARN: Format = Format {
     fits: |text| is_arn(text, "codecommit", ""),
     must_be: "must be the ARN of a CodeCommit repository",
     pattern: arn_pattern!("codecommit", ""),
 };
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
-pub const IMAGE_REPOSITORY_NAME: Form = Form {
+pub const IMAGE_REPOSITORY_NAME: Format = Format {
     fits: is_image_repository,
     must_be: "must be the name of an ECR repository: lower-case letters, digits and `._-/`",
     pattern: Pattern::of("^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$")
@@ -76,21 +76,21 @@ pub const IMAGE_REPOSITORY_NAME: Form = Form {
 };
 
 /// The ARN of an ECR repository.
-pub const IMAGE_REPOSITORY_ARN: Form = Form {
+pub const IMAGE_REPOSITORY_ARN: Format = Format {
     fits: |text| is_arn(text, "ecr", "repository/"),
     must_be: "must be the ARN of an ECR repository",
     pattern: arn_pattern!("ecr", "repository/"),
 };
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html>
-pub const IMAGE_TAG: Form = Form {
+pub const IMAGE_TAG: Format = Format {
     fits: |text| is_made_of(text, 1, 128, "_.-") && !text.starts_with(['.', '-']),
     must_be: "must be a tag: at most 128 letters, digits and `_.-`, no period or hyphen first",
     pattern: Pattern::of("^[A-Za-z0-9_][A-Za-z0-9_.-]*$").up_to(128),
 };
 
 /// A build image, wherever it comes from.
-pub const IMAGE: Form = Form {
+pub const IMAGE: Format = Format {
     fits: |text| is_made_of(text, 1, 512, "/:._@-") && !text.contains("windows"),
     must_be: "must be the name of a Linux build image",
     pattern: Pattern::of("^[A-Za-z0-9/:._@-]+$")
@@ -99,7 +99,7 @@ pub const IMAGE: Form = Form {
 };
 
 /// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-compute-types.html>
-pub const COMPUTE_TYPE: Form = Form {
+pub const COMPUTE_TYPE: Format = Format {
     fits: |text| {
         let size = text.strip_prefix("BUILD_GENERAL1_");
         size.is_some_and(|size| ["SMALL", "MEDIUM", "LARGE", "XLARGE", "2XLARGE"].contains(&size))
@@ -109,7 +109,7 @@ pub const COMPUTE_TYPE: Form = Form {
 };
 
 /// What a stack can be called.
-pub const STACK_NAME: Form = Form {
+pub const STACK_NAME: Format = Format {
     fits: |text| {
         text.starts_with(|c: char| c.is_ascii_alphabetic()) && is_made_of(text, 1, 128, "-")
     },
@@ -118,21 +118,21 @@ pub const STACK_NAME: Form = Form {
 };
 
 /// A file in what the build made.
-pub const PATH: Form = Form {
+pub const PATH: Format = Format {
     fits: |text| is_configuration_value(text) && !text.starts_with('/') && !text.contains("::"),
     must_be: "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
     pattern: Pattern::of("^[^/]").without("::").up_to(1000),
 };
 
 /// A value in an action's configuration.
-pub const CONFIGURATION_VALUE: Form = Form {
+pub const CONFIGURATION_VALUE: Format = Format {
     fits: is_configuration_value,
     must_be: "must be 1 to 1000 characters",
     pattern: Pattern::of("^[\\s\\S]").up_to(1000),
 };
 
 /// An address for a person to look at.
-pub const LINK: Form = Form {
+pub const LINK: Format = Format {
     fits: |text| {
         is_configuration_value(text)
             && (text.starts_with("https://") || text.starts_with("http://"))

@@ -8,14 +8,14 @@
 use serde_json::Value;
 
 use super::formats;
-use crate::cfn::Faults;
+use crate::cfn::ValidationErrors;
 
 const MUST_NOT: &str = "must not hold a dynamic reference ({{resolve:…}}); a build reads a secret \
      itself, by env/secrets-manager or env/parameter-store in its buildspec";
 
 /// Notes every text in `properties` that holds a dynamic reference, unless it, or what is in it, has
 /// a fault already.
-pub fn refuse(properties: &Value, faults: &mut Faults) {
+pub fn refuse(properties: &Value, faults: &mut ValidationErrors) {
     let mut found = Vec::new();
     find(properties, String::new(), &mut found);
     for path in found {

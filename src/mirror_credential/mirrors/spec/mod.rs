@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::cfn::{Faults, Form, Members, Pattern, is_made_of};
+use crate::cfn::{Format, ObjectReader, Pattern, ValidationErrors, is_made_of};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::{Access, Settings};
 use crate::http;
@@ -18,7 +18,7 @@ const TOKEN: &str = "token";
 /// More mirrors would not be pushed and confirmed within one Lambda invocation.
 const MOST_MIRRORS: usize = 50;
 
-const URL: Form = Form {
+const URL: Format = Format {
     fits: is_gitlab_url,
     must_be: "must be https://, a host and perhaps a path, without a login (http:// only to this \
         machine)",
@@ -27,22 +27,22 @@ const URL: Form = Form {
     )
     .up_to(256),
 };
-const SECRET_ID: Form = Form {
+const SECRET_ID: Format = Format {
     fits: |text| is_made_of(text, 1, 2048, "/_+=.@-:"),
     must_be: "must be the name or the ARN of a secret",
     pattern: Pattern::of("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
 };
-const SECRET_KEY: Form = Form {
+const SECRET_KEY: Format = Format {
     fits: |text| (1..=256).contains(&text.chars().count()),
     must_be: "must be 1 to 256 characters",
     pattern: Pattern::of("^[\\s\\S]").up_to(256),
 };
-const CERTIFICATE: Form = Form {
+const CERTIFICATE: Format = Format {
     fits: http::is_certificate,
     must_be: "must be certificates in PEM",
     pattern: Pattern::of("-----BEGIN CERTIFICATE-----"),
 };
-const PROJECT: Form = Form {
+const PROJECT: Format = Format {
     fits: is_project,
     must_be: "must be a project's number or its full path (group/project)",
     pattern: Pattern::of(
@@ -56,12 +56,12 @@ const PROJECT: Form = Form {
 const LARGEST_REGEX: usize = 64 * 1024;
 
 // GitLab's limit of `mirror_branch_regex`.
-const REGEX: Form = Form {
+const REGEX: Format = Format {
     fits: |text| (1..=255).contains(&text.chars().count()),
     must_be: "must be a regular expression of at most 255 characters",
     pattern: Pattern::of("^[\\s\\S]").up_to(255),
 };
-const BRANCH: Form = Form {
+const BRANCH: Format = Format {
     fits: |text| is_made_of(text, 1, 255, "/_.-+#@"),
     must_be: "must be the name of a branch",
     pattern: Pattern::of("^[A-Za-z0-9/_.+#@-]+$").up_to(255),
@@ -83,7 +83,10 @@ pub struct WantedMirror {
 }
 
 /// Decodes `GitLab`.
-pub fn decode_gitlab(members: &mut Members<'_>, faults: &mut Faults) -> Option<Access> {
+pub fn decode_gitlab(
+    members: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
+) -> Option<Access> {
     let is_object = members.value("GitLab")?.is_object();
     let mut members = members.object("GitLab", faults)?;
     let url = members.text("Url", &URL, faults);
@@ -103,14 +106,17 @@ pub fn decode_gitlab(members: &mut Members<'_>, faults: &mut Faults) -> Option<A
 
 /// The GitLab in properties of which nothing else needs to be valid.
 pub fn gitlab_in(properties: &Value) -> Option<Access> {
-    let mut faults = Faults::default();
-    let mut members = Members::of(properties, "", &mut faults);
+    let mut faults = ValidationErrors::default();
+    let mut members = ObjectReader::of(properties, "", &mut faults);
     let access = decode_gitlab(&mut members, &mut faults);
     access.filter(|_| faults.0.is_empty())
 }
 
 /// Decodes `Mirrors`.
-pub fn decode_mirrors(members: &mut Members<'_>, faults: &mut Faults) -> Vec<WantedMirror> {
+pub fn decode_mirrors(
+    members: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
+) -> Vec<WantedMirror> {
     let list = members.list("Mirrors", faults);
     if list.len() > MOST_MIRRORS {
         faults.note("Mirrors", format!("must be at most {MOST_MIRRORS}"));
@@ -130,8 +136,12 @@ pub fn decode_mirrors(members: &mut Members<'_>, faults: &mut Faults) -> Vec<Wan
     mirrors
 }
 
-fn decode_mirror(path: &str, element: &Value, faults: &mut Faults) -> Option<WantedMirror> {
-    let mut members = Members::of(element, path, faults);
+fn decode_mirror(
+    path: &str,
+    element: &Value,
+    faults: &mut ValidationErrors,
+) -> Option<WantedMirror> {
+    let mut members = ObjectReader::of(element, path, faults);
     let is_object = element.is_object();
     require(is_object, "GitLabProject", &mut members, faults);
     let project = members.text("GitLabProject", &PROJECT, faults);
@@ -183,7 +193,12 @@ fn decode_mirror(path: &str, element: &Value, faults: &mut Faults) -> Option<Wan
 }
 
 /// Notes that the member `name` is missing; what is no object is a fault of its own.
-fn require(is_object: bool, name: &'static str, members: &mut Members<'_>, faults: &mut Faults) {
+fn require(
+    is_object: bool,
+    name: &'static str,
+    members: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
+) {
     if is_object && members.value(name).is_none() {
         faults.note(members.path_of(name), "is required");
     }

@@ -3,8 +3,8 @@ use serde_json::json;
 use crate::mirror_credential::mirrors::spec::*;
 
 fn decoded(properties: &Value) -> Result<(Option<Access>, Vec<WantedMirror>), String> {
-    let mut faults = Faults::default();
-    let mut members = Members::of(properties, "", &mut faults);
+    let mut faults = ValidationErrors::default();
+    let mut members = ObjectReader::of(properties, "", &mut faults);
     let gitlab = decode_gitlab(&mut members, &mut faults);
     let mirrors = decode_mirrors(&mut members, &mut faults);
     members.finish(&mut faults);

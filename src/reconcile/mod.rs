@@ -1,0 +1,70 @@
+//! The one driver: observe, plan, apply, until the resource matches its spec.
+//!
+//! Creation, update, deletion, rotation, the first push and the child stack are all driven by
+//! [`reconcile`]. What differs between them is a [`Reconcile`]: what is read, which step a pure
+//! planner chooses, and how that step is executed. Each step is idempotent, because the process may
+//! die after any of them, and the next request for the same resource resumes from what it observes.
+
+use crate::cfn::Progress;
+
+/// No request of the product needs more steps. The limit ends a planner that repeats itself.
+const MAX_STEPS: u32 = 1500;
+
+/// What a planner decides from the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<Step, Done, Error> {
+    /// Execute this step, then plan again.
+    Apply(Step),
+    /// The resource matches its spec.
+    Done(Done),
+    /// The resource cannot be brought to match its spec.
+    Fail(Error),
+}
+
+/// Something that [`reconcile`] brings to its desired state.
+pub trait Reconcile {
+    /// One idempotent change or read.
+    type Step: Send;
+    /// What is known when nothing is left to do.
+    type Done: Send;
+    /// Why it failed.
+    type Error: Send;
+
+    /// Reads what the next plan depends on and what may have changed since the last step.
+    fn observe(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Chooses the next step from the state alone.
+    fn plan(&self) -> Next<Self::Step, Self::Done, Self::Error>;
+
+    /// What `step` does, as a gerund phrase with the names of what it touches. It is logged with
+    /// the step's duration, and ends up in the reason if the time runs out during the step.
+    fn describe(&self, step: &Self::Step) -> String;
+
+    /// Executes `step` and updates the state.
+    fn apply(&mut self, step: Self::Step) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// The error of a plan that does not end.
+    fn too_many_steps(&self) -> Self::Error;
+}
+
+/// Observes, plans and applies until `target` is done or fails.
+///
+/// # Errors
+/// The error of the planner, or of the first observation or step that fails.
+pub async fn reconcile<T: Reconcile>(
+    target: &mut T,
+    progress: &Progress,
+) -> Result<T::Done, T::Error> {
+    for _ in 0..MAX_STEPS {
+        target.observe().await?;
+        match target.plan() {
+            Next::Done(done) => return Ok(done),
+            Next::Fail(error) => return Err(error),
+            Next::Apply(step) => {
+                progress.doing(target.describe(&step));
+                target.apply(step).await?;
+            }
+        }
+    }
+    Err(target.too_many_steps())
+}
