@@ -88,11 +88,11 @@ audit: ## ask cargo-deny about the dependencies, published advisories among it (
 	target/tools/bin/cargo-deny --locked check
 
 lint-format:
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --check --manifest-path bench/functions/floor/Cargo.toml
 
 lint-rust:
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 lint-templates: $(INSTALLED)
 	for template in $(TEMPLATES); do \
@@ -103,14 +103,14 @@ lint-templates: $(INSTALLED)
 
 fuzz: ## every parser for SECONDS=60 each, and 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --lib fuzz::
-	EVENTS_FUZZ_SEED=$$RANDOM EVENTS_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test events_fuzz
+	EVENT_FUZZ_SEED=$$RANDOM EVENT_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test event_fuzz
 
 test-rust-compiled:
-	cargo test --locked --no-run
+	cargo test --locked --workspace --no-run
 
 # Of these, with the PATH that all had that was compiled: another one, and what asks for a C compiler is compiled anew.
 test-rust:
-	cargo test --locked $(ARGUMENTS)
+	cargo test --locked --workspace $(ARGUMENTS)
 
 scale: ## a thousand stacks at once, in simulated time, against docs/scale.md (some minutes)
 	cargo test --locked --test scale -- --ignored --nocapture the_table_and_the_plot

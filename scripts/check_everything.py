@@ -82,10 +82,10 @@ def steps() -> list[Step]:
 
 
 def rust_tests() -> Iterator[Step]:
-    """One step for each test crate that Cargo knows, and two for what stands in the code."""
-    told = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"], cwd=ROOT,
-                          stdout=subprocess.PIPE, text=True, check=True).stdout
-    targets = json.loads(told)["packages"][0]["targets"]
+    """One step for each test crate of the workspace, one for the unit tests and one for the documentation's tests."""
+    metadata = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"], cwd=ROOT,
+                              stdout=subprocess.PIPE, text=True, check=True).stdout
+    targets = [target for package in json.loads(metadata)["packages"] for target in package["targets"]]
     crates = [target["name"] for target in targets if target["kind"] == ["test"]]
     for name, arguments in [("units", ["--lib", "--bins"]), ("documentation", ["--doc"]),
                             *((name, ["--test", name]) for name in crates)]:

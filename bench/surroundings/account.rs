@@ -9,7 +9,7 @@ use aws_smithy_types::date_time::Format;
 
 use crate::http::{Answer, Reply, Request};
 use crate::run::{self, Call, Run, Runs};
-use crate::support::{request, wire::Fate};
+use fake_aws::{request, wire::Fate};
 
 /// Who is called; Lambda is called in `invoked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

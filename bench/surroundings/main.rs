@@ -15,11 +15,8 @@
 //! A function may have another one do the work, as CDK's provider framework does. Then `"invoked"` is
 //! written each time, so that the other one can be started when the first asks for it.
 //!
-//! The account is that of the tests, in `tests/support`: stateful, and strict where AWS is. Threads
+//! The account is that of the tests, in `crates/fake-aws`: stateful, and strict where AWS is. Threads
 //! that block serve it, because a sleeping thread is the shortest way from a socket to an answer.
-
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 mod account;
 mod http;

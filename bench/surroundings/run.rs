@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::support::World;
+use fake_aws::World;
 
 /// What a run is made of.
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::scene::{
     PROJECT, SECRET, TOKEN, USER, empty_world, look, look_at, mirrored, properties, world,
 };
-use crate::support::{EmptyProjects, Rotated, Rotation, Step};
+use fake_aws::{EmptyProjects, Rotated, Rotation, Step};
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_account_is_healthy() {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::scene::{PROJECT, TOKEN, USER, look, look_as, mirrored, pipeline, world};
-use crate::support::request::Service;
-use crate::support::{FaultKind, On};
+use fake_aws::request::Service;
+use fake_aws::{FaultKind, On};
 
 const NAME: &str = "codepipeline-dev-cfn-infra";
 

@@ -11,10 +11,10 @@ use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
-use crate::support::clients::sdk_config;
-use crate::support::custom_resource::{Kind, Stack};
-use crate::support::pipelines::{Execution, Pipeline};
-use crate::support::{Options, World};
+use fake_aws::clients::sdk_config;
+use fake_aws::custom_resource::{Kind, Stack};
+use fake_aws::pipelines::{Execution, Pipeline};
+use fake_aws::{Options, World};
 
 pub const PROJECT: &str = "platform/infra";
 pub const USER: &str = "user-dev-mirror";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::scene::{empty_world, look, look_as};
-use crate::support::custom_resource::{Kind, Stack};
-use crate::support::{FaultKind, On, World};
+use fake_aws::custom_resource::{Kind, Stack};
+use fake_aws::{FaultKind, On, World};
 
 const OWNER: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/00000000-0000-4000-8000-00000000000f";
 const CHILD: &str = "gitops-dev-shop";

@@ -1,4 +1,4 @@
-//! An HTTP front on the AWS of `tests/support`: all services and git at one address, as
+//! An HTTP front on the AWS of `crates/fake-aws`: all services and git at one address, as
 //! `AWS_ENDPOINT_URL` has it.
 
 use std::sync::{Arc, Mutex};
@@ -10,10 +10,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
 use crate::http::{self, Nobody, Reply, Request, Server};
-use crate::support::World;
-use crate::support::answer::{Answer, AwsError};
-use crate::support::request::Call;
-use crate::support::wire::Fate;
+use fake_aws::World;
+use fake_aws::answer::{Answer, AwsError};
+use fake_aws::request::Call;
+use fake_aws::wire::Fate;
 
 const GIT: &str = "https://git-codecommit.eu-central-1.amazonaws.com";
 

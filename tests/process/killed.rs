@@ -1,5 +1,5 @@
 //! The process is ended in the middle of its work, and Lambda delivers the event again to another
-//! one. `tests/lifecycle` does the same at every call of every request, without a process.
+//! one. `tests/faults/credential` does the same at every call of every request, without a process.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::aws_front::CALLER;
 use crate::function::{Function, wait_until};
-use crate::support::{Fault, FaultKind};
+use fake_aws::{Fault, FaultKind};
 
 fn mirror() -> Value {
     json!({"UserName": "mirror", "RepositoryNames": ["infra"]})

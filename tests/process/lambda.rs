@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::http::{self, Reply, Request};
-use crate::support::reason_codes;
+use fake_aws::reason_codes;
 
 /// The function's ARN.
 pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";

@@ -12,9 +12,6 @@
 //! `misbehaving` does with the same wiring. `CFN_GITOPS_MISBEHAVING` names its binary; without it,
 //! it is built in the profile `CFN_GITOPS_MISBEHAVING_PROFILE` (`dev` by default).
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod aws_front;
 mod bucket;
 mod function;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::bucket::{CREDENTIAL, SIGNATURE};
 use crate::function::Function;
 use crate::http::Request;
-use crate::support::Reaction;
+use fake_aws::Reaction;
 
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::bucket::{CREDENTIAL, SIGNATURE};
 use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup};
 use crate::http::Reply;
-use crate::support::{Doing, Reaction};
+use fake_aws::{Doing, Reaction};
 
 /// Stands in properties that no resource knows: whoever shows it has shown the event as a whole.
 const IN_THE_EVENT: &str = "SentinelInTheEvent-漢/+=";

@@ -56,7 +56,7 @@ fn the_table_and_the_plot_are_what_comes_of_a_thousand_stacks() {
             let about = Run::of(stacks, content);
             let all = run(&about);
             for measured in &all {
-                figure!("{}", measured.told(&about));
+                fake_aws::figure!("{}", measured.told(&about));
             }
             points.push((stacks, all[0].took.as_secs_f64().round()));
             table += &rows(&about, &all);
@@ -102,9 +102,9 @@ fn what_comes_of_one_size() {
         concurrency: concurrency.parse().expect("a concurrency"),
     };
     for measured in run(&about) {
-        figure!("{}", measured.told(&about));
+        fake_aws::figure!("{}", measured.told(&about));
         for failed in measured.failed.iter().take(3) {
-            figure!("  {failed}");
+            fake_aws::figure!("  {failed}");
         }
     }
 }

@@ -14,10 +14,10 @@ use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::support::World;
-use crate::support::clients::sdk_config;
-use crate::support::custom_resource::{FUNCTION, LAMBDA_LIVES};
-use crate::support::wire::Line;
+use fake_aws::World;
+use fake_aws::clients::sdk_config;
+use fake_aws::custom_resource::{FUNCTION, LAMBDA_LIVES};
+use fake_aws::wire::Line;
 
 /// How long the queue keeps an event (`MaximumEventAgeInSeconds` in `template.yaml`).
 const KEPT: Duration = Duration::from_secs(3600);

@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 use crate::lambda::Lambda;
 use crate::rates::rates;
 use crate::stacks::{Content, Operation, Stack, nothing_is_left, since};
-use crate::support::explore::paused;
-use crate::support::journal::Count;
-use crate::support::{Options, World};
+use fake_aws::explore::paused;
+use fake_aws::journal::Count;
+use fake_aws::{Options, World};
 
 /// How far back a read of IAM's may look in a world of this many users.
 const LATEST: Duration = Duration::from_secs(30);

@@ -1,6 +1,6 @@
 //! How often AWS answers, for one account in one region.
 
-use crate::support::{Rate, Service};
+use fake_aws::{Rate, Service};
 
 /// The rates of one account and region, with those that AWS does not document at this share of
 /// what is assumed here.

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::lambda::Lambda;
-use crate::support::aws::Aws;
-use crate::support::custom_resource::FUNCTION;
-use crate::support::{World, secrets::CURRENT};
+use fake_aws::aws::Aws;
+use fake_aws::custom_resource::FUNCTION;
+use fake_aws::{World, secrets::CURRENT};
 
 /// What is in each stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +242,7 @@ pub fn nothing_is_left(aws: &Aws) -> Result<(), String> {
         return Err(format!("{user} has a credential"));
     }
     let mut secrets = aws.secrets.values();
-    let is_left = |secret: &&crate::support::secrets::Secret| {
+    let is_left = |secret: &&fake_aws::secrets::Secret| {
         secret.deletion.is_none() || secret.at_stage(CURRENT).is_some()
     };
     if let Some(secret) = secrets.find(is_left) {

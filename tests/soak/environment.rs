@@ -4,10 +4,10 @@ use cfn_gitops::cfn::Clock;
 use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
 
-use crate::support::World;
-use crate::support::clients::sdk_config;
-use crate::support::custom_resource::{FUNCTION, LAMBDA_LIVES};
-use crate::support::wire::Line;
+use fake_aws::World;
+use fake_aws::clients::sdk_config;
+use fake_aws::custom_resource::{FUNCTION, LAMBDA_LIVES};
+use fake_aws::wire::Line;
 
 pub struct Environment {
     world: World,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::environment::Environment;
-use crate::support::custom_resource::FUNCTION;
-use crate::support::{Reaction, Rotation, Step, World};
+use fake_aws::custom_resource::FUNCTION;
+use fake_aws::{Reaction, Rotation, Step, World};
 
 const USER: &str = "user-dev-mirror";
 const SECRET: &str = "codecommit-mirror/user-dev-mirror";

@@ -4,9 +4,6 @@
 //!
 //! The real process over real connections is soaked in `tests/process`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod environment;
 mod hours;
 
@@ -16,7 +13,7 @@ use std::time::Duration;
 use peak_alloc::PeakAlloc;
 
 use environment::Environment;
-use support::World;
+use fake_aws::World;
 
 /// Counts what is allocated. There is one test in this crate, because everything is counted.
 #[global_allocator]
@@ -37,7 +34,7 @@ const SHOW: &str = "CFN_GITOPS_SHOW_SOAK";
 #[test]
 fn after_a_day_of_events_the_function_holds_no_more_memory_and_no_task_than_in_the_morning() {
     fastrand::seed(7);
-    support::explore::paused(async {
+    fake_aws::explore::paused(async {
         let world = World::new();
         world.keep_no_journal();
         hours::prepare(&world);

@@ -1,0 +1,384 @@
+//! What AWS holds, and which service answers a call.
+
+use aws_smithy_types::{DateTime, date_time::Format};
+use fastrand::Rng;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    answer::{Answer, AwsError, Denied},
+    approval_rules::RuleTemplate,
+    codecommit::{self, Repository},
+    elsewhere::{self, Elsewhere},
+    functions::{self, Invoked},
+    gitlab::{Behaviour, GitLab},
+    gitlab_api,
+    gitlab_runs::{self, FailedPush},
+    iam::{CODECOMMIT, Credential, Iam},
+    iam_api,
+    lateness::History,
+    pipelines::{self, Pipeline},
+    rates::{self, Buckets, Rate},
+    request::{Call, Service},
+    response_bucket::{self, BucketFailure, Delivery},
+    secret_versions::Pending,
+    secrets::{self, Secret},
+    stack_api, stack_operations,
+    stack_resources::{FIRST_RUN_AFTER, Made},
+    stacks::{SeenTokens, Stacks},
+};
+
+/// When a world begins: 2026-11-20T12:00:00Z.
+const START: u64 = 1_795_176_000;
+
+/// Where AWS's answer differs from day to day.
+#[derive(Clone, Debug)]
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
+pub struct Options {
+    /// How long IAM's list of credentials lags behind.
+    pub lists_late: Duration,
+    /// How long a user's tags (`ListUserTags`, `GetUser`) lag behind.
+    pub tags_late: Duration,
+    /// How long git refuses a new login, and accepts an old one.
+    pub login_late: Duration,
+    /// Every other read by lists and tags sees the present all the same: two
+    /// reads reach two replicas, and the second may show less than the first.
+    pub replicas_differ: bool,
+    /// How long a secret deleted by force still stands as scheduled for deletion.
+    pub deletion_takes: Duration,
+    /// Whether `CreateSecret` without a value, repeated with its token, succeeds.
+    /// The documentation speaks of versions only, and such a secret has none.
+    pub empty_create_is_idempotent: bool,
+    /// How many items IAM, CloudFormation and CodeCommit put on one page.
+    pub page_length: Option<usize>,
+    /// How long CloudFormation takes for each resource.
+    pub resource_takes: Duration,
+    /// What a `ClientRequestToken` does that CloudFormation has seen.
+    pub seen_tokens: SeenTokens,
+    /// Whether an update that changes parameters and no resource is one.
+    pub parameters_alone_are_updates: bool,
+    /// Whether a stack can be deleted while its creation is rolled back.
+    pub deletes_during_rollback: bool,
+    /// Whether the events that follow a cancellation carry its token.
+    pub cancellation_has_its_own_token: bool,
+    /// How often services answer. One that is not mentioned answers always.
+    pub rates: Vec<Rate>,
+    /// How long `DescribeStacks` lags behind. Nothing says that it does not.
+    pub stacks_late: Duration,
+    /// The status that `DescribeStackResource` shows of the custom resources themselves; empty if
+    /// their stack does not exist. CloudFormation sends a request only while it works on one.
+    pub resource_status: &'static str,
+    /// How long `DescribeStackEvents` lags behind.
+    pub events_late: Duration,
+    /// How long `ListPipelineExecutions` lags behind.
+    pub executions_late: Duration,
+    /// How long a pipeline's source stage takes to upload the code.
+    pub source_takes: Duration,
+    /// How long `DescribeSecret` lags behind: "it takes time for the change to become visible"
+    /// (Secrets Manager User Guide, Troubleshooting).
+    pub secrets_late: Duration,
+    /// How long `ListSecrets` lags behind: it "might not reflect changes from the last five
+    /// minutes" (API reference).
+    pub secret_lists_late: Duration,
+    /// What becomes of AWSPENDING when something else moves.
+    pub pending: Pending,
+    /// How long a push mirror's push takes.
+    pub sync_takes: Duration,
+    pub gitlab: Behaviour,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lists_late: Duration::ZERO,
+            tags_late: Duration::ZERO,
+            login_late: Duration::ZERO,
+            replicas_differ: false,
+            deletion_takes: Duration::ZERO,
+            empty_create_is_idempotent: false,
+            page_length: None,
+            resource_takes: Duration::from_secs(2),
+            seen_tokens: SeenTokens::default(),
+            parameters_alone_are_updates: false,
+            deletes_during_rollback: false,
+            cancellation_has_its_own_token: false,
+            rates: vec![],
+            stacks_late: Duration::ZERO,
+            resource_status: "UPDATE_IN_PROGRESS",
+            events_late: Duration::ZERO,
+            executions_late: Duration::ZERO,
+            source_takes: FIRST_RUN_AFTER,
+            secrets_late: Duration::ZERO,
+            secret_lists_late: Duration::ZERO,
+            pending: Pending::default(),
+            sync_takes: Duration::from_secs(3),
+            gitlab: Behaviour::default(),
+        }
+    }
+}
+
+/// What the function's role does not allow.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// An action, or `*`.
+    pub action: String,
+    /// A part of the resource's name or ARN.
+    pub resource: String,
+    pub why: Denied,
+    /// When IAM has propagated the permission; None: never.
+    pub until: Option<Duration>,
+}
+
+impl Denial {
+    fn is_of(&self, action: &str, resource: &str, now: Duration) -> bool {
+        (self.action == "*" || self.action == action)
+            && resource.contains(self.resource.as_str())
+            && self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// The state of one account.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// Virtual time since the world began, as of the latest call.
+    pub now: Duration,
+    pub options: Options,
+    pub iam: History<Iam>,
+    pub secrets: BTreeMap<String, Secret>,
+    /// What `DescribeSecret` saw and will see, where that lags behind.
+    pub secrets_seen: History<BTreeMap<String, Secret>>,
+    pub repositories: BTreeMap<String, Repository>,
+    /// Another account, as far as this one sees it.
+    pub elsewhere: Elsewhere,
+    /// Repositories that were deleted, in order.
+    pub repositories_gone: Vec<String>,
+    pub rule_templates: BTreeMap<String, RuleTemplate>,
+    pub pipelines: BTreeMap<String, Pipeline>,
+    /// Pipelines of which an execution failed at its source.
+    pub failed_runs: Vec<String>,
+    pub stacks: Stacks,
+    /// What stacks made besides, by type and name.
+    pub made: BTreeMap<(String, String), Made>,
+    pub invocations: Vec<Invoked>,
+    /// Not AWS's, and a part of this world all the same.
+    pub gitlab: GitLab,
+    /// Pushes of GitLab's mirrors that did not arrive, in order.
+    pub failed_pushes: Vec<FailedPush>,
+    /// Users whose policy does not allow `codecommit:GitPush`.
+    pub without_git_push: BTreeSet<String>,
+    pub denied: Vec<Denial>,
+    /// CloudFormation can assume the roles that it is given from then on.
+    pub roles_from: Duration,
+    pub deliveries: Vec<Delivery>,
+    pub bucket_failures: Vec<BucketFailure>,
+    pub buckets: Buckets,
+    /// What no product would ask: the fake's own complaints.
+    pub complaints: Vec<String>,
+    pub random: Rng,
+    pub secrets_ever: Vec<String>,
+    reads: std::cell::Cell<usize>,
+    ids: u64,
+}
+
+impl Aws {
+    pub fn new(options: Options, seed: u64) -> Self {
+        Self {
+            now: Duration::ZERO,
+            options,
+            iam: History::new(Iam::default()),
+            secrets: BTreeMap::new(),
+            secrets_seen: History::new(BTreeMap::new()),
+            repositories: BTreeMap::new(),
+            elsewhere: Elsewhere::default(),
+            repositories_gone: vec![],
+            rule_templates: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
+            failed_runs: vec![],
+            stacks: Stacks::default(),
+            made: BTreeMap::new(),
+            invocations: vec![],
+            gitlab: GitLab::default(),
+            failed_pushes: vec![],
+            without_git_push: BTreeSet::new(),
+            denied: vec![],
+            roles_from: Duration::ZERO,
+            deliveries: vec![],
+            bucket_failures: vec![],
+            buckets: Buckets::default(),
+            complaints: vec![],
+            random: Rng::with_seed(seed),
+            secrets_ever: vec![],
+            reads: std::cell::Cell::new(0),
+            ids: 0,
+        }
+    }
+
+    /// Carries out one call.
+    pub fn execute(&mut self, call: &Call, caller: &str) -> Answer {
+        self.watch_for_tokens(call);
+        if rates::is_throttled(self, call) {
+            return Answer::throttled(call.service);
+        }
+        let (action, resource) = call.action_and_resource();
+        let mut denials = self.denied.iter();
+        let denial = denials.find(|denial| denial.is_of(&action, &resource, self.now));
+        // `*` is every action of IAM policies, which GitLab, git and the response bucket do not have.
+        let is_meant = |denial: &&Denial| denial.action != "*" || call.service.has_policies();
+        if let Some(denial) = denial.filter(is_meant) {
+            return Answer::denied_because(call.service, &action, &resource, denial.why);
+        }
+        secrets::purge(self);
+        let answer = match call.service {
+            Service::Iam => iam_api::answer(self, call, caller),
+            Service::SecretsManager => {
+                let answer = secrets::answer(self, call);
+                secrets::remember(self, call);
+                answer
+            }
+            Service::CodeCommit => elsewhere::codecommit(self, call),
+            Service::Sts => elsewhere::assume_role(self, call),
+            Service::CodePipeline => pipelines::answer(self, call),
+            Service::CloudFormation => stack_api::answer(self, call),
+            Service::Lambda => functions::answer(self, call, caller),
+            Service::Git => codecommit::probe(self, call),
+            Service::ResponseBucket => response_bucket::answer(self, call),
+            Service::GitLab => gitlab_api::answer(self, call, caller),
+        };
+        answer.unwrap_or_else(|error| Answer::error(call.service, &error))
+    }
+
+    /// Complains of a GitLab token that is sent to anybody but a GitLab.
+    fn watch_for_tokens(&mut self, call: &Call) {
+        if self.gitlab.tokens.is_empty() {
+            return;
+        }
+        let body = String::from_utf8_lossy(&call.body);
+        let holds = |text: &str| self.gitlab.tokens.keys().any(|token| text.contains(token));
+        let mut headers = call.headers.iter();
+        let is_sent = holds(&body) || holds(&call.url) || headers.any(|(_, header)| holds(header));
+        if call.service != Service::GitLab && is_sent {
+            let (service, operation) = (call.service, &call.operation);
+            let complaint = format!("GitLab's token was sent to {service} with {operation}");
+            self.complaints.push(complaint);
+        }
+    }
+
+    /// Takes the next step of what goes on by itself, if its time has come by
+    /// `until`: a stack's operation, a pipeline's source stage, or the run of a
+    /// push mirror.
+    pub fn step(&mut self, until: Duration) -> bool {
+        let stack = self.stacks.next();
+        let sources = self.pipelines.iter();
+        let source = sources
+            .filter_map(|(name, pipeline)| Some((pipeline.due()?, name.clone())))
+            .min();
+        let due = |found: &Option<(Duration, String)>| found.as_ref().map(|found| found.0);
+        let (of_stack, of_source, of_mirror) = (due(&stack), due(&source), self.gitlab.due());
+        let all = [of_stack, of_source, of_mirror];
+        let Some(next) = all
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|next| *next <= until)
+        else {
+            return false;
+        };
+        self.now = next;
+        match (stack, source) {
+            (Some((due, who)), _) if due == next => stack_operations::step(self, &who),
+            (_, Some((due, who))) if due == next => pipelines::take_source(self, &who),
+            _ => gitlab_runs::step(self),
+        }
+        true
+    }
+
+    /// An id that nothing else has, and that another run of the same gives too.
+    pub fn next_id(&mut self) -> String {
+        self.ids += 1;
+        format!("00000000-0000-4000-8000-{:012}", self.ids)
+    }
+
+    /// The user's `CodeCommit` credentials, as they really are.
+    pub fn credentials(&self, user: &str) -> Vec<Credential> {
+        let found = self.iam.latest().credentials(user, Some(CODECOMMIT));
+        found.map_or_else(|_| vec![], |found| found.into_iter().cloned().collect())
+    }
+
+    /// Whether `CodeCommit` would let this login in, now that all has spread.
+    pub fn login_works(&self, service_user_name: &str, password: &str) -> bool {
+        let login = self.iam.latest().login(service_user_name, password);
+        login.is_some()
+    }
+
+    /// The secret's value at AWSCURRENT.
+    pub fn current(&self, secret: &str) -> Option<&str> {
+        let secret = self.secrets.get(secret)?;
+        let version = secret.at_stage(secrets::CURRENT)?;
+        secret
+            .versions
+            .get(version)
+            .map(|version| version.value.text.as_str())
+    }
+
+    /// Issues a credential for a user without going through the product, as
+    /// somebody else would. Errors as IAM's.
+    pub fn issue(&mut self, user: &str, issued_by: &str) -> Result<Credential, AwsError> {
+        let now = self.now;
+        let random = &mut self.random;
+        let issued = self.iam.change(now, |iam| {
+            iam.issue(user, CODECOMMIT, issued_by, now, random)
+        })?;
+        self.remember_secret(&issued.password);
+        Ok(issued)
+    }
+
+    pub fn remember_secret(&mut self, secret: &str) {
+        self.secrets_ever.push(secret.to_owned());
+    }
+
+    /// How late this read is.
+    pub fn lateness(&self, late: Duration) -> Duration {
+        self.reads.set(self.reads.get() + 1);
+        if self.options.replicas_differ && self.reads.get() % 2 == 1 {
+            return Duration::ZERO;
+        }
+        late
+    }
+
+    pub fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(START) + self.now
+    }
+
+    /// Seconds since 1970, as the JSON services give times.
+    pub fn seconds(at: Duration) -> f64 {
+        (Duration::from_secs(START) + at).as_secs_f64()
+    }
+
+    /// ISO 8601 to the second, as IAM gives times.
+    pub fn date(at: Duration) -> String {
+        let whole = Duration::from_secs(START).as_secs() + at.as_secs();
+        DateTime::from_secs(whole.try_into().expect("before the year 292 billion"))
+            .fmt(Format::DateTime)
+            .expect("a date that can be written")
+    }
+
+    /// ISO 8601 to the millisecond, as CloudFormation gives times.
+    pub fn instant(at: Duration) -> String {
+        let whole = Duration::from_secs(START) + at;
+        let whole = i64::try_from(whole.as_millis()).expect("before the year 292 million");
+        DateTime::from_millis(whole)
+            .fmt(Format::DateTime)
+            .expect("a date that can be written")
+    }
+
+    /// Answers as AWS does, and remembers that the fake has a hole: a panic
+    /// here would only reach the product's own guard.
+    pub fn unknown_operation(&mut self, service: &str, operation: &str) -> AwsError {
+        self.complaints
+            .push(format!("the fake does not know {service}:{operation}"));
+        AwsError::new(400, "InvalidAction", format!("no operation {operation}"))
+    }
+}

@@ -1,0 +1,206 @@
+//! A small stack with everything in it that the product's stacks use, and calls on it.
+
+use aws_sdk_cloudformation::types::{Parameter, Stack, StackEvent, Tag};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::sleep;
+
+use super::refusal;
+use fake_aws::{World, clients::Clients};
+
+pub const NAME: &str = "gitops-dev-shop";
+pub const REPOSITORY: &str = "codecommit-dev-cfn-shop";
+pub const PIPELINE: &str = "codepipeline-dev-cfn-shop";
+pub const ROLE: &str = "arn:aws:iam::123456789012:role/role-dev-cfn-gitops-provisioning";
+
+/// The template: repository, log group, build project, pipeline and rule.
+pub fn template() -> Value {
+    json!({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Parameters": {
+            "EnvID": {"Type": "String", "AllowedPattern": "[a-z][a-z0-9]*", "Default": "dev"},
+            "BranchExists": {
+                "Type": "String", "Default": "true", "AllowedValues": ["true", "false"],
+            },
+            "FunctionArn": {"Type": "String", "Default": ""},
+        },
+        "Mappings": {"BranchMap": {"dev": {"name": "development"}, "prd": {"name": "master"}}},
+        "Conditions": {
+            "BranchIsThere": {"Fn::Equals": [{"Ref": "BranchExists"}, "true"]},
+            "FunctionIsTold": {"Fn::Not": [{"Fn::Equals": [{"Ref": "FunctionArn"}, ""]}]},
+        },
+        "Resources": {
+            "Repository": {
+                "Type": "AWS::CodeCommit::Repository",
+                "DeletionPolicy": "Delete",
+                "UpdateReplacePolicy": "Delete",
+                "Metadata": {"RepositoryDeletionPolicy": "Delete"},
+                "Properties": {
+                    "RepositoryName": {"Fn::Sub": "codecommit-${EnvID}-cfn-shop"},
+                    "Tags": [{"Key": "CreatedBy", "Value": {"Ref": "AWS::StackName"}}],
+                },
+            },
+            "BuildLogGroup": {
+                "Type": "AWS::Logs::LogGroup",
+                "Properties": {"LogGroupName": "/aws/codebuild/shop", "RetentionInDays": 90},
+            },
+            "Pipeline": {
+                "Type": "AWS::CodePipeline::Pipeline",
+                "Condition": "BranchIsThere",
+                "Properties": {
+                    "Name": {"Fn::Sub": "codepipeline-${EnvID}-cfn-shop"},
+                    "RoleArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/p"},
+                    "Stages": [{"Name": "Source", "Actions": [{
+                        "Name": "Source",
+                        "Configuration": {
+                            "RepositoryName": {"Fn::GetAtt": ["Repository", "Name"]},
+                            "BranchName": {
+                                "Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"],
+                            },
+                        },
+                    }]}],
+                },
+            },
+            "EventRule": {
+                "Type": "AWS::Events::Rule",
+                "DependsOn": ["BuildLogGroup"],
+                "Properties": {
+                    "Name": "event-rule-dev-shop",
+                    "State": "ENABLED",
+                    "EventPattern": {
+                        "source": ["aws.codecommit"],
+                        "resources": [{"Fn::GetAtt": ["Repository", "Arn"]}],
+                        "detail": {
+                            "event": ["referenceCreated", "referenceUpdated"],
+                            "referenceType": ["branch"],
+                            "referenceName": ["development"],
+                        },
+                    },
+                    "Targets": {"Fn::If": ["BranchIsThere", [{
+                        "Id": "pipeline",
+                        "Arn": {"Fn::Sub": "arn:aws:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"},
+                        "RoleArn": "arn:aws:iam::123456789012:role/e",
+                        "InputTransformer": {
+                            "InputPathsMap": {"commit": "$.detail.commitId"},
+                            "InputTemplate": "{\"sourceRevisions\":[{\"actionName\":\"Source\",\"revisionType\":\"COMMIT_ID\",\"revisionValue\":<commit>}]}",
+                        },
+                    }], {"Fn::If": ["FunctionIsTold", [{
+                        "Id": "first-push",
+                        "Arn": {"Ref": "FunctionArn"},
+                        "InputTransformer": {
+                            "InputPathsMap": {"detail": "$.detail", "id": "$.id", "branch": "$.detail.referenceName"},
+                            "InputTemplate": {"Fn::Sub": "{\"id\":<id>,\"detail\":<detail>,\"text\":\"branch <branch>\",\"StackName\":\"${AWS::StackName}\"}"},
+                        },
+                    }], {"Ref": "AWS::NoValue"}]}]},
+                },
+            },
+        },
+        "Outputs": {
+            "RepositoryName": {"Value": {"Fn::GetAtt": ["Repository", "Name"]}},
+            "PipelineName": {"Value": {"Fn::Sub": "codepipeline-${EnvID}-cfn-shop"}},
+        },
+    })
+}
+
+pub fn parameter(name: &str, value: &str) -> Parameter {
+    Parameter::builder()
+        .parameter_key(name)
+        .parameter_value(value)
+        .build()
+}
+
+pub fn tag(key: &str, value: &str) -> Tag {
+    Tag::builder().key(key).value(value).build()
+}
+
+/// Creates the stack, and answers the refusal's code and message.
+pub async fn create(clients: &Clients, template: &Value, token: &str) -> (String, String) {
+    let request = clients.cloudformation.create_stack().stack_name(NAME);
+    let request = request.template_body(template.to_string()).role_arn(ROLE);
+    refusal(request.client_request_token(token).send().await)
+}
+
+pub async fn update(clients: &Clients, template: &Value, token: &str) -> (String, String) {
+    let request = clients.cloudformation.update_stack().stack_name(NAME);
+    let request = request.template_body(template.to_string()).role_arn(ROLE);
+    refusal(request.client_request_token(token).send().await)
+}
+
+pub async fn delete(clients: &Clients, token: &str) -> (String, String) {
+    let request = clients.cloudformation.delete_stack().stack_name(NAME);
+    refusal(
+        request
+            .role_arn(ROLE)
+            .client_request_token(token)
+            .send()
+            .await,
+    )
+}
+
+/// What a call that succeeded is shown as.
+pub fn fine() -> (String, String) {
+    ("none".into(), "it succeeded".into())
+}
+
+pub async fn described(clients: &Clients, name: &str) -> Option<Stack> {
+    let request = clients.cloudformation.describe_stacks().stack_name(name);
+    let mut stacks = request.send().await.ok()?.stacks.unwrap_or_default();
+    stacks.pop()
+}
+
+pub async fn status(clients: &Clients) -> String {
+    let stack = described(clients, NAME).await;
+    stack.map_or_else(
+        || "none".to_owned(),
+        |stack| stack.stack_status().expect("a status").as_str().to_owned(),
+    )
+}
+
+/// Waits until no operation runs, and answers how it ended.
+pub async fn ended(clients: &Clients) -> String {
+    loop {
+        let status = status(clients).await;
+        if !status.ends_with("_IN_PROGRESS") {
+            return status;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// All events, newest first.
+pub async fn events(clients: &Clients, name: &str) -> Vec<StackEvent> {
+    let request = clients.cloudformation.describe_stack_events();
+    let pages = request.stack_name(name).into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.expect("events")
+}
+
+/// `Logical STATUS` of each event, oldest first.
+pub async fn course(clients: &Clients, name: &str) -> Vec<String> {
+    let mut events = events(clients, name).await;
+    events.reverse();
+    let line = |event: &StackEvent| {
+        format!(
+            "{} {}",
+            event.logical_resource_id().unwrap_or_default(),
+            event.resource_status().expect("a status").as_str()
+        )
+    };
+    events.iter().map(line).collect()
+}
+
+/// A world in which the stack is there, with or without a pipeline.
+pub async fn world_with_stack(branch_is_there: bool) -> (World, Clients) {
+    let world = World::new();
+    let clients = Clients::over(world.connector("test"));
+    let mut made = template();
+    made["Parameters"]["BranchExists"]["Default"] = branch_is_there.to_string().into();
+    assert_eq!(create(&clients, &made, "create").await, fine());
+    if branch_is_there {
+        while world.look(|aws| !aws.repositories.contains_key(REPOSITORY)) {
+            sleep(Duration::from_secs(1)).await;
+        }
+        world.push(REPOSITORY, "development", "commit-1");
+    }
+    assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
+    (world, clients)
+}

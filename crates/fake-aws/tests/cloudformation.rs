@@ -1,0 +1,432 @@
+//! Stacks: API Reference and User Guide of CloudFormation, at the rules in `crates/fake-aws`.
+
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+
+use super::{
+    child::{
+        NAME, PIPELINE, REPOSITORY, ROLE, course, create, delete, described, ended, events, fine,
+        parameter, status, tag, template, update, world_with_stack,
+    },
+    refusal,
+};
+use fake_aws::{Doing, Options, World, clients::Clients};
+
+pub fn new_world(options: Options) -> (World, Clients) {
+    let world = World::with(options);
+    let clients = Clients::over(world.connector("test"));
+    (world, clients)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_is_made_resource_by_resource_in_order_of_reference() {
+    let (world, clients) = new_world(Options::default());
+    assert_eq!(create(&clients, &template(), "one").await, fine());
+    assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
+    assert!(
+        world.look(|aws| aws.repositories.is_empty()),
+        "it takes time"
+    );
+    assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
+    let course = course(&clients, NAME).await;
+    let at = |event: &str| course.iter().position(|one| one == event).expect(event);
+    assert_eq!(course[0], format!("{NAME} CREATE_IN_PROGRESS"));
+    assert_eq!(
+        *course.last().expect("events"),
+        format!("{NAME} CREATE_COMPLETE")
+    );
+    assert!(at("Repository CREATE_COMPLETE") < at("Pipeline CREATE_IN_PROGRESS"));
+    assert!(at("Pipeline CREATE_COMPLETE") < at("EventRule CREATE_IN_PROGRESS"));
+    assert!(at("BuildLogGroup CREATE_COMPLETE") < at("EventRule CREATE_IN_PROGRESS"));
+    let stack = described(&clients, NAME).await.expect("the stack");
+    let output = |name: &str| {
+        let mut outputs = stack.outputs().iter();
+        let found = outputs.find(|output| output.output_key() == Some(name));
+        found.and_then(|output| output.output_value().map(str::to_owned))
+    };
+    assert_eq!(output("RepositoryName").as_deref(), Some(REPOSITORY));
+    assert_eq!(output("PipelineName").as_deref(), Some(PIPELINE));
+    assert_eq!(stack.role_arn(), Some(ROLE));
+    world.look(|aws| {
+        let tags = &aws.repositories[REPOSITORY].tags;
+        assert_eq!(tags["CreatedBy"], NAME);
+        assert_eq!(tags["aws:cloudformation:stack-name"], NAME);
+        let source = aws.pipelines[PIPELINE].source();
+        assert_eq!(source, Some(("Source", REPOSITORY, "development")));
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_carries_the_token_of_its_operation_and_lists_come_in_pages() {
+    let (world, clients) = world_with_stack(false).await;
+    world.options(|options| options.page_length = Some(3));
+    let all = events(&clients, NAME).await;
+    assert!(all.len() > 6);
+    let own = |event: &aws_sdk_cloudformation::types::StackEvent| {
+        event.client_request_token() == Some("create")
+    };
+    assert!(all.iter().all(own));
+    let times: Vec<_> = all
+        .iter()
+        .map(|event| *event.timestamp().expect("a time"))
+        .collect();
+    assert!(
+        times.is_sorted_by(|newer, older| newer >= older),
+        "newest first"
+    );
+    let request = clients
+        .cloudformation
+        .list_stack_resources()
+        .stack_name(NAME);
+    let pages = request.into_paginator().items().send();
+    let resources = pages
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .expect("resources");
+    assert_eq!(resources.len(), 3, "the pipeline's condition does not hold");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_is_there_already_fails_the_creation_and_survives_its_rollback() {
+    let (world, clients) = new_world(Options::default());
+    world.repository(REPOSITORY);
+    assert_eq!(create(&clients, &template(), "one").await, fine());
+    assert_eq!(ended(&clients).await, "ROLLBACK_COMPLETE");
+    let events = events(&clients, NAME).await;
+    let mut failed = events
+        .iter()
+        .rev()
+        .filter(|event| event.resource_status().expect("a status").as_str() == "CREATE_FAILED");
+    let first = failed.next().expect("a failure");
+    assert_eq!(first.logical_resource_id(), Some("Repository"));
+    let reason = first.resource_status_reason().expect("a reason");
+    assert!(reason.contains("already exists"), "{reason}");
+    let second = failed.next().expect("the sibling");
+    assert_eq!(
+        second.resource_status_reason(),
+        Some("Resource creation cancelled")
+    );
+    let stack = described(&clients, NAME).await.expect("the stack");
+    assert_eq!(stack.stack_status_reason(), None);
+    world.look(|aws| {
+        assert!(
+            aws.repositories[REPOSITORY].stack_id.is_none(),
+            "somebody else's"
+        );
+        assert!(aws.made.is_empty() && aws.pipelines.is_empty());
+    });
+    let (code, message) = update(&clients, &template(), "two").await;
+    assert_eq!(code, "ValidationError");
+    assert!(
+        message.ends_with("is in ROLLBACK_COMPLETE state and can not be updated."),
+        "{message}"
+    );
+    let (code, _) = create(&clients, &template(), "three").await;
+    assert_eq!(code, "AlreadyExistsException");
+    assert_eq!(delete(&clients, "four").await, fine());
+    assert_eq!(ended(&clients).await, "none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_retained_outlives_a_rollback_unless_it_says_except_on_create() {
+    for (policy, survives_rollback) in [
+        ("Delete", false),
+        ("RetainExceptOnCreate", false),
+        ("Retain", true),
+    ] {
+        let (world, clients) = new_world(Options::default());
+        let mut retaining = template();
+        retaining["Resources"]["Repository"]["DeletionPolicy"] = policy.into();
+        world.fail_resource("EventRule", Doing::Create, "no", 1);
+        assert_eq!(create(&clients, &retaining, "one").await, fine());
+        assert_eq!(ended(&clients).await, "ROLLBACK_COMPLETE");
+        let is_there = |world: &World| world.look(|aws| aws.repositories.contains_key(REPOSITORY));
+        assert_eq!(is_there(&world), survives_rollback, "{policy}");
+        assert_eq!(delete(&clients, "two").await, fine());
+        assert_eq!(ended(&clients).await, "none");
+        world.change(|aws| aws.repositories.clear());
+        assert_eq!(create(&clients, &retaining, "three").await, fine());
+        assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
+        assert_eq!(delete(&clients, "four").await, fine());
+        assert_eq!(ended(&clients).await, "none");
+        assert_eq!(is_there(&world), policy != "Delete", "{policy}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_adds_changes_and_removes_in_its_cleanup() {
+    let (world, clients) = world_with_stack(false).await;
+    world.push(REPOSITORY, "development", "commit-1");
+    let mut changed = template();
+    changed["Resources"]["BuildLogGroup"]["Properties"]["RetentionInDays"] = json!(7);
+    assert_eq!(update(&clients, &changed, "two").await, fine());
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    world.look(|aws| {
+        assert!(aws.pipelines.contains_key(PIPELINE), "added");
+        let key = (
+            "AWS::Logs::LogGroup".to_owned(),
+            "/aws/codebuild/shop".to_owned(),
+        );
+        assert_eq!(aws.made[&key].properties["RetentionInDays"], 7);
+        let stack = aws.stacks.named(NAME).expect("the stack");
+        assert_eq!(
+            stack.course()[2..],
+            [
+                "UPDATE_IN_PROGRESS",
+                "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+                "UPDATE_COMPLETE"
+            ]
+        );
+        assert!(!aws.repositories_gone.contains(&REPOSITORY.to_owned()));
+    });
+    changed["Parameters"]["BranchExists"]["Default"] = "false".into();
+    assert_eq!(update(&clients, &changed, "three").await, fine());
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    assert!(world.look(|aws| aws.pipelines.is_empty()), "removed");
+    // A name that changes makes a second one before the first goes.
+    changed["Resources"]["BuildLogGroup"]["Properties"]["LogGroupName"] = "/other".into();
+    assert_eq!(update(&clients, &changed, "four").await, fine());
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    world.look(|aws| {
+        let groups = aws
+            .made
+            .keys()
+            .filter(|(kind, _)| kind == "AWS::Logs::LogGroup");
+        let names: Vec<&String> = groups.map(|(_, name)| name).collect();
+        assert_eq!(names, ["/other"]);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_and_descriptions_alone_are_no_updates_and_metadata_and_tags_are() {
+    let (world, clients) = world_with_stack(false).await;
+    let mut same = template();
+    same["Parameters"]["BranchExists"]["Default"] = "false".into();
+    same["Resources"]["Repository"]["DeletionPolicy"] = "Retain".into();
+    same["Resources"]["Repository"]["UpdateReplacePolicy"] = "Retain".into();
+    same["Description"] = "another".into();
+    same["Outputs"]["More"] = json!({"Value": "x"});
+    let refused = (
+        "ValidationError".into(),
+        "No updates are to be performed.".into(),
+    );
+    assert_eq!(update(&clients, &same, "two").await, refused);
+    assert_eq!(status(&clients).await, "CREATE_COMPLETE");
+    same["Resources"]["Repository"]["Metadata"]["RepositoryDeletionPolicy"] = "Retain".into();
+    assert_eq!(
+        update(&clients, &same, "two").await,
+        fine(),
+        "its token was not used up"
+    );
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    let tagged = clients
+        .cloudformation
+        .update_stack()
+        .stack_name(NAME)
+        .role_arn(ROLE);
+    let tagged = tagged.use_previous_template(true).tags(tag("team", "a"));
+    assert_eq!(refusal(tagged.clone().send().await), fine());
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    world.look(|aws| assert_eq!(aws.repositories[REPOSITORY].tags["team"], "a"));
+    assert_eq!(refusal(tagged.send().await), refused);
+    assert_eq!(delete(&clients, "four").await, fine());
+    assert_eq!(ended(&clients).await, "none");
+    assert!(
+        world.look(|aws| aws.repositories.contains_key(REPOSITORY)),
+        "retained"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_nothing_uses_is_an_update_only_where_aws_is_taken_to_say_so() {
+    let (world, clients) = world_with_stack(true).await;
+    // With a pipeline the rule does not go to the function.
+    let told = || {
+        let request = clients
+            .cloudformation
+            .update_stack()
+            .stack_name(NAME)
+            .role_arn(ROLE);
+        let request = request.use_previous_template(true);
+        request
+            .parameters(parameter(
+                "FunctionArn",
+                "arn:aws:lambda:eu-central-1:1:function:f",
+            ))
+            .send()
+    };
+    assert_eq!(refusal(told().await).1, "No updates are to be performed.");
+    world.options(|options| options.parameters_alone_are_updates = true);
+    assert_eq!(refusal(told().await), fine());
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_update_is_rolled_back_to_what_was_there() {
+    let (world, clients) = world_with_stack(false).await;
+    let before = world.look(|aws| (aws.made.clone(), aws.repositories.clone()));
+    world.fail_resource("EventRule", Doing::Update, "no such role", 1);
+    let mut changed = template();
+    changed["Resources"]["BuildLogGroup"]["Properties"]["RetentionInDays"] = json!(7);
+    assert_eq!(update(&clients, &changed, "two").await, fine());
+    assert_eq!(ended(&clients).await, "UPDATE_ROLLBACK_COMPLETE");
+    let after = world.look(|aws| (aws.made.clone(), aws.repositories.clone()));
+    assert_eq!(after, before);
+    assert!(world.look(|aws| aws.pipelines.is_empty()));
+    let course = course(&clients, NAME).await;
+    for event in [
+        "EventRule UPDATE_FAILED",
+        "gitops-dev-shop UPDATE_ROLLBACK_IN_PROGRESS",
+        "gitops-dev-shop UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        "Pipeline DELETE_COMPLETE",
+    ] {
+        assert!(
+            course.iter().any(|one| one == event),
+            "{event}: {course:#?}"
+        );
+    }
+    assert_eq!(
+        update(&clients, &changed, "three").await,
+        fine(),
+        "it can be updated again"
+    );
+    world.push(REPOSITORY, "development", "commit-1");
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_fails_waits_until_it_is_continued() {
+    for skips in [false, true] {
+        let (world, clients) = world_with_stack(false).await;
+        world.fail_resource("EventRule", Doing::Update, "no", 1);
+        world.fail_resource(
+            "EventRule",
+            Doing::RollBack,
+            "still no",
+            if skips { 9 } else { 1 },
+        );
+        assert_eq!(update(&clients, &template(), "two").await, fine());
+        assert_eq!(ended(&clients).await, "UPDATE_ROLLBACK_FAILED");
+        let (_, message) = update(&clients, &template(), "three").await;
+        assert!(
+            message.contains("is in UPDATE_ROLLBACK_FAILED state"),
+            "{message}"
+        );
+        let request = clients
+            .cloudformation
+            .continue_update_rollback()
+            .stack_name(NAME);
+        let request = request.role_arn(ROLE).client_request_token("go-on");
+        let skipped = skips.then(|| vec!["EventRule".to_owned()]);
+        let continued = request.set_resources_to_skip(skipped).send().await;
+        assert_eq!(refusal(continued), fine());
+        assert_eq!(ended(&clients).await, "UPDATE_ROLLBACK_COMPLETE");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_running_update_can_be_cancelled() {
+    let (world, clients) = world_with_stack(false).await;
+    let cancel = || {
+        let request = clients.cloudformation.cancel_update_stack();
+        request
+            .stack_name(NAME)
+            .client_request_token("cancel")
+            .send()
+    };
+    let (code, message) = refusal(cancel().await);
+    assert_eq!(code, "ValidationError", "{message}");
+    assert_eq!(update(&clients, &template(), "two").await, fine());
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(refusal(cancel().await), fine());
+    assert_eq!(ended(&clients).await, "UPDATE_ROLLBACK_COMPLETE");
+    assert!(world.look(|aws| aws.pipelines.is_empty()));
+    let last = |world: &World| {
+        world.look(|aws| {
+            let stack = aws.stacks.named(NAME).expect("the stack");
+            stack.last_token().map(str::to_owned)
+        })
+    };
+    assert_eq!(last(&world).as_deref(), Some("two"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_fails_can_be_tried_again_or_leave_things_behind() {
+    for retains in [false, true] {
+        let (world, clients) = world_with_stack(false).await;
+        world.fail_resource(
+            "Repository",
+            Doing::Delete,
+            "not allowed",
+            if retains { 9 } else { 1 },
+        );
+        assert_eq!(delete(&clients, "two").await, fine());
+        assert_eq!(ended(&clients).await, "DELETE_FAILED");
+        let stack = described(&clients, NAME).await.expect("the stack");
+        assert_eq!(
+            stack.stack_status_reason(),
+            Some("The following resource(s) failed to delete: [Repository]. ")
+        );
+        let id = stack.stack_id().expect("an id").to_owned();
+        let request = clients
+            .cloudformation
+            .delete_stack()
+            .stack_name(NAME)
+            .role_arn(ROLE);
+        let retained = retains.then(|| vec!["Repository".to_owned()]);
+        let deleted = request.set_retain_resources(retained).send().await;
+        assert_eq!(refusal(deleted), fine());
+        assert_eq!(ended(&clients).await, "none");
+        let by_id = described(&clients, &id)
+            .await
+            .expect("the deleted stack by its id");
+        assert_eq!(
+            by_id.stack_status().expect("a status").as_str(),
+            "DELETE_COMPLETE"
+        );
+        assert!(by_id.deletion_time().is_some());
+        assert!(!events(&clients, &id).await.is_empty());
+        assert_eq!(
+            world.look(|aws| aws.repositories.contains_key(REPOSITORY)),
+            retains
+        );
+        assert!(world.look(|aws| aws.made.is_empty()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
+    let (world, clients) = new_world(Options::default());
+    assert_eq!(create(&clients, &template(), "one").await, fine());
+    while world.look(|aws| aws.repositories.is_empty()) {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let (_, message) = update(&clients, &template(), "two").await;
+    assert!(
+        message.contains("is in CREATE_IN_PROGRESS state and can not be updated"),
+        "{message}"
+    );
+    assert_eq!(delete(&clients, "three").await, fine());
+    assert_eq!(status(&clients).await, "DELETE_IN_PROGRESS");
+    assert_eq!(
+        delete(&clients, "four").await,
+        fine(),
+        "again changes nothing"
+    );
+    assert_eq!(ended(&clients).await, "none");
+    world.look(|aws| {
+        assert!(aws.repositories.is_empty() && aws.made.is_empty());
+        let stack = aws.stacks.all.values().next().expect("the stack");
+        assert_eq!(stack.last_token(), Some("three"));
+    });
+
+    let (_, clients) = world_with_stack(false).await;
+    assert_eq!(update(&clients, &template(), "two").await, fine());
+    let (code, message) = delete(&clients, "three").await;
+    assert_eq!(code, "ValidationError");
+    assert!(
+        message.ends_with("cannot be deleted while in status UPDATE_IN_PROGRESS"),
+        "{message}"
+    );
+}

@@ -1,0 +1,138 @@
+//! Reads that lag behind, each by an option of its own: what was is seen for as long as that says.
+
+use std::time::Duration;
+use tokio::time::sleep;
+
+use super::{
+    child::{
+        NAME, PIPELINE, create, delete, described, ended, events, fine, status, template, update,
+        world_with_stack,
+    },
+    code,
+};
+use fake_aws::{Options, World, clients::Clients};
+
+const LATE: Duration = Duration::from_secs(2);
+
+fn new_world(options: Options) -> (World, Clients) {
+    let world = World::with(options);
+    let clients = Clients::over(world.connector("test"));
+    (world, clients)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_is_described_as_it_was() {
+    let (world, clients) = new_world(Options {
+        stacks_late: LATE,
+        ..Options::default()
+    });
+    assert_eq!(create(&clients, &template(), "one").await, fine());
+    assert_eq!(status(&clients).await, "none");
+    assert!(!events(&clients, NAME).await.is_empty());
+    sleep(LATE).await;
+    assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
+    assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
+    // Everything that is described belongs together.
+    let mut changed = template();
+    changed["Outputs"]["PipelineName"]["Value"] = "another".into();
+    changed["Resources"]["BuildLogGroup"]["Properties"]["RetentionInDays"] = 30.into();
+    assert_eq!(update(&clients, &changed, "two").await, fine());
+    let shown = async || {
+        let stack = described(&clients, NAME).await.expect("the stack");
+        let updated = stack.last_updated_time().is_some();
+        let outputs = format!("{:?}", stack.outputs());
+        (updated, outputs.contains("another"))
+    };
+    assert_eq!(status(&clients).await, "CREATE_COMPLETE");
+    assert_eq!(shown().await, (false, false));
+    sleep(LATE).await;
+    assert_eq!(status(&clients).await, "UPDATE_IN_PROGRESS");
+    assert_eq!(shown().await, (true, false));
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    assert_eq!(shown().await, (true, true));
+    // Also what is gone is seen for a while.
+    assert_eq!(delete(&clients, "three").await, fine());
+    while world.look(|aws| aws.stacks.named(NAME).is_some()) {
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(status(&clients).await, "DELETE_IN_PROGRESS");
+    sleep(LATE).await;
+    assert_eq!(status(&clients).await, "none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_listed_after_the_stack_is_described() {
+    let (_, clients) = new_world(Options {
+        events_late: LATE,
+        ..Options::default()
+    });
+    assert_eq!(create(&clients, &template(), "one").await, fine());
+    assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
+    assert!(events(&clients, NAME).await.is_empty());
+    sleep(LATE).await;
+    let newest = events(&clients, NAME).await.pop().expect("an event");
+    assert_eq!(newest.client_request_token(), Some("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_execution_is_listed_after_its_pipeline_is_there() {
+    let (world, clients) = world_with_stack(true).await;
+    world.options(|options| options.executions_late = Duration::from_mins(1));
+    let listed = async || {
+        let list = clients.codepipeline.list_pipeline_executions();
+        let list = list.pipeline_name(PIPELINE).send().await;
+        list.expect("a list").pipeline_execution_summaries().len()
+    };
+    assert_eq!(listed().await, 0);
+    assert_eq!(
+        world.look(|aws| aws.pipelines[PIPELINE].executions.len()),
+        1
+    );
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(listed().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_described_late_and_its_name_is_taken_at_once() {
+    let (_, clients) = new_world(Options {
+        secrets_late: LATE,
+        ..Options::default()
+    });
+    let create = async || code(clients.secrets.create_secret().name("s").send().await);
+    let describe = async || {
+        clients
+            .secrets
+            .describe_secret()
+            .secret_id("s")
+            .send()
+            .await
+    };
+    assert_eq!(create().await, "none");
+    assert_eq!(create().await, "ResourceExistsException");
+    assert_eq!(code(describe().await), "ResourceNotFoundException");
+    sleep(LATE).await;
+    assert!(
+        describe()
+            .await
+            .expect("the secret")
+            .deleted_date()
+            .is_none()
+    );
+    let delete = clients.secrets.delete_secret().secret_id("s");
+    assert_eq!(code(delete.recovery_window_in_days(7).send().await), "none");
+    assert!(
+        describe()
+            .await
+            .expect("the secret")
+            .deleted_date()
+            .is_none()
+    );
+    sleep(LATE).await;
+    assert!(
+        describe()
+            .await
+            .expect("the secret")
+            .deleted_date()
+            .is_some()
+    );
+}

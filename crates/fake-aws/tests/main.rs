@@ -1,0 +1,49 @@
+//! The fake AWS is itself shown to be strict, late and breakable, through the
+//! SDK's own clients: a fake that forgives proves nothing.
+
+mod child;
+mod cloudformation;
+mod codecommit;
+mod delivery;
+mod faults;
+mod gitlab;
+mod gitlab_runs;
+mod iam;
+mod interleavings;
+mod late_reads;
+mod pushes;
+mod rotation;
+mod secrets_manager;
+mod stack_refusals;
+mod transport;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use fake_aws::{World, clients::Clients};
+
+/// A world with a user `mirror`, and clients in it called `test`.
+fn world_and_clients() -> (World, Clients) {
+    let world = World::new();
+    world.user("mirror");
+    let clients = Clients::over(world.connector("test"));
+    (world, clients)
+}
+
+/// The code and the message of an error that a service answered with.
+fn refusal<T, E, R>(result: Result<T, SdkError<E, R>>) -> (String, String)
+where
+    E: ProvideErrorMetadata,
+{
+    let Err(error) = result else {
+        return ("none".into(), "it succeeded".into());
+    };
+    let Some(error) = error.as_service_error() else {
+        return ("none".into(), "no answer from the service".into());
+    };
+    let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+    (text(error.code()), text(error.message()))
+}
+
+fn code<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> String {
+    refusal(result).0
+}

@@ -1,0 +1,184 @@
+//! Pushes, the rules that they meet, pipelines, and a function that calls itself. EventBridge
+//! User Guide; API References of CodePipeline, CodeCommit and Lambda.
+
+use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+
+use super::{
+    child::{NAME, PIPELINE, REPOSITORY, ROLE, ended, fine, parameter, world_with_stack},
+    code, refusal,
+};
+use fake_aws::{Reaction, clients::Clients};
+
+const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:f";
+
+#[tokio::test(start_paused = true)]
+async fn a_new_pipeline_runs_by_itself_and_fails_when_its_branch_is_not_there() {
+    let (world, clients) = world_with_stack(true).await;
+    sleep(Duration::from_secs(10)).await;
+    let runs = async || {
+        let request = clients.codepipeline.list_pipeline_executions();
+        request.pipeline_name(PIPELINE).send().await
+    };
+    let listed = runs()
+        .await
+        .expect("the pipeline")
+        .pipeline_execution_summaries;
+    let listed = listed.unwrap_or_default();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        listed[0].source_revisions()[0].revision_id(),
+        Some("commit-1")
+    );
+    assert!(world.look(|aws| aws.failed_runs.is_empty()));
+
+    let (world, clients) = world_with_stack(false).await;
+    let missing = clients
+        .codepipeline
+        .list_pipeline_executions()
+        .pipeline_name(PIPELINE);
+    assert_eq!(
+        code(missing.clone().send().await),
+        "PipelineNotFoundException"
+    );
+    let update = clients
+        .cloudformation
+        .update_stack()
+        .stack_name(NAME)
+        .role_arn(ROLE);
+    let update = update.use_previous_template(true);
+    let update = update.parameters(parameter("BranchExists", "true"));
+    assert_eq!(refusal(update.send().await), fine());
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    let listed = missing
+        .send()
+        .await
+        .expect("the pipeline")
+        .pipeline_execution_summaries;
+    let listed = listed.unwrap_or_default();
+    assert_eq!(listed[0].status().expect("a status").as_str(), "Failed");
+    assert_eq!(world.look(|aws| aws.failed_runs.clone()), [PIPELINE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_starts_the_pipeline_with_its_commit_and_another_branch_does_not() {
+    let (world, clients) = world_with_stack(true).await;
+    assert_eq!(world.push(REPOSITORY, "other", "commit-2"), []);
+    let reactions = world.push(REPOSITORY, "development", "commit-3");
+    let [
+        Reaction::Started {
+            pipeline,
+            execution,
+        },
+    ] = reactions.as_slice()
+    else {
+        panic!("{reactions:?}");
+    };
+    assert_eq!(pipeline, PIPELINE);
+    // The branch goes on, and the run does not.
+    world.push(REPOSITORY, "development", "commit-4");
+    sleep(Duration::from_secs(10)).await;
+    let request = clients.codepipeline.list_pipeline_executions();
+    let listed = request.pipeline_name(PIPELINE).max_results(2).send().await;
+    let listed = listed.expect("the pipeline").pipeline_execution_summaries;
+    let listed = listed.unwrap_or_default();
+    assert_eq!(listed.len(), 2, "a page, newest first");
+    assert_eq!(
+        listed[0].source_revisions()[0].revision_id(),
+        Some("commit-4")
+    );
+    assert_eq!(
+        listed[1].source_revisions()[0].revision_id(),
+        Some("commit-3")
+    );
+    assert_eq!(listed[1].pipeline_execution_id(), Some(execution.as_str()));
+    world.assert_unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_push_is_told_to_the_function_as_the_rule_says() {
+    let (world, clients) = world_with_stack(false).await;
+    assert_eq!(
+        world.push(REPOSITORY, "development", "commit-1"),
+        [],
+        "told to nobody"
+    );
+    let update = clients
+        .cloudformation
+        .update_stack()
+        .stack_name(NAME)
+        .role_arn(ROLE);
+    let update = update.use_previous_template(true);
+    let update = update.parameters(parameter("FunctionArn", FUNCTION));
+    let update = update.parameters(parameter("BranchExists", "false"));
+    assert_eq!(refusal(update.send().await), fine());
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    let reactions = world.push(REPOSITORY, "development", "commit-2");
+    let [Reaction::Event { function, payload }] = reactions.as_slice() else {
+        panic!("{reactions:?}\n{:?}", world.violations());
+    };
+    assert_eq!(function, FUNCTION);
+    assert_eq!(payload["StackName"], NAME);
+    assert_eq!(payload["text"], "branch development");
+    assert_eq!(payload["detail"]["commitId"], "commit-2");
+    assert_eq!(payload["detail"]["event"], "referenceUpdated");
+    assert!(payload["id"].is_string());
+    world.assert_unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_is_started_once_for_each_token() {
+    let (world, clients) = world_with_stack(true).await;
+    let start = |token: &str, action: &str| {
+        let revision = SourceRevisionOverride::builder()
+            .action_name(action)
+            .revision_type(SourceRevisionType::CommitId)
+            .revision_value("commit-9");
+        let request = clients
+            .codepipeline
+            .start_pipeline_execution()
+            .name(PIPELINE);
+        let request = request.client_request_token(token);
+        request
+            .source_revisions(revision.build().expect("complete"))
+            .send()
+    };
+    let first = start("one", "Source").await.expect("it starts");
+    let again = start("one", "Source").await.expect("it is the same");
+    assert_eq!(first.pipeline_execution_id(), again.pipeline_execution_id());
+    assert_eq!(code(start("two", "Elsewhere").await), "ValidationException");
+    assert_eq!(
+        world.look(|aws| aws.pipelines[PIPELINE].executions.len()),
+        2
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asynchronous_invocation_is_kept_and_a_synchronous_one_complained_about() {
+    let (world, clients) = super::world_and_clients();
+    let invoke = |clients: &Clients, kind: &str| {
+        let request = clients.lambda.invoke().function_name(FUNCTION);
+        let request = request.invocation_type(kind.into());
+        request
+            .payload(aws_sdk_lambda::primitives::Blob::new(r#"{"Hop":1}"#))
+            .send()
+    };
+    let invoked = invoke(&clients, "Event").await.expect("it is taken on");
+    assert_eq!(invoked.status_code(), 202);
+    let kept = world.invocations();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].function, FUNCTION);
+    assert_eq!(kept[0].payload, json!({"Hop": 1}));
+    world.assert_unbroken();
+    invoke(&clients, "RequestResponse")
+        .await
+        .expect("it is answered");
+    assert!(!world.violations().is_empty());
+    world.deny("lambda:InvokeFunction", "function:f");
+    assert_eq!(
+        code(invoke(&clients, "Event").await),
+        "AccessDeniedException"
+    );
+}

@@ -1,0 +1,436 @@
+//! Secrets Manager's rotation, with a function that does what AWS's own template does.
+
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use serde_json::Value;
+use std::time::Duration;
+
+use fake_aws::{
+    Caller, Fault, FaultKind, Rotated, Rotation, Run, Step, World,
+    clients::Clients,
+    custom_resource::Request,
+    rotation::Answering,
+    secret_versions::AbandonedBy,
+    secrets::{CURRENT, PENDING},
+};
+
+const NAME: &str = "codecommit-mirror/mirror";
+const FIRST: &str = "11111111111111111111111111111111";
+
+/// A world with a secret in it, and its rotation.
+async fn scene() -> (World, Clients, Rotation) {
+    let world = World::new();
+    let clients = Clients::over(world.connector("test"));
+    let create = clients.secrets.create_secret().name(NAME);
+    let create = create.client_request_token(FIRST).secret_string("first");
+    create.send().await.unwrap();
+    let mut rotation = Rotation::of(&world, NAME, |_, caller| caller.connector());
+    rotation.function = template;
+    (world, clients, rotation)
+}
+
+/// The steps of the template for any secret ("Lambda rotation functions", User Guide).
+fn template(_: World, caller: Caller, request: Request) -> Answering {
+    Box::pin(async move {
+        let work = caller.run(answer(&caller, &request.event));
+        match work.await {
+            Run::Finished(answered) => Some(answered.map(|()| Value::Null)),
+            Run::Killed => None,
+        }
+    })
+}
+
+async fn answer(caller: &Caller, event: &Value) -> Result<(), String> {
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let (step, arn, token) = (text("Step"), text("SecretId"), text("ClientRequestToken"));
+    let secrets = Clients::over(caller.connector()).secrets;
+    let described = secrets.describe_secret().secret_id(&arn).send().await;
+    let described = described.map_err(|error| error.code().unwrap_or_default().to_owned())?;
+    let stages = described.version_ids_to_stages.unwrap_or_default();
+    let labels = stages.get(&token).cloned().unwrap_or_default();
+    let is_at = |label: &str| labels.iter().any(|held| held == label);
+    if is_at(CURRENT) {
+        return Ok(());
+    }
+    if !is_at(PENDING) {
+        return Err("the version is not pending".to_owned());
+    }
+    let pending = secrets
+        .get_secret_value()
+        .secret_id(&arn)
+        .version_id(&token);
+    let pending = pending.version_stage(PENDING).send().await;
+    match step.as_str() {
+        "createSecret" if pending.is_err() => {
+            let put = secrets
+                .put_secret_value()
+                .secret_id(&arn)
+                .secret_string("new");
+            let put = put.client_request_token(&token).version_stages(PENDING);
+            put.send().await.map_err(|error| error.to_string())?;
+        }
+        "finishSecret" => {
+            let holds =
+                |(_, labels): &(&String, &Vec<String>)| labels.contains(&CURRENT.to_owned());
+            let holder = stages.iter().find(holds).map(|(id, _)| id.clone());
+            let request = secrets.update_secret_version_stage().secret_id(&arn);
+            let request = request.version_stage(CURRENT).move_to_version_id(&token);
+            let request = request.set_remove_from_version_id(holder);
+            request.send().await.map_err(|error| error.to_string())?;
+        }
+        "createSecret" | "setSecret" | "testSecret" => {}
+        other => return Err(format!("no step {other}")),
+    }
+    Ok(())
+}
+
+/// The version at each of two labels.
+fn labels(world: &World) -> (Option<String>, Option<String>) {
+    world.look(|aws| {
+        let at = |label| aws.secrets[NAME].at_stage(label).map(str::to_owned);
+        (at(CURRENT), at(PENDING))
+    })
+}
+
+fn steps(world: &World) -> Vec<String> {
+    let mut callers: Vec<String> = world
+        .journal()
+        .into_iter()
+        .map(|entry| entry.caller)
+        .collect();
+    callers.retain(|caller| caller != "test");
+    callers.dedup();
+    callers
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_names_a_version_and_calls_four_steps_that_fill_test_and_move() {
+    let (world, _, mut rotation) = scene().await;
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    let version = rotation.version().to_owned();
+    assert_eq!(
+        world.look(|aws| aws.current(NAME).unwrap().to_owned()),
+        "new"
+    );
+    assert_eq!(labels(&world), (Some(version), None));
+    assert_eq!(
+        steps(&world),
+        [
+            "rotation-1.createSecret.1",
+            "rotation-1.setSecret.1",
+            "rotation-1.testSecret.1",
+            "rotation-1.finishSecret.1"
+        ]
+    );
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    world.assert_unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn awspending_that_stays_on_the_current_version_is_no_rotation_in_progress() {
+    let (world, _, mut rotation) = scene().await;
+    world.options(|options| options.pending.goes_with_current = false);
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    let version = rotation.version().to_owned();
+    assert_eq!(labels(&world), (Some(version.clone()), Some(version)));
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_somebody_else_makes_abandons_the_rotation() {
+    for (by, label, is_abandoned) in [
+        (AbandonedBy::Nothing, CURRENT, false),
+        (AbandonedBy::Current, CURRENT, true),
+        (AbandonedBy::Current, "mine", false),
+        (AbandonedBy::Any, "mine", true),
+    ] {
+        let (world, clients, mut rotation) = scene().await;
+        world.options(|options| options.pending.abandoned_by = by);
+        rotation.begin().unwrap();
+        let put = clients.secrets.put_secret_value().secret_id(NAME);
+        let put = put.version_stages(label).secret_string("by hand");
+        put.send().await.unwrap();
+        assert_eq!(labels(&world).1.is_none(), is_abandoned, "{by:?} {label}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn awspending_removed_by_a_call_of_its_own_fails_the_step() {
+    fn removes(_: World, caller: Caller, request: Request) -> Answering {
+        Box::pin(async move {
+            let text = |name: &str| request.event[name].as_str().unwrap_or_default().to_owned();
+            let secrets = Clients::over(caller.connector()).secrets;
+            let remove = secrets.update_secret_version_stage();
+            let remove = remove.secret_id(text("SecretId")).version_stage(PENDING);
+            let remove = remove.remove_from_version_id(text("ClientRequestToken"));
+            remove.send().await.unwrap();
+            Some(Ok(Value::Null))
+        })
+    }
+    let (_, _, mut rotation) = scene().await;
+    rotation.function = removes;
+    rotation.begin().unwrap();
+    let failed = rotation.step(Step::Finish).await;
+    assert!(matches!(failed, Err(Rotated::Failed { .. })), "{failed:?}");
+    rotation.separate_removal_fails = false;
+    rotation.begin().unwrap();
+    assert_eq!(rotation.step(Step::Finish).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_only_named_cannot_be_read_and_shows_its_label() {
+    let (world, clients, mut rotation) = scene().await;
+    rotation.begin().unwrap();
+    let token = rotation.version().to_owned();
+    let get = || clients.secrets.get_secret_value().secret_id(NAME);
+    let read = get().version_stage(PENDING).send().await;
+    assert_eq!(super::code(read), "ResourceNotFoundException");
+    let read = get().version_id(&token).send().await;
+    assert_eq!(super::code(read), "ResourceNotFoundException");
+    assert_eq!(labels(&world).1, Some(token.clone()));
+    let put = |value: &str| {
+        let put = clients.secrets.put_secret_value().secret_id(NAME);
+        put.client_request_token(&token)
+            .version_stages("mine")
+            .secret_string(value)
+            .send()
+    };
+    put("filled").await.unwrap();
+    let read = get().version_stage(PENDING).send().await.unwrap();
+    assert_eq!(read.secret_string(), Some("filled"));
+    put("filled").await.unwrap();
+    assert_eq!(super::code(put("other").await), "ResourceExistsException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_does_not_begin_while_awspending_is_on_another_version() {
+    let (world, _, mut rotation) = scene().await;
+    rotation.begin().unwrap();
+    let Rotated::Refused(refusal) = rotation.rotate().await else {
+        panic!("it began");
+    };
+    assert!(refusal.contains("A previous rotation isn't complete"));
+    world.change(|aws| aws.secrets.remove(NAME));
+    assert!(matches!(rotation.rotate().await, Rotated::Refused(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_does_not_rotate_at_once_calls_test_secret_alone_and_cleans_up() {
+    let (world, clients, mut rotation) = scene().await;
+    assert_eq!(rotation.attach_schedule(30, false).await, Rotated::Finished);
+    assert_eq!(steps(&world), ["rotation-1.testSecret.1"]);
+    assert_eq!(labels(&world), (Some(FIRST.to_owned()), None));
+    assert_eq!(world.look(|aws| aws.secrets[NAME].versions.len()), 1);
+    let described = clients
+        .secrets
+        .describe_secret()
+        .secret_id(NAME)
+        .send()
+        .await;
+    let described = described.unwrap();
+    assert_eq!(described.rotation_enabled, Some(true));
+    assert_eq!(
+        described.rotation_rules.unwrap().automatically_after_days,
+        Some(30)
+    );
+    assert_eq!(described.last_rotated_date, None);
+    assert_eq!(rotation.attach_schedule(30, true).await, Rotated::Finished);
+    assert_eq!(steps(&world).len(), 1 + 4);
+    rotation.cancel().unwrap();
+    let described = clients
+        .secrets
+        .describe_secret()
+        .secret_id(NAME)
+        .send()
+        .await;
+    assert_eq!(described.unwrap().rotation_enabled, Some(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_dies_is_delivered_again_as_often_as_a_test_says() {
+    let (world, _, mut rotation) = scene().await;
+    for attempt in 1..=2 {
+        let caller = format!("rotation-1.setSecret.{attempt}");
+        world.inject(&caller, Fault::at(0, FaultKind::KilledAfter));
+    }
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    assert!(steps(&world).contains(&"rotation-1.setSecret.3".to_owned()));
+
+    rotation.deliveries = 1;
+    world.inject(
+        "rotation-2.testSecret.1",
+        Fault::at(0, FaultKind::KilledBefore),
+    );
+    assert_eq!(rotation.rotate().await, Rotated::Died(Step::Test));
+    assert_eq!(world.faults_left(), 0);
+    let (current, pending) = labels(&world);
+    assert_ne!(current, pending, "AWSPENDING is left behind");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_ends_a_rotation_which_is_then_tried_again_as_a_whole() {
+    let (world, _, mut rotation) = scene().await;
+    world.inject("rotation-1.testSecret.1", Fault::at(0, FaultKind::Denied));
+    let failed = rotation.rotate().await;
+    assert!(
+        matches!(
+            failed,
+            Rotated::Failed {
+                step: Step::Test,
+                ..
+            }
+        ),
+        "{failed:?}"
+    );
+    let (_, pending) = labels(&world);
+    world.change(|aws| {
+        let secret = aws.secrets.get_mut(NAME).unwrap();
+        fake_aws::secret_versions::forget_pending(secret, &pending.unwrap());
+    });
+    rotation.tries_again = 1;
+    world.inject("rotation-2.testSecret.1", Fault::at(0, FaultKind::Denied));
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    assert!(steps(&world).contains(&"rotation-2+1.createSecret.1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_step_can_come_twice_and_time_can_pass_between_them() {
+    let (world, _, mut rotation) = scene().await;
+    rotation.delivers_twice = true;
+    rotation.pause = Duration::from_secs(60);
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    let steps = steps(&world);
+    assert_eq!(steps.len(), 8);
+    assert_eq!(steps[7], "rotation-1.finishSecret.2");
+    assert_eq!(world.journal().last().unwrap().at, Duration::from_secs(240));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_another_function_the_product_is_called() {
+    let (world, _, _) = scene().await;
+    let mut rotation = Rotation::of(&world, NAME, |_, caller| caller.connector());
+    // A secret that is not one of the product's: whatever it answers, it changes nothing.
+    let before = world.look(|aws| aws.current(NAME).map(str::to_owned));
+    let rotated = rotation.rotate().await;
+    assert!(matches!(rotated, Rotated::Failed { .. }), "{rotated:?}");
+    assert_eq!(
+        world.look(|aws| aws.current(NAME).map(str::to_owned)),
+        before
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_holds_twenty_labels_and_each_version_keeps_its_own() {
+    let (_, clients, _) = scene().await;
+    let put = |number: usize, label: String| {
+        let put = clients.secrets.put_secret_value().secret_id(NAME);
+        let put = put.client_request_token(format!("{number:032}"));
+        put.version_stages(label)
+            .secret_string(number.to_string())
+            .send()
+    };
+    for number in 2..=20 {
+        put(number, format!("label-{number}")).await.unwrap();
+    }
+    assert_eq!(
+        super::code(put(21, "one more".into()).await),
+        "LimitExceededException"
+    );
+    put(22, "label-2".into())
+        .await
+        .expect("a label that moves is not one more");
+    let moved = clients
+        .secrets
+        .update_secret_version_stage()
+        .secret_id(NAME);
+    let moved = moved
+        .version_stage("another")
+        .move_to_version_id(format!("{:032}", 2));
+    assert_eq!(super::code(moved.send().await), "LimitExceededException");
+    let current = clients.secrets.put_secret_value().secret_id(NAME);
+    let current = current.secret_string("moves AWSCURRENT and so needs AWSPREVIOUS");
+    assert_eq!(super::code(current.send().await), "LimitExceededException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_versions_without_labels_go_when_there_are_more_than_a_hundred() {
+    let (world, clients, _) = scene().await;
+    let put = |number: usize| {
+        let put = clients.secrets.put_secret_value().secret_id(NAME);
+        let put = put.client_request_token(format!("{number:032}"));
+        put.secret_string(number.to_string()).send()
+    };
+    let held = || world.look(|aws| aws.secrets[NAME].versions.len());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for number in 2..=120 {
+        put(number).await.unwrap();
+    }
+    assert_eq!(held(), 120, "none is a day old");
+    tokio::time::sleep(Duration::from_hours(25)).await;
+    put(121).await.unwrap();
+    assert_eq!(held(), 100);
+    let gone = clients
+        .secrets
+        .get_secret_value()
+        .secret_id(NAME)
+        .version_id(FIRST);
+    assert_eq!(super::code(gone.send().await), "ResourceNotFoundException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_listed_by_tag_and_name_in_pages_and_late() {
+    use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType as Key, Tag};
+    let (world, clients, _) = scene().await;
+    for name in ["a/1", "a/2", "b"] {
+        let tag = Tag::builder().key(format!("of:{name}")).value("v").build();
+        clients
+            .secrets
+            .create_secret()
+            .name(name)
+            .tags(tag)
+            .send()
+            .await
+            .unwrap();
+    }
+    let list = async |key: Key, value: &str| -> Vec<String> {
+        let filter = Filter::builder().key(key).values(value).build();
+        let mut names = vec![];
+        let mut token = None;
+        loop {
+            let request = clients.secrets.list_secrets().filters(filter.clone());
+            let page = request.set_next_token(token).send().await.unwrap();
+            names.extend(
+                page.secret_list()
+                    .iter()
+                    .map(|entry| entry.name().unwrap().to_owned()),
+            );
+            token = page.next_token;
+            if token.is_none() {
+                return names;
+            }
+        }
+    };
+    assert_eq!(list(Key::TagKey, "of:a").await, ["a/1", "a/2"]);
+    assert_eq!(list(Key::Name, "b").await, ["b"]);
+    assert_eq!(list(Key::Name, "!b").await.len(), 3);
+    assert_eq!(list(Key::TagValue, "w").await.len(), 0);
+    world.options(|options| options.page_length = Some(1));
+    assert_eq!(list(Key::TagKey, "of:").await.len(), 3);
+    let delete = clients.secrets.delete_secret().secret_id("b");
+    delete
+        .force_delete_without_recovery(false)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(list(Key::Name, "b").await.len(), 0);
+    world.options(|options| options.secret_lists_late = Duration::from_mins(5));
+    clients
+        .secrets
+        .create_secret()
+        .name("new")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(list(Key::Name, "new").await.len(), 0);
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(list(Key::Name, "new").await, ["new"]);
+}

@@ -1,0 +1,238 @@
+//! `CodeCommit`, its git address, and what the wire notes.
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, SharedHttpConnector},
+    orchestrator::HttpRequest,
+};
+use std::time::Duration;
+use tokio::time::sleep;
+
+use super::{code, world_and_clients};
+
+/// What a push with this login would be answered.
+pub async fn probe(
+    connector: &SharedHttpConnector,
+    repository_url: &str,
+    login: (&str, &str),
+) -> u16 {
+    let url = format!("{repository_url}/info/refs?service=git-receive-pack");
+    let mut request = HttpRequest::get(url).unwrap();
+    let basic = aws_smithy_types::base64::encode(format!("{}:{}", login.0, login.1));
+    let headers = request.headers_mut();
+    headers.insert("authorization", format!("Basic {basic}"));
+    connector.call(request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_needs_a_login_that_has_spread_a_repository_and_the_right() {
+    let (world, clients) = world_and_clients();
+    world.repository("infra");
+    world.options(|options| options.login_late = Duration::from_secs(3));
+    let get = |name: &str| {
+        clients
+            .codecommit
+            .get_repository()
+            .repository_name(name)
+            .send()
+    };
+    let found = get("infra").await.unwrap().repository_metadata.unwrap();
+    let url = found.clone_url_http().unwrap();
+    assert_eq!(
+        url,
+        "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra"
+    );
+    assert_eq!(code(get("none").await), "RepositoryDoesNotExistException");
+    assert_eq!(code(get("a/b").await), "InvalidRepositoryNameException");
+
+    sleep(Duration::from_secs(10)).await;
+    let credential = world.change(|aws| aws.issue("mirror", "test")).unwrap();
+    let connector = world.connector("probe");
+    let login = (
+        credential.service_user_name.as_str(),
+        credential.password.as_str(),
+    );
+    assert_eq!(probe(&connector, url, login).await, 401, "not spread yet");
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(probe(&connector, url, login).await, 200);
+    assert_eq!(probe(&connector, url, (login.0, "wrong")).await, 401);
+    assert_eq!(
+        probe(&connector, &url.replace("infra", "none"), login).await,
+        404
+    );
+    world.take_git_push("mirror");
+    assert_eq!(probe(&connector, url, login).await, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inactive_login_is_refused() {
+    let (world, _) = world_and_clients();
+    world.repository("infra");
+    let credential = world.foreign_credential("mirror");
+    let url = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra";
+    let login = (
+        credential.service_user_name.as_str(),
+        credential.password.as_str(),
+    );
+    let connector = world.connector("probe");
+    assert_eq!(probe(&connector, url, login).await, 200);
+    world
+        .change(|aws| {
+            let now = aws.now;
+            aws.iam.change(now, |iam| {
+                iam.set_active("mirror", &credential.id, "Inactive")
+            })
+        })
+        .unwrap();
+    assert_eq!(probe(&connector, url, login).await, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_tells_who_called_what_and_when_and_no_secret() {
+    let (world, clients) = world_and_clients();
+    let password = world.foreign_credential("mirror").password;
+    let create = clients
+        .secrets
+        .create_secret()
+        .name("s")
+        .secret_string(&password);
+    create.send().await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    let unknown = clients.iam.get_user().user_name("nobody").send().await;
+    assert_eq!(code(unknown), "NoSuchEntity");
+    let journal = world.journal();
+    let told: Vec<_> = journal
+        .iter()
+        .map(|entry| {
+            (
+                entry.caller.as_str(),
+                entry.index,
+                entry.operation.as_str(),
+                entry.outcome.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("test", 0, "CreateSecret", "ok"),
+            ("test", 1, "GetUser", "NoSuchEntity (404)")
+        ]
+    );
+    assert_eq!(journal[1].at, Duration::from_secs(2));
+    assert_eq!(world.count("CreateSecret"), 1);
+    assert_eq!(world.secret_in(&world.told()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_found_in_whatever_clothes_it_goes() {
+    let (world, _) = world_and_clients();
+    let password = loop {
+        let credential = world.foreign_credential("mirror");
+        if credential.password.contains('/') {
+            break credential.password;
+        }
+        world
+            .change(|aws| {
+                let now = aws.now;
+                aws.iam
+                    .change(now, |iam| iam.withdraw("mirror", &credential.id))
+            })
+            .unwrap();
+    };
+    let basic = aws_smithy_types::base64::encode(format!("mirror-at-123456789012:{password}"));
+    let encoded = password
+        .replace('/', "%2F")
+        .replace('+', "%2B")
+        .replace('=', "%3D");
+    for text in [
+        format!("password={password}"),
+        format!("{{\"p\":\"{}\"}}", password.replace('/', "\\/")),
+        format!("https://u:{encoded}@host"),
+        format!("Basic {basic}"),
+    ] {
+        assert!(world.secret_in(&text).is_some(), "{text}");
+    }
+    assert_eq!(
+        world.secret_in("nothing here, not even aGFsZiBhIHNlY3JldA=="),
+        None
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_service_answers_is_a_violation() {
+    let (world, clients) = world_and_clients();
+    world.assert_unbroken();
+    assert!(
+        clients
+            .iam
+            .list_groups_for_user()
+            .user_name("mirror")
+            .send()
+            .await
+            .is_err()
+    );
+    let connector = world.connector("stray");
+    let stray = HttpRequest::get("https://example.com/").unwrap();
+    assert!(connector.call(stray).await.is_err());
+    assert_eq!(world.violations().len(), 2, "{:?}", world.violations());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invariant_is_looked_at_after_every_change() {
+    let (world, clients) = world_and_clients();
+    world.at_every_instant(|aws| match aws.credentials("mirror").len() {
+        0 => Ok(()),
+        some => Err(format!("{some} credentials")),
+    });
+    let create = clients
+        .iam
+        .create_service_specific_credential()
+        .user_name("mirror");
+    let created = create
+        .service_name("codecommit.amazonaws.com")
+        .send()
+        .await
+        .unwrap();
+    let created = created.service_specific_credential.unwrap();
+    let id = created.service_specific_credential_id();
+    let delete = clients
+        .iam
+        .delete_service_specific_credential()
+        .user_name("mirror");
+    delete
+        .service_specific_credential_id(id)
+        .send()
+        .await
+        .unwrap();
+    // It was broken between the two calls, and only there.
+    let violations = world.violations();
+    assert_eq!(
+        violations,
+        ["after test#0 CreateServiceSpecificCredential: 1 credentials"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_goes_its_own_way() {
+    let (world, clients) = world_and_clients();
+    sleep(Duration::from_mins(1)).await;
+    clients
+        .secrets
+        .create_secret()
+        .name("s")
+        .send()
+        .await
+        .unwrap();
+    let fork = world.fork();
+    let in_fork = fake_aws::clients::Clients::over(fork.connector("fork"));
+    let delete = in_fork.secrets.delete_secret().secret_id("s");
+    delete
+        .force_delete_without_recovery(true)
+        .send()
+        .await
+        .unwrap();
+    assert!(world.look(|aws| aws.secrets.contains_key("s")));
+    assert!(!fork.look(|aws| aws.secrets.contains_key("s")));
+    assert_eq!(fork.now(), world.now());
+    assert_eq!(fork.journal().len(), 1);
+}

@@ -1,0 +1,301 @@
+//! Whatever event comes, nobody is left waiting: arbitrary JSON goes through the library, and
+//! every event that says where to answer is answered, once, in the form that CloudFormation takes.
+//!
+//! `EVENT_FUZZ_SEED` repeats a run, `EVENT_FUZZ_COUNT` makes it longer or shorter; a failure
+//! names the seed of its event, which `EVENT_FUZZ_ONLY` runs alone.
+
+mod answers;
+mod arbitrary;
+mod recorded_events;
+mod valid;
+mod well_formed;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use answers::{Bucket, Put, Verdict, judge};
+use arbitrary::Source;
+use cfn_gitops::cfn::Clock;
+use cfn_gitops::handler::{Error, Handler, Invocation};
+use fake_aws::{Line, Options, World, clients};
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+const COUNT: usize = 100_000;
+const SEED: u64 = 20_261_120;
+
+/// Every panic of this process, be it caught by the product's guard or not.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+// claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
+// claim: events-of-any-kind-are-answered-and-none-panics
+#[test]
+fn every_event_that_says_where_to_answer_is_answered_once_and_none_panics() {
+    count_panics();
+    let seed = setting("EVENT_FUZZ_SEED").unwrap_or(SEED);
+    if let Some(only) = setting("EVENT_FUZZ_ONLY") {
+        let figures = Figures::default();
+        return Fuzzer::run(async |fuzzer| fuzzer.one(only, &figures).await);
+    }
+    let count = setting("EVENT_FUZZ_COUNT").map_or(COUNT, |count| usize::try_from(count).unwrap());
+    fake_aws::figure!("EVENT_FUZZ_SEED={seed}");
+    let figures = Figures::default();
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                Fuzzer::run(async |fuzzer| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            break;
+                        }
+                        let seed = seed.wrapping_mul(1_000_003).wrapping_add(number as u64);
+                        fuzzer.one(seed, &figures).await;
+                    }
+                });
+            });
+        }
+    });
+    figures.print(count);
+    assert!(
+        figures.answered.load(Ordering::Relaxed) * 2 > count,
+        "too few were requests"
+    );
+    assert!(
+        figures.succeeded.load(Ordering::Relaxed) * 50 > count,
+        "too few were valid"
+    );
+    let handed_over = figures.handed_over.load(Ordering::Relaxed);
+    assert!(handed_over * 2000 > count, "too few were handed over");
+    let pushes = figures.pushes.load(Ordering::Relaxed);
+    assert!(pushes * 500 > count, "too few were first pushes");
+}
+
+/// What became of the events.
+#[derive(Default)]
+struct Figures {
+    answered: AtomicUsize,
+    succeeded: AtomicUsize,
+    handed_over: AtomicUsize,
+    pushes: AtomicUsize,
+    not_requests: AtomicUsize,
+    no_address: AtomicUsize,
+    expired: AtomicUsize,
+    calls: AtomicUsize,
+}
+
+impl Figures {
+    fn print(&self, count: usize) {
+        let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
+        fake_aws::figure!(
+            "{count} events: {} answered ({} SUCCESS, {} FAILED; {} of them handed over), {} first \
+             pushes, {} not requests, {} with an address that is none, {} with one that had expired; \
+             {} calls of AWS",
+            of(&self.answered),
+            of(&self.succeeded),
+            of(&self.answered) - of(&self.succeeded),
+            of(&self.handed_over),
+            of(&self.pushes),
+            of(&self.not_requests),
+            of(&self.no_address),
+            of(&self.expired),
+            of(&self.calls),
+        );
+    }
+}
+
+/// One provider over one line, and the worlds that events meet.
+struct Fuzzer {
+    provider: Handler,
+    line: Line,
+    bucket: Bucket,
+    clock: Clock,
+    source: Source,
+    /// Before any Create, after one of each kind, and after the branch's first push.
+    worlds: [World; 3],
+}
+
+impl Fuzzer {
+    fn run(work: impl AsyncFnOnce(&Fuzzer)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let fuzzer = Fuzzer::new().await;
+            work(&fuzzer).await;
+        });
+    }
+
+    async fn new() -> Self {
+        let line = Line::new();
+        let bucket = Bucket::before(line.connector());
+        let before = World::with(Options {
+            // A stack in little virtual time, which is real work all the same.
+            resource_takes: Duration::from_millis(500),
+            ..Options::default()
+        });
+        before.user("mirror");
+        before.repository("infra");
+        before.repository("given");
+        let clock = Clock::starting_at(before.now());
+        let config = clients::sdk_config(bucket.connector());
+        let provider = Handler::new(&config, bucket.connector(), clock.clone());
+        let source = Source {
+            credentials: valid::credentials(&before),
+            pipelines: valid::pipelines(&before),
+        };
+        let set_up = async |world: &World, event: &Value| {
+            line.connect(&world.caller("set-up"));
+            let invocation = invocation(clock.now() + Duration::from_mins(15));
+            let answer = provider.answer(&event.to_string(), &invocation).await;
+            bucket.take();
+            answer.expect("an answer")
+        };
+        let after = before.fork();
+        for create in [&source.credentials[0], &source.pipelines[0]] {
+            assert_eq!(set_up(&after, create).await["Status"], "SUCCESS");
+        }
+        let pushed = after.fork();
+        pushed.push("codecommit-dev-cfn-shop", "development", "commit");
+        let started = set_up(&pushed, &valid::first_push()).await;
+        assert_eq!(started["PipelineName"], "codepipeline-dev-cfn-shop");
+        Fuzzer {
+            provider,
+            line,
+            bucket,
+            clock,
+            source,
+            worlds: [before, after, pushed],
+        }
+    }
+
+    async fn one(&self, seed: u64, figures: &Figures) {
+        let mut rng = Rng::with_seed(seed);
+        let world = rng.choice(&self.worlds).expect("three").fork();
+        // Virtual time passes with every event that waits for something; each is signed anew.
+        let signed_then = self.source.credentials[0]["ResponseURL"].as_str();
+        let signed_then = signed_at(signed_then.expect("one"));
+        let url = world.response_url("now");
+        let event = self.source.event(&mut rng);
+        let event = event.replace(signed_then, signed_at(&url));
+        let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.expect("after 1970").as_secs().to_string();
+        let event = event.replace(&valid::RECEIVED.to_string(), &now);
+        self.line.connect(&world.caller("fuzz"));
+        let now = self.clock.now();
+        let remaining = *rng.choice(&[0, 1, 30, 900, 900, 900]).expect("a time");
+        let deadline = now + Duration::from_secs(remaining);
+        CURRENT.set(seed);
+        let (answer, puts, hops) = self.answered(&world, &event, deadline).await;
+        let calls = world.calls_of("fuzz");
+        figures.calls.fetch_add(calls, Ordering::Relaxed);
+        let verdict = judge(&event, now, &answer, &puts, calls);
+        let shown = || format!("EVENT_FUZZ_ONLY={seed}\n{event}\n{answer:?}\n{puts:?}");
+        let told = panics_of(seed);
+        assert!(told.is_empty(), "{}\n{}", told.join("\n"), shown());
+        for put in &puts {
+            assert_eq!(world.secret_in(&put.body), None, "a password\n{}", shown());
+            let told = put.body.contains(valid::SENTINEL);
+            assert!(!told, "a variable of the build\n{}", shown());
+        }
+        assert_eq!(world.violations(), Vec::<String>::new(), "{}", shown());
+        let figure = match verdict {
+            Ok(Verdict::Succeeded) => {
+                figures.succeeded.fetch_add(1, Ordering::Relaxed);
+                &figures.answered
+            }
+            Ok(Verdict::Failed) => &figures.answered,
+            Ok(Verdict::FirstPush) => &figures.pushes,
+            Ok(Verdict::NotARequest) => &figures.not_requests,
+            Ok(Verdict::NoAddress) => &figures.no_address,
+            Ok(Verdict::Expired) => &figures.expired,
+            Err(broken) => panic!("{broken}\n{}", shown()),
+        };
+        figure.fetch_add(1, Ordering::Relaxed);
+        if hops > 0 {
+            figures.handed_over.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands the event to the function, and to it again what it asks Lambda to go on with: the
+    /// last result, what was put in all, and how often it was handed over.
+    async fn answered(
+        &self,
+        world: &World,
+        event: &str,
+        mut deadline: SystemTime,
+    ) -> (Result<Value, Error>, Vec<Put>, usize) {
+        let mut text = event.to_owned();
+        let mut hops = 0;
+        loop {
+            let answer = self.provider.answer(&text, &invocation(deadline)).await;
+            let Some(asked) = world.invocations().get(hops).cloned() else {
+                return (answer, self.bucket.take(), hops);
+            };
+            hops += 1;
+            let hop = &asked.payload["Continuation"]["Hop"];
+            let says = json!({"Continuation": {"Hop": hop}});
+            assert_eq!(answer.as_ref().ok(), Some(&says), "{text}");
+            text = asked.payload.to_string();
+            deadline = self.clock.now() + Duration::from_mins(15);
+        }
+    }
+}
+
+/// `X-Amz-Date=` and what follows it.
+fn signed_at(url: &str) -> &str {
+    let mut parts = url.split('&');
+    parts
+        .find(|part| part.starts_with("X-Amz-Date="))
+        .expect("an address that is signed")
+}
+
+fn invocation(deadline: SystemTime) -> Invocation {
+    Invocation {
+        function_arn: "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev".to_owned(),
+        request_id: "invocation".to_owned(),
+        deadline,
+    }
+}
+
+thread_local! {
+    /// The seed of the event that this thread works on.
+    static CURRENT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Each event's tasks run in its own thread, so that the thread tells whose a panic is.
+fn count_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let seed = CURRENT.get();
+        let mut panics = PANICS
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        panics.push(format!("{seed}: {panic}"));
+        drop(panics);
+        before(panic);
+    }));
+}
+
+fn panics_of(seed: u64) -> Vec<String> {
+    let panics = PANICS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let prefix = format!("{seed}: ");
+    let own = panics.iter().filter(|panic| panic.starts_with(&prefix));
+    own.cloned().collect()
+}
+
+fn setting(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is a number")),
+    )
+}

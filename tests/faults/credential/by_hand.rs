@@ -1,0 +1,181 @@
+//! What another person does to the user at any call after the first SUCCESS: they create a
+//! credential, or remove the tags.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use serde_json::json;
+
+use crate::checks::SOMEBODY_ELSE;
+use crate::cloudformation::stack;
+use crate::lives::{Life, lives};
+use crate::{OTHER_USER, USER, properties, with, world};
+use fake_aws::explore::paused;
+use fake_aws::iam::Credential;
+use fake_aws::mutants::past;
+use fake_aws::thorough::some_or;
+use fake_aws::{Options, World};
+
+const TOMBSTONE: &str = "cfn-gitops:deletion";
+
+thread_local! {
+    /// The credential that another person created after the first SUCCESS.
+    static CREATED: RefCell<Option<Credential>> = const { RefCell::new(None) };
+}
+
+/// The credential that another person created in this life. Forgets it.
+pub fn take_created() -> Option<Credential> {
+    CREATED.take()
+}
+
+/// Creates a credential for the user, if a slot is free.
+pub fn create_credential(world: &World) {
+    let created = world.change(|aws| aws.issue(USER, SOMEBODY_ELSE));
+    if let Ok(created) = created {
+        CREATED.set(Some(created));
+    }
+}
+
+/// Removes every tag of cfn-gitops from the users, as a change of stack-level tags may.
+pub fn remove_tags(world: &World) {
+    world.change(|aws| {
+        let now = aws.now;
+        aws.iam.change(now, |iam| {
+            for user in [USER, OTHER_USER] {
+                let user = iam.users.get_mut(user).expect("the user");
+                user.tags.retain(|key, _| !key.starts_with("cfn-gitops:"));
+            }
+        });
+    });
+}
+
+/// Whether a request has been answered with SUCCESS.
+pub fn has_succeeded(world: &World) -> bool {
+    let is_success = |body: &Vec<u8>| String::from_utf8_lossy(body).contains("SUCCESS");
+    let deliveries = world.deliveries();
+    deliveries.iter().any(|delivery| is_success(&delivery.body))
+}
+
+/// Plays `life` with `change` before the call `index` after the first SUCCESS. Answers the number
+/// of these calls.
+fn play_with(life: &Life, options: &Options, index: usize, change: fn(&World)) -> usize {
+    let met = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&met);
+    take_created();
+    let pass = move |world: World, honest: fake_aws::Caller, request| {
+        if has_succeeded(&world) && count.fetch_add(1, Ordering::SeqCst) == index {
+            change(&world);
+        }
+        HttpConnectorFuture::new(async move { honest.call(request).await })
+    };
+    let played = past(pass, || {
+        paused(life.play(options.clone(), None));
+    });
+    if let Err(panic) = played {
+        let text = fake_aws::panics::text(&*panic);
+        panic!("{}, call {index}: {text}", life.name);
+    }
+    met.load(Ordering::SeqCst)
+}
+
+/// Plays every life with `change` before each call. A schedule whose failure `is_expected` counts
+/// as one that passed.
+fn every_call(name: &str, change: fn(&World), is_expected: fn(&str) -> bool) {
+    let late = Options {
+        lists_late: Duration::from_secs(4),
+        tags_late: Duration::from_secs(3),
+        login_late: Duration::from_secs(5),
+        ..Options::default()
+    };
+    let mut schedules = 0;
+    let mut failures = vec![];
+    for options in [Options::default(), late] {
+        for mut life in lives().into_iter().filter(|life| !life.deletes_foreign()) {
+            life.delivers_twice = true;
+            let calls = play_with(&life, &options, usize::MAX, change);
+            // Call 0 may be the one that answers the Create.
+            // Another first call in each life, so that each kind of call has its turn.
+            let every = some_or(5, 1);
+            for index in (schedules % every..calls).step_by(every) {
+                let play = || play_with(&life, &options, index, change);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(play)) {
+                    let text = fake_aws::panics::text(&*panic);
+                    if !is_expected(&text) {
+                        failures.push(text);
+                    }
+                }
+                schedules += 1;
+            }
+        }
+    }
+    let few: Vec<&String> = failures.iter().take(3).collect();
+    assert!(
+        few.is_empty(),
+        "{} of {schedules} schedules failed, among them {few:#?}",
+        failures.len()
+    );
+    fake_aws::figure!("schedules: {schedules} calls before which another person {name}");
+    assert!(schedules > 100);
+}
+
+#[test]
+fn credential_created_by_another_person_is_untouched() {
+    // IAM allows two credentials. A rollback that needs a new password needs the slot that this
+    // person took, and has to fail.
+    let has_no_slot = |text: &str| {
+        text.starts_with("rotation rolled back") && text.contains("did not issue: ACCA")
+    };
+    every_call("creates a credential", create_credential, has_no_slot);
+}
+
+#[test]
+fn tags_removed_by_another_person_break_no_invariant() {
+    every_call("removes the user's tags", remove_tags, |_| false);
+}
+
+/// The tombstone that a Delete of the usual resource leaves, an hour after the Create.
+async fn tombstone() -> String {
+    let world = world(Options::default());
+    let mut stack = stack(&world);
+    assert!(stack.create(&properties()).await.is_success());
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(stack.delete().await.is_success());
+    world.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone())
+}
+
+#[test]
+fn update_that_a_delete_overtook_keeps_the_tombstone() {
+    let mark = paused(tombstone());
+    paused(async {
+        let world = world(Options {
+            lists_late: Duration::from_secs(4),
+            ..Options::default()
+        });
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        let (id, old) = stack.resource.clone().expect("created");
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        // Without a free slot, the Update reads the user again for seconds.
+        create_credential(&world);
+        let new = with(properties(), "RotationSerial", json!("2"));
+        let update = stack.request("Update", Some(&id), &new, Some(&old));
+        let marking = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            world.change(|aws| {
+                let now = aws.now;
+                aws.iam.change(now, |iam| {
+                    let user = iam.users.get_mut(USER).expect("the user");
+                    user.tags.insert(TOMBSTONE.to_owned(), mark.clone());
+                });
+            });
+        };
+        let (answer, ()) = tokio::join!(stack.deliver(&update), marking);
+        assert!(answer.reason().contains("overtaken"), "{answer:?}");
+        let tags = world.look(|aws| aws.iam.latest().users[USER].tags.clone());
+        assert_eq!(tags.get(TOMBSTONE), Some(&mark), "{}", world.told());
+    });
+}

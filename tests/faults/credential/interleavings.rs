@@ -1,0 +1,189 @@
+//! Two deliveries at once, in every order of their calls.
+//!
+//! Orders that differ only by swapping reads which cannot see each other's neighbours are tried
+//! once.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::checks::{nothing_left, one_live_login};
+use crate::cloudformation::{Answer, INVENTED_ID, deliver_once, stack};
+use crate::{USER, with, world};
+use fake_aws::custom_resource::answers_are_sound;
+use fake_aws::thorough::some_or;
+use fake_aws::{Explored, Options, Schedule, World, explore_ends, sample};
+
+/// The ID that a first delivery of the Create answered when it failed. CloudFormation invents none
+/// then.
+const ID_OF_FAILED_CREATE: &str = "codecommit-mirror/user-dev-codecommit-mirroring";
+
+/// More orders than any of these explorations has.
+const MAX_ORDERS: usize = 40_000;
+
+fn prompt() -> Options {
+    Options::default()
+}
+
+fn late() -> Options {
+    Options {
+        lists_late: Duration::from_secs(4),
+        tags_late: Duration::from_secs(3),
+        ..Options::default()
+    }
+}
+
+fn report(what: &str, explored: Explored) {
+    fake_aws::figure!(
+        "schedules: {} interleavings of {what} ({} more were the same as one of these)",
+        explored.runs,
+        explored.repeated
+    );
+    assert!(explored.complete, "{what}: not every order was tried");
+}
+
+fn holds(world: &World, held: Result<(), String>, context: &str) {
+    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+}
+
+/// A Create and its Delete, which carries `id` and may come first, last, or in between. Whatever
+/// the order, nothing is left, also after the Create comes again.
+fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
+    explore_ends(MAX_ORDERS, |schedule| {
+        let options = options.clone();
+        async move {
+            let world = world(options);
+            let mut stack = stack(&world);
+            let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+            let create = stack.request("Create", None, &bare, None);
+            let delete = stack.request("Delete", Some(id), &bare, None);
+            world.obey(&schedule);
+            let (creating, deleting) = (world.caller("create"), world.caller("delete"));
+            schedule
+                .both(
+                    deliver_once(&world, &creating, &create),
+                    deliver_once(&world, &deleting, &delete),
+                )
+                .await;
+            let deleted = stack.heard(&delete).await;
+            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+            holds(&world, world.look(nothing_left), "after both");
+            if id != INVENTED_ID {
+                // A Delete of what it finds does not wait until IAM shows its tombstone. Lambda waits
+                // a minute before it delivers an event again.
+                // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+                tokio::time::sleep(Duration::from_mins(1)).await;
+            }
+            // Lambda delivers the Create once more.
+            deliver_once(&world, &world.caller("create again"), &create).await;
+            holds(
+                &world,
+                world.look(nothing_left),
+                "after the Create came again",
+            );
+            answers_are_sound(&world);
+            world.assert_unbroken();
+        }
+    })
+}
+
+#[test]
+fn a_delete_that_overtakes_a_running_create_leaves_nothing_in_any_order() {
+    let explored = delete_overtakes_create(&prompt(), INVENTED_ID);
+    report("a Create and the Delete that overtakes it", explored);
+}
+
+#[test]
+fn a_delete_that_overtakes_a_running_create_leaves_nothing_while_iam_is_late() {
+    let explored = delete_overtakes_create(&late(), INVENTED_ID);
+    report(
+        "a Create and the Delete that overtakes it, with IAM late",
+        explored,
+    );
+}
+
+#[test]
+fn delete_by_id_overtakes_second_delivery_in_any_order() {
+    let explored = delete_overtakes_create(&prompt(), ID_OF_FAILED_CREATE);
+    report(
+        "a Create's second delivery and the Delete by the ID of its failed first one",
+        explored,
+    );
+}
+
+#[test]
+fn delete_by_id_overtakes_second_delivery_while_iam_is_late() {
+    let explored = delete_overtakes_create(&late(), ID_OF_FAILED_CREATE);
+    report(
+        "a Create's second delivery and the Delete by the ID of its failed first one, IAM late",
+        explored,
+    );
+}
+
+/// Two copies of one request: both answer the same, and it ends as one would have.
+async fn two_copies(schedule: Schedule, options: Options, update: bool) {
+    let world = world(options);
+    let mut stack = stack(&world);
+    let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+    let request = if update {
+        let created = stack.create(&bare).await;
+        assert!(created.is_success(), "{created:?}");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let (id, old) = stack.resource.clone().expect("created");
+        let rotated = with(bare.clone(), "RotationSerial", json!("2"));
+        stack.request("Update", Some(&id), &rotated, Some(&old))
+    } else {
+        stack.request("Create", None, &bare, None)
+    };
+    world.obey(&schedule);
+    let (one, other) = (world.caller("one"), world.caller("other"));
+    schedule
+        .both(
+            deliver_once(&world, &one, &request),
+            deliver_once(&world, &other, &request),
+        )
+        .await;
+    let Answer::Success { id, .. } = stack.heard(&request).await else {
+        panic!("it failed\n{}", world.told());
+    };
+    let url = request.event["ResponseURL"].as_str().expect("an address");
+    let mut answers = world.deliveries();
+    answers.retain(|delivery| delivery.url == url);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.json() == answers[0].json()),
+        "{}",
+        world.told()
+    );
+    holds(
+        &world,
+        world.look(|aws| one_live_login(aws, &id, USER)),
+        "after both",
+    );
+    stack.resource = Some((id, bare));
+    let deleted = stack.delete().await;
+    assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+    holds(&world, world.look(nothing_left), "after the Delete");
+    answers_are_sound(&world);
+    world.assert_unbroken();
+}
+
+#[test]
+fn two_copies_of_one_create_end_as_one_in_any_order() {
+    let explored = explore_ends(MAX_ORDERS, |schedule| two_copies(schedule, prompt(), false));
+    report("two copies of one Create", explored);
+}
+
+#[test]
+fn two_copies_of_one_create_end_as_one_while_iam_is_late() {
+    let explored = explore_ends(MAX_ORDERS, |schedule| two_copies(schedule, late(), false));
+    report("two copies of one Create, with IAM late", explored);
+}
+
+#[test]
+fn two_copies_of_one_rotation_end_as_one_in_hundreds_of_orders() {
+    let orders = some_or(400, 10_000);
+    sample(orders, 0, |schedule| two_copies(schedule, prompt(), true));
+    fake_aws::figure!("schedules: {orders} interleavings of two copies of one rotation, at random");
+}

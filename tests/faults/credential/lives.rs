@@ -1,0 +1,305 @@
+//! The lives that faults are tried on, and what must hold in each of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::by_hand::take_created;
+use crate::checks::{nothing_left, one_live_login, what_is_stored_works};
+use crate::cloudformation::{Answer, RollBack, Stack, stack};
+use crate::{OTHER_USER, REPOSITORY, USER, properties, with, world};
+use fake_aws::custom_resource::answers_are_sound;
+use fake_aws::{Fault, Options, World};
+
+/// One thing that happens to the stack.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Create(Value),
+    Update(Value),
+    /// The Update succeeds, and then another resource of the stack fails.
+    UpdateRolledBack(Value, RollBack),
+    /// The Update fails by itself, as it must.
+    UpdateThatFails(Value),
+    /// The Create fails by itself, as it must.
+    CreateThatFails(Value),
+    Delete,
+}
+
+/// A history of one resource.
+#[derive(Clone)]
+pub struct Life {
+    pub name: &'static str,
+    pub setup: fn(&World),
+    pub events: Vec<Event>,
+    pub delivers_twice: bool,
+}
+
+impl Life {
+    /// Plays the life in a new world with `fault` in it, checks every invariant, deletes what is
+    /// left as the end of the stack would, and checks that nothing is.
+    pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> World {
+        self.play_with(options, fault.into_iter().collect()).await
+    }
+
+    /// As [`Life::play`], with any number of faults.
+    pub async fn play_with(&self, options: Options, faults: Vec<(String, Fault)>) -> World {
+        let world = world(options);
+        (self.setup)(&world);
+        let mut foreign = world.look(foreign_credentials);
+        for (caller, fault) in faults {
+            world.inject(&caller, fault);
+        }
+        let mut stack = stack(&world);
+        stack.delivers_twice = self.delivers_twice;
+        // From the first SUCCESS until the Delete, what the secret holds works at every instant.
+        let is_watched = Arc::new(AtomicBool::new(false));
+        for event in &self.events {
+            let answer = self.happen(event, &mut stack, &is_watched).await;
+            check(&world, &stack, &format!("{event:?} answered {answer:?}"));
+        }
+        is_watched.store(false, Ordering::SeqCst);
+        if stack.resource.is_some() {
+            let deleted = stack.delete().await;
+            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+        }
+        let left = world.look(nothing_left);
+        left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+        if !self.deletes_foreign() {
+            foreign.extend(take_created());
+            foreign.sort_by(|one, other| one.id.cmp(&other.id));
+            let now = world.look(foreign_credentials);
+            assert_eq!(
+                now,
+                foreign,
+                "a foreign credential was touched\n{}",
+                world.told()
+            );
+        }
+        answers_are_sound(&world);
+        world.assert_unbroken();
+        world
+    }
+
+    pub fn deletes_foreign(&self) -> bool {
+        format!("{:?}", self.events).contains(r#""ForeignCredentials": String("Delete")"#)
+    }
+
+    async fn happen(
+        &self,
+        event: &Event,
+        stack: &mut Stack,
+        is_watched: &Arc<AtomicBool>,
+    ) -> Option<Answer> {
+        let answer = match event {
+            Event::Create(properties) => {
+                let answer = stack.create(properties).await;
+                if let Some((id, _)) = stack.resource.clone() {
+                    is_watched.store(true, Ordering::SeqCst);
+                    let is_watched = Arc::clone(is_watched);
+                    stack.world.at_every_instant(move |aws| {
+                        // A replaced secret goes when its successor works.
+                        if is_watched.load(Ordering::SeqCst) && aws.secrets.contains_key(&id) {
+                            what_is_stored_works(aws, &id)
+                        } else {
+                            Ok(())
+                        }
+                    });
+                }
+                answer
+            }
+            Event::CreateThatFails(properties) => {
+                let answer = stack.create(properties).await;
+                assert!(!answer.is_success(), "{answer:?}");
+                answer
+            }
+            // What was never created, because of the fault, cannot be updated.
+            _ if stack.resource.is_none() => return None,
+            Event::Update(properties) => {
+                // The secret that is replaced is deleted in the cleanup phase.
+                let is_replaced = properties["SecretName"]
+                    != stack.resource.as_ref()?.1["SecretName"]
+                    || (properties["SecretName"].is_null()
+                        && properties["UserName"] != stack.resource.as_ref()?.1["UserName"]);
+                if is_replaced {
+                    is_watched.store(false, Ordering::SeqCst);
+                }
+                stack.update(properties, None).await
+            }
+            Event::UpdateRolledBack(properties, how) => stack.update(properties, Some(*how)).await,
+            Event::UpdateThatFails(properties) => {
+                let answer = stack.update(properties, None).await;
+                assert!(!answer.is_success(), "{answer:?}");
+                answer
+            }
+            Event::Delete => {
+                is_watched.store(false, Ordering::SeqCst);
+                stack.delete().await
+            }
+        };
+        Some(answer)
+    }
+}
+
+/// After every event: what CloudFormation believes to exist is there, and nothing else.
+fn check(world: &World, stack: &Stack, context: &str) {
+    let held = match &stack.resource {
+        Some((id, properties)) => {
+            let user = properties["UserName"].as_str().expect("a user");
+            world.look(|aws| one_live_login(aws, id, user))
+        }
+        None => world.look(nothing_left),
+    };
+    if let Err(broken) = held {
+        panic!("after {context}: {broken}\n{}", world.told());
+    }
+}
+
+fn foreign_credentials(aws: &fake_aws::Aws) -> Vec<fake_aws::iam::Credential> {
+    let users = [USER, OTHER_USER];
+    let all = users.into_iter().flat_map(|user| aws.credentials(user));
+    let foreign = all.filter(|credential| credential.issued_by == crate::checks::SOMEBODY_ELSE);
+    let mut foreign: Vec<_> = foreign.collect();
+    foreign.sort_by(|one, other| one.id.cmp(&other.id));
+    foreign
+}
+
+/// The lives: each kind of request, and the rollback of each.
+#[allow(clippy::too_many_lines)] // A list.
+pub fn lives() -> Vec<Life> {
+    let life = |name, events| Life {
+        name,
+        setup: |_| {},
+        events,
+        delivers_twice: false,
+    };
+    let named = with(properties(), "SecretName", json!("codecommit-mirror/named"));
+    let serial = |base: &Value| with(base.clone(), "RotationSerial", json!("2"));
+    let renamed = with(
+        properties(),
+        "SecretName",
+        json!("codecommit-mirror/renamed"),
+    );
+    let moved = with(named.clone(), "UserName", json!(OTHER_USER));
+    let other_default = with(properties(), "UserName", json!(OTHER_USER));
+    let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+    let create = || Event::Create(properties());
+    let create_named = || Event::Create(named.clone());
+    let back = Event::UpdateRolledBack;
+    vec![
+        life("create and delete", vec![create(), Event::Delete]),
+        life(
+            "create and delete without repositories",
+            vec![Event::Create(bare.clone()), Event::Delete],
+        ),
+        Life {
+            setup: |world| {
+                world.foreign_credential(OTHER_USER);
+            },
+            ..life(
+                "life beside another user's credential",
+                vec![create(), Event::Delete],
+            )
+        },
+        life("no-op update", vec![create(), Event::Update(properties())]),
+        life(
+            "no-op update rolled back",
+            vec![create(), back(properties(), RollBack::UpdateBack)],
+        ),
+        life(
+            "rotation",
+            vec![create(), Event::Update(serial(&properties()))],
+        ),
+        life(
+            "rotation without repositories",
+            vec![Event::Create(bare.clone()), Event::Update(serial(&bare))],
+        ),
+        life(
+            "rotation rolled back",
+            vec![create(), back(serial(&properties()), RollBack::UpdateBack)],
+        ),
+        life(
+            "replacement by secret name",
+            vec![create(), Event::Update(renamed.clone())],
+        ),
+        life(
+            "replacement by secret name rolled back",
+            vec![create(), back(renamed.clone(), RollBack::UpdateBack)],
+        ),
+        life(
+            "replacement by secret name given up",
+            vec![create(), back(renamed.clone(), RollBack::DeleteNewOnly)],
+        ),
+        life(
+            "replacement by user name",
+            vec![create(), Event::Update(other_default.clone())],
+        ),
+        life(
+            "replacement by user name rolled back",
+            vec![create(), back(other_default.clone(), RollBack::UpdateBack)],
+        ),
+        life(
+            "replacement by user name given up",
+            vec![create(), back(other_default, RollBack::DeleteNewOnly)],
+        ),
+        life(
+            "user changed under the same secret name",
+            vec![create_named(), Event::UpdateThatFails(moved)],
+        ),
+        life(
+            "tags and key changed",
+            vec![
+                create(),
+                Event::Update(with(
+                    with(properties(), "Tags", json!([{"Key": "team", "Value": "a"}])),
+                    "KmsKeyId",
+                    json!("alias/mirror"),
+                )),
+                Event::Update(properties()),
+            ],
+        ),
+        Life {
+            setup: |world| world.take_git_push(USER),
+            ..life(
+                "create that fails by itself",
+                vec![Event::CreateThatFails(properties())],
+            )
+        },
+        Life {
+            setup: |world| world.take_git_push(USER),
+            ..life(
+                "rotation that fails by itself",
+                vec![
+                    Event::Create(bare.clone()),
+                    Event::UpdateThatFails(with(
+                        serial(&bare),
+                        "RepositoryNames",
+                        json!([REPOSITORY]),
+                    )),
+                ],
+            )
+        },
+        Life {
+            setup: |world| {
+                world.foreign_credential(USER);
+            },
+            ..life(
+                "create beside a foreign credential",
+                vec![Event::CreateThatFails(properties())],
+            )
+        },
+        Life {
+            setup: |world| {
+                world.foreign_credential(USER);
+            },
+            ..life(
+                "create that deletes a foreign credential",
+                vec![Event::Create(with(
+                    properties(),
+                    "ForeignCredentials",
+                    json!("Delete"),
+                ))],
+            )
+        },
+    ]
+}

@@ -1,0 +1,45 @@
+//! Whole lives of a `Custom::MirrorCredential`, over an AWS in this process: every fault at every
+//! call, every interleaving of two deliveries, and histories at random.
+
+mod by_hand;
+mod checks;
+mod cloudformation;
+mod histories;
+mod interleavings;
+mod life;
+mod lives;
+mod mutants;
+mod pairs;
+mod propagation;
+mod single_faults;
+mod states;
+
+use fake_aws::{Options, World};
+use serde_json::{Value, json};
+
+/// The user of most tests.
+pub const USER: &str = "user-dev-codecommit-mirroring";
+/// The user that an Update changes to.
+pub const OTHER_USER: &str = "user-dev-other";
+/// The repository that the login must be able to push to.
+pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
+
+/// A world as `options` say, with two users and a repository.
+pub fn world(options: Options) -> World {
+    let world = World::with(options);
+    world.user(USER);
+    world.user(OTHER_USER);
+    world.repository(REPOSITORY);
+    world
+}
+
+/// The properties that most tests begin with.
+pub fn properties() -> Value {
+    json!({"UserName": USER, "RepositoryNames": [REPOSITORY]})
+}
+
+/// `properties` with one of them changed.
+pub fn with(mut properties: Value, name: &str, value: Value) -> Value {
+    properties[name] = value;
+    properties
+}

@@ -1,0 +1,129 @@
+//! The checks notice what they are for: products that leak, overreach, repeat themselves or tell.
+//!
+//! Each mutant is the real product behind a wire that makes it misbehave in one way.
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+
+use crate::by_hand::{create_credential, has_succeeded};
+use crate::checks::SOMEBODY_ELSE;
+use crate::lives::lives;
+use fake_aws::explore::paused;
+use fake_aws::iam::Credential;
+use fake_aws::mutants::{
+    self as misbehaving, assert_noticed, body_of, invented, replace_body, send_twice,
+};
+use fake_aws::{Aws, Caller, Options, World};
+
+/// How the product misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutant {
+    /// It lets the SDK repeat the call that issues.
+    IssuesTwice,
+    /// It deletes whatever credential it finds.
+    DeletesForeign,
+    /// It answers CloudFormation twice.
+    AnswersTwice,
+    /// It writes the password into an answer.
+    TellsThePassword,
+    /// It forgets to delete what it superseded.
+    KeepsTheOldOne,
+    /// It deletes a credential that another person creates after its first SUCCESS.
+    DeletesLaterOnes,
+}
+
+impl misbehaving::Mutant for Mutant {
+    fn pass(self, world: World, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+        let body = body_of(&request);
+        let does = |action: &str| body.contains(&format!("Action={action}&"));
+        let puts = request.method() == "PUT";
+        let issues = does("CreateServiceSpecificCredential");
+        let deletes = does("DeleteServiceSpecificCredential");
+        HttpConnectorFuture::new(async move {
+            match self {
+                Mutant::IssuesTwice if issues => send_twice(&honest, &request).await?,
+                Mutant::AnswersTwice if puts => send_twice(&honest, &request).await?,
+                Mutant::DeletesForeign => world.change(|aws| {
+                    let now = aws.now;
+                    aws.iam.change(now, |iam| {
+                        for user in iam.users.values_mut() {
+                            user.credentials
+                                .retain(|c| c.issued_by != crate::checks::SOMEBODY_ELSE);
+                        }
+                    });
+                }),
+                Mutant::DeletesLaterOnes if has_succeeded(&world) => {
+                    create_credential(&world);
+                    let foreign = |aws: &mut Aws| {
+                        let now = aws.now;
+                        aws.iam.change(now, |iam| {
+                            let user = iam.users.get_mut(crate::USER).expect("the user");
+                            let is_foreign = |c: &Credential| c.issued_by == SOMEBODY_ELSE;
+                            user.credentials.retain(|one| !is_foreign(one));
+                        });
+                    };
+                    if deletes {
+                        world.change(foreign);
+                    }
+                }
+                Mutant::TellsThePassword if puts => {
+                    let secrets = world.every_secret_ever();
+                    let told = secrets.last().cloned().unwrap_or_default();
+                    let told = format!("\"Told\":\"{told}\",\"Status\"");
+                    replace_body(&mut request, body.replace("\"Status\"", &told));
+                }
+                Mutant::KeepsTheOldOne if deletes => {
+                    // The wire says that it is gone.
+                    return Ok(invented(200, "<DeleteServiceSpecificCredentialResponse/>"));
+                }
+                _ => {}
+            }
+            honest.call(request).await
+        })
+    }
+}
+
+#[test]
+fn a_product_that_misbehaves_is_noticed() {
+    let mutants = [
+        (
+            Mutant::IssuesTwice,
+            "create and delete",
+            "credentials of ours instead of one",
+        ),
+        (
+            Mutant::DeletesForeign,
+            "life beside another user's credential",
+            "a foreign credential was touched",
+        ),
+        (
+            Mutant::AnswersTwice,
+            "create and delete",
+            "answered 2 times",
+        ),
+        (
+            Mutant::TellsThePassword,
+            "create and delete",
+            "a secret in an answer",
+        ),
+        (
+            Mutant::DeletesLaterOnes,
+            "create and delete",
+            "a foreign credential was touched",
+        ),
+        (
+            Mutant::KeepsTheOldOne,
+            "rotation",
+            "credentials of ours instead of one",
+        ),
+    ];
+    for (mutant, life, says) in mutants {
+        let life = lives().into_iter().find(|known| known.name == life);
+        let life = life.expect("that life");
+        let play = || {
+            paused(life.play(Options::default(), None));
+        };
+        let first = assert_noticed(mutant, says, play);
+        fake_aws::figure!("mutant {mutant:?}: noticed: {first}");
+    }
+}

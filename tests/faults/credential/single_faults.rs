@@ -1,0 +1,100 @@
+//! One fault at every call of every request of every life.
+
+use std::time::Duration;
+
+use crate::lives::{Life, lives};
+use fake_aws::explore::paused;
+use fake_aws::thorough::some_or;
+use fake_aws::{Fault, FaultKind, Options};
+
+/// How late IAM is in the second round: lists, tags and logins.
+fn late() -> Options {
+    Options {
+        lists_late: Duration::from_secs(4),
+        tags_late: Duration::from_secs(3),
+        login_late: Duration::from_secs(5),
+        ..Options::default()
+    }
+}
+
+/// Every call of the life: who makes it, and its index among the caller's.
+fn calls(life: &Life, options: &Options) -> Vec<(String, usize)> {
+    let world = paused(life.play(options.clone(), None));
+    let journal = world.journal();
+    journal
+        .into_iter()
+        .map(|entry| (entry.caller, entry.index))
+        .collect()
+}
+
+/// Tries faults at every call, of which one in so many: where that number and the number of kinds
+/// have no common divisor, each kind has its turn at each place of a life in one life or another.
+fn every_single_fault(
+    options: &Options,
+    delivers_twice: bool,
+    kinds: &[FaultKind],
+    one_in: usize,
+) -> usize {
+    let mut schedules = 0;
+    let mut met = 0;
+    let mut failures: Vec<String> = vec![];
+    for mut life in lives() {
+        life.delivers_twice = delivers_twice;
+        let mut of_this = 0;
+        for (caller, index) in calls(&life, options) {
+            for kind in kinds {
+                met += 1;
+                if met % one_in != 0 {
+                    continue;
+                }
+                let fault = (caller.clone(), Fault::at(index, *kind));
+                let shown = format!("{}: {kind:?} at {caller}#{index}", life.name);
+                let played = std::panic::AssertUnwindSafe(|| {
+                    paused(life.play(options.clone(), Some(fault)))
+                });
+                match std::panic::catch_unwind(played) {
+                    Ok(world) => assert_eq!(world.faults_left(), 0, "{shown} struck nothing"),
+                    Err(panic) => {
+                        let text = fake_aws::panics::text(&*panic);
+                        failures.push(format!("{shown}\n{text}"));
+                    }
+                }
+                of_this += 1;
+            }
+        }
+        if !delivers_twice {
+            fake_aws::figure!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+        }
+        schedules += of_this;
+    }
+    let few: Vec<&String> = failures.iter().take(3).collect();
+    assert!(
+        few.is_empty(),
+        "{} of {schedules} schedules failed, among them {few:#?}",
+        failures.len()
+    );
+    schedules
+}
+
+#[test]
+fn no_single_fault_breaks_an_invariant() {
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 1);
+    fake_aws::figure!("schedules: {schedules} single faults in all");
+    assert!(schedules > 500);
+}
+
+#[test]
+fn no_single_fault_breaks_an_invariant_while_iam_is_late_and_every_request_comes_twice() {
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, some_or(7, 1));
+    fake_aws::figure!(
+        "schedules: {schedules} single faults with IAM late and every request delivered twice"
+    );
+    assert!(schedules > 500);
+}
+
+#[test]
+fn no_answer_that_never_comes_breaks_an_invariant() {
+    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, some_or(3, 1));
+    fake_aws::figure!("schedules: {schedules} calls that hang");
+    assert!(schedules > 100);
+}

@@ -1,0 +1,153 @@
+//! Rotations whose step is killed: what they created works or waits. The same version resumes, and
+//! without a schedule the health check, an update or the deletion cleans up.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::checks::{self, Watch};
+use crate::scene::{changes, check_health, properties, rotation, stack, world};
+use fake_aws::custom_resource::Stack;
+use fake_aws::explore::paused;
+use fake_aws::{Fault, FaultKind, Options, Rotated, Rotation, Step, World};
+
+/// Who comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Secrets Manager begins the four steps anew, for the same version.
+    TheSameVersion,
+    /// The schedule is cancelled. The health check runs an hour and a half later, then the next
+    /// rotation.
+    TheHealthCheck,
+    /// The stack's deletion.
+    TheDelete,
+    /// Somebody cancels the rotation, and updates the stack.
+    ACancellation,
+}
+
+/// Every call of a whole rotation that changes anything: the step that makes it, and its index
+/// among the step's. A death at a read leaves behind what a death after the change before it does.
+fn calls() -> Vec<(Step, usize)> {
+    paused(async {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties()).await.is_success());
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        let journal = world.journal();
+        let of_step = |caller: &str| {
+            let all = Step::ALL.into_iter();
+            all.clone()
+                .find(|step| caller == format!("rotation-1.{step}.1"))
+        };
+        let calls = journal.iter();
+        calls
+            .filter(|entry| changes(&entry.operation))
+            .filter_map(|entry| Some((of_step(&entry.caller)?, entry.index)))
+            .collect()
+    })
+}
+
+fn holds(world: &World, context: &str) {
+    let held = world.look(|aws| checks::at_rest(aws, &properties(), true));
+    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+}
+
+async fn comes(next: Next, world: &World, stack: &mut Stack, rotation: &mut Rotation) {
+    let context = format!("{next:?}");
+    match next {
+        Next::TheSameVersion => {
+            sleep(Duration::from_mins(5)).await;
+            let mut steps = vec![];
+            for step in Step::ALL {
+                steps.push(rotation.deliver(step, 9).await);
+            }
+            assert!(
+                steps.iter().all(|step| matches!(step, Some(Ok(_)))),
+                "{context} {steps:?}\n{}",
+                world.told()
+            );
+            holds(world, &format!("{context} {steps:?}"));
+        }
+        Next::TheHealthCheck => {
+            rotation.cancel().expect("a secret");
+            sleep(Duration::from_mins(90)).await;
+            check_health(world).await;
+            let ready = world.look(checks::labels_are_in_order);
+            ready.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+            // What the check changed looks like somebody at work for as long as a function lives.
+            sleep(Duration::from_mins(30)).await;
+        }
+        Next::ACancellation => {
+            rotation.cancel().expect("a secret");
+            let updated = stack.update(&properties(), None).await;
+            assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+            // A version that the rotation has only named may still be waited for.
+            sleep(Duration::from_mins(90)).await;
+            check_health(world).await;
+            holds(world, &context);
+        }
+        Next::TheDelete => return,
+    }
+    let again = rotation.come_due().await;
+    assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
+    holds(world, &context);
+}
+
+fn every_death(next: Next) -> usize {
+    let mut failures = vec![];
+    let calls = calls();
+    for (step, index) in &calls {
+        for kind in [FaultKind::KilledBefore, FaultKind::KilledAfter] {
+            let played = std::panic::AssertUnwindSafe(|| {
+                paused(async {
+                    let world = world(Options::default());
+                    let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                    assert!(stack.create(&properties()).await.is_success());
+                    let watch = Watch::begin(&world);
+                    watch.expect(checks::pairs(&properties()));
+                    let caller = format!("rotation-1.{step}.1");
+                    world.inject(&caller, Fault::at(*index, kind));
+                    rotation.deliveries = 1;
+                    assert_eq!(rotation.rotate().await, Rotated::Died(*step));
+                    assert_eq!(world.faults_left(), 0);
+                    comes(next, &world, &mut stack, &mut rotation).await;
+                    watch.expect_nothing();
+                    assert!(stack.delete().await.is_success());
+                    let left = world.look(checks::nothing_left);
+                    left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+                    world.assert_unbroken();
+                });
+            });
+            if let Err(panic) = std::panic::catch_unwind(played) {
+                let text = fake_aws::panics::text(&*panic);
+                failures.push(format!("{kind:?} at {step}#{index}: {text}"));
+            }
+        }
+    }
+    fake_aws::figure!(
+        "schedules: {} deaths of a rotation, then {next:?}",
+        calls.len() * 2
+    );
+    checks::none_failed(&failures);
+    calls.len()
+}
+
+#[test]
+fn a_rotation_that_died_anywhere_is_taken_up_for_the_same_version() {
+    assert!(every_death(Next::TheSameVersion) > 10);
+}
+
+#[test]
+fn a_rotation_that_died_anywhere_is_ended_by_the_health_check() {
+    assert!(every_death(Next::TheHealthCheck) > 10);
+}
+
+#[test]
+fn a_rotation_that_died_anywhere_is_cancelled_and_healed_by_an_update() {
+    assert!(every_death(Next::ACancellation) > 10);
+}
+
+#[test]
+fn a_rotation_that_died_anywhere_goes_with_the_stack() {
+    assert!(every_death(Next::TheDelete) > 10);
+}

@@ -1,0 +1,264 @@
+//! A rotation and the stack's own requests at the same time, or between each other's steps.
+
+use serde_json::Value;
+
+use crate::checks::{self, Watch};
+use crate::scene::{
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, both, mirror, properties, rotation, serial, stack,
+    with, world,
+};
+use fake_aws::custom_resource::Stack;
+use fake_aws::explore::{paused, sample};
+use fake_aws::gitlab::Mirror;
+use fake_aws::{Fault, FaultKind, Options, Rotated, Rotation, Step, World};
+
+fn at_rest(world: &World, properties: &Value, context: &str) {
+    let held = world.look(|aws| checks::at_rest(aws, properties, true));
+    if let Err(broken) = held {
+        panic!("{context}: {broken}\n{}", world.told());
+    }
+}
+
+/// Watches that what `before` and `after` have in common works at every instant.
+fn watch(world: &World, before: &Value, after: &Value) -> Watch {
+    let mut common = checks::pairs(before);
+    common.retain(|pair| checks::pairs(after).contains(pair));
+    let watch = Watch::begin(world);
+    watch.expect(common);
+    watch
+}
+
+/// All is as `properties` say, or the rotation is pending; all is after one more rotation; and nothing outlives a deletion.
+async fn ends_well(
+    world: &World,
+    (stack, rotation): (&mut Stack, &mut Rotation),
+    watch: &Watch,
+    properties: &Value,
+    context: &str,
+) {
+    if rotation.is_pending() {
+        let held = world.look(|aws| checks::pending(aws, properties));
+        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+    } else {
+        at_rest(world, properties, context);
+    }
+    let again = rotation.come_due().await;
+    assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
+    at_rest(world, properties, context);
+    watch.expect_nothing();
+    assert!(stack.delete().await.is_success());
+    nothing_left(world, context);
+}
+
+fn nothing_left(world: &World, context: &str) {
+    let left = world.look(checks::nothing_left);
+    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
+    world.assert_unbroken();
+}
+
+/// What a stack's update may ask for meanwhile, and the mirrors that it has in common with before.
+fn updates() -> Vec<(&'static str, Value)> {
+    let moved = serde_json::json!([mirror(OTHER_PROJECT, OTHER_REPOSITORY)]);
+    vec![
+        ("nothing new", properties()),
+        ("a new password", serial(&properties(), 2)),
+        ("one more project", both()),
+        ("another project", with(properties(), "Mirrors", moved)),
+    ]
+}
+
+#[test]
+fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
+    for (name, update) in updates() {
+        for before in 0..=Step::ALL.len() {
+            paused(async {
+                let world = world(Options::default());
+                let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                assert!(stack.create(&properties()).await.is_success());
+                let watch = watch(&world, &properties(), &update);
+                rotation.begin().expect("a rotation");
+                let mut steps = vec![];
+                for (number, step) in Step::ALL.into_iter().enumerate() {
+                    if number == before {
+                        let updated = stack.update(&update, None).await;
+                        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+                    }
+                    let stepped = rotation.step(step).await;
+                    steps.push(format!("{step}: {stepped:?}"));
+                    if stepped.is_err() {
+                        break;
+                    }
+                }
+                if before == Step::ALL.len() {
+                    let updated = stack.update(&update, None).await;
+                    assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+                }
+                let context = format!("{name} before step {before}, {steps:?}");
+                ends_well(
+                    &world,
+                    (&mut stack, &mut rotation),
+                    &watch,
+                    &update,
+                    &context,
+                )
+                .await;
+            });
+        }
+    }
+}
+
+#[test]
+fn a_delete_between_any_two_steps_leaves_nothing() {
+    for before in 0..=Step::ALL.len() {
+        paused(async {
+            let world = world(Options::default());
+            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            assert!(stack.create(&both()).await.is_success());
+            rotation.begin().expect("a rotation");
+            for step in &Step::ALL[..before] {
+                assert_eq!(rotation.step(*step).await, Ok(()));
+            }
+            assert!(stack.delete().await.is_success());
+            for step in &Step::ALL[before..] {
+                let stepped = rotation.step(*step).await;
+                assert!(
+                    stepped.is_err(),
+                    "{step} of a secret that is gone: {stepped:?}"
+                );
+            }
+            nothing_left(&world, &format!("before step {before}"));
+            world.look(checks::no_push_failed).expect("no push failed");
+        });
+    }
+}
+
+#[test]
+fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run() {
+    for (name, update) in updates() {
+        sample(40, 4, |schedule| {
+            let update = update.clone();
+            async move {
+                let world = world(Options::default());
+                let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                assert!(stack.create(&properties()).await.is_success());
+                let watch = watch(&world, &properties(), &update);
+                world.obey(&schedule);
+                let works = schedule.both(rotation.rotate(), stack.update(&update, None));
+                let (rotated, updated) = works.await;
+                let context = format!("{name}: {rotated:?}, {updated:?}");
+                assert!(updated.is_success(), "{context}\n{}", world.told());
+                ends_well(
+                    &world,
+                    (&mut stack, &mut rotation),
+                    &watch,
+                    &update,
+                    &context,
+                )
+                .await;
+            }
+        });
+    }
+}
+
+#[test]
+fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
+    sample(120, 4, |schedule| async move {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties()).await.is_success());
+        world.obey(&schedule);
+        let (rotated, deleted) = schedule.both(rotation.rotate(), stack.delete()).await;
+        let context = format!("{rotated:?}, {deleted:?}");
+        assert!(deleted.is_success(), "{context}\n{}", world.told());
+        nothing_left(&world, &context);
+        world.look(checks::no_push_failed).expect("no push failed");
+    });
+}
+
+#[test]
+fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
+    for twice in Step::ALL {
+        sample(30, 4, |schedule| async move {
+            let world = world(Options::default());
+            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            assert!(stack.create(&properties()).await.is_success());
+            let watch = watch(&world, &properties(), &properties());
+            rotation.begin().expect("a rotation");
+            let mut outcomes = vec![];
+            for step in Step::ALL {
+                if step == twice {
+                    world.obey(&schedule);
+                    let both = schedule.both(rotation.deliver(step, 1), rotation.deliver(step, 2));
+                    let (one, other) = both.await;
+                    outcomes.push(format!("{one:?} {other:?}"));
+                    // Secrets Manager hears of one of them.
+                    if !matches!((&one, &other), (Some(Ok(_)), _) | (_, Some(Ok(_)))) {
+                        break;
+                    }
+                } else if let Err(failed) = rotation.step(step).await {
+                    outcomes.push(format!("{failed:?}"));
+                    break;
+                }
+            }
+            let context = format!("{twice} twice: {outcomes:?}");
+            ends_well(
+                &world,
+                (&mut stack, &mut rotation),
+                &watch,
+                &properties(),
+                &context,
+            )
+            .await;
+        });
+    }
+}
+
+#[test]
+fn a_rotation_and_an_update_at_once_end_well_though_one_of_them_dies() {
+    sample(80, 3, |schedule| async move {
+        let world = world(Options::default());
+        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        assert!(stack.create(&properties()).await.is_success());
+        let watch = watch(&world, &properties(), &properties());
+        let mut random = fastrand::Rng::with_seed(schedule.seed());
+        let kinds = [FaultKind::KilledBefore, FaultKind::KilledAfter];
+        for caller in ["2-Update.1", "rotation-1.createSecret.1"] {
+            if random.bool() {
+                let kind = kinds[random.usize(..kinds.len())];
+                world.inject(caller, Fault::at(random.usize(..25), kind));
+            }
+        }
+        world.obey(&schedule);
+        let update = serial(&properties(), 2);
+        let works = schedule.both(rotation.rotate(), stack.update(&update, None));
+        let (rotated, updated) = works.await;
+        let context = format!("{rotated:?}, {updated:?}");
+        assert!(updated.is_success(), "{context}\n{}", world.told());
+        let dead = world
+            .journal()
+            .into_iter()
+            .filter(|entry| entry.outcome.contains("killed"));
+        remove_what_is_not_covered(&world, dead.count());
+        ends_well(
+            &world,
+            (&mut stack, &mut rotation),
+            &watch,
+            &update,
+            &context,
+        )
+        .await;
+    });
+}
+
+/// A delivery that was overtaken, makes a mirror all the same, and dies before it has removed it,
+/// leaves that mirror, disabled (see the decision on mirrors and rotation): one for each that died.
+fn remove_what_is_not_covered(world: &World, dead: usize) {
+    let left = world.change(|aws| {
+        let project = aws.gitlab.project_mut(PROJECT);
+        let before = project.mirrors.len();
+        let is_left = |mirror: &Mirror| mirror.is_ours() && !mirror.enabled;
+        project.mirrors.retain(|_, mirror| !is_left(mirror));
+        before - project.mirrors.len()
+    });
+    assert!(left <= dead, "{left} left by {dead}\n{}", world.told());
+}

@@ -1,0 +1,244 @@
+//! What must hold, at every instant or at rest.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::scene::{SECRET, TOKEN, USER};
+use fake_aws::World;
+use fake_aws::aws::Aws;
+use fake_aws::gitlab::{Mirror, SOMEBODY_ELSE};
+use fake_aws::iam::Credential;
+use fake_aws::secrets::{CURRENT, PENDING};
+
+/// A project and the repository that it is mirrored to.
+pub type Pair = (String, String);
+
+/// What properties ask for.
+pub fn pairs(properties: &Value) -> Vec<Pair> {
+    let mirrors = properties["Mirrors"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    mirrors
+        .map(|one| (text(&one["GitLabProject"]), text(&one["RepositoryName"])))
+        .collect()
+}
+
+/// The user's credentials that the product issued.
+pub fn ours(aws: &Aws) -> Vec<Credential> {
+    let mut all = aws.credentials(USER);
+    all.retain(|credential| credential.issued_by != SOMEBODY_ELSE);
+    all
+}
+
+/// The value of the secret at AWSCURRENT.
+pub fn value(aws: &Aws) -> Option<Value> {
+    serde_json::from_str(aws.current(SECRET)?).ok()
+}
+
+/// What is stored works.
+pub fn login_works(aws: &Aws) -> Result<(), String> {
+    let value = value(aws).ok_or("the secret holds no value")?;
+    let text = |name: &str| value[name].as_str().unwrap_or_default();
+    if aws.login_works(text("username"), text("password")) {
+        Ok(())
+    } else {
+        Err("the login in the secret does not work".to_owned())
+    }
+}
+
+/// At every instant from the first SUCCESS to the Delete: what is stored works, and what is pushed
+/// to GitLab arrives, for what both the former and the present properties ask for.
+pub fn works(aws: &Aws, pairs: &[Pair]) -> Result<(), String> {
+    login_works(aws)?;
+    for (project, repository) in pairs {
+        aws.mirrors_work(project, repository)?;
+    }
+    Ok(())
+}
+
+/// At rest: one live credential, the secret's; one mirror for each pair, enabled and recorded, and
+/// nothing else of ours. A rotation leaves its predecessor behind, inactive.
+pub fn at_rest(aws: &Aws, properties: &Value, after_rotation: bool) -> Result<(), String> {
+    works(aws, &pairs(properties))?;
+    let value = value(aws).ok_or("the secret holds no value")?;
+    let ours = ours(aws);
+    let (live, dead): (Vec<_>, Vec<_>) = ours.iter().partition(|credential| credential.active);
+    if live.len() != 1 || dead.len() > usize::from(after_rotation) {
+        return Err(format!(
+            "{} live and {} inactive credentials of ours",
+            live.len(),
+            dead.len()
+        ));
+    }
+    if value["serviceSpecificCredentialId"] != live[0].id {
+        return Err("the live credential is not the secret's".to_owned());
+    }
+    mirrors_are_as_asked(aws, properties, &value)?;
+    labels_are_in_order(aws)
+}
+
+/// While a rotation is pending: the current login and its mirrors work, both of the user's slots are
+/// ours, and no mirror pushes that neither the current login's version nor the pending one names.
+pub fn pending(aws: &Aws, properties: &Value) -> Result<(), String> {
+    works(aws, &pairs(properties))?;
+    let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
+    let version = secret.at_stage(PENDING).ok_or("no rotation is pending")?;
+    let stored: Value =
+        serde_json::from_str(&secret.versions[version].value.text).unwrap_or_default();
+    let current = value(aws).ok_or("the secret holds no value")?;
+    let values = [&stored, &current];
+    let named = values
+        .iter()
+        .flat_map(|value| value["mirrors"].as_array().into_iter().flatten())
+        .map(|one| one["mirrorId"].clone());
+    let named: Vec<Value> = named.collect();
+    for (project, mirror) in our_mirrors(aws) {
+        if mirror.enabled && !named.contains(&mirror.id.into()) {
+            return Err(format!("no version names {project} {mirror:?}"));
+        }
+    }
+    match ours(aws).len() {
+        1 | 2 => Ok(()),
+        held => Err(format!("{held} credentials of ours")),
+    }
+}
+
+fn mirrors_are_as_asked(aws: &Aws, properties: &Value, value: &Value) -> Result<(), String> {
+    let mut wanted = pairs(properties);
+    let recorded = value["mirrors"].as_array().cloned().unwrap_or_default();
+    for (project, mirror) in our_mirrors(aws) {
+        let repository = mirror.repository().unwrap_or_default();
+        let pair = (project.clone(), repository.to_owned());
+        let Some(at) = wanted.iter().position(|wanted| *wanted == pair) else {
+            return Err(format!(
+                "a mirror that nobody asks for: {project} {mirror:?}"
+            ));
+        };
+        wanted.remove(at);
+        if !mirror.enabled {
+            return Err(format!("a mirror that is disabled: {project} {mirror:?}"));
+        }
+        if !recorded.iter().any(|one| one["mirrorId"] == mirror.id) {
+            return Err(format!(
+                "mirror {} of {project} is not recorded: {recorded:?}",
+                mirror.id
+            ));
+        }
+    }
+    if !wanted.is_empty() || recorded.len() != pairs(properties).len() {
+        return Err(format!("no mirror for {wanted:?}, recorded: {recorded:?}"));
+    }
+    Ok(())
+}
+
+/// All mirrors of ours, with their projects' paths.
+pub fn our_mirrors(aws: &Aws) -> Vec<(String, Mirror)> {
+    let projects = aws.gitlab.projects.values();
+    projects
+        .flat_map(|project| {
+            let mirrors = project.mirrors.values().filter(|mirror| mirror.is_ours());
+            mirrors.map(|mirror| (project.path.clone(), mirror.clone()))
+        })
+        .collect()
+}
+
+/// AWSPENDING is nowhere, or where AWSCURRENT is.
+pub fn labels_are_in_order(aws: &Aws) -> Result<(), String> {
+    let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
+    match secret.at_stage(PENDING) {
+        Some(pending) if secret.at_stage(CURRENT) != Some(pending) => {
+            Err(format!("AWSPENDING is left on {pending}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Nothing of ours is left: no credential, no secret, no mirror.
+pub fn nothing_left(aws: &Aws) -> Result<(), String> {
+    if !ours(aws).is_empty() {
+        return Err(format!("left behind: {:?}", ours(aws)));
+    }
+    let secrets = aws.secrets.iter();
+    let mut secrets = secrets.filter(|(name, held)| *name != TOKEN && held.deletion.is_none());
+    if let Some((name, _)) = secrets.next() {
+        return Err(format!("left behind: secret {name}"));
+    }
+    if let Some((project, mirror)) = our_mirrors(aws).first() {
+        return Err(format!("left behind in {project}: {mirror:?}"));
+    }
+    Ok(())
+}
+
+/// No push of ours failed, ever.
+pub fn no_push_failed(aws: &Aws) -> Result<(), String> {
+    let mut failed = aws.failed_pushes.iter();
+    match failed.find(|push| push.made_by != SOMEBODY_ELSE && push.counts) {
+        Some(push) => Err(format!("a push failed: {push:?}")),
+        None => Ok(()),
+    }
+}
+
+/// What is not ours: credentials, mirrors, and the secret with the token.
+pub fn foreign(aws: &Aws) -> String {
+    let mut credentials = aws.credentials(USER);
+    credentials.retain(|credential| credential.issued_by == SOMEBODY_ELSE);
+    let projects = aws.gitlab.projects.values();
+    let mirrors: Vec<_> = projects
+        .flat_map(|project| project.mirrors.values().filter(|mirror| !mirror.is_ours()))
+        .map(|mirror| {
+            (
+                mirror.id,
+                mirror.url.clone(),
+                mirror.login.clone(),
+                mirror.enabled,
+            )
+        })
+        .collect();
+    let token = aws.secrets.get(TOKEN);
+    let token = token.map(|secret| (&secret.versions, &secret.tags));
+    format!("{credentials:?} {mirrors:?} {token:?}")
+}
+
+/// Fails with the first line of each failure, and all of the first two.
+pub fn none_failed(failures: &[String]) {
+    let lines = failures.iter().filter_map(|failure| {
+        let mut lines = failure.lines().take(2);
+        Some([lines.next()?, lines.next().unwrap_or_default()].join(" | "))
+    });
+    let lines: Vec<String> = lines.map(|line| line.chars().take(400).collect()).collect();
+    assert!(
+        failures.is_empty(),
+        "{} failed:\n{}\n\n{}",
+        failures.len(),
+        lines.join("\n"),
+        failures[..failures.len().min(2)].join("\n\n")
+    );
+}
+
+/// What works at every instant, as long as they are expected to.
+#[derive(Clone, Default)]
+pub struct Watch(Arc<Mutex<Option<Vec<Pair>>>>);
+
+impl Watch {
+    /// Begins to look, expecting nothing but that no push of ours fails.
+    pub fn begin(world: &World) -> Self {
+        let watch = Self::default();
+        let seen = watch.clone();
+        world.at_every_instant(move |aws| {
+            no_push_failed(aws)?;
+            let pairs = seen.0.lock().expect("no panic under this lock").clone();
+            pairs.map_or(Ok(()), |pairs| works(aws, &pairs))
+        });
+        watch
+    }
+
+    /// From now on this is to work.
+    pub fn expect(&self, pairs: Vec<Pair>) {
+        *self.0.lock().expect("no panic under this lock") = Some(pairs);
+    }
+
+    /// From now on nothing needs to.
+    pub fn expect_nothing(&self) {
+        *self.0.lock().expect("no panic under this lock") = None;
+    }
+}

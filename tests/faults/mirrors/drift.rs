@@ -1,0 +1,275 @@
+//! What somebody changes behind the stack's back: an Update without a change heals it, and a
+//! Delete copes with it.
+
+use serde_json::json;
+
+use crate::checks;
+use crate::lives::{Event, Life};
+use crate::scene::{PROJECT, SECRET, TOKEN, USER, both, properties, stack, with, world};
+use fake_aws::explore::paused;
+use fake_aws::faults::{FaultKind, On};
+use fake_aws::gitlab::Mirror;
+use fake_aws::iam::Iam;
+use fake_aws::request::Service;
+use fake_aws::secret_versions::Content;
+use fake_aws::{Options, World};
+
+/// Changes every mirror of ours in the first project.
+fn change_mirrors(world: &World, change: fn(&mut Mirror)) {
+    world.change(|aws| {
+        let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+        mirrors.filter(|mirror| mirror.is_ours()).for_each(change);
+    });
+}
+
+/// Removes every mirror of ours.
+fn remove_mirrors(world: &World) {
+    world.change(|aws| {
+        for project in aws.gitlab.projects.values_mut() {
+            project.mirrors.retain(|_, mirror| !mirror.is_ours());
+        }
+    });
+}
+
+/// Changes every credential of ours.
+fn change_credentials(world: &World, change: fn(&mut Iam, &str)) {
+    world.change(|aws| {
+        let now = aws.now;
+        for credential in checks::ours(aws) {
+            aws.iam.change(now, |iam| change(iam, &credential.id));
+        }
+    });
+}
+
+/// Somebody stores something else.
+fn store(world: &World, text: &str) {
+    world.change(|aws| {
+        let now = aws.now;
+        let secret = aws.secrets.get_mut(SECRET).expect("the secret");
+        let content = Content {
+            text: text.to_owned(),
+            binary: false,
+        };
+        let token = "by-hand-by-hand-by-hand-by-hand-";
+        fake_aws::secret_versions::add(secret, token, content, &["AWSCURRENT"], now);
+    });
+}
+
+type Change = (&'static str, fn(&World));
+
+/// Things that people do.
+fn changes() -> Vec<Change> {
+    vec![
+        ("a mirror removed", remove_mirrors),
+        ("a mirror disabled", |world| {
+            change_mirrors(world, |mirror| mirror.enabled = false);
+        }),
+        ("a mirror with other settings", |world| {
+            change_mirrors(world, |mirror| {
+                mirror.only_protected_branches = false;
+                mirror.keep_divergent_refs = true;
+            });
+        }),
+        ("a mirror that has failed", |world| {
+            change_mirrors(world, |mirror| {
+                mirror.status = "failed";
+                mirror.last_error = Some("by a network that is well again".to_owned());
+            });
+        }),
+        ("a credential removed", |world| {
+            change_credentials(world, |iam, id| {
+                iam.withdraw(USER, id).expect("it is there");
+            });
+        }),
+        ("a credential set to inactive", |world| {
+            change_credentials(world, |iam, id| {
+                iam.set_active(USER, id, "Inactive").expect("it is there");
+            });
+        }),
+        ("a password reset by hand", |world| {
+            world.change(|aws| {
+                let now = aws.now;
+                for credential in checks::ours(aws) {
+                    let random = &mut aws.random;
+                    let reset = aws
+                        .iam
+                        .change(now, |iam| iam.reset(USER, &credential.id, random));
+                    aws.remember_secret(&reset.expect("it is there").password);
+                }
+            });
+        }),
+        ("a value stored by hand", |world| store(world, "{\"a\":1}")),
+        ("a secret deleted", |world| {
+            world.change(|aws| aws.secrets.remove(SECRET));
+        }),
+        ("a mirror and the secret removed", |world| {
+            remove_mirrors(world);
+            world.change(|aws| aws.secrets.remove(SECRET));
+        }),
+    ]
+}
+
+#[test]
+fn an_update_without_a_change_heals_what_somebody_changed() {
+    let mut failures = vec![];
+    for (name, change) in changes() {
+        if name == "a secret deleted" {
+            // The mirrors' numbers stood there alone: what is enabled in GitLab and stands nowhere
+            // counts as made by a person.
+            continue;
+        }
+        for rotated in [false, true] {
+            let mut events = vec![Event::Create(both()), Event::ByHand(change)];
+            if rotated {
+                events.insert(1, Event::Rotate);
+            }
+            events.push(Event::Update(both()));
+            events.push(Event::Rotate);
+            let life = Life {
+                name,
+                setup: |_| {},
+                events,
+                delivers_twice: false,
+                step_deliveries: 3,
+            };
+            // What is broken by hand fails to push until it is healed.
+            let played = std::panic::AssertUnwindSafe(|| {
+                paused(life.play(Options::default(), &[]));
+            });
+            if let Err(panic) = std::panic::catch_unwind(played) {
+                let text = fake_aws::panics::text(&*panic);
+                failures.push(format!("{name}, rotated {rotated}: {text}"));
+            }
+        }
+    }
+    checks::none_failed(&failures);
+}
+
+#[test]
+fn a_delete_copes_with_whatever_is_gone_or_changed() {
+    let mut all = changes();
+    all.push(("a project gone", |world| {
+        world.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
+    }));
+    all.push(("the user gone", |world| {
+        change_credentials(world, |iam, id| {
+            iam.withdraw(USER, id).expect("it is there");
+        });
+        world.delete_user(USER).expect("nothing in its way");
+    }));
+    all.push(("everything gone", |world| {
+        remove_mirrors(world);
+        change_credentials(world, |iam, id| {
+            iam.withdraw(USER, id).expect("it is there");
+        });
+        world.change(|aws| aws.secrets.remove(SECRET));
+    }));
+    for (name, change) in all {
+        paused(async {
+            let world = world(Options::default());
+            let mut stack = stack(&world);
+            assert!(stack.create(&properties()).await.is_success());
+            change(&world);
+            let deleted = stack.delete().await;
+            assert!(
+                deleted.is_success(),
+                "{name}: {deleted:?}\n{}",
+                world.told()
+            );
+            let left = world.look(|aws| match checks::our_mirrors(aws).first() {
+                // Its number stood in the secret alone.
+                Some(_) if name == "a secret deleted" => Ok(()),
+                _ => checks::nothing_left(aws),
+            });
+            left.unwrap_or_else(|left| panic!("{name}: {left}\n{}", world.told()));
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_delete_that_cannot_reach_gitlab_removes_the_credential_and_says_what_is_left() {
+    let ways: [Change; 5] = [
+        ("no answer", |world| {
+            world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestHangs);
+        }),
+        ("no connection", |world| {
+            world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+        }),
+        ("out of order", |world| {
+            world.break_from_now(On::Service(Service::GitLab), FaultKind::InternalError500);
+        }),
+        ("no token", |world| {
+            drop(world.change(|aws| aws.secrets.remove(TOKEN)));
+        }),
+        ("token revoked", |world| {
+            world.change(|aws| aws.gitlab.tokens.clear());
+        }),
+    ];
+    for (name, way) in ways {
+        paused(async {
+            let world = world(Options::default());
+            let mut stack = stack(&world);
+            assert!(stack.create(&both()).await.is_success());
+            let numbers: Vec<u64> = world
+                .look(checks::our_mirrors)
+                .iter()
+                .map(|(_, mirror)| mirror.id)
+                .collect();
+            way(&world);
+            let deleted = stack.delete().await;
+            assert!(
+                deleted.is_success(),
+                "{name}: {deleted:?}\n{}",
+                world.told()
+            );
+            world.look(|aws| {
+                assert!(checks::ours(aws).is_empty(), "{name}: a credential is left");
+                assert!(
+                    !aws.secrets.contains_key(SECRET),
+                    "{name}: the secret is left"
+                );
+            });
+            let body = world.deliveries().last().expect("an answer").json();
+            let said = body["Reason"].as_str().unwrap_or_default();
+            for number in numbers {
+                assert!(
+                    said.contains(&number.to_string()),
+                    "{name}: mirror {number} is not in {body}"
+                );
+            }
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
+    use fake_aws::Scope;
+    use fake_aws::gitlab::ELSEWHERE;
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        world.gitlab_project_at(ELSEWHERE, "moved/infra", &["main"]);
+        world.gitlab_token_for("gitlab/other", ELSEWHERE, Scope::Api);
+        let gitlab = json!({
+            "Url": format!("https://{ELSEWHERE}"), "TokenSecretId": "gitlab/other",
+        });
+        let mut moved = with(properties(), "GitLab", gitlab);
+        moved["Mirrors"][0]["GitLabProject"] = json!("moved/infra");
+        let updated = stack.update(&moved, None).await;
+        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+        let of = |path: &str| {
+            let all = world.look(checks::our_mirrors);
+            all.iter().filter(|(project, _)| project == path).count()
+        };
+        assert_eq!((of(PROJECT), of("moved/infra")), (0, 1), "{}", world.told());
+        world
+            .mirrors_work("moved/infra", crate::scene::REPOSITORY)
+            .expect("it works");
+        assert!(stack.delete().await.is_success());
+        assert_eq!((of(PROJECT), of("moved/infra")), (0, 0));
+        world.assert_unbroken();
+    });
+}

@@ -1,0 +1,123 @@
+//! The account, the GitLab and the stack of most tests.
+
+use serde_json::{Value, json};
+
+use fake_aws::custom_resource::{Kind, LAMBDA_LIVES, Request, Stack, answered_once};
+use fake_aws::{Options, Rotation, World};
+
+/// The user of most tests.
+pub const USER: &str = "user-dev-codecommit-mirroring";
+/// The project of most tests, and the repository that it is mirrored to.
+pub const PROJECT: &str = "platform/team/infra";
+pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
+/// A second pair.
+pub const OTHER_PROJECT: &str = "platform/network";
+pub const OTHER_REPOSITORY: &str = "codecommit-dev-cfn-network";
+/// One for a project that is mirrored twice.
+pub const THIRD_REPOSITORY: &str = "codecommit-dev-cfn-copy";
+/// The secret with GitLab's token.
+pub const TOKEN: &str = "gitlab/token";
+pub const GITLAB: &str = "https://gitlab.example.com";
+/// The secret of the login.
+pub const SECRET: &str = "codecommit-mirror/user-dev-codecommit-mirroring";
+
+const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/5f3b2c10-0000-11f0-8000-0a0000000000";
+
+const CREDENTIAL: Kind = Kind {
+    resource_type: "Custom::MirrorCredential",
+    logical_id: "Credential",
+    wire: fake_aws::mutants::wire,
+};
+
+/// A world as `options` say: a user, repositories, and a GitLab with two projects, a token and
+/// a mirror that somebody made by hand.
+pub fn world(options: Options) -> World {
+    let world = World::with(options);
+    world.user(USER);
+    for (project, repository) in [(PROJECT, REPOSITORY), (OTHER_PROJECT, OTHER_REPOSITORY)] {
+        world.repository(repository);
+        world.gitlab_project(project, &["main", "development", "feature"]);
+        world.protect(project, &["main", "dev*"]);
+    }
+    world.repository(THIRD_REPOSITORY);
+    world.gitlab_token(TOKEN);
+    world.handmade_mirror(PROJECT, "https://backup.example.com/infra.git", None, true);
+    world
+}
+
+/// A stack with one credential.
+pub fn stack(world: &World) -> Stack {
+    Stack::called(world, CREDENTIAL, STACK)
+}
+
+/// The rotation of its secret.
+pub fn rotation(world: &World) -> Rotation {
+    Rotation::of(world, SECRET, CREDENTIAL.wire)
+}
+
+/// The properties that most tests begin with: one project.
+pub fn properties() -> Value {
+    json!({
+        "UserName": USER,
+        "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN},
+        "Mirrors": [mirror(PROJECT, REPOSITORY)],
+    })
+}
+
+pub fn mirror(project: &str, repository: &str) -> Value {
+    json!({
+        "GitLabProject": project, "RepositoryName": repository, "RequiredBranches": ["main"],
+    })
+}
+
+/// `properties` with one of them changed; null takes it away.
+pub fn with(mut properties: Value, name: &str, value: Value) -> Value {
+    let members = properties.as_object_mut().expect("an object");
+    if value.is_null() {
+        members.remove(name);
+    } else {
+        members.insert(name.to_owned(), value);
+    }
+    properties
+}
+
+/// A new password, because the template says so.
+pub fn serial(properties: &Value, number: u32) -> Value {
+    with(
+        properties.clone(),
+        "RotationSerial",
+        json!(number.to_string()),
+    )
+}
+
+/// With both projects.
+pub fn both() -> Value {
+    let mirrors = json!([
+        mirror(PROJECT, REPOSITORY),
+        mirror(OTHER_PROJECT, OTHER_REPOSITORY)
+    ]);
+    with(properties(), "Mirrors", mirrors)
+}
+
+/// The scheduled health check.
+pub async fn check_health(world: &World) {
+    let request = Request {
+        name: "health".to_owned(),
+        event: json!({"HealthCheck": {"EnvID": "dev"}}),
+        signed_at: world.now(),
+        wire: |_, caller| caller.connector(),
+        lives: LAMBDA_LIVES,
+    };
+    let answered = answered_once(world, &world.caller("health.1"), &request).await;
+    let answered = answered.expect("it lives");
+    answered.unwrap_or_else(|error| panic!("{error}\n{}", world.told()));
+}
+
+/// Whether a call of this operation changes anything.
+pub fn changes(operation: &str) -> bool {
+    let operation = operation.strip_prefix("GitLab.").unwrap_or(operation);
+    operation != "GitPush"
+        && !["Get", "List", "Describe"]
+            .iter()
+            .any(|verb| operation.starts_with(verb))
+}

@@ -1,0 +1,128 @@
+//! One fault at every call of every request and of every step of a rotation, of every life.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::lives::{Life, lives};
+use crate::scene::changes;
+use fake_aws::explore::paused;
+use fake_aws::thorough::some_or;
+use fake_aws::{Fault, FaultKind, Options};
+
+/// How late IAM is in the second round: lists, tags and logins.
+fn late() -> Options {
+    Options {
+        lists_late: Duration::from_secs(4),
+        tags_late: Duration::from_secs(3),
+        login_late: Duration::from_secs(5),
+        ..Options::default()
+    }
+}
+
+/// One call of a life: who makes it, its index among the caller's, and the kinds of faults to try.
+struct Call {
+    caller: String,
+    index: usize,
+    kinds: Vec<FaultKind>,
+}
+
+/// Every call of the life. A read that never arrived and one whose answer is lost leave the same
+/// behind, so that one of each is enough; and what was tried at the same place of an earlier life
+/// is tried in turns.
+fn calls(
+    life: &Life,
+    options: &Options,
+    kinds: &[FaultKind],
+    known: &mut BTreeSet<String>,
+) -> Vec<Call> {
+    let world = paused(life.play(options.clone(), &[]));
+    let mut so_far = format!("{} {}", life.delivers_twice, life.step_deliveries);
+    let mut calls = vec![];
+    for (number, entry) in world.journal().into_iter().enumerate() {
+        let _ = write!(
+            so_far,
+            "\n{} {} {}",
+            entry.caller, entry.operation, entry.outcome
+        );
+        let is_new = known.insert(so_far.clone());
+        let mut kinds = kinds.to_vec();
+        if !changes(&entry.operation) {
+            kinds.retain(|kind| !matches!(kind, FaultKind::AnswerLost | FaultKind::KilledBefore));
+        }
+        if !is_new {
+            kinds = vec![kinds[number % kinds.len()]];
+        }
+        calls.push(Call {
+            caller: entry.caller,
+            index: entry.index,
+            kinds,
+        });
+    }
+    calls
+}
+
+/// Tries faults at every call, of which one in so many.
+fn every_single_fault(
+    options: &Options,
+    delivers_twice: bool,
+    kinds: &[FaultKind],
+    one_in: usize,
+) -> usize {
+    let mut schedules = 0;
+    let mut tried = 0;
+    let mut failures: Vec<String> = vec![];
+    let mut known = BTreeSet::new();
+    for mut life in lives() {
+        life.delivers_twice = delivers_twice;
+        let mut of_this = 0;
+        for call in calls(&life, options, kinds, &mut known) {
+            for kind in call.kinds {
+                tried += 1;
+                if tried % one_in != 0 {
+                    continue;
+                }
+                let fault = [(call.caller.clone(), Fault::at(call.index, kind))];
+                let shown = format!("{}: {kind:?} at {}#{}", life.name, call.caller, call.index);
+                let played =
+                    std::panic::AssertUnwindSafe(|| paused(life.play(options.clone(), &fault)));
+                match std::panic::catch_unwind(played) {
+                    Ok(world) => assert_eq!(world.faults_left(), 0, "{shown} struck nothing"),
+                    Err(panic) => {
+                        let text = fake_aws::panics::text(&*panic);
+                        failures.push(format!("{shown}\n{text}"));
+                    }
+                }
+                of_this += 1;
+            }
+        }
+        fake_aws::figure!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+        schedules += of_this;
+    }
+    fake_aws::figure!("schedules: {schedules} of these, {} failed", failures.len());
+    crate::checks::none_failed(&failures);
+    schedules
+}
+
+#[test]
+fn no_single_fault_stops_a_push_or_leaves_anything_behind() {
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 1);
+    fake_aws::figure!("schedules: {schedules} single faults in all");
+    assert!(schedules > 1000);
+}
+
+#[test]
+fn no_single_fault_does_while_iam_is_late_and_everything_comes_twice() {
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, some_or(11, 1));
+    fake_aws::figure!(
+        "schedules: {schedules} single faults with IAM late and everything delivered twice"
+    );
+    assert!(schedules > 200);
+}
+
+#[test]
+fn no_answer_that_never_comes_does() {
+    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, some_or(7, 1));
+    fake_aws::figure!("schedules: {schedules} calls that hang");
+    assert!(schedules > 100);
+}

@@ -1,0 +1,441 @@
+//! What lasts: a call that is denied or throttled from some moment on, a repository of the
+//! project's own name, somebody else's approval rule template that comes in between.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::checks::{difference, nothing_left, ours, shape, watch};
+use crate::project::{
+    BRANCH, GIVEN, REPOSITORY, RULE, changed, paused, properties, ruled, stack, with, world,
+};
+use fake_aws::approval_rules::RuleTemplate;
+use fake_aws::custom_resource::{
+    Answer, INVENTED_ID, Request, Stack, answered_once, answers_are_sound, deliver_all,
+    deliver_once,
+};
+use fake_aws::request::Service;
+use fake_aws::{At, Fault, FaultKind, On, Options, World};
+
+/// What AWS may do for longer than anybody waits.
+const LASTING: [FaultKind; 4] = [
+    FaultKind::Denied,
+    FaultKind::Throttled,
+    FaultKind::InternalError500,
+    FaultKind::RequestLost,
+];
+
+/// The services that the resource asks for anything.
+const SERVICES: [Service; 4] = [
+    Service::CloudFormation,
+    Service::CodeCommit,
+    Service::CodePipeline,
+    Service::SecretsManager,
+];
+
+async fn deleted_in_the_end(stack: &mut Stack) {
+    let world = stack.world.clone();
+    let deleted = stack.delete().await;
+    assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+    nothing_is_left(&world);
+    answers_are_sound(&world);
+    world.assert_unbroken();
+}
+
+fn nothing_is_left(world: &World) {
+    let left = world.look(|aws| nothing_left(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+}
+
+fn is_as(before: &Value, world: &World, when: &str) {
+    let now = world.look(shape);
+    assert!(
+        now == *before,
+        "{when}: {}\n{}",
+        difference(&now, before),
+        world.told()
+    );
+}
+
+/// A world in which the resource is as `wanted`, its branch pushed, and the request that made it
+/// so.
+async fn made(wanted: &Value) -> (Stack, Request) {
+    let world = world(Options::default());
+    watch(&world, 1, &[]);
+    let mut stack = stack(&world);
+    let create = stack.request("Create", None, wanted, None);
+    let created = stack.deliver(&create).await;
+    let Answer::Success { id, .. } = created else {
+        panic!("{created:?}\n{}", world.told());
+    };
+    stack.resource = Some((id, wanted.clone()));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    (stack, create)
+}
+
+/// The request as Lambda delivers it once more.
+fn again(request: &Request) -> Request {
+    Request {
+        name: "again".to_owned(),
+        ..request.clone()
+    }
+}
+
+#[test]
+fn a_create_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made() {
+    for service in SERVICES {
+        for kind in LASTING {
+            paused(async {
+                let (mut stack, create) = made(&ruled()).await;
+                let world = stack.world.clone();
+                let before = world.look(shape);
+                world.break_from_now(On::Service(service), kind);
+                deliver_all(&world, &again(&create), false).await;
+                is_as(&before, &world, &format!("{service} {kind:?}"));
+                world.mend();
+                deleted_in_the_end(&mut stack).await;
+            });
+        }
+    }
+}
+
+/// Another copy of a Create comes while the first one waits for the stack, and is denied what the
+/// first one was not.
+async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
+    let world = world(Options::default());
+    watch(&world, 1, &[]);
+    let mut stack = stack(&world);
+    let create = stack.request("Create", None, &ruled(), None);
+    let creating = tokio::spawn({
+        let (world, create) = (world.clone(), create.clone());
+        async move { deliver_all(&world, &create, false).await }
+    });
+    tokio::time::sleep(after).await;
+    let operation = "GetApprovalRuleTemplate";
+    world.inject(
+        "again",
+        Fault::on(operation, 0, FaultKind::DeniedExplicitly),
+    );
+    deliver_once(&world, &world.caller("again"), &create).await;
+    assert_eq!(world.faults_left(), 0, "nothing was denied");
+    let heard = stack.heard(&create).await;
+    assert!(heard.reason().contains("AccessDenied"), "{heard:?}");
+    if deletes {
+        // CloudFormation has heard that it failed.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stack.delete_id("gitops-dev-shop", &ruled()).await;
+        creating.await.expect("no panic in a delivery");
+        nothing_is_left(&world);
+    } else {
+        creating.await.expect("no panic in a delivery");
+        let own: Vec<_> = world.deliveries();
+        let told = own.iter().find(|one| one.caller == "1-Create.1");
+        let told = told.expect("an answer").json();
+        assert_eq!(told["Status"], "SUCCESS", "{told}\n{}", world.told());
+        world.look(|aws| assert_eq!(ours(aws)[0].status, "CREATE_COMPLETE"));
+    }
+    world.assert_unbroken();
+}
+
+#[test]
+fn a_copy_that_is_denied_something_does_not_undo_what_the_other_one_makes() {
+    for seconds in [1, 4, 8] {
+        for deletes in [false, true] {
+            paused(joined_by_a_denied_copy(
+                Duration::from_secs(seconds),
+                deletes,
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_replacement_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made() {
+    for service in SERVICES {
+        for kind in LASTING {
+            paused(async {
+                let world = world(Options::default());
+                watch(&world, 2, &[]);
+                let mut stack = stack(&world);
+                assert!(stack.create(&ruled()).await.is_success());
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                let (old_id, old) = stack.resource.clone().expect("created");
+                let renamed = with(ruled(), "ProjectID", json!("renamed"));
+                let update = stack.request("Update", Some(&old_id), &renamed, Some(&old));
+                let updated = stack.deliver(&update).await;
+                let Answer::Success { id, .. } = updated else {
+                    panic!("{updated:?}\n{}", world.told());
+                };
+                stack.resource = Some((id, renamed));
+                // Before and after what was replaced has gone.
+                for goes in [false, true] {
+                    if goes {
+                        world.mend();
+                        stack.delete_id(&old_id, &old).await;
+                    }
+                    let before = world.look(shape);
+                    world.break_from_now(On::Service(service), kind);
+                    let again = Request {
+                        name: format!("again {goes}"),
+                        ..update.clone()
+                    };
+                    deliver_all(&world, &again, false).await;
+                    is_as(&before, &world, &format!("{service} {kind:?} {goes}"));
+                }
+                world.mend();
+                deleted_in_the_end(&mut stack).await;
+            });
+        }
+    }
+}
+
+/// The Delete has been here and found nothing, and then the Create makes its stack: nobody but the
+/// look at the mark can tell.
+async fn overtaken_create(look: FaultKind, lasts: Duration) -> World {
+    let world = world(Options::default());
+    watch(&world, 1, &[]);
+    let mut stack = stack(&world);
+    let create = stack.request("Create", None, &ruled(), None);
+    world.hold(
+        "1-Create.1",
+        At::Operation("CreateStack".to_owned(), 0),
+        HELD,
+    );
+    let creating = tokio::spawn({
+        let (world, create) = (world.clone(), create.clone());
+        async move { deliver_all(&world, &create, false).await }
+    });
+    is_held(&world).await;
+    // A second that the Delete was signed later.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stack.delete_id(INVENTED_ID, &ruled()).await;
+    assert_eq!(world.count("CreateStack"), 0, "the Create was to be held");
+    world.break_from_now(On::Operation("DescribeSecret"), look);
+    tokio::time::sleep(lasts).await;
+    world.mend();
+    creating.await.expect("no panic in a delivery");
+    world
+}
+
+#[test]
+fn a_look_at_the_mark_that_fails_for_a_while_is_not_taken_for_no_mark() {
+    for kind in [
+        FaultKind::Throttled,
+        FaultKind::InternalError500,
+        FaultKind::RequestLost,
+    ] {
+        paused(async {
+            // Longer than the SDK's own attempts take.
+            let world = overtaken_create(kind, Duration::from_mins(12)).await;
+            assert_eq!(world.faults_left(), 0);
+            nothing_is_left(&world);
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_create_that_may_not_look_at_the_mark_does_not_answer_that_it_has_made_anything() {
+    for kind in [
+        FaultKind::Throttled,
+        FaultKind::InternalError500,
+        FaultKind::RequestLost,
+    ] {
+        paused(async {
+            let world = overtaken_create(kind, Duration::from_hours(2)).await;
+            let deliveries = world.deliveries();
+            let created = deliveries
+                .iter()
+                .filter(|delivery| delivery.caller.contains("Create"));
+            for delivery in created {
+                let body = delivery.json();
+                assert_eq!(body["Status"], "FAILED", "{kind:?}\n{}", world.told());
+            }
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
+    for operation in ["DescribeSecret", "CreateSecret", "DeleteSecret"] {
+        for kind in [FaultKind::Throttled, FaultKind::InternalError500] {
+            paused(async {
+                let (mut stack, create) = made(&ruled()).await;
+                let world = stack.world.clone();
+                let before = world.look(shape);
+                world.break_from_now(On::Operation(operation), kind);
+                let (id, wanted) = stack.resource.clone().expect("created");
+                let delete = stack.request("Delete", Some(&id), &wanted, None);
+                let deleted = stack.deliver(&delete).await;
+                assert!(!deleted.is_success(), "{operation} {kind:?}: {deleted:?}");
+                is_as(&before, &world, operation);
+                world.mend();
+                deleted_in_the_end(&mut stack).await;
+                deliver_once(&world, &world.caller("create again"), &create).await;
+                nothing_is_left(&world);
+            });
+        }
+    }
+}
+
+#[test]
+fn the_repository_that_the_project_made_cannot_be_given_to_it() {
+    paused(async {
+        let (mut stack, _) = made(&ruled()).await;
+        let world = stack.world.clone();
+        world.push(REPOSITORY, BRANCH, "commit-1");
+        let given = with(ruled(), "Source", json!({"RepositoryName": REPOSITORY}));
+        let updated = stack.update(&given, None).await;
+        let reason = updated.reason();
+        assert!(
+            reason.starts_with("Source.RepositoryName: "),
+            "{updated:?}\n{}",
+            world.told()
+        );
+        world.look(|aws| {
+            assert_eq!(aws.repositories_gone, Vec::<String>::new());
+            assert_eq!(aws.repositories[REPOSITORY].branches[BRANCH], "commit-1");
+        });
+        deleted_in_the_end(&mut stack).await;
+    });
+}
+
+#[test]
+fn a_given_repository_of_the_projects_own_name_is_not_taken_for_its_own() {
+    paused(async {
+        let world = world(Options::default());
+        world.repository(REPOSITORY);
+        world.push(REPOSITORY, BRANCH, "commit-1");
+        watch(&world, 1, &[REPOSITORY]);
+        let mut stack = stack(&world);
+        let given = with(
+            properties(),
+            "Source",
+            json!({"RepositoryName": REPOSITORY}),
+        );
+        let created = stack.create(&given).await;
+        assert!(created.is_success(), "{created:?}\n{}", world.told());
+        let before = world.look(shape);
+        // It is nobody's that a stack of this name has left.
+        let updated = stack.update(&properties(), None).await;
+        let refused = format!("creating repository {REPOSITORY}: it exists");
+        assert!(
+            updated.reason().starts_with(&refused),
+            "{updated:?}\n{}",
+            world.told()
+        );
+        is_as(&before, &world, "after the rollback");
+        deleted_in_the_end(&mut stack).await;
+        assert!(world.look(|aws| aws.repositories.contains_key(REPOSITORY)));
+    });
+}
+
+/// A call is held for less than the SDK waits for its answer.
+const HELD: Duration = Duration::from_secs(4);
+
+/// Waits until the call that is to be held has been made.
+async fn is_held(world: &World) {
+    while world.faults_left() > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Somebody makes an approval rule template of the name that the project's would have.
+fn somebodys_template(world: &World) {
+    world.arrange(|aws| {
+        let now = aws.now;
+        let theirs = RuleTemplate {
+            id: "theirs".to_owned(),
+            description: "Theirs".to_owned(),
+            content: r#"{"Version":"2018-11-08"}"#.to_owned(),
+            created: now,
+            changed: now,
+            repositories: [GIVEN.to_owned()].into(),
+        };
+        let held = aws.rule_templates.insert(RULE.to_owned(), theirs);
+        assert!(held.is_none(), "it was to come first");
+    });
+}
+
+fn theirs_is_as_it_was(world: &World) {
+    world.look(|aws| {
+        let theirs = &aws.rule_templates[RULE];
+        assert_eq!(theirs.description, "Theirs");
+        assert_eq!(theirs.content, r#"{"Version":"2018-11-08"}"#);
+        let repositories: Vec<&String> = theirs.repositories.iter().collect();
+        assert_eq!(repositories, [GIVEN], "{}", world.told());
+    });
+}
+
+/// Their template comes when the Create's call of this operation was sent, and before it arrives.
+async fn met_by_theirs(held: &str) {
+    let world = world(Options::default());
+    let mut stack = stack(&world);
+    world.hold("1-Create.1", At::Operation(held.to_owned(), 0), HELD);
+    let create = stack.request("Create", None, &ruled(), None);
+    let creating = tokio::spawn({
+        let (world, create) = (world.clone(), create.clone());
+        async move { deliver_all(&world, &create, false).await }
+    });
+    is_held(&world).await;
+    somebodys_template(&world);
+    watch(&world, 1, &[]);
+    creating.await.expect("no panic in a delivery");
+    let created = stack.heard(&create).await;
+    let reason = created.reason();
+    assert!(
+        reason.contains(RULE) && reason.contains("not made by this resource"),
+        "{held}: {created:?}\n{}",
+        world.told()
+    );
+    assert_eq!(world.faults_left(), 0);
+    theirs_is_as_it_was(&world);
+    stack.delete_id("gitops-dev-shop", &ruled()).await;
+    theirs_is_as_it_was(&world);
+    nothing_is_left(&world);
+    world.assert_unbroken();
+}
+
+#[test]
+fn somebody_elses_approval_rule_template_that_comes_in_between_stays_theirs() {
+    for held in ["CreateStack", "CreateApprovalRuleTemplate"] {
+        paused(met_by_theirs(held));
+    }
+}
+
+#[test]
+fn an_update_that_adds_an_approval_rule_leaves_somebody_elses_alone() {
+    paused(async {
+        let (mut stack, _) = made(&properties()).await;
+        let world = stack.world.clone();
+        world.hold(
+            "2-Update.1",
+            At::Operation("CreateApprovalRuleTemplate".to_owned(), 0),
+            HELD,
+        );
+        let coming = tokio::spawn({
+            let world = world.clone();
+            async move {
+                is_held(&world).await;
+                somebodys_template(&world);
+            }
+        });
+        let (id, old) = stack.resource.clone().expect("created");
+        let wanted = changed(ruled());
+        let update = stack.request("Update", Some(&id), &wanted, Some(&old));
+        let answer = answered_once(&world, &world.caller("2-Update.1"), &update).await;
+        coming.await.expect("no panic");
+        let answer = answer.expect("it lives").expect("an answer");
+        assert_eq!(answer["Status"], "FAILED", "{answer}\n{}", world.told());
+        theirs_is_as_it_was(&world);
+        let rolled_back = stack.request("Update", Some(&id), &old, Some(&wanted));
+        let answer = stack.deliver(&rolled_back).await;
+        assert!(answer.is_success(), "{answer:?}");
+        theirs_is_as_it_was(&world);
+        let deleted = stack.delete().await;
+        assert!(deleted.is_success(), "{deleted:?}");
+        nothing_is_left(&world);
+        theirs_is_as_it_was(&world);
+    });
+}

@@ -1,0 +1,228 @@
+//! What must hold, at every instant and in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::project::{GIVEN, PARENT};
+use fake_aws::stacks::Stack;
+use fake_aws::{Aws, World};
+
+/// The child stacks of the project's resource.
+pub fn ours(aws: &Aws) -> Vec<&Stack> {
+    let own = |stack: &&Stack| {
+        stack
+            .tags
+            .get("cfn-gitops:stack-id")
+            .is_some_and(|id| id == PARENT)
+    };
+    aws.stacks.living().filter(own).collect()
+}
+
+/// What belongs to others, as text.
+pub fn foreign(aws: &Aws) -> String {
+    let stacks: Vec<_> = aws
+        .stacks
+        .living()
+        .filter(|stack| {
+            stack
+                .tags
+                .get("cfn-gitops:stack-id")
+                .is_none_or(|id| id != PARENT)
+        })
+        .collect();
+    let repositories: Vec<_> = aws
+        .repositories
+        .iter()
+        .filter(|(_, held)| held.stack_id.is_none())
+        .map(|(name, held)| (name, &held.tags))
+        .collect();
+    let templates: Vec<_> = aws
+        .rule_templates
+        .iter()
+        .filter(|(_, held)| !held.description.contains(PARENT))
+        .collect();
+    format!("{stacks:?}\n{repositories:?}\n{templates:?}")
+}
+
+/// At every instant: at most so many child stacks of ours, no run without a source, nothing of
+/// others touched, and no repository gone that should be retained.
+pub fn watch(world: &World, most: usize, retained: &'static [&'static str]) {
+    let before = world.look(foreign);
+    world.at_every_instant(move |aws| {
+        let stacks = ours(aws);
+        if stacks.len() > most {
+            let names: Vec<&String> = stacks.iter().map(|stack| &stack.name).collect();
+            return Err(format!("more child stacks than {most}: {names:?}"));
+        }
+        if !aws.failed_runs.is_empty() {
+            return Err(format!("a run failed at its source: {:?}", aws.failed_runs));
+        }
+        let mut gone = aws.repositories_gone.iter();
+        if let Some(lost) = gone.find(|name| retained.contains(&name.as_str())) {
+            return Err(format!("repository {lost} should have been retained"));
+        }
+        if aws.repositories_gone.iter().any(|name| name == GIVEN) {
+            return Err("a repository of somebody else's was deleted".to_owned());
+        }
+        let own = aws.stacks.all.values();
+        let names: BTreeSet<&str> = own.map(|stack| stack.name.as_str()).collect();
+        if names.iter().any(|name| name.starts_with("cfnstack-")) {
+            return Err("a stack of what is deployed was touched".to_owned());
+        }
+        let now = foreign(aws);
+        if now != before {
+            return Err(format!("something of others was touched:\n{before}\n{now}"));
+        }
+        Ok(())
+    });
+}
+
+/// Nothing of the resource is left, except repositories that are to stay.
+pub fn nothing_left(aws: &Aws, retained: &[&str]) -> Result<(), String> {
+    let stacks: Vec<&str> = ours(aws).iter().map(|stack| stack.status).collect();
+    if !stacks.is_empty() {
+        return Err(format!("a child stack is left: {stacks:?}"));
+    }
+    let made: Vec<_> = aws.made.keys().collect();
+    if !made.is_empty() || !aws.pipelines.is_empty() {
+        return Err(format!("left behind: {made:?} {:?}", aws.pipelines.keys()));
+    }
+    for (name, held) in &aws.repositories {
+        if held.stack_id.is_some() && !retained.contains(&name.as_str()) {
+            return Err(format!("repository {name} is left"));
+        }
+    }
+    for (name, held) in &aws.rule_templates {
+        if held.description.contains(PARENT) {
+            return Err(format!("approval rule template {name} is left"));
+        }
+    }
+    for (name, held) in &aws.secrets {
+        let is_mark = name.starts_with("cfn-gitops-dev/deletions/")
+            && held.deletion.is_some()
+            && held.versions.is_empty();
+        if !is_mark {
+            return Err(format!("secret {name} is left"));
+        }
+    }
+    Ok(())
+}
+
+/// Which request sent a template stands in it, and makes no difference.
+fn without_request(template: &Value) -> Value {
+    let mut template = template.clone();
+    if let Some(request) = template.pointer_mut("/Resources/BuildLogGroup/Metadata/Request") {
+        request.take();
+    }
+    template
+}
+
+/// Everything that the resource has made, without ids and times.
+pub fn shape(aws: &Aws) -> Value {
+    let own_tags = |tags: &BTreeMap<String, String>| {
+        let mut tags = tags.clone();
+        tags.retain(|key, _| !key.starts_with("aws:"));
+        tags
+    };
+    let stacks: Vec<Value> = ours(aws)
+        .iter()
+        .map(|stack| {
+            let resources: BTreeMap<&String, Value> = stack
+                .resources
+                .iter()
+                .filter(|(_, held)| held.exists)
+                .map(|(logical_id, held)| {
+                    let policy = format!("{:?}", held.desired.deletion);
+                    (
+                        logical_id,
+                        json!({"Name": held.desired.physical_id, "Policy": policy}),
+                    )
+                })
+                .collect();
+            json!({
+                "name": stack.name,
+                "template": without_request(&stack.template),
+                "parameters": stack.parameters,
+                "tags": stack.tags,
+                "outputs": stack.outputs,
+                "role": stack.role,
+                "resources": resources,
+                "is settled": stack.status.ends_with("_COMPLETE"),
+            })
+        })
+        .collect();
+    let made: Vec<Value> = aws
+        .made
+        .iter()
+        .map(|((kind, name), one)| json!([kind, name, one.properties, own_tags(&one.tags)]))
+        .collect();
+    let pipelines: Vec<Value> = aws
+        .pipelines
+        .iter()
+        .map(|(name, one)| json!([name, one.properties, own_tags(&one.tags)]))
+        .collect();
+    let repositories: Vec<Value> = aws
+        .repositories
+        .iter()
+        .map(|(name, one)| {
+            json!([
+                name,
+                one.description,
+                own_tags(&one.tags),
+                one.default_branch,
+                one.branches
+            ])
+        })
+        .collect();
+    let templates: Vec<Value> = aws
+        .rule_templates
+        .iter()
+        .map(|(name, one)| json!([name, one.description, one.content, one.repositories]))
+        .collect();
+    json!({
+        "stacks": stacks,
+        "made": made,
+        "pipelines": pipelines,
+        "repositories": repositories,
+        "approval rule templates": templates,
+    })
+}
+
+/// Where two shapes differ, briefly.
+pub fn difference(one: &Value, other: &Value) -> String {
+    fn walk(path: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
+        match (one, other) {
+            (Value::Object(one), Value::Object(other)) => {
+                let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+                for name in names {
+                    let part = |of: &serde_json::Map<String, Value>| {
+                        of.get(name).cloned().unwrap_or_default()
+                    };
+                    walk(&format!("{path}.{name}"), &part(one), &part(other), found);
+                }
+            }
+            (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+                for (index, (one, other)) in one.iter().zip(other).enumerate() {
+                    walk(&format!("{path}[{index}]"), one, other, found);
+                }
+            }
+            _ if one != other => found.push(format!("{path}: {one} instead of {other}")),
+            _ => {}
+        }
+    }
+    let mut found = vec![];
+    walk("", one, other, &mut found);
+    found.join("\n")
+}
+
+/// For each commit how many executions there are with it.
+pub fn runs(aws: &Aws, pipeline: &str) -> BTreeMap<String, usize> {
+    let mut runs = BTreeMap::new();
+    let executions = aws.pipelines.get(pipeline);
+    for execution in executions.into_iter().flat_map(|one| &one.executions) {
+        let commit = execution.revision.clone().unwrap_or_default();
+        *runs.entry(commit).or_default() += 1;
+    }
+    runs
+}

@@ -1,0 +1,299 @@
+//! Two deliveries at once: in every order of the calls that they make at the same time, and in
+//! many orders at random in which one also waits for the other.
+//!
+//! Orders that differ only by swapping reads which cannot see each other's neighbours are tried
+//! once.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::checks::{nothing_left, runs, watch};
+use crate::project::{
+    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, properties, pushed, ruled, stack, world,
+};
+use fake_aws::custom_resource::{INVENTED_ID, answers_are_sound, deliver_once};
+use fake_aws::{Options, Reaction, Schedule, SeenTokens, World, explore_reduced, sample};
+
+/// More runs than the explorations of whole orders need.
+const LIMIT: usize = 5_000;
+
+/// Runs at random, beside.
+const SAMPLES: u64 = 60;
+
+/// How often in such a run a call may be held back until the other delivery has woken from a
+/// pause.
+const HOLDS: usize = 4;
+
+/// Runs `run` in every order, and then in some at random, where the product's own pauses differ
+/// from run to run too.
+fn in_any_order<R: Future<Output = ()>>(what: &str, mut run: impl FnMut(Schedule) -> R) {
+    let explored = explore_reduced(LIMIT, 0, &mut run);
+    sample(SAMPLES, HOLDS, &mut run);
+    fake_aws::figure!(
+        "schedules: {} interleavings of {what} ({} more were the same as one of these), and \
+         {SAMPLES} at random",
+        explored.runs,
+        explored.repeated
+    );
+    assert!(explored.complete, "{what}: not every order was tried");
+}
+
+fn prompt() -> Options {
+    Options {
+        resource_takes: Duration::from_millis(300),
+        ..Options::default()
+    }
+}
+
+fn refusing() -> Options {
+    Options {
+        seen_tokens: SeenTokens::Refused,
+        parameters_alone_are_updates: true,
+        ..prompt()
+    }
+}
+
+/// In a run at random the second delivery begins at any time while the first one runs.
+async fn later<T>(schedule: &Schedule, work: impl Future<Output = T>) -> T {
+    tokio::time::sleep(Duration::from_millis(schedule.seed() * 570 % 9_000)).await;
+    work.await
+}
+
+fn nothing_is_left(world: &World, context: &str) {
+    let left = world.look(|aws| nothing_left(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
+}
+
+/// A Create that CloudFormation cancels: its Delete carries an invented id and may come first,
+/// last, or in between. Whatever the order, nothing is left, also after the Create comes again.
+fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
+    in_any_order(what, |schedule| {
+        let (options, wanted) = (options.clone(), wanted.clone());
+        async move {
+            fastrand::seed(schedule.seed());
+            let world = world(options);
+            watch(&world, 1, &[]);
+            let mut stack = stack(&world);
+            let create = stack.request("Create", None, &wanted, None);
+            let delete = stack.request("Delete", Some(INVENTED_ID), &wanted, None);
+            world.obey(&schedule);
+            let (creating, deleting) = (world.caller("create"), world.caller("delete"));
+            schedule
+                .both(
+                    deliver_once(&world, &creating, &create),
+                    later(&schedule, deliver_once(&world, &deleting, &delete)),
+                )
+                .await;
+            let deleted = stack.heard(&delete).await;
+            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+            nothing_is_left(&world, "after both");
+            // Lambda delivers the Create once more.
+            deliver_once(&world, &world.caller("create again"), &create).await;
+            nothing_is_left(&world, "after the Create came again");
+            answers_are_sound(&world);
+            world.assert_unbroken();
+        }
+    });
+}
+
+#[test]
+fn a_delete_that_overtakes_a_running_create_leaves_nothing_in_any_order() {
+    let what = "a Create and the Delete that overtakes it";
+    delete_overtakes_create(what, &prompt(), &properties());
+}
+
+#[test]
+fn a_delete_that_overtakes_a_create_with_an_approval_rule_leaves_nothing_in_any_order() {
+    let what = "a Create with an approval rule and the Delete that overtakes it";
+    delete_overtakes_create(what, &refusing(), &ruled());
+}
+
+/// Two copies of one request: both answer the same, and it ends as one would have.
+fn two_copies(what: &str, options: &Options, request_type: &'static str) {
+    in_any_order(what, |schedule| {
+        let options = options.clone();
+        async move {
+            fastrand::seed(schedule.seed());
+            let world = world(options);
+            watch(&world, 1, &[]);
+            let mut stack = stack(&world);
+            let request = if request_type == "Create" {
+                stack.request("Create", None, &ruled(), None)
+            } else {
+                let created = stack.create(&properties()).await;
+                assert!(created.is_success(), "{created:?}");
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                let (id, old) = stack.resource.clone().expect("created");
+                let wanted = changed(ruled());
+                let old = (request_type == "Update").then_some(old);
+                stack.request(request_type, Some(&id), &wanted, old.as_ref())
+            };
+            let operations = world.count("CreateStack") + world.count("UpdateStack");
+            world.obey(&schedule);
+            let (one, other) = (world.caller("one"), world.caller("other"));
+            schedule
+                .both(
+                    deliver_once(&world, &one, &request),
+                    later(&schedule, deliver_once(&world, &other, &request)),
+                )
+                .await;
+            let heard = stack.heard(&request).await;
+            assert!(heard.is_success(), "{heard:?}\n{}", world.told());
+            let url = request.event["ResponseURL"].as_str().expect("an address");
+            let mut answers = world.deliveries();
+            answers.retain(|delivery| delivery.url == url);
+            assert_eq!(answers.len(), 2, "each delivery answers");
+            assert!(
+                answers
+                    .iter()
+                    .all(|answer| answer.json() == answers[0].json()),
+                "{}",
+                world.told()
+            );
+            let began = world.look(|aws| {
+                let stacks = aws.stacks.all.values();
+                let events = stacks.flat_map(|stack| stack.course());
+                events
+                    .filter(|status| ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"].contains(status))
+                    .count()
+            });
+            let expected = match request_type {
+                "Create" => 1,
+                "Update" => operations + 1,
+                _ => operations,
+            };
+            // The stacks of others begin nothing.
+            assert_eq!(began, expected, "operations\n{}", world.told());
+            if request_type != "Delete" {
+                stack.resource = Some((CHILD.to_owned(), changed(ruled())));
+                let deleted = stack.delete().await;
+                assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+            }
+            nothing_is_left(&world, "after the Delete");
+            answers_are_sound(&world);
+            world.assert_unbroken();
+        }
+    });
+}
+
+#[test]
+fn two_copies_of_one_create_end_as_one_in_any_order() {
+    two_copies("two copies of one Create", &prompt(), "Create");
+}
+
+#[test]
+fn two_copies_of_one_create_end_as_one_where_a_seen_token_is_refused() {
+    let what = "two copies of one Create, tokens refused";
+    two_copies(what, &refusing(), "Create");
+}
+
+#[test]
+fn two_copies_of_one_update_end_as_one_in_any_order() {
+    two_copies("two copies of one Update", &prompt(), "Update");
+}
+
+#[test]
+fn two_copies_of_one_delete_end_as_one_in_any_order() {
+    two_copies("two copies of one Delete", &refusing(), "Delete");
+}
+
+/// A first push that meets an Update, or that comes twice.
+fn first_push_meets(what: &str, other_is_update: bool) {
+    in_any_order(what, |schedule| async move {
+        fastrand::seed(schedule.seed());
+        let world = world(prompt());
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let created = stack.create(&properties()).await;
+        assert!(created.is_success(), "{created:?}");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let reactions = world.push(REPOSITORY, BRANCH, "commit-1");
+        let [Reaction::Event { payload, .. }] = reactions.as_slice() else {
+            panic!("{reactions:?}");
+        };
+        let push = pushed(&world, "push", payload.clone());
+        let other = if other_is_update {
+            let (id, old) = stack.resource.clone().expect("created");
+            stack.request("Update", Some(&id), &changed(properties()), Some(&old))
+        } else {
+            push.clone()
+        };
+        world.obey(&schedule);
+        let (one, another) = (world.caller("push"), world.caller("zother"));
+        schedule
+            .both(
+                deliver_once(&world, &one, &push),
+                later(&schedule, deliver_once(&world, &another, &other)),
+            )
+            .await;
+        // Lambda repeats what failed.
+        deliver_once(&world, &world.caller("push again"), &push).await;
+        if other_is_update {
+            let heard = stack.heard(&other).await;
+            assert!(heard.is_success(), "{heard:?}\n{}", world.told());
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let runs = world.look(|aws| runs(aws, PIPELINE));
+        assert_eq!(
+            runs.into_iter().collect::<Vec<_>>(),
+            [("commit-1".to_owned(), 1)],
+            "{}",
+            world.told()
+        );
+        let wanted = if other_is_update {
+            changed(properties())
+        } else {
+            properties()
+        };
+        stack.resource = Some((CHILD.to_owned(), wanted));
+        let deleted = stack.delete().await;
+        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+        nothing_is_left(&world, "after the Delete");
+        world.assert_unbroken();
+    });
+}
+
+#[test]
+fn two_copies_of_a_first_push_start_one_run_in_any_order() {
+    first_push_meets("two copies of a first push", false);
+}
+
+#[test]
+fn a_first_push_and_an_update_both_take_place_in_any_order() {
+    first_push_meets("a first push and an Update", true);
+}
+
+/// A first push while the resource is deleted.
+#[test]
+fn a_first_push_and_a_delete_leave_nothing_in_any_order() {
+    in_any_order("a first push and a Delete", |schedule| async move {
+        fastrand::seed(schedule.seed());
+        let world = world(prompt());
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let created = stack.create(&properties()).await;
+        assert!(created.is_success(), "{created:?}");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let reactions = world.push(REPOSITORY, BRANCH, "commit-1");
+        let [Reaction::Event { payload, .. }] = reactions.as_slice() else {
+            panic!("{reactions:?}");
+        };
+        let push = pushed(&world, "push", payload.clone());
+        let delete = stack.request("Delete", Some(CHILD), &properties(), None);
+        world.obey(&schedule);
+        let (one, another) = (world.caller("push"), world.caller("zdelete"));
+        schedule
+            .both(
+                deliver_once(&world, &one, &push),
+                later(&schedule, deliver_once(&world, &another, &delete)),
+            )
+            .await;
+        deliver_once(&world, &world.caller("push again"), &push).await;
+        let deleted = stack.heard(&delete).await;
+        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+        nothing_is_left(&world, "after both");
+        world.assert_unbroken();
+    });
+}

@@ -1,0 +1,58 @@
+//! Each life without faults, and what it costs.
+
+use crate::project::{paused, properties, stack, world};
+use crate::table_of_lives::lives;
+use fake_aws::{Options, SeenTokens, World};
+
+#[test]
+fn every_life_goes_well_without_faults_whatever_cloudformation_is_like() {
+    for (seen_tokens, parameters_alone_are_updates, own_token, deletes_during_rollback) in [
+        (SeenTokens::SameAnswer, false, false, false),
+        (SeenTokens::Refused, true, true, true),
+    ] {
+        for life in lives() {
+            for delivers_twice in [false, true] {
+                let options = Options {
+                    seen_tokens,
+                    parameters_alone_are_updates,
+                    cancellation_has_its_own_token: own_token,
+                    deletes_during_rollback,
+                    page_length: own_token.then_some(2),
+                    ..Options::default()
+                };
+                let mut life = life.clone();
+                life.delivers_twice = delivers_twice;
+                paused(life.play(options, None));
+            }
+        }
+    }
+}
+
+fn calls(world: &World, caller: &str) -> Vec<String> {
+    let journal = world.journal();
+    let own = journal.iter().filter(|entry| entry.caller == caller);
+    let mut calls: Vec<String> = own.map(|entry| entry.operation.clone()).collect();
+    // Waiting takes as many looks as CloudFormation takes time.
+    calls.dedup();
+    calls
+}
+
+#[test]
+fn the_calls_of_create_no_op_update_and_delete_are_counted() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        assert!(stack.update(&properties(), None).await.is_success());
+        assert!(stack.delete().await.is_success());
+        let create = calls(&world, "1-Create.1");
+        let no_op = calls(&world, "2-Update.1");
+        let delete = calls(&world, "3-Delete.1");
+        fake_aws::figure!("calls: Create {create:?}");
+        fake_aws::figure!("calls: no-op Update {no_op:?}");
+        fake_aws::figure!("calls: Delete {delete:?}");
+        assert!(create.len() <= 25, "{create:?}");
+        assert!(no_op.len() <= 16, "{no_op:?}");
+        assert!(delete.len() <= 16, "{delete:?}");
+    });
+}

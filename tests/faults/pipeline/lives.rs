@@ -1,0 +1,291 @@
+//! The lives that faults are tried on, and what must hold in each of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::checks::{difference, nothing_left, runs, shape, watch};
+use crate::project::{BRANCH, PIPELINE, paused, push_to, repository_of, stack, world};
+use fake_aws::custom_resource::{
+    Answer, INVENTED_ID, RollBack, Stack, answers_are_sound, deliver_all,
+};
+use fake_aws::{Fault, Options, World};
+
+thread_local! {
+    /// What is expected after the events that were met before.
+    static EXPECTED: RefCell<HashMap<String, Rc<Value>>> = RefCell::default();
+}
+
+/// One thing that happens to the resource.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Create(Value),
+    Update(Value),
+    /// The Update succeeds, and then another resource of the stack fails.
+    UpdateRolledBack(Value, RollBack),
+    /// The Update fails by itself, as it must, and says this.
+    UpdateThatFails(Value, &'static str),
+    /// The Create fails by itself, as it must, and says this.
+    CreateThatFails(Value, &'static str),
+    /// Another resource of the stack fails so many seconds after the Create began: its Delete
+    /// comes while it runs.
+    CreateCancelled(Value, u64),
+    /// A push to the branch.
+    Push(&'static str),
+    Delete,
+}
+
+/// A history of one resource.
+#[derive(Clone)]
+pub struct Life {
+    pub name: &'static str,
+    pub setup: fn(&World),
+    pub events: Vec<Event>,
+    pub delivers_twice: bool,
+    /// Repositories that outlive it.
+    pub retained: &'static [&'static str],
+    /// Child stacks at once: two while one replaces the other.
+    pub stacks: usize,
+}
+
+/// What became of a life.
+pub struct Played {
+    pub world: World,
+    pub answers: Vec<Option<Answer>>,
+}
+
+impl Life {
+    /// Plays the life in a new world with `fault` in it, checks every invariant, deletes what is
+    /// left as the end of the stack would, and checks that nothing is.
+    pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> Played {
+        let world = world(options.clone());
+        (self.setup)(&world);
+        watch(&world, self.stacks, self.retained);
+        let is_faultless = fault.is_none();
+        if let Some((caller, fault)) = fault {
+            world.inject(&caller, fault);
+        }
+        let mut stack = stack(&world);
+        stack.delivers_twice = self.delivers_twice;
+        let mut answers = vec![];
+        let mut commits = vec![];
+        for (index, event) in self.events.iter().enumerate() {
+            let answer = self.happen(index, event, &mut stack, &mut commits).await;
+            if is_faultless {
+                said_why(event, answer.as_ref(), &world);
+            }
+            self.check(&world, &stack, &commits, &options, event);
+            answers.push(answer);
+        }
+        if stack.resource.is_some() {
+            let deleted = stack.delete().await;
+            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+        }
+        let left = world.look(|aws| nothing_left(aws, self.retained));
+        left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+        for name in self.retained {
+            let is_there = world.look(|aws| aws.repositories.contains_key(*name));
+            assert!(is_there || !was_made(&world, name), "{name} is gone");
+        }
+        answers_are_sound(&world);
+        world.assert_unbroken();
+        Played { world, answers }
+    }
+
+    async fn happen(
+        &self,
+        index: usize,
+        event: &Event,
+        stack: &mut Stack,
+        commits: &mut Vec<&'static str>,
+    ) -> Option<Answer> {
+        Some(match event {
+            Event::Create(properties) => {
+                let answer = stack.create(properties).await;
+                if let Answer::Success { attributes, .. } = &answer {
+                    attributes_are_true(&stack.world, properties, attributes);
+                }
+                answer
+            }
+            Event::CreateThatFails(properties, _) => {
+                let answer = stack.create(properties).await;
+                assert!(!answer.is_success(), "{answer:?}\n{}", stack.world.told());
+                answer
+            }
+            Event::CreateCancelled(properties, after) => {
+                let create = stack.request("Create", None, properties, None);
+                let world = stack.world.clone();
+                let creating = tokio::spawn(async move {
+                    deliver_all(&world, &create, false).await;
+                });
+                tokio::time::sleep(Duration::from_secs(*after)).await;
+                stack.delete_id(INVENTED_ID, properties).await;
+                // Whatever of the Create still runs or comes again.
+                creating.await.expect("no panic in a delivery");
+                return None;
+            }
+            // What was never created, because of the fault, cannot be updated.
+            _ if stack.resource.is_none() => return None,
+            Event::Update(properties) => {
+                let answer = stack.update(properties, None).await;
+                if let Answer::Success { attributes, .. } = &answer {
+                    attributes_are_true(&stack.world, properties, attributes);
+                }
+                answer
+            }
+            Event::UpdateRolledBack(properties, how) => stack.update(properties, Some(*how)).await,
+            Event::UpdateThatFails(properties, _) => {
+                let answer = stack.update(properties, None).await;
+                assert!(!answer.is_success(), "{answer:?}\n{}", stack.world.told());
+                answer
+            }
+            Event::Push(commit) => {
+                let properties = &stack.resource.as_ref()?.1;
+                let name = format!("{}-Push", index + 1);
+                push_to(&stack.world, properties, commit, &name).await;
+                commits.push(*commit);
+                return None;
+            }
+            Event::Delete => stack.delete().await,
+        })
+    }
+
+    /// After every event: what CloudFormation believes to exist is there, and nothing else.
+    fn check(
+        &self,
+        world: &World,
+        stack: &Stack,
+        commits: &[&'static str],
+        options: &Options,
+        event: &Event,
+    ) {
+        let Some((_, properties)) = &stack.resource else {
+            let left = world.look(|aws| nothing_left(aws, self.retained));
+            return left.unwrap_or_else(|left| panic!("{event:?}: {left}\n{}", world.told()));
+        };
+        let expected = self.expected(properties, commits, options);
+        let now = world.look(shape);
+        assert!(
+            now == *expected,
+            "after {event:?}: {}\n{}",
+            difference(&now, &expected),
+            world.told()
+        );
+        // Every commit that was pushed since is run, and once.
+        let runs = world.look(|aws| runs(aws, PIPELINE));
+        for commit in commits.iter().filter(|_| properties["ProjectID"] == "shop") {
+            assert_eq!(
+                runs.get(*commit),
+                Some(&1),
+                "{commit} {runs:?}\n{}",
+                world.told()
+            );
+        }
+    }
+
+    /// What there would be if this had been created at once and nothing had ever failed.
+    fn expected(
+        &self,
+        properties: &Value,
+        commits: &[&'static str],
+        options: &Options,
+    ) -> Rc<Value> {
+        let key = format!("{} {properties} {commits:?} {options:?}", self.name);
+        if let Some(known) = EXPECTED.with_borrow(|known| known.get(&key).cloned()) {
+            return known;
+        }
+        // On a thread of its own: its time and its random choices are none of this life's, and no
+        // mutant is there.
+        let fresh = std::thread::scope(|scope| {
+            let run = || paused(created_at_once(self.setup, properties, commits, options));
+            scope.spawn(run).join().expect("a life without faults")
+        });
+        let expected = Rc::new(fresh);
+        EXPECTED.with_borrow_mut(|known| known.insert(key, Rc::clone(&expected)));
+        expected
+    }
+}
+
+async fn created_at_once(
+    setup: fn(&World),
+    properties: &Value,
+    commits: &[&'static str],
+    options: &Options,
+) -> Value {
+    let world = world(options.clone());
+    setup(&world);
+    world.change(|aws| aws.stacks.failing.clear());
+    let created = stack(&world).create(properties).await;
+    assert!(created.is_success(), "{created:?}\n{}", world.told());
+    for (index, commit) in commits.iter().enumerate() {
+        let name = format!("{index}-expected");
+        push_to(&world, properties, commit, &name).await;
+    }
+    world.look(shape)
+}
+
+/// Without a fault a failure names its cause.
+fn said_why(event: &Event, answer: Option<&Answer>, world: &World) {
+    let expected = match event {
+        Event::CreateThatFails(_, expected) | Event::UpdateThatFails(_, expected) => *expected,
+        Event::Create(_) | Event::Update(_) | Event::Delete | Event::UpdateRolledBack(..) => {
+            let succeeded = answer.is_some_and(Answer::is_success);
+            assert!(succeeded, "{event:?}: {answer:?}\n{}", world.told());
+            return;
+        }
+        _ => return,
+    };
+    let reason = answer.map(Answer::reason).unwrap_or_default();
+    assert!(
+        reason.contains(expected),
+        "{expected:?} is missing: {reason}"
+    );
+}
+
+/// The attributes are those of what is there.
+fn attributes_are_true(world: &World, properties: &Value, attributes: &Value) {
+    let repository = repository_of(properties);
+    let project = properties["ProjectID"].as_str().expect("a project");
+    let expected = world.look(|aws| {
+        let stack = aws.stacks.named(&format!("gitops-dev-{project}"));
+        let clone_url = fake_aws::codecommit::clone_url(&repository);
+        let pipeline = format!("codepipeline-dev-cfn-{project}");
+        let source = if properties["Source"]["RoleArn"].is_null() {
+            aws.repositories.get(&repository)
+        } else {
+            aws.elsewhere.repositories.get(&repository)
+        };
+        json!({
+            "StackId": stack.map(|stack| stack.id.clone()),
+            "RepositoryName": repository,
+            "RepositoryArn": source.map(|one| one.arn.clone()),
+            "CloneUrlHttp": clone_url,
+            "BranchName": BRANCH,
+            "PipelineName": pipeline,
+            "PipelineArn": format!("arn:aws:codepipeline:eu-central-1:123456789012:{pipeline}"),
+            "BuildProjectName": format!("codebuild-dev-cfn-{project}"),
+            "EventRuleName": format!("event-rule-dev-codepipeline-exec-cfn-{project}"),
+            "ConsoleUrl": format!(
+                "https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/{pipeline}/view?region=eu-central-1"
+            ),
+        })
+    });
+    assert_eq!(
+        *attributes,
+        expected,
+        "{}",
+        difference(attributes, &expected)
+    );
+}
+
+fn was_made(world: &World, repository: &str) -> bool {
+    world.look(|aws| {
+        let stacks = aws.stacks.all.values();
+        stacks
+            .flat_map(|stack| stack.events.clone())
+            .any(|event| event.physical_id == repository && event.status == "CREATE_COMPLETE")
+    })
+}

@@ -1,0 +1,172 @@
+//! The project that most tests are about, and what else there is in its account.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use fake_aws::custom_resource::{Kind, Request, Stack, deliver_all};
+use fake_aws::{Options, Reaction, World, explore};
+
+/// The stack that holds the custom resource.
+pub const PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/5f3b2c10-0000-11f0-8000-0a0000000000";
+/// Another such stack.
+pub const OTHER_PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/6f3b2c10-0000-11f0-8000-0a0000000000";
+/// The child stack.
+pub const CHILD: &str = "gitops-dev-shop";
+/// The repository that the child stack makes.
+pub const REPOSITORY: &str = "codecommit-dev-cfn-shop";
+/// The pipeline.
+pub const PIPELINE: &str = "codepipeline-dev-cfn-shop";
+/// The approval rule template.
+pub const RULE: &str = "approval-dev-cfn-shop";
+/// A repository that somebody else made.
+pub const GIVEN: &str = "given";
+/// The branch that reaches `dev`.
+pub const BRANCH: &str = "development";
+
+const RESOURCE: Kind = Kind {
+    resource_type: "Custom::GitOpsPipeline",
+    logical_id: "Project",
+    wire: fake_aws::mutants::wire,
+};
+
+/// A world with what belongs to others in it.
+pub fn world(options: Options) -> World {
+    let world = World::with(options);
+    world.repository(GIVEN);
+    world.repository("codecommit-dev-cfn-other");
+    let foreign = [
+        ("cfn-gitops:stack-id", OTHER_PARENT),
+        ("cfn-gitops:logical-id", "Project"),
+    ];
+    world.stack("gitops-dev-other", "CREATE_COMPLETE", &foreign);
+    world.arrange(|aws| {
+        let now = aws.now;
+        let template = fake_aws::approval_rules::RuleTemplate {
+            id: "foreign".to_owned(),
+            description: "Somebody's".to_owned(),
+            content: "{}".to_owned(),
+            created: now,
+            changed: now,
+            repositories: [GIVEN.to_owned()].into(),
+        };
+        aws.rule_templates
+            .insert("approval-dev-cfn-other".to_owned(), template);
+    });
+    world
+}
+
+/// CloudFormation with the project's resource in its stack.
+pub fn stack(world: &World) -> Stack {
+    stack_called(world, PARENT)
+}
+
+/// The same in the stack of this ARN.
+pub fn stack_called(world: &World, arn: &str) -> Stack {
+    Stack::called(world, RESOURCE, arn)
+}
+
+/// The properties that most tests begin with.
+pub fn properties() -> Value {
+    json!({"EnvID": "dev", "ProjectID": "shop"})
+}
+
+/// `properties` with one of them changed.
+pub fn with(mut properties: Value, name: &str, value: Value) -> Value {
+    properties[name] = value;
+    properties
+}
+
+/// With an approval rule too.
+pub fn ruled() -> Value {
+    with(
+        properties(),
+        "ApprovalRule",
+        json!({"ApproversNeeded": "1"}),
+    )
+}
+
+/// A change of what the child stack holds.
+pub fn changed(properties: Value) -> Value {
+    with(properties, "Build", json!({"TimeoutInMinutes": "30"}))
+}
+
+/// A repository of the other account, called as the one that the child stack makes: two accounts
+/// may have the same names.
+pub fn elsewhere() -> Value {
+    let source = json!({
+        "RepositoryArn": fake_aws::elsewhere::repository_arn(REPOSITORY),
+        "RoleArn": fake_aws::elsewhere::SOURCE_ROLE,
+    });
+    let key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
+    let properties = with(properties(), "Source", source);
+    let properties = with(properties, "ArtifactKeyArn", json!(key));
+    with(
+        properties,
+        "ArtifactBucketName",
+        json!("a-bucket-of-its-own"),
+    )
+}
+
+/// The repository of the properties.
+pub fn repository_of(properties: &Value) -> String {
+    if let Some(arn) = properties["Source"]["RepositoryArn"].as_str() {
+        return arn.rsplit(':').next().unwrap_or_default().to_owned();
+    }
+    match properties["Source"]["RepositoryName"].as_str() {
+        Some(given) => given.to_owned(),
+        None => format!(
+            "codecommit-{}-cfn-{}",
+            properties["EnvID"].as_str().expect("an environment"),
+            properties["ProjectID"].as_str().expect("a project")
+        ),
+    }
+}
+
+/// An event that EventBridge has for the function.
+pub fn pushed(world: &World, name: &str, payload: Value) -> Request {
+    Request {
+        name: name.to_owned(),
+        event: payload,
+        signed_at: world.now(),
+        wire: fake_aws::mutants::wire,
+        lives: fake_aws::custom_resource::LAMBDA_LIVES,
+    }
+}
+
+/// Pushes a commit and has EventBridge tell the function, when its rule says so.
+pub async fn push(world: &World, repository: &str, commit: &str, name: &str) -> Vec<Reaction> {
+    let reactions = world.push(repository, BRANCH, commit);
+    told(world, &reactions, name).await;
+    reactions
+}
+
+/// The same to the source of `properties`, whosever it is.
+pub async fn push_to(world: &World, properties: &Value, commit: &str, name: &str) {
+    let repository = repository_of(properties);
+    if properties["Source"]["RepositoryArn"].is_null() {
+        push(world, &repository, commit, name).await;
+    } else {
+        let reactions = world.push_elsewhere(&repository, BRANCH, commit);
+        told(world, &reactions, name).await;
+    }
+}
+
+/// Has EventBridge tell the function of what a push led to.
+pub async fn told(world: &World, reactions: &[Reaction], name: &str) {
+    for reaction in reactions {
+        if let Reaction::Event { payload, .. } = reaction {
+            deliver_all(world, &pushed(world, name, payload.clone()), false).await;
+        }
+    }
+    // The pipeline takes its source.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+}
+
+/// Runs under a paused clock, with the product's own random choices the same each time: pauses
+/// that differ would make other calls.
+pub fn paused<T>(work: impl Future<Output = T>) -> T {
+    fastrand::seed(7);
+    explore::paused(work)
+}

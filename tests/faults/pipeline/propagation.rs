@@ -1,0 +1,307 @@
+//! IAM propagates permissions and roles late, or never.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::checks::{nothing_left, watch};
+use crate::project::{CHILD, changed, paused, properties, push, ruled, stack, with, world};
+use fake_aws::custom_resource::{Answer, Request, Stack};
+use fake_aws::{Denied, Doing, Fault, FaultKind, Options, World};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a request takes beside the retries of denials: CloudFormation's work on the stack.
+const WORK: Duration = Duration::from_secs(60);
+
+/// What services answer that cannot assume a role.
+const NOT_ASSUMABLE: [(&str, &str); 3] = [
+    (
+        "BuildProject",
+        "CodeBuild is not authorized to perform: sts:AssumeRole on \
+         arn:aws:iam::123456789012:role/role-dev-codebuild-cfn (Service: AWSCodeBuild; Status Code: \
+         400; Error Code: InvalidInputException)",
+    ),
+    (
+        "Pipeline",
+        "CodePipeline is not authorized to perform AssumeRole on role \
+         arn:aws:iam::123456789012:role/role-dev-codepipeline-cfn (Service: AWSCodePipeline; Status \
+         Code: 400; Error Code: InvalidStructureException)",
+    ),
+    (
+        "EventRule",
+        "Provided role 'arn:aws:iam::123456789012:role/role-dev-eventbridge-codepipeline-exec' \
+         cannot be assumed by principal 'events.amazonaws.com'.",
+    ),
+];
+
+/// A world in which the next request is `request_type`.
+async fn scene(request_type: &str, wanted: &Value) -> (World, Stack, Request) {
+    let world = world(Options::default());
+    watch(&world, 1, &[]);
+    let mut stack = stack(&world);
+    if request_type == "Create" {
+        let request = stack.request("Create", None, wanted, None);
+        return (world, stack, request);
+    }
+    assert!(stack.create(&ruled()).await.is_success());
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let request = stack.request("Update", Some(CHILD), wanted, Some(&ruled()));
+    (world, stack, request)
+}
+
+fn wanted() -> Value {
+    changed(ruled())
+}
+
+/// Each action that a request calls, and all of them.
+fn actions(request_type: &str) -> BTreeSet<String> {
+    let journal = paused(async {
+        let (world, stack, request) = scene(request_type, &wanted()).await;
+        let before = world.journal().len();
+        assert!(stack.deliver(&request).await.is_success());
+        world.journal().split_off(before)
+    });
+    let called = journal.iter().filter(|entry| entry.service.has_policies());
+    let actions = called.map(|entry| format!("{}:{}", entry.service, entry.operation));
+    actions.chain(["*".to_owned()]).collect()
+}
+
+/// Delivers the request: what it answered, and after how long.
+async fn timed(stack: &Stack, request: &Request) -> (Answer, Duration) {
+    let began = tokio::time::Instant::now();
+    let answer = stack.deliver(request).await;
+    (answer, began.elapsed())
+}
+
+#[test]
+fn permission_that_comes_late_delays_and_does_not_fail() {
+    let mut schedules = 0;
+    for request_type in ["Create", "Update"] {
+        for action in actions(request_type) {
+            paused(async {
+                let (world, stack, request) = scene(request_type, &wanted()).await;
+                world.withhold(&action, Duration::from_secs(40));
+                let (answer, _) = timed(&stack, &request).await;
+                let told = world.told();
+                assert!(answer.is_success(), "{action}: {answer:?}\n{told}");
+                world.assert_unbroken();
+            });
+            schedules += 1;
+        }
+    }
+    fake_aws::figure!("schedules: {schedules} permissions of a pipeline that come late");
+    assert!(schedules > 15, "{schedules}");
+}
+
+#[test]
+fn permission_that_never_comes_fails_after_a_minute() {
+    for request_type in ["Create", "Update"] {
+        for action in actions(request_type) {
+            paused(async {
+                let (world, mut stack, request) = scene(request_type, &wanted()).await;
+                world.deny(&action, "");
+                let (answer, took) = timed(&stack, &request).await;
+                let reason = answer.reason();
+                assert!(took < MINUTE + WORK, "{action}: {took:?}");
+                if !answer.is_success() {
+                    assert!(reason.contains("AccessDenied"), "{action}: {reason}");
+                    assert!(took > MINUTE / 2, "{action}: {took:?}");
+                }
+                world.allow();
+                stack.delete_id(CHILD, &wanted()).await;
+                world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                world.assert_unbroken();
+            });
+        }
+    }
+}
+
+#[test]
+fn another_kind_of_denial_fails_at_once() {
+    for why in [Denied::Explicitly, Denied::ByBoundary] {
+        for request_type in ["Create", "Update"] {
+            for action in actions(request_type) {
+                paused(async {
+                    let (world, stack, request) = scene(request_type, &wanted()).await;
+                    world.deny_because(&action, "", why);
+                    let (answer, took) = timed(&stack, &request).await;
+                    assert!(took < WORK, "{action}: {took:?} {answer:?}");
+                    assert_eq!(retries_of_denials(&world), 0, "{action}\n{}", world.told());
+                });
+            }
+        }
+    }
+}
+
+/// How often a caller repeated the very call that was denied before.
+fn retries_of_denials(world: &World) -> usize {
+    let journal = world.journal();
+    let pairs = journal.windows(2);
+    let repeats = pairs.filter(|pair| {
+        pair[0].outcome.starts_with("AccessDenied")
+            && pair[0].caller == pair[1].caller
+            && (&pair[0].operation, &pair[0].params) == (&pair[1].operation, &pair[1].params)
+    });
+    repeats.count()
+}
+
+#[test]
+fn role_that_comes_late_delays_and_does_not_fail() {
+    for request_type in ["Create", "Update"] {
+        paused(async {
+            let (world, stack, request) = scene(request_type, &wanted()).await;
+            world.withhold_roles(Duration::from_secs(40));
+            let (answer, took) = timed(&stack, &request).await;
+            assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+            assert!(took > Duration::from_secs(39), "{took:?}");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn role_that_never_comes_fails_with_its_name() {
+    paused(async {
+        let (world, mut stack, request) = scene("Create", &wanted()).await;
+        world.withhold_roles(Duration::from_hours(1));
+        let (answer, took) = timed(&stack, &request).await;
+        let reason = answer.reason();
+        assert!(
+            reason.contains("role-dev-cfn-gitops-provisioning is invalid or cannot be assumed"),
+            "{reason}"
+        );
+        assert!(took < MINUTE + WORK, "{took:?}");
+        world.withhold_roles(Duration::ZERO);
+        stack.delete_id(CHILD, &wanted()).await;
+        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+    });
+}
+
+#[test]
+fn delete_and_first_push_do_not_retry_denials() {
+    paused(async {
+        let (world, mut stack, request) = scene("Create", &properties()).await;
+        assert!(stack.deliver(&request).await.is_success());
+        world.deny("*", "");
+        let began = tokio::time::Instant::now();
+        let delete = stack.request("Delete", Some(CHILD), &properties(), None);
+        stack.deliver(&delete).await;
+        assert_eq!(retries_of_denials(&world), 0, "{}", world.told());
+        assert!(began.elapsed() < Duration::from_secs(10));
+        push(&world, "codecommit-dev-cfn-shop", "a-commit", "push").await;
+        assert_eq!(retries_of_denials(&world), 0, "{}", world.told());
+    });
+}
+
+/// Creates with a role that a service cannot assume so many times.
+async fn created_with_late_role(
+    resource: &str,
+    reason: &str,
+    times: usize,
+    fault: Option<Fault>,
+) -> (World, Stack, Answer) {
+    let world = world(Options::default());
+    watch(&world, 1, &[]);
+    world.push("given", "development", "a-commit");
+    world.fail_resource(resource, Doing::Create, reason, times);
+    if let Some(fault) = fault {
+        world.inject("1-Create.1", fault);
+    }
+    let mut stack = stack(&world);
+    let given = with(properties(), "Source", json!({"RepositoryName": "given"}));
+    let answer = stack.create(&given).await;
+    (world, stack, answer)
+}
+
+#[test]
+fn stack_whose_role_comes_late_is_created_once_more() {
+    for (resource, reason) in NOT_ASSUMABLE {
+        paused(async {
+            let late = created_with_late_role(resource, reason, 1, None);
+            let (world, mut stack, answer) = late.await;
+            assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+            assert_eq!(world.count("CreateStack"), 2);
+            assert!(stack.delete().await.is_success());
+            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn stack_whose_role_never_comes_is_created_twice_and_fails() {
+    for (resource, reason) in NOT_ASSUMABLE {
+        paused(async {
+            let late = created_with_late_role(resource, reason, usize::MAX, None);
+            let (world, _, answer) = late.await;
+            assert!(answer.reason().contains(reason), "{answer:?}");
+            assert_eq!(world.count("CreateStack"), 2);
+            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn stack_that_fails_otherwise_is_created_once() {
+    paused(async {
+        let late = created_with_late_role("BuildProject", "no such image", 1, None);
+        let (world, _, answer) = late.await;
+        assert!(answer.reason().contains("no such image"), "{answer:?}");
+        assert_eq!(world.count("CreateStack"), 1);
+    });
+}
+
+#[test]
+fn update_whose_role_comes_late_is_made_once_more() {
+    let (resource, reason) = NOT_ASSUMABLE[0];
+    for (times, succeeds) in [(1, true), (usize::MAX, false)] {
+        paused(async {
+            let (world, stack, request) = scene("Update", &wanted()).await;
+            world.fail_resource(resource, Doing::Update, reason, times);
+            let before = world.count("UpdateStack");
+            let (answer, _) = timed(&stack, &request).await;
+            assert_eq!(
+                answer.is_success(),
+                succeeds,
+                "{answer:?}\n{}",
+                world.told()
+            );
+            assert_eq!(world.count("UpdateStack") - before, 2);
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn late_role_survives_a_fault_at_each_call() {
+    let (resource, reason) = NOT_ASSUMABLE[0];
+    let late = |fault| created_with_late_role(resource, reason, 1, fault);
+    let calls = paused(async {
+        let (world, _, _) = late(None).await;
+        let journal = world.journal();
+        let own = journal.iter().filter(|entry| entry.caller == "1-Create.1");
+        own.count()
+    });
+    let mut schedules = 0;
+    for call in 0..calls {
+        for kind in FaultKind::EACH {
+            paused(async {
+                let (world, mut stack, answer) = late(Some(Fault::at(call, kind))).await;
+                let told = world.told();
+                assert!(
+                    answer.is_success(),
+                    "{kind:?} at {call}: {answer:?}\n{told}"
+                );
+                assert_eq!(world.faults_left(), 0, "{kind:?} at {call} struck nothing");
+                assert!(stack.delete().await.is_success());
+                world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                world.assert_unbroken();
+            });
+            schedules += 1;
+        }
+    }
+    fake_aws::figure!("schedules: {schedules} single faults in a Create whose role comes late");
+}

@@ -1,0 +1,253 @@
+//! What a Delete may report if it cannot look up the child stack, and the IDs of rejected Creates.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::checks::{nothing_left, watch};
+use crate::project::{
+    CHILD, OTHER_PARENT, changed, paused, properties, stack, stack_called, with, world,
+};
+use fake_aws::custom_resource::{Answer, FUNCTION, INVENTED_ID, Stack, deliver_all};
+use fake_aws::stacks::Finding;
+use fake_aws::{Denied, Doing, Options};
+
+const REJECTED: &str = "rejected/gitops-dev-shop";
+
+fn failed_id(answer: &Answer) -> &str {
+    match answer {
+        Answer::Failed { id, .. } => id,
+        other => panic!("not FAILED: {other:?}"),
+    }
+}
+
+#[test]
+fn delete_with_denied_look_up_fails_with_the_permission() {
+    for action in [
+        "cloudformation:DescribeStacks",
+        "cloudformation:DescribeStackEvents",
+    ] {
+        for why in [Denied::NoPolicy, Denied::Explicitly] {
+            for id in [CHILD, INVENTED_ID] {
+                paused(async {
+                    let world = world(Options::default());
+                    watch(&world, 1, &[]);
+                    let mut stack = stack(&world);
+                    assert!(stack.create(&properties()).await.is_success());
+                    world.deny_because(action, "", why);
+                    let delete = stack.request("Delete", Some(id), &properties(), None);
+                    let answer = stack.deliver(&delete).await;
+                    assert!(answer.reason().contains(action), "{answer:?}");
+                    assert_eq!(failed_id(&answer), id);
+                    world.allow();
+                    stack.delete_id(id, &properties()).await;
+                    world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                    world.assert_unbroken();
+                });
+            }
+        }
+    }
+}
+
+// claim: service-token-of-another-function-is-rejected
+#[test]
+fn service_token_of_another_function_is_rejected() {
+    let with_token = |stack: &mut Stack, token: &str| {
+        let mut request = stack.request("Create", None, &properties(), None);
+        request.event["ResourceProperties"]["ServiceToken"] = json!(token);
+        request
+    };
+    for other in [
+        format!("{FUNCTION}-other"),
+        FUNCTION.replace(":function:", ":function:other-"),
+        FUNCTION.replace("lambda", "sns"),
+        "cfn-gitops-dev".to_owned(),
+    ] {
+        paused(async {
+            let world = world(Options::default());
+            let mut stack = stack(&world);
+            let forged = with_token(&mut stack, &other);
+            let answer = stack.deliver(&forged).await;
+            assert!(answer.reason().contains(FUNCTION), "{other}: {answer:?}");
+            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            // A version or an alias is this function, too.
+            let qualified = with_token(&mut stack, &format!("{FUNCTION}:live"));
+            let answer = stack.deliver(&qualified).await;
+            assert!(answer.is_success(), "{answer:?}");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn rejected_create_says_so_in_its_id_and_can_be_deleted() {
+    for wanted in [
+        properties(),
+        with(properties(), "Unknown", json!("property")),
+        with(properties(), "Source", json!({"RepositoryName": "missing"})),
+    ] {
+        paused(async {
+            let world = world(Options::default());
+            world.deny("cloudformation:DescribeStacks", "");
+            let mut stack = stack(&world);
+            stack.delivers_twice = true;
+            let create = stack.request("Create", None, &wanted, None);
+            let answer = stack.deliver(&create).await;
+            assert_eq!(failed_id(&answer), REJECTED);
+            for delivery in world.deliveries() {
+                assert_eq!(delivery.json()["PhysicalResourceId"], REJECTED);
+            }
+            let began = tokio::time::Instant::now();
+            stack.delete_id(REJECTED, &wanted).await;
+            let took = began.elapsed();
+            assert!(took > Duration::from_secs(30), "{took:?}");
+            assert!(took < Duration::from_secs(90), "{took:?}");
+            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            world.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn create_of_a_foreign_stack_is_rejected_and_deletes_nothing() {
+    paused(async {
+        let world = world(Options::default());
+        let mut owner = stack_called(&world, OTHER_PARENT);
+        assert!(owner.create(&properties()).await.is_success());
+        let mut other = stack(&world);
+        other.starts_counting_at(10);
+        let create = other.request("Create", None, &properties(), None);
+        let answer = other.deliver(&create).await;
+        assert_eq!(failed_id(&answer), REJECTED);
+        other.delete_id(REJECTED, &properties()).await;
+        world.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
+    });
+}
+
+#[test]
+fn create_that_began_a_stack_is_not_rejected() {
+    paused(async {
+        let world = world(Options::default());
+        watch(&world, 1, &[]);
+        world.fail_resource("BuildProject", Doing::Create, "no such image", usize::MAX);
+        let mut stack = stack(&world);
+        let create = stack.request("Create", None, &properties(), None);
+        let answer = stack.deliver(&create).await;
+        assert_eq!(failed_id(&answer), CHILD);
+        stack.delete_id(CHILD, &properties()).await;
+        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+    });
+}
+
+/// The first delivery is rejected, and a second one succeeds before CloudFormation's Delete.
+#[test]
+fn delete_of_a_rejected_create_removes_what_another_delivery_made() {
+    paused(async {
+        let world = world(Options::default());
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        let create = stack.request("Create", None, &properties(), None);
+        world.deny_because("*", "", Denied::Explicitly);
+        let answer = stack.deliver(&create).await;
+        assert_eq!(failed_id(&answer), REJECTED);
+        world.allow();
+        deliver_all(&world, &create, false).await;
+        world.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
+        stack.delete_id(REJECTED, &properties()).await;
+        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        world.assert_unbroken();
+    });
+}
+
+/// An Update to a name that the function may not look up is rejected, and its rollback succeeds.
+#[test]
+fn rollback_of_a_rejected_update_succeeds() {
+    paused(async {
+        let world = world(Options::default());
+        watch(&world, 1, &[]);
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        world.deny("*", "gitops-prd-");
+        let moved = with(
+            with(properties(), "EnvID", json!("prd")),
+            "BranchMap",
+            json!({"dev": "development", "prd": "master"}),
+        );
+        let answer = stack.update(&moved, None).await;
+        assert!(answer.reason().contains("AccessDenied"), "{answer:?}");
+        assert!(stack.delete().await.is_success());
+    });
+}
+
+fn findings() -> Vec<Finding> {
+    let finding = |logical_id: &str, kind: &str, reason: &str, fails| Finding {
+        logical_id: logical_id.to_owned(),
+        kind: kind.to_owned(),
+        reason: reason.to_owned(),
+        fails,
+    };
+    vec![
+        finding(
+            "BuildLogGroup",
+            "AWS::Logs::LogGroup",
+            "Resource of type 'AWS::Logs::LogGroup' with identifier 'g' already exists.",
+            true,
+        ),
+        finding("EventRule", "AWS::Events::Rule", "a quota is near", false),
+    ]
+}
+
+#[test]
+fn failed_validation_is_reported_with_its_resource() {
+    for is_update in [false, true] {
+        for is_denied in [false, true] {
+            paused(async {
+                let world = world(Options::default());
+                watch(&world, 1, &[]);
+                let mut stack = stack(&world);
+                let request = if is_update {
+                    assert!(stack.create(&properties()).await.is_success());
+                    let wanted = changed(properties());
+                    stack.request("Update", Some(CHILD), &wanted, Some(&properties()))
+                } else {
+                    stack.request("Create", None, &properties(), None)
+                };
+                world.change(|aws| aws.stacks.findings = findings());
+                if is_denied {
+                    world.deny("cloudformation:DescribeEvents", "");
+                }
+                let answer = stack.deliver(&request).await;
+                let reason = answer.reason();
+                let details = "BuildLogGroup (AWS::Logs::LogGroup): Resource of type \
+                    'AWS::Logs::LogGroup' with identifier 'g' already exists.";
+                assert_eq!(reason.contains(details), !is_denied, "{reason}");
+                let own = "Validation failed with 1 error(s)";
+                assert_eq!(reason.contains(own), is_denied, "{reason}");
+                assert!(!reason.contains("quota"), "{reason}");
+                world.change(|aws| aws.stacks.findings.clear());
+                world.allow();
+                stack.delete_id(CHILD, &properties()).await;
+                world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                world.assert_unbroken();
+            });
+        }
+    }
+}
+
+#[test]
+fn account_without_repositories_is_told_the_remedy() {
+    paused(async {
+        let world = world(Options::default());
+        let refusal = "CreateRepository request is not allowed because there is no existing \
+            repository in this AWS account or AWS Organization (Service: AWSCodeCommit; Status Code: \
+            400; Error Code: OperationNotAllowedException)";
+        world.fail_resource("Repository", Doing::Create, refusal, usize::MAX);
+        let answer = stack(&world).create(&properties()).await;
+        let reason = answer.reason();
+        assert!(reason.contains(refusal), "{reason}");
+        assert!(
+            reason.contains("create one repository in the CodeCommit console"),
+            "{reason}"
+        );
+    });
+}

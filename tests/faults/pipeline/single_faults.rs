@@ -1,0 +1,149 @@
+//! One fault at every call of every request of every life.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::lives::Life;
+use crate::project::paused;
+use crate::table_of_lives::lives;
+use fake_aws::custom_resource::Answer;
+use fake_aws::{Entry, Fault, FaultKind, Options, SeenTokens};
+
+/// A call of a life.
+struct Place {
+    caller: String,
+    index: usize,
+    /// A delivery that makes the same calls in the same order was tried in an earlier life.
+    is_known: bool,
+}
+
+/// Every call of the life: who makes it, and its index among the caller's. Of several looks at
+/// the same thing in a row, while CloudFormation takes its time, the first and the last.
+fn places(life: &Life, options: &Options, known: &mut BTreeSet<String>) -> (Vec<Place>, Vec<bool>) {
+    let played = paused(life.play(options.clone(), None));
+    let journal = played.world.journal();
+    let mut by_caller: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for entry in &journal {
+        by_caller.entry(&entry.caller).or_default().push(entry);
+    }
+    let mut places = vec![];
+    for (caller, entries) in by_caller {
+        let mut course: Vec<String> = entries
+            .iter()
+            .map(|entry| format!("{} {}", entry.operation, entry.outcome))
+            .collect();
+        course.dedup();
+        let is_known = !known.insert(course.join(", "));
+        for (at, entry) in entries.iter().enumerate() {
+            let same = |other: Option<&&Entry>| {
+                other.is_some_and(|other| {
+                    (&other.operation, &other.params) == (&entry.operation, &entry.params)
+                })
+            };
+            let is_between = at > 0 && same(entries.get(at - 1)) && same(entries.get(at + 1));
+            if !is_between {
+                places.push(Place {
+                    caller: caller.to_owned(),
+                    index: entry.index,
+                    is_known,
+                });
+            }
+        }
+    }
+    (places, succeeded(&played.answers))
+}
+
+fn succeeded(answers: &[Option<Answer>]) -> Vec<bool> {
+    let each = answers.iter().map(Option::as_ref);
+    each.map(|answer| answer.is_some_and(Answer::is_success))
+        .collect()
+}
+
+/// Tries every fault, and answers how many there were and how many of them made a request fail
+/// that would have succeeded.
+fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (usize, usize) {
+    let (mut schedules, mut spoilt) = (0, 0);
+    let mut failures: Vec<String> = vec![];
+    let mut known = BTreeSet::new();
+    for mut life in lives() {
+        life.delivers_twice = twice;
+        let mut of_this = 0;
+        let (places, would_succeed) = places(&life, options, &mut known);
+        for Place {
+            caller,
+            index,
+            is_known,
+        } in places
+        {
+            // Where the same delivery was tried before, only what was executed and is not known to
+            // have been leaves something behind that a later event of this life could meet.
+            let is_new = |kind: &&FaultKind| !is_known || (!twice && kind.executes());
+            for kind in kinds.iter().filter(is_new) {
+                let fault = (caller.clone(), Fault::at(index, *kind));
+                let shown = format!("{}: {kind:?} at {caller}#{index}", life.name);
+                let played = std::panic::AssertUnwindSafe(|| {
+                    paused(life.play(options.clone(), Some(fault)))
+                });
+                match std::panic::catch_unwind(played) {
+                    Ok(played) => {
+                        assert_eq!(played.world.faults_left(), 0, "{shown} struck nothing");
+                        if succeeded(&played.answers) != would_succeed {
+                            fake_aws::figure!("made a request fail: {shown}: {:?}", played.answers);
+                            spoilt += 1;
+                        }
+                    }
+                    Err(panic) => {
+                        let text = fake_aws::panics::text(&*panic);
+                        failures.push(format!("{shown}\n{text}"));
+                    }
+                }
+                of_this += 1;
+            }
+        }
+        if !twice {
+            fake_aws::figure!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+        }
+        schedules += of_this;
+    }
+    let few: Vec<&String> = failures.iter().take(3).collect();
+    assert!(
+        few.is_empty(),
+        "{} of {schedules} schedules failed, among them {few:#?}",
+        failures.len()
+    );
+    (schedules, spoilt)
+}
+
+#[test]
+fn no_single_fault_breaks_an_invariant_or_makes_a_request_fail() {
+    let (schedules, spoilt) = every_single_fault(&Options::default(), false, &FaultKind::EACH);
+    fake_aws::figure!("schedules: {schedules} single faults in all");
+    assert!(schedules > 1000);
+    assert_eq!(spoilt, 0);
+}
+
+#[test]
+fn no_single_fault_breaks_an_invariant_while_every_request_comes_twice_and_tokens_are_refused() {
+    let options = Options {
+        seen_tokens: SeenTokens::Refused,
+        page_length: Some(4),
+        parameters_alone_are_updates: true,
+        ..Options::default()
+    };
+    let kinds = [
+        FaultKind::AnswerLost,
+        FaultKind::KilledBefore,
+        FaultKind::KilledAfter,
+    ];
+    let (schedules, spoilt) = every_single_fault(&options, true, &kinds);
+    fake_aws::figure!("schedules: {schedules} single faults with every request delivered twice");
+    assert!(schedules > 1000);
+    assert_eq!(spoilt, 0);
+}
+
+#[test]
+fn no_answer_that_never_comes_breaks_an_invariant() {
+    let (schedules, spoilt) = every_single_fault(&Options::default(), false, &FaultKind::SILENT);
+    fake_aws::figure!("schedules: {schedules} calls that hang");
+    assert!(schedules > 300);
+    assert_eq!(spoilt, 0);
+}

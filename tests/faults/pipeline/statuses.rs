@@ -1,0 +1,333 @@
+//! Every status of a child stack, begun by whom it may have been, for every request: what is
+//! answered and what is there afterwards.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::checks::{difference, foreign, nothing_left, shape};
+use crate::project::{
+    CHILD, OTHER_PARENT, changed, paused, properties, stack, stack_called, world,
+};
+use fake_aws::custom_resource::{Answer, Request, Stack, deliver_once};
+use fake_aws::stacks::STATUSES;
+use fake_aws::{Options, World, stack_operations};
+
+/// Who began the operation that led to the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    /// This very request, in a delivery that was cut off.
+    This,
+    /// An earlier request of the resource's.
+    Earlier,
+    /// A person, without a token.
+    Nobody,
+}
+
+/// What a request comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// SUCCESS, and it is as desired.
+    Done,
+    /// FAILED: this request's own operation has failed.
+    Failed,
+}
+
+/// How an operation that runs ends by itself.
+fn then(status: &str) -> Option<(Duration, &'static str)> {
+    let end = match status {
+        "CREATE_IN_PROGRESS" => "CREATE_COMPLETE",
+        "ROLLBACK_IN_PROGRESS" => "ROLLBACK_COMPLETE",
+        "UPDATE_IN_PROGRESS" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" => "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {
+            "UPDATE_ROLLBACK_COMPLETE"
+        }
+        _ => return None,
+    };
+    Some((Duration::from_secs(20), end))
+}
+
+/// Where a status leads when nobody does anything.
+fn settled(status: &'static str) -> &'static str {
+    then(status).map_or(status, |(_, end)| end)
+}
+
+/// What is to come of a request that finds the resource's own stack in this status.
+fn expected(request_type: &str, status: &'static str, begun: Begun) -> Outcome {
+    if request_type == "Delete" {
+        // A deletion that failed stays failed until somebody asks again.
+        return match (status, begun) {
+            ("DELETE_FAILED", Begun::This) => Outcome::Failed,
+            _ => Outcome::Done,
+        };
+    }
+    match (settled(status), begun) {
+        // Its own operation did not succeed.
+        (
+            "ROLLBACK_COMPLETE"
+            | "ROLLBACK_FAILED"
+            | "CREATE_FAILED"
+            | "UPDATE_FAILED"
+            | "UPDATE_ROLLBACK_COMPLETE"
+            | "UPDATE_ROLLBACK_FAILED",
+            Begun::This,
+        ) => Outcome::Failed,
+        _ => Outcome::Done,
+    }
+}
+
+/// The resource's stack, there for long, and the request that meets it.
+async fn scene(request_type: &str) -> (World, Stack, Request, Value) {
+    let options = Options {
+        resource_takes: Duration::from_millis(500),
+        ..Options::default()
+    };
+    let world = world(options);
+    let mut stack = stack(&world);
+    let created = stack.create(&properties()).await;
+    assert!(created.is_success(), "{created:?}");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let request = match request_type {
+        // CloudFormation has forgotten what there was.
+        "Create" => stack.request("Create", None, &changed(properties()), None),
+        "Update" => {
+            let old = properties();
+            stack.request("Update", Some(CHILD), &changed(properties()), Some(&old))
+        }
+        _ => stack.request("Delete", Some(CHILD), &properties(), None),
+    };
+    let wanted = if request_type == "Delete" {
+        Value::Null
+    } else {
+        changed(properties())
+    };
+    (world, stack, request, wanted)
+}
+
+/// The token that a delivery of this request gives to its operation.
+async fn own_token(world: &World, request: &Request) -> String {
+    let fork = world.fork();
+    deliver_once(&fork, &fork.caller("fork"), request).await;
+    let journal = fork.journal();
+    let begins =
+        |operation: &str| ["CreateStack", "UpdateStack", "DeleteStack"].contains(&operation);
+    let entry = journal.iter().find(|entry| begins(&entry.operation));
+    let token = &entry.expect("it begins an operation").params["ClientRequestToken"];
+    token.as_str().expect("a token").to_owned()
+}
+
+/// Puts the child stack into a status.
+fn arrange(world: &World, status: &'static str, token: Option<&str>) {
+    world.arrange(|aws| {
+        let id = aws.stacks.named(CHILD).expect("the child stack").id.clone();
+        let now = aws.now;
+        if status.starts_with("DELETE_") && status != "DELETE_FAILED" {
+            stack_operations::delete(aws, &id, &[], token.map(str::to_owned));
+            let ends = now + Duration::from_hours(1);
+            if status == "DELETE_COMPLETE" {
+                while aws.step(ends) {}
+                aws.now = now;
+            }
+            return;
+        }
+        let stack = aws.stacks.named_mut(CHILD).expect("the child stack");
+        stack.arrange(status, token, then(status), now);
+        // A creation that failed has made nothing that lasts.
+        if matches!(status, "ROLLBACK_COMPLETE" | "REVIEW_IN_PROGRESS") {
+            let resources: Vec<_> = stack.resources.values().cloned().collect();
+            stack.resources.clear();
+            stack.outputs.clear();
+            for held in resources {
+                let (kind, name) = (&held.desired.kind, &held.desired.physical_id);
+                fake_aws::stack_resources::delete(aws, kind, name);
+            }
+        }
+    });
+}
+
+fn check_own(request_type: &str, status: &'static str, begun: Begun) {
+    paused(async {
+        let (world, mut stack, request, wanted) = scene(request_type).await;
+        let own = own_token(&world, &request).await;
+        let earlier = world.look(|aws| {
+            let child = aws.stacks.named(CHILD).expect("the child stack");
+            child.last_token().map(str::to_owned)
+        });
+        let token = match begun {
+            Begun::This => Some(own),
+            Begun::Earlier => earlier,
+            Begun::Nobody => None,
+        };
+        arrange(&world, status, token.as_deref());
+        let context = format!("{request_type} that finds {status}, begun by {begun:?}");
+        let answer = stack.deliver(&request).await;
+        let told = || world.told();
+        let outcome = match &answer {
+            Answer::Success { .. } => Outcome::Done,
+            Answer::Failed { .. } => Outcome::Failed,
+            Answer::Silence => panic!("{context}: no answer\n{}", told()),
+        };
+        assert_eq!(
+            outcome,
+            expected(request_type, status, begun),
+            "{context}: {answer:?}\n{}",
+            told()
+        );
+        assert!(
+            answer.is_success() || answer.reason().contains("stack gitops-dev-shop"),
+            "{context}: {answer:?}"
+        );
+        let (Answer::Success { id, .. } | Answer::Failed { id, .. }) = answer else {
+            unreachable!("an answer came");
+        };
+        assert_eq!(id, CHILD, "{context}");
+        if outcome == Outcome::Done && request_type != "Delete" {
+            let is_itself = token.is_some() && begun == Begun::This;
+            let now = world.look(shape);
+            let fresh = Box::pin(fresh(&wanted)).await;
+            // What the arranged operation of this request is said to have made was never made.
+            assert!(
+                is_itself || now == fresh,
+                "{context}: {}\n{}",
+                difference(&now, &fresh),
+                told()
+            );
+        }
+        // A stack that was complete once is left to the Delete that follows.
+        let was_complete = settled(status).starts_with("UPDATE_");
+        if outcome == Outcome::Failed && request_type == "Create" && !was_complete {
+            let left = world.look(|aws| nothing_left(aws, &[]));
+            left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", told()));
+        }
+        // And then it can be deleted.
+        if outcome == Outcome::Failed && request_type == "Update" {
+            let back = stack.request("Update", Some(CHILD), &properties(), Some(&wanted));
+            let backed = stack.deliver(&back).await;
+            assert!(backed.is_success(), "{context}: {backed:?}\n{}", told());
+        }
+        stack.delete_id(CHILD, &properties()).await;
+        let left = world.look(|aws| nothing_left(aws, &[]));
+        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", told()));
+        world.assert_unbroken();
+    });
+}
+
+/// What a Create in an empty account makes.
+async fn fresh(wanted: &Value) -> Value {
+    let world = world(Options::default());
+    let created = stack(&world).create(wanted).await;
+    assert!(created.is_success(), "{created:?}");
+    world.look(shape)
+}
+
+#[test]
+fn each_status_of_its_own_stack_has_an_answer_for_each_request() {
+    let mut cells = 0;
+    let mut failures = vec![];
+    for request_type in ["Create", "Update", "Delete"] {
+        for status in STATUSES {
+            for begun in [Begun::This, Begun::Earlier, Begun::Nobody] {
+                let tried = std::panic::AssertUnwindSafe(|| check_own(request_type, status, begun));
+                if let Err(panic) = std::panic::catch_unwind(tried) {
+                    let text = fake_aws::panics::text(&*panic);
+                    failures.push(text);
+                }
+                cells += 1;
+            }
+        }
+    }
+    fake_aws::figure!("states: {cells} of its own stack");
+    assert!(
+        failures.is_empty(),
+        "{} of {cells} failed: {:#?}",
+        failures.len(),
+        failures
+            .iter()
+            .map(|text| text.lines().next())
+            .collect::<Vec<_>>()
+    );
+}
+
+/// Somebody else's stack is neither taken nor touched, in whatever status.
+#[test]
+fn each_status_of_somebody_elses_stack_is_refused_and_left_alone() {
+    let theirs = [
+        ("cfn-gitops:stack-id", OTHER_PARENT),
+        ("cfn-gitops:logical-id", "Project"),
+    ];
+    let mut cells = 0;
+    for tags in [&theirs[..], &[]] {
+        for status in STATUSES
+            .into_iter()
+            .filter(|status| *status != "DELETE_COMPLETE")
+        {
+            for request_type in ["Create", "Update", "Delete"] {
+                paused(async {
+                    let world = world(Options::default());
+                    world.stack(CHILD, status, tags);
+                    let before = world.look(foreign);
+                    let mut stack = stack(&world);
+                    let request = match request_type {
+                        "Create" => stack.request("Create", None, &properties(), None),
+                        "Update" => {
+                            let old = changed(properties());
+                            stack.request("Update", Some(CHILD), &properties(), Some(&old))
+                        }
+                        _ => stack.request("Delete", Some(CHILD), &properties(), None),
+                    };
+                    let answer = stack.deliver(&request).await;
+                    let context = format!("{request_type} that finds {status} of {tags:?}");
+                    assert_eq!(
+                        answer.is_success(),
+                        request_type == "Delete",
+                        "{context}: {answer:?}"
+                    );
+                    if request_type != "Delete" {
+                        let reason = answer.reason();
+                        assert!(reason.contains("taking stack gitops-dev-shop"), "{reason}");
+                        assert!(
+                            reason.contains("aws cloudformation delete-stack"),
+                            "{reason}"
+                        );
+                        assert_eq!(
+                            reason.contains("stack/other/"),
+                            !tags.is_empty(),
+                            "{reason}"
+                        );
+                        // The Delete that follows touches nothing either.
+                        stack.delete_id(CHILD, &properties()).await;
+                    }
+                    assert_eq!(world.look(foreign), before, "{context}\n{}", world.told());
+                    for operation in ["CreateStack", "UpdateStack", "DeleteStack"] {
+                        assert_eq!(world.count(operation), 0, "{context}\n{}", world.told());
+                    }
+                    world.assert_unbroken();
+                });
+                cells += 1;
+            }
+        }
+    }
+    fake_aws::figure!("states: {cells} of somebody else's stack");
+}
+
+/// A stack of the same resource type in another stack of the customer's is somebody else's.
+#[test]
+fn another_parents_project_of_the_same_name_is_refused_and_stays() {
+    paused(async {
+        let world = world(Options::default());
+        let mut stack = stack(&world);
+        assert!(stack.create(&properties()).await.is_success());
+        let before = world.look(shape);
+        let mut other = stack_called(&world, OTHER_PARENT);
+        let refused = other.create(&changed(properties())).await;
+        assert!(
+            refused.reason().contains("it belongs to Project of stack"),
+            "{refused:?}"
+        );
+        assert_eq!(world.look(shape), before);
+        assert!(stack.delete().await.is_success());
+        // And then the name is free.
+        let created = other.create(&properties()).await;
+        assert!(created.is_success(), "{created:?}\n{}", world.told());
+    });
+}

@@ -1,0 +1,210 @@
+//! A stack's description and its events come from two calls: an operation may begin in between,
+//! and each may show what was a moment ago.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::checks::{nothing_left, ours, watch};
+use crate::project::{CHILD, changed, paused, properties, ruled, stack, with, world};
+use crate::table_of_lives::lives;
+use fake_aws::custom_resource::{Request, Stack, answers_are_sound, deliver_once};
+use fake_aws::{At, Doing, Options, World};
+
+/// At every instant at which a resource is told to be made: its stack is complete.
+fn answers_are_true_when_they_come(world: &World) {
+    let heard = AtomicUsize::new(0);
+    world.at_every_instant(move |aws| {
+        let before = heard.swap(aws.deliveries.len(), Ordering::Relaxed);
+        let Some(delivery) = aws.deliveries.get(before) else {
+            return Ok(());
+        };
+        if delivery.json()["Status"] != "SUCCESS" {
+            return Ok(());
+        }
+        let stacks = ours(aws);
+        match stacks.iter().find(|one| one.is_in_progress()) {
+            Some(one) => Err(format!("SUCCESS while the stack is {}", one.status)),
+            None => Ok(()),
+        }
+    });
+}
+
+/// Two copies of a request: one sees the stack described, and before it reads the events, at this
+/// of its looks, the other one begins its operation. Answers both statuses, in the order in which
+/// they came.
+async fn two_copies(world: &World, request: &Request, look: usize) -> Vec<Value> {
+    let url = request.event["ResponseURL"].as_str().expect("an address");
+    world.hold(
+        "slow",
+        At::Operation("DescribeStackEvents".to_owned(), look),
+        Duration::from_millis(1500),
+    );
+    let slow = async {
+        deliver_once(world, &world.caller("slow"), request).await;
+    };
+    let quick = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        deliver_once(world, &world.caller("quick"), request).await;
+    };
+    tokio::join!(Box::pin(slow), Box::pin(quick));
+    assert_eq!(world.faults_left(), 0, "nothing was held");
+    let mut answers = world.deliveries();
+    answers.retain(|delivery| delivery.url == url);
+    answers
+        .iter()
+        .map(|answer| answer.json()["Status"].clone())
+        .collect()
+}
+
+/// The project after a Create, and what asks for a change of it.
+async fn created() -> (Stack, Request) {
+    let world = world(Options::default());
+    watch(&world, 1, &[]);
+    answers_are_true_when_they_come(&world);
+    let mut stack = stack(&world);
+    assert!(stack.create(&properties()).await.is_success());
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let update = change(&mut stack);
+    (stack, update)
+}
+
+fn change(stack: &mut Stack) -> Request {
+    let wanted = changed(ruled());
+    let old = properties();
+    stack.request("Update", Some(CHILD), &wanted, Some(&old))
+}
+
+async fn ends_well(mut stack: Stack) {
+    let world = stack.world.clone();
+    stack.resource = Some((CHILD.to_owned(), changed(ruled())));
+    let deleted = stack.delete().await;
+    assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+    let left = world.look(|aws| nothing_left(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+    answers_are_sound(&world);
+    world.assert_unbroken();
+}
+
+#[test]
+fn a_copy_that_sees_the_operation_of_another_begin_does_not_take_it_for_done() {
+    paused(async {
+        let (stack, update) = created().await;
+        let world = stack.world.clone();
+        let answers = two_copies(&world, &update, 0).await;
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", world.told());
+        world.assert_unbroken();
+        ends_well(stack).await;
+    });
+}
+
+#[test]
+fn a_copy_that_sees_the_operation_of_another_begin_hears_of_its_failure() {
+    paused(async {
+        let (stack, update) = created().await;
+        let world = stack.world.clone();
+        world.fail_resource("BuildProject", Doing::Update, "no such image", 1);
+        let answers = two_copies(&world, &update, 0).await;
+        assert_eq!(answers, ["FAILED", "FAILED"], "{}", world.told());
+        world.assert_unbroken();
+        ends_well(stack).await;
+    });
+}
+
+#[test]
+fn an_update_after_one_that_was_rolled_back_is_not_taken_for_that_one() {
+    paused(async {
+        let (mut stack, failing) = created().await;
+        let world = stack.world.clone();
+        world.fail_resource("BuildProject", Doing::Update, "no such image", 1);
+        let failed = stack.deliver(&failing).await;
+        assert!(!failed.is_success(), "{failed:?}");
+        let status = world.look(|aws| ours(aws)[0].status);
+        assert_eq!(status, "UPDATE_ROLLBACK_COMPLETE");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let update = change(&mut stack);
+        let answers = two_copies(&world, &update, 0).await;
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", world.told());
+        ends_well(stack).await;
+    });
+}
+
+#[test]
+fn a_delete_after_one_that_failed_is_not_taken_for_that_one() {
+    paused(async {
+        let (mut stack, _) = created().await;
+        let world = stack.world.clone();
+        world.fail_resource("EventRule", Doing::Delete, "it is busy", 1);
+        let failing = stack.request("Delete", Some(CHILD), &properties(), None);
+        let failed = stack.deliver(&failing).await;
+        assert!(failed.reason().contains("it is busy"), "{failed:?}");
+        let status = world.look(|aws| ours(aws)[0].status);
+        assert_eq!(status, "DELETE_FAILED");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let delete = stack.request("Delete", Some(CHILD), &properties(), None);
+        // The first look is for the mark.
+        let answers = two_copies(&world, &delete, 1).await;
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", world.told());
+        let left = world.look(|aws| nothing_left(aws, &[]));
+        left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+        world.assert_unbroken();
+    });
+}
+
+/// Every life, where `options` make reads late.
+fn every_life(options: &Options) {
+    for life in lives() {
+        let mut life = life.clone();
+        life.delivers_twice = true;
+        let played = paused(life.play(options.clone(), None));
+        played.world.assert_unbroken();
+    }
+}
+
+#[test]
+fn every_life_goes_well_where_stacks_are_described_late() {
+    for millis in [900, 3000] {
+        every_life(&Options {
+            stacks_late: Duration::from_millis(millis),
+            ..Options::default()
+        });
+    }
+}
+
+#[test]
+fn every_life_goes_well_where_events_are_listed_late() {
+    for millis in [900, 3000] {
+        every_life(&Options {
+            events_late: Duration::from_millis(millis),
+            ..Options::default()
+        });
+    }
+}
+
+#[test]
+fn every_life_goes_well_where_executions_and_secrets_are_seen_late() {
+    every_life(&Options {
+        executions_late: Duration::from_secs(5),
+        secrets_late: Duration::from_secs(3),
+        ..Options::default()
+    });
+}
+
+#[test]
+fn the_approval_rule_waits_for_the_stack_that_is_described_late() {
+    paused(async {
+        let options = Options {
+            stacks_late: Duration::from_millis(900),
+            ..Options::default()
+        };
+        let world = world(options);
+        answers_are_true_when_they_come(&world);
+        let mut stack = stack(&world);
+        let wanted = with(ruled(), "RepositoryDeletionPolicy", "Delete".into());
+        assert!(stack.create(&wanted).await.is_success());
+        assert!(stack.update(&changed(wanted), None).await.is_success());
+        assert!(stack.delete().await.is_success());
+        world.assert_unbroken();
+    });
+}
