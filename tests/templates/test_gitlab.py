@@ -83,7 +83,7 @@ def test_a_project_and_a_token_are_given_together_or_not_at_all(deployed, pipeli
         if not stack.resolve(assertion["Assert"])
     ]
     assert (not broken) == is_accepted
-    assert all("is needed where" in why for why in broken)
+    assert all("is required with" in why for why in broken)
 
 
 # --- Parameters ------------------------------------------------------------------------------

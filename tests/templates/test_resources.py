@@ -2,11 +2,12 @@
 
 import json
 import re
+import tomllib
 
 import boto3
 import pytest
 
-from tests.templates.deployed import ACCOUNT, Deployed, as_list, source, translated
+from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, as_list, source, translated
 from tests.templates.named import APPROVAL_TOPIC, IN_A_VPC
 
 LONGEST_ENV = "e" * 10
@@ -319,15 +320,22 @@ def test_policies_fit_into_what_iam_allows():
     assert size(stack.properties("MirrorUserPolicy")["PolicyDocument"]) <= 2048
 
 
-def test_everything_that_can_be_tagged_says_who_made_it(dev):
-    tagged = (
-        "AWS::IAM::Role", "AWS::IAM::User", "AWS::S3::Bucket", "AWS::Lambda::Function",
-        "AWS::Logs::LogGroup", "AWS::Events::Rule", "AWS::CloudWatch::Alarm",
-        "Custom::MirrorCredential", "Custom::GitOpsPipeline",
-    )
-    for name in dev.of_type(*tagged):
-        tags = {tag["Key"]: tag["Value"] for tag in dev.properties(name)["Tags"]}
-        assert tags["CreatedBy"] == "cfn-gitops-dev", name
+def test_custom_resources_have_the_tag_created_by(dev):
+    """CloudFormation copies the stack's tags to every resource except these."""
+    for name in dev.of_type("Custom::MirrorCredential", "Custom::GitOpsPipeline"):
+        assert dev.properties(name)["Tags"] == [{"Key": "CreatedBy", "Value": "cfn-gitops-dev"}], name
+
+
+def test_stack_has_the_tag_created_by():
+    tables = tomllib.loads((TEMPLATE.parent / "samconfig.toml").read_text())
+    for name, table in tables.items():
+        if name != "version":
+            assert table["deploy"]["parameters"]["tags"] == f"CreatedBy={table['global']['parameters']['stack_name']}", name
+
+
+def test_no_resource_repeats_the_tags_of_the_stack(dev):
+    tagged = [name for name, resource in source()["Resources"].items() if "Tags" in resource["Properties"]]
+    assert sorted(tagged) == ["MirrorCredential", "Project"]
 
 
 # --- Outputs ---------------------------------------------------------------------------------
@@ -384,4 +392,4 @@ def test_the_console_shows_every_parameter_in_a_group():
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in as_list(group["Parameters"])]
     assert sorted(grouped) == sorted(template["Parameters"])
-    assert interface["ParameterLabels"].keys() == template["Parameters"].keys()
+    assert all(parameter["Description"] for parameter in template["Parameters"].values())
