@@ -67,7 +67,7 @@ def test_a_push_is_refused(scene: Scene, machine: Machine) -> None:
     assert scene.commits("shop") == before
 
 
-def test_another_repository_is_refused_whether_it_is_there_or_not(machine: Machine) -> None:
+def test_other_repository_is_denied_whether_it_exists_or_not(machine: Machine) -> None:
     for repository in ("secret", "absent"):
         refused = machine.clone(repository)
         assert refused.returncode != 0
@@ -75,7 +75,7 @@ def test_another_repository_is_refused_whether_it_is_there_or_not(machine: Machi
 
 
 @pytest.mark.parametrize("external_id", ["", "another-word"])
-def test_without_the_external_id_or_with_another_the_role_is_refused(machine: Machine, external_id: str) -> None:
+def test_missing_or_wrong_external_id_is_denied(machine: Machine, external_id: str) -> None:
     file = machine.home / ".aws/config"
     line = f"external_id = {external_id}\n" if external_id else ""
     file.write_text(file.read_text().replace(f"external_id = {EXTERNAL_ID}\n", line))
@@ -86,8 +86,7 @@ def test_without_the_external_id_or_with_another_the_role_is_refused(machine: Ma
     assert not (machine.home / "shop").exists()
 
 
-def test_another_role_of_that_account_that_knows_the_external_id_is_refused(
-        scene: Scene, first_start: Machine, tmp_path: Path) -> None:
+def test_other_role_with_external_id_is_denied(scene: Scene, first_start: Machine, tmp_path: Path) -> None:
     """Its own policy allows it: what refuses is the trust policy."""
     profile_arn = a_profile(scene, "role-dev-curious")
     machine = Machine(scene, "dev", tmp_path, profile_arn=profile_arn)
@@ -117,7 +116,7 @@ def test_the_instances_role_takes_no_other_role(scene: Scene, machine: Machine) 
     assert "AccessDenied" in refused.stderr
 
 
-def test_an_environments_instances_do_not_clone_anothers_repositories(scene: Scene, machine: Machine) -> None:
+def test_instances_do_not_clone_other_environments_repositories(scene: Scene, machine: Machine) -> None:
     """The same word, the same account, another environment's role."""
     scene.deploy("tst", repositories=["secret"])
     take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/role-tst-clone-source")
@@ -147,7 +146,7 @@ def test_with_vpc_endpoints_git_is_answered_through_these_alone(scene: Scene, tm
     assert asked.returncode == 0, asked.stderr
 
 
-def test_a_second_accounts_instances_clone_what_they_are_lent_and_from_another_region(scene: Scene, tmp_path: Path) -> None:
+def test_second_account_clones_lent_repositories(scene: Scene, tmp_path: Path) -> None:
     """In the same environment, with a role of their own, beside the first account's."""
     scene.push("far", "main", {"README": "far away\n"}, region="us-east-1")
     scene.deploy("dev", repositories=["far"], region="us-east-1", account=LABS, instances_id="labs")

@@ -21,7 +21,7 @@ GIT_CONFIG = f"""[credential "{HOST}"]
 """
 
 
-def test_it_writes_a_profile_and_a_helper_for_codecommits_address(first_start: Machine) -> None:
+def test_writes_profile_and_helper_for_codecommit_url(first_start: Machine) -> None:
     assert first_start.configuration() == {".aws/config": AWS_CONFIG, ".gitconfig": GIT_CONFIG}
     assert first_start.installed() == []
 
@@ -33,7 +33,7 @@ def test_run_again_it_leaves_the_same_files(machine: Machine) -> None:
     assert machine.configuration() == before
 
 
-def test_it_sets_right_what_somebody_changed_and_keeps_what_is_theirs(scene: Scene, tmp_path: Path) -> None:
+def test_restores_changed_settings_and_keeps_foreign_ones(scene: Scene, tmp_path: Path) -> None:
     machine = Machine(scene, "dev", tmp_path)
     (machine.home / ".aws").mkdir()
     (machine.home / ".aws/config").write_text(
@@ -84,7 +84,7 @@ def test_other_hosts_have_no_helper(machine: Machine) -> None:
     assert helper_of("https://git-codecommit.us-east-1.amazonaws.com/v1/repos/shop") == ""
 
 
-def test_the_launch_template_wants_tokens_that_stay_on_the_instance(scene: Scene) -> None:
+def test_launch_template_requires_tokens_that_stay_on_instance(scene: Scene) -> None:
     versions = scene.client("ec2", INSTANCES).describe_launch_template_versions(
         LaunchTemplateName="launch-template-dev-clone", Versions=["$Latest"])["LaunchTemplateVersions"]
     data = versions[0]["LaunchTemplateData"]

@@ -32,7 +32,7 @@ def check(tmp_path):
     return run
 
 
-def test_a_package_that_is_a_tenth_larger_fails_and_says_how_to_accept_it(check):
+def test_package_ten_percent_larger_fails_with_the_remedy(check):
     assert check(100_000, "--write").returncode == 0
     assert check(109_000).returncode == 0
     larger = check(112_000)
@@ -50,7 +50,7 @@ def test_a_smaller_package_passes_and_is_worth_writing_down(check):
     assert "--write keeps it so" in smaller.stdout
 
 
-def test_figures_of_another_architecture_are_kept_and_not_held_against_this_one(check, tmp_path):
+def test_figures_of_other_architecture_are_kept_unchecked(check, tmp_path):
     figures = tmp_path / "figures.toml"
     figures.write_text("[elsewhere]\npackage_bytes = 5\n")
     unknown = check(1000)
@@ -70,7 +70,7 @@ def test_a_fifth_more_instructions_fail_and_less_pass(name):
     assert "1,201 instead of 1,000" in faults[0]
 
 
-def test_what_was_not_measured_is_not_checked_and_what_was_never_written_is():
+def test_unmeasured_figure_is_skipped_and_unrecorded_one_fails():
     measured = {"package_bytes": 1000}
     assert check_figures.compare(measured, CHECKED_IN)[1] == []
     told, faults = check_figures.compare(CHECKED_IN, measured)

@@ -76,8 +76,7 @@ def test_another_user_replaces_where_the_secret_is_not_named(aws: LocalAws, mirr
     assert pushed.accepted, pushed.output
 
 
-def test_a_credential_that_was_switched_off_is_on_after_the_next_update(aws: LocalAws, mirror: Mirror,
-                                                                       working: Working) -> None:
+def test_deactivated_credential_is_active_after_next_update(aws: LocalAws, mirror: Mirror, working: Working) -> None:
     mirror.make()
     held = mirror.login()
     aws.client("iam").update_service_specific_credential(
@@ -89,8 +88,7 @@ def test_a_credential_that_was_switched_off_is_on_after_the_next_update(aws: Loc
     assert pushed.accepted, pushed.output
 
 
-def test_a_credential_that_somebody_deleted_is_issued_again_by_the_next_update(aws: LocalAws, mirror: Mirror,
-                                                                              working: Working) -> None:
+def test_deleted_credential_is_issued_again_by_next_update(aws: LocalAws, mirror: Mirror, working: Working) -> None:
     mirror.make()
     lost = mirror.login()
     aws.client("iam").delete_service_specific_credential(
@@ -109,7 +107,7 @@ def test_every_password_can_stand_in_a_url(mirror: Mirror) -> None:
         assert "/" not in mirror.login().password
 
 
-def test_foreign_credentials_are_refused_by_name_or_deleted_when_told_so(aws: LocalAws, mirror: Mirror) -> None:
+def test_foreign_credentials_are_rejected_or_deleted_on_request(aws: LocalAws, mirror: Mirror) -> None:
     mirror.make()
     user, before = mirror.outputs()["UserName"], mirror.login()
     foreign = aws.client("iam").create_service_specific_credential(
@@ -124,9 +122,8 @@ def test_foreign_credentials_are_refused_by_name_or_deleted_when_told_so(aws: Lo
 @pytest.mark.parametrize("change", [
     {"RotationSerial": "1"}, {"SecretName": "codecommit-mirror/user-dev-{name}-other"}, {"Holder": "second"},
     {"Team": "platform"}], ids=["rotated", "renamed", "another user", "tagged"])
-def test_a_change_that_is_rolled_back_later_leaves_a_login_that_pushes(aws: LocalAws, mirror: Mirror,
-                                                                      working: Working, name: str,
-                                                                      change: dict[str, str]) -> None:
+def test_later_rollback_leaves_a_login_that_pushes(aws: LocalAws, mirror: Mirror, working: Working, name: str,
+                                                   change: dict[str, str]) -> None:
     """The credential's own update succeeds; what comes after it fails."""
     mirror.make()
     change = {key: value.format(name=name) for key, value in change.items()}
@@ -159,7 +156,7 @@ def test_a_deleted_stack_takes_login_secret_and_users_along(aws: LocalAws, mirro
     assert steps.what_is_there(aws) == before
 
 
-def test_a_stack_is_deleted_when_user_credential_and_secret_are_gone_already(aws: LocalAws, mirror: Mirror) -> None:
+def test_stack_without_user_credential_and_secret_is_deleted(aws: LocalAws, mirror: Mirror) -> None:
     mirror.make()
     outputs = mirror.outputs()
     aws.client("iam").delete_service_specific_credential(

@@ -94,7 +94,7 @@ def mirrored(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name:
     gitlab.wait_until_quiet()
 
 
-def test_what_is_in_gitlab_already_is_in_codecommit_when_the_stack_is_complete(mirrored: Mirrored) -> None:
+def test_existing_commits_are_in_codecommit_after_stack_creation(mirrored: Mirrored) -> None:
     commit = mirrored.push()
     mirrored.made()
     assert mirrored.mirrored() == {BRANCH: commit}
@@ -117,7 +117,7 @@ def test_a_project_without_a_commit_is_ready_for_its_first_push(mirrored: Mirror
     mirrored.push_arrives()
 
 
-def test_a_new_password_is_a_new_mirror_and_the_old_ones_are_gone(aws: LocalAws, mirrored: Mirrored) -> None:
+def test_new_password_creates_new_mirror_and_deletes_old_ones(aws: LocalAws, mirrored: Mirrored) -> None:
     mirrored.push()
     mirrored.made()
     before, old = mirrored.ids(), mirrored.login()
@@ -128,7 +128,7 @@ def test_a_new_password_is_a_new_mirror_and_the_old_ones_are_gone(aws: LocalAws,
     mirrored.push_arrives()
 
 
-def test_a_gitlab_that_takes_one_url_as_often_as_one_likes_is_as_good(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+def test_gitlab_accepting_duplicate_urls_works_the_same(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     gitlab.settings.urls_are_unique = False
     try:
         mirrored.push()
@@ -171,8 +171,8 @@ def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, 
     mirrored.push_arrives()
 
 
-def test_rotation_during_a_gitlab_outage_stays_pending_and_resumes(
-        aws: LocalAws, environment: Environment, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+def test_rotation_during_gitlab_outage_stays_pending_and_resumes(aws: LocalAws, environment: Environment,
+                                                                 mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     mirrored.push()
     mirrored.made()
     secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
@@ -229,7 +229,7 @@ class Pushing:
             self.commits.append(self._push())
 
 
-def test_a_push_that_is_under_way_when_the_password_changes_arrives(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+def test_running_push_arrives_through_password_change(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     mirrored.push()
     mirrored.made()
     with gitlab.runs_held():
@@ -250,7 +250,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("harm", ["deleted", "disabled", "another branch setting"])
-def test_what_somebody_did_to_the_mirror_is_put_right_by_the_next_change(mirrored: Mirrored, harm: str) -> None:
+def test_manually_changed_mirror_is_restored_by_next_update(mirrored: Mirrored, harm: str) -> None:
     mirrored.push()
     mirrored.made()
     [mirror] = mirrored.source.project.mirrors()
@@ -291,7 +291,7 @@ def by_somebody_else(mirrored: Mirrored) -> str:
     return mirrored.outputs()["CloneUrl"].replace("://", "://somebody:else@")
 
 
-def test_where_a_persons_mirror_is_in_the_way_the_one_that_works_is_left_alone(mirrored: Mirrored) -> None:
+def test_conflicting_manual_mirror_keeps_the_working_one(mirrored: Mirrored) -> None:
     mirrored.push()
     mirrored.made()
     before, held = mirrored.ids(), mirrored.login()
@@ -304,7 +304,7 @@ def test_where_a_persons_mirror_is_in_the_way_the_one_that_works_is_left_alone(m
     mirrored.push_arrives()
 
 
-def test_a_mirror_that_is_not_asked_for_any_more_goes_and_so_does_one_of_a_deleted_stack(mirrored: Mirrored) -> None:
+def test_mirrors_are_deleted_with_their_property_and_their_stack(mirrored: Mirrored) -> None:
     mirrored.push()
     mirrored.made()
     mirrored.become(Mirrored="no")
@@ -329,7 +329,7 @@ def test_a_change_that_cannot_be_made_leaves_the_mirror_pushing(aws: LocalAws, m
     mirrored.push_arrives()
 
 
-def test_a_branch_that_would_never_arrive_is_refused_before_anything_is_made(mirrored: Mirrored) -> None:
+def test_unmirrored_branch_is_rejected_before_any_change(mirrored: Mirrored) -> None:
     mirrored.source.project.unprotect("development")
     mirrored.push("refs/heads/main")
     assert mirrored.make() == "ROLLBACK_COMPLETE"
@@ -391,8 +391,7 @@ def test_a_login_that_gitlab_cannot_push_with_is_not_a_success(mirrored: Mirrore
     assert "silent mode" in mirrored.failures()[0]
 
 
-def test_a_gitlab_that_cannot_be_reached_does_not_hold_up_the_deletion(aws: LocalAws, mirrored: Mirrored,
-                                                                       gitlab: LocalGitLab) -> None:
+def test_unreachable_gitlab_does_not_block_deletion(aws: LocalAws, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     mirrored.push()
     mirrored.made()
     held, url = mirrored.login(), mirrored.outputs()["CloneUrl"]
@@ -414,8 +413,8 @@ def test_a_rate_that_is_exceeded_is_waited_for(mirrored: Mirrored, gitlab: Local
     mirrored.push_arrives()
 
 
-def test_a_gitlab_with_an_authority_of_its_own_is_trusted_when_that_is_given(
-        aws: LocalAws, environment: Environment, name: str, tmp_path: Path, witness: Witness) -> None:
+def test_gitlab_with_private_ca_is_trusted_if_ca_is_given(aws: LocalAws, environment: Environment, name: str,
+                                                          tmp_path: Path, witness: Witness) -> None:
     with local_gitlab.running(tls=True, protected_delay=0.5) as gitlab:
         witness.tokens.add(gitlab.token)
         stack = Mirrored(aws, gitlab, name, tmp_path, witness)
@@ -443,9 +442,8 @@ def test_a_gitlab_with_an_authority_of_its_own_is_trusted_when_that_is_given(
         assert gitlab.complaints == []
 
 
-def test_the_environment_takes_a_project_of_gitlabs_and_lets_it_go(aws: LocalAws, environment: Environment,
-                                                                   gitlab: LocalGitLab, name: str,
-                                                                   tmp_path: Path) -> None:
+def test_environment_mirrors_a_gitlab_project_and_releases_it(aws: LocalAws, environment: Environment,
+                                                              gitlab: LocalGitLab, name: str, tmp_path: Path) -> None:
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
     source.store_token()
     working = Working(tmp_path / "work")

@@ -31,14 +31,13 @@ def role_arn(aws: LocalAws, name: str) -> str:
 
 
 # claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
-def test_another_environments_pipeline_is_denied_and_the_reason_names_the_parameter(
-        aws: LocalAws, production: Production, name: str) -> None:
+def test_other_environments_pipeline_names_the_parameter(aws: LocalAws, production: Production, name: str) -> None:
     reason = refused(aws, name, template(name, env_id="prd"))
     assert "AccessDenied" in reason and "parameter PipelineStackNames" in reason
 
 
-def test_another_environments_pipeline_of_the_same_name_is_not_touched(aws: LocalAws, production: Production,
-                                                                      name: str) -> None:
+def test_same_pipeline_name_in_other_environment_is_not_changed(aws: LocalAws, production: Production,
+                                                                name: str) -> None:
     before = Pipeline(aws, "prd", "infra").child.describe()
     reason = refused(aws, name, template("infra", env_id="prd"))
     assert "AccessDenied" in reason
@@ -71,7 +70,7 @@ def test_no_rule_and_no_pipeline_gets_a_role_that_may_do_more(aws: LocalAws, sta
 
 
 # claim: no-build-gets-a-role-that-may-do-more
-def test_a_pipeline_cannot_deploy_with_a_role_that_it_may_not_pass(aws: LocalAws, stack: ProjectStack) -> None:
+def test_pipeline_cannot_deploy_with_a_role_it_may_not_pass(aws: LocalAws, stack: ProjectStack) -> None:
     arn = role_arn(aws, "role-dev-cfn-gitops-provisioning")
     assert stack.make(Deploy={"RoleArn": arn}, Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
@@ -82,8 +81,8 @@ def test_a_pipeline_cannot_deploy_with_a_role_that_it_may_not_pass(aws: LocalAws
     assert not project.deployed.exists()
 
 
-def test_a_pipeline_cannot_deploy_into_a_stack_that_is_no_projects(aws: LocalAws, environment: Environment,
-                                                                  stack: ProjectStack) -> None:
+def test_pipeline_cannot_deploy_into_a_non_project_stack(aws: LocalAws, environment: Environment,
+                                                         stack: ProjectStack) -> None:
     before = environment.describe()
     assert stack.make(Deploy={"StackName": environment.name}, Approval={"Required": False}) == "CREATE_COMPLETE"
     project = stack.project
@@ -151,8 +150,8 @@ def test_administrator_access_does_not_lift_the_limits(aws: LocalAws, stack: Pro
 
 
 # claim: the-user-of-another-stack-is-refused-by-its-owners-name
-def test_the_pipeline_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
-                                                                    name: str) -> None:
+def test_pipeline_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment,
+                                                                name: str) -> None:
     infra = Pipeline(aws, "dev", "infra")
     before = infra.child.describe()
     reason = refused(aws, name, template("infra"))
@@ -169,7 +168,7 @@ def test_a_stack_that_somebody_made_is_refused(aws: LocalAws, name: str) -> None
     assert by_hand.delete() == "DELETE_COMPLETE"
 
 
-def test_a_repository_and_an_approval_rule_that_somebody_made_are_refused(aws: LocalAws, name: str) -> None:
+def test_foreign_repository_and_approval_rule_are_rejected(aws: LocalAws, name: str) -> None:
     codecommit, pipeline = aws.client("codecommit"), Pipeline(aws, "dev", name)
     codecommit.create_repository(repositoryName=pipeline.repository)
     reason = refused(aws, name, template(name))
@@ -185,7 +184,7 @@ def test_a_repository_and_an_approval_rule_that_somebody_made_are_refused(aws: L
     codecommit.delete_approval_rule_template(approvalRuleTemplateName=pipeline.approval_rule)
 
 
-def test_a_source_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, name: str) -> None:
+def test_source_outside_the_name_pattern_names_the_parameter(aws: LocalAws, name: str) -> None:
     codecommit, repository = aws.client("codecommit"), f"crown-jewels-{name}"
     codecommit.create_repository(repositoryName=repository)
     reason = refused(aws, name, template(name, Source={"RepositoryName": repository}))

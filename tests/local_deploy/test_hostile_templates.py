@@ -57,8 +57,8 @@ def test_the_user_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, 
 
 
 # claim: the-user-of-another-stack-is-refused-by-its-owners-name
-def test_the_secret_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
-                                                                  own_user: str, name: str) -> None:
+def test_secret_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment, own_user: str,
+                                                              name: str) -> None:
     secret = f"codecommit-mirror/{MIRROR_USER}"
     held = steps.login(aws, secret)
     reason = refused(aws, name, UserName=own_user, SecretName=secret)
@@ -76,8 +76,8 @@ def test_a_secret_that_somebody_made_is_refused(aws: LocalAws, own_user: str, na
 
 
 # claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
-def test_users_of_other_names_and_roles_are_denied_and_the_reason_names_the_parameter(
-        aws: LocalAws, environment: Environment, name: str) -> None:
+def test_user_or_role_outside_the_pattern_names_the_parameter(aws: LocalAws, environment: Environment,
+                                                              name: str) -> None:
     iam, users = aws.client("iam"), ["user-prd-x", "administrator", "user-dev2-x"]
     for user in users:
         iam.create_user(UserName=user)
@@ -90,8 +90,7 @@ def test_users_of_other_names_and_roles_are_denied_and_the_reason_names_the_para
 
 
 # claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
-def test_a_secret_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
-                                                                              name: str) -> None:
+def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     secrets, secret = aws.client("secretsmanager"), f"billing/{name}"
     for exists in (False, True):
         if exists:
@@ -102,16 +101,14 @@ def test_a_secret_of_another_name_is_denied_and_the_reason_names_the_parameter(a
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
-def test_a_key_that_was_not_given_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
-                                                                              name: str) -> None:
+def test_key_that_was_not_given_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     reason = refused(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/user-dev-{name}", KmsKeyId=key)
     assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
 
 
 # claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
-def test_a_repository_of_another_name_is_denied_and_the_reason_names_the_parameter(aws: LocalAws, own_user: str,
-                                                                                  name: str) -> None:
+def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     repository = f"crown-jewels-{name}"
     aws.client("codecommit").create_repository(repositoryName=repository)
     reason = refused(aws, name, UserName=own_user, RepositoryName=repository)

@@ -21,8 +21,8 @@ def images(aws: LocalAws, name: str) -> Iterator[str]:
     ecr.delete_repository(repositoryName=repository, force=True)
 
 
-def test_the_build_has_the_image_by_its_digest_and_a_push_of_the_image_starts_it(
-        aws: LocalAws, environment: Environment, stack: ProjectStack, images: str) -> None:
+def test_image_push_starts_build_with_the_digest(aws: LocalAws, environment: Environment, stack: ProjectStack,
+                                                 images: str) -> None:
     first = push_image(aws.client("ecr"), images, "one", "stable")
     status = stack.make(ImageSource={"RepositoryName": images, "ImageTag": "stable"}, Approval={"Required": False})
     assert status == "CREATE_COMPLETE", stack.failures()

@@ -51,8 +51,7 @@ def test_nothing_was_denied_that_the_tests_did_not_mean_to_be(aws: LocalAws, env
 
 
 @pytest.mark.parametrize("role", NOT_ASKED_FOR_HERE)
-def test_every_action_of_the_other_roles_is_used_or_is_one_that_this_local_aws_does_not_ask_for(
-        aws: LocalAws, environment: Environment, role: str) -> None:
+def test_every_enforced_action_of_the_other_roles_is_used(aws: LocalAws, environment: Environment, role: str) -> None:
     name = f"role-{environment.env_id}-{role}"
     used = {decision["action"] for decision in steps.decisions_of(aws, name) if decision["allowed"]}
     assert steps.granted_actions(aws, name) - used <= NOT_ASKED_FOR_HERE[role]

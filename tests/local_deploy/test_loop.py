@@ -33,9 +33,9 @@ def shop(aws: LocalAws, git_login: Callable[[], Login], witness: Witness,
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
 
 
-def test_a_push_is_deployed_in_the_environment_of_its_branch_and_in_no_other(
-        aws: LocalAws, environment: Environment, production: Production, git_login: Callable[[], Login],
-        tmp_path: Path) -> None:
+def test_push_deploys_only_in_the_environment_of_its_branch(aws: LocalAws, environment: Environment,
+                                                            production: Production, git_login: Callable[[], Login],
+                                                            tmp_path: Path) -> None:
     dev = Project(aws, "dev", "infra", tmp_path, git_login)
     prd = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     # Each of them gets the other's branch, too: GitLab mirrors all that is protected.
@@ -61,7 +61,7 @@ def test_a_push_is_deployed_in_the_environment_of_its_branch_and_in_no_other(
         assert project.deployed.delete() == "DELETE_COMPLETE", project.deployed.failures()
 
 
-def test_the_first_push_of_the_branch_makes_the_pipeline_which_runs_once_and_does_not_fail(stack: ProjectStack) -> None:
+def test_first_push_creates_pipeline_that_runs_once_and_succeeds(stack: ProjectStack) -> None:
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     project, before = stack.project, stack.outputs()
     assert not project.exists()
@@ -112,7 +112,7 @@ def test_two_quick_pushes_are_both_deployed_in_their_order(shop: Project) -> Non
     assert [each["pipelineExecutionId"] for each in shop.executions()][-2:] == executions
 
 
-def test_what_runs_is_what_was_pushed_though_the_branch_has_moved_on(shop: Project) -> None:
+def test_pushed_commit_runs_although_branch_has_moved(shop: Project) -> None:
     first = shop.push()
     execution = shop.execution_of(first.commit)
     shop.waits_for_approval(execution)

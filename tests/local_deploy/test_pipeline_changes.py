@@ -42,7 +42,7 @@ def test_an_approval_rule_is_made_associated_changed_and_removed(aws: LocalAws, 
     assert project.approval_rule not in steps.what_is_there(aws)["approval rule templates"]
 
 
-def test_a_repository_that_was_retained_is_taken_up_again_with_its_history(aws: LocalAws, stack: ProjectStack) -> None:
+def test_retained_repository_is_adopted_with_its_history(aws: LocalAws, stack: ProjectStack) -> None:
     project, before = stack.project, steps.what_is_there(aws)
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     commits = [project.push().commit, project.push().commit]
@@ -90,8 +90,7 @@ def test_a_pipeline_goes_and_comes_again_in_one_stack(aws: LocalAws, stack: Proj
     assert told[0] == told[1] < told[2]
 
 
-def test_another_project_id_makes_another_pipeline_and_then_removes_the_first(aws: LocalAws,
-                                                                             stack: ProjectStack) -> None:
+def test_changed_project_id_replaces_the_pipeline(aws: LocalAws, stack: ProjectStack) -> None:
     project = stack.project
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     other = Pipeline(aws, "dev", f"{project.project_id}-2")

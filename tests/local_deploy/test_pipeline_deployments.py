@@ -38,8 +38,7 @@ def commit_of_change_set(aws: LocalAws, pipeline: Pipeline) -> str:
 
 
 # claim: what-the-approver-saw-is-what-is-executed-whatever-is-pushed-meanwhile
-def test_what_the_approver_saw_is_what_is_executed_whatever_is_pushed_meanwhile(aws: LocalAws,
-                                                                                stack: ProjectStack) -> None:
+def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack: ProjectStack) -> None:
     assert stack.make(Deploy={"ActionMode": "CHANGE_SET"}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     first = project.push()
@@ -75,8 +74,7 @@ def test_what_the_approver_saw_is_what_is_executed_whatever_is_pushed_meanwhile(
 
 @pytest.mark.usefixtures("denials_meant")
 @pytest.mark.parametrize(("mode", "ends"), [("REPLACE_ON_FAILURE", "Succeeded"), ("CREATE_UPDATE", "Failed")])
-def test_a_first_deployment_that_failed_is_replaced_by_the_next_where_that_is_asked_for(stack: ProjectStack, mode: str,
-                                                                                       ends: str) -> None:
+def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack, mode: str, ends: str) -> None:
     approval = {"Required": False}
     assert stack.make(Deploy={"ActionMode": mode}, Approval=approval) == "CREATE_COMPLETE", stack.failures()
     project = stack.project

@@ -43,8 +43,7 @@ def short_lived_function(aws: LocalAws, environment: Environment) -> Iterator[No
     function.update_function_configuration(FunctionName=environment.function_name, Timeout=900)
 
 
-def test_a_name_that_is_taken_is_the_reason_nothing_is_left_and_the_next_deployment_works(aws: LocalAws,
-                                                                                         stack: ProjectStack) -> None:
+def test_taken_name_is_the_reason_and_next_deployment_works(aws: LocalAws, stack: ProjectStack) -> None:
     project, logs = stack.project, aws.client("logs")
     group = f"/aws/codebuild/{project.build_project}"
     logs.create_log_group(logGroupName=group)
@@ -63,8 +62,8 @@ def test_a_name_that_is_taken_is_the_reason_nothing_is_left_and_the_next_deploym
 
 
 @pytest.mark.usefixtures("denials_meant")
-def test_an_update_that_fails_is_rolled_back_and_the_pipeline_goes_on(aws: LocalAws, environment: Environment,
-                                                                     stack: ProjectStack) -> None:
+def test_failed_update_is_rolled_back_and_pipeline_continues(aws: LocalAws, environment: Environment,
+                                                             stack: ProjectStack) -> None:
     project = stack.project
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     assert project.deploy(project.push().commit) == "Succeeded", project.said()
@@ -86,8 +85,8 @@ def test_an_update_that_fails_is_rolled_back_and_the_pipeline_goes_on(aws: Local
 
 
 @pytest.mark.usefixtures("short_lived_function")
-def test_a_stack_that_takes_longer_than_the_function_lives_is_answered_once(aws: LocalAws, environment: Environment,
-                                                                            stack: ProjectStack) -> None:
+def test_stack_longer_than_the_function_timeout_is_answered_once(aws: LocalAws, environment: Environment,
+                                                                 stack: ProjectStack) -> None:
     aws.set(slow_stacks=stack.project.stack_name, stack_resource_takes_seconds=1.5)
     asked = len(aws.exchanges("Pipeline"))
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
@@ -103,8 +102,7 @@ def test_a_stack_that_takes_longer_than_the_function_lives_is_answered_once(aws:
     assert [each["answer"]["Status"] for each in aws.exchanges("Pipeline")[asked:]] == ["SUCCESS", "SUCCESS"]
 
 
-def test_an_update_that_nobody_waits_for_any_more_is_cancelled_by_the_rollback(aws: LocalAws,
-                                                                             stack: ProjectStack) -> None:
+def test_abandoned_update_is_cancelled_by_the_rollback(aws: LocalAws, stack: ProjectStack) -> None:
     project = stack.project
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     aws.set(slow_stacks=project.stack_name, stack_resource_takes_seconds=4)
@@ -118,9 +116,8 @@ def test_an_update_that_nobody_waits_for_any_more_is_cancelled_by_the_rollback(a
 
 
 @pytest.mark.usefixtures("denials_meant")
-def test_a_rollback_that_failed_is_continued_once_its_cause_is_gone(aws: LocalAws, environment: Environment,
-                                                                   stack: ProjectStack,
-                                                                   another_build_role: str) -> None:
+def test_failed_rollback_continues_after_its_cause_is_removed(aws: LocalAws, environment: Environment,
+                                                              stack: ProjectStack, another_build_role: str) -> None:
     project, iam, cloudformation = stack.project, aws.client("iam"), aws.client("cloudformation")
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     # The build project can have another role, and then not its own again; the rule cannot have the function's.

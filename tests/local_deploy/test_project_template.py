@@ -16,9 +16,9 @@ from tests.local_deploy.steps import ROOT, Environment, Login, Stack, Working
 TEMPLATE = ROOT / "templates/project.yaml"
 
 
-def test_a_further_project_pushes_with_its_own_login_is_deployed_and_goes(
-        aws: LocalAws, environment: Environment, git_login: Callable[[], Login], witness: Witness, name: str,
-        tmp_path: Path) -> None:
+def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environment: Environment,
+                                                       git_login: Callable[[], Login], witness: Witness, name: str,
+                                                       tmp_path: Path) -> None:
     topic = aws.client("sns").create_topic(Name=f"sns-dev-{name}")["TopicArn"]
     before, stack = steps.what_is_there(aws), Stack(aws, f"project-dev-{name}")
     assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name, ApproversNeeded="1",
@@ -51,8 +51,8 @@ def test_a_further_project_pushes_with_its_own_login_is_deployed_and_goes(
     assert steps.what_is_there(aws) == before
 
 
-def test_a_further_project_has_a_mirror_that_is_rotated_by_the_environments_function(
-        aws: LocalAws, environment: Environment, gitlab: LocalGitLab, witness: Witness, name: str, tmp_path: Path) -> None:
+def test_further_project_mirror_is_rotated_by_the_function(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
+                                                           witness: Witness, name: str, tmp_path: Path) -> None:
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
     source.store_token()
     stack = Stack(aws, f"project-dev-{name}")

@@ -32,8 +32,8 @@ def test_the_acts_of_make_run_are_those_that_are_shown() -> None:
     assert f"All {len(acts)} steps are as they should be" in shown
 
 
-def test_the_example_of_another_stack_is_deployed_pushes_and_goes(aws: LocalAws, environment: Environment,
-                                                                 witness: Witness, tmp_path: Path) -> None:
+def test_another_stack_example_deploys_pushes_and_is_deleted(aws: LocalAws, environment: Environment, witness: Witness,
+                                                             tmp_path: Path) -> None:
     before, stack = steps.what_is_there(aws), Stack(aws, "website")
     assert stack.create(example("Custom::MirrorCredential")) == "CREATE_COMPLETE", stack.failures()
     witness.learns(aws)
@@ -44,8 +44,9 @@ def test_the_example_of_another_stack_is_deployed_pushes_and_goes(aws: LocalAws,
     assert steps.what_is_there(aws) == before
 
 
-def test_the_example_of_a_pipeline_for_a_repository_that_is_there_is_deployed_runs_and_goes(
-        aws: LocalAws, environment: Environment, git_login: Callable[[], Login], tmp_path: Path) -> None:
+def test_existing_repository_example_deploys_runs_and_is_deleted(aws: LocalAws, environment: Environment,
+                                                                 git_login: Callable[[], Login],
+                                                                 tmp_path: Path) -> None:
     codecommit = aws.client("codecommit")
     made = codecommit.create_repository(repositoryName="codecommit-dev-website")["repositoryMetadata"]
     before, stack = steps.what_is_there(aws), Stack(aws, "website-pipeline")

@@ -15,8 +15,7 @@ SHAPE = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
 
 
 # claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
-def test_no_password_stands_in_logs_events_outputs_attributes_or_what_sam_prints(environment: Environment,
-                                                                                witness: Witness) -> None:
+def test_no_password_in_logs_events_outputs_or_sam_output(environment: Environment, witness: Witness) -> None:
     witness.hears("sam's output", environment.sam_output)
     assert len(witness.passwords) > 10, "the tests have not issued enough to look for"
     assert witness.tokens, "no token of GitLab's was there to look for"

@@ -17,8 +17,7 @@ USER = "user-dev-codecommit-mirroring"
 SECRET = f"codecommit-mirror/{USER}"
 
 
-def test_the_environment_is_deployed_and_its_attributes_name_what_is_there(aws: LocalAws,
-                                                                         environment: Environment) -> None:
+def test_environment_attributes_name_existing_resources(aws: LocalAws, environment: Environment) -> None:
     outputs = environment.outputs()
     assert outputs["SecretName"] == SECRET
     assert outputs["UserName"] == USER
@@ -36,8 +35,8 @@ def test_the_secret_holds_the_login_under_the_usual_keys(aws: LocalAws, environm
     assert "/" not in value["password"]
 
 
-def test_git_pushes_with_the_issued_login_and_codecommit_has_the_commit(aws: LocalAws, environment: Environment,
-                                                                       working: Working) -> None:
+def test_git_push_with_issued_login_reaches_codecommit(aws: LocalAws, environment: Environment,
+                                                       working: Working) -> None:
     outputs = environment.outputs()
     pushed = working.push(steps.login(aws, SECRET), outputs["RepositoryCloneUrl"])
     assert pushed.accepted, pushed.output
@@ -53,8 +52,8 @@ def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: En
     assert len(aws.exchanges()) == asked
 
 
-def test_another_rotation_serial_issues_a_new_login_and_ends_the_old_one(aws: LocalAws, environment: Environment,
-                                                                        working: Working) -> None:
+def test_new_rotation_serial_issues_new_login_and_ends_the_old(aws: LocalAws, environment: Environment,
+                                                               working: Working) -> None:
     before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
     rotated = environment.deploy(RotationSerial="1")
     assert rotated.succeeded, rotated.output
@@ -66,8 +65,8 @@ def test_another_rotation_serial_issues_a_new_login_and_ends_the_old_one(aws: Lo
     assert pushed.accepted, pushed.output
 
 
-def test_a_deployment_that_fails_is_rolled_back_and_the_login_still_pushes(aws: LocalAws, environment: Environment,
-                                                                          working: Working) -> None:
+def test_failed_deployment_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment,
+                                                             working: Working) -> None:
     before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
     by_hand = aws.client("iam").create_service_specific_credential(
         UserName=USER, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
@@ -114,8 +113,8 @@ _EXCHANGED_OR_GIVEN_UP = pytest.mark.parametrize("gives_another", [True, False],
 
 @_EXCHANGED_OR_GIVEN_UP
 @pytest.mark.usefixtures("denials_meant")
-def test_a_key_that_goes_at_once_is_refused_and_the_login_still_pushes(
-        aws: LocalAws, environment: Environment, working: Working, gives_another: bool) -> None:
+def test_denied_former_key_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment, working: Working,
+                                                             gives_another: bool) -> None:
     # While IAM is late, the right to the former key still works, and the deployment succeeds.
     aws.set(iam_policies_take_seconds=0)
     former, before = _key_of_the_secret(aws), steps.login(aws, SECRET)
@@ -155,8 +154,7 @@ def test_every_former_key_is_named_by_its_arn(environment: Environment) -> None:
     assert "ARNs of KMS keys (not of aliases), or empty" in refused.output
 
 
-def test_the_first_projects_pipeline_is_a_stack_that_waits_for_the_branch(aws: LocalAws,
-                                                                         environment: Environment) -> None:
+def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, environment: Environment) -> None:
     outputs, pipeline = environment.outputs(), Pipeline(aws, "dev", "infra")
     assert (outputs["RepositoryName"], outputs["PipelineName"]) == (pipeline.repository, pipeline.name)
     assert outputs["BranchName"] == "development"

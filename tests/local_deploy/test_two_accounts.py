@@ -57,7 +57,7 @@ def test_it_is_taken_away_from_both_accounts_and_nothing_stays(tmp_path: Path) -
         assert [steps.what_is_there(account) for account in (scene.aws, scene.there)] == before
 
 
-def test_a_push_in_the_other_account_is_built_approved_and_deployed_here(scene: TwoAccounts) -> None:
+def test_push_in_other_account_is_built_approved_and_deployed(scene: TwoAccounts) -> None:
     pushed = scene.project.push()
     assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
     assert scene.project.deployed_commit() == pushed.commit
@@ -81,7 +81,7 @@ def image_of(pipeline: Pipeline, execution: str) -> str:
     return str(found["output"]["outputVariables"]["ImageDigest"])
 
 
-def test_an_image_that_is_pushed_there_starts_the_pipeline_here_by_its_digest(scene: TwoAccounts) -> None:
+def test_image_push_in_other_account_starts_pipeline_by_digest(scene: TwoAccounts) -> None:
     buildspec = (pipelines.PROJECT / "buildspec.yml").read_text().replace(
         "      - mkdir out\n",
         "      - mkdir out\n"
@@ -239,8 +239,7 @@ def test_each_grant_that_is_taken_away_stops_the_way_and_says_so(scene: TwoAccou
 
 
 @pytest.mark.parametrize("image", [False, True], ids=["code", "image"])
-def test_what_the_pipelines_account_refuses_is_kept_where_it_was_pushed(
-        scene: TwoAccounts, impatient: Impatient, image: bool) -> None:
+def test_event_rejected_by_pipeline_account_is_queued(scene: TwoAccounts, impatient: Impatient, image: bool) -> None:
     kind = "ecr" if image else "codecommit"
     sqs, queue = scene.there.client("sqs"), scene.queue(image)
     (grant,) = [each for each in grants.every(scene) if each.policy == "event bus" and each.image == image]

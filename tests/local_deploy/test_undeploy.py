@@ -16,8 +16,8 @@ BUCKET = "s3-prd-codepipeline-artifact-123456789012-eu-central-1"
 SECOND = template("second", env_id="prd").replace("cfn-gitops-dev-", "cfn-gitops-prd-")
 
 
-def test_what_needs_the_environment_is_named_before_anything_is_deleted(aws: LocalAws, production: Production,
-                                                                       tmp_path: Path) -> None:
+def test_dependent_stacks_are_named_before_anything_is_deleted(aws: LocalAws, production: Production,
+                                                               tmp_path: Path) -> None:
     infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
     other = Stack(aws, "second-project")
@@ -37,8 +37,8 @@ def test_what_needs_the_environment_is_named_before_anything_is_deleted(aws: Loc
     assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
 
 
-def test_bucket_and_deployed_stacks_stay_when_told_so_and_a_kept_bucket_is_in_the_way_of_the_next_deployment(
-        aws: LocalAws, production: Production, tmp_path: Path, name: str) -> None:
+def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, production: Production, tmp_path: Path,
+                                                               name: str) -> None:
     infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     pushed = infra.push()
     assert infra.deploy(pushed.commit) == "Succeeded", infra.said()

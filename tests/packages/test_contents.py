@@ -26,7 +26,7 @@ def application() -> dict:
     return yaml.load((ROOT / "template.yaml").read_text(), Loader)["Metadata"]["AWS::ServerlessRepo::Application"]
 
 
-def test_the_zip_holds_bootstrap_alone_executable_and_nothing_of_its_origin(packages: Path, architecture: str) -> None:
+def test_zip_contains_only_an_executable_bootstrap(packages: Path, architecture: str) -> None:
     with zipfile.ZipFile(packages / dist.zip_name(architecture)) as archive:
         [entry] = archive.infolist()
         assert archive.read(entry) == BOOTSTRAP.read_bytes()
@@ -35,7 +35,7 @@ def test_the_zip_holds_bootstrap_alone_executable_and_nothing_of_its_origin(pack
     assert entry.date_time == (1980, 1, 1, 0, 0, 0)
 
 
-def test_the_same_file_zipped_elsewhere_later_and_with_another_mode_is_the_same_zip(tmp_path: Path) -> None:
+def test_zip_is_identical_for_other_place_time_and_mode(tmp_path: Path) -> None:
     one, other = tmp_path / "bootstrap", tmp_path / "elsewhere"
     one.write_bytes(b"\x7fELF" * 1000)
     other.write_bytes(one.read_bytes())
@@ -47,7 +47,7 @@ def test_the_same_file_zipped_elsewhere_later_and_with_another_mode_is_the_same_
 
 
 @pytest.mark.parametrize("built_for", dist.TARGETS)
-def test_the_packaged_template_is_the_template_with_the_zip_one_architecture_and_two_files(built_for: str) -> None:
+def test_packaged_template_differs_only_in_zip_and_architecture(built_for: str) -> None:
     template = (ROOT / "template.yaml").read_text()
     changed = [line for line in difflib.ndiff(template.splitlines(), dist.packaged(template, built_for).splitlines())
                if line[0] in "+-"]
@@ -61,7 +61,7 @@ def test_the_packaged_template_is_the_template_with_the_zip_one_architecture_and
         f"AllowedValues: [{built_for}]", f"CodeUri: {dist.zip_name(built_for)}"]
 
 
-def test_a_template_that_was_rewritten_elsewhere_is_not_packaged_by_half() -> None:
+def test_template_rewritten_elsewhere_is_not_packaged() -> None:
     template = (ROOT / "template.yaml").read_text().replace("CodeUri: target/lambda", "CodeUri: elsewhere/lambda")
     with pytest.raises(SystemExit, match="CodeUri: target/lambda/cfn-gitops/"):
         dist.packaged(template, "x86_64")
@@ -73,7 +73,7 @@ def test_the_template_has_the_package_s_version_and_licence() -> None:
     assert f'license = "{about["SpdxLicenseId"]}"' in (ROOT / "Cargo.toml").read_text()
 
 
-def test_the_serverless_application_repository_would_take_what_the_template_says_of_itself() -> None:
+def test_template_metadata_meets_application_repository_rules() -> None:
     # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-template-publishing-applications-metadata-properties.html
     about = application()
     assert re.fullmatch(r"[a-zA-Z0-9\-]{1,140}", about["Name"])
@@ -101,8 +101,7 @@ for line in open("SHA256SUMS").read().splitlines():
 """
 
 
-def test_the_notices_name_every_package_that_is_linked_and_none_that_only_builds(packages: Path,
-                                                                                architecture: str) -> None:
+def test_notices_name_every_linked_package_and_no_build_package(packages: Path, architecture: str) -> None:
     notices = (packages / "THIRD-PARTY-NOTICES").read_text()
     linked = third_party_notices.linked([dist.TARGETS[architecture]])
     assert {"ring", "tokio", "aws-sdk-iam", "lambda_runtime"} <= {package.name for package in linked}
@@ -111,7 +110,7 @@ def test_the_notices_name_every_package_that_is_linked_and_none_that_only_builds
     assert [package.words for package in linked if f"\n{package.words}\n" not in notices] == []
 
 
-def test_the_notices_hold_each_text_once_and_no_place_of_this_machine(packages: Path) -> None:
+def test_notices_contain_each_text_once_and_no_machine_path(packages: Path) -> None:
     notices = (packages / "THIRD-PARTY-NOTICES").read_text()
     texts = [tuple(text.split()) for text in notices.split("=" * 100)[2::2]]
     assert len(texts) > 10
@@ -126,9 +125,9 @@ def test_the_notices_hold_each_text_once_and_no_place_of_this_machine(packages: 
     ({"x86_64-unknown-linux-gnu"}, 0, "arm64 is skipped: this Rust cannot build for aarch64-unknown-linux-gnu"),
     (set(), 1, "x86_64 is skipped: this Rust cannot build for x86_64-unknown-linux-gnu"),
 ])
-def test_an_architecture_that_rust_has_no_library_for_is_skipped_and_said(
-        installed: set[str], status: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
+def test_architecture_without_rust_library_is_skipped(installed: set[str], status: int, said: str, tmp_path: Path,
+                                                      monkeypatch: pytest.MonkeyPatch,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist/template-arm64.yaml").write_text("of an earlier time")
     monkeypatch.setattr(dist, "DIST", tmp_path / "dist")
@@ -147,8 +146,7 @@ def test_rust_s_library_is_looked_for_where_it_is() -> None:
     assert not dist.is_installed("no-such-target")
 
 
-def test_a_package_without_text_or_standard_text_stops_the_notices(tmp_path: Path,
-                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_without_licence_text_stops_the_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strange = third_party_notices.Package("strange", "1.0.0", "MPL-2.0", (), tmp_path)
     monkeypatch.setattr(third_party_notices, "linked", lambda targets: [strange])
     with pytest.raises(SystemExit, match=r"strange 1\.0\.0 \(MPL-2\.0\) holds no licence"):

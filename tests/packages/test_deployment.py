@@ -33,8 +33,8 @@ def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str) -> str:
     return ran.stdout
 
 
-def test_sam_deploys_the_packaged_template_and_lambda_holds_that_very_zip(aws: LocalAws, packages: Path,
-                                                                         architecture: str, tmp_path: Path) -> None:
+def test_sam_deploys_packaged_template_with_the_same_zip(aws: LocalAws, packages: Path, architecture: str,
+                                                         tmp_path: Path) -> None:
     sam(aws, packages, tmp_path, "deploy", "--template", f"template-{architecture}.yaml", "--no-confirm-changeset",
         "--no-progressbar")
     [stack] = aws.client("cloudformation").describe_stacks(StackName="cfn-gitops-dev")["Stacks"]
@@ -45,8 +45,8 @@ def test_sam_deploys_the_packaged_template_and_lambda_holds_that_very_zip(aws: L
     assert function["Architectures"] == [architecture]
 
 
-def test_sam_package_uploads_the_zip_the_licence_and_the_readme_that_sam_publish_asks_for(
-        aws: LocalAws, packages: Path, architecture: str, tmp_path: Path) -> None:
+def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, packages: Path, architecture: str,
+                                                                tmp_path: Path) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="published", CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     written = tmp_path / "packaged.yaml"

@@ -78,14 +78,14 @@ WITHOUT_ACCOUNT = [each for each in STATEMENTS
 
 
 @pytest.mark.parametrize(("policy", "number", "service"), WITHOUT_ACCOUNT)
-def test_required_source_account_denies_a_service_that_sends_none(policy, number, service):
+def test_required_source_account_denies_service_without_one(policy, number, service):
     changed = with_source_account(policy, number)
     statement = as_list(policy.document["Statement"])[number]
     for action, keys in requests(policy, statement, service):
         assert not changed.may(service, action, policy.resource, keys), (action, keys)
 
 
-def test_mutants_cover_eventbridge_at_functions_and_queues_and_topics():
+def test_mutants_cover_eventbridge_functions_queues_and_topics():
     covered = {(each.values[0].place, each.values[2]) for each in WITHOUT_ACCOUNT}
     assert covered >= {
         ("template/FirstPushPermission", "events.amazonaws.com"),

@@ -151,7 +151,7 @@ def inline():
 
 
 @pytest.mark.parametrize(("principal", "documents"), inline().items(), ids=inline())
-def test_the_inline_policies_of_one_principal_are_together_not_longer_than_aws_takes_them(principal, documents):
+def test_inline_policies_of_a_principal_fit_the_size_limit(principal, documents):
     assert length(*documents) <= INLINE[principal.split(":")[5].split("/")[0]]
 
 
@@ -177,7 +177,7 @@ def on_resources():
 
 
 @pytest.mark.parametrize(("resource", "statements"), on_resources().items(), ids=on_resources())
-def test_the_policy_of_a_resource_is_not_longer_than_its_service_takes_it(resource, statements):
+def test_resource_policy_fits_the_size_limit_of_its_service(resource, statements):
     policy = {"Version": "2012-10-17", "Statement": statements}
     assert length(policy) <= RESOURCES[resource.split(":")[2]]
 

@@ -92,7 +92,7 @@ def the_functions_session_policy():
 
 
 # claim: the-function-looks-and-can-do-nothing-else-with-the-role
-def test_the_function_looks_and_can_do_nothing_else_with_the_role():
+def test_session_policy_only_allows_reading_the_source():
     """With the session policy that it gives, whatever the role may do."""
     looks = {"codecommit:GetRepository", "codecommit:GetBranch"}
     function = scene.world().session(SOURCE_ROLE, the_functions_session_policy())

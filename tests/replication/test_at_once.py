@@ -45,7 +45,7 @@ def pushed(scene: Scene) -> Iterator[Scene]:
     yield scene
 
 
-def test_an_older_run_that_pushes_last_does_not_put_the_replica_back(pushed: Scene) -> None:
+def test_older_run_pushing_last_keeps_newer_replica(pushed: Scene) -> None:
     scene, events = pushed, Events(pushed)
     two = scene.commit("two")
     scene.push("main")
@@ -62,7 +62,7 @@ def test_an_older_run_that_pushes_last_does_not_put_the_replica_back(pushed: Sce
     assert two not in events.until(three)
 
 
-def test_a_branch_that_only_the_newer_run_has_seen_is_not_deleted_by_the_older(pushed: Scene) -> None:
+def test_older_run_keeps_branch_seen_only_by_newer_run(pushed: Scene) -> None:
     scene = pushed
     scene.push("main:first")
     older = scene.run().hold("push").start()
@@ -75,7 +75,7 @@ def test_a_branch_that_only_the_newer_run_has_seen_is_not_deleted_by_the_older(p
     assert "refs/heads/second has been changed by somebody else" in older.log
 
 
-def test_an_older_run_that_was_to_delete_what_is_back_deletes_nothing(pushed: Scene) -> None:
+def test_older_run_does_not_delete_recreated_branch(pushed: Scene) -> None:
     scene = pushed
     scene.push("main:comes-and-goes")
     scene.replicate()
@@ -90,7 +90,7 @@ def test_an_older_run_that_was_to_delete_what_is_back_deletes_nothing(pushed: Sc
     assert scene.in_step()
 
 
-def test_a_push_to_the_source_while_a_run_is_under_way_is_in_the_replica_when_it_ends(pushed: Scene) -> None:
+def test_source_push_during_a_run_is_in_the_final_replica(pushed: Scene) -> None:
     scene = pushed
     scene.commit("two")
     scene.push("main")

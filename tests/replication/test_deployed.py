@@ -169,7 +169,7 @@ def test_the_roles_need_all_that_they_have_and_use_no_more(scene: Deployed) -> N
     until(scene.in_step)
 
 
-def test_what_is_pushed_to_the_replica_by_hand_is_gone_after_a_day(scene: Deployed) -> None:
+def test_manual_push_to_replica_is_removed_within_a_day(scene: Deployed) -> None:
     scene.push_to_replica("main:by-hand")
     assert scene.aws.fire(f"{RULE}-daily")
     until(scene.in_step)
@@ -191,7 +191,7 @@ def test_a_build_that_fails_is_in_the_queue_and_raises_an_alarm(scene: Deployed)
     until(scene.in_step)
 
 
-def test_an_event_that_starts_no_build_is_in_the_queue_with_its_reason(scene: Deployed) -> None:
+def test_event_without_build_is_in_the_queue_with_its_reason(scene: Deployed) -> None:
     iam, role = client(scene.aws, "iam", SOURCE_REGION), "role-dev-eventbridge-replication-shop"
     name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
     document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -270,8 +270,8 @@ def matches(scene: Deployed, rule: str, event: dict[str, Any], changes: dict[str
     ({"resources": [f"arn:aws:codecommit:{SOURCE_REGION}:123456789012:{NAME}-2"]}, False),
     ({"resources": [f"arn:aws:codecommit:{REPLICA_REGION}:123456789012:{NAME}"]}, False),
 ])
-def test_a_change_of_the_sources_references_starts_a_build_and_nothing_else_does(
-        scene: Deployed, changes: dict[str, Any], is_copied: bool) -> None:
+def test_only_reference_changes_of_the_source_start_a_build(scene: Deployed, changes: dict[str, Any],
+                                                            is_copied: bool) -> None:
     assert matches(scene, RULE, CODECOMMIT, changes) == is_copied
 
 

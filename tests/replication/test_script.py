@@ -19,7 +19,7 @@ def test_a_shell_without_bashs_additions_reads_it(tmp_path: Path) -> None:
     assert subprocess.run(["sh", "-n", tmp_path / "replicate.sh"], check=False).returncode == 0
 
 
-def test_the_first_run_copies_all_branches_tags_and_the_default_branch(scene: Scene) -> None:
+def test_first_run_copies_branches_tags_and_default_branch(scene: Scene) -> None:
     scene.commit("one")
     # Without being told, CodeCommit would take another of them for the default.
     scene.push("main")
@@ -80,7 +80,7 @@ def test_tags_that_are_moved_and_deleted_follow(scene: Scene) -> None:
     assert "refs/tags/goes" not in references
 
 
-def test_a_new_default_branch_takes_over_before_the_old_one_is_deleted(scene: Scene) -> None:
+def test_new_default_branch_is_set_before_old_one_is_deleted(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     scene.replicate()
@@ -92,7 +92,7 @@ def test_a_new_default_branch_takes_over_before_the_old_one_is_deleted(scene: Sc
     assert "refs/heads/main" not in scene.references(REPLICA_REGION)
 
 
-def test_a_default_branch_that_changes_alone_follows_and_nothing_else_is_touched(scene: Scene) -> None:
+def test_changed_default_branch_follows_without_other_changes(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main", "main:other")
     scene.replicate()
@@ -104,7 +104,7 @@ def test_a_default_branch_that_changes_alone_follows_and_nothing_else_is_touched
 
 
 @pytest.mark.parametrize(("old", "new"), [("release", "release/next"), ("release/next", "release")])
-def test_a_default_branch_that_git_cannot_keep_beside_the_old_one_follows(scene: Scene, old: str, new: str) -> None:
+def test_default_branch_conflicting_with_old_name_follows(scene: Scene, old: str, new: str) -> None:
     scene.commit("one")
     scene.push(f"main:{old}")
     scene.replicate()
@@ -119,7 +119,7 @@ def test_a_default_branch_that_git_cannot_keep_beside_the_old_one_follows(scene:
     assert scene.references(REPLICA_REGION).keys() == {"HEAD", f"refs/heads/{new}"}
 
 
-def test_branches_that_git_cannot_keep_beside_those_of_the_replica_follow(scene: Scene) -> None:
+def test_branches_conflicting_with_replica_names_follow(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     scene.push("main:a", "main:b/c")
@@ -163,7 +163,7 @@ def test_a_source_that_was_made_anew_empties_no_replica(scene: Scene) -> None:
     assert scene.references(REPLICA_REGION) == before
 
 
-def test_more_references_than_one_push_may_have_are_pushed_in_several(scene: Scene) -> None:
+def test_references_beyond_push_limit_are_pushed_in_batches(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main", *[f"main:old-{number}" for number in range(4)])
     scene.replicate()
@@ -184,7 +184,7 @@ def test_a_fault_of_the_network_is_tried_again(scene: Scene, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["ls-remote", "clone", "push"])
-def test_a_fault_that_lasts_is_given_up_and_leaves_the_replica_as_it_was(scene: Scene, what: str) -> None:
+def test_lasting_fault_fails_and_leaves_replica_unchanged(scene: Scene, what: str) -> None:
     scene.commit("one")
     scene.push("main")
     scene.replicate()
@@ -224,7 +224,7 @@ def test_without_one_of_its_rights_it_fails(scene: Scene, denied: str) -> None:
 
 
 @pytest.mark.parametrize("tags", [{}, {TAG: "arn:aws:codecommit:eu-central-1:123456789012:another"}])
-def test_a_repository_that_is_no_replica_of_this_source_is_left_alone(scene: Scene, tags: dict[str, str]) -> None:
+def test_repository_without_own_replica_tag_is_not_changed(scene: Scene, tags: dict[str, str]) -> None:
     scene.commit("one")
     scene.push("main")
     scene.push_to_replica("main:precious")
@@ -248,7 +248,7 @@ def test_a_repository_is_no_replica_of_itself(scene: Scene) -> None:
     assert "source and replica are one" in run.log
 
 
-def test_two_repositories_that_would_copy_each_other_are_both_left_alone(scene: Scene) -> None:
+def test_mutual_replicas_are_both_rejected(scene: Scene) -> None:
     scene.codecommit[SOURCE_REGION].tag_resource(
         resourceArn=scene.source["Arn"], tags={TAG: scene.replica["Arn"]})
     scene.commit("one")

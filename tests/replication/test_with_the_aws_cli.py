@@ -31,7 +31,7 @@ def environment(scene: Scene) -> dict[str, str]:
     }
 
 
-def test_the_aws_cli_asks_answers_and_logs_in_as_the_script_takes_it(scene: Scene) -> None:
+def test_aws_cli_requests_answers_and_logins_fit_the_script(scene: Scene) -> None:
     """The replica is empty, so its default branch is one that the CLI's answer has not."""
     scene.commit("one")
     scene.push("main")

@@ -22,7 +22,7 @@ DOCUMENTED = {
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_every_action_exists_and_takes_the_resources_and_keys_it_is_given(principal):
+def test_every_action_exists_with_its_resources_and_keys(principal):
     stack = Deployed(
         EnvID="dev",
         PermissionsBoundaryArn=BOUNDARY,

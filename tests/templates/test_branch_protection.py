@@ -59,7 +59,7 @@ def test_an_account_it_is_not_attached_to_is_as_before():
     assert may(elsewhere, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
 
 
-def test_other_branches_other_calls_and_other_repositories_are_free():
+def test_other_branches_calls_and_repositories_are_not_denied():
     administrator = in_the_account("administrator")
     for keys in (on(FEATURE), on("refs/tags/v1"), {}):
         assert may(administrator, ON_BRANCHES, OURS, **keys) == set(ON_BRANCHES.split())
@@ -95,7 +95,7 @@ def test_nobody_else_is(name, kind):
     assert may(caller, BECOMING, f"arn:aws:iam::{ACCOUNT}:user/{MIRRORS[1]}") == set()
 
 
-def test_whom_the_parameter_names_is_let_through_beside_the_mirror():
+def test_principals_of_the_parameter_pass_beside_the_mirror():
     assert may(in_the_account("break-glass", role, **BREAK_GLASS), f"{ON_BRANCHES} {WHOLE}", OURS, **on(MASTER)) == {
         *ON_BRANCHES.split(), *WHOLE.split()}
     assert may(in_the_account(MIRRORS[0], **BREAK_GLASS), "codecommit:GitPush", OURS, **on(MASTER))
@@ -157,7 +157,7 @@ def test_one_that_names_none_is_refused_as_it_is_by_the_people():
     assert list(source(TEMPLATES / "people.yaml")["Rules"].values()) == [rule]
 
 
-def test_every_action_that_can_name_a_branch_is_denied_on_a_protected_one():
+def test_every_branch_action_is_denied_on_a_protected_branch():
     with_reference = {a for a, keys in published("codecommit").items() if "codecommit:References" in keys}
     assert set(ON_BRANCHES.split()) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 

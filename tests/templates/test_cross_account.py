@@ -55,7 +55,7 @@ def test_the_environment_is_given_what_the_artifacts_stack_says(accounts, roles)
 
 
 @pytest.mark.parametrize("name", ["cross-account-repository", "cross-account-image"])
-def test_the_other_account_is_given_what_the_artifacts_stack_says(name):
+def test_other_account_gets_the_outputs_of_the_artifact_stack(name):
     said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
     declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
     assert {each for each, parameter in declared.items() if "Default" not in parameter} - {"RepositoryArns"} == said.keys()
@@ -81,7 +81,7 @@ def test_the_roles_that_are_trusted_are_the_environments():
     assert trusted(repository(FurtherRoleArns=to_bucket().arn("PipelineRole"))) == [pipeline, function, to_bucket().arn("PipelineRole")]
 
 
-def test_the_project_imports_what_the_environment_and_the_artifacts_export():
+def test_project_imports_exports_of_environment_and_artifacts():
     exports = {
         output["Export"]["Name"] for stack in (Deployed(EnvID="dev"), artifacts()) for output in stack.outputs().values() if "Export" in output
     }
@@ -113,7 +113,7 @@ def test_an_image_is_nowhere_in_another_account_or_in_this_one(given, expected):
     assert project(**given).properties("Pipeline").get("ImageSource") == expected
 
 
-def test_a_repository_of_this_account_is_named_and_read_with_the_pipelines_role():
+def test_same_account_repository_is_read_with_pipeline_role():
     assert project(ImageAccountId=IMAGES, ImageRepositoryName="a").properties("Pipeline")["Source"] == {"RepositoryName": "shop"}
 
 
@@ -234,7 +234,7 @@ def test_the_longest_names_are_not_too_long():
             assert len(stack.properties(logical_id)["StatementId"]) <= 64
 
 
-def test_names_and_parameters_have_the_form_that_they_have_elsewhere():
+def test_names_and_parameters_match_the_other_templates():
     others = source(TEMPLATES / "project.yaml")["Parameters"]
     for name in NAMES:
         declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
@@ -249,7 +249,7 @@ def size(document):
     return len(json.dumps(document, separators=(",", ":")))
 
 
-def test_fifteen_repositories_fit_into_the_rule_and_into_the_role():
+def test_fifteen_repositories_fit_into_rule_and_role():
     arns = [f"arn:aws:codecommit:{LONGEST_REGION}:{REPOSITORIES}:{number:02}{'r' * 50}" for number in range(15)]
     stack = repository(RepositoryArns=",".join(arns), BranchNames="development,master")
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -289,7 +289,7 @@ def test_its_artifacts_are_under_the_key_that_both_accounts_use():
         assert to_bucket(**names).name("Pipeline")[:20].startswith("codepipeline-")
 
 
-def test_its_deletion_takes_the_rule_before_the_pipeline_and_the_pipeline_before_its_role():
+def test_deletion_order_is_rule_pipeline_role():
     properties = source(TEMPLATES / "cross-account-s3.yaml")["Resources"]
     refers = lambda name, to: f'"{to}"' in json.dumps(properties[name]) or f"${{{to}}}" in json.dumps(properties[name])
     assert refers("EventRule", "Pipeline")
@@ -329,7 +329,7 @@ def test_a_boundary_that_is_given_is_on_every_role(name, logical_id):
     assert "PermissionsBoundary" not in STACKS[name]().properties(logical_id)
 
 
-def test_another_account_is_a_principal_only_with_a_condition_on_the_role():
+def test_other_account_principal_always_has_a_role_condition():
     """Of a stack's own account the root is a key's manager, and nobody else."""
     def statements(node):
         if isinstance(node, dict):

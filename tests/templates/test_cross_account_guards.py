@@ -146,7 +146,7 @@ def test_an_account_that_is_not_named_is_nowhere(accounts, gone):
     assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 2 - len(gone)
 
 
-def test_the_key_is_managed_by_its_account_and_given_to_nobody_by_grants():
+def test_key_is_managed_by_its_account_without_grants():
     """Nobody is named as an administrator: whoever is would take the key along."""
     policy = artifacts().properties("ArtifactKey")["KeyPolicy"]
     assert "Grant" not in json.dumps(policy)
@@ -204,7 +204,7 @@ def test_pushes_of_the_environments_branch_are_forwarded(event, is_told):
     ("given", "branches"),
     [({}, ["development"]), ({"EnvID": "prd"}, ["master"]), ({"BranchNames": "main,release/1"}, ["main", "release/1"])],
 )
-def test_the_branches_are_the_environments_or_those_that_are_named(given, branches):
+def test_branches_are_the_environments_or_the_named_ones(given, branches):
     assert repository(**given).properties("ForwardRule")["EventPattern"]["detail"]["referenceName"] == branches
 
 
@@ -231,7 +231,7 @@ def made_by_the_function(logical_id):
     return stack.properties(logical_id)["EventPattern"]
 
 
-def test_what_is_forwarded_starts_the_pipeline_that_the_function_makes():
+def test_forwarded_event_starts_the_pipeline_of_the_function():
     code, images = made_by_the_function("EventRule"), made_by_the_function("ImageEventRule")
     (arn,), (account,) = code["resources"], images["account"]
     (name,), (tag,) = images["detail"]["repository-name"], images["detail"]["image-tag"]
@@ -247,7 +247,7 @@ def test_what_is_forwarded_starts_the_pipeline_that_the_function_makes():
     assert not matches(images, pushed_image(name, "another", account))
 
 
-def test_what_is_forwarded_starts_the_pipeline_that_puts_files_into_a_bucket():
+def test_forwarded_event_starts_the_bucket_deployment_pipeline():
     pattern = to_bucket().properties("EventRule")["EventPattern"]
     assert matches(pattern, push(SITE))
     assert matches(repository().properties("ForwardRule")["EventPattern"], push(SITE))
@@ -256,7 +256,7 @@ def test_what_is_forwarded_starts_the_pipeline_that_puts_files_into_a_bucket():
 
 
 @pytest.mark.parametrize("stack", [repository, image])
-def test_a_forwarded_event_goes_to_the_bus_as_it_is_with_a_role_for_that(stack):
+def test_forwarded_event_reaches_the_bus_unchanged_with_a_role(stack):
     made = stack()
     (target,) = made.properties("ForwardRule")["Targets"]
     assert target == {
@@ -304,7 +304,7 @@ def test_the_tag_can_move_and_what_it_leaves_is_kept_by_number():
     assert source(TEMPLATES / "cross-account-image.yaml")["Resources"]["Repository"]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-def test_the_repository_has_the_environments_name_or_the_given_one():
+def test_repository_has_the_default_or_the_given_name():
     assert image().name("Repository") == "ecr-dev-image"
     given = image(RepositoryName="team/shop")
     assert given.name("Repository") == "team/shop"

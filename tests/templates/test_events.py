@@ -42,7 +42,7 @@ def scalars(value):
 
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: path.stem)
-def test_a_request_is_complete_and_of_the_form_that_cloudformation_sends(path):
+def test_request_is_complete_and_as_cloudformation_sends_it(path):
     event = load(path)
     assert event.keys() == MEMBERS | MORE[event["RequestType"]]
     assert all(isinstance(value, str) for value in scalars(event))
@@ -98,13 +98,13 @@ def test_a_mirror_is_asked_for_as_template_yaml_asks_for_it():
     assert properties("create-gitlab.json") == {k: v for k, v in asked.items() if not k.startswith("Service")}
 
 
-def test_the_mirror_that_is_removed_and_the_one_that_is_added_are_the_one_that_is_created():
+def test_removed_and_added_mirrors_equal_the_created_one():
     created, added = properties("create-gitlab.json"), load(EVENTS / "update-gitlab-mirror-added.json")
     assert properties("delete-gitlab.json") == created == properties("update-gitlab-mirror-added.json")
     assert {k: v for k, v in added["OldResourceProperties"].items() if not k.startswith("Service")} == properties("create.json")
 
 
-def test_a_hostile_template_names_the_same_token_and_another_host():
+def test_hostile_template_names_same_token_and_another_host():
     hostile, ours = properties("create-hostile-gitlab-host.json"), properties("create-gitlab.json")
     assert hostile["GitLab"]["TokenSecretId"] == ours["GitLab"]["TokenSecretId"]
     assert hostile["GitLab"]["Url"] != ours["GitLab"]["Url"]
@@ -112,7 +112,7 @@ def test_a_hostile_template_names_the_same_token_and_another_host():
 
 @pytest.mark.parametrize("name", ["GitLab", "Mirrors"])
 @pytest.mark.parametrize("event", ["create-every-property.json", "create-gitlab-every-property-wrong.json"])
-def test_every_member_of_gitlab_and_mirrors_is_in_the_events_that_say_so(event, name):
+def test_every_property_of_gitlab_and_mirrors_is_in_its_events(event, name):
     section = (EVENTS.parent / "README.md").read_text().split("\n## `Custom::MirrorCredential`")[1].split("| Attribute |")[0]
     listed = {member for member in re.findall(rf"^\| `{name}(?:\[\])?\.([A-Za-z]+)`", section, re.MULTILINE)}
     assert len(listed) > 3
@@ -179,7 +179,7 @@ def test_a_continuation_carries_the_event_as_it_came():
     assert load(EVENTS / "continuation.json") == {"Continuation": {"Hop": 1}, "Event": load(EVENTS / "pipeline-create.json")}
 
 
-def test_a_first_push_is_what_the_pipelines_rule_makes_of_codecommits_event():
+def test_first_push_event_matches_the_rule_transformation():
     event = load(EVENTS / "first-push.json")
     stack = Deployed(template=source(TEMPLATES / "pipeline.yaml"), stack_name="gitops-dev-infra", EnvID="dev",
                      ProjectID="infra", BranchExists="false", FunctionArn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev")

@@ -37,7 +37,7 @@ def test_without_gitlab_there_is_a_credential_and_no_more(deployed, pipeline):
 
 
 @BOTH
-def test_a_project_in_gitlab_is_mirrored_to_the_pipelines_repository(deployed, pipeline):
+def test_gitlab_project_is_mirrored_to_the_pipeline_repository(deployed, pipeline):
     properties = deployed(**GITLAB).properties("MirrorCredential")
     assert properties["GitLab"] == {"Url": "https://gitlab.com", "TokenSecretId": "gitlab/mirrors", "TokenSecretKey": "token"}
     assert properties["Mirrors"] == [
@@ -167,7 +167,7 @@ def test_the_days_of_a_rotation_are_what_secrets_manager_takes():
         assert (days["Type"], days["MinValue"], days["MaxValue"], days["Default"]) == ("Number", 0, 1000, 30)
 
 
-def test_secrets_manager_of_this_account_may_call_the_function_and_no_other():
+def test_only_own_secrets_manager_invokes_the_function():
     """For every secret: with a SourceArn it would be for one, and other stacks have theirs."""
     stack = environment()
     assert stack.is_made("RotationPermission")
@@ -194,7 +194,7 @@ def test_function_permissions_name_one_source_key_each():
     }
 
 
-def test_without_a_key_of_the_tokens_the_function_decrypts_with_none():
+def test_function_cannot_decrypt_without_a_token_key():
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
     assert "TokensKey" not in str(environment(**GITLAB).properties("FunctionRole"))
     assert key in str(environment(**GITLAB, GitLabTokenKmsKeyArn=key).properties("FunctionRole"))

@@ -89,7 +89,7 @@ def test_the_functions_rights_are_part_of_its_role():
     assert beside == []
 
 
-def test_the_project_goes_after_the_credential_and_before_all_that_it_uses():
+def test_only_the_credential_is_deleted_before_the_project():
     assert list(dependencies(translated()).predecessors("Project")) == ["MirrorCredential"]
 
 

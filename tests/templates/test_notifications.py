@@ -44,7 +44,7 @@ def key(deployed):
 
 
 @pytest.mark.parametrize(("service", "keys"), PUBLISHERS.items())
-def test_a_service_publishes_for_this_account_and_this_environment(environment, service, keys):
+def test_service_publishes_only_for_this_account_and_environment(environment, service, keys):
     it, policy = Caller(service=service), topic_policy(environment)
     mine = {"aws:SourceAccount": ACCOUNT, **keys}
     other = {key: value.replace(ACCOUNT, "999999999999") for key, value in mine.items()}
@@ -73,7 +73,7 @@ def test_who_publishes_also_uses_the_key_and_through_sns_alone(environment, serv
 
 @pytest.mark.parametrize("service", ["cloudwatch.amazonaws.com", "codecommit.amazonaws.com"])
 @pytest.mark.parametrize("said", [{}, THROUGH_SNS, {"aws:SourceAccount": ACCOUNT}, {**THROUGH_SNS, "aws:SourceAccount": ACCOUNT}])
-def test_an_alarm_is_heard_whatever_its_call_says_of_sns_and_of_the_account(environment, service, said):
+def test_alarm_publishes_for_any_sns_and_account_keys(environment, service, said):
     """AWS's policies for these have no such condition, and do not say whether it would hold.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
@@ -83,13 +83,13 @@ def test_an_alarm_is_heard_whatever_its_call_says_of_sns_and_of_the_account(envi
     assert may(Caller(service=service), USES, arn, policy=policy, **{**said, "aws:SourceAccount": "999999999999"}) == set()
 
 
-def test_notification_rules_use_the_key_through_sns_as_aws_documents(environment):
+def test_notification_rules_use_the_key_through_sns(environment):
     """https://docs.aws.amazon.com/dtconsole/latest/userguide/troubleshooting.html"""
     arn, policy = key(environment)
     assert may(Caller(service="codestar-notifications.amazonaws.com"), USES, arn, policy=policy) == set()
 
 
-def test_a_pipeline_tells_of_a_waiting_approval_in_the_encrypted_topic(environment):
+def test_pipeline_reports_waiting_approval_to_encrypted_topic(environment):
     """With template.yaml's role as it is: it may publish, and the key admits it."""
     its = role("role-dev-codepipeline-cfn", *documents(Deployed(EnvID="dev"), "CodePipelineCFnRole"))
     arn, policy = key(environment)
@@ -182,7 +182,7 @@ def test_a_rule_tells_the_topic_and_slack_where_there_is_one(environment, rule):
     assert [target["TargetType"] for target in plain["Targets"]] == ["SNS"]
 
 
-def test_a_further_project_uses_the_environments_topic_and_channel():
+def test_further_project_uses_the_environments_topic_and_channel():
     further = stack("notifications", ProjectID="pay", TopicArn=TOPIC, SlackConfigurationArn=CONFIGURATION)
     assert made(further, *{r["Type"] for r in further.template["Resources"].values()}) == {"RepositoryRule", "PipelineRule"}
     for rule in ("RepositoryRule", "PipelineRule"):
@@ -203,7 +203,7 @@ def test_either_rule_can_be_left_out():
 # --- Slack -----------------------------------------------------------------------------------
 
 
-def test_a_channel_looks_at_this_environments_pipelines_and_does_nothing(environment):
+def test_channel_role_only_reads_this_environments_pipelines(environment):
     policy = environment.properties("SlackPolicy")["PolicyDocument"]
     assert faults(policy) == set()
     channel = role("role-dev-slack", policy)
@@ -215,7 +215,7 @@ def test_a_channel_looks_at_this_environments_pipelines_and_does_nothing(environ
     assert may(channel, "codepipeline:GetPipelineState", PIPELINE.replace("-dev-", "-prd-")) == set()
 
 
-def test_the_same_is_the_channels_guardrail_since_its_default_is_administrator_access(environment):
+def test_channel_guardrail_equals_its_role_policy(environment):
     assert environment.properties("SlackChannel")["GuardrailPolicies"] == environment.properties("SlackRole")["ManagedPolicyArns"]
     assert environment.properties("SlackChannel")["GuardrailPolicies"] == [f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-slack"]
 
@@ -258,7 +258,7 @@ def test_a_function_admits_the_repository_and_no_other():
     assert not stack("repository", ProjectID="website").is_made("TriggerPermission")
 
 
-def test_the_topic_of_notifications_takes_the_repositorys_trigger(environment):
+def test_notification_topic_accepts_the_repository_trigger(environment):
     assert may(Caller(service="codecommit.amazonaws.com"), "sns:Publish", TOPIC, policy=topic_policy(environment),
                **{"aws:SourceAccount": ACCOUNT, "aws:SourceArn": stack("repository", ProjectID="website").arn("Repository")})
 
@@ -270,7 +270,7 @@ def test_a_pipelines_own_repositories_are_not_taken():
     assert not re.fullmatch(pattern, "cfn-website")
 
 
-def test_it_stays_when_its_stack_goes_and_has_a_key_where_one_is_given():
+def test_repository_is_retained_and_encrypted_with_a_given_key():
     written = source(TEMPLATES / "repository.yaml")["Resources"]["Repository"]
     assert (written["DeletionPolicy"], written["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     arn = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"

@@ -85,7 +85,7 @@ def protected(who="mary", kind=user, **parameters):
 # --- The groups ------------------------------------------------------------------------------
 
 
-def test_every_action_of_codecommit_is_given_or_has_a_reason_not_to_be(people):
+def test_every_codecommit_action_is_granted_or_has_a_reason(people):
     given = {a for a in actions_of(*of_group(people, "PowerUsers")) if a.startswith("codecommit:")}
     withheld = {action for actions in NOT_GIVEN for action in actions.split()}
     assert given & withheld == set()
@@ -114,7 +114,7 @@ def test_readers_read_and_change_nothing(reader):
 @pytest.mark.parametrize("other", [
     repository("codecommit-prd-cfn-infra"), repository("codecommit-dev2-cfn-infra"), repository("somebody-elses"),
     repository("codecommit-dev-cfn-infra", "eu-west-1"), OURS.replace(ACCOUNT, "999999999999")])
-def test_neither_group_reaches_another_environment_region_or_account(mary, reader, other):
+def test_neither_group_reaches_other_environments_or_accounts(mary, reader, other):
     owner = other.split(":")[4]
     assert may(mary, f"{WRITES} {READS}", other, owner, **on(FEATURE)) == set()
     assert may(reader, READS, other, owner) == set()
@@ -128,7 +128,7 @@ def test_the_repositories_are_a_parameter():
     assert not may(mary, f"{WRITES} {READS}", OURS, **on(FEATURE))
 
 
-def test_a_key_of_the_repositories_is_used_through_codecommit_alone():
+def test_repository_key_is_used_through_codecommit_only():
     mary = user("mary", *of_group(stack("people", RepositoryKmsKeyArn=KEY), "Readers"))
     uses = "kms:Decrypt kms:Encrypt kms:GenerateDataKey kms:DescribeKey"
     policy = {"Version": "2012-10-17", "Statement": [{
@@ -170,7 +170,7 @@ GIVING_UP = "iam:DeleteSSHPublicKey iam:DeleteServiceSpecificCredential"
 
 
 @pytest.mark.parametrize("group", ["PowerUsers", "Readers"])
-def test_everybody_looks_after_their_own_keys_with_a_second_factor(people, group):
+def test_user_manages_own_keys_with_a_second_factor(people, group):
     mary = user("mary", *of_group(people, group))
     assert may(mary, MAKING, MARY, **WITH_MFA) == set(MAKING.split())
     assert may(mary, "iam:CreateServiceSpecificCredential", MARY, **WITH_MFA, **FOR_CODECOMMIT)
@@ -178,13 +178,13 @@ def test_everybody_looks_after_their_own_keys_with_a_second_factor(people, group
 
 
 @pytest.mark.parametrize("keys", [{}, {"aws:MultiFactorAuthPresent": "false"}])
-def test_without_a_second_factor_keys_are_only_looked_at_and_given_up(mary, keys):
+def test_keys_without_second_factor_are_only_read_or_deactivated(mary, keys):
     assert may(mary, f"{MAKING} iam:CreateServiceSpecificCredential", MARY, **keys, **FOR_CODECOMMIT) == set()
 
 
 @pytest.mark.parametrize("group", ["PowerUsers", "Readers"])
 @pytest.mark.parametrize("keys", [{}, WITH_MFA])
-def test_everybody_registers_one_second_factor_which_bears_their_name(people, group, keys):
+def test_user_registers_one_second_factor_with_own_name(people, group, keys):
     """A name is given once, so whoever has got hold of an access key makes no second one beside the person's own."""
     mary = user("mary", *of_group(people, group))
     assert may(mary, "iam:CreateVirtualMFADevice", MARYS_DEVICE, **keys)
@@ -206,7 +206,7 @@ def test_a_second_factor_can_be_waived():
     assert may(mary, "iam:CreateServiceSpecificCredential", MARY, **FOR_CODECOMMIT)
 
 
-def test_a_git_credential_of_ones_own_opens_codecommit_and_nothing_else(mary):
+def test_own_git_credential_opens_only_codecommit(mary):
     for service in ({}, {"iam:ServiceSpecificCredentialServiceName": "bedrock.amazonaws.com"}):
         assert not may(mary, "iam:CreateServiceSpecificCredential", MARY, **WITH_MFA, **service)
 
@@ -219,7 +219,7 @@ def test_nobody_elses_keys_are_touched_or_seen(mary, name):
 
 
 @pytest.mark.parametrize("mirror", MIRRORS)
-def test_a_mirror_user_that_was_put_into_a_group_makes_no_login_of_its_own(people, mirror):
+def test_mirror_user_in_a_group_creates_no_login(people, mirror):
     it = user(mirror, *of_group(people, "PowerUsers"))
     own = f"arn:aws:iam::{ACCOUNT}:user/{mirror}"
     assert may(it, f"{MAKING} iam:CreateServiceSpecificCredential", own, **WITH_MFA, **FOR_CODECOMMIT) == set()
@@ -232,7 +232,7 @@ def test_no_other_right_to_iam_comes_with_a_group(mary):
 # --- The protection, which docs/branch-protection.md describes --------------------------------
 
 
-def test_every_action_that_can_name_a_branch_is_denied_on_a_protected_one():
+def test_every_branch_action_is_denied_on_a_protected_branch():
     """Two of the published list change none: one reads, the other makes a commit that no branch has."""
     with_reference = {a for a, keys in published("codecommit").items() if "codecommit:References" in keys}
     assert set(ON_BRANCHES.split()) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
@@ -240,7 +240,7 @@ def test_every_action_that_can_name_a_branch_is_denied_on_a_protected_one():
 
 # claim: not-even-an-administrator-changes-a-protected-branch
 @pytest.mark.parametrize("reference", [DEVELOPMENT, MASTER])
-def test_nobody_whom_it_is_attached_to_changes_a_protected_branch(mary, reader, reference):
+def test_attached_principals_cannot_change_a_protected_branch(mary, reader, reference):
     for caller in (mary, reader, protected(), protected("developer", role)):
         assert may(caller, ON_BRANCHES, OURS, **on(reference)) == set()
 
@@ -260,7 +260,7 @@ def test_a_call_that_names_no_reference_is_not_denied(mary):
     assert may(protected(), ON_BRANCHES, OURS) == set(ON_BRANCHES.split())
 
 
-def test_without_null_even_a_push_to_a_free_branch_would_be_denied(people):
+def test_without_null_condition_free_branch_pushes_are_denied(people):
     """The example that people copy: its IfExists is true of a key that is not there."""
     copied = {
         **people.properties("BranchProtectionPolicy")["PolicyDocument"],
@@ -273,7 +273,7 @@ def test_without_null_even_a_push_to_a_free_branch_would_be_denied(people):
 
 
 @pytest.mark.parametrize("mirror", MIRRORS)
-def test_the_mirror_is_let_through_so_that_it_may_be_attached_anywhere(mirror):
+def test_mirror_passes_the_protection_wherever_it_is_attached(mirror):
     assert may(protected(mirror), ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
 
 
@@ -306,7 +306,7 @@ def test_branches_and_tags_are_lists_of_patterns():
         assert may(protected(**given), ON_BRANCHES, OURS, **on(reference)) == set(ON_BRANCHES.split()), reference
 
 
-def test_a_copy_in_another_region_is_protected_and_another_environments_repository_is_not():
+def test_replica_is_protected_and_other_environments_are_not():
     assert may(protected(), ON_BRANCHES, repository("codecommit-dev-cfn-infra", "us-east-1"), **on(MASTER)) == set()
     for free in ("codecommit-prd-cfn-infra", "codecommit-dev2-cfn-infra", "somebody-elses"):
         assert may(protected(), f"{ON_BRANCHES} {WHOLE}", repository(free), **on(MASTER)) == set(f"{ON_BRANCHES} {WHOLE}".split())
@@ -318,7 +318,7 @@ def test_what_names_no_branch_and_takes_one_away_is_denied_whole():
         assert may(caller, WHOLE, OURS, **on(FEATURE)) == set()
 
 
-def test_pull_requests_are_merged_where_that_is_allowed_and_what_they_need_holds():
+def test_pull_request_merge_needs_permission_and_approval():
     allowed = protected(PullRequestMerges="Allowed")
     assert may(allowed, MERGES, OURS, **on(DEVELOPMENT)) == set(MERGES.split())
     assert may(allowed, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(MERGES.split())
@@ -363,7 +363,7 @@ def test_a_path_makes_no_mirror_of_a_user():
 # --- What is made ----------------------------------------------------------------------------
 
 
-def test_it_is_attached_to_both_groups_and_to_whom_parameters_name():
+def test_protection_is_attached_to_groups_and_parameters():
     policy = stack("people").properties("BranchProtectionPolicy")
     assert policy["Groups"] == ["group-dev-power-users", "group-dev-readers"]
     assert "Roles" not in policy

@@ -214,7 +214,7 @@ def test_further_policies_do_add_to_the_deploy_role(bounded):
 
 
 @pytest.mark.parametrize("given", ["", "arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B"])
-def test_the_deploy_role_has_its_own_policy_and_those_of_the_parameter(given):
+def test_deploy_role_has_its_policy_and_those_of_the_parameter(given):
     stack = Deployed(EnvID="dev", DeployPolicyArns=given)
     own = f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-codedeploy-cfn"
     expected = [own, *(given.split(",") if given else [])]
@@ -326,7 +326,7 @@ def test_the_pipelines_stacks_and_roles_are_parameters():
 
 @pytest.mark.parametrize("name", ["role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site"])
 @pytest.mark.parametrize("service", SERVICES_OF_PIPELINES)
-def test_no_further_policy_gives_a_pipeline_a_role_with_more_rights(dev, name, service):
+def test_further_policy_gives_no_pipeline_a_stronger_role(dev, name, service):
     """The pattern matches these, and an administrator may have added to the role."""
     assert not allowed(dev, "ProvisioningRole", "iam:PassRole", role(name), passed_to(service), [ADMINISTRATOR])
     assert allowed(dev, "ProvisioningRole", "iam:PassRole", role("administrator"), passed_to(service), [ADMINISTRATOR])

@@ -117,14 +117,14 @@ def test_a_build_takes_at_most_an_hour_and_waits_at_most_eight(shop):
     assert (project["TimeoutInMinutes"], project["QueuedTimeoutInMinutes"]) == (60, 480)
 
 
-def test_a_build_takes_its_source_from_the_pipeline_and_leaves_its_result_there(shop):
+def test_build_reads_and_writes_pipeline_artifacts(shop):
     project = shop.properties("BuildProject")
     assert project["Source"] == project["Artifacts"] == {"Type": "CODEPIPELINE"}
     assert project["Visibility"] == "PRIVATE"
     assert project["EncryptionKey"] == f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/aws/s3"
 
 
-def test_a_builds_log_goes_to_the_stacks_own_group_and_is_kept_for_a_time(shop):
+def test_build_log_is_in_the_stacks_group_with_retention(shop):
     logs = shop.properties("BuildProject")["LogsConfig"]["CloudWatchLogs"]
     assert logs == {"Status": "ENABLED", "GroupName": "/aws/codebuild/codebuild-dev-cfn-shop"}
     assert shop.properties("BuildLogGroup")["RetentionInDays"] == 90
@@ -133,7 +133,7 @@ def test_a_builds_log_goes_to_the_stacks_own_group_and_is_kept_for_a_time(shop):
 # --- The pipeline ----------------------------------------------------------------------------
 
 
-def test_a_pipeline_is_of_the_second_kind_and_runs_what_was_pushed_one_after_another(shop):
+def test_pipeline_is_v2_and_queues_executions(shop):
     pipeline = shop.properties("Pipeline")
     assert (pipeline["PipelineType"], pipeline["ExecutionMode"]) == ("V2", "QUEUED")
 
@@ -150,7 +150,7 @@ def test_every_action_but_the_question_has_its_namespace(actions):
     }
 
 
-def test_artifacts_go_from_source_to_build_and_from_build_to_deployment(actions):
+def test_artifacts_flow_from_source_to_build_to_deployment(actions):
     names = lambda action, key: [artifact["Name"] for artifact in action.get(key, [])]
     assert {name: (names(action, "InputArtifacts"), names(action, "OutputArtifacts")) for name, action in actions.items()} == {
         "Source": ([], ["SourceArtifact"]),
@@ -160,7 +160,7 @@ def test_artifacts_go_from_source_to_build_and_from_build_to_deployment(actions)
     }
 
 
-def test_the_source_is_the_environments_branch_and_is_never_polled(actions):
+def test_source_is_the_environments_branch_without_polling(actions):
     assert actions["Source"]["Configuration"] == {
         "RepositoryName": "codecommit-dev-cfn-shop",
         "BranchName": "development",
@@ -169,12 +169,12 @@ def test_the_source_is_the_environments_branch_and_is_never_polled(actions):
     }
 
 
-def test_the_build_is_the_stacks_own_and_the_question_has_no_settings(actions):
+def test_build_is_the_stacks_own_and_approval_has_no_settings(actions):
     assert actions["Build"]["Configuration"] == {"ProjectName": "codebuild-dev-cfn-shop"}
     assert "Configuration" not in actions["Approval"]
 
 
-def test_the_deployment_updates_the_projects_stack_with_the_environments_role(actions):
+def test_deployment_updates_project_stack_with_deploy_role(actions):
     assert actions["Deploy"]["Configuration"] == {
         "ActionMode": "CREATE_UPDATE",
         "StackName": "cfnstack-dev-shop",
@@ -189,7 +189,7 @@ def test_the_deployment_updates_the_projects_stack_with_the_environments_role(ac
 
 
 @pytest.mark.parametrize(("env_id", "branch"), [("dev", "development"), ("prd", "master")])
-def test_the_first_and_every_further_push_to_the_environments_branch_starts_it(env_id, branch):
+def test_every_push_to_the_branch_starts_the_pipeline(env_id, branch):
     stack = deployed(EnvID=env_id)
     rule = stack.properties("EventRule")
     assert rule["State"] == "ENABLED"
@@ -245,7 +245,7 @@ def test_what_runs_is_the_commit_that_was_pushed(shop):
 # --- While the branch is missing -------------------------------------------------------------
 
 
-def test_without_the_branch_there_is_no_pipeline_and_the_function_is_told_of_the_first_push():
+def test_missing_branch_has_no_pipeline_and_rule_calls_function():
     stack = deployed(BranchExists="false", FunctionArn=FUNCTION)
     assert set(stack.everything()) == {"Repository", "BuildLogGroup", "BuildProject", "EventRule"}
     (target,) = stack.properties("EventRule")["Targets"]
@@ -261,7 +261,7 @@ def test_without_a_function_nobody_is_told():
     assert "Targets" not in deployed(BranchExists="false").properties("EventRule")
 
 
-def test_the_rule_waits_for_the_same_pushes_with_and_without_the_branch():
+def test_rule_matches_the_same_pushes_with_and_without_branch():
     waiting = deployed(BranchExists="false", FunctionArn=FUNCTION).properties("EventRule")
     assert waiting["EventPattern"] == deployed(FunctionArn=FUNCTION).properties("EventRule")["EventPattern"]
     assert waiting["Name"] == deployed().name("EventRule")

@@ -25,7 +25,7 @@ def deleted_before(first, second):
     return networkx.has_path(graph, first, second)
 
 
-def test_a_project_needs_no_more_than_its_environment_and_its_name():
+def test_project_requires_only_environment_and_name():
     assert deployed().properties("Pipeline") == {
         "ServiceToken": "import:cfn-gitops-dev-ServiceToken",
         "ServiceTimeout": 3600,
@@ -66,7 +66,7 @@ def test_pull_requests_need_approvals_where_a_number_is_given(given, rule):
     assert deployed(**given).properties("Pipeline").get("ApprovalRule") == rule
 
 
-def test_the_mirrors_user_is_its_own_within_the_environments_pattern():
+def test_mirror_user_name_matches_the_environments_pattern():
     user = deployed().name("MirrorUser")
     assert user == "user-dev-shop-mirror"
     environment = Deployed(EnvID="dev")
@@ -75,7 +75,7 @@ def test_the_mirrors_user_is_its_own_within_the_environments_pattern():
     assert deployed().properties("MirrorCredential")["UserName"] == user
 
 
-def test_the_mirrors_user_may_push_to_the_pipelines_repository_and_no_other():
+def test_mirror_user_pushes_only_to_the_pipelines_repository():
     stack = deployed()
     (policy,) = [stack.properties(name) for name in stack.of_type("AWS::IAM::Policy")]
     (statement,) = policy["PolicyDocument"]["Statement"]
@@ -87,7 +87,7 @@ def test_the_mirrors_user_may_push_to_the_pipelines_repository_and_no_other():
     assert allowed(Deployed(EnvID="dev"), "FunctionRole", "codecommit:GetRepository", repository("codecommit-dev-cfn-shop"))
 
 
-def test_the_mirrors_user_has_the_boundary_that_is_given_and_no_other():
+def test_mirror_user_has_only_the_given_boundary():
     assert deployed(PermissionsBoundaryArn=BOUNDARY).properties("MirrorUser")["PermissionsBoundary"] == BOUNDARY
     assert "PermissionsBoundary" not in deployed().properties("MirrorUser")
 

@@ -46,5 +46,5 @@ def test_there_are_reasons_to_look_for():
 
 
 @pytest.mark.parametrize("piece", sorted(set(quoted()) - OF_AWS))
-def test_a_reason_that_the_readme_explains_is_one_that_the_function_gives(piece):
+def test_every_reason_in_the_readme_is_in_the_code(piece):
     assert piece in source()

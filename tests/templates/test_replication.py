@@ -46,7 +46,7 @@ def variables(stack):
     {"ReplicaRepositoryName": "copy"},
     {"RepositoryName": "mine", "ReplicaRepositoryName": "copy"},
 ])
-def test_what_the_build_reads_and_overwrites_are_the_source_and_the_replica(names):
+def test_build_reads_the_source_and_overwrites_the_replica(names):
     here, there = replication(**names), replica(**names)
     read, overwritten = (statements(here, "BuildRole")[sid]["Resource"] for sid in ("ReadsTheSource", "OverwritesTheReplica"))
     assert overwritten == there.arn("Replica")
@@ -66,7 +66,7 @@ def test_without_a_name_it_is_the_pipelines_repository():
 
 
 @pytest.mark.parametrize(("make", "parameter", "own"), [(replication, "ReplicaRegion", REGION), (replica, "SourceRegion", THERE)])
-def test_a_copy_in_the_same_region_is_refused_before_anything_is_made(make, parameter, own):
+def test_replica_in_the_same_region_is_rejected_first(make, parameter, own):
     (rule,) = make().template["Rules"].values()
     assert make().resolve(rule["Assertions"][0]["Assert"])
     assert not make(**{parameter: own}).resolve(rule["Assertions"][0]["Assert"])
@@ -86,7 +86,7 @@ def test_the_build_pushes_to_the_replica_alone():
     assert [statement["Resource"] for statement in pushes] == [f"arn:aws:codecommit:{THERE}:{ACCOUNT}:codecommit-dev-cfn-shop"]
 
 
-def test_no_other_project_gets_the_builds_role_and_no_other_rule_the_rules():
+def test_roles_trust_only_own_build_project_and_own_rules():
     stack = replication()
     project = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{stack.name('Build')}"
     (build,) = stack.properties("BuildRole")["AssumeRolePolicyDocument"]["Statement"]
@@ -152,7 +152,7 @@ def test_an_alarm_tells_the_topic_that_is_given(alarm, missing):
 # --- The build -------------------------------------------------------------------------------
 
 
-def test_the_script_is_one_file_that_cloudformation_does_not_touch():
+def test_script_is_one_file_without_substitutions():
     given = source(TEMPLATES / "replication.yaml")["Resources"]["Build"]["Properties"]["Source"]
     assert isinstance(given["BuildSpec"], str)
     write, run = yaml.safe_load(given["BuildSpec"])["phases"]["build"]["commands"]
@@ -193,7 +193,7 @@ def test_every_name_fits_for_the_longest_environment_and_project(kind):
 
 
 @pytest.mark.parametrize("make", [replication, replica])
-def test_parameters_are_those_of_the_environment_in_a_group_and_in_use(make):
+def test_parameters_match_the_environment_and_are_used(make):
     template, environment = make().template, source()["Parameters"]
     for name in template["Parameters"].keys() & environment.keys():
         for key in ("AllowedPattern", "MaxLength", "AllowedValues"):

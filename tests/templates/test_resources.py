@@ -47,7 +47,7 @@ def test_a_function_that_was_killed_runs_again_within_the_hour(dev):
     assert settings["MaximumEventAgeInSeconds"] == 3600
 
 
-def test_the_function_is_a_native_binary_with_all_the_time_that_lambda_gives(dev):
+def test_function_is_a_native_binary_with_the_maximum_timeout(dev):
     function = dev.properties("Function")
     assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "bootstrap")
     assert function["Timeout"] == 900
@@ -173,7 +173,7 @@ def test_a_branch_cannot_break_out_of_the_json():
     ("env_id", "branch", "is_accepted"),
     [("dev", "", True), ("prd", "", True), ("stg", "", False), ("stg", "staging", True), ("dev", "main", True)],
 )
-def test_an_environment_without_a_branch_is_refused_before_anything_is_made(env_id, branch, is_accepted):
+def test_environment_without_branch_is_rejected_first(env_id, branch, is_accepted):
     rule = source()["Rules"]["EveryEnvironmentHasABranch"]
     applies = Deployed(EnvID=env_id, BranchName=branch).resolve(rule["RuleCondition"])
     known = rule["Assertions"][0]["Assert"]["Fn::Contains"][0]
@@ -181,7 +181,7 @@ def test_an_environment_without_a_branch_is_refused_before_anything_is_made(env_
 
 
 # claim: function-permissions-name-one-source-key-each
-def test_only_the_pipelines_rules_of_this_account_reach_the_function(dev):
+def test_only_pipeline_rules_of_this_account_invoke_the_function(dev):
     permission = dev.properties("FirstPushPermission")
     assert permission == {
         "FunctionName": dev.name("Function"),

@@ -62,7 +62,7 @@ def test_the_health_check_is_called_by_schedule(minutes):
     assert "EventPattern" not in rule
 
 
-def test_the_schedule_calls_the_function_and_says_for_which_environment(dev):
+def test_schedule_invokes_the_function_with_its_environment(dev):
     rule = dev.properties("HealthCheck")
     assert rule["Name"] == "event-rule-dev-cfn-gitops-health"
     (target,) = rule["Targets"]
@@ -71,7 +71,7 @@ def test_the_schedule_calls_the_function_and_says_for_which_environment(dev):
 
 
 @pytest.mark.parametrize("names", ["", "gitlab-*", "a+=,.@_*?-b"])
-def test_the_schedule_says_which_users_the_function_has_rights_for(names):
+def test_schedule_passes_the_user_patterns_of_the_function(names):
     stack = Deployed(EnvID="dev", MirrorUserNames=names)
     (target,) = stack.properties("HealthCheck")["Targets"]
     said = json.loads(target["Input"])["HealthCheck"]["UserNames"]
@@ -93,7 +93,7 @@ def test_that_rule_alone_may_call_for_a_health_check(dev):
 # --- The alarms ------------------------------------------------------------------------------
 
 
-def test_every_metric_of_the_health_check_has_an_alarm_or_is_no_cause_for_one(dev):
+def test_every_health_metric_has_an_alarm_or_an_exemption(dev):
     ours = [alarm for alarm in alarms(dev).values() if alarm["Namespace"] == NAMESPACE]
     assert sorted(alarm["MetricName"] for alarm in ours) == sorted(METRICS.keys() - WITHOUT_ALARM)
     for alarm in ours:
@@ -131,7 +131,7 @@ def test_the_table_above_has_every_alarm(dev):
 
 
 @pytest.mark.parametrize("minutes", INTERVALS)
-def test_an_alarm_looks_at_periods_in_which_there_is_a_health_check(minutes):
+def test_alarm_periods_contain_a_health_check(minutes):
     stack = Deployed(EnvID="dev", HealthCheckMinutes=minutes)
     for name, alarm in alarms(stack).items():
         period, times = int(alarm["Period"]), alarm["EvaluationPeriods"]
@@ -207,7 +207,7 @@ def test_the_dashboard_shows_every_alarm(dev):
     assert sorted(shown["alarms"]) == sorted(dev.arn(name) for name in alarms(dev))
 
 
-def test_the_dashboard_shows_every_metric_for_each_mirror_user_and_pipeline(dev):
+def test_dashboard_shows_every_metric_per_mirror_and_pipeline(dev):
     found = {}
     for expression in expressions(dev):
         match = re.fullmatch(r"SEARCH\('\{CfnGitOps,EnvID,(\w+)\} EnvID=\"dev\" MetricName=\"(\w+)\"', '(\w+)', 900\)", expression)
@@ -242,7 +242,7 @@ def test_no_widget_covers_another_and_each_has_its_region(dev):
         assert widget["region"] == REGION
 
 
-def test_two_environments_and_two_regions_have_dashboards_of_their_own():
+def test_environments_and_regions_have_separate_dashboards():
     """A dashboard's name is the account's, in all regions."""
     names = {Deployed(region, EnvID=env_id).name("Dashboard") for region in (REGION, "us-east-1") for env_id in ("dev", "prd")}
     assert len(names) == 4
@@ -277,7 +277,7 @@ def health_check():
     return "".join(path.read_text().split("#[cfg(test)]")[0] for path in files)
 
 
-def test_the_metrics_and_dimensions_here_are_those_that_the_function_emits():
+def test_templates_use_the_metrics_that_the_function_emits():
     text = health_check()
     assert f'"{NAMESPACE}"' in text
     emitted = set(re.findall(r'"([A-Z][A-Za-z]+)"', text))

@@ -70,7 +70,7 @@ def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, 
         codecommit.delete_repository(repositoryName=name)
 
 
-def test_the_commands_about_people_make_a_member_and_leave_nothing(aws: LocalAws, tmp_path: Path) -> None:
+def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_path: Path) -> None:
     page = Page(aws, "people.md", tmp_path)
     make, remove = range(len(page.blocks))
     iam = aws.client("iam")
@@ -82,7 +82,7 @@ def test_the_commands_about_people_make_a_member_and_leave_nothing(aws: LocalAws
 
 
 @pytest.mark.parametrize("page", ["people.md", "branch-protection.md", "approval-rules.md", "notifications.md"])
-def test_every_template_parameter_and_page_that_is_named_is_there(page: str) -> None:
+def test_named_templates_parameters_and_pages_exist(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     written = "".join(template.read_text() for template in [*(ROOT / "templates").glob("*.yaml"), ROOT / "template.yaml"])
     for parameter in re.findall(r"\b([A-Z][a-z][A-Za-z]+)=", text):

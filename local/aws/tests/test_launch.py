@@ -16,8 +16,7 @@ import pytest
 from local.aws import LocalAws
 
 
-def test_it_listens_on_the_loopback_address_alone_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch,
-                                                                     tmp_path: Path) -> None:
+def test_listens_on_loopback_only_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with LocalAws() as aws:
         urls = [urlsplit(aws.endpoint_url), urlsplit(aws.git_url)]

@@ -37,8 +37,7 @@ def test_a_token_whose_time_is_over_says_so(gitlab: LocalGitLab, project: HeldPr
     assert asked(gitlab, project, token.value) == (401, {"error": "invalid_token", "error_description": description})
 
 
-def test_a_scope_that_is_too_narrow_is_403_and_names_those_that_would_do(gitlab: LocalGitLab,
-                                                                         project: HeldProject) -> None:
+def test_too_narrow_scope_returns_403_with_sufficient_scopes(gitlab: LocalGitLab, project: HeldProject) -> None:
     refusal = {"error": "insufficient_scope", "error_description":
                "The request requires higher privileges than provided by the access token."}
     reads = gitlab.add_token("reads", scopes=("read_api",))
@@ -48,8 +47,7 @@ def test_a_scope_that_is_too_narrow_is_403_and_names_those_that_would_do(gitlab:
     assert asked(gitlab, project, pushes.value) == (403, {**refusal, "scope": "api read_api"})
 
 
-def test_below_maintainer_the_mirrors_are_401_and_the_project_is_shown(gitlab: LocalGitLab,
-                                                                       project: HeldProject) -> None:
+def test_role_below_maintainer_gets_401_for_mirrors_not_project(gitlab: LocalGitLab, project: HeldProject) -> None:
     developer = gitlab.add_token("a developer", role="developer").value
     assert asked(gitlab, project, developer) == (401, UNAUTHORIZED)
     assert Api(gitlab, project.path, developer).ask("GET").json()["permissions"]["project_access"]["access_level"] == 30
@@ -66,8 +64,8 @@ def test_a_bearer_is_as_good_as_a_private_token(gitlab: LocalGitLab, project: He
     assert answer.status_code == 200
 
 
-def test_with_mirroring_switched_off_only_an_administrator_may_and_only_his_run(
-        gitlab: LocalGitLab, project: HeldProject, person: Person, target: Target, api: Api) -> None:
+def test_mirroring_switched_off_leaves_it_to_administrators(gitlab: LocalGitLab, project: HeldProject, person: Person,
+                                                            target: Target, api: Api) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     gitlab.settings.mirror_available = False
     assert asked(gitlab, project, gitlab.token) == (401, UNAUTHORIZED)
@@ -81,7 +79,7 @@ def test_with_mirroring_switched_off_only_an_administrator_may_and_only_his_run(
     administrator.until(mirror, "finished")
 
 
-def test_where_local_requests_are_not_allowed_no_mirror_leads_to_this_machine(api: Api, gitlab: LocalGitLab) -> None:
+def test_disallowed_local_requests_reject_local_mirrors(api: Api, gitlab: LocalGitLab) -> None:
     gitlab.settings.local_requests_allowed = False
     for host, said in (("127.0.0.1", "localhost"), ("127.0.0.2", "loopback addresses"),
                        ("192.168.1.1", "the local network"), ("169.254.169.254", "the link local network")):

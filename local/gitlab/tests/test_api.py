@@ -33,8 +33,7 @@ def test_a_form_is_as_good_as_json(api: Api) -> None:
     assert (answer.status_code, answer.json()["only_protected_branches"]) == (201, True)
 
 
-def test_a_project_is_found_by_its_number_and_by_its_encoded_path_alone(api: Api, gitlab: LocalGitLab,
-                                                                        project: HeldProject) -> None:
+def test_project_is_found_by_id_and_by_encoded_path_only(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
     assert api.ask("GET", "/remote_mirrors").status_code == 200
     api.project = str(project.id)
     assert api.ask("GET", "/remote_mirrors").status_code == 200
@@ -60,7 +59,7 @@ def test_an_update_changes_what_it_names_and_never_the_url(api: Api, gitlab: Loc
     gitlab.complaints.clear()
 
 
-def test_protected_branches_and_a_regular_expression_replace_each_other(api: Api) -> None:
+def test_protected_branches_and_branch_regex_replace_each_other(api: Api) -> None:
     mirror = api.created(URL, only_protected_branches=True)
     shown = api.update(mirror, mirror_branch_regex="^main$").json()
     assert (shown["only_protected_branches"], shown["mirror_branch_regex"]) == (False, "^main$")
@@ -76,7 +75,7 @@ def test_they_are_refused_together_whatever_they_say(api: Api, protected: bool) 
         assert (refused.status_code, refused.json()) == (400, {"error": EXCLUSIVE})
 
 
-def test_without_premium_a_regular_expression_is_dropped_silently(api: Api, gitlab: LocalGitLab) -> None:
+def test_branch_regex_without_premium_is_dropped_silently(api: Api, gitlab: LocalGitLab) -> None:
     gitlab.settings.premium = False
     assert "mirror_branch_regex" not in api.create(URL, mirror_branch_regex="^main$").json()
 
@@ -115,7 +114,7 @@ def test_what_git_is_given_has_the_raw_login_encoded(api: Api, project: HeldProj
     assert project.leads_to(mirror) == "https://me%40work:a%2Bb%3D%252F%40c@git.example.com/r"
 
 
-def test_a_second_mirror_to_one_url_is_refused_whatever_its_login(api: Api, gitlab: LocalGitLab) -> None:
+def test_second_mirror_to_same_url_is_rejected_for_any_login(api: Api, gitlab: LocalGitLab) -> None:
     api.created(URL)
     refused = api.create(URL.replace("somebody:something", "else:other"))
     assert (refused.status_code, refused.json()) == (400, {"message": {"url": ["has already been taken"]}})
@@ -195,8 +194,7 @@ def test_a_list_comes_in_pages(api: Api) -> None:
     assert len(api.ask("GET", "/remote_mirrors?per_page=1000").json()) == 45
 
 
-def test_protected_branches_are_listed_for_those_who_may_see_them(api: Api, gitlab: LocalGitLab,
-                                                                  project: HeldProject) -> None:
+def test_protected_branches_are_listed_for_permitted_users(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
     project.protect("main", "release/*")
     assert [each["name"] for each in api.ask("GET", "/protected_branches").json()] == ["main", "release/*"]
     reporter = gitlab.add_token("a reporter", role="reporter")
@@ -240,8 +238,8 @@ def test_project_shows_statistics_to_reporters(api: Api, gitlab: LocalGitLab, pr
     assert "statistics" not in Api(gitlab, project.path, guest.value).ask("GET", "?statistics=true").json()
 
 
-def test_a_project_says_whether_it_is_empty_and_what_one_is_in_it(api: Api, gitlab: LocalGitLab, project: HeldProject,
-                                                                  person: Person) -> None:
+def test_project_shows_emptiness_default_branch_and_access(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                           person: Person) -> None:
     shown = api.ask("GET").json()
     assert (shown["id"], shown["path_with_namespace"], shown["empty_repo"], shown["default_branch"]) == (
         project.id, "platform/live/infra", True, None)

@@ -17,8 +17,7 @@ from local.gitlab import HeldProject, LocalGitLab, conformity
 from local.gitlab.conftest import Api, Person, Target
 
 
-def test_it_listens_on_the_loopback_address_alone_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch,
-                                                                     tmp_path: Path) -> None:
+def test_listens_on_loopback_only_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = set(threading.enumerate())
     with local_gitlab.running(tls=True) as gitlab:
@@ -61,8 +60,7 @@ def test_nothing_is_held_up_by_a_connection_that_says_nothing(tmp_path: Path) ->
             assert api.ask("GET").status_code == 200
 
 
-def test_a_request_is_recorded_with_whose_token_came_and_without_the_token(api: Api, gitlab: LocalGitLab,
-                                                                           project: HeldProject) -> None:
+def test_request_record_names_token_owner_not_token(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
     api.ask("GET", "/remote_mirrors?per_page=100")
     Api(gitlab, project.path, "glpat-somebody-elses").ask("GET")
     first, second = gitlab.requests
@@ -104,7 +102,7 @@ def test_a_redirect_leads_wherever_it_is_told_to(api: Api, gitlab: LocalGitLab) 
     assert asked == [gitlab.token]
 
 
-def test_when_it_is_shut_nobody_is_answered_and_what_was_seen_stays(api: Api, gitlab: LocalGitLab) -> None:
+def test_shutdown_answers_nobody_and_keeps_the_record(api: Api, gitlab: LocalGitLab) -> None:
     api.ask("GET")
     gitlab.shut()
     with pytest.raises(requests.exceptions.ConnectionError):

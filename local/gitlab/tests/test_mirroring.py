@@ -13,8 +13,8 @@ from local.gitlab import HeldProject, LocalGitLab
 from local.gitlab.conftest import PASSWORD, USER, Api, Person, Target, git
 
 
-def test_a_push_is_mirrored_with_the_login_as_it_stood_in_the_url(api: Api, person: Person, target: Target,
-                                                                  gitlab: LocalGitLab) -> None:
+def test_push_is_mirrored_with_the_login_of_the_url(api: Api, person: Person, target: Target,
+                                                    gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     commit = person.pushes()
     shown = api.until(mirror, "finished")
@@ -25,8 +25,8 @@ def test_a_push_is_mirrored_with_the_login_as_it_stood_in_the_url(api: Api, pers
     assert [(run.mirror_id, run.succeeded) for run in gitlab.recorded_runs] == [(mirror, True)]
 
 
-def test_a_mirror_is_disabled_unless_it_is_said_and_then_never_runs(api: Api, person: Person, target: Target,
-                                                                    gitlab: LocalGitLab) -> None:
+def test_mirror_is_disabled_by_default_and_never_runs(api: Api, person: Person, target: Target,
+                                                      gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login())
     person.pushes()
     gitlab.wait_until_quiet()
@@ -45,8 +45,8 @@ def test_a_new_mirror_waits_for_a_push_or_a_sync(api: Api, person: Person, targe
     assert target.references() == {"refs/heads/main": commit}
 
 
-def test_with_only_protected_branches_the_others_stay_but_every_tag_goes(api: Api, project: HeldProject, person: Person,
-                                                                         target: Target) -> None:
+def test_protected_only_mirror_keeps_branches_and_pushes_tags(api: Api, project: HeldProject, person: Person,
+                                                              target: Target) -> None:
     project.protect("development", "release/*")
     mirror = api.created(target.with_login(), enabled=True, only_protected_branches=True)
     commit = person.pushes("HEAD", "HEAD:refs/heads/development", "HEAD:refs/heads/release/1.0",
@@ -140,8 +140,8 @@ def test_more_branches_than_fit_into_one_push_all_arrive(api: Api, person: Perso
     assert len(target.references()) == 26
 
 
-def test_what_was_removed_is_removed_there_when_its_commits_are_in_the_default_branch(
-        api: Api, person: Person, target: Target, gitlab: LocalGitLab) -> None:
+def test_removed_branch_is_removed_if_merged_into_default_branch(api: Api, person: Person, target: Target,
+                                                                 gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     person.pushes("HEAD", "HEAD:refs/heads/merged", "HEAD:refs/tags/v1")
     person.commit()
@@ -156,8 +156,8 @@ def test_what_was_removed_is_removed_there_when_its_commits_are_in_the_default_b
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_a_branch_that_diverged_is_overwritten_or_kept_and_reported(api: Api, person: Person, target: Target,
-                                                                    gitlab: LocalGitLab, keeps: bool) -> None:
+def test_diverged_branch_is_overwritten_or_kept_and_reported(api: Api, person: Person, target: Target,
+                                                             gitlab: LocalGitLab, keeps: bool) -> None:
     mirror = api.created(target.with_login(), enabled=True, keep_divergent_refs=keeps)
     first = person.pushes()
     gitlab.wait_until_quiet()
@@ -177,8 +177,8 @@ def test_a_branch_that_diverged_is_overwritten_or_kept_and_reported(api: Api, pe
         assert shown["update_status"] == "finished"
 
 
-def test_a_login_that_is_wrong_is_tried_four_times_and_then_failed(api: Api, person: Person, target: Target,
-                                                                   gitlab: LocalGitLab) -> None:
+def test_wrong_login_is_tried_four_times_then_failed(api: Api, person: Person, target: Target,
+                                                     gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login(password="wrong"), enabled=True)
     person.pushes()
     retrying = api.until(mirror, "to_retry")
@@ -199,8 +199,7 @@ def test_a_retry_succeeds_when_the_login_works_by_then(api: Api, person: Person,
     assert api.until(mirror, "finished")["last_error"] is None
 
 
-def test_a_login_that_was_percent_encoded_is_sent_with_its_percent_signs(api: Api, person: Person,
-                                                                         target: Target) -> None:
+def test_percent_encoded_login_is_sent_undecoded(api: Api, person: Person, target: Target) -> None:
     encoded = PASSWORD.replace("+", "%2B").replace("=", "%3D")
     mirror = api.created(target.with_login(password=encoded), enabled=True)
     person.pushes()
@@ -208,8 +207,7 @@ def test_a_login_that_was_percent_encoded_is_sent_with_its_percent_signs(api: Ap
     assert set(target.asked) == {None, (USER, encoded)}
 
 
-def test_the_same_address_with_a_slash_at_its_end_is_the_same_repository(api: Api, person: Person,
-                                                                         target: Target) -> None:
+def test_trailing_slash_leads_to_the_same_repository(api: Api, person: Person, target: Target) -> None:
     mirror = api.created(target.with_login() + "/", enabled=True)
     commit = person.pushes()
     api.until(mirror, "finished")
@@ -229,8 +227,7 @@ def test_a_sync_soon_after_a_run_is_put_off(api: Api, person: Person, target: Ta
     assert second.started - first.started >= gitlab.settings.protected_delay
 
 
-def test_without_only_protected_branches_it_is_put_off_for_longer(api: Api, person: Person, target: Target,
-                                                                  gitlab: LocalGitLab) -> None:
+def test_mirror_of_all_branches_waits_longer(api: Api, person: Person, target: Target, gitlab: LocalGitLab) -> None:
     gitlab.settings.unprotected_delay = 1.5
     mirror = api.created(target.with_login(), enabled=True)
     person.pushes()
@@ -280,8 +277,8 @@ def test_two_mirrors_run_side_by_side_with_their_own_logins(api: Api, person: Pe
     assert {run.user for run in gitlab.recorded_runs} == {USER, "another"}
 
 
-def test_in_silent_mode_nothing_is_pushed_and_every_mirror_is_shown_disabled(api: Api, person: Person, target: Target,
-                                                                             gitlab: LocalGitLab) -> None:
+def test_silent_mode_pushes_nothing_and_shows_mirrors_disabled(api: Api, person: Person, target: Target,
+                                                               gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     gitlab.settings.silent_mode = True
     person.pushes()
@@ -307,8 +304,7 @@ def test_a_project_without_a_repository_has_no_enabled_mirror(api: Api, target: 
     api.until(created["id"], "finished")
 
 
-def test_a_project_with_an_empty_repository_pushes_nothing_and_finishes(api: Api, target: Target,
-                                                                        gitlab: LocalGitLab) -> None:
+def test_empty_repository_pushes_nothing_and_finishes(api: Api, target: Target, gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     assert api.sync(mirror).status_code == 204
     api.until(mirror, "finished")

@@ -118,7 +118,7 @@ def test_without_one_right_of_its_role_the_stack_is_not_made(aws: LocalAws, chil
         child.reason())
 
 
-def test_a_role_is_passed_to_a_service_only_if_the_policy_names_it(aws: LocalAws, child: Child, name: str) -> None:
+def test_pass_role_to_service_needs_policy_naming_the_role(aws: LocalAws, child: Child, name: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
     role = a_role(aws, name, PROVISIONING - {"iam:PassRole"})
     aws.client("iam").put_role_policy(RoleName=name, PolicyName="pass", PolicyDocument=policy(allow(
@@ -140,16 +140,14 @@ def test_a_role_that_does_not_trust_cloudformation_is_refused(aws: LocalAws, chi
     assert refusal(child.make, role_arn=f"{role}-absent")[2].endswith("-absent is invalid or cannot be assumed")
 
 
-def test_a_role_that_trusts_cloudformation_for_such_stacks_of_this_account_is_taken(aws: LocalAws, child: Child,
-                                                                                  name: str) -> None:
+def test_role_trusting_cloudformation_for_such_stacks_is_assumed(aws: LocalAws, child: Child, name: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     condition = {"StringEqualsIfExists": {"aws:SourceAccount": aws.account_id},
                  "ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:cloudformation:{aws.region}:*:stack/gitops-dev-*/*"}}
     assert child.make(a_role(aws, name, PROVISIONING, Condition=condition)) == "CREATE_COMPLETE"
 
 
-def test_who_names_a_role_must_be_allowed_to_pass_it_to_cloudformation(aws: LocalAws, child: Child, name: str,
-                                                                       role: str) -> None:
+def test_stack_role_needs_pass_role_to_cloudformation(aws: LocalAws, child: Child, name: str, role: str) -> None:
     stacks = f"arn:aws:cloudformation:{aws.region}:{aws.account_id}:stack/{child.name}/*"
     key = a_user_with(aws, name, allow(["cloudformation:*"], stacks))
     child.client = aws.client("cloudformation", key)
@@ -254,8 +252,8 @@ def targets(aws: LocalAws, child: Child) -> list[str]:
     return [target["Id"] for target in found]
 
 
-def test_a_branch_that_is_there_adds_the_pipeline_and_turns_the_rule_to_it(aws: LocalAws, environment: None,
-                                                                          child: Child, name: str) -> None:
+def test_existing_branch_adds_pipeline_and_retargets_rule(aws: LocalAws, environment: None, child: Child,
+                                                          name: str) -> None:
     pipeline = f"codepipeline-dev-cfn-{child.project}"
     role = a_role(aws, name, WITH_PIPELINE)
     assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
@@ -271,8 +269,8 @@ def test_a_branch_that_is_there_adds_the_pipeline_and_turns_the_rule_to_it(aws: 
 
 @pytest.mark.parametrize("action", sorted(WITH_PIPELINE - PROVISIONING - {"codepipeline:DeletePipeline"}
                                           | {"events:RemoveTargets"}))
-def test_without_one_right_the_pipeline_is_not_added_and_the_stack_is_as_it_was(
-        aws: LocalAws, environment: None, child: Child, name: str, action: str) -> None:
+def test_missing_right_leaves_the_stack_without_pipeline(aws: LocalAws, environment: None, child: Child, name: str,
+                                                         action: str) -> None:
     role = a_role(aws, name, WITH_PIPELINE - {action})
     assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
     assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_ROLLBACK_COMPLETE"
@@ -284,8 +282,7 @@ def test_without_one_right_the_pipeline_is_not_added_and_the_stack_is_as_it_was(
     assert values["BranchExists"] == "false"
 
 
-def test_a_build_project_needs_a_service_role_that_codebuild_can_assume(aws: LocalAws, child: Child,
-                                                                       role: str) -> None:
+def test_build_project_needs_role_that_codebuild_can_assume(aws: LocalAws, child: Child, role: str) -> None:
     # https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
     template = TEMPLATE.replace("role-${EnvID}-codebuild-cfn", "role-${EnvID}-absent")
     assert child.make(role, TemplateBody=template) == "ROLLBACK_COMPLETE"
@@ -315,16 +312,14 @@ def test_a_build_project_is_stored_as_the_template_has_it(aws: LocalAws, child: 
     ("Visibility: PRIVATE", "Colour: red", "Encountered unsupported property Colour"),
     ("RetentionInDays: 90", "Retention: 1", "#: extraneous key [Retention] is not permitted"),
     ("State: ENABLED", "Enabled: true", "#: extraneous key [Enabled] is not permitted")])
-def test_a_property_that_the_type_does_not_have_fails_the_resource(child: Child, role: str, line: str, extra: str,
-                                                                  says: str) -> None:
+def test_unknown_property_fails_the_resource(child: Child, role: str, line: str, extra: str, says: str) -> None:
     # https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
     assert child.make(role, TemplateBody=TEMPLATE.replace(line, f"{line}\n      {extra}")) == "ROLLBACK_COMPLETE"
     assert says in child.reason()
 
 
 @pytest.mark.parametrize("taken", ["log group", "rule", "project"])
-def test_a_name_that_somebody_elses_resource_has_fails_the_stack_and_stays_theirs(aws: LocalAws, child: Child,
-                                                                                 role: str, taken: str) -> None:
+def test_name_taken_by_other_owner_fails_stack_and_is_kept(aws: LocalAws, child: Child, role: str, taken: str) -> None:
     project = f"codebuild-dev-cfn-{child.project}"
     rule = f"event-rule-dev-codepipeline-exec-cfn-{child.project}"
     if taken == "log group":

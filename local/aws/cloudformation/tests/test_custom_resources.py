@@ -42,8 +42,7 @@ def test_scalars_arrive_as_strings_and_attributes_can_be_read(stack: Stack, reso
     assert '"List": ["1", "false"]' in echoed
 
 
-def test_a_failed_create_is_followed_by_a_delete_of_the_answered_id(aws: LocalAws, stack: Stack,
-                                                                    resource: Any) -> None:
+def test_failed_create_is_followed_by_delete_of_answered_id(aws: LocalAws, stack: Stack, resource: Any) -> None:
     assert stack.create({"A": resource(Id="would-have-been", OnCreate="fail")}) == "ROLLBACK_COMPLETE"
     assert requests(aws, stack) == [("Create", "A", None), ("Delete", "A", "would-have-been")]
     reasons = [event.get("ResourceStatusReason", "") for event in stack.events()]
@@ -52,8 +51,8 @@ def test_a_failed_create_is_followed_by_a_delete_of_the_answered_id(aws: LocalAw
 
 
 @pytest.mark.parametrize("behaviour", ["fail without an id", "crash", "send too much"])
-def test_a_failed_create_without_a_usable_answer_is_followed_by_a_delete_of_an_invented_id(
-        aws: LocalAws, stack: Stack, resource: Any, behaviour: str) -> None:
+def test_failed_create_without_answer_deletes_generated_id(aws: LocalAws, stack: Stack, resource: Any,
+                                                           behaviour: str) -> None:
     aws.set(first_retry_after_seconds=0, second_retry_after_seconds=0)
     assert stack.create({"A": resource(OnCreate=behaviour)}) == "ROLLBACK_COMPLETE"
     (_, _, _), (kind, _, physical_id) = requests(aws, stack)
@@ -61,7 +60,7 @@ def test_a_failed_create_without_a_usable_answer_is_followed_by_a_delete_of_an_i
     assert re.fullmatch(rf"{stack.name}-A-[A-Z0-9]{{12}}", str(physical_id))
 
 
-def test_a_rollback_deletes_in_reverse_order_the_failed_one_first(aws: LocalAws, stack: Stack, resource: Any) -> None:
+def test_rollback_deletes_in_reverse_order_failed_one_first(aws: LocalAws, stack: Stack, resource: Any) -> None:
     assert stack.create({"A": resource(Id="a"), "B": resource("A", Id="b"),
                          "C": resource("B", Id="c", OnCreate="fail")}) == "ROLLBACK_COMPLETE"
     assert requests(aws, stack) == [
@@ -69,27 +68,24 @@ def test_a_rollback_deletes_in_reverse_order_the_failed_one_first(aws: LocalAws,
         ("Delete", "C", "c"), ("Delete", "B", "b"), ("Delete", "A", "a")]
 
 
-def test_a_delete_that_fails_in_a_rollback_leaves_ROLLBACK_FAILED(stack: Stack, resource: Any) -> None:
+def test_failed_delete_in_rollback_ends_in_rollback_failed(stack: Stack, resource: Any) -> None:
     assert stack.create({"A": resource(OnCreate="fail", OnDelete="fail")}) == "ROLLBACK_FAILED"
 
 
-def test_with_rollback_disabled_the_failed_create_gets_its_delete_with_the_stack(
-        aws: LocalAws, stack: Stack, resource: Any) -> None:
+def test_disabled_rollback_sends_delete_with_stack_deletion(aws: LocalAws, stack: Stack, resource: Any) -> None:
     assert stack.create({"A": resource(Id="a", OnCreate="fail")}, DisableRollback=True) == "CREATE_FAILED"
     assert requests(aws, stack) == [("Create", "A", None)]
     assert stack.delete() == "DELETE_COMPLETE"
     assert requests(aws, stack)[1:] == [("Delete", "A", "a")]
 
 
-def test_a_resource_that_fails_when_an_update_adds_it_gets_its_delete(aws: LocalAws, stack: Stack,
-                                                                      resource: Any) -> None:
+def test_failed_addition_in_update_is_followed_by_delete(aws: LocalAws, stack: Stack, resource: Any) -> None:
     stack.create({"A": resource(Id="a")})
     assert stack.update({"A": resource(Id="a"), "B": resource(Id="b", OnCreate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
     assert requests(aws, stack) == [("Create", "A", None), ("Create", "B", None), ("Delete", "B", "b")]
 
 
-def test_a_changed_id_means_a_delete_of_the_old_one_with_the_old_properties(aws: LocalAws, stack: Stack,
-                                                                            resource: Any) -> None:
+def test_changed_id_deletes_old_id_with_old_properties(aws: LocalAws, stack: Stack, resource: Any) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html#crpg-ref-update
     stack.create({"A": resource(Id="first")})
     assert stack.update({"A": resource(Id="second")}) == "UPDATE_COMPLETE"
@@ -105,8 +101,7 @@ def test_a_cleanup_delete_that_fails_does_not_fail_the_update(stack: Stack, reso
     assert stack.update({"A": resource(Id="second")}) == "UPDATE_COMPLETE"
 
 
-def test_a_failed_update_is_followed_by_one_with_the_properties_swapped(aws: LocalAws, stack: Stack,
-                                                                       resource: Any) -> None:
+def test_failed_update_is_followed_by_update_with_old_properties(aws: LocalAws, stack: Stack, resource: Any) -> None:
     stack.create({"A": resource(Id="a", Serial="1")})
     assert stack.update({"A": resource(Id="a", Serial="2", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
     failed, back = aws.exchanges("A")[-2:]
@@ -115,8 +110,7 @@ def test_a_failed_update_is_followed_by_one_with_the_properties_swapped(aws: Loc
     assert back["OldResourceProperties"] == failed["ResourceProperties"]
 
 
-def test_a_failed_update_that_answers_another_id_is_followed_by_a_delete_of_that_id_alone(
-        aws: LocalAws, stack: Stack, resource: Any) -> None:
+def test_failed_update_with_new_id_deletes_only_that_id(aws: LocalAws, stack: Stack, resource: Any) -> None:
     # github.com/aws/aws-cdk issues 13527, 17040 and 30012
     stack.create({"A": resource(Id="old")})
     assert stack.update({"A": resource(Id="new", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
@@ -124,8 +118,7 @@ def test_a_failed_update_that_answers_another_id_is_followed_by_a_delete_of_that
     assert stack.attributes("A")["PhysicalResourceId"] == "old"
 
 
-def test_a_replacement_that_is_rolled_back_is_deleted_by_its_new_id(aws: LocalAws, stack: Stack,
-                                                                   resource: Any) -> None:
+def test_rolled_back_replacement_is_deleted_by_new_id(aws: LocalAws, stack: Stack, resource: Any) -> None:
     # "If the stack update fails and a rollback occurs, the new physical resource id is sent in the Delete event."
     # stackoverflow.com/questions/50599602, which quotes AWS's knowledge centre
     stack.create({"A": resource(Id="old"), "B": resource("A", Id="b")})
@@ -136,8 +129,7 @@ def test_a_replacement_that_is_rolled_back_is_deleted_by_its_new_id(aws: LocalAw
     assert stack.attributes("A")["PhysicalResourceId"] == "old"
 
 
-def test_an_update_that_succeeded_is_sent_back_when_another_resource_fails(aws: LocalAws, stack: Stack,
-                                                                           resource: Any) -> None:
+def test_succeeded_update_is_reverted_if_another_resource_fails(aws: LocalAws, stack: Stack, resource: Any) -> None:
     stack.create({"A": resource(Id="a", Serial="1"), "B": resource("A", Id="b")})
     assert stack.update({"A": resource(Id="a", Serial="2"),
                          "B": resource("A", Id="b", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
@@ -157,8 +149,7 @@ def test_a_retained_resource_gets_no_delete(aws: LocalAws, stack: Stack, resourc
     assert requests(aws, stack) == [("Create", "A", None)]
 
 
-def test_a_function_that_fails_is_run_twice_more_with_the_same_request(aws: LocalAws, stack: Stack,
-                                                                       resource: Any) -> None:
+def test_failed_function_is_retried_twice_with_same_request(aws: LocalAws, stack: Stack, resource: Any) -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     aws.set(first_retry_after_seconds=0.1, second_retry_after_seconds=0.1)
     stack.create({"A": resource(OnCreate="crash")})

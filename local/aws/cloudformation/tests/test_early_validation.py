@@ -46,7 +46,7 @@ def change_set(aws: LocalAws, stack: str, resources: dict[str, Any], **more: Any
     return found
 
 
-def test_create_over_a_taken_name_rolls_back_without_resource_events(aws: LocalAws, stack: Stack, taken: str) -> None:
+def test_create_over_taken_name_rolls_back_without_events(aws: LocalAws, stack: Stack, taken: str) -> None:
     assert stack.create({"First": HANDLE, "Group": group(taken)}) == "ROLLBACK_COMPLETE"
     assert {event["LogicalResourceId"] for event in stack.events()} == {stack.name}
     [failed] = [event for event in stack.events() if event["ResourceStatus"].endswith("_FAILED")]

@@ -86,7 +86,7 @@ def test_a_name_is_taken_until_its_stack_is_deleted(stack: Operated) -> None:
     assert stack.wait() == "CREATE_COMPLETE"
 
 
-def test_a_deleted_stack_is_found_by_its_id_alone_even_when_the_name_is_used_again(stack: Operated) -> None:
+def test_deleted_stack_is_found_only_by_id_after_name_reuse(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
     first = stack.begin(parameters("A"))
     stack.wait()
@@ -218,7 +218,7 @@ def test_a_stack_that_rolls_back_can_be_deleted(slow: LocalAws, aws: LocalAws, s
     assert aws.client("codecommit").batch_get_repositories(repositoryNames=[stack.name])["repositories"] == []
 
 
-def test_a_stack_that_was_only_reviewed_is_taken_and_can_be_deleted(stack: Operated) -> None:
+def test_review_in_progress_stack_blocks_name_and_can_be_deleted(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html (ChangeSetType)
     stack._id = stack.client.create_change_set(
         StackName=stack.name, ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body(parameters("A")))["StackId"]
@@ -296,7 +296,7 @@ def test_a_stack_takes_the_time_that_it_is_told_to(slow: LocalAws, stack: Operat
 
 # Updates
 
-def test_an_update_that_changes_nothing_or_policies_alone_is_refused(stack: Operated) -> None:
+def test_update_without_changes_is_rejected(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
     stack.begin(parameters("A"))
     stack.wait()
@@ -347,7 +347,7 @@ def test_an_update_deletes_what_it_removed_in_a_phase_of_its_own(stack: Operated
                     ("B", "DELETE_COMPLETE"), (stack.name, "UPDATE_COMPLETE")]
 
 
-def test_an_update_tells_of_what_it_changes_and_adds_and_of_nothing_else(stack: Operated) -> None:
+def test_update_events_name_only_changed_and_added_resources(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
     stack.begin(parameters("A", "B"))
     stack.wait()
@@ -364,7 +364,7 @@ def test_an_update_tells_of_what_it_changes_and_adds_and_of_nothing_else(stack: 
     assert told == [("Z", "CREATE_IN_PROGRESS"), ("Z", "CREATE_FAILED")]
 
 
-def test_a_parameter_that_the_template_lacks_or_wants_is_refused_by_name(stack: Operated) -> None:
+def test_unknown_or_missing_parameter_is_rejected_by_name(stack: Operated) -> None:
     template = body(parameters("A"), Parameters={"P": {"Type": "String"}})
     given = [{"ParameterKey": "Q", "ParameterValue": "1"}]
     assert refusal(stack.client.create_stack, StackName=stack.name, TemplateBody=template) == (
@@ -400,8 +400,7 @@ def test_a_rollback_that_fails_is_continued(aws: LocalAws, stack: Operated, name
     assert "k" not in aws.client("codecommit").list_tags_for_resource(resourceArn=arn)["tags"]
 
 
-def test_a_creation_that_cannot_be_rolled_back_keeps_its_resources_for_the_deletion(aws: LocalAws, stack: Operated,
-                                                                                   name: str) -> None:
+def test_failed_creation_rollback_keeps_resources_for_deletion(aws: LocalAws, stack: Operated, name: str) -> None:
     role = a_role(aws, name, REPOSITORY - {"codecommit:DeleteRepository"})
     stack.begin({**a_repository(name), **broken()}, RoleARN=role)
     assert stack.wait() == "ROLLBACK_FAILED"
@@ -410,7 +409,7 @@ def test_a_creation_that_cannot_be_rolled_back_keeps_its_resources_for_the_delet
     assert aws.client("codecommit").batch_get_repositories(repositoryNames=[name])["repositories"] == []
 
 
-def test_what_is_made_at_the_same_time_as_what_fails_is_cancelled_after_it(stack: Operated) -> None:
+def test_parallel_resource_is_cancelled_after_a_failure(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html
     dependent = parameters("Dependent")
     dependent["Dependent"]["DependsOn"] = "M"

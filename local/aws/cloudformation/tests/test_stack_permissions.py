@@ -119,7 +119,7 @@ def test_a_resource_of_another_name_is_not_made(aws: LocalAws, stack: Stack, nam
     assert make(stack, of_type("AWS::Logs::LogGroup", f"{name}-mine")[0], role) == "CREATE_COMPLETE"
 
 
-def test_a_role_is_made_only_with_the_boundary_that_the_policy_demands(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_role_creation_needs_the_required_boundary(aws: LocalAws, stack: Stack, name: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     boundary = aws.client("iam").create_policy(PolicyName=name, PolicyDocument=policy(allow("s3:*", "*")))[
         "Policy"]["Arn"]
@@ -143,8 +143,7 @@ def test_a_boundary_limits_the_role_that_makes_the_stack(aws: LocalAws, stack: S
     assert "because no permissions boundary allows the ssm:PutParameter action" in str(stack.events())
 
 
-def test_a_function_and_its_custom_resource_need_its_role_passed_and_the_right_to_call_it(
-        aws: LocalAws, name: str) -> None:
+def test_custom_resource_function_needs_pass_role_and_invoke(aws: LocalAws, name: str) -> None:
     code = aws.client("s3")
     code.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": aws.region})
     code.put_object(Bucket=name, Key="code.zip", Body=provider_code())
@@ -191,7 +190,7 @@ def test_nested_stack_needs_its_template_and_its_resources(aws: LocalAws, name: 
     assert read == [f"arn:aws:s3:::{name}/{key}"]
 
 
-def test_function_alias_is_created_updated_and_deleted_with_its_rights(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_function_alias_needs_its_rights_in_every_operation(aws: LocalAws, stack: Stack, name: str) -> None:
     own = a_role(aws, f"{name}-function", {"logs:*"}, "lambda.amazonaws.com")
     function = aws.client("lambda").create_function(
         FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=own, Code={"ZipFile": provider_code()})
@@ -219,7 +218,7 @@ def test_function_alias_is_created_updated_and_deleted_with_its_rights(aws: Loca
         assert {decision["action"] for decision in aws.decisions(f"{name}-role/")} == actions
 
 
-def test_a_change_set_is_executed_with_the_role_that_it_was_made_with(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_change_set_executes_with_the_role_that_created_it(aws: LocalAws, stack: Stack, name: str) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html (RoleARN)
     client, role = aws.client("cloudformation"), a_role(aws, f"{name}-role", {"ssm:GetParameters"})
     body = json.dumps({"Resources": of_type("AWS::SSM::Parameter", name)[0]})

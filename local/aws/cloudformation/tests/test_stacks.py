@@ -10,8 +10,7 @@ from local.aws import LocalAws
 from local.aws.conftest import TRUST_LAMBDA, Stack, allow, policy, refusal
 
 
-def test_a_bucket_that_holds_an_object_or_an_old_version_is_not_deleted(aws: LocalAws, stack: Stack,
-                                                                        name: str) -> None:
+def test_bucket_with_object_or_old_version_is_not_deleted(aws: LocalAws, stack: Stack, name: str) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html, "Delete stack fails"
     stack.create({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {
         "BucketName": name, "VersioningConfiguration": {"Status": "Enabled"}}}})
@@ -33,8 +32,7 @@ def test_a_retained_bucket_outlives_its_stack(aws: LocalAws, stack: Stack, name:
 
 
 @pytest.mark.parametrize("kind", ["User", "Role"])
-def test_a_policy_that_is_not_the_resources_own_stands_in_its_way(aws: LocalAws, stack: Stack, name: str,
-                                                                 kind: str) -> None:
+def test_foreign_policy_blocks_resource_deletion(aws: LocalAws, stack: Stack, name: str, kind: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html, API_DeleteRole.html
     own = {"PolicyName": "own", "PolicyDocument": json.loads(policy(allow("s3:*", "*")))}
     properties = {f"{kind}Name": name, "Policies": [own]}
@@ -49,8 +47,7 @@ def test_a_policy_that_is_not_the_resources_own_stands_in_its_way(aws: LocalAws,
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_stack_whose_graph_leaves_a_choice_is_made_in_another_order_with_another_seed(aws: LocalAws,
-                                                                                       name: str) -> None:
+def test_order_seed_changes_the_order_of_independent_resources(aws: LocalAws, name: str) -> None:
     resources = {letter: {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
                  for letter in "ABCDEF"}
     resources["A"]["DependsOn"] = "F"

@@ -117,7 +117,7 @@ def test_the_api_refuses_the_same(cloudwatch: Any, name: str) -> None:
     assert state(cloudwatch, name) == "OK"
 
 
-def test_an_alarm_is_raised_by_its_own_metric_in_all_of_its_periods(cloudwatch: Any, name: str) -> None:
+def test_alarm_is_raised_by_its_own_metric_in_all_periods(cloudwatch: Any, name: str) -> None:
     cloudwatch.put_metric_alarm(**alarm(name))
     for minutes in (0, 6):
         put(cloudwatch, name, 0, minutes, env="prd")

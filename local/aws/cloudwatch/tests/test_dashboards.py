@@ -96,7 +96,7 @@ def test_what_is_no_dashboard_fails_its_stack(stack: Stack, name: str) -> None:
         event.get("ResourceStatusReason", "") for event in stack.events())
 
 
-def test_a_dashboards_name_has_letters_digits_hyphens_and_underscores(stack: Stack, name: str) -> None:
+def test_dashboard_name_allows_letters_digits_hyphen_underscore(stack: Stack, name: str) -> None:
     assert stack.create(resources(f"{name}.dev", json.dumps(BODY))) == "ROLLBACK_COMPLETE"
 
 

@@ -94,7 +94,7 @@ def test_the_units_are_cloudwatchs() -> None:
     assert sorted(embedded_metrics.UNITS) == sorted(model["shapes"]["StandardUnit"]["enum"])
 
 
-def test_a_functions_metrics_are_read_from_its_log_and_arrive_in_cloudwatch(aws: LocalAws, name: str) -> None:
+def test_metrics_in_function_log_arrive_in_cloudwatch(aws: LocalAws, name: str) -> None:
     role = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST_LAMBDA)["Role"]["Arn"]
     aws.client("iam").put_role_policy(RoleName=name, PolicyName="log", PolicyDocument=policy(allow("logs:*", "*")))
     aws.client("lambda").create_function(

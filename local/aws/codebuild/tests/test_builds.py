@@ -59,7 +59,7 @@ def phases(scene: Scene, run: str) -> dict[str, str]:
     return {each["phaseType"]: each["phaseStatus"] for each in found["phases"]}
 
 
-def test_the_commands_share_their_variables_and_directory_from_phase_to_phase(scene: Scene) -> None:
+def test_commands_share_variables_and_directory_across_phases(scene: Scene) -> None:
     run = built(scene, """version: 0.2
 env:
   variables: {SPEC: spec, EnvID: overridden}
@@ -90,7 +90,7 @@ artifacts: {files: [made]}
     assert artifact(scene, run) == {"made": "\n"}
 
 
-def test_a_build_knows_its_commit_and_its_role_and_nothing_of_who_runs_it(scene: Scene) -> None:
+def test_build_environment_has_commit_and_role_and_nothing_else(scene: Scene) -> None:
     run = built(scene, """version: 0.2
 phases: {build: {commands: ['env | sort > environment']}}
 artifacts: {files: environment.txt}
@@ -145,7 +145,7 @@ def test_artifacts_are_the_files_that_the_buildspec_names(again: Scene, artifact
     assert set(artifact(again, run)) == names
 
 
-def test_the_project_may_hold_the_buildspec_itself_or_name_another_file(scene: Scene) -> None:
+def test_buildspec_is_inline_or_a_named_file(scene: Scene) -> None:
     inline = "version: 0.2\nphases:\n  build: {commands: ['echo inline > made']}\nartifacts: {files: [made]}\n"
     projects = scene.aws.client("codebuild")
     projects.update_project(name=scene.name, source={"type": "CODEPIPELINE", "buildspec": inline})
@@ -171,7 +171,7 @@ def test_a_buildspecs_output_is_in_the_projects_log(scene: Scene) -> None:
     assert {"to be read", "bad", "[Container] Phase complete: BUILD State: SUCCEEDED"} <= set(scene.log())
 
 
-def test_a_command_that_fails_ends_the_build_after_post_build_and_stops_the_pipeline(scene: Scene) -> None:
+def test_failed_command_ends_build_and_stops_pipeline(scene: Scene) -> None:
     scene.push({"buildspec.yml": """version: 0.2
 phases:
   build:
@@ -202,7 +202,7 @@ phases: {pre_build: {commands: ['false']}, post_build: {commands: ['echo never']
     assert "never" not in scene.log()
 
 
-def test_a_build_that_takes_longer_than_its_project_allows_is_ended(scene: Scene) -> None:
+def test_build_over_its_timeout_is_stopped(scene: Scene) -> None:
     scene.aws.set(build_minute_seconds=0.02)
     run = built(scene, "version: 0.2\nphases: {build: {commands: ['sleep 100']}}\n")
     assert scene.status(run) == "Failed"

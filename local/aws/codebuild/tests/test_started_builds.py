@@ -62,8 +62,8 @@ def ended(aws: LocalAws, build_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("command", "status"), [("echo $WHAT in $(ls | wc -l) files", "SUCCEEDED"), ("exit 3", "FAILED")])
-def test_a_build_that_is_started_runs_its_commands_and_tells_how_it_ended(aws: LocalAws, name: str, command: str,
-                                                                          status: str) -> None:
+def test_started_build_runs_commands_and_reports_its_result(aws: LocalAws, name: str, command: str,
+                                                            status: str) -> None:
     a_project(aws, name, command)
     url, arn = a_queue(aws, name)
     events = aws.client("events")

@@ -10,7 +10,7 @@ from local.aws import LocalAws
 from local.aws.conftest import Stack, a_user_with, allow, refusal
 
 
-def test_a_new_repository_has_an_address_and_neither_branches_nor_a_default(aws: LocalAws, name: str) -> None:
+def test_new_repository_has_urls_and_no_branches(aws: LocalAws, name: str) -> None:
     codecommit = aws.client("codecommit")
     made = codecommit.create_repository(repositoryName=name, tags={"k": "v"})["repositoryMetadata"]
     assert made["Arn"] == f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{name}"

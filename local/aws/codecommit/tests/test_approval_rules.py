@@ -157,8 +157,8 @@ def test_a_repository_takes_25_templates(codecommit: Any, repository: str) -> No
                                         "approvalRuleTemplateNames", 10, repositoryName=repository)] == [10, 10, 5]
 
 
-def test_templates_are_for_anybody_who_may_and_associations_for_the_repositorys_arn(
-        aws: LocalAws, rule: dict[str, Any], repository: str) -> None:
+def test_approval_template_needs_star_association_the_repository(aws: LocalAws, rule: dict[str, Any],
+                                                                 repository: str) -> None:
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html
     arn = f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{repository}"
     mine = aws.client("codecommit", a_user_with(

@@ -176,8 +176,8 @@ def test_a_new_credential_is_refused_for_a_moment(aws: LocalAws, name: str, repo
     assert login.status(repository["cloneUrlHttp"]) == 200
 
 
-def test_a_login_whose_policy_lacks_GitPush_may_pull_but_push_is_403(aws: LocalAws, name: str,
-                                                                     repository: dict[str, str], work: Path) -> None:
+def test_login_without_git_push_pulls_and_push_returns_403(aws: LocalAws, name: str, repository: dict[str, str],
+                                                           work: Path) -> None:
     aws.set(credential_accepted_after_seconds=0)
     login, url = a_login(aws, name, allow(PULL, repository["Arn"])), repository["cloneUrlHttp"]
     assert login.status(url, "git-upload-pack") == 200

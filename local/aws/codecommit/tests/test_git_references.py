@@ -66,7 +66,7 @@ def test_one_denied_branch_refuses_the_push_of_several(aws: LocalAws, login: Log
     assert branches(aws, repository) == set()
 
 
-def test_a_denied_branch_cannot_be_deleted_nor_a_large_pack_pushed_to_it(
+def test_denied_branch_rejects_deletion_and_large_pack(
         aws: LocalAws, name: str, login: Login, repository: dict[str, str], url: str, work: Path) -> None:  # noqa: F811
     free = a_login(aws, f"{name}-free", allow([PULL, PUSH], repository["Arn"]))
     assert push(free, url, work, "development").returncode == 0
@@ -110,7 +110,7 @@ def read(body: bytes, encoding: str = "") -> list[Command]:
     return push_commands.read(io.BytesIO(body), encoding)
 
 
-def test_commands_are_read_up_to_the_flush_with_capabilities_and_shallow_lines_aside() -> None:
+def test_commands_end_at_flush_without_capabilities() -> None:
     body = line(f"shallow {'b' * 40}") + line(f"{ONE}\0 report-status agent=git/2\n") + line(TWO) + b"0000PACK..."
     commands = [Command(NONE, "a" * 40, "refs/heads/one"), Command("a" * 40, NONE, "refs/tags/zwei-ä")]
     assert read(body) == commands

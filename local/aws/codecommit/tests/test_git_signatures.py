@@ -89,7 +89,7 @@ def test_a_session_without_its_token_or_with_anothers_is_403(aws: LocalAws, name
     assert status(url, PULLING, f"{user_name}x", password) == 403
 
 
-def test_the_administrator_of_an_account_reaches_that_accounts_repository_alone(aws: LocalAws, url: str) -> None:  # noqa: F811
+def test_account_administrator_reaches_only_own_repository(aws: LocalAws, url: str) -> None:  # noqa: F811
     def root_of(account: str) -> dict[str, str]:
         return {"AccessKeyId": account, "SecretAccessKey": "local"}
 

@@ -103,7 +103,7 @@ def test_a_third_environment_that_names_no_branches_is_refused(aws: LocalAws) ->
     assert code == "ValidationError" and "ProtectedBranches is needed" in message
 
 
-def test_a_power_user_pushes_to_a_feature_branch_and_not_to_the_mirrors(world: World) -> None:
+def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None:
     mary, commit = world.member("power-users"), world.commit("hers")
     refused = world.push(mary, "HEAD:development")
     assert refused.returncode != 0 and "403" in refused.stderr
@@ -125,7 +125,7 @@ def test_a_branch_that_is_not_there_yet_is_the_mirrors_too(world: World) -> None
     assert set(world.branches()) == {"refs/heads/development", "refs/heads/hotfix"}
 
 
-def test_a_push_that_also_names_a_protected_branch_changes_nothing(world: World) -> None:
+def test_push_with_a_protected_branch_changes_nothing(world: World) -> None:
     mary, before = world.member("power-users"), world.branches()
     world.commit("both")
     assert world.push(mary, "HEAD:refs/heads/feature/a", "HEAD:development").returncode != 0
@@ -140,7 +140,7 @@ def test_a_protected_branch_is_not_set_back(world: World) -> None:
 
 
 # claim: not-even-an-administrator-changes-a-protected-branch
-def test_a_protected_branch_is_deleted_neither_by_git_nor_by_the_api(world: World) -> None:
+def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> None:
     mary = world.member("power-users")
     mine = world.client("codecommit", mary)
     assert world.push(world.mirror, "HEAD:refs/heads/master", "HEAD:refs/heads/old").returncode == 0
@@ -166,7 +166,7 @@ def test_a_reader_clones_and_pushes_nothing(world: World, tmp_path: Path) -> Non
     assert world.push(reader, "HEAD:refs/heads/feature/a").returncode != 0
 
 
-def test_the_protection_holds_against_rights_that_come_from_elsewhere(world: World) -> None:
+def test_protection_overrides_rights_from_other_policies(world: World) -> None:
     mary = world.member("power-users")
     world.aws.client("iam").put_user_policy(UserName=mary.user, PolicyName="all", PolicyDocument=policy(allow("*", "*")))
     world.commit("an administrator's")

@@ -27,7 +27,7 @@ def env_id() -> str:
     return f"e{uuid.uuid4().hex[:8]}"
 
 
-def test_it_is_there_with_its_addresses_and_stays_when_its_stack_goes(aws: LocalAws, env_id: str) -> None:
+def test_repository_has_urls_and_outlives_its_stack(aws: LocalAws, env_id: str) -> None:
     topic = aws.client("sns").create_topic(Name=f"sns-{env_id}-notifications")["TopicArn"]
     assert deploy(aws, env_id, TriggerTopicArn=topic, TriggerEvents="createReference,deleteReference") == "CREATE_COMPLETE"
     cloudformation, codecommit = aws.client("cloudformation"), aws.client("codecommit")

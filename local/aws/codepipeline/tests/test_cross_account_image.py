@@ -37,8 +37,7 @@ def scene(shared: ImageAccountScene) -> ImageAccountScene:
     return for_one_test(shared)
 
 
-def test_a_push_in_one_account_starts_the_pipeline_of_the_other_with_that_digest(
-        aws: LocalAws, name: str, tmp_path: Path) -> None:
+def test_push_in_other_account_starts_pipeline_with_digest(aws: LocalAws, name: str, tmp_path: Path) -> None:
     scene = ImageAccountScene(aws, name, tmp_path)
     scene.prepare()
     first = scene.push_image("one")
@@ -70,8 +69,8 @@ def test_a_push_in_one_account_starts_the_pipeline_of_the_other_with_that_digest
     ("image", "kms:GenerateDataKey", "kms:GenerateDataKey on resource: {key}"),
     ("key", "kms:GenerateDataKey", "because no resource-based policy allows the kms:GenerateDataKey action"),
 ])
-def test_each_grant_taken_away_makes_the_image_source_fail_with_the_reason(
-        scene: ImageAccountScene, place: str, grant: str, said: str) -> None:
+def test_each_missing_grant_fails_the_image_source_with_reason(scene: ImageAccountScene, place: str, grant: str,
+                                                               said: str) -> None:
     with scene.lacking(place, grant):
         run = scene.start()
         assert scene.ended(run) == "Failed"
@@ -89,7 +88,7 @@ def test_with_every_grant_in_place_nothing_is_denied(scene: ImageAccountScene) -
     assert [each for each in scene.aws.decisions(scene.name) if not each["allowed"]] == []
 
 
-def test_the_pipelines_role_must_be_allowed_to_assume_the_other_accounts(scene: ImageAccountScene) -> None:
+def test_pipeline_role_needs_permission_to_assume_other_role(scene: ImageAccountScene) -> None:
     scene.without("pipeline", "sts:AssumeRole")
     try:
         run = scene.start()
@@ -175,7 +174,7 @@ def test_both_sides_have_to_allow_a_pull(puller: Puller) -> None:
     assert "because no identity-based policy allows the ecr:BatchGetImage action" in puller.refused()
 
 
-def test_a_policy_that_names_another_role_or_denies_lets_nobody_pull(puller: Puller) -> None:
+def test_policy_with_other_role_or_deny_blocks_the_pull(puller: Puller) -> None:
     puller.give(*PULL)
     puller.admit(role=f"{puller.role}-other")
     puller.refused()

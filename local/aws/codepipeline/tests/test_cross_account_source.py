@@ -38,8 +38,7 @@ def source_of(scene: CrossAccountScene, execution: str) -> dict[str, Any]:
     return found
 
 
-def test_a_push_in_one_account_starts_the_pipeline_of_the_other_which_reads_that_commit(
-        aws: LocalAws, name: str, tmp_path: Path) -> None:
+def test_push_in_other_account_starts_pipeline_with_commit(aws: LocalAws, name: str, tmp_path: Path) -> None:
     scene = CrossAccountScene(aws, name, tmp_path)
     scene.prepare_to_build()
     first = scene.create([scene.build()])
@@ -79,8 +78,8 @@ def test_a_push_in_one_account_starts_the_pipeline_of_the_other_which_reads_that
     ("key", "kms:GenerateDataKey", "because no resource-based policy allows the kms:GenerateDataKey action"),
     ("key", "kms:Decrypt", "because no resource-based policy allows the kms:Decrypt action"),
 ])
-def test_each_grant_taken_away_makes_the_source_fail_with_the_reason(
-        scene: CrossAccountScene, place: str, grant: str, said: str) -> None:
+def test_each_missing_grant_fails_the_source_with_reason(scene: CrossAccountScene, place: str, grant: str,
+                                                         said: str) -> None:
     with scene.lacking(place, grant):
         run = scene.start()
         assert scene.ended(run) == "Failed"
@@ -151,8 +150,8 @@ def test_the_bus_policy_knows_the_events_source_type_and_sender(
     ("key", "kms:GenerateDataKey", {"kms__ViaService": "s3.eu-central-1.amazonaws.com"}, True),
     ("key", "kms:GenerateDataKey", {"kms__CallerAccount": "444455556666"}, False),
     ("key", "kms:GenerateDataKey", {"kms__CallerAccount": A}, True)])
-def test_a_condition_that_does_not_hold_is_a_grant_that_is_not_there(
-        scene: CrossAccountScene, place: str, grant: str, condition: dict[str, str], holds: bool) -> None:
+def test_unmet_condition_counts_as_missing_grant(scene: CrossAccountScene, place: str, grant: str,
+                                                 condition: dict[str, str], holds: bool) -> None:
     with scene.with_condition(place, grant, "StringEquals", **condition):
         run = scene.start()
         assert source_of(scene, run)["status"] == ("Succeeded" if holds else "Failed")
@@ -160,7 +159,7 @@ def test_a_condition_that_does_not_hold_is_a_grant_that_is_not_there(
         assert scene.error(run, "Source")[0] == "PermissionError"
 
 
-def test_an_explicit_deny_of_the_bucket_holds_against_every_allow(scene: CrossAccountScene) -> None:
+def test_bucket_deny_overrides_every_allow(scene: CrossAccountScene) -> None:
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{scene.bucket}/*",
             "Condition": {"StringEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": scene.key}}}
     with scene.instead("bucket", {**scene.grants["bucket"], "NotThisKey": deny}):
@@ -169,7 +168,7 @@ def test_an_explicit_deny_of_the_bucket_holds_against_every_allow(scene: CrossAc
     assert "Amazon S3:AccessDenied" in scene.error(run, "Source")[1]
 
 
-def test_a_key_policy_that_does_not_delegate_makes_iam_policies_worthless(scene: CrossAccountScene) -> None:
+def test_key_policy_without_delegation_disables_iam_policies(scene: CrossAccountScene) -> None:
     """In the key's own account, whose build has every right that IAM can give."""
     only_the_other = {name: each for name, each in scene.grants["key"].items() if name != "delegation"}
     admin = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{scene.account}:root"},
@@ -184,8 +183,8 @@ def test_a_key_policy_that_does_not_delegate_makes_iam_policies_worthless(scene:
 
 
 @pytest.mark.parametrize("key", ["", "alias/aws/s3", "alias/ours"])
-def test_a_store_without_a_key_of_ours_is_accepted_and_its_artifacts_are_of_no_use_across_accounts(
-        aws: LocalAws, name: str, tmp_path: Path, key: str) -> None:
+def test_store_without_customer_key_fails_only_across_accounts(aws: LocalAws, name: str, tmp_path: Path,
+                                                               key: str) -> None:
     """Nothing documents that CreatePipeline refuses it: "you must use a customer managed key", and what S3 does
     without one. https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html"""
     scene = CrossAccountScene(aws, name, tmp_path)

@@ -80,7 +80,7 @@ def log_says(scene: Scene, what: str) -> None:
                         if scene.arn("codepipeline", scene.pipeline) in line], lambda lines: what in str(lines), 20)
 
 
-def test_a_push_starts_the_pipeline_with_the_commit_that_was_pushed(scene: Scene) -> None:
+def test_push_starts_pipeline_with_pushed_commit(scene: Scene) -> None:
     scene.ended(scene.create([scene.build()], [scene.deploy()]))
     arn = rule(scene, pushes(scene), target(scene))
     commits = [scene.push(message="One"), scene.push(message='Two "quoted" \\ and more')]
@@ -158,7 +158,7 @@ def test_pipeline_events_after_a_stage_retry_count_the_attempt(scene: Scene) -> 
     assert ["stage-last-retry-attempt-time" in each["detail"] for each in seen] == [False, True, False, False, True, False]
 
 
-def test_a_role_without_the_right_to_start_the_pipeline_starts_nothing(scene: Scene) -> None:
+def test_role_without_start_permission_starts_nothing(scene: Scene) -> None:
     scene.ended(scene.create([scene.build()]))
     scene.aws.client("iam").delete_role_policy(RoleName=scene.role_name("events"), PolicyName="rights")
     rule(scene, pushes(scene), target(scene))
@@ -193,7 +193,7 @@ def test_an_input_that_is_no_source_revision_starts_nothing(scene: Scene, given:
     assert len(scene.executions()) == 1
 
 
-def test_an_event_without_a_transformer_starts_the_pipeline_with_the_branchs_newest_commit(scene: Scene) -> None:
+def test_event_without_transformer_starts_latest_commit(scene: Scene) -> None:
     scene.ended(scene.create([scene.build()]))
     plain = target(scene)
     del plain["InputTransformer"]
@@ -204,7 +204,7 @@ def test_an_event_without_a_transformer_starts_the_pipeline_with_the_branchs_new
     assert scene.executions()[0]["sourceRevisions"][0]["revisionId"] == commit
 
 
-def test_the_child_stacks_transformers_render_what_an_event_holds(scene: Scene) -> None:
+def test_child_stack_transformers_render_event_values(scene: Scene) -> None:
     """The message of a push event has no quotes in it, but a value with them must not break the JSON either."""
     arn, url = queue(scene)
     sqs, events = scene.aws.client("sqs"), scene.aws.client("events")

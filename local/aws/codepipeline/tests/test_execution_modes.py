@@ -27,7 +27,7 @@ def waiting_before(scene: Scene, stage: str) -> list[str]:
     return [each["pipelineExecutionId"] for each in found.get("inboundExecutions", [])]
 
 
-def test_queued_executions_pass_each_stage_in_the_order_of_their_start(scene: Scene) -> None:
+def test_queued_executions_pass_stages_in_start_order(scene: Scene) -> None:
     first = scene.create([scene.build()], [scene.approval()], [scene.deploy()])
     scene.approval_state(first)
     commits = [scene.push(message="Second"), scene.push(message="Third")]
@@ -55,7 +55,7 @@ def test_a_queued_execution_that_fails_lets_the_next_one_in(scene: Scene) -> Non
     assert (scene.ended(first), scene.ended(second)) == ("Failed", "Succeeded")
 
 
-def test_a_superseding_execution_overtakes_those_that_wait_between_stages(scene: Scene) -> None:
+def test_superseding_execution_overtakes_waiting_ones(scene: Scene) -> None:
     first = scene.create([scene.approval()], mode="SUPERSEDED")
     scene.approval_state(first)
     second = scene.start()
@@ -90,7 +90,7 @@ def test_parallel_executions_are_in_one_stage_at_once(scene: Scene) -> None:
     assert (scene.ended(first), scene.ended(second)) == ("Failed", "Succeeded")
 
 
-def test_an_update_starts_nothing_and_lets_what_runs_end_with_its_action(scene: Scene) -> None:
+def test_update_starts_nothing_and_lets_running_action_finish(scene: Scene) -> None:
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
     first = scene.create([scene.approval()], [scene.build()])
     scene.approval_state(first)
@@ -110,7 +110,7 @@ def test_an_update_starts_nothing_and_lets_what_runs_end_with_its_action(scene: 
     assert refusal(scene.pipelines.get_pipeline, name=scene.name, version=3)[0] == "PipelineVersionNotFoundException"
 
 
-def test_an_approval_that_an_update_takes_away_is_waited_for_no_longer(scene: Scene) -> None:
+def test_approval_removed_by_update_is_not_waited_for(scene: Scene) -> None:
     first = scene.create([scene.approval()], [scene.build()])
     scene.approval_state(first)
     scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.build()]))
@@ -119,7 +119,7 @@ def test_an_approval_that_an_update_takes_away_is_waited_for_no_longer(scene: Sc
     assert scene.ended(scene.start()) == "Succeeded"
 
 
-def test_an_execution_that_is_stopped_lets_its_action_end_unless_it_is_abandoned(scene: Scene) -> None:
+def test_stopped_execution_finishes_action_unless_abandoned(scene: Scene) -> None:
     first = scene.create([scene.approval()], [scene.build()])
     scene.approval_state(first)
     which = {"pipelineName": scene.name, "pipelineExecutionId": first}

@@ -57,7 +57,7 @@ def loop(aws: LocalAws, name: str, tmp_path: Path) -> ImageLoop:
     return made
 
 
-def test_a_pushed_image_is_built_with_and_deployed_after_an_approval(loop: ImageLoop) -> None:
+def test_pushed_image_is_built_and_deployed_after_approval(loop: ImageLoop) -> None:
     uri = f"{loop.account}.dkr.ecr.{loop.region}.amazonaws.com/{loop.images}"
     first = push_image(loop.ecr, loop.images, "one", "latest")
     run = begun(loop)
@@ -80,7 +80,7 @@ def test_a_pushed_image_is_built_with_and_deployed_after_an_approval(loop: Image
     assert loop.deployed() == f"{commit} none"
 
 
-def test_while_the_branch_is_missing_a_pushed_image_starts_nothing(loop: ImageLoop) -> None:
+def test_pushed_image_starts_nothing_while_branch_is_missing(loop: ImageLoop) -> None:
     push_image(loop.ecr, loop.images, "early", "latest")
     rules = [each["Name"] for each in loop.aws.client("events").list_rules(NamePrefix=f"event-rule-{loop.env}-")["Rules"]]
     assert rules == [f"event-rule-{loop.env}-codepipeline-exec-cfn-shop"]

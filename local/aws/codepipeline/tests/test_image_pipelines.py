@@ -56,7 +56,7 @@ def pinned(digest: str) -> list[dict[str, str]]:
 # --- from a push to a stack --------------------------------------------------------------
 
 
-def test_a_push_starts_the_pipeline_with_the_digest_which_the_build_hands_on_to_the_stack(scene: ImageScene) -> None:
+def test_push_starts_pipeline_with_digest_for_build_and_stack(scene: ImageScene) -> None:
     first = scene.push_image("one")
     run = scene.create([scene.build()], [scene.deploy()])
     assert scene.ended(run) == "Succeeded", scene.actions(run)
@@ -74,7 +74,7 @@ def test_a_push_starts_the_pipeline_with_the_digest_which_the_build_hands_on_to_
     assert built["variables"].split() == [second, TAG, scene.head()]
 
 
-def test_what_was_pushed_is_what_runs_although_the_tag_has_moved_on(scene: ImageScene) -> None:
+def test_pushed_digest_runs_although_tag_has_moved(scene: ImageScene) -> None:
     scene.push_image("one")
     scene.ended(scene.create([scene.build()], [scene.deploy()]))
     scene.start_on_push()
@@ -88,7 +88,7 @@ def test_what_was_pushed_is_what_runs_although_the_tag_has_moved_on(scene: Image
     assert scene.deployed() == f"{pushed[1]} first"
 
 
-def test_another_tag_another_repository_and_a_deletion_start_nothing(scene: ImageScene) -> None:
+def test_other_tag_repository_or_deletion_starts_nothing(scene: ImageScene) -> None:
     scene.push_image("one")
     scene.ended(scene.create([scene.build()]))
     scene.start_on_push()
@@ -122,7 +122,7 @@ def test_the_artifact_is_the_images_detail_alone(scene: ImageScene) -> None:
         "ImageURI": f"{scene.account}.dkr.ecr.{scene.region}.amazonaws.com/{scene.images}@{digest}"}
 
 
-def test_the_variable_of_the_tag_is_missing_where_a_digest_was_given(scene: ImageScene) -> None:
+def test_tag_variable_is_missing_for_a_digest_start(scene: ImageScene) -> None:
     digest = scene.push_image("one")
     run = scene.create([scene.build()])
     scene.ended(run)
@@ -134,7 +134,7 @@ def test_the_variable_of_the_tag_is_missing_where_a_digest_was_given(scene: Imag
     assert variables(scene, run) == {**always, "ImageURI": f"{uri}@{digest}"}
 
 
-def test_a_build_that_asks_for_the_tags_variable_fails_where_a_digest_was_given(scene: ImageScene) -> None:
+def test_build_using_tag_variable_fails_for_a_digest_start(scene: ImageScene) -> None:
     digest = scene.push_image("one")
     build = scene.build()
     build["configuration"]["EnvironmentVariables"] = json.dumps([
@@ -187,8 +187,7 @@ def test_an_override_has_the_type_of_its_source(scene: ImageScene) -> None:
 
 
 @pytest.mark.parametrize("primary", ["SourceArtifact", "ImageArtifact"])
-def test_the_builds_version_is_its_primary_sources_in_whichever_order_they_are_declared(scene: ImageScene,
-                                                                                       primary: str) -> None:
+def test_build_version_is_primary_source_in_any_order(scene: ImageScene, primary: str) -> None:
     digest = scene.push_image("one")
     scene.aws.client("codebuild").update_project(name=scene.project, source={"type": "CODEPIPELINE", "buildspec": (
         "version: 0.2\nphases:\n  build:\n    commands:\n"

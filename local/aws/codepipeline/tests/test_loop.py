@@ -78,8 +78,7 @@ def runs(loop: Loop, count: int) -> list[dict[str, Any]]:
     return list(eventually(loop.executions, lambda found: len(found) >= count))[::-1]
 
 
-def test_a_push_ends_in_a_deployed_stack_after_a_persons_approval_and_in_no_other_environment(
-        make: Callable[[str], Loop]) -> None:
+def test_push_deploys_after_approval_and_in_no_other_environment(make: Callable[[str], Loop]) -> None:
     ours, other = make("a"), make("b")
     assert refusal(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
     first = begun(ours)
@@ -141,7 +140,7 @@ def test_a_failing_build_and_a_rejected_approval_deploy_nothing(make: Callable[[
     assert loop.stacks() == []
 
 
-def test_an_update_of_the_child_stack_changes_the_pipeline_in_place(make: Callable[[str], Loop]) -> None:
+def test_child_stack_update_changes_pipeline_in_place(make: Callable[[str], Loop]) -> None:
     loop = make("")
     first = begun(loop)
     loop.decide(first, "Rejected")

@@ -100,7 +100,7 @@ def test_the_role_is_passed_to_cloudformation_and_to_nobody_else(scene: Scene) -
     assert "iam:PassRole" in scene.error(run, "Deploy")[1]
 
 
-def test_artifacts_under_a_customer_managed_key_need_rights_to_it(scene: Scene) -> None:
+def test_artifacts_under_customer_key_need_key_permissions(scene: Scene) -> None:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
     key = scene.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     pipeline = scene.declaration([scene.build()], [scene.deploy()])

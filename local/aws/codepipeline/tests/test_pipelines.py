@@ -24,7 +24,7 @@ def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
     return made
 
 
-def test_a_new_pipeline_runs_by_itself_and_deploys_the_branchs_commit_once_it_is_approved(scene: Scene) -> None:
+def test_new_pipeline_deploys_branch_commit_after_approval(scene: Scene) -> None:
     run = scene.create([scene.build()], [scene.approval()], [scene.deploy()])
     scene.decide(run, summary="fine")
     assert scene.ended(run) == "Succeeded"
@@ -53,7 +53,7 @@ def test_every_right_that_its_roles_have_is_used(scene: Scene) -> None:
     assert not [decision for decision in scene.aws.decisions(scene.name) if not decision["allowed"]]
 
 
-def test_the_second_run_updates_the_stack_and_one_without_changes_succeeds(scene: Scene) -> None:
+def test_second_run_updates_stack_and_empty_change_succeeds(scene: Scene) -> None:
     scene.ended(scene.create([scene.build()], [scene.deploy()]))
     scene.push({"parameter.json": json.dumps({"Parameters": {"Word": "second"}})})
     assert scene.ended(scene.start()) == "Succeeded"
@@ -64,7 +64,7 @@ def test_the_second_run_updates_the_stack_and_one_without_changes_succeeds(scene
     assert result["externalExecutionSummary"] == "No updates are to be performed."
 
 
-def test_a_change_set_is_replaced_approved_and_executed_in_one_stage(scene: Scene) -> None:
+def test_change_set_is_replaced_approved_and_executed(scene: Scene) -> None:
     names = {"ChangeSetName": "changes"}
     stage = [scene.deploy("CHANGE_SET_REPLACE", name="Replace", **names), {**scene.approval(), "runOrder": 2},
              scene.deploy("CHANGE_SET_EXECUTE", name="Execute", order=3, **names)]
@@ -102,7 +102,7 @@ def test_an_empty_change_set_is_a_failure_only_if_that_is_set(scene: Scene) -> N
     assert "didn't contain changes" in scene.error(again, "Replace")[1]
 
 
-def test_a_pipelines_variables_have_the_starts_value_or_their_default(scene: Scene) -> None:
+def test_pipeline_variables_have_start_value_or_default(scene: Scene) -> None:
     pipeline = scene.declaration([scene.approval(CustomData="#{variables.WORD}")])
     pipeline["variables"] = [{"name": "WORD", "defaultValue": "default"}]
     scene.pipelines.create_pipeline(pipeline=pipeline)
@@ -115,7 +115,7 @@ def test_a_pipelines_variables_have_the_starts_value_or_their_default(scene: Sce
             "pipelineExecution"]["variables"] == [{"name": "WORD", "resolvedValue": word}]
 
 
-def test_a_stack_that_failed_is_replaced_by_replace_on_failure_alone(scene: Scene) -> None:
+def test_failed_stack_is_replaced_only_by_replace_on_failure(scene: Scene) -> None:
     broken = json.dumps({"Resources": {"Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {
         "Name": "aws-not-allowed/", "Type": "Nonsense", "Value": "x"}}}})
     good = (scene.work / "template.json").read_text()
@@ -129,7 +129,7 @@ def test_a_stack_that_failed_is_replaced_by_replace_on_failure_alone(scene: Scen
     assert scene.deployed() == f"{scene.head()} none"
 
 
-def test_delete_only_deletes_and_a_stack_that_is_not_there_is_no_failure(scene: Scene) -> None:
+def test_delete_only_deletes_and_missing_stack_succeeds(scene: Scene) -> None:
     scene.ended(scene.create([scene.build()], [scene.deploy()]))
     scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.deploy("DELETE_ONLY")]))
     assert scene.ended(scene.start()) == "Succeeded"
@@ -137,7 +137,7 @@ def test_delete_only_deletes_and_a_stack_that_is_not_there_is_no_failure(scene: 
     assert scene.ended(scene.start()) == "Succeeded"
 
 
-def test_overrides_beat_the_configuration_file_and_take_variables_and_files(scene: Scene) -> None:
+def test_overrides_beat_configuration_and_take_variables(scene: Scene) -> None:
     scene.push({"more.json": json.dumps({"word": "from-a-file"})})
     deploy = scene.deploy(artifact="SourceArtifact", ParameterOverrides=json.dumps(
         {"Word": "#{SourceVariables.CommitId}#{codepipeline.PipelineExecutionId}"}))
@@ -173,7 +173,7 @@ def test_a_stacks_outputs_are_a_file_of_the_output_artifact(scene: Scene) -> Non
     assert json.loads(scene.artifact(where)["outputs.json"]) == {"Name": scene.name}
 
 
-def test_an_artifact_is_the_commits_tree_below_the_pipelines_and_its_own_name(scene: Scene) -> None:
+def test_artifact_is_commit_tree_below_pipeline_and_name(scene: Scene) -> None:
     scene.push({"deep/er/file.txt": "x"})
     run = scene.create([scene.build()])
     assert scene.ended(run) == "Succeeded"
@@ -182,7 +182,7 @@ def test_an_artifact_is_the_commits_tree_below_the_pipelines_and_its_own_name(sc
     assert set(scene.artifact(where)) == {"buildspec.yml", "template.json", "parameter.json", "deep/er/file.txt"}
 
 
-def test_the_revision_that_a_start_names_is_what_runs_even_when_the_branch_has_moved_on(scene: Scene) -> None:
+def test_start_revision_runs_although_branch_has_moved(scene: Scene) -> None:
     pinned = scene.head()
     scene.push(message="Newer")
     scene.ended(scene.create([scene.build()], [scene.deploy()]))
@@ -231,7 +231,7 @@ def test_an_approval_is_asked_for_through_the_topic(scene: Scene) -> None:
     assert scene.ended(run) == "Succeeded"
 
 
-def test_who_approves_needs_the_right_for_that_action_and_its_token_which_counts_once(scene: Scene) -> None:
+def test_approval_needs_permission_and_single_use_token(scene: Scene) -> None:
     run = scene.create([scene.build()], [scene.approval()])
     token = scene.approval_state(run)["token"]
     arn = scene.arn("codepipeline", f"{scene.name}/Approval/Approval")

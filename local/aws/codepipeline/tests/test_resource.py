@@ -96,8 +96,7 @@ def test_without_a_name_it_gets_one(scene: Scene, stack: Stack) -> None:
     ({"RoleArn": "arn:aws:iam::123456789012:role/absent"}, "CodePipeline is not authorized to perform AssumeRole"),
     ({"PipelineType": "V1"}, "QUEUED is not supported for pipeline type V1"),
 ])
-def test_what_it_does_not_know_or_codepipeline_refuses_fails_the_stack(shared: Scene, stack: Stack, wrong: dict,
-                                                                       reason: str) -> None:
+def test_unknown_or_rejected_property_fails_the_stack(shared: Scene, stack: Stack, wrong: dict, reason: str) -> None:
     assert stack.create(resources(shared, **wrong)) == "ROLLBACK_COMPLETE"
     assert reason in str([event.get("ResourceStatusReason") for event in stack.events()])
     assert refusal(shared.pipelines.get_pipeline, name=shared.name)[0] == "PipelineNotFoundException"
@@ -110,7 +109,7 @@ def test_an_unknown_property_of_an_action_fails_the_stack(shared: Scene, stack: 
     assert "Colour" in str([event.get("ResourceStatusReason") for event in stack.events()])
 
 
-def test_a_name_that_is_taken_fails_the_stack_and_the_other_pipeline_stays(scene: Scene, stack: Stack) -> None:
+def test_taken_name_fails_stack_and_keeps_other_pipeline(scene: Scene, stack: Stack) -> None:
     scene.create([scene.build()])
     assert stack.create(resources(scene)) == "ROLLBACK_COMPLETE"
     scene.pipelines.get_pipeline(name=scene.name)

@@ -270,7 +270,7 @@ def test_a_build_project_that_is_not_there_fails_the_run(scene: Scene) -> None:
     assert "Project cannot be found" in message
 
 
-def test_a_build_project_that_is_not_for_a_pipeline_fails_the_run(scene: Scene) -> None:
+def test_build_project_not_for_pipelines_fails_the_run(scene: Scene) -> None:
     scene.aws.client("codebuild").update_project(name=scene.name, source={"type": "NO_SOURCE"})
     assert "Project source type must be CODEPIPELINE" in fails(scene, "Build", [scene.build()])[1]
 
@@ -295,7 +295,7 @@ def test_a_template_configuration_that_is_wrong_fails_the_run(scene: Scene, cont
     assert scene.stacks() == []
 
 
-def test_a_variable_that_the_namespace_does_not_have_fails_the_run(scene: Scene) -> None:
+def test_unknown_variable_of_namespace_fails_the_run(scene: Scene) -> None:
     code, message = fails(scene, "Approval", [scene.approval(CustomData="#{SourceVariables.Commit}")])
     assert code == "ConfigurationError"
     assert "the namespace SourceVariables has no variable Commit" in message
@@ -310,7 +310,7 @@ def test_a_change_set_that_is_not_there_cannot_be_executed(scene: Scene) -> None
     assert "ChangeSet [absent] does not exist" in scene.error(run, "Deploy")[1]
 
 
-def test_a_stack_that_fails_fails_the_run_with_the_first_failed_resource_if_the_role_may_see_it(scene: Scene) -> None:
+def test_failed_stack_fails_run_with_first_failure_if_visible(scene: Scene) -> None:
     scene.push({"template.json": json.dumps({"Resources": {"Broken": {"Type": "AWS::IAM::Role", "Properties": {
         "RoleName": f"broken-{scene.name}", "AssumeRolePolicyDocument": json.loads(policy())}}}}),
         "parameter.json": "{}"})
@@ -328,7 +328,7 @@ def test_a_stack_that_fails_fails_the_run_with_the_first_failed_resource_if_the_
     assert "Broken (AWS" not in scene.error(run, "Deploy")[1]
 
 
-def test_a_template_that_needs_a_capability_does_not_get_it_unasked(scene: Scene) -> None:
+def test_template_gets_no_capability_that_action_lacks(scene: Scene) -> None:
     scene.push({"template.json": json.dumps({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {
         "AssumeRolePolicyDocument": json.loads(policy())}}}}), "parameter.json": "{}"})
     assert "CAPABILITY_IAM" in fails(scene, "Deploy", [scene.deploy(artifact="SourceArtifact")])[1]

@@ -49,8 +49,7 @@ def a_token(metadata: str) -> str:
     return token
 
 
-def test_the_credentials_are_a_session_of_the_profiles_role_named_by_the_instance(
-        aws: LocalAws, name: str, metadata: str) -> None:
+def test_credentials_are_a_session_of_the_profile_role(aws: LocalAws, name: str, metadata: str) -> None:
     token = {"X_aws_ec2_metadata_token": a_token(metadata)}
     assert ask(metadata + CREDENTIALS, **token) == (200, name)
     instance_id = ask(f"{metadata}latest/meta-data/instance-id", **token)[1]
@@ -66,7 +65,7 @@ def test_without_a_token_nothing_is_answered(metadata: str) -> None:
     assert ask(metadata + CREDENTIALS, X_aws_ec2_metadata_token="made-up")[0] == 401
 
 
-def test_a_token_lasts_one_second_to_six_hours_and_is_not_for_proxies(metadata: str) -> None:
+def test_token_lifetime_is_bounded_and_proxies_are_rejected(metadata: str) -> None:
     url = f"{metadata}latest/api/token"
     for seconds, expected in (("0", 400), ("1", 200), ("21600", 200), ("21601", 400), ("-1", 400), ("", 400)):
         assert ask(url, "PUT", **{SECONDS: seconds})[0] == expected

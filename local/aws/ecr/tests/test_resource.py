@@ -71,8 +71,7 @@ def test_an_update_changes_it_in_place_and_keeps_its_images(aws: LocalAws, stack
 
 
 @pytest.mark.parametrize("empty", [True, False])
-def test_a_repository_with_images_is_deleted_only_where_that_is_said(aws: LocalAws, stack: Stack, name: str,
-                                                                   empty: bool) -> None:
+def test_repository_with_images_needs_force_to_be_deleted(aws: LocalAws, stack: Stack, name: str, empty: bool) -> None:
     ecr = aws.client("ecr")
     stack.create(repository(name, EmptyOnDelete=empty))
     push_image(ecr, name, "one")
@@ -96,8 +95,8 @@ def test_a_repository_that_is_there_already_is_not_taken_over(aws: LocalAws, sta
     (f"arn:aws:iam::{OTHER}:role/absent", {}, "Principal not found"),
     (f"arn:aws:iam::{OTHER}:root", {"Resource": "*"}, "Invalid repository policy provided"),
     (f"arn:aws:iam::{OTHER}:root", {"Effect": "Perhaps"}, "Invalid repository policy provided")])
-def test_a_policy_that_ecr_refuses_fails_the_stack_and_leaves_no_repository(
-        aws: LocalAws, stack: Stack, name: str, principal: str, more: dict[str, Any], reason: str) -> None:
+def test_rejected_policy_fails_stack_and_leaves_no_repository(aws: LocalAws, stack: Stack, name: str, principal: str,
+                                                              more: dict[str, Any], reason: str) -> None:
     # The role is another account's, and not there: why policies here name the account, and the role in a condition.
     assert stack.create(repository(name, RepositoryPolicyText=pull_policy(principal, **more))).startswith("ROLLBACK")
     assert reason in failure(stack)
@@ -115,8 +114,8 @@ _NEEDED = ["ecr:CreateRepository", "ecr:SetRepositoryPolicy", "ecr:PutLifecycleP
 
 
 @pytest.mark.parametrize("missing", _NEEDED)
-def test_the_stacks_role_needs_the_right_to_each_thing_that_it_makes(aws: LocalAws, stack: Stack, name: str,
-                                                                    missing: str) -> None:
+def test_stack_role_needs_permission_for_each_created_part(aws: LocalAws, stack: Stack, name: str,
+                                                           missing: str) -> None:
     iam, arn = aws.client("iam"), f"arn:aws:ecr:{aws.region}:{aws.account_id}:repository/{name}"
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("cloudformation.amazonaws.com"))["Role"]["Arn"]
 

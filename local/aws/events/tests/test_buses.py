@@ -136,7 +136,7 @@ def test_another_region_is_reached_with_the_role_alone(aws: LocalAws, name: str,
     assert queue.arrived()["region"] == "eu-central-1"
 
 
-def test_a_bus_that_is_not_there_takes_nothing_and_breaks_nothing(aws: LocalAws, name: str, sender: Sender) -> None:
+def test_missing_bus_receives_nothing_and_fails_nothing(aws: LocalAws, name: str, sender: Sender) -> None:
     sender.rule(bus_arn(A, f"{name}-nowhere", ELSEWHERE), bus_arn(B))
     admit(aws, A, name)
     queue = Queue(aws, name, sender.pattern)
@@ -212,8 +212,7 @@ def statement(**more: Any) -> dict[str, Any]:
             "Resource": bus_arn(B), **more}
 
 
-def test_a_stack_makes_changes_and_removes_one_statement_of_a_buss_policy(aws: LocalAws, name: str,
-                                                                         stack: Stack) -> None:
+def test_stack_creates_updates_and_deletes_one_bus_statement(aws: LocalAws, name: str, stack: Stack) -> None:
     admit(aws, C, "another")
     condition = {"StringEquals": {"events:source": "aws.codecommit"}}
     assert stack.create(bus_policy(name, Statement=statement(Condition=condition))) == "CREATE_COMPLETE"

@@ -97,7 +97,7 @@ def decided(aws: LocalAws, listener: Listener) -> list[bool]:
             if decision["resource"] == listener.arn]
 
 
-def test_a_rules_function_is_invoked_only_where_its_policy_admits_that_rule(aws: LocalAws, listener: Listener) -> None:
+def test_rule_invokes_function_only_if_its_policy_allows_it(aws: LocalAws, listener: Listener) -> None:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
     arn = rule(aws, listener)
     send(aws, listener.name, n=1)
@@ -168,8 +168,7 @@ def test_a_function_that_asks_itself_without_end_is_stopped(aws: LocalAws, liste
     assert len(listener.heard()) == 16
 
 
-def test_a_first_push_reaches_the_function_through_the_rule_of_a_stack(aws: LocalAws, listener: Listener,
-                                                                      work: Path) -> None:
+def test_first_push_reaches_function_through_stack_rule(aws: LocalAws, listener: Listener, work: Path) -> None:
     aws.set(credential_accepted_after_seconds=0)
     environment_role(aws, "role-dev-codebuild-cfn", "codebuild.amazonaws.com")
     child = Child(aws, listener.name)
@@ -197,8 +196,7 @@ def test_a_first_push_reaches_the_function_through_the_rule_of_a_stack(aws: Loca
     assert events.list_targets_by_rule(Rule=rule_name)["Targets"] == []
 
 
-def test_a_branch_that_the_api_makes_and_deletes_is_told_like_a_pushed_one(aws: LocalAws, listener: Listener,
-                                                                          work: Path) -> None:
+def test_branch_changes_by_api_send_the_events_of_a_push(aws: LocalAws, listener: Listener, work: Path) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
     aws.set(credential_accepted_after_seconds=0)
     codecommit = aws.client("codecommit")

@@ -33,8 +33,9 @@ def user(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("gather", "made"), [("_gather_role_policies", role), ("_gather_user_policies", user)])
-def test_a_policy_that_comes_meanwhile_is_found_and_disturbs_nobody(
-        gather: str, made: Callable[[pytest.MonkeyPatch], dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_policy_addition_is_seen_by_readers(gather: str,
+                                                       made: Callable[[pytest.MonkeyPatch], dict[str, str]],
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     policies = made(monkeypatch)
     parse = iam_evaluator.parse_policy_document
 

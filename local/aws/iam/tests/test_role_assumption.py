@@ -62,7 +62,7 @@ def roles(aws: LocalAws, name: str) -> Roles:
     return Roles(aws, name)
 
 
-def test_across_accounts_the_caller_and_the_role_both_have_to_allow_it(roles: Roles) -> None:
+def test_cross_account_assumption_needs_both_sides(roles: Roles) -> None:
     role = f"arn:aws:iam::{B}:role/borrower-{roles.name}"
     roles.lend(trusting(f"arn:aws:iam::{B}:root", ArnEquals={"aws:PrincipalArn": role}))
     key = roles.borrower()
@@ -122,7 +122,7 @@ def test_a_trust_policys_deny_holds_against_its_allow(roles: Roles) -> None:
     assert roles.refused(roles.borrower(allow("sts:AssumeRole", "*")))
 
 
-def test_a_session_policy_leaves_of_the_roles_rights_what_it_names(roles: Roles) -> None:
+def test_session_policy_limits_role_to_named_rights(roles: Roles) -> None:
     # "The resulting session's permissions are the intersection of the role's identity-based policy and the session
     # policies." https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
     repository = f"arn:aws:codecommit:eu-central-1:{A}:{roles.name}"
@@ -137,7 +137,7 @@ def test_a_session_policy_leaves_of_the_roles_rights_what_it_names(roles: Roles)
 
 
 @pytest.mark.parametrize("account", [A, B])
-def test_a_role_that_is_not_there_is_refused_like_one_that_does_not_admit(roles: Roles, account: str) -> None:
+def test_missing_role_is_denied_like_an_untrusting_one(roles: Roles, account: str) -> None:
     key, absent = roles.borrower(allow("sts:AssumeRole", "*")), f"arn:aws:iam::{account}:role/absent-{roles.name}"
     said = refusal(roles.here.client("sts", key).assume_role, RoleArn=absent, RoleSessionName="two")
     assert said == ("AccessDenied", 403, f"User: arn:aws:sts::{B}:assumed-role/borrower-{roles.name}/one is not "
@@ -155,8 +155,8 @@ def test_the_root_user_assumes_no_role(roles: Roles) -> None:
 
 @pytest.mark.parametrize(("names", "own_right", "works"), [
     ("the user", False, True), ("the account", False, False), ("the account", True, True), ("nobody", True, False)])
-def test_within_an_account_a_trust_that_names_the_caller_is_enough(aws: LocalAws, name: str, names: str,
-                                                                  own_right: bool, works: bool) -> None:
+def test_trust_naming_the_caller_suffices_within_account(aws: LocalAws, name: str, names: str, own_right: bool,
+                                                         works: bool) -> None:
     role = f"arn:aws:iam::{B}:role/r-{name}"
     key = a_user_with(aws, name, *([allow("sts:AssumeRole", role)] if own_right else []))
     principal = {"the user": f"arn:aws:iam::{B}:user/{name}", "the account": f"arn:aws:iam::{B}:root",
@@ -169,7 +169,7 @@ def test_within_an_account_a_trust_that_names_the_caller_is_enough(aws: LocalAws
         assert refusal(assume, RoleArn=role, RoleSessionName="session")[0] == "AccessDenied"
 
 
-def test_a_program_in_the_environment_of_another_account_is_its_administrator(aws: LocalAws, name: str) -> None:
+def test_program_with_other_accounts_environment_administers_it(aws: LocalAws, name: str) -> None:
     given = aws.in_account(A).environment()
     assert given["AWS_ACCESS_KEY_ID"] == A
     assert given["AWS_ENDPOINT_URL"] == aws.endpoint_url

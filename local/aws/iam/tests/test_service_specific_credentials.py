@@ -39,7 +39,7 @@ def test_the_limit_counts_each_service_by_itself(aws: LocalAws, user: str) -> No
     aws.client("iam").create_service_specific_credential(UserName=user, ServiceName="cassandra.amazonaws.com")
 
 
-def test_the_first_login_is_the_user_at_the_account_and_the_second_ends_in_plus_one(aws: LocalAws, user: str) -> None:
+def test_second_login_of_user_ends_in_plus_one(aws: LocalAws, user: str) -> None:
     # Recorded; also the documentation's example `Bob-at-123456789012`.
     first, second = issue(aws, user), issue(aws, user)
     assert first["ServiceUserName"] == f"{user}-at-{aws.account_id}"
@@ -125,7 +125,7 @@ def test_a_reset_keeps_id_login_and_status(aws: LocalAws, user: str) -> None:
     assert after["ServicePassword"] != credential["ServicePassword"]
 
 
-def test_a_new_credential_can_be_missing_from_the_list_for_a_while(aws: LocalAws, user: str) -> None:
+def test_new_credential_can_be_missing_from_list_for_a_while(aws: LocalAws, user: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     aws.set(credential_listed_after_seconds=0.5)
     issue(aws, user)
@@ -136,8 +136,7 @@ def test_a_new_credential_can_be_missing_from_the_list_for_a_while(aws: LocalAws
 
 
 @pytest.mark.parametrize("operation", ["create", "list", "reset", "update", "delete"])
-def test_each_operation_needs_its_own_permission_on_the_users_arn(aws: LocalAws, user: str, name: str,
-                                                                  operation: str) -> None:
+def test_each_operation_needs_permission_on_the_user_arn(aws: LocalAws, user: str, name: str, operation: str) -> None:
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
     credential_id = issue(aws, user)["ServiceSpecificCredentialId"]
     plural = "s" if operation == "list" else ""
@@ -197,7 +196,7 @@ def test_a_user_holds_fifty_tags_and_no_more(aws: LocalAws, user: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["a,b", '{"a": 1}', "a|b", "x" * 257])
-def test_a_tags_value_takes_few_punctuation_marks_and_256_characters(aws: LocalAws, user: str, value: str) -> None:
+def test_tag_value_rejects_most_punctuation_and_257_characters(aws: LocalAws, user: str, value: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
     code, status, _ = refusal(aws.client("iam").tag_user, UserName=user, Tags=[{"Key": "k", "Value": value}])
     assert (code, status) == ("ValidationError", 400)

@@ -52,7 +52,7 @@ def bucket(aws: LocalAws, name: str) -> Bucket:
     return Bucket(aws, name)
 
 
-def test_another_accounts_bucket_needs_its_policy_and_the_callers_own(bucket: Bucket) -> None:
+def test_cross_account_bucket_needs_policies_on_both_sides(bucket: Bucket) -> None:
     put = {"Bucket": bucket.name, "Key": "one", "Body": b"1"}
     unarmed = bucket.user("444455556666")
     armed = bucket.user(A, allow("s3:PutObject", bucket.objects))
@@ -85,7 +85,7 @@ def test_another_accounts_root_user_needs_the_buckets_policy_too(bucket: Bucket)
     assert root.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
 
 
-def test_a_buckets_deny_holds_against_its_own_root_user_who_can_always_take_it_back(bucket: Bucket) -> None:
+def test_bucket_deny_binds_root_user_who_can_remove_it(bucket: Bucket) -> None:
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*",
             "Resource": [bucket.objects, f"arn:aws:s3:::{bucket.name}"]}
     bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy(deny))
@@ -97,7 +97,7 @@ def test_a_buckets_deny_holds_against_its_own_root_user_who_can_always_take_it_b
 
 
 @pytest.mark.parametrize("by_default", [False, True])
-def test_an_object_under_a_key_needs_rights_to_the_key_on_both_sides(bucket: Bucket, by_default: bool) -> None:
+def test_encrypted_object_needs_key_permission_on_both_sides(bucket: Bucket, by_default: bool) -> None:
     put = {"Bucket": bucket.name, "Key": "one", "Body": b"1"}
     if by_default:
         bucket.encrypt_by_default()
@@ -163,7 +163,7 @@ def test_a_key_that_is_not_there_encrypts_nothing(bucket: Bucket) -> None:
     assert (code, status) == ("KMS.NotFoundException", 400)
 
 
-def test_another_accounts_key_is_described_where_both_sides_allow_it(bucket: Bucket) -> None:
+def test_cross_account_key_is_described_if_both_sides_allow(bucket: Bucket) -> None:
     there = bucket.aws.in_account(A)
     kms = there.client("kms", a_user_with(there, f"u-{bucket.name}", allow("kms:DescribeKey", bucket.key)))
     code, _, message = refusal(kms.describe_key, KeyId=bucket.key)
@@ -174,7 +174,7 @@ def test_another_accounts_key_is_described_where_both_sides_allow_it(bucket: Buc
     assert refusal(kms.encrypt, KeyId=bucket.key, Plaintext=b"1")[0] == "AccessDeniedException"
 
 
-def test_without_delegation_iam_policies_of_the_keys_own_account_are_worth_nothing(aws: LocalAws, name: str) -> None:
+def test_without_delegation_iam_policies_do_not_grant_the_key(aws: LocalAws, name: str) -> None:
     mine = aws.client("kms", a_user_with(aws, name, allow("kms:*", "*")))
     only_me = {**DELEGATION, "Principal": {"AWS": f"arn:aws:iam::{B}:user/{name}"}}
     key = mine.create_key(Policy=policy(only_me))["KeyMetadata"]["Arn"]
@@ -199,7 +199,7 @@ def test_a_policy_that_locks_out_who_sets_it_is_refused(aws: LocalAws, name: str
     assert refusal(kms.describe_key, KeyId=key)[0] == "AccessDeniedException"
 
 
-def test_a_stacks_bucket_has_the_default_encryption_that_its_template_says(bucket: Bucket, stack: Stack) -> None:
+def test_stack_bucket_has_default_encryption_of_template(bucket: Bucket, stack: Stack) -> None:
     name = f"{bucket.name}-of-a-stack"
 
     def resources(**more: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def test_a_tag_is_found_by_the_beginning_of_its_key_or_value(secrets: Any, three
     assert found(secrets, ("all", f"{three}-C secret")) == ["c"]
 
 
-def test_pages_are_filtered_and_not_the_list_so_a_page_can_be_empty(secrets: Any, three: str) -> None:
+def test_filters_apply_per_page_so_a_page_can_be_empty(secrets: Any, three: str) -> None:
     wanted = [{"Key": "name", "Values": [f"{three}-c"]}]
     pages = list(secrets.get_paginator("list_secrets").paginate(Filters=wanted, PaginationConfig={"PageSize": 1}))
     assert [secret["Name"] for page in pages for secret in page["SecretList"]] == [f"{three}-c"]
@@ -66,7 +66,7 @@ def test_an_entry_shows_what_DescribeSecret_does_but_no_value(secrets: Any, name
     assert "sentinel" not in str(entry) and "RotationEnabled" not in entry[0]
 
 
-def test_what_is_scheduled_for_deletion_is_listed_when_it_is_asked_for(secrets: Any, three: str) -> None:
+def test_secret_scheduled_for_deletion_is_listed_on_request(secrets: Any, three: str) -> None:
     secrets.delete_secret(SecretId=f"{three}-a", RecoveryWindowInDays=7)
     assert found(secrets, ("name", three)) == ["b", "c"]
     assert found(secrets, ("name", three), IncludePlannedDeletion=True) == ["a", "b", "c"]

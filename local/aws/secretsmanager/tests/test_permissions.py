@@ -110,8 +110,7 @@ def denied_by_the_function(client: Any, secret: str, function: str) -> str:
     return code
 
 
-def test_a_value_under_a_key_of_ones_own_is_read_with_the_right_to_decrypt_it(aws: LocalAws, secrets: Any,
-                                                                            name: str) -> None:
+def test_value_under_customer_key_needs_decrypt_permission(aws: LocalAws, secrets: Any, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     arn = secrets.create_secret(Name=name, KmsKeyId=key, SecretString="a")["ARN"]

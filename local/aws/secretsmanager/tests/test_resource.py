@@ -55,7 +55,7 @@ def test_a_value_can_be_generated(stack: Stack, secrets: Any, name: str) -> None
     assert len(secrets.get_secret_value(SecretId=name)["SecretString"]) == 20
 
 
-def test_a_name_that_is_taken_fails_the_stack_and_keeps_its_secret(stack: Stack, secrets: Any, name: str) -> None:
+def test_taken_name_fails_stack_and_keeps_its_secret(stack: Stack, secrets: Any, name: str) -> None:
     secrets.create_secret(Name=name, SecretString="mine")
     assert stack.create(resources(name, SecretString="theirs")) == "ROLLBACK_COMPLETE"
     assert secrets.get_secret_value(SecretId=name)["SecretString"] == "mine"

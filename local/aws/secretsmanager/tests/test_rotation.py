@@ -56,8 +56,8 @@ def events_of(aws: LocalAws, function: str, token: str) -> list[dict[str, Any]]:
     return [event for event in found if event["token"] == token]
 
 
-def test_a_rotation_takes_four_steps_and_the_old_value_becomes_the_previous_one(
-        aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
+def test_rotation_runs_four_steps_and_keeps_previous_value(aws: LocalAws, secrets: Any, secret: str,
+                                                           function: str) -> None:
     started = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES)
     token, run = started["VersionId"], aws.rotated(secret)
     assert (uuid.UUID(token).version, run["token"], steps(run), run["events"]) == (
@@ -66,8 +66,8 @@ def test_a_rotation_takes_four_steps_and_the_old_value_becomes_the_previous_one(
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == f"value-{token}"
 
 
-def test_the_function_is_told_the_arn_and_finds_an_empty_version_staged(aws: LocalAws, secrets: Any, secret: str,
-                                                                       function: str) -> None:
+def test_function_receives_arn_and_finds_empty_staged_version(aws: LocalAws, secrets: Any, secret: str,
+                                                              function: str) -> None:
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     arn = aws.rotated(secret)["secret"]
     seen = events_of(aws, function, token)
@@ -86,8 +86,7 @@ def test_a_rotation_is_shown_with_its_dates(aws: LocalAws, secrets: Any, secret:
     assert abs(day + timedelta(days=30)) <= timedelta(days=1)
 
 
-def test_a_secret_is_rotated_when_its_days_are_over_and_not_before(aws: LocalAws, secrets: Any, secret: str,
-                                                                  function: str) -> None:
+def test_secret_is_rotated_when_due_and_not_before(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES)
     first = aws.rotated(secret)
     assert aws.days_later(secret, 28) is None
@@ -109,8 +108,7 @@ def test_a_value_that_is_put_counts_as_a_rotation(aws: LocalAws, secrets: Any, s
     assert aws.days_later(secret, 10)
 
 
-def test_without_a_first_rotation_only_the_test_runs_and_leaves_nothing(aws: LocalAws, secrets: Any, secret: str,
-                                                                       function: str) -> None:
+def test_without_first_rotation_only_the_test_runs(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES, RotateImmediately=False)
     run = aws.rotated(secret)
     assert (run["kind"], steps(run), run["events"]) == (
@@ -123,8 +121,8 @@ def test_without_a_first_rotation_only_the_test_runs_and_leaves_nothing(aws: Loc
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_that_fails_is_the_last_and_its_version_stays_pending(aws: LocalAws, secrets: Any, secret: str,
-                                                                    function: str, step: str) -> None:
+def test_failed_step_ends_rotation_and_version_stays_pending(aws: LocalAws, secrets: Any, secret: str, function: str,
+                                                             step: str) -> None:
     tell(secrets, secret, fail=step)
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES)["VersionId"]
     run = aws.rotated(secret)
@@ -191,8 +189,8 @@ def test_a_function_that_does_not_move_AWSCURRENT_did_not_rotate(aws: LocalAws, 
 
 
 @pytest.mark.parametrize(("fails", "event"), [(1, "RotationFailed"), (0, "RotationSucceeded")])
-def test_a_pending_label_that_is_taken_away_by_a_call_of_its_own_can_mean_that_it_failed(
-        aws: LocalAws, secrets: Any, secret: str, function: str, fails: int, event: str) -> None:
+def test_separate_removal_of_pending_label_can_fail_rotation(aws: LocalAws, secrets: Any, secret: str, function: str,
+                                                             fails: int, event: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
     aws.set(pending_removed_separately_fails=fails)
     tell(secrets, secret, finish="take pending away")
@@ -224,16 +222,14 @@ def test_a_new_version_abandons_the_rotation_that_is_pending(aws: LocalAws, secr
     assert ("RotationAbandoned" in aws.rotated(secret)["events"]) == (which > 0)
 
 
-def test_a_last_step_that_writes_a_version_of_its_own_still_succeeds(aws: LocalAws, secrets: Any, secret: str,
-                                                                    function: str) -> None:
+def test_last_step_writing_its_own_version_succeeds(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
     tell(secrets, secret, finish="write and move")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     assert aws.rotated(secret)["events"] == ["RotationStarted", "RotationAbandoned", "RotationSucceeded"]
     assert labels(aws, secret) == {f"own-{token}": ["AWSPREVIOUS"], token: ["AWSCURRENT"]}
 
 
-def test_a_function_that_secrets_manager_may_not_invoke_is_refused(aws: LocalAws, secrets: Any, secret: str,
-                                                                  name: str) -> None:
+def test_function_without_invoke_permission_is_rejected(aws: LocalAws, secrets: Any, secret: str, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
     function = a_function(aws, name)
     rotate = {"SecretId": secret, "RotationLambdaARN": function}
@@ -266,8 +262,7 @@ def test_the_function_has_its_roles_rights_alone(aws: LocalAws, secrets: Any, se
     assert "not authorized to perform: secretsmanager:UpdateSecretVersionStage on resource" in run["reason"]
 
 
-def test_a_caller_needs_the_right_to_rotate_and_to_invoke_the_function(aws: LocalAws, secret: str, name: str,
-                                                                      function: str) -> None:
+def test_caller_needs_rotate_and_invoke_permissions(aws: LocalAws, secret: str, name: str, function: str) -> None:
     rotating = allow("secretsmanager:RotateSecret", "*")
     arguments = {"SecretId": secret, "RotationLambdaARN": function}
     without = aws.client("secretsmanager", a_user_with(aws, name, rotating))
@@ -279,8 +274,7 @@ def test_a_caller_needs_the_right_to_rotate_and_to_invoke_the_function(aws: Loca
     assert "secretsmanager:CancelRotateSecret" in refusal(able.cancel_rotate_secret, SecretId=secret)[2]
 
 
-def test_a_rotation_that_is_cancelled_ends_after_its_step_and_leaves_its_version(
-        aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
+def test_cancelled_rotation_ends_after_its_step(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
     assert refusal(secrets.cancel_rotate_secret, SecretId=secret)[0] == "InvalidRequestException"
     tell(secrets, secret, wait="createSecret")
@@ -324,7 +318,7 @@ def test_a_schedule_is_refused(secrets: Any, secret: str, function: str, rules: 
     assert "RotationEnabled" not in secrets.describe_secret(SecretId=secret)
 
 
-def test_a_secret_without_a_function_or_that_is_not_there_is_not_rotated(secrets: Any, secret: str) -> None:
+def test_rotation_without_function_or_secret_is_rejected(secrets: Any, secret: str) -> None:
     assert refusal(secrets.rotate_secret, SecretId=secret)[:2] == ("InvalidRequestException", 400)
     assert refusal(secrets.rotate_secret, SecretId=f"{secret}-x")[:2] == ("ResourceNotFoundException", 400)
 

@@ -50,8 +50,8 @@ def reasons(stack: Stack) -> str:
     return "\n".join(event.get("ResourceStatusReason", "") for event in stack.events())
 
 
-def test_a_schedule_tests_the_function_and_rotates_when_it_is_due(aws: LocalAws, stack: Stack, secrets: Any,
-                                                                 secret: str, function: str) -> None:
+def test_schedule_tests_function_and_rotates_when_due(aws: LocalAws, stack: Stack, secrets: Any, secret: str,
+                                                      function: str) -> None:
     assert stack.create(resources(function, secret)) == "CREATE_COMPLETE"
     arn = secrets.describe_secret(SecretId=secret)["ARN"]
     assert stack.attributes("Schedule")["PhysicalResourceId"] == arn
@@ -80,8 +80,8 @@ def test_a_schedule_is_changed_in_place(aws: LocalAws, stack: Stack, secrets: An
     assert [run["kind"] for run in aws.rotations(secret)] == ["test", "test"]
 
 
-def test_a_schedule_is_not_changed_while_a_pending_version_is_left(aws: LocalAws, stack: Stack, secrets: Any,
-                                                                  secret: str, function: str) -> None:
+def test_schedule_update_is_rejected_while_version_is_pending(aws: LocalAws, stack: Stack, secrets: Any, secret: str,
+                                                              function: str) -> None:
     stack.create(resources(function, secret))
     secrets.tag_resource(SecretId=secret, Tags=[{"Key": "fail", "Value": "setSecret"}])
     aws.days_later(secret, 31)
@@ -136,8 +136,7 @@ def test_a_schedule_goes_when_its_secret_is_gone(aws: LocalAws, stack: Stack, se
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_role_makes_a_schedule_with_the_rights_that_it_needs_and_with_none_of_them_missing(
-        aws: LocalAws, secret: str, function: str, name: str) -> None:
+def test_schedule_creation_needs_each_right_of_its_role(aws: LocalAws, secret: str, function: str, name: str) -> None:
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
     needed = {"secretsmanager:DescribeSecret", "secretsmanager:RotateSecret", "lambda:InvokeFunction"}
     role = a_role(aws, f"{name}-role", needed)

@@ -63,7 +63,7 @@ def test_a_label_of_ones_own_moves_and_AWSCURRENT_stays(secrets: Any, name: str)
     assert secrets.get_secret_value(SecretId=name, VersionStage=CLAIM)["SecretString"] == "c"
 
 
-def test_when_AWSCURRENT_moves_the_version_that_had_it_is_previous(secrets: Any, name: str) -> None:
+def test_moving_awscurrent_labels_the_old_version_previous(secrets: Any, name: str) -> None:
     secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)
     secrets.put_secret_value(SecretId=name, SecretString="b", ClientRequestToken=SECOND)
     assert labels(secrets, name) == {FIRST: ["AWSPREVIOUS"], SECOND: ["AWSCURRENT"]}
@@ -121,7 +121,7 @@ def test_a_secret_has_twenty_labels_on_all_of_its_versions(secrets: Any, name: s
     assert labels(secrets, name)[f"{23:032}"] == ["AWSCURRENT"]
 
 
-def test_the_same_token_with_the_same_value_does_nothing_and_with_another_is_refused(secrets: Any, name: str) -> None:
+def test_same_token_repeats_same_value_and_rejects_another(secrets: Any, name: str) -> None:
     made = secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)
     assert secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)["ARN"] == made["ARN"]
     again = {"SecretId": name, "ClientRequestToken": SECOND}
@@ -133,7 +133,7 @@ def test_the_same_token_with_the_same_value_does_nothing_and_with_another_is_ref
     assert secrets.get_secret_value(SecretId=name)["SecretString"] == "b"
 
 
-def test_a_name_that_is_taken_refuses_another_create_without_a_value(secrets: Any, name: str) -> None:
+def test_taken_name_rejects_create_without_value(secrets: Any, name: str) -> None:
     secrets.create_secret(Name=name, ClientRequestToken=FIRST)
     for token in (FIRST, SECOND):
         assert refusal(secrets.create_secret, Name=name, ClientRequestToken=token)[0] == "ResourceExistsException"
@@ -152,14 +152,14 @@ def test_a_token_has_32_to_64_characters(aws: LocalAws, name: str, length: int) 
     assert json.load(refused.value)["__type"] == "InvalidParameterException"
 
 
-def test_a_version_and_a_label_that_do_not_belong_together_are_refused(secrets: Any, name: str) -> None:
+def test_label_not_on_the_named_version_is_rejected(secrets: Any, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
     secrets.create_secret(Name=name, SecretString="a", ClientRequestToken=FIRST)
     assert refusal(secrets.get_secret_value, SecretId=name, VersionId=FIRST,
                    VersionStage="AWSPREVIOUS")[0] == "InvalidRequestException"
 
 
-def test_a_forced_delete_frees_the_name_and_succeeds_for_an_absent_secret(secrets: Any, name: str) -> None:
+def test_forced_delete_frees_name_and_accepts_missing_secret(secrets: Any, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
     secrets.create_secret(Name=name, SecretString="a")
     for _ in range(2):
@@ -169,7 +169,7 @@ def test_a_forced_delete_frees_the_name_and_succeeds_for_an_absent_secret(secret
     secrets.create_secret(Name=name, SecretString="b")
 
 
-def test_a_name_that_is_scheduled_for_deletion_refuses_everything_but_the_look_at_it(secrets: Any, name: str) -> None:
+def test_secret_scheduled_for_deletion_allows_only_describe(secrets: Any, name: str) -> None:
     secrets.create_secret(Name=name, SecretString="a")
     secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
     assert "DeletedDate" in secrets.describe_secret(SecretId=name)
@@ -178,8 +178,7 @@ def test_a_name_that_is_scheduled_for_deletion_refuses_everything_but_the_look_a
     assert refusal(secrets.get_secret_value, SecretId=name)[0] == "InvalidRequestException"
 
 
-def test_a_secret_without_a_value_that_is_scheduled_for_deletion_keeps_its_tags_and_is_restored(secrets: Any,
-                                                                                              name: str) -> None:
+def test_scheduled_secret_without_value_is_restored_with_tags(secrets: Any, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html (DeletedDate),
     # API_RestoreSecret.html
     tags = [{"Key": "k", "Value": "v"}]
@@ -203,8 +202,7 @@ def test_tags_are_added_changed_and_taken_away(secrets: Any, name: str) -> None:
     assert secrets.describe_secret(SecretId=name)["Tags"] == [{"Key": "a", "Value": "1"}]
 
 
-def test_a_secret_is_judged_by_its_arn_with_the_six_characters_also_before_it_is_there(
-        aws: LocalAws, secrets: Any, name: str) -> None:
+def test_secret_is_judged_by_full_arn_before_it_exists(aws: LocalAws, secrets: Any, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html; that AWS invents
     # the characters for an absent one: jenkinsci/aws-secrets-manager-credentials-provider-plugin, issue 74.
     prefix = f"arn:aws:secretsmanager:{aws.region}:{aws.account_id}:secret:"

@@ -137,7 +137,7 @@ def test_a_pipeline_that_is_not_there_yet_has_no_rule(world: World) -> None:
     assert world.deploy(ProjectID="shop", PipelineEvents="Attention") == "ROLLBACK_COMPLETE"
 
 
-def test_a_further_project_has_rules_for_the_same_topic_and_channel(world: World) -> None:
+def test_further_project_has_rules_for_same_topic_and_channel(world: World) -> None:
     channel = {"SlackWorkspaceId": "T01234567", "SlackChannelId": uuid.uuid4().hex[:9].upper()}
     assert world.deploy(**channel) == "CREATE_COMPLETE"
     stack = world.aws.client("cloudformation").describe_stacks(StackName=f"notifications-{world.env_id}")["Stacks"][0]
