@@ -39,10 +39,10 @@ run: $(INSTALLED) build ## deploy to a local AWS, push, approve, break things, d
 	@python scripts/run.py
 
 test: ## every check of the project, and that none of them leaves anything behind
-	@$(PYTHON) scripts/check_everything.py
+	@$(PYTHON) scripts/run_checks.py
 
 test-thorough: ## the same, with everything tried of which `make test` tries a part
-	@CFN_GITOPS_THOROUGH=1 $(PYTHON) scripts/check_everything.py
+	@CFN_GITOPS_THOROUGH=1 $(PYTHON) scripts/run_checks.py
 
 bench: build ## this function beside what others would write, as ratios from one run, into docs/benchmarks.md
 	@python bench/run.py
@@ -98,7 +98,7 @@ lint-templates: $(INSTALLED)
 	for template in $(TEMPLATES); do \
 	    AWS_DEFAULT_REGION=eu-central-1 sam validate --lint --template-file $$template; \
 	done
-	cfn-lint $(TEMPLATES) tests/local_deploy/templates/*.yaml
+	cfn-lint $(TEMPLATES) tests/deployment/templates/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
 fuzz: ## every parser for SECONDS=60 each, and 1,000 events for each of these seconds

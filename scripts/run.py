@@ -1,7 +1,7 @@
 """Shows the whole loop with a local GitLab and a local AWS, the real sam and the real git, from a push to a deployed
 stack, and the whole life of the mirror and its credential: `make run`.
 
-The steps are those of tests/local_deploy; here they are told, there they are asserted.
+The steps are those of tests/deployment; here they are told, there they are asserted.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from local import gitlab as local_gitlab  # noqa: E402
 from local.aws import LocalAws  # noqa: E402
 from local.aws.settings import IAM_IS_LATE  # noqa: E402
 from local.gitlab import LocalGitLab  # noqa: E402
-from tests.local_deploy import mirroring, steps, watching  # noqa: E402
-from tests.local_deploy.mirroring import Source  # noqa: E402
-from tests.local_deploy.pipelines import NotInTime, PushRefused  # noqa: E402
-from tests.local_deploy.steps import Environment, Login  # noqa: E402
+from tests.deployment import mirroring, steps, watching  # noqa: E402
+from tests.deployment.mirroring import Source  # noqa: E402
+from tests.deployment.pipelines import NotInTime, PushRefused  # noqa: E402
+from tests.deployment.steps import Environment, Login  # noqa: E402
 from run_loop import Loop  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
-from telling import (  # noqa: E402
+from console import (  # noqa: E402
     BOLD, DIM, GREEN, RED, NotShown, Steps, difference, has_said, of_note, require, say, summary, table, tell)
 
 USER = "user-dev-codecommit-mirroring"

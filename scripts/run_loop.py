@@ -10,11 +10,11 @@ from pathlib import Path
 
 from local.aws import LocalAws
 from local.gitlab.state import Mirror
-from tests.local_deploy import steps
-from tests.local_deploy.mirroring import MirroredProject, Source
-from tests.local_deploy.pipelines import eventually
-from tests.local_deploy.steps import Login
-from telling import Steps, require, tell
+from tests.deployment import steps
+from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.pipelines import eventually
+from tests.deployment.steps import Login
+from console import Steps, require, tell
 
 
 class Loop:

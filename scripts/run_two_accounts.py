@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from local.aws import LocalAws
-from tests.local_deploy.steps import Environment
-from tests.local_deploy.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
-from telling import Steps, require, tell
+from tests.deployment.steps import Environment
+from tests.deployment.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
+from console import Steps, require, tell
 
 
 class Elsewhere:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from local.aws import LocalAws
-from tests.local_deploy.steps import sam_settings
+from tests.deployment.steps import sam_settings
 from tests.packages.conftest import dist
 
 

@@ -34,7 +34,7 @@ class Run:
         self.sam: list[str] = []
         monkeypatch.setattr(deploy, "BOOTSTRAP", repository / "bootstrap")
         monkeypatch.setattr(deploy.subprocess, "run", self._ran)
-        # tests/local_deploy/test_deploy_failures.py is about this.
+        # tests/deployment/test_deploy_failures.py is about this.
         monkeypatch.setattr(deploy, "StackFailures", MagicMock())
         self.built("x86_64")
 

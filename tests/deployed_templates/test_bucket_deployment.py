@@ -1,0 +1,238 @@
+"""The S3 deploy action, and templates/cross-account-s3.yaml with all that it pairs with, run across two accounts.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3Deploy.html
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import uuid
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.codepipeline.tests.pipeline_scene import BRANCH, Scene, eventually
+from local.aws.conftest import refusal
+from local.aws.settings import Settings
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+REPOSITORIES = "111122223333"
+INDEX = "<h1>one</h1>"
+
+
+def deployment(bucket: str, **configuration: str) -> dict[str, Any]:
+    return {"name": "Deploy", "inputArtifacts": [{"name": "SourceArtifact"}],
+            "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "S3", "version": "1"},
+            "configuration": {"BucketName": bucket, "Extract": "true", **configuration}}
+
+
+def files(aws: LocalAws, bucket: str) -> dict[str, bytes]:
+    s3 = aws.client("s3")
+    return {each["Key"]: s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+            for each in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
+
+
+@pytest.fixture
+def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
+    """A pipeline's role that may do what the action's page says, and a bucket to deploy to."""
+    made = Scene(aws, name, tmp_path)
+    target = f"arn:aws:s3:::{name}-site"
+    made.rights["pipeline"] |= {f"s3:{each}": (target, {}) for each in (
+        "GetBucketVersioning", "GetBucketAcl", "GetBucketLocation")}
+    made.rights["pipeline"]["s3:PutObject"] = ([f"arn:aws:s3:::{name}/*", f"{target}/release/*"], {})
+    aws.client("s3").create_bucket(Bucket=f"{name}-site", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    made.prepare({"index.html": INDEX, "images/logo.svg": "<svg/>"})
+    return made
+
+
+def test_the_files_are_put_below_the_key_one_by_one(scene: Scene) -> None:
+    assert scene.ended(scene.create([deployment(f"{scene.name}-site", ObjectKey="release")])) == "Succeeded"
+    found = files(scene.aws, f"{scene.name}-site")
+    assert found["release/index.html"] == INDEX.encode()
+    assert found["release/images/logo.svg"] == b"<svg/>"
+    assert all(key.startswith("release/") for key in found)
+
+
+def test_without_extraction_the_artifact_is_put_there_as_it_is(scene: Scene) -> None:
+    ended = scene.ended(scene.create([deployment(f"{scene.name}-site", Extract="false", ObjectKey="release/site.zip")]))
+    assert ended == "Succeeded"
+    (packed,) = files(scene.aws, f"{scene.name}-site").values()
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.read("index.html") == INDEX.encode()
+
+
+def test_beside_its_folder_the_role_may_put_nothing(scene: Scene) -> None:
+    first = scene.create([deployment(f"{scene.name}-site", ObjectKey="other")])
+    assert scene.ended(first) == "Failed"
+    code, message = scene.error(first, "Deploy")
+    assert code == "PermissionError"
+    assert "PutObject" in message
+    assert files(scene.aws, f"{scene.name}-site") == {}
+
+
+@pytest.mark.parametrize("action", ["s3:GetBucketVersioning", "s3:GetBucketAcl", "s3:GetBucketLocation"])
+def test_what_the_page_lists_is_needed(scene: Scene, action: str) -> None:
+    scene.without("pipeline", action)
+    first = scene.create([deployment(f"{scene.name}-site", ObjectKey="release")])
+    assert scene.ended(first) == "Failed"
+    assert scene.error(first, "Deploy")[0] == "PermissionError"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [({"Extract": "yes"}, "must be true or false"), ({"Extract": "false"}, "configuration 'ObjectKey'"),
+     ({"CannedACL": "private"}, "CannedACL")],
+)
+def test_a_configuration_that_does_not_fit_is_refused(
+        aws: LocalAws, name: str, tmp_path: Path, configuration: dict[str, str], said: str) -> None:
+    scene = Scene(aws, name, tmp_path)
+    scene.make_surroundings()
+    declaration = scene.declaration([deployment("a-bucket", **configuration)])
+    code, _, message = refusal(scene.pipelines.create_pipeline, pipeline=declaration)
+    assert code == "InvalidActionDeclarationException"
+    assert said in message
+
+
+# --- templates/cross-account-s3.yaml ------------------------------------------------------------------
+
+
+class Across:
+    """The three stacks of the two accounts, each given what the others' outputs say."""
+
+    def __init__(self, aws: LocalAws, directory: Path) -> None:
+        self.aws, self.there = aws, aws.in_account(REPOSITORIES)
+        self.env_id, self.site = f"e{uuid.uuid4().hex[:6]}", f"site-{uuid.uuid4().hex[:8]}"
+        self.source = Scene(self.there, f"t-{self.env_id}", directory)
+        self.pipeline = f"codepipeline-{self.env_id}-s3-site"
+        self.role = f"arn:aws:iam::{aws.account_id}:role/role-{self.env_id}-codepipeline-s3-site"
+
+    def make(self) -> None:
+        self.aws.set(credential_accepted_after_seconds=0)
+        arn = self.there.client("codecommit").create_repository(
+            repositoryName=self.source.repository)["repositoryMetadata"]["Arn"]
+        self.source.clone()
+        self.source.push({"index.html": INDEX})
+        self.aws.client("s3").create_bucket(
+            Bucket=self.site, CreateBucketConfiguration={"LocationConstraint": self.aws.region})
+        said = self.deploy(self.aws, "cross-account-artifacts", EnvID=self.env_id, RepositoryAccountId=REPOSITORIES)
+        others = dict(pair.split("=", 1) for pair in said["OtherAccountsParameters"].split())
+        self.deploy(self.there, "cross-account-repository", **others, RepositoryArns=arn, BranchNames=BRANCH,
+                    FurtherRoleArns=self.role)
+        self.deploy(self.aws, "cross-account-s3", EnvID=self.env_id, ProjectID="site", RepositoryAccountId=REPOSITORIES,
+                    RepositoryName=self.source.repository, BranchName=BRANCH, DeployBucketName=self.site,
+                    ArtifactBucketName=said["ArtifactBucketName"], ArtifactKeyArn=said["ArtifactKeyArn"])
+
+    def deploy(self, aws: LocalAws, template: str, **parameters: str) -> dict[str, str]:
+        cloudformation, name = aws.client("cloudformation"), f"{template}-{self.env_id}"
+        cloudformation.create_stack(
+            StackName=name, TemplateBody=(TEMPLATES / f"{template}.yaml").read_text(),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
+        stack = eventually(lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0],
+                           lambda each: not each["StackStatus"].endswith("IN_PROGRESS"))
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE", [each.get("ResourceStatusReason") for each in events]
+        return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Newest first; all of them ended."""
+        pipelines = self.aws.client("codepipeline")
+        return list(eventually(
+            lambda: pipelines.list_pipeline_executions(pipelineName=self.pipeline)["pipelineExecutionSummaries"],
+            lambda found: found and all(each["status"] in {"Succeeded", "Failed"} for each in found)))
+
+    def failure(self) -> str:
+        """What the newest run, which fails, says."""
+        run = self.runs()[0]
+        assert run["status"] == "Failed"
+        details = self.aws.client("codepipeline").list_action_executions(
+            pipelineName=self.pipeline, filter={"pipelineExecutionId": run["pipelineExecutionId"]})
+        (told,) = [each["output"] for each in details["actionExecutionDetails"] if each["status"] == "Failed"]
+        return str(told["executionResult"]["errorDetails"]["message"])
+
+
+@pytest.fixture(scope="module")
+def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Across]:
+    made = Across(running, tmp_path_factory.mktemp("site"))
+    made.make()
+    yield made
+    running.set(**Settings().as_dict())
+
+
+@pytest.fixture
+def across(shared: Across) -> Across:
+    shared.aws.set(credential_accepted_after_seconds=0)
+    shared.aws.forget()
+    return shared
+
+
+def test_a_push_in_one_account_is_put_into_the_other_ones_bucket(across: Across) -> None:
+    assert across.runs()[-1]["status"] == "Succeeded", across.failure()
+    assert files(across.aws, across.site)["release/index.html"] == INDEX.encode()
+    before = len(across.runs())
+    commit = across.source.push({"index.html": "<h1>two</h1>", "more/page.html": "<p>more</p>"})
+    eventually(across.runs, lambda found: len(found) == before + 1)
+    run = across.runs()[0]
+    assert run["status"] == "Succeeded", across.failure()
+    assert [each["revisionId"] for each in run["sourceRevisions"]] == [commit]
+    assert run["trigger"]["triggerType"] == "CloudWatchEvent"
+    found = files(across.aws, across.site)
+    assert found["release/index.html"] == b"<h1>two</h1>"
+    assert found["release/more/page.html"] == b"<p>more</p>"
+    assert [each for each in across.aws.decisions() if not each["allowed"]] == []
+
+
+def test_a_push_to_another_branch_is_not_told(across: Across) -> None:
+    before = len(across.runs())
+    across.source.push({"note": "elsewhere"}, to="refs/heads/feature")
+    # The next one to the branch is told, and nothing came in between.
+    across.source.push({"note": "here"})
+    eventually(across.runs, lambda found: len(found) == before + 1)
+
+
+class Statement:
+    """One statement of a role's policy of the template, while it is not there."""
+
+    def __init__(self, aws: LocalAws, role: str, sid: str) -> None:
+        self._iam, self._role, self._sid = aws.client("iam"), role, sid
+        (self._policy,) = self._iam.list_role_policies(RoleName=role)["PolicyNames"]
+        self._document = self._iam.get_role_policy(RoleName=role, PolicyName=self._policy)["PolicyDocument"]
+
+    def __enter__(self) -> None:
+        left = [each for each in self._document["Statement"] if each["Sid"] != self._sid]
+        assert len(left) == len(self._document["Statement"]) - 1
+        self._put({**self._document, "Statement": left})
+
+    def __exit__(self, *_: object) -> None:
+        self._put(self._document)
+
+    def _put(self, document: dict[str, Any]) -> None:
+        self._iam.put_role_policy(RoleName=self._role, PolicyName=self._policy, PolicyDocument=json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("role", "sid", "said"),
+    [
+        ("codepipeline-s3-site", "SourceOfAnotherAccount", r"AssumeRole"),
+        ("codepipeline-s3-site", "Artifacts", r"Amazon S3 bucket named"),
+        ("codepipeline-s3-site", "KeyOfThatBucket", r"Amazon S3 bucket named|kms:Decrypt"),
+        ("codepipeline-s3-site", "BucketThatIsDeployedTo", r"GetBucket"),
+        ("codepipeline-s3-site", "FilesInItsFolder", r"PutObject"),
+        ("codecommit-source", "SourceOfThePipelines", r"codecommit|GetBranch"),
+        ("codecommit-source", "ArtifactsInTheirBucket", r"Amazon S3 bucket named"),
+        ("codecommit-source", "KeyOfThatBucket", r"kms:GenerateDataKey|Amazon S3 bucket named"),
+    ],
+)
+def test_each_statement_of_a_role_is_needed(across: Across, role: str, sid: str, said: str) -> None:
+    account = across.there if role == "codecommit-source" else across.aws
+    with Statement(account, f"role-{across.env_id}-{role}", sid):
+        before = len(across.runs())
+        across.aws.client("codepipeline").start_pipeline_execution(name=across.pipeline)
+        eventually(across.runs, lambda found: len(found) == before + 1)
+        assert re.search(said, across.failure()), across.failure()

@@ -1,0 +1,95 @@
+"""The commands of pages in docs/, run as they stand there, by bash and the real AWS CLI."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local.aws import LocalAws
+
+ROOT = Path(__file__).parents[2]
+# What is left of them is nobody's, and other tests here list what there is.
+OTHER_REGION = "eu-west-1"
+
+
+class Page:
+    """One page's shell blocks, in an account's region of its own and a directory with the templates in it."""
+
+    def __init__(self, aws: LocalAws, name: str, directory: Path) -> None:
+        self.blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.DOTALL | re.MULTILINE)
+        assert self.blocks, f"{name} has no commands"
+        self._environment = {**aws.environment(), "AWS_REGION": OTHER_REGION, "AWS_DEFAULT_REGION": OTHER_REGION,
+                             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(directory)}
+        self._directory = directory
+        (directory / "templates").symlink_to(ROOT / "templates")
+
+    def run(self, block: int) -> str:
+        done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", self.blocks[block]], cwd=self._directory,
+                              env=self._environment, text=True, capture_output=True, timeout=120, check=False)
+        assert done.returncode == 0, f"{self.blocks[block]}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def codecommit(aws: LocalAws) -> Any:
+    return boto3.client("codecommit", region_name=OTHER_REGION, endpoint_url=aws.endpoint_url,
+                        aws_access_key_id=aws.account_id, aws_secret_access_key="local")
+
+
+def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, codecommit: Any, tmp_path: Path) -> None:
+    page = Page(aws, "approval-rules.md", tmp_path)
+    create, associate, look, change, remove = range(len(page.blocks))
+    repositories = ["codecommit-dev-handbook", "codecommit-dev-website"]
+    for name in repositories:
+        codecommit.create_repository(repositoryName=name)
+    page.run(create)
+    names = ["1 approval for development", "2 approvals for master"]
+    assert codecommit.list_approval_rule_templates()["approvalRuleTemplateNames"] == names
+    assert '"errors": []' in page.run(associate)
+    said = page.run(look)
+    assert all(name in said for name in [*names, *repositories])
+
+    def content() -> str:
+        return str(codecommit.get_approval_rule_template(approvalRuleTemplateName=names[0])["approvalRuleTemplate"][
+            "approvalRuleTemplateContent"])
+
+    assert '"NumberOfApprovalsNeeded": 1' in content()
+    page.run(change)
+    assert '"NumberOfApprovalsNeeded": 2' in content()
+    page.run(remove)
+    assert codecommit.list_approval_rule_templates()["approvalRuleTemplateNames"] == []
+    for name in repositories:
+        assert codecommit.list_associated_approval_rule_templates_for_repository(
+            repositoryName=name)["approvalRuleTemplateNames"] == []
+        codecommit.delete_repository(repositoryName=name)
+
+
+def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_path: Path) -> None:
+    page = Page(aws, "people.md", tmp_path)
+    make, remove = range(len(page.blocks))
+    iam = aws.client("iam")
+    page.run(make)
+    assert [group["GroupName"] for group in iam.list_groups_for_user(UserName="mary")["Groups"]] == ["group-dev-power-users"]
+    page.run(remove)
+    iam.delete_user(UserName="mary")
+    assert not [group for group in iam.list_groups()["Groups"] if group["GroupName"].startswith("group-dev-")]
+
+
+@pytest.mark.parametrize("page", ["people.md", "branch-protection.md", "approval-rules.md", "notifications.md"])
+def test_named_templates_parameters_and_pages_exist(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    written = "".join(template.read_text() for template in [*(ROOT / "templates").glob("*.yaml"), ROOT / "template.yaml"])
+    for parameter in re.findall(r"\b([A-Z][a-z][A-Za-z]+)=", text):
+        assert f"\n  {parameter}:\n" in written, parameter
+    for template in re.findall(r"`(?:templates/)?([a-z-]+\.yaml)`", text):
+        assert (ROOT / "templates" / template).exists() or (ROOT / template).exists(), template
+    for target in re.findall(r"\]\(([a-z0-9-]+\.md)\)", text):
+        assert (ROOT / "docs" / target).exists(), target
+    for test in re.findall(r"`(tests/[a-z_/]+\.py)`", text):
+        assert (ROOT / test).exists(), test

@@ -1,0 +1,236 @@
+"""templates/people.yaml deployed, and what its people can really do: with git, with CodeCommit's API and with IAM."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.codecommit.tests.test_git_over_http import Login, a_login, a_login_of, git as git_at
+from local.aws.conftest import allow, policy, refusal
+
+PEOPLE = Path(__file__).parents[2] / "templates/people.yaml"
+CODECOMMIT = "codecommit.amazonaws.com"
+
+
+def git(at: Path, *arguments: str) -> str:
+    done = git_at(*arguments, at=at)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def ended(aws: LocalAws, stack: str) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        status: str = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        if not status.endswith("IN_PROGRESS"):
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{stack} is still {status}")
+
+
+@dataclass
+class World:
+    """One environment's people, its repository with a first push, and the mirror that made it."""
+
+    aws: LocalAws
+    env_id: str
+    stack: str
+    url: str
+    mirror: Login
+    work: Path
+
+    @property
+    def repository(self) -> str:
+        return f"codecommit-{self.env_id}-cfn-shop"
+
+    def member(self, group: str) -> Login:
+        name = f"{self.env_id}-{uuid.uuid4().hex[:6]}"
+        self.aws.client("iam").create_user(UserName=name)
+        self.aws.client("iam").add_user_to_group(GroupName=f"group-{self.env_id}-{group}", UserName=name)
+        return a_login_of(self.aws, name)
+
+    def client(self, service: str, login: Login) -> Any:
+        return self.aws.client(service, self.aws.client("iam").create_access_key(UserName=login.user)["AccessKey"])
+
+    def commit(self, message: str) -> str:
+        git(self.work, "commit", "-q", "--allow-empty", "-m", message)
+        return git(self.work, "rev-parse", "HEAD")
+
+    def push(self, login: Login, *references: str) -> subprocess.CompletedProcess[str]:
+        return git_at("push", "-q", login.git_url(self.url), *references, at=self.work)
+
+    def branches(self) -> dict[str, str]:
+        lines = git(self.work, "ls-remote", self.mirror.git_url(self.url)).splitlines()
+        return {reference: commit for commit, reference in (line.split("\t") for line in lines) if reference != "HEAD"}
+
+
+@pytest.fixture
+def world(aws: LocalAws, tmp_path: Path) -> World:
+    return a_world(aws, tmp_path)
+
+
+def a_world(aws: LocalAws, tmp_path: Path, **parameters: str) -> World:
+    aws.set(credential_accepted_after_seconds=0)
+    env_id = f"e{uuid.uuid4().hex[:8]}"
+    stack, cloudformation = f"people-{env_id}", aws.client("cloudformation")
+    given = {"EnvID": env_id, "ProtectedBranches": "development,master", **parameters}
+    cloudformation.create_stack(
+        StackName=stack, TemplateBody=PEOPLE.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()])
+    assert ended(aws, stack) == "CREATE_COMPLETE"
+    name = f"codecommit-{env_id}-cfn-shop"
+    url = aws.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]["cloneUrlHttp"]
+    arn = f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{name}"
+    mirror = a_login(aws, f"user-{env_id}-shop-mirror", allow(["codecommit:GitPull", "codecommit:GitPush"], arn))
+    git(tmp_path, "init", "-q", "-b", "development")
+    made = World(aws, env_id, stack, url, mirror, tmp_path)
+    made.commit("first")
+    assert made.push(mirror, "development").returncode == 0
+    return made
+
+
+def test_a_third_environment_that_names_no_branches_is_refused(aws: LocalAws) -> None:
+    code, _, message = refusal(
+        aws.client("cloudformation").create_stack, StackName="people-tst", TemplateBody=PEOPLE.read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
+    assert code == "ValidationError" and "ProtectedBranches is needed" in message
+
+
+def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None:
+    mary, commit = world.member("power-users"), world.commit("hers")
+    refused = world.push(mary, "HEAD:development")
+    assert refused.returncode != 0 and "403" in refused.stderr
+    assert world.push(mary, "HEAD:refs/heads/feature/a").returncode == 0
+    assert world.branches()["refs/heads/feature/a"] == commit
+    assert world.branches()["refs/heads/development"] != commit
+    # The very commit that was refused to her comes by the mirror.
+    assert world.push(world.mirror, "HEAD:development").returncode == 0
+    assert world.branches()["refs/heads/development"] == commit
+
+
+def test_a_branch_that_is_not_there_yet_is_the_mirrors_too(world: World) -> None:
+    mary = world.member("power-users")
+    assert world.push(mary, "HEAD:refs/heads/master").returncode != 0
+    mine = world.client("codecommit", mary)
+    made = {"repositoryName": world.repository, "commitId": world.branches()["refs/heads/development"]}
+    assert refusal(mine.create_branch, **made, branchName="master")[0] == "AccessDeniedException"
+    mine.create_branch(**made, branchName="hotfix")
+    assert set(world.branches()) == {"refs/heads/development", "refs/heads/hotfix"}
+
+
+def test_push_with_a_protected_branch_changes_nothing(world: World) -> None:
+    mary, before = world.member("power-users"), world.branches()
+    world.commit("both")
+    assert world.push(mary, "HEAD:refs/heads/feature/a", "HEAD:development").returncode != 0
+    assert world.branches() == before
+
+
+def test_a_protected_branch_is_not_set_back(world: World) -> None:
+    mary, second = world.member("power-users"), world.commit("second")
+    assert world.push(world.mirror, "HEAD:development").returncode == 0
+    assert world.push(mary, "--force", "HEAD~1:development").returncode != 0
+    assert world.branches()["refs/heads/development"] == second
+
+
+# claim: not-even-an-administrator-changes-a-protected-branch
+def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> None:
+    mary = world.member("power-users")
+    mine = world.client("codecommit", mary)
+    assert world.push(world.mirror, "HEAD:refs/heads/master", "HEAD:refs/heads/old").returncode == 0
+    assert world.push(mary, "--delete", "master").returncode != 0
+    assert refusal(mine.delete_branch, repositoryName=world.repository, branchName="master")[0] == "AccessDeniedException"
+    assert world.push(mary, "--delete", "old").returncode == 0
+    for call, more in ((mine.delete_repository, {}), (mine.update_default_branch, {"defaultBranchName": "master"})):
+        assert refusal(call, repositoryName=world.repository, **more)[0] == "AccessDeniedException"
+    assert refusal(mine.update_repository_name, oldName=world.repository, newName="mine")[0] == "AccessDeniedException"
+    assert set(world.branches()) == {"refs/heads/development", "refs/heads/master"}
+
+
+def test_power_users_create_no_repository(world: World) -> None:
+    mine = world.client("codecommit", world.member("power-users"))
+    for name in (f"codecommit-{world.env_id}-mine", "mine"):
+        assert refusal(mine.create_repository, repositoryName=name)[0] == "AccessDeniedException"
+
+
+def test_a_reader_clones_and_pushes_nothing(world: World, tmp_path: Path) -> None:
+    reader = world.member("readers")
+    git(tmp_path, "clone", "-q", reader.git_url(world.url), "copy")
+    assert git(tmp_path / "copy", "rev-parse", "origin/development") == world.branches()["refs/heads/development"]
+    assert world.push(reader, "HEAD:refs/heads/feature/a").returncode != 0
+
+
+def test_protection_overrides_rights_from_other_policies(world: World) -> None:
+    mary = world.member("power-users")
+    world.aws.client("iam").put_user_policy(UserName=mary.user, PolicyName="all", PolicyDocument=policy(allow("*", "*")))
+    world.commit("an administrator's")
+    assert world.push(mary, "HEAD:development").returncode != 0
+    iam = world.client("iam", mary)
+    for call, more in ((iam.create_service_specific_credential, {"ServiceName": CODECOMMIT}), (iam.create_access_key, {}),
+                       (iam.reset_service_specific_credential, {"ServiceSpecificCredentialId": world.mirror.credential_id})):
+        assert refusal(call, UserName=world.mirror.user, **more)[0] == "AccessDenied"
+    assert refusal(iam.create_user, UserName=f"user-{world.env_id}-x-mirror")[0] == "AccessDenied"
+    # Its login is what it was.
+    assert world.push(world.mirror, "HEAD:development").returncode == 0
+
+
+def test_people_look_after_their_own_logins_alone(aws: LocalAws, tmp_path: Path) -> None:
+    world = a_world(aws, tmp_path, RequireMfa="false")
+    mary, john = world.member("power-users"), world.member("readers")
+    iam = world.client("iam", mary)
+    issued = iam.create_service_specific_credential(UserName=mary.user, ServiceName=CODECOMMIT)["ServiceSpecificCredential"]
+    theirs = {"UserName": mary.user, "ServiceSpecificCredentialId": issued["ServiceSpecificCredentialId"]}
+    assert world.push(Login(aws, mary.user, "", issued["ServiceUserName"], issued["ServicePassword"]),
+                      "HEAD:refs/heads/feature/b").returncode == 0
+    iam.reset_service_specific_credential(**theirs)
+    iam.delete_service_specific_credential(**theirs)
+    for other in (john.user, world.mirror.user):
+        assert refusal(iam.list_service_specific_credentials, UserName=other)[0] == "AccessDenied"
+        assert refusal(iam.create_service_specific_credential, UserName=other, ServiceName=CODECOMMIT)[0] == "AccessDenied"
+    assert refusal(iam.create_service_specific_credential, UserName=mary.user,
+                   ServiceName="cassandra.amazonaws.com")[0] == "AccessDenied"
+
+
+def test_without_a_second_factor_nobody_makes_a_login(world: World) -> None:
+    """A session here never has one; what one allows is decided in tests/templates/test_people.py."""
+    mary = world.member("readers")
+    iam = world.client("iam", mary)
+    assert refusal(iam.create_service_specific_credential, UserName=mary.user, ServiceName=CODECOMMIT)[0] == "AccessDenied"
+    iam.delete_service_specific_credential(UserName=mary.user, ServiceSpecificCredentialId=mary.credential_id)
+
+
+def test_a_second_factor_is_registered_once_and_by_its_owner(world: World) -> None:
+    mary, john = world.member("readers"), world.member("power-users")
+    iam, everybodys = world.client("iam", mary), world.aws.client("iam")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=mary.user)["VirtualMFADevice"]
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    iam.enable_mfa_device(UserName=mary.user, SerialNumber=device["SerialNumber"], **codes)
+    assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName=mary.user)["MFADevices"]] == [device["SerialNumber"]]
+    # Somebody else who has her access key adds none, and removes none.
+    assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=mary.user)[0] == "EntityAlreadyExists"
+    assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=f"{mary.user}-2")[0] == "AccessDenied"
+    assert refusal(iam.deactivate_mfa_device, UserName=mary.user, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
+    assert refusal(iam.delete_virtual_mfa_device, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
+    his = everybodys.create_virtual_mfa_device(VirtualMFADeviceName=john.user)["VirtualMFADevice"]["SerialNumber"]
+    assert refusal(iam.enable_mfa_device, UserName=john.user, SerialNumber=his, **codes)[0] == "AccessDenied"
+
+
+def test_the_stack_goes_when_nobody_is_in_its_groups_any_more(world: World) -> None:
+    mary = world.member("readers")
+    cloudformation, iam = world.aws.client("cloudformation"), world.aws.client("iam")
+
+    def deleted() -> str:
+        stack_id = cloudformation.describe_stacks(StackName=world.stack)["Stacks"][0]["StackId"]
+        cloudformation.delete_stack(StackName=world.stack)
+        return ended(world.aws, stack_id)
+
+    assert deleted() == "DELETE_FAILED"
+    iam.remove_user_from_group(GroupName=f"group-{world.env_id}-readers", UserName=mary.user)
+    assert deleted() == "DELETE_COMPLETE"
+    assert [group for group in iam.list_groups()["Groups"] if world.env_id in group["GroupName"]] == []

@@ -1,0 +1,157 @@
+"""The whole loop, out of templates/pipeline.yaml: a push, its event, the pipeline, the build, the approval, the stack.
+
+Two environments at once, in one account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.codepipeline.tests.pipeline_scene import BRANCH, BUILDSPEC, Scene, eventually, template
+from local.aws.conftest import Stack, refusal
+
+CHILD = (Path(__file__).parents[2] / "templates/pipeline.yaml").read_text()
+_ROLES = {"pipeline": "codepipeline-cfn", "build": "codebuild-cfn", "deploy": "codedeploy-cfn",
+          "events": "eventbridge-codepipeline-exec"}
+
+
+class Loop(Scene):
+    """One project in one environment, with the names that the child stack gives and takes."""
+
+    def __init__(self, aws: LocalAws, env: str, directory: Path) -> None:
+        super().__init__(aws, env, directory)
+        self.env = env
+        self.bucket = f"s3-{env}-codepipeline-artifact-{aws.account_id}-{aws.region}"
+        self.repository, self.project = f"codecommit-{env}-cfn-shop", f"codebuild-{env}-cfn-shop"
+        self.pipeline, self.stack_name = f"codepipeline-{env}-cfn-shop", f"cfnstack-{env}-shop"
+        self.log_group = f"/aws/codebuild/{self.project}"
+        self.rights = self._all_rights()
+        self.child = Stack(aws, f"gitops-{env}-shop")
+
+    def role_name(self, what: str) -> str:
+        return f"role-{self.name}-{_ROLES[what]}"
+
+    def files(self) -> dict[str, str]:
+        return {"buildspec.yml": BUILDSPEC.replace("template.json > out/template.json",
+                                                   "template.json > out/root-stack-shop.yaml"),
+                "template.json": template(self.name), "parameter.json": "{}"}
+
+    def change_child(self, action: str, branch_exists: str) -> str:
+        cloudformation = self.aws.client("cloudformation")
+        # Two tests' environments must not be one another's.
+        body = CHILD.replace("\n    dev:\n", f"\n    {self.env}:\n")
+        getattr(cloudformation, f"{action}_stack")(
+            StackName=self.child.name, TemplateBody=body, Tags=[{"Key": "owner", "Value": "me"}], Parameters=[
+                {"ParameterKey": key, "ParameterValue": value} for key, value in (
+                    ("EnvID", self.env), ("ProjectID", "shop"), ("BranchExists", branch_exists))])
+        return self.child.wait()
+
+
+@pytest.fixture
+def make(aws: LocalAws, name: str, tmp_path: Path) -> Callable[[str], Loop]:
+    def loop(suffix: str = "") -> Loop:
+        made = Loop(aws, f"e{name[2:]}{suffix}", tmp_path)
+        made.make_surroundings()
+        assert made.change_child("create", "false") == "CREATE_COMPLETE", made.child.events()
+        made.clone()
+        return made
+
+    return loop
+
+
+def begun(loop: Loop) -> str:
+    """The first push, and the pipeline's own first run for it."""
+    loop.push(loop.files())
+    # Otherwise the rule that starts the pipeline could meet this push's event, too.
+    loop.aws.have_been_told()
+    assert loop.change_child("update", "true") == "UPDATE_COMPLETE", loop.child.events()
+    return str(loop.executions()[0]["pipelineExecutionId"])
+
+
+def runs(loop: Loop, count: int) -> list[dict[str, Any]]:
+    """Oldest first, once there are so many."""
+    return list(eventually(loop.executions, lambda found: len(found) >= count))[::-1]
+
+
+def test_push_deploys_after_approval_and_in_no_other_environment(make: Callable[[str], Loop]) -> None:
+    ours, other = make("a"), make("b")
+    assert refusal(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
+    first = begun(ours)
+    ours.decide(first)
+    assert ours.ended(first) == "Succeeded", ours.actions(first)
+    assert ours.deployed() == f"{ours.head()} none"
+    commit = ours.push(message="Another")
+    second = runs(ours, 2)[1]
+    assert second["trigger"]["triggerType"] == "CloudWatchEvent"
+    ours.decide(second["pipelineExecutionId"])
+    assert ours.ended(second["pipelineExecutionId"]) == "Succeeded"
+    assert ours.deployed() == f"{commit} none"
+    assert other.stacks() == []
+    tags = ours.pipelines.list_tags_for_resource(resourceArn=ours.arn("codepipeline", ours.pipeline))["tags"]
+    assert {"key": "CreatedBy", "value": ours.child.name} in tags
+    assert {"key": "owner", "value": "me"} in tags
+    # The stack that was deployed outlives the pipeline.
+    assert ours.child.delete() == "DELETE_COMPLETE"
+    assert refusal(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
+    assert ours.stacks() == [ours.stack_name]
+
+
+def test_a_tag_another_branch_and_a_deletion_start_nothing(make: Callable[[str], Loop]) -> None:
+    loop = make("")
+    begun(loop)
+    loop.push(message="Elsewhere", to="refs/heads/feature")
+    loop.push(message="Tagged", to=f"refs/tags/{BRANCH}")
+    loop._git("push", "--quiet", loop.git_url, ":refs/heads/feature")
+    commit = loop.push(message="Here")
+    last = runs(loop, 2)[1]["pipelineExecutionId"]
+    eventually(lambda: loop.action(last, "Source")["status"] if loop.actions(last) else "", lambda s: s == "Succeeded")
+    assert [each["revisionId"] for each in loop.executions()[0]["sourceRevisions"]] == [commit]
+    assert len(loop.executions()) == 2
+
+
+def test_two_quick_pushes_both_arrive_in_their_order(make: Callable[[str], Loop]) -> None:
+    loop = make("")
+    first = begun(loop)
+    commits = [loop.push(message="One"), loop.push(message="Two")]
+    found = [each["pipelineExecutionId"] for each in runs(loop, 3)]
+    assert found[0] == first
+    deployed = []
+    for run in found:
+        loop.decide(run)
+        assert loop.ended(run) == "Succeeded"
+        deployed.append(loop.deployed())
+    assert deployed[1:] == [f"{commit} none" for commit in commits]
+
+
+def test_a_failing_build_and_a_rejected_approval_deploy_nothing(make: Callable[[str], Loop]) -> None:
+    loop = make("")
+    first = begun(loop)
+    loop.decide(first, "Rejected")
+    assert loop.ended(first) == "Failed"
+    loop.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['false']}}\n"})
+    second = runs(loop, 2)[1]["pipelineExecutionId"]
+    assert loop.ended(second) == "Failed"
+    assert [each["actionName"] for each in loop.actions(second)] == ["Source", "Build"]
+    assert loop.stacks() == []
+
+
+def test_child_stack_update_changes_pipeline_in_place(make: Callable[[str], Loop]) -> None:
+    loop = make("")
+    first = begun(loop)
+    loop.decide(first, "Rejected")
+    loop.ended(first)
+    changed = CHILD.replace("\n    dev:\n", f"\n    {loop.env}:\n").replace("ExecutionMode: QUEUED",
+                                                                          "ExecutionMode: SUPERSEDED")
+    loop.aws.client("cloudformation").update_stack(
+        StackName=loop.child.name, TemplateBody=changed, Parameters=[
+            {"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "BranchExists")])
+    assert loop.child.wait() == "UPDATE_COMPLETE"
+    about = loop.pipelines.get_pipeline(name=loop.pipeline)["pipeline"]
+    assert (about["executionMode"], about["version"]) == ("SUPERSEDED", 2)
+    # An update does not start it.
+    assert len(loop.executions()) == 1

@@ -1,0 +1,113 @@
+"""GitLab's side of a deployment: the token's secret in the account, the project, and a developer who pushes there.
+
+Like `steps` and `pipelines`, nothing here asserts."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from local.aws import LocalAws
+from local.gitlab import HeldProject, LocalGitLab
+from local.gitlab.state import Mirror
+from tests.deployment import steps
+from tests.deployment.pipelines import NotInTime, Project, accepted, eventually
+from tests.deployment.steps import Login, Pushed
+
+URL_TAG = "cfn-gitops:gitlab-url"
+
+
+def refusals(gitlab: LocalGitLab, project: str = "") -> list[str]:
+    """Why mirrors' runs failed, but for those that another mirror was faster than: both bring the same commits, git lets
+    one of two at a time change a branch, and GitLab tries again."""
+    return [run.error for run in gitlab.recorded_runs
+            if run.error and "cannot lock ref" not in run.error and project in (run.project, "")]
+
+
+class Source:
+    """A project in GitLab, and the secret that holds a token for it."""
+
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, path: str, secret_id: str, *branches: str) -> None:
+        self.aws, self.gitlab, self.secret_id = aws, gitlab, secret_id
+        self.project: HeldProject = gitlab.project(path, default_branch=branches[0])
+        self.project.protect(*branches)
+
+    def store_token(self, url: str = "", **more: Any) -> None:
+        """As the token's owner does it, who says for which GitLab it is."""
+        self.aws.client("secretsmanager").create_secret(
+            Name=self.secret_id, SecretString=self.gitlab.token,
+            Tags=[{"Key": URL_TAG, "Value": url or self.gitlab.url}], **more)
+
+    def forget_token(self) -> None:
+        self.aws.client("secretsmanager").delete_secret(SecretId=self.secret_id, ForceDeleteWithoutRecovery=True)
+
+    def parameters(self, **more: str) -> dict[str, str]:
+        """What `template.yaml` and `templates/project.yaml` are told."""
+        return {"GitLabProject": self.project.path, "GitLabTokenSecretId": self.secret_id,
+                "GitLabUrl": self.gitlab.url, **more}
+
+    def developer(self) -> Login:
+        """Of GitLab's git side; it knows nothing of CodeCommit."""
+        return Login("developer", self.gitlab.token, "")
+
+    def mirrors_to(self, clone_url: str) -> list[Mirror]:
+        """Those that lead to this repository, oldest first."""
+        return [mirror for mirror in self.project.mirrors() if mirror.url.rstrip("/") == clone_url]
+
+    def recorded(self, secret_id: str) -> list[int]:
+        """The numbers of this project's mirrors that the mirror's secret names."""
+        value = json.loads(self.aws.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
+        return [mirror["mirrorId"] for mirror in value.get("mirrors", [])
+                if mirror["gitLabProject"] == self.project.path]
+
+
+class MirroredProject(Project):
+    """A pipeline whose developer pushes to GitLab."""
+
+    def __init__(self, aws: LocalAws, env_id: str, project_id: str, directory: Path, source: Source,
+                 branch: str = "development") -> None:
+        super().__init__(aws, env_id, project_id, directory, source.developer, branch)
+        self.source = source
+
+    @property
+    def clone_url(self) -> str:
+        """Where it is pushed to."""
+        return self.source.project.url
+
+    @property
+    def mirrored_url(self) -> str:
+        """Where it is mirrored to."""
+        return super().clone_url
+
+    def push(self, to: str = "", **changed: str) -> Pushed:
+        """Pushes to GitLab, and waits for the mirror to bring it to CodeCommit."""
+        pushed = self.push_only(to, **changed)
+        self.arrives(to or f"refs/heads/{self.branch}", pushed.commit)
+        return pushed
+
+    def push_only(self, to: str = "", **changed: str) -> Pushed:
+        return super().push(to, **changed)
+
+    def delete_reference(self, reference: str) -> Pushed:
+        return accepted(self.working.delete(self.source.developer(), self.clone_url, reference))
+
+    def arrives(self, reference: str, commit: str) -> float:
+        """Waits until CodeCommit has it, and returns how long that took."""
+        began = time.monotonic()
+        try:
+            eventually(lambda: self.mirrored().get(reference) == commit, f"{reference} of {commit[:12]} in CodeCommit")
+        except NotInTime as late:
+            told = [(mirror.id, mirror.enabled, mirror.update_status, mirror.last_error)
+                    for mirror in self.source.project.mirrors()]
+            raise NotInTime(f"{late}; GitLab's mirrors: {told}") from late
+        return time.monotonic() - began
+
+    def mirrored(self) -> dict[str, str]:
+        """The references that CodeCommit has."""
+        return self.working.references(self.mirror_login(), self.mirrored_url)
+
+    def mirror_login(self) -> Login:
+        """The one that GitLab pushes with."""
+        return steps.login(self.aws, f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")

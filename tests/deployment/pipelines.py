@@ -1,0 +1,228 @@
+"""What a developer and an approver do with a pipeline, and how it is asked for; like `steps`, nothing here asserts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.aws import LocalAws
+from tests.deployment.steps import ROOT, Login, Pushed, Stack, Working
+
+PROJECT = Path(__file__).parent / "project"
+ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",
+              "BuildProjectName", "EventRuleName", "StackId", "ConsoleUrl")
+_SECONDS = 60
+_ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
+
+
+def documented_buildspec(project_id: str) -> str:
+    """The one of docs/pipelines.md, which packages code and nested templates."""
+    page = (ROOT / "docs/pipelines.md").read_text()
+    return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("-shop.", f"-{project_id}.")
+
+
+class NotInTime(Exception):
+    """What was waited for did not happen."""
+
+
+def eventually(look: Callable[[], Any], what: str, seconds: float = _SECONDS) -> Any:
+    """What `look` finds, once that is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise NotInTime(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.05)
+    return found
+
+
+def template(project_id: str, env_id: str = "dev", logical_id: str = "Pipeline", **properties: Any) -> str:
+    """A stack that holds one pipeline, and says its attributes."""
+    return json.dumps({
+        "Resources": {logical_id: {"Type": "Custom::GitOpsPipeline", "Properties": {
+            "ServiceToken": {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken"}, "ServiceTimeout": 120,
+            "EnvID": env_id, "ProjectID": project_id, **properties}}},
+        "Outputs": {"Ref": {"Value": {"Ref": logical_id}}, **{
+            name: {"Value": {"Fn::GetAtt": [logical_id, name]}} for name in ATTRIBUTES}}})
+
+
+class Pipeline:
+    """One project's pipeline in one environment: what runs, who approves, and what it leads to."""
+
+    def __init__(self, aws: LocalAws, env_id: str, project_id: str) -> None:
+        self.aws, self.env_id, self.project_id = aws, env_id, project_id
+        self.stack_name = f"gitops-{env_id}-{project_id}"
+        self.repository = f"codecommit-{env_id}-cfn-{project_id}"
+        self.name = f"codepipeline-{env_id}-cfn-{project_id}"
+        self.build_project = f"codebuild-{env_id}-cfn-{project_id}"
+        self.event_rule = f"event-rule-{env_id}-codepipeline-exec-cfn-{project_id}"
+        self.approval_rule = f"approval-{env_id}-cfn-{project_id}"
+        self.deployed = Stack(aws, f"cfnstack-{env_id}-{project_id}")
+        self.child = Stack(aws, self.stack_name)
+        self._codepipeline = aws.client("codepipeline")
+
+    # --- what runs ---------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        return self._or_nothing(lambda: bool(self._codepipeline.get_pipeline(name=self.name)))
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Oldest first; none while there is no pipeline."""
+        return self._or_nothing(lambda: self._all("list_pipeline_executions")[::-1]) or []
+
+    def _all(self, operation: str, **which: Any) -> list[dict[str, Any]]:
+        """Every page: one of CodePipeline's has a hundred."""
+        pages = self._codepipeline.get_paginator(operation).paginate(pipelineName=self.name, **which)
+        return list(pages.build_full_result()[pages.result_keys[0].expression])
+
+    def _or_nothing(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "PipelineNotFoundException":
+                raise
+            return None
+
+    def execution_of(self, commit: str) -> str:
+        """The id of the execution that runs this commit, once there is one."""
+        def look() -> str:
+            return next((each["pipelineExecutionId"] for each in self.executions()
+                         if commit in [revision["revisionId"] for revision in each.get("sourceRevisions", [])]), "")
+
+        return str(eventually(look, f"{self.name} runs {commit}"))
+
+    def status(self, execution: str) -> str:
+        return str(self._codepipeline.get_pipeline_execution(
+            pipelineName=self.name, pipelineExecutionId=execution)["pipelineExecution"]["status"])
+
+    def ended(self, execution: str) -> str:
+        """The status that it ends with."""
+        def look() -> str:
+            status = self.status(execution)
+            return status if status in _ENDED else ""
+
+        return str(eventually(look, f"execution {execution} of {self.name} ends"))
+
+    def actions(self, execution: str) -> list[dict[str, Any]]:
+        """Oldest first."""
+        return self._all("list_action_executions", filter={"pipelineExecutionId": execution})[::-1]
+
+    def ran(self, execution: str) -> list[tuple[str, str]]:
+        return [(action["actionName"], action["status"]) for action in self.actions(execution)]
+
+    def error(self, execution: str) -> str:
+        """What the action that failed says."""
+        failed = next(action for action in self.actions(execution) if action["status"] == "Failed")
+        return str(failed["output"]["executionResult"]["errorDetails"]["message"])
+
+    # --- the approver ------------------------------------------------------------------
+
+    def waits_for_approval(self, execution: str) -> dict[str, str]:
+        """Where this execution waits for a person, once it does."""
+        def look() -> dict[str, str] | None:
+            for stage in self._codepipeline.get_pipeline_state(name=self.name)["stageStates"]:
+                for action in stage["actionStates"]:
+                    token = action.get("latestExecution", {}).get("token")
+                    if token and stage["latestExecution"]["pipelineExecutionId"] == execution:
+                        return {"stageName": stage["stageName"], "actionName": action["actionName"], "token": token}
+            status = self.status(execution)
+            if status in _ENDED:
+                raise NotInTime(f"execution {execution} of {self.name} is {status}: {self.ran(execution)}")
+            return None
+
+        return dict(eventually(look, f"execution {execution} of {self.name} asks for approval"))
+
+    def decide(self, execution: str, approves: bool = True, why: str = "") -> None:
+        waiting = self.waits_for_approval(execution)
+        self._codepipeline.put_approval_result(pipelineName=self.name, **waiting, result={
+            "status": "Approved" if approves else "Rejected", "summary": why})
+
+    def deploy(self, commit: str) -> str:
+        """Approves the commit's execution, and waits for its end."""
+        execution = self.execution_of(commit)
+        self.decide(execution)
+        return self.ended(execution)
+
+    # --- what it leads to ---------------------------------------------------------------
+
+    def deployed_commit(self) -> str:
+        """Of which commit the deployed stack is; empty when there is none."""
+        return self.deployed.outputs()["Commit"] if self.deployed.exists() else ""
+
+    def said(self) -> str:
+        """What everybody can read about it: its executions, its actions, its builds' logs."""
+        told: list[Any] = [self.executions()]
+        if self.exists():
+            told += [self._all("list_action_executions"),
+                     self._codepipeline.get_pipeline_state(name=self.name)["stageStates"]]
+        return json.dumps(told, default=str) + self.build_log()
+
+    def build_log(self) -> str:
+        logs, group = self.aws.client("logs"), f"/aws/codebuild/{self.build_project}"
+        groups = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        if group not in [each["logGroupName"] for each in groups]:
+            return ""
+        streams = [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]]
+        return "\n".join(event["message"] for stream in streams for event in logs.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"])
+
+
+class PushRefused(Exception):
+    """What git said."""
+
+
+def accepted(pushed: Pushed) -> Pushed:
+    if not pushed.accepted:
+        raise PushRefused(pushed.output)
+    return pushed
+
+
+class Project(Pipeline):
+    """The same with its developer."""
+
+    def __init__(self, aws: LocalAws, env_id: str, project_id: str, directory: Path, login: Callable[[], Login],
+                 branch: str = "development") -> None:
+        super().__init__(aws, env_id, project_id)
+        self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
+        self.branch, self._login = branch, login
+
+    def files(self) -> dict[str, str]:
+        """What can be built and deployed."""
+        return {"buildspec.yml": (PROJECT / "buildspec.yml").read_text(),
+                "parameter.json": (PROJECT / "parameter.json").read_text(),
+                f"root-stack-{self.project_id}.yaml": (PROJECT / "root-stack.yaml").read_text()}
+
+    @property
+    def clone_url(self) -> str:
+        found = self.aws.client("codecommit").get_repository(repositoryName=self.repository)
+        return str(found["repositoryMetadata"]["cloneUrlHttp"])
+
+    def push(self, to: str = "", further: dict[str, str] | None = None, **changed: str) -> Pushed:
+        """Pushes a change, and with it another `buildspec` or `template`, and `further` files; as a mirror does, over
+        whatever is there."""
+        names = {"buildspec": "buildspec.yml", "template": f"root-stack-{self.project_id}.yaml"}
+        files = {**self.files(), **(further or {}), "change": f"{time.time_ns()}\n",
+                 **{names[key]: content for key, content in changed.items()}}
+        to = f"+{to or f'refs/heads/{self.branch}'}"
+        return accepted(self.working.push(self._login(), self.clone_url, files, to))
+
+    def delete_reference(self, reference: str) -> Pushed:
+        return accepted(self.working.delete(self._login(), self.clone_url, reference))
+
+
+class ProjectStack(Stack):
+    """A stack of one pipeline in dev, by the environment's ServiceToken, and its project."""
+
+    def __init__(self, aws: LocalAws, project_id: str, directory: Path, login: Callable[[], Login]) -> None:
+        super().__init__(aws, f"project-{project_id}")
+        self.project = Project(aws, "dev", project_id, directory, login)
+
+    def make(self, **properties: Any) -> str:
+        return self.create(template(self.project.project_id, **properties))
+
+    def change(self, **properties: Any) -> str:
+        return self.update(template(self.project.project_id, **properties))

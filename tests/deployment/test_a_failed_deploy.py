@@ -1,0 +1,116 @@
+"""docs/a-failed-deploy.md, gone through: what it shows is what there is to see.
+
+`CFN_GITOPS_WRITE_PAGES=1` writes what was seen into the page. Read the difference then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.deployment import steps
+from tests.deployment.conftest import Witness
+from tests.deployment.mirroring import Source
+from tests.deployment.steps import ROOT, Environment, Stack
+
+TEMPLATE = ROOT / "templates/project.yaml"
+PAGE = ROOT / "docs/a-failed-deploy.md"
+NAME = "shop"
+WIDTH = 96
+
+
+def block(lines: list[str]) -> str:
+    return "\n".join("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent=" " * 6, break_long_words=False,
+                                             break_on_hyphens=False)) for line in lines) + "\n"
+
+
+def without_ids(text: str) -> str:
+    return re.sub(r"\(RequestId: [-0-9a-f]{36}\)", "(RequestId: …)", text)
+
+
+def as_events(events: list[dict[str, Any]]) -> str:
+    """What the console's page of a stack's events shows, oldest first, where something failed or the stack ended."""
+    return block([without_ids(f"{event['ResourceStatus']}  {event['LogicalResourceId']}  "
+                              f"{event.get('ResourceStatusReason', '')}".strip())
+                  for event in events
+                  if event["ResourceStatus"].endswith("_FAILED") or event["LogicalResourceId"] == f"project-dev-{NAME}"])
+
+
+def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
+    """The lines of one request, without what differs each time and what is the same in each line."""
+    lines = []
+    for line in steps.function_log(aws, function_name).splitlines():
+        said = json.loads(line) if line.startswith("{") else {}
+        # Where the password holds a slash, which is chance.
+        is_reset = said.get("step", "").startswith("resetting the service-specific credential")
+        if said.get("request") == request_id and not (is_reset and said["message"] == "step"):
+            names = ("step", "outcome") if said["message"] == "step" else ("error", "left", "reason", "status")
+            kept = [said[name] for name in names if name in said]
+            lines.append("  ".join([said["level"], said["message"], *kept]))
+    return block(lines)
+
+
+def requests(aws: LocalAws, kind: str) -> list[dict[str, Any]]:
+    return [each for each in aws.exchanges("MirrorCredential") if each["RequestType"] == kind]
+
+
+@pytest.fixture
+def source(aws: LocalAws, gitlab: LocalGitLab) -> Source:
+    return Source(aws, gitlab, f"platform/{NAME}", f"gitlab/{NAME}", "development")
+
+
+def test_what_the_page_shows_is_what_there_is_to_see(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
+                                                     source: Source, witness: Witness) -> None:
+    secrets, name = aws.client("secretsmanager"), environment.function_name
+    reader, good = gitlab.add_token("a reader", scopes=("read_api",)), gitlab.add_token("the owner's")
+    witness.tokens |= {reader.value, good.value}
+    source.store_token()
+    secrets.put_secret_value(SecretId=source.secret_id, SecretString=reader.value)
+    before = steps.what_is_there(aws)
+    given, shown = source.parameters(EnvID="dev", ProjectID=NAME), []
+
+    failed = Stack(aws, f"project-dev-{NAME}")
+    assert failed.create(TEMPLATE, **given) == "ROLLBACK_COMPLETE"
+    shown.append(as_events(failed.events()))
+    asked = requests(aws, "Create")[-1]
+    assert asked["answer"]["Status"] == "FAILED"
+    shown.append(as_log(aws, name, asked["RequestId"]))
+
+    # The stack is an empty shell.
+    assert failed.delete() == "DELETE_COMPLETE"
+    assert steps.what_is_there(aws) == before
+    assert source.project.mirrors() == []
+
+    secrets.put_secret_value(SecretId=source.secret_id, SecretString=good.value)
+    healed = Stack(aws, f"project-dev-{NAME}")
+    assert healed.create(TEMPLATE, **given) == "CREATE_COMPLETE", healed.failures()
+    witness.learns(aws)
+    shown.append(as_events(healed.events()))
+    [mirror] = source.mirrors_to(healed.outputs()["RepositoryCloneUrl"])
+
+    good.revoked = True
+    asked_before = len(requests(aws, "Delete"))
+    assert healed.delete() == "DELETE_COMPLETE", healed.failures()
+    [asked] = requests(aws, "Delete")[asked_before:]
+    shown.append(as_log(aws, name, asked["RequestId"]).replace(f"mirror {mirror.id} ", "mirror 102 "))
+    assert steps.what_is_there(aws) == before
+    # It is GitLab's to remove, and pushes no more.
+    assert [left.id for left in source.project.mirrors()] == [mirror.id]
+    source.project.delete_mirror(mirror.id)
+    source.forget_token()
+
+    page = PAGE.read_text()
+    shown = [said.replace(gitlab.url, "https://gitlab.com") for said in shown]
+    if "CFN_GITOPS_WRITE_PAGES" in os.environ:
+        parts = iter(shown)
+        page = re.sub(r"```text\n.*?```", lambda _: f"```text\n{next(parts)}```", page, flags=re.DOTALL)
+        PAGE.write_text(page)
+    assert re.findall(r"```text\n(.*?)```", page, re.DOTALL) == shown

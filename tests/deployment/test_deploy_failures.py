@@ -1,0 +1,60 @@
+"""What `make deploy` prints if `sam deploy` fails: the resources and CloudFormation's reasons.
+
+An AWS of its own, in which prd was never deployed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.settings import IAM_IS_LATE
+from tests.deployment.conftest import Production
+from tests.deployment.steps import ROOT
+
+GROUP = "/aws/lambda/cfn-gitops-prd"
+PAGE = ROOT / "docs/a-failed-deploy.md"
+
+
+@pytest.fixture
+def empty_account() -> Iterator[LocalAws]:
+    with LocalAws(settings=IAM_IS_LATE) as running:
+        yield running
+
+
+@pytest.fixture
+def production(empty_account: LocalAws, tmp_path: Path) -> Production:
+    return Production(empty_account, tmp_path)
+
+
+def shown(printed: str) -> list[str]:
+    """The last part of what was printed, without what differs each time."""
+    lines = printed.splitlines()
+    begin = next(index for index, line in enumerate(lines) if "what failed" in line)
+    return [re.sub(r"\(RequestId: [-0-9a-f]{36}\)", "(RequestId: …)", line) for line in lines[begin:]]
+
+
+def test_taken_name_is_printed_with_its_resource(empty_account: LocalAws, production: Production) -> None:
+    empty_account.client("logs").create_log_group(logGroupName=GROUP)
+    status, printed = production.run("deploy.py", "--yes")
+    assert status != 0 and "AWS::EarlyValidation::ResourceExistenceCheck" in printed, printed
+    # The page shows what was printed.
+    assert "\n".join(shown(printed)) in PAGE.read_text()
+    # A failure is printed once: the next one has another cause.
+    empty_account.client("logs").delete_log_group(logGroupName=GROUP)
+    empty_account.client("iam").create_user(UserName="user-prd-codecommit-mirroring")
+    status, printed = production.run("deploy.py", "--yes")
+    assert status != 0 and GROUP not in "".join(shown(printed)), printed
+    assert "user-prd-codecommit-mirroring' already exists" in "".join(shown(printed))
+
+
+def test_failed_resource_is_printed_with_its_reason(production: Production) -> None:
+    status, printed = production.run("deploy.py", "--yes", "--", "GitLabProject=platform/infra",
+                                     "GitLabTokenSecretId=gitlab/absent")
+    assert status != 0
+    assert "gitlab/absent" in "".join(shown(printed)), printed
+    assert "cancelled" not in "".join(shown(printed))

@@ -1,0 +1,464 @@
+"""GitLab end to end: its mirror made, proved, moved to a new password and removed by a stack, with real pushes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import gitlab as local_gitlab
+from local.aws import LocalAws
+from local.aws.secretsmanager.tests.rotation_scene import labels
+from local.gitlab import LocalGitLab
+from local.gitlab.settings import Settings
+from tests.deployment import steps
+from tests.deployment.conftest import Witness
+from tests.deployment.mirroring import Source, refusals
+from tests.deployment.pipelines import eventually
+from tests.deployment.steps import TEMPLATES, Environment, Login, Stack, Working
+
+BRANCH = "refs/heads/development"
+
+
+class Mirrored(Stack):
+    """A stack of `templates/gitlab.yaml`, and the developer of its project in GitLab."""
+
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, name: str, directory: Path, witness: Witness) -> None:
+        super().__init__(aws, f"mirrored-{name}")
+        self.short, self.gitlab = name, gitlab
+        self.source = Source(aws, gitlab, f"platform/live/{name}", f"gitlab/{name}", "development")
+        self.working = Working(directory / "work")
+        self._witness, self._parameters = witness, {"Name": name, **self.source.parameters()}
+
+    def make(self, **parameters: str) -> str:
+        self._parameters |= parameters
+        status = self.create(TEMPLATES / "gitlab.yaml", **self._parameters)
+        self._witness.learns(self.aws)
+        return status
+
+    def made(self, **parameters: str) -> None:
+        assert self.make(**parameters) == "CREATE_COMPLETE", self.failures()
+
+    def change(self, **parameters: str) -> str:
+        status = self.update(TEMPLATES / "gitlab.yaml", **(self._parameters | parameters))
+        self._witness.learns(self.aws)
+        return status
+
+    def become(self, **parameters: str) -> None:
+        assert self.change(**parameters) == "UPDATE_COMPLETE", self.failures()
+        self._parameters |= parameters
+
+    @property
+    def secret(self) -> str:
+        return f"codecommit-mirror/user-dev-{self.short}"
+
+    def login(self) -> Login:
+        return steps.login(self.aws, self.secret)
+
+    def push(self, to: str = BRANCH) -> str:
+        """To GitLab; returns the commit."""
+        pushed = self.working.push(self.source.developer(), self.source.project.url, to=to)
+        assert pushed.accepted, pushed.output
+        return pushed.commit
+
+    def mirrored(self) -> dict[str, str]:
+        return self.working.references(self.login(), self.outputs()["CloneUrl"])
+
+    def push_arrives(self) -> None:
+        commit = self.push()
+        self.gitlab.wait_until_quiet()
+        assert self.mirrored()[BRANCH] == commit, self.source.project.mirrors()
+
+    def ids(self) -> list[int]:
+        """The mirrors that GitLab has, which are those that the secret names."""
+        there = [mirror.id for mirror in self.source.mirrors_to(self.outputs()["CloneUrl"])]
+        assert there == self.source.recorded(self.secret)
+        return there
+
+
+@pytest.fixture
+def mirrored(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name: str, tmp_path: Path,
+             witness: Witness) -> Iterator[Mirrored]:
+    stack = Mirrored(aws, gitlab, name, tmp_path, witness)
+    stack.source.store_token()
+    yield stack
+    if stack.exists():
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    stack.source.forget_token()
+    assert stack.source.project.mirrors() == []
+    gitlab.wait_until_quiet()
+
+
+def test_existing_commits_are_in_codecommit_after_stack_creation(mirrored: Mirrored) -> None:
+    commit = mirrored.push()
+    mirrored.made()
+    assert mirrored.mirrored() == {BRANCH: commit}
+    [mirror] = mirrored.source.project.mirrors()
+    assert [mirror.id] == mirrored.ids()
+    assert (mirror.enabled, mirror.only_protected_branches, mirror.update_status) == (True, True, "finished")
+    held = mirrored.login()
+    assert (mirror.credentials.user, mirror.credentials.password) == (held.name, held.password)
+    mirrored.push_arrives()
+
+
+@pytest.mark.parametrize("its_mirror", ["finishes", "stays"])
+def test_a_project_without_a_commit_is_ready_for_its_first_push(mirrored: Mirrored, gitlab: LocalGitLab,
+                                                                its_mirror: str) -> None:
+    gitlab.settings.empty_projects = its_mirror
+    try:
+        mirrored.made()
+    finally:
+        gitlab.settings.empty_projects = Settings().empty_projects
+    mirrored.push_arrives()
+
+
+def test_new_password_creates_new_mirror_and_deletes_old_ones(aws: LocalAws, mirrored: Mirrored) -> None:
+    mirrored.push()
+    mirrored.made()
+    before, old = mirrored.ids(), mirrored.login()
+    mirrored.become(RotationSerial="1")
+    assert not set(mirrored.ids()) & set(before)
+    assert old.status(mirrored.outputs()["CloneUrl"]) == 401
+    assert steps.credential_ids(aws, f"user-dev-{mirrored.short}") == [mirrored.outputs()["CredentialId"]]
+    mirrored.push_arrives()
+
+
+def test_gitlab_accepting_duplicate_urls_works_the_same(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    gitlab.settings.urls_are_unique = False
+    try:
+        mirrored.push()
+        mirrored.made()
+        mirrored.become(RotationSerial="1")
+        mirrored.become(RotationSerial="2")
+    finally:
+        gitlab.settings.urls_are_unique = True
+    mirrored.push_arrives()
+
+
+# claim: rotation-moves-the-mirror-and-no-push-meanwhile-is-lost
+def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, mirrored: Mirrored) -> None:
+    mirrored.push()
+    mirrored.made()
+    secrets = aws.client("secretsmanager")
+    function = aws.client("cloudformation").describe_stacks(StackName="cfn-gitops-dev")["Stacks"][0]["Outputs"]
+    token = next(output["OutputValue"] for output in function if output["OutputKey"] == "ServiceToken")
+    # Attaching a schedule tests the function and issues nothing.
+    before, old = mirrored.ids(), mirrored.login()
+    secrets.rotate_secret(SecretId=mirrored.secret, RotationLambdaARN=token, RotateImmediately=False,
+                          RotationRules={"AutomaticallyAfterDays": 30})
+    assert aws.rotated(mirrored.secret)["events"][-1] == "TestRotationSucceeded"
+    assert (mirrored.ids(), mirrored.login()) == (before, old)
+
+    for _ in range(3):
+        before, old = mirrored.ids(), mirrored.login()
+        with Pushing(mirrored.push) as pushing:
+            secrets.rotate_secret(SecretId=mirrored.secret)
+            run = aws.rotated(mirrored.secret)
+        assert run["events"][-1] == "RotationSucceeded", run
+        assert not set(mirrored.ids()) & set(before)
+        assert mirrored.login().credential_id != old.credential_id
+        assert old.status(mirrored.outputs()["CloneUrl"]) == 401
+        mirrored.gitlab.wait_until_quiet()
+        assert mirrored.mirrored()[BRANCH] == pushing.commits[-1] and len(pushing.commits) > 1
+        stages = secrets.describe_secret(SecretId=mirrored.secret)["VersionIdsToStages"].values()
+        assert not any("AWSPENDING" in stage for stage in stages)
+    assert refusals(mirrored.gitlab, mirrored.source.project.path) == []
+    mirrored.push_arrives()
+
+
+def test_rotation_during_gitlab_outage_stays_pending_and_resumes(aws: LocalAws, environment: Environment,
+                                                                 mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    mirrored.push()
+    mirrored.made()
+    secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
+    function = functions.get_function_configuration(FunctionName=environment.function_name)
+    secrets.rotate_secret(SecretId=mirrored.secret, RotationLambdaARN=function["FunctionArn"], RotateImmediately=False,
+                          RotationRules={"AutomaticallyAfterDays": 30})
+    aws.rotated(mirrored.secret)
+    before, old = mirrored.ids(), mirrored.login()
+    # A step waits for GitLab for half of the function's timeout.
+    functions.update_function_configuration(FunctionName=environment.function_name, Timeout=30)
+    gitlab.answers_instead(503, times=10_000, body="down")
+    try:
+        token = secrets.rotate_secret(SecretId=mirrored.secret)["VersionId"]
+        failed = aws.rotated(mirrored.secret, seconds=180)
+    finally:
+        gitlab.answers_instead(503, times=0)
+        functions.update_function_configuration(FunctionName=environment.function_name, Timeout=function["Timeout"])
+    assert failed["events"][-1] == "RotationFailed" and "The rotation stays pending" in failed["reason"], failed
+    assert labels(aws, mirrored.secret)[token] == ["AWSPENDING"]
+    assert (mirrored.ids(), mirrored.login()) == (before, old)
+    mirrored.push_arrives()
+    with pytest.raises(secrets.exceptions.InvalidRequestException, match="A previous rotation isn't complete"):
+        secrets.rotate_secret(SecretId=mirrored.secret, RotationRules={"AutomaticallyAfterDays": 60})
+    again = aws.days_later(mirrored.secret, 0)
+    assert again and again["token"] == token
+    resumed = aws.rotated(mirrored.secret)
+    assert resumed["events"][-1] == "RotationSucceeded", resumed
+    assert "AWSCURRENT" in labels(aws, mirrored.secret)[token]
+    assert not set(mirrored.ids()) & set(before)
+    assert old.status(mirrored.outputs()["CloneUrl"]) == 401
+    secrets.rotate_secret(SecretId=mirrored.secret, RotateImmediately=False, RotationRules={"AutomaticallyAfterDays": 60})
+    assert aws.rotated(mirrored.secret)["events"][-1] == "TestRotationSucceeded"
+    mirrored.push_arrives()
+
+
+class Pushing:
+    """Somebody who pushes all the time, within the block."""
+
+    def __init__(self, push: Callable[[], str]) -> None:
+        self.commits: list[str] = []
+        self._push, self._ends = push, threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Pushing:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._ends.is_set():
+            self.commits.append(self._push())
+
+
+def test_running_push_arrives_through_password_change(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    mirrored.push()
+    mirrored.made()
+    with gitlab.runs_held():
+        [old] = mirrored.source.project.mirrors()
+        commit = mirrored.push()
+        # The update waits for the new mirror's push, and that for the block's end; the old one's is under way.
+        updating = threading.Thread(target=lambda: mirrored.become(RotationSerial="1"))
+        updating.start()
+        wait_for(lambda: [each.update_status for each in mirrored.source.project.mirrors()] == ["started", "started"])
+    updating.join()
+    assert old.id not in mirrored.ids()
+    assert mirrored.mirrored()[BRANCH] == commit
+    assert refusals(gitlab, mirrored.source.project.path) == []
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    eventually(is_so, "what the test waits for")
+
+
+@pytest.mark.parametrize("harm", ["deleted", "disabled", "another branch setting"])
+def test_manually_changed_mirror_is_restored_by_next_update(mirrored: Mirrored, harm: str) -> None:
+    mirrored.push()
+    mirrored.made()
+    [mirror] = mirrored.source.project.mirrors()
+    if harm == "deleted":
+        mirrored.source.project.delete_mirror(mirror.id)
+    elif harm == "disabled":
+        mirror.enabled = False
+    else:
+        mirror.only_protected_branches = False
+    held = mirrored.login()
+    mirrored.become(Team="platform")
+    [healed] = mirrored.source.project.mirrors()
+    assert mirrored.ids() == [healed.id]
+    assert (healed.enabled, healed.only_protected_branches) == (True, True)
+    if harm != "deleted":
+        assert mirrored.login() == held
+    mirrored.push_arrives()
+
+
+def test_a_mirror_that_a_person_made_is_not_touched(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    gitlab.settings.urls_are_unique = False
+    try:
+        mirrored.push()
+        project = mirrored.source.project
+        elsewhere = project.make_mirror("https://a:b@git.example.com/somewhere/else", enabled=False)
+        mirrored.made()
+        same = project.make_mirror(by_somebody_else(mirrored), enabled=False)
+        mirrored.become(RotationSerial="1")
+        assert mirrored.delete() == "DELETE_COMPLETE", mirrored.failures()
+    finally:
+        gitlab.settings.urls_are_unique = True
+    assert [mirror.id for mirror in project.mirrors()] == [elsewhere.id, same.id]
+    for mirror in (elsewhere, same):
+        project.delete_mirror(mirror.id)
+
+
+def by_somebody_else(mirrored: Mirrored) -> str:
+    return mirrored.outputs()["CloneUrl"].replace("://", "://somebody:else@")
+
+
+def test_conflicting_manual_mirror_keeps_the_working_one(mirrored: Mirrored) -> None:
+    mirrored.push()
+    mirrored.made()
+    before, held = mirrored.ids(), mirrored.login()
+    # GitLab takes an address once; a local one has no third spelling.
+    theirs = mirrored.source.project.make_mirror(by_somebody_else(mirrored) + "/", enabled=False)
+    assert mirrored.change(RotationSerial="1") == "UPDATE_ROLLBACK_COMPLETE", mirrored.failures()
+    assert any("address once only" in reason for reason in mirrored.failures())
+    mirrored.source.project.delete_mirror(theirs.id)
+    assert (mirrored.ids(), mirrored.login()) == (before, held)
+    mirrored.push_arrives()
+
+
+def test_mirrors_are_deleted_with_their_property_and_their_stack(mirrored: Mirrored) -> None:
+    mirrored.push()
+    mirrored.made()
+    mirrored.become(Mirrored="no")
+    assert mirrored.source.project.mirrors() == []
+    mirrored.become(Mirrored="yes")
+    mirrored.push_arrives()
+    held, url = mirrored.login(), mirrored.outputs()["CloneUrl"]
+    assert mirrored.delete() == "DELETE_COMPLETE", mirrored.failures()
+    assert mirrored.source.project.mirrors() == []
+    assert held.status(url) == 401
+
+
+def test_a_change_that_cannot_be_made_leaves_the_mirror_pushing(aws: LocalAws, mirrored: Mirrored) -> None:
+    mirrored.push()
+    mirrored.made()
+    before, held = mirrored.ids(), mirrored.login()
+    # The new mirrors would need a branch that is not there.
+    assert mirrored.change(RotationSerial="1", RequiredBranch="unprotected") == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("unprotected" in reason for reason in mirrored.failures())
+    assert mirrored.login() == held
+    assert mirrored.ids() == before
+    mirrored.push_arrives()
+
+
+def test_unmirrored_branch_is_rejected_before_any_change(mirrored: Mirrored) -> None:
+    mirrored.source.project.unprotect("development")
+    mirrored.push("refs/heads/main")
+    assert mirrored.make() == "ROLLBACK_COMPLETE"
+    assert "development" in mirrored.failures()[0] and "protect" in mirrored.failures()[0]
+
+
+def test_project_that_only_a_group_protects_is_rejected(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    project = mirrored.source.project
+    project.unprotect("development")
+    project.protect_by_group("development")
+    gitlab.settings.protects_the_default_branch = False
+    try:
+        mirrored.push()
+    finally:
+        gitlab.settings.protects_the_default_branch = Settings().protects_the_default_branch
+    assert mirrored.make() == "ROLLBACK_COMPLETE"
+    assert "would push every branch" in mirrored.failures()[0]
+    assert [run for run in gitlab.recorded_runs if run.project == project.path] == []
+
+
+def test_mirror_whose_push_was_killed_is_replaced(mirrored: Mirrored) -> None:
+    mirrored.push()
+    mirrored.made()
+    [old] = mirrored.ids()
+    mirrored.source.project.leave_started(old, seconds=2 * 3600.0)
+    mirrored.become(RotationSerial="1")
+    assert old not in mirrored.ids()
+    mirrored.push_arrives()
+
+
+def test_a_token_is_not_sent_where_its_owner_has_not_allowed_it(aws: LocalAws, mirrored: Mirrored,
+                                                                gitlab: LocalGitLab) -> None:
+    asked = len(gitlab.requests)
+    tags = aws.client("secretsmanager")
+    tags.tag_resource(SecretId=mirrored.source.secret_id,
+                      Tags=[{"Key": "cfn-gitops:gitlab-url", "Value": "https://gitlab.example.com"}])
+    assert mirrored.make() == "ROLLBACK_COMPLETE"
+    assert "https://gitlab.example.com" in mirrored.failures()[0]
+    assert len(gitlab.requests) == asked
+
+
+@pytest.mark.usefixtures("denials_meant")
+def test_a_secret_without_the_tag_is_not_even_read(aws: LocalAws, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    asked = len(gitlab.requests)
+    aws.client("secretsmanager").untag_resource(SecretId=mirrored.source.secret_id, TagKeys=["cfn-gitops:gitlab-url"])
+    assert mirrored.make() == "ROLLBACK_COMPLETE"
+    assert "cfn-gitops:gitlab-url" in mirrored.failures()[0]
+    assert len(gitlab.requests) == asked
+
+
+def test_a_login_that_gitlab_cannot_push_with_is_not_a_success(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    """What GitLab says of it is in the reason."""
+    mirrored.push()
+    gitlab.settings.silent_mode = True
+    try:
+        assert mirrored.make() == "ROLLBACK_COMPLETE"
+    finally:
+        gitlab.settings.silent_mode = False
+    assert "silent mode" in mirrored.failures()[0]
+
+
+def test_unreachable_gitlab_does_not_block_deletion(aws: LocalAws, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    mirrored.push()
+    mirrored.made()
+    held, url = mirrored.login(), mirrored.outputs()["CloneUrl"]
+    gitlab.answers_instead(503, times=1000, body="down")
+    try:
+        assert mirrored.delete() == "DELETE_COMPLETE", mirrored.failures()
+    finally:
+        gitlab.answers_instead(503, times=0)
+    assert held.status(url) == 401
+    [left] = mirrored.source.project.mirrors()
+    assert str(left.id) in steps.function_log(aws, "cfn-gitops-dev")
+    mirrored.source.project.delete_mirror(left.id)
+
+
+def test_a_rate_that_is_exceeded_is_waited_for(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+    mirrored.push()
+    gitlab.limits_the_rate(times=2, retry_after=1)
+    mirrored.made()
+    mirrored.push_arrives()
+
+
+def test_gitlab_with_private_ca_is_trusted_if_ca_is_given(aws: LocalAws, environment: Environment, name: str,
+                                                          tmp_path: Path, witness: Witness) -> None:
+    with local_gitlab.running(tls=True, protected_delay=0.5) as gitlab:
+        witness.tokens.add(gitlab.token)
+        stack = Mirrored(aws, gitlab, name, tmp_path, witness)
+        aws.client("secretsmanager").create_secret(
+            Name=stack.source.secret_id, SecretString=json.dumps({"api": gitlab.token}),
+            Tags=[{"Key": "cfn-gitops:gitlab-url", "Value": gitlab.url}])
+        assert stack.make(GitLabTokenSecretKey="api") == "ROLLBACK_COMPLETE"
+        assert "CaCertificate" in stack.failures()[0]
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+        stack.id = ""
+        authority = str(gitlab.ca_certificate)
+        # The template trusts it, and the token's owner does not yet.
+        assert stack.make(GitLabCaCertificate=authority) == "ROLLBACK_COMPLETE"
+        assert "cfn-gitops:gitlab-ca-sha256" in stack.failures()[0]
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+        stack.id = ""
+        fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority)).hexdigest()
+        aws.client("secretsmanager").tag_resource(
+            SecretId=stack.source.secret_id, Tags=[{"Key": "cfn-gitops:gitlab-ca-sha256", "Value": fingerprint}])
+        stack.made(GitLabCaCertificate=authority)
+        assert [mirror.enabled for mirror in stack.source.project.mirrors()] == [True]
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+        assert stack.source.project.mirrors() == []
+        stack.source.forget_token()
+        assert gitlab.complaints == []
+
+
+def test_environment_mirrors_a_gitlab_project_and_releases_it(aws: LocalAws, environment: Environment,
+                                                              gitlab: LocalGitLab, name: str, tmp_path: Path) -> None:
+    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
+    source.store_token()
+    working = Working(tmp_path / "work")
+    deployed = environment.deploy(**source.parameters())
+    assert deployed.succeeded, deployed.output + "\n".join(environment.failures())
+    outputs = environment.outputs()
+    secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
+    assert aws.client("secretsmanager").describe_secret(SecretId=secret)["RotationEnabled"] is True
+    pushed = working.push(source.developer(), source.project.url, to="+refs/heads/development")
+    assert pushed.accepted, pushed.output
+    wait_for(lambda: working.references(steps.login(aws, secret), url).get(BRANCH) == pushed.commit)
+    # Without the project, nobody would tell GitLab of a new password: so no rotation either.
+    let_go = environment.deploy(GitLabProject="", GitLabTokenSecretId="")
+    assert let_go.succeeded, let_go.output + "\n".join(environment.failures())
+    assert source.project.mirrors() == []
+    assert not aws.client("secretsmanager").describe_secret(SecretId=secret).get("RotationEnabled")
+    assert steps.login(aws, secret).status(url) == 200
+    source.forget_token()

@@ -1,0 +1,126 @@
+"""Whoever may write a template with the ServiceToken borrows the function's powers: they end where it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from local.aws import LocalAws
+from tests.deployment import steps
+from tests.deployment.conftest import Mirror
+from tests.deployment.steps import TEMPLATES, Environment, Stack
+
+MIRROR_USER = "user-dev-codecommit-mirroring"
+
+
+pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
+
+
+def refused(aws: LocalAws, name: str, **asked: str) -> str:
+    """Deploys the hostile template and returns the reason that it failed with; nothing may have changed."""
+    [reason] = all_refused(aws, name, asked)
+    return reason
+
+
+def all_refused(aws: LocalAws, name: str, *asked: dict[str, str]) -> list[str]:
+    """The same for several, at once: the function waits a while for a user that it may not see (yet)."""
+    before = steps.what_is_there(aws)
+    stacks = [Stack(aws, f"hostile-{name}-{number}") for number in range(len(asked))]
+    with ThreadPoolExecutor() as threads:
+        ends = list(threads.map(lambda stack, asked: stack.create(TEMPLATES / "hostile.yaml", **asked), stacks, asked))
+    assert ends == ["ROLLBACK_COMPLETE"] * len(stacks), [stack.failures() for stack in stacks]
+    reasons = [stack.failures()[0] for stack in stacks]
+    assert [stack.delete() for stack in stacks] == ["DELETE_COMPLETE"] * len(stacks)
+    assert steps.what_is_there(aws) == before
+    return reasons
+
+
+@pytest.fixture
+def own_user(aws: LocalAws, environment: Environment, name: str) -> Iterator[str]:
+    """A user that may be asked for."""
+    user = f"user-dev-{name}"
+    aws.client("iam").create_user(UserName=user)
+    yield user
+    aws.client("iam").delete_user(UserName=user)
+
+
+# claim: the-user-of-another-stack-is-refused-by-its-owners-name
+def test_the_user_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
+                                                                name: str) -> None:
+    held = steps.login(aws, f"codecommit-mirror/{MIRROR_USER}")
+    reason = refused(aws, name, UserName=MIRROR_USER)
+    assert f"taking user {MIRROR_USER}: it belongs to MirrorCredential of stack {environment.id}" in reason
+    assert held.status(environment.outputs()["RepositoryCloneUrl"]) == 200
+
+
+# claim: the-user-of-another-stack-is-refused-by-its-owners-name
+def test_secret_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment, own_user: str,
+                                                              name: str) -> None:
+    secret = f"codecommit-mirror/{MIRROR_USER}"
+    held = steps.login(aws, secret)
+    reason = refused(aws, name, UserName=own_user, SecretName=secret)
+    assert f"taking secret {secret}: it belongs to MirrorCredential of stack {environment.id}" in reason
+    assert steps.login(aws, secret) == held
+
+
+def test_a_secret_that_somebody_made_is_refused(aws: LocalAws, own_user: str, name: str) -> None:
+    secrets, secret = aws.client("secretsmanager"), f"codecommit-mirror/user-dev-{name}"
+    secrets.create_secret(Name=secret, SecretString='{"precious": 1}')
+    reason = refused(aws, name, UserName=own_user, SecretName=secret)
+    assert "was not made by Custom::MirrorCredential" in reason
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == '{"precious": 1}'
+    secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+
+# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
+def test_user_or_role_outside_the_pattern_names_the_parameter(aws: LocalAws, environment: Environment,
+                                                              name: str) -> None:
+    iam, users = aws.client("iam"), ["user-prd-x", "administrator", "user-dev2-x"]
+    for user in users:
+        iam.create_user(UserName=user)
+    try:
+        reasons = all_refused(aws, name, *({"UserName": each} for each in [*users, environment.function_role]))
+    finally:
+        for user in users:
+            iam.delete_user(UserName=user)
+    assert all("AccessDenied" in reason and "parameter MirrorUserNames" in reason for reason in reasons), reasons
+
+
+# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
+def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
+    secrets, secret = aws.client("secretsmanager"), f"billing/{name}"
+    for exists in (False, True):
+        if exists:
+            secrets.create_secret(Name=secret, SecretString="precious")
+        reason = refused(aws, f"{name}-{exists}", UserName=own_user, SecretName=secret)
+        assert "AccessDenied" in reason and "parameters MirrorSecretNames" in reason
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "precious"
+    secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+
+def test_key_that_was_not_given_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    reason = refused(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/user-dev-{name}", KmsKeyId=key)
+    assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
+
+
+# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
+def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
+    repository = f"crown-jewels-{name}"
+    aws.client("codecommit").create_repository(repositoryName=repository)
+    reason = refused(aws, name, UserName=own_user, RepositoryName=repository)
+    assert "AccessDenied" in reason and "parameter RepositoryNames" in reason
+    aws.client("codecommit").delete_repository(repositoryName=repository)
+
+
+# claim: the-user-of-another-stack-is-refused-by-its-owners-name
+def test_deleting_what_was_refused_touches_nothing_of_its_owner(aws: LocalAws, environment: Environment, mirror: Mirror,
+                                                               name: str, tmp_path: Path) -> None:
+    mirror.make()
+    held = mirror.login()
+    refused(aws, name, UserName=mirror.outputs()["UserName"])
+    assert mirror.login() == held
+    assert steps.Working(tmp_path / "w").push(held, mirror.clone_url).accepted

@@ -1,0 +1,57 @@
+"""The roles of the environment, held against what the other tests here made them do: it needs them to have run."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.aws import LocalAws
+from tests.deployment import steps
+from tests.deployment.conftest import Witness
+from tests.deployment.steps import Environment
+
+ROLES = ["cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild-cfn", "eventbridge-codepipeline-exec"]
+
+# What AWS's documentation demands, and what no test here needs: a handler's reads for drift and import, changes that
+# the template never makes, and CodePipeline's and CodeBuild's looks at the bucket.
+NOT_ASKED_FOR_HERE = {
+    "cfn-gitops-provisioning": {
+        "codebuild:BatchGetProjects", "codecommit:GetRepositoryTriggers", "codecommit:ListRepositories",
+        "codecommit:ListTagsForResource", "codecommit:PutRepositoryTriggers", "codecommit:UpdateRepositoryDescription",
+        "codecommit:UpdateRepositoryName",
+        "codepipeline:ListTagsForResource", "events:DisableRule", "events:EnableRule", "events:ListTagsForResource",
+        "logs:DeleteDataProtectionPolicy", "logs:DeleteRetentionPolicy", "logs:DescribeIndexPolicies",
+        "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"},
+    "codepipeline-cfn": {
+        "cloudformation:SetStackPolicy", "cloudformation:UntagResource", "cloudformation:ValidateTemplate",
+        "codecommit:CancelUploadArchive", "codecommit:GetRepository",
+        "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion"},
+    "codebuild-cfn": {"s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion"},
+    "eventbridge-codepipeline-exec": set(),
+}
+
+
+def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environment, witness: Witness) -> None:
+    # logs:* among them: the platform uses those, in the role's name, whenever the function runs.
+    used = {decision["action"] for decision in steps.decisions_of(aws, environment.function_role)
+            if decision["allowed"]}
+    granted = witness.granted | steps.granted_actions(aws, environment.function_role)
+    # Only the rollback of a replacement that CloudFormation never learned of removes tags from a user.
+    assert granted - used <= {"iam:UntagUser"}
+    print(f"{len(granted)} actions granted, all but {len(granted - used)} used")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nothing_was_denied_that_the_tests_did_not_mean_to_be(aws: LocalAws, environment: Environment,
+                                                            witness: Witness, role: str) -> None:
+    decisions = steps.decisions_of(aws, f"role-{environment.env_id}-{role}")
+    assert any(decision["allowed"] for decision in decisions)
+    assert [decision for decision in decisions if not decision["allowed"] and not decision.get("late")
+            and decision not in witness.denials_meant] == []
+    assert witness.denials_meant
+
+
+@pytest.mark.parametrize("role", NOT_ASKED_FOR_HERE)
+def test_every_enforced_action_of_the_other_roles_is_used(aws: LocalAws, environment: Environment, role: str) -> None:
+    name = f"role-{environment.env_id}-{role}"
+    used = {decision["action"] for decision in steps.decisions_of(aws, name) if decision["allowed"]}
+    assert steps.granted_actions(aws, name) - used <= NOT_ASKED_FOR_HERE[role]

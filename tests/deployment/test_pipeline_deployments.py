@@ -1,0 +1,91 @@
+"""How the pipeline's last stage deploys: change sets that are approved, and first deployments that failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.aws import LocalAws
+from tests.deployment.pipelines import PROJECT, Pipeline, ProjectStack, eventually
+
+TEMPLATE = (PROJECT / "root-stack.yaml").read_text()
+WITH_ANOTHER_RULE = TEMPLATE.replace("\nOutputs:\n", """
+  Another:
+    Type: AWS::Events::Rule
+    Properties:
+      State: DISABLED
+      EventPattern:
+        source: [nobody]
+
+Outputs:
+""")
+# No name that the deploy role may use.
+THAT_FAILS = TEMPLATE.replace("    Properties:\n", "    Properties:\n      Name: a-rule-of-somebody-else\n", 1)
+
+
+def changes(aws: LocalAws, pipeline: Pipeline) -> list[tuple[str, str]]:
+    """What the approver sees before anything is executed."""
+    change_set = aws.client("cloudformation").describe_change_set(
+        StackName=pipeline.deployed.name, ChangeSetName=f"changeset-dev-{pipeline.project_id}")
+    assert change_set["Status"] == "CREATE_COMPLETE"
+    return [(each["ResourceChange"]["Action"], each["ResourceChange"]["LogicalResourceId"])
+            for each in change_set["Changes"]]
+
+
+def commit_of_change_set(aws: LocalAws, pipeline: Pipeline) -> str:
+    parameters = aws.client("cloudformation").describe_change_set(
+        StackName=pipeline.deployed.name, ChangeSetName=f"changeset-dev-{pipeline.project_id}")["Parameters"]
+    return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == "Commit")
+
+
+# claim: what-the-approver-saw-is-what-is-executed-whatever-is-pushed-meanwhile
+def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack: ProjectStack) -> None:
+    assert stack.make(Deploy={"ActionMode": "CHANGE_SET"}) == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    first = project.push()
+    one = project.execution_of(first.commit)
+    project.waits_for_approval(one)
+    assert changes(aws, project) == [("Add", "Rule")]
+    assert project.deployed.status() == "REVIEW_IN_PROGRESS"
+
+    second = project.push(template=WITH_ANOTHER_RULE)
+    two = project.execution_of(second.commit)
+
+    def is_before_the_stage() -> bool:
+        states = aws.client("codepipeline").get_pipeline_state(name=project.name)["stageStates"]
+        deploy = next(state for state in states if state["stageName"] == "Deploy")
+        return [each["pipelineExecutionId"] for each in deploy.get("inboundExecutions", [])] == [two]
+
+    eventually(is_before_the_stage, "the second execution waits before the stage")
+    assert project.ran(two) == [("Source", "Succeeded"), ("Build", "Succeeded")]
+    assert commit_of_change_set(aws, project) == first.commit
+    project.decide(one)
+    assert project.ended(one) == "Succeeded", project.said()
+    project.waits_for_approval(two)
+    assert project.deployed_commit() == first.commit
+    assert [each["LogicalResourceId"] for each in project.deployed.resources()] == ["Rule"]
+
+    assert commit_of_change_set(aws, project) == second.commit
+    assert ("Add", "Another") in changes(aws, project)
+    project.decide(two)
+    assert project.ended(two) == "Succeeded", project.said()
+    assert project.deployed_commit() == second.commit
+    assert {each["LogicalResourceId"] for each in project.deployed.resources()} == {"Rule", "Another"}
+
+
+@pytest.mark.usefixtures("denials_meant")
+@pytest.mark.parametrize(("mode", "ends"), [("REPLACE_ON_FAILURE", "Succeeded"), ("CREATE_UPDATE", "Failed")])
+def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack, mode: str, ends: str) -> None:
+    approval = {"Required": False}
+    assert stack.make(Deploy={"ActionMode": mode}, Approval=approval) == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    execution = project.execution_of(project.push(template=THAT_FAILS).commit)
+    assert project.ended(execution) == "Failed"
+    assert "ROLLBACK_COMPLETE" in project.error(execution)
+    failed = project.deployed.describe()["StackId"]
+    mended = project.push()
+    assert project.ended(project.execution_of(mended.commit)) == ends, project.said()
+    if ends == "Succeeded":
+        assert project.deployed_commit() == mended.commit
+        assert project.deployed.describe()["StackId"] != failed
+    else:
+        assert project.deployed.status() == "ROLLBACK_COMPLETE"

@@ -1,0 +1,86 @@
+"""templates/project.yaml: a further project with a mirror of its own, in an environment that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.deployment import steps
+from tests.deployment.conftest import Witness
+from tests.deployment.mirroring import Source
+from tests.deployment.pipelines import Project, eventually
+from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
+
+TEMPLATE = ROOT / "templates/project.yaml"
+
+
+def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environment: Environment,
+                                                       git_login: Callable[[], Login], witness: Witness, name: str,
+                                                       tmp_path: Path) -> None:
+    topic = aws.client("sns").create_topic(Name=f"sns-dev-{name}")["TopicArn"]
+    before, stack = steps.what_is_there(aws), Stack(aws, f"project-dev-{name}")
+    assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name, ApproversNeeded="1",
+                        ApprovalTopicArn=topic) == "CREATE_COMPLETE", stack.failures()
+    witness.learns(aws)
+    outputs = stack.outputs()
+    own = Project(aws, "dev", name, tmp_path, lambda: steps.login(aws, outputs["SecretName"]))
+    assert (outputs["RepositoryName"], outputs["PipelineName"]) == (own.repository, own.name)
+    assert outputs["RepositoryCloneUrl"] == own.clone_url
+    # Its login is good for its own repository alone.
+    login = steps.login(aws, outputs["SecretName"])
+    assert login.name.startswith(f"user-dev-{name}-mirror")
+    assert login.status(own.clone_url) == 200
+    assert login.status(environment.outputs()["RepositoryCloneUrl"]) == 403
+
+    pushed = own.push()
+    assert own.deploy(pushed.commit) == "Succeeded", own.said()
+    assert own.deployed_commit() == pushed.commit
+    witness.hears_pipeline(own)
+
+    url = own.clone_url
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    after = steps.what_is_there(aws)
+    rule = own.deployed.outputs()["Rule"]
+    left = {kind: sorted(set(names) - set(before[kind])) for kind, names in after.items() if names != before[kind]}
+    # What it deployed stays.
+    assert left == {"stacks": [own.deployed.name], "event rules": [rule]}
+    assert login.status(url) == 401
+    assert own.deployed.delete() == "DELETE_COMPLETE", own.deployed.failures()
+    assert steps.what_is_there(aws) == before
+
+
+def test_further_project_mirror_is_rotated_by_the_function(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
+                                                           witness: Witness, name: str, tmp_path: Path) -> None:
+    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
+    source.store_token()
+    stack = Stack(aws, f"project-dev-{name}")
+    given = source.parameters(EnvID="dev", ProjectID=name, RotationDays="7")
+    assert stack.create(TEMPLATE, **given) == "CREATE_COMPLETE", stack.failures()
+    witness.learns(aws)
+    outputs, secrets = stack.outputs(), aws.client("secretsmanager")
+    secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
+    [first] = source.mirrors_to(url)
+    # Attaching the schedule tested the function, and changed nothing.
+    assert [step["Step"] for step in aws.rotated(secret)["steps"]] == ["testSecret"]
+    assert secrets.describe_secret(SecretId=secret)["RotationRules"]["AutomaticallyAfterDays"] == 7
+
+    assert aws.days_later(secret, 8)
+    run = aws.rotated(secret)
+    assert run["events"][-1] == "RotationSucceeded", run
+    witness.learns(aws)
+    [moved] = source.mirrors_to(url)
+    assert moved.id != first.id and moved.enabled
+    working = Working(tmp_path / "work")
+    pushed = working.push(source.developer(), source.project.url, to="refs/heads/development")
+    assert pushed.accepted, pushed.output
+    login = steps.login(aws, secret)
+    eventually(lambda: working.references(login, url).get("refs/heads/development") == pushed.commit, "the push in CodeCommit")
+
+    # The rotation goes first, then the mirror, the login, the repository.
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    assert source.project.mirrors() == []
+    assert not steps.user_exists(aws, f"user-dev-{name}-mirror")
+    assert not steps.secret_exists(aws, secret)
+    source.forget_token()

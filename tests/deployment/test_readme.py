@@ -1,0 +1,62 @@
+"""The README's examples are deployed as they stand, and what it says that `make run` prints is what that prints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from local.aws import LocalAws
+from tests.deployment import steps
+from tests.deployment.conftest import Witness
+from tests.deployment.pipelines import Project
+from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def example(resource_type: str) -> str:
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    [found] = [block for block in blocks if f"Type: {resource_type}" in block]
+    return str(found)
+
+
+def test_the_acts_of_make_run_are_those_that_are_shown() -> None:
+    acts = re.findall(r'^ +\("(.+)", story\.', (ROOT / "scripts/run.py").read_text(), re.MULTILINE)
+    [shown] = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    titles = re.findall(r"^(\d+)\. (.+)$", shown, re.MULTILINE)
+    assert len(titles) > 3
+    for number, title in titles:
+        assert acts[int(number) - 1] == title
+    assert f"All {len(acts)} steps are as they should be" in shown
+
+
+def test_another_stack_example_deploys_pushes_and_is_deleted(aws: LocalAws, environment: Environment, witness: Witness,
+                                                             tmp_path: Path) -> None:
+    before, stack = steps.what_is_there(aws), Stack(aws, "website")
+    assert stack.create(example("Custom::MirrorCredential")) == "CREATE_COMPLETE", stack.failures()
+    witness.learns(aws)
+    outputs = stack.outputs()
+    pushed = Working(tmp_path / "work").push(steps.login(aws, outputs["SecretName"]), outputs["CloneUrl"])
+    assert pushed.accepted, pushed.output
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    assert steps.what_is_there(aws) == before
+
+
+def test_existing_repository_example_deploys_runs_and_is_deleted(aws: LocalAws, environment: Environment,
+                                                                 git_login: Callable[[], Login],
+                                                                 tmp_path: Path) -> None:
+    codecommit = aws.client("codecommit")
+    made = codecommit.create_repository(repositoryName="codecommit-dev-website")["repositoryMetadata"]
+    before, stack = steps.what_is_there(aws), Stack(aws, "website-pipeline")
+    assert stack.create(example("Custom::GitOpsPipeline")) == "CREATE_COMPLETE", stack.failures()
+    website = Project(aws, "dev", "website", tmp_path, git_login)
+    pushed = website.working.push(git_login(), made["cloneUrlHttp"], website.files())
+    assert pushed.accepted, pushed.output
+    assert website.deploy(pushed.commit) == "Succeeded", website.said()
+    assert website.deployed.delete() == "DELETE_COMPLETE", website.deployed.failures()
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    # The repository was somebody's before, and is still.
+    assert steps.what_is_there(aws) == before
+    codecommit.delete_repository(repositoryName="codecommit-dev-website")

@@ -1,0 +1,190 @@
+"""`template.yaml` from its first deployment to an account as it was before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.aws import LocalAws
+from tests.deployment import steps
+from tests.deployment.conftest import Witness
+from tests.deployment.pipelines import Pipeline
+from tests.deployment.steps import Environment, Working
+
+USER = "user-dev-codecommit-mirroring"
+SECRET = f"codecommit-mirror/{USER}"
+
+
+def test_environment_attributes_name_existing_resources(aws: LocalAws, environment: Environment) -> None:
+    outputs = environment.outputs()
+    assert outputs["SecretName"] == SECRET
+    assert outputs["UserName"] == USER
+    assert outputs["ServiceUserName"] == f"{USER}-at-{aws.account_id}"
+    assert [outputs["CredentialId"]] == steps.credential_ids(aws, USER)
+    assert outputs["SecretArn"] == aws.client("secretsmanager").describe_secret(SecretId=SECRET)["ARN"]
+
+
+def test_the_secret_holds_the_login_under_the_usual_keys(aws: LocalAws, environment: Environment) -> None:
+    value = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"])
+    outputs = environment.outputs()
+    assert {key: value[key] for key in value if key != "password"} == {
+        "username": outputs["ServiceUserName"], "serviceSpecificCredentialId": outputs["CredentialId"],
+        "userName": USER, "serviceName": "codecommit.amazonaws.com", "createDate": outputs["CredentialCreateDate"]}
+    assert "/" not in value["password"]
+
+
+def test_git_push_with_issued_login_reaches_codecommit(aws: LocalAws, environment: Environment,
+                                                       working: Working) -> None:
+    outputs = environment.outputs()
+    pushed = working.push(steps.login(aws, SECRET), outputs["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+    assert steps.branch_commit(aws, outputs["RepositoryName"], working.branch) == pushed.commit
+
+
+def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: Environment) -> None:
+    before, asked = environment.outputs(), len(aws.exchanges())
+    again = environment.deploy()
+    assert again.succeeded, again.output
+    assert "No changes to deploy" in again.output
+    assert environment.outputs() == before
+    assert len(aws.exchanges()) == asked
+
+
+def test_new_rotation_serial_issues_new_login_and_ends_the_old(aws: LocalAws, environment: Environment,
+                                                               working: Working) -> None:
+    before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
+    rotated = environment.deploy(RotationSerial="1")
+    assert rotated.succeeded, rotated.output
+    after = steps.login(aws, SECRET)
+    assert after.credential_id != before.credential_id
+    assert steps.credential_ids(aws, USER) == [after.credential_id] == [environment.outputs()["CredentialId"]]
+    assert before.status(url) == 401
+    pushed = working.push(after, url)
+    assert pushed.accepted, pushed.output
+
+
+def test_failed_deployment_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment,
+                                                             working: Working) -> None:
+    before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
+    by_hand = aws.client("iam").create_service_specific_credential(
+        UserName=USER, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
+    failed = environment.deploy(RotationSerial="2")
+    assert not failed.succeeded
+    assert environment.status() == "UPDATE_ROLLBACK_COMPLETE"
+    reason = environment.failures()[-1]
+    assert by_hand in reason and "aws iam delete-service-specific-credential" in reason
+    assert steps.login(aws, SECRET).credential_id == before.credential_id
+    pushed = working.push(steps.login(aws, SECRET), url)
+    assert pushed.accepted, pushed.output
+    assert by_hand in steps.credential_ids(aws, USER)
+    aws.client("iam").delete_service_specific_credential(UserName=USER, ServiceSpecificCredentialId=by_hand)
+
+
+def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Environment, witness: Witness,
+                                              working: Working) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    changed = environment.deploy(MirrorSecretKmsKeyArn=key)
+    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
+    # The rights to the key are there while there is one.
+    witness.granted |= steps.granted_actions(aws, environment.function_role)
+    before = steps.login(aws, SECRET)
+    rotated = environment.deploy(RotationSerial="3")
+    assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
+    assert steps.login(aws, SECRET).credential_id != before.credential_id
+    pushed = working.push(steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+
+
+def _key_of_the_secret(aws: LocalAws) -> str:
+    """Empty for the account's default key."""
+    key: str = aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId", "")
+    return "" if key == "alias/aws/secretsmanager" else key
+
+
+def _another_key(aws: LocalAws, gives_another: bool) -> str:
+    return str(aws.client("kms").create_key()["KeyMetadata"]["Arn"]) if gives_another else ""
+
+
+_EXCHANGED_OR_GIVEN_UP = pytest.mark.parametrize("gives_another", [True, False], ids=["exchanged", "given up"])
+
+
+@_EXCHANGED_OR_GIVEN_UP
+@pytest.mark.usefixtures("denials_meant")
+def test_denied_former_key_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment, working: Working,
+                                                             gives_another: bool) -> None:
+    # While IAM is late, the right to the former key still works, and the deployment succeeds.
+    aws.set(iam_policies_take_seconds=0)
+    former, before = _key_of_the_secret(aws), steps.login(aws, SECRET)
+    failed = environment.deploy(MirrorSecretKmsKeyArn=_another_key(aws, gives_another))
+    assert not failed.succeeded
+    assert environment.status() == "UPDATE_ROLLBACK_COMPLETE", environment.failures()
+    reason = environment.failures()[-1]
+    assert "AccessDenied" in reason and "kms:Decrypt" in reason and former in reason
+    assert "MirrorSecretKmsKeyArn" in reason
+    assert _key_of_the_secret(aws) == former
+    assert steps.login(aws, SECRET) == before
+    pushed = working.push(before, environment.outputs()["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+
+
+@_EXCHANGED_OR_GIVEN_UP
+def test_a_key_goes_in_two_deployments(aws: LocalAws, environment: Environment, working: Working,
+                                       gives_another: bool) -> None:
+    key, former, before = _another_key(aws, gives_another), _key_of_the_secret(aws), steps.login(aws, SECRET)
+    changed = environment.deploy(MirrorSecretKmsKeyArn=key, MirrorSecretFormerKmsKeyArns=former)
+    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert _key_of_the_secret(aws) == key
+    assert steps.login(aws, SECRET) == before
+    # Nothing is asked of the former key any more: a new login is made without it.
+    rotated = environment.deploy(MirrorSecretFormerKmsKeyArns="", RotationSerial=f"without {former[-4:]}")
+    assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
+    after = steps.login(aws, SECRET)
+    assert after.credential_id != before.credential_id
+    pushed = working.push(after, environment.outputs()["RepositoryCloneUrl"])
+    assert pushed.accepted, pushed.output
+
+
+def test_every_former_key_is_named_by_its_arn(environment: Environment) -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/"
+    refused = environment.deploy(MirrorSecretFormerKmsKeyArns=f"{key}1234abcd,{key}*")
+    assert not refused.succeeded
+    assert "ARNs of KMS keys (not of aliases), or empty" in refused.output
+
+
+def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, environment: Environment) -> None:
+    outputs, pipeline = environment.outputs(), Pipeline(aws, "dev", "infra")
+    assert (outputs["RepositoryName"], outputs["PipelineName"]) == (pipeline.repository, pipeline.name)
+    assert outputs["BranchName"] == "development"
+    child = pipeline.child.describe()
+    assert (child["StackId"], child["RoleARN"]) == (outputs["StackId"], outputs["ProvisioningRoleArn"])
+    assert {resource["LogicalResourceId"] for resource in pipeline.child.resources()} - {"Pipeline"} == {
+        "Repository", "BuildLogGroup", "BuildProject", "EventRule"}
+    tags = {tag["Key"]: tag["Value"] for tag in child["Tags"]}
+    assert (tags["cfn-gitops:stack-id"], tags["cfn-gitops:logical-id"]) == (environment.id, "Project")
+
+
+def test_an_environment_whose_branch_nobody_named_is_not_begun(aws: LocalAws, environment: Environment,
+                                                              tmp_path: Path) -> None:
+    second = Environment(aws, tmp_path, env_id="tst")
+    refused = second.deploy()
+    assert not refused.succeeded and not second.exists()
+    assert "BranchName is needed" in refused.output
+
+
+@pytest.mark.usefixtures("denials_meant")
+def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, witness: Witness,
+                                                     tmp_path: Path) -> None:
+    before = steps.what_is_there(aws)
+    second = Environment(aws, tmp_path, env_id="tst")
+    failed = second.deploy(BranchName="testing", MirrorSecretNames="elsewhere/*")
+    witness.hears("sam's output, second", failed.output)
+    assert not failed.succeeded
+    assert second.status() == "ROLLBACK_COMPLETE"
+    assert "parameters MirrorSecretNames" in second.failures()[0]
+    assert second.delete() == "DELETE_COMPLETE"
+    assert steps.what_is_there(aws) == before
+    # Of its pipeline, which had been made, a mark stays for a week.
+    assert [mark for mark in steps.deletion_marks(aws) if mark.startswith("cfn-gitops-tst/deletions/infra-")]

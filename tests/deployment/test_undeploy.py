@@ -1,0 +1,102 @@
+"""What `make deploy` and `make undeploy` run, with another environment of samconfig.toml."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from local.aws import LocalAws
+from tests.deployment import steps
+from tests.deployment.conftest import Production
+from tests.deployment.pipelines import Project, template
+from tests.deployment.steps import Stack
+
+STACK = "cfn-gitops-prd"
+BUCKET = "s3-prd-codepipeline-artifact-123456789012-eu-central-1"
+SECOND = template("second", env_id="prd").replace("cfn-gitops-dev-", "cfn-gitops-prd-")
+
+
+def test_dependent_stacks_are_named_before_anything_is_deleted(aws: LocalAws, production: Production,
+                                                               tmp_path: Path) -> None:
+    infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
+    assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
+    other = Stack(aws, "second-project")
+    assert other.create(SECOND) == "CREATE_COMPLETE", other.failures()
+    before = steps.what_is_there(aws)
+
+    status, said = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
+    assert status == 1 and "stack second-project: has a pipeline of this environment" in said, said
+    assert steps.what_is_there(aws) == before
+    assert other.delete() == "DELETE_COMPLETE", other.failures()
+
+    before = steps.what_is_there(aws)
+    status, said = production.run("undeploy.py", CONFIRM=STACK)
+    assert status == 1 and "stack cfnstack-prd-infra: stays, a pipeline deployed it" in said, said
+    assert "role-prd-codedeploy-cfn" in said and "KEEP_STACKS=yes" in said
+    assert steps.what_is_there(aws) == before
+    assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
+
+
+def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, production: Production, tmp_path: Path,
+                                                               name: str) -> None:
+    infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
+    pushed = infra.push()
+    assert infra.deploy(pushed.commit) == "Succeeded", infra.said()
+    s3 = aws.client("s3")
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket=BUCKET, Key="artifact", Body=body)
+    s3.delete_object(Bucket=BUCKET, Key="artifact")
+
+    status, said = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
+    assert (status, f"bucket {BUCKET}: stays" in said) == (0, True), said
+    rule = infra.deployed.outputs()["Rule"]
+    assert left(aws) == {BUCKET, infra.deployed.name, rule}
+    assert infra.deployed_commit() == pushed.commit
+
+    status, said = production.run("deploy.py", "--yes")
+    assert status == 1 and BUCKET in said and "make undeploy" in said
+    assert not production.exists()
+
+    status, said = production.run("undeploy.py", DELETE_BUCKET="yes")
+    assert status == 1 and f"CONFIRM={STACK}" in said
+    assert BUCKET in left(aws)
+    status, said = production.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM=STACK)
+    assert status == 0 and "versions and delete markers" in said, said
+    assert left(aws) == {infra.deployed.name, rule}
+
+    # The role that it was made with is gone, so it takes another one.
+    infra.deployed.id = infra.deployed.describe()["StackId"]
+    aws.client("cloudformation").delete_stack(StackName=infra.deployed.id, RoleARN=a_role(aws, name))
+    assert infra.deployed.wait() == "DELETE_COMPLETE", infra.deployed.failures()
+    assert left(aws) == set()
+    aws.client("iam").delete_role_policy(RoleName=name, PolicyName="rules")
+    aws.client("iam").delete_role(RoleName=name)
+
+
+def test_undeploy_without_an_answer_deletes_nothing(aws: LocalAws, production: Production) -> None:
+    before = steps.what_is_there(aws)
+    # The tests' standard input is empty, as a scheduled job's is.
+    status, said = production.run("undeploy.py")
+    assert status == 1, said
+    for expected in (f"Account {aws.account_id}, region {aws.region}, environment prd:", f"stack {STACK}: will be deleted",
+                     "stack gitops-prd-infra: will be deleted with it, and repository codecommit-prd-cfn-infra",
+                     f"type {STACK}:", "Nothing was deleted"):
+        assert expected in said, said
+    assert steps.what_is_there(aws) == before
+
+
+def left(aws: LocalAws) -> set[str]:
+    """What there is of prd."""
+    return {name for names in steps.what_is_there(aws).values() for name in names if "-prd-" in name}
+
+
+def a_role(aws: LocalAws, name: str) -> str:
+    """The ARN of a role with which CloudFormation may do anything to rules."""
+    iam, statement = aws.client("iam"), {"Effect": "Allow", "Action": "sts:AssumeRole",
+                                        "Principal": {"Service": "cloudformation.amazonaws.com"}}
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [statement]}))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="rules", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "events:*", "Resource": "*"}]}))
+    aws.put_iam_into_effect()
+    return arn

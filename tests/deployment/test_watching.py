@@ -1,0 +1,128 @@
+"""What watches an environment, as it is there after the deployment: schedule, alarms, dashboard."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.deployment.mirroring import Source
+from tests.deployment.pipelines import eventually
+from tests.deployment.steps import Environment, Working, decisions_of
+from tests.deployment.watching import looks
+
+RULE = "event-rule-dev-cfn-gitops-health"
+
+
+def test_the_dashboard_shows_alarms_that_are_there(aws: LocalAws, environment: Environment) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    alarms = {alarm["AlarmArn"] for page in cloudwatch.get_paginator("describe_alarms").paginate() for alarm in page["MetricAlarms"]
+              if alarm["AlarmName"].startswith("alarm-dev-")}
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=environment.outputs()["DashboardName"])["DashboardBody"])
+    [shown] = [widget["properties"]["alarms"] for widget in body["widgets"] if widget["type"] == "alarm"]
+    assert set(shown) == alarms
+    assert len(alarms) == len(shown) > 5
+
+
+def test_the_schedule_is_on_and_its_target_lets_it_in(aws: LocalAws, environment: Environment) -> None:
+    events, function = aws.client("events"), environment.outputs()["ServiceToken"]
+    rule = events.describe_rule(Name=RULE)
+    assert (rule["State"], rule["ScheduleExpression"]) == ("ENABLED", "rate(15 minutes)")
+    [target] = events.list_targets_by_rule(Rule=RULE)["Targets"]
+    assert target["Arn"] == function
+    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*"}}
+    policy = json.loads(aws.client("lambda").get_policy(FunctionName=function)["Policy"])
+    admitted = [statement for statement in policy["Statement"]
+                if statement["Principal"] == {"Service": "events.amazonaws.com"} and rule["Arn"] in json.dumps(statement["Condition"])]
+    assert len(admitted) == 1
+
+
+def test_secrets_manager_of_this_account_may_call_the_function(aws: LocalAws, environment: Environment) -> None:
+    policy = json.loads(aws.client("lambda").get_policy(FunctionName=environment.outputs()["ServiceToken"])["Policy"])
+    [statement] = [statement for statement in policy["Statement"] if statement["Principal"] == {"Service": "secretsmanager.amazonaws.com"}]
+    assert aws.account_id in json.dumps(statement["Condition"])
+
+
+def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
+                                                                name: str, tmp_path: Path) -> None:
+    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
+    source.store_token()
+    pushed = Working(tmp_path / "work").push(source.developer(), source.project.url, to="refs/heads/development")
+    assert pushed.accepted, pushed.output
+    deployed = environment.deploy(**source.parameters())
+    assert deployed.succeeded, deployed.output + "\n".join(environment.failures())
+    project, user, pipeline = source.project.path, environment.outputs()["UserName"], environment.outputs()["PipelineName"]
+    # The push has made it, if none has before.
+    eventually(lambda: pipeline in [each["name"] for each in aws.client("codepipeline").list_pipelines()["pipelines"]], pipeline)
+    well = looks(aws)
+    assert well["HealthCheckFailed", ""] == 0
+    assert well["MirrorHealthy", project] == 1
+    assert 0 <= well["SecondsSinceMirrorSync", project] < 600
+    assert 0 <= well["CredentialAge", user] < 1
+    assert well["ApprovalsWaiting", pipeline] >= 0
+    [mirror] = source.project.mirrors()
+    source.project.delete_mirror(mirror.id)
+    ill = looks(aws)
+    assert ill["HealthCheckFailed", ""] == 0
+    assert ill["MirrorHealthy", project] == 0
+    let_go = environment.deploy(GitLabProject="", GitLabTokenSecretId="")
+    assert let_go.succeeded, let_go.output + "\n".join(environment.failures())
+    assert not [metric for metric, about in looks(aws) if about == project]
+    source.forget_token()
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(("values", "state"), [
+    # Minutes ago, and the seconds that the approval which waits longest had waited then.
+    ([], "OK"),
+    ([(0, DAY - 60)], "OK"),
+    ([(0, DAY + 60)], "ALARM"),
+    # Several pipelines of the environment are in one metric.
+    ([(0, 60), (0, DAY + 60), (0, 300)], "ALARM"),
+    # The latest check came late, or did not come.
+    ([(20, DAY + 60)], "ALARM"),
+    # It was approved since.
+    ([(60, DAY + 60)], "OK"),
+    # All day long some approval waited, and none of them for more than an hour.
+    ([(minutes, 3600) for minutes in range(0, 24 * 60, 15)], "OK"),
+])
+def test_approvals_alarm_is_raised_after_a_day(aws: LocalAws, environment: Environment, name: str,
+                                               values: list[tuple[int, int]], state: str) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    [deployed] = cloudwatch.describe_alarms(AlarmNames=["alarm-dev-cfn-gitops-approvals"])["MetricAlarms"]
+    # A copy, in a namespace of its own, so that no other test's approvals count.
+    copied = ("MetricName", "Dimensions", "Statistic", "ComparisonOperator", "Threshold", "Period", "EvaluationPeriods",
+              "DatapointsToAlarm", "TreatMissingData")
+    cloudwatch.put_metric_alarm(AlarmName=name, Namespace=name,
+                                **{key: deployed[key] for key in copied if key in deployed})
+    # The former metric, which a health check still writes: some approval waits at every check.
+    for metric, found in (("SecondsSinceApprovalRequest", values), ("ApprovalsWaiting", [(minutes, 1) for minutes, _ in values])):
+        for minutes, value in found:
+            cloudwatch.put_metric_data(Namespace=name, MetricData=[{
+                "MetricName": metric, "Dimensions": deployed["Dimensions"], "Value": value,
+                "Timestamp": datetime.now(UTC) - timedelta(minutes=minutes)}])
+    [evaluated] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert evaluated["StateValue"] == state
+    cloudwatch.delete_alarms(AlarmNames=[name])
+
+
+def test_nobody_is_asked_about_the_users_of_another_environment(aws: LocalAws, environment: Environment, name: str) -> None:
+    # What Secrets Manager lists of prd, where it is beside dev, whether or not its user may be read.
+    secrets, users = aws.client("secretsmanager"), [f"user-prd-{name}", f"user-dev-{name}"]
+    for user in users:
+        secrets.create_secret(Name=f"codecommit-mirror/{user}", SecretString="{}",
+                              Tags=[{"Key": "cfn-gitops:user-name", "Value": user}])
+    before = len(decisions_of(aws, environment.function_role))
+    assert looks(aws)["HealthCheckFailed", ""] == 0
+    decided = decisions_of(aws, environment.function_role)[before:]
+    asked = {user for user in users for decision in decided if decision["resource"].endswith(f"/{user}")}
+    assert asked == {f"user-dev-{name}"}
+    assert [decision for decision in decided if not decision["allowed"]] == []
+    for user in users:
+        secrets.delete_secret(SecretId=f"codecommit-mirror/{user}", ForceDeleteWithoutRecovery=True)

@@ -1,0 +1,148 @@
+"""Pipelines in one account whose code and image are in another: both accounts, made with the templates alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.aws import LocalAws
+from local.aws.codepipeline.tests.image_scene import push_image
+from tests.deployment.pipelines import Project
+from tests.deployment.steps import ROOT, Environment, Login, Stack
+
+TEMPLATES = ROOT / "templates"
+OTHER = "210987654321"
+PROJECT = "shop"
+REPOSITORY, IMAGES = "shop", "ecr-dev-base"
+
+
+def complete(stack: Stack, status: str) -> Stack:
+    assert status.endswith("_COMPLETE") and "ROLLBACK" not in status, (status, stack.failures())
+    return stack
+
+
+def as_parameters(output: str) -> dict[str, str]:
+    """`A=1 B=2`, as the outputs that are made to be copied have it."""
+    return dict(pair.split("=", 1) for pair in output.split())
+
+
+class TwoAccounts:
+    """`here` the pipelines, `there` code and image. Each step is a command of docs/cross-account-source.md and
+    docs/cross-account-image.md, in their order."""
+
+    def __init__(self, aws: LocalAws, directory: Path, environment: Environment | None = None) -> None:
+        self.aws, self.there = aws, aws.in_account(OTHER)
+        self.artifacts = Stack(aws, "cross-account-artifacts-dev")
+        self.repository = Stack(self.there, "cross-account-repository-dev")
+        self.image = Stack(self.there, "cross-account-image-dev")
+        self.environment = environment or Environment(aws, directory)
+        self.project_stack = Stack(aws, f"project-dev-{PROJECT}")
+        self.project = Elsewhere(self, directory)
+
+    def make(self) -> None:
+        self.repository_there()
+        self.artifacts_here()
+        self.roles_there()
+        self.environment_here()
+        self.push_image("one")
+        first = self.project.push()
+        self.pipeline_here()
+        # A new pipeline runs by itself.
+        assert self.project.deploy(first.commit) == "Succeeded", self.project.said()
+
+    def take_away(self) -> None:
+        """The other way round, and then what is kept on purpose: the artifacts, their key, the images, the code."""
+        self.withdraw()
+        self.remove_what_is_kept()
+
+    def withdraw(self) -> None:
+        """No account trusts the other any more; the artifacts' stack is the last one that is there."""
+        complete(self.project_stack, self.project_stack.delete())
+        complete(self.project.deployed, self.project.deployed.delete())
+        emptied = self.environment.deploy(SourceRoleArns="", ArtifactBucketArns="", ArtifactKeyArns="")
+        assert emptied.succeeded, emptied.output
+        for stack in (self.image, self.repository):
+            complete(stack, stack.delete())
+        complete(self.artifacts, self.artifacts.update(
+            TEMPLATES / "cross-account-artifacts.yaml", EnvID="dev", RepositoryAccountId="", ImageAccountId=""))
+
+    def remove_what_is_kept(self) -> None:
+        kept = self.artifacts.outputs()
+        complete(self.artifacts, self.artifacts.delete())
+        self.there.client("ecr").delete_repository(repositoryName=IMAGES, force=True)
+        self.there.client("codecommit").delete_repository(repositoryName=REPOSITORY)
+        iam = self.there.client("iam")
+        iam.delete_service_specific_credential(UserName="developer",
+                                               ServiceSpecificCredentialId=self.login.credential_id)
+        iam.delete_user_policy(UserName="developer", PolicyName="push")
+        iam.delete_user(UserName="developer")
+        s3, bucket = self.aws.client("s3"), kept["ArtifactBucketName"]
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        s3.delete_bucket(Bucket=bucket)
+        self.aws.client("kms").schedule_key_deletion(KeyId=kept["ArtifactKeyArn"])
+
+    def repository_there(self) -> None:
+        self.there.client("codecommit").create_repository(repositoryName=REPOSITORY)
+        iam = self.there.client("iam")
+        iam.create_user(UserName="developer")
+        iam.put_user_policy(UserName="developer", PolicyName="push", PolicyDocument=(
+            '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["codecommit:GitPull",'
+            '"codecommit:GitPush"],"Resource":"*"}]}'))
+        made = iam.create_service_specific_credential(
+            UserName="developer", ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+        self.login = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
+
+    def artifacts_here(self) -> None:
+        complete(self.artifacts, self.artifacts.create(
+            TEMPLATES / "cross-account-artifacts.yaml", EnvID="dev", RepositoryAccountId=OTHER, ImageAccountId=OTHER))
+
+    def roles_there(self) -> None:
+        given = as_parameters(self.artifacts.outputs()["OtherAccountsParameters"])
+        complete(self.repository, self.repository.create(
+            TEMPLATES / "cross-account-repository.yaml", **given, RepositoryArns=self.repository_arn))
+        complete(self.image, self.image.create(
+            TEMPLATES / "cross-account-image.yaml", **given, RepositoryName=IMAGES))
+
+    def environment_here(self) -> None:
+        deployed = self.environment.deploy(**as_parameters(self.artifacts.outputs()["EnvironmentParameters"]))
+        assert deployed.succeeded, deployed.output + "\n".join(self.environment.failures())
+
+    def pipeline_here(self) -> None:
+        complete(self.project_stack, self.project_stack.create(
+            TEMPLATES / "cross-account-project.yaml", EnvID="dev", ProjectID=PROJECT, RepositoryAccountId=OTHER,
+            RepositoryName=REPOSITORY, ImageAccountId=OTHER, ImageRepositoryName=IMAGES))
+
+    @property
+    def repository_arn(self) -> str:
+        return f"arn:aws:codecommit:{self.aws.region}:{OTHER}:{REPOSITORY}"
+
+    def queue(self, image: bool) -> str:
+        """Where what could not be forwarded is kept, in the other account."""
+        name = f"sqs-dev-forward-{'ecr' if image else 'codecommit'}"
+        return str(self.there.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+
+    def lost(self, image: bool) -> list[str]:
+        """Why the next event in that queue was not forwarded; it is taken out."""
+        sqs, queue = self.there.client("sqs"), self.queue(image)
+        found = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] for message in found]
+
+    def push_image(self, content: str, tag: str = "latest") -> str:
+        """The digest of what is pushed."""
+        return push_image(self.there.client("ecr"), IMAGES, content, tag)
+
+
+class Elsewhere(Project):
+    """The pipeline here, with its developer there."""
+
+    def __init__(self, scene: TwoAccounts, directory: Path) -> None:
+        super().__init__(scene.aws, "dev", PROJECT, directory, lambda: scene.login)
+        self._scene = scene
+
+    @property
+    def clone_url(self) -> str:
+        found = self._scene.there.client("codecommit").get_repository(repositoryName=REPOSITORY)
+        return str(found["repositoryMetadata"]["cloneUrlHttp"])
