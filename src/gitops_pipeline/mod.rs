@@ -49,9 +49,9 @@ pub(crate) use crate::gitops_pipeline::names::is_env_id;
 use crate::gitops_pipeline::request_context::About;
 pub(crate) use crate::gitops_pipeline::request_context::names_another_function;
 use crate::gitops_pipeline::request_token::Purpose;
-use crate::gitops_pipeline::spec::Desired;
 #[cfg(test)]
 pub(crate) use crate::gitops_pipeline::spec::RETENTION_DAYS;
+use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::tombstone::Mark;
 
 /// The physical ID of a rejected Create is this and the ID that the resource would have had, for
@@ -106,7 +106,7 @@ impl GitOpsPipeline {
     async fn remove_left_behind(
         &self,
         request: &Request,
-        desired: &Desired,
+        desired: &Spec,
         progress: &Progress,
     ) -> Result<(), Failure> {
         let Some(names) = spec::names_in(&request.old_properties) else {
@@ -231,7 +231,7 @@ impl Resource for GitOpsPipeline {
 }
 
 /// The same before and after the branch's first push.
-fn attributes(desired: &Desired, about: &About, made: &Made) -> BTreeMap<&'static str, String> {
+fn attributes(desired: &Spec, about: &About, made: &Made) -> BTreeMap<&'static str, String> {
     let (names, place) = (&desired.names, &about.place);
     let pipeline = names.pipeline();
     BTreeMap::from([

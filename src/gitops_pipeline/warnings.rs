@@ -2,14 +2,14 @@
 //! written from. It is the `Reason` of a success.
 
 use super::source::Source;
-use super::spec::Desired;
+use super::spec::Spec;
 use crate::aws::CallError;
 use crate::cfn::Reason;
 use crate::reason_codes::Code;
 
 /// The notes on `source`, if there are any, with why its repository and its branch are hidden.
 pub fn of(
-    desired: &Desired,
+    desired: &Spec,
     source: &Source,
     repository_is_hidden: Option<&CallError>,
     branch_is_hidden: Option<&CallError>,

@@ -3,7 +3,7 @@
 use super::intent_log;
 use super::intent_log::Owner;
 use super::observe::{Credential, Secret};
-use super::spec::Desired;
+use super::spec::Spec;
 use crate::cfn::Reason;
 use crate::gitlab::PushesEverything;
 use crate::reason_codes::Code;
@@ -53,7 +53,7 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
 }
 
 /// The rejection of a request that moves a login, and that CloudFormation does not seem to have sent.
-pub fn not_in_progress(desired: &Desired, held_for: &str, owner: &Owner) -> Reason {
+pub fn not_in_progress(desired: &Spec, held_for: &str, owner: &Owner) -> Reason {
     let text = format!(
         "moving the login of user {} from secret {held_for} to secret {}: CloudFormation does not show \
          that stack {} is updating {}. Repeat the stack operation",
@@ -64,7 +64,7 @@ pub fn not_in_progress(desired: &Desired, held_for: &str, owner: &Owner) -> Reas
 
 /// The rejection of another `UserName` under the same `SecretName`. CloudFormation's rollback sends
 /// the properties swapped, so only the secret shows which user is the right one.
-pub fn user_name_differs(desired: &Desired, secret: &Secret) -> Option<Reason> {
+pub fn user_name_differs(desired: &Spec, secret: &Secret) -> Option<Reason> {
     let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
     if secret.is_for_user(user_name) {
         return None;
@@ -80,7 +80,7 @@ pub fn user_name_differs(desired: &Desired, secret: &Secret) -> Option<Reason> {
 }
 
 /// The rejection of another `UserName` under a `SecretName` whose secret was deleted by hand.
-pub fn user_name_changes(desired: &Desired) -> Reason {
+pub fn user_name_changes(desired: &Spec) -> Reason {
     let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
     let text = format!(
         "changing UserName to {user_name}: SecretName {secret_name} stays the same. To use another \

@@ -42,7 +42,7 @@ use crate::mirror_credential::calls::explained;
 use crate::mirror_credential::delete::plan::Target;
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::plan::Me;
-use crate::mirror_credential::spec::Desired;
+use crate::mirror_credential::spec::Spec;
 use crate::reason_codes::Code;
 use crate::tags;
 
@@ -63,7 +63,7 @@ impl MirrorCredential {
     async fn make(
         &self,
         request: &Request,
-        desired: &Desired,
+        desired: &Spec,
         me: &Me,
         progress: &Progress,
     ) -> Result<Outcome, Failure> {
@@ -89,7 +89,7 @@ impl MirrorCredential {
     async fn check_user_name(
         &self,
         request: &Request,
-        desired: &Desired,
+        desired: &Spec,
         me: &Me,
     ) -> Result<(), Failure> {
         let old_user_name = spec::user_name_in(&request.old_properties);
@@ -119,7 +119,7 @@ impl MirrorCredential {
     async fn remove_left_behind(
         &self,
         request: &Request,
-        desired: &Desired,
+        desired: &Spec,
         me: &Me,
     ) -> Result<(), Failure> {
         let Some(name) = spec::secret_name_in(&request.old_properties) else {
@@ -258,7 +258,7 @@ impl Resource for MirrorCredential {
     }
 }
 
-fn outcome(desired: &Desired, made: &Made) -> Outcome {
+fn outcome(desired: &Spec, made: &Made) -> Outcome {
     Outcome {
         physical_resource_id: desired.secret_name.clone(),
         attributes: BTreeMap::from([

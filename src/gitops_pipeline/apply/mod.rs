@@ -16,7 +16,7 @@ use super::request_context::About;
 use super::request_token;
 use super::request_token::Purpose;
 use super::source::{Asking, Seen, Source};
-use super::spec::Desired;
+use super::spec::Spec;
 use super::{GitOpsPipeline, messages, tombstone, warnings};
 use crate::aws::{CallError, is_role_not_assumable};
 use crate::cfn::{Failure, Reason};
@@ -44,7 +44,7 @@ pub struct Making<'a> {
     /// Which request it is.
     pub about: &'a About,
     /// What is desired.
-    pub desired: &'a Desired,
+    pub desired: &'a Spec,
     /// Whether the request asks for a resource that was not there before.
     pub creates: bool,
 }

@@ -24,7 +24,7 @@ use super::spec::sections::{decode_approval, decode_approval_rule, decode_build,
 
 /// The properties of one `Custom::GitOpsPipeline`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desired {
+pub struct Spec {
     /// `EnvID` and `ProjectID`
     pub names: Names,
     /// Which branch reaches which environment.
@@ -59,7 +59,7 @@ pub struct Desired {
     pub service_token: String,
 }
 
-impl Desired {
+impl Spec {
     /// The repository's name, whoever makes it.
     pub fn repository(&self) -> String {
         let given = self.source.as_ref().map(|source| source.name.clone());
@@ -247,7 +247,7 @@ pub struct ApprovalRule {
 ///
 /// # Errors
 /// Every fault, each with its path.
-pub fn decode(properties: &Value) -> Result<Desired, ValidationErrors> {
+pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     let mut faults = ValidationErrors::default();
     let mut members = ObjectReader::of(properties, "", &mut faults);
     let service_token = members.string("ServiceToken", &mut faults);
@@ -328,7 +328,7 @@ pub fn decode(properties: &Value) -> Result<Desired, ValidationErrors> {
     references::refuse(properties, &mut faults);
 
     match names {
-        Some(names) if faults.0.is_empty() => Ok(Desired {
+        Some(names) if faults.0.is_empty() => Ok(Spec {
             names,
             branch_map,
             source,

@@ -6,16 +6,16 @@ use crate::gitops_pipeline::spec::*;
 
 #[test]
 fn an_environment_and_a_project_are_enough() {
-    let desired = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}))
+    let spec = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}))
         .expect("valid");
-    assert_eq!(desired.branch(), "development");
-    assert_eq!(desired.repository(), "codecommit-dev-cfn-shop");
-    assert_eq!(desired.deploy.capabilities, ["CAPABILITY_NAMED_IAM"]);
+    assert_eq!(spec.branch(), "development");
+    assert_eq!(spec.repository(), "codecommit-dev-cfn-shop");
+    assert_eq!(spec.deploy.capabilities, ["CAPABILITY_NAMED_IAM"]);
     assert_eq!(
-        desired.deploy.template_configuration.as_deref(),
+        spec.deploy.template_configuration.as_deref(),
         Some("parameter.json")
     );
-    assert!(desired.approval.required && !desired.build.privileged_mode);
+    assert!(spec.approval.required && !spec.build.privileged_mode);
 }
 
 #[test]
@@ -123,8 +123,8 @@ fn what_does_not_go_together_is_named() {
 #[test]
 fn a_branch_map_can_be_written_as_json() {
     let map = |map: Value| {
-        let desired = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));
-        desired.map(|desired| desired.branch().to_owned())
+        let spec = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));
+        spec.map(|spec| spec.branch().to_owned())
     };
     let expected = Ok("release/next".to_owned());
     assert_eq!(map(json!({"stg": "release/next"})), expected);
@@ -139,7 +139,7 @@ fn an_empty_template_configuration_is_none() {
     let properties = json!({
         "EnvID": "dev", "ProjectID": "p", "Deploy": {"TemplateConfiguration": "", "Capabilities": []},
     });
-    let desired = decode(&properties).expect("valid");
-    assert_eq!(desired.deploy.template_configuration, None);
-    assert!(desired.deploy.capabilities.is_empty());
+    let spec = decode(&properties).expect("valid");
+    assert_eq!(spec.deploy.template_configuration, None);
+    assert!(spec.deploy.capabilities.is_empty());
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{role, sub, tags};
-use crate::gitops_pipeline::spec::Desired;
+use crate::gitops_pipeline::spec::Spec;
 
-pub fn log_group(desired: &Desired) -> Value {
+pub fn log_group(desired: &Spec) -> Value {
     json!({
         "Type": "AWS::Logs::LogGroup",
         "Properties": {
@@ -16,7 +16,7 @@ pub fn log_group(desired: &Desired) -> Value {
     })
 }
 
-pub fn project(desired: &Desired) -> Value {
+pub fn project(desired: &Spec) -> Value {
     let build = &desired.build;
     let mut variables = vec![
         json!({"Name": "EnvID", "Type": "PLAINTEXT", "Value": {"Ref": "EnvID"}}),

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Repository, role, sub, tags};
-use crate::gitops_pipeline::spec::{Desired, Image};
+use crate::gitops_pipeline::spec::{Image, Spec};
 
 /// A push of the branch. Another account forwards it to this one's default event bus.
-pub fn rule(desired: &Desired, repository: Repository) -> Value {
+pub fn rule(desired: &Spec, repository: Repository) -> Value {
     let repository_arn = match (desired.source_elsewhere(), repository) {
         (Some(elsewhere), _) => json!(elsewhere.repository_arn),
         (None, Repository::Made) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
@@ -48,7 +48,7 @@ pub fn rule(desired: &Desired, repository: Repository) -> Value {
 }
 
 /// A push of the image's tag. Its name is as long as the other rule's.
-pub fn image_rule(desired: &Desired, image: &Image) -> Value {
+pub fn image_rule(desired: &Spec, image: &Image) -> Value {
     let own = || json!({"Ref": "AWS::AccountId"});
     let account = image.repository.account().map_or_else(own, |it| json!(it));
     json!({
@@ -83,7 +83,7 @@ pub fn image_rule(desired: &Desired, image: &Image) -> Value {
 }
 
 /// The pipeline as a target; `template` has the revision, which stands at `path` in the event.
-fn starting(desired: &Desired, (revision, path): (&str, &str), template: &str) -> Value {
+fn starting(desired: &Spec, (revision, path): (&str, &str), template: &str) -> Value {
     json!({
         "Id": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         "Arn": sub("arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"),

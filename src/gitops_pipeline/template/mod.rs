@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::spec::{DeletionPolicy, Desired};
+use super::spec::{DeletionPolicy, Spec};
 
 /// Where the repository comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
 pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
 
 /// Renders the template.
-pub fn render(desired: &Desired, repository: Repository) -> Value {
+pub fn render(desired: &Spec, repository: Repository) -> Value {
     let mut resources = json!({
         "BuildLogGroup": build::log_group(desired),
         "BuildProject": build::project(desired),
@@ -132,7 +132,7 @@ pub fn render(desired: &Desired, repository: Repository) -> Value {
 }
 
 /// The parameters' values, in the order of their names.
-pub fn parameter_values(desired: &Desired, branch_exists: bool) -> BTreeMap<&'static str, String> {
+pub fn parameter_values(desired: &Spec, branch_exists: bool) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         (BRANCH_EXISTS, branch_exists.to_string()),
         ("EnvID", desired.names.env_id.clone()),
@@ -168,7 +168,7 @@ fn parameters() -> Value {
     })
 }
 
-fn made_repository(desired: &Desired) -> Value {
+fn made_repository(desired: &Spec) -> Value {
     let policy = desired.repository_deletion_policy;
     let (deletion, replacement) = match policy {
         DeletionPolicy::Delete => ("Delete", "Delete"),
@@ -193,7 +193,7 @@ fn made_repository(desired: &Desired) -> Value {
     })
 }
 
-fn repository_name(desired: &Desired, repository: Repository) -> Value {
+fn repository_name(desired: &Spec, repository: Repository) -> Value {
     match repository {
         Repository::Made => json!({"Fn::GetAtt": ["Repository", "Name"]}),
         Repository::Given | Repository::TakenUp => json!(desired.repository()),
@@ -201,7 +201,7 @@ fn repository_name(desired: &Desired, repository: Repository) -> Value {
 }
 
 /// `CreatedBy`, and what the properties add to it.
-fn tags(desired: &Desired) -> Value {
+fn tags(desired: &Spec) -> Value {
     let created_by = json!({"Key": "CreatedBy", "Value": {"Ref": "AWS::StackName"}});
     let mut tags = Vec::new();
     if !desired.tags.contains_key("CreatedBy") {

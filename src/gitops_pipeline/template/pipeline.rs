@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Repository, repository_name, role, sub, tags};
-use crate::gitops_pipeline::spec::{ActionMode, Desired, Elsewhere, IMAGE_VARIABLES, Image};
+use crate::gitops_pipeline::spec::{ActionMode, Elsewhere, IMAGE_VARIABLES, Image, Spec};
 
-pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
+pub fn pipeline(desired: &Spec, repository: Repository) -> Value {
     let location = match &desired.artifact_bucket_name {
         Some(name) => json!(name),
         None => sub("s3-${EnvID}-codepipeline-artifact-${AWS::AccountId}-${AWS::Region}"),
@@ -34,7 +34,7 @@ pub fn pipeline(desired: &Desired, repository: Repository) -> Value {
     })
 }
 
-fn sources(desired: &Desired, repository: Repository) -> Vec<Value> {
+fn sources(desired: &Spec, repository: Repository) -> Vec<Value> {
     let mut actions = vec![code(desired, repository)];
     actions.extend(desired.image.as_ref().map(image));
     actions
@@ -62,7 +62,7 @@ fn image(image: &Image) -> Value {
     read_through(image.repository.elsewhere.as_ref(), action)
 }
 
-fn code(desired: &Desired, repository: Repository) -> Value {
+fn code(desired: &Spec, repository: Repository) -> Value {
     let action = json!({
         "Name": "Source",
         "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
@@ -80,7 +80,7 @@ fn code(desired: &Desired, repository: Repository) -> Value {
     read_through(desired.source_elsewhere(), action)
 }
 
-fn build(desired: &Desired) -> Value {
+fn build(desired: &Spec) -> Value {
     let mut action = json!({
         "Name": "Build",
         "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"},
@@ -117,7 +117,7 @@ fn image_variables(image: &Image) -> Value {
 
 /// With a change set, everything from making to executing it is one stage: no newer execution can
 /// come in between and replace it.
-fn deploy_stages(desired: &Desired) -> Vec<Value> {
+fn deploy_stages(desired: &Spec) -> Vec<Value> {
     let asks = desired.approval.required;
     let mut stages = Vec::new();
     if desired.deploy.action_mode == ActionMode::ChangeSet {
@@ -136,7 +136,7 @@ fn deploy_stages(desired: &Desired) -> Vec<Value> {
     stages
 }
 
-fn approval(desired: &Desired, run_order: u32) -> Value {
+fn approval(desired: &Spec, run_order: u32) -> Value {
     let approval = &desired.approval;
     let mut action = json!({
         "Name": "Approval",
@@ -157,7 +157,7 @@ fn approval(desired: &Desired, run_order: u32) -> Value {
     action
 }
 
-fn deploy(desired: &Desired) -> Value {
+fn deploy(desired: &Spec) -> Value {
     let mode = match desired.deploy.action_mode {
         ActionMode::ReplaceOnFailure => "REPLACE_ON_FAILURE",
         ActionMode::CreateUpdate | ActionMode::ChangeSet => "CREATE_UPDATE",
@@ -175,7 +175,7 @@ fn deploy(desired: &Desired) -> Value {
     })
 }
 
-fn create_change_set(desired: &Desired) -> Value {
+fn create_change_set(desired: &Spec) -> Value {
     let mut configuration = template_configuration(desired);
     configuration["ActionMode"] = json!("CHANGE_SET_REPLACE");
     configuration["ChangeSetName"] = change_set_name();
@@ -190,7 +190,7 @@ fn create_change_set(desired: &Desired) -> Value {
     })
 }
 
-fn execute_change_set(desired: &Desired, run_order: u32) -> Value {
+fn execute_change_set(desired: &Spec, run_order: u32) -> Value {
     json!({
         "Name": "Deploy",
         "ActionTypeId": cloudformation(),
@@ -206,7 +206,7 @@ fn execute_change_set(desired: &Desired, run_order: u32) -> Value {
 }
 
 /// What both ways to hand over a template have in common.
-fn template_configuration(desired: &Desired) -> Value {
+fn template_configuration(desired: &Spec) -> Value {
     let deploy = &desired.deploy;
     let template_path = match &deploy.template_path {
         Some(path) => json!(format!("BuildArtifact::{path}")),
@@ -234,7 +234,7 @@ fn cloudformation() -> Value {
     json!({"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"})
 }
 
-fn stack_name(desired: &Desired) -> Value {
+fn stack_name(desired: &Spec) -> Value {
     match &desired.deploy.stack_name {
         Some(name) => json!(name),
         None => sub("cfnstack-${EnvID}-${ProjectID}"),

@@ -25,7 +25,7 @@ use super::mirrors::journal::MirrorRecord;
 use super::observe::{Credential, Secret};
 use super::plan;
 use super::plan::{Me, Observed, PAUSE, Step};
-use super::spec::Desired;
+use super::spec::Spec;
 use crate::aws::CallError;
 use crate::cfn::{Failure, Progress, Reason};
 use crate::reason_codes::Code;
@@ -49,7 +49,7 @@ pub struct Made {
 /// One delivery at work.
 pub struct Delivery<'a> {
     pub(super) resource: &'a MirrorCredential,
-    pub(super) desired: &'a Desired,
+    pub(super) desired: &'a Spec,
     pub(super) me: &'a Me,
     pub(super) progress: &'a Progress,
     pub(super) known: Observed,

@@ -12,7 +12,7 @@ use crate::mirror_credential::mirrors::gitlab_clients::GitLabs;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::observe::Secret;
 use crate::mirror_credential::plan::{Me, Observed, SecretState};
-use crate::mirror_credential::spec::Desired;
+use crate::mirror_credential::spec::Spec;
 
 /// What the template said before.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl<'a> Delivery<'a> {
     /// before: its GitLab and the keys of its tags.
     pub async fn begin(
         resource: &'a MirrorCredential,
-        desired: &'a Desired,
+        desired: &'a Spec,
         me: &'a Me,
         progress: &'a Progress,
         replaced: Option<&str>,
@@ -98,7 +98,7 @@ impl<'a> Delivery<'a> {
 
 pub(super) async fn read_state(
     resource: &MirrorCredential,
-    desired: &Desired,
+    desired: &Spec,
 ) -> Result<SecretState, CallError> {
     let secret = observe::read_secret(&resource.aws, &desired.secret_name).await?;
     Ok(match secret {

@@ -15,7 +15,7 @@ use crate::mirror_credential::mirrors::journal::{
 use crate::mirror_credential::observe::{CODECOMMIT, Credential, Secret};
 use crate::mirror_credential::plan::Me;
 use crate::mirror_credential::spec;
-use crate::mirror_credential::spec::Desired;
+use crate::mirror_credential::spec::Spec;
 use crate::password::Password;
 
 /// What became of an attempt to write the log's next entry.
@@ -52,7 +52,7 @@ pub struct StoredLogin {
 }
 
 /// Creates the secret without a value: of two that try, one succeeds.
-pub async fn create_secret(aws: &Aws, desired: &Desired, me: &Me) -> Result<Created, CallError> {
+pub async fn create_secret(aws: &Aws, desired: &Spec, me: &Me) -> Result<Created, CallError> {
     let name = &desired.secret_name;
     let mut call = aws
         .secrets

@@ -20,7 +20,7 @@ use super::intent_log::{Deletion, Owner, Standing};
 use super::messages;
 use super::mirrors::journal::MirrorRecord;
 use super::observe::{Credential, Secret};
-use super::spec::Desired;
+use super::spec::Spec;
 use crate::cfn::Reason;
 
 /// What IAM or Secrets Manager was told is shown by then. (AWS says "eventually" of both; seconds are
@@ -194,7 +194,7 @@ pub enum Step {
 }
 
 /// The next step for `me` from `known` towards `desired`.
-pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
+pub fn next(desired: &Spec, me: &Me, known: &Observed) -> Step {
     let secret = match admit(desired, me, known) {
         Ok(secret) => secret,
         Err(step) => return *step,
@@ -221,7 +221,7 @@ pub fn next(desired: &Desired, me: &Me, known: &Observed) -> Step {
 
 /// Whether `me` may, and the secret if there is one to be worked on.
 fn admit<'a>(
-    desired: &Desired,
+    desired: &Spec,
     me: &Me,
     known: &'a Observed,
 ) -> Result<Option<&'a Secret>, Box<Step>> {
@@ -317,7 +317,7 @@ enum Held<'a> {
 
 /// Everything that a decision is made from.
 pub(super) struct View<'a> {
-    pub(super) desired: &'a Desired,
+    pub(super) desired: &'a Spec,
     pub(super) me: &'a Me,
     pub(super) known: &'a Observed,
     pub(super) secret: Option<&'a Secret>,
@@ -406,7 +406,7 @@ impl<'a> View<'a> {
 
 /// Mirrors that push every branch, and required branches that are not mirrored. For mirrors that
 /// stand as they were noted these are warnings.
-pub fn branch_faults(desired: &Desired, me: &Me, known: &Observed) -> Option<Reason> {
+pub fn branch_faults(desired: &Spec, me: &Me, known: &Observed) -> Option<Reason> {
     let view = View {
         desired,
         me,
@@ -417,7 +417,7 @@ pub fn branch_faults(desired: &Desired, me: &Me, known: &Observed) -> Option<Rea
 }
 
 /// Git LFS objects that will not arrive in `CodeCommit`.
-pub fn lfs_warnings(desired: &Desired, known: &Observed) -> Vec<Reason> {
+pub fn lfs_warnings(desired: &Spec, known: &Observed) -> Vec<Reason> {
     let projects = known.projects.iter().flatten();
     let projects = projects.filter(|(name, project)| {
         let mut mirrors = desired.mirrors.iter();
@@ -429,7 +429,7 @@ pub fn lfs_warnings(desired: &Desired, known: &Observed) -> Vec<Reason> {
 }
 
 /// The mirrors of the next login's version, in the order of `Mirrors`.
-pub fn next_mirrors(desired: &Desired, me: &Me, known: &Observed) -> Vec<MirrorRecord> {
+pub fn next_mirrors(desired: &Spec, me: &Me, known: &Observed) -> Vec<MirrorRecord> {
     let secret = known.secret.present();
     let view = View {
         desired,
@@ -470,7 +470,7 @@ pub fn may_close_record(known: &Observed) -> bool {
 
 /// Whether the secret's tags are not what they should be. While `issuing`, the records have to
 /// be right (who may still hold what); otherwise the template's tags too.
-fn tags_differ(desired: &Desired, me: &Me, secret: &Secret, issuing: bool) -> bool {
+fn tags_differ(desired: &Spec, me: &Me, secret: &Secret, issuing: bool) -> bool {
     let user_differs = secret.user_name.as_ref() != Some(&desired.user_name);
     if issuing {
         let as_of = secret.as_of.map(intent_log::write_time);

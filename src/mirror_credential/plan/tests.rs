@@ -8,7 +8,7 @@ use crate::mirror_credential::intent_log::{Attempt, Deletion, Login, Owner, Stan
 use crate::mirror_credential::messages;
 use crate::mirror_credential::mirrors::journal::{Properties, properties_key};
 use crate::mirror_credential::observe::{Credential, Secret, User};
-use crate::mirror_credential::spec::{Desired, ForeignCredentials};
+use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::password::Password;
 
 pub(in crate::mirror_credential) const USER: &str = "user-dev-m";
@@ -131,8 +131,8 @@ pub(in crate::mirror_credential) fn present(
     known.secret = SecretState::Present(Box::new(present));
 }
 
-pub(in crate::mirror_credential) fn desired() -> Desired {
-    Desired {
+pub(in crate::mirror_credential) fn desired() -> Spec {
+    Spec {
         user_name: USER.to_owned(),
         secret_name: NAME.to_owned(),
         kms_key_id: None,
@@ -148,7 +148,7 @@ pub(in crate::mirror_credential) fn desired() -> Desired {
 }
 
 pub(in crate::mirror_credential) fn step(
-    change_desired: impl FnOnce(&mut Desired),
+    change_desired: impl FnOnce(&mut Spec),
     known: &Observed,
 ) -> Step {
     let mut desired = desired();
@@ -187,7 +187,7 @@ pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
 #[allow(clippy::too_many_lines)] // A table.
 fn what_is_known_decides_the_next_step() {
     let exists = |known: &mut Observed| known.user.exists = true;
-    let same = |_: &mut Desired| {};
+    let same = |_: &mut Spec| {};
     let rows: Vec<(&str, Step, Step)> = vec![
         ("it is so", step(same, &settled()), Step::Done),
         (

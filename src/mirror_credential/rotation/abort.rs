@@ -11,7 +11,7 @@ use crate::mirror_credential::mirrors::journal::{Before, Journal, MirrorRecord, 
 use crate::mirror_credential::observe;
 use crate::mirror_credential::observe::Secret;
 use crate::mirror_credential::plan::Me;
-use crate::mirror_credential::spec::Desired;
+use crate::mirror_credential::spec::Spec;
 
 /// What a step of a rotation had begun when it failed.
 pub struct Begun<'a> {
@@ -53,7 +53,7 @@ impl MirrorCredential {
     /// then, `None` if another delivery has the log.
     pub(in crate::mirror_credential) async fn give_up(
         &self,
-        desired: &Desired,
+        desired: &Spec,
         me: &Me,
         gitlabs: &mut GitLabs<'_>,
         begun: Begun<'_>,

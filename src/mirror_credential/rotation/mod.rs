@@ -32,7 +32,7 @@ use super::mirrors::gitlab_clients::GitLabs;
 use super::mirrors::journal;
 use super::plan::{IAM_SETTLES, Me, PAUSE, Rotation, RotationPart};
 use super::rotation::abort::Begun;
-use super::spec::Desired;
+use super::spec::Spec;
 use super::{MirrorCredential, intent_log, observe, spec};
 use crate::aws::CallError;
 use crate::cfn::{Progress, Reason};
@@ -284,12 +284,7 @@ impl MirrorCredential {
         Ok(Some(PendingRotation::Ended))
     }
 
-    async fn clean_up(
-        &self,
-        desired: &Desired,
-        me: &Me,
-        version_id: &str,
-    ) -> Result<(), CallError> {
+    async fn clean_up(&self, desired: &Spec, me: &Me, version_id: &str) -> Result<(), CallError> {
         let accesses = desired.gitlab.iter().cloned().collect();
         let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
         let begun = Begun::nothing(version_id);
@@ -298,7 +293,7 @@ impl MirrorCredential {
     }
 
     /// What was written to the log a moment ago may not be shown yet.
-    async fn desired_patiently(&self, secret: &observe::Secret) -> Result<Desired, DeliveryError> {
+    async fn desired_patiently(&self, secret: &observe::Secret) -> Result<Spec, DeliveryError> {
         let give_up = self.clock.now() + IAM_SETTLES;
         let mut desired = self.desired_by(secret).await;
         while desired.is_err() && self.clock.now() < give_up {
@@ -312,7 +307,7 @@ impl MirrorCredential {
     }
 
     /// What the template asked for when it was last carried out.
-    async fn desired_by(&self, secret: &observe::Secret) -> Result<Desired, DeliveryError> {
+    async fn desired_by(&self, secret: &observe::Secret) -> Result<Spec, DeliveryError> {
         let document: Option<Value> = calls::read_document(&self.aws, secret).await?;
         let Some(document) = document else {
             let reason = "its stack has to be created or updated to the end first";

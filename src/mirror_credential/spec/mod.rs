@@ -42,7 +42,7 @@ pub enum ForeignCredentials {
 
 /// The properties of one `Custom::MirrorCredential`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desired {
+pub struct Spec {
     /// The IAM user.
     pub user_name: String,
     /// The secret that holds the login.
@@ -67,7 +67,7 @@ pub struct Desired {
     pub document: Value,
 }
 
-impl Desired {
+impl Spec {
     /// Every repository that the login must be able to push to.
     pub fn repositories(&self) -> BTreeSet<&str> {
         let mirrored = self.mirrors.iter().map(|mirror| &mirror.repository_name);
@@ -94,7 +94,7 @@ impl Desired {
 ///
 /// # Errors
 /// Every fault, each with its path.
-pub fn decode(properties: &Value) -> Result<Desired, ValidationErrors> {
+pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     let mut faults = ValidationErrors::default();
     let mut members = ObjectReader::of(properties, "", &mut faults);
     members.value("ServiceToken");
@@ -145,7 +145,7 @@ pub fn decode(properties: &Value) -> Result<Desired, ValidationErrors> {
     members.finish(&mut faults);
 
     match user_name {
-        Some(user_name) if faults.0.is_empty() => Ok(Desired {
+        Some(user_name) if faults.0.is_empty() => Ok(Spec {
             secret_name: secret_name.unwrap_or_else(|| default_secret_name(&user_name)),
             user_name,
             kms_key_id,

@@ -4,10 +4,10 @@ use crate::mirror_credential::spec::*;
 
 #[test]
 fn a_user_name_is_enough() {
-    let desired = decode(&json!({"ServiceToken": "arn", "UserName": "user-dev-m"})).expect("valid");
-    assert_eq!(desired.secret_name, "codecommit-mirror/user-dev-m");
-    assert!(desired.url_safe_password);
-    assert_eq!(desired.foreign_credentials, ForeignCredentials::Refuse);
+    let spec = decode(&json!({"ServiceToken": "arn", "UserName": "user-dev-m"})).expect("valid");
+    assert_eq!(spec.secret_name, "codecommit-mirror/user-dev-m");
+    assert!(spec.url_safe_password);
+    assert_eq!(spec.foreign_credentials, ForeignCredentials::Refuse);
 }
 
 #[test]

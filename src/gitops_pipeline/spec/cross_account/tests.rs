@@ -1,14 +1,14 @@
 use serde_json::{Value, json};
 
 use crate::cfn;
-use crate::gitops_pipeline::spec::{Desired, decode};
+use crate::gitops_pipeline::spec::{Spec, decode};
 
 const SOURCE_ARN: &str = "arn:aws:codecommit:eu-central-1:210987654321:infra";
 const IMAGE_ARN: &str = "arn:aws:ecr:eu-central-1:210987654321:repository/team/base";
 const ROLE_ARN: &str = "arn:aws:iam::210987654321:role/role-dev-codecommit-source";
 const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1";
 
-fn decoded(more: Value) -> Result<Desired, cfn::ValidationErrors> {
+fn decoded(more: Value) -> Result<Spec, cfn::ValidationErrors> {
     let mut properties = json!({
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
         "EnvID": "dev",
@@ -27,7 +27,7 @@ fn paths(more: Value) -> Vec<String> {
 
 #[test]
 fn another_accounts_repositories_are_named_by_their_arns() {
-    let desired = decoded(json!({
+    let spec = decoded(json!({
         "Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN},
         "ImageSource": {
             "RepositoryArn": IMAGE_ARN, "RoleArn": ROLE_ARN, "RepositoryName": "team/base",
@@ -35,18 +35,18 @@ fn another_accounts_repositories_are_named_by_their_arns() {
         "ArtifactKeyArn": KEY_ARN,
     }))
     .expect("valid");
-    assert_eq!(desired.repository(), "infra");
-    let source = desired.source.expect("a source");
+    assert_eq!(spec.repository(), "infra");
+    let source = spec.source.expect("a source");
     assert_eq!(source.account(), Some("210987654321"));
-    let image = desired.image.expect("an image");
+    let image = spec.image.expect("an image");
     assert_eq!(image.repository.name, "team/base");
     assert_eq!(image.tag, "latest");
 }
 
 #[test]
 fn an_image_of_this_account_needs_its_name_alone() {
-    let desired = decoded(json!({"ImageSource": {"RepositoryName": "base", "ImageTag": "1.2"}}));
-    let image = desired.expect("valid").image.expect("an image");
+    let spec = decoded(json!({"ImageSource": {"RepositoryName": "base", "ImageTag": "1.2"}}));
+    let image = spec.expect("valid").image.expect("an image");
     assert_eq!(
         (image.repository.elsewhere, image.tag.as_str()),
         (None, "1.2")

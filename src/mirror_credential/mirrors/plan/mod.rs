@@ -272,7 +272,7 @@ impl View<'_> {
 /// over stays true.
 pub fn before(
     view_of: &crate::mirror_credential::plan::Observed,
-    desired: &crate::mirror_credential::spec::Desired,
+    desired: &crate::mirror_credential::spec::Spec,
     me: &crate::mirror_credential::plan::Me,
 ) -> Journal {
     let mut journal = Journal {

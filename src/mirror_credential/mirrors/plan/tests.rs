@@ -15,7 +15,7 @@ use crate::mirror_credential::plan::tests::{
     at, claimed, credential, issued, known, login, settled, step,
 };
 use crate::mirror_credential::plan::{Observed, Project, SecretState, Step};
-use crate::mirror_credential::spec::{Desired, WantedMirror};
+use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::password::Password;
 use crate::reason_codes::Code;
 
@@ -42,7 +42,7 @@ fn wanted() -> WantedMirror {
     }
 }
 
-pub(in crate::mirror_credential) fn mirrored(desired: &mut Desired) {
+pub(in crate::mirror_credential) fn mirrored(desired: &mut Spec) {
     desired.gitlab = Some(Access {
         url: GITLAB.to_owned(),
         token_secret_id: "gitlab-token".to_owned(),
@@ -428,12 +428,12 @@ fn unprotected(base: Observed) -> Observed {
     })
 }
 
-fn without_required_branches(desired: &mut Desired) {
+fn without_required_branches(desired: &mut Spec) {
     mirrored(desired);
     desired.mirrors[0].required_branches.clear();
 }
 
-fn with_regex(desired: &mut Desired) {
+fn with_regex(desired: &mut Spec) {
     without_required_branches(desired);
     desired.mirrors[0].settings = Settings {
         only_protected_branches: false,
@@ -467,7 +467,7 @@ fn new_mirror_of_an_unprotected_project_is_refused() {
     });
     let reason = refusal(step(without_required_branches, &nothing_done_yet));
     assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
-    let changed = |desired: &mut Desired| {
+    let changed = |desired: &mut Spec| {
         without_required_branches(desired);
         desired.document = json!({"New": true});
     };
