@@ -99,8 +99,8 @@ impl CallError {
         }
     }
 
-    /// What stands in the way without an error of AWS's. `cause` has the remedy.
-    pub(crate) fn other(
+    /// An error that AWS did not report: cfn-gitops found the cause itself. `cause` has the remedy.
+    pub(crate) fn local(
         reason_code: Code,
         doing: impl Into<String>,
         cause: impl Into<String>,
@@ -148,6 +148,12 @@ impl CallError {
         Reason::new(self.reason_code, self.to_string())
     }
 
+    /// Whether the service answered with one of these error codes.
+    pub fn has_code(&self, codes: &[&str]) -> bool {
+        let code = self.code.as_deref();
+        code.is_some_and(|code| codes.contains(&code))
+    }
+
     /// Whether a KMS key is disabled, gone or not usable for this.
     fn is_of_key(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
@@ -156,8 +162,7 @@ impl CallError {
 
     /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
     pub fn is_denied(&self) -> bool {
-        let code = self.code.as_deref();
-        code.is_some_and(|code| DENIED.contains(&code))
+        self.has_code(&DENIED)
     }
 
     /// The action that was denied, such as `iam:TagUser`, where the service says which.
@@ -177,7 +182,7 @@ impl CallError {
     /// Whether CloudFormation refused what it was asked in the state that things are in: most of
     /// its refusals have no other type.
     pub fn is_invalid(&self) -> bool {
-        self.code.as_deref() == Some("ValidationError")
+        self.has_code(&["ValidationError"])
     }
 
     /// Whether the service said for certain that it did nothing because it is busy.
@@ -219,6 +224,20 @@ impl CallError {
     pub fn with_advice(mut self, advice: &str) -> Self {
         self.cause = format!("{}; {advice}", self.cause);
         self
+    }
+}
+
+/// The output of a call. `None` if the service answered with one of the error codes `absent`, such
+/// as `NoSuchEntity`: what the call is about does not exist.
+pub fn optional<T, E: ProvideErrorMetadata>(
+    result: Result<T, SdkError<E, HttpResponse>>,
+    absent: &[&str],
+    doing: impl FnOnce() -> String,
+) -> Result<Option<T>, CallError> {
+    match result {
+        Ok(output) => Ok(Some(output)),
+        Err(error) if error.code().is_some_and(|code| absent.contains(&code)) => Ok(None),
+        Err(error) => Err(CallError::new(doing(), &error)),
     }
 }
 

@@ -15,7 +15,7 @@ use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_types::SdkConfig;
 
-pub use crate::aws::call_error::CallError;
+pub use crate::aws::call_error::{CallError, optional};
 pub use crate::aws::config::{config_from_environment, endpoint_url, is_in_lambda};
 pub use crate::aws::propagation::{
     is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use aws_sdk_codecommit::Client;
 
-use crate::aws::CallError;
+use crate::aws::{CallError, optional};
 use crate::cfn::{Format, Pattern, is_made_of};
 use crate::reason_codes::Code;
 
@@ -32,20 +32,10 @@ pub struct Repository {
 /// Looks up the repository `name`; `None` when there is none.
 pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repository>, CallError> {
     let doing = || format!("looking up repository {name}");
-    let output = match codecommit
-        .get_repository()
-        .repository_name(name)
-        .send()
-        .await
-    {
-        Ok(output) => output,
-        Err(error) => {
-            let is_absent = error
-                .as_service_error()
-                .is_some_and(|error| error.is_repository_does_not_exist_exception());
-            let error = CallError::new(doing(), &error);
-            return if is_absent { Ok(None) } else { Err(error) };
-        }
+    let call = codecommit.get_repository().repository_name(name);
+    let absent = ["RepositoryDoesNotExistException"];
+    let Some(output) = optional(call.send().await, &absent, doing)? else {
+        return Ok(None);
     };
     let metadata = output.repository_metadata;
     let found = metadata.and_then(|metadata| {
@@ -59,7 +49,7 @@ pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repositor
         return Ok(found);
     }
     let cause = "CodeCommit gave no ARN or no cloneUrlHttp";
-    Err(CallError::other(Code::AwsUnavailable, doing(), cause))
+    Err(CallError::local(Code::AwsUnavailable, doing(), cause))
 }
 
 /// The repository's tags.
@@ -86,18 +76,14 @@ pub async fn branch_tip(
         .get_branch()
         .repository_name(repository_name)
         .branch_name(branch);
-    match call.send().await {
-        Ok(output) => Ok(output.branch.and_then(|branch| branch.commit_id)),
-        Err(error) => {
-            let is_absent = error.as_service_error().is_some_and(|error| {
-                error.is_branch_does_not_exist_exception()
-                    || error.is_repository_does_not_exist_exception()
-            });
-            let doing = format!("looking up branch {branch} of repository {repository_name}");
-            let error = CallError::new(doing, &error);
-            if is_absent { Ok(None) } else { Err(error) }
-        }
-    }
+    let absent = [
+        "BranchDoesNotExistException",
+        "RepositoryDoesNotExistException",
+    ];
+    let output = optional(call.send().await, &absent, || {
+        format!("looking up branch {branch} of repository {repository_name}")
+    })?;
+    Ok(output.and_then(|output| output.branch?.commit_id))
 }
 
 /// Makes `branch` the one that a clone checks out.
@@ -110,22 +96,12 @@ pub async fn set_default_branch(
         .update_default_branch()
         .repository_name(repository_name)
         .default_branch_name(branch);
-    match call.send().await {
-        Ok(_) => Ok(()),
-        // It was deleted since it was seen; the next push makes it again.
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_branch_does_not_exist_exception()) =>
-        {
-            Ok(())
-        }
-        Err(error) => {
-            let doing =
-                format!("making {branch} the default branch of repository {repository_name}");
-            Err(CallError::new(doing, &error))
-        }
-    }
+    // If the branch was deleted since it was observed, the next push creates it again.
+    let absent = ["BranchDoesNotExistException"];
+    optional(call.send().await, &absent, || {
+        format!("making {branch} the default branch of repository {repository_name}")
+    })?;
+    Ok(())
 }
 
 /// Deletes a repository, if it is there. The function may delete what bears its tag, and what is

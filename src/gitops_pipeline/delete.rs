@@ -166,7 +166,7 @@ impl Removing<'_> {
                 })
         };
         match observe::first_failure(&self.pipeline.aws, child, is_this).await {
-            Ok(reason) => CallError::other(
+            Ok(reason) => CallError::local(
                 Code::StackNotDeleted,
                 format!("deleting stack {}", self.names.stack()),
                 format!("{reason}; mend that and delete again"),

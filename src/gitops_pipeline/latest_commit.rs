@@ -143,7 +143,7 @@ impl<'a> Newest<'a> {
             .revision_type(SourceRevisionType::CommitId)
             .revision_value(commit)
             .build()
-            .map_err(|error| CallError::other(Code::InternalError, doing(), error.to_string()))?;
+            .map_err(|error| CallError::local(Code::InternalError, doing(), error.to_string()))?;
         tracing::info!(pipeline = name, commit, "starting by hand");
         let call = aws
             .codepipeline

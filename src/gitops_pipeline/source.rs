@@ -198,7 +198,7 @@ async fn open_session(
     let output = output.map_err(|error| CallError::new(doing(), &error))?;
     let Some(given) = output.credentials else {
         let cause = "STS gave no credentials";
-        return Err(CallError::other(Code::AwsUnavailable, doing(), cause));
+        return Err(CallError::local(Code::AwsUnavailable, doing(), cause));
     };
     // Without their end, an hour from now: the source is opened anew in each invocation, which ends
     // long before.

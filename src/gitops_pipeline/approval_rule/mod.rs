@@ -76,7 +76,7 @@ pub async fn look_up(aws: &Aws, names: &Names) -> Result<Option<Existing>, CallE
 /// The refusal of a template that is somebody else's.
 pub fn held(name: &str, existing: &Existing) -> CallError {
     let described: String = existing.description.chars().take(300).collect();
-    CallError::other(
+    CallError::local(
         Code::ApprovalRuleHeld,
         format!("taking approval rule template {name}"),
         format!(

@@ -264,7 +264,7 @@ impl Delivery<'_> {
                         "resetting the service-specific credential {id} of user {user_name}"
                     );
                     let cause = format!("no usable password in {MOST_RESETS} resets");
-                    return Err(CallError::other(Code::InternalError, doing, cause));
+                    return Err(CallError::local(Code::InternalError, doing, cause));
                 }
                 let issuance = calls::reset(aws, &user_name, &id).await?;
                 // What IAM was too busy for has reset nothing.

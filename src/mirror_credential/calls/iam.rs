@@ -94,7 +94,7 @@ pub fn is_concurrent(error: &CallError) -> bool {
 fn issuance(issued: Option<&ServiceSpecificCredential>, doing: &str) -> Issuance {
     let Some(issued) = issued else {
         let cause = "IAM's answer holds no credential";
-        return Issuance::Unknown(CallError::other(Code::AwsUnavailable, doing, cause));
+        return Issuance::Unknown(CallError::local(Code::AwsUnavailable, doing, cause));
     };
     let credential = Credential {
         id: issued.service_specific_credential_id().to_owned(),
@@ -170,7 +170,7 @@ pub async fn tag_user(
             .value(value)
             .build();
         let tag =
-            tag.map_err(|error| CallError::other(Code::InternalError, doing(), error.to_string()));
+            tag.map_err(|error| CallError::local(Code::InternalError, doing(), error.to_string()));
         call = call.tags(tag?);
     }
     call.send()

@@ -68,7 +68,7 @@ impl MirrorCredential {
                 RemovalStep::As(Step::Done) => return Ok(left),
                 RemovalStep::As(Step::Refuse(reason)) => {
                     let doing = format!("removing secret {} and what it names", target.secret_name);
-                    return Err(CallError::other(reason.code, doing, reason.text));
+                    return Err(CallError::local(reason.code, doing, reason.text));
                 }
                 RemovalStep::RemoveMirrors => {
                     if let Some(secret) = known.secret.present() {

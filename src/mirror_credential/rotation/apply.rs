@@ -95,7 +95,7 @@ impl Delivery<'_> {
                 if self.looks > MOST_LOOKS {
                     let doing = format!("handing AWSCURRENT to version {to}");
                     let cause = "it is not where it is shown to be";
-                    return Err(CallError::other(Code::RotationOvertaken, doing, cause));
+                    return Err(CallError::local(Code::RotationOvertaken, doing, cause));
                 }
                 // It may be shown late.
                 tokio::time::sleep(PAUSE).await;
