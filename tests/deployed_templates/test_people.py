@@ -100,7 +100,7 @@ def test_a_third_environment_that_names_no_branches_is_refused(aws: LocalAws) ->
     code, _, message = refusal(
         aws.client("cloudformation").create_stack, StackName="people-tst", TemplateBody=PEOPLE.read_text(),
         Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
-    assert code == "ValidationError" and "ProtectedBranches is needed" in message
+    assert code == "ValidationError" and "ProtectedBranches is required" in message
 
 
 def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None:

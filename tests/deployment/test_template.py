@@ -171,7 +171,7 @@ def test_an_environment_whose_branch_nobody_named_is_not_begun(aws: LocalAws, en
     second = Environment(aws, tmp_path, env_id="tst")
     refused = second.deploy()
     assert not refused.succeeded and not second.exists()
-    assert "BranchName is needed" in refused.output
+    assert "BranchName is required" in refused.output
 
 
 @pytest.mark.usefixtures("denials_meant")
