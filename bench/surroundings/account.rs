@@ -9,7 +9,7 @@ use aws_smithy_types::date_time::Format;
 
 use crate::http::{Answer, Reply, Request};
 use crate::run::{self, Call, Run, Runs};
-use fake_aws::{request, wire::Fate};
+use fake_aws::{Fate, request};
 
 /// Who is called; Lambda is called in `invoked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,13 +95,13 @@ fn execute(run: &mut Run, service: Service, request: &Request) -> Option<(String
     let call = match request::Call::decode(&real) {
         Ok(call) => call,
         Err(reason) => {
-            run.world.complain(&reason);
+            run.fake.complain(&reason);
             return Some((reason, Answer::new(400, [])));
         }
     };
     let operation = call.operation.clone();
-    let index = run.world.number("function", &call);
-    let Fate::Answered(answered) = run.world.meet("function", index, &call) else {
+    let index = run.fake.number("function", &call);
+    let Fate::Answered(answered) = run.fake.meet("function", index, &call) else {
         return None;
     };
     let mut answer = Answer::new(answered.status, in_machine_time(run, &answered.body));
@@ -124,7 +124,7 @@ fn in_machine_time(run: &Run, body: &str) -> String {
             .and_then(|date| {
                 let then =
                     SystemTime::UNIX_EPOCH + Duration::from_secs(date.secs().try_into().ok()?);
-                let age = run.world.now().duration_since(then).unwrap_or_default();
+                let age = run.fake.now().duration_since(then).unwrap_or_default();
                 let real = DateTime::from(SystemTime::now() - age);
                 DateTime::from_secs(real.secs()).fmt(Format::DateTime).ok()
             });

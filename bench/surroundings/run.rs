@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use fake_aws::World;
+use fake_aws::FakeAws;
 
 /// What a run is made of.
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Runs {
 pub struct Run {
     /// Which run it is.
     pub number: u64,
-    pub world: World,
+    pub fake: FakeAws,
     pub latency: Duration,
     pub events: VecDeque<Value>,
     /// What the function has asked another one to do, and what that has answered.
@@ -104,7 +104,7 @@ impl Runs {
             ..Run::default()
         };
         for user in &prepared.users {
-            run.world.user(user);
+            run.fake.user(user);
         }
         drop(run);
         self.changed.notify_all();
@@ -150,7 +150,7 @@ impl Runs {
 impl Run {
     /// The record so far, with what there is in the account.
     pub fn record(&mut self) -> &Record {
-        let count = self.world.look(|aws| {
+        let count = self.fake.look(|aws| {
             let users = aws.iam.latest().users.values();
             (
                 users.map(|user| user.credentials.len()).sum(),
@@ -158,7 +158,7 @@ impl Run {
             )
         });
         (self.record.credentials, self.record.secrets) = count;
-        self.record.complaints = self.world.violations();
+        self.record.complaints = self.fake.violations();
         &self.record
     }
 }

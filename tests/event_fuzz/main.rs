@@ -18,7 +18,7 @@ use answers::{Bucket, Put, Verdict, judge};
 use arbitrary::Source;
 use cfn_gitops::cfn::Clock;
 use cfn_gitops::handler::{Error, Handler, Invocation};
-use fake_aws::{Line, Options, World, clients};
+use fake_aws::{FakeAws, Line, Options, clients};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ struct Fuzzer {
     clock: Clock,
     source: Source,
     /// Before any Create, after one of each kind, and after the branch's first push.
-    worlds: [World; 3],
+    worlds: [FakeAws; 3],
 }
 
 impl Fuzzer {
@@ -134,7 +134,7 @@ impl Fuzzer {
     async fn new() -> Self {
         let line = Line::new();
         let bucket = Bucket::before(line.connector());
-        let before = World::with(Options {
+        let before = FakeAws::with(Options {
             // A stack in little virtual time, which is real work all the same.
             resource_takes: Duration::from_millis(500),
             ..Options::default()
@@ -149,8 +149,8 @@ impl Fuzzer {
             credentials: valid::credentials(&before),
             pipelines: valid::pipelines(&before),
         };
-        let set_up = async |world: &World, event: &Value| {
-            line.connect(&world.caller("set-up"));
+        let set_up = async |fake: &FakeAws, event: &Value| {
+            line.connect(&fake.caller("set-up"));
             let invocation = invocation(clock.now() + Duration::from_mins(15));
             let answer = provider.answer(&event.to_string(), &invocation).await;
             bucket.take();
@@ -176,34 +176,34 @@ impl Fuzzer {
 
     async fn one(&self, seed: u64, figures: &Figures) {
         let mut rng = Rng::with_seed(seed);
-        let world = rng.choice(&self.worlds).expect("three").fork();
+        let fake = rng.choice(&self.worlds).expect("three").fork();
         // Virtual time passes with every event that waits for something; each is signed anew.
         let signed_then = self.source.credentials[0]["ResponseURL"].as_str();
         let signed_then = signed_at(signed_then.expect("one"));
-        let url = world.response_url("now");
+        let url = fake.response_url("now");
         let event = self.source.event(&mut rng);
         let event = event.replace(signed_then, signed_at(&url));
         let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.expect("after 1970").as_secs().to_string();
         let event = event.replace(&valid::RECEIVED.to_string(), &now);
-        self.line.connect(&world.caller("fuzz"));
+        self.line.connect(&fake.caller("fuzz"));
         let now = self.clock.now();
         let remaining = *rng.choice(&[0, 1, 30, 900, 900, 900]).expect("a time");
         let deadline = now + Duration::from_secs(remaining);
         CURRENT.set(seed);
-        let (answer, puts, hops) = self.answered(&world, &event, deadline).await;
-        let calls = world.calls_of("fuzz");
+        let (answer, puts, hops) = self.answered(&fake, &event, deadline).await;
+        let calls = fake.calls_of("fuzz");
         figures.calls.fetch_add(calls, Ordering::Relaxed);
         let verdict = judge(&event, now, &answer, &puts, calls);
         let shown = || format!("EVENT_FUZZ_ONLY={seed}\n{event}\n{answer:?}\n{puts:?}");
         let told = panics_of(seed);
         assert!(told.is_empty(), "{}\n{}", told.join("\n"), shown());
         for put in &puts {
-            assert_eq!(world.secret_in(&put.body), None, "a password\n{}", shown());
+            assert_eq!(fake.secret_in(&put.body), None, "a password\n{}", shown());
             let told = put.body.contains(valid::SENTINEL);
             assert!(!told, "a variable of the build\n{}", shown());
         }
-        assert_eq!(world.violations(), Vec::<String>::new(), "{}", shown());
+        assert_eq!(fake.violations(), Vec::<String>::new(), "{}", shown());
         let figure = match verdict {
             Ok(Verdict::Succeeded) => {
                 figures.succeeded.fetch_add(1, Ordering::Relaxed);
@@ -226,7 +226,7 @@ impl Fuzzer {
     /// last result, what was put in all, and how often it was handed over.
     async fn answered(
         &self,
-        world: &World,
+        fake: &FakeAws,
         event: &str,
         mut deadline: SystemTime,
     ) -> (Result<Value, Error>, Vec<Put>, usize) {
@@ -234,7 +234,7 @@ impl Fuzzer {
         let mut hops = 0;
         loop {
             let answer = self.provider.answer(&text, &invocation(deadline)).await;
-            let Some(asked) = world.invocations().get(hops).cloned() else {
+            let Some(asked) = fake.invocations().get(hops).cloned() else {
                 return (answer, self.bucket.take(), hops);
             };
             hops += 1;

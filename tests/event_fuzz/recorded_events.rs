@@ -9,9 +9,9 @@ use cfn_gitops::cfn::Clock;
 use cfn_gitops::handler::{Error, Handler};
 
 use crate::answers::Bucket;
-use fake_aws::{World, clients};
+use fake_aws::{FakeAws, clients};
 
-/// File, what went before it (in a world of its own), and the answer's status.
+/// File, what went before it (in a fake AWS of its own), and the answer's status.
 const EVENTS: [(&str, &[&str], &str); 49] = [
     ("continuation", &[], "SUCCESS"),
     ("create", &[], "SUCCESS"),
@@ -118,21 +118,21 @@ fn every_event_of_the_repository_stands_in_the_table() {
 async fn every_event_of_the_repository_is_answered_as_its_readme_says() {
     let mut statuses = BTreeMap::new();
     for (file, before, expected) in EVENTS {
-        let world = world();
+        let fake = fake();
         // A pipeline makes the repository that credentials find.
         if !file.starts_with("pipeline") && file != "continuation" {
-            world.repository("codecommit-dev-cfn-infra");
+            fake.repository("codecommit-dev-cfn-infra");
         }
         for earlier in before {
             assert_eq!(
-                status(&world, earlier).await,
+                status(&fake, earlier).await,
                 "SUCCESS",
                 "before {file}: {earlier}"
             );
         }
-        let status = status(&world, file).await;
-        assert_eq!(status, expected, "{file}\n{}", world.told());
-        world.assert_unbroken();
+        let status = status(&fake, file).await;
+        assert_eq!(status, expected, "{file}\n{}", fake.transcript());
+        fake.assert_unbroken();
         *statuses.entry(expected).or_insert(0) += 1;
     }
     fake_aws::figure!("{} recorded events: {statuses:?}", EVENTS.len());
@@ -152,22 +152,22 @@ impl LoadServiceConfig for LocalS3 {
 }
 
 /// What the events are about, with what the function's role may reach.
-fn world() -> World {
-    let world = World::new();
+fn fake() -> FakeAws {
+    let fake = FakeAws::new();
     for user in [
         "user-dev-codecommit-mirroring",
         "user-dev-second-mirror",
         "user-prd-codecommit-mirroring",
     ] {
-        world.user(user);
+        fake.user(user);
     }
-    world.repository("codecommit-dev-cfn-shop");
-    world.repository("codecommit-dev-website");
-    world.repository_elsewhere("website");
-    world.gitlab_project("platform/infra", &["development"]);
-    assert_eq!(world.gitlab_project("platform/shop", &["development"]), 41);
-    world.gitlab_token("gitlab/mirrors");
-    world.arrange(|aws| {
+    fake.repository("codecommit-dev-cfn-shop");
+    fake.repository("codecommit-dev-website");
+    fake.repository_in_other_account("website");
+    fake.gitlab_project("platform/infra", &["development"]);
+    assert_eq!(fake.gitlab_project("platform/shop", &["development"]), 41);
+    fake.gitlab_token("gitlab/mirrors");
+    fake.arrange(|aws| {
         let secret = aws
             .secrets
             .get_mut("gitlab/mirrors")
@@ -175,17 +175,17 @@ fn world() -> World {
         let tag = "cfn-gitops:gitlab-ca-sha256".to_owned();
         secret.tags.insert(tag, CA_SHA256.to_owned());
     });
-    world.deny("*", "user-prd-");
-    world.deny("*", "gitops-prd-");
-    world.deny("*", "database/");
-    world
+    fake.deny("*", "user-prd-");
+    fake.deny("*", "gitops-prd-");
+    fake.deny("*", "database/");
+    fake
 }
 
 /// The status that CloudFormation got; `nothing` when the event got none.
-async fn status(world: &World, file: &str) -> String {
+async fn status(fake: &FakeAws, file: &str) -> String {
     let event = std::fs::read_to_string(directory().join(format!("{file}.json"))).expect(file);
-    let clock = Clock::starting_at(world.now());
-    let bucket = Bucket::before(world.connector(file));
+    let clock = Clock::starting_at(fake.now());
+    let bucket = Bucket::before(fake.connector(file));
     let config = clients::sdk_config(bucket.connector());
     let config = config.to_builder().service_config(LocalS3).build();
     let provider = Handler::new(&config, bucket.connector(), clock.clone());

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use fake_aws::World;
+use fake_aws::FakeAws;
 
 /// Stands in a value that the build project gets, and nobody is told.
 pub const SENTINEL: &str = "SentinelForTheBuild";
@@ -19,11 +19,11 @@ const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gi
 /// The child stack of the pipelines here.
 pub const CHILD: &str = "gitops-dev-shop";
 
-fn request(world: &World, kind: &str, id: Option<&str>, of: (&str, &str, &Value)) -> Value {
+fn request(fake: &FakeAws, kind: &str, id: Option<&str>, of: (&str, &str, &Value)) -> Value {
     let (resource_type, logical_id, properties) = of;
     let mut request = json!({
         "RequestType": kind,
-        "ResponseURL": world.response_url(kind),
+        "ResponseURL": fake.response_url(kind),
         "StackId": STACK,
         "RequestId": format!("request-{kind}"),
         "LogicalResourceId": logical_id,
@@ -42,7 +42,7 @@ fn with(mut request: Value, name: &str, value: Value) -> Value {
 }
 
 /// Of a credential: Create first; then what else a stack sends.
-pub fn credentials(world: &World) -> Vec<Value> {
+pub fn credentials(fake: &FakeAws) -> Vec<Value> {
     let plain = json!({"ServiceToken": "arn", "UserName": "mirror"});
     let whole = json!({
         "ServiceToken": "arn", "ServiceTimeout": "600", "UserName": "mirror",
@@ -54,7 +54,7 @@ pub fn credentials(world: &World) -> Vec<Value> {
         json!({"ServiceToken": "arn", "UserName": "mirror", "SecretName": "codecommit-mirror/x"});
     let of = |kind: &str, id: Option<&str>, properties: &Value| {
         let of = ("Custom::MirrorCredential", "Credential", properties);
-        request(world, kind, id, of)
+        request(fake, kind, id, of)
     };
     let id = Some("codecommit-mirror/mirror");
     let update = |properties: &Value| {
@@ -79,7 +79,7 @@ pub fn credentials(world: &World) -> Vec<Value> {
 }
 
 /// Of a pipeline: Create first; then what else a stack sends, a continuation, and a first push.
-pub fn pipelines(world: &World) -> Vec<Value> {
+pub fn pipelines(fake: &FakeAws) -> Vec<Value> {
     let plain = json!({"ServiceToken": FUNCTION, "EnvID": "dev", "ProjectID": "shop"});
     let whole = json!({
         "ServiceToken": FUNCTION, "ServiceTimeout": "900", "EnvID": "dev", "ProjectID": "shop",
@@ -120,7 +120,7 @@ pub fn pipelines(world: &World) -> Vec<Value> {
     let renamed = with(plain.clone(), "ProjectID", json!("renamed"));
     let of = |kind: &str, id: Option<&str>, properties: &Value| {
         let of = ("Custom::GitOpsPipeline", "Project", properties);
-        request(world, kind, id, of)
+        request(fake, kind, id, of)
     };
     let update = |properties: &Value| {
         let request = of("Update", Some(CHILD), properties);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::scene::{
-    PROJECT, SECRET, TOKEN, USER, empty_world, look, look_at, mirrored, properties, world,
+use crate::fixture::{
+    PROJECT, SECRET, TOKEN, USER, empty_world, fake, look, look_at, mirrored, properties,
 };
-use fake_aws::{EmptyProjects, Rotated, Rotation, Step};
+use fake_aws::{EmptyProjects, Rotated, Rotation, RotationStep};
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_account_is_healthy() {
@@ -17,10 +17,10 @@ async fn an_empty_account_is_healthy() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mirror_that_pushes_is_healthy() {
-    let (world, _) = world().await;
+    let (fake, _) = fake().await;
     tokio::time::sleep(Duration::from_hours(36)).await;
-    let calls = world.journal().len();
-    let looked = look(&world).await;
+    let calls = fake.journal().len();
+    let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
     assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
     assert!((looked.value("MirrorHealthy", PROJECT) - 1.0).abs() < 1e-9);
@@ -28,7 +28,7 @@ async fn a_mirror_that_pushes_is_healthy() {
     let since = looked.value("SecondsSinceMirrorSync", PROJECT);
     assert!((since - 36.0 * 3600.0).abs() < 120.0, "{since}");
     // It looks, and changes nothing.
-    for entry in &world.journal()[calls..] {
+    for entry in &fake.journal()[calls..] {
         let operation = entry.operation.trim_start_matches("GitLab.");
         let reads = ["List", "Describe", "Get"];
         let looks = reads.iter().any(|verb| operation.starts_with(verb));
@@ -38,18 +38,12 @@ async fn a_mirror_that_pushes_is_healthy() {
 
 #[tokio::test(start_paused = true)]
 async fn every_credential_of_the_environment_is_looked_at_on_whichever_page_it_stands() {
-    let world = empty_world();
+    let fake = empty_world();
     for number in 0..5 {
         let (user, project) = (format!("user-dev-{number}"), format!("a/p{number}"));
-        mirrored(
-            &world,
-            &user,
-            &project,
-            &format!("codecommit-dev-r{number}"),
-        )
-        .await;
+        mirrored(&fake, &user, &project, &format!("codecommit-dev-r{number}")).await;
     }
-    let looked = look(&world).await;
+    let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
     for number in 0..5 {
         looked.value("CredentialAge", &format!("user-dev-{number}"));
@@ -59,14 +53,14 @@ async fn every_credential_of_the_environment_is_looked_at_on_whichever_page_it_s
 
 #[tokio::test(start_paused = true)]
 async fn what_another_environments_function_looks_at_is_left_to_it() {
-    let (world, _) = world().await;
-    mirrored(&world, "user-prd-mirror", "a/prd", "codecommit-prd-r").await;
-    world.deny("*", "user-prd-");
-    let calls = world.journal().len();
-    let looked = look(&world).await;
+    let (fake, _) = fake().await;
+    mirrored(&fake, "user-prd-mirror", "a/prd", "codecommit-prd-r").await;
+    fake.deny("*", "user-prd-");
+    let calls = fake.journal().len();
+    let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
     // Nothing is asked for that is denied: the account's trail would show it at every check.
-    for entry in &world.journal()[calls..] {
+    for entry in &fake.journal()[calls..] {
         let is_about_prd = entry
             .params
             .values()
@@ -80,9 +74,9 @@ async fn what_another_environments_function_looks_at_is_left_to_it() {
 
 #[tokio::test(start_paused = true)]
 async fn users_that_are_called_otherwise_are_looked_at_where_the_pattern_says_so() {
-    let (world, _) = world().await;
-    mirrored(&world, "gitlab-1", "a/one", "codecommit-dev-one").await;
-    mirrored(&world, "gitlab-12", "a/twelve", "codecommit-dev-twelve").await;
+    let (fake, _) = fake().await;
+    mirrored(&fake, "gitlab-1", "a/one", "codecommit-dev-one").await;
+    mirrored(&fake, "gitlab-12", "a/twelve", "codecommit-dev-twelve").await;
     let time = Duration::from_secs(300);
     for (pattern, users) in [
         ("gitlab-*", &["gitlab-1", "gitlab-12"][..]),
@@ -91,7 +85,7 @@ async fn users_that_are_called_otherwise_are_looked_at_where_the_pattern_says_so
         ("*", &[USER, "gitlab-1", "gitlab-12"]),
         ("Gitlab-*", &[]),
     ] {
-        let looked = look_at(&world, pattern, pattern, time).await;
+        let looked = look_at(&fake, pattern, pattern, time).await;
         assert!(!looked.has_failed(), "{}", looked.summary);
         for user in [USER, "gitlab-1", "gitlab-12"] {
             let is_seen = !looked.values("CredentialAge", user).is_empty();
@@ -104,12 +98,12 @@ async fn users_that_are_called_otherwise_are_looked_at_where_the_pattern_says_so
 #[tokio::test(start_paused = true)]
 async fn a_user_that_matches_and_must_not_be_read_is_told() {
     for (user, pattern) in [(USER, "user-dev-*"), ("gitlab-1", "gitlab-*")] {
-        let (world, _) = world().await;
+        let (fake, _) = fake().await;
         if user != USER {
-            mirrored(&world, user, "a/one", "codecommit-dev-one").await;
+            mirrored(&fake, user, "a/one", "codecommit-dev-one").await;
         }
-        world.deny("*", user);
-        let looked = look_at(&world, pattern, "denied", Duration::from_secs(300)).await;
+        fake.deny("*", user);
+        let looked = look_at(&fake, pattern, "denied", Duration::from_secs(300)).await;
         assert!(looked.has_failed());
         assert!(looked.texts("NotLookedAt")[0].contains(user));
     }
@@ -124,8 +118,8 @@ async fn a_mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
         ("failed", "its latest push failed"),
         ("to_retry", "its latest push failed"),
     ] {
-        let (world, _) = world().await;
-        world.change(|aws| {
+        let (fake, _) = fake().await;
+        fake.change(|aws| {
             let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
             let id = *mirrors.keys().next().expect("a mirror");
             let mirror = mirrors.get_mut(&id).expect("a mirror");
@@ -138,7 +132,7 @@ async fn a_mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
                 }
             }
         });
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         assert!(!looked.has_failed(), "{what}: {}", looked.summary);
         assert!(looked.value("MirrorHealthy", PROJECT) < 0.5, "{what}");
         let texts = looked.texts("Unhealthy").join("\n");
@@ -149,53 +143,53 @@ async fn a_mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
 
 #[tokio::test(start_paused = true)]
 async fn mirror_started_for_longer_than_the_lease_is_unhealthy() {
-    let (world, _) = world().await;
+    let (fake, _) = fake().await;
     tokio::time::sleep(Duration::from_mins(10)).await;
-    world.push_to_gitlab(PROJECT, "main", "cut off");
-    world.kill_sidekiq(PROJECT);
+    fake.push_to_gitlab(PROJECT, "main", "cut off");
+    fake.kill_sidekiq(PROJECT);
     tokio::time::sleep(Duration::from_mins(50)).await;
-    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
+    assert!(look(&fake).await.value("MirrorHealthy", PROJECT) > 0.5);
     tokio::time::sleep(Duration::from_mins(20)).await;
-    let looked = look(&world).await;
+    let looked = look(&fake).await;
     assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
     let texts = looked.texts("Unhealthy").join("\n");
     assert!(texts.contains("its process was killed"), "{texts}");
     // The remedy that it names.
-    world.push_to_gitlab(PROJECT, "main", "next");
+    fake.push_to_gitlab(PROJECT, "main", "next");
     tokio::time::sleep(Duration::from_mins(1)).await;
-    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
+    assert!(look(&fake).await.value("MirrorHealthy", PROJECT) > 0.5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn mirror_that_pushes_every_branch_is_unhealthy() {
-    let (world, _) = world().await;
-    world.protect(PROJECT, &[]);
-    world.protect_by_group(PROJECT, &["main"]);
-    let text = |looked: &crate::scene::Looked| {
+    let (fake, _) = fake().await;
+    fake.protect(PROJECT, &[]);
+    fake.protect_by_group(PROJECT, &["main"]);
+    let text = |looked: &crate::fixture::Looked| {
         assert!(!looked.has_failed(), "{}", looked.summary);
         assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
         looked.texts("Unhealthy").join("\n")
     };
-    let shown = text(&look(&world).await);
+    let shown = text(&look(&fake).await);
     assert!(shown.contains("itself protects none"), "{shown}");
-    world.protect(PROJECT, &["main"]);
-    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
-    world.change(|aws| {
+    fake.protect(PROJECT, &["main"]);
+    assert!(look(&fake).await.value("MirrorHealthy", PROJECT) > 0.5);
+    fake.change(|aws| {
         let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
         for mirror in mirrors {
             mirror.only_protected_branches = false;
             mirror.branch_regex = Some("^nothing$".to_owned());
         }
     });
-    let shown = text(&look(&world).await);
+    let shown = text(&look(&fake).await);
     assert!(shown.contains("matches BranchRegex"), "{shown}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
     for removes in [true, false] {
-        let (world, _) = world().await;
-        world.change(|aws| {
+        let (fake, _) = fake().await;
+        fake.change(|aws| {
             let now = aws.now;
             let id = aws.credentials(USER)[0].id.clone();
             aws.iam.change(now, |iam| {
@@ -206,7 +200,7 @@ async fn a_mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
                 }
             });
         });
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
         assert_eq!(looked.values("CredentialAge", USER).is_empty(), removes);
     }
@@ -219,13 +213,13 @@ async fn a_project_without_commits_is_not_ill() {
         EmptyProjects::Fail,
         EmptyProjects::LookDisabled,
     ] {
-        let world = empty_world();
-        world.options(|options| options.gitlab.empty_projects = behaviour);
-        world.user(USER);
-        world.repository("codecommit-dev-r");
-        world.gitlab_project(PROJECT, &[]);
-        world.gitlab_token(TOKEN);
-        let mut stack = mirrored(&world, "user-dev-other", "a/other", "codecommit-dev-o").await;
+        let fake = empty_world();
+        fake.options(|options| options.gitlab.empty_projects = behaviour);
+        fake.user(USER);
+        fake.repository("codecommit-dev-r");
+        fake.gitlab_project(PROJECT, &[]);
+        fake.gitlab_token(TOKEN);
+        let mut stack = mirrored(&fake, "user-dev-other", "a/other", "codecommit-dev-o").await;
         stack.resource = None;
         stack.arn.push_str("-empty");
         stack.starts_counting_at(100);
@@ -233,7 +227,7 @@ async fn a_project_without_commits_is_not_ill() {
             .create(&properties(USER, PROJECT, "codecommit-dev-r"))
             .await;
         assert!(created.is_success(), "{behaviour:?}: {}", created.reason());
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         assert!(
             looked.value("MirrorHealthy", PROJECT) > 0.5,
             "{behaviour:?}"
@@ -244,11 +238,11 @@ async fn a_project_without_commits_is_not_ill() {
 
 #[tokio::test(start_paused = true)]
 async fn the_health_check_finds_the_new_mirror_after_a_rotation() {
-    let (world, stack) = world().await;
-    let mut rotation = Rotation::of(&world, SECRET, stack.kind.wire);
+    let (fake, stack) = fake().await;
+    let mut rotation = Rotation::of(&fake, SECRET, stack.kind.wire);
     tokio::time::sleep(Duration::from_hours(48)).await;
     assert_eq!(rotation.rotate().await, Rotated::Finished);
-    let looked = look(&world).await;
+    let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
     assert!(looked.value("MirrorHealthy", PROJECT) > 0.5);
     assert!(looked.value("CredentialAge", USER) < 0.01);
@@ -256,21 +250,21 @@ async fn the_health_check_finds_the_new_mirror_after_a_rotation() {
 
 #[tokio::test(start_paused = true)]
 async fn pending_rotation_is_reported_and_kept_while_scheduled() {
-    let (world, stack) = world().await;
-    let mut rotation = Rotation::of(&world, SECRET, stack.kind.wire);
+    let (fake, stack) = fake().await;
+    let mut rotation = Rotation::of(&fake, SECRET, stack.kind.wire);
     for (step, says) in [
         (None, "the rotation of secret"),
-        (Some(Step::Create), "to version"),
+        (Some(RotationStep::Create), "to version"),
     ] {
         rotation.begin().expect("a rotation");
         if let Some(step) = step {
             rotation.step(step).await.expect("created");
         }
         tokio::time::sleep(Duration::from_mins(70)).await;
-        let early = look(&world).await;
+        let early = look(&fake).await;
         assert!(early.texts("Unhealthy").is_empty(), "{}", early.summary);
         tokio::time::sleep(Duration::from_hours(24)).await;
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         assert!(!looked.has_failed(), "{}", looked.summary);
         let texts = looked.texts("Unhealthy").join("\n");
         assert!(texts.contains(says), "{texts}");
@@ -278,27 +272,27 @@ async fn pending_rotation_is_reported_and_kept_while_scheduled() {
         assert!(texts.contains("is pending since 20"), "{texts}");
         assert!(rotation.is_pending());
         assert_eq!(rotation.reattempt().await, Rotated::Finished);
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn pending_rotation_without_schedule_is_ended_after_75_min() {
-    let (world, stack) = world().await;
-    let mut rotation = Rotation::of(&world, SECRET, stack.kind.wire);
+    let (fake, stack) = fake().await;
+    let mut rotation = Rotation::of(&fake, SECRET, stack.kind.wire);
     rotation.begin().expect("a rotation");
-    rotation.step(Step::Create).await.expect("created");
-    let mirrors = world.mirrors(PROJECT).len();
+    rotation.step(RotationStep::Create).await.expect("created");
+    let mirrors = fake.mirrors(PROJECT).len();
     assert_eq!(mirrors, 2);
     rotation.cancel().expect("a secret");
     tokio::time::sleep(Duration::from_mins(70)).await;
-    look(&world).await;
-    assert_eq!(world.mirrors(PROJECT).len(), mirrors, "it may go on");
+    look(&fake).await;
+    assert_eq!(fake.mirrors(PROJECT).len(), mirrors, "it may go on");
     tokio::time::sleep(Duration::from_mins(6)).await;
-    let looked = look(&world).await;
+    let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
-    assert_eq!(world.mirrors(PROJECT).len(), 1);
+    assert_eq!(fake.mirrors(PROJECT).len(), 1);
     assert_eq!(rotation.rotate().await, Rotated::Finished);
-    assert!(look(&world).await.value("MirrorHealthy", PROJECT) > 0.5);
+    assert!(look(&fake).await.value("MirrorHealthy", PROJECT) > 0.5);
 }

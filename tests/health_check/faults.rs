@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scene::{PROJECT, TOKEN, USER, look, look_as, mirrored, pipeline, world};
+use crate::fixture::{PROJECT, TOKEN, USER, fake, look, look_as, mirrored, pipeline};
 use fake_aws::request::Service;
 use fake_aws::{FaultKind, On};
 
@@ -15,18 +15,18 @@ async fn a_gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
         FaultKind::InternalError500,
         FaultKind::RequestHangs,
     ] {
-        let (world, _) = world().await;
+        let (fake, _) = fake().await;
         mirrored(
-            &world,
+            &fake,
             "user-dev-second",
             "a/second",
             "codecommit-dev-second",
         )
         .await;
-        pipeline(&world, NAME, &["Succeeded"]);
-        world.break_from_now(On::Service(Service::GitLab), kind);
+        pipeline(&fake, NAME, &["Succeeded"]);
+        fake.break_from_now(On::Service(Service::GitLab), kind);
         let begun = tokio::time::Instant::now();
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         assert!(!looked.has_failed(), "{}", looked.summary);
         for project in [PROJECT, "a/second"] {
             assert!(looked.value("MirrorHealthy", project) < 0.5);
@@ -45,9 +45,9 @@ async fn a_gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_gone_is_its_mirrors_fault_alone() {
-    let (world, _) = world().await;
-    world.change(|aws| aws.secrets.remove(TOKEN));
-    let looked = look(&world).await;
+    let (fake, _) = fake().await;
+    fake.change(|aws| aws.secrets.remove(TOKEN));
+    let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
     assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
     let texts = looked.texts("Unhealthy");
@@ -67,10 +67,10 @@ async fn whatever_cannot_be_asked_for_is_told_and_the_rest_is_looked_at() {
         ("GetPipelineState", true, false),
     ] {
         for kind in [FaultKind::InternalError500, FaultKind::Denied] {
-            let (world, _) = world().await;
-            pipeline(&world, NAME, &["Succeeded"]);
-            world.break_from_now(On::Operation(operation), kind);
-            let looked = look(&world).await;
+            let (fake, _) = fake().await;
+            pipeline(&fake, NAME, &["Succeeded"]);
+            fake.break_from_now(On::Operation(operation), kind);
+            let looked = look(&fake).await;
             assert!(looked.has_failed(), "{operation} {kind:?}");
             let count = |metric, of| looked.values(metric, of).len();
             assert_eq!(
@@ -89,10 +89,10 @@ async fn whatever_cannot_be_asked_for_is_told_and_the_rest_is_looked_at() {
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_runs_out_of_time_says_so_and_what_it_saw() {
-    let (world, _) = world().await;
-    pipeline(&world, NAME, &["Succeeded"]);
-    world.break_from_now(On::Operation("ListPipelines"), FaultKind::RequestHangs);
-    let looked = look_as(&world, "short", Duration::from_secs(20)).await;
+    let (fake, _) = fake().await;
+    pipeline(&fake, NAME, &["Succeeded"]);
+    fake.break_from_now(On::Operation("ListPipelines"), FaultKind::RequestHangs);
+    let looked = look_as(&fake, "short", Duration::from_secs(20)).await;
     assert!(looked.has_failed());
     assert!(looked.value("MirrorHealthy", PROJECT) > 0.5);
     assert!(looked.texts("NotLookedAt")[0].contains("no time"));
@@ -100,11 +100,11 @@ async fn a_check_that_runs_out_of_time_says_so_and_what_it_saw() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_deleted_since_it_was_listed_is_no_fault() {
-    let (world, mut stack) = world().await;
-    pipeline(&world, NAME, &["Succeeded"]);
-    world.options(|options| options.secret_lists_late = Duration::from_secs(300));
+    let (fake, mut stack) = fake().await;
+    pipeline(&fake, NAME, &["Succeeded"]);
+    fake.options(|options| options.secret_lists_late = Duration::from_secs(300));
     assert!(stack.delete().await.is_success());
-    let looked = look(&world).await;
+    let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
     assert!(looked.values("MirrorHealthy", PROJECT).is_empty());
 }

@@ -3,6 +3,6 @@
 
 mod credentials;
 mod faults;
+mod fixture;
 mod pipelines;
-mod scene;
 mod stacks;

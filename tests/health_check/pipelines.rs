@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scene::{empty_world, look, pipeline};
+use crate::fixture::{empty_world, look, pipeline};
 
 const NAME: &str = "codepipeline-dev-cfn-infra";
 
@@ -30,9 +30,9 @@ async fn the_newest_run_that_ended_by_itself_decides() {
         (&["Stopped"], None),
         (&[], None),
     ] {
-        let world = empty_world();
-        pipeline(&world, NAME, statuses);
-        let looked = look(&world).await;
+        let fake = empty_world();
+        pipeline(&fake, NAME, statuses);
+        let looked = look(&fake).await;
         assert!(!looked.has_failed());
         let values = looked.values("PipelineSucceeded", NAME);
         assert_eq!(
@@ -47,11 +47,11 @@ async fn the_newest_run_that_ended_by_itself_decides() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ended_long_ago_is_found_behind_many_that_did_not() {
-    let world = empty_world();
+    let fake = empty_world();
     let mut statuses = vec!["Failed"];
     statuses.extend(["Superseded"; 150]);
-    pipeline(&world, NAME, &statuses);
-    let looked = look(&world).await;
+    pipeline(&fake, NAME, &statuses);
+    let looked = look(&fake).await;
     assert_eq!(looked.values("PipelineSucceeded", NAME), [0.0]);
 }
 
@@ -67,13 +67,13 @@ async fn approvals_that_wait_are_counted_and_nothing_else_that_runs() {
         (vec![("Approval", Some(""))], 1.0),
         (vec![("Sign", Some(""))], 0.0),
     ] {
-        let world = empty_world();
-        pipeline(&world, NAME, &["Succeeded"]);
-        world.arrange(|aws| {
+        let fake = empty_world();
+        pipeline(&fake, NAME, &["Succeeded"]);
+        fake.arrange(|aws| {
             let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
             pipeline.running.clone_from(&running);
         });
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         assert_eq!(
             looked.values("ApprovalsWaiting", NAME),
             [waiting],
@@ -84,11 +84,11 @@ async fn approvals_that_wait_are_counted_and_nothing_else_that_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn approval_that_waits_longest_is_measured() {
-    let world = empty_world();
-    pipeline(&world, NAME, &["Succeeded"]);
+    let fake = empty_world();
+    pipeline(&fake, NAME, &["Succeeded"]);
     let runs = |running, since_hours: &[u64]| {
         let since = since_hours.iter().copied().map(Duration::from_hours);
-        world.arrange(|aws| {
+        fake.arrange(|aws| {
             let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
             pipeline.running = running;
             pipeline.running_since = since.collect();
@@ -106,7 +106,7 @@ async fn approval_that_waits_longest_is_measured() {
         (vec![], &[], None),
     ] {
         runs(running, since);
-        let looked = look(&world).await;
+        let looked = look(&fake).await;
         let seconds = looked.values("SecondsSinceApprovalRequest", NAME);
         let waited: Vec<f64> = seconds.iter().map(|s| (s / 3600.0).round()).collect();
         assert_eq!(waited, hours.into_iter().collect::<Vec<f64>>(), "{since:?}");
@@ -115,26 +115,26 @@ async fn approval_that_waits_longest_is_measured() {
 
 #[tokio::test(start_paused = true)]
 async fn approval_requested_in_the_future_has_waited_no_time() {
-    let world = empty_world();
-    pipeline(&world, NAME, &["Succeeded"]);
-    world.arrange(|aws| {
+    let fake = empty_world();
+    pipeline(&fake, NAME, &["Succeeded"]);
+    fake.arrange(|aws| {
         let later = aws.now + Duration::from_secs(5);
         let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
         pipeline.running = vec![("Approval", Some("a"))];
         pipeline.running_since = vec![later];
     });
-    let looked = look(&world).await;
+    let looked = look(&fake).await;
     assert_eq!(looked.values("SecondsSinceApprovalRequest", NAME), [0.0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_pipelines_of_the_environment_are_looked_at_and_no_others() {
-    let world = empty_world();
+    let fake = empty_world();
     let own: Vec<String> = (0..5)
         .map(|n| format!("codepipeline-dev-cfn-p{n}"))
         .collect();
     for name in &own {
-        pipeline(&world, name, &["Succeeded"]);
+        pipeline(&fake, name, &["Succeeded"]);
     }
     let others = [
         "codepipeline-prd-cfn-p",
@@ -143,9 +143,9 @@ async fn all_pipelines_of_the_environment_are_looked_at_and_no_others() {
         "zcodepipeline-dev-cfn-x",
     ];
     for name in others {
-        pipeline(&world, name, &["Failed"]);
+        pipeline(&fake, name, &["Failed"]);
     }
-    let looked = look(&world).await;
+    let looked = look(&fake).await;
     for name in &own {
         assert_eq!(looked.values("PipelineSucceeded", name), [1.0]);
     }

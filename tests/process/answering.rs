@@ -24,7 +24,7 @@ fn a_create_is_answered_with_the_json_that_lambdas_result_is_too() {
     let calls = function.aws.calls();
     let proof = "/v1/repos/infra/info/refs?service=git-receive-pack";
     assert!(calls.iter().any(|call| call.target == proof));
-    function.aws.world.assert_unbroken();
+    function.aws.fake.assert_unbroken();
 }
 
 #[test]

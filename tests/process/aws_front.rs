@@ -10,10 +10,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
 use crate::http::{self, Nobody, Reply, Request, Server};
-use fake_aws::World;
-use fake_aws::answer::{Answer, AwsError};
+use fake_aws::FakeAws;
+use fake_aws::Fate;
 use fake_aws::request::Call;
-use fake_aws::wire::Fate;
+use fake_aws::{ApiResponse, AwsError};
 
 const GIT: &str = "https://git-codecommit.eu-central-1.amazonaws.com";
 
@@ -42,7 +42,7 @@ pub enum Mood {
 /// One account, reachable.
 #[derive(Clone)]
 pub struct Front {
-    pub world: World,
+    pub fake: FakeAws,
     pub server: Server,
     state: Arc<Mutex<State>>,
 }
@@ -71,15 +71,15 @@ impl Front {
     }
 
     fn served(scheme: &'static str, serve: impl FnOnce(Handle) -> Server) -> Self {
-        let world = World::new();
-        world.user("mirror");
-        world.repository("infra");
+        let fake = FakeAws::new();
+        fake.user("mirror");
+        fake.repository("infra");
         let state = Arc::new(Mutex::new(State {
             mood: Mood::Well,
             script: vec![],
             calls: vec![],
         }));
-        let (served, seen) = (world.clone(), Arc::clone(&state));
+        let (served, seen) = (fake.clone(), Arc::clone(&state));
         let handle = Box::new(move |request: Request| {
             let mood = {
                 let mut state = seen.lock().expect("no panic under this lock");
@@ -92,7 +92,7 @@ impl Front {
             in_a_mood(mood, &served, &request, scheme)
         });
         Front {
-            world,
+            fake,
             server: serve(handle),
             state,
         }
@@ -120,14 +120,14 @@ impl Front {
 
 type Handle = Box<dyn Fn(Request) -> Reply + Send + Sync>;
 
-fn in_a_mood(mood: Mood, world: &World, request: &Request, scheme: &str) -> Reply {
+fn in_a_mood(mood: Mood, fake: &FakeAws, request: &Request, scheme: &str) -> Reply {
     match mood {
-        Mood::Well => answer(world, request, scheme, 0),
+        Mood::Well => answer(fake, request, scheme, 0),
         Mood::Hanging => Reply::Hang,
         Mood::Resetting => Reply::Reset,
         Mood::InTheLastSecond => dated("Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 503),
         Mood::Slow(time) => {
-            let answer = answer(world, request, scheme, 0);
+            let answer = answer(fake, request, scheme, 0);
             Reply::Late(time, Box::new(answer))
         }
         // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
@@ -141,7 +141,7 @@ fn in_a_mood(mood: Mood, world: &World, request: &Request, scheme: &str) -> Repl
                 Some(signed) if signed.secs().abs_diff(now.secs()) > 300 => {
                     refused(request, "SignatureDoesNotMatch", "Signature expired")
                 }
-                _ => answer(world, request, scheme, seconds),
+                _ => answer(fake, request, scheme, seconds),
             };
             if let Reply::Answer { headers, .. } = &mut reply {
                 let date = now.fmt(Format::HttpDate).expect("a date");
@@ -186,13 +186,13 @@ fn refused(request: &Request, code: &'static str, message: &str) -> Reply {
     match decoded(request) {
         Ok(call) => {
             let error = AwsError::new(403, code, message);
-            reply(Answer::error(call.service, &error))
+            reply(ApiResponse::error(call.service, &error))
         }
         Err(_) => Reply::status(403),
     }
 }
 
-fn reply(answer: Answer) -> Reply {
+fn reply(answer: ApiResponse) -> Reply {
     let headers = answer.headers.into_iter();
     Reply::Answer {
         status: answer.status,
@@ -215,20 +215,20 @@ fn decoded(request: &Request) -> Result<Call, String> {
     Call::decode(&real)
 }
 
-fn answer(world: &World, request: &Request, scheme: &str, ahead: i64) -> Reply {
+fn answer(fake: &FakeAws, request: &Request, scheme: &str, ahead: i64) -> Reply {
     let call = match decoded(request) {
         Ok(call) => call,
         Err(why) => {
-            world.complain(&why);
+            fake.complain(&why);
             return Reply::status(400);
         }
     };
-    let index = world.number(CALLER, &call);
-    match world.meet(CALLER, index, &call) {
+    let index = fake.number(CALLER, &call);
+    match fake.meet(CALLER, index, &call) {
         Fate::Answered(mut answer) => {
             // The address at which the caller has found all this.
             let own = format!("{scheme}://{}", request.header("host").unwrap_or_default());
-            answer.body = localised(&answer.body, &own, world, ahead);
+            answer.body = localised(&answer.body, &own, fake, ahead);
             reply(answer)
         }
         Fate::Broken => Reply::Reset,
@@ -253,14 +253,14 @@ fn host(request: &Request) -> String {
 
 /// The account's times and addresses, as the process has to see them: the account's own clock
 /// starts on a fixed day, the process goes by the machine's.
-fn localised(body: &str, own: &str, world: &World, ahead: i64) -> String {
+fn localised(body: &str, own: &str, fake: &FakeAws, ahead: i64) -> String {
     let body = body.replace(GIT, own);
     let mut parts = body.split("<CreateDate>");
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (date, rest) = part.split_once('<').expect("an end of the date");
         let date = DateTime::from_str(date, Format::DateTime).expect("IAM's date");
-        let age = world.now().duration_since(UNIX + since_1970(date));
+        let age = fake.now().duration_since(UNIX + since_1970(date));
         let real = DateTime::from(SystemTime::now() - age.unwrap_or_default());
         let real = DateTime::from_secs(real.secs() + ahead).fmt(Format::DateTime);
         text.extend(["<CreateDate>", &real.expect("a date"), "<", rest]);

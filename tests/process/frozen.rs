@@ -36,9 +36,9 @@ fn connections_that_were_closed_meanwhile_are_noticed_by_nobody() {
     }
     // Nothing was tried again that anybody would hear of.
     assert_eq!(function.bucket.attempts().len(), 6);
-    let world = &function.aws.world;
-    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
-    world.assert_unbroken();
+    let fake = &function.aws.fake;
+    fake.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    fake.assert_unbroken();
     let written = function.ended();
     assert!(!written.contains("WARN"), "{written}");
 }

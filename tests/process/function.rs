@@ -214,11 +214,11 @@ impl Function {
 
     /// Of the user `mirror`; and that no rule was broken on the way.
     pub fn left_nothing(&self) {
-        self.aws.world.look(|aws| {
+        self.aws.fake.look(|aws| {
             assert!(aws.credentials("mirror").is_empty());
             assert!(aws.secrets.is_empty());
         });
-        self.aws.world.assert_unbroken();
+        self.aws.fake.assert_unbroken();
     }
 
     /// A request of CloudFormation's, signed now.

@@ -229,7 +229,7 @@ fn every_error_has_a_name_that_is_no_rust_type() {
     });
     let push = include_str!("../../events/first-push.json");
     let push: Value = serde_json::from_str(push).expect("JSON");
-    function.aws.world.deny("cloudformation:DescribeStacks", "");
+    function.aws.fake.deny("cloudformation:DescribeStacks", "");
     function.bucket.always(Some(Reply::status(500)));
     for (event, name) in [
         (step, "RotationFailed"),

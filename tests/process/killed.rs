@@ -16,12 +16,12 @@ fn mirror() -> Value {
 /// Whether there was a call with this index to be killed at.
 fn killed_at(call: usize, kind: FaultKind, signal: &str) -> bool {
     let mut function = Function::start();
-    let world = function.aws.world.clone();
-    world.inject(CALLER, Fault::at(call, kind));
+    let fake = function.aws.fake.clone();
+    fake.inject(CALLER, Fault::at(call, kind));
     let event = function.request("Create", &mirror());
     let invocation = function.invoke(&event, Duration::from_mins(1));
     wait_until("the call", || {
-        world.faults_left() == 0 || invocation.has_ended()
+        fake.faults_left() == 0 || invocation.has_ended()
     });
     if invocation.has_ended() {
         return false;
@@ -31,17 +31,17 @@ fn killed_at(call: usize, kind: FaultKind, signal: &str) -> bool {
     function.restart(&[]);
     let answer = function.answered(&event);
     assert_eq!(answer["Status"], "SUCCESS", "{kind:?} at {call}: {answer}");
-    world.look(|aws| {
+    fake.look(|aws| {
         let issued = aws.credentials("mirror");
         assert_eq!(issued.len(), 1, "{kind:?} at {call}");
     });
     let answer = function.answered(&function.request("Delete", &mirror()));
     assert_eq!(answer["Status"], "SUCCESS", "{kind:?} at {call}: {answer}");
-    world.look(|aws| {
+    fake.look(|aws| {
         assert!(aws.credentials("mirror").is_empty());
         assert!(aws.secrets.is_empty());
     });
-    world.assert_unbroken();
+    fake.assert_unbroken();
     true
 }
 

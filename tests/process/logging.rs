@@ -23,7 +23,7 @@ fn lines(output: &str) -> Vec<Value> {
 }
 
 fn create(function: &Function, request_id: &str, logical_id: &str, user: &str) -> Value {
-    function.aws.world.user(user);
+    function.aws.fake.user(user);
     let properties = json!({"ServiceToken": crate::lambda::FUNCTION, "UserName": user});
     let mut request = function.request("Create", &properties);
     request["RequestId"] = json!(request_id);

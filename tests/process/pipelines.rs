@@ -34,8 +34,8 @@ fn oddly_written(event: &Value) -> String {
 #[test]
 fn what_outlives_its_invocation_is_gone_on_with_and_answered_once() {
     let function = Function::start();
-    let world = &function.aws.world;
-    world.options(|options| options.resource_takes = Duration::from_secs(1));
+    let fake = &function.aws.fake;
+    fake.options(|options| options.resource_takes = Duration::from_secs(1));
     let mut event = function.pipeline_request("Create", &shop());
     event["Unknown"] = json!({"Number": 1.5, "Ωmega": ["\u{1}/", null]});
     let event = oddly_written(&event);
@@ -71,7 +71,7 @@ fn what_outlives_its_invocation_is_gone_on_with_and_answered_once() {
     assert_eq!(answer["PhysicalResourceId"], "gitops-dev-shop");
     assert_eq!(function.bucket.accepted(), [answer]);
     assert_eq!(function.bucket.attempts().len(), 1);
-    world.assert_unbroken();
+    fake.assert_unbroken();
 
     // The address went nowhere but into the payloads and to itself.
     let is_address = |text: &str| {
@@ -103,7 +103,7 @@ fn what_outlives_its_invocation_is_gone_on_with_and_answered_once() {
 #[test]
 fn a_hand_over_that_lambda_refuses_is_a_failure_in_time() {
     let function = Function::start();
-    function.aws.world.deny("lambda:InvokeFunction", "");
+    function.aws.fake.deny("lambda:InvokeFunction", "");
     let event = function.pipeline_request("Create", &shop());
     let time = Duration::from_secs(3);
     let (ended, took) = function.invoke(&event, time).ended();
@@ -121,13 +121,13 @@ fn a_hand_over_that_lambda_refuses_is_a_failure_in_time() {
 #[test]
 fn the_first_push_of_a_branch_makes_the_pipeline_and_is_answered_to_nobody() {
     let function = Function::start();
-    let world = &function.aws.world;
-    world.options(|options| options.resource_takes = Duration::from_millis(100));
+    let fake = &function.aws.fake;
+    fake.options(|options| options.resource_takes = Duration::from_millis(100));
     let answer = function.answered(&function.pipeline_request("Create", &shop()));
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
     function.bucket.attempts();
-    assert!(world.look(|aws| aws.pipelines.is_empty()));
-    let reactions = world.push(REPOSITORY, "development", "commit-1");
+    assert!(fake.look(|aws| aws.pipelines.is_empty()));
+    let reactions = fake.push(REPOSITORY, "development", "commit-1");
     let [
         Reaction::Event {
             function: told,
@@ -143,7 +143,7 @@ fn the_first_push_of_a_branch_makes_the_pipeline_and_is_answered_to_nobody() {
         let result = function.invoke(payload, Duration::from_mins(1)).result();
         assert_eq!(result, json!({"PipelineName": PIPELINE}));
     }
-    world.look(|aws| {
+    fake.look(|aws| {
         let executions = &aws.pipelines[PIPELINE].executions;
         let commits: Vec<_> = executions.iter().map(|one| one.revision.clone()).collect();
         assert_eq!(commits, [Some("commit-1".to_owned())]);
@@ -156,9 +156,9 @@ fn the_first_push_of_a_branch_makes_the_pipeline_and_is_answered_to_nobody() {
     assert!(result["Ignored"].is_string(), "{result}");
     let answer = function.answered(&function.pipeline_request("Delete", &shop()));
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-    world.look(|aws| {
+    fake.look(|aws| {
         assert!(aws.made.is_empty() && aws.pipelines.is_empty());
         assert!(!aws.repositories.contains_key(REPOSITORY));
     });
-    world.assert_unbroken();
+    fake.assert_unbroken();
 }

@@ -47,7 +47,7 @@ fn a_result_that_lambda_does_not_take_has_reached_cloudformation_all_the_same() 
     // The delivery that Lambda may make again, in the same process.
     let answer = function.answered(&mirror(&function));
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-    function.aws.world.assert_unbroken();
+    function.aws.fake.assert_unbroken();
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_runtime_api_that_goes_away_with_a_result_ends_the_process_after_the_answer(
     assert_eq!(accepted.len(), 1);
     function.restart(&[]);
     assert_eq!(function.answered(&event), accepted[0]);
-    let world = &function.aws.world;
-    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
-    world.assert_unbroken();
+    let fake = &function.aws.fake;
+    fake.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    fake.assert_unbroken();
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::bucket::{CREDENTIAL, SIGNATURE};
 use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup};
 use crate::http::Reply;
-use fake_aws::{Doing, Reaction};
+use fake_aws::{Reaction, ResourceAction};
 
 /// Stands in properties that no resource knows: whoever shows it has shown the event as a whole.
 const IN_THE_EVENT: &str = "SentinelInTheEvent-漢/+=";
@@ -60,7 +60,7 @@ fn found<'a>(text: &str, secrets: &'a [String]) -> Option<&'a str> {
 
 /// What may never be seen. The path and the query of an address count as much as the whole.
 fn secrets(function: &Function) -> Vec<String> {
-    let mut secrets: Vec<String> = function.aws.world.every_secret_ever();
+    let mut secrets: Vec<String> = function.aws.fake.every_secret_ever();
     assert!(!secrets.is_empty(), "a password was issued");
     let fixed = [
         IN_THE_EVENT,
@@ -145,8 +145,8 @@ fn work(function: &Function) {
 
 /// The life of a pipeline whose build is given something, with a request that is handed over.
 fn pipelines(function: &Function) {
-    let world = &function.aws.world;
-    world.options(|options| options.resource_takes = Duration::from_millis(50));
+    let fake = &function.aws.fake;
+    fake.options(|options| options.resource_takes = Duration::from_millis(50));
     let shop = |minutes: u32| {
         json!({
             "ServiceToken": crate::lambda::FUNCTION, "EnvID": "dev", "ProjectID": "shop",
@@ -173,7 +173,7 @@ fn pipelines(function: &Function) {
     };
     answered(&request("Create", &wrong), "FAILED");
     answered(&request("Create", &shop(30)), "SUCCESS");
-    for reaction in world.push("codecommit-dev-cfn-shop", "development", "commit-1") {
+    for reaction in fake.push("codecommit-dev-cfn-shop", "development", "commit-1") {
         let Reaction::Event { payload, .. } = reaction else {
             panic!("{reaction:?}");
         };
@@ -182,14 +182,14 @@ fn pipelines(function: &Function) {
     }
     let mut update = request("Update", &shop(40));
     update["OldResourceProperties"] = shop(30);
-    world.options(|options| options.resource_takes = Duration::from_secs(1));
-    let before = world.invocations().len();
+    fake.options(|options| options.resource_takes = Duration::from_secs(1));
+    let before = fake.invocations().len();
     function.invoke(&update, Duration::from_secs(2)).result();
-    let asked = world.invocations();
+    let asked = fake.invocations();
     assert_eq!(asked.len(), before + 1, "it was to be handed over");
     answered(&asked[before].payload, "SUCCESS");
-    world.options(|options| options.resource_takes = Duration::from_millis(50));
-    world.fail_resource("BuildProject", Doing::Update, "no such image", 1);
+    fake.options(|options| options.resource_takes = Duration::from_millis(50));
+    fake.fail_resource("BuildProject", ResourceAction::Update, "no such image", 1);
     answered(&request("Update", &shop(50)), "FAILED");
     answered(&request("Delete", &shop(50)), "SUCCESS");
 }

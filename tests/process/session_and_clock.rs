@@ -36,8 +36,8 @@ fn an_expired_session_is_a_failure_that_says_so_and_a_new_process_has_a_new_one(
     // It is believed at once: the same process never has another session.
     let calls = function.aws.calls();
     assert!(calls.len() - before <= 4, "{} calls", calls.len() - before);
-    let world = function.aws.world.clone();
-    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    let fake = function.aws.fake.clone();
+    fake.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
 
     function.aws.mood(Mood::Well);
     function.restart(&[("AWS_ACCESS_KEY_ID", "ASIAOFTHENEXTSESSION")]);
@@ -52,8 +52,8 @@ fn an_expired_session_is_a_failure_that_says_so_and_a_new_process_has_a_new_one(
     for header in signed {
         assert!(header.contains("ASIAOFTHENEXTSESSION"), "{header}");
     }
-    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
-    world.assert_unbroken();
+    fake.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    fake.assert_unbroken();
 }
 
 fn lives_where_the_clock_is_off(ahead: i64) {

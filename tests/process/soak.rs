@@ -82,12 +82,12 @@ fn memory_descriptors_and_threads_stay_as_they_are_when_the_process_is_warm() {
         .ok()
         .and_then(|lives| lives.parse().ok());
     let function = Setup::new().with("RUST_LOG", "error").start();
-    function.aws.world.keep_no_journal();
-    function.aws.world.user(USER);
+    function.aws.fake.keep_no_journal();
+    function.aws.fake.user(USER);
     let mut warm = None;
     for number in 0..lives.unwrap_or(LIVES) {
         one_life(&function, number);
-        function.aws.world.forget_what_is_gone();
+        function.aws.fake.forget_what_is_gone();
         if number == WARM {
             warm = Some(look_at(function.id()));
         }

@@ -80,7 +80,7 @@ fn an_answer_that_breaks_off_is_asked_for_again() {
     function.aws.next([Reply::CutOff, Reply::Reset]);
     let answer = function.answered(&function.request("Create", &mirror()));
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-    function.aws.world.assert_unbroken();
+    function.aws.fake.assert_unbroken();
 }
 
 /// Eight megabytes of it are read, and the function has 128.
@@ -107,17 +107,17 @@ fn an_answer_without_an_end_is_given_up_and_the_process_lives() {
 #[test]
 fn a_break_in_the_middle_of_the_work_is_outlived() {
     let function = Function::start();
-    let world = &function.aws.world;
+    let fake = &function.aws.fake;
     // For a moment nothing comes through, wherever the work has come to.
     for call in 1..4 {
         let event = function.request("Update", &mirror());
-        let before = world.journal().len();
+        let before = fake.journal().len();
         let invocation = function.invoke(&event, Duration::from_mins(1));
-        wait_until("work to begin", || world.journal().len() >= before + call);
+        wait_until("work to begin", || fake.journal().len() >= before + call);
         function.aws.server.close_connections();
         let answer = invocation.result();
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
     }
-    world.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
-    world.assert_unbroken();
+    fake.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
+    fake.assert_unbroken();
 }

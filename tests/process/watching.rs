@@ -17,7 +17,7 @@ fn metrics(output: &str) -> Vec<Value> {
 fn checked(setup: Setup) -> (Value, Vec<Value>) {
     let function = setup.start();
     let user = "user-dev-watched";
-    function.aws.world.user(user);
+    function.aws.fake.user(user);
     let properties = json!({"ServiceToken": crate::lambda::FUNCTION, "UserName": user});
     let created = function.answered(&function.request("Create", &properties));
     assert_eq!(created["Status"], "SUCCESS", "{created}");

@@ -14,10 +14,10 @@ use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use fake_aws::World;
+use fake_aws::FakeAws;
+use fake_aws::Line;
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{FUNCTION, LAMBDA_LIVES};
-use fake_aws::wire::Line;
+use fake_aws::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME};
 
 /// How long the queue keeps an event (`MaximumEventAgeInSeconds` in `template.yaml`).
 const KEPT: Duration = Duration::from_secs(3600);
@@ -32,7 +32,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// One function in one account and region.
 #[derive(Clone)]
 pub struct Lambda {
-    world: World,
+    fake: FakeAws,
     free: Arc<Semaphore>,
     /// Environments that have answered something and wait for more.
     warm: Arc<Mutex<Vec<Environment>>>,
@@ -46,9 +46,9 @@ struct Environment {
 
 impl Lambda {
     /// A function that runs so often at the same time.
-    pub fn new(world: &World, concurrency: usize) -> Self {
+    pub fn new(fake: &FakeAws, concurrency: usize) -> Self {
         Lambda {
-            world: world.clone(),
+            fake: fake.clone(),
             free: Arc::new(Semaphore::new(concurrency)),
             warm: Arc::default(),
         }
@@ -59,19 +59,19 @@ impl Lambda {
     pub async fn invoke(&self, name: &str, event: Value) {
         let mut next = Some((name.to_owned(), event));
         while let Some((name, event)) = next.take() {
-            let queued = self.world.now();
+            let queued = self.fake.now();
             for attempt in 1..=TRIES {
                 let caller = format!("{name}.{attempt}");
                 // First come, first served; the real queue is asked again after one second and
                 // up to five minutes.
                 let place = self.free.acquire().await.expect("never closed");
-                if self.world.now() > queued + KEPT {
+                if self.fake.now() > queued + KEPT {
                     return;
                 }
                 let is_done = self.run(&caller, &event).await;
                 drop(place);
                 if is_done {
-                    let mut asked = self.world.take_invocations_of(&caller).into_iter();
+                    let mut asked = self.fake.take_invocations_of(&caller).into_iter();
                     next = asked.next().map(|one| (format!("{caller}+"), one.payload));
                     break;
                 }
@@ -84,16 +84,16 @@ impl Lambda {
     async fn run(&self, name: &str, event: &Value) -> bool {
         let warm = self.warm().pop();
         let environment = warm.unwrap_or_else(|| self.start());
-        environment.line.connect(&self.world.caller(name));
+        environment.line.connect(&self.fake.caller(name));
         let invocation = Invocation {
             request_id: name.to_owned(),
-            deadline: self.world.now() + LAMBDA_LIVES,
+            deadline: self.fake.now() + LAMBDA_MAX_LIFETIME,
             function_arn: FUNCTION.to_owned(),
         };
         let event = event.to_string();
         // On the heap: the future is large, and there are a thousand.
         let work = Box::pin(environment.provider.answer(&event, &invocation));
-        let Ok(answer) = tokio::time::timeout(LAMBDA_LIVES, work).await else {
+        let Ok(answer) = tokio::time::timeout(LAMBDA_MAX_LIFETIME, work).await else {
             // Lambda ends the environment with it.
             return false;
         };
@@ -104,7 +104,7 @@ impl Lambda {
     fn start(&self) -> Environment {
         let line = Line::new();
         let wire = SharedHttpConnector::new(Distant(line.connector()));
-        let clock = Clock::starting_at(self.world.now());
+        let clock = Clock::starting_at(self.fake.now());
         Environment {
             provider: Handler::new(&sdk_config(wire.clone()), wire, clock),
             line,

@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 use crate::lambda::Lambda;
 use crate::rates::rates;
 use crate::stacks::{Content, Operation, Stack, nothing_is_left, since};
+use fake_aws::Count;
 use fake_aws::explore::paused;
-use fake_aws::journal::Count;
-use fake_aws::{Options, World};
+use fake_aws::{FakeAws, Options};
 
-/// How far back a read of IAM's may look in a world of this many users.
+/// How far back a read of IAM's may look in a fake AWS of this many users.
 const LATEST: Duration = Duration::from_secs(30);
 
 /// What a run is about.
@@ -78,7 +78,7 @@ impl Measured {
 pub fn run(run: &Run) -> Vec<Measured> {
     fastrand::seed(7);
     paused(async {
-        let world = World::with(Options {
+        let fake = FakeAws::with(Options {
             rates: rates(run.share),
             tags_late: Duration::from_secs(1),
             lists_late: Duration::from_secs(2),
@@ -86,21 +86,21 @@ pub fn run(run: &Run) -> Vec<Measured> {
             resource_takes: Duration::from_secs(10),
             ..Options::default()
         });
-        world.keep_no_journal();
+        fake.keep_no_journal();
         let stacks: Vec<Stack> = (0..run.stacks)
             .map(|number| Stack::new(number, run.content))
             .collect();
         for stack in &stacks {
-            stack.prepare(&world);
+            stack.prepare(&fake);
         }
-        world.change(|aws| aws.iam.remember_only(LATEST));
-        let lambda = Lambda::new(&world, run.concurrency);
+        fake.change(|aws| aws.iam.remember_only(LATEST));
+        let lambda = Lambda::new(&fake, run.concurrency);
         let mut all = vec![];
         for operation in run.content.operations() {
-            let measured = all_at_once(&world, &lambda, &stacks, *operation).await;
+            let measured = all_at_once(&fake, &lambda, &stacks, *operation).await;
             if *operation != Operation::Delete && measured.failed.is_empty() {
                 for stack in &stacks {
-                    let held = world.look(|aws| stack.is_there(aws));
+                    let held = fake.look(|aws| stack.is_there(aws));
                     held.unwrap_or_else(|broken| panic!("{run:?} {operation:?}: {broken}"));
                 }
             }
@@ -108,25 +108,25 @@ pub fn run(run: &Run) -> Vec<Measured> {
             // The buckets fill again.
             tokio::time::sleep(Duration::from_mins(5)).await;
         }
-        world.look(nothing_is_left).expect("nothing");
-        assert_eq!(world.violations(), Vec::<String>::new());
+        fake.look(nothing_is_left).expect("nothing");
+        assert_eq!(fake.violations(), Vec::<String>::new());
         all
     })
 }
 
 async fn all_at_once(
-    world: &World,
+    fake: &FakeAws,
     lambda: &Lambda,
     stacks: &[Stack],
     operation: Operation,
 ) -> Measured {
-    let (began, before) = (world.now(), world.calls());
+    let (began, before) = (fake.now(), fake.calls());
     let mut running = JoinSet::new();
     for stack in stacks {
-        let (world, lambda, stack) = (world.clone(), lambda.clone(), stack.clone());
+        let (fake, lambda, stack) = (fake.clone(), lambda.clone(), stack.clone());
         running.spawn(async move {
-            let done = stack.operate(&lambda, &world, operation).await;
-            (since(&world, began), done)
+            let done = stack.operate(&lambda, &fake, operation).await;
+            (since(&fake, began), done)
         });
     }
     let (mut times, mut failed) = (vec![], vec![]);
@@ -137,7 +137,7 @@ async fn all_at_once(
         failed.extend(done.err());
     }
     times.sort();
-    let after = world.calls();
+    let after = fake.calls();
     Measured {
         operation,
         took: times.last().copied().unwrap_or_default(),

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::lambda::Lambda;
-use fake_aws::aws::Aws;
+use fake_aws::AwsState;
 use fake_aws::custom_resource::FUNCTION;
-use fake_aws::{World, secrets::CURRENT};
+use fake_aws::{FakeAws, secrets::CURRENT};
 
 /// What is in each stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +102,12 @@ impl Stack {
     }
 
     /// What was there before: the user, and without a pipeline the repository.
-    pub fn prepare(&self, world: &World) {
+    pub fn prepare(&self, fake: &FakeAws) {
         if self.content.has_credential() {
-            world.user(&self.user());
+            fake.user(&self.user());
         }
         if !self.content.has_pipeline() {
-            world.repository(&self.repository());
+            fake.repository(&self.repository());
         }
     }
 
@@ -115,7 +115,7 @@ impl Stack {
     pub async fn operate(
         &self,
         lambda: &Lambda,
-        world: &World,
+        fake: &FakeAws,
         what: Operation,
     ) -> Result<(), String> {
         let resources: &[Resource] = match (self.content, what) {
@@ -127,7 +127,7 @@ impl Stack {
             (Content::Both, Operation::Delete) => &[Resource::Credential, Resource::Pipeline],
         };
         for resource in resources {
-            self.request(lambda, world, *resource, what).await?;
+            self.request(lambda, fake, *resource, what).await?;
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Stack {
     async fn request(
         &self,
         lambda: &Lambda,
-        world: &World,
+        fake: &FakeAws,
         resource: Resource,
         what: Operation,
     ) -> Result<(), String> {
@@ -159,7 +159,7 @@ impl Stack {
         };
         let number = self.number;
         let name = format!("{number}-{}-{logical_id}", what.name());
-        let url = world.response_url(&name);
+        let url = fake.response_url(&name);
         let mut event = json!({
             "RequestType": what.name(),
             "ResponseURL": url,
@@ -177,15 +177,15 @@ impl Stack {
         if what == Operation::Update {
             event["OldResourceProperties"] = self.credential(false);
         }
-        let signed = world.now();
+        let signed = fake.now();
         lambda.invoke(&name, event).await;
-        let answers = world.take_deliveries_to(&url);
+        let answers = fake.take_responses_to(&url);
         let [answer] = answers.as_slice() else {
             return Err(format!("{name}: {} answers", answers.len()));
         };
         let body = answer.json();
         let time = service_timeout(&properties);
-        if since(world, signed) > time {
+        if since(fake, signed) > time {
             return Err(format!("{name}: answered after {time:?}"));
         }
         if body["Status"] != "SUCCESS" {
@@ -205,7 +205,7 @@ impl Stack {
 
     /// What must be there after a Create or an Update: one live credential, in the secret, which
     /// works; one child stack, complete.
-    pub fn is_there(&self, aws: &Aws) -> Result<(), String> {
+    pub fn is_there(&self, aws: &AwsState) -> Result<(), String> {
         if self.content.has_credential() {
             let user = self.user();
             let credentials = aws.credentials(&user);
@@ -236,7 +236,7 @@ impl Stack {
 
 /// Nothing of any stack is left. A deletion of a pipeline leaves its mark for a week, which is a
 /// secret without a value that is scheduled for deletion.
-pub fn nothing_is_left(aws: &Aws) -> Result<(), String> {
+pub fn nothing_is_left(aws: &AwsState) -> Result<(), String> {
     let mut users = aws.iam.latest().users.keys();
     if let Some(user) = users.find(|user| !aws.credentials(user).is_empty()) {
         return Err(format!("{user} has a credential"));
@@ -267,6 +267,6 @@ fn service_timeout(properties: &Value) -> Duration {
     Duration::from_secs(seconds.expect("a time in every template"))
 }
 
-pub fn since(world: &World, then: SystemTime) -> Duration {
-    world.now().duration_since(then).expect("forwards")
+pub fn since(fake: &FakeAws, then: SystemTime) -> Duration {
+    fake.now().duration_since(then).expect("forwards")
 }

@@ -4,24 +4,24 @@ use cfn_gitops::cfn::Clock;
 use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
 
-use fake_aws::World;
+use fake_aws::FakeAws;
+use fake_aws::Line;
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{FUNCTION, LAMBDA_LIVES};
-use fake_aws::wire::Line;
+use fake_aws::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME};
 
 pub struct Environment {
-    world: World,
+    fake: FakeAws,
     line: Line,
     provider: Handler,
     events: usize,
 }
 
 impl Environment {
-    pub fn start(world: &World) -> Self {
+    pub fn start(fake: &FakeAws) -> Self {
         let line = Line::new();
-        let clock = Clock::starting_at(world.now());
+        let clock = Clock::starting_at(fake.now());
         Environment {
-            world: world.clone(),
+            fake: fake.clone(),
             provider: Handler::new(&sdk_config(line.connector()), line.connector(), clock),
             line,
             events: 0,
@@ -37,10 +37,10 @@ impl Environment {
     pub async fn answer_text(&mut self, event: &str) -> Result<Value, String> {
         self.events += 1;
         let name = format!("event-{}", self.events);
-        self.line.connect(&self.world.caller(&name));
+        self.line.connect(&self.fake.caller(&name));
         let invocation = Invocation {
             request_id: name,
-            deadline: self.world.now() + LAMBDA_LIVES,
+            deadline: self.fake.now() + LAMBDA_MAX_LIFETIME,
             function_arn: FUNCTION.to_owned(),
         };
         // On the heap: the future is large.
@@ -64,7 +64,7 @@ impl Environment {
         let name = format!("{}-{what}", self.events);
         let mut event = json!({
             "RequestType": what,
-            "ResponseURL": self.world.response_url(&name),
+            "ResponseURL": self.fake.response_url(&name),
             "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/1",
             "RequestId": name,
             "ResourceType": kind,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::environment::Environment;
 use fake_aws::custom_resource::FUNCTION;
-use fake_aws::{Reaction, Rotation, Step, World};
+use fake_aws::{FakeAws, Reaction, Rotation, RotationStep};
 
 const USER: &str = "user-dev-mirror";
 const SECRET: &str = "codecommit-mirror/user-dev-mirror";
@@ -21,15 +21,15 @@ const CREDENTIAL: &str = "Custom::MirrorCredential";
 const PIPELINE: &str = "Custom::GitOpsPipeline";
 
 /// What is there all day.
-pub fn prepare(world: &World) {
-    world.user(USER);
-    world.repository(MIRRORED);
-    world.gitlab_project(PROJECT, &["main"]);
-    world.gitlab_token(TOKEN);
+pub fn prepare(fake: &FakeAws) {
+    fake.user(USER);
+    fake.repository(MIRRORED);
+    fake.gitlab_project(PROJECT, &["main"]);
+    fake.gitlab_token(TOKEN);
 }
 
 /// One hour's events.
-pub async fn pass(world: &World, environment: &mut Environment, hour: usize) {
+pub async fn pass(fake: &FakeAws, environment: &mut Environment, hour: usize) {
     let before = mirror(1);
     let created = environment
         .request("Create", CREDENTIAL, SECRET, &before, None)
@@ -37,9 +37,9 @@ pub async fn pass(world: &World, environment: &mut Environment, hour: usize) {
     succeeded(&created);
     what_is_no_event(environment).await;
     check_health(environment).await;
-    rotate(world, environment).await;
+    rotate(fake, environment).await;
 
-    a_pipelines_life(world, environment, hour).await;
+    a_pipelines_life(fake, environment, hour).await;
 
     let after = mirror(hour + 1);
     let updated = environment
@@ -59,14 +59,14 @@ pub async fn pass(world: &World, environment: &mut Environment, hour: usize) {
     succeeded(&again);
 }
 
-async fn a_pipelines_life(world: &World, environment: &mut Environment, hour: usize) {
+async fn a_pipelines_life(fake: &FakeAws, environment: &mut Environment, hour: usize) {
     let made = pipeline(60);
     let created = environment
         .request("Create", PIPELINE, CHILD, &made, None)
         .await;
     succeeded(&created);
     let commit = format!("commit-{hour}");
-    for reaction in world.push("codecommit-dev-cfn-shop", BRANCH, &commit) {
+    for reaction in fake.push("codecommit-dev-cfn-shop", BRANCH, &commit) {
         if let Reaction::Event { payload, .. } = reaction {
             let told = environment.answer(&payload).await;
             assert!(told.is_ok(), "{told:?}");
@@ -85,12 +85,12 @@ async fn a_pipelines_life(world: &World, environment: &mut Environment, hour: us
     succeeded(&deleted);
 }
 
-async fn rotate(world: &World, environment: &mut Environment) {
+async fn rotate(fake: &FakeAws, environment: &mut Environment) {
     // Only to name the version; the steps go to the one environment.
-    let mut rotation = Rotation::of(world, SECRET, |_, caller| caller.connector());
+    let mut rotation = Rotation::of(fake, SECRET, |_, caller| caller.connector());
     rotation.begin().expect("no rotation is under way");
-    let arn = world.look(|aws| aws.secrets[SECRET].arn.clone());
-    for step in Step::ALL {
+    let arn = fake.look(|aws| aws.secrets[SECRET].arn.clone());
+    for step in RotationStep::ALL {
         let event = json!({
             "Step": step.to_string(), "SecretId": arn, "ClientRequestToken": rotation.version(),
         });

@@ -13,7 +13,7 @@ use std::time::Duration;
 use peak_alloc::PeakAlloc;
 
 use environment::Environment;
-use fake_aws::World;
+use fake_aws::FakeAws;
 
 /// Counts what is allocated. There is one test in this crate, because everything is counted.
 #[global_allocator]
@@ -35,23 +35,23 @@ const SHOW: &str = "CFN_GITOPS_SHOW_SOAK";
 fn after_a_day_of_events_the_function_holds_no_more_memory_and_no_task_than_in_the_morning() {
     fastrand::seed(7);
     fake_aws::explore::paused(async {
-        let world = World::new();
-        world.keep_no_journal();
-        hours::prepare(&world);
-        let mut environment = Environment::start(&world);
+        let fake = FakeAws::new();
+        fake.keep_no_journal();
+        hours::prepare(&fake);
+        let mut environment = Environment::start(&fake);
         let mut held = Vec::with_capacity(EVENING);
         for hour in 1..=EVENING {
             let begins = tokio::time::Instant::now();
-            hours::pass(&world, &mut environment, hour).await;
+            hours::pass(&fake, &mut environment, hour).await;
             tokio::time::sleep_until(begins + HOUR).await;
-            world.forget_what_is_gone();
+            fake.forget_what_is_gone();
             let tasks = tokio::runtime::Handle::current()
                 .metrics()
                 .num_alive_tasks();
             assert_eq!(tasks, 0, "after hour {hour} something still runs");
             held.push(HEAP.current_usage());
         }
-        assert_eq!(world.violations(), Vec::<String>::new());
+        assert_eq!(fake.violations(), Vec::<String>::new());
         if std::env::var_os(SHOW).is_some() {
             // Past the harness, which captures `println!`.
             let events = environment.events();

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     codecommit::existing_repository,
     request::Call,
+    response::{ApiResponse, AwsError},
+    state::AwsState,
 };
 
 /// "A maximum of 25 approval rule templates can be associated with a repository" (User Guide,
@@ -26,7 +26,7 @@ pub struct RuleTemplate {
 }
 
 /// The answer, or None when it is no operation of these.
-pub fn answer(aws: &mut Aws, call: &Call) -> Option<Result<Answer, AwsError>> {
+pub fn answer(aws: &mut AwsState, call: &Call) -> Option<Result<ApiResponse, AwsError>> {
     let act = match call.operation.as_str() {
         "GetApprovalRuleTemplate" => get,
         "CreateApprovalRuleTemplate" => create,
@@ -39,15 +39,15 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Option<Result<Answer, AwsError>> {
         "ListAssociatedApprovalRuleTemplatesForRepository" => list_templates,
         _ => return None,
     };
-    Some(act(aws, call).map(|body| Answer::json(&body)))
+    Some(act(aws, call).map(|body| ApiResponse::json(&body)))
 }
 
-fn get(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn get(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?;
     found(aws, name).map(|template| shown(name, template))
 }
 
-fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn create(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?;
     let content = content(call, "approvalRuleTemplateContent")?;
     if aws.rule_templates.contains_key(name) {
@@ -74,7 +74,7 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
 /// "The approval rule template is associated with one or more repositories. You cannot delete a
 /// template that is associated with a repository." One that is not there is no error: the
 /// operation has none for it.
-fn delete(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn delete(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?;
     let held = aws.rule_templates.get(name);
     if held.is_some_and(|held| !held.repositories.is_empty()) {
@@ -90,7 +90,7 @@ fn delete(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(json!({"approvalRuleTemplateId": id.unwrap_or_default()}))
 }
 
-fn update_content(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn update_content(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
     let content = content(call, "newRuleContent")?;
     if call.text("existingRuleContentSha256").is_some() {
@@ -104,7 +104,7 @@ fn update_content(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(shown(&name, held))
 }
 
-fn update_description(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn update_description(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
     let now = aws.now;
     let description = call.needed("approvalRuleTemplateDescription").to_owned();
@@ -115,7 +115,7 @@ fn update_description(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// Again is no error: the operation has none for an association that is there.
-fn associate(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn associate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
     found(aws, &name)?;
     let repository = existing_repository(aws, call)?.to_owned();
@@ -133,7 +133,7 @@ fn associate(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(json!({}))
 }
 
-fn disassociate(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn disassociate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
     found(aws, &name)?;
     let repository = existing_repository(aws, call)?.to_owned();
@@ -141,13 +141,13 @@ fn disassociate(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(json!({}))
 }
 
-fn list_repositories(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn list_repositories(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let held = found(aws, template_name(call)?)?;
     let names: Vec<&String> = held.repositories.iter().collect();
     paged(aws, call, "repositoryNames", &names)
 }
 
-fn list_templates(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn list_templates(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let repository = existing_repository(aws, call)?;
     let held = aws.rule_templates.iter();
     let names: Vec<&String> = held
@@ -157,7 +157,7 @@ fn list_templates(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     paged(aws, call, "approvalRuleTemplateNames", &names)
 }
 
-fn paged(aws: &Aws, call: &Call, list: &str, all: &[&String]) -> Result<Value, AwsError> {
+fn paged(aws: &AwsState, call: &Call, list: &str, all: &[&String]) -> Result<Value, AwsError> {
     let length = aws.options.page_length.unwrap_or(100);
     let start: usize = match call.text("nextToken") {
         None => 0,
@@ -179,16 +179,16 @@ fn shown(name: &str, template: &RuleTemplate) -> Value {
         "approvalRuleTemplateName": name,
         "approvalRuleTemplateDescription": template.description,
         "approvalRuleTemplateContent": template.content,
-        "creationDate": Aws::seconds(template.created),
-        "lastModifiedDate": Aws::seconds(template.changed),
+        "creationDate": AwsState::seconds(template.created),
+        "lastModifiedDate": AwsState::seconds(template.changed),
     }})
 }
 
-fn found<'a>(aws: &'a Aws, name: &str) -> Result<&'a RuleTemplate, AwsError> {
+fn found<'a>(aws: &'a AwsState, name: &str) -> Result<&'a RuleTemplate, AwsError> {
     aws.rule_templates.get(name).ok_or_else(missing)
 }
 
-fn found_mut<'a>(aws: &'a mut Aws, name: &str) -> Result<&'a mut RuleTemplate, AwsError> {
+fn found_mut<'a>(aws: &'a mut AwsState, name: &str) -> Result<&'a mut RuleTemplate, AwsError> {
     aws.rule_templates.get_mut(name).ok_or_else(missing)
 }
 

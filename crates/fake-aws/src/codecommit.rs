@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    answer::{Answer, AwsError},
     approval_rules,
-    aws::Aws,
     iam::ACCOUNT,
     request::Call,
+    response::{ApiResponse, AwsError},
+    state::AwsState,
     tags::{self, Tags},
 };
 
@@ -54,7 +54,7 @@ pub fn clone_url(name: &str) -> String {
 }
 
 /// Deletes a repository, with its place in approval rule templates.
-pub fn remove(aws: &mut Aws, name: &str) {
+pub fn remove(aws: &mut AwsState, name: &str) {
     if aws.repositories.remove(name).is_some() {
         aws.repositories_gone.push(name.to_owned());
     }
@@ -63,7 +63,7 @@ pub fn remove(aws: &mut Aws, name: &str) {
     }
 }
 
-pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     if let Some(answer) = approval_rules::answer(aws, call) {
         return answer;
     }
@@ -91,10 +91,10 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         }
         unknown => return Err(aws.unknown_operation("codecommit", unknown)),
     };
-    Ok(Answer::json(&body))
+    Ok(ApiResponse::json(&body))
 }
 
-fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+fn get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = existing_repository(aws, call)?;
     let held = &aws.repositories[name];
     let mut shown = Map::new();
@@ -108,8 +108,8 @@ fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
         clone_url(name).replacen("https", "ssh", 1).into(),
     );
     put("Arn", held.arn.clone().into());
-    put("creationDate", Aws::seconds(held.created).into());
-    put("lastModifiedDate", Aws::seconds(held.created).into());
+    put("creationDate", AwsState::seconds(held.created).into());
+    put("lastModifiedDate", AwsState::seconds(held.created).into());
     if let Some(description) = &held.description {
         put("repositoryDescription", description.clone().into());
     }
@@ -119,7 +119,7 @@ fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(json!({"repositoryMetadata": shown}))
 }
 
-fn get_branch(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+fn get_branch(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = existing_repository(aws, call)?;
     let branch = call.needed("branchName");
     match aws.repositories[name].branches.get(branch) {
@@ -128,7 +128,7 @@ fn get_branch(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     }
 }
 
-fn update_default_branch(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn update_default_branch(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = existing_repository(aws, call)?.to_owned();
     let branch = call.needed("defaultBranchName");
     let held = aws.repositories.get_mut(&name).expect("just found");
@@ -139,7 +139,7 @@ fn update_default_branch(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> 
     Ok(json!({}))
 }
 
-fn tag(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn tag(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let empty = Map::new();
     let sent = call.params.get("tags").and_then(Value::as_object);
     let mut added = Tags::new();
@@ -172,7 +172,7 @@ fn tag(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// The repository that an ARN names.
-fn tagged<'a>(aws: &'a mut Aws, call: &Call) -> Result<&'a mut Repository, AwsError> {
+fn tagged<'a>(aws: &'a mut AwsState, call: &Call) -> Result<&'a mut Repository, AwsError> {
     let arn = call.needed("resourceArn");
     let own = format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:");
     let Some(name) = arn.strip_prefix(&own) else {
@@ -195,7 +195,7 @@ fn no_branch(name: &str) -> AwsError {
 }
 
 /// The name of a repository that is there.
-pub fn existing_repository<'a>(aws: &Aws, call: &'a Call) -> Result<&'a str, AwsError> {
+pub(crate) fn existing_repository<'a>(aws: &AwsState, call: &'a Call) -> Result<&'a str, AwsError> {
     let name = repository_name(call)?;
     if aws.repositories.contains_key(name) {
         return Ok(name);
@@ -221,7 +221,7 @@ fn repository_name(call: &Call) -> Result<&str, AwsError> {
 
 /// What a `git push` asks first. git's "smart HTTP" protocol: the answer to who
 /// may push is an advertisement of the refs.
-pub fn probe(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub fn probe(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     if call.method != "GET" {
         return Err(AwsError::new(405, "MethodNotAllowed", ""));
     }
@@ -235,7 +235,7 @@ pub fn probe(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         Err(403) => return Err(AwsError::new(403, "Forbidden", "")),
         Err(404) => return Err(AwsError::new(404, "NotFound", "repository not found")),
         Err(_) => {
-            let mut refusal = Answer::plain(401, "");
+            let mut refusal = ApiResponse::plain(401, "");
             refusal.code = Some("Unauthorized");
             refusal
                 .headers
@@ -243,7 +243,7 @@ pub fn probe(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
             return Ok(refusal);
         }
     }
-    let mut advertisement = Answer::plain(200, "001f# service=git-receive-pack\n0000");
+    let mut advertisement = ApiResponse::plain(200, "001f# service=git-receive-pack\n0000");
     advertisement.headers.push((
         "content-type",
         "application/x-git-receive-pack-advertisement".into(),
@@ -252,7 +252,12 @@ pub fn probe(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
 }
 
 /// Whether a login may push, or the status with which git is turned away.
-pub fn may_push(aws: &Aws, name: &str, password: &str, repository: &str) -> Result<(), u16> {
+pub(crate) fn may_push(
+    aws: &AwsState,
+    name: &str,
+    password: &str,
+    repository: &str,
+) -> Result<(), u16> {
     // A new login is refused until IAM's change has spread.
     let seen = aws.iam.seen(aws.now, aws.options.login_late);
     let user = seen.login(name, password).ok_or(401_u16)?;

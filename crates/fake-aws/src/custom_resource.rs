@@ -11,13 +11,13 @@ use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{Caller, World, clients::sdk_config, reason_codes};
+use super::{Caller, FakeAws, clients::sdk_config, reason_codes};
 
 /// How long CloudFormation waits, when the template says nothing.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A function's longest life.
-pub const LAMBDA_LIVES: Duration = Duration::from_secs(900);
+pub const LAMBDA_MAX_LIFETIME: Duration = Duration::from_secs(900);
 
 /// Lambda is asked for a continuation and begins it so much later.
 const BEGINS_AFTER: Duration = Duration::from_secs(1);
@@ -30,15 +30,15 @@ pub const INVENTED_ID: &str = "mirror-Credential-1A2B3C4D5E6F";
 
 /// The resource that a stack holds, and what its product sends through.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub struct CustomResource {
     pub resource_type: &'static str,
     pub logical_id: &'static str,
-    pub wire: fn(&World, &Caller) -> SharedHttpConnector,
+    pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
 }
 
 /// What CloudFormation made of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum RequestOutcome {
     Success {
         id: String,
         attributes: Value,
@@ -53,15 +53,15 @@ pub enum Answer {
     Silence,
 }
 
-impl Answer {
+impl RequestOutcome {
     pub fn is_success(&self) -> bool {
-        matches!(self, Answer::Success { .. })
+        matches!(self, RequestOutcome::Success { .. })
     }
 
     /// What a success says of itself; empty when it failed.
     pub fn note(&self) -> &str {
         match self {
-            Answer::Success { note, .. } => note,
+            RequestOutcome::Success { note, .. } => note,
             _ => "",
         }
     }
@@ -69,7 +69,7 @@ impl Answer {
     /// Why it failed; empty when it did not.
     pub fn reason(&self) -> &str {
         match self {
-            Answer::Failed { reason, .. } => reason,
+            RequestOutcome::Failed { reason, .. } => reason,
             _ => "",
         }
     }
@@ -77,16 +77,16 @@ impl Answer {
 
 /// One request, to be delivered as often as it takes.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct StackRequest {
     pub name: String,
     pub event: Value,
     pub signed_at: SystemTime,
-    pub wire: fn(&World, &Caller) -> SharedHttpConnector,
+    pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
     /// How long the function lives at most.
-    pub lives: Duration,
+    pub lifetime: Duration,
 }
 
-impl Request {
+impl StackRequest {
     /// The same request, whose `ResponseURL` expires `seconds` after it was signed.
     pub fn valid_for(mut self, seconds: u32) -> Self {
         let url = self.event["ResponseURL"].as_str().expect("an address");
@@ -99,16 +99,16 @@ impl Request {
 }
 
 /// A stack with one custom resource.
-pub struct Stack {
-    pub world: World,
-    pub kind: Kind,
+pub struct ParentStack {
+    pub fake: FakeAws,
+    pub kind: CustomResource,
     pub arn: String,
     requests: usize,
     /// What CloudFormation believes to exist: its id and properties.
     pub resource: Option<(String, Value)>,
     /// Deliver every request once more after it succeeded.
     pub delivers_twice: bool,
-    pub lives: Duration,
+    pub lifetime: Duration,
 }
 
 /// What a rollback after a successful Update looks like. AWS documents neither.
@@ -121,20 +121,20 @@ pub enum RollBack {
     DeleteNewOnly,
 }
 
-impl Stack {
-    pub fn called(world: &World, kind: Kind, arn: &str) -> Self {
-        Stack {
-            world: world.clone(),
+impl ParentStack {
+    pub fn called(fake: &FakeAws, kind: CustomResource, arn: &str) -> Self {
+        ParentStack {
+            fake: fake.clone(),
             kind,
             arn: arn.to_owned(),
             requests: 0,
             resource: None,
             delivers_twice: false,
-            lives: LAMBDA_LIVES,
+            lifetime: LAMBDA_MAX_LIFETIME,
         }
     }
 
-    /// Gives this stack's requests other numbers than those of other stacks in the world.
+    /// Gives this stack's requests other numbers than those of other stacks in the fake AWS.
     pub fn starts_counting_at(&mut self, number: usize) {
         self.requests = number;
     }
@@ -146,14 +146,14 @@ impl Stack {
         id: Option<&str>,
         properties: &Value,
         old_properties: Option<&Value>,
-    ) -> Request {
+    ) -> StackRequest {
         self.requests += 1;
         let name = format!("{}-{request_type}", self.requests);
         let mut properties = properties.clone();
         properties["ServiceToken"] = json!(FUNCTION);
         let mut event = json!({
             "RequestType": request_type,
-            "ResponseURL": self.world.response_url(&name),
+            "ResponseURL": self.fake.response_url(&name),
             "StackId": self.arn,
             "RequestId": format!("00000000-0000-4000-8000-{:012}", self.requests),
             "ResourceType": self.kind.resource_type,
@@ -166,54 +166,54 @@ impl Stack {
         if let Some(old) = old_properties {
             event["OldResourceProperties"] = old.clone();
         }
-        Request {
+        StackRequest {
             name,
             event,
-            signed_at: self.world.now(),
+            signed_at: self.fake.now(),
             wire: self.kind.wire,
-            lives: self.lives,
+            lifetime: self.lifetime,
         }
     }
 
     /// Delivers a request as Lambda does: again after one and two minutes when
     /// a delivery dies or fails, and every continuation that it asks for.
     /// Answers what CloudFormation heard first.
-    pub async fn deliver(&self, request: &Request) -> Answer {
-        deliver_all(&self.world, request, self.delivers_twice).await;
+    pub async fn deliver(&self, request: &StackRequest) -> RequestOutcome {
+        deliver_all(&self.fake, request, self.delivers_twice).await;
         self.heard(request).await
     }
 
     /// What CloudFormation makes of a request: the first answer that arrived in
     /// time, for which it waits as long as it takes.
-    pub async fn heard(&self, request: &Request) -> Answer {
+    pub async fn heard(&self, request: &StackRequest) -> RequestOutcome {
         let url = request.event["ResponseURL"].as_str().expect("an address");
         let timeout = service_timeout(request);
         let in_time = |at: Duration| {
-            let since = request.signed_at.duration_since(self.world.began());
+            let since = request.signed_at.duration_since(self.fake.began());
             at <= since.expect("forwards") + timeout
         };
-        let deliveries = self.world.deliveries();
+        let deliveries = self.fake.responses();
         let mut answers = deliveries.iter().filter(|delivery| delivery.url == url);
         let Some(delivery) = answers.next().filter(|one| in_time(one.at)) else {
             let passed = self
-                .world
+                .fake
                 .now()
                 .duration_since(request.signed_at)
                 .expect("forwards");
             tokio::time::sleep(timeout.saturating_sub(passed)).await;
-            return Answer::Silence;
+            return RequestOutcome::Silence;
         };
         let body = delivery.json();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         assert!(!text("PhysicalResourceId").is_empty(), "{body}");
         assert_eq!(body["RequestId"], request.event["RequestId"]);
         match text("Status").as_str() {
-            "SUCCESS" => Answer::Success {
+            "SUCCESS" => RequestOutcome::Success {
                 id: text("PhysicalResourceId"),
                 attributes: body["Data"].clone(),
                 note: text("Reason"),
             },
-            _ => Answer::Failed {
+            _ => RequestOutcome::Failed {
                 id: text("PhysicalResourceId"),
                 reason: text("Reason"),
             },
@@ -221,16 +221,16 @@ impl Stack {
     }
 
     /// Creates the resource; when that fails it is deleted, as CloudFormation does.
-    pub async fn create(&mut self, properties: &Value) -> Answer {
+    pub async fn create(&mut self, properties: &Value) -> RequestOutcome {
         let request = self.request("Create", None, properties, None);
         let answer = self.deliver(&request).await;
         let id = match &answer {
-            Answer::Success { id, .. } => {
+            RequestOutcome::Success { id, .. } => {
                 self.resource = Some((id.clone(), properties.clone()));
                 return answer;
             }
-            Answer::Failed { id, .. } => id.clone(),
-            Answer::Silence => INVENTED_ID.to_owned(),
+            RequestOutcome::Failed { id, .. } => id.clone(),
+            RequestOutcome::Silence => INVENTED_ID.to_owned(),
         };
         self.delete_id(&id, properties).await;
         answer
@@ -238,12 +238,16 @@ impl Stack {
 
     /// Updates the resource; when that fails it is rolled back, otherwise what
     /// was replaced is deleted unless `roll_back` says that the stack failed.
-    pub async fn update(&mut self, properties: &Value, roll_back: Option<RollBack>) -> Answer {
+    pub async fn update(
+        &mut self,
+        properties: &Value,
+        roll_back: Option<RollBack>,
+    ) -> RequestOutcome {
         let (old_id, old) = self.resource.clone().expect("a resource to update");
         let request = self.request("Update", Some(&old_id), properties, Some(&old));
         let answer = self.deliver(&request).await;
         match &answer {
-            Answer::Success { id, .. } => {
+            RequestOutcome::Success { id, .. } => {
                 let replaced = *id != old_id;
                 match roll_back {
                     None => {
@@ -259,21 +263,24 @@ impl Stack {
                         let back = self.request("Update", Some(id), &old, Some(properties));
                         let backed = self.deliver(&back).await;
                         match &backed {
-                            Answer::Success { id: back_id, .. } if back_id != id => {
+                            RequestOutcome::Success { id: back_id, .. } if back_id != id => {
                                 self.delete_id(id, properties).await;
                                 assert_eq!(*back_id, old_id);
                             }
-                            Answer::Success { .. } => {}
-                            _ => panic!("the rollback failed: {backed:?}\n{}", self.world.told()),
+                            RequestOutcome::Success { .. } => {}
+                            _ => panic!(
+                                "the rollback failed: {backed:?}\n{}",
+                                self.fake.transcript()
+                            ),
                         }
                     }
                 }
             }
-            Answer::Failed { id, reason } => {
+            RequestOutcome::Failed { id, reason } => {
                 assert_eq!(*id, old_id, "a failed Update took another id: {reason}");
                 self.roll_back(&old_id, &old, properties).await;
             }
-            Answer::Silence => self.roll_back(&old_id, &old, properties).await,
+            RequestOutcome::Silence => self.roll_back(&old_id, &old, properties).await,
         }
         answer
     }
@@ -281,11 +288,15 @@ impl Stack {
     async fn roll_back(&mut self, id: &str, old: &Value, failed: &Value) {
         let back = self.request("Update", Some(id), old, Some(failed));
         let backed = self.deliver(&back).await;
-        assert!(backed.is_success(), "{backed:?}\n{}", self.world.told());
+        assert!(
+            backed.is_success(),
+            "{backed:?}\n{}",
+            self.fake.transcript()
+        );
     }
 
     /// Deletes the resource with the stack.
-    pub async fn delete(&mut self) -> Answer {
+    pub async fn delete(&mut self) -> RequestOutcome {
         let (id, properties) = self.resource.clone().expect("a resource to delete");
         let request = self.request("Delete", Some(&id), &properties, None);
         let answer = self.deliver(&request).await;
@@ -298,11 +309,15 @@ impl Stack {
     pub async fn delete_id(&mut self, id: &str, properties: &Value) {
         let request = self.request("Delete", Some(id), properties, None);
         let deleted = self.deliver(&request).await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", self.world.told());
+        assert!(
+            deleted.is_success(),
+            "{deleted:?}\n{}",
+            self.fake.transcript()
+        );
     }
 }
 
-fn service_timeout(request: &Request) -> Duration {
+fn service_timeout(request: &StackRequest) -> Duration {
     let given = &request.event["ResourceProperties"]["ServiceTimeout"];
     let seconds = given.as_str().and_then(|text| text.parse().ok());
     seconds.map_or(SERVICE_TIMEOUT, Duration::from_secs)
@@ -324,19 +339,19 @@ struct Delivered {
 
 /// Delivers an event until Lambda has nothing more to do for it: each delivery
 /// up to three times, each continuation as a delivery of its own, side by side.
-pub async fn deliver_all(world: &World, request: &Request, mut twice: bool) {
+pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool) {
     let mut running = JoinSet::new();
     let begin = |running: &mut JoinSet<Delivered>, delivering: Delivering| {
-        let (world, request) = (world.clone(), request.clone());
+        let (fake, request) = (fake.clone(), request.clone());
         running.spawn(Box::pin(async move {
             tokio::time::sleep(delivering.after).await;
-            let caller = world.caller(&format!("{}.{}", delivering.name, delivering.attempt));
-            let one = Request {
+            let caller = fake.caller(&format!("{}.{}", delivering.name, delivering.attempt));
+            let one = StackRequest {
                 event: delivering.event.clone(),
                 ..request
             };
             Delivered {
-                finished: deliver_once(&world, &caller, &one).await,
+                finished: deliver_once(&fake, &caller, &one).await,
                 was: delivering,
             }
         }));
@@ -355,7 +370,7 @@ pub async fn deliver_all(world: &World, request: &Request, mut twice: bool) {
             std::panic::resume_unwind(failure.into_panic());
         });
         let caller = format!("{}.{}", was.name, was.attempt);
-        let asked = world.invocations();
+        let asked = fake.invocations();
         for (index, invoked) in asked.iter().filter(|one| one.caller == caller).enumerate() {
             let number = if index == 0 {
                 String::new()
@@ -391,34 +406,34 @@ pub async fn deliver_all(world: &World, request: &Request, mut twice: bool) {
 }
 
 /// One delivery: whether Lambda took it as done; `None` when it was killed.
-pub async fn deliver_once(world: &World, caller: &Caller, request: &Request) -> Option<bool> {
-    answered_once(world, caller, request)
+pub async fn deliver_once(fake: &FakeAws, caller: &Caller, request: &StackRequest) -> Option<bool> {
+    answered_once(fake, caller, request)
         .await
         .map(|answer| answer.is_ok())
 }
 
 /// As [`deliver_once`], with what the function returned.
 pub async fn answered_once(
-    world: &World,
+    fake: &FakeAws,
     caller: &Caller,
-    request: &Request,
+    request: &StackRequest,
 ) -> Option<Result<Value, String>> {
-    let clock = Clock::starting_at(world.now());
-    let wire = (request.wire)(world, caller);
+    let clock = Clock::starting_at(fake.now());
+    let wire = (request.wire)(fake, caller);
     let config = sdk_config(wire.clone());
     let provider = Handler::new(&config, wire, clock);
     let invocation = Invocation {
         request_id: request.name.clone(),
-        deadline: world.now() + request.lives,
+        deadline: fake.now() + request.lifetime,
         function_arn: FUNCTION.to_owned(),
     };
     let event = request.event.to_string();
     let work = caller.run(provider.answer(&event, &invocation));
     // Lambda ends what has not ended by itself.
-    let run = tokio::time::timeout(request.lives, work).await.ok()?;
+    let run = tokio::time::timeout(request.lifetime, work).await.ok()?;
     run.finished().map(|answer| {
         let shown = format!("{answer:?}");
-        assert_eq!(world.secret_in(&shown), None, "a secret in Lambda's result");
+        assert_eq!(fake.secret_in(&shown), None, "a secret in Lambda's result");
         assert!(
             !shown.contains("X-Amz-Signature"),
             "the address in Lambda's result"
@@ -442,15 +457,15 @@ fn assert_has_code(body: &str) {
 }
 
 /// Every delivery answered once at most, with a code in each reason, and no answer holds a secret.
-pub fn answers_are_sound(world: &World) {
-    let deliveries = world.deliveries();
-    let journal = world.journal();
+pub fn answers_are_sound(fake: &FakeAws) {
+    let deliveries = fake.responses();
+    let journal = fake.journal();
     for delivery in &deliveries {
         let body = String::from_utf8(delivery.body.clone()).expect("UTF-8");
         assert!(body.len() <= 4096);
         assert!(!body.contains("null"), "{body}");
         assert_has_code(&body);
-        assert_eq!(world.secret_in(&body), None, "a secret in an answer");
+        assert_eq!(fake.secret_in(&body), None, "a secret in an answer");
         assert!(
             !body.contains("X-Amz-Signature"),
             "the address in an answer"
@@ -468,12 +483,12 @@ pub fn answers_are_sound(world: &World) {
             accepted <= 1 + lost.count(),
             "{} answered {accepted} times\n{}",
             delivery.caller,
-            world.told()
+            fake.transcript()
         );
     }
-    let told = world.told();
+    let told = fake.transcript();
     assert_eq!(
-        world.secret_in(&told),
+        fake.secret_in(&told),
         None,
         "a secret in a request's parameters"
     );

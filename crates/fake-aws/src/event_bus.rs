@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{aws::Aws, pipelines, stack_resources::RULE};
+use super::{pipelines, stack_resources::RULE, state::AwsState};
 
 /// What a push led to.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub enum Reaction {
 /// events", CodeCommit User Guide, Monitoring events), in the account of the repository: an event
 /// that is forwarded keeps it.
 pub fn push_event(
-    aws: &mut Aws,
+    aws: &mut AwsState,
     account: &str,
     repository: &str,
     branch: &str,
@@ -46,7 +46,7 @@ pub fn push_event(
         "detail-type": "CodeCommit Repository State Change",
         "source": "aws.codecommit",
         "account": account,
-        "time": Aws::date(aws.now),
+        "time": AwsState::date(aws.now),
         "region": "eu-central-1",
         "resources": [arn],
         "detail": detail,
@@ -54,7 +54,7 @@ pub fn push_event(
 }
 
 /// Sends an event through every rule.
-pub fn send(aws: &mut Aws, event: &Value) -> Vec<Reaction> {
+pub fn send(aws: &mut AwsState, event: &Value) -> Vec<Reaction> {
     let rules: Vec<Value> = aws
         .made
         .iter()
@@ -105,7 +105,7 @@ fn matches(pattern: &Value, event: &Value) -> Result<bool, String> {
     }
 }
 
-fn react(aws: &mut Aws, target: &Value, event: &Value) -> Result<Reaction, String> {
+fn react(aws: &mut AwsState, target: &Value, event: &Value) -> Result<Reaction, String> {
     let arn = target["Arn"].as_str().unwrap_or_default();
     let input = transformed(&target["InputTransformer"], event)?;
     let mut parts = arn.splitn(6, ':').skip(2);

@@ -30,7 +30,7 @@ pub struct Explored {
 
 /// Runs `run` once for every order of its callers' calls, at most `limit` times.
 ///
-/// Each run needs a world of its own that obeys the schedule, and hands its
+/// Each run needs a fake AWS of its own that obeys the schedule, and hands its
 /// callers' work to [`Schedule::both`] or [`Schedule::all`]. When a run panics
 /// its schedule is printed.
 pub fn explore<R>(limit: usize, run: impl FnMut(Schedule) -> R) -> Explored
@@ -102,7 +102,7 @@ where
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| paused(work))) {
             eprintln!(
                 "run {seed} failed under this schedule:\n{}",
-                schedule.told()
+                schedule.transcript()
             );
             resume_unwind(panic);
         }
@@ -146,7 +146,10 @@ where
             Ok(true) => explored.runs += 1,
             Ok(false) => explored.repeated += 1,
             Err(panic) => {
-                eprintln!("the run failed under this schedule:\n{}", schedule.told());
+                eprintln!(
+                    "the run failed under this schedule:\n{}",
+                    schedule.transcript()
+                );
                 resume_unwind(panic);
             }
         }
@@ -174,10 +177,10 @@ struct Rules {
 #[derive(Clone)]
 pub struct Schedule {
     gate: Gate,
-    shared: Arc<Shared>,
+    shared: Arc<ScheduleState>,
 }
 
-struct Shared {
+struct ScheduleState {
     choices: Vec<usize>,
     rules: Rules,
     given_up: Notify,
@@ -195,7 +198,7 @@ struct Course {
     random: Option<Rng>,
 }
 
-enum Step {
+enum ScheduleStep {
     Go(GatedCall),
     Hold,
 }
@@ -204,7 +207,7 @@ impl Schedule {
     fn new(choices: Vec<usize>, rules: Rules) -> Self {
         Self {
             gate: Gate::default(),
-            shared: Arc::new(Shared {
+            shared: Arc::new(ScheduleState {
                 choices,
                 rules,
                 given_up: Notify::new(),
@@ -221,8 +224,8 @@ impl Schedule {
         self.shared.rules.seed.unwrap_or(0)
     }
 
-    /// The gate that a world's calls pass.
-    pub fn gate(&self) -> Gate {
+    /// The gate that a fake AWS's calls pass.
+    pub(crate) fn gate(&self) -> Gate {
         self.gate.clone()
     }
 
@@ -270,7 +273,7 @@ impl Schedule {
     }
 
     /// What ran, in order, and the choices that lead there.
-    pub fn told(&self) -> String {
+    pub fn transcript(&self) -> String {
         let course = self.course();
         let choices: Vec<usize> = course.taken.iter().map(|(taken, _)| *taken).collect();
         format!("choices {choices:?}\n{}", course.told.join("\n"))
@@ -308,8 +311,8 @@ impl Schedule {
                 continue;
             }
             match self.decide(waiting, running.get()) {
-                Some(Step::Go(call)) => self.gate.let_go(&call),
-                Some(Step::Hold) => self.hold(running).await,
+                Some(ScheduleStep::Go(call)) => self.gate.let_go(&call),
+                Some(ScheduleStep::Hold) => self.hold(running).await,
                 None => {
                     self.shared.given_up.notify_one();
                     pending::<()>().await;
@@ -328,7 +331,7 @@ impl Schedule {
         }
     }
 
-    fn decide(&self, waiting: Vec<GatedCall>, running: usize) -> Option<Step> {
+    fn decide(&self, waiting: Vec<GatedCall>, running: usize) -> Option<ScheduleStep> {
         let rules = self.shared.rules;
         let mut course = self.course();
         let mut callers: Vec<_> = waiting.iter().map(|call| call.caller.clone()).collect();
@@ -347,7 +350,7 @@ impl Schedule {
                 let taken = random.map_or(given, |random| random.usize(..options));
                 assert!(
                     taken < options,
-                    "a run that repeats another found another world"
+                    "a run that repeats another found another fake"
                 );
                 course.taken.push((taken, options));
                 taken
@@ -356,7 +359,7 @@ impl Schedule {
         if taken == awake.len() {
             course.holds += 1;
             course.told.push("  (time passes)".into());
-            return Some(Step::Hold);
+            return Some(ScheduleStep::Hold);
         }
         let next = awake[taken].clone();
         if rules.reduced {
@@ -370,7 +373,7 @@ impl Schedule {
         }
         let told = format!("  {} {}:{}", next.caller, next.service, next.operation);
         course.told.push(told);
-        Some(Step::Go(next))
+        Some(ScheduleStep::Go(next))
     }
 
     /// The choices of the next run, depth first; None when all are made.

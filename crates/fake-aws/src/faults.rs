@@ -96,7 +96,7 @@ impl Fault {
 
 impl At {
     /// Whether it means the last of these calls of a caller's.
-    pub fn is_last_of(&self, operations: &[String]) -> bool {
+    pub(crate) fn is_last_of(&self, operations: &[String]) -> bool {
         let Some((operation, before)) = operations.split_last() else {
             return false;
         };
@@ -113,7 +113,7 @@ impl At {
 
 /// What every caller meets from some moment on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lasting {
+pub(crate) struct Lasting {
     pub on: On,
     pub kind: FaultKind,
 }
@@ -126,7 +126,7 @@ pub enum On {
 }
 
 impl Lasting {
-    pub fn strikes(&self, call: &Call) -> bool {
+    pub(crate) fn strikes(&self, call: &Call) -> bool {
         match &self.on {
             On::Service(service) => call.service == *service,
             On::Operation(operation) => call.operation == *operation,

@@ -5,9 +5,9 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     request::Call,
+    response::{ApiResponse, AwsError},
+    state::AwsState,
 };
 
 /// API Reference, `Invoke`: asynchronous payloads of up to 1 MB.
@@ -22,7 +22,7 @@ pub struct Invoked {
     pub payload: Value,
 }
 
-pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
     if call.operation != "Invoke" {
         return Err(aws.unknown_operation("lambda", &call.operation));
     }
@@ -53,5 +53,5 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
         payload,
     });
     // "For asynchronous invocation, this status code is 202."
-    Ok(Answer::plain(202, ""))
+    Ok(ApiResponse::plain(202, ""))
 }

@@ -8,12 +8,12 @@ use super::request::{Call, Service};
 /// Open until a schedule closes it.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<GateState>>,
     moved: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct GateState {
     closed: bool,
     arrivals: usize,
     waiting: Vec<Waiting>,
@@ -137,7 +137,7 @@ impl Gate {
         self.moved.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, GateState> {
         self.state.lock().expect("no panic under this lock")
     }
 }

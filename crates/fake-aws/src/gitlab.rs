@@ -15,25 +15,25 @@ use super::{
 /// The GitLab of most tests.
 pub const HOST: &str = "gitlab.example.com";
 /// Another one, to which nobody's token belongs unless a test says so.
-pub const ELSEWHERE: &str = "gitlab.elsewhere.example";
+pub const REDIRECT_HOST: &str = "gitlab.elsewhere.example";
 /// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
 pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
 /// `MAX_INCREMENTAL_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run.
-pub const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
+pub(crate) const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
 /// `MAX_FIRST_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run of a mirror that has no
 /// `last_update_at`.
-pub const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
+pub(crate) const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 /// `LIMIT` in `app/finders/protected_branches_finder.rb`, over all pages.
-pub const MAX_PROTECTED_BRANCHES_LISTED: usize = 100;
+pub(crate) const MAX_PROTECTED_BRANCHES_LISTED: usize = 100;
 /// Access levels (`lib/gitlab/access.rb`).
-pub const REPORTER: u64 = 20;
+pub(crate) const REPORTER: u64 = 20;
 pub const DEVELOPER: u64 = 30;
-pub const MAINTAINER: u64 = 40;
+pub(crate) const MAINTAINER: u64 = 40;
 /// Who made the mirrors that the product did not.
 pub const SOMEBODY_ELSE: &str = "somebody else";
 
 /// Where one GitLab differs from another, by version, edition or an administrator's hand.
-/// One that is out of reach is a fault like any other service's (`World::break_from_now`).
+/// One that is out of reach is a fault like any other service's (`FakeAws::break_from_now`).
 #[derive(Clone, Debug)]
 // Each is a question of its own.
 #[allow(clippy::struct_excessive_bools)]
@@ -52,7 +52,7 @@ pub struct Behaviour {
     pub mirroring_disabled: bool,
     /// Silent mode: mirrors stay and do nothing (`enabled` in `app/models/remote_mirror.rb`).
     pub silent: bool,
-    /// Every request is redirected to [`ELSEWHERE`].
+    /// Every request is redirected to [`REDIRECT_HOST`].
     pub redirects: bool,
     /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
     /// is there to prevent.
@@ -127,7 +127,7 @@ pub struct Project {
     pub protected: BTreeSet<String>,
     /// Names or patterns with `*` that a group protects. The API lists them with `inherited: true`
     /// (<https://docs.gitlab.com/api/protected_branches/>).
-    pub protected_by_group: BTreeSet<String>,
+    pub(crate) protected_by_group: BTreeSet<String>,
     /// `statistics.lfs_objects_size` (<https://docs.gitlab.com/api/projects/>), in bytes.
     pub lfs_objects_size: u64,
     /// The access level of the tokens' user; None when the project is hidden from him.
@@ -154,14 +154,14 @@ pub struct Mirror {
     pub updated: Option<Duration>,
     pub succeeded: Option<Duration>,
     /// When the lease ends that a killed run left behind.
-    pub abandoned_lease_ends: Option<Duration>,
+    pub(crate) abandoned_lease_ends: Option<Duration>,
     /// Which caller made it; not GitLab's knowledge but the tests'.
     pub made_by: String,
 }
 
 /// Members of a mirror, as far as a request names them.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     pub enabled: Option<bool>,
     pub only_protected_branches: Option<bool>,
     /// An empty one takes it away.
@@ -200,7 +200,7 @@ impl GitLab {
     }
 
     /// What is shown, and whether anything is pushed (`enabled` in `app/models/remote_mirror.rb`).
-    pub fn is_enabled(behaviour: &Behaviour, project: &Project, mirror: &Mirror) -> bool {
+    pub(crate) fn is_enabled(behaviour: &Behaviour, project: &Project, mirror: &Mirror) -> bool {
         let looks_disabled =
             project.branches.is_empty() && behaviour.empty_projects == EmptyProjects::LookDisabled;
         mirror.enabled && !behaviour.mirroring_disabled && !behaviour.silent && !looks_disabled
@@ -208,7 +208,7 @@ impl GitLab {
 
     /// Makes a mirror (`post ':id/remote_mirrors'` in `lib/api/remote_mirrors.rb`): disabled
     /// unless the request says otherwise, of all branches unless it says otherwise.
-    pub fn create_mirror(
+    pub(crate) fn create_mirror(
         &mut self,
         behaviour: &Behaviour,
         project: u64,
@@ -246,7 +246,7 @@ impl GitLab {
     }
 
     /// Changes a mirror (`put ':id/remote_mirrors/:mirror_id'`). It has no parameter `url`.
-    pub fn update_mirror(
+    pub(crate) fn update_mirror(
         &mut self,
         behaviour: &Behaviour,
         project: u64,
@@ -304,7 +304,7 @@ impl Project {
     }
 
     /// The existing branches whose names match (`app/finders/branches_finder.rb`, `by_regex`).
-    pub fn branches_like(&self, regex: &str) -> impl Iterator<Item = &String> {
+    pub(crate) fn branches_like(&self, regex: &str) -> impl Iterator<Item = &String> {
         let branches = self.branches.keys();
         branches.filter(move |branch| matches_regex(regex, branch))
     }
@@ -313,12 +313,12 @@ impl Project {
 impl Mirror {
     /// How often it runs (`PROTECTED_BACKOFF_DELAY` and `UNPROTECTED_BACKOFF_DELAY` in
     /// `app/models/remote_mirror.rb`).
-    pub fn backoff(&self) -> Duration {
+    pub(crate) fn backoff(&self) -> Duration {
         Duration::from_mins(if self.only_protected_branches { 1 } else { 5 })
     }
 
     /// `masked_url` in `lib/gitlab/url_sanitizer.rb`.
-    pub fn masked_url(&self) -> String {
+    pub(crate) fn masked_url(&self) -> String {
         match self.login {
             Some(_) => self.url.replacen("://", "://*****:*****@", 1),
             None => self.url.clone(),
@@ -326,13 +326,13 @@ impl Mirror {
     }
 
     /// `stuck` in `app/models/remote_mirror.rb`: a push to the project sets it to failed.
-    pub fn is_stuck(&self, now: Duration) -> bool {
+    pub(crate) fn is_stuck(&self, now: Duration) -> bool {
         let started = self.started.filter(|_| self.status == "started");
         started.is_some_and(|started| started + self.max_runtime() < now)
     }
 
     /// `max_runtime` in `app/models/remote_mirror.rb`.
-    pub fn max_runtime(&self) -> Duration {
+    pub(crate) fn max_runtime(&self) -> Duration {
         match self.updated {
             Some(_) => MAX_INCREMENTAL_RUNTIME,
             None => MAX_FIRST_RUNTIME,

@@ -4,14 +4,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     gitlab::{
-        ELSEWHERE, GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project,
+        GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REDIRECT_HOST,
         REPORTER, Scope, Wanted,
     },
     gitlab_runs,
     request::{Call, form, unescaped},
+    response::{ApiResponse, AwsError},
+    state::AwsState,
 };
 
 /// Pages (`doc/api/rest/_index.md`, "Offset-based pagination").
@@ -61,7 +61,7 @@ pub fn decode(
     Ok((format!("GitLab.{operation}"), params))
 }
 
-pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
     let host = call.host();
     let bearer = call.header("authorization");
     let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
@@ -72,11 +72,11 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
             .push(format!("GitLab's token was sent to {host}"));
     }
     if aws.options.gitlab.redirects {
-        if host == ELSEWHERE {
+        if host == REDIRECT_HOST {
             aws.complaints.push("a redirect was followed".to_owned());
         } else {
-            let mut answer = Answer::plain(302, "");
-            let location = call.url.replacen(HOST, ELSEWHERE, 1);
+            let mut answer = ApiResponse::plain(302, "");
+            let location = call.url.replacen(HOST, REDIRECT_HOST, 1);
             answer.headers.push(("location", location));
             return Ok(answer);
         }
@@ -96,7 +96,7 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
     if call.operation == "GitLab.GetMetadata" {
         // `lib/api/metadata.rb`.
         let premium = aws.options.gitlab.premium;
-        return Ok(Answer::json(
+        return Ok(ApiResponse::json(
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
     }
@@ -108,7 +108,7 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
     match call.operation.as_str() {
         "GitLab.GetProject" => {
             let with_statistics = call.params.get("statistics") == Some(&json!("true"));
-            return Ok(Answer::json(&shown_project(&project, with_statistics)));
+            return Ok(ApiResponse::json(&shown_project(&project, with_statistics)));
         }
         "GitLab.ListProtectedBranches" => {
             let premium = aws.options.gitlab.premium;
@@ -133,11 +133,11 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
 }
 
 fn mirrors(
-    aws: &mut Aws,
+    aws: &mut AwsState,
     call: &Call,
     caller: &str,
     project: &Project,
-) -> Result<Answer, AwsError> {
+) -> Result<ApiResponse, AwsError> {
     let behaviour = aws.options.gitlab.clone();
     let shown = |mirror: &Mirror| {
         let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
@@ -151,7 +151,7 @@ fn mirrors(
             let all: Vec<Value> = project.mirrors.values().map(shown).collect();
             Ok(page(aws, call, &all))
         }
-        "GitLab.GetMirror" => Ok(Answer::json(&shown(mirror?))),
+        "GitLab.GetMirror" => Ok(ApiResponse::json(&shown(mirror?))),
         "GitLab.CreateMirror" => {
             let wanted = wanted(call, behaviour.premium)?;
             let url = call.needed("url");
@@ -159,9 +159,9 @@ fn mirrors(
             aws.remember_secret(url);
             let gitlab = &mut aws.gitlab;
             let made = gitlab.create_mirror(&behaviour, project.id, url, &wanted, caller);
-            Ok(made.map_or_else(invalid, |mirror| Answer {
+            Ok(made.map_or_else(invalid, |mirror| ApiResponse {
                 status: 201,
-                ..Answer::json(&shown(mirror))
+                ..ApiResponse::json(&shown(mirror))
             }))
         }
         "GitLab.UpdateMirror" => {
@@ -170,13 +170,13 @@ fn mirrors(
                 .gitlab
                 .update_mirror(&behaviour, project.id, id, &wanted);
             let mirror = &aws.gitlab.projects[&project.id].mirrors[&id];
-            Ok(updated.map_or_else(invalid, |()| Answer::json(&shown(mirror))))
+            Ok(updated.map_or_else(invalid, |()| ApiResponse::json(&shown(mirror))))
         }
         "GitLab.DeleteMirror" => {
             let id = mirror?.id;
             let held = aws.gitlab.projects.get_mut(&project.id);
             held.expect("just found").mirrors.remove(&id);
-            Ok(Answer::plain(204, ""))
+            Ok(ApiResponse::plain(204, ""))
         }
         // `app/services/remote_mirrors/sync_service.rb`.
         "GitLab.SyncMirror" => {
@@ -189,7 +189,7 @@ fn mirrors(
             if mirror.status != "started" {
                 gitlab_runs::sync(aws, project.id, mirror.id);
             }
-            Ok(Answer::plain(204, ""))
+            Ok(ApiResponse::plain(204, ""))
         }
         unknown => Err(aws.unknown_operation("gitlab", unknown)),
     }
@@ -221,7 +221,7 @@ fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
 }
 
 /// What no product may send: it does not arrive at `CodeCommit` as it is.
-fn complain_of_login(aws: &mut Aws, url: &str) {
+fn complain_of_login(aws: &mut AwsState, url: &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let Some((login, _)) = rest.rsplit_once('@') else {
         return;
@@ -241,19 +241,19 @@ fn refused(status: u16, message: &str) -> AwsError {
 }
 
 /// `render_validation_error!` in `lib/api/helpers.rb`.
-fn invalid((member, reason): (&str, String)) -> Answer {
-    Answer {
+fn invalid((member, reason): (&str, String)) -> ApiResponse {
+    ApiResponse {
         status: 400,
-        ..Answer::json(&json!({"message": {member: [reason]}}))
+        ..ApiResponse::json(&json!({"message": {member: [reason]}}))
     }
 }
 
 /// `lib/api/api_guard.rb`, `InsufficientScopeError`.
-fn insufficient_scope(needed: &str) -> Answer {
+fn insufficient_scope(needed: &str) -> ApiResponse {
     let description = "The request requires higher privileges than provided by the access token.";
-    Answer {
+    ApiResponse {
         status: 403,
-        ..Answer::json(&json!({
+        ..ApiResponse::json(&json!({
             "error": "insufficient_scope", "error_description": description, "scope": needed,
         }))
     }
@@ -266,9 +266,9 @@ fn shown_mirror(mirror: &Mirror, is_enabled: bool, premium: bool) -> Value {
         "enabled": is_enabled,
         "url": mirror.masked_url(),
         "update_status": mirror.status,
-        "last_update_at": mirror.updated.map(Aws::instant),
-        "last_update_started_at": mirror.started.map(Aws::instant),
-        "last_successful_update_at": mirror.succeeded.map(Aws::instant),
+        "last_update_at": mirror.updated.map(AwsState::instant),
+        "last_update_started_at": mirror.started.map(AwsState::instant),
+        "last_successful_update_at": mirror.succeeded.map(AwsState::instant),
         "last_error": mirror.last_error,
         "only_protected_branches": mirror.only_protected_branches,
         "keep_divergent_refs": mirror.keep_divergent_refs,
@@ -322,7 +322,7 @@ fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
     shown.collect()
 }
 
-fn page(aws: &Aws, call: &Call, all: &[Value]) -> Answer {
+fn page(aws: &AwsState, call: &Call, all: &[Value]) -> ApiResponse {
     let number = |name: &str| call.text(name).and_then(|text| text.parse::<usize>().ok());
     let at_most = aws.options.page_length.unwrap_or(LARGEST_PAGE);
     let length = number("per_page")
@@ -336,7 +336,7 @@ fn page(aws: &Aws, call: &Call, all: &[Value]) -> Answer {
         .take(length)
         .cloned()
         .collect();
-    let mut answer = Answer::json(&shown.into());
+    let mut answer = ApiResponse::json(&shown.into());
     let next = if at < pages {
         (at + 1).to_string()
     } else {

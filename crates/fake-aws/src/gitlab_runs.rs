@@ -1,14 +1,14 @@
 //! The runs of push mirrors: when they begin, what they push with which login, and what is left
-//! behind when that fails. Nothing runs in the background: the world takes each step when its
+//! behind when that fails. Nothing runs in the background: the fake AWS takes each step when its
 //! time has come.
 
 use std::time::Duration;
 
 use super::{
-    aws::Aws,
     codecommit, event_bus,
     gitlab::{EmptyProjects, GitLab, Mirror},
     iam::ACCOUNT,
+    state::AwsState,
 };
 
 /// `MAX_TRIES` in `app/services/projects/update_remote_mirror_service.rb`: a failed push is tried
@@ -71,7 +71,7 @@ impl GitLab {
 
 /// Asks for a run of a mirror (`sync` in `app/models/remote_mirror.rb`): now, or, when the last
 /// one has begun less than the backoff ago, the whole backoff from now.
-pub fn sync(aws: &mut Aws, project: u64, mirror: u64) {
+pub fn sync(aws: &mut AwsState, project: u64, mirror: u64) {
     let now = aws.now;
     let held = &aws.gitlab.projects[&project].mirrors[&mirror];
     let backoff = held.backoff();
@@ -92,7 +92,7 @@ pub fn sync(aws: &mut Aws, project: u64, mirror: u64) {
 /// repetition of the job ends at once, because the run began after it was asked for
 /// (`updated_since?`). <https://gitlab.com/gitlab-org/gitlab/-/issues/628725> is its sibling for
 /// pull mirrors.
-pub fn kill_sidekiq(aws: &mut Aws, project: &str) {
+pub fn kill_sidekiq(aws: &mut AwsState, project: &str) {
     let id = aws.gitlab.named(project).id;
     let (killed, left) = std::mem::take(&mut aws.gitlab.pushes)
         .into_iter()
@@ -113,7 +113,7 @@ pub fn kill_sidekiq(aws: &mut Aws, project: &str) {
 /// Somebody pushes to GitLab. Every enabled mirror is run, and those that are stuck are set to
 /// failed before it (`update_remote_mirrors` in `app/services/git/process_ref_changes_service.rb`
 /// and `mark_stuck_remote_mirrors_as_failed!` in `app/models/project.rb`).
-pub fn push(aws: &mut Aws, project: &str, branch: &str, commit: &str) {
+pub fn push(aws: &mut AwsState, project: &str, branch: &str, commit: &str) {
     let (now, behaviour) = (aws.now, aws.options.gitlab.clone());
     let held = aws.gitlab.project_mut(project);
     // The first branch that is pushed is the default branch, which GitLab protects by itself
@@ -143,7 +143,7 @@ pub fn push(aws: &mut Aws, project: &str, branch: &str, commit: &str) {
 }
 
 /// Takes the next step, whose time has come.
-pub fn step(aws: &mut Aws) {
+pub fn step(aws: &mut AwsState) {
     let gitlab = &mut aws.gitlab;
     let job = (0..gitlab.jobs.len()).min_by_key(|at| gitlab.jobs[*at].due);
     let push = (0..gitlab.pushes.len()).min_by_key(|at| gitlab.pushes[*at].ends);
@@ -166,7 +166,7 @@ pub fn step(aws: &mut Aws) {
 }
 
 /// `perform` in `app/workers/repository_update_remote_mirror_worker.rb`.
-fn begin(aws: &mut Aws, job: Job) {
+fn begin(aws: &mut AwsState, job: Job) {
     let (now, behaviour) = (aws.now, aws.options.gitlab.clone());
     let counts = is_current(aws, job.mirror);
     let gitlab = &mut aws.gitlab;
@@ -219,17 +219,17 @@ fn begin(aws: &mut Aws, job: Job) {
     mirror.started = Some(now);
     if is_empty {
         let why = "13:push to mirror: no refs to push".to_owned();
-        note(aws, &push, Err(Failure::Again(why)));
+        note(aws, &push, Err(PushFailure::Again(why)));
         return;
     }
     match logs_in(aws, &push.mirror) {
         Ok(()) => aws.gitlab.pushes.push(push),
-        Err(why) => note(aws, &push, Err(Failure::Again(why))),
+        Err(why) => note(aws, &push, Err(PushFailure::Again(why))),
     }
 }
 
 /// Whether a secret names a mirror at AWSCURRENT.
-fn is_current(aws: &Aws, mirror: u64) -> bool {
+fn is_current(aws: &AwsState, mirror: u64) -> bool {
     aws.secrets.keys().any(|name| {
         let value = aws.current(name).unwrap_or_default();
         let value: serde_json::Value = serde_json::from_str(value).unwrap_or_default();
@@ -239,9 +239,9 @@ fn is_current(aws: &Aws, mirror: u64) -> bool {
 }
 
 /// git logs in with every request: a login that is taken away while it pushes stops it.
-fn logs_in(aws: &Aws, mirror: &Mirror) -> Result<(), String> {
+fn logs_in(aws: &AwsState, mirror: &Mirror) -> Result<(), String> {
     let Some(repository) = mirror.repository() else {
-        // Somebody's own mirror, which leads out of this world.
+        // Somebody's own mirror, which leads out of this fake AWS.
         return Ok(());
     };
     let shown = if aws.options.gitlab.errors_show_the_login {
@@ -270,7 +270,7 @@ fn logs_in(aws: &Aws, mirror: &Mirror) -> Result<(), String> {
     }
 }
 
-enum Failure {
+enum PushFailure {
     /// A git command failed (`hard_retry_or_fail`).
     Again(String),
     /// References have diverged (`mark_as_failed!`): no other try would change that.
@@ -278,8 +278,8 @@ enum Failure {
 }
 
 /// The push arrives, in the order of the branches' names.
-fn finish(aws: &mut Aws, push: &Push) -> Result<(), Failure> {
-    logs_in(aws, &push.mirror).map_err(Failure::Again)?;
+fn finish(aws: &mut AwsState, push: &Push) -> Result<(), PushFailure> {
+    logs_in(aws, &push.mirror).map_err(PushFailure::Again)?;
     let Some(repository) = push.mirror.repository() else {
         return Ok(());
     };
@@ -305,23 +305,23 @@ fn finish(aws: &mut Aws, push: &Push) -> Result<(), Failure> {
     if diverged.is_empty() {
         return Ok(());
     }
-    Err(Failure::ForGood(format!(
+    Err(PushFailure::ForGood(format!(
         "Some refs have diverged and have not been updated on the remote:\n\n{}",
         diverged.join("\n")
     )))
 }
 
-fn is_there(aws: &Aws, push: &Push) -> bool {
+fn is_there(aws: &AwsState, push: &Push) -> bool {
     let project = aws.gitlab.projects.get(&push.project);
     project.is_some_and(|project| project.mirrors.contains_key(&push.mirror.id))
 }
 
 /// Writes down how a run ended (`app/services/projects/update_remote_mirror_service.rb` and the
 /// states in `app/models/remote_mirror.rb`).
-fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
+fn note(aws: &mut AwsState, push: &Push, outcome: Result<(), PushFailure>) {
     let now = aws.now;
     let failure = outcome.err();
-    if let Some(Failure::Again(why)) = &failure
+    if let Some(PushFailure::Again(why)) = &failure
         && !push.branches.is_empty()
     {
         aws.failed_pushes.push(FailedPush {
@@ -347,7 +347,7 @@ fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
             mirror.updated = Some(now);
             mirror.succeeded = Some(now);
         }
-        Some(Failure::Again(why)) if push.tries < MOST_TRIES => {
+        Some(PushFailure::Again(why)) if push.tries < MOST_TRIES => {
             mirror.status = "to_retry";
             mirror.last_error = Some(why);
             gitlab.jobs.push(Job {
@@ -359,7 +359,7 @@ fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
                 waits: 0,
             });
         }
-        Some(Failure::Again(why) | Failure::ForGood(why)) => {
+        Some(PushFailure::Again(why) | PushFailure::ForGood(why)) => {
             mirror.status = "failed";
             mirror.last_error = Some(why);
             mirror.updated = Some(now);
@@ -367,7 +367,7 @@ fn note(aws: &mut Aws, push: &Push, outcome: Result<(), Failure>) {
     }
 }
 
-impl Aws {
+impl AwsState {
     /// Whether a push to GitLab would reach the repository now, through a mirror that the product
     /// made, and whether no such mirror would fail. Tried on a copy: nothing changes.
     pub fn mirrors_work(&self, project: &str, repository: &str) -> Result<(), String> {

@@ -6,18 +6,18 @@ use fastrand::Rng;
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    answer::AwsError,
     lateness::Shared,
+    response::AwsError,
     tags::{self, Tags},
 };
 
-pub const ACCOUNT: &str = "123456789012";
+pub(crate) const ACCOUNT: &str = "123456789012";
 pub const CODECOMMIT: &str = "codecommit.amazonaws.com";
 /// The services for which IAM issues credentials (among others).
 const SERVICES: [&str; 2] = [CODECOMMIT, "cassandra.amazonaws.com"];
 /// API reference, `CreateServiceSpecificCredential`: "You can have a maximum of
 /// two sets of service-specific credentials for each supported service per user."
-pub const MOST_CREDENTIALS: usize = 2;
+pub(crate) const MOST_CREDENTIALS: usize = 2;
 
 #[derive(Clone, Debug, Default)]
 pub struct Iam {
@@ -253,7 +253,7 @@ fn password(random: &mut Rng) -> String {
     aws_smithy_types::base64::encode(bytes)
 }
 
-pub fn characters(random: &mut Rng, count: usize, alphabet: &str) -> String {
+pub(crate) fn characters(random: &mut Rng, count: usize, alphabet: &str) -> String {
     let alphabet = alphabet.as_bytes();
     let one = |_| char::from(alphabet[random.usize(..alphabet.len())]);
     (0..count).map(one).collect()

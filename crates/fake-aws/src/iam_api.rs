@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 
 use super::{
-    answer::{Answer, AwsError, escaped},
-    aws::Aws,
     iam::{ACCOUNT, Credential},
     request::Call,
+    response::{ApiResponse, AwsError, escaped},
+    state::AwsState,
     tags::Tags,
 };
 
 /// The page's length where the caller does not ask for a shorter one.
 const PAGE: usize = 100;
 
-pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
     let user = valid_user_name(call)?.to_owned();
     let now = aws.now;
     let id = call.needed("ServiceSpecificCredentialId").to_owned();
@@ -71,7 +71,7 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
                      <Arn>arn:aws:iam::{ACCOUNT}:user/{user}</Arn>\
                      <CreateDate>{}</CreateDate>{tags}",
                     found.id,
-                    Aws::date(found.created)
+                    AwsState::date(found.created)
                 ),
             )
         }
@@ -95,7 +95,7 @@ pub fn answer(aws: &mut Aws, call: &Call, caller: &str) -> Result<Answer, AwsErr
     } else {
         result
     };
-    Ok(Answer::xml(format!(
+    Ok(ApiResponse::xml(format!(
         "<{operation}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">{result}\
          <ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId>\
          </ResponseMetadata></{operation}Response>"
@@ -130,7 +130,7 @@ fn metadata(user: &str, credential: &Credential) -> String {
         ("UserName", user),
         ("Status", status),
         ("ServiceUserName", &credential.service_user_name),
-        ("CreateDate", &Aws::date(credential.created)),
+        ("CreateDate", &AwsState::date(credential.created)),
         ("ServiceSpecificCredentialId", &credential.id),
         ("ServiceName", &credential.service),
     ] {
@@ -156,7 +156,7 @@ fn members(tags: &Tags) -> Vec<String> {
 
 /// "IAM might return fewer than the `MaxItems` number of results, even when there
 /// are more results available": `IsTruncated` and `Marker` tell.
-fn page(aws: &Aws, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
+fn page(aws: &AwsState, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
     let asked = call.text("MaxItems").and_then(|items| items.parse().ok());
     let length = asked
         .unwrap_or(PAGE)

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use super::request::Service;
 
 /// How many calls of each operation there were.
-pub type Tally = BTreeMap<(Service, String), Count>;
+pub(crate) type Tally = BTreeMap<(Service, String), Count>;
 
 /// Calls of one operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Count {
 /// One call, in the order in which AWS met them.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub sequence: usize,
+    pub(crate) sequence: usize,
     pub caller: String,
     /// The index of this call among the caller's.
     pub index: usize,
@@ -27,7 +27,7 @@ pub struct Entry {
     pub operation: String,
     /// The parameters without those that hold secrets.
     pub params: Map<String, Value>,
-    /// Virtual time since the world began.
+    /// Virtual time since the fake AWS began.
     pub at: Duration,
     /// Whether the service carried it out (an error of the service's own rules
     /// counts: it came from looking at the state).

@@ -1,121 +1,124 @@
-//! An AWS in this process, for tests of whole lifecycles: stateful, strict
-//! where AWS is strict, late where AWS is late, and able to lose, refuse or
-//! interrupt any call.
+//! An AWS and a GitLab in the process of a test: stateful, strict where AWS is strict, eventually
+//! consistent where AWS is, and able to lose, reject or interrupt any call.
 //!
-//! Every byte that the product sends leaves through one HTTP connector. A test
-//! hands it the connector of a [`Caller`] and so sees each attempt of the SDK,
-//! the answer to `CloudFormation`, and the proof that a login can push.
+//! Every byte that the product sends leaves through one HTTP connector. A test hands it the
+//! connector of a [`Caller`]. So the test sees each attempt of the SDK, the response to
+//! `CloudFormation`, and the push that proves a login.
 //!
 //! ```ignore
-//! let world = World::new();
-//! world.user("mirror");
-//! world.inject("first delivery", Fault::on("CreateServiceSpecificCredential", 0, AnswerLost));
-//! let caller = world.caller("first delivery");
-//! let run = caller.run(provider_over(caller.connector()).answer(&event)).await;
-//! assert_eq!(world.count("CreateServiceSpecificCredential"), 1);
-//! world.assert_unbroken();
+//! let fake = FakeAws::new();
+//! fake.user("mirror");
+//! fake.inject("first delivery", Fault::on("CreateServiceSpecificCredential", 0, AnswerLost));
+//! let caller = fake.caller("first delivery");
+//! let run = caller.run(handler_over(caller.connector()).answer(&event)).await;
+//! assert_eq!(fake.count("CreateServiceSpecificCredential"), 1);
+//! fake.assert_unbroken();
 //! ```
 //!
-//! A GitLab belongs to the world, though it is not AWS's: its calls go the same way, and its push
-//! mirrors run in the world's time and log in at `CodeCommit`. Secrets Manager's rotation is driven
-//! from outside, as `CloudFormation`'s requests are.
+//! GitLab is part of the same account: its calls take the same way, and its push mirrors run in the
+//! account's virtual time and log in at `CodeCommit`. [`Rotation`] drives Secrets Manager's rotation
+//! from outside, as [`custom_resource`] sends `CloudFormation`'s requests.
 //!
 //! ```ignore
-//! world.gitlab_project("platform/infra", &["main"]);
-//! world.gitlab_token("gitlab/token");
-//! let mut rotation = Rotation::of(&world, "codecommit-mirror/mirror", |_, caller| caller.connector());
+//! fake.gitlab_project("platform/infra", &["main"]);
+//! fake.gitlab_token("gitlab/token");
+//! let mut rotation = Rotation::of(&fake, "codecommit-mirror/mirror", |_, caller| caller.connector());
 //! assert_eq!(rotation.rotate().await, Rotated::Finished);
-//! world.push_to_gitlab("platform/infra", "main", "a commit");
-//! world.mirrors_work("platform/infra", "infra").expect("a push arrives");
+//! fake.push_to_gitlab("platform/infra", "main", "a commit");
+//! fake.mirrors_work("platform/infra", "infra").expect("a push arrives");
 //! ```
 
 #![allow(missing_docs)]
 
-/// Errors and answers in the three forms that AWS speaks.
-pub mod answer;
-/// CodeCommit's approval rule templates.
-pub mod approval_rules;
-/// What AWS holds, apart from how it is asked.
-pub mod aws;
+// What a test holds and drives.
 /// SDK clients over a connector.
 pub mod clients;
-/// CodeCommit's API and the git address behind it.
-pub mod codecommit;
 /// CloudFormation and Lambda around a custom resource.
 pub mod custom_resource;
-/// Another account, and STS.
-pub mod elsewhere;
-/// EventBridge's rules, and what a push makes them send.
-pub mod event_bus;
-/// Trying every order in which concurrent callers' calls can run.
+/// Every order in which the calls of concurrent callers can run.
 pub mod explore;
-/// What may go wrong with one call.
-pub mod faults;
+/// The faults that a call may meet.
+mod faults;
+/// The handle that tests hold.
+mod handle;
+/// The calls, who made them, and their results.
+mod journal;
+/// Mutants: products that misbehave, which the checks must notice.
+pub mod mutants;
+/// The text of a caught panic.
+pub mod panics;
+/// Secrets Manager around a rotation function.
+mod rotation;
+/// How many of the slow cases are tried.
+pub mod thorough;
+
+// The way of one call.
+/// Where calls wait for their turn in a schedule.
+mod gate;
+/// Reads that show an earlier state.
+mod lateness;
+/// The rates at which services throttle.
+mod rates;
+/// The code at the end of a reason.
+pub mod reason_codes;
+/// Requests, decoded.
+pub mod request;
+/// Errors and answers in the forms that AWS uses.
+mod response;
+/// The bucket behind a custom resource's `ResponseURL`.
+mod response_bucket;
+/// The state of the account, and the service that answers a call.
+mod state;
+/// The way of one call: gate, fault, execution, journal.
+mod wire;
+
+// The services.
+/// CodeCommit's approval rule templates.
+mod approval_rules;
+/// CodeCommit's API and the git address behind it.
+pub mod codecommit;
+/// EventBridge's rules, and the events that a push sends.
+mod event_bus;
 /// Lambda's asynchronous invocations.
-pub mod functions;
-/// Where calls wait until the schedule lets them go.
-pub mod gate;
+mod functions;
 /// GitLab's projects and push mirrors.
 pub mod gitlab;
 /// GitLab's REST API.
-pub mod gitlab_api;
-/// When push mirrors run, and what becomes of it.
-pub mod gitlab_runs;
+mod gitlab_api;
+/// The runs of push mirrors.
+mod gitlab_runs;
 /// IAM's users, tags and service-specific credentials.
 pub mod iam;
 /// IAM's XML.
-pub mod iam_api;
-/// What was called, by whom, and what became of it.
-pub mod journal;
-/// Reads that show an earlier state.
-pub mod lateness;
-/// Products that misbehave, for the checks to notice.
-pub mod mutants;
-/// What a caught panic says.
-pub mod panics;
+mod iam_api;
+/// Another account, and STS.
+pub mod other_account;
 /// CodePipeline's executions.
-pub mod pipelines;
-/// How often services answer.
-pub mod rates;
-/// The code at the end of a reason.
-pub mod reason_codes;
-/// What was sent, decoded.
-pub mod request;
-/// The bucket behind a custom resource's `ResponseURL`.
-pub mod response_bucket;
-/// Secrets Manager around a rotation function.
-pub mod rotation;
+mod pipelines;
 /// Secrets Manager's list of secrets.
-pub mod secret_lists;
+mod secret_lists;
 /// Secrets Manager's versions and their staging labels.
 pub mod secret_versions;
-/// Secrets Manager's secrets: made, described, tagged, deleted.
+/// Secrets Manager's secrets: created, described, tagged, deleted.
 pub mod secrets;
 /// CloudFormation's XML.
-pub mod stack_api;
+mod stack_api;
 /// CloudFormation's descriptions of stacks, events and resources.
-pub mod stack_descriptions;
-/// What a stack's operations do, step by step.
+mod stack_descriptions;
+/// The operations of a stack, step by step.
 pub mod stack_operations;
-/// What CloudFormation makes for each type of resource.
+/// The resources that CloudFormation creates, by type.
 pub mod stack_resources;
-/// How stacks go back.
-pub mod stack_rollbacks;
-/// Templates with everything in them resolved.
-pub mod stack_template;
+/// How stacks roll back.
+mod stack_rollbacks;
+/// Templates with all functions and references resolved.
+mod stack_template;
 /// CloudFormation's stacks and their events.
 pub mod stacks;
-/// What AWS accepts as a tag.
-pub mod tags;
-/// How much of what would take too long is tried.
-pub mod thorough;
-/// The way of one call: gate, fault, execution, journal.
-pub mod wire;
-/// The handle that tests hold.
-pub mod world;
+/// The tags that AWS accepts.
+mod tags;
 
-pub use answer::Denied;
-pub use aws::{Aws, Options};
+pub use approval_rules::RuleTemplate;
 pub use event_bus::Reaction;
 pub use explore::{
     Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds, sample,
@@ -123,14 +126,17 @@ pub use explore::{
 pub use faults::{At, Fault, FaultKind, On};
 pub use functions::Invoked;
 pub use gitlab::{EmptyProjects, Scope};
-pub use journal::Entry;
+pub use handle::FakeAws;
+pub use journal::{Count, Entry};
+pub use pipelines::{Execution, Pipeline};
 pub use rates::Rate;
 pub use request::Service;
-pub use response_bucket::{BucketFailure, Delivery};
-pub use rotation::{Rotated, Rotation, Step};
-pub use stacks::{Doing, SeenTokens};
-pub use wire::{Caller, Line, Run};
-pub use world::World;
+pub use response::{ApiResponse, AwsError, Denied};
+pub use response_bucket::{BucketFailure, SentResponse};
+pub use rotation::{Answering, Rotated, Rotation, RotationStep};
+pub use stacks::{ResourceAction, SeenTokens};
+pub use state::{AwsState, Options};
+pub use wire::{Caller, Fate, Line, Run};
 
 /// Prints a figure of a run, also when the test passes: the harness captures `println!`.
 #[macro_export]

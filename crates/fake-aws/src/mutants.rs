@@ -12,29 +12,29 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
+use super::handle::FakeAws;
 use super::panics;
 use super::wire::Caller;
-use super::world::World;
 
 /// One way to misbehave.
 pub trait Mutant: Copy + fmt::Debug + Send + Sync + 'static {
     /// What becomes of `request`, which `honest` would send as it is.
-    fn pass(self, world: World, honest: Caller, request: HttpRequest) -> HttpConnectorFuture;
+    fn pass(self, fake: FakeAws, honest: Caller, request: HttpRequest) -> HttpConnectorFuture;
 }
 
-type Pass = Arc<dyn Fn(World, Caller, HttpRequest) -> HttpConnectorFuture + Send + Sync>;
+type Pass = Arc<dyn Fn(FakeAws, Caller, HttpRequest) -> HttpConnectorFuture + Send + Sync>;
 
 thread_local! {
     static AT_WORK: RefCell<Option<Pass>> = const { RefCell::new(None) };
 }
 
 /// What a product sends through: as it is, or past the mutant that is at work.
-pub fn wire(world: &World, caller: &Caller) -> SharedHttpConnector {
+pub fn wire(fake: &FakeAws, caller: &Caller) -> SharedHttpConnector {
     match AT_WORK.with_borrow(Clone::clone) {
         None => caller.connector(),
         Some(pass) => SharedHttpConnector::new(Wire {
             pass,
-            world: world.clone(),
+            fake: fake.clone(),
             honest: caller.clone(),
         }),
     }
@@ -42,7 +42,7 @@ pub fn wire(world: &World, caller: &Caller) -> SharedHttpConnector {
 
 struct Wire {
     pass: Pass,
-    world: World,
+    fake: FakeAws,
     honest: Caller,
 }
 
@@ -54,13 +54,13 @@ impl fmt::Debug for Wire {
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        (self.pass)(self.world.clone(), self.honest.clone(), request)
+        (self.pass)(self.fake.clone(), self.honest.clone(), request)
     }
 }
 
 /// Plays with `pass` between the product and AWS.
 pub fn past<R>(
-    pass: impl Fn(World, Caller, HttpRequest) -> HttpConnectorFuture + Send + Sync + 'static,
+    pass: impl Fn(FakeAws, Caller, HttpRequest) -> HttpConnectorFuture + Send + Sync + 'static,
     play: impl FnOnce() -> R,
 ) -> std::thread::Result<R> {
     AT_WORK.set(Some(Arc::new(pass)));
@@ -72,7 +72,7 @@ pub fn past<R>(
 /// Plays with `mutant` at work, and makes sure that a check says `says` of it. What it says first
 /// is the answer.
 pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) -> String {
-    let pass = move |world, honest, request| mutant.pass(world, honest, request);
+    let pass = move |fake, honest, request| mutant.pass(fake, honest, request);
     let Err(panic) = past(pass, play) else {
         panic!("{mutant:?} went unnoticed");
     };

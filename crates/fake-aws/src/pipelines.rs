@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     request::Call,
+    response::{ApiResponse, AwsError},
+    state::AwsState,
     tags::Tags,
 };
 
@@ -33,7 +33,7 @@ pub struct Execution {
     pub id: String,
     pub status: &'static str,
     /// `CreatePipeline`, `StartPipelineExecution` or `CloudWatchEvent`.
-    pub trigger: &'static str,
+    pub(crate) trigger: &'static str,
     pub started: Duration,
     /// The commit, once the source stage has taken it.
     pub revision: Option<String>,
@@ -121,7 +121,7 @@ impl Pipeline {
 /// Lets the execution that is due take its source: the commit that it was started with, or the
 /// branch's newest. "The pipeline execution fails when the branch is not there" is what
 /// CodePipeline's source action shows for a missing branch (User Guide, Troubleshooting).
-pub fn take_source(aws: &mut Aws, name: &str) {
+pub(crate) fn take_source(aws: &mut AwsState, name: &str) {
     let Some(pipeline) = aws.pipelines.get(name) else {
         return;
     };
@@ -131,7 +131,7 @@ pub fn take_source(aws: &mut Aws, name: &str) {
         let repository = if is_own {
             aws.repositories.get(repository)?
         } else {
-            aws.elsewhere.repositories.get(repository)?
+            aws.other_account.repositories.get(repository)?
         };
         repository.branches.get(branch).cloned()
     });
@@ -148,7 +148,7 @@ pub fn take_source(aws: &mut Aws, name: &str) {
     }
 }
 
-pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     let body = match call.operation.as_str() {
         "ListPipelines" => list_pipelines(aws, call)?,
         "GetPipelineState" => state(aws, call)?,
@@ -162,11 +162,11 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         }
         unknown => return Err(aws.unknown_operation("codepipeline", unknown)),
     };
-    Ok(Answer::json(&body))
+    Ok(ApiResponse::json(&body))
 }
 
 /// "Gets a summary of all of the pipelines associated with your account." Pages are short here.
-fn list_pipelines(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+fn list_pipelines(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
     let start = match call.text("nextToken") {
         None => 0,
@@ -184,7 +184,7 @@ fn list_pipelines(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// "Returns information about the state of a pipeline, including the stages and actions."
-fn state(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+fn state(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = call.needed("name");
     let pipeline = aws.pipelines.get(name).ok_or_else(|| not_found(name))?;
     let since = pipeline.running_since.iter().map(Some);
@@ -194,7 +194,7 @@ fn state(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
         let mut latest = json!({"status": "InProgress"});
         // "The last status change of the action", API Reference, `ActionExecution`.
         if let Some(since) = since {
-            latest["lastStatusChange"] = Aws::seconds(*since).into();
+            latest["lastStatusChange"] = AwsState::seconds(*since).into();
         }
         if let Some(token) = token {
             latest["token"] = json!(token);
@@ -212,7 +212,7 @@ fn state(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// "Gets a summary of the most recent executions for a pipeline."
-fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = call.needed("pipelineName");
     let pipeline = aws.pipelines.get(name).ok_or_else(|| not_found(name))?;
     let asked = call.params.get("maxResults").and_then(Value::as_u64);
@@ -250,8 +250,8 @@ fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
             json!({
                 "pipelineExecutionId": execution.id,
                 "status": execution.status,
-                "startTime": Aws::seconds(execution.started),
-                "lastUpdateTime": Aws::seconds(execution.started),
+                "startTime": AwsState::seconds(execution.started),
+                "lastUpdateTime": AwsState::seconds(execution.started),
                 "sourceRevisions": revisions,
                 "trigger": {"triggerType": execution.trigger},
             })
@@ -267,7 +267,7 @@ fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
 /// Starts an execution. `clientRequestToken` is "the system-generated unique ID used to identify
 /// a unique execution request": the same again is no second execution.
 pub fn start(
-    aws: &mut Aws,
+    aws: &mut AwsState,
     name: &str,
     revisions: &Value,
     token: Option<&str>,

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    aws::Aws,
     request::{Call, Service},
+    state::AwsState,
 };
 
 /// One bucket: which calls take from it, how fast it fills and how much it holds.
@@ -61,7 +61,7 @@ pub struct Buckets {
 }
 
 /// Whether a call comes too early. One that does takes from no bucket.
-pub fn is_throttled(aws: &mut Aws, call: &Call) -> bool {
+pub(crate) fn is_throttled(aws: &mut AwsState, call: &Call) -> bool {
     let now = aws.now;
     let mut taken = vec![];
     for (index, rate) in aws.options.rates.iter().enumerate() {

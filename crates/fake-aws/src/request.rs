@@ -144,7 +144,7 @@ impl Call {
         self.text(name).unwrap_or_default()
     }
 
-    pub fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.params.get(name).and_then(Value::as_bool) == Some(true)
     }
 
@@ -180,7 +180,7 @@ impl Call {
     }
 
     /// The IAM action that allows it, and on what.
-    pub fn action_and_resource(&self) -> (String, String) {
+    pub(crate) fn action_and_resource(&self) -> (String, String) {
         let resource = match self.service {
             Service::Iam => format!("arn:aws:iam::123456789012:user/{}", self.needed("UserName")),
             Service::SecretsManager => self
@@ -275,7 +275,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com" => {
             Service::ResponseBucket
         }
-        gitlab::HOST | gitlab::ELSEWHERE => Service::GitLab,
+        gitlab::HOST | gitlab::REDIRECT_HOST => Service::GitLab,
         _ => return Err(format!("nobody answers at {host}")),
     };
     Ok((service, &rest[host.len()..]))
@@ -290,7 +290,7 @@ pub fn form(encoded: &str) -> Map<String, Value> {
         .collect()
 }
 
-pub fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

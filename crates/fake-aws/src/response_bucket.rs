@@ -5,9 +5,9 @@ use aws_smithy_types::{DateTime, date_time::Format};
 use std::time::Duration;
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     request::{Call, Service},
+    response::{ApiResponse, AwsError},
+    state::AwsState,
 };
 
 /// How long `CloudFormation`'s presigned addresses last (`X-Amz-Expires`).
@@ -15,7 +15,7 @@ const EXPIRES: Duration = Duration::from_hours(2);
 
 /// One answer that reached `CloudFormation`.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub struct SentResponse {
     pub caller: String,
     pub at: Duration,
     pub url: String,
@@ -23,7 +23,7 @@ pub struct Delivery {
     pub body: Vec<u8>,
 }
 
-impl Delivery {
+impl SentResponse {
     /// The body as JSON. Panics when it is none: `CloudFormation` would not have
     /// understood it.
     pub fn json(&self) -> serde_json::Value {
@@ -47,8 +47,8 @@ pub enum BucketFailure {
 }
 
 /// An address that `CloudFormation` signs now.
-pub fn response_url(aws: &Aws, request: &str) -> String {
-    let date: String = Aws::date(aws.now)
+pub fn response_url(aws: &AwsState, request: &str) -> String {
+    let date: String = AwsState::date(aws.now)
         .chars()
         .filter(|c| !"-:".contains(*c))
         .collect();
@@ -63,7 +63,7 @@ pub fn response_url(aws: &Aws, request: &str) -> String {
     )
 }
 
-pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     let forbidden = |code, message: &str| Err(AwsError::new(403, code, message));
     if call.method != "PUT" || !call.url.contains("&X-Amz-Signature=") {
         return forbidden("AccessDenied", "Access Denied");
@@ -89,22 +89,22 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
             429 | 503 => "SlowDown",
             _ => "InternalError",
         };
-        return Ok(Answer {
+        return Ok(ApiResponse {
             status,
-            ..Answer::error(Service::ResponseBucket, &AwsError::new(status, code, ""))
+            ..ApiResponse::error(Service::ResponseBucket, &AwsError::new(status, code, ""))
         });
     }
-    aws.deliveries.push(Delivery {
+    aws.responses.push(SentResponse {
         caller: String::new(),
         at: aws.now,
         url: call.url.clone(),
         headers: call.headers.clone(),
         body: call.body.clone(),
     });
-    Ok(Answer::plain(200, ""))
+    Ok(ApiResponse::plain(200, ""))
 }
 
-fn expired(aws: &Aws, url: &str) -> bool {
+fn expired(aws: &AwsState, url: &str) -> bool {
     let signed = url
         .split(['?', '&'])
         .find_map(|part| part.strip_prefix("X-Amz-Date="));
@@ -123,6 +123,6 @@ fn expired(aws: &Aws, url: &str) -> bool {
             );
             DateTime::from_str(&text, Format::DateTime).ok()
         });
-    let now = Aws::seconds(aws.now);
+    let now = AwsState::seconds(aws.now);
     signed.is_none_or(|signed| now > signed.as_secs_f64() + EXPIRES.as_secs_f64())
 }

@@ -11,27 +11,27 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde_json::{Value, json};
 
 use super::{
-    Caller, World,
-    aws::Aws,
-    custom_resource::{FUNCTION, LAMBDA_LIVES, Request, answered_once},
+    Caller, FakeAws,
+    custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME, StackRequest, answered_once},
     secret_versions,
-    secrets::{CURRENT, PENDING, Schedule, Secret},
+    secrets::{CURRENT, PENDING, RotationSchedule, Secret},
+    state::AwsState,
 };
 
 /// "Secrets Manager calls the same function several times, each time with different parameters."
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RotationStep {
     Create,
     Set,
     Test,
     Finish,
 }
 
-impl Step {
+impl RotationStep {
     pub const ALL: [Self; 4] = [Self::Create, Self::Set, Self::Test, Self::Finish];
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for RotationStep {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Create => "createSecret",
@@ -50,29 +50,29 @@ pub enum Rotated {
     Refused(String),
     /// A step answered with an error. The rotation is pending unless the step removed AWSPENDING.
     Failed {
-        step: Step,
+        step: RotationStep,
         reason: String,
     },
     /// A step died, and did so each time that it was delivered.
-    Died(Step),
+    Died(RotationStep),
 }
 
 /// What a delivery came to; `None` when it was killed.
 pub type Answering = Pin<Box<dyn Future<Output = Option<Result<Value, String>>> + Send>>;
 
 /// The product itself.
-fn product(world: World, caller: Caller, request: Request) -> Answering {
-    Box::pin(async move { answered_once(&world, &caller, &request).await })
+fn product(fake: FakeAws, caller: Caller, request: StackRequest) -> Answering {
+    Box::pin(async move { answered_once(&fake, &caller, &request).await })
 }
 
 /// The rotation of one secret.
 pub struct Rotation {
-    pub world: World,
+    pub fake: FakeAws,
     /// The secret's name.
     pub secret: String,
-    pub wire: fn(&World, &Caller) -> SharedHttpConnector,
+    pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
     /// What is called; the product unless a test puts another function in its place.
-    pub function: fn(World, Caller, Request) -> Answering,
+    pub function: fn(FakeAws, Caller, StackRequest) -> Answering,
     /// How often a step is delivered that dies. Nothing says what Secrets Manager does when its
     /// call has no answer.
     pub deliveries: u32,
@@ -85,7 +85,7 @@ pub struct Rotation {
     pub separate_removal_fails: bool,
     /// Every step comes once more after it succeeded.
     pub delivers_twice: bool,
-    pub lives: Duration,
+    pub lifetime: Duration,
     /// How much time passes before each step.
     pub pause: Duration,
     rotations: u32,
@@ -95,12 +95,12 @@ pub struct Rotation {
 
 impl Rotation {
     pub fn of(
-        world: &World,
+        fake: &FakeAws,
         secret: &str,
-        wire: fn(&World, &Caller) -> SharedHttpConnector,
+        wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
     ) -> Self {
         Self {
-            world: world.clone(),
+            fake: fake.clone(),
             secret: secret.to_owned(),
             wire,
             function: product,
@@ -108,7 +108,7 @@ impl Rotation {
             tries_again: 0,
             separate_removal_fails: true,
             delivers_twice: false,
-            lives: LAMBDA_LIVES,
+            lifetime: LAMBDA_MAX_LIFETIME,
             pause: Duration::ZERO,
             rotations: 0,
             pass: 0,
@@ -137,7 +137,7 @@ impl Rotation {
             return Rotated::Refused(refusal);
         }
         tokio::time::sleep(self.pause).await;
-        let tested = self.step(Step::Test).await;
+        let tested = self.step(RotationStep::Test).await;
         let version = self.version.clone();
         let removed = self.with_secret(|secret, _| {
             secret_versions::forget_pending(secret, &version);
@@ -186,12 +186,12 @@ impl Rotation {
     /// "If any rotation step fails, Secrets Manager retries the entire rotation process multiple
     /// times." The label is left on the version, so the version is the same.
     pub async fn reattempt(&mut self) -> Rotated {
-        self.resume_from(Step::Create).await
+        self.resume_from(RotationStep::Create).await
     }
 
     /// Calls this step and those after it once more, for the same version. AWS documents the whole
     /// process alone; a function has to bear either.
-    pub async fn resume_from(&mut self, first: Step) -> Rotated {
+    pub async fn resume_from(&mut self, first: RotationStep) -> Rotated {
         self.pass += 1;
         self.steps_from(first).await
     }
@@ -206,11 +206,13 @@ impl Rotation {
     }
 
     async fn all_steps(&mut self) -> Rotated {
-        self.steps_from(Step::Create).await
+        self.steps_from(RotationStep::Create).await
     }
 
-    async fn steps_from(&mut self, first: Step) -> Rotated {
-        let steps = Step::ALL.into_iter().skip_while(|step| *step != first);
+    async fn steps_from(&mut self, first: RotationStep) -> Rotated {
+        let steps = RotationStep::ALL
+            .into_iter()
+            .skip_while(|step| *step != first);
         for step in steps {
             tokio::time::sleep(self.pause).await;
             if let Err(failed) = self.step(step).await {
@@ -231,7 +233,7 @@ impl Rotation {
     pub fn begin(&mut self) -> Result<(), String> {
         self.rotations += 1;
         self.pass = 0;
-        let id = self.world.change(Aws::next_id);
+        let id = self.fake.change(AwsState::next_id);
         let begun = self.with_secret(|secret, now| {
             refuse_while_pending(secret)?;
             // `RotateSecret` turns rotation on, also after `CancelRotateSecret` turned it off.
@@ -251,7 +253,7 @@ impl Rotation {
     }
 
     /// Calls the function for one step, as often as that takes.
-    pub async fn step(&self, step: Step) -> Result<(), Rotated> {
+    pub async fn step(&self, step: RotationStep) -> Result<(), Rotated> {
         let mut twice = self.delivers_twice;
         let mut attempt = 0;
         loop {
@@ -271,9 +273,9 @@ impl Rotation {
     }
 
     /// Whether a delivery of this step took AWSPENDING away, and succeeded in that.
-    fn was_removed(&self, step: Step) -> bool {
+    fn was_removed(&self, step: RotationStep) -> bool {
         let name = format!("{}.", self.name(step));
-        self.world.journal().iter().any(|entry| {
+        self.fake.journal().iter().any(|entry| {
             entry.caller.starts_with(&name)
                 && entry.operation == "UpdateSecretVersionStage"
                 && entry.params["VersionStage"] == PENDING
@@ -282,7 +284,7 @@ impl Rotation {
         })
     }
 
-    fn name(&self, step: Step) -> String {
+    fn name(&self, step: RotationStep) -> String {
         let again = match self.pass {
             0 => String::new(),
             pass => format!("+{pass}"),
@@ -291,10 +293,10 @@ impl Rotation {
     }
 
     /// One delivery; `None` when it was killed.
-    pub async fn deliver(&self, step: Step, attempt: u32) -> Option<Result<Value, String>> {
+    pub async fn deliver(&self, step: RotationStep, attempt: u32) -> Option<Result<Value, String>> {
         let name = self.name(step);
         let arn = self.with_secret(|secret, _| secret.arn.clone());
-        let request = Request {
+        let request = StackRequest {
             event: json!({
                 "Step": step.to_string(),
                 "SecretId": arn.unwrap_or_else(|_| self.secret.clone()),
@@ -302,18 +304,18 @@ impl Rotation {
                 // Documented beside the others; for functions that assume a role.
                 "RotationToken": "7b0b7a9c-0000-4000-8000-00000example",
             }),
-            signed_at: self.world.now(),
+            signed_at: self.fake.now(),
             wire: self.wire,
-            lives: self.lives,
+            lifetime: self.lifetime,
             name: name.clone(),
         };
-        let caller = self.world.caller(&format!("{name}.{attempt}"));
-        (self.function)(self.world.clone(), caller, request).await
+        let caller = self.fake.caller(&format!("{name}.{attempt}"));
+        (self.function)(self.fake.clone(), caller, request).await
     }
 
     /// Looks at or changes the secret by Secrets Manager's own hand.
     fn with_secret<R>(&self, change: impl FnOnce(&mut Secret, Duration) -> R) -> Result<R, String> {
-        self.world.change(|aws| {
+        self.fake.change(|aws| {
             let now = aws.now;
             let secret = aws.secrets.get_mut(&self.secret);
             let secret = secret.filter(|secret| secret.deletion.is_none());
@@ -331,8 +333,8 @@ impl Rotation {
     }
 }
 
-fn schedule(days: u64) -> Schedule {
-    Schedule {
+fn schedule(days: u64) -> RotationSchedule {
+    RotationSchedule {
         function: FUNCTION.to_owned(),
         days,
         enabled: true,

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::AwsError,
-    aws::Aws,
     request::Call,
+    response::AwsError,
     secrets::{self, Secret, invalid_parameter},
+    state::AwsState,
 };
 
 const LONGEST_PAGE: usize = 100;
 
 /// "Lists the secrets […] not including secrets that are marked for deletion" unless they are
 /// asked for.
-pub fn list(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let filters = call.params.get("Filters").and_then(Value::as_array);
     let filters: Vec<&Value> = filters.into_iter().flatten().collect();
     for filter in &filters {

@@ -8,17 +8,17 @@ use std::{
 };
 
 use super::{
-    answer::AwsError,
-    aws::Aws,
     request::Call,
+    response::AwsError,
     secrets::{
         CURRENT, PENDING, PREVIOUS, Secret, find_live, find_live_mut, invalid_parameter,
         invalid_request, named, not_found,
     },
+    state::AwsState,
 };
 
 /// "Staging labels attached across all versions of a secret: 20" (User Guide, Quotas).
-pub const MOST_LABELS: usize = 20;
+pub(crate) const MOST_LABELS: usize = 20;
 /// "Secrets Manager removes unlabeled versions when there are more than 100, but it does not
 /// remove versions created less than 24 hours ago" (User Guide, Quotas).
 const MOST_VERSIONS: usize = 100;
@@ -28,21 +28,21 @@ const LONGEST_LABEL: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Version {
     /// Empty while a rotation has only named the version.
-    pub value: Content,
+    pub value: VersionContent,
     pub stages: BTreeSet<String>,
     pub created: Duration,
 }
 
 /// What a version holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
+pub struct VersionContent {
     pub text: String,
     /// Whether it came as `SecretBinary` (then the text is base64).
     pub binary: bool,
 }
 
-impl Content {
-    pub fn sent_with(call: &Call) -> Option<Self> {
+impl VersionContent {
+    pub(crate) fn sent_with(call: &Call) -> Option<Self> {
         let part = |name: &str, binary| {
             let text = call.text(name)?.to_owned();
             Some(Self { text, binary })
@@ -97,7 +97,7 @@ pub fn token(call: &Call) -> Result<&str, AwsError> {
     Ok(token)
 }
 
-pub fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+pub fn get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let secret = find_live(aws, call)?;
     let stage = call.text("VersionStage");
     let id = if let Some(id) = call.text("VersionId") {
@@ -127,7 +127,7 @@ pub fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     }
     let mut body = named(secret, Some(id));
     body["VersionStages"] = json!(version.stages);
-    body["CreatedDate"] = json!(Aws::seconds(version.created));
+    body["CreatedDate"] = json!(AwsState::seconds(version.created));
     let field = if version.value.binary {
         "SecretBinary"
     } else {
@@ -137,9 +137,9 @@ pub fn get(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(body)
 }
 
-pub fn put(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+pub fn put(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let token = token(call)?;
-    let content = Content::sent_with(call)
+    let content = VersionContent::sent_with(call)
         .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
     let stages = call.list("VersionStages");
     if call.params.contains_key("VersionStages") && stages.is_empty() {
@@ -183,10 +183,10 @@ pub fn put(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
 /// existing version's `VersionId`, and you specify the same secret data, the
 /// operation succeeds but does nothing. However, if the secret data is
 /// different, then the operation fails".
-pub fn add_once(
+pub(crate) fn add_once(
     secret: &mut Secret,
     token: &str,
-    content: Content,
+    content: VersionContent,
     stages: &[&str],
     now: Duration,
 ) -> Result<(), AwsError> {
@@ -218,7 +218,13 @@ fn has_place_for(secret: &Secret, added: &[&str]) -> Result<(), AwsError> {
 }
 
 /// Adds a version, or gives one its value that a rotation has only named, and moves labels to it.
-pub fn add(secret: &mut Secret, token: &str, value: Content, stages: &[&str], now: Duration) {
+pub fn add(
+    secret: &mut Secret,
+    token: &str,
+    value: VersionContent,
+    stages: &[&str],
+    now: Duration,
+) {
     let first = secret.versions.is_empty();
     let version = Version {
         value,
@@ -265,8 +271,8 @@ impl Version {
 }
 
 /// Names a version that a rotation is to fill, and moves AWSPENDING to it.
-pub fn name_pending(secret: &mut Secret, id: &str, now: Duration) {
-    let value = Content {
+pub(crate) fn name_pending(secret: &mut Secret, id: &str, now: Duration) {
+    let value = VersionContent {
         text: String::new(),
         binary: false,
     };
@@ -312,7 +318,7 @@ fn detach(versions: &mut BTreeMap<String, Version>, stage: &str) -> Option<Strin
 
 /// "If the label is attached and you either do not specify [`RemoveFromVersionId`],
 /// or the version ID does not match, then the operation fails."
-pub fn move_stage(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+pub fn move_stage(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let stage = call.needed("VersionStage");
     let to = call.text("MoveToVersionId");
     let from = call.text("RemoveFromVersionId");
@@ -367,7 +373,7 @@ pub fn move_stage(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(named(secret, None))
 }
 
-pub fn token_in_use(token: &str, secret: &Secret) -> AwsError {
+pub(crate) fn token_in_use(token: &str, secret: &Secret) -> AwsError {
     let message = format!(
         "You can't use ClientRequestToken {token} because that value is already in use for a version \
          of secret {}.",

@@ -7,17 +7,17 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     iam::characters,
     request::Call,
+    response::{ApiResponse, AwsError},
     secret_lists,
-    secret_versions::{self, Content, Version},
+    secret_versions::{self, Version, VersionContent},
+    state::AwsState,
     tags::{self, Tags},
 };
 
 pub const CURRENT: &str = "AWSCURRENT";
-pub const PREVIOUS: &str = "AWSPREVIOUS";
+pub(crate) const PREVIOUS: &str = "AWSPREVIOUS";
 pub const PENDING: &str = "AWSPENDING";
 
 #[derive(Clone, Debug)]
@@ -34,14 +34,14 @@ pub struct Secret {
     pub changed: Duration,
     pub deletion: Option<Deletion>,
     /// The token of a `CreateSecret` that brought no value.
-    pub created_empty_by: Option<String>,
+    pub(crate) created_empty_by: Option<String>,
     /// Once rotation has been set up.
-    pub rotation: Option<Schedule>,
+    pub rotation: Option<RotationSchedule>,
 }
 
 /// When a secret is rotated, and by whom.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub struct RotationSchedule {
     pub function: String,
     pub days: u64,
     /// False after `CancelRotateSecret`.
@@ -56,7 +56,7 @@ pub struct Deletion {
     /// When the secret is gone and its name free.
     pub done: Duration,
     /// A forced one can not be taken back.
-    pub forced: bool,
+    pub(crate) forced: bool,
 }
 
 impl Secret {
@@ -88,7 +88,7 @@ impl Secret {
     }
 }
 
-pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     let body = match call.operation.as_str() {
         "CreateSecret" => create(aws, call)?,
         "DescribeSecret" => describe(aws, call)?,
@@ -103,17 +103,17 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         "UpdateSecretVersionStage" => secret_versions::move_stage(aws, call)?,
         unknown => return Err(aws.unknown_operation("secretsmanager", unknown)),
     };
-    Ok(Answer::json(&body))
+    Ok(ApiResponse::json(&body))
 }
 
 /// Removes the secrets whose deletion is done.
-pub fn purge(aws: &mut Aws) {
+pub(crate) fn purge(aws: &mut AwsState) {
     let now = aws.now;
     let done = |secret: &Secret| secret.deletion.is_some_and(|deletion| deletion.done <= now);
     aws.secrets.retain(|_, secret| !done(secret));
 }
 
-fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn create(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = call.needed("Name");
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-/_+=.@!".contains(c);
     if name.is_empty() || name.len() > 512 || !name.chars().all(allowed) {
@@ -122,7 +122,7 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
         return Err(AwsError::new(400, "ValidationException", message));
     }
     let token = secret_versions::token(call)?;
-    let content = Content::sent_with(call);
+    let content = VersionContent::sent_with(call);
     let tags = checked_tags(call)?;
     if let Some(held) = aws.secrets.get(name) {
         if held.deletion.is_some() {
@@ -166,7 +166,7 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// Notes what a later look will see.
-pub fn remember(aws: &mut Aws, call: &Call) {
+pub(crate) fn remember(aws: &mut AwsState, call: &Call) {
     let late = aws.options.secrets_late + aws.options.secret_lists_late;
     if late.is_zero() || call.reads() {
         return;
@@ -175,7 +175,7 @@ pub fn remember(aws: &mut Aws, call: &Call) {
     aws.secrets_seen.change(aws.now, |seen| *seen = secrets);
 }
 
-fn describe(aws: &Aws, call: &Call) -> Result<Value, AwsError> {
+fn describe(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let late = aws.options.secrets_late;
     let secrets = if late.is_zero() {
         &aws.secrets
@@ -196,10 +196,13 @@ pub fn described(secret: &Secret, versions: &str) -> Value {
     let mut body = Map::new();
     body.insert("ARN".into(), json!(secret.arn));
     body.insert("Name".into(), json!(secret.name));
-    body.insert("CreatedDate".into(), json!(Aws::seconds(secret.created)));
+    body.insert(
+        "CreatedDate".into(),
+        json!(AwsState::seconds(secret.created)),
+    );
     body.insert(
         "LastChangedDate".into(),
-        json!(Aws::seconds(secret.changed)),
+        json!(AwsState::seconds(secret.changed)),
     );
     let tags: Vec<_> = tags
         .map(|(key, value)| json!({"Key": key, "Value": value}))
@@ -219,7 +222,7 @@ pub fn described(secret: &Secret, versions: &str) -> Value {
         let rules = json!({"AutomaticallyAfterDays": rotation.days});
         body.insert("RotationRules".into(), rules);
         if let Some(last) = rotation.last {
-            body.insert("LastRotatedDate".into(), json!(Aws::seconds(last)));
+            body.insert("LastRotatedDate".into(), json!(AwsState::seconds(last)));
         }
     }
     if let Some(description) = &secret.description {
@@ -231,14 +234,17 @@ pub fn described(secret: &Secret, versions: &str) -> Value {
         body.insert("KmsKeyId".into(), json!(key));
     }
     if let Some(deletion) = secret.deletion {
-        body.insert("DeletedDate".into(), json!(Aws::seconds(deletion.asked)));
+        body.insert(
+            "DeletedDate".into(),
+            json!(AwsState::seconds(deletion.asked)),
+        );
     }
     body.into()
 }
 
 /// Changes the description and the key, and the value when one is sent.
-fn update(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
-    let content = Content::sent_with(call);
+fn update(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+    let content = VersionContent::sent_with(call);
     let now = aws.now;
     let secret = find_live_mut(aws, call)?;
     let version = match content {
@@ -263,7 +269,7 @@ fn update(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
 
 /// "If you use [`ForceDeleteWithoutRecovery`] with a previously deleted or
 /// nonexistent secret, the operation does not return `ResourceNotFoundException`."
-fn delete(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn delete(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let forced = call.flag("ForceDeleteWithoutRecovery");
     let days = call
         .params
@@ -292,7 +298,7 @@ fn delete(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
         Err(_) if forced => {
             let arn =
                 format!("arn:aws:secretsmanager:eu-central-1:123456789012:secret:{id}-000000");
-            return Ok(json!({"ARN": arn, "Name": id, "DeletionDate": Aws::seconds(now)}));
+            return Ok(json!({"ARN": arn, "Name": id, "DeletionDate": AwsState::seconds(now)}));
         }
         Err(error) => return Err(error),
     };
@@ -307,13 +313,13 @@ fn delete(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     });
     secret.deletion = Some(deletion);
     let body = json!({
-        "ARN": secret.arn, "Name": secret.name, "DeletionDate": Aws::seconds(deletion.done),
+        "ARN": secret.arn, "Name": secret.name, "DeletionDate": AwsState::seconds(deletion.done),
     });
     purge(aws);
     Ok(body)
 }
 
-fn restore(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn restore(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let secret = find_mut(aws, call)?;
     // What AWS answers while a forced deletion runs is recorded nowhere.
     if secret.deletion.is_some_and(|deletion| deletion.forced) {
@@ -323,7 +329,7 @@ fn restore(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(named(secret, None))
 }
 
-fn tag(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn tag(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let added = checked_tags(call)?;
     let now = aws.now;
     let secret = find_live_mut(aws, call)?;
@@ -337,7 +343,7 @@ fn tag(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
     Ok(json!({}))
 }
 
-fn untag(aws: &mut Aws, call: &Call) -> Result<Value, AwsError> {
+fn untag(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let now = aws.now;
     let keys = call.list("TagKeys");
     let secret = find_live_mut(aws, call)?;
@@ -372,7 +378,7 @@ fn key_of(call: &Call) -> Option<String> {
 }
 
 /// Finds by name or by full ARN.
-fn find<'a>(aws: &'a Aws, call: &Call) -> Result<&'a Secret, AwsError> {
+fn find<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Secret, AwsError> {
     find_in(&aws.secrets, call)
 }
 
@@ -383,13 +389,13 @@ fn find_in<'a>(secrets: &'a BTreeMap<String, Secret>, call: &Call) -> Result<&'a
     found.ok_or_else(|| not_found("Secrets Manager can't find the specified secret."))
 }
 
-fn find_mut<'a>(aws: &'a mut Aws, call: &Call) -> Result<&'a mut Secret, AwsError> {
+fn find_mut<'a>(aws: &'a mut AwsState, call: &Call) -> Result<&'a mut Secret, AwsError> {
     let name = find(aws, call)?.name.clone();
     Ok(aws.secrets.get_mut(&name).expect("just found"))
 }
 
 /// Finds one that is not marked for deletion, as most operations need.
-pub fn find_live<'a>(aws: &'a Aws, call: &Call) -> Result<&'a Secret, AwsError> {
+pub(crate) fn find_live<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Secret, AwsError> {
     let secret = find(aws, call)?;
     match secret.deletion {
         Some(_) => Err(marked_for_deletion()),
@@ -397,7 +403,10 @@ pub fn find_live<'a>(aws: &'a Aws, call: &Call) -> Result<&'a Secret, AwsError> 
     }
 }
 
-pub fn find_live_mut<'a>(aws: &'a mut Aws, call: &Call) -> Result<&'a mut Secret, AwsError> {
+pub(crate) fn find_live_mut<'a>(
+    aws: &'a mut AwsState,
+    call: &Call,
+) -> Result<&'a mut Secret, AwsError> {
     find_live(aws, call)?;
     find_mut(aws, call)
 }
@@ -410,15 +419,15 @@ pub fn named(secret: &Secret, version: Option<&str>) -> Value {
     body
 }
 
-pub fn not_found(message: impl Into<String>) -> AwsError {
+pub(crate) fn not_found(message: impl Into<String>) -> AwsError {
     AwsError::new(400, "ResourceNotFoundException", message)
 }
 
-pub fn invalid_parameter(message: &str) -> AwsError {
+pub(crate) fn invalid_parameter(message: &str) -> AwsError {
     AwsError::new(400, "InvalidParameterException", message)
 }
 
-pub fn invalid_request(message: &str) -> AwsError {
+pub(crate) fn invalid_request(message: &str) -> AwsError {
     AwsError::new(400, "InvalidRequestException", message)
 }
 

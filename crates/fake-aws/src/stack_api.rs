@@ -5,12 +5,12 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     request::Call,
+    response::{ApiResponse, AwsError},
     stack_descriptions, stack_operations,
     stack_template::{self, Parameters},
     stacks::{OnFailure, SeenTokens, Stack},
+    state::AwsState,
     tags::{self, Tags},
 };
 
@@ -35,7 +35,7 @@ const KNOWN: [&str; 17] = [
     "StackStatusFilter.",
 ];
 
-pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     for name in call.params.keys() {
         let is_known =
             |known: &&str| name == known || (known.ends_with('.') && name.starts_with(*known));
@@ -64,14 +64,14 @@ pub fn answer(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         Some(result) => element(&format!("{operation}Result"), &result),
         None => String::new(),
     };
-    Ok(Answer::xml(format!(
+    Ok(ApiResponse::xml(format!(
         "<{operation}Response xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">{result}\
          <ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId>\
          </ResponseMetadata></{operation}Response>"
     )))
 }
 
-fn create(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
+fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let name = call.needed("StackName").to_owned();
     if !is_stack_name(&name) {
         return Err(invalid(format!(
@@ -110,7 +110,7 @@ fn create(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
     Ok(Some(element("StackId", &id)))
 }
 
-fn update(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
+fn update(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     if let Some(seen) = seen_token(aws, call)? {
         return Ok(Some(element("StackId", &seen)));
     }
@@ -156,7 +156,7 @@ fn update(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
     Ok(Some(element("StackId", &id)))
 }
 
-fn delete(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
+fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     if seen_token(aws, call)?.is_some() {
         return Ok(None);
     }
@@ -199,7 +199,7 @@ fn delete(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
 }
 
 /// "You can cancel only stacks that are in the `UPDATE_IN_PROGRESS` state."
-fn cancel(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
+fn cancel(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     if seen_token(aws, call)?.is_some() {
         return Ok(None);
     }
@@ -232,7 +232,7 @@ fn cancel(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
     Ok(None)
 }
 
-fn continue_rollback(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
+fn continue_rollback(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     if seen_token(aws, call)?.is_some() {
         return Ok(Some(String::new()));
     }
@@ -252,14 +252,14 @@ fn continue_rollback(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsEr
 }
 
 /// Finds the stack that an operation is about, as all but `DescribeStacks` say that it is missing.
-pub fn existing<'a>(aws: &'a Aws, call: &Call) -> Result<&'a Stack, AwsError> {
+pub fn existing<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Stack, AwsError> {
     let wanted = call.needed("StackName");
     let found = aws.stacks.find(wanted);
     found.ok_or_else(|| invalid(format!("Stack [{wanted}] does not exist")))
 }
 
 /// What a token that was seen before leads to: the id of the first answer, or an error.
-fn seen_token(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+fn seen_token(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let Some(token) = call.text("ClientRequestToken") else {
         return Ok(None);
     };
@@ -289,7 +289,7 @@ fn token_of(call: &Call) -> Option<String> {
     call.text("ClientRequestToken").map(str::to_owned)
 }
 
-fn remember_token(aws: &mut Aws, call: &Call, id: &str) {
+fn remember_token(aws: &mut AwsState, call: &Call, id: &str) {
     if let Some(token) = token_of(call) {
         let operation = call.operation.clone();
         aws.stacks.tokens.insert(token, (operation, id.to_owned()));
@@ -301,7 +301,7 @@ fn remember_token(aws: &mut Aws, call: &Call, id: &str) {
 ///
 /// A role that IAM has not propagated yet is a `ValidationError`, as recorded in
 /// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>.
-fn role(aws: &mut Aws, call: &Call) -> Result<Option<String>, AwsError> {
+fn role(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let role = call.text("RoleARN").map(str::to_owned);
     if role.is_none() {
         aws.complaints
@@ -376,8 +376,8 @@ fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
     Ok((!all.is_empty()).then_some(all))
 }
 
-/// A template that the fake cannot resolve is a mistake of the product's, or a hole of the fake's.
-fn unresolved(aws: &mut Aws, error: String) -> AwsError {
+/// A template that the fake cannot resolve is a mistake of the product's, or a hole of the fake AWS's.
+fn unresolved(aws: &mut AwsState, error: String) -> AwsError {
     aws.complaints
         .push(format!("a template was refused: {error}"));
     invalid(error)

@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 
 use super::{
-    answer::{AwsError, escaped},
-    aws::Aws,
     request::Call,
+    response::{AwsError, escaped},
     stack_api::{element, existing, invalid},
+    state::AwsState,
 };
 
 /// How many events or resources stand on one page, where a test says nothing else.
 const PAGE: usize = 100;
 
 /// One stack, by name or id.
-pub fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let Some(wanted) = call.text("StackName") else {
         return Err(invalid("the fake describes one stack at a time".to_owned()));
     };
@@ -36,7 +36,7 @@ pub fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
     };
     put("StackName", &stack.name);
     put("StackStatus", seen.status);
-    put("CreationTime", &Aws::instant(stack.created));
+    put("CreationTime", &AwsState::instant(stack.created));
     put("DisableRollback", "false");
     put(
         "EnableTerminationProtection",
@@ -46,10 +46,10 @@ pub fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
         put("StackStatusReason", reason);
     }
     if let Some(updated) = seen.updated {
-        put("LastUpdatedTime", &Aws::instant(updated));
+        put("LastUpdatedTime", &AwsState::instant(updated));
     }
     if let Some(deleted) = seen.deleted {
-        put("DeletionTime", &Aws::instant(deleted));
+        put("DeletionTime", &AwsState::instant(deleted));
     }
     if let Some(role) = &stack.role {
         put("RoleARN", role);
@@ -79,7 +79,7 @@ pub fn describe(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
 
 /// A custom resource of the stack that a request names.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
-pub fn resource(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
     let status = aws.options.resource_status;
     if status.is_empty() {
@@ -90,14 +90,14 @@ pub fn resource(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
         ("LogicalResourceId", logical_id),
         ("ResourceType", "Custom::MirrorCredential"),
         ("ResourceStatus", status),
-        ("LastUpdatedTimestamp", &Aws::instant(aws.now)),
+        ("LastUpdatedTimestamp", &AwsState::instant(aws.now)),
     ];
     let detail = detail.map(|(name, value)| element(name, &escaped(value)));
     Ok(Some(element("StackResourceDetail", &detail.concat())))
 }
 
 /// "Returns all stack related events for a specified stack in reverse chronological order."
-pub fn events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let stack = existing(aws, call)?;
     let late = aws.options.events_late;
     let members: Vec<String> = stack
@@ -116,7 +116,7 @@ pub fn events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
             put("LogicalResourceId", &event.logical_id);
             put("PhysicalResourceId", &event.physical_id);
             put("ResourceType", &event.kind);
-            put("Timestamp", &Aws::instant(event.at));
+            put("Timestamp", &AwsState::instant(event.at));
             put("ResourceStatus", event.status);
             if let Some(reason) = &event.reason {
                 put("ResourceStatusReason", reason);
@@ -132,7 +132,7 @@ pub fn events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
 
 /// What validation found in each operation, the newest first.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
-pub fn operation_events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn operation_events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let stack = existing(aws, call)?;
     let members: Vec<String> = stack
         .found
@@ -164,7 +164,7 @@ pub fn operation_events(aws: &Aws, call: &Call) -> Result<Option<String>, AwsErr
 
 /// "Summary information for stacks that have been deleted is kept for 90 days": a filter of
 /// statuses leaves them out.
-pub fn list(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn list(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let wanted = call.members("StackStatusFilter", "");
     let stacks = aws.stacks.all.values();
     let stacks = stacks.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
@@ -173,14 +173,14 @@ pub fn list(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
             element("StackId", &stack.id)
                 + &element("StackName", &stack.name)
                 + &element("StackStatus", stack.status)
-                + &element("CreationTime", &Aws::instant(stack.created))
+                + &element("CreationTime", &AwsState::instant(stack.created))
         })
         .collect();
     page(aws, call, "StackSummaries", &members)
 }
 
 /// "For deleted stacks, `ListStackResources` returns resource information for up to 90 days."
-pub fn resources(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn resources(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let wanted = call.needed("StackName");
     let found = aws.stacks.find(wanted);
     let stack = found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
@@ -195,7 +195,7 @@ pub fn resources(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
             put("LogicalResourceId", &held.desired.logical_id);
             put("PhysicalResourceId", &held.desired.physical_id);
             put("ResourceType", &held.desired.kind);
-            put("LastUpdatedTimestamp", &Aws::instant(held.updated));
+            put("LastUpdatedTimestamp", &AwsState::instant(held.updated));
             put("ResourceStatus", held.status);
             if let Some(reason) = &held.reason {
                 put("ResourceStatusReason", reason);
@@ -207,7 +207,7 @@ pub fn resources(aws: &Aws, call: &Call) -> Result<Option<String>, AwsError> {
 }
 
 fn page(
-    aws: &Aws,
+    aws: &AwsState,
     call: &Call,
     list: &str,
     members: &[String],

@@ -9,19 +9,22 @@ use std::{
 };
 
 use super::{
-    aws::Aws,
     stack_resources::{self, Owner},
     stack_rollbacks::{cancel_sibling, cancel_what_runs, roll_create_back, roll_update_back},
     stack_template::{Desired, Policy, Resolved},
-    stacks::{Before, Doing, Kind, OnFailure, Operation, Resource, Stack, Step, Work},
+    stacks::{
+        Before, OnFailure, OperationKind, OperationStep, ResourceAction, Stack, StackOperation,
+        StackResource, Work,
+    },
+    state::AwsState,
     tags::Tags,
 };
 
 /// The stack's own steps, between those of its resources.
-pub const SETTLES: Duration = Duration::from_secs(1);
+pub(crate) const SETTLES: Duration = Duration::from_secs(1);
 
 /// Begins to create.
-pub fn create(aws: &mut Aws, mut stack: Stack, resolved: Resolved, token: Option<String>) {
+pub fn create(aws: &mut AwsState, mut stack: Stack, resolved: Resolved, token: Option<String>) {
     let now = aws.now;
     let findings = &aws.stacks.findings;
     if findings.iter().any(|finding| finding.fails) {
@@ -32,18 +35,24 @@ pub fn create(aws: &mut Aws, mut stack: Stack, resolved: Resolved, token: Option
     }
     let mut steps = VecDeque::new();
     for desired in resolved.resources {
-        add(&mut steps, Doing::Create, desired, false);
+        add(&mut steps, ResourceAction::Create, desired, false);
     }
-    steps.push_back(Step::Finish("CREATE_COMPLETE"));
+    steps.push_back(OperationStep::Finish("CREATE_COMPLETE"));
     stack.parameters = resolved.parameters;
-    stack.operation = Some(operation(token, Kind::Create, steps, now, resolved.outputs));
+    stack.operation = Some(operation(
+        token,
+        OperationKind::Create,
+        steps,
+        now,
+        resolved.outputs,
+    ));
     stack.reach("CREATE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
     aws.stacks.all.insert(stack.id.clone(), stack);
 }
 
 /// Begins to update, unless nothing would change.
 pub fn update(
-    aws: &mut Aws,
+    aws: &mut AwsState,
     id: &str,
     template: Arc<Value>,
     resolved: Resolved,
@@ -60,19 +69,19 @@ pub fn update(
     for desired in &resolved.resources {
         let held = stack.resources.get(&desired.logical_id);
         match held.filter(|held| held.exists).map(|held| &held.desired) {
-            None => add(&mut steps, Doing::Create, desired.clone(), false),
+            None => add(&mut steps, ResourceAction::Create, desired.clone(), false),
             Some(held) if held.physical_id != desired.physical_id => {
-                add(&mut steps, Doing::Create, desired.clone(), false);
+                add(&mut steps, ResourceAction::Create, desired.clone(), false);
                 let mut old = held.clone();
                 old.deletion = desired.replacement;
-                add(&mut cleanup, Doing::Delete, old, true);
+                add(&mut cleanup, ResourceAction::Delete, old, true);
             }
             Some(held)
                 if retagged
                     || held.properties != desired.properties
                     || held.metadata != desired.metadata =>
             {
-                add(&mut steps, Doing::Update, desired.clone(), false);
+                add(&mut steps, ResourceAction::Update, desired.clone(), false);
             }
             Some(_) => {}
         }
@@ -81,7 +90,12 @@ pub fn update(
     let removed = stack.resources.iter().rev();
     for (logical_id, held) in removed {
         if held.exists && !is_wanted(logical_id) {
-            add(&mut cleanup, Doing::Delete, held.desired.clone(), false);
+            add(
+                &mut cleanup,
+                ResourceAction::Delete,
+                held.desired.clone(),
+                false,
+            );
         }
     }
     // "You can't update […] by themselves": of what is no resource, only tags (User Guide,
@@ -95,9 +109,9 @@ pub fn update(
         stack.reject(begins, status, token.as_deref(), &findings, now);
         return Ok(());
     }
-    steps.push_back(Step::Reach("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"));
+    steps.push_back(OperationStep::Reach("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"));
     steps.append(&mut cleanup);
-    steps.push_back(Step::Finish("UPDATE_COMPLETE"));
+    steps.push_back(OperationStep::Finish("UPDATE_COMPLETE"));
     let before = Before {
         template: Arc::clone(&stack.template),
         parameters: stack.parameters.clone(),
@@ -105,7 +119,7 @@ pub fn update(
         outputs: stack.outputs.clone(),
         resources: stack.resources.clone(),
     };
-    let mut operation = operation(token, Kind::Update, steps, now, resolved.outputs);
+    let mut operation = operation(token, OperationKind::Update, steps, now, resolved.outputs);
     operation.before = Some(Arc::new(before));
     // The policies count from now on, whatever else changes.
     for desired in &resolved.resources {
@@ -124,7 +138,7 @@ pub fn update(
 }
 
 /// Begins to delete, whatever was going on.
-pub fn delete(aws: &mut Aws, id: &str, retained: &[&str], token: Option<String>) {
+pub fn delete(aws: &mut AwsState, id: &str, retained: &[&str], token: Option<String>) {
     let now = aws.now;
     let Some(mut stack) = aws.stacks.all.remove(id) else {
         return;
@@ -137,18 +151,24 @@ pub fn delete(aws: &mut Aws, id: &str, retained: &[&str], token: Option<String>)
             if retained.contains(&logical_id.as_str()) {
                 desired.deletion = Policy::Retain;
             }
-            add(&mut steps, Doing::Delete, desired, false);
+            add(&mut steps, ResourceAction::Delete, desired, false);
         }
     }
     in_order_of_dependence(&mut steps);
-    steps.push_back(Step::Finish("DELETE_COMPLETE"));
-    stack.operation = Some(operation(token, Kind::Delete, steps, now, BTreeMap::new()));
+    steps.push_back(OperationStep::Finish("DELETE_COMPLETE"));
+    stack.operation = Some(operation(
+        token,
+        OperationKind::Delete,
+        steps,
+        now,
+        BTreeMap::new(),
+    ));
     stack.reach("DELETE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
     aws.stacks.all.insert(stack.id.clone(), stack);
 }
 
 /// Rolls a running update back.
-pub fn cancel(aws: &mut Aws, id: &str, token: Option<String>) {
+pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
     let now = aws.now;
     let renames = aws.options.cancellation_has_its_own_token;
     let Some(stack) = aws.stacks.all.get_mut(id) else {
@@ -162,7 +182,12 @@ pub fn cancel(aws: &mut Aws, id: &str, token: Option<String>) {
 }
 
 /// Goes on with a rollback that failed, with or without the resources that failed.
-pub fn continue_rollback(aws: &mut Aws, id: &str, skipped: &[&str], token: Option<String>) {
+pub(crate) fn continue_rollback(
+    aws: &mut AwsState,
+    id: &str,
+    skipped: &[&str],
+    token: Option<String>,
+) {
     let now = aws.now;
     let Some(stack) = aws.stacks.all.get_mut(id) else {
         return;
@@ -170,11 +195,11 @@ pub fn continue_rollback(aws: &mut Aws, id: &str, skipped: &[&str], token: Optio
     let Some(operation) = stack.operation.as_mut() else {
         // A test has set the status: nothing is left to do.
         let steps = [
-            Step::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
-            Step::Finish("UPDATE_ROLLBACK_COMPLETE"),
+            OperationStep::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+            OperationStep::Finish("UPDATE_ROLLBACK_COMPLETE"),
         ];
         let outputs = stack.outputs.clone();
-        let kind = Kind::RollBackUpdate;
+        let kind = OperationKind::RollBackUpdate;
         stack.operation = Some(operation(token, kind, steps.into(), now, outputs));
         stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
         return;
@@ -183,7 +208,9 @@ pub fn continue_rollback(aws: &mut Aws, id: &str, skipped: &[&str], token: Optio
     operation.due = now + SETTLES;
     operation.failed.clear();
     operation.steps.retain(|step| match step {
-        Step::Begin(work) | Step::End(work) => !skipped.contains(&work.desired.logical_id.as_str()),
+        OperationStep::Begin(work) | OperationStep::End(work) => {
+            !skipped.contains(&work.desired.logical_id.as_str())
+        }
         _ => true,
     });
     stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
@@ -191,12 +218,12 @@ pub fn continue_rollback(aws: &mut Aws, id: &str, skipped: &[&str], token: Optio
 
 fn operation(
     token: Option<String>,
-    kind: Kind,
-    steps: VecDeque<Step>,
+    kind: OperationKind,
+    steps: VecDeque<OperationStep>,
     now: Duration,
     outputs: BTreeMap<String, String>,
-) -> Operation {
-    Operation {
+) -> StackOperation {
+    StackOperation {
         token,
         kind,
         steps,
@@ -209,21 +236,26 @@ fn operation(
 }
 
 /// Adds the two steps of a resource.
-pub fn add(steps: &mut VecDeque<Step>, doing: Doing, desired: Desired, is_replaced: bool) {
+pub fn add(
+    steps: &mut VecDeque<OperationStep>,
+    doing: ResourceAction,
+    desired: Desired,
+    is_replaced: bool,
+) {
     let work = Work {
         doing,
         desired,
         is_replaced,
     };
-    steps.push_back(Step::Begin(work.clone()));
-    steps.push_back(Step::End(work));
+    steps.push_back(OperationStep::Begin(work.clone()));
+    steps.push_back(OperationStep::End(work));
 }
 
 /// The rule and the pipeline refer to the repository, the pipeline to the build project, and
 /// that to its log group: what refers goes first.
-fn in_order_of_dependence(steps: &mut VecDeque<Step>) {
-    let rank = |step: &Step| match step {
-        Step::Begin(work) | Step::End(work) => match work.desired.kind.as_str() {
+fn in_order_of_dependence(steps: &mut VecDeque<OperationStep>) {
+    let rank = |step: &OperationStep| match step {
+        OperationStep::Begin(work) | OperationStep::End(work) => match work.desired.kind.as_str() {
             stack_resources::RULE => 0,
             stack_resources::PIPELINE => 1,
             stack_resources::BUILD_PROJECT => 2,
@@ -235,7 +267,7 @@ fn in_order_of_dependence(steps: &mut VecDeque<Step>) {
 }
 
 /// Takes the next step of the stack whose turn it is.
-pub fn step(aws: &mut Aws, id: &str) {
+pub fn step(aws: &mut AwsState, id: &str) {
     let now = aws.now;
     let Some(mut stack) = aws.stacks.all.remove(id) else {
         return;
@@ -246,19 +278,19 @@ pub fn step(aws: &mut Aws, id: &str) {
         .and_then(|one| one.steps.pop_front());
     match next {
         None => stack.operation = None,
-        Some(Step::Begin(work)) => {
+        Some(OperationStep::Begin(work)) => {
             let takes = aws.options.resource_takes;
             begin(&mut stack, &work, takes, now);
         }
-        Some(Step::End(work)) => end(aws, &mut stack, work, now),
-        Some(Step::Reach(status)) => {
+        Some(OperationStep::End(work)) => end(aws, &mut stack, work, now),
+        Some(OperationStep::Reach(status)) => {
             if let Some(operation) = &mut stack.operation {
                 operation.due = now + SETTLES;
                 stack.outputs.clone_from(&operation.outputs);
             }
             stack.reach(status, None, now);
         }
-        Some(Step::Finish(status)) => finish(&mut stack, status, now),
+        Some(OperationStep::Finish(status)) => finish(&mut stack, status, now),
     }
     aws.stacks.all.insert(stack.id.clone(), stack);
 }
@@ -273,15 +305,15 @@ fn begin(stack: &mut Stack, work: &Work, takes: Duration, now: Duration) {
         return;
     }
     let status = match work.doing {
-        Doing::Create => "CREATE_IN_PROGRESS",
-        Doing::Update | Doing::RollBack => "UPDATE_IN_PROGRESS",
-        Doing::Delete => "DELETE_IN_PROGRESS",
+        ResourceAction::Create => "CREATE_IN_PROGRESS",
+        ResourceAction::Update | ResourceAction::RollBack => "UPDATE_IN_PROGRESS",
+        ResourceAction::Delete => "DELETE_IN_PROGRESS",
     };
     stack.note(&work.desired, status, None, now);
     if !work.is_replaced {
-        let exists = work.doing != Doing::Create;
+        let exists = work.doing != ResourceAction::Create;
         let held = stack.resources.entry(work.desired.logical_id.clone());
-        let held = held.or_insert_with(|| Resource {
+        let held = held.or_insert_with(|| StackResource {
             desired: work.desired.clone(),
             exists,
             status,
@@ -299,8 +331,11 @@ fn begin(stack: &mut Stack, work: &Work, takes: Duration, now: Duration) {
 /// operation that initially creates the resource": rolled back, it deletes.
 fn is_retained(stack: &Stack, work: &Work) -> bool {
     let kind = stack.operation.as_ref().map(|one| one.kind);
-    let rolls_back = matches!(kind, Some(Kind::RollBackCreate | Kind::RollBackUpdate));
-    work.doing == Doing::Delete
+    let rolls_back = matches!(
+        kind,
+        Some(OperationKind::RollBackCreate | OperationKind::RollBackUpdate)
+    );
+    work.doing == ResourceAction::Delete
         && match work.desired.deletion {
             Policy::Delete => false,
             Policy::Retain => true,
@@ -308,7 +343,7 @@ fn is_retained(stack: &Stack, work: &Work) -> bool {
         }
 }
 
-fn end(aws: &mut Aws, stack: &mut Stack, work: Work, now: Duration) {
+fn end(aws: &mut AwsState, stack: &mut Stack, work: Work, now: Duration) {
     let owner = Owner {
         stack_id: stack.id.clone(),
         stack_name: stack.name.clone(),
@@ -324,11 +359,11 @@ fn end(aws: &mut Aws, stack: &mut Stack, work: Work, now: Duration) {
     let result = match aws.stacks.failure(&work.desired.logical_id, work.doing) {
         Some(reason) => Err(reason),
         None => match work.doing {
-            Doing::Create => stack_resources::create(aws, &owner, kind, name, properties),
-            Doing::Update | Doing::RollBack => {
+            ResourceAction::Create => stack_resources::create(aws, &owner, kind, name, properties),
+            ResourceAction::Update | ResourceAction::RollBack => {
                 stack_resources::update(aws, &owner, kind, name, properties)
             }
-            Doing::Delete => {
+            ResourceAction::Delete => {
                 stack_resources::delete(aws, kind, name);
                 Ok(())
             }
@@ -339,9 +374,9 @@ fn end(aws: &mut Aws, stack: &mut Stack, work: Work, now: Duration) {
         return;
     }
     let status = match work.doing {
-        Doing::Create => "CREATE_COMPLETE",
-        Doing::Update | Doing::RollBack => "UPDATE_COMPLETE",
-        Doing::Delete => "DELETE_COMPLETE",
+        ResourceAction::Create => "CREATE_COMPLETE",
+        ResourceAction::Update | ResourceAction::RollBack => "UPDATE_COMPLETE",
+        ResourceAction::Delete => "DELETE_COMPLETE",
     };
     stack.note(&work.desired, status, None, now);
     mark(stack, &work, status, None, now);
@@ -369,20 +404,20 @@ pub fn mark(
     held.updated = now;
     match work.doing {
         _ if failed => {}
-        Doing::Create | Doing::Update | Doing::RollBack => {
+        ResourceAction::Create | ResourceAction::Update | ResourceAction::RollBack => {
             held.exists = true;
             held.desired = work.desired.clone();
         }
-        Doing::Delete => held.exists = false,
+        ResourceAction::Delete => held.exists = false,
     }
 }
 
 fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
     let kind = stack.operation.as_ref().expect("its own step").kind;
     let status = match work.doing {
-        Doing::Create => "CREATE_FAILED",
-        Doing::Update | Doing::RollBack => "UPDATE_FAILED",
-        Doing::Delete => "DELETE_FAILED",
+        ResourceAction::Create => "CREATE_FAILED",
+        ResourceAction::Update | ResourceAction::RollBack => "UPDATE_FAILED",
+        ResourceAction::Delete => "DELETE_FAILED",
     };
     stack.note(&work.desired, status, Some(reason), now);
     mark(stack, &work, status, Some(reason), now);
@@ -390,19 +425,19 @@ fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
     let operation = stack.operation.as_mut().expect("its own step");
     operation.due = now;
     match (kind, work.doing) {
-        (Kind::Create, _) => {
+        (OperationKind::Create, _) => {
             cancel_sibling(stack, now);
             let reason = format!("The following resource(s) failed to create: [{logical_id}]. ");
             roll_create_back(stack, &reason, now);
         }
-        (Kind::Update, Doing::Create | Doing::Update) => {
-            let verb = if work.doing == Doing::Create {
+        (OperationKind::Update, ResourceAction::Create | ResourceAction::Update) => {
+            let verb = if work.doing == ResourceAction::Create {
                 "create"
             } else {
                 "update"
             };
             let reason = format!("The following resource(s) failed to {verb}: [{logical_id}]. ");
-            if work.doing == Doing::Update {
+            if work.doing == ResourceAction::Update {
                 // What failed on the way is brought back too.
                 let operation = stack.operation.as_mut().expect("its own step");
                 operation.done.push(work);
@@ -410,18 +445,20 @@ fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
             cancel_sibling(stack, now);
             roll_update_back(stack, Some(reason), now);
         }
-        (Kind::RollBackUpdate, Doing::RollBack) => {
+        (OperationKind::RollBackUpdate, ResourceAction::RollBack) => {
             // It waits for ContinueUpdateRollback, which begins with what failed.
-            operation.steps.push_front(Step::End(work.clone()));
-            operation.steps.push_front(Step::Begin(work));
+            operation.steps.push_front(OperationStep::End(work.clone()));
+            operation.steps.push_front(OperationStep::Begin(work));
             operation.due = Duration::MAX;
             let reason = format!("The following resource(s) failed to update: [{logical_id}]. ");
             stack.reach("UPDATE_ROLLBACK_FAILED", Some(reason), now);
         }
         // What cannot be deleted does not stop the rest. In the cleanup after an update it is
         // left behind, and the update succeeds.
-        (Kind::Delete | Kind::RollBackCreate, _) => operation.failed.push(logical_id),
-        (Kind::Update | Kind::RollBackUpdate, _) => {}
+        (OperationKind::Delete | OperationKind::RollBackCreate, _) => {
+            operation.failed.push(logical_id)
+        }
+        (OperationKind::Update | OperationKind::RollBackUpdate, _) => {}
     }
 }
 
@@ -431,10 +468,10 @@ fn finish(stack: &mut Stack, status: &'static str, now: Duration) {
     let reason = (!failed.is_empty())
         .then(|| format!("The following resource(s) failed to delete: [{failed}]. "));
     let status = match (operation.kind, failed.is_empty()) {
-        (Kind::RollBackCreate, false) if stack.on_failure == OnFailure::RollBack => {
+        (OperationKind::RollBackCreate, false) if stack.on_failure == OnFailure::RollBack => {
             "ROLLBACK_FAILED"
         }
-        (Kind::RollBackCreate | Kind::Delete, false) => "DELETE_FAILED",
+        (OperationKind::RollBackCreate | OperationKind::Delete, false) => "DELETE_FAILED",
         _ => status,
     };
     stack.outputs.clone_from(&operation.outputs);

@@ -6,16 +6,16 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::{
-    aws::Aws,
     codecommit::{self, Repository},
     iam::ACCOUNT,
     pipelines::Pipeline,
+    state::AwsState,
     tags::{self, Tags},
 };
 
 pub const REPOSITORY: &str = "AWS::CodeCommit::Repository";
-pub const BUILD_PROJECT: &str = "AWS::CodeBuild::Project";
-pub const LOG_GROUP: &str = "AWS::Logs::LogGroup";
+pub(crate) const BUILD_PROJECT: &str = "AWS::CodeBuild::Project";
+pub(crate) const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 pub const PIPELINE: &str = "AWS::CodePipeline::Pipeline";
 pub const RULE: &str = "AWS::Events::Rule";
 
@@ -28,17 +28,17 @@ pub struct Made {
     pub stack_id: Option<String>,
 }
 
-struct Kind {
+struct ResourceKind {
     name: &'static str,
     properties: &'static [&'static str],
     required: &'static [&'static str],
 }
 
 /// Each type, the property that names it, and what else it may hold.
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, ResourceKind); 5] = [
     (
         REPOSITORY,
-        Kind {
+        ResourceKind {
             name: "RepositoryName",
             properties: &[
                 "RepositoryDescription",
@@ -52,7 +52,7 @@ const KINDS: [(&str, Kind); 5] = [
     ),
     (
         BUILD_PROJECT,
-        Kind {
+        ResourceKind {
             name: "Name",
             properties: &[
                 "Artifacts",
@@ -77,7 +77,7 @@ const KINDS: [(&str, Kind); 5] = [
     ),
     (
         LOG_GROUP,
-        Kind {
+        ResourceKind {
             name: "LogGroupName",
             properties: &["KmsKeyId", "LogGroupClass", "RetentionInDays", "Tags"],
             required: &[],
@@ -85,7 +85,7 @@ const KINDS: [(&str, Kind); 5] = [
     ),
     (
         PIPELINE,
-        Kind {
+        ResourceKind {
             name: "Name",
             properties: &[
                 "ArtifactStore",
@@ -103,7 +103,7 @@ const KINDS: [(&str, Kind); 5] = [
     ),
     (
         RULE,
-        Kind {
+        ResourceKind {
             name: "Name",
             properties: &[
                 "Description",
@@ -149,7 +149,7 @@ pub fn physical_id(kind: &str, properties: &Value) -> Result<String, String> {
 }
 
 /// What `Fn::GetAtt` returns.
-pub fn attribute(kind: &str, physical_id: &str, attribute: &str) -> Option<String> {
+pub(crate) fn attribute(kind: &str, physical_id: &str, attribute: &str) -> Option<String> {
     let arn = |service: &str, rest: &str| {
         Some(format!(
             "arn:aws:{service}:eu-central-1:{ACCOUNT}:{rest}{physical_id}"
@@ -197,7 +197,7 @@ pub struct Owner {
 
 /// Makes a resource, or says why the service refuses.
 pub fn create(
-    aws: &mut Aws,
+    aws: &mut AwsState,
     owner: &Owner,
     kind: &str,
     name: &str,
@@ -277,7 +277,7 @@ pub fn create(
 
 /// Changes a resource in place.
 pub fn update(
-    aws: &mut Aws,
+    aws: &mut AwsState,
     owner: &Owner,
     kind: &str,
     name: &str,
@@ -324,7 +324,7 @@ pub fn update(
 /// Removes a resource. One that is gone already is no error: "if the resource doesn't exist,
 /// CloudFormation deems it successfully deleted" holds for every handler that answers `NotFound`
 /// (CLI User Guide, Handler error codes).
-pub fn delete(aws: &mut Aws, kind: &str, name: &str) {
+pub fn delete(aws: &mut AwsState, kind: &str, name: &str) {
     match kind {
         REPOSITORY => codecommit::remove(aws, name),
         PIPELINE => {
@@ -362,4 +362,4 @@ fn rule_is_sound(name: &str, properties: &Value) -> Result<(), String> {
 }
 
 /// How long the first run of a pipeline takes to look for its source.
-pub const FIRST_RUN_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const FIRST_RUN_AFTER: Duration = Duration::from_secs(2);

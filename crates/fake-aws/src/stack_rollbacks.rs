@@ -5,19 +5,19 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     stack_operations::{SETTLES, add, mark},
-    stacks::{Doing, Kind, OnFailure, Stack, Step},
+    stacks::{OnFailure, OperationKind, OperationStep, ResourceAction, Stack},
 };
 
 /// CloudFormation works on resources side by side, and cancels the others when one fails.
 pub fn cancel_sibling(stack: &mut Stack, now: Duration) {
     let operation = stack.operation.as_ref().expect("its own step");
     let next = operation.steps.iter().find_map(|step| match step {
-        Step::Begin(work) if work.doing != Doing::Delete => Some(work.clone()),
+        OperationStep::Begin(work) if work.doing != ResourceAction::Delete => Some(work.clone()),
         _ => None,
     });
     if let Some(work) = next {
         let (status, reason) = match work.doing {
-            Doing::Create => ("CREATE_FAILED", "Resource creation cancelled"),
+            ResourceAction::Create => ("CREATE_FAILED", "Resource creation cancelled"),
             _ => ("UPDATE_FAILED", "Resource update cancelled"),
         };
         stack.note(&work.desired, status, Some(reason), now);
@@ -30,11 +30,11 @@ pub fn cancel_what_runs(stack: &mut Stack, now: Duration) {
         .operation
         .as_ref()
         .and_then(|one| one.steps.front().cloned());
-    if let Some(Step::End(work)) = running {
+    if let Some(OperationStep::End(work)) = running {
         let (status, reason) = match work.doing {
-            Doing::Create => ("CREATE_FAILED", "Resource creation cancelled"),
-            Doing::Update => ("UPDATE_FAILED", "Resource update cancelled"),
-            Doing::Delete | Doing::RollBack => return,
+            ResourceAction::Create => ("CREATE_FAILED", "Resource creation cancelled"),
+            ResourceAction::Update => ("UPDATE_FAILED", "Resource update cancelled"),
+            ResourceAction::Delete | ResourceAction::RollBack => return,
         };
         stack.note(&work.desired, status, Some(reason), now);
         mark(stack, &work, status, Some(reason), now);
@@ -65,20 +65,25 @@ pub fn roll_create_back(stack: &mut Stack, reason: &str, now: Duration) {
         ),
     };
     let operation = stack.operation.as_mut().expect("its own step");
-    operation.kind = Kind::RollBackCreate;
+    operation.kind = OperationKind::RollBackCreate;
     operation.steps.clear();
     operation.outputs.clear();
     for work in std::mem::take(&mut operation.done).into_iter().rev() {
-        add(&mut operation.steps, Doing::Delete, work.desired, false);
+        add(
+            &mut operation.steps,
+            ResourceAction::Delete,
+            work.desired,
+            false,
+        );
     }
-    operation.steps.push_back(Step::Finish(end));
+    operation.steps.push_back(OperationStep::Finish(end));
     operation.due = now + SETTLES;
     stack.reach(status, Some(format!("{reason}{by}")), now);
 }
 
 pub fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration) {
     let operation = stack.operation.as_mut().expect("an update");
-    operation.kind = Kind::RollBackUpdate;
+    operation.kind = OperationKind::RollBackUpdate;
     operation.steps.clear();
     operation.due = now + SETTLES;
     let before = operation.before.clone().expect("an update knows what was");
@@ -86,26 +91,28 @@ pub fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration
     for work in std::mem::take(&mut operation.done).into_iter().rev() {
         let held = before.resources.get(&work.desired.logical_id);
         match (work.doing, held.filter(|held| held.exists)) {
-            (Doing::Create, Some(held)) => {
+            (ResourceAction::Create, Some(held)) => {
                 // A replacement: the former one is still there.
                 let logical_id = work.desired.logical_id.clone();
                 stack.resources.insert(logical_id, held.clone());
-                add(&mut cleanup, Doing::Delete, work.desired, true);
+                add(&mut cleanup, ResourceAction::Delete, work.desired, true);
             }
-            (Doing::Create, None) => add(&mut cleanup, Doing::Delete, work.desired, false),
+            (ResourceAction::Create, None) => {
+                add(&mut cleanup, ResourceAction::Delete, work.desired, false)
+            }
             (_, Some(held)) => {
                 let back = held.desired.clone();
-                add(&mut operation.steps, Doing::RollBack, back, false);
+                add(&mut operation.steps, ResourceAction::RollBack, back, false);
             }
             (_, None) => {}
         }
     }
-    let reached = Step::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS");
+    let reached = OperationStep::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS");
     operation.steps.push_back(reached);
     operation.steps.append(&mut cleanup);
     operation
         .steps
-        .push_back(Step::Finish("UPDATE_ROLLBACK_COMPLETE"));
+        .push_back(OperationStep::Finish("UPDATE_ROLLBACK_COMPLETE"));
     operation.outputs.clone_from(&before.outputs);
     stack.template = Arc::clone(&before.template);
     stack.parameters.clone_from(&before.parameters);

@@ -48,7 +48,7 @@ pub enum SeenTokens {
 
 /// What a resource is in the middle of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum ResourceAction {
     Create,
     Update,
     Delete,
@@ -58,9 +58,9 @@ pub enum Doing {
 
 /// A resource that a test lets fail.
 #[derive(Clone, Debug)]
-pub struct Failing {
+pub struct ResourceFailure {
     pub logical_id: String,
-    pub doing: Doing,
+    pub doing: ResourceAction,
     pub reason: String,
     /// How often it still fails.
     pub times: usize,
@@ -84,7 +84,7 @@ pub struct Stacks {
     pub all: BTreeMap<String, Stack>,
     /// Which operation each token began, and of which stack.
     pub tokens: BTreeMap<String, (String, String)>,
-    pub failing: Vec<Failing>,
+    pub failing: Vec<ResourceFailure>,
     /// What validation finds in each template from now on.
     pub findings: Vec<Finding>,
 }
@@ -129,7 +129,7 @@ impl Stacks {
     }
 
     /// Why this step of a resource fails now, if a test says so.
-    pub fn failure(&mut self, logical_id: &str, doing: Doing) -> Option<String> {
+    pub fn failure(&mut self, logical_id: &str, doing: ResourceAction) -> Option<String> {
         let mut failing = self.failing.iter_mut();
         let found = failing
             .find(|one| one.logical_id == logical_id && one.doing == doing && one.times > 0)?;
@@ -153,11 +153,11 @@ pub struct Stack {
     pub template: Arc<Value>,
     pub outputs: BTreeMap<String, String>,
     pub is_protected: bool,
-    pub on_failure: OnFailure,
-    pub resources: BTreeMap<String, Resource>,
+    pub(crate) on_failure: OnFailure,
+    pub resources: BTreeMap<String, StackResource>,
     /// In the order in which they happened.
-    pub events: Vec<Arc<Event>>,
-    pub operation: Option<Operation>,
+    pub events: Vec<Arc<StackEvent>>,
+    pub operation: Option<StackOperation>,
     /// What validation found, with the token of the operation.
     pub found: Vec<(Option<String>, Finding)>,
     /// How it was described since each of its statuses.
@@ -186,7 +186,7 @@ pub enum OnFailure {
 }
 
 #[derive(Clone, Debug)]
-pub struct Resource {
+pub struct StackResource {
     pub desired: Desired,
     /// Whether it was really made.
     pub exists: bool,
@@ -196,7 +196,7 @@ pub struct Resource {
 }
 
 #[derive(Clone, Debug)]
-pub struct Event {
+pub struct StackEvent {
     pub id: String,
     pub at: Duration,
     pub logical_id: String,
@@ -211,10 +211,10 @@ pub struct Event {
 
 /// What a stack is in the middle of.
 #[derive(Clone, Debug)]
-pub struct Operation {
+pub struct StackOperation {
     pub token: Option<String>,
-    pub kind: Kind,
-    pub steps: VecDeque<Step>,
+    pub kind: OperationKind,
+    pub steps: VecDeque<OperationStep>,
     /// When the next step is taken.
     pub due: Duration,
     /// What has been done, in order.
@@ -228,7 +228,7 @@ pub struct Operation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum OperationKind {
     Create,
     RollBackCreate,
     Update,
@@ -237,7 +237,7 @@ pub enum Kind {
 }
 
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum OperationStep {
     Begin(Work),
     End(Work),
     /// The stack reaches a status on its way.
@@ -248,7 +248,7 @@ pub enum Step {
 /// One resource's part in an operation.
 #[derive(Clone, Debug)]
 pub struct Work {
-    pub doing: Doing,
+    pub doing: ResourceAction,
     /// What it is to be, or what is to go.
     pub desired: Desired,
     /// It is deleted because a newer one has taken its place.
@@ -262,10 +262,10 @@ pub struct Before {
     pub parameters: Parameters,
     pub tags: Tags,
     pub outputs: BTreeMap<String, String>,
-    pub resources: BTreeMap<String, Resource>,
+    pub resources: BTreeMap<String, StackResource>,
 }
 
-pub fn stack_arn(name: &str, id: &str) -> String {
+pub(crate) fn stack_arn(name: &str, id: &str) -> String {
     format!("arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/{name}/{id}")
 }
 
@@ -321,7 +321,7 @@ impl Stack {
         self.status = status;
         self.reason.clone_from(&reason);
         let token = self.token();
-        self.events.push(Arc::new(Event {
+        self.events.push(Arc::new(StackEvent {
             id: format!("{}-{}", self.events.len(), self.name),
             at: now,
             logical_id: self.name.clone(),
@@ -344,12 +344,12 @@ impl Stack {
         then: Option<(Duration, &'static str)>,
         now: Duration,
     ) {
-        self.operation = Some(Operation {
+        self.operation = Some(StackOperation {
             token: token.map(str::to_owned),
-            kind: Kind::Update,
+            kind: OperationKind::Update,
             steps: then
                 .iter()
-                .map(|(_, status)| Step::Finish(status))
+                .map(|(_, status)| OperationStep::Finish(status))
                 .collect(),
             due: then.map_or(now, |(after, _)| now + after),
             done: vec![],
@@ -365,7 +365,7 @@ impl Stack {
 
     /// Validation rejects an operation before it begins with a resource: the stack reaches `status`,
     /// and neither its reason nor its events name a resource.
-    pub fn reject(
+    pub(crate) fn reject(
         &mut self,
         begins: &'static str,
         status: &'static str,
@@ -394,7 +394,7 @@ impl Stack {
         now: Duration,
     ) {
         let token = self.token();
-        self.events.push(Arc::new(Event {
+        self.events.push(Arc::new(StackEvent {
             id: format!("{}-{}", self.events.len(), desired.logical_id),
             at: now,
             logical_id: desired.logical_id.clone(),

@@ -16,19 +16,19 @@ use std::{
 };
 use tokio::sync::Notify;
 
-use super::{answer::Answer, request::Call, world::World};
+use super::{handle::FakeAws, request::Call, response::ApiResponse};
 
 /// One running copy of the product: its name in journals and schedules, and
 /// whether it lives. A redelivery is a new caller, as Lambda's would be.
 #[derive(Clone)]
 pub struct Caller {
-    world: World,
+    fake: FakeAws,
     name: Arc<str>,
-    life: Arc<Life>,
+    life: Arc<CallerState>,
 }
 
 #[derive(Default)]
-struct Life {
+struct CallerState {
     over: AtomicBool,
     ended: Notify,
 }
@@ -52,7 +52,7 @@ impl<T> Run<T> {
 
 /// What became of a call, for the caller's connection.
 pub enum Fate {
-    Answered(Answer),
+    Answered(ApiResponse),
     /// The connection breaks: the caller cannot know whether it was executed.
     Broken,
     /// Nothing ever comes back.
@@ -62,9 +62,9 @@ pub enum Fate {
 }
 
 impl Caller {
-    pub fn new(world: &World, name: &str) -> Self {
+    pub fn new(fake: &FakeAws, name: &str) -> Self {
         Self {
-            world: world.clone(),
+            fake: fake.clone(),
             name: name.into(),
             life: Arc::default(),
         }
@@ -107,20 +107,20 @@ impl Caller {
             return pending().await;
         }
         let call = Call::decode(&request).map_err(|reason| {
-            self.world.complain(&reason);
+            self.fake.complain(&reason);
             ConnectorError::other(reason.into(), None)
         })?;
-        let index = self.world.number(&self.name, &call);
-        if let Some(time) = self.world.take_hold(&self.name) {
+        let index = self.fake.number(&self.name, &call);
+        if let Some(time) = self.fake.take_hold(&self.name) {
             tokio::time::sleep(time).await;
         }
-        if let Some(gate) = self.world.gate() {
+        if let Some(gate) = self.fake.gate() {
             gate.pass(&self.name, index, &call).await;
         }
         if !self.is_alive() {
             return pending().await;
         }
-        match self.world.meet(&self.name, index, &call) {
+        match self.fake.meet(&self.name, index, &call) {
             Fate::Answered(answer) => Ok(answer.into_http()),
             Fate::Broken => Err(ConnectorError::io("connection reset by peer".into())),
             Fate::Silent => pending().await,

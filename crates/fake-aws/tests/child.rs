@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::refusal;
-use fake_aws::{World, clients::Clients};
+use fake_aws::{FakeAws, clients::Clients};
 
 pub const NAME: &str = "gitops-dev-shop";
 pub const REPOSITORY: &str = "codecommit-dev-cfn-shop";
@@ -188,19 +188,19 @@ pub async fn course(clients: &Clients, name: &str) -> Vec<String> {
     events.iter().map(line).collect()
 }
 
-/// A world in which the stack is there, with or without a pipeline.
-pub async fn world_with_stack(branch_is_there: bool) -> (World, Clients) {
-    let world = World::new();
-    let clients = Clients::over(world.connector("test"));
+/// A fake AWS in which the stack is there, with or without a pipeline.
+pub async fn world_with_stack(branch_is_there: bool) -> (FakeAws, Clients) {
+    let fake = FakeAws::new();
+    let clients = Clients::over(fake.connector("test"));
     let mut made = template();
     made["Parameters"]["BranchExists"]["Default"] = branch_is_there.to_string().into();
     assert_eq!(create(&clients, &made, "create").await, fine());
     if branch_is_there {
-        while world.look(|aws| !aws.repositories.contains_key(REPOSITORY)) {
+        while fake.look(|aws| !aws.repositories.contains_key(REPOSITORY)) {
             sleep(Duration::from_secs(1)).await;
         }
-        world.push(REPOSITORY, "development", "commit-1");
+        fake.push(REPOSITORY, "development", "commit-1");
     }
     assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
-    (world, clients)
+    (fake, clients)
 }

@@ -11,21 +11,21 @@ use super::{
     },
     refusal,
 };
-use fake_aws::{Doing, Options, World, clients::Clients};
+use fake_aws::{FakeAws, Options, ResourceAction, clients::Clients};
 
-pub fn new_world(options: Options) -> (World, Clients) {
-    let world = World::with(options);
-    let clients = Clients::over(world.connector("test"));
-    (world, clients)
+pub fn new_world(options: Options) -> (FakeAws, Clients) {
+    let fake = FakeAws::with(options);
+    let clients = Clients::over(fake.connector("test"));
+    (fake, clients)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stack_is_made_resource_by_resource_in_order_of_reference() {
-    let (world, clients) = new_world(Options::default());
+    let (fake, clients) = new_world(Options::default());
     assert_eq!(create(&clients, &template(), "one").await, fine());
     assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
     assert!(
-        world.look(|aws| aws.repositories.is_empty()),
+        fake.look(|aws| aws.repositories.is_empty()),
         "it takes time"
     );
     assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
@@ -48,7 +48,7 @@ async fn a_stack_is_made_resource_by_resource_in_order_of_reference() {
     assert_eq!(output("RepositoryName").as_deref(), Some(REPOSITORY));
     assert_eq!(output("PipelineName").as_deref(), Some(PIPELINE));
     assert_eq!(stack.role_arn(), Some(ROLE));
-    world.look(|aws| {
+    fake.look(|aws| {
         let tags = &aws.repositories[REPOSITORY].tags;
         assert_eq!(tags["CreatedBy"], NAME);
         assert_eq!(tags["aws:cloudformation:stack-name"], NAME);
@@ -59,8 +59,8 @@ async fn a_stack_is_made_resource_by_resource_in_order_of_reference() {
 
 #[tokio::test(start_paused = true)]
 async fn every_event_carries_the_token_of_its_operation_and_lists_come_in_pages() {
-    let (world, clients) = world_with_stack(false).await;
-    world.options(|options| options.page_length = Some(3));
+    let (fake, clients) = world_with_stack(false).await;
+    fake.options(|options| options.page_length = Some(3));
     let all = events(&clients, NAME).await;
     assert!(all.len() > 6);
     let own = |event: &aws_sdk_cloudformation::types::StackEvent| {
@@ -89,8 +89,8 @@ async fn every_event_carries_the_token_of_its_operation_and_lists_come_in_pages(
 
 #[tokio::test(start_paused = true)]
 async fn a_resource_that_is_there_already_fails_the_creation_and_survives_its_rollback() {
-    let (world, clients) = new_world(Options::default());
-    world.repository(REPOSITORY);
+    let (fake, clients) = new_world(Options::default());
+    fake.repository(REPOSITORY);
     assert_eq!(create(&clients, &template(), "one").await, fine());
     assert_eq!(ended(&clients).await, "ROLLBACK_COMPLETE");
     let events = events(&clients, NAME).await;
@@ -109,7 +109,7 @@ async fn a_resource_that_is_there_already_fails_the_creation_and_survives_its_ro
     );
     let stack = described(&clients, NAME).await.expect("the stack");
     assert_eq!(stack.stack_status_reason(), None);
-    world.look(|aws| {
+    fake.look(|aws| {
         assert!(
             aws.repositories[REPOSITORY].stack_id.is_none(),
             "somebody else's"
@@ -135,34 +135,34 @@ async fn what_is_retained_outlives_a_rollback_unless_it_says_except_on_create() 
         ("RetainExceptOnCreate", false),
         ("Retain", true),
     ] {
-        let (world, clients) = new_world(Options::default());
+        let (fake, clients) = new_world(Options::default());
         let mut retaining = template();
         retaining["Resources"]["Repository"]["DeletionPolicy"] = policy.into();
-        world.fail_resource("EventRule", Doing::Create, "no", 1);
+        fake.fail_resource("EventRule", ResourceAction::Create, "no", 1);
         assert_eq!(create(&clients, &retaining, "one").await, fine());
         assert_eq!(ended(&clients).await, "ROLLBACK_COMPLETE");
-        let is_there = |world: &World| world.look(|aws| aws.repositories.contains_key(REPOSITORY));
-        assert_eq!(is_there(&world), survives_rollback, "{policy}");
+        let is_there = |fake: &FakeAws| fake.look(|aws| aws.repositories.contains_key(REPOSITORY));
+        assert_eq!(is_there(&fake), survives_rollback, "{policy}");
         assert_eq!(delete(&clients, "two").await, fine());
         assert_eq!(ended(&clients).await, "none");
-        world.change(|aws| aws.repositories.clear());
+        fake.change(|aws| aws.repositories.clear());
         assert_eq!(create(&clients, &retaining, "three").await, fine());
         assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
         assert_eq!(delete(&clients, "four").await, fine());
         assert_eq!(ended(&clients).await, "none");
-        assert_eq!(is_there(&world), policy != "Delete", "{policy}");
+        assert_eq!(is_there(&fake), policy != "Delete", "{policy}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_adds_changes_and_removes_in_its_cleanup() {
-    let (world, clients) = world_with_stack(false).await;
-    world.push(REPOSITORY, "development", "commit-1");
+    let (fake, clients) = world_with_stack(false).await;
+    fake.push(REPOSITORY, "development", "commit-1");
     let mut changed = template();
     changed["Resources"]["BuildLogGroup"]["Properties"]["RetentionInDays"] = json!(7);
     assert_eq!(update(&clients, &changed, "two").await, fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
-    world.look(|aws| {
+    fake.look(|aws| {
         assert!(aws.pipelines.contains_key(PIPELINE), "added");
         let key = (
             "AWS::Logs::LogGroup".to_owned(),
@@ -183,12 +183,12 @@ async fn an_update_adds_changes_and_removes_in_its_cleanup() {
     changed["Parameters"]["BranchExists"]["Default"] = "false".into();
     assert_eq!(update(&clients, &changed, "three").await, fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
-    assert!(world.look(|aws| aws.pipelines.is_empty()), "removed");
+    assert!(fake.look(|aws| aws.pipelines.is_empty()), "removed");
     // A name that changes makes a second one before the first goes.
     changed["Resources"]["BuildLogGroup"]["Properties"]["LogGroupName"] = "/other".into();
     assert_eq!(update(&clients, &changed, "four").await, fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
-    world.look(|aws| {
+    fake.look(|aws| {
         let groups = aws
             .made
             .keys()
@@ -200,7 +200,7 @@ async fn an_update_adds_changes_and_removes_in_its_cleanup() {
 
 #[tokio::test(start_paused = true)]
 async fn policies_and_descriptions_alone_are_no_updates_and_metadata_and_tags_are() {
-    let (world, clients) = world_with_stack(false).await;
+    let (fake, clients) = world_with_stack(false).await;
     let mut same = template();
     same["Parameters"]["BranchExists"]["Default"] = "false".into();
     same["Resources"]["Repository"]["DeletionPolicy"] = "Retain".into();
@@ -228,21 +228,21 @@ async fn policies_and_descriptions_alone_are_no_updates_and_metadata_and_tags_ar
     let tagged = tagged.use_previous_template(true).tags(tag("team", "a"));
     assert_eq!(refusal(tagged.clone().send().await), fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
-    world.look(|aws| assert_eq!(aws.repositories[REPOSITORY].tags["team"], "a"));
+    fake.look(|aws| assert_eq!(aws.repositories[REPOSITORY].tags["team"], "a"));
     assert_eq!(refusal(tagged.send().await), refused);
     assert_eq!(delete(&clients, "four").await, fine());
     assert_eq!(ended(&clients).await, "none");
     assert!(
-        world.look(|aws| aws.repositories.contains_key(REPOSITORY)),
+        fake.look(|aws| aws.repositories.contains_key(REPOSITORY)),
         "retained"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_parameter_that_nothing_uses_is_an_update_only_where_aws_is_taken_to_say_so() {
-    let (world, clients) = world_with_stack(true).await;
+    let (fake, clients) = world_with_stack(true).await;
     // With a pipeline the rule does not go to the function.
-    let told = || {
+    let repeat = || {
         let request = clients
             .cloudformation
             .update_stack()
@@ -256,24 +256,24 @@ async fn a_parameter_that_nothing_uses_is_an_update_only_where_aws_is_taken_to_s
             ))
             .send()
     };
-    assert_eq!(refusal(told().await).1, "No updates are to be performed.");
-    world.options(|options| options.parameters_alone_are_updates = true);
-    assert_eq!(refusal(told().await), fine());
+    assert_eq!(refusal(repeat().await).1, "No updates are to be performed.");
+    fake.options(|options| options.parameters_alone_are_updates = true);
+    assert_eq!(refusal(repeat().await), fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_update_is_rolled_back_to_what_was_there() {
-    let (world, clients) = world_with_stack(false).await;
-    let before = world.look(|aws| (aws.made.clone(), aws.repositories.clone()));
-    world.fail_resource("EventRule", Doing::Update, "no such role", 1);
+    let (fake, clients) = world_with_stack(false).await;
+    let before = fake.look(|aws| (aws.made.clone(), aws.repositories.clone()));
+    fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);
     let mut changed = template();
     changed["Resources"]["BuildLogGroup"]["Properties"]["RetentionInDays"] = json!(7);
     assert_eq!(update(&clients, &changed, "two").await, fine());
     assert_eq!(ended(&clients).await, "UPDATE_ROLLBACK_COMPLETE");
-    let after = world.look(|aws| (aws.made.clone(), aws.repositories.clone()));
+    let after = fake.look(|aws| (aws.made.clone(), aws.repositories.clone()));
     assert_eq!(after, before);
-    assert!(world.look(|aws| aws.pipelines.is_empty()));
+    assert!(fake.look(|aws| aws.pipelines.is_empty()));
     let course = course(&clients, NAME).await;
     for event in [
         "EventRule UPDATE_FAILED",
@@ -291,18 +291,18 @@ async fn a_failing_update_is_rolled_back_to_what_was_there() {
         fine(),
         "it can be updated again"
     );
-    world.push(REPOSITORY, "development", "commit-1");
+    fake.push(REPOSITORY, "development", "commit-1");
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_that_fails_waits_until_it_is_continued() {
     for skips in [false, true] {
-        let (world, clients) = world_with_stack(false).await;
-        world.fail_resource("EventRule", Doing::Update, "no", 1);
-        world.fail_resource(
+        let (fake, clients) = world_with_stack(false).await;
+        fake.fail_resource("EventRule", ResourceAction::Update, "no", 1);
+        fake.fail_resource(
             "EventRule",
-            Doing::RollBack,
+            ResourceAction::RollBack,
             "still no",
             if skips { 9 } else { 1 },
         );
@@ -327,7 +327,7 @@ async fn a_rollback_that_fails_waits_until_it_is_continued() {
 
 #[tokio::test(start_paused = true)]
 async fn only_a_running_update_can_be_cancelled() {
-    let (world, clients) = world_with_stack(false).await;
+    let (fake, clients) = world_with_stack(false).await;
     let cancel = || {
         let request = clients.cloudformation.cancel_update_stack();
         request
@@ -341,23 +341,23 @@ async fn only_a_running_update_can_be_cancelled() {
     sleep(Duration::from_secs(3)).await;
     assert_eq!(refusal(cancel().await), fine());
     assert_eq!(ended(&clients).await, "UPDATE_ROLLBACK_COMPLETE");
-    assert!(world.look(|aws| aws.pipelines.is_empty()));
-    let last = |world: &World| {
-        world.look(|aws| {
+    assert!(fake.look(|aws| aws.pipelines.is_empty()));
+    let last = |fake: &FakeAws| {
+        fake.look(|aws| {
             let stack = aws.stacks.named(NAME).expect("the stack");
             stack.last_token().map(str::to_owned)
         })
     };
-    assert_eq!(last(&world).as_deref(), Some("two"));
+    assert_eq!(last(&fake).as_deref(), Some("two"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_that_fails_can_be_tried_again_or_leave_things_behind() {
     for retains in [false, true] {
-        let (world, clients) = world_with_stack(false).await;
-        world.fail_resource(
+        let (fake, clients) = world_with_stack(false).await;
+        fake.fail_resource(
             "Repository",
-            Doing::Delete,
+            ResourceAction::Delete,
             "not allowed",
             if retains { 9 } else { 1 },
         );
@@ -388,18 +388,18 @@ async fn a_deletion_that_fails_can_be_tried_again_or_leave_things_behind() {
         assert!(by_id.deletion_time().is_some());
         assert!(!events(&clients, &id).await.is_empty());
         assert_eq!(
-            world.look(|aws| aws.repositories.contains_key(REPOSITORY)),
+            fake.look(|aws| aws.repositories.contains_key(REPOSITORY)),
             retains
         );
-        assert!(world.look(|aws| aws.made.is_empty()));
+        assert!(fake.look(|aws| aws.made.is_empty()));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
-    let (world, clients) = new_world(Options::default());
+    let (fake, clients) = new_world(Options::default());
     assert_eq!(create(&clients, &template(), "one").await, fine());
-    while world.look(|aws| aws.repositories.is_empty()) {
+    while fake.look(|aws| aws.repositories.is_empty()) {
         sleep(Duration::from_secs(1)).await;
     }
     let (_, message) = update(&clients, &template(), "two").await;
@@ -415,7 +415,7 @@ async fn a_creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
         "again changes nothing"
     );
     assert_eq!(ended(&clients).await, "none");
-    world.look(|aws| {
+    fake.look(|aws| {
         assert!(aws.repositories.is_empty() && aws.made.is_empty());
         let stack = aws.stacks.all.values().next().expect("the stack");
         assert_eq!(stack.last_token(), Some("three"));

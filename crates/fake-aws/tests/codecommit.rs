@@ -1,22 +1,22 @@
 //! Repositories, branches, tags and approval rule templates: CodeCommit's API Reference.
 
 use super::code;
-use fake_aws::{World, clients::Clients};
+use fake_aws::{FakeAws, clients::Clients};
 
 const NAME: &str = "codecommit-dev-cfn-shop";
 const ARN: &str = "arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-shop";
 const RULE: &str =
     r#"{"Version":"2018-11-08","Statements":[{"Type":"Approvers","NumberOfApprovalsNeeded":1}]}"#;
 
-fn world_with_repository() -> (World, Clients) {
-    let (world, clients) = super::world_and_clients();
-    world.repository(NAME);
-    (world, clients)
+fn world_with_repository() -> (FakeAws, Clients) {
+    let (fake, clients) = super::world_and_clients();
+    fake.repository(NAME);
+    (fake, clients)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_branch_is_there_once_it_is_pushed_and_only_then_can_be_the_default() {
-    let (world, clients) = world_with_repository();
+    let (fake, clients) = world_with_repository();
     let branch = |name: &str| {
         let request = clients.codecommit.get_branch().repository_name(NAME);
         request.branch_name(name).send()
@@ -53,8 +53,8 @@ async fn a_branch_is_there_once_it_is_pushed_and_only_then_can_be_the_default() 
         shown.default_branch
     };
     assert_eq!(shown().await, None);
-    world.push(NAME, "main", "commit-1");
-    world.push(NAME, "development", "commit-2");
+    fake.push(NAME, "main", "commit-1");
+    fake.push(NAME, "development", "commit-2");
     assert_eq!(
         shown().await.as_deref(),
         Some("main"),
@@ -113,7 +113,7 @@ async fn tags_are_set_and_listed_by_arn() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repository_can_be_deleted_twice_and_takes_its_associations_along() {
-    let (world, clients) = world_with_repository();
+    let (fake, clients) = world_with_repository();
     create(&clients, "rule", RULE).await.expect("a template");
     associate(&clients, "rule", NAME)
         .await
@@ -127,7 +127,7 @@ async fn a_repository_can_be_deleted_twice_and_takes_its_associations_along() {
     };
     assert!(delete().await.expect("deleted").repository_id().is_some());
     assert!(delete().await.expect("still").repository_id().is_none());
-    assert_eq!(world.look(|aws| aws.repositories_gone.clone()), [NAME]);
+    assert_eq!(fake.look(|aws| aws.repositories_gone.clone()), [NAME]);
     remove(&clients, "rule").await.expect("nothing holds it");
 }
 

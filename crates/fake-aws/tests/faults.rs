@@ -4,16 +4,16 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use fake_aws::{
-    At, Fault, FaultKind, Line, On, Run, World,
+    At, FakeAws, Fault, FaultKind, Line, On, Run,
     clients::{Clients, sdk_config},
     request::Service,
 };
 
 /// Has a credential issued with or without the SDK's retries, while the first
 /// call suffers this, and says whether that succeeded.
-async fn issue_under(world: &World, kind: FaultKind, attempts: u32) -> Run<bool> {
-    world.inject("test", Fault::at(0, kind));
-    let caller = world.caller("test");
+async fn issue_under(fake: &FakeAws, kind: FaultKind, attempts: u32) -> Run<bool> {
+    fake.inject("test", Fault::at(0, kind));
+    let caller = fake.caller("test");
     let config = sdk_config(caller.connector());
     let config = aws_sdk_iam::config::Builder::from(&config)
         .retry_config(RetryConfig::standard().with_max_attempts(attempts))
@@ -28,14 +28,14 @@ async fn issue_under(world: &World, kind: FaultKind, attempts: u32) -> Run<bool>
     caller.run(async { create.send().await.is_ok() }).await
 }
 
-fn world() -> World {
-    let world = World::new();
-    world.user("mirror");
-    world
+fn fake() -> FakeAws {
+    let fake = FakeAws::new();
+    fake.user("mirror");
+    fake
 }
 
-fn issued(world: &World) -> usize {
-    world.look(|aws| aws.credentials("mirror").len())
+fn issued(fake: &FakeAws) -> usize {
+    fake.look(|aws| aws.credentials("mirror").len())
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,14 +51,14 @@ async fn each_fault_does_what_its_name_says() {
         (FaultKind::KilledBefore, Run::Killed, 0),
         (FaultKind::KilledAfter, Run::Killed, 1),
     ] {
-        let world = world();
+        let fake = fake();
         let begun = Instant::now();
-        assert_eq!(issue_under(&world, kind, 1).await, run, "{kind:?}");
-        assert_eq!(issued(&world), credentials, "{kind:?}");
-        assert_eq!(world.faults_left(), 0, "{kind:?}");
+        assert_eq!(issue_under(&fake, kind, 1).await, run, "{kind:?}");
+        assert_eq!(issued(&fake), credentials, "{kind:?}");
+        assert_eq!(fake.faults_left(), 0, "{kind:?}");
         let waited = begun.elapsed() >= Duration::from_secs(10);
         assert_eq!(waited, FaultKind::SILENT.contains(&kind), "{kind:?}");
-        assert_eq!(world.journal()[0].executed, kind.executes(), "{kind:?}");
+        assert_eq!(fake.journal()[0].executed, kind.executes(), "{kind:?}");
     }
 }
 
@@ -71,25 +71,25 @@ async fn each_attempt_of_the_sdk_is_a_call_and_its_retry_may_issue_twice() {
         (FaultKind::InternalError500, 1),
         (FaultKind::Throttled, 1),
     ] {
-        let world = world();
+        let fake = fake();
         assert_eq!(
-            issue_under(&world, kind, 3).await,
+            issue_under(&fake, kind, 3).await,
             Run::Finished(true),
             "{kind:?}"
         );
-        assert_eq!(world.calls_of("test"), 2, "{kind:?}");
-        assert_eq!(issued(&world), credentials, "{kind:?}");
+        assert_eq!(fake.calls_of("test"), 2, "{kind:?}");
+        assert_eq!(issued(&fake), credentials, "{kind:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_service_throttles_and_breaks_in_its_own_form() {
     for kind in [FaultKind::Throttled, FaultKind::InternalError500] {
-        let world = world();
-        world.repository("infra");
-        let clients = Clients::over(world.connector("test"));
+        let fake = fake();
+        fake.repository("infra");
+        let clients = Clients::over(fake.connector("test"));
         for operation in ["GetUser", "CreateSecret", "GetRepository"] {
-            world.inject("test", Fault::on(operation, 0, kind));
+            fake.inject("test", Fault::on(operation, 0, kind));
         }
         // Each succeeds by the SDK's second attempt: it knew the error.
         clients
@@ -108,17 +108,17 @@ async fn every_service_throttles_and_breaks_in_its_own_form() {
             .unwrap();
         let get = clients.codecommit.get_repository().repository_name("infra");
         get.send().await.unwrap();
-        assert_eq!(world.calls_of("test"), 6);
-        assert_eq!(world.faults_left(), 0);
+        assert_eq!(fake.calls_of("test"), 6);
+        assert_eq!(fake.faults_left(), 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_by_operation_strikes_the_call_that_is_meant() {
-    let world = world();
-    let clients = Clients::over(world.connector("test"));
-    world.inject("test", Fault::on("GetUser", 1, FaultKind::RequestLost));
-    world.inject("another", Fault::at(0, FaultKind::RequestLost));
+    let fake = fake();
+    let clients = Clients::over(fake.connector("test"));
+    fake.inject("test", Fault::on("GetUser", 1, FaultKind::RequestLost));
+    fake.inject("another", Fault::at(0, FaultKind::RequestLost));
     clients
         .iam
         .list_user_tags()
@@ -135,23 +135,23 @@ async fn a_fault_by_operation_strikes_the_call_that_is_meant() {
             .await
             .unwrap();
     }
-    let lost: Vec<_> = world
+    let lost: Vec<_> = fake
         .journal()
         .into_iter()
         .filter(|entry| !entry.executed)
         .collect();
     assert_eq!(lost.len(), 1);
     assert_eq!(lost[0].index, 2);
-    assert_eq!(world.faults_left(), 1, "the other caller never called");
+    assert_eq!(fake.faults_left(), 1, "the other caller never called");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_caller_never_calls_again_and_its_successor_does() {
-    let world = world();
+    let fake = fake();
     let line = Line::new();
     let clients = Clients::over(line.connector());
-    world.inject("first", Fault::at(1, FaultKind::KilledBefore));
-    let first = world.caller("first");
+    fake.inject("first", Fault::at(1, FaultKind::KilledBefore));
+    let first = fake.caller("first");
     line.connect(&first);
     let tag = async |key: &str| {
         let tag = aws_sdk_iam::types::Tag::builder()
@@ -173,19 +173,19 @@ async fn a_killed_caller_never_calls_again_and_its_successor_does() {
     assert_eq!(run.await, Run::Killed);
     let later = timeout(Duration::from_hours(1), tag("from beyond"));
     assert!(later.await.is_err());
-    assert_eq!(world.calls_of("first"), 2);
-    let second = world.caller("second");
+    assert_eq!(fake.calls_of("first"), 2);
+    let second = fake.caller("second");
     line.connect(&second);
     assert_eq!(second.run(tag("four")).await, Run::Finished(()));
-    let tags = world.look(|aws| aws.iam.latest().users["mirror"].tags.len());
+    let tags = fake.look(|aws| aws.iam.latest().users["mirror"].tags.len());
     assert_eq!(tags, 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_broken_from_now_on_is_broken_for_everybody_until_it_is_mended() {
-    let world = world();
-    world.repository("infra");
-    let clients = ["one", "other"].map(|name| Clients::over(world.connector(name)));
+    let fake = fake();
+    fake.repository("infra");
+    let clients = ["one", "other"].map(|name| Clients::over(fake.connector(name)));
     let get = async |clients: &Clients| {
         let get = clients.codecommit.get_repository().repository_name("infra");
         super::code(get.send().await)
@@ -198,14 +198,14 @@ async fn what_is_broken_from_now_on_is_broken_for_everybody_until_it_is_mended()
         On::Service(Service::CodeCommit),
         On::Operation("GetRepository"),
     ] {
-        world.break_from_now(on, FaultKind::Denied);
+        fake.break_from_now(on, FaultKind::Denied);
         for clients in &clients {
             for _ in 0..2 {
                 assert_eq!(get(clients).await, "AccessDeniedException");
                 assert_eq!(tagged(clients).await, "none", "another service");
             }
         }
-        world.mend();
+        fake.mend();
         for clients in &clients {
             assert_eq!(get(clients).await, "none");
         }
@@ -214,10 +214,10 @@ async fn what_is_broken_from_now_on_is_broken_for_everybody_until_it_is_mended()
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_held_meets_what_the_others_have_done_meanwhile() {
-    let world = world();
-    let clients = Clients::over(world.connector("slow"));
+    let fake = fake();
+    let clients = Clients::over(fake.connector("slow"));
     let held = Duration::from_secs(2);
-    world.hold("slow", At::Operation("CreateSecret".to_owned(), 0), held);
+    fake.hold("slow", At::Operation("CreateSecret".to_owned(), 0), held);
     let create = clients.secrets.create_secret().name("s");
     let creating = async {
         let begun = Instant::now();
@@ -226,9 +226,9 @@ async fn a_call_that_is_held_meets_what_the_others_have_done_meanwhile() {
     };
     let other = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(world.faults_left(), 0, "it is on its way");
-        assert_eq!(world.count("CreateSecret"), 0, "and has not arrived");
-        let clients = Clients::over(world.connector("quick"));
+        assert_eq!(fake.faults_left(), 0, "it is on its way");
+        assert_eq!(fake.count("CreateSecret"), 0, "and has not arrived");
+        let clients = Clients::over(fake.connector("quick"));
         super::code(clients.secrets.create_secret().name("s").send().await)
     };
     let ((slow, took), quick) = tokio::join!(creating, other);

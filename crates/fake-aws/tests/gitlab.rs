@@ -8,8 +8,8 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use fake_aws::{
-    Fault, FaultKind, Scope, World,
-    gitlab::{DEVELOPER, ELSEWHERE, HOST, MAX_MIRRORS_PER_PROJECT},
+    FakeAws, Fault, FaultKind, Scope,
+    gitlab::{DEVELOPER, HOST, MAX_MIRRORS_PER_PROJECT, REDIRECT_HOST},
 };
 
 pub const PROJECT: &str = "platform/infra";
@@ -33,24 +33,24 @@ impl Answered {
 
 /// Somebody with a token for GitLab.
 pub struct Asking {
-    pub world: World,
+    pub fake: FakeAws,
     pub token: String,
     pub host: &'static str,
     connector: SharedHttpConnector,
 }
 
 impl Asking {
-    /// In a world with a project of two branches, of which the default branch is protected, a
+    /// In a fake AWS with a project of two branches, of which the default branch is protected, a
     /// repository, and a user `mirror`.
     pub fn new() -> Self {
-        let world = World::new();
-        world.user("mirror");
-        world.repository(REPOSITORY);
-        world.gitlab_project(PROJECT, &["main", "feature"]);
-        let token = world.gitlab_token("gitlab/token");
-        let connector = world.connector("test");
+        let fake = FakeAws::new();
+        fake.user("mirror");
+        fake.repository(REPOSITORY);
+        fake.gitlab_project(PROJECT, &["main", "feature"]);
+        let token = fake.gitlab_token("gitlab/token");
+        let connector = fake.connector("test");
         Self {
-            world,
+            fake,
             token,
             host: HOST,
             connector,
@@ -59,7 +59,7 @@ impl Asking {
 
     /// The url of a login that works, and that GitLab takes.
     pub fn login_url(&self) -> String {
-        let login = self.world.change(|aws| {
+        let login = self.fake.change(|aws| {
             let mut login = aws.issue("mirror", "test").expect("a free slot");
             while login.password.contains('/') {
                 let (now, random) = (aws.now, &mut aws.random);
@@ -146,14 +146,14 @@ async fn a_mirror_is_made_disabled_and_of_all_branches_and_never_shows_its_login
         changed.body["url"], made.body["url"],
         "it has no url to change"
     );
-    assert_eq!(gitlab.world.mirrors(PROJECT)[0].made_by, "test");
+    assert_eq!(gitlab.fake.mirrors(PROJECT)[0].made_by, "test");
     assert_eq!(gitlab.ask("DELETE", &path, None).await.status, 204);
     assert_eq!(gitlab.ask("DELETE", &path, None).await.status, 404);
     assert_eq!(gitlab.ask("GET", &path, None).await.status, 404);
-    let told = gitlab.world.told();
-    assert_eq!(gitlab.world.secret_in(&told), None, "{told}");
-    assert!(gitlab.world.secret_in(&url).is_some());
-    gitlab.world.assert_unbroken();
+    let told = gitlab.fake.transcript();
+    assert_eq!(gitlab.fake.secret_in(&told), None, "{told}");
+    assert!(gitlab.fake.secret_in(&url).is_some());
+    gitlab.fake.assert_unbroken();
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ async fn mirrors_are_for_maintainers_with_a_token_of_scope_api() {
     gitlab.token = "glpat-unknown".to_owned();
     assert_eq!(gitlab.ask("GET", list, None).await.status, 401);
     gitlab.token = gitlab
-        .world
+        .fake
         .gitlab_token_for("gitlab/reader", HOST, Scope::ReadApi);
     assert_eq!(gitlab.ask("GET", list, None).await.status, 200);
     let refused = gitlab
@@ -176,7 +176,7 @@ async fn mirrors_are_for_maintainers_with_a_token_of_scope_api() {
     gitlab.token = good;
     let access = |level| {
         gitlab
-            .world
+            .fake
             .change(|aws| aws.gitlab.project_mut(PROJECT).access = level);
     };
     access(Some(DEVELOPER));
@@ -191,8 +191,8 @@ async fn mirrors_are_for_maintainers_with_a_token_of_scope_api() {
     assert_eq!(gitlab.ask("GET", list, None).await.status, 404);
     access(Some(40));
     let disable = |disabled| {
-        let world = gitlab.world.clone();
-        world.options(|options| options.gitlab.mirroring_disabled = disabled);
+        let fake = gitlab.fake.clone();
+        fake.options(|options| options.gitlab.mirroring_disabled = disabled);
     };
     disable(true);
     assert_eq!(gitlab.ask("GET", list, None).await.status, 401);
@@ -216,7 +216,7 @@ async fn urls_that_are_none_are_refused() {
         assert_eq!(refused.status, 400, "{url}");
         assert!(refused.says(says), "{url}: {refused:?}");
     }
-    gitlab.world.assert_unbroken();
+    gitlab.fake.assert_unbroken();
     for url in [
         "https://user:pa/ss@test.com/x",
         "https://user:pa%2Bss@test.com/x",
@@ -225,7 +225,7 @@ async fn urls_that_are_none_are_refused() {
             .ask("POST", "/remote_mirrors", Some(json!({"url": url})))
             .await;
     }
-    assert_eq!(gitlab.world.violations().len(), 2, "no product sends these");
+    assert_eq!(gitlab.fake.violations().len(), 2, "no product sends these");
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +248,7 @@ async fn ten_mirrors_of_a_project_are_enabled_at_most() {
         refused.status == 400 && refused.says("Maximum"),
         "{refused:?}"
     );
-    let first = gitlab.world.mirrors(PROJECT)[0].id;
+    let first = gitlab.fake.mirrors(PROJECT)[0].id;
     let first = format!("/remote_mirrors/{first}");
     assert_eq!(
         gitlab
@@ -276,10 +276,10 @@ async fn newer_gitlabs_refuse_a_second_mirror_to_one_address_whatever_its_login(
     gitlab
         .mirror(json!({"url": "https://c:d@example.com:443/foo.git"}))
         .await;
-    let world = gitlab.world.clone();
-    world.options(|options| options.gitlab.unique_urls = false);
+    let fake = gitlab.fake.clone();
+    fake.options(|options| options.gitlab.unique_urls = false);
     gitlab.mirror(again()).await;
-    assert_eq!(world.mirrors(PROJECT).len(), 3);
+    assert_eq!(fake.mirrors(PROJECT).len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,8 +306,8 @@ async fn protected_branches_and_a_regex_are_not_named_together() {
     let changed = gitlab.ask("PUT", &path, protected).await.body;
     assert_eq!(changed["mirror_branch_regex"], Value::Null);
     // The free edition does not know the parameter, and says nothing.
-    let world = gitlab.world.clone();
-    world.options(|options| options.gitlab.premium = false);
+    let fake = gitlab.fake.clone();
+    fake.options(|options| options.gitlab.premium = false);
     let path = format!("/remote_mirrors/{id}");
     let changed = gitlab.ask("PUT", &path, Some(both)).await;
     assert_eq!(changed.status, 200);
@@ -339,14 +339,12 @@ async fn lists_come_in_pages() {
         ),
         (2, "")
     );
-    gitlab
-        .world
-        .options(|options| options.page_length = Some(2));
+    gitlab.fake.options(|options| options.page_length = Some(2));
     let short = gitlab
         .ask("GET", "/remote_mirrors?per_page=100", None)
         .await;
     assert_eq!(short.body.as_array().unwrap().len(), 2);
-    gitlab.world.protect(PROJECT, &["main", "release-*", "v*"]);
+    gitlab.fake.protect(PROJECT, &["main", "release-*", "v*"]);
     let names = gitlab
         .ask("GET", "/protected_branches?per_page=100", None)
         .await;
@@ -358,7 +356,7 @@ async fn lists_come_in_pages() {
 async fn older_version_has_no_limit_of_mirrors() {
     let gitlab = Asking::new();
     gitlab
-        .world
+        .fake
         .options(|options| options.gitlab.enabled_mirrors_limit = None);
     for number in 0..=MAX_MIRRORS_PER_PROJECT {
         let url = format!("https://a:b@example.com/{number}");
@@ -369,7 +367,7 @@ async fn older_version_has_no_limit_of_mirrors() {
 #[tokio::test(start_paused = true)]
 async fn protected_branches_of_groups_are_inherited() {
     let gitlab = Asking::new();
-    gitlab.world.protect_by_group(PROJECT, &["release-*"]);
+    gitlab.fake.protect_by_group(PROJECT, &["release-*"]);
     let listed = gitlab.ask("GET", "/protected_branches", None).await;
     let shown = |at: usize| (&listed.body[at]["name"], &listed.body[at]["inherited"]);
     assert_eq!(shown(0), (&json!("main"), &json!(false)));
@@ -377,7 +375,7 @@ async fn protected_branches_of_groups_are_inherited() {
 
     let names: Vec<String> = (0..120).map(|number| format!("b{number:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    gitlab.world.protect_by_group(PROJECT, &names);
+    gitlab.fake.protect_by_group(PROJECT, &names);
     let path = "/protected_branches?per_page=100";
     let listed = gitlab.ask("GET", path, None).await;
     assert_eq!(listed.body.as_array().expect("a list").len(), 100);
@@ -403,7 +401,7 @@ async fn branches_are_listed_by_regex() {
 async fn project_shows_statistics_to_reporters() {
     let gitlab = Asking::new();
     gitlab
-        .world
+        .fake
         .change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 7);
     assert_eq!(
         gitlab.ask("GET", "", None).await.body["statistics"],
@@ -412,7 +410,7 @@ async fn project_shows_statistics_to_reporters() {
     let shown = gitlab.ask("GET", "?statistics=true", None).await;
     assert_eq!(shown.body["statistics"]["lfs_objects_size"], 7);
     gitlab
-        .world
+        .fake
         .change(|aws| aws.gitlab.project_mut(PROJECT).access = Some(10));
     let shown = gitlab.ask("GET", "?statistics=true", None).await;
     assert_eq!(shown.body["statistics"], Value::Null);
@@ -421,31 +419,31 @@ async fn project_shows_statistics_to_reporters() {
 #[tokio::test(start_paused = true)]
 async fn a_token_that_leaves_its_host_is_a_violation_and_so_is_a_redirect_followed() {
     let mut gitlab = Asking::new();
-    gitlab.host = ELSEWHERE;
+    gitlab.host = REDIRECT_HOST;
     assert_eq!(gitlab.ask("GET", "/remote_mirrors", None).await.status, 401);
-    let sent = format!("GitLab's token was sent to {ELSEWHERE}");
-    assert_eq!(gitlab.world.violations(), [sent]);
+    let sent = format!("GitLab's token was sent to {REDIRECT_HOST}");
+    assert_eq!(gitlab.fake.violations(), [sent]);
 
     let mut gitlab = Asking::new();
     gitlab
-        .world
+        .fake
         .options(|options| options.gitlab.redirects = true);
     assert_eq!(gitlab.ask("GET", "/remote_mirrors", None).await.status, 302);
-    gitlab.world.assert_unbroken();
-    gitlab.host = ELSEWHERE;
+    gitlab.fake.assert_unbroken();
+    gitlab.host = REDIRECT_HOST;
     gitlab.token = String::new();
     gitlab.ask("GET", "/remote_mirrors", None).await;
-    assert_eq!(gitlab.world.violations(), ["a redirect was followed"]);
+    assert_eq!(gitlab.fake.violations(), ["a redirect was followed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_written_down_is_a_violation() {
     let gitlab = Asking::new();
-    let clients = fake_aws::clients::Clients::over(gitlab.world.connector("test"));
+    let clients = fake_aws::clients::Clients::over(gitlab.fake.connector("test"));
     let put = clients.secrets.create_secret().name("copy");
     let put = put.secret_string(format!("the token is {}", gitlab.token));
     put.send().await.unwrap();
-    let violations = gitlab.world.violations();
+    let violations = gitlab.fake.violations();
     assert_eq!(
         violations,
         ["GitLab's token was sent to secretsmanager with CreateSecret"]
@@ -456,18 +454,18 @@ async fn a_token_that_is_written_down_is_a_violation() {
 async fn each_host_has_projects_and_tokens_of_its_own() {
     let mut gitlab = Asking::new();
     gitlab
-        .world
-        .gitlab_project_at(ELSEWHERE, "other", &["main"]);
+        .fake
+        .gitlab_project_at(REDIRECT_HOST, "other", &["main"]);
     gitlab.token = gitlab
-        .world
-        .gitlab_token_for("other/token", ELSEWHERE, Scope::Api);
-    gitlab.host = ELSEWHERE;
+        .fake
+        .gitlab_token_for("other/token", REDIRECT_HOST, Scope::Api);
+    gitlab.host = REDIRECT_HOST;
     assert_eq!(gitlab.ask("GET", "/remote_mirrors", None).await.status, 404);
     gitlab
-        .world
-        .gitlab_project_at(ELSEWHERE, PROJECT, &["main"]);
+        .fake
+        .gitlab_project_at(REDIRECT_HOST, PROJECT, &["main"]);
     assert_eq!(gitlab.ask("GET", "/remote_mirrors", None).await.status, 200);
-    gitlab.world.assert_unbroken();
+    gitlab.fake.assert_unbroken();
 }
 
 #[tokio::test(start_paused = true)]
@@ -476,10 +474,10 @@ async fn calls_of_gitlab_break_as_those_of_aws_do() {
     let break_next = |kind| {
         let fault = Fault::on(
             "GitLab.CreateMirror",
-            gitlab.world.count("GitLab.CreateMirror"),
+            gitlab.fake.count("GitLab.CreateMirror"),
             kind,
         );
-        gitlab.world.inject("test", fault);
+        gitlab.fake.inject("test", fault);
     };
     let create = |number: u32| {
         let url = format!("https://a:b@example.com/{number}");
@@ -492,14 +490,14 @@ async fn calls_of_gitlab_break_as_those_of_aws_do() {
     assert!(broken.status == 500 && broken.body["message"].is_string());
     break_next(FaultKind::RequestLost);
     assert!(create(2).await.is_none());
-    assert!(gitlab.world.mirrors(PROJECT).is_empty());
+    assert!(gitlab.fake.mirrors(PROJECT).is_empty());
     break_next(FaultKind::AnswerLost);
     assert!(create(3).await.is_none());
-    assert_eq!(gitlab.world.mirrors(PROJECT).len(), 1);
-    gitlab.world.deny("gitlab:GitLab.CreateMirror", "");
+    assert_eq!(gitlab.fake.mirrors(PROJECT).len(), 1);
+    gitlab.fake.deny("gitlab:GitLab.CreateMirror", "");
     assert_eq!(create(4).await.unwrap().status, 403);
-    assert_eq!(gitlab.world.faults_left(), 0);
-    let fork = gitlab.world.fork();
+    assert_eq!(gitlab.fake.faults_left(), 0);
+    let fork = gitlab.fake.fork();
     fork.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.clear());
-    assert_eq!(gitlab.world.mirrors(PROJECT).len(), 1);
+    assert_eq!(gitlab.fake.mirrors(PROJECT).len(), 1);
 }

@@ -30,12 +30,12 @@ impl Asking {
 
     /// What `CodeCommit` has of a branch.
     fn commit(&self, branch: &str) -> Option<String> {
-        let world = &self.world;
-        world.look(|aws| aws.repositories[REPOSITORY].branches.get(branch).cloned())
+        let fake = &self.fake;
+        fake.look(|aws| aws.repositories[REPOSITORY].branches.get(branch).cloned())
     }
 
     fn withdraw_all(&self) {
-        self.world.change(|aws| {
+        self.fake.change(|aws| {
             let (now, held) = (aws.now, aws.credentials("mirror"));
             for credential in held {
                 let gone = |iam: &mut fake_aws::iam::Iam| iam.withdraw("mirror", &credential.id);
@@ -63,7 +63,7 @@ async fn a_sync_takes_its_time_and_leaves_its_time() {
     assert_eq!(look["last_successful_update_at"], "2026-11-20T12:00:03Z");
     assert_eq!(gitlab.commit("main").unwrap(), "first-of-main");
     assert_eq!(gitlab.commit("feature").unwrap(), "first-of-feature");
-    gitlab.world.assert_unbroken();
+    gitlab.fake.assert_unbroken();
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,23 +71,21 @@ async fn a_disabled_mirror_is_not_synced_and_not_pushed_to() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({"enabled": false})).await;
     assert_eq!(gitlab.sync(mirror).await, 400);
-    gitlab.world.push_to_gitlab(PROJECT, "main", "second");
+    gitlab.fake.push_to_gitlab(PROJECT, "main", "second");
     seconds(600).await;
     assert_eq!(gitlab.status(mirror).await, "none");
     assert_eq!(gitlab.commit("main"), None);
-    assert!(gitlab.world.mirrors_work(PROJECT, REPOSITORY).is_err());
+    assert!(gitlab.fake.mirrors_work(PROJECT, REPOSITORY).is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn silent_mode_shows_and_treats_every_mirror_as_disabled() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
-    gitlab.world.options(|options| options.gitlab.silent = true);
+    gitlab.fake.options(|options| options.gitlab.silent = true);
     assert_eq!(gitlab.look(mirror).await["enabled"], false);
     assert_eq!(gitlab.sync(mirror).await, 400);
-    gitlab
-        .world
-        .options(|options| options.gitlab.silent = false);
+    gitlab.fake.options(|options| options.gitlab.silent = false);
     assert_eq!(gitlab.look(mirror).await["enabled"], true);
     assert_eq!(gitlab.sync(mirror).await, 204);
 }
@@ -99,16 +97,16 @@ async fn a_push_to_gitlab_runs_its_mirrors_once_a_minute_or_once_in_five() {
         gitlab
             .enabled(json!({"only_protected_branches": protected}))
             .await;
-        gitlab.world.push_to_gitlab(PROJECT, "main", "second");
+        gitlab.fake.push_to_gitlab(PROJECT, "main", "second");
         seconds(4).await;
         assert_eq!(gitlab.commit("main").unwrap(), "second");
-        gitlab.world.push_to_gitlab(PROJECT, "main", "third");
-        gitlab.world.push_to_gitlab(PROJECT, "main", "fourth");
+        gitlab.fake.push_to_gitlab(PROJECT, "main", "third");
+        gitlab.fake.push_to_gitlab(PROJECT, "main", "fourth");
         seconds(delay - 1).await;
         assert_eq!(gitlab.commit("main").unwrap(), "second");
         seconds(5).await;
         assert_eq!(gitlab.commit("main").unwrap(), "fourth");
-        assert_eq!(gitlab.world.look(|aws| aws.gitlab.jobs.len()), 0);
+        assert_eq!(gitlab.fake.look(|aws| aws.gitlab.jobs.len()), 0);
     }
 }
 
@@ -140,8 +138,8 @@ async fn a_mirror_pushes_what_its_settings_say() {
 async fn mirror_without_own_protected_branch_pushes_all() {
     let pushes_feature = |own: &'static [&'static str], groups: &'static [&'static str]| async move {
         let gitlab = Asking::new();
-        gitlab.world.protect(PROJECT, own);
-        gitlab.world.protect_by_group(PROJECT, groups);
+        gitlab.fake.protect(PROJECT, own);
+        gitlab.fake.protect_by_group(PROJECT, groups);
         let mirror = gitlab
             .enabled(json!({"only_protected_branches": true}))
             .await;
@@ -168,15 +166,15 @@ async fn killed_push_stays_started_until_a_later_push() {
             gitlab.sync(mirror).await;
             seconds(120).await;
         }
-        gitlab.world.push_to_gitlab(PROJECT, "main", "second");
+        gitlab.fake.push_to_gitlab(PROJECT, "main", "second");
         assert_eq!(gitlab.status(mirror).await, "started");
-        gitlab.world.kill_sidekiq(PROJECT);
+        gitlab.fake.kill_sidekiq(PROJECT);
         seconds(10).await;
         // A sync answers, and does nothing.
         assert_eq!(gitlab.sync(mirror).await, 204);
-        assert_eq!(gitlab.world.look(|aws| aws.gitlab.jobs.len()), 0);
+        assert_eq!(gitlab.fake.look(|aws| aws.gitlab.jobs.len()), 0);
         // A push waits for the lease.
-        gitlab.world.push_to_gitlab(PROJECT, "main", "third");
+        gitlab.fake.push_to_gitlab(PROJECT, "main", "third");
         seconds(lease - 60).await;
         assert_eq!(gitlab.status(mirror).await, "started");
         assert_ne!(gitlab.commit("main").as_deref(), Some("third"));
@@ -193,24 +191,24 @@ async fn push_after_the_lease_marks_a_killed_push_as_failed() {
         .enabled(json!({"only_protected_branches": true}))
         .await;
     gitlab.sync(mirror).await;
-    gitlab.world.kill_sidekiq(PROJECT);
+    gitlab.fake.kill_sidekiq(PROJECT);
     seconds(24 * 3600).await;
     assert_eq!(gitlab.status(mirror).await, "started");
     gitlab
-        .world
+        .fake
         .options(|options| options.sync_takes = Duration::from_secs(5));
-    gitlab.world.change(|aws| {
+    gitlab.fake.change(|aws| {
         let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
         mirrors.get_mut(&mirror).expect("a mirror").enabled = false;
     });
     // No mirror of the project is enabled: nothing corrects it.
-    gitlab.world.push_to_gitlab(PROJECT, "main", "second");
+    gitlab.fake.push_to_gitlab(PROJECT, "main", "second");
     assert_eq!(gitlab.status(mirror).await, "started");
-    gitlab.world.change(|aws| {
+    gitlab.fake.change(|aws| {
         let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
         mirrors.get_mut(&mirror).expect("a mirror").enabled = true;
     });
-    gitlab.world.push_to_gitlab(PROJECT, "main", "third");
+    gitlab.fake.push_to_gitlab(PROJECT, "main", "third");
     seconds(10).await;
     assert_eq!(gitlab.status(mirror).await, "finished");
     assert_eq!(gitlab.commit("main").as_deref(), Some("third"));
@@ -238,20 +236,20 @@ async fn a_failed_push_is_tried_three_times_more() {
         error.contains("Authentication failed for 'https://*****:*****@"),
         "{error}"
     );
-    let failed = gitlab.world.look(|aws| aws.failed_pushes.clone());
+    let failed = gitlab.fake.look(|aws| aws.failed_pushes.clone());
     assert_eq!(failed.len(), 4);
     assert_eq!(failed[0].repository.as_deref(), Some(REPOSITORY));
     assert_eq!(failed[0].made_by, "test");
     seconds(3600).await;
-    assert_eq!(gitlab.world.look(|aws| aws.failed_pushes.len()), 4);
-    let told = gitlab.world.told();
-    assert_eq!(gitlab.world.secret_in(&told), None);
+    assert_eq!(gitlab.fake.look(|aws| aws.failed_pushes.len()), 4);
+    let told = gitlab.fake.transcript();
+    assert_eq!(gitlab.fake.secret_in(&told), None);
     gitlab
-        .world
+        .fake
         .options(|options| options.gitlab.errors_show_the_login = true);
     gitlab.sync(mirror).await;
     let shown = gitlab.look(mirror).await.to_string();
-    assert!(gitlab.world.secret_in(&shown).is_some());
+    assert!(gitlab.fake.secret_in(&shown).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +262,7 @@ async fn a_login_taken_away_while_git_pushes_stops_the_push() {
     seconds(3).await;
     assert_eq!(gitlab.status(mirror).await, "to_retry");
     assert_eq!(gitlab.commit("main"), None);
-    assert_eq!(gitlab.world.look(|aws| aws.failed_pushes.len()), 1);
+    assert_eq!(gitlab.fake.look(|aws| aws.failed_pushes.len()), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,14 +281,14 @@ async fn a_push_outlives_the_mirror_that_began_it() {
         .await;
     gitlab.withdraw_all();
     seconds(4).await;
-    assert_eq!(gitlab.world.look(|aws| aws.failed_pushes.len()), 1);
+    assert_eq!(gitlab.fake.look(|aws| aws.failed_pushes.len()), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sync_during_a_run_asks_for_nothing_and_a_push_asks_for_another_run() {
     let gitlab = Asking::new();
     gitlab
-        .world
+        .fake
         .options(|options| options.sync_takes = Duration::from_secs(100));
     let mirror = gitlab
         .enabled(json!({"only_protected_branches": true}))
@@ -298,9 +296,9 @@ async fn a_sync_during_a_run_asks_for_nothing_and_a_push_asks_for_another_run() 
     gitlab.sync(mirror).await;
     assert_eq!(gitlab.status(mirror).await, "started");
     assert_eq!(gitlab.sync(mirror).await, 204);
-    assert_eq!(gitlab.world.look(|aws| aws.gitlab.jobs.len()), 0);
+    assert_eq!(gitlab.fake.look(|aws| aws.gitlab.jobs.len()), 0);
     seconds(10).await;
-    gitlab.world.push_to_gitlab(PROJECT, "main", "second");
+    gitlab.fake.push_to_gitlab(PROJECT, "main", "second");
     // It is due after 70 seconds, waits for the first, and takes its own time.
     seconds(95).await;
     assert_eq!(gitlab.commit("main").unwrap(), "first-of-main");
@@ -312,7 +310,7 @@ async fn a_sync_during_a_run_asks_for_nothing_and_a_push_asks_for_another_run() 
 async fn a_user_without_the_right_to_push_and_a_missing_repository_fail_the_push() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
-    gitlab.world.take_git_push("mirror");
+    gitlab.fake.take_git_push("mirror");
     gitlab.sync(mirror).await;
     let error = gitlab.look(mirror).await["last_error"].to_string();
     assert!(error.contains("error: 403"), "{error}");
@@ -334,9 +332,9 @@ async fn an_empty_project_is_never_mirrored_in_any_of_three_ways() {
     ] {
         let gitlab = Asking::new();
         gitlab
-            .world
+            .fake
             .options(|options| options.gitlab.empty_projects = way);
-        gitlab.world.change(|aws| {
+        gitlab.fake.change(|aws| {
             let project = aws.gitlab.project_mut(PROJECT);
             project.branches.clear();
             project.protected.clear();
@@ -352,7 +350,7 @@ async fn an_empty_project_is_never_mirrored_in_any_of_three_ways() {
         assert_eq!(look["update_status"], status);
         assert_eq!(look["last_successful_update_at"], Value::Null);
         // The first push makes it a project like any other.
-        gitlab.world.push_to_gitlab(PROJECT, "main", "first");
+        gitlab.fake.push_to_gitlab(PROJECT, "main", "first");
         seconds(120).await;
         assert_eq!(gitlab.commit("main").unwrap(), "first", "{way:?}");
     }
@@ -362,7 +360,7 @@ async fn an_empty_project_is_never_mirrored_in_any_of_three_ways() {
 async fn what_has_diverged_is_written_over_unless_it_is_to_be_kept() {
     for keep in [false, true] {
         let gitlab = Asking::new();
-        gitlab.world.push(REPOSITORY, "main", "theirs");
+        gitlab.fake.push(REPOSITORY, "main", "theirs");
         let mirror = gitlab.enabled(json!({"keep_divergent_refs": keep})).await;
         gitlab.sync(mirror).await;
         seconds(4).await;
@@ -382,7 +380,7 @@ async fn what_has_diverged_is_written_over_unless_it_is_to_be_kept() {
 #[tokio::test(start_paused = true)]
 async fn mirrors_work_when_one_of_the_product_carries_and_none_of_it_fails() {
     let gitlab = Asking::new();
-    let works = || gitlab.world.mirrors_work(PROJECT, REPOSITORY);
+    let works = || gitlab.fake.mirrors_work(PROJECT, REPOSITORY);
     let refused = |says: &str| {
         let broken = works().expect_err("it does not work");
         assert!(broken.contains(says), "{broken}");
@@ -401,10 +399,10 @@ async fn mirrors_work_when_one_of_the_product_carries_and_none_of_it_fails() {
         .ask("PUT", &format!("/remote_mirrors/{mirror}"), disable)
         .await;
     refused("does not reach");
-    let foreign = gitlab.world.foreign_credential("mirror");
+    let foreign = gitlab.fake.foreign_credential("mirror");
     let url = URL.replace(".com/", ".com:443/");
     gitlab
-        .world
+        .fake
         .handmade_mirror(PROJECT, &url, Some(&foreign), true);
     refused("somebody else's mirror alone");
     let enable = Some(json!({"enabled": true}));
@@ -414,5 +412,5 @@ async fn mirrors_work_when_one_of_the_product_carries_and_none_of_it_fails() {
     works().expect("both work");
     gitlab.withdraw_all();
     refused("Authentication failed");
-    gitlab.world.assert_unbroken();
+    gitlab.fake.assert_unbroken();
 }

@@ -13,7 +13,7 @@ fn tag(key: &str, value: &str) -> Tag {
 
 #[tokio::test(start_paused = true)]
 async fn a_user_holds_two_credentials_of_a_service_and_no_third() {
-    let (world, clients) = world_and_clients();
+    let (fake, clients) = world_and_clients();
     let create = || {
         let request = clients.iam.create_service_specific_credential();
         request.user_name("mirror").service_name(CODECOMMIT).send()
@@ -30,7 +30,7 @@ async fn a_user_holds_two_credentials_of_a_service_and_no_third() {
         .user_name("mirror")
         .service_name("cassandra.amazonaws.com");
     assert!(other.send().await.is_ok());
-    assert_eq!(world.look(|aws| aws.credentials("mirror").len()), 2);
+    assert_eq!(fake.look(|aws| aws.credentials("mirror").len()), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +71,7 @@ async fn unknown_users_services_and_credentials_are_named_as_aws_names_them() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_changes_the_password_and_nothing_else() {
-    let (world, clients) = world_and_clients();
+    let (fake, clients) = world_and_clients();
     let create = clients.iam.create_service_specific_credential();
     let created = create
         .user_name("mirror")
@@ -97,17 +97,17 @@ async fn a_reset_changes_the_password_and_nothing_else() {
     assert_eq!(reset.service_user_name(), created.service_user_name());
     assert_eq!(reset.status(), &StatusType::Inactive);
     assert_ne!(reset.service_password(), created.service_password());
-    let secrets = world.every_secret_ever();
+    let secrets = fake.every_secret_ever();
     assert!(secrets.contains(&created.service_password().to_owned()));
     assert!(secrets.contains(&reset.service_password().to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn passwords_hold_slashes_about_every_second_time() {
-    let (world, _) = world_and_clients();
-    let id = world.foreign_credential("mirror").id;
+    let (fake, _) = world_and_clients();
+    let id = fake.foreign_credential("mirror").id;
     for _ in 0..100 {
-        world.change(|aws| {
+        fake.change(|aws| {
             let now = aws.now;
             let random = &mut aws.random;
             let reset = aws
@@ -118,7 +118,7 @@ async fn passwords_hold_slashes_about_every_second_time() {
         });
     }
     let with = |character| {
-        let secrets = world.every_secret_ever();
+        let secrets = fake.every_secret_ever();
         secrets
             .iter()
             .filter(|secret| secret.contains(character))
@@ -131,10 +131,10 @@ async fn passwords_hold_slashes_about_every_second_time() {
 
 #[tokio::test(start_paused = true)]
 async fn lists_come_in_pages_and_by_service() {
-    let (world, clients) = world_and_clients();
-    let first = world.foreign_credential("mirror").id;
-    let second = world.foreign_credential("mirror").id;
-    world.options(|options| options.page_length = Some(1));
+    let (fake, clients) = world_and_clients();
+    let first = fake.foreign_credential("mirror").id;
+    let second = fake.foreign_credential("mirror").id;
+    fake.options(|options| options.page_length = Some(1));
     let list = || {
         clients
             .iam
@@ -163,8 +163,8 @@ async fn lists_come_in_pages_and_by_service() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_list_shows_a_change_in_its_time_and_not_before() {
-    let (world, clients) = world_and_clients();
-    world.options(|options| options.lists_late = Duration::from_secs(5));
+    let (fake, clients) = world_and_clients();
+    fake.options(|options| options.lists_late = Duration::from_secs(5));
     let create = clients.iam.create_service_specific_credential();
     let created = create
         .user_name("mirror")
@@ -204,8 +204,8 @@ async fn a_late_list_shows_a_change_in_its_time_and_not_before() {
 
 #[tokio::test(start_paused = true)]
 async fn two_replicas_take_turns_when_they_differ() {
-    let (world, clients) = world_and_clients();
-    world.options(|options| {
+    let (fake, clients) = world_and_clients();
+    fake.options(|options| {
         options.tags_late = Duration::from_secs(5);
         options.replicas_differ = true;
     });
@@ -231,7 +231,7 @@ async fn two_replicas_take_turns_when_they_differ() {
 
 #[tokio::test(start_paused = true)]
 async fn tags_keep_to_the_characters_lengths_and_number_that_iam_allows() {
-    let (world, clients) = world_and_clients();
+    let (fake, clients) = world_and_clients();
     let put = |key: &str, value: &str| {
         let request = clients.iam.tag_user().user_name("mirror");
         request.tags(tag(key, value)).send()
@@ -258,17 +258,17 @@ async fn tags_keep_to_the_characters_lengths_and_number_that_iam_allows() {
         .await
         .unwrap();
     assert_eq!(
-        world.look(|aws| aws.iam.latest().users["mirror"].tags.len()),
+        fake.look(|aws| aws.iam.latest().users["mirror"].tags.len()),
         49
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn get_user_and_list_user_tags_show_the_same_tags() {
-    let (world, clients) = world_and_clients();
-    world.user_tag("mirror", "owner", "a + b");
-    world.user_tag("mirror", "empty", "");
-    world.options(|options| options.page_length = Some(1));
+    let (fake, clients) = world_and_clients();
+    fake.user_tag("mirror", "owner", "a + b");
+    fake.user_tag("mirror", "empty", "");
+    fake.options(|options| options.page_length = Some(1));
     let user = clients
         .iam
         .get_user()
@@ -289,9 +289,9 @@ async fn get_user_and_list_user_tags_show_the_same_tags() {
 
 #[tokio::test(start_paused = true)]
 async fn a_user_with_a_credential_cannot_be_deleted() {
-    let (world, clients) = world_and_clients();
-    let id = world.foreign_credential("mirror").id;
-    let conflict = world.delete_user("mirror").unwrap_err();
+    let (fake, clients) = world_and_clients();
+    let id = fake.foreign_credential("mirror").id;
+    let conflict = fake.delete_user("mirror").unwrap_err();
     assert_eq!((conflict.status, conflict.code), (409, "DeleteConflict"));
     let delete = clients
         .iam
@@ -302,7 +302,7 @@ async fn a_user_with_a_credential_cannot_be_deleted() {
         .send()
         .await
         .unwrap();
-    world.delete_user("mirror").unwrap();
+    fake.delete_user("mirror").unwrap();
     assert_eq!(
         code(clients.iam.get_user().user_name("mirror").send().await),
         "NoSuchEntity"
@@ -311,9 +311,9 @@ async fn a_user_with_a_credential_cannot_be_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_denied_action_is_refused_on_that_resource_alone() {
-    let (world, clients) = world_and_clients();
-    world.user("other");
-    world.deny("iam:ListUserTags", "user/other");
+    let (fake, clients) = world_and_clients();
+    fake.user("other");
+    fake.deny("iam:ListUserTags", "user/other");
     let list = |user: &str| clients.iam.list_user_tags().user_name(user).send();
     assert!(list("mirror").await.is_ok());
     let (code, message) = refusal(list("other").await);

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::sleep;
 
 use fake_aws::{
-    Fault, FaultKind, Line, Run, World,
+    FakeAws, Fault, FaultKind, Line, Run,
     clients::Clients,
     explore::{Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds},
 };
@@ -28,15 +28,15 @@ impl Copies {
         Self { lines, clients }
     }
 
-    /// Puts both into a new world under this schedule.
-    fn enter(&self, schedule: &Schedule) -> (World, [Clients; 2]) {
-        let world = World::new();
-        world.user("mirror");
-        world.obey(schedule);
+    /// Puts both into a new fake AWS under this schedule.
+    fn enter(&self, schedule: &Schedule) -> (FakeAws, [Clients; 2]) {
+        let fake = FakeAws::new();
+        fake.user("mirror");
+        fake.obey(schedule);
         for (line, name) in self.lines.iter().zip(["a", "b"]) {
-            line.connect(&world.caller(name));
+            line.connect(&fake.caller(name));
         }
-        (world, self.clients.clone())
+        (fake, self.clients.clone())
     }
 }
 
@@ -52,9 +52,8 @@ async fn tags(clients: &Clients) -> usize {
 }
 
 /// Who called, in the order in which AWS met the calls.
-fn order(world: &World) -> String {
-    world
-        .journal()
+fn order(fake: &FakeAws) -> String {
+    fake.journal()
         .iter()
         .map(|entry| entry.caller.as_str())
         .collect()
@@ -81,14 +80,14 @@ fn two_callers_with_m_and_n_calls_meet_in_exactly_m_plus_n_choose_m_orders() {
     ] {
         let orders = RefCell::new(BTreeSet::new());
         let explored = explore(1000, async |schedule| {
-            let (world, [a, b]) = copies.enter(&schedule);
+            let (fake, [a, b]) = copies.enter(&schedule);
             let calls = async |clients: Clients, count| {
                 for _ in 0..count {
                     tags(&clients).await;
                 }
             };
             schedule.both(calls(a, m), calls(b, n)).await;
-            orders.borrow_mut().insert(order(&world));
+            orders.borrow_mut().insert(order(&fake));
         });
         assert_eq!(explored, complete(expected, 0), "{m} and {n}");
         assert_eq!(orders.borrow().len(), expected, "{m} and {n}");
@@ -101,8 +100,8 @@ fn three_callers_meet_in_every_order() {
     let third = Line::new();
     let third_clients = Clients::over(third.connector());
     let explored = explore(1000, async |schedule| {
-        let (world, [a, b]) = copies.enter(&schedule);
-        third.connect(&world.caller("c"));
+        let (fake, [a, b]) = copies.enter(&schedule);
+        third.connect(&fake.caller("c"));
         let calls = async |clients: Clients| {
             tags(&clients).await;
             tags(&clients).await;
@@ -139,14 +138,14 @@ fn a_lost_update_is_found() {
     let copies = Copies::new();
     let ends = RefCell::new(BTreeSet::new());
     explore(100, async |schedule| {
-        let (world, [a, b]) = copies.enter(&schedule);
+        let (fake, [a, b]) = copies.enter(&schedule);
         // Each counts what is there and writes one more: a race.
         let count = async |clients: Clients| {
             let next = tags(&clients).await + 1;
             tag(&clients, &format!("number-{next}"), "").await;
         };
         schedule.both(count(a), count(b)).await;
-        let end = world.look(|aws| aws.iam.latest().users["mirror"].tags.len());
+        let end = fake.look(|aws| aws.iam.latest().users["mirror"].tags.len());
         ends.borrow_mut().insert(end);
     });
     assert_eq!(*ends.borrow(), BTreeSet::from([1, 2]));
@@ -200,7 +199,7 @@ fn a_reduced_search_reaches_the_same_ends_in_fewer_runs() {
     let copies = Copies::new();
     let ends = RefCell::new(BTreeSet::new());
     let run = async |schedule: Schedule| {
-        let (world, [a, b]) = copies.enter(&schedule);
+        let (fake, [a, b]) = copies.enter(&schedule);
         let work = async |clients: Clients, name: &str| {
             let mut seen = vec![];
             for step in 0..2 {
@@ -216,7 +215,7 @@ fn a_reduced_search_reaches_the_same_ends_in_fewer_runs() {
             seen
         };
         let seen = schedule.both(work(a, "a"), work(b, "b")).await;
-        let journal = world.journal();
+        let journal = fake.journal();
         let changes = journal.iter().filter(|entry| entry.operation == "TagUser");
         let changes: String = changes.map(|entry| entry.caller.as_str()).collect();
         ends.borrow_mut().insert((seen, changes));
@@ -236,7 +235,7 @@ fn a_search_for_ends_reaches_each_of_them_in_fewer_runs_still() {
     let copies = Copies::new();
     let ends = RefCell::new(BTreeSet::new());
     let run = async |schedule: Schedule| {
-        let (world, [a, b]) = copies.enter(&schedule);
+        let (fake, [a, b]) = copies.enter(&schedule);
         let put = async |clients: Clients, value: &str| {
             let call = clients.secrets.create_secret().name("one");
             let made = call.secret_string(value).send().await;
@@ -253,7 +252,7 @@ fn a_search_for_ends_reaches_each_of_them_in_fewer_runs_still() {
             is_first
         };
         let made = schedule.both(first, second).await;
-        let tag = world.look(|aws| aws.iam.latest().users["mirror"].tags["who"].clone());
+        let tag = fake.look(|aws| aws.iam.latest().users["mirror"].tags["who"].clone());
         ends.borrow_mut().insert((made, tag));
     };
     let whole = explore(1_000, run);
@@ -271,10 +270,10 @@ fn a_search_for_ends_reaches_each_of_them_in_fewer_runs_still() {
 fn a_kill_in_the_middle_leaves_the_other_caller_running() {
     let copies = Copies::new();
     let explored = explore(100, async |schedule| {
-        let (world, [a, b]) = copies.enter(&schedule);
-        let doomed = world.caller("doomed");
+        let (fake, [a, b]) = copies.enter(&schedule);
+        let doomed = fake.caller("doomed");
         copies.lines[0].connect(&doomed);
-        world.inject("doomed", Fault::at(1, FaultKind::KilledAfter));
+        fake.inject("doomed", Fault::at(1, FaultKind::KilledAfter));
         let first = doomed.run(async {
             for key in ["1", "2", "3"] {
                 tag(&a, key, "").await;
@@ -288,7 +287,7 @@ fn a_kill_in_the_middle_leaves_the_other_caller_running() {
         let (first, ()) = schedule.both(first, second).await;
         assert_eq!(first, Run::Killed);
         assert_eq!(
-            world.look(|aws| aws.iam.latest().users["mirror"].tags.len()),
+            fake.look(|aws| aws.iam.latest().users["mirror"].tags.len()),
             4
         );
     });

@@ -10,19 +10,19 @@ use super::{
     },
     code,
 };
-use fake_aws::{Options, World, clients::Clients};
+use fake_aws::{FakeAws, Options, clients::Clients};
 
 const LATE: Duration = Duration::from_secs(2);
 
-fn new_world(options: Options) -> (World, Clients) {
-    let world = World::with(options);
-    let clients = Clients::over(world.connector("test"));
-    (world, clients)
+fn new_world(options: Options) -> (FakeAws, Clients) {
+    let fake = FakeAws::with(options);
+    let clients = Clients::over(fake.connector("test"));
+    (fake, clients)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stack_is_described_as_it_was() {
-    let (world, clients) = new_world(Options {
+    let (fake, clients) = new_world(Options {
         stacks_late: LATE,
         ..Options::default()
     });
@@ -52,7 +52,7 @@ async fn a_stack_is_described_as_it_was() {
     assert_eq!(shown().await, (true, true));
     // Also what is gone is seen for a while.
     assert_eq!(delete(&clients, "three").await, fine());
-    while world.look(|aws| aws.stacks.named(NAME).is_some()) {
+    while fake.look(|aws| aws.stacks.named(NAME).is_some()) {
         sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(status(&clients).await, "DELETE_IN_PROGRESS");
@@ -76,18 +76,15 @@ async fn events_are_listed_after_the_stack_is_described() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_execution_is_listed_after_its_pipeline_is_there() {
-    let (world, clients) = world_with_stack(true).await;
-    world.options(|options| options.executions_late = Duration::from_mins(1));
+    let (fake, clients) = world_with_stack(true).await;
+    fake.options(|options| options.executions_late = Duration::from_mins(1));
     let listed = async || {
         let list = clients.codepipeline.list_pipeline_executions();
         let list = list.pipeline_name(PIPELINE).send().await;
         list.expect("a list").pipeline_execution_summaries().len()
     };
     assert_eq!(listed().await, 0);
-    assert_eq!(
-        world.look(|aws| aws.pipelines[PIPELINE].executions.len()),
-        1
-    );
+    assert_eq!(fake.look(|aws| aws.pipelines[PIPELINE].executions.len()), 1);
     sleep(Duration::from_mins(1)).await;
     assert_eq!(listed().await, 1);
 }

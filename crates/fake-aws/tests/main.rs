@@ -1,5 +1,5 @@
 //! The fake AWS is itself shown to be strict, late and breakable, through the
-//! SDK's own clients: a fake that forgives proves nothing.
+//! SDK's own clients: a fake AWS that forgives proves nothing.
 
 mod child;
 mod cloudformation;
@@ -19,14 +19,14 @@ mod transport;
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use fake_aws::{World, clients::Clients};
+use fake_aws::{FakeAws, clients::Clients};
 
-/// A world with a user `mirror`, and clients in it called `test`.
-fn world_and_clients() -> (World, Clients) {
-    let world = World::new();
-    world.user("mirror");
-    let clients = Clients::over(world.connector("test"));
-    (world, clients)
+/// A fake AWS with a user `mirror`, and clients in it called `test`.
+fn world_and_clients() -> (FakeAws, Clients) {
+    let fake = FakeAws::new();
+    fake.user("mirror");
+    let clients = Clients::over(fake.connector("test"));
+    (fake, clients)
 }
 
 /// The code and the message of an error that a service answered with.

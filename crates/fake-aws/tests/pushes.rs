@@ -16,7 +16,7 @@ const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:f";
 
 #[tokio::test(start_paused = true)]
 async fn a_new_pipeline_runs_by_itself_and_fails_when_its_branch_is_not_there() {
-    let (world, clients) = world_with_stack(true).await;
+    let (fake, clients) = world_with_stack(true).await;
     sleep(Duration::from_secs(10)).await;
     let runs = async || {
         let request = clients.codepipeline.list_pipeline_executions();
@@ -32,9 +32,9 @@ async fn a_new_pipeline_runs_by_itself_and_fails_when_its_branch_is_not_there() 
         listed[0].source_revisions()[0].revision_id(),
         Some("commit-1")
     );
-    assert!(world.look(|aws| aws.failed_runs.is_empty()));
+    assert!(fake.look(|aws| aws.failed_runs.is_empty()));
 
-    let (world, clients) = world_with_stack(false).await;
+    let (fake, clients) = world_with_stack(false).await;
     let missing = clients
         .codepipeline
         .list_pipeline_executions()
@@ -59,14 +59,14 @@ async fn a_new_pipeline_runs_by_itself_and_fails_when_its_branch_is_not_there() 
         .pipeline_execution_summaries;
     let listed = listed.unwrap_or_default();
     assert_eq!(listed[0].status().expect("a status").as_str(), "Failed");
-    assert_eq!(world.look(|aws| aws.failed_runs.clone()), [PIPELINE]);
+    assert_eq!(fake.look(|aws| aws.failed_runs.clone()), [PIPELINE]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_push_starts_the_pipeline_with_its_commit_and_another_branch_does_not() {
-    let (world, clients) = world_with_stack(true).await;
-    assert_eq!(world.push(REPOSITORY, "other", "commit-2"), []);
-    let reactions = world.push(REPOSITORY, "development", "commit-3");
+    let (fake, clients) = world_with_stack(true).await;
+    assert_eq!(fake.push(REPOSITORY, "other", "commit-2"), []);
+    let reactions = fake.push(REPOSITORY, "development", "commit-3");
     let [
         Reaction::Started {
             pipeline,
@@ -78,7 +78,7 @@ async fn a_push_starts_the_pipeline_with_its_commit_and_another_branch_does_not(
     };
     assert_eq!(pipeline, PIPELINE);
     // The branch goes on, and the run does not.
-    world.push(REPOSITORY, "development", "commit-4");
+    fake.push(REPOSITORY, "development", "commit-4");
     sleep(Duration::from_secs(10)).await;
     let request = clients.codepipeline.list_pipeline_executions();
     let listed = request.pipeline_name(PIPELINE).max_results(2).send().await;
@@ -94,14 +94,14 @@ async fn a_push_starts_the_pipeline_with_its_commit_and_another_branch_does_not(
         Some("commit-3")
     );
     assert_eq!(listed[1].pipeline_execution_id(), Some(execution.as_str()));
-    world.assert_unbroken();
+    fake.assert_unbroken();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_first_push_is_told_to_the_function_as_the_rule_says() {
-    let (world, clients) = world_with_stack(false).await;
+    let (fake, clients) = world_with_stack(false).await;
     assert_eq!(
-        world.push(REPOSITORY, "development", "commit-1"),
+        fake.push(REPOSITORY, "development", "commit-1"),
         [],
         "told to nobody"
     );
@@ -115,9 +115,9 @@ async fn a_first_push_is_told_to_the_function_as_the_rule_says() {
     let update = update.parameters(parameter("BranchExists", "false"));
     assert_eq!(refusal(update.send().await), fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
-    let reactions = world.push(REPOSITORY, "development", "commit-2");
+    let reactions = fake.push(REPOSITORY, "development", "commit-2");
     let [Reaction::Event { function, payload }] = reactions.as_slice() else {
-        panic!("{reactions:?}\n{:?}", world.violations());
+        panic!("{reactions:?}\n{:?}", fake.violations());
     };
     assert_eq!(function, FUNCTION);
     assert_eq!(payload["StackName"], NAME);
@@ -125,12 +125,12 @@ async fn a_first_push_is_told_to_the_function_as_the_rule_says() {
     assert_eq!(payload["detail"]["commitId"], "commit-2");
     assert_eq!(payload["detail"]["event"], "referenceUpdated");
     assert!(payload["id"].is_string());
-    world.assert_unbroken();
+    fake.assert_unbroken();
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_execution_is_started_once_for_each_token() {
-    let (world, clients) = world_with_stack(true).await;
+    let (fake, clients) = world_with_stack(true).await;
     let start = |token: &str, action: &str| {
         let revision = SourceRevisionOverride::builder()
             .action_name(action)
@@ -149,15 +149,12 @@ async fn an_execution_is_started_once_for_each_token() {
     let again = start("one", "Source").await.expect("it is the same");
     assert_eq!(first.pipeline_execution_id(), again.pipeline_execution_id());
     assert_eq!(code(start("two", "Elsewhere").await), "ValidationException");
-    assert_eq!(
-        world.look(|aws| aws.pipelines[PIPELINE].executions.len()),
-        2
-    );
+    assert_eq!(fake.look(|aws| aws.pipelines[PIPELINE].executions.len()), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_asynchronous_invocation_is_kept_and_a_synchronous_one_complained_about() {
-    let (world, clients) = super::world_and_clients();
+    let (fake, clients) = super::world_and_clients();
     let invoke = |clients: &Clients, kind: &str| {
         let request = clients.lambda.invoke().function_name(FUNCTION);
         let request = request.invocation_type(kind.into());
@@ -167,16 +164,16 @@ async fn an_asynchronous_invocation_is_kept_and_a_synchronous_one_complained_abo
     };
     let invoked = invoke(&clients, "Event").await.expect("it is taken on");
     assert_eq!(invoked.status_code(), 202);
-    let kept = world.invocations();
+    let kept = fake.invocations();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].function, FUNCTION);
     assert_eq!(kept[0].payload, json!({"Hop": 1}));
-    world.assert_unbroken();
+    fake.assert_unbroken();
     invoke(&clients, "RequestResponse")
         .await
         .expect("it is answered");
-    assert!(!world.violations().is_empty());
-    world.deny("lambda:InvokeFunction", "function:f");
+    assert!(!fake.violations().is_empty());
+    fake.deny("lambda:InvokeFunction", "function:f");
     assert_eq!(
         code(invoke(&clients, "Event").await),
         "AccessDeniedException"

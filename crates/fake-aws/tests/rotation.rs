@@ -5,10 +5,9 @@ use serde_json::Value;
 use std::time::Duration;
 
 use fake_aws::{
-    Caller, Fault, FaultKind, Rotated, Rotation, Run, Step, World,
+    Answering, Caller, FakeAws, Fault, FaultKind, Rotated, Rotation, RotationStep, Run,
     clients::Clients,
-    custom_resource::Request,
-    rotation::Answering,
+    custom_resource::StackRequest,
     secret_versions::AbandonedBy,
     secrets::{CURRENT, PENDING},
 };
@@ -16,20 +15,20 @@ use fake_aws::{
 const NAME: &str = "codecommit-mirror/mirror";
 const FIRST: &str = "11111111111111111111111111111111";
 
-/// A world with a secret in it, and its rotation.
-async fn scene() -> (World, Clients, Rotation) {
-    let world = World::new();
-    let clients = Clients::over(world.connector("test"));
+/// A fake AWS with a secret in it, and its rotation.
+async fn scene() -> (FakeAws, Clients, Rotation) {
+    let fake = FakeAws::new();
+    let clients = Clients::over(fake.connector("test"));
     let create = clients.secrets.create_secret().name(NAME);
     let create = create.client_request_token(FIRST).secret_string("first");
     create.send().await.unwrap();
-    let mut rotation = Rotation::of(&world, NAME, |_, caller| caller.connector());
+    let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
     rotation.function = template;
-    (world, clients, rotation)
+    (fake, clients, rotation)
 }
 
 /// The steps of the template for any secret ("Lambda rotation functions", User Guide).
-fn template(_: World, caller: Caller, request: Request) -> Answering {
+fn template(_: FakeAws, caller: Caller, request: StackRequest) -> Answering {
     Box::pin(async move {
         let work = caller.run(answer(&caller, &request.event));
         match work.await {
@@ -84,15 +83,15 @@ async fn answer(caller: &Caller, event: &Value) -> Result<(), String> {
 }
 
 /// The version at each of two labels.
-fn labels(world: &World) -> (Option<String>, Option<String>) {
-    world.look(|aws| {
+fn labels(fake: &FakeAws) -> (Option<String>, Option<String>) {
+    fake.look(|aws| {
         let at = |label| aws.secrets[NAME].at_stage(label).map(str::to_owned);
         (at(CURRENT), at(PENDING))
     })
 }
 
-fn steps(world: &World) -> Vec<String> {
-    let mut callers: Vec<String> = world
+fn steps(fake: &FakeAws) -> Vec<String> {
+    let mut callers: Vec<String> = fake
         .journal()
         .into_iter()
         .map(|entry| entry.caller)
@@ -104,16 +103,16 @@ fn steps(world: &World) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_rotation_names_a_version_and_calls_four_steps_that_fill_test_and_move() {
-    let (world, _, mut rotation) = scene().await;
+    let (fake, _, mut rotation) = scene().await;
     assert_eq!(rotation.rotate().await, Rotated::Finished);
     let version = rotation.version().to_owned();
     assert_eq!(
-        world.look(|aws| aws.current(NAME).unwrap().to_owned()),
+        fake.look(|aws| aws.current(NAME).unwrap().to_owned()),
         "new"
     );
-    assert_eq!(labels(&world), (Some(version), None));
+    assert_eq!(labels(&fake), (Some(version), None));
     assert_eq!(
-        steps(&world),
+        steps(&fake),
         [
             "rotation-1.createSecret.1",
             "rotation-1.setSecret.1",
@@ -122,16 +121,16 @@ async fn a_rotation_names_a_version_and_calls_four_steps_that_fill_test_and_move
         ]
     );
     assert_eq!(rotation.rotate().await, Rotated::Finished);
-    world.assert_unbroken();
+    fake.assert_unbroken();
 }
 
 #[tokio::test(start_paused = true)]
 async fn awspending_that_stays_on_the_current_version_is_no_rotation_in_progress() {
-    let (world, _, mut rotation) = scene().await;
-    world.options(|options| options.pending.goes_with_current = false);
+    let (fake, _, mut rotation) = scene().await;
+    fake.options(|options| options.pending.goes_with_current = false);
     assert_eq!(rotation.rotate().await, Rotated::Finished);
     let version = rotation.version().to_owned();
-    assert_eq!(labels(&world), (Some(version.clone()), Some(version)));
+    assert_eq!(labels(&fake), (Some(version.clone()), Some(version)));
     assert_eq!(rotation.rotate().await, Rotated::Finished);
 }
 
@@ -143,19 +142,19 @@ async fn a_version_that_somebody_else_makes_abandons_the_rotation() {
         (AbandonedBy::Current, "mine", false),
         (AbandonedBy::Any, "mine", true),
     ] {
-        let (world, clients, mut rotation) = scene().await;
-        world.options(|options| options.pending.abandoned_by = by);
+        let (fake, clients, mut rotation) = scene().await;
+        fake.options(|options| options.pending.abandoned_by = by);
         rotation.begin().unwrap();
         let put = clients.secrets.put_secret_value().secret_id(NAME);
         let put = put.version_stages(label).secret_string("by hand");
         put.send().await.unwrap();
-        assert_eq!(labels(&world).1.is_none(), is_abandoned, "{by:?} {label}");
+        assert_eq!(labels(&fake).1.is_none(), is_abandoned, "{by:?} {label}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn awspending_removed_by_a_call_of_its_own_fails_the_step() {
-    fn removes(_: World, caller: Caller, request: Request) -> Answering {
+    fn removes(_: FakeAws, caller: Caller, request: StackRequest) -> Answering {
         Box::pin(async move {
             let text = |name: &str| request.event[name].as_str().unwrap_or_default().to_owned();
             let secrets = Clients::over(caller.connector()).secrets;
@@ -169,16 +168,16 @@ async fn awspending_removed_by_a_call_of_its_own_fails_the_step() {
     let (_, _, mut rotation) = scene().await;
     rotation.function = removes;
     rotation.begin().unwrap();
-    let failed = rotation.step(Step::Finish).await;
+    let failed = rotation.step(RotationStep::Finish).await;
     assert!(matches!(failed, Err(Rotated::Failed { .. })), "{failed:?}");
     rotation.separate_removal_fails = false;
     rotation.begin().unwrap();
-    assert_eq!(rotation.step(Step::Finish).await, Ok(()));
+    assert_eq!(rotation.step(RotationStep::Finish).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_version_that_is_only_named_cannot_be_read_and_shows_its_label() {
-    let (world, clients, mut rotation) = scene().await;
+    let (fake, clients, mut rotation) = scene().await;
     rotation.begin().unwrap();
     let token = rotation.version().to_owned();
     let get = || clients.secrets.get_secret_value().secret_id(NAME);
@@ -186,7 +185,7 @@ async fn a_version_that_is_only_named_cannot_be_read_and_shows_its_label() {
     assert_eq!(super::code(read), "ResourceNotFoundException");
     let read = get().version_id(&token).send().await;
     assert_eq!(super::code(read), "ResourceNotFoundException");
-    assert_eq!(labels(&world).1, Some(token.clone()));
+    assert_eq!(labels(&fake).1, Some(token.clone()));
     let put = |value: &str| {
         let put = clients.secrets.put_secret_value().secret_id(NAME);
         put.client_request_token(&token)
@@ -203,23 +202,23 @@ async fn a_version_that_is_only_named_cannot_be_read_and_shows_its_label() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rotation_does_not_begin_while_awspending_is_on_another_version() {
-    let (world, _, mut rotation) = scene().await;
+    let (fake, _, mut rotation) = scene().await;
     rotation.begin().unwrap();
     let Rotated::Refused(refusal) = rotation.rotate().await else {
         panic!("it began");
     };
     assert!(refusal.contains("A previous rotation isn't complete"));
-    world.change(|aws| aws.secrets.remove(NAME));
+    fake.change(|aws| aws.secrets.remove(NAME));
     assert!(matches!(rotation.rotate().await, Rotated::Refused(_)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_schedule_that_does_not_rotate_at_once_calls_test_secret_alone_and_cleans_up() {
-    let (world, clients, mut rotation) = scene().await;
+    let (fake, clients, mut rotation) = scene().await;
     assert_eq!(rotation.attach_schedule(30, false).await, Rotated::Finished);
-    assert_eq!(steps(&world), ["rotation-1.testSecret.1"]);
-    assert_eq!(labels(&world), (Some(FIRST.to_owned()), None));
-    assert_eq!(world.look(|aws| aws.secrets[NAME].versions.len()), 1);
+    assert_eq!(steps(&fake), ["rotation-1.testSecret.1"]);
+    assert_eq!(labels(&fake), (Some(FIRST.to_owned()), None));
+    assert_eq!(fake.look(|aws| aws.secrets[NAME].versions.len()), 1);
     let described = clients
         .secrets
         .describe_secret()
@@ -234,7 +233,7 @@ async fn a_schedule_that_does_not_rotate_at_once_calls_test_secret_alone_and_cle
     );
     assert_eq!(described.last_rotated_date, None);
     assert_eq!(rotation.attach_schedule(30, true).await, Rotated::Finished);
-    assert_eq!(steps(&world).len(), 1 + 4);
+    assert_eq!(steps(&fake).len(), 1 + 4);
     rotation.cancel().unwrap();
     let described = clients
         .secrets
@@ -247,73 +246,73 @@ async fn a_schedule_that_does_not_rotate_at_once_calls_test_secret_alone_and_cle
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_dies_is_delivered_again_as_often_as_a_test_says() {
-    let (world, _, mut rotation) = scene().await;
+    let (fake, _, mut rotation) = scene().await;
     for attempt in 1..=2 {
         let caller = format!("rotation-1.setSecret.{attempt}");
-        world.inject(&caller, Fault::at(0, FaultKind::KilledAfter));
+        fake.inject(&caller, Fault::at(0, FaultKind::KilledAfter));
     }
     assert_eq!(rotation.rotate().await, Rotated::Finished);
-    assert!(steps(&world).contains(&"rotation-1.setSecret.3".to_owned()));
+    assert!(steps(&fake).contains(&"rotation-1.setSecret.3".to_owned()));
 
     rotation.deliveries = 1;
-    world.inject(
+    fake.inject(
         "rotation-2.testSecret.1",
         Fault::at(0, FaultKind::KilledBefore),
     );
-    assert_eq!(rotation.rotate().await, Rotated::Died(Step::Test));
-    assert_eq!(world.faults_left(), 0);
-    let (current, pending) = labels(&world);
+    assert_eq!(rotation.rotate().await, Rotated::Died(RotationStep::Test));
+    assert_eq!(fake.faults_left(), 0);
+    let (current, pending) = labels(&fake);
     assert_ne!(current, pending, "AWSPENDING is left behind");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_ends_a_rotation_which_is_then_tried_again_as_a_whole() {
-    let (world, _, mut rotation) = scene().await;
-    world.inject("rotation-1.testSecret.1", Fault::at(0, FaultKind::Denied));
+    let (fake, _, mut rotation) = scene().await;
+    fake.inject("rotation-1.testSecret.1", Fault::at(0, FaultKind::Denied));
     let failed = rotation.rotate().await;
     assert!(
         matches!(
             failed,
             Rotated::Failed {
-                step: Step::Test,
+                step: RotationStep::Test,
                 ..
             }
         ),
         "{failed:?}"
     );
-    let (_, pending) = labels(&world);
-    world.change(|aws| {
+    let (_, pending) = labels(&fake);
+    fake.change(|aws| {
         let secret = aws.secrets.get_mut(NAME).unwrap();
         fake_aws::secret_versions::forget_pending(secret, &pending.unwrap());
     });
     rotation.tries_again = 1;
-    world.inject("rotation-2.testSecret.1", Fault::at(0, FaultKind::Denied));
+    fake.inject("rotation-2.testSecret.1", Fault::at(0, FaultKind::Denied));
     assert_eq!(rotation.rotate().await, Rotated::Finished);
-    assert!(steps(&world).contains(&"rotation-2+1.createSecret.1".to_owned()));
+    assert!(steps(&fake).contains(&"rotation-2+1.createSecret.1".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_step_can_come_twice_and_time_can_pass_between_them() {
-    let (world, _, mut rotation) = scene().await;
+    let (fake, _, mut rotation) = scene().await;
     rotation.delivers_twice = true;
     rotation.pause = Duration::from_secs(60);
     assert_eq!(rotation.rotate().await, Rotated::Finished);
-    let steps = steps(&world);
+    let steps = steps(&fake);
     assert_eq!(steps.len(), 8);
     assert_eq!(steps[7], "rotation-1.finishSecret.2");
-    assert_eq!(world.journal().last().unwrap().at, Duration::from_secs(240));
+    assert_eq!(fake.journal().last().unwrap().at, Duration::from_secs(240));
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_another_function_the_product_is_called() {
-    let (world, _, _) = scene().await;
-    let mut rotation = Rotation::of(&world, NAME, |_, caller| caller.connector());
+    let (fake, _, _) = scene().await;
+    let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
     // A secret that is not one of the product's: whatever it answers, it changes nothing.
-    let before = world.look(|aws| aws.current(NAME).map(str::to_owned));
+    let before = fake.look(|aws| aws.current(NAME).map(str::to_owned));
     let rotated = rotation.rotate().await;
     assert!(matches!(rotated, Rotated::Failed { .. }), "{rotated:?}");
     assert_eq!(
-        world.look(|aws| aws.current(NAME).map(str::to_owned)),
+        fake.look(|aws| aws.current(NAME).map(str::to_owned)),
         before
     );
 }
@@ -353,13 +352,13 @@ async fn a_secret_holds_twenty_labels_and_each_version_keeps_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn old_versions_without_labels_go_when_there_are_more_than_a_hundred() {
-    let (world, clients, _) = scene().await;
+    let (fake, clients, _) = scene().await;
     let put = |number: usize| {
         let put = clients.secrets.put_secret_value().secret_id(NAME);
         let put = put.client_request_token(format!("{number:032}"));
         put.secret_string(number.to_string()).send()
     };
-    let held = || world.look(|aws| aws.secrets[NAME].versions.len());
+    let held = || fake.look(|aws| aws.secrets[NAME].versions.len());
     tokio::time::sleep(Duration::from_secs(1)).await;
     for number in 2..=120 {
         put(number).await.unwrap();
@@ -379,7 +378,7 @@ async fn old_versions_without_labels_go_when_there_are_more_than_a_hundred() {
 #[tokio::test(start_paused = true)]
 async fn secrets_are_listed_by_tag_and_name_in_pages_and_late() {
     use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType as Key, Tag};
-    let (world, clients, _) = scene().await;
+    let (fake, clients, _) = scene().await;
     for name in ["a/1", "a/2", "b"] {
         let tag = Tag::builder().key(format!("of:{name}")).value("v").build();
         clients
@@ -413,7 +412,7 @@ async fn secrets_are_listed_by_tag_and_name_in_pages_and_late() {
     assert_eq!(list(Key::Name, "b").await, ["b"]);
     assert_eq!(list(Key::Name, "!b").await.len(), 3);
     assert_eq!(list(Key::TagValue, "w").await.len(), 0);
-    world.options(|options| options.page_length = Some(1));
+    fake.options(|options| options.page_length = Some(1));
     assert_eq!(list(Key::TagKey, "of:").await.len(), 3);
     let delete = clients.secrets.delete_secret().secret_id("b");
     delete
@@ -422,7 +421,7 @@ async fn secrets_are_listed_by_tag_and_name_in_pages_and_late() {
         .await
         .unwrap();
     assert_eq!(list(Key::Name, "b").await.len(), 0);
-    world.options(|options| options.secret_lists_late = Duration::from_mins(5));
+    fake.options(|options| options.secret_lists_late = Duration::from_mins(5));
     clients
         .secrets
         .create_secret()

@@ -94,11 +94,11 @@ async fn a_name_is_created_once_and_a_token_repeats_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_without_a_value_repeats_only_where_aws_is_taken_to_allow_it() {
-    let (world, clients) = world_and_clients();
+    let (fake, clients) = world_and_clients();
     let arn = create(&clients, FIRST, None).await.unwrap();
     let exists = Err("ResourceExistsException".to_owned());
     assert_eq!(create(&clients, FIRST, None).await, exists);
-    world.options(|options| options.empty_create_is_idempotent = true);
+    fake.options(|options| options.empty_create_is_idempotent = true);
     assert_eq!(create(&clients, FIRST, None).await, Ok(arn));
     assert_eq!(create(&clients, SECOND, None).await, exists);
 }
@@ -276,7 +276,7 @@ async fn an_update_with_a_value_adds_a_current_version() {
 
 #[tokio::test(start_paused = true)]
 async fn a_forced_deletion_frees_the_name_and_the_next_secret_has_another_arn() {
-    let (world, clients) = world_and_clients();
+    let (fake, clients) = world_and_clients();
     let arn = create(&clients, FIRST, Some("1")).await.unwrap();
     let delete = || {
         let request = clients.secrets.delete_secret().secret_id(NAME);
@@ -293,7 +293,7 @@ async fn a_forced_deletion_frees_the_name_and_the_next_secret_has_another_arn() 
         .await;
     assert_eq!(code(old), "ResourceNotFoundException");
 
-    world.options(|options| options.deletion_takes = Duration::from_secs(8));
+    fake.options(|options| options.deletion_takes = Duration::from_secs(8));
     delete().await.unwrap();
     let blocked = Err("InvalidRequestException".to_owned());
     assert_eq!(create(&clients, SECOND, Some("2")).await, blocked);
@@ -336,8 +336,8 @@ async fn a_deletion_with_a_window_can_be_taken_back_and_refuses_all_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_denied_action_is_the_json_services_own_error() {
-    let (world, clients) = world_and_clients();
-    world.deny("*", "codecommit-mirror/");
+    let (fake, clients) = world_and_clients();
+    fake.deny("*", "codecommit-mirror/");
     assert_eq!(
         create(&clients, FIRST, None).await,
         Err("AccessDeniedException".to_owned())

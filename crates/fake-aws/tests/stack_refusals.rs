@@ -12,7 +12,7 @@ use super::{
     cloudformation::new_world,
     refusal,
 };
-use fake_aws::{Options, Rate, SeenTokens, Service, World, stacks::STATUSES};
+use fake_aws::{FakeAws, Options, Rate, SeenTokens, Service, stacks::STATUSES};
 
 #[tokio::test(start_paused = true)]
 async fn each_status_allows_what_aws_allows() {
@@ -24,8 +24,8 @@ async fn each_status_allows_what_aws_allows() {
         "UPDATE_ROLLBACK_COMPLETE",
     ];
     for status in STATUSES {
-        let (world, clients) = new_world(Options::default());
-        world.stack(NAME, status, &[]);
+        let (fake, clients) = new_world(Options::default());
+        fake.stack(NAME, status, &[]);
         let runs = status.ends_with("_IN_PROGRESS");
         let gone = status == "DELETE_COMPLETE";
         let (code, _) = update(&clients, &template(), "one").await;
@@ -34,12 +34,12 @@ async fn each_status_allows_what_aws_allows() {
             updatable.contains(&status),
             "{status}: {code}"
         );
-        let (world, clients) = new_world(Options::default());
-        world.stack(NAME, status, &[]);
+        let (fake, clients) = new_world(Options::default());
+        fake.stack(NAME, status, &[]);
         let (code, _) = create(&clients, &template(), "two").await;
         assert_eq!(code == "none", gone, "{status}: {code}");
-        let (world, clients) = new_world(Options::default());
-        world.stack(NAME, status, &[]);
+        let (fake, clients) = new_world(Options::default());
+        fake.stack(NAME, status, &[]);
         let (code, _) = delete(&clients, "three").await;
         let may = !runs
             || [
@@ -55,7 +55,7 @@ async fn each_status_allows_what_aws_allows() {
 #[tokio::test(start_paused = true)]
 async fn a_token_that_was_seen_begins_nothing_and_answers_in_either_known_way() {
     for seen in [SeenTokens::SameAnswer, SeenTokens::Refused] {
-        let (world, clients) = new_world(Options {
+        let (fake, clients) = new_world(Options {
             seen_tokens: seen,
             ..Options::default()
         });
@@ -91,7 +91,7 @@ async fn a_token_that_was_seen_begins_nothing_and_answers_in_either_known_way() 
         assert_eq!(ended(&clients).await, "none");
         refused(create(&clients, &template(), "one").await);
         assert_eq!(status(&clients).await, "none", "the name's history counts");
-        assert_eq!(world.look(|aws| aws.stacks.all.len()), 1);
+        assert_eq!(fake.look(|aws| aws.stacks.all.len()), 1);
     }
 }
 
@@ -123,19 +123,19 @@ async fn what_is_not_there_is_refused_in_each_operations_own_words() {
 
 #[tokio::test(start_paused = true)]
 async fn a_protected_stack_is_not_deleted_and_a_missing_role_is_complained_about() {
-    let (world, clients) = world_with_stack(false).await;
-    let protect = |world: &World, is_protected| {
-        world.change(|aws| aws.stacks.named_mut(NAME).expect("it").is_protected = is_protected);
+    let (fake, clients) = world_with_stack(false).await;
+    let protect = |fake: &FakeAws, is_protected| {
+        fake.change(|aws| aws.stacks.named_mut(NAME).expect("it").is_protected = is_protected);
     };
-    protect(&world, true);
+    protect(&fake, true);
     let (code, message) = delete(&clients, "two").await;
     assert_eq!(code, "ValidationError");
     assert!(
         message.contains("TerminationProtection is enabled"),
         "{message}"
     );
-    protect(&world, false);
-    world.assert_unbroken();
+    protect(&fake, false);
+    fake.assert_unbroken();
     let without = clients
         .cloudformation
         .delete_stack()
@@ -143,7 +143,7 @@ async fn a_protected_stack_is_not_deleted_and_a_missing_role_is_complained_about
         .send()
         .await;
     assert_eq!(refusal(without), fine());
-    assert_eq!(world.violations(), ["DeleteStack without a RoleARN"]);
+    assert_eq!(fake.violations(), ["DeleteStack without a RoleARN"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,12 +188,12 @@ async fn templates_that_cloudformation_would_not_take_are_refused() {
         ),
     ];
     for (wrong, expected) in faults {
-        let (world, clients) = new_world(Options::default());
+        let (fake, clients) = new_world(Options::default());
         let (code, message) = create(&clients, &wrong, "one").await;
         assert_eq!(code, "ValidationError");
         assert!(message.contains(expected), "{message}");
         assert!(
-            !world.violations().is_empty(),
+            !fake.violations().is_empty(),
             "a product's mistake is noted"
         );
         assert_eq!(status(&clients).await, "none");
@@ -221,12 +221,12 @@ async fn templates_that_cloudformation_would_not_take_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_beyond_a_rate_are_throttled_until_time_has_passed() {
-    let (world, _) = new_world(Options {
+    let (fake, _) = new_world(Options {
         rates: vec![Rate::of(Service::CloudFormation, 0.5, 3.0)],
         ..Options::default()
     });
     // Without the SDK's own patience.
-    let config = fake_aws::clients::sdk_config(world.connector("test"));
+    let config = fake_aws::clients::sdk_config(fake.connector("test"));
     let once = aws_sdk_iam::config::retry::RetryConfig::disabled();
     let config = aws_sdk_cloudformation::config::Builder::from(&config).retry_config(once);
     let client = aws_sdk_cloudformation::Client::from_conf(config.build());

@@ -25,9 +25,9 @@ pub async fn probe(
 
 #[tokio::test(start_paused = true)]
 async fn a_push_needs_a_login_that_has_spread_a_repository_and_the_right() {
-    let (world, clients) = world_and_clients();
-    world.repository("infra");
-    world.options(|options| options.login_late = Duration::from_secs(3));
+    let (fake, clients) = world_and_clients();
+    fake.repository("infra");
+    fake.options(|options| options.login_late = Duration::from_secs(3));
     let get = |name: &str| {
         clients
             .codecommit
@@ -45,8 +45,8 @@ async fn a_push_needs_a_login_that_has_spread_a_repository_and_the_right() {
     assert_eq!(code(get("a/b").await), "InvalidRepositoryNameException");
 
     sleep(Duration::from_secs(10)).await;
-    let credential = world.change(|aws| aws.issue("mirror", "test")).unwrap();
-    let connector = world.connector("probe");
+    let credential = fake.change(|aws| aws.issue("mirror", "test")).unwrap();
+    let connector = fake.connector("probe");
     let login = (
         credential.service_user_name.as_str(),
         credential.password.as_str(),
@@ -59,37 +59,36 @@ async fn a_push_needs_a_login_that_has_spread_a_repository_and_the_right() {
         probe(&connector, &url.replace("infra", "none"), login).await,
         404
     );
-    world.take_git_push("mirror");
+    fake.take_git_push("mirror");
     assert_eq!(probe(&connector, url, login).await, 403);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_inactive_login_is_refused() {
-    let (world, _) = world_and_clients();
-    world.repository("infra");
-    let credential = world.foreign_credential("mirror");
+    let (fake, _) = world_and_clients();
+    fake.repository("infra");
+    let credential = fake.foreign_credential("mirror");
     let url = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra";
     let login = (
         credential.service_user_name.as_str(),
         credential.password.as_str(),
     );
-    let connector = world.connector("probe");
+    let connector = fake.connector("probe");
     assert_eq!(probe(&connector, url, login).await, 200);
-    world
-        .change(|aws| {
-            let now = aws.now;
-            aws.iam.change(now, |iam| {
-                iam.set_active("mirror", &credential.id, "Inactive")
-            })
+    fake.change(|aws| {
+        let now = aws.now;
+        aws.iam.change(now, |iam| {
+            iam.set_active("mirror", &credential.id, "Inactive")
         })
-        .unwrap();
+    })
+    .unwrap();
     assert_eq!(probe(&connector, url, login).await, 401);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_journal_tells_who_called_what_and_when_and_no_secret() {
-    let (world, clients) = world_and_clients();
-    let password = world.foreign_credential("mirror").password;
+    let (fake, clients) = world_and_clients();
+    let password = fake.foreign_credential("mirror").password;
     let create = clients
         .secrets
         .create_secret()
@@ -99,7 +98,7 @@ async fn the_journal_tells_who_called_what_and_when_and_no_secret() {
     sleep(Duration::from_secs(2)).await;
     let unknown = clients.iam.get_user().user_name("nobody").send().await;
     assert_eq!(code(unknown), "NoSuchEntity");
-    let journal = world.journal();
+    let journal = fake.journal();
     let told: Vec<_> = journal
         .iter()
         .map(|entry| {
@@ -119,25 +118,24 @@ async fn the_journal_tells_who_called_what_and_when_and_no_secret() {
         ]
     );
     assert_eq!(journal[1].at, Duration::from_secs(2));
-    assert_eq!(world.count("CreateSecret"), 1);
-    assert_eq!(world.secret_in(&world.told()), None);
+    assert_eq!(fake.count("CreateSecret"), 1);
+    assert_eq!(fake.secret_in(&fake.transcript()), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_is_found_in_whatever_clothes_it_goes() {
-    let (world, _) = world_and_clients();
+    let (fake, _) = world_and_clients();
     let password = loop {
-        let credential = world.foreign_credential("mirror");
+        let credential = fake.foreign_credential("mirror");
         if credential.password.contains('/') {
             break credential.password;
         }
-        world
-            .change(|aws| {
-                let now = aws.now;
-                aws.iam
-                    .change(now, |iam| iam.withdraw("mirror", &credential.id))
-            })
-            .unwrap();
+        fake.change(|aws| {
+            let now = aws.now;
+            aws.iam
+                .change(now, |iam| iam.withdraw("mirror", &credential.id))
+        })
+        .unwrap();
     };
     let basic = aws_smithy_types::base64::encode(format!("mirror-at-123456789012:{password}"));
     let encoded = password
@@ -150,18 +148,18 @@ async fn a_secret_is_found_in_whatever_clothes_it_goes() {
         format!("https://u:{encoded}@host"),
         format!("Basic {basic}"),
     ] {
-        assert!(world.secret_in(&text).is_some(), "{text}");
+        assert!(fake.secret_in(&text).is_some(), "{text}");
     }
     assert_eq!(
-        world.secret_in("nothing here, not even aGFsZiBhIHNlY3JldA=="),
+        fake.secret_in("nothing here, not even aGFsZiBhIHNlY3JldA=="),
         None
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_no_service_answers_is_a_violation() {
-    let (world, clients) = world_and_clients();
-    world.assert_unbroken();
+    let (fake, clients) = world_and_clients();
+    fake.assert_unbroken();
     assert!(
         clients
             .iam
@@ -171,16 +169,16 @@ async fn what_no_service_answers_is_a_violation() {
             .await
             .is_err()
     );
-    let connector = world.connector("stray");
+    let connector = fake.connector("stray");
     let stray = HttpRequest::get("https://example.com/").unwrap();
     assert!(connector.call(stray).await.is_err());
-    assert_eq!(world.violations().len(), 2, "{:?}", world.violations());
+    assert_eq!(fake.violations().len(), 2, "{:?}", fake.violations());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_invariant_is_looked_at_after_every_change() {
-    let (world, clients) = world_and_clients();
-    world.at_every_instant(|aws| match aws.credentials("mirror").len() {
+    let (fake, clients) = world_and_clients();
+    fake.at_every_instant(|aws| match aws.credentials("mirror").len() {
         0 => Ok(()),
         some => Err(format!("{some} credentials")),
     });
@@ -205,7 +203,7 @@ async fn an_invariant_is_looked_at_after_every_change() {
         .await
         .unwrap();
     // It was broken between the two calls, and only there.
-    let violations = world.violations();
+    let violations = fake.violations();
     assert_eq!(
         violations,
         ["after test#0 CreateServiceSpecificCredential: 1 credentials"]
@@ -214,7 +212,7 @@ async fn an_invariant_is_looked_at_after_every_change() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fork_goes_its_own_way() {
-    let (world, clients) = world_and_clients();
+    let (fake, clients) = world_and_clients();
     sleep(Duration::from_mins(1)).await;
     clients
         .secrets
@@ -223,7 +221,7 @@ async fn a_fork_goes_its_own_way() {
         .send()
         .await
         .unwrap();
-    let fork = world.fork();
+    let fork = fake.fork();
     let in_fork = fake_aws::clients::Clients::over(fork.connector("fork"));
     let delete = in_fork.secrets.delete_secret().secret_id("s");
     delete
@@ -231,8 +229,8 @@ async fn a_fork_goes_its_own_way() {
         .send()
         .await
         .unwrap();
-    assert!(world.look(|aws| aws.secrets.contains_key("s")));
+    assert!(fake.look(|aws| aws.secrets.contains_key("s")));
     assert!(!fork.look(|aws| aws.secrets.contains_key("s")));
-    assert_eq!(fork.now(), world.now());
+    assert_eq!(fork.now(), fake.now());
     assert_eq!(fork.journal().len(), 1);
 }

@@ -12,13 +12,13 @@ use serde_json::json;
 
 use crate::checks::SOMEBODY_ELSE;
 use crate::cloudformation::stack;
-use crate::lives::{Life, lives};
-use crate::{OTHER_USER, USER, properties, with, world};
+use crate::scenarios::{Scenario, scenarios};
+use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::explore::paused;
 use fake_aws::iam::Credential;
 use fake_aws::mutants::past;
 use fake_aws::thorough::some_or;
-use fake_aws::{Options, World};
+use fake_aws::{FakeAws, Options};
 
 const TOMBSTONE: &str = "cfn-gitops:deletion";
 
@@ -27,22 +27,22 @@ thread_local! {
     static CREATED: RefCell<Option<Credential>> = const { RefCell::new(None) };
 }
 
-/// The credential that another person created in this life. Forgets it.
+/// The credential that another person created in this scenario. Forgets it.
 pub fn take_created() -> Option<Credential> {
     CREATED.take()
 }
 
 /// Creates a credential for the user, if a slot is free.
-pub fn create_credential(world: &World) {
-    let created = world.change(|aws| aws.issue(USER, SOMEBODY_ELSE));
+pub fn create_credential(fake: &FakeAws) {
+    let created = fake.change(|aws| aws.issue(USER, SOMEBODY_ELSE));
     if let Ok(created) = created {
         CREATED.set(Some(created));
     }
 }
 
 /// Removes every tag of cfn-gitops from the users, as a change of stack-level tags may.
-pub fn remove_tags(world: &World) {
-    world.change(|aws| {
+pub fn remove_tags(fake: &FakeAws) {
+    fake.change(|aws| {
         let now = aws.now;
         aws.iam.change(now, |iam| {
             for user in [USER, OTHER_USER] {
@@ -54,37 +54,37 @@ pub fn remove_tags(world: &World) {
 }
 
 /// Whether a request has been answered with SUCCESS.
-pub fn has_succeeded(world: &World) -> bool {
+pub fn has_succeeded(fake: &FakeAws) -> bool {
     let is_success = |body: &Vec<u8>| String::from_utf8_lossy(body).contains("SUCCESS");
-    let deliveries = world.deliveries();
+    let deliveries = fake.responses();
     deliveries.iter().any(|delivery| is_success(&delivery.body))
 }
 
-/// Plays `life` with `change` before the call `index` after the first SUCCESS. Answers the number
+/// Plays `scenario` with `change` before the call `index` after the first SUCCESS. Answers the number
 /// of these calls.
-fn play_with(life: &Life, options: &Options, index: usize, change: fn(&World)) -> usize {
+fn play_with(scenario: &Scenario, options: &Options, index: usize, change: fn(&FakeAws)) -> usize {
     let met = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&met);
     take_created();
-    let pass = move |world: World, honest: fake_aws::Caller, request| {
-        if has_succeeded(&world) && count.fetch_add(1, Ordering::SeqCst) == index {
-            change(&world);
+    let pass = move |fake: FakeAws, honest: fake_aws::Caller, request| {
+        if has_succeeded(&fake) && count.fetch_add(1, Ordering::SeqCst) == index {
+            change(&fake);
         }
         HttpConnectorFuture::new(async move { honest.call(request).await })
     };
     let played = past(pass, || {
-        paused(life.play(options.clone(), None));
+        paused(scenario.play(options.clone(), None));
     });
     if let Err(panic) = played {
         let text = fake_aws::panics::text(&*panic);
-        panic!("{}, call {index}: {text}", life.name);
+        panic!("{}, call {index}: {text}", scenario.name);
     }
     met.load(Ordering::SeqCst)
 }
 
-/// Plays every life with `change` before each call. A schedule whose failure `is_expected` counts
+/// Plays every scenario with `change` before each call. A schedule whose failure `is_expected` counts
 /// as one that passed.
-fn every_call(name: &str, change: fn(&World), is_expected: fn(&str) -> bool) {
+fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&str) -> bool) {
     let late = Options {
         lists_late: Duration::from_secs(4),
         tags_late: Duration::from_secs(3),
@@ -94,14 +94,17 @@ fn every_call(name: &str, change: fn(&World), is_expected: fn(&str) -> bool) {
     let mut schedules = 0;
     let mut failures = vec![];
     for options in [Options::default(), late] {
-        for mut life in lives().into_iter().filter(|life| !life.deletes_foreign()) {
-            life.delivers_twice = true;
-            let calls = play_with(&life, &options, usize::MAX, change);
+        for mut scenario in scenarios()
+            .into_iter()
+            .filter(|scenario| !scenario.deletes_foreign())
+        {
+            scenario.delivers_twice = true;
+            let calls = play_with(&scenario, &options, usize::MAX, change);
             // Call 0 may be the one that answers the Create.
-            // Another first call in each life, so that each kind of call has its turn.
+            // Another first call in each scenario, so that each kind of call has its turn.
             let every = some_or(5, 1);
             for index in (schedules % every..calls).step_by(every) {
-                let play = || play_with(&life, &options, index, change);
+                let play = || play_with(&scenario, &options, index, change);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(play)) {
                     let text = fake_aws::panics::text(&*panic);
                     if !is_expected(&text) {
@@ -139,33 +142,33 @@ fn tags_removed_by_another_person_break_no_invariant() {
 
 /// The tombstone that a Delete of the usual resource leaves, an hour after the Create.
 async fn tombstone() -> String {
-    let world = world(Options::default());
-    let mut stack = stack(&world);
+    let fake = fake(Options::default());
+    let mut stack = stack(&fake);
     assert!(stack.create(&properties()).await.is_success());
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(stack.delete().await.is_success());
-    world.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone())
+    fake.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone())
 }
 
 #[test]
 fn update_that_a_delete_overtook_keeps_the_tombstone() {
     let mark = paused(tombstone());
     paused(async {
-        let world = world(Options {
+        let fake = fake(Options {
             lists_late: Duration::from_secs(4),
             ..Options::default()
         });
-        let mut stack = stack(&world);
+        let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
         let (id, old) = stack.resource.clone().expect("created");
         tokio::time::sleep(Duration::from_secs(600)).await;
         // Without a free slot, the Update reads the user again for seconds.
-        create_credential(&world);
+        create_credential(&fake);
         let new = with(properties(), "RotationSerial", json!("2"));
         let update = stack.request("Update", Some(&id), &new, Some(&old));
         let marking = async {
             tokio::time::sleep(Duration::from_secs(2)).await;
-            world.change(|aws| {
+            fake.change(|aws| {
                 let now = aws.now;
                 aws.iam.change(now, |iam| {
                     let user = iam.users.get_mut(USER).expect("the user");
@@ -175,7 +178,7 @@ fn update_that_a_delete_overtook_keeps_the_tombstone() {
         };
         let (answer, ()) = tokio::join!(stack.deliver(&update), marking);
         assert!(answer.reason().contains("overtaken"), "{answer:?}");
-        let tags = world.look(|aws| aws.iam.latest().users[USER].tags.clone());
-        assert_eq!(tags.get(TOMBSTONE), Some(&mark), "{}", world.told());
+        let tags = fake.look(|aws| aws.iam.latest().users[USER].tags.clone());
+        assert_eq!(tags.get(TOMBSTONE), Some(&mark), "{}", fake.transcript());
     });
 }

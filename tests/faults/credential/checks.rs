@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use fake_aws::{aws::Aws, iam::Credential};
+use fake_aws::{AwsState, iam::Credential};
 
 /// Who issued what the product did not.
 pub const SOMEBODY_ELSE: &str = "somebody else";
 
 /// The credentials of all users that the product issued.
-pub fn ours(aws: &Aws) -> Vec<(String, Credential)> {
+pub fn ours(aws: &AwsState) -> Vec<(String, Credential)> {
     let users = aws.iam.latest().users.keys();
     users
         .flat_map(|user| {
@@ -20,7 +20,7 @@ pub fn ours(aws: &Aws) -> Vec<(String, Credential)> {
 }
 
 /// The login that a secret holds, if it holds one.
-fn login(aws: &Aws, secret: &str) -> Option<(String, String, String)> {
+fn login(aws: &AwsState, secret: &str) -> Option<(String, String, String)> {
     let value: Value = serde_json::from_str(aws.current(secret)?).ok()?;
     let text = |name: &str| value[name].as_str().map(ToOwned::to_owned);
     Some((
@@ -31,7 +31,7 @@ fn login(aws: &Aws, secret: &str) -> Option<(String, String, String)> {
 }
 
 /// 1: exactly one live credential of ours, and the secret's AWSCURRENT is it.
-pub fn one_live_login(aws: &Aws, secret: &str, user: &str) -> Result<(), String> {
+pub fn one_live_login(aws: &AwsState, secret: &str, user: &str) -> Result<(), String> {
     let ours = ours(aws);
     let [(holder, credential)] = ours.as_slice() else {
         return Err(format!("{} credentials of ours instead of one", ours.len()));
@@ -51,7 +51,7 @@ pub fn one_live_login(aws: &Aws, secret: &str, user: &str) -> Result<(), String>
 }
 
 /// 2: nothing of ours that nobody knows: no credential, no secret.
-pub fn nothing_left(aws: &Aws) -> Result<(), String> {
+pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
     let ours = ours(aws);
     if !ours.is_empty() {
         return Err(format!("left behind: {ours:?}"));
@@ -69,7 +69,7 @@ pub fn nothing_left(aws: &Aws) -> Result<(), String> {
 }
 
 /// 4: what a secret holds works, at every instant.
-pub fn what_is_stored_works(aws: &Aws, secret: &str) -> Result<(), String> {
+pub fn what_is_stored_works(aws: &AwsState, secret: &str) -> Result<(), String> {
     match login(aws, secret) {
         Some((name, password, _)) if aws.login_works(&name, &password) => Ok(()),
         Some(_) => Err(format!("the login in {secret} does not work")),

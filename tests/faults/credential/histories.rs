@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 use crate::cloudformation::RollBack;
-use crate::lives::{Event, Life};
+use crate::scenarios::{Event, Scenario};
 use crate::{OTHER_USER, REPOSITORY, USER};
 use fake_aws::explore::paused;
 use fake_aws::thorough::some_or;
@@ -129,13 +129,13 @@ fn no_history_at_random_breaks_an_invariant() {
     let mut runner = TestRunner::new_with_rng(config, seed);
     let every = (history(), options(), faults(), any::<bool>());
     let outcome = runner.run(&every, |(events, options, faults, delivers_twice)| {
-        let life = Life {
+        let scenario = Scenario {
             name: "at random",
             setup: |_| {},
             events,
             delivers_twice,
         };
-        paused(life.play_with(options, faults));
+        paused(scenario.play_with(options, faults));
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));

@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::{nothing_left, one_live_login};
-use crate::cloudformation::{Answer, INVENTED_ID, deliver_once, stack};
-use crate::{USER, with, world};
+use crate::cloudformation::{INVENTED_ID, RequestOutcome, deliver_once, stack};
+use crate::{USER, fake, with};
 use fake_aws::custom_resource::answers_are_sound;
 use fake_aws::thorough::some_or;
-use fake_aws::{Explored, Options, Schedule, World, explore_ends, sample};
+use fake_aws::{Explored, FakeAws, Options, Schedule, explore_ends, sample};
 
 /// The ID that a first delivery of the Create answered when it failed. CloudFormation invents none
 /// then.
@@ -42,8 +42,8 @@ fn report(what: &str, explored: Explored) {
     assert!(explored.complete, "{what}: not every order was tried");
 }
 
-fn holds(world: &World, held: Result<(), String>, context: &str) {
-    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+fn holds(fake: &FakeAws, held: Result<(), String>, context: &str) {
+    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
 }
 
 /// A Create and its Delete, which carries `id` and may come first, last, or in between. Whatever
@@ -52,22 +52,22 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
     explore_ends(MAX_ORDERS, |schedule| {
         let options = options.clone();
         async move {
-            let world = world(options);
-            let mut stack = stack(&world);
+            let fake = fake(options);
+            let mut stack = stack(&fake);
             let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
             let create = stack.request("Create", None, &bare, None);
             let delete = stack.request("Delete", Some(id), &bare, None);
-            world.obey(&schedule);
-            let (creating, deleting) = (world.caller("create"), world.caller("delete"));
+            fake.obey(&schedule);
+            let (creating, deleting) = (fake.caller("create"), fake.caller("delete"));
             schedule
                 .both(
-                    deliver_once(&world, &creating, &create),
-                    deliver_once(&world, &deleting, &delete),
+                    deliver_once(&fake, &creating, &create),
+                    deliver_once(&fake, &deleting, &delete),
                 )
                 .await;
             let deleted = stack.heard(&delete).await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-            holds(&world, world.look(nothing_left), "after both");
+            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+            holds(&fake, fake.look(nothing_left), "after both");
             if id != INVENTED_ID {
                 // A Delete of what it finds does not wait until IAM shows its tombstone. Lambda waits
                 // a minute before it delivers an event again.
@@ -75,14 +75,14 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
                 tokio::time::sleep(Duration::from_mins(1)).await;
             }
             // Lambda delivers the Create once more.
-            deliver_once(&world, &world.caller("create again"), &create).await;
+            deliver_once(&fake, &fake.caller("create again"), &create).await;
             holds(
-                &world,
-                world.look(nothing_left),
+                &fake,
+                fake.look(nothing_left),
                 "after the Create came again",
             );
-            answers_are_sound(&world);
-            world.assert_unbroken();
+            answers_are_sound(&fake);
+            fake.assert_unbroken();
         }
     })
 }
@@ -122,8 +122,8 @@ fn delete_by_id_overtakes_second_delivery_while_iam_is_late() {
 
 /// Two copies of one request: both answer the same, and it ends as one would have.
 async fn two_copies(schedule: Schedule, options: Options, update: bool) {
-    let world = world(options);
-    let mut stack = stack(&world);
+    let fake = fake(options);
+    let mut stack = stack(&fake);
     let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
     let request = if update {
         let created = stack.create(&bare).await;
@@ -135,38 +135,38 @@ async fn two_copies(schedule: Schedule, options: Options, update: bool) {
     } else {
         stack.request("Create", None, &bare, None)
     };
-    world.obey(&schedule);
-    let (one, other) = (world.caller("one"), world.caller("other"));
+    fake.obey(&schedule);
+    let (one, other) = (fake.caller("one"), fake.caller("other"));
     schedule
         .both(
-            deliver_once(&world, &one, &request),
-            deliver_once(&world, &other, &request),
+            deliver_once(&fake, &one, &request),
+            deliver_once(&fake, &other, &request),
         )
         .await;
-    let Answer::Success { id, .. } = stack.heard(&request).await else {
-        panic!("it failed\n{}", world.told());
+    let RequestOutcome::Success { id, .. } = stack.heard(&request).await else {
+        panic!("it failed\n{}", fake.transcript());
     };
     let url = request.event["ResponseURL"].as_str().expect("an address");
-    let mut answers = world.deliveries();
+    let mut answers = fake.responses();
     answers.retain(|delivery| delivery.url == url);
     assert!(
         answers
             .iter()
             .all(|answer| answer.json() == answers[0].json()),
         "{}",
-        world.told()
+        fake.transcript()
     );
     holds(
-        &world,
-        world.look(|aws| one_live_login(aws, &id, USER)),
+        &fake,
+        fake.look(|aws| one_live_login(aws, &id, USER)),
         "after both",
     );
     stack.resource = Some((id, bare));
     let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-    holds(&world, world.look(nothing_left), "after the Delete");
-    answers_are_sound(&world);
-    world.assert_unbroken();
+    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+    holds(&fake, fake.look(nothing_left), "after the Delete");
+    answers_are_sound(&fake);
+    fake.assert_unbroken();
 }
 
 #[test]

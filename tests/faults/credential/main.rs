@@ -1,20 +1,20 @@
-//! Whole lives of a `Custom::MirrorCredential`, over an AWS in this process: every fault at every
+//! Whole scenarios of a `Custom::MirrorCredential`, over an AWS in this process: every fault at every
 //! call, every interleaving of two deliveries, and histories at random.
 
 mod by_hand;
 mod checks;
 mod cloudformation;
+mod happy_path;
 mod histories;
 mod interleavings;
-mod life;
-mod lives;
 mod mutants;
 mod pairs;
 mod propagation;
+mod scenarios;
 mod single_faults;
 mod states;
 
-use fake_aws::{Options, World};
+use fake_aws::{FakeAws, Options};
 use serde_json::{Value, json};
 
 /// The user of most tests.
@@ -24,13 +24,13 @@ pub const OTHER_USER: &str = "user-dev-other";
 /// The repository that the login must be able to push to.
 pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
 
-/// A world as `options` say, with two users and a repository.
-pub fn world(options: Options) -> World {
-    let world = World::with(options);
-    world.user(USER);
-    world.user(OTHER_USER);
-    world.repository(REPOSITORY);
-    world
+/// A fake AWS as `options` say, with two users and a repository.
+pub fn fake(options: Options) -> FakeAws {
+    let fake = FakeAws::with(options);
+    fake.user(USER);
+    fake.user(OTHER_USER);
+    fake.repository(REPOSITORY);
+    fake
 }
 
 /// The properties that most tests begin with.

@@ -7,13 +7,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use crate::by_hand::{create_credential, has_succeeded};
 use crate::checks::SOMEBODY_ELSE;
-use crate::lives::lives;
+use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::iam::Credential;
 use fake_aws::mutants::{
     self as misbehaving, assert_noticed, body_of, invented, replace_body, send_twice,
 };
-use fake_aws::{Aws, Caller, Options, World};
+use fake_aws::{AwsState, Caller, FakeAws, Options};
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ enum Mutant {
 }
 
 impl misbehaving::Mutant for Mutant {
-    fn pass(self, world: World, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+    fn pass(self, fake: FakeAws, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
         let body = body_of(&request);
         let does = |action: &str| body.contains(&format!("Action={action}&"));
         let puts = request.method() == "PUT";
@@ -43,7 +43,7 @@ impl misbehaving::Mutant for Mutant {
             match self {
                 Mutant::IssuesTwice if issues => send_twice(&honest, &request).await?,
                 Mutant::AnswersTwice if puts => send_twice(&honest, &request).await?,
-                Mutant::DeletesForeign => world.change(|aws| {
+                Mutant::DeletesForeign => fake.change(|aws| {
                     let now = aws.now;
                     aws.iam.change(now, |iam| {
                         for user in iam.users.values_mut() {
@@ -52,9 +52,9 @@ impl misbehaving::Mutant for Mutant {
                         }
                     });
                 }),
-                Mutant::DeletesLaterOnes if has_succeeded(&world) => {
-                    create_credential(&world);
-                    let foreign = |aws: &mut Aws| {
+                Mutant::DeletesLaterOnes if has_succeeded(&fake) => {
+                    create_credential(&fake);
+                    let foreign = |aws: &mut AwsState| {
                         let now = aws.now;
                         aws.iam.change(now, |iam| {
                             let user = iam.users.get_mut(crate::USER).expect("the user");
@@ -63,11 +63,11 @@ impl misbehaving::Mutant for Mutant {
                         });
                     };
                     if deletes {
-                        world.change(foreign);
+                        fake.change(foreign);
                     }
                 }
                 Mutant::TellsThePassword if puts => {
-                    let secrets = world.every_secret_ever();
+                    let secrets = fake.every_secret_ever();
                     let told = secrets.last().cloned().unwrap_or_default();
                     let told = format!("\"Told\":\"{told}\",\"Status\"");
                     replace_body(&mut request, body.replace("\"Status\"", &told));
@@ -93,7 +93,7 @@ fn a_product_that_misbehaves_is_noticed() {
         ),
         (
             Mutant::DeletesForeign,
-            "life beside another user's credential",
+            "scenario beside another user's credential",
             "a foreign credential was touched",
         ),
         (
@@ -117,11 +117,11 @@ fn a_product_that_misbehaves_is_noticed() {
             "credentials of ours instead of one",
         ),
     ];
-    for (mutant, life, says) in mutants {
-        let life = lives().into_iter().find(|known| known.name == life);
-        let life = life.expect("that life");
+    for (mutant, scenario, says) in mutants {
+        let scenario = scenarios().into_iter().find(|known| known.name == scenario);
+        let scenario = scenario.expect("that scenario");
         let play = || {
-            paused(life.play(Options::default(), None));
+            paused(scenario.play(Options::default(), None));
         };
         let first = assert_noticed(mutant, says, play);
         fake_aws::figure!("mutant {mutant:?}: noticed: {first}");

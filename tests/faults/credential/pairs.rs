@@ -1,17 +1,18 @@
-//! Two faults in one life: the second at every call that follows the first.
+//! Two faults in one scenario: the second at every call that follows the first.
 
-use crate::lives::lives;
+use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::{Fault, FaultKind, Options};
 
 #[test]
 fn no_pair_of_faults_in_create_and_delete_breaks_an_invariant() {
-    let life = lives()
+    let scenario = scenarios()
         .into_iter()
-        .find(|life| life.name == "create and delete without repositories")
-        .expect("that life");
-    let play =
-        |faults: &[(String, Fault)]| paused(life.play_with(Options::default(), faults.to_vec()));
+        .find(|scenario| scenario.name == "create and delete without repositories")
+        .expect("that scenario");
+    let play = |faults: &[(String, Fault)]| {
+        paused(scenario.play_with(Options::default(), faults.to_vec()))
+    };
     let mut schedules = 0;
     let mut failures = vec![];
     let whole = play(&[]).journal();

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{nothing_left, one_live_login};
-use crate::cloudformation::{Answer, Stack, stack};
-use crate::{USER, properties, with, world};
-use fake_aws::custom_resource::Request;
-use fake_aws::{Denied, Options, World, explore::paused};
+use crate::cloudformation::{ParentStack, RequestOutcome, stack};
+use crate::{USER, fake, properties, with};
+use fake_aws::custom_resource::StackRequest;
+use fake_aws::{Denied, FakeAws, Options, explore::paused};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -20,18 +20,18 @@ fn secret() -> String {
     format!("codecommit-mirror/{USER}")
 }
 
-/// A world in which the next request is `request_type`.
-async fn scene(request_type: &str, wanted: &Value) -> (World, Stack, Request) {
-    let world = world(Options::default());
-    let mut stack = stack(&world);
+/// A fake AWS in which the next request is `request_type`.
+async fn scene(request_type: &str, wanted: &Value) -> (FakeAws, ParentStack, StackRequest) {
+    let fake = fake(Options::default());
+    let mut stack = stack(&fake);
     if request_type == "Create" {
         let request = stack.request("Create", None, wanted, None);
-        return (world, stack, request);
+        return (fake, stack, request);
     }
     assert!(stack.create(&properties()).await.is_success());
     tokio::time::sleep(Duration::from_secs(600)).await;
     let request = stack.request("Update", Some(&secret()), wanted, Some(&properties()));
-    (world, stack, request)
+    (fake, stack, request)
 }
 
 fn wanted() -> Value {
@@ -46,10 +46,10 @@ fn wanted() -> Value {
 /// Each action that a request calls, and all of them.
 fn actions(request_type: &str) -> BTreeSet<String> {
     let journal = paused(async {
-        let (world, stack, request) = scene(request_type, &wanted()).await;
-        let before = world.journal().len();
+        let (fake, stack, request) = scene(request_type, &wanted()).await;
+        let before = fake.journal().len();
         assert!(stack.deliver(&request).await.is_success());
-        world.journal().split_off(before)
+        fake.journal().split_off(before)
     });
     let called = journal.iter().filter(|entry| entry.service.has_policies());
     let actions = called.map(|entry| format!("{}:{}", entry.service, entry.operation));
@@ -57,7 +57,7 @@ fn actions(request_type: &str) -> BTreeSet<String> {
 }
 
 /// Delivers the request: what it answered, and after how long.
-async fn timed(stack: &Stack, request: &Request) -> (Answer, Duration) {
+async fn timed(stack: &ParentStack, request: &StackRequest) -> (RequestOutcome, Duration) {
     let began = tokio::time::Instant::now();
     let answer = stack.deliver(request).await;
     (answer, began.elapsed())
@@ -69,14 +69,14 @@ fn permission_that_comes_late_delays_and_does_not_fail() {
     for request_type in ["Create", "Update"] {
         for action in actions(request_type) {
             paused(async {
-                let (world, stack, request) = scene(request_type, &wanted()).await;
-                world.withhold(&action, Duration::from_secs(40));
+                let (fake, stack, request) = scene(request_type, &wanted()).await;
+                fake.withhold(&action, Duration::from_secs(40));
                 let (answer, _) = timed(&stack, &request).await;
-                let told = world.told();
+                let told = fake.transcript();
                 assert!(answer.is_success(), "{action}: {answer:?}\n{told}");
-                let held = world.look(|aws| one_live_login(aws, &secret(), USER));
+                let held = fake.look(|aws| one_live_login(aws, &secret(), USER));
                 held.unwrap_or_else(|broken| panic!("{action}: {broken}\n{told}"));
-                world.assert_unbroken();
+                fake.assert_unbroken();
             });
             schedules += 1;
         }
@@ -90,8 +90,8 @@ fn permission_that_never_comes_fails_after_a_minute() {
     for request_type in ["Create", "Update"] {
         for action in actions(request_type) {
             paused(async {
-                let (world, mut stack, request) = scene(request_type, &wanted()).await;
-                world.deny(&action, "");
+                let (fake, mut stack, request) = scene(request_type, &wanted()).await;
+                fake.deny(&action, "");
                 let (answer, took) = timed(&stack, &request).await;
                 let reason = answer.reason();
                 assert!(took < MINUTE + WORK, "{action}: {took:?}");
@@ -99,10 +99,10 @@ fn permission_that_never_comes_fails_after_a_minute() {
                     assert!(reason.contains("AccessDenied"), "{action}: {reason}");
                     assert!(took > MINUTE / 2, "{action}: {took:?}");
                 }
-                world.allow();
+                fake.allow();
                 stack.delete_id(&secret(), &wanted()).await;
-                world.look(nothing_left).expect("nothing");
-                world.assert_unbroken();
+                fake.look(nothing_left).expect("nothing");
+                fake.assert_unbroken();
             });
         }
     }
@@ -114,8 +114,8 @@ fn another_kind_of_denial_fails_at_once() {
         for request_type in ["Create", "Update"] {
             for action in actions(request_type) {
                 paused(async {
-                    let (world, stack, request) = scene(request_type, &wanted()).await;
-                    world.deny_because(&action, "", why);
+                    let (fake, stack, request) = scene(request_type, &wanted()).await;
+                    fake.deny_because(&action, "", why);
                     let (answer, took) = timed(&stack, &request).await;
                     assert!(took < WORK, "{action}: {took:?} {answer:?}");
                 });
@@ -127,15 +127,15 @@ fn another_kind_of_denial_fails_at_once() {
 #[test]
 fn denial_without_a_reason_is_retried() {
     paused(async {
-        let (world, stack, request) = scene("Create", &wanted()).await;
-        world.deny_because("secretsmanager:CreateSecret", "", Denied::Unexplained);
-        let world_then = world.clone();
+        let (fake, stack, request) = scene("Create", &wanted()).await;
+        fake.deny_because("secretsmanager:CreateSecret", "", Denied::Unexplained);
+        let world_then = fake.clone();
         let grant = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(30)).await;
             world_then.allow();
         });
         let (answer, _) = timed(&stack, &request).await;
-        assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
         grant.await.expect("no panic");
     });
 }
@@ -144,8 +144,8 @@ fn denial_without_a_reason_is_retried() {
 fn retries_take_a_third_of_a_short_service_timeout() {
     paused(async {
         let hurried = with(properties(), "ServiceTimeout", json!("60"));
-        let (world, stack, request) = scene("Create", &hurried).await;
-        world.deny("*", "");
+        let (fake, stack, request) = scene("Create", &hurried).await;
+        fake.deny("*", "");
         let (answer, took) = timed(&stack, &request).await;
         assert!(answer.reason().contains("AccessDenied"), "{answer:?}");
         let third = Duration::from_secs(20);
@@ -156,8 +156,8 @@ fn retries_take_a_third_of_a_short_service_timeout() {
 #[test]
 fn late_delivery_of_a_request_does_not_retry_again() {
     paused(async {
-        let (world, stack, request) = scene("Create", &properties()).await;
-        world.deny("*", "");
+        let (fake, stack, request) = scene("Create", &properties()).await;
+        fake.deny("*", "");
         tokio::time::sleep(MINUTE).await;
         let (answer, took) = timed(&stack, &request).await;
         assert!(answer.reason().contains("AccessDenied"), "{answer:?}");
@@ -168,9 +168,9 @@ fn late_delivery_of_a_request_does_not_retry_again() {
 #[test]
 fn delete_does_not_retry_denials() {
     paused(async {
-        let (world, mut stack, request) = scene("Create", &properties()).await;
+        let (fake, mut stack, request) = scene("Create", &properties()).await;
         assert!(stack.deliver(&request).await.is_success());
-        world.deny("*", "");
+        fake.deny("*", "");
         let delete = stack.request("Delete", Some(&secret()), &properties(), None);
         let (_, took) = timed(&stack, &delete).await;
         assert!(took < WORK, "{took:?}");

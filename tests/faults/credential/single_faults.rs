@@ -1,8 +1,8 @@
-//! One fault at every call of every request of every life.
+//! One fault at every call of every request of every scenario.
 
 use std::time::Duration;
 
-use crate::lives::{Life, lives};
+use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
 use fake_aws::thorough::some_or;
 use fake_aws::{Fault, FaultKind, Options};
@@ -17,10 +17,10 @@ fn late() -> Options {
     }
 }
 
-/// Every call of the life: who makes it, and its index among the caller's.
-fn calls(life: &Life, options: &Options) -> Vec<(String, usize)> {
-    let world = paused(life.play(options.clone(), None));
-    let journal = world.journal();
+/// Every call of the scenario: who makes it, and its index among the caller's.
+fn calls(scenario: &Scenario, options: &Options) -> Vec<(String, usize)> {
+    let fake = paused(scenario.play(options.clone(), None));
+    let journal = fake.journal();
     journal
         .into_iter()
         .map(|entry| (entry.caller, entry.index))
@@ -28,7 +28,7 @@ fn calls(life: &Life, options: &Options) -> Vec<(String, usize)> {
 }
 
 /// Tries faults at every call, of which one in so many: where that number and the number of kinds
-/// have no common divisor, each kind has its turn at each place of a life in one life or another.
+/// have no common divisor, each kind has its turn at each place of a scenario in one scenario or another.
 fn every_single_fault(
     options: &Options,
     delivers_twice: bool,
@@ -38,22 +38,22 @@ fn every_single_fault(
     let mut schedules = 0;
     let mut met = 0;
     let mut failures: Vec<String> = vec![];
-    for mut life in lives() {
-        life.delivers_twice = delivers_twice;
+    for mut scenario in scenarios() {
+        scenario.delivers_twice = delivers_twice;
         let mut of_this = 0;
-        for (caller, index) in calls(&life, options) {
+        for (caller, index) in calls(&scenario, options) {
             for kind in kinds {
                 met += 1;
                 if met % one_in != 0 {
                     continue;
                 }
                 let fault = (caller.clone(), Fault::at(index, *kind));
-                let shown = format!("{}: {kind:?} at {caller}#{index}", life.name);
+                let shown = format!("{}: {kind:?} at {caller}#{index}", scenario.name);
                 let played = std::panic::AssertUnwindSafe(|| {
-                    paused(life.play(options.clone(), Some(fault)))
+                    paused(scenario.play(options.clone(), Some(fault)))
                 });
                 match std::panic::catch_unwind(played) {
-                    Ok(world) => assert_eq!(world.faults_left(), 0, "{shown} struck nothing"),
+                    Ok(fake) => assert_eq!(fake.faults_left(), 0, "{shown} struck nothing"),
                     Err(panic) => {
                         let text = fake_aws::panics::text(&*panic);
                         failures.push(format!("{shown}\n{text}"));
@@ -63,7 +63,10 @@ fn every_single_fault(
             }
         }
         if !delivers_twice {
-            fake_aws::figure!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+            fake_aws::figure!(
+                "schedules: {of_this:>4} single faults in \"{}\"",
+                scenario.name
+            );
         }
         schedules += of_this;
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
-use crate::scene::{changes, check_health, properties, rotation, stack, world};
-use fake_aws::custom_resource::Stack;
+use crate::fixture::{changes, check_health, fake, properties, rotation, stack};
+use fake_aws::custom_resource::ParentStack;
 use fake_aws::explore::paused;
-use fake_aws::{Fault, FaultKind, Options, Rotated, Rotation, Step, World};
+use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationStep};
 
 /// Who comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +27,15 @@ enum Next {
 
 /// Every call of a whole rotation that changes anything: the step that makes it, and its index
 /// among the step's. A death at a read leaves behind what a death after the change before it does.
-fn calls() -> Vec<(Step, usize)> {
+fn calls() -> Vec<(RotationStep, usize)> {
     paused(async {
-        let world = world(Options::default());
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let fake = fake(Options::default());
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&properties()).await.is_success());
         assert_eq!(rotation.rotate().await, Rotated::Finished);
-        let journal = world.journal();
+        let journal = fake.journal();
         let of_step = |caller: &str| {
-            let all = Step::ALL.into_iter();
+            let all = RotationStep::ALL.into_iter();
             all.clone()
                 .find(|step| caller == format!("rotation-1.{step}.1"))
         };
@@ -47,50 +47,50 @@ fn calls() -> Vec<(Step, usize)> {
     })
 }
 
-fn holds(world: &World, context: &str) {
-    let held = world.look(|aws| checks::at_rest(aws, &properties(), true));
-    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+fn holds(fake: &FakeAws, context: &str) {
+    let held = fake.look(|aws| checks::at_rest(aws, &properties(), true));
+    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
 }
 
-async fn comes(next: Next, world: &World, stack: &mut Stack, rotation: &mut Rotation) {
+async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &mut Rotation) {
     let context = format!("{next:?}");
     match next {
         Next::TheSameVersion => {
             sleep(Duration::from_mins(5)).await;
             let mut steps = vec![];
-            for step in Step::ALL {
+            for step in RotationStep::ALL {
                 steps.push(rotation.deliver(step, 9).await);
             }
             assert!(
                 steps.iter().all(|step| matches!(step, Some(Ok(_)))),
                 "{context} {steps:?}\n{}",
-                world.told()
+                fake.transcript()
             );
-            holds(world, &format!("{context} {steps:?}"));
+            holds(fake, &format!("{context} {steps:?}"));
         }
         Next::TheHealthCheck => {
             rotation.cancel().expect("a secret");
             sleep(Duration::from_mins(90)).await;
-            check_health(world).await;
-            let ready = world.look(checks::labels_are_in_order);
-            ready.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+            check_health(fake).await;
+            let ready = fake.look(checks::labels_are_in_order);
+            ready.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
             // What the check changed looks like somebody at work for as long as a function lives.
             sleep(Duration::from_mins(30)).await;
         }
         Next::ACancellation => {
             rotation.cancel().expect("a secret");
             let updated = stack.update(&properties(), None).await;
-            assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
             // A version that the rotation has only named may still be waited for.
             sleep(Duration::from_mins(90)).await;
-            check_health(world).await;
-            holds(world, &context);
+            check_health(fake).await;
+            holds(fake, &context);
         }
         Next::TheDelete => return,
     }
     let again = rotation.come_due().await;
-    assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
-    holds(world, &context);
+    assert_eq!(again, Rotated::Finished, "{context}\n{}", fake.transcript());
+    holds(fake, &context);
 }
 
 fn every_death(next: Next) -> usize {
@@ -100,22 +100,22 @@ fn every_death(next: Next) -> usize {
         for kind in [FaultKind::KilledBefore, FaultKind::KilledAfter] {
             let played = std::panic::AssertUnwindSafe(|| {
                 paused(async {
-                    let world = world(Options::default());
-                    let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                    let fake = fake(Options::default());
+                    let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
                     assert!(stack.create(&properties()).await.is_success());
-                    let watch = Watch::begin(&world);
+                    let watch = Watch::begin(&fake);
                     watch.expect(checks::pairs(&properties()));
                     let caller = format!("rotation-1.{step}.1");
-                    world.inject(&caller, Fault::at(*index, kind));
+                    fake.inject(&caller, Fault::at(*index, kind));
                     rotation.deliveries = 1;
                     assert_eq!(rotation.rotate().await, Rotated::Died(*step));
-                    assert_eq!(world.faults_left(), 0);
-                    comes(next, &world, &mut stack, &mut rotation).await;
+                    assert_eq!(fake.faults_left(), 0);
+                    comes(next, &fake, &mut stack, &mut rotation).await;
                     watch.expect_nothing();
                     assert!(stack.delete().await.is_success());
-                    let left = world.look(checks::nothing_left);
-                    left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
-                    world.assert_unbroken();
+                    let left = fake.look(checks::nothing_left);
+                    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+                    fake.assert_unbroken();
                 });
             });
             if let Err(panic) = std::panic::catch_unwind(played) {

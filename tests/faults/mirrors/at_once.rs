@@ -3,57 +3,57 @@
 use serde_json::Value;
 
 use crate::checks::{self, Watch};
-use crate::scene::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, both, mirror, properties, rotation, serial, stack,
-    with, world,
+use crate::fixture::{
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, both, fake, mirror, properties, rotation, serial,
+    stack, with,
 };
-use fake_aws::custom_resource::Stack;
+use fake_aws::custom_resource::ParentStack;
 use fake_aws::explore::{paused, sample};
 use fake_aws::gitlab::Mirror;
-use fake_aws::{Fault, FaultKind, Options, Rotated, Rotation, Step, World};
+use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationStep};
 
-fn at_rest(world: &World, properties: &Value, context: &str) {
-    let held = world.look(|aws| checks::at_rest(aws, properties, true));
+fn at_rest(fake: &FakeAws, properties: &Value, context: &str) {
+    let held = fake.look(|aws| checks::at_rest(aws, properties, true));
     if let Err(broken) = held {
-        panic!("{context}: {broken}\n{}", world.told());
+        panic!("{context}: {broken}\n{}", fake.transcript());
     }
 }
 
 /// Watches that what `before` and `after` have in common works at every instant.
-fn watch(world: &World, before: &Value, after: &Value) -> Watch {
+fn watch(fake: &FakeAws, before: &Value, after: &Value) -> Watch {
     let mut common = checks::pairs(before);
     common.retain(|pair| checks::pairs(after).contains(pair));
-    let watch = Watch::begin(world);
+    let watch = Watch::begin(fake);
     watch.expect(common);
     watch
 }
 
 /// All is as `properties` say, or the rotation is pending; all is after one more rotation; and nothing outlives a deletion.
 async fn ends_well(
-    world: &World,
-    (stack, rotation): (&mut Stack, &mut Rotation),
+    fake: &FakeAws,
+    (stack, rotation): (&mut ParentStack, &mut Rotation),
     watch: &Watch,
     properties: &Value,
     context: &str,
 ) {
     if rotation.is_pending() {
-        let held = world.look(|aws| checks::pending(aws, properties));
-        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
+        let held = fake.look(|aws| checks::pending(aws, properties));
+        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
     } else {
-        at_rest(world, properties, context);
+        at_rest(fake, properties, context);
     }
     let again = rotation.come_due().await;
-    assert_eq!(again, Rotated::Finished, "{context}\n{}", world.told());
-    at_rest(world, properties, context);
+    assert_eq!(again, Rotated::Finished, "{context}\n{}", fake.transcript());
+    at_rest(fake, properties, context);
     watch.expect_nothing();
     assert!(stack.delete().await.is_success());
-    nothing_left(world, context);
+    nothing_left(fake, context);
 }
 
-fn nothing_left(world: &World, context: &str) {
-    let left = world.look(checks::nothing_left);
-    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
-    world.assert_unbroken();
+fn nothing_left(fake: &FakeAws, context: &str) {
+    let left = fake.look(checks::nothing_left);
+    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
+    fake.assert_unbroken();
 }
 
 /// What a stack's update may ask for meanwhile, and the mirrors that it has in common with before.
@@ -70,18 +70,18 @@ fn updates() -> Vec<(&'static str, Value)> {
 #[test]
 fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
     for (name, update) in updates() {
-        for before in 0..=Step::ALL.len() {
+        for before in 0..=RotationStep::ALL.len() {
             paused(async {
-                let world = world(Options::default());
-                let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                let fake = fake(Options::default());
+                let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
                 assert!(stack.create(&properties()).await.is_success());
-                let watch = watch(&world, &properties(), &update);
+                let watch = watch(&fake, &properties(), &update);
                 rotation.begin().expect("a rotation");
                 let mut steps = vec![];
-                for (number, step) in Step::ALL.into_iter().enumerate() {
+                for (number, step) in RotationStep::ALL.into_iter().enumerate() {
                     if number == before {
                         let updated = stack.update(&update, None).await;
-                        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+                        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
                     }
                     let stepped = rotation.step(step).await;
                     steps.push(format!("{step}: {stepped:?}"));
@@ -89,13 +89,13 @@ fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
                         break;
                     }
                 }
-                if before == Step::ALL.len() {
+                if before == RotationStep::ALL.len() {
                     let updated = stack.update(&update, None).await;
-                    assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+                    assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
                 }
                 let context = format!("{name} before step {before}, {steps:?}");
                 ends_well(
-                    &world,
+                    &fake,
                     (&mut stack, &mut rotation),
                     &watch,
                     &update,
@@ -109,25 +109,25 @@ fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
 
 #[test]
 fn a_delete_between_any_two_steps_leaves_nothing() {
-    for before in 0..=Step::ALL.len() {
+    for before in 0..=RotationStep::ALL.len() {
         paused(async {
-            let world = world(Options::default());
-            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            let fake = fake(Options::default());
+            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
             assert!(stack.create(&both()).await.is_success());
             rotation.begin().expect("a rotation");
-            for step in &Step::ALL[..before] {
+            for step in &RotationStep::ALL[..before] {
                 assert_eq!(rotation.step(*step).await, Ok(()));
             }
             assert!(stack.delete().await.is_success());
-            for step in &Step::ALL[before..] {
+            for step in &RotationStep::ALL[before..] {
                 let stepped = rotation.step(*step).await;
                 assert!(
                     stepped.is_err(),
                     "{step} of a secret that is gone: {stepped:?}"
                 );
             }
-            nothing_left(&world, &format!("before step {before}"));
-            world.look(checks::no_push_failed).expect("no push failed");
+            nothing_left(&fake, &format!("before step {before}"));
+            fake.look(checks::no_push_failed).expect("no push failed");
         });
     }
 }
@@ -138,17 +138,17 @@ fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run()
         sample(40, 4, |schedule| {
             let update = update.clone();
             async move {
-                let world = world(Options::default());
-                let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                let fake = fake(Options::default());
+                let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
                 assert!(stack.create(&properties()).await.is_success());
-                let watch = watch(&world, &properties(), &update);
-                world.obey(&schedule);
+                let watch = watch(&fake, &properties(), &update);
+                fake.obey(&schedule);
                 let works = schedule.both(rotation.rotate(), stack.update(&update, None));
                 let (rotated, updated) = works.await;
                 let context = format!("{name}: {rotated:?}, {updated:?}");
-                assert!(updated.is_success(), "{context}\n{}", world.told());
+                assert!(updated.is_success(), "{context}\n{}", fake.transcript());
                 ends_well(
-                    &world,
+                    &fake,
                     (&mut stack, &mut rotation),
                     &watch,
                     &update,
@@ -163,31 +163,31 @@ fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run()
 #[test]
 fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
     sample(120, 4, |schedule| async move {
-        let world = world(Options::default());
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let fake = fake(Options::default());
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&properties()).await.is_success());
-        world.obey(&schedule);
+        fake.obey(&schedule);
         let (rotated, deleted) = schedule.both(rotation.rotate(), stack.delete()).await;
         let context = format!("{rotated:?}, {deleted:?}");
-        assert!(deleted.is_success(), "{context}\n{}", world.told());
-        nothing_left(&world, &context);
-        world.look(checks::no_push_failed).expect("no push failed");
+        assert!(deleted.is_success(), "{context}\n{}", fake.transcript());
+        nothing_left(&fake, &context);
+        fake.look(checks::no_push_failed).expect("no push failed");
     });
 }
 
 #[test]
 fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
-    for twice in Step::ALL {
+    for twice in RotationStep::ALL {
         sample(30, 4, |schedule| async move {
-            let world = world(Options::default());
-            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            let fake = fake(Options::default());
+            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
             assert!(stack.create(&properties()).await.is_success());
-            let watch = watch(&world, &properties(), &properties());
+            let watch = watch(&fake, &properties(), &properties());
             rotation.begin().expect("a rotation");
             let mut outcomes = vec![];
-            for step in Step::ALL {
+            for step in RotationStep::ALL {
                 if step == twice {
-                    world.obey(&schedule);
+                    fake.obey(&schedule);
                     let both = schedule.both(rotation.deliver(step, 1), rotation.deliver(step, 2));
                     let (one, other) = both.await;
                     outcomes.push(format!("{one:?} {other:?}"));
@@ -202,7 +202,7 @@ fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
             }
             let context = format!("{twice} twice: {outcomes:?}");
             ends_well(
-                &world,
+                &fake,
                 (&mut stack, &mut rotation),
                 &watch,
                 &properties(),
@@ -216,31 +216,31 @@ fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
 #[test]
 fn a_rotation_and_an_update_at_once_end_well_though_one_of_them_dies() {
     sample(80, 3, |schedule| async move {
-        let world = world(Options::default());
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let fake = fake(Options::default());
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&properties()).await.is_success());
-        let watch = watch(&world, &properties(), &properties());
+        let watch = watch(&fake, &properties(), &properties());
         let mut random = fastrand::Rng::with_seed(schedule.seed());
         let kinds = [FaultKind::KilledBefore, FaultKind::KilledAfter];
         for caller in ["2-Update.1", "rotation-1.createSecret.1"] {
             if random.bool() {
                 let kind = kinds[random.usize(..kinds.len())];
-                world.inject(caller, Fault::at(random.usize(..25), kind));
+                fake.inject(caller, Fault::at(random.usize(..25), kind));
             }
         }
-        world.obey(&schedule);
+        fake.obey(&schedule);
         let update = serial(&properties(), 2);
         let works = schedule.both(rotation.rotate(), stack.update(&update, None));
         let (rotated, updated) = works.await;
         let context = format!("{rotated:?}, {updated:?}");
-        assert!(updated.is_success(), "{context}\n{}", world.told());
-        let dead = world
+        assert!(updated.is_success(), "{context}\n{}", fake.transcript());
+        let dead = fake
             .journal()
             .into_iter()
             .filter(|entry| entry.outcome.contains("killed"));
-        remove_what_is_not_covered(&world, dead.count());
+        remove_what_is_not_covered(&fake, dead.count());
         ends_well(
-            &world,
+            &fake,
             (&mut stack, &mut rotation),
             &watch,
             &update,
@@ -252,13 +252,13 @@ fn a_rotation_and_an_update_at_once_end_well_though_one_of_them_dies() {
 
 /// A delivery that was overtaken, makes a mirror all the same, and dies before it has removed it,
 /// leaves that mirror, disabled (see the decision on mirrors and rotation): one for each that died.
-fn remove_what_is_not_covered(world: &World, dead: usize) {
-    let left = world.change(|aws| {
+fn remove_what_is_not_covered(fake: &FakeAws, dead: usize) {
+    let left = fake.change(|aws| {
         let project = aws.gitlab.project_mut(PROJECT);
         let before = project.mirrors.len();
         let is_left = |mirror: &Mirror| mirror.is_ours() && !mirror.enabled;
         project.mirrors.retain(|_, mirror| !is_left(mirror));
         before - project.mirrors.len()
     });
-    assert!(left <= dead, "{left} left by {dead}\n{}", world.told());
+    assert!(left <= dead, "{left} left by {dead}\n{}", fake.transcript());
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 
 use crate::checks;
-use crate::scene::{USER, properties, rotation, stack, world};
+use crate::fixture::{USER, fake, properties, rotation, stack};
 use fake_aws::explore::paused;
 use fake_aws::gitlab::SOMEBODY_ELSE;
 use fake_aws::mutants::past;
-use fake_aws::{Caller, Options, Rotated, Step, World};
+use fake_aws::{Caller, FakeAws, Options, Rotated, RotationStep};
 
 /// Removes every tag of cfn-gitops from the user, as a change of stack-level tags may.
-fn remove_tags(world: &World) {
-    world.change(|aws| {
+fn remove_tags(fake: &FakeAws) {
+    fake.change(|aws| {
         let now = aws.now;
         aws.iam.change(now, |iam| {
             let user = iam.users.get_mut(USER).expect("the user");
@@ -26,8 +26,8 @@ fn remove_tags(world: &World) {
 }
 
 /// The keys of the records on the user.
-fn records(world: &World) -> Vec<String> {
-    let tags = world.look(|aws| aws.iam.latest().users[USER].tags.clone());
+fn records(fake: &FakeAws) -> Vec<String> {
+    let tags = fake.look(|aws| aws.iam.latest().users[USER].tags.clone());
     tags.into_keys()
         .filter(|key| key.starts_with("cfn-gitops:"))
         .collect()
@@ -35,29 +35,29 @@ fn records(world: &World) -> Vec<String> {
 
 #[test]
 fn rotation_restores_tags_lost_before_any_step() {
-    for lost_before in 0..Step::ALL.len() {
+    for lost_before in 0..RotationStep::ALL.len() {
         paused(async {
-            let world = world(Options::default());
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
             assert!(stack.create(&properties()).await.is_success());
-            let all = records(&world);
-            let mut rotation = rotation(&world);
+            let all = records(&fake);
+            let mut rotation = rotation(&fake);
             rotation.begin().expect("no rotation is under way");
-            for (index, step) in Step::ALL.into_iter().enumerate() {
+            for (index, step) in RotationStep::ALL.into_iter().enumerate() {
                 if index == lost_before {
-                    remove_tags(&world);
+                    remove_tags(&fake);
                 }
                 let done = rotation.step(step).await;
-                assert_eq!(done, Ok(()), "{step:?}\n{}", world.told());
+                assert_eq!(done, Ok(()), "{step:?}\n{}", fake.transcript());
             }
-            assert_eq!(records(&world), all, "{lost_before}\n{}", world.told());
-            remove_tags(&world);
+            assert_eq!(records(&fake), all, "{lost_before}\n{}", fake.transcript());
+            remove_tags(&fake);
             let answer = stack.update(&properties(), None).await;
-            assert!(answer.is_success(), "{answer:?}\n{}", world.told());
-            assert_eq!(records(&world), all, "{lost_before}\n{}", world.told());
-            remove_tags(&world);
+            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            assert_eq!(records(&fake), all, "{lost_before}\n{}", fake.transcript());
+            remove_tags(&fake);
             assert!(stack.delete().await.is_success());
-            world.look(checks::nothing_left).expect("nothing");
+            fake.look(checks::nothing_left).expect("nothing");
         });
     }
 }
@@ -93,12 +93,12 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> bool {
     let count = Arc::clone(&met);
     let was_met = Arc::new(AtomicBool::new(false));
     let meets = Arc::clone(&was_met);
-    let pass = move |world: World, honest: Caller, request| {
+    let pass = move |fake: FakeAws, honest: Caller, request| {
         let is_rotating = count.load(Ordering::SeqCst) != usize::MAX;
         if is_rotating && count.fetch_add(1, Ordering::SeqCst) == index {
             meets.store(true, Ordering::SeqCst);
             // IAM allows two: without a free slot, nothing happens.
-            let _ = world.change(|aws| aws.issue(USER, SOMEBODY_ELSE));
+            let _ = fake.change(|aws| aws.issue(USER, SOMEBODY_ELSE));
         }
         HttpConnectorFuture::new(async move { honest.call(request).await })
     };
@@ -110,11 +110,11 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> bool {
 }
 
 async fn rotate_twice(options: Options, count: &AtomicUsize) {
-    let world = world(options);
-    let mut stack = stack(&world);
+    let fake = fake(options);
+    let mut stack = stack(&fake);
     stack.delivers_twice = true;
     assert!(stack.create(&properties()).await.is_success());
-    let mut rotation = rotation(&world);
+    let mut rotation = rotation(&fake);
     rotation.delivers_twice = true;
     count.store(0, Ordering::SeqCst);
     // It fails if the other person took the slot that it needs.
@@ -123,10 +123,10 @@ async fn rotate_twice(options: Options, count: &AtomicUsize) {
         rotated = rotation.reattempt().await;
     }
     count.store(usize::MAX, Ordering::SeqCst);
-    world.look(checks::login_works).expect("a login");
-    let foreign = world.look(checks::foreign);
+    fake.look(checks::login_works).expect("a login");
+    let foreign = fake.look(checks::foreign);
     assert!(stack.delete().await.is_success());
-    world.look(checks::nothing_left).expect("nothing");
-    let left = world.look(checks::foreign);
-    assert_eq!(left, foreign, "{rotated:?}\n{}", world.told());
+    fake.look(checks::nothing_left).expect("nothing");
+    let left = fake.look(checks::foreign);
+    assert_eq!(left, foreign, "{rotated:?}\n{}", fake.transcript());
 }

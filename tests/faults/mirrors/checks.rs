@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::scene::{SECRET, TOKEN, USER};
-use fake_aws::World;
-use fake_aws::aws::Aws;
+use crate::fixture::{SECRET, TOKEN, USER};
+use fake_aws::AwsState;
+use fake_aws::FakeAws;
 use fake_aws::gitlab::{Mirror, SOMEBODY_ELSE};
 use fake_aws::iam::Credential;
 use fake_aws::secrets::{CURRENT, PENDING};
@@ -24,19 +24,19 @@ pub fn pairs(properties: &Value) -> Vec<Pair> {
 }
 
 /// The user's credentials that the product issued.
-pub fn ours(aws: &Aws) -> Vec<Credential> {
+pub fn ours(aws: &AwsState) -> Vec<Credential> {
     let mut all = aws.credentials(USER);
     all.retain(|credential| credential.issued_by != SOMEBODY_ELSE);
     all
 }
 
 /// The value of the secret at AWSCURRENT.
-pub fn value(aws: &Aws) -> Option<Value> {
+pub fn value(aws: &AwsState) -> Option<Value> {
     serde_json::from_str(aws.current(SECRET)?).ok()
 }
 
 /// What is stored works.
-pub fn login_works(aws: &Aws) -> Result<(), String> {
+pub fn login_works(aws: &AwsState) -> Result<(), String> {
     let value = value(aws).ok_or("the secret holds no value")?;
     let text = |name: &str| value[name].as_str().unwrap_or_default();
     if aws.login_works(text("username"), text("password")) {
@@ -48,7 +48,7 @@ pub fn login_works(aws: &Aws) -> Result<(), String> {
 
 /// At every instant from the first SUCCESS to the Delete: what is stored works, and what is pushed
 /// to GitLab arrives, for what both the former and the present properties ask for.
-pub fn works(aws: &Aws, pairs: &[Pair]) -> Result<(), String> {
+pub fn works(aws: &AwsState, pairs: &[Pair]) -> Result<(), String> {
     login_works(aws)?;
     for (project, repository) in pairs {
         aws.mirrors_work(project, repository)?;
@@ -58,7 +58,7 @@ pub fn works(aws: &Aws, pairs: &[Pair]) -> Result<(), String> {
 
 /// At rest: one live credential, the secret's; one mirror for each pair, enabled and recorded, and
 /// nothing else of ours. A rotation leaves its predecessor behind, inactive.
-pub fn at_rest(aws: &Aws, properties: &Value, after_rotation: bool) -> Result<(), String> {
+pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Result<(), String> {
     works(aws, &pairs(properties))?;
     let value = value(aws).ok_or("the secret holds no value")?;
     let ours = ours(aws);
@@ -79,7 +79,7 @@ pub fn at_rest(aws: &Aws, properties: &Value, after_rotation: bool) -> Result<()
 
 /// While a rotation is pending: the current login and its mirrors work, both of the user's slots are
 /// ours, and no mirror pushes that neither the current login's version nor the pending one names.
-pub fn pending(aws: &Aws, properties: &Value) -> Result<(), String> {
+pub fn pending(aws: &AwsState, properties: &Value) -> Result<(), String> {
     works(aws, &pairs(properties))?;
     let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
     let version = secret.at_stage(PENDING).ok_or("no rotation is pending")?;
@@ -103,7 +103,7 @@ pub fn pending(aws: &Aws, properties: &Value) -> Result<(), String> {
     }
 }
 
-fn mirrors_are_as_asked(aws: &Aws, properties: &Value, value: &Value) -> Result<(), String> {
+fn mirrors_are_as_asked(aws: &AwsState, properties: &Value, value: &Value) -> Result<(), String> {
     let mut wanted = pairs(properties);
     let recorded = value["mirrors"].as_array().cloned().unwrap_or_default();
     for (project, mirror) in our_mirrors(aws) {
@@ -132,7 +132,7 @@ fn mirrors_are_as_asked(aws: &Aws, properties: &Value, value: &Value) -> Result<
 }
 
 /// All mirrors of ours, with their projects' paths.
-pub fn our_mirrors(aws: &Aws) -> Vec<(String, Mirror)> {
+pub fn our_mirrors(aws: &AwsState) -> Vec<(String, Mirror)> {
     let projects = aws.gitlab.projects.values();
     projects
         .flat_map(|project| {
@@ -143,7 +143,7 @@ pub fn our_mirrors(aws: &Aws) -> Vec<(String, Mirror)> {
 }
 
 /// AWSPENDING is nowhere, or where AWSCURRENT is.
-pub fn labels_are_in_order(aws: &Aws) -> Result<(), String> {
+pub fn labels_are_in_order(aws: &AwsState) -> Result<(), String> {
     let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
     match secret.at_stage(PENDING) {
         Some(pending) if secret.at_stage(CURRENT) != Some(pending) => {
@@ -154,7 +154,7 @@ pub fn labels_are_in_order(aws: &Aws) -> Result<(), String> {
 }
 
 /// Nothing of ours is left: no credential, no secret, no mirror.
-pub fn nothing_left(aws: &Aws) -> Result<(), String> {
+pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
     if !ours(aws).is_empty() {
         return Err(format!("left behind: {:?}", ours(aws)));
     }
@@ -170,7 +170,7 @@ pub fn nothing_left(aws: &Aws) -> Result<(), String> {
 }
 
 /// No push of ours failed, ever.
-pub fn no_push_failed(aws: &Aws) -> Result<(), String> {
+pub fn no_push_failed(aws: &AwsState) -> Result<(), String> {
     let mut failed = aws.failed_pushes.iter();
     match failed.find(|push| push.made_by != SOMEBODY_ELSE && push.counts) {
         Some(push) => Err(format!("a push failed: {push:?}")),
@@ -179,7 +179,7 @@ pub fn no_push_failed(aws: &Aws) -> Result<(), String> {
 }
 
 /// What is not ours: credentials, mirrors, and the secret with the token.
-pub fn foreign(aws: &Aws) -> String {
+pub fn foreign(aws: &AwsState) -> String {
     let mut credentials = aws.credentials(USER);
     credentials.retain(|credential| credential.issued_by == SOMEBODY_ELSE);
     let projects = aws.gitlab.projects.values();
@@ -221,10 +221,10 @@ pub struct Watch(Arc<Mutex<Option<Vec<Pair>>>>);
 
 impl Watch {
     /// Begins to look, expecting nothing but that no push of ours fails.
-    pub fn begin(world: &World) -> Self {
+    pub fn begin(fake: &FakeAws) -> Self {
         let watch = Self::default();
         let seen = watch.clone();
-        world.at_every_instant(move |aws| {
+        fake.at_every_instant(move |aws| {
             no_push_failed(aws)?;
             let pairs = seen.0.lock().expect("no panic under this lock").clone();
             pairs.map_or(Ok(()), |pairs| works(aws, &pairs))

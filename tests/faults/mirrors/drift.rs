@@ -4,27 +4,27 @@
 use serde_json::json;
 
 use crate::checks;
-use crate::lives::{Event, Life};
-use crate::scene::{PROJECT, SECRET, TOKEN, USER, both, properties, stack, with, world};
+use crate::fixture::{PROJECT, SECRET, TOKEN, USER, both, fake, properties, stack, with};
+use crate::scenarios::{Event, Scenario};
 use fake_aws::explore::paused;
-use fake_aws::faults::{FaultKind, On};
 use fake_aws::gitlab::Mirror;
 use fake_aws::iam::Iam;
 use fake_aws::request::Service;
-use fake_aws::secret_versions::Content;
-use fake_aws::{Options, World};
+use fake_aws::secret_versions::VersionContent;
+use fake_aws::{FakeAws, Options};
+use fake_aws::{FaultKind, On};
 
 /// Changes every mirror of ours in the first project.
-fn change_mirrors(world: &World, change: fn(&mut Mirror)) {
-    world.change(|aws| {
+fn change_mirrors(fake: &FakeAws, change: fn(&mut Mirror)) {
+    fake.change(|aws| {
         let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
         mirrors.filter(|mirror| mirror.is_ours()).for_each(change);
     });
 }
 
 /// Removes every mirror of ours.
-fn remove_mirrors(world: &World) {
-    world.change(|aws| {
+fn remove_mirrors(fake: &FakeAws) {
+    fake.change(|aws| {
         for project in aws.gitlab.projects.values_mut() {
             project.mirrors.retain(|_, mirror| !mirror.is_ours());
         }
@@ -32,8 +32,8 @@ fn remove_mirrors(world: &World) {
 }
 
 /// Changes every credential of ours.
-fn change_credentials(world: &World, change: fn(&mut Iam, &str)) {
-    world.change(|aws| {
+fn change_credentials(fake: &FakeAws, change: fn(&mut Iam, &str)) {
+    fake.change(|aws| {
         let now = aws.now;
         for credential in checks::ours(aws) {
             aws.iam.change(now, |iam| change(iam, &credential.id));
@@ -42,11 +42,11 @@ fn change_credentials(world: &World, change: fn(&mut Iam, &str)) {
 }
 
 /// Somebody stores something else.
-fn store(world: &World, text: &str) {
-    world.change(|aws| {
+fn store(fake: &FakeAws, text: &str) {
+    fake.change(|aws| {
         let now = aws.now;
         let secret = aws.secrets.get_mut(SECRET).expect("the secret");
-        let content = Content {
+        let content = VersionContent {
             text: text.to_owned(),
             binary: false,
         };
@@ -55,39 +55,39 @@ fn store(world: &World, text: &str) {
     });
 }
 
-type Change = (&'static str, fn(&World));
+type Change = (&'static str, fn(&FakeAws));
 
 /// Things that people do.
 fn changes() -> Vec<Change> {
     vec![
         ("a mirror removed", remove_mirrors),
-        ("a mirror disabled", |world| {
-            change_mirrors(world, |mirror| mirror.enabled = false);
+        ("a mirror disabled", |fake| {
+            change_mirrors(fake, |mirror| mirror.enabled = false);
         }),
-        ("a mirror with other settings", |world| {
-            change_mirrors(world, |mirror| {
+        ("a mirror with other settings", |fake| {
+            change_mirrors(fake, |mirror| {
                 mirror.only_protected_branches = false;
                 mirror.keep_divergent_refs = true;
             });
         }),
-        ("a mirror that has failed", |world| {
-            change_mirrors(world, |mirror| {
+        ("a mirror that has failed", |fake| {
+            change_mirrors(fake, |mirror| {
                 mirror.status = "failed";
                 mirror.last_error = Some("by a network that is well again".to_owned());
             });
         }),
-        ("a credential removed", |world| {
-            change_credentials(world, |iam, id| {
+        ("a credential removed", |fake| {
+            change_credentials(fake, |iam, id| {
                 iam.withdraw(USER, id).expect("it is there");
             });
         }),
-        ("a credential set to inactive", |world| {
-            change_credentials(world, |iam, id| {
+        ("a credential set to inactive", |fake| {
+            change_credentials(fake, |iam, id| {
                 iam.set_active(USER, id, "Inactive").expect("it is there");
             });
         }),
-        ("a password reset by hand", |world| {
-            world.change(|aws| {
+        ("a password reset by hand", |fake| {
+            fake.change(|aws| {
                 let now = aws.now;
                 for credential in checks::ours(aws) {
                     let random = &mut aws.random;
@@ -98,13 +98,13 @@ fn changes() -> Vec<Change> {
                 }
             });
         }),
-        ("a value stored by hand", |world| store(world, "{\"a\":1}")),
-        ("a secret deleted", |world| {
-            world.change(|aws| aws.secrets.remove(SECRET));
+        ("a value stored by hand", |fake| store(fake, "{\"a\":1}")),
+        ("a secret deleted", |fake| {
+            fake.change(|aws| aws.secrets.remove(SECRET));
         }),
-        ("a mirror and the secret removed", |world| {
-            remove_mirrors(world);
-            world.change(|aws| aws.secrets.remove(SECRET));
+        ("a mirror and the secret removed", |fake| {
+            remove_mirrors(fake);
+            fake.change(|aws| aws.secrets.remove(SECRET));
         }),
     ]
 }
@@ -125,7 +125,7 @@ fn an_update_without_a_change_heals_what_somebody_changed() {
             }
             events.push(Event::Update(both()));
             events.push(Event::Rotate);
-            let life = Life {
+            let scenario = Scenario {
                 name,
                 setup: |_| {},
                 events,
@@ -134,7 +134,7 @@ fn an_update_without_a_change_heals_what_somebody_changed() {
             };
             // What is broken by hand fails to push until it is healed.
             let played = std::panic::AssertUnwindSafe(|| {
-                paused(life.play(Options::default(), &[]));
+                paused(scenario.play(Options::default(), &[]));
             });
             if let Err(panic) = std::panic::catch_unwind(played) {
                 let text = fake_aws::panics::text(&*panic);
@@ -148,41 +148,41 @@ fn an_update_without_a_change_heals_what_somebody_changed() {
 #[test]
 fn a_delete_copes_with_whatever_is_gone_or_changed() {
     let mut all = changes();
-    all.push(("a project gone", |world| {
-        world.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
+    all.push(("a project gone", |fake| {
+        fake.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
     }));
-    all.push(("the user gone", |world| {
-        change_credentials(world, |iam, id| {
+    all.push(("the user gone", |fake| {
+        change_credentials(fake, |iam, id| {
             iam.withdraw(USER, id).expect("it is there");
         });
-        world.delete_user(USER).expect("nothing in its way");
+        fake.delete_user(USER).expect("nothing in its way");
     }));
-    all.push(("everything gone", |world| {
-        remove_mirrors(world);
-        change_credentials(world, |iam, id| {
+    all.push(("everything gone", |fake| {
+        remove_mirrors(fake);
+        change_credentials(fake, |iam, id| {
             iam.withdraw(USER, id).expect("it is there");
         });
-        world.change(|aws| aws.secrets.remove(SECRET));
+        fake.change(|aws| aws.secrets.remove(SECRET));
     }));
     for (name, change) in all {
         paused(async {
-            let world = world(Options::default());
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
             assert!(stack.create(&properties()).await.is_success());
-            change(&world);
+            change(&fake);
             let deleted = stack.delete().await;
             assert!(
                 deleted.is_success(),
                 "{name}: {deleted:?}\n{}",
-                world.told()
+                fake.transcript()
             );
-            let left = world.look(|aws| match checks::our_mirrors(aws).first() {
+            let left = fake.look(|aws| match checks::our_mirrors(aws).first() {
                 // Its number stood in the secret alone.
                 Some(_) if name == "a secret deleted" => Ok(()),
                 _ => checks::nothing_left(aws),
             });
-            left.unwrap_or_else(|left| panic!("{name}: {left}\n{}", world.told()));
-            world.assert_unbroken();
+            left.unwrap_or_else(|left| panic!("{name}: {left}\n{}", fake.transcript()));
+            fake.assert_unbroken();
         });
     }
 }
@@ -190,47 +190,47 @@ fn a_delete_copes_with_whatever_is_gone_or_changed() {
 #[test]
 fn a_delete_that_cannot_reach_gitlab_removes_the_credential_and_says_what_is_left() {
     let ways: [Change; 5] = [
-        ("no answer", |world| {
-            world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestHangs);
+        ("no answer", |fake| {
+            fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestHangs);
         }),
-        ("no connection", |world| {
-            world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+        ("no connection", |fake| {
+            fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
         }),
-        ("out of order", |world| {
-            world.break_from_now(On::Service(Service::GitLab), FaultKind::InternalError500);
+        ("out of order", |fake| {
+            fake.break_from_now(On::Service(Service::GitLab), FaultKind::InternalError500);
         }),
-        ("no token", |world| {
-            drop(world.change(|aws| aws.secrets.remove(TOKEN)));
+        ("no token", |fake| {
+            drop(fake.change(|aws| aws.secrets.remove(TOKEN)));
         }),
-        ("token revoked", |world| {
-            world.change(|aws| aws.gitlab.tokens.clear());
+        ("token revoked", |fake| {
+            fake.change(|aws| aws.gitlab.tokens.clear());
         }),
     ];
     for (name, way) in ways {
         paused(async {
-            let world = world(Options::default());
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
             assert!(stack.create(&both()).await.is_success());
-            let numbers: Vec<u64> = world
+            let numbers: Vec<u64> = fake
                 .look(checks::our_mirrors)
                 .iter()
                 .map(|(_, mirror)| mirror.id)
                 .collect();
-            way(&world);
+            way(&fake);
             let deleted = stack.delete().await;
             assert!(
                 deleted.is_success(),
                 "{name}: {deleted:?}\n{}",
-                world.told()
+                fake.transcript()
             );
-            world.look(|aws| {
+            fake.look(|aws| {
                 assert!(checks::ours(aws).is_empty(), "{name}: a credential is left");
                 assert!(
                     !aws.secrets.contains_key(SECRET),
                     "{name}: the secret is left"
                 );
             });
-            let body = world.deliveries().last().expect("an answer").json();
+            let body = fake.responses().last().expect("an answer").json();
             let said = body["Reason"].as_str().unwrap_or_default();
             for number in numbers {
                 assert!(
@@ -238,7 +238,7 @@ fn a_delete_that_cannot_reach_gitlab_removes_the_credential_and_says_what_is_lef
                     "{name}: mirror {number} is not in {body}"
                 );
             }
-            world.assert_unbroken();
+            fake.assert_unbroken();
         });
     }
 }
@@ -246,30 +246,34 @@ fn a_delete_that_cannot_reach_gitlab_removes_the_credential_and_says_what_is_lef
 #[test]
 fn a_mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
     use fake_aws::Scope;
-    use fake_aws::gitlab::ELSEWHERE;
+    use fake_aws::gitlab::REDIRECT_HOST;
     paused(async {
-        let world = world(Options::default());
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
-        world.gitlab_project_at(ELSEWHERE, "moved/infra", &["main"]);
-        world.gitlab_token_for("gitlab/other", ELSEWHERE, Scope::Api);
+        fake.gitlab_project_at(REDIRECT_HOST, "moved/infra", &["main"]);
+        fake.gitlab_token_for("gitlab/other", REDIRECT_HOST, Scope::Api);
         let gitlab = json!({
-            "Url": format!("https://{ELSEWHERE}"), "TokenSecretId": "gitlab/other",
+            "Url": format!("https://{REDIRECT_HOST}"), "TokenSecretId": "gitlab/other",
         });
         let mut moved = with(properties(), "GitLab", gitlab);
         moved["Mirrors"][0]["GitLabProject"] = json!("moved/infra");
         let updated = stack.update(&moved, None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
         let of = |path: &str| {
-            let all = world.look(checks::our_mirrors);
+            let all = fake.look(checks::our_mirrors);
             all.iter().filter(|(project, _)| project == path).count()
         };
-        assert_eq!((of(PROJECT), of("moved/infra")), (0, 1), "{}", world.told());
-        world
-            .mirrors_work("moved/infra", crate::scene::REPOSITORY)
+        assert_eq!(
+            (of(PROJECT), of("moved/infra")),
+            (0, 1),
+            "{}",
+            fake.transcript()
+        );
+        fake.mirrors_work("moved/infra", crate::fixture::REPOSITORY)
             .expect("it works");
         assert!(stack.delete().await.is_success());
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 0));
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }

@@ -7,16 +7,16 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use crate::lives::{Event, Life};
-use crate::scene::{
+use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, THIRD_REPOSITORY, mirror, properties,
     with,
 };
+use crate::scenarios::{Event, Scenario};
 use fake_aws::custom_resource::RollBack;
 use fake_aws::explore::paused;
 use fake_aws::secret_versions::{AbandonedBy, Pending};
 use fake_aws::thorough::some_or;
-use fake_aws::{Fault, FaultKind, Options, Step};
+use fake_aws::{Fault, FaultKind, Options, RotationStep};
 
 fn some_properties() -> impl Strategy<Value = Value> {
     let mirrors = prop::sample::subsequence(
@@ -114,7 +114,7 @@ fn faults() -> impl Strategy<Value = Vec<(String, Fault)>> {
             prop::sample::select(vec!["Create", "Update", "Delete"])
         )
             .prop_map(|(number, kind)| format!("{number}-{kind}")),
-        (1..4usize, prop::sample::select(Step::ALL.to_vec()))
+        (1..4usize, prop::sample::select(RotationStep::ALL.to_vec()))
             .prop_map(|(number, step)| format!("rotation-{number}.{step}")),
     ];
     let one = (whose, 1..3usize, 0..30usize, prop::sample::select(kinds));
@@ -138,14 +138,14 @@ fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
     let mut runner = TestRunner::new_with_rng(config, seed);
     let every = (history(), options(), faults(), any::<bool>());
     let outcome = runner.run(&every, |(events, options, faults, delivers_twice)| {
-        let life = Life {
+        let scenario = Scenario {
             name: "at random",
             setup: |_| {},
             events,
             delivers_twice,
             step_deliveries: 3,
         };
-        paused(life.play(options, &faults));
+        paused(scenario.play(options, &faults));
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));

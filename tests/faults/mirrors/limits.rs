@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::{self, Watch};
-use crate::scene::{
-    PROJECT, REPOSITORY, SECRET, mirror, properties, rotation, serial, stack, with, world,
+use crate::fixture::{
+    PROJECT, REPOSITORY, SECRET, fake, mirror, properties, rotation, serial, stack, with,
 };
 use fake_aws::explore::paused;
-use fake_aws::faults::{FaultKind, On};
 use fake_aws::request::Service;
-use fake_aws::{EmptyProjects, Options, Rotated, World};
+use fake_aws::{EmptyProjects, FakeAws, Options, Rotated};
+use fake_aws::{FaultKind, On};
 
 #[test]
 fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
@@ -24,30 +24,30 @@ fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
         paused(async {
             let mut options = Options::default();
             options.gitlab.empty_projects = way;
-            let world = world(options);
-            world.change(|aws| {
+            let fake = fake(options);
+            fake.change(|aws| {
                 let project = aws.gitlab.project_mut(PROJECT);
                 project.branches.clear();
                 project.commits.clear();
             });
-            let mut stack = stack(&world);
+            let mut stack = stack(&fake);
             let created = stack.create(&properties()).await;
             assert!(
                 created.is_success(),
                 "{way:?}: {created:?}\n{}",
-                world.told()
+                fake.transcript()
             );
             tokio::time::sleep(Duration::from_mins(10)).await;
-            let watch = Watch::begin(&world);
+            let watch = Watch::begin(&fake);
             watch.expect(checks::pairs(&properties()));
-            world.push_to_gitlab(PROJECT, "main", "the first");
+            fake.push_to_gitlab(PROJECT, "main", "the first");
             tokio::time::sleep(Duration::from_mins(10)).await;
             let arrived =
-                world.look(|aws| aws.repositories[REPOSITORY].branches.contains_key("main"));
+                fake.look(|aws| aws.repositories[REPOSITORY].branches.contains_key("main"));
             assert!(arrived, "{way:?}");
             let again = stack.update(&properties(), None).await;
             assert!(again.is_success(), "{way:?}: {again:?}");
-            world.assert_unbroken();
+            fake.assert_unbroken();
         });
     }
 }
@@ -55,36 +55,36 @@ fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
 #[test]
 fn who_does_not_wait_for_the_push_is_done_before_it_and_who_asks_for_a_regex_gets_it() {
     paused(async {
-        let world = world(Options {
+        let fake = fake(Options {
             sync_takes: Duration::from_mins(30),
             ..Options::default()
         });
         let mut unawaited = mirror(PROJECT, REPOSITORY);
         unawaited["WaitForSync"] = json!("false");
-        let mut stack = stack(&world);
+        let mut stack = stack(&fake);
         let properties = with(properties(), "Mirrors", json!([unawaited]));
         let created = stack.create(&properties).await;
         assert!(created.is_success(), "{created:?}");
-        assert!(world.now().duration_since(world.began()).unwrap() < Duration::from_mins(1));
-        assert!(world.look(|aws| aws.repositories[REPOSITORY].branches.is_empty()));
+        assert!(fake.now().duration_since(fake.began()).unwrap() < Duration::from_mins(1));
+        assert!(fake.look(|aws| aws.repositories[REPOSITORY].branches.is_empty()));
         tokio::time::sleep(Duration::from_mins(31)).await;
         let branches = || {
-            let branches = world.look(|aws| aws.repositories[REPOSITORY].branches.clone());
+            let branches = fake.look(|aws| aws.repositories[REPOSITORY].branches.clone());
             branches.into_keys().collect::<Vec<_>>()
         };
         assert_eq!(branches(), ["development", "main"]);
-        world.options(|options| options.sync_takes = Duration::from_secs(3));
+        fake.options(|options| options.sync_takes = Duration::from_secs(3));
         let of_regex = json!([{
             "GitLabProject": PROJECT, "RepositoryName": REPOSITORY,
             "BranchRegex": "^main$|^feature$", "RequiredBranches": ["feature"],
         }]);
         let properties = with(properties, "Mirrors", of_regex);
         let updated = stack.update(&properties, None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
-        world.push_to_gitlab(PROJECT, "feature", "second-of-feature");
+        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+        fake.push_to_gitlab(PROJECT, "feature", "second-of-feature");
         tokio::time::sleep(Duration::from_mins(10)).await;
         assert_eq!(branches(), ["development", "feature", "main"]);
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }
 
@@ -93,44 +93,44 @@ fn a_regex_on_a_gitlab_that_does_not_know_it_is_not_taken_for_done() {
     paused(async {
         let mut options = Options::default();
         options.gitlab.premium = false;
-        let world = world(options);
+        let fake = fake(options);
         let of_regex = json!([{
             "GitLabProject": PROJECT, "RepositoryName": REPOSITORY, "BranchRegex": "^main$",
         }]);
-        let answer = stack(&world)
+        let answer = stack(&fake)
             .create(&with(properties(), "Mirrors", of_regex))
             .await;
         assert!(
             answer.reason().contains("BranchRegex"),
             "{answer:?}\n{}",
-            world.told()
+            fake.transcript()
         );
-        world.look(checks::nothing_left).expect("nothing");
-        let pushed = world.look(|aws| aws.repositories[REPOSITORY].branches.len());
+        fake.look(checks::nothing_left).expect("nothing");
+        let pushed = fake.look(|aws| aws.repositories[REPOSITORY].branches.len());
         assert_eq!(pushed, 0, "nothing that was not asked for is pushed");
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn a_rotation_without_a_free_place_says_so_and_keeps_what_works() {
     paused(async {
-        let world = world(Options::default());
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let fake = fake(Options::default());
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&properties()).await.is_success());
-        for number in world.mirrors(PROJECT).len()..10 {
+        for number in fake.mirrors(PROJECT).len()..10 {
             let url = format!("https://example.com/{number}");
-            world.handmade_mirror(PROJECT, &url, None, true);
+            fake.handmade_mirror(PROJECT, &url, None, true);
         }
-        let watch = Watch::begin(&world);
+        let watch = Watch::begin(&fake);
         watch.expect(checks::pairs(&properties()));
         let Rotated::Failed { reason, .. } = rotation.rotate().await else {
-            panic!("there was a place\n{}", world.told());
+            panic!("there was a place\n{}", fake.transcript());
         };
         assert!(reason.contains("Maximum number"), "{reason}");
-        let held = world.look(|aws| checks::at_rest(aws, &properties(), false));
-        held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
-        world.change(|aws| {
+        let held = fake.look(|aws| checks::at_rest(aws, &properties(), false));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
+        fake.change(|aws| {
             let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
             let last = mirrors.filter(|mirror| !mirror.is_ours()).last();
             last.expect("a handmade one").enabled = false;
@@ -138,7 +138,7 @@ fn a_rotation_without_a_free_place_says_so_and_keeps_what_works() {
         // A claim that is left open counts as somebody at work for as long as a function lives.
         tokio::time::sleep(Duration::from_mins(30)).await;
         assert_eq!(rotation.rotate().await, Rotated::Finished);
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }
 
@@ -147,30 +147,30 @@ fn eleventh_mirror_of_an_older_gitlab_is_enabled() {
     paused(async {
         let mut options = Options::default();
         options.gitlab.enabled_mirrors_limit = None;
-        let world = world(options);
+        let fake = fake(options);
         for number in 0..12 {
             let url = format!("https://example.com/{number}");
-            world.handmade_mirror(PROJECT, &url, None, true);
+            fake.handmade_mirror(PROJECT, &url, None, true);
         }
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         let created = stack.create(&properties()).await;
         assert!(created.is_success(), "{created:?}");
         assert_eq!(rotation.rotate().await, Rotated::Finished);
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }
 
 /// What the repository holds.
-fn branches(world: &World) -> Vec<String> {
-    let branches = world.look(|aws| aws.repositories[REPOSITORY].branches.clone());
+fn branches(fake: &FakeAws) -> Vec<String> {
+    let branches = fake.look(|aws| aws.repositories[REPOSITORY].branches.clone());
     branches.into_keys().collect()
 }
 
 /// A push is under way, and the process that pushes is killed.
-async fn kill_a_push(world: &World) {
+async fn kill_a_push(fake: &FakeAws) {
     tokio::time::sleep(Duration::from_mins(10)).await;
-    world.push_to_gitlab(PROJECT, "main", "cut off");
-    world.kill_sidekiq(PROJECT);
+    fake.push_to_gitlab(PROJECT, "main", "cut off");
+    fake.kill_sidekiq(PROJECT);
 }
 
 #[test]
@@ -180,24 +180,24 @@ fn killed_mirror_is_replaced_by_an_update() {
         (Duration::from_mins(1), true),
     ] {
         paused(async {
-            let world = world(Options::default());
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
             assert!(stack.create(&properties()).await.is_success());
-            let old = world.look(checks::our_mirrors);
-            kill_a_push(&world).await;
+            let old = fake.look(checks::our_mirrors);
+            kill_a_push(&fake).await;
             tokio::time::sleep(age).await;
-            let began = world.now();
+            let began = fake.now();
             let updated = stack.update(&serial(&properties(), 2), None).await;
-            assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
             assert!(updated.note().contains("a push under way since"));
-            let took = world.now().duration_since(began).expect("later");
+            let took = fake.now().duration_since(began).expect("later");
             assert_eq!(took > Duration::from_mins(2), waits, "{took:?}");
-            let new = world.look(checks::our_mirrors);
+            let new = fake.look(checks::our_mirrors);
             assert!(new.len() == 1 && new != old, "{new:?}");
-            world.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
+            fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
             assert!(stack.delete().await.is_success());
-            world.look(checks::nothing_left).expect("nothing");
-            world.assert_unbroken();
+            fake.look(checks::nothing_left).expect("nothing");
+            fake.assert_unbroken();
         });
     }
 }
@@ -206,15 +206,15 @@ fn killed_mirror_is_replaced_by_an_update() {
 fn killed_mirror_is_replaced_by_a_rotation() {
     for age in [Duration::from_hours(2), Duration::from_mins(1)] {
         paused(async {
-            let world = world(Options::default());
-            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            let fake = fake(Options::default());
+            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
             assert!(stack.create(&properties()).await.is_success());
-            kill_a_push(&world).await;
+            kill_a_push(&fake).await;
             tokio::time::sleep(age).await;
             assert_eq!(rotation.rotate().await, Rotated::Finished);
-            assert_eq!(world.look(checks::our_mirrors).len(), 1);
-            world.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
-            world.assert_unbroken();
+            assert_eq!(fake.look(checks::our_mirrors).len(), 1);
+            fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
+            fake.assert_unbroken();
         });
     }
 }
@@ -222,82 +222,82 @@ fn killed_mirror_is_replaced_by_a_rotation() {
 #[test]
 fn regex_without_a_branch_fails_before_anything_is_pushed() {
     paused(async {
-        let world = world(Options::default());
+        let fake = fake(Options::default());
         let of_regex = json!([{
             "GitLabProject": PROJECT, "RepositoryName": REPOSITORY, "BranchRegex": "^release$",
         }]);
         let asked = with(properties(), "Mirrors", of_regex);
-        let created = stack(&world).create(&asked).await;
+        let created = stack(&fake).create(&asked).await;
         for part in ["would push every branch", "BranchRegex \"^release$\""] {
             assert!(created.reason().contains(part), "{created:?}");
         }
         tokio::time::sleep(Duration::from_mins(10)).await;
-        assert_eq!(branches(&world), Vec::<String>::new());
-        world.look(checks::nothing_left).expect("nothing");
-        world.assert_unbroken();
+        assert_eq!(branches(&fake), Vec::<String>::new());
+        fake.look(checks::nothing_left).expect("nothing");
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn protection_removed_during_a_create_fails_it() {
     paused(async {
-        let world = world(Options {
+        let fake = fake(Options {
             login_late: Duration::from_secs(20),
             ..Options::default()
         });
-        let mut stack = stack(&world);
+        let mut stack = stack(&fake);
         let unprotect = async {
             tokio::time::sleep(Duration::from_secs(10)).await;
-            assert!(!world.look(checks::our_mirrors).is_empty(), "not made yet");
-            world.protect(PROJECT, &[]);
+            assert!(!fake.look(checks::our_mirrors).is_empty(), "not made yet");
+            fake.protect(PROJECT, &[]);
         };
         let properties = properties();
         let (created, ()) = tokio::join!(stack.create(&properties), unprotect);
         let reason = created.reason();
         assert!(reason.contains("would push every branch"), "{reason}");
         tokio::time::sleep(Duration::from_mins(10)).await;
-        assert_eq!(branches(&world), Vec::<String>::new());
-        world.look(checks::nothing_left).expect("nothing");
-        world.assert_unbroken();
+        assert_eq!(branches(&fake), Vec::<String>::new());
+        fake.look(checks::nothing_left).expect("nothing");
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn update_and_rotation_of_an_unprotected_project_push_nothing() {
     paused(async {
-        let world = world(Options::default());
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let fake = fake(Options::default());
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         let mirrors = json!([{"GitLabProject": PROJECT, "RepositoryName": REPOSITORY}]);
         let properties = with(properties(), "Mirrors", mirrors);
         assert!(stack.create(&properties).await.is_success());
-        world.protect(PROJECT, &[]);
-        world.protect_by_group(PROJECT, &["main"]);
+        fake.protect(PROJECT, &[]);
+        fake.protect_by_group(PROJECT, &["main"]);
         let again = stack.update(&properties, None).await;
         assert!(again.is_success(), "{again:?}");
         assert!(again.note().contains("would push every branch"));
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         tokio::time::sleep(Duration::from_mins(10)).await;
-        assert_eq!(branches(&world), ["development", "main"]);
+        assert_eq!(branches(&fake), ["development", "main"]);
         let refused = stack.update(&serial(&properties, 2), None).await;
         assert!(refused.reason().contains("would push every branch"));
-        world.protect(PROJECT, &["main"]);
+        fake.protect(PROJECT, &["main"]);
         let updated = stack.update(&serial(&properties, 2), None).await;
         assert!(updated.is_success(), "{updated:?}");
-        assert_eq!(branches(&world), ["development", "main"]);
-        world.assert_unbroken();
+        assert_eq!(branches(&fake), ["development", "main"]);
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn lfs_objects_are_named_in_the_answer() {
     paused(async {
-        let world = world(Options::default());
-        world.change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 4096);
-        let created = stack(&world).create(&properties()).await;
+        let fake = fake(Options::default());
+        fake.change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 4096);
+        let created = stack(&fake).create(&properties()).await;
         assert!(created.is_success(), "{created:?}");
         let expected = format!("project {PROJECT} has 4096 bytes of Git LFS objects");
         assert!(created.note().contains(&expected), "{created:?}");
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }
 
@@ -305,24 +305,24 @@ fn lfs_objects_are_named_in_the_answer() {
 fn rotation_waits_minutes_for_gitlab_and_is_pending_after_hours() {
     for (minutes, is_outlasted) in [(2, true), (180, false)] {
         paused(async {
-            let world = world(Options::default());
-            let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+            let fake = fake(Options::default());
+            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
             assert!(stack.create(&properties()).await.is_success());
-            let watch = Watch::begin(&world);
+            let watch = Watch::begin(&fake);
             watch.expect(checks::pairs(&properties()));
-            world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+            fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
             let repair = async {
                 tokio::time::sleep(Duration::from_mins(minutes)).await;
-                world.mend();
+                fake.mend();
             };
             let (rotated, ()) = tokio::join!(rotation.rotate(), repair);
             let context = format!("{minutes} minutes: {rotated:?}");
             assert_eq!(rotated == Rotated::Finished, is_outlasted, "{context}");
             assert_eq!(rotation.is_pending(), !is_outlasted, "{context}");
             assert_eq!(rotation.come_due().await, Rotated::Finished, "{context}");
-            let held = world.look(|aws| checks::at_rest(aws, &properties(), true));
-            held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", world.told()));
-            world.assert_unbroken();
+            let held = fake.look(|aws| checks::at_rest(aws, &properties(), true));
+            held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
+            fake.assert_unbroken();
         });
     }
 }
@@ -330,51 +330,51 @@ fn rotation_waits_minutes_for_gitlab_and_is_pending_after_hours() {
 #[test]
 fn a_push_that_outlasts_the_function_is_an_answer_in_time_and_leaves_nothing() {
     paused(async {
-        let world = world(Options {
+        let fake = fake(Options {
             sync_takes: Duration::from_mins(40),
             ..Options::default()
         });
-        let created = stack(&world).create(&properties()).await;
+        let created = stack(&fake).create(&properties()).await;
         let reason = created.reason();
         assert!(
             reason.contains("push mirror") && reason.contains(PROJECT),
             "{created:?}"
         );
         tokio::time::sleep(Duration::from_hours(2)).await;
-        world.look(checks::nothing_left).expect("nothing");
-        world.assert_unbroken();
+        fake.look(checks::nothing_left).expect("nothing");
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn a_project_can_be_given_by_its_number() {
     paused(async {
-        let world = world(Options::default());
-        let number = world.look(|aws| aws.gitlab.named(PROJECT).id);
+        let fake = fake(Options::default());
+        let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
         let mirrors = json!([mirror(&number.to_string(), REPOSITORY)]);
         let properties = with(properties(), "Mirrors", mirrors);
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&properties).await.is_success());
-        let watch = Watch::begin(&world);
+        let watch = Watch::begin(&fake);
         watch.expect(vec![(PROJECT.to_owned(), REPOSITORY.to_owned())]);
         assert_eq!(rotation.rotate().await, Rotated::Finished);
-        assert_eq!(world.look(checks::our_mirrors).len(), 1);
+        assert_eq!(fake.look(checks::our_mirrors).len(), 1);
         watch.expect_nothing();
         assert!(stack.delete().await.is_success());
-        world.look(checks::nothing_left).expect("nothing");
-        world.assert_unbroken();
+        fake.look(checks::nothing_left).expect("nothing");
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn an_update_while_gitlab_is_out_of_reach_fails_and_what_works_goes_on() {
     paused(async {
-        let world = world(Options::default());
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
-        let watch = Watch::begin(&world);
+        let watch = Watch::begin(&fake);
         watch.expect(checks::pairs(&properties()));
-        world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+        fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
         let next = serial(&properties(), 2);
         let update = stack.request("Update", Some(SECRET), &next, Some(&properties()));
         let failed = stack.deliver(&update).await;
@@ -384,10 +384,10 @@ fn an_update_while_gitlab_is_out_of_reach_fails_and_what_works_goes_on() {
         );
         let back = stack.request("Update", Some(SECRET), &properties(), Some(&next));
         let _ = stack.deliver(&back).await;
-        world.mend();
-        let held = world.look(|aws| checks::at_rest(aws, &properties(), false));
-        held.unwrap_or_else(|broken| panic!("{broken}\n{}", world.told()));
+        fake.mend();
+        let held = fake.look(|aws| checks::at_rest(aws, &properties(), false));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
         assert!(stack.update(&next, None).await.is_success());
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }

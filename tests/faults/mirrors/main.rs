@@ -1,6 +1,6 @@
-//! Whole lives of a `Custom::MirrorCredential` with mirrors and rotation, over an AWS and a GitLab
+//! Whole scenarios of a `Custom::MirrorCredential` with mirrors and rotation, over an AWS and a GitLab
 //! in this process: every fault at every call, rotation beside updates, a year of rotations. What
-//! is asked of every life is that a push to GitLab arrives, whenever it is made.
+//! is asked of every scenario is that a push to GitLab arrives, whenever it is made.
 
 mod abandoned;
 mod at_once;
@@ -8,14 +8,14 @@ mod by_hand;
 mod checks;
 mod deliveries;
 mod drift;
+mod fixture;
+mod happy_path;
 mod histories;
 mod hostile;
-mod life;
 mod limits;
-mod lives;
 mod mutants;
 mod pending;
 mod refusals;
-mod scene;
+mod scenarios;
 mod single_faults;
 mod year;

@@ -5,12 +5,12 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use crate::checks;
-use crate::lives::lives;
-use crate::scene::USER;
+use crate::fixture::USER;
+use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
-use fake_aws::gitlab::{ELSEWHERE, HOST};
+use fake_aws::gitlab::{HOST, REDIRECT_HOST};
 use fake_aws::mutants::{self as misbehaving, assert_noticed, body_of, invented, replace_body};
-use fake_aws::{Caller, Options, World};
+use fake_aws::{Caller, FakeAws, Options};
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ enum Mutant {
 }
 
 impl misbehaving::Mutant for Mutant {
-    fn pass(self, world: World, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+    fn pass(self, fake: FakeAws, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
         let body = body_of(&request);
         let is_gitlab = request.uri().contains("/remote_mirrors");
         let method = request.method().to_owned();
@@ -47,13 +47,13 @@ impl misbehaving::Mutant for Mutant {
                     return Ok(invented(204, "{}"));
                 }
                 Mutant::RemovesHandmade if is_gitlab && method == "GET" => {
-                    world.change(|aws| {
+                    fake.change(|aws| {
                         for project in aws.gitlab.projects.values_mut() {
                             project.mirrors.retain(|_, mirror| mirror.is_ours());
                         }
                     });
                 }
-                Mutant::DeactivatesFirst if issues => world.change(|aws| {
+                Mutant::DeactivatesFirst if issues => fake.change(|aws| {
                     let now = aws.now;
                     for held in checks::ours(aws) {
                         let set = |iam: &mut fake_aws::iam::Iam| {
@@ -79,7 +79,7 @@ impl misbehaving::Mutant for Mutant {
                 }
                 Mutant::SendsTheTokenAway if is_gitlab => {
                     let mut again = request.try_clone().expect("a request in memory");
-                    let elsewhere = request.uri().replace(HOST, ELSEWHERE);
+                    let elsewhere = request.uri().replace(HOST, REDIRECT_HOST);
                     again.set_uri(elsewhere).expect("an address");
                     honest.call(again).await?;
                 }
@@ -98,7 +98,7 @@ fn a_product_that_misbehaves_is_noticed() {
         ..Options::default()
     };
     let on_time = Options::default();
-    for (mutant, life, options, says) in [
+    for (mutant, scenario, options, says) in [
         (
             Mutant::KeepsMirrors,
             "create and delete",
@@ -154,10 +154,10 @@ fn a_product_that_misbehaves_is_noticed() {
             "the login in the secret does not work",
         ),
     ] {
-        let life = lives().into_iter().find(|known| known.name == life);
-        let life = life.expect("that life");
+        let scenario = scenarios().into_iter().find(|known| known.name == scenario);
+        let scenario = scenario.expect("that scenario");
         let play = || {
-            paused(life.play(options.clone(), &[]));
+            paused(scenario.play(options.clone(), &[]));
         };
         let first = assert_noticed(mutant, says, play);
         fake_aws::figure!("mutant {mutant:?}: noticed: {first}");

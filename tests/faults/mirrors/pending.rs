@@ -10,40 +10,42 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::checks::{self, Watch, none_failed};
-use crate::scene::{
-    REPOSITORY, SECRET, USER, changes, check_health, properties, rotation, serial, stack, world,
+use crate::fixture::{
+    REPOSITORY, SECRET, USER, changes, check_health, fake, properties, rotation, serial, stack,
 };
-use fake_aws::custom_resource::Stack;
+use fake_aws::On;
+use fake_aws::custom_resource::ParentStack;
 use fake_aws::explore::paused;
-use fake_aws::faults::On;
 use fake_aws::iam::Iam;
 use fake_aws::mutants::{self as misbehaving, assert_noticed, body_of, invented};
 use fake_aws::request::Service;
 use fake_aws::secret_versions::{AbandonedBy, Pending, forget_pending};
 use fake_aws::secrets::{CURRENT, PENDING};
-use fake_aws::{Caller, Fault, FaultKind, Options, Rotated, Rotation, Step, World, panics};
+use fake_aws::{
+    Caller, FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationStep, panics,
+};
 
 const NOT_COMPLETE: &str = "A previous rotation isn't complete.";
 
 /// A stack with a credential whose secret has a rotation schedule, and what has to work throughout.
 struct Scene {
-    world: World,
-    stack: Stack,
+    fake: FakeAws,
+    stack: ParentStack,
     rotation: Rotation,
     watch: Watch,
 }
 
 async fn scene(options: Options) -> Scene {
-    let world = world(options);
-    let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+    let fake = fake(options);
+    let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
     assert!(stack.create(&properties()).await.is_success());
     sleep(Duration::from_hours(1)).await;
     let attached = rotation.attach_schedule(30, false).await;
     assert_eq!(attached, Rotated::Finished);
-    let watch = Watch::begin(&world);
+    let watch = Watch::begin(&fake);
     watch.expect(checks::pairs(&properties()));
     Scene {
-        world,
+        fake,
         stack,
         rotation,
         watch,
@@ -52,45 +54,53 @@ async fn scene(options: Options) -> Scene {
 
 impl Scene {
     /// Runs the rotation's steps before `step`, lets `harm` happen, and runs `step`, which fails.
-    async fn fail_at(&mut self, step: Step, harm: impl FnOnce(&World)) -> String {
+    async fn fail_at(&mut self, step: RotationStep, harm: impl FnOnce(&FakeAws)) -> String {
         self.rotation.begin().expect("no rotation is pending");
-        for before in Step::ALL.into_iter().take_while(|before| *before != step) {
+        for before in RotationStep::ALL
+            .into_iter()
+            .take_while(|before| *before != step)
+        {
             let stepped = self.rotation.step(before).await;
-            assert_eq!(stepped, Ok(()), "{}", self.world.told());
+            assert_eq!(stepped, Ok(()), "{}", self.fake.transcript());
         }
-        harm(&self.world);
+        harm(&self.fake);
         self.fails(step).await
     }
 
-    async fn fails(&self, step: Step) -> String {
+    async fn fails(&self, step: RotationStep) -> String {
         match self.rotation.step(step).await {
             Err(Rotated::Failed { reason, .. }) => reason,
-            other => panic!("{step}: {other:?}\n{}", self.world.told()),
+            other => panic!("{step}: {other:?}\n{}", self.fake.transcript()),
         }
     }
 
     fn is_pending(&self, context: &str) {
-        let told = || self.world.told();
-        assert!(self.rotation.is_pending(), "{context}\n{}", told());
-        let held = self.world.look(|aws| checks::pending(aws, &properties()));
-        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", told()));
+        let transcript = || self.fake.transcript();
+        assert!(self.rotation.is_pending(), "{context}\n{}", transcript());
+        let held = self.fake.look(|aws| checks::pending(aws, &properties()));
+        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", transcript()));
     }
 
     fn is_rotated(&self, context: &str) {
         let version = self.rotation.version();
-        let told = || self.world.told();
+        let transcript = || self.fake.transcript();
         let current = self
-            .world
+            .fake
             .look(|aws| aws.secrets[SECRET].at_stage(CURRENT).map(str::to_owned));
-        assert_eq!(current.as_deref(), Some(version), "{context}\n{}", told());
+        assert_eq!(
+            current.as_deref(),
+            Some(version),
+            "{context}\n{}",
+            transcript()
+        );
         self.is_at_rest(&properties(), true, context);
     }
 
     fn is_at_rest(&self, properties: &Value, after_rotation: bool, context: &str) {
         let held = self
-            .world
+            .fake
             .look(|aws| checks::at_rest(aws, properties, after_rotation));
-        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", self.world.told()));
+        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", self.fake.transcript()));
     }
 
     /// A change of the `RotationSchedule`.
@@ -110,7 +120,12 @@ impl Scene {
     async fn ends_well(mut self, context: &str) {
         sleep(Duration::from_hours(24)).await;
         let again = self.rotation.rotate().await;
-        assert_eq!(again, Rotated::Finished, "{context}\n{}", self.world.told());
+        assert_eq!(
+            again,
+            Rotated::Finished,
+            "{context}\n{}",
+            self.fake.transcript()
+        );
         self.is_rotated(context);
         self.expect_deleted(context).await;
     }
@@ -119,9 +134,9 @@ impl Scene {
         self.watch.expect_nothing();
         let deleted = self.stack.delete().await;
         assert!(deleted.is_success(), "{context}: {deleted:?}");
-        let left = self.world.look(checks::nothing_left);
-        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", self.world.told()));
-        self.world.assert_unbroken();
+        let left = self.fake.look(checks::nothing_left);
+        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", self.fake.transcript()));
+        self.fake.assert_unbroken();
     }
 }
 
@@ -150,9 +165,9 @@ fn outages() -> Vec<(Service, FaultKind)> {
 fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
     let mut tried = 0;
     for (service, kind) in outages() {
-        for step in Step::ALL {
+        for step in RotationStep::ALL {
             // Only these prove the login anew.
-            if service == Service::Git && step == Step::Create {
+            if service == Service::Git && step == RotationStep::Create {
                 continue;
             }
             for same_step in [false, true] {
@@ -160,23 +175,27 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
                 tried += 1;
                 paused(async {
                     let mut scene = scene(Options::default()).await;
-                    let breaks = |world: &World| world.break_from_now(On::Service(service), kind);
+                    let breaks = |fake: &FakeAws| fake.break_from_now(On::Service(service), kind);
                     let reason = scene.fail_at(step, breaks).await;
                     assert!(reason.contains("stays pending"), "{context}: {reason}");
                     sleep(Duration::from_hours(1)).await;
                     let still = scene.fails(step).await;
                     assert!(still.contains("stays pending"), "{context}: {still}");
-                    scene.world.mend();
+                    scene.fake.mend();
                     scene.is_pending(&context);
                     scene.days_cannot_change().await;
-                    check_health(&scene.world).await;
-                    let first = if same_step { step } else { Step::Create };
+                    check_health(&scene.fake).await;
+                    let first = if same_step {
+                        step
+                    } else {
+                        RotationStep::Create
+                    };
                     let resumed = scene.rotation.resume_from(first).await;
                     assert_eq!(
                         resumed,
                         Rotated::Finished,
                         "{context}\n{}",
-                        scene.world.told()
+                        scene.fake.transcript()
                     );
                     scene.is_rotated(&context);
                     assert_eq!(scene.change_days().await, Rotated::Finished);
@@ -190,14 +209,14 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
 
 /// Every call of a whole rotation: its step, its index among the step's, and whether it changes
 /// anything.
-fn calls() -> Vec<(Step, usize, bool)> {
+fn calls() -> Vec<(RotationStep, usize, bool)> {
     paused(async {
         let mut scene = scene(Options::default()).await;
-        let before = scene.world.journal().len();
+        let before = scene.fake.journal().len();
         assert_eq!(scene.rotation.rotate().await, Rotated::Finished);
-        let journal = scene.world.journal();
+        let journal = scene.fake.journal();
         let calls = journal[before..].iter().filter_map(|entry| {
-            let mut steps = Step::ALL.into_iter();
+            let mut steps = RotationStep::ALL.into_iter();
             let step = steps.find(|step| entry.caller.contains(&format!(".{step}.")))?;
             Some((step, entry.index, changes(&entry.operation)))
         });
@@ -247,15 +266,18 @@ fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
 }
 
 /// Whether the step failed.
-async fn fails_then_resumes(step: Step, index: usize, way: Failing, context: &str) -> bool {
+async fn fails_then_resumes(step: RotationStep, index: usize, way: Failing, context: &str) -> bool {
     let mut scene = scene(Options::default()).await;
     scene.rotation.begin().expect("a rotation");
-    for before in Step::ALL.into_iter().take_while(|before| *before != step) {
+    for before in RotationStep::ALL
+        .into_iter()
+        .take_while(|before| *before != step)
+    {
         assert_eq!(scene.rotation.step(before).await, Ok(()));
     }
     // `begin` has been called for the schedule and for the rotation.
     let caller = format!("rotation-2.{step}.1");
-    let (world, inject) = (&scene.world, |fault| scene.world.inject(&caller, fault));
+    let (fake, inject) = (&scene.fake, |fault| scene.fake.inject(&caller, fault));
     match way {
         Failing::Since(kind) => inject(Fault::since(index, kind)),
         Failing::ExecutedThenSilence => {
@@ -271,20 +293,20 @@ async fn fails_then_resumes(step: Step, index: usize, way: Failing, context: &st
             assert!(
                 reason.contains("stays pending"),
                 "{reason}\n{}",
-                world.told()
+                fake.transcript()
             );
             true
         }
-        Err(other) => panic!("{other:?}\n{}", world.told()),
+        Err(other) => panic!("{other:?}\n{}", fake.transcript()),
     };
     let is_current =
-        world.look(|aws| aws.secrets[SECRET].at_stage(CURRENT) == Some(scene.rotation.version()));
+        fake.look(|aws| aws.secrets[SECRET].at_stage(CURRENT) == Some(scene.rotation.version()));
     if !is_current {
         scene.is_pending(context);
     }
     sleep(Duration::from_hours(1)).await;
     let resumed = scene.rotation.reattempt().await;
-    assert_eq!(resumed, Rotated::Finished, "{}", world.told());
+    assert_eq!(resumed, Rotated::Finished, "{}", fake.transcript());
     scene.is_rotated(context);
     scene.ends_well(context).await;
     has_failed
@@ -292,12 +314,12 @@ async fn fails_then_resumes(step: Step, index: usize, way: Failing, context: &st
 
 #[test]
 fn token_rejected_for_a_day_ends_the_rotation_and_the_next_succeeds() {
-    for step in Step::ALL {
+    for step in RotationStep::ALL {
         let context = step.to_string();
         paused(async {
             let mut scene = scene(Options::default()).await;
-            let tokens = scene.world.look(|aws| aws.gitlab.tokens.clone());
-            let rejects = |world: &World| world.change(|aws| aws.gitlab.tokens.clear());
+            let tokens = scene.fake.look(|aws| aws.gitlab.tokens.clone());
+            let rejects = |fake: &FakeAws| fake.change(|aws| aws.gitlab.tokens.clear());
             let reason = scene.fail_at(step, rejects).await;
             assert!(
                 reason.contains("401") && reason.contains("has ended"),
@@ -305,25 +327,25 @@ fn token_rejected_for_a_day_ends_the_rotation_and_the_next_succeeds() {
             );
             let ended = scene.rotation.version().to_owned();
             for _ in 0..24 {
-                let held = scene.world.look(|aws| {
+                let held = scene.fake.look(|aws| {
                     checks::works(aws, &checks::pairs(&properties()))?;
                     checks::labels_are_in_order(aws)
                 });
-                held.unwrap_or_else(|broken| panic!("{broken}\n{}", scene.world.told()));
+                held.unwrap_or_else(|broken| panic!("{broken}\n{}", scene.fake.transcript()));
                 sleep(Duration::from_hours(1)).await;
             }
-            check_health(&scene.world).await;
+            check_health(&scene.fake).await;
             assert_eq!(scene.change_days().await, Rotated::Finished);
             // Due again, and in vain: with a version of its own, which ends too.
             let again = scene.rotation.come_due().await;
             assert!(matches!(again, Rotated::Failed { .. }), "{again:?}");
             assert!(!scene.rotation.is_pending());
             assert_ne!(scene.rotation.version(), ended);
-            scene.world.change(|aws| aws.gitlab.tokens = tokens);
+            scene.fake.change(|aws| aws.gitlab.tokens = tokens);
             // An open claim counts as a running invocation for 20 minutes.
             sleep(Duration::from_mins(30)).await;
             let rotated = scene.rotation.come_due().await;
-            assert_eq!(rotated, Rotated::Finished, "{}", scene.world.told());
+            assert_eq!(rotated, Rotated::Finished, "{}", scene.fake.transcript());
             scene.is_rotated(&context);
             scene.ends_well(&context).await;
         });
@@ -332,16 +354,16 @@ fn token_rejected_for_a_day_ends_the_rotation_and_the_next_succeeds() {
 
 #[test]
 fn denied_call_or_foreign_credential_ends_the_rotation() {
-    type Harm = fn(&World);
-    let harms: [(&str, Step, Harm); 3] = [
-        ("no policy allows", Step::Create, |world| {
-            world.deny("iam:CreateServiceSpecificCredential", USER);
+    type Harm = fn(&FakeAws);
+    let harms: [(&str, RotationStep, Harm); 3] = [
+        ("no policy allows", RotationStep::Create, |fake| {
+            fake.deny("iam:CreateServiceSpecificCredential", USER);
         }),
-        ("codecommit:GetRepository", Step::Set, |world| {
-            world.deny("codecommit:GetRepository", REPOSITORY);
+        ("codecommit:GetRepository", RotationStep::Set, |fake| {
+            fake.deny("codecommit:GetRepository", REPOSITORY);
         }),
-        ("credential", Step::Create, |world| {
-            world.foreign_credential(USER);
+        ("credential", RotationStep::Create, |fake| {
+            fake.foreign_credential(USER);
         }),
     ];
     for (says, step, harm) in harms {
@@ -352,11 +374,11 @@ fn denied_call_or_foreign_credential_ends_the_rotation() {
             assert!(
                 !scene.rotation.is_pending(),
                 "{says}\n{}",
-                scene.world.told()
+                scene.fake.transcript()
             );
             scene.is_at_rest(&properties(), true, says);
             assert_eq!(scene.change_days().await, Rotated::Finished, "{says}");
-            scene.world.assert_unbroken();
+            scene.fake.assert_unbroken();
         });
     }
 }
@@ -365,24 +387,26 @@ fn denied_call_or_foreign_credential_ends_the_rotation() {
 fn login_refused_while_new_stays_pending_and_later_ends() {
     paused(async {
         let mut scene = scene(Options::default()).await;
-        let late = |world: &World| {
-            world.options(|options| options.login_late = Duration::from_mins(20));
+        let late = |fake: &FakeAws| {
+            fake.options(|options| options.login_late = Duration::from_mins(20));
         };
-        late(&scene.world);
-        let reason = scene.fail_at(Step::Set, |_| {}).await;
+        late(&scene.fake);
+        let reason = scene.fail_at(RotationStep::Set, |_| {}).await;
         assert!(
             reason.contains("401") && reason.contains("stays pending"),
             "{reason}"
         );
         sleep(Duration::from_mins(20)).await;
         let resumed = scene.rotation.reattempt().await;
-        assert_eq!(resumed, Rotated::Finished, "{}", scene.world.told());
+        assert_eq!(resumed, Rotated::Finished, "{}", scene.fake.transcript());
         scene.is_rotated("late login");
-        scene.world.assert_unbroken();
+        scene.fake.assert_unbroken();
     });
     paused(async {
         let mut scene = scene(Options::default()).await;
-        let reason = scene.fail_at(Step::Set, deactivate_the_pending).await;
+        let reason = scene
+            .fail_at(RotationStep::Set, deactivate_the_pending)
+            .await;
         assert!(
             reason.contains("401") && reason.contains("stays pending"),
             "{reason}"
@@ -399,8 +423,8 @@ fn login_refused_while_new_stays_pending_and_later_ends() {
 }
 
 /// Somebody sets the credential that the rotation issued to inactive.
-fn deactivate_the_pending(world: &World) {
-    world.change(|aws| {
+fn deactivate_the_pending(fake: &FakeAws) {
+    fake.change(|aws| {
         let current = checks::value(aws).expect("a value")["serviceSpecificCredentialId"].clone();
         let now = aws.now;
         for held in checks::ours(aws) {
@@ -427,18 +451,22 @@ fn days() -> [Options; 2] {
 #[test]
 fn update_with_new_password_supersedes_a_pending_rotation() {
     for options in days() {
-        for step in Step::ALL {
+        for step in RotationStep::ALL {
             let context = step.to_string();
             paused(async {
                 let mut scene = scene(options.clone()).await;
                 let down = On::Service(Service::GitLab);
-                let breaks = |world: &World| world.break_from_now(down, FaultKind::RequestLost);
+                let breaks = |fake: &FakeAws| fake.break_from_now(down, FaultKind::RequestLost);
                 scene.fail_at(step, breaks).await;
-                scene.world.mend();
+                scene.fake.mend();
                 scene.is_pending(&context);
                 let next = serial(&properties(), 2);
                 let updated = scene.stack.update(&next, None).await;
-                assert!(updated.is_success(), "{updated:?}\n{}", scene.world.told());
+                assert!(
+                    updated.is_success(),
+                    "{updated:?}\n{}",
+                    scene.fake.transcript()
+                );
                 scene.is_at_rest(&next, false, &context);
                 assert!(!scene.rotation.is_pending(), "{context}");
                 // The reattempt of what was superseded changes nothing.
@@ -454,13 +482,13 @@ fn update_with_new_password_supersedes_a_pending_rotation() {
 
 #[test]
 fn delete_while_a_rotation_is_pending_leaves_nothing() {
-    for step in Step::ALL {
+    for step in RotationStep::ALL {
         paused(async {
             let mut scene = scene(Options::default()).await;
             let down = On::Service(Service::GitLab);
-            let breaks = |world: &World| world.break_from_now(down, FaultKind::RequestLost);
+            let breaks = |fake: &FakeAws| fake.break_from_now(down, FaultKind::RequestLost);
             scene.fail_at(step, breaks).await;
-            scene.world.mend();
+            scene.fake.mend();
             scene.is_pending(&step.to_string());
             scene.expect_deleted(&step.to_string()).await;
         });
@@ -477,14 +505,14 @@ enum Mutant {
 }
 
 impl misbehaving::Mutant for Mutant {
-    fn pass(self, world: World, honest: Caller, request: HttpRequest) -> HttpConnectorFuture {
+    fn pass(self, fake: FakeAws, honest: Caller, request: HttpRequest) -> HttpConnectorFuture {
         let body = body_of(&request);
         let drops = body.contains("AWSPENDING") && body.contains("RemoveFromVersionId");
         let is_gitlab = request.uri().contains("/remote_mirrors");
         HttpConnectorFuture::new(async move {
             match self {
                 Mutant::KeepsPending if drops => return Ok(invented(200, "{}")),
-                Mutant::DropsPending if is_gitlab => world.change(|aws| {
+                Mutant::DropsPending if is_gitlab => fake.change(|aws| {
                     let Some(secret) = aws.secrets.get_mut(SECRET) else {
                         return;
                     };
@@ -509,14 +537,14 @@ fn wrong_ends_of_a_rotation_are_noticed() {
             paused(async {
                 let mut scene = scene(Options::default()).await;
                 let down = On::Service(Service::GitLab);
-                let harm = |world: &World| match mutant {
-                    Mutant::KeepsPending => world.change(|aws| aws.gitlab.tokens.clear()),
-                    Mutant::DropsPending => world.break_from_now(down, FaultKind::RequestLost),
+                let harm = |fake: &FakeAws| match mutant {
+                    Mutant::KeepsPending => fake.change(|aws| aws.gitlab.tokens.clear()),
+                    Mutant::DropsPending => fake.break_from_now(down, FaultKind::RequestLost),
                 };
-                scene.fail_at(Step::Set, harm).await;
+                scene.fail_at(RotationStep::Set, harm).await;
                 match mutant {
                     Mutant::KeepsPending => {
-                        let held = scene.world.look(checks::labels_are_in_order);
+                        let held = scene.fake.look(checks::labels_are_in_order);
                         held.unwrap_or_else(|broken| panic!("{broken}"));
                     }
                     Mutant::DropsPending => scene.is_pending("GitLab is down"),

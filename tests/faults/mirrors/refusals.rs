@@ -4,31 +4,31 @@
 use serde_json::{Value, json};
 
 use crate::checks::{self, Watch};
-use crate::scene::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, TOKEN, both, properties, stack, world,
+use crate::fixture::{
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, TOKEN, both, fake, properties, stack,
 };
-use fake_aws::custom_resource::{Answer, answers_are_sound};
+use fake_aws::custom_resource::{RequestOutcome, answers_are_sound};
 use fake_aws::explore::paused;
-use fake_aws::faults::{FaultKind, On};
 use fake_aws::gitlab::{DEVELOPER, HOST};
 use fake_aws::request::Service;
-use fake_aws::{Options, Scope, World};
+use fake_aws::{FakeAws, Options, Scope};
+use fake_aws::{FaultKind, On};
 
 /// A situation: how it comes about, and what has to be said of it.
 struct Situation {
     name: &'static str,
-    arrange: fn(&World),
+    arrange: fn(&FakeAws),
     says: &'static [&'static str],
 }
 
-fn access(world: &World, level: Option<u64>) {
+fn access(fake: &FakeAws, level: Option<u64>) {
     for project in [PROJECT, OTHER_PROJECT] {
-        world.change(|aws| aws.gitlab.project_mut(project).access = level);
+        fake.change(|aws| aws.gitlab.project_mut(project).access = level);
     }
 }
 
-fn token_secret(world: &World, change: fn(&mut fake_aws::secrets::Secret)) {
-    world.change(|aws| change(aws.secrets.get_mut(TOKEN).expect("the token's secret")));
+fn token_secret(fake: &FakeAws, change: fn(&mut fake_aws::secrets::Secret)) {
+    fake.change(|aws| change(aws.secrets.get_mut(TOKEN).expect("the token's secret")));
 }
 
 #[allow(clippy::too_many_lines)] // A list.
@@ -41,73 +41,73 @@ fn situations() -> Vec<Situation> {
     vec![
         situation(
             "a token that GitLab does not know",
-            |world| world.change(|aws| aws.gitlab.tokens.clear()),
+            |fake| fake.change(|aws| aws.gitlab.tokens.clear()),
             &["401", "secret gitlab/token, key \"token\""],
         ),
         situation(
             "a token that may only read",
-            |world| {
-                world.change(|aws| aws.gitlab.tokens.clear());
-                world.gitlab_token_for(TOKEN, HOST, Scope::ReadApi);
+            |fake| {
+                fake.change(|aws| aws.gitlab.tokens.clear());
+                fake.gitlab_token_for(TOKEN, HOST, Scope::ReadApi);
             },
             &["scope `api`", "secret gitlab/token"],
         ),
         situation(
             "a Developer's token",
-            |world| access(world, Some(DEVELOPER)),
+            |fake| access(fake, Some(DEVELOPER)),
             &["Maintainer", "30"],
         ),
         situation(
             "a project that the token's user cannot see",
-            |world| access(world, None),
+            |fake| access(fake, None),
             &["404", "no such project"],
         ),
         situation(
             "push mirrors switched off",
-            |world| world.options(|options| options.gitlab.mirroring_disabled = true),
+            |fake| fake.options(|options| options.gitlab.mirroring_disabled = true),
             &["switched push mirrors off for the instance"],
         ),
         situation(
             "silent mode",
-            |world| world.options(|options| options.gitlab.silent = true),
+            |fake| fake.options(|options| options.gitlab.silent = true),
             &["keeps it disabled", "silent mode"],
         ),
         situation(
             "a branch that nobody protects",
-            |world| {
-                world.protect(PROJECT, &["development"]);
-                world.protect(OTHER_PROJECT, &["mai"]);
+            |fake| {
+                fake.protect(PROJECT, &["development"]);
+                fake.protect(OTHER_PROJECT, &["mai"]);
             },
             &["RequiredBranches", "branch main", "not protected"],
         ),
         situation(
             "a project whose group alone protects branches",
-            |world| {
+            |fake| {
                 for project in [PROJECT, OTHER_PROJECT] {
-                    world.protect(project, &[]);
-                    world.protect_by_group(project, &["main", "dev*"]);
+                    fake.protect(project, &[]);
+                    fake.protect_by_group(project, &["main", "dev*"]);
                 }
             },
             &["would push every branch", "itself protects none"],
         ),
         situation(
             "a branch that a group protects",
-            |world| {
+            |fake| {
                 for project in [PROJECT, OTHER_PROJECT] {
-                    world.protect(project, &["development"]);
-                    world.protect_by_group(project, &["main"]);
+                    fake.protect(project, &["development"]);
+                    fake.protect_by_group(project, &["main"]);
                 }
             },
             &["RequiredBranches", "branch main", "a group's protection"],
         ),
         situation(
             "ten mirrors that somebody made",
-            |world| {
+            |fake| {
                 for project in [PROJECT, OTHER_PROJECT] {
-                    let held = world.mirrors(project).len();
+                    let held = fake.mirrors(project).len();
                     for number in held..10 {
                         let url = format!("https://example.com/{number}");
-                        world.handmade_mirror(project, &url, None, true);
+                        fake.handmade_mirror(project, &url, None, true);
                     }
                 }
             },
@@ -115,52 +115,52 @@ fn situations() -> Vec<Situation> {
         ),
         situation(
             "a push that diverges",
-            |world| {
+            |fake| {
                 for repository in [REPOSITORY, OTHER_REPOSITORY] {
-                    world.push(repository, "main", "theirs");
+                    fake.push(repository, "main", "theirs");
                 }
             },
             &["Some refs have diverged", "refs/heads/main"],
         ),
         situation(
             "a user without the right to push",
-            |world| world.take_git_push(crate::scene::USER),
+            |fake| fake.take_git_push(crate::fixture::USER),
             &["403", "codecommit:GitPush"],
         ),
         situation(
             "a GitLab that sends the token elsewhere",
-            |world| world.options(|options| options.gitlab.redirects = true),
+            |fake| fake.options(|options| options.gitlab.redirects = true),
             &["302", "where the token is not taken"],
         ),
         situation(
             "a GitLab out of reach",
-            |world| world.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost),
+            |fake| fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost),
             &["GitLab did not answer"],
         ),
         situation(
             "a GitLab that is out of order",
-            |world| world.break_from_now(On::Service(Service::GitLab), FaultKind::InternalError500),
+            |fake| fake.break_from_now(On::Service(Service::GitLab), FaultKind::InternalError500),
             &["500", "out of order"],
         ),
         situation(
             "a GitLab that is asked too often",
-            |world| world.break_from_now(On::Service(Service::GitLab), FaultKind::Throttled),
+            |fake| fake.break_from_now(On::Service(Service::GitLab), FaultKind::Throttled),
             &["429"],
         ),
         situation(
             "a token whose secret is gone",
-            |world| drop(world.change(|aws| aws.secrets.remove(TOKEN))),
+            |fake| drop(fake.change(|aws| aws.secrets.remove(TOKEN))),
             &[TOKEN],
         ),
         situation(
             "a token that its owner has not tagged",
-            |world| token_secret(world, |secret| secret.tags.clear()),
+            |fake| token_secret(fake, |secret| secret.tags.clear()),
             &["cfn-gitops:gitlab-url", "tag"],
         ),
         situation(
             "a token that is meant for another host",
-            |world| {
-                token_secret(world, |secret| {
+            |fake| {
+                token_secret(fake, |secret| {
                     let url = "https://gitlab.elsewhere.example".to_owned();
                     secret.tags.insert("cfn-gitops:gitlab-url".to_owned(), url);
                 });
@@ -169,8 +169,8 @@ fn situations() -> Vec<Situation> {
         ),
         situation(
             "a secret without that member",
-            |world| {
-                token_secret(world, |secret| {
+            |fake| {
+                token_secret(fake, |secret| {
                     for version in secret.versions.values_mut() {
                         "{\"other\":\"word\"}".clone_into(&mut version.value.text);
                     }
@@ -180,7 +180,7 @@ fn situations() -> Vec<Situation> {
         ),
         situation(
             "a token's secret that the function must not read",
-            |world| world.deny("secretsmanager:GetSecretValue", TOKEN),
+            |fake| fake.deny("secretsmanager:GetSecretValue", TOKEN),
             &[TOKEN, "AccessDenied"],
         ),
     ]
@@ -195,14 +195,14 @@ fn asked(properties: Value) -> Value {
     properties
 }
 
-fn says(situation: &Situation, answer: &Answer, world: &World) {
+fn says(situation: &Situation, answer: &RequestOutcome, fake: &FakeAws) {
     let reason = answer.reason();
     for part in situation.says {
         assert!(
             reason.contains(part),
             "{}: {part} is not in {answer:?}\n{}",
             situation.name,
-            world.told()
+            fake.transcript()
         );
     }
 }
@@ -211,30 +211,30 @@ fn says(situation: &Situation, answer: &Answer, world: &World) {
 fn a_create_that_gitlab_does_not_allow_says_why_and_leaves_nothing() {
     for situation in situations() {
         paused(async {
-            let world = world(Options::default());
-            (situation.arrange)(&world);
-            let foreign = world.look(checks::foreign);
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            (situation.arrange)(&fake);
+            let foreign = fake.look(checks::foreign);
+            let mut stack = stack(&fake);
             let answer = stack.create(&asked(properties())).await;
-            says(&situation, &answer, &world);
-            world.mend();
+            says(&situation, &answer, &fake);
+            fake.mend();
             // Where GitLab stayed out of reach nothing was made there either.
-            let left = world.look(checks::nothing_left);
-            left.unwrap_or_else(|left| panic!("{}: {left}\n{}", situation.name, world.told()));
-            assert_eq!(world.look(checks::foreign), foreign, "{}", situation.name);
-            answers_are_sound(&world);
-            world.assert_unbroken();
+            let left = fake.look(checks::nothing_left);
+            left.unwrap_or_else(|left| panic!("{}: {left}\n{}", situation.name, fake.transcript()));
+            assert_eq!(fake.look(checks::foreign), foreign, "{}", situation.name);
+            answers_are_sound(&fake);
+            fake.assert_unbroken();
         });
     }
 }
 
 #[test]
 fn an_update_that_gitlab_does_not_allow_keeps_what_works() {
-    let of_other_project = |world: &World, arrange: fn(&World)| {
+    let of_other_project = |fake: &FakeAws, arrange: fn(&FakeAws)| {
         // The first project stays as it is: only what is added is refused.
-        let before = world.snapshot().gitlab.projects;
-        arrange(world);
-        world.change(|aws| {
+        let before = fake.snapshot().gitlab.projects;
+        arrange(fake);
+        fake.change(|aws| {
             let first = before.values().next().expect("a project").clone();
             aws.gitlab.projects.insert(first.id, first);
         });
@@ -255,27 +255,26 @@ fn an_update_that_gitlab_does_not_allow_keeps_what_works() {
         }
         tried += 1;
         paused(async {
-            let world = world(Options::default());
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
             let (before, after) = (asked(properties()), asked(both()));
             assert!(stack.create(&before).await.is_success());
-            let watch = Watch::begin(&world);
-            of_other_project(&world, situation.arrange);
+            let watch = Watch::begin(&fake);
+            of_other_project(&fake, situation.arrange);
             if situation.name == "a push that diverges" {
-                world.push(REPOSITORY, "main", "first-of-main");
+                fake.push(REPOSITORY, "main", "first-of-main");
             }
             watch.expect(checks::pairs(&before));
             let answer = stack.update(&after, None).await;
-            says(&situation, &answer, &world);
-            world
-                .look(|aws| checks::at_rest(aws, &before, false))
+            says(&situation, &answer, &fake);
+            fake.look(|aws| checks::at_rest(aws, &before, false))
                 .unwrap_or_else(|broken| {
-                    panic!("{}: {broken}\n{}", situation.name, world.told());
+                    panic!("{}: {broken}\n{}", situation.name, fake.transcript());
                 });
             watch.expect_nothing();
             assert!(stack.delete().await.is_success());
-            world.look(checks::nothing_left).expect("nothing");
-            world.assert_unbroken();
+            fake.look(checks::nothing_left).expect("nothing");
+            fake.assert_unbroken();
         });
     }
     assert_eq!(tried, names.len());

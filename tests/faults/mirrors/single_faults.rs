@@ -1,11 +1,11 @@
-//! One fault at every call of every request and of every step of a rotation, of every life.
+//! One fault at every call of every request and of every step of a rotation, of every scenario.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::lives::{Life, lives};
-use crate::scene::changes;
+use crate::fixture::changes;
+use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
 use fake_aws::thorough::some_or;
 use fake_aws::{Fault, FaultKind, Options};
@@ -20,26 +20,26 @@ fn late() -> Options {
     }
 }
 
-/// One call of a life: who makes it, its index among the caller's, and the kinds of faults to try.
+/// One call of a scenario: who makes it, its index among the caller's, and the kinds of faults to try.
 struct Call {
     caller: String,
     index: usize,
     kinds: Vec<FaultKind>,
 }
 
-/// Every call of the life. A read that never arrived and one whose answer is lost leave the same
-/// behind, so that one of each is enough; and what was tried at the same place of an earlier life
+/// Every call of the scenario. A read that never arrived and one whose answer is lost leave the same
+/// behind, so that one of each is enough; and what was tried at the same place of an earlier scenario
 /// is tried in turns.
 fn calls(
-    life: &Life,
+    scenario: &Scenario,
     options: &Options,
     kinds: &[FaultKind],
     known: &mut BTreeSet<String>,
 ) -> Vec<Call> {
-    let world = paused(life.play(options.clone(), &[]));
-    let mut so_far = format!("{} {}", life.delivers_twice, life.step_deliveries);
+    let fake = paused(scenario.play(options.clone(), &[]));
+    let mut so_far = format!("{} {}", scenario.delivers_twice, scenario.step_deliveries);
     let mut calls = vec![];
-    for (number, entry) in world.journal().into_iter().enumerate() {
+    for (number, entry) in fake.journal().into_iter().enumerate() {
         let _ = write!(
             so_far,
             "\n{} {} {}",
@@ -73,21 +73,24 @@ fn every_single_fault(
     let mut tried = 0;
     let mut failures: Vec<String> = vec![];
     let mut known = BTreeSet::new();
-    for mut life in lives() {
-        life.delivers_twice = delivers_twice;
+    for mut scenario in scenarios() {
+        scenario.delivers_twice = delivers_twice;
         let mut of_this = 0;
-        for call in calls(&life, options, kinds, &mut known) {
+        for call in calls(&scenario, options, kinds, &mut known) {
             for kind in call.kinds {
                 tried += 1;
                 if tried % one_in != 0 {
                     continue;
                 }
                 let fault = [(call.caller.clone(), Fault::at(call.index, kind))];
-                let shown = format!("{}: {kind:?} at {}#{}", life.name, call.caller, call.index);
+                let shown = format!(
+                    "{}: {kind:?} at {}#{}",
+                    scenario.name, call.caller, call.index
+                );
                 let played =
-                    std::panic::AssertUnwindSafe(|| paused(life.play(options.clone(), &fault)));
+                    std::panic::AssertUnwindSafe(|| paused(scenario.play(options.clone(), &fault)));
                 match std::panic::catch_unwind(played) {
-                    Ok(world) => assert_eq!(world.faults_left(), 0, "{shown} struck nothing"),
+                    Ok(fake) => assert_eq!(fake.faults_left(), 0, "{shown} struck nothing"),
                     Err(panic) => {
                         let text = fake_aws::panics::text(&*panic);
                         failures.push(format!("{shown}\n{text}"));
@@ -96,7 +99,10 @@ fn every_single_fault(
                 of_this += 1;
             }
         }
-        fake_aws::figure!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+        fake_aws::figure!(
+            "schedules: {of_this:>4} single faults in \"{}\"",
+            scenario.name
+        );
         schedules += of_this;
     }
     fake_aws::figure!("schedules: {schedules} of these, {} failed", failures.len());

@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
-use crate::scene::{PROJECT, REPOSITORY, SECRET, both, properties, rotation, serial, stack, world};
+use crate::fixture::{
+    PROJECT, REPOSITORY, SECRET, both, fake, properties, rotation, serial, stack,
+};
 use fake_aws::explore::paused;
-use fake_aws::{Options, Rotated, Rotation, Step, World};
+use fake_aws::{FakeAws, Options, Rotated, Rotation, RotationStep};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -18,54 +20,54 @@ struct Pushes {
 }
 
 impl Pushes {
-    fn push(&mut self, world: &World) {
+    fn push(&mut self, fake: &FakeAws) {
         self.made += 1;
-        world.push_to_gitlab(PROJECT, "main", &format!("commit-{}", self.made));
+        fake.push_to_gitlab(PROJECT, "main", &format!("commit-{}", self.made));
     }
 
     /// The latest commit has arrived by now.
-    fn have_arrived(&self, world: &World) {
+    fn have_arrived(&self, fake: &FakeAws) {
         let wanted = Some(format!("commit-{}", self.made));
-        let held = world.look(|aws| aws.repositories[REPOSITORY].branches.get("main").cloned());
-        assert_eq!(held, wanted, "{}", world.told());
+        let held = fake.look(|aws| aws.repositories[REPOSITORY].branches.get("main").cloned());
+        assert_eq!(held, wanted, "{}", fake.transcript());
     }
 }
 
 /// One rotation with a push before each step and after the last.
 async fn rotate_with_pushes(rotation: &mut Rotation, pushes: &mut Pushes) {
-    let world = rotation.world.clone();
+    let fake = rotation.fake.clone();
     rotation.begin().expect("no rotation is in progress");
-    for step in Step::ALL {
-        pushes.push(&world);
+    for step in RotationStep::ALL {
+        pushes.push(&fake);
         let stepped = rotation.step(step).await;
-        assert_eq!(stepped, Ok(()), "{step}\n{}", world.told());
+        assert_eq!(stepped, Ok(()), "{step}\n{}", fake.transcript());
     }
-    pushes.push(&world);
+    pushes.push(&fake);
 }
 
 #[test]
 fn in_a_year_of_rotations_no_push_fails_whenever_it_is_made() {
     paused(async {
-        let world = world(Options {
+        let fake = fake(Options {
             login_late: Duration::from_secs(5),
             lists_late: Duration::from_secs(4),
             ..Options::default()
         });
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&both()).await.is_success());
         assert_eq!(rotation.attach_schedule(30, false).await, Rotated::Finished);
-        let watch = Watch::begin(&world);
+        let watch = Watch::begin(&fake);
         watch.expect(checks::pairs(&both()));
         let mut pushes = Pushes::default();
         let mut passwords = std::collections::BTreeSet::new();
         for month in 1..=12 {
             for _ in 0..30 {
                 sleep(DAY).await;
-                pushes.push(&world);
+                pushes.push(&fake);
             }
             rotate_with_pushes(&mut rotation, &mut pushes).await;
             sleep(Duration::from_mins(10)).await;
-            pushes.have_arrived(&world);
+            pushes.have_arrived(&fake);
             if month % 4 == 0 {
                 // The stack is updated now and then: in month 8 with a password of its own.
                 let properties = if month == 8 {
@@ -74,9 +76,9 @@ fn in_a_year_of_rotations_no_push_fails_whenever_it_is_made() {
                     both()
                 };
                 let updated = stack.update(&properties, None).await;
-                assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+                assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
             }
-            let held = world.look(|aws| {
+            let held = fake.look(|aws| {
                 let properties = &stack.resource.as_ref().expect("a resource").1;
                 checks::at_rest(aws, properties, true)?;
                 checks::value(aws).ok_or_else(|| "no value".to_owned())
@@ -85,7 +87,7 @@ fn in_a_year_of_rotations_no_push_fails_whenever_it_is_made() {
             passwords.insert(value["password"].to_string());
         }
         assert_eq!(passwords.len(), 12, "a password of its own each month");
-        let (labels, versions) = world.look(|aws| {
+        let (labels, versions) = fake.look(|aws| {
             let versions = &aws.secrets[SECRET].versions;
             let labels = versions.values().map(|version| version.stages.len());
             (labels.sum::<usize>(), versions.len())
@@ -97,52 +99,56 @@ fn in_a_year_of_rotations_no_push_fails_whenever_it_is_made() {
         assert!(labels <= 8, "labels pile up: {labels}");
         watch.expect_nothing();
         assert!(stack.delete().await.is_success());
-        world.look(checks::nothing_left).expect("nothing");
-        world.assert_unbroken();
+        fake.look(checks::nothing_left).expect("nothing");
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn a_push_under_way_is_not_cut_off_by_any_step_however_long_it_takes() {
     for takes in [1, 20, 59, 100, 290, 880, 2000] {
-        for before in Step::ALL {
+        for before in RotationStep::ALL {
             paused(async {
-                let world = world(Options::default());
-                let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+                let fake = fake(Options::default());
+                let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
                 assert!(stack.create(&properties()).await.is_success());
                 sleep(Duration::from_mins(10)).await;
                 rotation.begin().expect("a rotation");
                 let mut pushes = Pushes::default();
                 let mut steps = vec![];
-                for step in Step::ALL {
+                for step in RotationStep::ALL {
                     if step == before {
                         let longer = Duration::from_secs(takes);
-                        world.options(|options| options.sync_takes = longer);
-                        pushes.push(&world);
-                        world.options(|options| options.sync_takes = Duration::from_secs(3));
+                        fake.options(|options| options.sync_takes = longer);
+                        pushes.push(&fake);
+                        fake.options(|options| options.sync_takes = Duration::from_secs(3));
                     }
                     steps.push(rotation.step(step).await);
                     if steps.last() != Some(&Ok(())) {
                         break;
                     }
                 }
-                let told = || format!("{takes} s before {before}: {steps:?}\n{}", world.told());
+                let transcript = || {
+                    format!(
+                        "{takes} s before {before}: {steps:?}\n{}",
+                        fake.transcript()
+                    )
+                };
                 // A push that outlasts the function may make the rotation fail, and no more.
                 if takes < 880 {
-                    assert!(steps.iter().all(Result::is_ok), "{}", told());
+                    assert!(steps.iter().all(Result::is_ok), "{}", transcript());
                 }
                 sleep(Duration::from_hours(2)).await;
-                world.look(checks::no_push_failed).unwrap_or_else(|broken| {
-                    panic!("{broken}\n{}", told());
+                fake.look(checks::no_push_failed).unwrap_or_else(|broken| {
+                    panic!("{broken}\n{}", transcript());
                 });
-                pushes.have_arrived(&world);
+                pushes.have_arrived(&fake);
                 let healed = stack.update(&properties(), None).await;
-                assert!(healed.is_success(), "{healed:?} {}", told());
-                world
-                    .look(|aws| checks::at_rest(aws, &properties(), true))
-                    .unwrap_or_else(|broken| panic!("{broken}\n{}", told()));
+                assert!(healed.is_success(), "{healed:?} {}", transcript());
+                fake.look(|aws| checks::at_rest(aws, &properties(), true))
+                    .unwrap_or_else(|broken| panic!("{broken}\n{}", transcript()));
                 assert_eq!(rotation.come_due().await, Rotated::Finished);
-                world.assert_unbroken();
+                fake.assert_unbroken();
             });
         }
     }
@@ -159,22 +165,22 @@ fn a_push_under_way_is_not_cut_off_by_a_new_password_or_by_other_mirrors() {
     for takes in [1, 20, 100, 290] {
         for change in [serial(&both(), 2), without_first.clone()] {
             paused(async {
-                let world = world(Options::default());
-                let mut stack = stack(&world);
+                let fake = fake(Options::default());
+                let mut stack = stack(&fake);
                 assert!(stack.create(&both()).await.is_success());
                 sleep(Duration::from_mins(10)).await;
                 let mut pushes = Pushes::default();
-                world.options(|options| options.sync_takes = Duration::from_secs(takes));
-                pushes.push(&world);
-                world.options(|options| options.sync_takes = Duration::from_secs(3));
+                fake.options(|options| options.sync_takes = Duration::from_secs(takes));
+                pushes.push(&fake);
+                fake.options(|options| options.sync_takes = Duration::from_secs(3));
                 let changed = stack.update(&change, None).await;
-                assert!(changed.is_success(), "{changed:?}\n{}", world.told());
+                assert!(changed.is_success(), "{changed:?}\n{}", fake.transcript());
                 sleep(Duration::from_mins(10)).await;
-                pushes.have_arrived(&world);
-                world.look(checks::no_push_failed).unwrap_or_else(|broken| {
-                    panic!("{takes}: {broken}\n{}", world.told());
+                pushes.have_arrived(&fake);
+                fake.look(checks::no_push_failed).unwrap_or_else(|broken| {
+                    panic!("{takes}: {broken}\n{}", fake.transcript());
                 });
-                world.assert_unbroken();
+                fake.assert_unbroken();
             });
         }
     }

@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{difference, nothing_left, ours, shape, watch};
-use crate::project::{
-    BRANCH, GIVEN, REPOSITORY, RULE, changed, paused, properties, ruled, stack, with, world,
+use crate::fixture::{
+    BRANCH, GIVEN, REPOSITORY, RULE, changed, fake, paused, properties, ruled, stack, with,
 };
-use fake_aws::approval_rules::RuleTemplate;
+use fake_aws::RuleTemplate;
 use fake_aws::custom_resource::{
-    Answer, INVENTED_ID, Request, Stack, answered_once, answers_are_sound, deliver_all,
-    deliver_once,
+    INVENTED_ID, ParentStack, RequestOutcome, StackRequest, answered_once, answers_are_sound,
+    deliver_all, deliver_once,
 };
 use fake_aws::request::Service;
-use fake_aws::{At, Fault, FaultKind, On, Options, World};
+use fake_aws::{At, FakeAws, Fault, FaultKind, On, Options};
 
 /// What AWS may do for longer than anybody waits.
 const LASTING: [FaultKind; 4] = [
@@ -33,40 +33,40 @@ const SERVICES: [Service; 4] = [
     Service::SecretsManager,
 ];
 
-async fn deleted_in_the_end(stack: &mut Stack) {
-    let world = stack.world.clone();
+async fn deleted_in_the_end(stack: &mut ParentStack) {
+    let fake = stack.fake.clone();
     let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-    nothing_is_left(&world);
-    answers_are_sound(&world);
-    world.assert_unbroken();
+    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+    nothing_is_left(&fake);
+    answers_are_sound(&fake);
+    fake.assert_unbroken();
 }
 
-fn nothing_is_left(world: &World) {
-    let left = world.look(|aws| nothing_left(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+fn nothing_is_left(fake: &FakeAws) {
+    let left = fake.look(|aws| nothing_left(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
 }
 
-fn is_as(before: &Value, world: &World, when: &str) {
-    let now = world.look(shape);
+fn is_as(before: &Value, fake: &FakeAws, when: &str) {
+    let now = fake.look(shape);
     assert!(
         now == *before,
         "{when}: {}\n{}",
         difference(&now, before),
-        world.told()
+        fake.transcript()
     );
 }
 
-/// A world in which the resource is as `wanted`, its branch pushed, and the request that made it
+/// A fake AWS in which the resource is as `wanted`, its branch pushed, and the request that made it
 /// so.
-async fn made(wanted: &Value) -> (Stack, Request) {
-    let world = world(Options::default());
-    watch(&world, 1, &[]);
-    let mut stack = stack(&world);
+async fn made(wanted: &Value) -> (ParentStack, StackRequest) {
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    let mut stack = stack(&fake);
     let create = stack.request("Create", None, wanted, None);
     let created = stack.deliver(&create).await;
-    let Answer::Success { id, .. } = created else {
-        panic!("{created:?}\n{}", world.told());
+    let RequestOutcome::Success { id, .. } = created else {
+        panic!("{created:?}\n{}", fake.transcript());
     };
     stack.resource = Some((id, wanted.clone()));
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -74,8 +74,8 @@ async fn made(wanted: &Value) -> (Stack, Request) {
 }
 
 /// The request as Lambda delivers it once more.
-fn again(request: &Request) -> Request {
-    Request {
+fn again(request: &StackRequest) -> StackRequest {
+    StackRequest {
         name: "again".to_owned(),
         ..request.clone()
     }
@@ -87,12 +87,12 @@ fn a_create_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made() {
         for kind in LASTING {
             paused(async {
                 let (mut stack, create) = made(&ruled()).await;
-                let world = stack.world.clone();
-                let before = world.look(shape);
-                world.break_from_now(On::Service(service), kind);
-                deliver_all(&world, &again(&create), false).await;
-                is_as(&before, &world, &format!("{service} {kind:?}"));
-                world.mend();
+                let fake = stack.fake.clone();
+                let before = fake.look(shape);
+                fake.break_from_now(On::Service(service), kind);
+                deliver_all(&fake, &again(&create), false).await;
+                is_as(&before, &fake, &format!("{service} {kind:?}"));
+                fake.mend();
                 deleted_in_the_end(&mut stack).await;
             });
         }
@@ -102,22 +102,22 @@ fn a_create_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made() {
 /// Another copy of a Create comes while the first one waits for the stack, and is denied what the
 /// first one was not.
 async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
-    let world = world(Options::default());
-    watch(&world, 1, &[]);
-    let mut stack = stack(&world);
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    let mut stack = stack(&fake);
     let create = stack.request("Create", None, &ruled(), None);
     let creating = tokio::spawn({
-        let (world, create) = (world.clone(), create.clone());
-        async move { deliver_all(&world, &create, false).await }
+        let (fake, create) = (fake.clone(), create.clone());
+        async move { deliver_all(&fake, &create, false).await }
     });
     tokio::time::sleep(after).await;
     let operation = "GetApprovalRuleTemplate";
-    world.inject(
+    fake.inject(
         "again",
         Fault::on(operation, 0, FaultKind::DeniedExplicitly),
     );
-    deliver_once(&world, &world.caller("again"), &create).await;
-    assert_eq!(world.faults_left(), 0, "nothing was denied");
+    deliver_once(&fake, &fake.caller("again"), &create).await;
+    assert_eq!(fake.faults_left(), 0, "nothing was denied");
     let heard = stack.heard(&create).await;
     assert!(heard.reason().contains("AccessDenied"), "{heard:?}");
     if deletes {
@@ -125,16 +125,16 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         stack.delete_id("gitops-dev-shop", &ruled()).await;
         creating.await.expect("no panic in a delivery");
-        nothing_is_left(&world);
+        nothing_is_left(&fake);
     } else {
         creating.await.expect("no panic in a delivery");
-        let own: Vec<_> = world.deliveries();
+        let own: Vec<_> = fake.responses();
         let told = own.iter().find(|one| one.caller == "1-Create.1");
         let told = told.expect("an answer").json();
-        assert_eq!(told["Status"], "SUCCESS", "{told}\n{}", world.told());
-        world.look(|aws| assert_eq!(ours(aws)[0].status, "CREATE_COMPLETE"));
+        assert_eq!(told["Status"], "SUCCESS", "{told}\n{}", fake.transcript());
+        fake.look(|aws| assert_eq!(ours(aws)[0].status, "CREATE_COMPLETE"));
     }
-    world.assert_unbroken();
+    fake.assert_unbroken();
 }
 
 #[test]
@@ -154,35 +154,35 @@ fn a_replacement_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made
     for service in SERVICES {
         for kind in LASTING {
             paused(async {
-                let world = world(Options::default());
-                watch(&world, 2, &[]);
-                let mut stack = stack(&world);
+                let fake = fake(Options::default());
+                watch(&fake, 2, &[]);
+                let mut stack = stack(&fake);
                 assert!(stack.create(&ruled()).await.is_success());
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 let (old_id, old) = stack.resource.clone().expect("created");
                 let renamed = with(ruled(), "ProjectID", json!("renamed"));
                 let update = stack.request("Update", Some(&old_id), &renamed, Some(&old));
                 let updated = stack.deliver(&update).await;
-                let Answer::Success { id, .. } = updated else {
-                    panic!("{updated:?}\n{}", world.told());
+                let RequestOutcome::Success { id, .. } = updated else {
+                    panic!("{updated:?}\n{}", fake.transcript());
                 };
                 stack.resource = Some((id, renamed));
                 // Before and after what was replaced has gone.
                 for goes in [false, true] {
                     if goes {
-                        world.mend();
+                        fake.mend();
                         stack.delete_id(&old_id, &old).await;
                     }
-                    let before = world.look(shape);
-                    world.break_from_now(On::Service(service), kind);
-                    let again = Request {
+                    let before = fake.look(shape);
+                    fake.break_from_now(On::Service(service), kind);
+                    let again = StackRequest {
                         name: format!("again {goes}"),
                         ..update.clone()
                     };
-                    deliver_all(&world, &again, false).await;
-                    is_as(&before, &world, &format!("{service} {kind:?} {goes}"));
+                    deliver_all(&fake, &again, false).await;
+                    is_as(&before, &fake, &format!("{service} {kind:?} {goes}"));
                 }
-                world.mend();
+                fake.mend();
                 deleted_in_the_end(&mut stack).await;
             });
         }
@@ -191,30 +191,30 @@ fn a_replacement_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made
 
 /// The Delete has been here and found nothing, and then the Create makes its stack: nobody but the
 /// look at the mark can tell.
-async fn overtaken_create(look: FaultKind, lasts: Duration) -> World {
-    let world = world(Options::default());
-    watch(&world, 1, &[]);
-    let mut stack = stack(&world);
+async fn overtaken_create(look: FaultKind, lasts: Duration) -> FakeAws {
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    let mut stack = stack(&fake);
     let create = stack.request("Create", None, &ruled(), None);
-    world.hold(
+    fake.hold(
         "1-Create.1",
         At::Operation("CreateStack".to_owned(), 0),
         HELD,
     );
     let creating = tokio::spawn({
-        let (world, create) = (world.clone(), create.clone());
-        async move { deliver_all(&world, &create, false).await }
+        let (fake, create) = (fake.clone(), create.clone());
+        async move { deliver_all(&fake, &create, false).await }
     });
-    is_held(&world).await;
+    is_held(&fake).await;
     // A second that the Delete was signed later.
     tokio::time::sleep(Duration::from_secs(1)).await;
     stack.delete_id(INVENTED_ID, &ruled()).await;
-    assert_eq!(world.count("CreateStack"), 0, "the Create was to be held");
-    world.break_from_now(On::Operation("DescribeSecret"), look);
+    assert_eq!(fake.count("CreateStack"), 0, "the Create was to be held");
+    fake.break_from_now(On::Operation("DescribeSecret"), look);
     tokio::time::sleep(lasts).await;
-    world.mend();
+    fake.mend();
     creating.await.expect("no panic in a delivery");
-    world
+    fake
 }
 
 #[test]
@@ -226,10 +226,10 @@ fn a_look_at_the_mark_that_fails_for_a_while_is_not_taken_for_no_mark() {
     ] {
         paused(async {
             // Longer than the SDK's own attempts take.
-            let world = overtaken_create(kind, Duration::from_mins(12)).await;
-            assert_eq!(world.faults_left(), 0);
-            nothing_is_left(&world);
-            world.assert_unbroken();
+            let fake = overtaken_create(kind, Duration::from_mins(12)).await;
+            assert_eq!(fake.faults_left(), 0);
+            nothing_is_left(&fake);
+            fake.assert_unbroken();
         });
     }
 }
@@ -242,16 +242,16 @@ fn a_create_that_may_not_look_at_the_mark_does_not_answer_that_it_has_made_anyth
         FaultKind::RequestLost,
     ] {
         paused(async {
-            let world = overtaken_create(kind, Duration::from_hours(2)).await;
-            let deliveries = world.deliveries();
+            let fake = overtaken_create(kind, Duration::from_hours(2)).await;
+            let deliveries = fake.responses();
             let created = deliveries
                 .iter()
                 .filter(|delivery| delivery.caller.contains("Create"));
             for delivery in created {
                 let body = delivery.json();
-                assert_eq!(body["Status"], "FAILED", "{kind:?}\n{}", world.told());
+                assert_eq!(body["Status"], "FAILED", "{kind:?}\n{}", fake.transcript());
             }
-            world.assert_unbroken();
+            fake.assert_unbroken();
         });
     }
 }
@@ -262,18 +262,18 @@ fn a_delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
         for kind in [FaultKind::Throttled, FaultKind::InternalError500] {
             paused(async {
                 let (mut stack, create) = made(&ruled()).await;
-                let world = stack.world.clone();
-                let before = world.look(shape);
-                world.break_from_now(On::Operation(operation), kind);
+                let fake = stack.fake.clone();
+                let before = fake.look(shape);
+                fake.break_from_now(On::Operation(operation), kind);
                 let (id, wanted) = stack.resource.clone().expect("created");
                 let delete = stack.request("Delete", Some(&id), &wanted, None);
                 let deleted = stack.deliver(&delete).await;
                 assert!(!deleted.is_success(), "{operation} {kind:?}: {deleted:?}");
-                is_as(&before, &world, operation);
-                world.mend();
+                is_as(&before, &fake, operation);
+                fake.mend();
                 deleted_in_the_end(&mut stack).await;
-                deliver_once(&world, &world.caller("create again"), &create).await;
-                nothing_is_left(&world);
+                deliver_once(&fake, &fake.caller("create again"), &create).await;
+                nothing_is_left(&fake);
             });
         }
     }
@@ -283,17 +283,17 @@ fn a_delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
 fn the_repository_that_the_project_made_cannot_be_given_to_it() {
     paused(async {
         let (mut stack, _) = made(&ruled()).await;
-        let world = stack.world.clone();
-        world.push(REPOSITORY, BRANCH, "commit-1");
+        let fake = stack.fake.clone();
+        fake.push(REPOSITORY, BRANCH, "commit-1");
         let given = with(ruled(), "Source", json!({"RepositoryName": REPOSITORY}));
         let updated = stack.update(&given, None).await;
         let reason = updated.reason();
         assert!(
             reason.starts_with("Source.RepositoryName: "),
             "{updated:?}\n{}",
-            world.told()
+            fake.transcript()
         );
-        world.look(|aws| {
+        fake.look(|aws| {
             assert_eq!(aws.repositories_gone, Vec::<String>::new());
             assert_eq!(aws.repositories[REPOSITORY].branches[BRANCH], "commit-1");
         });
@@ -304,30 +304,30 @@ fn the_repository_that_the_project_made_cannot_be_given_to_it() {
 #[test]
 fn a_given_repository_of_the_projects_own_name_is_not_taken_for_its_own() {
     paused(async {
-        let world = world(Options::default());
-        world.repository(REPOSITORY);
-        world.push(REPOSITORY, BRANCH, "commit-1");
-        watch(&world, 1, &[REPOSITORY]);
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        fake.repository(REPOSITORY);
+        fake.push(REPOSITORY, BRANCH, "commit-1");
+        watch(&fake, 1, &[REPOSITORY]);
+        let mut stack = stack(&fake);
         let given = with(
             properties(),
             "Source",
             json!({"RepositoryName": REPOSITORY}),
         );
         let created = stack.create(&given).await;
-        assert!(created.is_success(), "{created:?}\n{}", world.told());
-        let before = world.look(shape);
+        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        let before = fake.look(shape);
         // It is nobody's that a stack of this name has left.
         let updated = stack.update(&properties(), None).await;
         let refused = format!("creating repository {REPOSITORY}: it exists");
         assert!(
             updated.reason().starts_with(&refused),
             "{updated:?}\n{}",
-            world.told()
+            fake.transcript()
         );
-        is_as(&before, &world, "after the rollback");
+        is_as(&before, &fake, "after the rollback");
         deleted_in_the_end(&mut stack).await;
-        assert!(world.look(|aws| aws.repositories.contains_key(REPOSITORY)));
+        assert!(fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
     });
 }
 
@@ -335,15 +335,15 @@ fn a_given_repository_of_the_projects_own_name_is_not_taken_for_its_own() {
 const HELD: Duration = Duration::from_secs(4);
 
 /// Waits until the call that is to be held has been made.
-async fn is_held(world: &World) {
-    while world.faults_left() > 0 {
+async fn is_held(fake: &FakeAws) {
+    while fake.faults_left() > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// Somebody makes an approval rule template of the name that the project's would have.
-fn somebodys_template(world: &World) {
-    world.arrange(|aws| {
+fn somebodys_template(fake: &FakeAws) {
+    fake.arrange(|aws| {
         let now = aws.now;
         let theirs = RuleTemplate {
             id: "theirs".to_owned(),
@@ -358,43 +358,43 @@ fn somebodys_template(world: &World) {
     });
 }
 
-fn theirs_is_as_it_was(world: &World) {
-    world.look(|aws| {
+fn theirs_is_as_it_was(fake: &FakeAws) {
+    fake.look(|aws| {
         let theirs = &aws.rule_templates[RULE];
         assert_eq!(theirs.description, "Theirs");
         assert_eq!(theirs.content, r#"{"Version":"2018-11-08"}"#);
         let repositories: Vec<&String> = theirs.repositories.iter().collect();
-        assert_eq!(repositories, [GIVEN], "{}", world.told());
+        assert_eq!(repositories, [GIVEN], "{}", fake.transcript());
     });
 }
 
 /// Their template comes when the Create's call of this operation was sent, and before it arrives.
 async fn met_by_theirs(held: &str) {
-    let world = world(Options::default());
-    let mut stack = stack(&world);
-    world.hold("1-Create.1", At::Operation(held.to_owned(), 0), HELD);
+    let fake = fake(Options::default());
+    let mut stack = stack(&fake);
+    fake.hold("1-Create.1", At::Operation(held.to_owned(), 0), HELD);
     let create = stack.request("Create", None, &ruled(), None);
     let creating = tokio::spawn({
-        let (world, create) = (world.clone(), create.clone());
-        async move { deliver_all(&world, &create, false).await }
+        let (fake, create) = (fake.clone(), create.clone());
+        async move { deliver_all(&fake, &create, false).await }
     });
-    is_held(&world).await;
-    somebodys_template(&world);
-    watch(&world, 1, &[]);
+    is_held(&fake).await;
+    somebodys_template(&fake);
+    watch(&fake, 1, &[]);
     creating.await.expect("no panic in a delivery");
     let created = stack.heard(&create).await;
     let reason = created.reason();
     assert!(
         reason.contains(RULE) && reason.contains("not made by this resource"),
         "{held}: {created:?}\n{}",
-        world.told()
+        fake.transcript()
     );
-    assert_eq!(world.faults_left(), 0);
-    theirs_is_as_it_was(&world);
+    assert_eq!(fake.faults_left(), 0);
+    theirs_is_as_it_was(&fake);
     stack.delete_id("gitops-dev-shop", &ruled()).await;
-    theirs_is_as_it_was(&world);
-    nothing_is_left(&world);
-    world.assert_unbroken();
+    theirs_is_as_it_was(&fake);
+    nothing_is_left(&fake);
+    fake.assert_unbroken();
 }
 
 #[test]
@@ -408,34 +408,39 @@ fn somebody_elses_approval_rule_template_that_comes_in_between_stays_theirs() {
 fn an_update_that_adds_an_approval_rule_leaves_somebody_elses_alone() {
     paused(async {
         let (mut stack, _) = made(&properties()).await;
-        let world = stack.world.clone();
-        world.hold(
+        let fake = stack.fake.clone();
+        fake.hold(
             "2-Update.1",
             At::Operation("CreateApprovalRuleTemplate".to_owned(), 0),
             HELD,
         );
         let coming = tokio::spawn({
-            let world = world.clone();
+            let fake = fake.clone();
             async move {
-                is_held(&world).await;
-                somebodys_template(&world);
+                is_held(&fake).await;
+                somebodys_template(&fake);
             }
         });
         let (id, old) = stack.resource.clone().expect("created");
         let wanted = changed(ruled());
         let update = stack.request("Update", Some(&id), &wanted, Some(&old));
-        let answer = answered_once(&world, &world.caller("2-Update.1"), &update).await;
+        let answer = answered_once(&fake, &fake.caller("2-Update.1"), &update).await;
         coming.await.expect("no panic");
         let answer = answer.expect("it lives").expect("an answer");
-        assert_eq!(answer["Status"], "FAILED", "{answer}\n{}", world.told());
-        theirs_is_as_it_was(&world);
+        assert_eq!(
+            answer["Status"],
+            "FAILED",
+            "{answer}\n{}",
+            fake.transcript()
+        );
+        theirs_is_as_it_was(&fake);
         let rolled_back = stack.request("Update", Some(&id), &old, Some(&wanted));
         let answer = stack.deliver(&rolled_back).await;
         assert!(answer.is_success(), "{answer:?}");
-        theirs_is_as_it_was(&world);
+        theirs_is_as_it_was(&fake);
         let deleted = stack.delete().await;
         assert!(deleted.is_success(), "{deleted:?}");
-        nothing_is_left(&world);
-        theirs_is_as_it_was(&world);
+        nothing_is_left(&fake);
+        theirs_is_as_it_was(&fake);
     });
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::project::{GIVEN, PARENT};
+use crate::fixture::{GIVEN, PARENT};
 use fake_aws::stacks::Stack;
-use fake_aws::{Aws, World};
+use fake_aws::{AwsState, FakeAws};
 
 /// The child stacks of the project's resource.
-pub fn ours(aws: &Aws) -> Vec<&Stack> {
+pub fn ours(aws: &AwsState) -> Vec<&Stack> {
     let own = |stack: &&Stack| {
         stack
             .tags
@@ -20,7 +20,7 @@ pub fn ours(aws: &Aws) -> Vec<&Stack> {
 }
 
 /// What belongs to others, as text.
-pub fn foreign(aws: &Aws) -> String {
+pub fn foreign(aws: &AwsState) -> String {
     let stacks: Vec<_> = aws
         .stacks
         .living()
@@ -47,9 +47,9 @@ pub fn foreign(aws: &Aws) -> String {
 
 /// At every instant: at most so many child stacks of ours, no run without a source, nothing of
 /// others touched, and no repository gone that should be retained.
-pub fn watch(world: &World, most: usize, retained: &'static [&'static str]) {
-    let before = world.look(foreign);
-    world.at_every_instant(move |aws| {
+pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
+    let before = fake.look(foreign);
+    fake.at_every_instant(move |aws| {
         let stacks = ours(aws);
         if stacks.len() > most {
             let names: Vec<&String> = stacks.iter().map(|stack| &stack.name).collect();
@@ -79,7 +79,7 @@ pub fn watch(world: &World, most: usize, retained: &'static [&'static str]) {
 }
 
 /// Nothing of the resource is left, except repositories that are to stay.
-pub fn nothing_left(aws: &Aws, retained: &[&str]) -> Result<(), String> {
+pub fn nothing_left(aws: &AwsState, retained: &[&str]) -> Result<(), String> {
     let stacks: Vec<&str> = ours(aws).iter().map(|stack| stack.status).collect();
     if !stacks.is_empty() {
         return Err(format!("a child stack is left: {stacks:?}"));
@@ -119,7 +119,7 @@ fn without_request(template: &Value) -> Value {
 }
 
 /// Everything that the resource has made, without ids and times.
-pub fn shape(aws: &Aws) -> Value {
+pub fn shape(aws: &AwsState) -> Value {
     let own_tags = |tags: &BTreeMap<String, String>| {
         let mut tags = tags.clone();
         tags.retain(|key, _| !key.starts_with("aws:"));
@@ -217,7 +217,7 @@ pub fn difference(one: &Value, other: &Value) -> String {
 }
 
 /// For each commit how many executions there are with it.
-pub fn runs(aws: &Aws, pipeline: &str) -> BTreeMap<String, usize> {
+pub fn runs(aws: &AwsState, pipeline: &str) -> BTreeMap<String, usize> {
     let mut runs = BTreeMap::new();
     let executions = aws.pipelines.get(pipeline);
     for execution in executions.into_iter().flat_map(|one| &one.executions) {

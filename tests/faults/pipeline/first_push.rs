@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::checks::{nothing_left, runs, shape, watch};
-use crate::project::{
-    BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, paused, properties, push,
-    pushed, stack, stack_called, with, world,
+use crate::fixture::{
+    BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, fake, paused, properties,
+    push, pushed, stack, stack_called, with,
 };
-use fake_aws::custom_resource::{Stack, deliver_all, deliver_once};
-use fake_aws::{Doing, Options, Reaction, World};
+use fake_aws::custom_resource::{ParentStack, deliver_all, deliver_once};
+use fake_aws::{FakeAws, Options, Reaction, ResourceAction};
 
-async fn created(wanted: &Value) -> (World, Stack) {
-    let world = world(Options::default());
-    watch(&world, 1, &[]);
-    let mut stack = stack(&world);
+async fn created(wanted: &Value) -> (FakeAws, ParentStack) {
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    let mut stack = stack(&fake);
     let answer = stack.create(wanted).await;
-    assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+    assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
     tokio::time::sleep(Duration::from_secs(60)).await;
-    (world, stack)
+    (fake, stack)
 }
 
 /// The event that EventBridge has for the function.
@@ -31,56 +31,56 @@ fn event(reactions: &[Reaction]) -> Value {
     payload.clone()
 }
 
-fn has_run(world: &World, commits: &[(&str, usize)]) {
+fn has_run(fake: &FakeAws, commits: &[(&str, usize)]) {
     let expected = commits
         .iter()
         .map(|(commit, times)| ((*commit).to_owned(), *times));
-    let runs = world.look(|aws| runs(aws, PIPELINE));
-    assert_eq!(runs, expected.collect(), "{}", world.told());
+    let runs = fake.look(|aws| runs(aws, PIPELINE));
+    assert_eq!(runs, expected.collect(), "{}", fake.transcript());
 }
 
-async fn gone(world: &World, stack: &mut Stack) {
+async fn gone(fake: &FakeAws, stack: &mut ParentStack) {
     let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-    let left = world.look(|aws| nothing_left(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
-    world.assert_unbroken();
+    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+    let left = fake.look(|aws| nothing_left(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+    fake.assert_unbroken();
 }
 
 #[test]
 fn the_first_push_makes_the_pipeline_and_is_its_first_run_and_later_ones_start_it() {
     paused(async {
-        let (world, mut stack) = created(&properties()).await;
-        assert!(world.look(|aws| aws.pipelines.is_empty()), "not before");
+        let (fake, mut stack) = created(&properties()).await;
+        assert!(fake.look(|aws| aws.pipelines.is_empty()), "not before");
         // Another branch, which is the first of all, is no push of this one.
-        world.push(REPOSITORY, "main", "commit-0");
-        let first = push(&world, REPOSITORY, "commit-1", "first").await;
+        fake.push(REPOSITORY, "main", "commit-0");
+        let first = push(&fake, REPOSITORY, "commit-1", "first").await;
         event(&first);
-        has_run(&world, &[("commit-1", 1)]);
-        let default = world.look(|aws| aws.repositories[REPOSITORY].default_branch.clone());
+        has_run(&fake, &[("commit-1", 1)]);
+        let default = fake.look(|aws| aws.repositories[REPOSITORY].default_branch.clone());
         assert_eq!(default.as_deref(), Some(BRANCH), "what a clone checks out");
-        let second = push(&world, REPOSITORY, "commit-2", "second").await;
+        let second = push(&fake, REPOSITORY, "commit-2", "second").await;
         assert!(
             matches!(second[..], [Reaction::Started { .. }]),
             "{second:?}"
         );
-        has_run(&world, &[("commit-1", 1), ("commit-2", 1)]);
-        gone(&world, &mut stack).await;
+        has_run(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+        gone(&fake, &mut stack).await;
     });
 }
 
 #[test]
 fn an_event_that_comes_again_starts_nothing_more() {
     paused(async {
-        let (world, mut stack) = created(&properties()).await;
-        let told = event(&world.push(REPOSITORY, BRANCH, "commit-1"));
+        let (fake, mut stack) = created(&properties()).await;
+        let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
         for time in 0..3 {
             let name = format!("push-{time}");
-            deliver_all(&world, &pushed(&world, &name, told.clone()), false).await;
+            deliver_all(&fake, &pushed(&fake, &name, told.clone()), false).await;
             tokio::time::sleep(Duration::from_secs(90)).await;
-            has_run(&world, &[("commit-1", 1)]);
+            has_run(&fake, &[("commit-1", 1)]);
         }
-        gone(&world, &mut stack).await;
+        gone(&fake, &mut stack).await;
     });
 }
 
@@ -88,16 +88,16 @@ fn an_event_that_comes_again_starts_nothing_more() {
 fn a_push_while_the_stack_is_updated_waits_for_it_and_is_run() {
     for after in [0, 2, 4, 6, 8, 10] {
         paused(async {
-            let (world, mut stack) = created(&properties()).await;
+            let (fake, mut stack) = created(&properties()).await;
             let wanted = changed(properties());
             let update = stack.request("Update", Some(CHILD), &wanted, Some(&properties()));
             let mut running = JoinSet::new();
-            let updating = (world.clone(), update.clone());
+            let updating = (fake.clone(), update.clone());
             running.spawn(Box::pin(async move {
                 deliver_all(&updating.0, &updating.1, false).await;
             }));
             tokio::time::sleep(Duration::from_secs(after)).await;
-            push(&world, REPOSITORY, "commit-1", "push").await;
+            push(&fake, REPOSITORY, "commit-1", "push").await;
             while let Some(done) = running.join_next().await {
                 done.expect("no panic in a delivery");
             }
@@ -105,26 +105,26 @@ fn a_push_while_the_stack_is_updated_waits_for_it_and_is_run() {
             assert!(
                 answer.is_success(),
                 "after {after} s: {answer:?}\n{}",
-                world.told()
+                fake.transcript()
             );
             tokio::time::sleep(Duration::from_secs(60)).await;
-            has_run(&world, &[("commit-1", 1)]);
+            has_run(&fake, &[("commit-1", 1)]);
             stack.resource = Some((CHILD.to_owned(), wanted));
-            gone(&world, &mut stack).await;
+            gone(&fake, &mut stack).await;
         });
     }
 }
 
 /// Pushes again and again while the pipeline is made; whatever EventBridge has for the function
 /// reaches it at once.
-fn pushes(world: &World, repository: &'static str, times: &[u64]) -> JoinSet<()> {
+fn pushes(fake: &FakeAws, repository: &'static str, times: &[u64]) -> JoinSet<()> {
     let mut running = JoinSet::new();
     for (index, after) in times.iter().enumerate() {
-        let (world, after) = (world.clone(), Duration::from_millis(*after));
+        let (fake, after) = (fake.clone(), Duration::from_millis(*after));
         running.spawn(Box::pin(async move {
             tokio::time::sleep(after).await;
             let commit = format!("commit-{}", index + 1);
-            push(&world, repository, &commit, &format!("push-{}", index + 1)).await;
+            push(&fake, repository, &commit, &format!("push-{}", index + 1)).await;
         }));
     }
     running
@@ -135,24 +135,24 @@ fn a_second_push_at_any_time_while_the_first_one_makes_the_pipeline_is_run_once(
     let mut times = 0;
     for after in (0..16_000).step_by(400) {
         paused(async {
-            let (world, mut stack) = created(&properties()).await;
-            let mut running = pushes(&world, REPOSITORY, &[0, after]);
+            let (fake, mut stack) = created(&properties()).await;
+            let mut running = pushes(&fake, REPOSITORY, &[0, after]);
             while let Some(done) = running.join_next().await {
                 done.expect("no panic in a delivery");
             }
             tokio::time::sleep(Duration::from_secs(60)).await;
-            let runs = world.look(|aws| runs(aws, PIPELINE));
+            let runs = fake.look(|aws| runs(aws, PIPELINE));
             let context = format!("{runs:?} with the second push after {after} ms");
             assert_eq!(
                 runs.get("commit-2"),
                 Some(&1),
                 "{context}\n{}",
-                world.told()
+                fake.transcript()
             );
             // The first may have been passed by the second, and is not run twice.
             let first = runs.get("commit-1").copied().unwrap_or(0);
-            assert!(first <= 1, "{context}\n{}", world.told());
-            gone(&world, &mut stack).await;
+            assert!(first <= 1, "{context}\n{}", fake.transcript());
+            gone(&fake, &mut stack).await;
         });
         times += 1;
     }
@@ -170,39 +170,39 @@ fn a_push_at_any_time_while_the_stack_is_created_is_run_once() {
     ] {
         for after in (0..16_000).step_by(800) {
             paused(async {
-                let world = world(Options::default());
+                let fake = fake(Options::default());
                 if is_pushed {
-                    world.push(repository, BRANCH, "commit-0");
+                    fake.push(repository, BRANCH, "commit-0");
                 }
-                watch(&world, 1, &[]);
-                let mut stack = stack(&world);
+                watch(&fake, 1, &[]);
+                let mut stack = stack(&fake);
                 let create = stack.request("Create", None, &wanted, None);
                 let mut running = JoinSet::new();
-                let creating = (world.clone(), create.clone());
+                let creating = (fake.clone(), create.clone());
                 running.spawn(Box::pin(async move {
                     deliver_all(&creating.0, &creating.1, false).await;
                 }));
                 tokio::time::sleep(Duration::from_millis(after)).await;
-                while world.look(|aws| !aws.repositories.contains_key(repository)) {
+                while fake.look(|aws| !aws.repositories.contains_key(repository)) {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                push(&world, repository, "commit-1", "push").await;
+                push(&fake, repository, "commit-1", "push").await;
                 while let Some(done) = running.join_next().await {
                     done.expect("no panic in a delivery");
                 }
                 let answer = stack.heard(&create).await;
-                assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+                assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
                 tokio::time::sleep(Duration::from_secs(60)).await;
-                let runs = world.look(|aws| runs(aws, PIPELINE));
+                let runs = fake.look(|aws| runs(aws, PIPELINE));
                 let context = format!("{runs:?} with a push to {repository} after {after} ms");
                 assert_eq!(
                     runs.get("commit-1"),
                     Some(&1),
                     "{context}\n{}",
-                    world.told()
+                    fake.transcript()
                 );
                 stack.resource = Some((CHILD.to_owned(), wanted.clone()));
-                gone(&world, &mut stack).await;
+                gone(&fake, &mut stack).await;
             });
             times += 1;
         }
@@ -213,73 +213,78 @@ fn a_push_at_any_time_while_the_stack_is_created_is_run_once() {
 #[test]
 fn an_update_that_fails_for_the_first_push_is_tried_again_with_the_event() {
     paused(async {
-        let (world, mut stack) = created(&properties()).await;
-        world.fail_resource("Pipeline", Doing::Create, "the role is not there yet", 1);
-        push(&world, REPOSITORY, "commit-1", "push").await;
-        has_run(&world, &[("commit-1", 1)]);
-        let calls = ["push.1", "push.2", "push.3"].map(|caller| world.calls_of(caller) > 0);
+        let (fake, mut stack) = created(&properties()).await;
+        fake.fail_resource(
+            "Pipeline",
+            ResourceAction::Create,
+            "the role is not there yet",
+            1,
+        );
+        push(&fake, REPOSITORY, "commit-1", "push").await;
+        has_run(&fake, &[("commit-1", 1)]);
+        let calls = ["push.1", "push.2", "push.3"].map(|caller| fake.calls_of(caller) > 0);
         assert_eq!(calls, [true, true, false], "the second delivery does it");
-        gone(&world, &mut stack).await;
+        gone(&fake, &mut stack).await;
     });
 }
 
 #[test]
 fn an_update_that_fails_for_good_leaves_the_stack_waiting_and_the_next_request_makes_it() {
     paused(async {
-        let (world, mut stack) = created(&properties()).await;
-        let before = world.look(|aws| shape(aws)["made"].clone());
-        world.fail_resource("Pipeline", Doing::Create, "no such role", 3);
-        push(&world, REPOSITORY, "commit-1", "push").await;
-        assert!(world.calls_of("push.3") > 0, "Lambda tried three times");
+        let (fake, mut stack) = created(&properties()).await;
+        let before = fake.look(|aws| shape(aws)["made"].clone());
+        fake.fail_resource("Pipeline", ResourceAction::Create, "no such role", 3);
+        push(&fake, REPOSITORY, "commit-1", "push").await;
+        assert!(fake.calls_of("push.3") > 0, "Lambda tried three times");
         assert_eq!(
-            world.look(|aws| shape(aws)["made"].clone()),
+            fake.look(|aws| shape(aws)["made"].clone()),
             before,
             "rolled back"
         );
-        assert!(world.look(|aws| aws.pipelines.is_empty()));
+        assert!(fake.look(|aws| aws.pipelines.is_empty()));
         let answer = stack.update(&properties(), None).await;
-        assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
         tokio::time::sleep(Duration::from_secs(10)).await;
-        has_run(&world, &[("commit-1", 1)]);
-        gone(&world, &mut stack).await;
+        has_run(&fake, &[("commit-1", 1)]);
+        gone(&fake, &mut stack).await;
     });
 }
 
 #[test]
 fn a_push_whose_branch_is_gone_again_makes_no_pipeline() {
     paused(async {
-        let (world, mut stack) = created(&properties()).await;
-        let told = event(&world.push(REPOSITORY, BRANCH, "commit-1"));
-        world.change(|aws| {
+        let (fake, mut stack) = created(&properties()).await;
+        let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+        fake.change(|aws| {
             let held = aws
                 .repositories
                 .get_mut(REPOSITORY)
                 .expect("the repository");
             held.branches.clear();
         });
-        deliver_all(&world, &pushed(&world, "push", told), false).await;
+        deliver_all(&fake, &pushed(&fake, "push", told), false).await;
         assert!(
-            world.look(|aws| aws.pipelines.is_empty()),
+            fake.look(|aws| aws.pipelines.is_empty()),
             "{}",
-            world.told()
+            fake.transcript()
         );
-        gone(&world, &mut stack).await;
+        gone(&fake, &mut stack).await;
     });
 }
 
 #[test]
 fn an_event_about_something_else_changes_nothing() {
     paused(async {
-        let world = world(Options::default());
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
-        let mut second = stack_called(&world, OTHER_PARENT);
+        let mut second = stack_called(&fake, OTHER_PARENT);
         second.starts_counting_at(100);
         let created = second
             .create(&with(properties(), "ProjectID", json!("second")))
             .await;
-        assert!(created.is_success(), "{created:?}\n{}", world.told());
-        let told = event(&world.push(REPOSITORY, BRANCH, "commit-1"));
+        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
         let others = [
             ("another's stack", "/StackName", json!("gitops-dev-second")),
             ("no stack", "/StackName", json!("gitops-dev-nobody")),
@@ -294,23 +299,23 @@ fn an_event_about_something_else_changes_nothing() {
             ("a deletion", "/detail/event", json!("referenceDeleted")),
             ("a service", "/source", json!("aws.ecr")),
         ];
-        world.push(REPOSITORY, "main", "commit-of-main");
-        world.push(GIVEN, BRANCH, "commit-of-given");
+        fake.push(REPOSITORY, "main", "commit-of-main");
+        fake.push(GIVEN, BRANCH, "commit-of-given");
         for (what, at, value) in others {
             let mut event = told.clone();
             *event.pointer_mut(at).expect("a member of the event") = value;
-            let one = pushed(&world, what, event);
-            deliver_once(&world, &world.caller(what), &one).await;
-            let changes = world.journal().into_iter().filter(|entry| {
+            let one = pushed(&fake, what, event);
+            deliver_once(&fake, &fake.caller(what), &one).await;
+            let changes = fake.journal().into_iter().filter(|entry| {
                 entry.caller == what
                     && !["Get", "List", "Describe"]
                         .iter()
                         .any(|verb| entry.operation.starts_with(verb))
             });
-            assert_eq!(changes.count(), 0, "{what}\n{}", world.told());
+            assert_eq!(changes.count(), 0, "{what}\n{}", fake.transcript());
         }
         let deleted = second.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-        gone(&world, &mut stack).await;
+        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        gone(&fake, &mut stack).await;
     });
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::checks::{nothing_left, runs, watch};
-use crate::project::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, properties, pushed, ruled, stack, world,
+use crate::fixture::{
+    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, fake, properties, pushed, ruled, stack,
 };
 use fake_aws::custom_resource::{INVENTED_ID, answers_are_sound, deliver_once};
-use fake_aws::{Options, Reaction, Schedule, SeenTokens, World, explore_reduced, sample};
+use fake_aws::{FakeAws, Options, Reaction, Schedule, SeenTokens, explore_reduced, sample};
 
 /// More runs than the explorations of whole orders need.
 const LIMIT: usize = 5_000;
@@ -61,9 +61,9 @@ async fn later<T>(schedule: &Schedule, work: impl Future<Output = T>) -> T {
     work.await
 }
 
-fn nothing_is_left(world: &World, context: &str) {
-    let left = world.look(|aws| nothing_left(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", world.told()));
+fn nothing_is_left(fake: &FakeAws, context: &str) {
+    let left = fake.look(|aws| nothing_left(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
 }
 
 /// A Create that CloudFormation cancels: its Delete carries an invented id and may come first,
@@ -73,27 +73,27 @@ fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
         let (options, wanted) = (options.clone(), wanted.clone());
         async move {
             fastrand::seed(schedule.seed());
-            let world = world(options);
-            watch(&world, 1, &[]);
-            let mut stack = stack(&world);
+            let fake = fake(options);
+            watch(&fake, 1, &[]);
+            let mut stack = stack(&fake);
             let create = stack.request("Create", None, &wanted, None);
             let delete = stack.request("Delete", Some(INVENTED_ID), &wanted, None);
-            world.obey(&schedule);
-            let (creating, deleting) = (world.caller("create"), world.caller("delete"));
+            fake.obey(&schedule);
+            let (creating, deleting) = (fake.caller("create"), fake.caller("delete"));
             schedule
                 .both(
-                    deliver_once(&world, &creating, &create),
-                    later(&schedule, deliver_once(&world, &deleting, &delete)),
+                    deliver_once(&fake, &creating, &create),
+                    later(&schedule, deliver_once(&fake, &deleting, &delete)),
                 )
                 .await;
             let deleted = stack.heard(&delete).await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-            nothing_is_left(&world, "after both");
+            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+            nothing_is_left(&fake, "after both");
             // Lambda delivers the Create once more.
-            deliver_once(&world, &world.caller("create again"), &create).await;
-            nothing_is_left(&world, "after the Create came again");
-            answers_are_sound(&world);
-            world.assert_unbroken();
+            deliver_once(&fake, &fake.caller("create again"), &create).await;
+            nothing_is_left(&fake, "after the Create came again");
+            answers_are_sound(&fake);
+            fake.assert_unbroken();
         }
     });
 }
@@ -116,9 +116,9 @@ fn two_copies(what: &str, options: &Options, request_type: &'static str) {
         let options = options.clone();
         async move {
             fastrand::seed(schedule.seed());
-            let world = world(options);
-            watch(&world, 1, &[]);
-            let mut stack = stack(&world);
+            let fake = fake(options);
+            watch(&fake, 1, &[]);
+            let mut stack = stack(&fake);
             let request = if request_type == "Create" {
                 stack.request("Create", None, &ruled(), None)
             } else {
@@ -130,19 +130,19 @@ fn two_copies(what: &str, options: &Options, request_type: &'static str) {
                 let old = (request_type == "Update").then_some(old);
                 stack.request(request_type, Some(&id), &wanted, old.as_ref())
             };
-            let operations = world.count("CreateStack") + world.count("UpdateStack");
-            world.obey(&schedule);
-            let (one, other) = (world.caller("one"), world.caller("other"));
+            let operations = fake.count("CreateStack") + fake.count("UpdateStack");
+            fake.obey(&schedule);
+            let (one, other) = (fake.caller("one"), fake.caller("other"));
             schedule
                 .both(
-                    deliver_once(&world, &one, &request),
-                    later(&schedule, deliver_once(&world, &other, &request)),
+                    deliver_once(&fake, &one, &request),
+                    later(&schedule, deliver_once(&fake, &other, &request)),
                 )
                 .await;
             let heard = stack.heard(&request).await;
-            assert!(heard.is_success(), "{heard:?}\n{}", world.told());
+            assert!(heard.is_success(), "{heard:?}\n{}", fake.transcript());
             let url = request.event["ResponseURL"].as_str().expect("an address");
-            let mut answers = world.deliveries();
+            let mut answers = fake.responses();
             answers.retain(|delivery| delivery.url == url);
             assert_eq!(answers.len(), 2, "each delivery answers");
             assert!(
@@ -150,9 +150,9 @@ fn two_copies(what: &str, options: &Options, request_type: &'static str) {
                     .iter()
                     .all(|answer| answer.json() == answers[0].json()),
                 "{}",
-                world.told()
+                fake.transcript()
             );
-            let began = world.look(|aws| {
+            let began = fake.look(|aws| {
                 let stacks = aws.stacks.all.values();
                 let events = stacks.flat_map(|stack| stack.course());
                 events
@@ -165,15 +165,15 @@ fn two_copies(what: &str, options: &Options, request_type: &'static str) {
                 _ => operations,
             };
             // The stacks of others begin nothing.
-            assert_eq!(began, expected, "operations\n{}", world.told());
+            assert_eq!(began, expected, "operations\n{}", fake.transcript());
             if request_type != "Delete" {
                 stack.resource = Some((CHILD.to_owned(), changed(ruled())));
                 let deleted = stack.delete().await;
-                assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+                assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
             }
-            nothing_is_left(&world, "after the Delete");
-            answers_are_sound(&world);
-            world.assert_unbroken();
+            nothing_is_left(&fake, "after the Delete");
+            answers_are_sound(&fake);
+            fake.assert_unbroken();
         }
     });
 }
@@ -203,44 +203,44 @@ fn two_copies_of_one_delete_end_as_one_in_any_order() {
 fn first_push_meets(what: &str, other_is_update: bool) {
     in_any_order(what, |schedule| async move {
         fastrand::seed(schedule.seed());
-        let world = world(prompt());
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = fake(prompt());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         let created = stack.create(&properties()).await;
         assert!(created.is_success(), "{created:?}");
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let reactions = world.push(REPOSITORY, BRANCH, "commit-1");
+        let reactions = fake.push(REPOSITORY, BRANCH, "commit-1");
         let [Reaction::Event { payload, .. }] = reactions.as_slice() else {
             panic!("{reactions:?}");
         };
-        let push = pushed(&world, "push", payload.clone());
+        let push = pushed(&fake, "push", payload.clone());
         let other = if other_is_update {
             let (id, old) = stack.resource.clone().expect("created");
             stack.request("Update", Some(&id), &changed(properties()), Some(&old))
         } else {
             push.clone()
         };
-        world.obey(&schedule);
-        let (one, another) = (world.caller("push"), world.caller("zother"));
+        fake.obey(&schedule);
+        let (one, another) = (fake.caller("push"), fake.caller("zother"));
         schedule
             .both(
-                deliver_once(&world, &one, &push),
-                later(&schedule, deliver_once(&world, &another, &other)),
+                deliver_once(&fake, &one, &push),
+                later(&schedule, deliver_once(&fake, &another, &other)),
             )
             .await;
         // Lambda repeats what failed.
-        deliver_once(&world, &world.caller("push again"), &push).await;
+        deliver_once(&fake, &fake.caller("push again"), &push).await;
         if other_is_update {
             let heard = stack.heard(&other).await;
-            assert!(heard.is_success(), "{heard:?}\n{}", world.told());
+            assert!(heard.is_success(), "{heard:?}\n{}", fake.transcript());
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let runs = world.look(|aws| runs(aws, PIPELINE));
+        let runs = fake.look(|aws| runs(aws, PIPELINE));
         assert_eq!(
             runs.into_iter().collect::<Vec<_>>(),
             [("commit-1".to_owned(), 1)],
             "{}",
-            world.told()
+            fake.transcript()
         );
         let wanted = if other_is_update {
             changed(properties())
@@ -249,9 +249,9 @@ fn first_push_meets(what: &str, other_is_update: bool) {
         };
         stack.resource = Some((CHILD.to_owned(), wanted));
         let deleted = stack.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-        nothing_is_left(&world, "after the Delete");
-        world.assert_unbroken();
+        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        nothing_is_left(&fake, "after the Delete");
+        fake.assert_unbroken();
     });
 }
 
@@ -270,30 +270,30 @@ fn a_first_push_and_an_update_both_take_place_in_any_order() {
 fn a_first_push_and_a_delete_leave_nothing_in_any_order() {
     in_any_order("a first push and a Delete", |schedule| async move {
         fastrand::seed(schedule.seed());
-        let world = world(prompt());
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = fake(prompt());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         let created = stack.create(&properties()).await;
         assert!(created.is_success(), "{created:?}");
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let reactions = world.push(REPOSITORY, BRANCH, "commit-1");
+        let reactions = fake.push(REPOSITORY, BRANCH, "commit-1");
         let [Reaction::Event { payload, .. }] = reactions.as_slice() else {
             panic!("{reactions:?}");
         };
-        let push = pushed(&world, "push", payload.clone());
+        let push = pushed(&fake, "push", payload.clone());
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
-        world.obey(&schedule);
-        let (one, another) = (world.caller("push"), world.caller("zdelete"));
+        fake.obey(&schedule);
+        let (one, another) = (fake.caller("push"), fake.caller("zdelete"));
         schedule
             .both(
-                deliver_once(&world, &one, &push),
-                later(&schedule, deliver_once(&world, &another, &delete)),
+                deliver_once(&fake, &one, &push),
+                later(&schedule, deliver_once(&fake, &another, &delete)),
             )
             .await;
-        deliver_once(&world, &world.caller("push again"), &push).await;
+        deliver_once(&fake, &fake.caller("push again"), &push).await;
         let deleted = stack.heard(&delete).await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-        nothing_is_left(&world, "after both");
-        world.assert_unbroken();
+        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        nothing_is_left(&fake, "after both");
+        fake.assert_unbroken();
     });
 }

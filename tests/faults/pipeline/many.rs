@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::checks::{nothing_left, ours, watch};
-use crate::project::{paused, stack, world};
+use crate::fixture::{fake, paused, stack};
 use fake_aws::{Options, Rate, Service};
 
 const PROJECTS: usize = 50;
@@ -18,19 +18,19 @@ fn project(index: usize) -> Value {
 #[test]
 fn fifty_projects_are_created_and_deleted_while_cloudformation_throttles() {
     paused(async {
-        let world = world(Options {
+        let fake = fake(Options {
             rates: vec![Rate::of(Service::CloudFormation, 3.0, 10.0)],
             resource_takes: Duration::from_secs(10),
             ..Options::default()
         });
-        watch(&world, PROJECTS, &[]);
+        watch(&fake, PROJECTS, &[]);
         for round in ["create", "delete"] {
-            let began = world.now();
+            let began = fake.now();
             let mut running = JoinSet::new();
             for index in 0..PROJECTS {
-                let world = world.clone();
+                let fake = fake.clone();
                 running.spawn(Box::pin(async move {
-                    let mut stack = stack(&world);
+                    let mut stack = stack(&fake);
                     // One request among those of other projects: its own name and address.
                     stack.starts_counting_at(index * 100 + if round == "create" { 0 } else { 50 });
                     let answer = if round == "create" {
@@ -49,10 +49,10 @@ fn fifty_projects_are_created_and_deleted_while_cloudformation_throttles() {
                 });
                 assert!(answer.is_success(), "{round} p{index}: {answer:?}");
             }
-            let took = world.now().duration_since(began).expect("forwards");
-            let there = world.look(|aws| ours(aws).len());
+            let took = fake.now().duration_since(began).expect("forwards");
+            let there = fake.look(|aws| ours(aws).len());
             assert_eq!(there, if round == "create" { PROJECTS } else { 0 });
-            let journal = world.journal();
+            let journal = fake.journal();
             let throttled = journal
                 .iter()
                 .filter(|one| one.outcome.contains("Throttling"));
@@ -65,15 +65,15 @@ fn fifty_projects_are_created_and_deleted_while_cloudformation_throttles() {
             assert!(throttled.count() > 0, "nothing was throttled");
             assert!(took < Duration::from_mins(55));
         }
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
         let operations = ["CreateStack", "DeleteStack"].map(|operation| {
-            let journal = world.journal();
+            let journal = fake.journal();
             let began = journal.iter();
             began
                 .filter(|one| one.operation == operation && one.outcome == "ok")
                 .count()
         });
         assert_eq!(operations, [PROJECTS, PROJECTS], "each begins once");
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }

@@ -5,12 +5,12 @@
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
-use crate::project::paused;
-use crate::table_of_lives::lives;
+use crate::fixture::paused;
+use crate::scenario_table::scenarios;
 use fake_aws::mutants::{
     self as misbehaving, assert_noticed, body_of, invented, replace_body, send_twice,
 };
-use fake_aws::{Caller, Options, World};
+use fake_aws::{Caller, FakeAws, Options};
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ enum Mutant {
 }
 
 impl misbehaving::Mutant for Mutant {
-    fn pass(self, world: World, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+    fn pass(self, fake: FakeAws, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
         let body = body_of(&request);
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
@@ -48,8 +48,8 @@ impl misbehaving::Mutant for Mutant {
                     return Ok(invented(200, r#"{"branch":{"commitId":"imagined"}}"#));
                 }
                 Mutant::DeletesTheRepository if operation == "DeleteSecret" => {
-                    world.change(|aws| {
-                        fake_aws::codecommit::remove(aws, crate::project::REPOSITORY);
+                    fake.change(|aws| {
+                        fake_aws::codecommit::remove(aws, crate::fixture::REPOSITORY);
                     });
                 }
                 Mutant::SendsAnotherTemplate if body.contains("Action=UpdateStack") => {
@@ -98,11 +98,11 @@ fn a_product_that_misbehaves_is_noticed() {
             "RetentionInDays: 30 instead of 90",
         ),
     ];
-    for (mutant, life, says) in mutants {
-        let life = lives().into_iter().find(|known| known.name == life);
-        let life = life.expect("that life");
+    for (mutant, scenario, says) in mutants {
+        let scenario = scenarios().into_iter().find(|known| known.name == scenario);
+        let scenario = scenario.expect("that scenario");
         let play = || {
-            paused(life.play(Options::default(), None));
+            paused(scenario.play(Options::default(), None));
         };
         let first = assert_noticed(mutant, says, play);
         fake_aws::figure!("mutant {mutant:?}: noticed: {first}");

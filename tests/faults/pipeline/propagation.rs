@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{nothing_left, watch};
-use crate::project::{CHILD, changed, paused, properties, push, ruled, stack, with, world};
-use fake_aws::custom_resource::{Answer, Request, Stack};
-use fake_aws::{Denied, Doing, Fault, FaultKind, Options, World};
+use crate::fixture::{CHILD, changed, fake, paused, properties, push, ruled, stack, with};
+use fake_aws::custom_resource::{ParentStack, RequestOutcome, StackRequest};
+use fake_aws::{Denied, FakeAws, Fault, FaultKind, Options, ResourceAction};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,19 +36,19 @@ const NOT_ASSUMABLE: [(&str, &str); 3] = [
     ),
 ];
 
-/// A world in which the next request is `request_type`.
-async fn scene(request_type: &str, wanted: &Value) -> (World, Stack, Request) {
-    let world = world(Options::default());
-    watch(&world, 1, &[]);
-    let mut stack = stack(&world);
+/// A fake AWS in which the next request is `request_type`.
+async fn scene(request_type: &str, wanted: &Value) -> (FakeAws, ParentStack, StackRequest) {
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    let mut stack = stack(&fake);
     if request_type == "Create" {
         let request = stack.request("Create", None, wanted, None);
-        return (world, stack, request);
+        return (fake, stack, request);
     }
     assert!(stack.create(&ruled()).await.is_success());
     tokio::time::sleep(Duration::from_secs(600)).await;
     let request = stack.request("Update", Some(CHILD), wanted, Some(&ruled()));
-    (world, stack, request)
+    (fake, stack, request)
 }
 
 fn wanted() -> Value {
@@ -58,10 +58,10 @@ fn wanted() -> Value {
 /// Each action that a request calls, and all of them.
 fn actions(request_type: &str) -> BTreeSet<String> {
     let journal = paused(async {
-        let (world, stack, request) = scene(request_type, &wanted()).await;
-        let before = world.journal().len();
+        let (fake, stack, request) = scene(request_type, &wanted()).await;
+        let before = fake.journal().len();
         assert!(stack.deliver(&request).await.is_success());
-        world.journal().split_off(before)
+        fake.journal().split_off(before)
     });
     let called = journal.iter().filter(|entry| entry.service.has_policies());
     let actions = called.map(|entry| format!("{}:{}", entry.service, entry.operation));
@@ -69,7 +69,7 @@ fn actions(request_type: &str) -> BTreeSet<String> {
 }
 
 /// Delivers the request: what it answered, and after how long.
-async fn timed(stack: &Stack, request: &Request) -> (Answer, Duration) {
+async fn timed(stack: &ParentStack, request: &StackRequest) -> (RequestOutcome, Duration) {
     let began = tokio::time::Instant::now();
     let answer = stack.deliver(request).await;
     (answer, began.elapsed())
@@ -81,12 +81,12 @@ fn permission_that_comes_late_delays_and_does_not_fail() {
     for request_type in ["Create", "Update"] {
         for action in actions(request_type) {
             paused(async {
-                let (world, stack, request) = scene(request_type, &wanted()).await;
-                world.withhold(&action, Duration::from_secs(40));
+                let (fake, stack, request) = scene(request_type, &wanted()).await;
+                fake.withhold(&action, Duration::from_secs(40));
                 let (answer, _) = timed(&stack, &request).await;
-                let told = world.told();
+                let told = fake.transcript();
                 assert!(answer.is_success(), "{action}: {answer:?}\n{told}");
-                world.assert_unbroken();
+                fake.assert_unbroken();
             });
             schedules += 1;
         }
@@ -100,8 +100,8 @@ fn permission_that_never_comes_fails_after_a_minute() {
     for request_type in ["Create", "Update"] {
         for action in actions(request_type) {
             paused(async {
-                let (world, mut stack, request) = scene(request_type, &wanted()).await;
-                world.deny(&action, "");
+                let (fake, mut stack, request) = scene(request_type, &wanted()).await;
+                fake.deny(&action, "");
                 let (answer, took) = timed(&stack, &request).await;
                 let reason = answer.reason();
                 assert!(took < MINUTE + WORK, "{action}: {took:?}");
@@ -109,10 +109,10 @@ fn permission_that_never_comes_fails_after_a_minute() {
                     assert!(reason.contains("AccessDenied"), "{action}: {reason}");
                     assert!(took > MINUTE / 2, "{action}: {took:?}");
                 }
-                world.allow();
+                fake.allow();
                 stack.delete_id(CHILD, &wanted()).await;
-                world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-                world.assert_unbroken();
+                fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                fake.assert_unbroken();
             });
         }
     }
@@ -124,11 +124,16 @@ fn another_kind_of_denial_fails_at_once() {
         for request_type in ["Create", "Update"] {
             for action in actions(request_type) {
                 paused(async {
-                    let (world, stack, request) = scene(request_type, &wanted()).await;
-                    world.deny_because(&action, "", why);
+                    let (fake, stack, request) = scene(request_type, &wanted()).await;
+                    fake.deny_because(&action, "", why);
                     let (answer, took) = timed(&stack, &request).await;
                     assert!(took < WORK, "{action}: {took:?} {answer:?}");
-                    assert_eq!(retries_of_denials(&world), 0, "{action}\n{}", world.told());
+                    assert_eq!(
+                        retries_of_denials(&fake),
+                        0,
+                        "{action}\n{}",
+                        fake.transcript()
+                    );
                 });
             }
         }
@@ -136,8 +141,8 @@ fn another_kind_of_denial_fails_at_once() {
 }
 
 /// How often a caller repeated the very call that was denied before.
-fn retries_of_denials(world: &World) -> usize {
-    let journal = world.journal();
+fn retries_of_denials(fake: &FakeAws) -> usize {
+    let journal = fake.journal();
     let pairs = journal.windows(2);
     let repeats = pairs.filter(|pair| {
         pair[0].outcome.starts_with("AccessDenied")
@@ -151,12 +156,12 @@ fn retries_of_denials(world: &World) -> usize {
 fn role_that_comes_late_delays_and_does_not_fail() {
     for request_type in ["Create", "Update"] {
         paused(async {
-            let (world, stack, request) = scene(request_type, &wanted()).await;
-            world.withhold_roles(Duration::from_secs(40));
+            let (fake, stack, request) = scene(request_type, &wanted()).await;
+            fake.withhold_roles(Duration::from_secs(40));
             let (answer, took) = timed(&stack, &request).await;
-            assert!(answer.is_success(), "{answer:?}\n{}", world.told());
+            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
             assert!(took > Duration::from_secs(39), "{took:?}");
-            world.assert_unbroken();
+            fake.assert_unbroken();
         });
     }
 }
@@ -164,8 +169,8 @@ fn role_that_comes_late_delays_and_does_not_fail() {
 #[test]
 fn role_that_never_comes_fails_with_its_name() {
     paused(async {
-        let (world, mut stack, request) = scene("Create", &wanted()).await;
-        world.withhold_roles(Duration::from_hours(1));
+        let (fake, mut stack, request) = scene("Create", &wanted()).await;
+        fake.withhold_roles(Duration::from_hours(1));
         let (answer, took) = timed(&stack, &request).await;
         let reason = answer.reason();
         assert!(
@@ -173,25 +178,25 @@ fn role_that_never_comes_fails_with_its_name() {
             "{reason}"
         );
         assert!(took < MINUTE + WORK, "{took:?}");
-        world.withhold_roles(Duration::ZERO);
+        fake.withhold_roles(Duration::ZERO);
         stack.delete_id(CHILD, &wanted()).await;
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
     });
 }
 
 #[test]
 fn delete_and_first_push_do_not_retry_denials() {
     paused(async {
-        let (world, mut stack, request) = scene("Create", &properties()).await;
+        let (fake, mut stack, request) = scene("Create", &properties()).await;
         assert!(stack.deliver(&request).await.is_success());
-        world.deny("*", "");
+        fake.deny("*", "");
         let began = tokio::time::Instant::now();
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
         stack.deliver(&delete).await;
-        assert_eq!(retries_of_denials(&world), 0, "{}", world.told());
+        assert_eq!(retries_of_denials(&fake), 0, "{}", fake.transcript());
         assert!(began.elapsed() < Duration::from_secs(10));
-        push(&world, "codecommit-dev-cfn-shop", "a-commit", "push").await;
-        assert_eq!(retries_of_denials(&world), 0, "{}", world.told());
+        push(&fake, "codecommit-dev-cfn-shop", "a-commit", "push").await;
+        assert_eq!(retries_of_denials(&fake), 0, "{}", fake.transcript());
     });
 }
 
@@ -201,18 +206,18 @@ async fn created_with_late_role(
     reason: &str,
     times: usize,
     fault: Option<Fault>,
-) -> (World, Stack, Answer) {
-    let world = world(Options::default());
-    watch(&world, 1, &[]);
-    world.push("given", "development", "a-commit");
-    world.fail_resource(resource, Doing::Create, reason, times);
+) -> (FakeAws, ParentStack, RequestOutcome) {
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    fake.push("given", "development", "a-commit");
+    fake.fail_resource(resource, ResourceAction::Create, reason, times);
     if let Some(fault) = fault {
-        world.inject("1-Create.1", fault);
+        fake.inject("1-Create.1", fault);
     }
-    let mut stack = stack(&world);
+    let mut stack = stack(&fake);
     let given = with(properties(), "Source", json!({"RepositoryName": "given"}));
     let answer = stack.create(&given).await;
-    (world, stack, answer)
+    (fake, stack, answer)
 }
 
 #[test]
@@ -220,12 +225,12 @@ fn stack_whose_role_comes_late_is_created_once_more() {
     for (resource, reason) in NOT_ASSUMABLE {
         paused(async {
             let late = created_with_late_role(resource, reason, 1, None);
-            let (world, mut stack, answer) = late.await;
-            assert!(answer.is_success(), "{answer:?}\n{}", world.told());
-            assert_eq!(world.count("CreateStack"), 2);
+            let (fake, mut stack, answer) = late.await;
+            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            assert_eq!(fake.count("CreateStack"), 2);
             assert!(stack.delete().await.is_success());
-            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-            world.assert_unbroken();
+            fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            fake.assert_unbroken();
         });
     }
 }
@@ -235,11 +240,11 @@ fn stack_whose_role_never_comes_is_created_twice_and_fails() {
     for (resource, reason) in NOT_ASSUMABLE {
         paused(async {
             let late = created_with_late_role(resource, reason, usize::MAX, None);
-            let (world, _, answer) = late.await;
+            let (fake, _, answer) = late.await;
             assert!(answer.reason().contains(reason), "{answer:?}");
-            assert_eq!(world.count("CreateStack"), 2);
-            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-            world.assert_unbroken();
+            assert_eq!(fake.count("CreateStack"), 2);
+            fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            fake.assert_unbroken();
         });
     }
 }
@@ -248,9 +253,9 @@ fn stack_whose_role_never_comes_is_created_twice_and_fails() {
 fn stack_that_fails_otherwise_is_created_once() {
     paused(async {
         let late = created_with_late_role("BuildProject", "no such image", 1, None);
-        let (world, _, answer) = late.await;
+        let (fake, _, answer) = late.await;
         assert!(answer.reason().contains("no such image"), "{answer:?}");
-        assert_eq!(world.count("CreateStack"), 1);
+        assert_eq!(fake.count("CreateStack"), 1);
     });
 }
 
@@ -259,18 +264,18 @@ fn update_whose_role_comes_late_is_made_once_more() {
     let (resource, reason) = NOT_ASSUMABLE[0];
     for (times, succeeds) in [(1, true), (usize::MAX, false)] {
         paused(async {
-            let (world, stack, request) = scene("Update", &wanted()).await;
-            world.fail_resource(resource, Doing::Update, reason, times);
-            let before = world.count("UpdateStack");
+            let (fake, stack, request) = scene("Update", &wanted()).await;
+            fake.fail_resource(resource, ResourceAction::Update, reason, times);
+            let before = fake.count("UpdateStack");
             let (answer, _) = timed(&stack, &request).await;
             assert_eq!(
                 answer.is_success(),
                 succeeds,
                 "{answer:?}\n{}",
-                world.told()
+                fake.transcript()
             );
-            assert_eq!(world.count("UpdateStack") - before, 2);
-            world.assert_unbroken();
+            assert_eq!(fake.count("UpdateStack") - before, 2);
+            fake.assert_unbroken();
         });
     }
 }
@@ -280,8 +285,8 @@ fn late_role_survives_a_fault_at_each_call() {
     let (resource, reason) = NOT_ASSUMABLE[0];
     let late = |fault| created_with_late_role(resource, reason, 1, fault);
     let calls = paused(async {
-        let (world, _, _) = late(None).await;
-        let journal = world.journal();
+        let (fake, _, _) = late(None).await;
+        let journal = fake.journal();
         let own = journal.iter().filter(|entry| entry.caller == "1-Create.1");
         own.count()
     });
@@ -289,16 +294,16 @@ fn late_role_survives_a_fault_at_each_call() {
     for call in 0..calls {
         for kind in FaultKind::EACH {
             paused(async {
-                let (world, mut stack, answer) = late(Some(Fault::at(call, kind))).await;
-                let told = world.told();
+                let (fake, mut stack, answer) = late(Some(Fault::at(call, kind))).await;
+                let told = fake.transcript();
                 assert!(
                     answer.is_success(),
                     "{kind:?} at {call}: {answer:?}\n{told}"
                 );
-                assert_eq!(world.faults_left(), 0, "{kind:?} at {call} struck nothing");
+                assert_eq!(fake.faults_left(), 0, "{kind:?} at {call} struck nothing");
                 assert!(stack.delete().await.is_success());
-                world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-                world.assert_unbroken();
+                fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                fake.assert_unbroken();
             });
             schedules += 1;
         }

@@ -5,18 +5,18 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::{nothing_left, watch};
-use crate::project::{
-    CHILD, OTHER_PARENT, changed, paused, properties, stack, stack_called, with, world,
+use crate::fixture::{
+    CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called, with,
 };
-use fake_aws::custom_resource::{Answer, FUNCTION, INVENTED_ID, Stack, deliver_all};
+use fake_aws::custom_resource::{FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_all};
 use fake_aws::stacks::Finding;
-use fake_aws::{Denied, Doing, Options};
+use fake_aws::{Denied, Options, ResourceAction};
 
 const REJECTED: &str = "rejected/gitops-dev-shop";
 
-fn failed_id(answer: &Answer) -> &str {
+fn failed_id(answer: &RequestOutcome) -> &str {
     match answer {
-        Answer::Failed { id, .. } => id,
+        RequestOutcome::Failed { id, .. } => id,
         other => panic!("not FAILED: {other:?}"),
     }
 }
@@ -30,19 +30,19 @@ fn delete_with_denied_look_up_fails_with_the_permission() {
         for why in [Denied::NoPolicy, Denied::Explicitly] {
             for id in [CHILD, INVENTED_ID] {
                 paused(async {
-                    let world = world(Options::default());
-                    watch(&world, 1, &[]);
-                    let mut stack = stack(&world);
+                    let fake = fake(Options::default());
+                    watch(&fake, 1, &[]);
+                    let mut stack = stack(&fake);
                     assert!(stack.create(&properties()).await.is_success());
-                    world.deny_because(action, "", why);
+                    fake.deny_because(action, "", why);
                     let delete = stack.request("Delete", Some(id), &properties(), None);
                     let answer = stack.deliver(&delete).await;
                     assert!(answer.reason().contains(action), "{answer:?}");
                     assert_eq!(failed_id(&answer), id);
-                    world.allow();
+                    fake.allow();
                     stack.delete_id(id, &properties()).await;
-                    world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-                    world.assert_unbroken();
+                    fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                    fake.assert_unbroken();
                 });
             }
         }
@@ -52,7 +52,7 @@ fn delete_with_denied_look_up_fails_with_the_permission() {
 // claim: service-token-of-another-function-is-rejected
 #[test]
 fn service_token_of_another_function_is_rejected() {
-    let with_token = |stack: &mut Stack, token: &str| {
+    let with_token = |stack: &mut ParentStack, token: &str| {
         let mut request = stack.request("Create", None, &properties(), None);
         request.event["ResourceProperties"]["ServiceToken"] = json!(token);
         request
@@ -64,17 +64,17 @@ fn service_token_of_another_function_is_rejected() {
         "cfn-gitops-dev".to_owned(),
     ] {
         paused(async {
-            let world = world(Options::default());
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
             let forged = with_token(&mut stack, &other);
             let answer = stack.deliver(&forged).await;
             assert!(answer.reason().contains(FUNCTION), "{other}: {answer:?}");
-            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
             // A version or an alias is this function, too.
             let qualified = with_token(&mut stack, &format!("{FUNCTION}:live"));
             let answer = stack.deliver(&qualified).await;
             assert!(answer.is_success(), "{answer:?}");
-            world.assert_unbroken();
+            fake.assert_unbroken();
         });
     }
 }
@@ -87,14 +87,14 @@ fn rejected_create_says_so_in_its_id_and_can_be_deleted() {
         with(properties(), "Source", json!({"RepositoryName": "missing"})),
     ] {
         paused(async {
-            let world = world(Options::default());
-            world.deny("cloudformation:DescribeStacks", "");
-            let mut stack = stack(&world);
+            let fake = fake(Options::default());
+            fake.deny("cloudformation:DescribeStacks", "");
+            let mut stack = stack(&fake);
             stack.delivers_twice = true;
             let create = stack.request("Create", None, &wanted, None);
             let answer = stack.deliver(&create).await;
             assert_eq!(failed_id(&answer), REJECTED);
-            for delivery in world.deliveries() {
+            for delivery in fake.responses() {
                 assert_eq!(delivery.json()["PhysicalResourceId"], REJECTED);
             }
             let began = tokio::time::Instant::now();
@@ -102,8 +102,8 @@ fn rejected_create_says_so_in_its_id_and_can_be_deleted() {
             let took = began.elapsed();
             assert!(took > Duration::from_secs(30), "{took:?}");
             assert!(took < Duration::from_secs(90), "{took:?}");
-            world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-            world.assert_unbroken();
+            fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            fake.assert_unbroken();
         });
     }
 }
@@ -111,31 +111,36 @@ fn rejected_create_says_so_in_its_id_and_can_be_deleted() {
 #[test]
 fn create_of_a_foreign_stack_is_rejected_and_deletes_nothing() {
     paused(async {
-        let world = world(Options::default());
-        let mut owner = stack_called(&world, OTHER_PARENT);
+        let fake = fake(Options::default());
+        let mut owner = stack_called(&fake, OTHER_PARENT);
         assert!(owner.create(&properties()).await.is_success());
-        let mut other = stack(&world);
+        let mut other = stack(&fake);
         other.starts_counting_at(10);
         let create = other.request("Create", None, &properties(), None);
         let answer = other.deliver(&create).await;
         assert_eq!(failed_id(&answer), REJECTED);
         other.delete_id(REJECTED, &properties()).await;
-        world.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
+        fake.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
     });
 }
 
 #[test]
 fn create_that_began_a_stack_is_not_rejected() {
     paused(async {
-        let world = world(Options::default());
-        watch(&world, 1, &[]);
-        world.fail_resource("BuildProject", Doing::Create, "no such image", usize::MAX);
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        watch(&fake, 1, &[]);
+        fake.fail_resource(
+            "BuildProject",
+            ResourceAction::Create,
+            "no such image",
+            usize::MAX,
+        );
+        let mut stack = stack(&fake);
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
         assert_eq!(failed_id(&answer), CHILD);
         stack.delete_id(CHILD, &properties()).await;
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
     });
 }
 
@@ -143,19 +148,19 @@ fn create_that_began_a_stack_is_not_rejected() {
 #[test]
 fn delete_of_a_rejected_create_removes_what_another_delivery_made() {
     paused(async {
-        let world = world(Options::default());
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         let create = stack.request("Create", None, &properties(), None);
-        world.deny_because("*", "", Denied::Explicitly);
+        fake.deny_because("*", "", Denied::Explicitly);
         let answer = stack.deliver(&create).await;
         assert_eq!(failed_id(&answer), REJECTED);
-        world.allow();
-        deliver_all(&world, &create, false).await;
-        world.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
+        fake.allow();
+        deliver_all(&fake, &create, false).await;
+        fake.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
         stack.delete_id(REJECTED, &properties()).await;
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-        world.assert_unbroken();
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.assert_unbroken();
     });
 }
 
@@ -163,11 +168,11 @@ fn delete_of_a_rejected_create_removes_what_another_delivery_made() {
 #[test]
 fn rollback_of_a_rejected_update_succeeds() {
     paused(async {
-        let world = world(Options::default());
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
-        world.deny("*", "gitops-prd-");
+        fake.deny("*", "gitops-prd-");
         let moved = with(
             with(properties(), "EnvID", json!("prd")),
             "BranchMap",
@@ -202,9 +207,9 @@ fn failed_validation_is_reported_with_its_resource() {
     for is_update in [false, true] {
         for is_denied in [false, true] {
             paused(async {
-                let world = world(Options::default());
-                watch(&world, 1, &[]);
-                let mut stack = stack(&world);
+                let fake = fake(Options::default());
+                watch(&fake, 1, &[]);
+                let mut stack = stack(&fake);
                 let request = if is_update {
                     assert!(stack.create(&properties()).await.is_success());
                     let wanted = changed(properties());
@@ -212,9 +217,9 @@ fn failed_validation_is_reported_with_its_resource() {
                 } else {
                     stack.request("Create", None, &properties(), None)
                 };
-                world.change(|aws| aws.stacks.findings = findings());
+                fake.change(|aws| aws.stacks.findings = findings());
                 if is_denied {
-                    world.deny("cloudformation:DescribeEvents", "");
+                    fake.deny("cloudformation:DescribeEvents", "");
                 }
                 let answer = stack.deliver(&request).await;
                 let reason = answer.reason();
@@ -224,11 +229,11 @@ fn failed_validation_is_reported_with_its_resource() {
                 let own = "Validation failed with 1 error(s)";
                 assert_eq!(reason.contains(own), is_denied, "{reason}");
                 assert!(!reason.contains("quota"), "{reason}");
-                world.change(|aws| aws.stacks.findings.clear());
-                world.allow();
+                fake.change(|aws| aws.stacks.findings.clear());
+                fake.allow();
                 stack.delete_id(CHILD, &properties()).await;
-                world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-                world.assert_unbroken();
+                fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                fake.assert_unbroken();
             });
         }
     }
@@ -237,12 +242,12 @@ fn failed_validation_is_reported_with_its_resource() {
 #[test]
 fn account_without_repositories_is_told_the_remedy() {
     paused(async {
-        let world = world(Options::default());
+        let fake = fake(Options::default());
         let refusal = "CreateRepository request is not allowed because there is no existing \
             repository in this AWS account or AWS Organization (Service: AWSCodeCommit; Status Code: \
             400; Error Code: OperationNotAllowedException)";
-        world.fail_resource("Repository", Doing::Create, refusal, usize::MAX);
-        let answer = stack(&world).create(&properties()).await;
+        fake.fail_resource("Repository", ResourceAction::Create, refusal, usize::MAX);
+        let answer = stack(&fake).create(&properties()).await;
         let reason = answer.reason();
         assert!(reason.contains(refusal), "{reason}");
         assert!(

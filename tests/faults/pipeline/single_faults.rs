@@ -1,26 +1,30 @@
-//! One fault at every call of every request of every life.
+//! One fault at every call of every request of every scenario.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::lives::Life;
-use crate::project::paused;
-use crate::table_of_lives::lives;
-use fake_aws::custom_resource::Answer;
+use crate::fixture::paused;
+use crate::scenario_table::scenarios;
+use crate::scenarios::Scenario;
+use fake_aws::custom_resource::RequestOutcome;
 use fake_aws::{Entry, Fault, FaultKind, Options, SeenTokens};
 
-/// A call of a life.
+/// A call of a scenario.
 struct Place {
     caller: String,
     index: usize,
-    /// A delivery that makes the same calls in the same order was tried in an earlier life.
+    /// A delivery that makes the same calls in the same order was tried in an earlier scenario.
     is_known: bool,
 }
 
-/// Every call of the life: who makes it, and its index among the caller's. Of several looks at
+/// Every call of the scenario: who makes it, and its index among the caller's. Of several looks at
 /// the same thing in a row, while CloudFormation takes its time, the first and the last.
-fn places(life: &Life, options: &Options, known: &mut BTreeSet<String>) -> (Vec<Place>, Vec<bool>) {
-    let played = paused(life.play(options.clone(), None));
-    let journal = played.world.journal();
+fn places(
+    scenario: &Scenario,
+    options: &Options,
+    known: &mut BTreeSet<String>,
+) -> (Vec<Place>, Vec<bool>) {
+    let played = paused(scenario.play(options.clone(), None));
+    let journal = played.fake.journal();
     let mut by_caller: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for entry in &journal {
         by_caller.entry(&entry.caller).or_default().push(entry);
@@ -52,9 +56,9 @@ fn places(life: &Life, options: &Options, known: &mut BTreeSet<String>) -> (Vec<
     (places, succeeded(&played.answers))
 }
 
-fn succeeded(answers: &[Option<Answer>]) -> Vec<bool> {
+fn succeeded(answers: &[Option<RequestOutcome>]) -> Vec<bool> {
     let each = answers.iter().map(Option::as_ref);
-    each.map(|answer| answer.is_some_and(Answer::is_success))
+    each.map(|answer| answer.is_some_and(RequestOutcome::is_success))
         .collect()
 }
 
@@ -64,10 +68,10 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (u
     let (mut schedules, mut spoilt) = (0, 0);
     let mut failures: Vec<String> = vec![];
     let mut known = BTreeSet::new();
-    for mut life in lives() {
-        life.delivers_twice = twice;
+    for mut scenario in scenarios() {
+        scenario.delivers_twice = twice;
         let mut of_this = 0;
-        let (places, would_succeed) = places(&life, options, &mut known);
+        let (places, would_succeed) = places(&scenario, options, &mut known);
         for Place {
             caller,
             index,
@@ -75,17 +79,17 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (u
         } in places
         {
             // Where the same delivery was tried before, only what was executed and is not known to
-            // have been leaves something behind that a later event of this life could meet.
+            // have been leaves something behind that a later event of this scenario could meet.
             let is_new = |kind: &&FaultKind| !is_known || (!twice && kind.executes());
             for kind in kinds.iter().filter(is_new) {
                 let fault = (caller.clone(), Fault::at(index, *kind));
-                let shown = format!("{}: {kind:?} at {caller}#{index}", life.name);
+                let shown = format!("{}: {kind:?} at {caller}#{index}", scenario.name);
                 let played = std::panic::AssertUnwindSafe(|| {
-                    paused(life.play(options.clone(), Some(fault)))
+                    paused(scenario.play(options.clone(), Some(fault)))
                 });
                 match std::panic::catch_unwind(played) {
                     Ok(played) => {
-                        assert_eq!(played.world.faults_left(), 0, "{shown} struck nothing");
+                        assert_eq!(played.fake.faults_left(), 0, "{shown} struck nothing");
                         if succeeded(&played.answers) != would_succeed {
                             fake_aws::figure!("made a request fail: {shown}: {:?}", played.answers);
                             spoilt += 1;
@@ -100,7 +104,10 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (u
             }
         }
         if !twice {
-            fake_aws::figure!("schedules: {of_this:>4} single faults in \"{}\"", life.name);
+            fake_aws::figure!(
+                "schedules: {of_this:>4} single faults in \"{}\"",
+                scenario.name
+            );
         }
         schedules += of_this;
     }

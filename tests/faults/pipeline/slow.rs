@@ -5,20 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::{nothing_left, watch};
-use crate::project::{CHILD, changed, paused, properties, stack, with, world};
-use fake_aws::custom_resource::{Answer, answers_are_sound};
-use fake_aws::{Entry, Options, World};
+use crate::fixture::{CHILD, changed, fake, paused, properties, stack, with};
+use fake_aws::custom_resource::{RequestOutcome, answers_are_sound};
+use fake_aws::{Entry, FakeAws, Options};
 
-fn slow(resource_takes: Duration) -> World {
-    world(Options {
+fn slow(resource_takes: Duration) -> FakeAws {
+    fake(Options {
         resource_takes,
         ..Options::default()
     })
 }
 
 /// The deliveries of a request that reached AWS, continuations included.
-fn deliveries(world: &World, request: &str) -> Vec<String> {
-    let mut callers: Vec<String> = world
+fn deliveries(fake: &FakeAws, request: &str) -> Vec<String> {
+    let mut callers: Vec<String> = fake
         .journal()
         .into_iter()
         .map(|entry| entry.caller)
@@ -29,8 +29,8 @@ fn deliveries(world: &World, request: &str) -> Vec<String> {
     callers
 }
 
-fn operations(world: &World, operation: &str) -> usize {
-    let journal = world.journal();
+fn operations(fake: &FakeAws, operation: &str) -> usize {
+    let journal = fake.journal();
     let began = |entry: &&Entry| entry.operation == operation && entry.outcome == "ok";
     journal.iter().filter(began).count()
 }
@@ -39,18 +39,18 @@ fn operations(world: &World, operation: &str) -> usize {
 fn a_stack_that_outlives_one_invocation_is_finished_by_others_with_one_answer() {
     paused(async {
         // Four resources: 40 minutes.
-        let world = slow(Duration::from_mins(10));
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = slow(Duration::from_mins(10));
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", world.told());
-        let lives = deliveries(&world, "1-Create");
-        assert_eq!(lives.len(), 3, "{lives:?}");
-        assert_eq!(world.deliveries().len(), 1, "one answer");
-        assert_eq!(operations(&world, "CreateStack"), 1);
-        assert_eq!(world.count("Invoke"), 2);
+        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        let copies = deliveries(&fake, "1-Create");
+        assert_eq!(copies.len(), 3, "{copies:?}");
+        assert_eq!(fake.responses().len(), 1, "one answer");
+        assert_eq!(operations(&fake, "CreateStack"), 1);
+        assert_eq!(fake.count("Invoke"), 2);
         // The continuation is the event as it came, and how far it has come.
-        let invoked = world.invocations();
+        let invoked = fake.invocations();
         assert_eq!(invoked[1].payload["Continuation"]["Hop"], 2);
         assert_eq!(invoked[0].payload["Event"], invoked[1].payload["Event"]);
         assert_eq!(invoked[0].payload["Event"]["RequestType"], "Create");
@@ -59,47 +59,47 @@ fn a_stack_that_outlives_one_invocation_is_finished_by_others_with_one_answer() 
         }
 
         let updated = stack.update(&changed(properties()), None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", world.told());
+        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
         let deleted = stack.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-        assert!(deliveries(&world, "3-Delete").len() > 1);
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-        assert_eq!(world.deliveries().len(), 3, "one answer for each");
-        answers_are_sound(&world);
-        world.assert_unbroken();
+        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        assert!(deliveries(&fake, "3-Delete").len() > 1);
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        assert_eq!(fake.responses().len(), 3, "one answer for each");
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn every_delivery_of_a_long_request_can_be_killed_and_it_is_finished_all_the_same() {
     paused(async {
-        let world = slow(Duration::from_mins(5));
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = slow(Duration::from_mins(5));
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         for caller in ["1-Create.1", "1-Create.2+.1"] {
             let fault = fake_aws::Fault::at(12, fake_aws::FaultKind::KilledAfter);
-            world.inject(caller, fault);
+            fake.inject(caller, fault);
         }
         let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", world.told());
-        assert_eq!(world.faults_left(), 0, "{}", world.told());
-        assert_eq!(operations(&world, "CreateStack"), 1);
+        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        assert_eq!(fake.faults_left(), 0, "{}", fake.transcript());
+        assert_eq!(operations(&fake, "CreateStack"), 1);
         assert!(stack.delete().await.is_success());
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-        world.assert_unbroken();
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn a_stack_that_takes_longer_than_the_service_timeout_is_failed_in_time_and_removed() {
     paused(async {
-        let world = slow(Duration::from_mins(30));
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = slow(Duration::from_mins(30));
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
-        let Answer::Failed { id, reason } = answer else {
-            panic!("{answer:?}\n{}", world.told());
+        let RequestOutcome::Failed { id, reason } = answer else {
+            panic!("{answer:?}\n{}", fake.transcript());
         };
         assert!(
             reason.contains("waiting for stack gitops-dev-shop"),
@@ -107,34 +107,37 @@ fn a_stack_that_takes_longer_than_the_service_timeout_is_failed_in_time_and_remo
         );
         assert!(reason.contains("CREATE_IN_PROGRESS"), "{reason}");
         // CloudFormation deletes what is still being created.
-        world.options(|options| options.resource_takes = Duration::from_secs(5));
+        fake.options(|options| options.resource_takes = Duration::from_secs(5));
         stack.delete_id(&id, &properties()).await;
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-        answers_are_sound(&world);
-        world.assert_unbroken();
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn a_short_service_timeout_is_answered_within_one_invocation() {
     paused(async {
-        let world = slow(Duration::from_mins(5));
-        let mut stack = stack(&world);
+        let fake = slow(Duration::from_mins(5));
+        let mut stack = stack(&fake);
         let hurried = with(properties(), "ServiceTimeout", json!("120"));
         let create = stack.request("Create", None, &hurried, None);
         let answer = stack.deliver(&create).await;
-        assert!(matches!(answer, Answer::Failed { .. }), "{answer:?}");
-        assert_eq!(world.count("Invoke"), 0, "nobody would wait for the rest");
-        assert_eq!(deliveries(&world, "1-Create"), ["1-Create.1"]);
+        assert!(
+            matches!(answer, RequestOutcome::Failed { .. }),
+            "{answer:?}"
+        );
+        assert_eq!(fake.count("Invoke"), 0, "nobody would wait for the rest");
+        assert_eq!(deliveries(&fake, "1-Create"), ["1-Create.1"]);
     });
 }
 
 #[test]
 fn a_function_that_may_not_call_itself_says_so() {
     paused(async {
-        let world = slow(Duration::from_mins(10));
-        world.deny("lambda:InvokeFunction", "function:");
-        let mut stack = stack(&world);
+        let fake = slow(Duration::from_mins(10));
+        fake.deny("lambda:InvokeFunction", "function:");
+        let mut stack = stack(&fake);
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
         assert!(
@@ -148,7 +151,7 @@ fn a_function_that_may_not_call_itself_says_so() {
             "{answer:?}"
         );
         stack.delete_id(CHILD, &properties()).await;
-        assert_eq!(world.deliveries()[0].json()["PhysicalResourceId"], CHILD);
+        assert_eq!(fake.responses()[0].json()["PhysicalResourceId"], CHILD);
     });
 }
 
@@ -156,35 +159,35 @@ fn a_function_that_may_not_call_itself_says_so() {
 fn a_request_is_not_handed_over_more_often_than_lambda_allows() {
     paused(async {
         // Invocations of a minute: an hour would take more of them than Lambda lets follow.
-        let world = slow(Duration::from_mins(30));
-        let mut stack = stack(&world);
-        stack.lives = Duration::from_secs(60);
+        let fake = slow(Duration::from_mins(30));
+        let mut stack = stack(&fake);
+        stack.lifetime = Duration::from_secs(60);
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
         assert!(
             answer.reason().contains("handed over 14 times"),
             "{answer:?}"
         );
-        let hops = world.count("Invoke");
+        let hops = fake.count("Invoke");
         assert!(hops < 16, "Lambda would have stopped it: {hops}");
-        assert_eq!(world.deliveries().len(), 1);
+        assert_eq!(fake.responses().len(), 1);
     });
 }
 
 #[test]
 fn a_late_delivery_of_a_long_request_joins_in_and_begins_nothing() {
     paused(async {
-        let world = slow(Duration::from_mins(5));
-        watch(&world, 1, &[]);
-        let mut stack = stack(&world);
+        let fake = slow(Duration::from_mins(5));
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
         stack.delivers_twice = true;
         let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", world.told());
-        assert_eq!(operations(&world, "CreateStack"), 1);
-        let answers = world.deliveries();
+        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        assert_eq!(operations(&fake, "CreateStack"), 1);
+        let answers = fake.responses();
         assert!(answers.iter().all(|one| one.json() == answers[0].json()));
         assert!(stack.delete().await.is_success());
-        world.look(|aws| nothing_left(aws, &[])).expect("nothing");
-        world.assert_unbroken();
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.assert_unbroken();
     });
 }

@@ -6,12 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::checks::{difference, foreign, nothing_left, shape};
-use crate::project::{
-    CHILD, OTHER_PARENT, changed, paused, properties, stack, stack_called, world,
-};
-use fake_aws::custom_resource::{Answer, Request, Stack, deliver_once};
+use crate::fixture::{CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called};
+use fake_aws::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
 use fake_aws::stacks::STATUSES;
-use fake_aws::{Options, World, stack_operations};
+use fake_aws::{FakeAws, Options, stack_operations};
 
 /// Who began the operation that led to the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +75,13 @@ fn expected(request_type: &str, status: &'static str, begun: Begun) -> Outcome {
 }
 
 /// The resource's stack, there for long, and the request that meets it.
-async fn scene(request_type: &str) -> (World, Stack, Request, Value) {
+async fn scene(request_type: &str) -> (FakeAws, ParentStack, StackRequest, Value) {
     let options = Options {
         resource_takes: Duration::from_millis(500),
         ..Options::default()
     };
-    let world = world(options);
-    let mut stack = stack(&world);
+    let fake = fake(options);
+    let mut stack = stack(&fake);
     let created = stack.create(&properties()).await;
     assert!(created.is_success(), "{created:?}");
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -101,12 +99,12 @@ async fn scene(request_type: &str) -> (World, Stack, Request, Value) {
     } else {
         changed(properties())
     };
-    (world, stack, request, wanted)
+    (fake, stack, request, wanted)
 }
 
 /// The token that a delivery of this request gives to its operation.
-async fn own_token(world: &World, request: &Request) -> String {
-    let fork = world.fork();
+async fn own_token(fake: &FakeAws, request: &StackRequest) -> String {
+    let fork = fake.fork();
     deliver_once(&fork, &fork.caller("fork"), request).await;
     let journal = fork.journal();
     let begins =
@@ -117,8 +115,8 @@ async fn own_token(world: &World, request: &Request) -> String {
 }
 
 /// Puts the child stack into a status.
-fn arrange(world: &World, status: &'static str, token: Option<&str>) {
-    world.arrange(|aws| {
+fn arrange(fake: &FakeAws, status: &'static str, token: Option<&str>) {
+    fake.arrange(|aws| {
         let id = aws.stacks.named(CHILD).expect("the child stack").id.clone();
         let now = aws.now;
         if status.starts_with("DELETE_") && status != "DELETE_FAILED" {
@@ -147,9 +145,9 @@ fn arrange(world: &World, status: &'static str, token: Option<&str>) {
 
 fn check_own(request_type: &str, status: &'static str, begun: Begun) {
     paused(async {
-        let (world, mut stack, request, wanted) = scene(request_type).await;
-        let own = own_token(&world, &request).await;
-        let earlier = world.look(|aws| {
+        let (fake, mut stack, request, wanted) = scene(request_type).await;
+        let own = own_token(&fake, &request).await;
+        let earlier = fake.look(|aws| {
             let child = aws.stacks.named(CHILD).expect("the child stack");
             child.last_token().map(str::to_owned)
         });
@@ -158,66 +156,71 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
             Begun::Earlier => earlier,
             Begun::Nobody => None,
         };
-        arrange(&world, status, token.as_deref());
+        arrange(&fake, status, token.as_deref());
         let context = format!("{request_type} that finds {status}, begun by {begun:?}");
         let answer = stack.deliver(&request).await;
-        let told = || world.told();
+        let transcript = || fake.transcript();
         let outcome = match &answer {
-            Answer::Success { .. } => Outcome::Done,
-            Answer::Failed { .. } => Outcome::Failed,
-            Answer::Silence => panic!("{context}: no answer\n{}", told()),
+            RequestOutcome::Success { .. } => Outcome::Done,
+            RequestOutcome::Failed { .. } => Outcome::Failed,
+            RequestOutcome::Silence => panic!("{context}: no answer\n{}", transcript()),
         };
         assert_eq!(
             outcome,
             expected(request_type, status, begun),
             "{context}: {answer:?}\n{}",
-            told()
+            transcript()
         );
         assert!(
             answer.is_success() || answer.reason().contains("stack gitops-dev-shop"),
             "{context}: {answer:?}"
         );
-        let (Answer::Success { id, .. } | Answer::Failed { id, .. }) = answer else {
+        let (RequestOutcome::Success { id, .. } | RequestOutcome::Failed { id, .. }) = answer
+        else {
             unreachable!("an answer came");
         };
         assert_eq!(id, CHILD, "{context}");
         if outcome == Outcome::Done && request_type != "Delete" {
             let is_itself = token.is_some() && begun == Begun::This;
-            let now = world.look(shape);
+            let now = fake.look(shape);
             let fresh = Box::pin(fresh(&wanted)).await;
             // What the arranged operation of this request is said to have made was never made.
             assert!(
                 is_itself || now == fresh,
                 "{context}: {}\n{}",
                 difference(&now, &fresh),
-                told()
+                transcript()
             );
         }
         // A stack that was complete once is left to the Delete that follows.
         let was_complete = settled(status).starts_with("UPDATE_");
         if outcome == Outcome::Failed && request_type == "Create" && !was_complete {
-            let left = world.look(|aws| nothing_left(aws, &[]));
-            left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", told()));
+            let left = fake.look(|aws| nothing_left(aws, &[]));
+            left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", transcript()));
         }
         // And then it can be deleted.
         if outcome == Outcome::Failed && request_type == "Update" {
             let back = stack.request("Update", Some(CHILD), &properties(), Some(&wanted));
             let backed = stack.deliver(&back).await;
-            assert!(backed.is_success(), "{context}: {backed:?}\n{}", told());
+            assert!(
+                backed.is_success(),
+                "{context}: {backed:?}\n{}",
+                transcript()
+            );
         }
         stack.delete_id(CHILD, &properties()).await;
-        let left = world.look(|aws| nothing_left(aws, &[]));
-        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", told()));
-        world.assert_unbroken();
+        let left = fake.look(|aws| nothing_left(aws, &[]));
+        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", transcript()));
+        fake.assert_unbroken();
     });
 }
 
 /// What a Create in an empty account makes.
 async fn fresh(wanted: &Value) -> Value {
-    let world = world(Options::default());
-    let created = stack(&world).create(wanted).await;
+    let fake = fake(Options::default());
+    let created = stack(&fake).create(wanted).await;
     assert!(created.is_success(), "{created:?}");
-    world.look(shape)
+    fake.look(shape)
 }
 
 #[test]
@@ -263,10 +266,10 @@ fn each_status_of_somebody_elses_stack_is_refused_and_left_alone() {
         {
             for request_type in ["Create", "Update", "Delete"] {
                 paused(async {
-                    let world = world(Options::default());
-                    world.stack(CHILD, status, tags);
-                    let before = world.look(foreign);
-                    let mut stack = stack(&world);
+                    let fake = fake(Options::default());
+                    fake.stack(CHILD, status, tags);
+                    let before = fake.look(foreign);
+                    let mut stack = stack(&fake);
                     let request = match request_type {
                         "Create" => stack.request("Create", None, &properties(), None),
                         "Update" => {
@@ -297,11 +300,16 @@ fn each_status_of_somebody_elses_stack_is_refused_and_left_alone() {
                         // The Delete that follows touches nothing either.
                         stack.delete_id(CHILD, &properties()).await;
                     }
-                    assert_eq!(world.look(foreign), before, "{context}\n{}", world.told());
+                    assert_eq!(
+                        fake.look(foreign),
+                        before,
+                        "{context}\n{}",
+                        fake.transcript()
+                    );
                     for operation in ["CreateStack", "UpdateStack", "DeleteStack"] {
-                        assert_eq!(world.count(operation), 0, "{context}\n{}", world.told());
+                        assert_eq!(fake.count(operation), 0, "{context}\n{}", fake.transcript());
                     }
-                    world.assert_unbroken();
+                    fake.assert_unbroken();
                 });
                 cells += 1;
             }
@@ -314,20 +322,20 @@ fn each_status_of_somebody_elses_stack_is_refused_and_left_alone() {
 #[test]
 fn another_parents_project_of_the_same_name_is_refused_and_stays() {
     paused(async {
-        let world = world(Options::default());
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
-        let before = world.look(shape);
-        let mut other = stack_called(&world, OTHER_PARENT);
+        let before = fake.look(shape);
+        let mut other = stack_called(&fake, OTHER_PARENT);
         let refused = other.create(&changed(properties())).await;
         assert!(
             refused.reason().contains("it belongs to Project of stack"),
             "{refused:?}"
         );
-        assert_eq!(world.look(shape), before);
+        assert_eq!(fake.look(shape), before);
         assert!(stack.delete().await.is_success());
         // And then the name is free.
         let created = other.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", world.told());
+        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
     });
 }

@@ -7,17 +7,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::checks::{nothing_left, ours, watch};
-use crate::project::{CHILD, changed, paused, properties, ruled, stack, with, world};
-use crate::table_of_lives::lives;
-use fake_aws::custom_resource::{Request, Stack, answers_are_sound, deliver_once};
-use fake_aws::{At, Doing, Options, World};
+use crate::fixture::{CHILD, changed, fake, paused, properties, ruled, stack, with};
+use crate::scenario_table::scenarios;
+use fake_aws::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
+use fake_aws::{At, FakeAws, Options, ResourceAction};
 
 /// At every instant at which a resource is told to be made: its stack is complete.
-fn answers_are_true_when_they_come(world: &World) {
+fn answers_are_true_when_they_come(fake: &FakeAws) {
     let heard = AtomicUsize::new(0);
-    world.at_every_instant(move |aws| {
-        let before = heard.swap(aws.deliveries.len(), Ordering::Relaxed);
-        let Some(delivery) = aws.deliveries.get(before) else {
+    fake.at_every_instant(move |aws| {
+        let before = heard.swap(aws.responses.len(), Ordering::Relaxed);
+        let Some(delivery) = aws.responses.get(before) else {
             return Ok(());
         };
         if delivery.json()["Status"] != "SUCCESS" {
@@ -34,23 +34,23 @@ fn answers_are_true_when_they_come(world: &World) {
 /// Two copies of a request: one sees the stack described, and before it reads the events, at this
 /// of its looks, the other one begins its operation. Answers both statuses, in the order in which
 /// they came.
-async fn two_copies(world: &World, request: &Request, look: usize) -> Vec<Value> {
+async fn two_copies(fake: &FakeAws, request: &StackRequest, look: usize) -> Vec<Value> {
     let url = request.event["ResponseURL"].as_str().expect("an address");
-    world.hold(
+    fake.hold(
         "slow",
         At::Operation("DescribeStackEvents".to_owned(), look),
         Duration::from_millis(1500),
     );
     let slow = async {
-        deliver_once(world, &world.caller("slow"), request).await;
+        deliver_once(fake, &fake.caller("slow"), request).await;
     };
     let quick = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        deliver_once(world, &world.caller("quick"), request).await;
+        deliver_once(fake, &fake.caller("quick"), request).await;
     };
     tokio::join!(Box::pin(slow), Box::pin(quick));
-    assert_eq!(world.faults_left(), 0, "nothing was held");
-    let mut answers = world.deliveries();
+    assert_eq!(fake.faults_left(), 0, "nothing was held");
+    let mut answers = fake.responses();
     answers.retain(|delivery| delivery.url == url);
     answers
         .iter()
@@ -59,42 +59,42 @@ async fn two_copies(world: &World, request: &Request, look: usize) -> Vec<Value>
 }
 
 /// The project after a Create, and what asks for a change of it.
-async fn created() -> (Stack, Request) {
-    let world = world(Options::default());
-    watch(&world, 1, &[]);
-    answers_are_true_when_they_come(&world);
-    let mut stack = stack(&world);
+async fn created() -> (ParentStack, StackRequest) {
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    answers_are_true_when_they_come(&fake);
+    let mut stack = stack(&fake);
     assert!(stack.create(&properties()).await.is_success());
     tokio::time::sleep(Duration::from_mins(1)).await;
     let update = change(&mut stack);
     (stack, update)
 }
 
-fn change(stack: &mut Stack) -> Request {
+fn change(stack: &mut ParentStack) -> StackRequest {
     let wanted = changed(ruled());
     let old = properties();
     stack.request("Update", Some(CHILD), &wanted, Some(&old))
 }
 
-async fn ends_well(mut stack: Stack) {
-    let world = stack.world.clone();
+async fn ends_well(mut stack: ParentStack) {
+    let fake = stack.fake.clone();
     stack.resource = Some((CHILD.to_owned(), changed(ruled())));
     let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-    let left = world.look(|aws| nothing_left(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
-    answers_are_sound(&world);
-    world.assert_unbroken();
+    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+    let left = fake.look(|aws| nothing_left(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+    answers_are_sound(&fake);
+    fake.assert_unbroken();
 }
 
 #[test]
 fn a_copy_that_sees_the_operation_of_another_begin_does_not_take_it_for_done() {
     paused(async {
         let (stack, update) = created().await;
-        let world = stack.world.clone();
-        let answers = two_copies(&world, &update, 0).await;
-        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", world.told());
-        world.assert_unbroken();
+        let fake = stack.fake.clone();
+        let answers = two_copies(&fake, &update, 0).await;
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
+        fake.assert_unbroken();
         ends_well(stack).await;
     });
 }
@@ -103,11 +103,11 @@ fn a_copy_that_sees_the_operation_of_another_begin_does_not_take_it_for_done() {
 fn a_copy_that_sees_the_operation_of_another_begin_hears_of_its_failure() {
     paused(async {
         let (stack, update) = created().await;
-        let world = stack.world.clone();
-        world.fail_resource("BuildProject", Doing::Update, "no such image", 1);
-        let answers = two_copies(&world, &update, 0).await;
-        assert_eq!(answers, ["FAILED", "FAILED"], "{}", world.told());
-        world.assert_unbroken();
+        let fake = stack.fake.clone();
+        fake.fail_resource("BuildProject", ResourceAction::Update, "no such image", 1);
+        let answers = two_copies(&fake, &update, 0).await;
+        assert_eq!(answers, ["FAILED", "FAILED"], "{}", fake.transcript());
+        fake.assert_unbroken();
         ends_well(stack).await;
     });
 }
@@ -116,16 +116,16 @@ fn a_copy_that_sees_the_operation_of_another_begin_hears_of_its_failure() {
 fn an_update_after_one_that_was_rolled_back_is_not_taken_for_that_one() {
     paused(async {
         let (mut stack, failing) = created().await;
-        let world = stack.world.clone();
-        world.fail_resource("BuildProject", Doing::Update, "no such image", 1);
+        let fake = stack.fake.clone();
+        fake.fail_resource("BuildProject", ResourceAction::Update, "no such image", 1);
         let failed = stack.deliver(&failing).await;
         assert!(!failed.is_success(), "{failed:?}");
-        let status = world.look(|aws| ours(aws)[0].status);
+        let status = fake.look(|aws| ours(aws)[0].status);
         assert_eq!(status, "UPDATE_ROLLBACK_COMPLETE");
         tokio::time::sleep(Duration::from_mins(1)).await;
         let update = change(&mut stack);
-        let answers = two_copies(&world, &update, 0).await;
-        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", world.told());
+        let answers = two_copies(&fake, &update, 0).await;
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
         ends_well(stack).await;
     });
 }
@@ -134,31 +134,31 @@ fn an_update_after_one_that_was_rolled_back_is_not_taken_for_that_one() {
 fn a_delete_after_one_that_failed_is_not_taken_for_that_one() {
     paused(async {
         let (mut stack, _) = created().await;
-        let world = stack.world.clone();
-        world.fail_resource("EventRule", Doing::Delete, "it is busy", 1);
+        let fake = stack.fake.clone();
+        fake.fail_resource("EventRule", ResourceAction::Delete, "it is busy", 1);
         let failing = stack.request("Delete", Some(CHILD), &properties(), None);
         let failed = stack.deliver(&failing).await;
         assert!(failed.reason().contains("it is busy"), "{failed:?}");
-        let status = world.look(|aws| ours(aws)[0].status);
+        let status = fake.look(|aws| ours(aws)[0].status);
         assert_eq!(status, "DELETE_FAILED");
         tokio::time::sleep(Duration::from_mins(1)).await;
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
         // The first look is for the mark.
-        let answers = two_copies(&world, &delete, 1).await;
-        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", world.told());
-        let left = world.look(|aws| nothing_left(aws, &[]));
-        left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
-        world.assert_unbroken();
+        let answers = two_copies(&fake, &delete, 1).await;
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
+        let left = fake.look(|aws| nothing_left(aws, &[]));
+        left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+        fake.assert_unbroken();
     });
 }
 
-/// Every life, where `options` make reads late.
+/// Every scenario, where `options` make reads late.
 fn every_life(options: &Options) {
-    for life in lives() {
-        let mut life = life.clone();
-        life.delivers_twice = true;
-        let played = paused(life.play(options.clone(), None));
-        played.world.assert_unbroken();
+    for scenario in scenarios() {
+        let mut scenario = scenario.clone();
+        scenario.delivers_twice = true;
+        let played = paused(scenario.play(options.clone(), None));
+        played.fake.assert_unbroken();
     }
 }
 
@@ -198,13 +198,13 @@ fn the_approval_rule_waits_for_the_stack_that_is_described_late() {
             stacks_late: Duration::from_millis(900),
             ..Options::default()
         };
-        let world = world(options);
-        answers_are_true_when_they_come(&world);
-        let mut stack = stack(&world);
+        let fake = fake(options);
+        answers_are_true_when_they_come(&fake);
+        let mut stack = stack(&fake);
         let wanted = with(ruled(), "RepositoryDeletionPolicy", "Delete".into());
         assert!(stack.create(&wanted).await.is_success());
         assert!(stack.update(&changed(wanted), None).await.is_success());
         assert!(stack.delete().await.is_success());
-        world.assert_unbroken();
+        fake.assert_unbroken();
     });
 }

@@ -14,10 +14,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    answer::{AwsError, Denied},
-    aws::{Aws, Denial, Options},
     codecommit::Repository,
-    elsewhere,
     event_bus::{self, Reaction},
     explore::Schedule,
     faults::{At, Fault, FaultKind, Lasting, On},
@@ -25,26 +22,29 @@ use super::{
     gate::Gate,
     iam::{ACCOUNT, Credential, User},
     journal::{Entry, Tally},
-    response_bucket::{self, BucketFailure, Delivery},
-    stacks::{Doing, Failing, Stack},
+    other_account,
+    response::{AwsError, Denied},
+    response_bucket::{self, BucketFailure, SentResponse},
+    stacks::{ResourceAction, ResourceFailure, Stack},
+    state::{AwsState, Denial, Options},
     wire::Caller,
 };
 
 /// What must hold after every change; the text says what does not.
-pub type Invariant = Arc<dyn Fn(&Aws) -> Result<(), String> + Send + Sync>;
+pub(crate) type Invariant = Arc<dyn Fn(&AwsState) -> Result<(), String> + Send + Sync>;
 
 /// One account of AWS, with everything that happens to it. Clones are the same
-/// world; [`World::fork`] makes another one.
+/// account; [`FakeAws::fork`] makes another one.
 #[derive(Clone)]
-pub struct World {
+pub struct FakeAws {
     inner: Arc<Mutex<Inner>>,
 }
 
 struct Inner {
-    aws: Aws,
+    aws: AwsState,
     passed: Duration,
-    /// When this world was first touched: that is in the runtime whose clock
-    /// counts, which the place that made the world may not be.
+    /// When this fake AWS was first touched: that is in the runtime whose clock
+    /// counts, which the place that made the fake AWS may not be.
     since: Option<Instant>,
     journal: Vec<Entry>,
     keeps_no_journal: bool,
@@ -59,14 +59,14 @@ struct Inner {
     gate: Option<Gate>,
 }
 
-impl Default for World {
+impl Default for FakeAws {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// Setting up, and what others do meanwhile.
-impl World {
+impl FakeAws {
     pub fn new() -> Self {
         Self::with(Options::default())
     }
@@ -77,23 +77,23 @@ impl World {
 
     /// The seed decides ids and passwords.
     pub fn seeded(options: Options, seed: u64) -> Self {
-        Self::holding(Aws::new(options, seed), Duration::ZERO)
+        Self::holding(AwsState::new(options, seed), Duration::ZERO)
     }
 
-    /// Another world that is now as this one is, without its journal, faults
+    /// Another fake AWS that is now as this one is, without its journal, faults
     /// and deliveries: what runs there changes nothing here.
     pub fn fork(&self) -> Self {
         let mut inner = self.inner();
         let passed = inner.now();
         let mut aws = inner.aws.clone();
-        aws.deliveries.clear();
+        aws.responses.clear();
         aws.invocations.clear();
         let fork = Self::holding(aws, passed);
         fork.inner().invariants.clone_from(&inner.invariants);
         fork
     }
 
-    fn holding(aws: Aws, passed: Duration) -> Self {
+    fn holding(aws: AwsState, passed: Duration) -> Self {
         let inner = Inner {
             aws,
             passed,
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Changes the state as somebody else would, under the invariants.
-    pub fn change<R>(&self, change: impl FnOnce(&mut Aws) -> R) -> R {
+    pub fn change<R>(&self, change: impl FnOnce(&mut AwsState) -> R) -> R {
         let mut inner = self.inner();
         inner.catch_up();
         let result = change(&mut inner.aws);
@@ -124,7 +124,7 @@ impl World {
     }
 
     /// Changes the state as if it had been so for long: no read is late for it.
-    pub fn arrange<R>(&self, change: impl FnOnce(&mut Aws) -> R) -> R {
+    pub fn arrange<R>(&self, change: impl FnOnce(&mut AwsState) -> R) -> R {
         let mut inner = self.inner();
         inner.catch_up();
         let result = change(&mut inner.aws);
@@ -186,11 +186,16 @@ impl World {
     }
 
     /// The same in the other account, which forwards its events to this one.
-    pub fn push_elsewhere(&self, repository: &str, branch: &str, commit: &str) -> Vec<Reaction> {
+    pub fn push_in_other_account(
+        &self,
+        repository: &str,
+        branch: &str,
+        commit: &str,
+    ) -> Vec<Reaction> {
         self.change(|aws| {
-            let held = aws.elsewhere.repositories.get_mut(repository);
+            let held = aws.other_account.repositories.get_mut(repository);
             let old = held.expect("a repository to push to").push(branch, commit);
-            let account = elsewhere::OTHER_ACCOUNT;
+            let account = other_account::OTHER_ACCOUNT;
             let event =
                 event_bus::push_event(aws, account, repository, branch, commit, old.as_deref());
             event_bus::send(aws, &event)
@@ -198,15 +203,21 @@ impl World {
     }
 
     /// A repository in the other account.
-    pub fn repository_elsewhere(&self, name: &str) {
+    pub fn repository_in_other_account(&self, name: &str) {
         let aws = &mut self.inner().aws;
-        let made = elsewhere::repository(name, aws.next_id());
-        aws.elsewhere.repositories.insert(name.to_owned(), made);
+        let made = other_account::repository(name, aws.next_id());
+        aws.other_account.repositories.insert(name.to_owned(), made);
     }
 
     /// Lets a resource of a stack fail, this often.
-    pub fn fail_resource(&self, logical_id: &str, doing: Doing, reason: &str, times: usize) {
-        let failing = Failing {
+    pub fn fail_resource(
+        &self,
+        logical_id: &str,
+        doing: ResourceAction,
+        reason: &str,
+        times: usize,
+    ) {
+        let failing = ResourceFailure {
             logical_id: logical_id.to_owned(),
             doing,
             reason: reason.to_owned(),
@@ -296,7 +307,7 @@ impl World {
         self.inner().lasting.push(Lasting { on, kind });
     }
 
-    /// Ends what [`World::break_from_now`] began.
+    /// Ends what [`FakeAws::break_from_now`] began.
     pub fn mend(&self) {
         self.inner().lasting.clear();
     }
@@ -309,14 +320,14 @@ impl World {
     /// Checks this after every executed change, and at once.
     pub fn at_every_instant(
         &self,
-        invariant: impl Fn(&Aws) -> Result<(), String> + Send + Sync + 'static,
+        invariant: impl Fn(&AwsState) -> Result<(), String> + Send + Sync + 'static,
     ) {
         let mut inner = self.inner();
         inner.invariants.push(Arc::new(invariant));
         inner.check("the beginning");
     }
 
-    /// Lets this world's calls wait for a schedule.
+    /// Lets this fake AWS's calls wait for a schedule.
     pub fn obey(&self, schedule: &Schedule) {
         self.inner().gate = Some(schedule.gate());
     }
@@ -339,7 +350,7 @@ impl World {
 }
 
 /// Looking.
-impl World {
+impl FakeAws {
     /// Virtual time.
     pub fn now(&self) -> SystemTime {
         let mut inner = self.inner();
@@ -347,27 +358,27 @@ impl World {
         inner.aws.time()
     }
 
-    /// When this world's time began.
+    /// When this fake AWS's time began.
     pub fn began(&self) -> SystemTime {
         let inner = self.inner();
         inner.aws.time() - inner.aws.now
     }
 
-    pub fn look<R>(&self, look: impl FnOnce(&Aws) -> R) -> R {
+    pub fn look<R>(&self, look: impl FnOnce(&AwsState) -> R) -> R {
         let mut inner = self.inner();
         inner.catch_up();
         look(&inner.aws)
     }
 
     /// A copy of the state.
-    pub fn snapshot(&self) -> Aws {
+    pub fn snapshot(&self) -> AwsState {
         let mut inner = self.inner();
         inner.catch_up();
         inner.aws.clone()
     }
 
-    pub fn deliveries(&self) -> Vec<Delivery> {
-        self.inner().aws.deliveries.clone()
+    pub fn responses(&self) -> Vec<SentResponse> {
+        self.inner().aws.responses.clone()
     }
 
     /// What the function has asked Lambda to run.
@@ -380,7 +391,7 @@ impl World {
     }
 
     /// The journal as lines, for the message of a failed assertion.
-    pub fn told(&self) -> String {
+    pub fn transcript(&self) -> String {
         let lines: Vec<String> = self
             .inner()
             .journal
@@ -448,12 +459,12 @@ impl World {
             violations.is_empty(),
             "{}\n{}",
             violations.join("\n"),
-            self.told()
+            self.transcript()
         );
     }
 }
 
-impl World {
+impl FakeAws {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A test's own panic while it looks must not hide behind a second one.
         self.inner

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use fake_aws::custom_resource::{Kind, LAMBDA_LIVES, Request, Stack, answered_once};
-use fake_aws::{Options, Rotation, World};
+use fake_aws::custom_resource::{
+    CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once,
+};
+use fake_aws::{FakeAws, Options, Rotation};
 
 /// The user of most tests.
 pub const USER: &str = "user-dev-codecommit-mirroring";
@@ -23,36 +25,36 @@ pub const SECRET: &str = "codecommit-mirror/user-dev-codecommit-mirroring";
 
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/5f3b2c10-0000-11f0-8000-0a0000000000";
 
-const CREDENTIAL: Kind = Kind {
+const CREDENTIAL: CustomResource = CustomResource {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
     wire: fake_aws::mutants::wire,
 };
 
-/// A world as `options` say: a user, repositories, and a GitLab with two projects, a token and
+/// A fake AWS as `options` say: a user, repositories, and a GitLab with two projects, a token and
 /// a mirror that somebody made by hand.
-pub fn world(options: Options) -> World {
-    let world = World::with(options);
-    world.user(USER);
+pub fn fake(options: Options) -> FakeAws {
+    let fake = FakeAws::with(options);
+    fake.user(USER);
     for (project, repository) in [(PROJECT, REPOSITORY), (OTHER_PROJECT, OTHER_REPOSITORY)] {
-        world.repository(repository);
-        world.gitlab_project(project, &["main", "development", "feature"]);
-        world.protect(project, &["main", "dev*"]);
+        fake.repository(repository);
+        fake.gitlab_project(project, &["main", "development", "feature"]);
+        fake.protect(project, &["main", "dev*"]);
     }
-    world.repository(THIRD_REPOSITORY);
-    world.gitlab_token(TOKEN);
-    world.handmade_mirror(PROJECT, "https://backup.example.com/infra.git", None, true);
-    world
+    fake.repository(THIRD_REPOSITORY);
+    fake.gitlab_token(TOKEN);
+    fake.handmade_mirror(PROJECT, "https://backup.example.com/infra.git", None, true);
+    fake
 }
 
 /// A stack with one credential.
-pub fn stack(world: &World) -> Stack {
-    Stack::called(world, CREDENTIAL, STACK)
+pub fn stack(fake: &FakeAws) -> ParentStack {
+    ParentStack::called(fake, CREDENTIAL, STACK)
 }
 
 /// The rotation of its secret.
-pub fn rotation(world: &World) -> Rotation {
-    Rotation::of(world, SECRET, CREDENTIAL.wire)
+pub fn rotation(fake: &FakeAws) -> Rotation {
+    Rotation::of(fake, SECRET, CREDENTIAL.wire)
 }
 
 /// The properties that most tests begin with: one project.
@@ -100,17 +102,17 @@ pub fn both() -> Value {
 }
 
 /// The scheduled health check.
-pub async fn check_health(world: &World) {
-    let request = Request {
+pub async fn check_health(fake: &FakeAws) {
+    let request = StackRequest {
         name: "health".to_owned(),
         event: json!({"HealthCheck": {"EnvID": "dev"}}),
-        signed_at: world.now(),
+        signed_at: fake.now(),
         wire: |_, caller| caller.connector(),
-        lives: LAMBDA_LIVES,
+        lifetime: LAMBDA_MAX_LIFETIME,
     };
-    let answered = answered_once(world, &world.caller("health.1"), &request).await;
+    let answered = answered_once(fake, &fake.caller("health.1"), &request).await;
     let answered = answered.expect("it lives");
-    answered.unwrap_or_else(|error| panic!("{error}\n{}", world.told()));
+    answered.unwrap_or_else(|error| panic!("{error}\n{}", fake.transcript()));
 }
 
 /// Whether a call of this operation changes anything.

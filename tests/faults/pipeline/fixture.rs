@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use fake_aws::custom_resource::{Kind, Request, Stack, deliver_all};
-use fake_aws::{Options, Reaction, World, explore};
+use fake_aws::custom_resource::{CustomResource, ParentStack, StackRequest, deliver_all};
+use fake_aws::{FakeAws, Options, Reaction, explore};
 
 /// The stack that holds the custom resource.
 pub const PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/5f3b2c10-0000-11f0-8000-0a0000000000";
@@ -25,25 +25,25 @@ pub const GIVEN: &str = "given";
 /// The branch that reaches `dev`.
 pub const BRANCH: &str = "development";
 
-const RESOURCE: Kind = Kind {
+const RESOURCE: CustomResource = CustomResource {
     resource_type: "Custom::GitOpsPipeline",
     logical_id: "Project",
     wire: fake_aws::mutants::wire,
 };
 
-/// A world with what belongs to others in it.
-pub fn world(options: Options) -> World {
-    let world = World::with(options);
-    world.repository(GIVEN);
-    world.repository("codecommit-dev-cfn-other");
+/// A fake AWS with what belongs to others in it.
+pub fn fake(options: Options) -> FakeAws {
+    let fake = FakeAws::with(options);
+    fake.repository(GIVEN);
+    fake.repository("codecommit-dev-cfn-other");
     let foreign = [
         ("cfn-gitops:stack-id", OTHER_PARENT),
         ("cfn-gitops:logical-id", "Project"),
     ];
-    world.stack("gitops-dev-other", "CREATE_COMPLETE", &foreign);
-    world.arrange(|aws| {
+    fake.stack("gitops-dev-other", "CREATE_COMPLETE", &foreign);
+    fake.arrange(|aws| {
         let now = aws.now;
-        let template = fake_aws::approval_rules::RuleTemplate {
+        let template = fake_aws::RuleTemplate {
             id: "foreign".to_owned(),
             description: "Somebody's".to_owned(),
             content: "{}".to_owned(),
@@ -54,17 +54,17 @@ pub fn world(options: Options) -> World {
         aws.rule_templates
             .insert("approval-dev-cfn-other".to_owned(), template);
     });
-    world
+    fake
 }
 
 /// CloudFormation with the project's resource in its stack.
-pub fn stack(world: &World) -> Stack {
-    stack_called(world, PARENT)
+pub fn stack(fake: &FakeAws) -> ParentStack {
+    stack_called(fake, PARENT)
 }
 
 /// The same in the stack of this ARN.
-pub fn stack_called(world: &World, arn: &str) -> Stack {
-    Stack::called(world, RESOURCE, arn)
+pub fn stack_called(fake: &FakeAws, arn: &str) -> ParentStack {
+    ParentStack::called(fake, RESOURCE, arn)
 }
 
 /// The properties that most tests begin with.
@@ -94,10 +94,10 @@ pub fn changed(properties: Value) -> Value {
 
 /// A repository of the other account, called as the one that the child stack makes: two accounts
 /// may have the same names.
-pub fn elsewhere() -> Value {
+pub fn cross_account() -> Value {
     let source = json!({
-        "RepositoryArn": fake_aws::elsewhere::repository_arn(REPOSITORY),
-        "RoleArn": fake_aws::elsewhere::SOURCE_ROLE,
+        "RepositoryArn": fake_aws::other_account::repository_arn(REPOSITORY),
+        "RoleArn": fake_aws::other_account::SOURCE_ROLE,
     });
     let key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
     let properties = with(properties(), "Source", source);
@@ -125,39 +125,39 @@ pub fn repository_of(properties: &Value) -> String {
 }
 
 /// An event that EventBridge has for the function.
-pub fn pushed(world: &World, name: &str, payload: Value) -> Request {
-    Request {
+pub fn pushed(fake: &FakeAws, name: &str, payload: Value) -> StackRequest {
+    StackRequest {
         name: name.to_owned(),
         event: payload,
-        signed_at: world.now(),
+        signed_at: fake.now(),
         wire: fake_aws::mutants::wire,
-        lives: fake_aws::custom_resource::LAMBDA_LIVES,
+        lifetime: fake_aws::custom_resource::LAMBDA_MAX_LIFETIME,
     }
 }
 
 /// Pushes a commit and has EventBridge tell the function, when its rule says so.
-pub async fn push(world: &World, repository: &str, commit: &str, name: &str) -> Vec<Reaction> {
-    let reactions = world.push(repository, BRANCH, commit);
-    told(world, &reactions, name).await;
+pub async fn push(fake: &FakeAws, repository: &str, commit: &str, name: &str) -> Vec<Reaction> {
+    let reactions = fake.push(repository, BRANCH, commit);
+    deliver_events(fake, &reactions, name).await;
     reactions
 }
 
 /// The same to the source of `properties`, whosever it is.
-pub async fn push_to(world: &World, properties: &Value, commit: &str, name: &str) {
+pub async fn push_to(fake: &FakeAws, properties: &Value, commit: &str, name: &str) {
     let repository = repository_of(properties);
     if properties["Source"]["RepositoryArn"].is_null() {
-        push(world, &repository, commit, name).await;
+        push(fake, &repository, commit, name).await;
     } else {
-        let reactions = world.push_elsewhere(&repository, BRANCH, commit);
-        told(world, &reactions, name).await;
+        let reactions = fake.push_in_other_account(&repository, BRANCH, commit);
+        deliver_events(fake, &reactions, name).await;
     }
 }
 
 /// Has EventBridge tell the function of what a push led to.
-pub async fn told(world: &World, reactions: &[Reaction], name: &str) {
+pub async fn deliver_events(fake: &FakeAws, reactions: &[Reaction], name: &str) {
     for reaction in reactions {
         if let Reaction::Event { payload, .. } = reaction {
-            deliver_all(world, &pushed(world, name, payload.clone()), false).await;
+            deliver_all(fake, &pushed(fake, name, payload.clone()), false).await;
         }
     }
     // The pipeline takes its source.

@@ -1,8 +1,8 @@
-//! Each life without faults, and what it costs.
+//! Each scenario without faults, and what it costs.
 
-use crate::project::{paused, properties, stack, world};
-use crate::table_of_lives::lives;
-use fake_aws::{Options, SeenTokens, World};
+use crate::fixture::{fake, paused, properties, stack};
+use crate::scenario_table::scenarios;
+use fake_aws::{FakeAws, Options, SeenTokens};
 
 #[test]
 fn every_life_goes_well_without_faults_whatever_cloudformation_is_like() {
@@ -10,7 +10,7 @@ fn every_life_goes_well_without_faults_whatever_cloudformation_is_like() {
         (SeenTokens::SameAnswer, false, false, false),
         (SeenTokens::Refused, true, true, true),
     ] {
-        for life in lives() {
+        for scenario in scenarios() {
             for delivers_twice in [false, true] {
                 let options = Options {
                     seen_tokens,
@@ -20,16 +20,16 @@ fn every_life_goes_well_without_faults_whatever_cloudformation_is_like() {
                     page_length: own_token.then_some(2),
                     ..Options::default()
                 };
-                let mut life = life.clone();
-                life.delivers_twice = delivers_twice;
-                paused(life.play(options, None));
+                let mut scenario = scenario.clone();
+                scenario.delivers_twice = delivers_twice;
+                paused(scenario.play(options, None));
             }
         }
     }
 }
 
-fn calls(world: &World, caller: &str) -> Vec<String> {
-    let journal = world.journal();
+fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
+    let journal = fake.journal();
     let own = journal.iter().filter(|entry| entry.caller == caller);
     let mut calls: Vec<String> = own.map(|entry| entry.operation.clone()).collect();
     // Waiting takes as many looks as CloudFormation takes time.
@@ -40,14 +40,14 @@ fn calls(world: &World, caller: &str) -> Vec<String> {
 #[test]
 fn the_calls_of_create_no_op_update_and_delete_are_counted() {
     paused(async {
-        let world = world(Options::default());
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
         assert!(stack.update(&properties(), None).await.is_success());
         assert!(stack.delete().await.is_success());
-        let create = calls(&world, "1-Create.1");
-        let no_op = calls(&world, "2-Update.1");
-        let delete = calls(&world, "3-Delete.1");
+        let create = calls(&fake, "1-Create.1");
+        let no_op = calls(&fake, "2-Update.1");
+        let delete = calls(&fake, "3-Delete.1");
         fake_aws::figure!("calls: Create {create:?}");
         fake_aws::figure!("calls: no-op Update {no_op:?}");
         fake_aws::figure!("calls: Delete {delete:?}");

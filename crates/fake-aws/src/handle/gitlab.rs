@@ -1,22 +1,22 @@
-//! GitLab in this world: projects, tokens, and what people do there.
+//! GitLab in this fake AWS: projects, tokens, and what people do there.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use super::super::{
-    aws::Aws,
     gitlab::{HOST, MAINTAINER, Mirror, Project, SOMEBODY_ELSE, Scope, Token, Wanted},
     gitlab_runs,
     iam::{Credential, characters},
-    secret_versions::Content,
+    secret_versions::VersionContent,
     secrets::Secret,
+    state::AwsState,
 };
-use super::World;
+use super::FakeAws;
 
 /// The tag with which a token's owner says where it may be sent.
 const GITLAB_URL: &str = "cfn-gitops:gitlab-url";
 
 /// Setting up, and what others do meanwhile.
-impl World {
+impl FakeAws {
     /// A project with these branches, of which the first is the default branch and protected.
     /// Answers its number.
     pub fn gitlab_project(&self, path: &str, branches: &[&str]) -> u64 {
@@ -124,7 +124,7 @@ impl World {
 }
 
 /// Looking.
-impl World {
+impl FakeAws {
     pub fn mirrors(&self, project: &str) -> Vec<Mirror> {
         self.look(|aws| {
             let mirrors = aws.gitlab.named(project).mirrors.values();
@@ -132,18 +132,18 @@ impl World {
         })
     }
 
-    /// Whether what is pushed to GitLab reaches the repository (see [`Aws::mirrors_work`]).
+    /// Whether what is pushed to GitLab reaches the repository (see [`AwsState::mirrors_work`]).
     pub fn mirrors_work(&self, project: &str, repository: &str) -> Result<(), String> {
         self.look(|aws| aws.mirrors_work(project, repository))
     }
 }
 
 /// A secret of the account that has been there for long, tagged for a GitLab.
-fn store(aws: &mut Aws, name: &str, url: &str, text: String) {
+fn store(aws: &mut AwsState, name: &str, url: &str, text: String) {
     let mut secret = Secret::empty(&mut aws.random, name, Duration::ZERO);
     secret.tags.insert(GITLAB_URL.to_owned(), url.to_owned());
     let token = "00000000-0000-4000-8000-gitlabtoken00";
-    let content = Content {
+    let content = VersionContent {
         text,
         binary: false,
     };

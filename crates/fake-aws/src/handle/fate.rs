@@ -1,20 +1,20 @@
-//! What becomes of a call that has reached this world.
+//! What becomes of a call that has reached this fake AWS.
 
 use std::time::Duration;
 
 use super::super::{
-    answer::{Answer, Denied},
     faults::{At, Fault, FaultKind, Lasting},
     gate::Gate,
     journal::Entry,
     request::{Call, Service},
+    response::{ApiResponse, Denied},
     response_bucket::BucketFailure,
     wire::Fate,
 };
-use super::{Inner, World};
+use super::{FakeAws, Inner};
 
-impl World {
-    pub fn gate(&self) -> Option<Gate> {
+impl FakeAws {
+    pub(crate) fn gate(&self) -> Option<Gate> {
         self.inner().gate.clone()
     }
 
@@ -34,7 +34,7 @@ impl World {
     }
 
     /// How long the call that a caller has just made takes to reach AWS.
-    pub fn take_hold(&self, caller: &str) -> Option<Duration> {
+    pub(crate) fn take_hold(&self, caller: &str) -> Option<Duration> {
         let mut inner = self.inner();
         let numbered = inner.numbered.get(caller)?;
         let is_held =
@@ -78,12 +78,13 @@ impl World {
                 | FaultKind::DeniedExplicitly),
             ) => {
                 let (action, resource) = call.action_and_resource();
-                let denied = |why| Answer::denied_because(call.service, &action, &resource, why);
+                let denied =
+                    |why| ApiResponse::denied_because(call.service, &action, &resource, why);
                 let answer = match kind {
-                    FaultKind::Throttled => Answer::throttled(call.service),
+                    FaultKind::Throttled => ApiResponse::throttled(call.service),
                     FaultKind::Denied => denied(Denied::NoPolicy),
                     FaultKind::DeniedExplicitly => denied(Denied::Explicitly),
-                    _ => Answer::internal_error(call.service),
+                    _ => ApiResponse::internal_error(call.service),
                 };
                 (name_of(&answer), Some(Fate::Answered(answer)))
             }
@@ -118,11 +119,11 @@ impl World {
 }
 
 impl Inner {
-    fn execute(&mut self, caller: &str, call: &Call) -> Answer {
+    fn execute(&mut self, caller: &str, call: &Call) -> ApiResponse {
         let answer = self.aws.execute(call, caller);
         if call.service == Service::ResponseBucket
             && answer.status == 200
-            && let Some(delivery) = self.aws.deliveries.last_mut()
+            && let Some(delivery) = self.aws.responses.last_mut()
         {
             caller.clone_into(&mut delivery.caller);
         }
@@ -150,7 +151,7 @@ impl Inner {
     }
 }
 
-fn name_of(answer: &Answer) -> String {
+fn name_of(answer: &ApiResponse) -> String {
     match (answer.status, answer.code) {
         (200, _) => "ok".to_owned(),
         (status, Some(code)) => format!("{code} ({status})"),

@@ -1,16 +1,16 @@
-//! The lives that faults are tried on.
+//! The scenarios that faults are tried on.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::checks::{self, Pair, Watch};
-use crate::scene::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, both, check_health, mirror, properties,
-    rotation, serial, stack, with, world,
+use crate::fixture::{
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, both, check_health, fake, mirror,
+    properties, rotation, serial, stack, with,
 };
-use fake_aws::custom_resource::{Answer, RollBack, Stack, answers_are_sound};
-use fake_aws::{Fault, Options, Rotated, Rotation, World};
+use fake_aws::custom_resource::{ParentStack, RequestOutcome, RollBack, answers_are_sound};
+use fake_aws::{FakeAws, Fault, Options, Rotated, Rotation};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -24,14 +24,14 @@ pub enum Event {
     Rotate,
     Delete,
     /// Somebody changes something by hand; what works may break by it.
-    ByHand(fn(&World)),
+    ByHand(fn(&FakeAws)),
 }
 
 /// A history of one resource.
 #[derive(Clone)]
-pub struct Life {
+pub struct Scenario {
     pub name: &'static str,
-    pub setup: fn(&World),
+    pub setup: fn(&FakeAws),
     pub events: Vec<Event>,
     /// Every request and every step comes once more after it succeeded.
     pub delivers_twice: bool,
@@ -39,10 +39,10 @@ pub struct Life {
     pub step_deliveries: u32,
 }
 
-/// A life that is being played.
+/// A scenario that is being played.
 struct Play {
-    world: World,
-    stack: Stack,
+    fake: FakeAws,
+    stack: ParentStack,
     rotation: Rotation,
     watch: Watch,
     /// Whether something was broken on purpose.
@@ -52,27 +52,27 @@ struct Play {
     is_broken: bool,
 }
 
-impl Life {
-    /// Plays the life in a new world with these faults in it, checks every invariant, deletes what
+impl Scenario {
+    /// Plays the scenario in a new fake AWS with these faults in it, checks every invariant, deletes what
     /// is left as the end of the stack would, and checks that nothing is.
-    pub async fn play(&self, options: Options, faults: &[(String, Fault)]) -> World {
+    pub async fn play(&self, options: Options, faults: &[(String, Fault)]) -> FakeAws {
         // Requests of CloudFormation and steps of a rotation are further apart than that: AWS's
         // own rotation template relies on it.
         let late = options.secrets_late;
-        let world = world(options);
-        (self.setup)(&world);
-        let foreign = world.look(checks::foreign);
+        let fake = fake(options);
+        (self.setup)(&fake);
+        let foreign = fake.look(checks::foreign);
         for (caller, fault) in faults {
-            world.inject(caller, fault.clone());
+            fake.inject(caller, fault.clone());
         }
         let mut play = Play {
-            stack: stack(&world),
-            rotation: rotation(&world),
-            watch: Watch::begin(&world),
+            stack: stack(&fake),
+            rotation: rotation(&fake),
+            watch: Watch::begin(&fake),
             is_hurt: !faults.is_empty(),
             after_rotation: false,
             is_broken: false,
-            world: world.clone(),
+            fake: fake.clone(),
         };
         play.stack.delivers_twice = self.delivers_twice;
         play.rotation.delivers_twice = self.delivers_twice;
@@ -88,11 +88,16 @@ impl Life {
             play.happen(&Event::Delete).await;
         }
         play.check("the end");
-        answers_are_sound(&world);
-        let now = world.look(checks::foreign);
-        assert_eq!(now, foreign, "what is not ours changed\n{}", world.told());
-        world.assert_unbroken();
-        world
+        answers_are_sound(&fake);
+        let now = fake.look(checks::foreign);
+        assert_eq!(
+            now,
+            foreign,
+            "what is not ours changed\n{}",
+            fake.transcript()
+        );
+        fake.assert_unbroken();
+        fake
     }
 }
 
@@ -125,7 +130,7 @@ impl Play {
                 self.after_rotation = false;
             }
             Event::Attach => {
-                let issued = || self.world.count("CreateServiceSpecificCredential");
+                let issued = || self.fake.count("CreateServiceSpecificCredential");
                 let before = issued();
                 let attached = self.rotation.attach_schedule(30, false).await;
                 assert_eq!(issued(), before, "trying a schedule issues nothing");
@@ -138,12 +143,12 @@ impl Play {
             Event::Delete => {
                 self.watch.expect_nothing();
                 let answer = self.stack.delete().await;
-                let told = self.world.told();
+                let told = self.fake.transcript();
                 assert!(answer.is_success(), "{answer:?}\n{told}");
             }
             Event::ByHand(change) => {
                 self.watch.expect_nothing();
-                change(&self.world);
+                change(&self.fake);
                 self.is_broken = true;
                 return;
             }
@@ -154,12 +159,12 @@ impl Play {
         }
     }
 
-    fn succeeds(&self, event: &Event, answer: &Answer) {
-        let told = || self.world.told();
+    fn succeeds(&self, event: &Event, answer: &RequestOutcome) {
+        let transcript = || self.fake.transcript();
         assert!(
             self.is_hurt || answer.is_success(),
             "{event:?} answered {answer:?}\n{}",
-            told()
+            transcript()
         );
     }
 
@@ -179,11 +184,11 @@ impl Play {
         // It comes days after whatever was before: IAM shows that by then.
         tokio::time::sleep(Duration::from_secs(10)).await;
         let rotated = self.rotation.rotate().await;
-        let told = || self.world.told();
+        let transcript = || self.fake.transcript();
         assert!(
             self.is_hurt || rotated == Rotated::Finished,
             "{rotated:?}\n{}",
-            told()
+            transcript()
         );
         self.after_rotation = true;
         match rotated {
@@ -191,42 +196,42 @@ impl Play {
             Rotated::Died(_) => {
                 let (_, properties) = self.stack.resource.clone().expect("a resource");
                 let healed = self.stack.update(&properties, None).await;
-                assert!(healed.is_success(), "{healed:?}\n{}", told());
+                assert!(healed.is_success(), "{healed:?}\n{}", transcript());
                 // A version that the rotation has only named may still be waited for.
                 tokio::time::sleep(Duration::from_mins(90)).await;
-                check_health(&self.world).await;
+                check_health(&self.fake).await;
             }
             Rotated::Failed { .. } => {}
-            Rotated::Refused(refusal) => panic!("{refusal}\n{}", told()),
+            Rotated::Refused(refusal) => panic!("{refusal}\n{}", transcript()),
         }
         if self.rotation.is_pending() {
             let (_, properties) = self.stack.resource.as_ref().expect("a resource");
-            let held = self.world.look(|aws| checks::pending(aws, properties));
-            held.unwrap_or_else(|broken| panic!("while pending: {broken}\n{}", told()));
+            let held = self.fake.look(|aws| checks::pending(aws, properties));
+            held.unwrap_or_else(|broken| panic!("while pending: {broken}\n{}", transcript()));
         } else {
             self.check("a rotation that failed");
         }
         let again = self.rotation.come_due().await;
-        assert_eq!(again, Rotated::Finished, "{}", told());
+        assert_eq!(again, Rotated::Finished, "{}", transcript());
     }
 
     fn check(&self, context: &str) {
         let held = match &self.stack.resource {
-            None => self.world.look(checks::nothing_left),
+            None => self.fake.look(checks::nothing_left),
             Some(_) if context.starts_with("ByHand") => Ok(()),
             Some((_, properties)) => self
-                .world
+                .fake
                 .look(|aws| checks::at_rest(aws, properties, self.after_rotation)),
         };
         if let Err(broken) = held {
-            panic!("after {context}: {broken}\n{}", self.world.told());
+            panic!("after {context}: {broken}\n{}", self.fake.transcript());
         }
     }
 }
 
-/// The lives: what a template can ask for, rotation between its updates, and the rollback of each.
-pub fn lives() -> Vec<Life> {
-    let life = |name, events| Life {
+/// The scenarios: what a template can ask for, rotation between its updates, and the rollback of each.
+pub fn scenarios() -> Vec<Scenario> {
+    let scenario = |name, events| Scenario {
         name,
         setup: |_| {},
         events,
@@ -250,17 +255,17 @@ pub fn lives() -> Vec<Life> {
     of_all["KeepDivergentRefs"] = json!("true");
     let of_all = with(properties(), "Mirrors", json!([of_all]));
     vec![
-        life("create and delete", vec![create(), Event::Delete]),
-        life("create with two projects", vec![Event::Create(both())]),
-        life(
+        scenario("create and delete", vec![create(), Event::Delete]),
+        scenario("create with two projects", vec![Event::Create(both())]),
+        scenario(
             "new password by the template",
             vec![create(), Event::Update(serial(&properties(), 2))],
         ),
-        life(
+        scenario(
             "new password rolled back",
             vec![create(), back(serial(&properties(), 2))],
         ),
-        life(
+        scenario(
             "mirrors added and taken away",
             vec![
                 Event::Create(plain.clone()),
@@ -268,19 +273,19 @@ pub fn lives() -> Vec<Life> {
                 Event::Update(plain),
             ],
         ),
-        life(
+        scenario(
             "another project rolled back, then kept",
             vec![create(), back(moved.clone()), Event::Update(moved)],
         ),
-        life(
+        scenario(
             "settings changed and rolled back",
             vec![create(), back(of_all.clone()), Event::Update(of_all)],
         ),
-        life(
+        scenario(
             "schedule attached, then two rotations",
             vec![create(), Event::Attach, Event::Rotate, Event::Rotate],
         ),
-        life(
+        scenario(
             "rotation between updates",
             vec![
                 create(),
@@ -290,19 +295,19 @@ pub fn lives() -> Vec<Life> {
                 Event::Update(serial(&properties(), 2)),
             ],
         ),
-        Life {
+        Scenario {
             step_deliveries: 1,
-            ..life(
+            ..scenario(
                 "rotation whose steps come once",
                 vec![Event::Create(both()), Event::Rotate],
             )
         },
-        Life {
-            setup: |world| {
+        Scenario {
+            setup: |fake| {
                 let url = fake_aws::codecommit::clone_url(REPOSITORY);
-                world.handmade_mirror(PROJECT, &url, None, false);
+                fake.handmade_mirror(PROJECT, &url, None, false);
             },
-            ..life(
+            ..scenario(
                 "rotation beside a mirror that somebody made to the same repository",
                 vec![create(), Event::Rotate],
             )

@@ -12,9 +12,9 @@ use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{Kind, Stack};
-use fake_aws::pipelines::{Execution, Pipeline};
-use fake_aws::{Options, World};
+use fake_aws::custom_resource::{CustomResource, ParentStack};
+use fake_aws::{Execution, Pipeline};
+use fake_aws::{FakeAws, Options};
 
 pub const PROJECT: &str = "platform/infra";
 pub const USER: &str = "user-dev-mirror";
@@ -23,34 +23,34 @@ pub const TOKEN: &str = "gitlab/token";
 const REPOSITORY: &str = "codecommit-dev-cfn-infra";
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1";
 
-const CREDENTIAL: Kind = Kind {
+const CREDENTIAL: CustomResource = CustomResource {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
     wire: |_, caller| caller.connector(),
 };
 
 /// Pages of two, so that there are several.
-pub fn empty_world() -> World {
-    World::with(Options {
+pub fn empty_world() -> FakeAws {
+    FakeAws::with(Options {
         page_length: Some(2),
         ..Options::default()
     })
 }
 
-/// A world with one credential and its mirror, which has pushed.
-pub async fn world() -> (World, Stack) {
-    let world = empty_world();
-    let stack = mirrored(&world, USER, PROJECT, REPOSITORY).await;
-    (world, stack)
+/// A fake AWS with one credential and its mirror, which has pushed.
+pub async fn fake() -> (FakeAws, ParentStack) {
+    let fake = empty_world();
+    let stack = mirrored(&fake, USER, PROJECT, REPOSITORY).await;
+    (fake, stack)
 }
 
 /// A credential of `user` and a mirror with it.
-pub async fn mirrored(world: &World, user: &str, project: &str, repository: &str) -> Stack {
-    world.user(user);
-    world.repository(repository);
-    world.gitlab_project(project, &["main"]);
-    world.gitlab_token(TOKEN);
-    let mut stack = Stack::called(world, CREDENTIAL, &format!("{STACK}-{user}"));
+pub async fn mirrored(fake: &FakeAws, user: &str, project: &str, repository: &str) -> ParentStack {
+    fake.user(user);
+    fake.repository(repository);
+    fake.gitlab_project(project, &["main"]);
+    fake.gitlab_token(TOKEN);
+    let mut stack = ParentStack::called(fake, CREDENTIAL, &format!("{STACK}-{user}"));
     let created = stack.create(&properties(user, project, repository)).await;
     assert!(created.is_success(), "{}", created.reason());
     stack
@@ -65,8 +65,8 @@ pub fn properties(user: &str, project: &str, repository: &str) -> Value {
 }
 
 /// A pipeline with runs that ended so, the oldest first.
-pub fn pipeline(world: &World, name: &str, statuses: &[&'static str]) {
-    world.arrange(|aws| {
+pub fn pipeline(fake: &FakeAws, name: &str, statuses: &[&'static str]) {
+    fake.arrange(|aws| {
         let now = aws.now;
         let mut pipeline = Pipeline::new(
             json!({}),
@@ -125,11 +125,11 @@ impl Looked {
 }
 
 /// A health check of `dev`, whose users are `user_names`, as `caller`.
-pub async fn look_at(world: &World, user_names: &str, caller: &str, time: Duration) -> Looked {
-    let connector = world.connector(caller);
+pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Duration) -> Looked {
+    let connector = fake.connector(caller);
     let http = Http::new(connector.clone());
     let aws = Aws::new(&sdk_config(connector), &http);
-    let clock = Clock::starting_at(world.now());
+    let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http, clock.clone());
     let mut lines = vec![];
     let mut emit = |line| lines.push(line);
@@ -148,16 +148,16 @@ pub async fn look_at(world: &World, user_names: &str, caller: &str, time: Durati
     )
     .await;
     for shown in lines.iter().chain([&summary]) {
-        assert_eq!(world.secret_in(&shown.to_string()), None, "{shown}");
+        assert_eq!(fake.secret_in(&shown.to_string()), None, "{shown}");
     }
-    assert_eq!(world.secret_in(&world.told()), None);
+    assert_eq!(fake.secret_in(&fake.transcript()), None);
     Looked { lines, summary }
 }
 
-pub async fn look_as(world: &World, caller: &str, time: Duration) -> Looked {
-    look_at(world, "user-dev-*", caller, time).await
+pub async fn look_as(fake: &FakeAws, caller: &str, time: Duration) -> Looked {
+    look_at(fake, "user-dev-*", caller, time).await
 }
 
-pub async fn look(world: &World) -> Looked {
-    look_as(world, "health check", Duration::from_secs(300)).await
+pub async fn look(fake: &FakeAws) -> Looked {
+    look_as(fake, "health check", Duration::from_secs(300)).await
 }

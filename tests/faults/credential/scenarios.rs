@@ -1,4 +1,4 @@
-//! The lives that faults are tried on, and what must hold in each of them.
+//! The scenarios that faults are tried on, and what must hold in each of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::by_hand::take_created;
 use crate::checks::{nothing_left, one_live_login, what_is_stored_works};
-use crate::cloudformation::{Answer, RollBack, Stack, stack};
-use crate::{OTHER_USER, REPOSITORY, USER, properties, with, world};
+use crate::cloudformation::{ParentStack, RequestOutcome, RollBack, stack};
+use crate::{OTHER_USER, REPOSITORY, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
-use fake_aws::{Fault, Options, World};
+use fake_aws::{FakeAws, Fault, Options};
 
 /// One thing that happens to the stack.
 #[derive(Clone, Debug)]
@@ -28,57 +28,57 @@ pub enum Event {
 
 /// A history of one resource.
 #[derive(Clone)]
-pub struct Life {
+pub struct Scenario {
     pub name: &'static str,
-    pub setup: fn(&World),
+    pub setup: fn(&FakeAws),
     pub events: Vec<Event>,
     pub delivers_twice: bool,
 }
 
-impl Life {
-    /// Plays the life in a new world with `fault` in it, checks every invariant, deletes what is
+impl Scenario {
+    /// Plays the scenario in a new fake AWS with `fault` in it, checks every invariant, deletes what is
     /// left as the end of the stack would, and checks that nothing is.
-    pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> World {
+    pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> FakeAws {
         self.play_with(options, fault.into_iter().collect()).await
     }
 
-    /// As [`Life::play`], with any number of faults.
-    pub async fn play_with(&self, options: Options, faults: Vec<(String, Fault)>) -> World {
-        let world = world(options);
-        (self.setup)(&world);
-        let mut foreign = world.look(foreign_credentials);
+    /// As [`Scenario::play`], with any number of faults.
+    pub async fn play_with(&self, options: Options, faults: Vec<(String, Fault)>) -> FakeAws {
+        let fake = fake(options);
+        (self.setup)(&fake);
+        let mut foreign = fake.look(foreign_credentials);
         for (caller, fault) in faults {
-            world.inject(&caller, fault);
+            fake.inject(&caller, fault);
         }
-        let mut stack = stack(&world);
+        let mut stack = stack(&fake);
         stack.delivers_twice = self.delivers_twice;
         // From the first SUCCESS until the Delete, what the secret holds works at every instant.
         let is_watched = Arc::new(AtomicBool::new(false));
         for event in &self.events {
             let answer = self.happen(event, &mut stack, &is_watched).await;
-            check(&world, &stack, &format!("{event:?} answered {answer:?}"));
+            check(&fake, &stack, &format!("{event:?} answered {answer:?}"));
         }
         is_watched.store(false, Ordering::SeqCst);
         if stack.resource.is_some() {
             let deleted = stack.delete().await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
         }
-        let left = world.look(nothing_left);
-        left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+        let left = fake.look(nothing_left);
+        left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
         if !self.deletes_foreign() {
             foreign.extend(take_created());
             foreign.sort_by(|one, other| one.id.cmp(&other.id));
-            let now = world.look(foreign_credentials);
+            let now = fake.look(foreign_credentials);
             assert_eq!(
                 now,
                 foreign,
                 "a foreign credential was touched\n{}",
-                world.told()
+                fake.transcript()
             );
         }
-        answers_are_sound(&world);
-        world.assert_unbroken();
-        world
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
+        fake
     }
 
     pub fn deletes_foreign(&self) -> bool {
@@ -88,16 +88,16 @@ impl Life {
     async fn happen(
         &self,
         event: &Event,
-        stack: &mut Stack,
+        stack: &mut ParentStack,
         is_watched: &Arc<AtomicBool>,
-    ) -> Option<Answer> {
+    ) -> Option<RequestOutcome> {
         let answer = match event {
             Event::Create(properties) => {
                 let answer = stack.create(properties).await;
                 if let Some((id, _)) = stack.resource.clone() {
                     is_watched.store(true, Ordering::SeqCst);
                     let is_watched = Arc::clone(is_watched);
-                    stack.world.at_every_instant(move |aws| {
+                    stack.fake.at_every_instant(move |aws| {
                         // A replaced secret goes when its successor works.
                         if is_watched.load(Ordering::SeqCst) && aws.secrets.contains_key(&id) {
                             what_is_stored_works(aws, &id)
@@ -142,20 +142,20 @@ impl Life {
 }
 
 /// After every event: what CloudFormation believes to exist is there, and nothing else.
-fn check(world: &World, stack: &Stack, context: &str) {
+fn check(fake: &FakeAws, stack: &ParentStack, context: &str) {
     let held = match &stack.resource {
         Some((id, properties)) => {
             let user = properties["UserName"].as_str().expect("a user");
-            world.look(|aws| one_live_login(aws, id, user))
+            fake.look(|aws| one_live_login(aws, id, user))
         }
-        None => world.look(nothing_left),
+        None => fake.look(nothing_left),
     };
     if let Err(broken) = held {
-        panic!("after {context}: {broken}\n{}", world.told());
+        panic!("after {context}: {broken}\n{}", fake.transcript());
     }
 }
 
-fn foreign_credentials(aws: &fake_aws::Aws) -> Vec<fake_aws::iam::Credential> {
+fn foreign_credentials(aws: &fake_aws::AwsState) -> Vec<fake_aws::iam::Credential> {
     let users = [USER, OTHER_USER];
     let all = users.into_iter().flat_map(|user| aws.credentials(user));
     let foreign = all.filter(|credential| credential.issued_by == crate::checks::SOMEBODY_ELSE);
@@ -164,10 +164,10 @@ fn foreign_credentials(aws: &fake_aws::Aws) -> Vec<fake_aws::iam::Credential> {
     foreign
 }
 
-/// The lives: each kind of request, and the rollback of each.
+/// The scenarios: each kind of request, and the rollback of each.
 #[allow(clippy::too_many_lines)] // A list.
-pub fn lives() -> Vec<Life> {
-    let life = |name, events| Life {
+pub fn scenarios() -> Vec<Scenario> {
+    let scenario = |name, events| Scenario {
         name,
         setup: |_| {},
         events,
@@ -187,66 +187,66 @@ pub fn lives() -> Vec<Life> {
     let create_named = || Event::Create(named.clone());
     let back = Event::UpdateRolledBack;
     vec![
-        life("create and delete", vec![create(), Event::Delete]),
-        life(
+        scenario("create and delete", vec![create(), Event::Delete]),
+        scenario(
             "create and delete without repositories",
             vec![Event::Create(bare.clone()), Event::Delete],
         ),
-        Life {
-            setup: |world| {
-                world.foreign_credential(OTHER_USER);
+        Scenario {
+            setup: |fake| {
+                fake.foreign_credential(OTHER_USER);
             },
-            ..life(
-                "life beside another user's credential",
+            ..scenario(
+                "scenario beside another user's credential",
                 vec![create(), Event::Delete],
             )
         },
-        life("no-op update", vec![create(), Event::Update(properties())]),
-        life(
+        scenario("no-op update", vec![create(), Event::Update(properties())]),
+        scenario(
             "no-op update rolled back",
             vec![create(), back(properties(), RollBack::UpdateBack)],
         ),
-        life(
+        scenario(
             "rotation",
             vec![create(), Event::Update(serial(&properties()))],
         ),
-        life(
+        scenario(
             "rotation without repositories",
             vec![Event::Create(bare.clone()), Event::Update(serial(&bare))],
         ),
-        life(
+        scenario(
             "rotation rolled back",
             vec![create(), back(serial(&properties()), RollBack::UpdateBack)],
         ),
-        life(
+        scenario(
             "replacement by secret name",
             vec![create(), Event::Update(renamed.clone())],
         ),
-        life(
+        scenario(
             "replacement by secret name rolled back",
             vec![create(), back(renamed.clone(), RollBack::UpdateBack)],
         ),
-        life(
+        scenario(
             "replacement by secret name given up",
             vec![create(), back(renamed.clone(), RollBack::DeleteNewOnly)],
         ),
-        life(
+        scenario(
             "replacement by user name",
             vec![create(), Event::Update(other_default.clone())],
         ),
-        life(
+        scenario(
             "replacement by user name rolled back",
             vec![create(), back(other_default.clone(), RollBack::UpdateBack)],
         ),
-        life(
+        scenario(
             "replacement by user name given up",
             vec![create(), back(other_default, RollBack::DeleteNewOnly)],
         ),
-        life(
+        scenario(
             "user changed under the same secret name",
             vec![create_named(), Event::UpdateThatFails(moved)],
         ),
-        life(
+        scenario(
             "tags and key changed",
             vec![
                 create(),
@@ -258,16 +258,16 @@ pub fn lives() -> Vec<Life> {
                 Event::Update(properties()),
             ],
         ),
-        Life {
-            setup: |world| world.take_git_push(USER),
-            ..life(
+        Scenario {
+            setup: |fake| fake.take_git_push(USER),
+            ..scenario(
                 "create that fails by itself",
                 vec![Event::CreateThatFails(properties())],
             )
         },
-        Life {
-            setup: |world| world.take_git_push(USER),
-            ..life(
+        Scenario {
+            setup: |fake| fake.take_git_push(USER),
+            ..scenario(
                 "rotation that fails by itself",
                 vec![
                     Event::Create(bare.clone()),
@@ -279,20 +279,20 @@ pub fn lives() -> Vec<Life> {
                 ],
             )
         },
-        Life {
-            setup: |world| {
-                world.foreign_credential(USER);
+        Scenario {
+            setup: |fake| {
+                fake.foreign_credential(USER);
             },
-            ..life(
+            ..scenario(
                 "create beside a foreign credential",
                 vec![Event::CreateThatFails(properties())],
             )
         },
-        Life {
-            setup: |world| {
-                world.foreign_credential(USER);
+        Scenario {
+            setup: |fake| {
+                fake.foreign_credential(USER);
             },
-            ..life(
+            ..scenario(
                 "create that deletes a foreign credential",
                 vec![Event::Create(with(
                     properties(),

@@ -8,10 +8,8 @@ use std::{
 };
 
 use super::{
-    answer::{Answer, AwsError, Denied},
     approval_rules::RuleTemplate,
     codecommit::{self, Repository},
-    elsewhere::{self, Elsewhere},
     functions::{self, Invoked},
     gitlab::{Behaviour, GitLab},
     gitlab_api,
@@ -19,10 +17,12 @@ use super::{
     iam::{CODECOMMIT, Credential, Iam},
     iam_api,
     lateness::History,
+    other_account::{self, OtherAccount},
     pipelines::{self, Pipeline},
     rates::{self, Buckets, Rate},
     request::{Call, Service},
-    response_bucket::{self, BucketFailure, Delivery},
+    response::{ApiResponse, AwsError, Denied},
+    response_bucket::{self, BucketFailure, SentResponse},
     secret_versions::Pending,
     secrets::{self, Secret},
     stack_api, stack_operations,
@@ -30,7 +30,7 @@ use super::{
     stacks::{SeenTokens, Stacks},
 };
 
-/// When a world begins: 2026-11-20T12:00:00Z.
+/// When a fake AWS begins: 2026-11-20T12:00:00Z.
 const START: u64 = 1_795_176_000;
 
 /// Where AWS's answer differs from day to day.
@@ -142,17 +142,17 @@ impl Denial {
 
 /// The state of one account.
 #[derive(Clone, Debug)]
-pub struct Aws {
-    /// Virtual time since the world began, as of the latest call.
+pub struct AwsState {
+    /// Virtual time since the fake AWS began, as of the latest call.
     pub now: Duration,
     pub options: Options,
     pub iam: History<Iam>,
     pub secrets: BTreeMap<String, Secret>,
     /// What `DescribeSecret` saw and will see, where that lags behind.
-    pub secrets_seen: History<BTreeMap<String, Secret>>,
+    pub(crate) secrets_seen: History<BTreeMap<String, Secret>>,
     pub repositories: BTreeMap<String, Repository>,
     /// Another account, as far as this one sees it.
-    pub elsewhere: Elsewhere,
+    pub other_account: OtherAccount,
     /// Repositories that were deleted, in order.
     pub repositories_gone: Vec<String>,
     pub rule_templates: BTreeMap<String, RuleTemplate>,
@@ -163,17 +163,17 @@ pub struct Aws {
     /// What stacks made besides, by type and name.
     pub made: BTreeMap<(String, String), Made>,
     pub invocations: Vec<Invoked>,
-    /// Not AWS's, and a part of this world all the same.
+    /// Not AWS's, and a part of this fake AWS all the same.
     pub gitlab: GitLab,
     /// Pushes of GitLab's mirrors that did not arrive, in order.
     pub failed_pushes: Vec<FailedPush>,
     /// Users whose policy does not allow `codecommit:GitPush`.
-    pub without_git_push: BTreeSet<String>,
+    pub(crate) without_git_push: BTreeSet<String>,
     pub denied: Vec<Denial>,
     /// CloudFormation can assume the roles that it is given from then on.
-    pub roles_from: Duration,
-    pub deliveries: Vec<Delivery>,
-    pub bucket_failures: Vec<BucketFailure>,
+    pub(crate) roles_from: Duration,
+    pub responses: Vec<SentResponse>,
+    pub(crate) bucket_failures: Vec<BucketFailure>,
     pub buckets: Buckets,
     /// What no product would ask: the fake's own complaints.
     pub complaints: Vec<String>,
@@ -183,7 +183,7 @@ pub struct Aws {
     ids: u64,
 }
 
-impl Aws {
+impl AwsState {
     pub fn new(options: Options, seed: u64) -> Self {
         Self {
             now: Duration::ZERO,
@@ -192,7 +192,7 @@ impl Aws {
             secrets: BTreeMap::new(),
             secrets_seen: History::new(BTreeMap::new()),
             repositories: BTreeMap::new(),
-            elsewhere: Elsewhere::default(),
+            other_account: OtherAccount::default(),
             repositories_gone: vec![],
             rule_templates: BTreeMap::new(),
             pipelines: BTreeMap::new(),
@@ -205,7 +205,7 @@ impl Aws {
             without_git_push: BTreeSet::new(),
             denied: vec![],
             roles_from: Duration::ZERO,
-            deliveries: vec![],
+            responses: vec![],
             bucket_failures: vec![],
             buckets: Buckets::default(),
             complaints: vec![],
@@ -217,10 +217,10 @@ impl Aws {
     }
 
     /// Carries out one call.
-    pub fn execute(&mut self, call: &Call, caller: &str) -> Answer {
+    pub fn execute(&mut self, call: &Call, caller: &str) -> ApiResponse {
         self.watch_for_tokens(call);
         if rates::is_throttled(self, call) {
-            return Answer::throttled(call.service);
+            return ApiResponse::throttled(call.service);
         }
         let (action, resource) = call.action_and_resource();
         let mut denials = self.denied.iter();
@@ -228,7 +228,7 @@ impl Aws {
         // `*` is every action of IAM policies, which GitLab, git and the response bucket do not have.
         let is_meant = |denial: &&Denial| denial.action != "*" || call.service.has_policies();
         if let Some(denial) = denial.filter(is_meant) {
-            return Answer::denied_because(call.service, &action, &resource, denial.why);
+            return ApiResponse::denied_because(call.service, &action, &resource, denial.why);
         }
         secrets::purge(self);
         let answer = match call.service {
@@ -238,8 +238,8 @@ impl Aws {
                 secrets::remember(self, call);
                 answer
             }
-            Service::CodeCommit => elsewhere::codecommit(self, call),
-            Service::Sts => elsewhere::assume_role(self, call),
+            Service::CodeCommit => other_account::codecommit(self, call),
+            Service::Sts => other_account::assume_role(self, call),
             Service::CodePipeline => pipelines::answer(self, call),
             Service::CloudFormation => stack_api::answer(self, call),
             Service::Lambda => functions::answer(self, call, caller),
@@ -247,7 +247,7 @@ impl Aws {
             Service::ResponseBucket => response_bucket::answer(self, call),
             Service::GitLab => gitlab_api::answer(self, call, caller),
         };
-        answer.unwrap_or_else(|error| Answer::error(call.service, &error))
+        answer.unwrap_or_else(|error| ApiResponse::error(call.service, &error))
     }
 
     /// Complains of a GitLab token that is sent to anybody but a GitLab.
@@ -296,7 +296,7 @@ impl Aws {
     }
 
     /// An id that nothing else has, and that another run of the same gives too.
-    pub fn next_id(&mut self) -> String {
+    pub(crate) fn next_id(&mut self) -> String {
         self.ids += 1;
         format!("00000000-0000-4000-8000-{:012}", self.ids)
     }
@@ -340,7 +340,7 @@ impl Aws {
     }
 
     /// How late this read is.
-    pub fn lateness(&self, late: Duration) -> Duration {
+    pub(crate) fn lateness(&self, late: Duration) -> Duration {
         self.reads.set(self.reads.get() + 1);
         if self.options.replicas_differ && self.reads.get() % 2 == 1 {
             return Duration::ZERO;
@@ -374,9 +374,9 @@ impl Aws {
             .expect("a date that can be written")
     }
 
-    /// Answers as AWS does, and remembers that the fake has a hole: a panic
+    /// Answers as AWS does, and remembers that the fake AWS has a hole: a panic
     /// here would only reach the product's own guard.
-    pub fn unknown_operation(&mut self, service: &str, operation: &str) -> AwsError {
+    pub(crate) fn unknown_operation(&mut self, service: &str, operation: &str) -> AwsError {
         self.complaints
             .push(format!("the fake does not know {service}:{operation}"));
         AwsError::new(400, "InvalidAction", format!("no operation {operation}"))

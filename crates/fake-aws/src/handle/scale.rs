@@ -3,24 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::super::{
-    functions::Invoked,
-    journal::{Count, Tally},
-    request::Call,
-    response_bucket::Delivery,
-    stacks::Stack,
+    functions::Invoked, journal::Count, request::Call, response_bucket::SentResponse, stacks::Stack,
 };
-use super::{Inner, World};
+use super::{FakeAws, Inner};
 
-impl World {
+impl FakeAws {
     /// Counts calls from now on, and writes none of them down. Faults by a caller's calls meet
     /// nobody then.
     pub fn keep_no_journal(&self) {
         self.inner().keeps_no_journal = true;
-    }
-
-    /// How often each operation was called.
-    pub fn tally(&self) -> Tally {
-        self.inner().tally.clone()
     }
 
     /// All calls so far.
@@ -34,9 +25,9 @@ impl World {
     }
 
     /// The answers that have arrived at an address, which are not kept any longer.
-    pub fn take_deliveries_to(&self, url: &str) -> Vec<Delivery> {
+    pub fn take_responses_to(&self, url: &str) -> Vec<SentResponse> {
         let mut inner = self.inner();
-        let all = &mut inner.aws.deliveries;
+        let all = &mut inner.aws.responses;
         all.extract_if(.., |one| one.url == url).collect()
     }
 
@@ -48,7 +39,7 @@ impl World {
     }
 
     /// Forgets what only tests ask for, and what AWS keeps of things that are gone: the next
-    /// hour's world is no larger than this hour's.
+    /// hour's fake is no larger than this hour's.
     pub fn forget_what_is_gone(&self) {
         let mut inner = self.inner();
         inner.catch_up();
@@ -56,7 +47,7 @@ impl World {
         inner.numbered.clear();
         inner.tally.clear();
         let aws = &mut inner.aws;
-        aws.deliveries.clear();
+        aws.responses.clear();
         aws.invocations.clear();
         aws.secrets_ever.clear();
         aws.repositories_gone.clear();

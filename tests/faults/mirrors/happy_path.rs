@@ -1,12 +1,12 @@
-//! The lives without faults, and what they cost.
+//! The scenarios without faults, and what they cost.
 
 use std::time::Duration;
 
-use crate::lives::lives;
-use crate::scene::{PROJECT, properties, rotation, serial, stack, world};
+use crate::fixture::{PROJECT, fake, properties, rotation, serial, stack};
+use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::secret_versions::{AbandonedBy, Pending};
-use fake_aws::{Options, Rotated, World};
+use fake_aws::{FakeAws, Options, Rotated};
 
 /// The same AWS and GitLab on other days, and in other versions.
 pub fn kinds_of_days() -> Vec<(&'static str, Options)> {
@@ -49,17 +49,17 @@ pub fn kinds_of_days() -> Vec<(&'static str, Options)> {
 fn every_life_goes_well_on_every_kind_of_day() {
     let mut failures = vec![];
     for (day, options) in kinds_of_days() {
-        for mut life in lives() {
+        for mut scenario in scenarios() {
             for delivers_twice in [false, true] {
-                life.delivers_twice = delivers_twice;
+                scenario.delivers_twice = delivers_twice;
                 let played = std::panic::AssertUnwindSafe(|| {
-                    paused(life.play(options.clone(), &[]));
+                    paused(scenario.play(options.clone(), &[]));
                 });
                 if let Err(panic) = std::panic::catch_unwind(played) {
                     let text = fake_aws::panics::text(&*panic);
                     failures.push(format!(
                         "{day}, {}, twice {delivers_twice}: {text}",
-                        life.name
+                        scenario.name
                     ));
                 }
             }
@@ -68,8 +68,8 @@ fn every_life_goes_well_on_every_kind_of_day() {
     crate::checks::none_failed(&failures);
 }
 
-fn calls(world: &World, caller: &str) -> Vec<String> {
-    let journal = world.journal();
+fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
+    let journal = fake.journal();
     let own = journal.iter().filter(|entry| entry.caller == caller);
     own.map(|entry| entry.operation.clone()).collect()
 }
@@ -77,8 +77,8 @@ fn calls(world: &World, caller: &str) -> Vec<String> {
 #[test]
 fn the_calls_of_a_new_password_and_of_a_rotation_are_counted() {
     paused(async {
-        let world = world(Options::default());
-        let (mut stack, mut rotation) = (stack(&world), rotation(&world));
+        let fake = fake(Options::default());
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&properties()).await.is_success());
         assert!(stack.update(&properties(), None).await.is_success());
         let changed = stack.update(&serial(&properties(), 2), None).await;
@@ -93,14 +93,14 @@ fn the_calls_of_a_new_password_and_of_a_rotation_are_counted() {
             "rotation-1.testSecret.1",
             "rotation-1.finishSecret.1",
         ] {
-            let made = calls(&world, caller);
+            let made = calls(&fake, caller);
             assert!(!made.is_empty(), "{caller} did nothing");
             fake_aws::figure!("calls: {caller}: {} {made:?}", made.len());
         }
-        let no_op = calls(&world, "2-Update.1");
+        let no_op = calls(&fake, "2-Update.1");
         assert!(no_op.len() <= 14, "{no_op:?}");
-        assert_eq!(world.mirrors(PROJECT).len(), 2, "ours and the handmade one");
-        assert_eq!(world.secret_in(&world.told()), None);
-        world.assert_unbroken();
+        assert_eq!(fake.mirrors(PROJECT).len(), 2, "ours and the handmade one");
+        assert_eq!(fake.secret_in(&fake.transcript()), None);
+        fake.assert_unbroken();
     });
 }

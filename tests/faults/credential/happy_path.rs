@@ -1,15 +1,15 @@
-//! A life without faults, and what it costs.
+//! A scenario without faults, and what it costs.
 
 use serde_json::json;
 
 use crate::checks::{nothing_left, one_live_login};
-use crate::cloudformation::{Answer, stack};
-use crate::{OTHER_USER, USER, properties, with, world};
+use crate::cloudformation::{RequestOutcome, stack};
+use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
-use fake_aws::{Options, World, explore::paused};
+use fake_aws::{FakeAws, Options, explore::paused};
 
-fn calls(world: &World, caller: &str) -> Vec<String> {
-    let journal = world.journal();
+fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
+    let journal = fake.journal();
     let own = journal.iter().filter(|entry| entry.caller == caller);
     own.map(|entry| entry.operation.clone()).collect()
 }
@@ -17,19 +17,18 @@ fn calls(world: &World, caller: &str) -> Vec<String> {
 #[test]
 fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
     paused(async {
-        let world = world(Options::default());
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
         let holds = |secret: &str, user: &str| {
-            world
-                .look(|aws| one_live_login(aws, secret, user))
+            fake.look(|aws| one_live_login(aws, secret, user))
                 .unwrap_or_else(|broken| {
-                    panic!("{broken}\n{}", world.told());
+                    panic!("{broken}\n{}", fake.transcript());
                 });
         };
         let name = format!("codecommit-mirror/{USER}");
         let created = stack.create(&properties()).await;
-        let Answer::Success { id, attributes, .. } = &created else {
-            panic!("{created:?}\n{}", world.told());
+        let RequestOutcome::Success { id, attributes, .. } = &created else {
+            panic!("{created:?}\n{}", fake.transcript());
         };
         assert_eq!(*id, name);
         assert_eq!(attributes["SecretName"], name);
@@ -50,7 +49,7 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
         holds(&name, USER);
         let rotated = with(properties(), "RotationSerial", json!("2"));
         let again = stack.update(&rotated, None).await;
-        assert!(again.is_success(), "{again:?}\n{}", world.told());
+        assert!(again.is_success(), "{again:?}\n{}", fake.transcript());
         assert_ne!(again, created);
         holds(&name, USER);
         let renamed = with(
@@ -59,46 +58,44 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
             json!("codecommit-mirror/other"),
         );
         let again = stack.update(&renamed, None).await;
-        assert!(again.is_success(), "{again:?}\n{}", world.told());
+        assert!(again.is_success(), "{again:?}\n{}", fake.transcript());
         holds("codecommit-mirror/other", USER);
-        assert!(world.look(|aws| !aws.secrets.contains_key(&name)));
+        assert!(fake.look(|aws| !aws.secrets.contains_key(&name)));
         let moved = with(
             with(renamed.clone(), "UserName", json!(OTHER_USER)),
             "SecretName",
             json!("codecommit-mirror/moved"),
         );
         let again = stack.update(&moved, None).await;
-        assert!(again.is_success(), "{again:?}\n{}", world.told());
+        assert!(again.is_success(), "{again:?}\n{}", fake.transcript());
         holds("codecommit-mirror/moved", OTHER_USER);
-        world
-            .delete_user(USER)
+        fake.delete_user(USER)
             .expect("nothing of ours stands in its way");
         let deleted = stack.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
-        world.look(nothing_left).expect("nothing");
-        world
-            .delete_user(OTHER_USER)
+        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        fake.look(nothing_left).expect("nothing");
+        fake.delete_user(OTHER_USER)
             .expect("nothing of ours stands in its way");
-        answers_are_sound(&world);
-        world.assert_unbroken();
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn the_calls_of_create_no_op_update_and_delete_are_counted() {
     paused(async {
-        let world = world(Options::default());
-        let mut stack = stack(&world);
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
         let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
         assert!(stack.create(&bare).await.is_success());
         assert!(stack.update(&bare, None).await.is_success());
         let proved = with(bare.clone(), "RepositoryNames", json!([crate::REPOSITORY]));
         assert!(stack.update(&proved, None).await.is_success());
         assert!(stack.delete().await.is_success());
-        let create = calls(&world, "1-Create.1");
-        let no_op = calls(&world, "2-Update.1");
-        let proving = calls(&world, "3-Update.1");
-        let delete = calls(&world, "4-Delete.1");
+        let create = calls(&fake, "1-Create.1");
+        let no_op = calls(&fake, "2-Update.1");
+        let proving = calls(&fake, "3-Update.1");
+        let delete = calls(&fake, "4-Delete.1");
         fake_aws::figure!("calls: Create {create:?}");
         fake_aws::figure!("calls: no-op Update {no_op:?}");
         fake_aws::figure!("calls: no-op Update that proves {proving:?}");

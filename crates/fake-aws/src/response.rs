@@ -41,7 +41,7 @@ pub enum Denied {
 
 /// One HTTP answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
@@ -49,7 +49,7 @@ pub struct Answer {
     pub code: Option<&'static str>,
 }
 
-impl Answer {
+impl ApiResponse {
     pub fn plain(status: u16, body: impl Into<String>) -> Self {
         Self {
             status,
@@ -68,7 +68,7 @@ impl Answer {
         }
     }
 
-    pub fn xml(body: String) -> Self {
+    pub(crate) fn xml(body: String) -> Self {
         Self {
             status: 200,
             headers: vec![("content-type", "text/xml".into())],
@@ -123,7 +123,7 @@ impl Answer {
     }
 
     /// What a service that is broken inside answers.
-    pub fn internal_error(service: Service) -> Self {
+    pub(crate) fn internal_error(service: Service) -> Self {
         let code = match service {
             Service::Iam => "ServiceFailure",
             Service::SecretsManager => "InternalServiceError",
@@ -163,7 +163,12 @@ impl Answer {
 
     /// The same for another reason. The texts are those of
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
-    pub fn denied_because(service: Service, action: &str, resource: &str, why: Denied) -> Self {
+    pub(crate) fn denied_because(
+        service: Service,
+        action: &str,
+        resource: &str,
+        why: Denied,
+    ) -> Self {
         let (status, code) = match service {
             Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
                 (400, "AccessDeniedException")
@@ -205,7 +210,7 @@ impl Answer {
         answer
     }
 
-    pub fn into_http(self) -> HttpResponse {
+    pub(crate) fn into_http(self) -> HttpResponse {
         let status = StatusCode::try_from(self.status).expect("statuses here are valid");
         let mut response = HttpResponse::new(status, SdkBody::from(self.body));
         for (name, value) in self.headers {

@@ -1,4 +1,4 @@
-//! The lives that faults are tried on, and what must hold in each of them.
+//! The scenarios that faults are tried on, and what must hold in each of them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{difference, nothing_left, runs, shape, watch};
-use crate::project::{BRANCH, PIPELINE, paused, push_to, repository_of, stack, world};
+use crate::fixture::{BRANCH, PIPELINE, fake, paused, push_to, repository_of, stack};
 use fake_aws::custom_resource::{
-    Answer, INVENTED_ID, RollBack, Stack, answers_are_sound, deliver_all,
+    INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_all,
 };
-use fake_aws::{Fault, Options, World};
+use fake_aws::{FakeAws, Fault, Options};
 
 thread_local! {
     /// What is expected after the events that were met before.
@@ -40,9 +40,9 @@ pub enum Event {
 
 /// A history of one resource.
 #[derive(Clone)]
-pub struct Life {
+pub struct Scenario {
     pub name: &'static str,
-    pub setup: fn(&World),
+    pub setup: fn(&FakeAws),
     pub events: Vec<Event>,
     pub delivers_twice: bool,
     /// Repositories that outlive it.
@@ -51,75 +51,79 @@ pub struct Life {
     pub stacks: usize,
 }
 
-/// What became of a life.
+/// What became of a scenario.
 pub struct Played {
-    pub world: World,
-    pub answers: Vec<Option<Answer>>,
+    pub fake: FakeAws,
+    pub answers: Vec<Option<RequestOutcome>>,
 }
 
-impl Life {
-    /// Plays the life in a new world with `fault` in it, checks every invariant, deletes what is
+impl Scenario {
+    /// Plays the scenario in a new fake AWS with `fault` in it, checks every invariant, deletes what is
     /// left as the end of the stack would, and checks that nothing is.
     pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> Played {
-        let world = world(options.clone());
-        (self.setup)(&world);
-        watch(&world, self.stacks, self.retained);
+        let fake = fake(options.clone());
+        (self.setup)(&fake);
+        watch(&fake, self.stacks, self.retained);
         let is_faultless = fault.is_none();
         if let Some((caller, fault)) = fault {
-            world.inject(&caller, fault);
+            fake.inject(&caller, fault);
         }
-        let mut stack = stack(&world);
+        let mut stack = stack(&fake);
         stack.delivers_twice = self.delivers_twice;
         let mut answers = vec![];
         let mut commits = vec![];
         for (index, event) in self.events.iter().enumerate() {
             let answer = self.happen(index, event, &mut stack, &mut commits).await;
             if is_faultless {
-                said_why(event, answer.as_ref(), &world);
+                said_why(event, answer.as_ref(), &fake);
             }
-            self.check(&world, &stack, &commits, &options, event);
+            self.check(&fake, &stack, &commits, &options, event);
             answers.push(answer);
         }
         if stack.resource.is_some() {
             let deleted = stack.delete().await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", world.told());
+            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
         }
-        let left = world.look(|aws| nothing_left(aws, self.retained));
-        left.unwrap_or_else(|left| panic!("{left}\n{}", world.told()));
+        let left = fake.look(|aws| nothing_left(aws, self.retained));
+        left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
         for name in self.retained {
-            let is_there = world.look(|aws| aws.repositories.contains_key(*name));
-            assert!(is_there || !was_made(&world, name), "{name} is gone");
+            let is_there = fake.look(|aws| aws.repositories.contains_key(*name));
+            assert!(is_there || !was_made(&fake, name), "{name} is gone");
         }
-        answers_are_sound(&world);
-        world.assert_unbroken();
-        Played { world, answers }
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
+        Played { fake, answers }
     }
 
     async fn happen(
         &self,
         index: usize,
         event: &Event,
-        stack: &mut Stack,
+        stack: &mut ParentStack,
         commits: &mut Vec<&'static str>,
-    ) -> Option<Answer> {
+    ) -> Option<RequestOutcome> {
         Some(match event {
             Event::Create(properties) => {
                 let answer = stack.create(properties).await;
-                if let Answer::Success { attributes, .. } = &answer {
-                    attributes_are_true(&stack.world, properties, attributes);
+                if let RequestOutcome::Success { attributes, .. } = &answer {
+                    attributes_are_true(&stack.fake, properties, attributes);
                 }
                 answer
             }
             Event::CreateThatFails(properties, _) => {
                 let answer = stack.create(properties).await;
-                assert!(!answer.is_success(), "{answer:?}\n{}", stack.world.told());
+                assert!(
+                    !answer.is_success(),
+                    "{answer:?}\n{}",
+                    stack.fake.transcript()
+                );
                 answer
             }
             Event::CreateCancelled(properties, after) => {
                 let create = stack.request("Create", None, properties, None);
-                let world = stack.world.clone();
+                let fake = stack.fake.clone();
                 let creating = tokio::spawn(async move {
-                    deliver_all(&world, &create, false).await;
+                    deliver_all(&fake, &create, false).await;
                 });
                 tokio::time::sleep(Duration::from_secs(*after)).await;
                 stack.delete_id(INVENTED_ID, properties).await;
@@ -131,21 +135,25 @@ impl Life {
             _ if stack.resource.is_none() => return None,
             Event::Update(properties) => {
                 let answer = stack.update(properties, None).await;
-                if let Answer::Success { attributes, .. } = &answer {
-                    attributes_are_true(&stack.world, properties, attributes);
+                if let RequestOutcome::Success { attributes, .. } = &answer {
+                    attributes_are_true(&stack.fake, properties, attributes);
                 }
                 answer
             }
             Event::UpdateRolledBack(properties, how) => stack.update(properties, Some(*how)).await,
             Event::UpdateThatFails(properties, _) => {
                 let answer = stack.update(properties, None).await;
-                assert!(!answer.is_success(), "{answer:?}\n{}", stack.world.told());
+                assert!(
+                    !answer.is_success(),
+                    "{answer:?}\n{}",
+                    stack.fake.transcript()
+                );
                 answer
             }
             Event::Push(commit) => {
                 let properties = &stack.resource.as_ref()?.1;
                 let name = format!("{}-Push", index + 1);
-                push_to(&stack.world, properties, commit, &name).await;
+                push_to(&stack.fake, properties, commit, &name).await;
                 commits.push(*commit);
                 return None;
             }
@@ -156,32 +164,32 @@ impl Life {
     /// After every event: what CloudFormation believes to exist is there, and nothing else.
     fn check(
         &self,
-        world: &World,
-        stack: &Stack,
+        fake: &FakeAws,
+        stack: &ParentStack,
         commits: &[&'static str],
         options: &Options,
         event: &Event,
     ) {
         let Some((_, properties)) = &stack.resource else {
-            let left = world.look(|aws| nothing_left(aws, self.retained));
-            return left.unwrap_or_else(|left| panic!("{event:?}: {left}\n{}", world.told()));
+            let left = fake.look(|aws| nothing_left(aws, self.retained));
+            return left.unwrap_or_else(|left| panic!("{event:?}: {left}\n{}", fake.transcript()));
         };
         let expected = self.expected(properties, commits, options);
-        let now = world.look(shape);
+        let now = fake.look(shape);
         assert!(
             now == *expected,
             "after {event:?}: {}\n{}",
             difference(&now, &expected),
-            world.told()
+            fake.transcript()
         );
         // Every commit that was pushed since is run, and once.
-        let runs = world.look(|aws| runs(aws, PIPELINE));
+        let runs = fake.look(|aws| runs(aws, PIPELINE));
         for commit in commits.iter().filter(|_| properties["ProjectID"] == "shop") {
             assert_eq!(
                 runs.get(*commit),
                 Some(&1),
                 "{commit} {runs:?}\n{}",
-                world.told()
+                fake.transcript()
             );
         }
     }
@@ -197,11 +205,11 @@ impl Life {
         if let Some(known) = EXPECTED.with_borrow(|known| known.get(&key).cloned()) {
             return known;
         }
-        // On a thread of its own: its time and its random choices are none of this life's, and no
+        // On a thread of its own: its time and its random choices are none of this scenario's, and no
         // mutant is there.
         let fresh = std::thread::scope(|scope| {
             let run = || paused(created_at_once(self.setup, properties, commits, options));
-            scope.spawn(run).join().expect("a life without faults")
+            scope.spawn(run).join().expect("a scenario without faults")
         });
         let expected = Rc::new(fresh);
         EXPECTED.with_borrow_mut(|known| known.insert(key, Rc::clone(&expected)));
@@ -210,35 +218,35 @@ impl Life {
 }
 
 async fn created_at_once(
-    setup: fn(&World),
+    setup: fn(&FakeAws),
     properties: &Value,
     commits: &[&'static str],
     options: &Options,
 ) -> Value {
-    let world = world(options.clone());
-    setup(&world);
-    world.change(|aws| aws.stacks.failing.clear());
-    let created = stack(&world).create(properties).await;
-    assert!(created.is_success(), "{created:?}\n{}", world.told());
+    let fake = fake(options.clone());
+    setup(&fake);
+    fake.change(|aws| aws.stacks.failing.clear());
+    let created = stack(&fake).create(properties).await;
+    assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
     for (index, commit) in commits.iter().enumerate() {
         let name = format!("{index}-expected");
-        push_to(&world, properties, commit, &name).await;
+        push_to(&fake, properties, commit, &name).await;
     }
-    world.look(shape)
+    fake.look(shape)
 }
 
 /// Without a fault a failure names its cause.
-fn said_why(event: &Event, answer: Option<&Answer>, world: &World) {
+fn said_why(event: &Event, answer: Option<&RequestOutcome>, fake: &FakeAws) {
     let expected = match event {
         Event::CreateThatFails(_, expected) | Event::UpdateThatFails(_, expected) => *expected,
         Event::Create(_) | Event::Update(_) | Event::Delete | Event::UpdateRolledBack(..) => {
-            let succeeded = answer.is_some_and(Answer::is_success);
-            assert!(succeeded, "{event:?}: {answer:?}\n{}", world.told());
+            let succeeded = answer.is_some_and(RequestOutcome::is_success);
+            assert!(succeeded, "{event:?}: {answer:?}\n{}", fake.transcript());
             return;
         }
         _ => return,
     };
-    let reason = answer.map(Answer::reason).unwrap_or_default();
+    let reason = answer.map(RequestOutcome::reason).unwrap_or_default();
     assert!(
         reason.contains(expected),
         "{expected:?} is missing: {reason}"
@@ -246,17 +254,17 @@ fn said_why(event: &Event, answer: Option<&Answer>, world: &World) {
 }
 
 /// The attributes are those of what is there.
-fn attributes_are_true(world: &World, properties: &Value, attributes: &Value) {
+fn attributes_are_true(fake: &FakeAws, properties: &Value, attributes: &Value) {
     let repository = repository_of(properties);
     let project = properties["ProjectID"].as_str().expect("a project");
-    let expected = world.look(|aws| {
+    let expected = fake.look(|aws| {
         let stack = aws.stacks.named(&format!("gitops-dev-{project}"));
         let clone_url = fake_aws::codecommit::clone_url(&repository);
         let pipeline = format!("codepipeline-dev-cfn-{project}");
         let source = if properties["Source"]["RoleArn"].is_null() {
             aws.repositories.get(&repository)
         } else {
-            aws.elsewhere.repositories.get(&repository)
+            aws.other_account.repositories.get(&repository)
         };
         json!({
             "StackId": stack.map(|stack| stack.id.clone()),
@@ -281,8 +289,8 @@ fn attributes_are_true(world: &World, properties: &Value, attributes: &Value) {
     );
 }
 
-fn was_made(world: &World, repository: &str) -> bool {
-    world.look(|aws| {
+fn was_made(fake: &FakeAws, repository: &str) -> bool {
+    fake.look(|aws| {
         let stacks = aws.stacks.all.values();
         stacks
             .flat_map(|stack| stack.events.clone())

@@ -1,16 +1,16 @@
-//! The lives: each kind of request, and the rollback of each.
+//! The scenarios: each kind of request, and the rollback of each.
 
 use serde_json::json;
 
-use crate::lives::{Event, Life};
-use crate::project::{BRANCH, GIVEN, REPOSITORY, changed, elsewhere, properties, ruled, with};
+use crate::fixture::{BRANCH, GIVEN, REPOSITORY, changed, cross_account, properties, ruled, with};
+use crate::scenarios::{Event, Scenario};
 use fake_aws::custom_resource::RollBack;
-use fake_aws::{Doing, World};
+use fake_aws::{FakeAws, ResourceAction};
 
 /// A repository that an earlier child stack left behind.
-pub fn leave_repository(world: &World) {
-    world.repository(REPOSITORY);
-    world.arrange(|aws| {
+pub fn leave_repository(fake: &FakeAws) {
+    fake.repository(REPOSITORY);
+    fake.arrange(|aws| {
         let held = aws.repositories.get_mut(REPOSITORY).expect("just made");
         // An earlier stack's; not somebody else's.
         held.stack_id = Some("an earlier child stack".to_owned());
@@ -23,10 +23,10 @@ pub fn leave_repository(world: &World) {
     });
 }
 
-/// The lives: each kind of request, and the rollback of each.
+/// The scenarios: each kind of request, and the rollback of each.
 #[allow(clippy::too_many_lines)] // A list.
-pub fn lives() -> Vec<Life> {
-    let life = |name, events| Life {
+pub fn scenarios() -> Vec<Scenario> {
+    let scenario = |name, events| Scenario {
         name,
         setup: |_| {},
         events,
@@ -38,65 +38,75 @@ pub fn lives() -> Vec<Life> {
     let given = || with(properties(), "Source", json!({"RepositoryName": GIVEN}));
     let retaining = || with(properties(), "RepositoryDeletionPolicy", json!("Retain"));
     let renamed = || with(properties(), "ProjectID", json!("renamed"));
-    let is_elsewhere = |world: &World| world.repository_elsewhere(REPOSITORY);
-    let push_elsewhere = |world: &World| {
-        world.repository_elsewhere(REPOSITORY);
-        world.push_elsewhere(REPOSITORY, BRANCH, "commit-of-old");
+    let is_elsewhere = |fake: &FakeAws| fake.repository_in_other_account(REPOSITORY);
+    let push_in_other_account = |fake: &FakeAws| {
+        fake.repository_in_other_account(REPOSITORY);
+        fake.push_in_other_account(REPOSITORY, BRANCH, "commit-of-old");
     };
-    let push_given = |world: &World| {
-        world.push(GIVEN, BRANCH, "commit-of-old");
+    let push_given = |fake: &FakeAws| {
+        fake.push(GIVEN, BRANCH, "commit-of-old");
     };
-    let rule_fails = |world: &World| {
-        world.fail_resource("EventRule", Doing::Create, "no such role", usize::MAX);
+    let rule_fails = |fake: &FakeAws| {
+        fake.fail_resource(
+            "EventRule",
+            ResourceAction::Create,
+            "no such role",
+            usize::MAX,
+        );
     };
-    let change_fails = |world: &World| {
-        world.fail_resource("BuildProject", Doing::Update, "no such image", usize::MAX);
+    let change_fails = |fake: &FakeAws| {
+        fake.fail_resource(
+            "BuildProject",
+            ResourceAction::Update,
+            "no such image",
+            usize::MAX,
+        );
     };
     vec![
-        life("create and delete", vec![create(), Event::Delete]),
-        life(
+        scenario("create and delete", vec![create(), Event::Delete]),
+        scenario(
             "create and delete with an approval rule",
             vec![Event::Create(ruled()), Event::Delete],
         ),
-        life(
+        scenario(
             "create with a given repository without the branch",
             vec![Event::Create(given()), Event::Delete],
         ),
-        Life {
+        Scenario {
             setup: push_given,
-            ..life(
+            ..scenario(
                 "create with a given repository and its branch",
                 vec![Event::Create(given()), Event::Delete],
             )
         },
-        Life {
+        Scenario {
             setup: leave_repository,
-            ..life(
+            ..scenario(
                 "create that takes a retained repository up",
                 vec![create(), Event::Delete],
             )
         },
-        Life {
+        Scenario {
             setup: leave_repository,
             retained: &[REPOSITORY],
-            ..life(
+            ..scenario(
                 "create that takes a retained repository up and retains it",
                 vec![Event::Create(retaining()), Event::Delete],
             )
         },
-        Life {
+        Scenario {
             retained: &[REPOSITORY],
-            ..life(
+            ..scenario(
                 "create that retains its repository",
                 vec![Event::Create(retaining()), Event::Delete],
             )
         },
-        life("no-op update", vec![create(), Event::Update(properties())]),
-        life(
+        scenario("no-op update", vec![create(), Event::Update(properties())]),
+        scenario(
             "changing update",
             vec![create(), Event::Update(changed(properties()))],
         ),
-        life(
+        scenario(
             "update of the policy alone",
             vec![
                 Event::Create(retaining()),
@@ -104,7 +114,7 @@ pub fn lives() -> Vec<Life> {
                 Event::Delete,
             ],
         ),
-        life(
+        scenario(
             "approval rule added and removed",
             vec![
                 create(),
@@ -112,23 +122,23 @@ pub fn lives() -> Vec<Life> {
                 Event::Update(properties()),
             ],
         ),
-        life(
+        scenario(
             "changing update rolled back",
             vec![
                 create(),
                 Event::UpdateRolledBack(changed(ruled()), RollBack::UpdateBack),
             ],
         ),
-        Life {
+        Scenario {
             stacks: 2,
-            ..life(
+            ..scenario(
                 "replacement",
                 vec![create(), Event::Update(renamed()), Event::Delete],
             )
         },
-        Life {
+        Scenario {
             stacks: 2,
-            ..life(
+            ..scenario(
                 "replacement rolled back",
                 vec![
                     create(),
@@ -136,9 +146,9 @@ pub fn lives() -> Vec<Life> {
                 ],
             )
         },
-        Life {
+        Scenario {
             stacks: 2,
-            ..life(
+            ..scenario(
                 "replacement given up",
                 vec![
                     create(),
@@ -146,9 +156,9 @@ pub fn lives() -> Vec<Life> {
                 ],
             )
         },
-        Life {
+        Scenario {
             setup: rule_fails,
-            ..life(
+            ..scenario(
                 "create that fails by itself",
                 vec![Event::CreateThatFails(
                     properties(),
@@ -156,16 +166,16 @@ pub fn lives() -> Vec<Life> {
                 )],
             )
         },
-        Life {
-            setup: |world| world.repository(REPOSITORY),
-            ..life(
+        Scenario {
+            setup: |fake| fake.repository(REPOSITORY),
+            ..scenario(
                 "create beside a repository of somebody else's",
                 vec![Event::CreateThatFails(properties(), REPOSITORY)],
             )
         },
-        Life {
+        Scenario {
             setup: change_fails,
-            ..life(
+            ..scenario(
                 "update that fails by itself",
                 vec![
                     create(),
@@ -176,71 +186,71 @@ pub fn lives() -> Vec<Life> {
                 ],
             )
         },
-        life(
+        scenario(
             "create cancelled at once",
             vec![Event::CreateCancelled(properties(), 0)],
         ),
-        life(
+        scenario(
             "create cancelled in its middle",
             vec![Event::CreateCancelled(ruled(), 6)],
         ),
-        life(
+        scenario(
             "first push",
             vec![create(), Event::Push("commit-1"), Event::Push("commit-2")],
         ),
-        life(
+        scenario(
             "first push to a given repository",
             vec![Event::Create(given()), Event::Push("commit-1")],
         ),
-        Life {
-            setup: push_elsewhere,
-            ..life(
+        Scenario {
+            setup: push_in_other_account,
+            ..scenario(
                 "create with another account's repository and its branch",
-                vec![Event::Create(elsewhere()), Event::Delete],
+                vec![Event::Create(cross_account()), Event::Delete],
             )
         },
-        Life {
+        Scenario {
             setup: is_elsewhere,
-            ..life(
+            ..scenario(
                 "first push to another account's repository",
                 vec![
-                    Event::Create(elsewhere()),
+                    Event::Create(cross_account()),
                     Event::Push("commit-1"),
-                    Event::Update(changed(elsewhere())),
+                    Event::Update(changed(cross_account())),
                     Event::Push("commit-2"),
                 ],
             )
         },
-        Life {
-            setup: push_elsewhere,
-            ..life(
+        Scenario {
+            setup: push_in_other_account,
+            ..scenario(
                 "source moved to another account",
-                vec![create(), Event::Update(elsewhere()), Event::Delete],
+                vec![create(), Event::Update(cross_account()), Event::Delete],
             )
         },
-        Life {
-            setup: push_elsewhere,
-            ..life(
+        Scenario {
+            setup: push_in_other_account,
+            ..scenario(
                 "source of a pipeline that runs moved to another account",
                 vec![
                     create(),
                     Event::Push("commit-1"),
-                    Event::Update(elsewhere()),
+                    Event::Update(cross_account()),
                     Event::Push("commit-2"),
                 ],
             )
         },
-        Life {
+        Scenario {
             setup: is_elsewhere,
-            ..life(
+            ..scenario(
                 "move to another account rolled back",
                 vec![
                     create(),
-                    Event::UpdateRolledBack(elsewhere(), RollBack::UpdateBack),
+                    Event::UpdateRolledBack(cross_account(), RollBack::UpdateBack),
                 ],
             )
         },
-        life(
+        scenario(
             "first push and then a change",
             vec![
                 create(),

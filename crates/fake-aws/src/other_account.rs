@@ -12,17 +12,17 @@ use std::{
 };
 
 use super::{
-    answer::{Answer, AwsError},
-    aws::Aws,
     codecommit::{self, Repository},
     request::Call,
+    response::{ApiResponse, AwsError},
+    state::AwsState,
 };
 
-pub const OTHER_ACCOUNT: &str = "210987654321";
+pub(crate) const OTHER_ACCOUNT: &str = "210987654321";
 pub const SOURCE_ROLE: &str = "arn:aws:iam::210987654321:role/role-dev-codecommit-source";
 
 #[derive(Clone, Debug)]
-pub struct Elsewhere {
+pub struct OtherAccount {
     pub repositories: BTreeMap<String, Repository>,
     /// Whether the role's trust policy names the function's role.
     pub admits: bool,
@@ -42,7 +42,7 @@ struct Session {
     policy: Value,
 }
 
-impl Default for Elsewhere {
+impl Default for OtherAccount {
     fn default() -> Self {
         Self {
             repositories: BTreeMap::new(),
@@ -68,7 +68,7 @@ pub fn repository(name: &str, id: String) -> Repository {
 }
 
 /// STS. <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
-pub fn assume_role(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub(crate) fn assume_role(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     if call.operation != "AssumeRole" {
         return Err(aws.unknown_operation("sts", &call.operation));
     }
@@ -84,7 +84,7 @@ pub fn assume_role(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         return Err(AwsError::new(400, "MalformedPolicyDocument", message));
     };
     // A role that is not there is answered in the same way.
-    let admits = aws.elsewhere.admits && aws.elsewhere.admits_from <= aws.now;
+    let admits = aws.other_account.admits && aws.other_account.admits_from <= aws.now;
     if role != SOURCE_ROLE || !admits {
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \
@@ -92,7 +92,7 @@ pub fn assume_role(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         );
         return Err(AwsError::new(403, "AccessDenied", message));
     }
-    let number = aws.elsewhere.sessions.len();
+    let number = aws.other_account.sessions.len();
     let key = format!("ASIAELSEWHERE{number:07}");
     let (secret, token) = (aws.next_id(), format!("session-token/{}", aws.next_id()));
     aws.remember_secret(&secret);
@@ -101,9 +101,9 @@ pub fn assume_role(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
         token: token.clone(),
         policy,
     };
-    aws.elsewhere.sessions.insert(key.clone(), session);
-    let expiration = Aws::date(aws.now + Duration::from_secs(3600));
-    Ok(Answer::xml(format!(
+    aws.other_account.sessions.insert(key.clone(), session);
+    let expiration = AwsState::date(aws.now + Duration::from_secs(3600));
+    Ok(ApiResponse::xml(format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
          <Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
          <SessionToken>{token}</SessionToken><Expiration>{expiration}</Expiration></Credentials>\
@@ -116,13 +116,15 @@ pub fn assume_role(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
 }
 
 /// CodeCommit, of the account that the caller's access key belongs to.
-pub fn codecommit(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
+pub fn codecommit(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     let authorization = call.header("authorization").unwrap_or_default();
     let key = authorization
         .split("Credential=")
         .nth(1)
         .and_then(|rest| rest.split('/').next());
-    let session = key.and_then(|key| aws.elsewhere.sessions.get(key)).cloned();
+    let session = key
+        .and_then(|key| aws.other_account.sessions.get(key))
+        .cloned();
     let Some(session) = session else {
         return codecommit::answer(aws, call);
     };
@@ -132,21 +134,21 @@ pub fn codecommit(aws: &mut Aws, call: &Call) -> Result<Answer, AwsError> {
     }
     let operation = call.operation.as_str();
     let resource = repository_arn(call.needed("repositoryName"));
-    if !aws.elsewhere.shows.contains(operation) || !session.allows(operation, &resource) {
+    if !aws.other_account.shows.contains(operation) || !session.allows(operation, &resource) {
         let message = format!(
             "User: arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/role-dev-codecommit-source/s is not \
              authorized to perform: codecommit:{operation} on resource: {resource}"
         );
         return Err(AwsError::new(400, "AccessDeniedException", message));
     }
-    if aws.elsewhere.key_is_refused {
+    if aws.other_account.key_is_refused {
         let code = "EncryptionKeyAccessDeniedException";
         let message = "An encryption key was not available";
         return Err(AwsError::new(400, code, message));
     }
-    std::mem::swap(&mut aws.repositories, &mut aws.elsewhere.repositories);
+    std::mem::swap(&mut aws.repositories, &mut aws.other_account.repositories);
     let answer = codecommit::answer(aws, call);
-    std::mem::swap(&mut aws.repositories, &mut aws.elsewhere.repositories);
+    std::mem::swap(&mut aws.repositories, &mut aws.other_account.repositories);
     answer
 }
 

@@ -1,0 +1,428 @@
+//! Sources of another account: what the function sees of them, and what it does where it sees
+//! nothing.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::checks::{nothing_left, runs, watch};
+use crate::fixture::{
+    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, paused,
+    properties, push_to, stack, with,
+};
+use fake_aws::custom_resource::RequestOutcome;
+use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
+use fake_aws::{FakeAws, Options};
+
+fn attributes(answer: &RequestOutcome) -> &serde_json::Value {
+    match answer {
+        RequestOutcome::Success { attributes, .. } => attributes,
+        refused => panic!("{refused:?}"),
+    }
+}
+
+/// What a person is told although the last request succeeded.
+fn note(fake: &FakeAws) -> String {
+    fake.look(|aws| {
+        let body = aws.responses.last().expect("an answer").json();
+        body["Reason"].as_str().unwrap_or_default().to_owned()
+    })
+}
+
+/// Each commit that the pipeline has run, and how often.
+fn ran(fake: &FakeAws) -> Vec<(String, usize)> {
+    fake.look(|aws| runs(aws, PIPELINE)).into_iter().collect()
+}
+
+fn once(commits: &[&str]) -> Vec<(String, usize)> {
+    commits
+        .iter()
+        .map(|commit| ((*commit).to_owned(), 1))
+        .collect()
+}
+
+/// Whether the child stack believes that the branch is there.
+fn branch_exists(fake: &FakeAws) -> Option<String> {
+    fake.look(|aws| {
+        let stack = aws.stacks.named(CHILD)?;
+        stack.parameters.get("BranchExists").cloned()
+    })
+}
+
+#[test]
+fn a_branch_of_another_account_is_waited_for_and_its_first_push_runs_once() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        let created = stack.create(&cross_account()).await;
+        assert_eq!(
+            attributes(&created)["RepositoryArn"],
+            repository_arn(REPOSITORY)
+        );
+        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        push_to(&fake, &cross_account(), "commit-1", "first").await;
+        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
+        assert_eq!(ran(&fake), once(&["commit-1"]));
+        // A repository of the same name may be here, too: it is none of this pipeline's.
+        assert_eq!(fake.count("UpdateDefaultBranch"), 0);
+        assert!(stack.delete().await.is_success());
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        assert!(fake.look(|aws| aws.other_account.repositories.contains_key(REPOSITORY)));
+        fake.assert_unbroken();
+    });
+}
+
+// claim: an-outsider-gets-nothing
+#[test]
+fn a_push_to_this_accounts_repository_of_the_same_name_starts_nothing() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        fake.repository(REPOSITORY);
+        watch(&fake, 1, &[REPOSITORY]);
+        let mut stack = stack(&fake);
+        assert!(stack.create(&cross_account()).await.is_success());
+        assert_eq!(fake.push(REPOSITORY, BRANCH, "commit-here"), []);
+        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        assert!(stack.delete().await.is_success());
+        assert!(fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_role_that_does_not_admit_the_function_leaves_the_looking_to_the_pipeline() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
+        fake.arrange(|aws| aws.other_account.admits = false);
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        let created = stack.create(&cross_account()).await;
+        let shown = attributes(&created);
+        assert_eq!(shown["RepositoryArn"], repository_arn(REPOSITORY));
+        assert_eq!(shown["RepositoryName"], REPOSITORY);
+        assert_eq!(shown["CloneUrlHttp"], "", "{shown}");
+        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
+        let said = note(&fake);
+        for part in [
+            SOURCE_ROLE,
+            "AccessDenied",
+            "CloneUrlHttp",
+            "SourceRoleArns",
+        ] {
+            assert!(said.contains(part), "{part} is missing: {said}");
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(ran(&fake), once(&["commit-1"]));
+
+        // Once the role admits it, the next update says all.
+        fake.arrange(|aws| aws.other_account.admits = true);
+        let updated = stack.update(&cross_account(), None).await;
+        assert_ne!(attributes(&updated)["CloneUrlHttp"], "");
+        assert_eq!(note(&fake), "");
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_role_that_shows_branches_alone_is_enough_to_wait_for_one() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        fake.arrange(|aws| {
+            aws.other_account.shows.remove("GetRepository");
+        });
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        let created = stack.create(&cross_account()).await;
+        assert_eq!(attributes(&created)["CloneUrlHttp"], "");
+        let said = note(&fake);
+        assert!(said.contains("codecommit:GetRepository"), "{said}");
+        assert!(!said.contains("branch"), "{said}");
+        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        push_to(&fake, &cross_account(), "commit-1", "first").await;
+        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_repository_that_is_not_in_the_other_account_is_refused_before_anything_is_touched() {
+    paused(async {
+        let fake = fake(Options::default());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        let refused = stack.create(&cross_account()).await;
+        for part in [
+            "Source.RepositoryArn",
+            &repository_arn(REPOSITORY),
+            "does not exist",
+        ] {
+            assert!(refused.reason().contains(part), "{part}: {refused:?}");
+        }
+        assert_eq!(fake.count("CreateStack"), 0);
+        fake.assert_unbroken();
+    });
+}
+
+// claim: the-session-in-the-other-account-is-told-to-nobody-whatever-fails
+#[test]
+fn the_session_in_the_other_account_is_told_to_nobody_whatever_fails() {
+    for shows in [&["GetRepository", "GetBranch"][..], &["GetBranch"], &[]] {
+        paused(async {
+            let fake = fake(Options::default());
+            fake.repository_in_other_account(REPOSITORY);
+            fake.arrange(|aws| aws.other_account.shows = shows.iter().copied().collect());
+            let mut stack = stack(&fake);
+            let mut shown = vec![format!("{:?}", stack.create(&cross_account()).await)];
+            push_to(&fake, &cross_account(), "commit-1", "first").await;
+            shown.push(format!(
+                "{:?}",
+                stack.update(&changed(cross_account()), None).await
+            ));
+            shown.push(fake.transcript());
+            shown.push(fake.look(|aws| format!("{:?}", aws.stacks.all)));
+            shown.extend(fake.look(|aws| {
+                let bodies = aws.responses.iter().map(|delivery| &delivery.body);
+                bodies
+                    .map(|body| String::from_utf8_lossy(body).into_owned())
+                    .collect::<Vec<_>>()
+            }));
+            // Of each session the key and the token.
+            let secrets = fake.look(|aws| aws.secrets_ever.clone());
+            assert!(secrets.len() >= 4, "{}", fake.transcript());
+            for secret in secrets {
+                assert!(shown.iter().all(|text| !text.contains(&secret)));
+            }
+            fake.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_refusal_of_the_repositorys_key_hides_it_and_fails_nothing() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
+        fake.arrange(|aws| aws.other_account.key_is_refused = true);
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        let created = stack.create(&cross_account()).await;
+        assert_eq!(attributes(&created)["CloneUrlHttp"], "");
+        let said = note(&fake);
+        assert!(said.contains("EncryptionKeyAccessDenied"), "{said}");
+        assert!(said.contains("the branch was not looked at"), "{said}");
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_role_that_admits_the_function_a_little_later_is_asked_again_at_a_creation() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        fake.arrange(|aws| aws.other_account.admits_from = aws.now + Duration::from_secs(5));
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        assert!(stack.create(&cross_account()).await.is_success());
+        assert_eq!(note(&fake), "");
+        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_branch_that_was_seen_to_be_missing_is_waited_for_by_a_role_that_admits_no_more() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        assert!(stack.create(&cross_account()).await.is_success());
+        fake.arrange(|aws| aws.other_account.admits = false);
+        assert!(
+            stack
+                .update(&changed(cross_account()), None)
+                .await
+                .is_success()
+        );
+        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        // The push is believed.
+        push_to(&fake, &cross_account(), "commit-1", "first").await;
+        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
+        assert_eq!(ran(&fake), once(&["commit-1"]));
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_second_push_while_the_first_makes_the_pipeline_is_run_though_nobody_shows_the_branch() {
+    for after in (0..10_000).step_by(500) {
+        paused(async {
+            let fake = fake(Options::default());
+            fake.repository_in_other_account(REPOSITORY);
+            watch(&fake, 1, &[]);
+            let mut stack = stack(&fake);
+            assert!(stack.create(&cross_account()).await.is_success());
+            fake.arrange(|aws| aws.other_account.admits = false);
+            let first = fake.clone();
+            let pushing = tokio::spawn(async move {
+                push_to(&first, &cross_account(), "commit-1", "first").await;
+            });
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            push_to(&fake, &cross_account(), "commit-2", "second").await;
+            pushing.await.expect("no panic");
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let found = fake.look(|aws| runs(aws, PIPELINE));
+            assert_eq!(
+                found.get("commit-2"),
+                Some(&1),
+                "after {after} ms: {found:?}\n{}",
+                fake.transcript()
+            );
+            assert!(stack.delete().await.is_success());
+            fake.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn a_late_push_to_the_former_source_of_the_same_name_announces_nothing() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        let mut stack = stack(&fake);
+        assert!(stack.create(&properties()).await.is_success());
+        let reactions = fake.push(REPOSITORY, BRANCH, "commit-here");
+        assert!(stack.update(&cross_account(), None).await.is_success());
+        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        fake.arrange(|aws| aws.other_account.admits = false);
+        deliver_events(&fake, &reactions, "late").await;
+        assert_eq!(
+            branch_exists(&fake).as_deref(),
+            Some("false"),
+            "{}",
+            fake.transcript()
+        );
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_pipeline_that_comes_back_from_another_account_runs_the_first_push_to_its_own_new_repository() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        fake.push_in_other_account(REPOSITORY, BRANCH, "commit-there");
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        assert!(stack.create(&properties()).await.is_success());
+        push_to(&fake, &properties(), "commit-1", "first").await;
+        for moved in [cross_account(), properties()] {
+            let updated = stack.update(&moved, None).await;
+            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+        }
+        push_to(&fake, &properties(), "commit-2", "second").await;
+        assert_eq!(ran(&fake), once(&["commit-1", "commit-2"]));
+        assert!(stack.delete().await.is_success());
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn a_bucket_that_is_left_out_is_told_of() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.repository_in_other_account(REPOSITORY);
+        let mut stack = stack(&fake);
+        let mut without = cross_account();
+        without
+            .as_object_mut()
+            .expect("an object")
+            .remove("ArtifactBucketName");
+        assert!(stack.create(&without).await.is_success());
+        assert!(
+            note(&fake).contains("ArtifactBucketName"),
+            "{}",
+            note(&fake)
+        );
+        assert!(stack.update(&cross_account(), None).await.is_success());
+        assert_eq!(note(&fake), "");
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn an_image_that_is_taken_before_the_code_is_not_taken_for_it() {
+    paused(async {
+        // Longer than the executions that the rule starts are waited for.
+        let fake = fake(Options {
+            source_takes: Duration::from_secs(20),
+            ..Options::default()
+        });
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        let with_image = with(
+            properties(),
+            "ImageSource",
+            json!({"RepositoryName": "team/base"}),
+        );
+        assert!(stack.create(&with_image).await.is_success());
+        push_to(&fake, &with_image, "commit-1", "first").await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(ran(&fake), once(&["commit-1"]));
+        assert!(stack.delete().await.is_success());
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn an_image_changes_the_child_stack_in_place_and_goes_with_it() {
+    paused(async {
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
+        let with_image = with(
+            properties(),
+            "ImageSource",
+            json!({"RepositoryName": "team/base"}),
+        );
+        assert!(stack.create(&properties()).await.is_success());
+        push_to(&fake, &properties(), "commit-1", "first").await;
+        let updated = stack.update(&with_image, None).await;
+        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+        let rules = |fake: &FakeAws| {
+            fake.look(|aws| {
+                let rules = aws
+                    .made
+                    .keys()
+                    .filter(|(kind, _)| kind == "AWS::Events::Rule");
+                rules.map(|(_, name)| name.clone()).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(
+            rules(&fake),
+            [
+                "event-rule-dev-codepipeline-exec-cfn-shop",
+                "event-rule-dev-codepipeline-exec-ecr-shop",
+            ]
+        );
+        assert!(stack.update(&properties(), None).await.is_success());
+        assert_eq!(rules(&fake).len(), 1);
+        assert!(stack.delete().await.is_success());
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.assert_unbroken();
+    });
+}
