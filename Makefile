@@ -102,7 +102,7 @@ lint-templates: $(INSTALLED)
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
 fuzz: ## every parser for SECONDS=60 each, and 1,000 events for each of these seconds
-	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --lib fuzz::
+	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz
 	EVENT_FUZZ_SEED=$$RANDOM EVENT_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test event_fuzz
 
 test-rust-compiled:

@@ -26,8 +26,6 @@
 pub mod aws;
 pub mod cfn;
 pub mod codecommit;
-#[cfg(test)]
-mod fuzz;
 pub mod gitlab;
 pub mod gitops_pipeline;
 pub mod handler;

@@ -8,8 +8,9 @@
 
 mod clock;
 mod deadline;
-#[cfg(test)]
-mod fuzz;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle_request;
 mod progress;
 mod properties;

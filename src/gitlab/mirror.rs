@@ -58,7 +58,7 @@ impl Settings {
 ///
 /// The name of an IAM user may hold an `@`, which does no harm: GitLab takes the last one for the
 /// end of the login.
-pub(super) fn with_login(clone_url: &str, login: &str, password: &Password) -> Option<String> {
+pub fn with_login(clone_url: &str, login: &str, password: &Password) -> Option<String> {
     let name_is_safe = Password::new(login.replace('@', "")).is_url_safe();
     let (scheme, rest) = clone_url.split_once("://")?;
     if !name_is_safe || !password.is_url_safe() || rest.contains('@') {
@@ -70,7 +70,7 @@ pub(super) fn with_login(clone_url: &str, login: &str, password: &Password) -> O
 /// Ways to write the address `clone_url`, which lead to the same place. Newer versions of GitLab take
 /// an address once for each project, to the letter, and a mirror's successor has to stand beside it:
 /// git does not care for a slash at the end, nor for the port that goes without saying.
-pub(super) fn spellings(clone_url: &str) -> Vec<String> {
+pub fn spellings(clone_url: &str) -> Vec<String> {
     let plain = clone_url.trim_end_matches('/').to_owned();
     let mut spellings = vec![plain.clone(), format!("{plain}/")];
     if let Some(rest) = plain.strip_prefix("https://")

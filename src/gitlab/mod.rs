@@ -9,8 +9,9 @@ mod branches;
 mod classify;
 mod client;
 mod error;
-#[cfg(test)]
-mod fuzz;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod mirror;
 mod reason_code;
 mod sanitize;

@@ -16,8 +16,9 @@ mod calls;
 mod delete;
 mod early_validation;
 pub mod first_push;
-#[cfg(test)]
-mod fuzz;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod latest_commit;
 mod messages;
 mod names;

@@ -13,8 +13,9 @@ pub(crate) mod attribute_names;
 mod calls;
 mod credential_class;
 pub mod delete;
-#[cfg(test)]
-mod fuzz;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 mod intent_log;
 mod messages;

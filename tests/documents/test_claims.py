@@ -28,7 +28,7 @@ def claims_of(path, text):
 
 
 def carried():
-    files = [path for folder in ("src", "crates", "tests", "local") for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    files = [path for folder in ("src", "crates", "fuzz", "tests", "local") for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
     return [(claim, str(path.relative_to(ROOT)), test) for path in sorted(files)
             for claim, test in claims_of(path, path.read_text())]
 
@@ -64,7 +64,7 @@ def test_claim_belongs_to_the_test_that_follows(path, text, found):
 
 
 def test_every_fuzz_target_carries_a_claim():
-    targets = [(path.name, name, marks) for path in (ROOT / "src").rglob("*.rs")
+    targets = [(path.name, name, marks) for path in (ROOT / "fuzz").rglob("*.rs")
                for marks, name in FUZZ_TARGET.findall(path.read_text())]
     assert len(targets) > 20
     assert [(path, name) for path, name, marks in targets if not marks] == []

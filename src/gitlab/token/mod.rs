@@ -83,7 +83,7 @@ pub(super) async fn read(
 }
 
 /// Whether two addresses are one, but for slashes at the end and ways of writing a host.
-pub(super) fn is_same(tagged: &str, url: &str) -> bool {
+pub fn is_same(tagged: &str, url: &str) -> bool {
     let parse = |url: &str| reqwest::Url::parse(url.trim().trim_end_matches('/')).ok();
     parse(tagged).is_some_and(|tagged| parse(url) == Some(tagged))
 }
@@ -97,7 +97,7 @@ fn is_listed(fingerprint: &str, tag: &str) -> bool {
 }
 
 /// The token in a secret's value: the member `key` of a JSON object, and else all of it.
-pub(super) fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
+pub fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
     let token = match serde_json::from_str(value) {
         Ok(Value::Object(members)) => match members.get(key) {
             Some(Value::String(token)) => token.trim().to_owned(),

@@ -7,9 +7,9 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Value, json};
 
-use super::{Deadlines, MAX_BODY_BYTES, Reason, Request, Response, Status};
-use crate::fuzz::{Choices, SENTINEL, fuzz};
-use crate::reason_codes::Code;
+use cfn_gitops::cfn::fuzzing;
+use cfn_gitops::cfn::{Deadlines, MAX_BODY_BYTES, Request, Response, Status};
+use fuzz::{Choices, SENTINEL, fuzz};
 
 const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
@@ -110,7 +110,7 @@ fn an_answer_fits_whatever_its_reason_and_says_its_beginning() {
         let response = Response {
             status: Status::Success,
             physical_resource_id: "old".to_owned(),
-            reason: (choices.below(3) > 0).then(|| Reason::new(Code::AwsRejected, reason.clone())),
+            reason: (choices.below(3) > 0).then(|| fuzzing::reason(&reason)),
             data: BTreeMap::from([("Name", value.clone())]),
         };
         // Attributes that do not fit are told by an answer without them.

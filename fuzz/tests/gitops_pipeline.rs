@@ -5,15 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::first_push::FirstPush;
-use super::names::{Names, Place};
-use super::request_token;
-use super::spec;
-use super::spec::decode;
-use super::template;
-use super::template::Repository;
-use super::tombstone::Mark;
-use crate::fuzz::{Choices, SENTINEL, fuzz, strings_in};
+use cfn_gitops::gitops_pipeline::first_push::FirstPush;
+use cfn_gitops::gitops_pipeline::fuzzing::{
+    Names, Place, Purpose, Repository, RequestKey, decode, names_in, read_mark, read_token, render,
+    write_mark,
+};
+use fuzz::{Choices, SENTINEL, fuzz, strings_in};
 
 fn wanted() -> [Value; 2] {
     let token = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
@@ -111,16 +108,16 @@ fn properties_become_a_template_that_does_what_it_is_for_or_every_fault_has_a_pa
         let given = choices.json(&wanted());
         match decode(&given) {
             Ok(desired) => {
-                assert_eq!(spec::names_in(&given).as_ref(), Some(&desired.names));
+                assert_eq!(names_in(&given).as_ref(), Some(&desired.names));
                 assert_eq!(
                     Names::of_stack(&desired.names.stack()).as_ref(),
                     Some(&desired.names)
                 );
                 assert!(!desired.branch().is_empty());
                 for repository in [Repository::Made, Repository::Given, Repository::TakenUp] {
-                    let template = template::render(&desired, repository);
+                    let template = render(&desired, repository);
                     assert_eq!(injected(&template), Vec::<String>::new(), "{given}");
-                    assert_eq!(template::render(&desired, repository), template);
+                    assert_eq!(render(&desired, repository), template);
                 }
             }
             Err(faults) => {
@@ -246,23 +243,23 @@ fn tokens_and_marks_are_read_as_they_would_be_written() {
             "gitops-1795161300-0123456789abcdef-cancel",
             "first-push-0123456789abcdef",
         ]);
-        if let Some((key, purpose)) = request_token::read(&text) {
+        if let Some((key, purpose)) = read_token(&text) {
             assert_eq!(
-                request_token::read(&key.token(&purpose)),
+                read_token(&key.token(&purpose)),
                 Some((key, purpose)),
                 "{text}"
             );
         }
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(choices.number() >> 32);
-        let key = request_token::RequestKey::new(at, &text, &text);
-        let written = key.token(&request_token::Purpose::Cancel);
+        let key = RequestKey::new(at, &text, &text);
+        let written = key.token(&Purpose::Cancel);
         assert!(
             written.len() <= 128
                 && written
                     .chars()
                     .all(|c| c.is_ascii_alphanumeric() || c == '-')
         );
-        let mark = Mark::read(&choices.text(&["1795161300 0123456789abcdef", "1795161300"]));
-        assert_eq!(Mark::read(&mark.write()), mark);
+        let mark = read_mark(&choices.text(&["1795161300 0123456789abcdef", "1795161300"]));
+        assert_eq!(read_mark(&write_mark(&mark)), mark);
     });
 }

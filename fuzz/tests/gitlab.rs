@@ -9,11 +9,13 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::client::{ApiClient, Request, path};
-use super::{Mirror, Project, is_usable, mirror, sanitize, token};
-use crate::fuzz::{Choices, SENTINEL, fuzz, strings_in};
-use crate::http::{Http, HttpError};
-use crate::password::Password;
+use cfn_gitops::gitlab::fuzzing::{
+    is_same, is_usable, path, read_mirror, read_project, read_response, shown, spellings, token_in,
+    with_login,
+};
+use cfn_gitops::http::{Http, HttpError};
+use cfn_gitops::password::Password;
+use fuzz::{Choices, SENTINEL, fuzz, strings_in};
 
 const TOKEN: &str = "glpat-5EcReT";
 const API: &str = "https://gitlab.example.com/api/v4";
@@ -25,14 +27,6 @@ struct Nobody;
 impl HttpConnector for Nobody {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::ready(Err(ConnectorError::io(HttpError::NoConnection.into())))
-    }
-}
-
-fn line() -> ApiClient {
-    ApiClient {
-        api: API.to_owned(),
-        token: Password::new(TOKEN),
-        http: Http::new(SharedHttpConnector::new(Nobody)),
     }
 }
 
@@ -70,11 +64,9 @@ fn body(choices: &mut Choices<'_>) -> String {
 // claim: nothing-that-gitlab-repeats-shows-a-secret
 #[test]
 fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
-    let line = line();
+    let http = Http::new(SharedHttpConnector::new(Nobody));
     let password = Password::new(SENTINEL);
     fuzz!(|choices: &mut Choices<'_>| {
-        let mut request = Request::get(path("platform/infra", "/remote_mirrors"));
-        request.secret = Some(&password);
         let status = 100 + u16::try_from(choices.below(500)).expect("below 500");
         let status = StatusCode::try_from(status).expect("a status");
         let mut answer = HttpResponse::new(status, SdkBody::from(body(choices)));
@@ -95,8 +87,8 @@ fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
                 let _ = answer.headers_mut().try_insert(name, choices.text(seeds));
             }
         }
-        let answer = line.read(&answer, &request);
-        if let Some(next) = answer.next() {
+        let read = read_response(&answer, API, TOKEN, &password, http.clone());
+        if let Some(next) = read.next {
             let address = format!(
                 "{API}{}",
                 path("platform/infra", &format!("/remote_mirrors?{next}"))
@@ -108,22 +100,18 @@ fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
                 "/api/v4/projects/platform%2Finfra/remote_mirrors"
             );
         }
-        let mut told = vec![answer.message(), format!("{:?}", answer.body)];
-        if let Err(kind) = answer.clone().in_order() {
-            told.push(kind.to_string());
-        }
-        for text in &told {
+        for text in read.shown.iter().chain([&read.message]) {
             assert!(!text.contains(TOKEN) && !text.contains(SENTINEL), "{text}");
         }
-        let message = &told[0];
+        let message = &read.message;
         assert!(
             message.chars().count() <= 300 && !message.is_empty(),
             "{message}"
         );
         assert!(!message.contains(char::is_control), "{message:?}");
-        if let Ok(json) = answer.json() {
-            let project = Project::read(&json);
-            assert_eq!(Project::read(&json), project);
+        if let Some(json) = read.json {
+            let project = read_project(&json);
+            assert_eq!(read_project(&json), project);
             assert!(strings_in(&json).iter().all(|text| !text.contains(TOKEN)));
         }
     });
@@ -134,7 +122,7 @@ fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
 fn a_mirror_is_read_without_the_login_in_its_last_error() {
     fuzz!(|choices: &mut Choices<'_>| {
         let described = choices.json(&[described()]);
-        let Some(mirror) = Mirror::read(&described) else {
+        let Some(mirror) = read_mirror(&described) else {
             assert!(described["id"].as_u64().is_none(), "{described}");
             return;
         };
@@ -152,14 +140,14 @@ fn a_login_in_an_address_is_never_shown() {
         let around = choices.text(&["remote: ", "fatal: unable to access '", "x://y ", ""]);
         let after = choices.text(&["example.com/r.git/'", "h", "[::1]:8080/r"]);
         let text = format!("{around} https://user:{SENTINEL}@{after}");
-        let shown = sanitize::shown(&text);
+        let found = shown(&text);
         let said_besides = around.contains(SENTINEL) || after.contains(SENTINEL);
         assert!(
-            !shown.contains(SENTINEL) || said_besides,
-            "{text:?} {shown:?}"
+            !found.contains(SENTINEL) || said_besides,
+            "{text:?} {found:?}"
         );
         // What is fit to be shown stays as it is.
-        assert_eq!(sanitize::shown(&shown), shown);
+        assert_eq!(shown(&found), found);
     });
 }
 
@@ -201,7 +189,7 @@ fn a_token_fits_into_a_header_or_is_none() {
             r#"["s3ntinel"]"#,
         ]);
         let key = choices.text(&["token", "other"]);
-        match token::token_in(&value, &key) {
+        match token_in(&value, &key) {
             Ok(token) => {
                 let token = token.expose();
                 assert!(!token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()));
@@ -230,7 +218,7 @@ fn the_gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
     ];
     fuzz!(|choices: &mut Choices<'_>| {
         let (tagged, url) = (choices.text(&seeds), choices.text(&seeds));
-        if !is_usable(&url) || !token::is_same(&tagged, &url) {
+        if !is_usable(&url) || !is_same(&tagged, &url) {
             return;
         }
         let asked = format!("{}/api/v4/metadata", url.trim_end_matches('/'));
@@ -254,8 +242,8 @@ fn a_login_in_a_mirrors_address_leads_to_the_same_place() {
             choices.text(&["https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"]);
         let login = choices.text(&["user-dev-m-at-123456789012", "a@b"]);
         let password = Password::new(choices.text(&["pA55w+rd="]));
-        for spelling in mirror::spellings(&clone_url) {
-            let Some(url) = mirror::with_login(&spelling, &login, &password) else {
+        for spelling in spellings(&clone_url) {
+            let Some(url) = with_login(&spelling, &login, &password) else {
                 continue;
             };
             let host = |url: &str| {

@@ -1,37 +1,36 @@
-//! Fuzzing of the parsers of outside input: how a target is run, and what it is given.
+//! Fuzzing of the parsers of outside input: how a target runs, and its inputs.
 //!
-//! A target turns bytes into an input that is almost right, hands it to one parser, and asserts
-//! what must hold whatever the input is. The targets stand beside their parsers, in `fuzz.rs` of
-//! each folder, as most parsers are private.
+//! A target turns bytes into an input that is almost valid, passes it to one parser, and asserts
+//! what must hold for every input. The targets are tests, in `tests/`. They reach private parsers
+//! through modules `fuzzing` of the product, which only the feature `fuzzing` compiles.
 //!
-//! `cargo test` runs each of them over a bounded number of inputs, always the same ones. `make fuzz
-//! SECONDS=60` gives each that long, over others every time. `FUZZ_SEED` repeats a run, `FUZZ_ONLY`
-//! one input of it: a failure names both. Built with `--cfg fuzzing`, as `cargo bolero test` does,
-//! the bytes come from a fuzzer that is guided by coverage: `docs/security.md`.
+//! `cargo test` runs each target over a bounded number of fixed inputs. `make fuzz SECONDS=60` runs
+//! each for that time, over other inputs every time. `FUZZ_SEED` repeats a run, `FUZZ_ONLY` one of
+//! its inputs: a failure prints both. If built with `--cfg fuzzing`, as `cargo bolero test` does, the
+//! bytes come from a fuzzer that coverage guides: `docs/security.md`.
 
 mod input;
-mod targets;
 
-pub(crate) use crate::fuzz::input::{Choices, SENTINEL, strings_in};
+pub use input::{Choices, SENTINEL, strings_in};
 
 /// The inputs of a run that is not told otherwise.
 #[cfg(not(fuzzing))]
 const COUNT: u64 = 8000;
 
 /// Runs a target: a function of [`Choices`].
+#[macro_export]
 macro_rules! fuzz {
     ($check:expr) => {{
         #[cfg(not(fuzzing))]
-        $crate::fuzz::run($check);
+        $crate::run($check);
         #[cfg(fuzzing)]
-        bolero::check!().for_each(|bytes: &[u8]| $check(&mut $crate::fuzz::Choices::of(bytes)));
+        bolero::check!().for_each(|bytes: &[u8]| $check(&mut $crate::Choices::of(bytes)));
     }};
 }
-pub(crate) use fuzz;
 
 /// Hands `check` one input after another.
 #[cfg(not(fuzzing))]
-pub(crate) fn run(check: impl Fn(&mut Choices<'_>)) {
+pub fn run(check: impl Fn(&mut Choices<'_>)) {
     use std::time::{Duration, Instant};
 
     let limit = setting("FUZZ_SECONDS").map(Duration::from_secs);

@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
-use super::intent_log;
-use super::intent_log::{Attempt, Deletion, Login};
-use super::mirrors::journal;
-use super::mirrors::journal::Journal;
-use super::rotation::RotationEvent;
-use super::spec;
-use super::spec::decode;
-use crate::fuzz::{Choices, SENTINEL, fuzz};
-use crate::iam_wildcard::NamePattern;
+use cfn_gitops::iam_wildcard::NamePattern;
+use cfn_gitops::mirror_credential::fuzzing::{
+    Attempt, Deletion, Login, decode, entry_number, gitlab_in, is_protected, user_name_in,
+    version_id,
+};
+use cfn_gitops::mirror_credential::mirrors::journal;
+use cfn_gitops::mirror_credential::mirrors::journal::Journal;
+use cfn_gitops::mirror_credential::rotation::RotationEvent;
+use fuzz::{Choices, SENTINEL, fuzz};
 
 fn wanted() -> [Value; 2] {
     let full = json!({
@@ -71,7 +71,7 @@ fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
                     .find(|name| name.contains(['/', '*', '.'].as_slice()) && name.contains(".."));
                 assert!(name.is_none_or(|name| !name.contains('/')), "{name:?}");
                 assert_eq!(
-                    spec::user_name_in(&given),
+                    user_name_in(&given),
                     given["UserName"].as_str().map(ToOwned::to_owned)
                 );
                 if let Some(access) = &desired.gitlab {
@@ -80,7 +80,7 @@ fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
                         "{}",
                         access.url
                     );
-                    assert_eq!(spec::gitlab_in(&given).as_ref(), Some(access));
+                    assert_eq!(gitlab_in(&given).as_ref(), Some(access));
                 }
             }
             Err(faults) => {
@@ -106,7 +106,7 @@ fn a_protected_branch_is_found_by_its_pattern() {
         // Here `?` stands for itself; otherwise the two mean the same.
         if !pattern.contains('?') {
             let same = NamePattern::new(&pattern).expect("short").matches(&branch);
-            let found = spec::is_protected(&branch, std::slice::from_ref(&pattern));
+            let found = is_protected(&branch, std::slice::from_ref(&pattern));
             assert_eq!(found, same, "{pattern:?} {branch:?}");
         }
     });
@@ -130,7 +130,7 @@ fn a_rotation_is_one_of_four_steps_and_never_about_the_log() {
             assert_eq!(event["Step"], found.step());
             assert_eq!(event["SecretId"], found.secret_id());
             assert_eq!(event["ClientRequestToken"], found.version_id());
-            assert_eq!(intent_log::entry_number(found.version_id()), None);
+            assert_eq!(entry_number(found.version_id()), None);
         }
     });
 }
@@ -161,9 +161,9 @@ fn what_tags_and_labels_say_is_read_as_it_would_be_written() {
             let written = properties.write();
             assert_eq!(journal::Properties::read(&written), Some(properties));
         }
-        if let Some(number) = intent_log::entry_number(&text) {
-            let id = intent_log::version_id(number);
-            assert_eq!(intent_log::entry_number(&id), Some(number));
+        if let Some(number) = entry_number(&text) {
+            let id = version_id(number);
+            assert_eq!(entry_number(&id), Some(number));
             assert!((32..=64).contains(&id.len()), "{id}");
         }
     });

@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::{Choices, fuzz};
-use crate::health_check::HealthCheck;
-use crate::http;
-use crate::iam_wildcard::NamePattern;
-use crate::ownership;
-use crate::password::Password;
-use crate::self_invocation;
+use cfn_gitops::health_check::HealthCheck;
+use cfn_gitops::http;
+use cfn_gitops::iam_wildcard::NamePattern;
+use cfn_gitops::ownership;
+use cfn_gitops::password::Password;
+use cfn_gitops::self_invocation;
+use fuzz::{Choices, fuzz};
 
-const AUTHORITY: &str = include_str!("../http/tests/authority.pem");
+const AUTHORITY: &str = include_str!("../../src/http/tests/authority.pem");
 
 // claim: an-event-that-goes-on-is-a-piece-of-the-one-that-came
 #[test]
@@ -205,7 +205,7 @@ fn inputs_are_changed_and_not_always() {
             .collect();
         let value: Value = Choices::of(&bytes).json(std::slice::from_ref(&seed));
         same += usize::from(value == seed);
-        strings += usize::from(super::strings_in(&value) != super::strings_in(&seed));
+        strings += usize::from(fuzz::strings_in(&value) != fuzz::strings_in(&seed));
     }
     assert!(
         (10..200).contains(&same) && strings > 50,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Stands in values, never in names; no message may repeat it.
-pub(crate) const SENTINEL: &str = "s3ntinel";
+pub const SENTINEL: &str = "s3ntinel";
 
 /// What means something to a parser, to a shell, to CloudFormation or to a terminal.
 const TOKENS: [&str; 46] = [
@@ -56,10 +56,11 @@ const TOKENS: [&str; 46] = [
 ];
 
 /// Bytes, each of which decides something. When they are used up, zeros follow.
-pub(crate) struct Choices<'a>(&'a [u8]);
+pub struct Choices<'a>(&'a [u8]);
 
 impl<'a> Choices<'a> {
-    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+    /// Takes its decisions from these bytes.
+    pub fn of(bytes: &'a [u8]) -> Self {
         Choices(bytes)
     }
 
@@ -74,25 +75,25 @@ impl<'a> Choices<'a> {
     }
 
     /// A number below `end`, which is at most 65,536; 0 when there is none.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         let number = usize::from(self.byte()) << 8 | usize::from(self.byte());
         number.checked_rem(end).unwrap_or(0)
     }
 
     /// Any number, the large and the small ones as often.
-    pub(crate) fn number(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         let mut bytes = [0; 8];
         bytes.fill_with(|| self.byte());
         u64::from_le_bytes(bytes) >> self.below(64)
     }
 
     /// One of these.
-    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
     /// One of `seeds`, with up to six changes; often none.
-    pub(crate) fn text(&mut self, seeds: &[&str]) -> String {
+    pub fn text(&mut self, seeds: &[&str]) -> String {
         let mut text: Vec<char> = self.one_of(seeds).chars().collect();
         for _ in 0..self.below(7) {
             let at = self.below(text.len() + 1);
@@ -121,7 +122,7 @@ impl<'a> Choices<'a> {
     }
 
     /// One of `seeds`, with up to five changes somewhere in it; often none.
-    pub(crate) fn json(&mut self, seeds: &[Value]) -> Value {
+    pub fn json(&mut self, seeds: &[Value]) -> Value {
         let mut value = seeds[self.below(seeds.len())].clone();
         for _ in 0..self.below(6) {
             self.change(&mut value);
@@ -191,7 +192,7 @@ impl<'a> Choices<'a> {
 }
 
 /// Every text in `value` that is no member's name.
-pub(crate) fn strings_in(value: &Value) -> Vec<&str> {
+pub fn strings_in(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Array(list) => list.iter().flat_map(strings_in).collect(),
