@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use cfn_gitops::gitops_pipeline::first_push::FirstPush;
 use cfn_gitops::gitops_pipeline::fuzzing::{
-    Names, Place, Purpose, Repository, RequestKey, decode, names_in, read_mark, read_token, render,
-    write_mark,
+    AwsLocation, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode, peek_names,
+    read_mark, read_token, render, write_mark,
 };
 use fuzz::{Choices, SENTINEL, fuzz, strings_in};
 
@@ -108,13 +108,17 @@ fn properties_become_a_template_that_does_what_it_is_for_or_every_fault_has_a_pa
         let given = choices.json(&wanted());
         match decode(&given) {
             Ok(desired) => {
-                assert_eq!(names_in(&given).as_ref(), Some(&desired.names));
+                assert_eq!(peek_names(&given).as_ref(), Some(&desired.names));
                 assert_eq!(
-                    Names::of_stack(&desired.names.stack()).as_ref(),
+                    ResourceNames::from_stack_name(&desired.names.stack()).as_ref(),
                     Some(&desired.names)
                 );
                 assert!(!desired.branch().is_empty());
-                for repository in [Repository::Made, Repository::Given, Repository::TakenUp] {
+                for repository in [
+                    RepositoryOrigin::Created,
+                    RepositoryOrigin::Given,
+                    RepositoryOrigin::Adopted,
+                ] {
                     let template = render(&desired, repository);
                     assert_eq!(injected(&template), Vec::<String>::new(), "{given}");
                     assert_eq!(render(&desired, repository), template);
@@ -189,14 +193,14 @@ fn a_first_push_names_a_stack_of_a_pipeline_or_none() {
                 "commitId": "533f9ad4472cd44f5c2a",
             },
         })]);
-        let Some(push) = FirstPush::find(&event.to_string()) else {
+        let Some(push) = FirstPush::parse(&event.to_string()) else {
             return;
         };
         assert_eq!(event["source"], "aws.codecommit");
         assert_eq!(event["detail"]["referenceType"], "branch");
         assert_eq!(event["detail"]["referenceName"], push.branch());
         if let Some(stack) = push.stack_name() {
-            let names = Names::of_stack(&stack).expect("a stack of a pipeline");
+            let names = ResourceNames::from_stack_name(&stack).expect("a stack of a pipeline");
             assert_eq!(names.stack(), stack);
             assert!(!stack.contains(['*', '?', '/', ':', '_']), "{stack}");
         }
@@ -208,25 +212,25 @@ fn a_first_push_names_a_stack_of_a_pipeline_or_none() {
 fn names_come_back_out_of_what_they_are_part_of() {
     fuzz!(|choices: &mut Choices<'_>| {
         let stack = choices.text(&["gitops-dev-shop", "gitops-dev-a-b"]);
-        if let Some(names) = Names::of_stack(&stack) {
+        if let Some(names) = ResourceNames::from_stack_name(&stack) {
             assert_eq!(names.stack(), stack);
             assert_eq!(
-                Names::of_repository(&names.repository()),
+                ResourceNames::from_repository_name(&names.repository()),
                 Some(names.clone())
             );
             assert!(names.event_rule().len() <= 64);
         }
         let repository = choices.text(&["codecommit-dev-cfn-shop", "codecommit-dev-cfn-a-cfn-b"]);
-        if let Some(names) = Names::of_repository(&repository) {
+        if let Some(names) = ResourceNames::from_repository_name(&repository) {
             assert_eq!(names.repository(), repository);
         }
         let arn = choices.text(&[
             "arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/1",
             "arn:aws-cn:lambda:cn-north-1:123456789012:function:f",
         ]);
-        if let Some(place) = Place::of_arn(&arn) {
+        if let Some(place) = AwsLocation::from_arn(&arn) {
             assert_eq!(
-                Place::of_arn(&place.arn("codepipeline", "p")),
+                AwsLocation::from_arn(&place.arn("codepipeline", "p")),
                 Some(place),
                 "{arn}"
             );

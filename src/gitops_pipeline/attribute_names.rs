@@ -4,38 +4,33 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use super::apply::Made;
-use super::names::Place;
-use super::plan::Me;
-use super::request_context::About;
+use super::apply::Applied;
+use super::names::AwsLocation;
+use super::request_context::RequestContext;
 use super::request_token::RequestKey;
 use super::{attributes, spec};
-use crate::cfn::Progress;
 use crate::ownership::Owner;
 
 const STACK_ID: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/id";
 
 pub fn all() -> Vec<&'static str> {
-    let desired = spec::decode(&json!({"EnvID": "dev", "ProjectID": "p"})).expect("valid");
-    let place = Place::of_arn(STACK_ID).expect("an ARN");
+    let spec = spec::decode(&json!({"EnvID": "dev", "ProjectID": "p"})).expect("valid");
+    let location = AwsLocation::from_arn(STACK_ID).expect("an ARN");
     let owner = Owner {
         stack_id: STACK_ID.to_owned(),
         logical_id: "Pipeline".to_owned(),
     };
-    let about = About {
-        me: Me {
-            owner,
-            request: RequestKey::new(SystemTime::UNIX_EPOCH, "request", "owner"),
-        },
-        role_arn: place.role("r"),
-        place,
-        progress: Progress::new(SystemTime::UNIX_EPOCH),
+    let context = RequestContext {
+        owner,
+        request: RequestKey::new(SystemTime::UNIX_EPOCH, "request", "owner"),
+        role_arn: location.role("r"),
+        location,
     };
-    let made = Made {
+    let applied = Applied {
         stack_id: STACK_ID.to_owned(),
-        repository_arn: about.place.arn("codecommit", "r"),
+        repository_arn: context.location.arn("codecommit", "r"),
         clone_url: "https://host/v1/repos/r".to_owned(),
         note: None,
     };
-    attributes(&desired, &about, &made).into_keys().collect()
+    attributes(&spec, &context, &applied).into_keys().collect()
 }

@@ -6,23 +6,23 @@ use super::observe::ChildStack;
 use crate::aws::CallError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Calls that stay without an answer are tried again this often; each has been tried
 /// by the SDK before: eight times, or for ten minutes when it was throttled.
-const MOST_UNANSWERED: u32 = 5;
+const MAX_UNANSWERED: u32 = 5;
 
 /// The same refusal in the same state is believed after so many looks, which take about twelve
 /// seconds: CloudFormation describes a stack late. (IAM's delays are `aws::propagation`'s.)
-const MOST_REFUSALS: u32 = 8;
+const MAX_REFUSALS: u32 = 8;
 
 /// What changes nothing for so many looks is not waited for where nobody promised a change: about
 /// a minute.
-const MOST_LOOKS: u32 = 14;
+const MAX_LOOKS: u32 = 14;
 
 /// What has been borne so far.
 #[derive(Debug, Default)]
-pub struct Patience {
+pub struct Backoff {
     looks: u32,
     unanswered: u32,
     refusals: u32,
@@ -32,9 +32,9 @@ pub struct Patience {
 /// What changes when a stack's operation goes on.
 type State = (String, String, Option<String>);
 
-impl Patience {
+impl Backoff {
     /// Something was seen: when it is new, whatever was borne is forgotten.
-    pub fn see(&mut self, child: Option<&ChildStack>) {
+    pub fn observe(&mut self, child: Option<&ChildStack>) {
         self.unanswered = 0;
         let state = child.map(|child| {
             let token = child.latest_token.clone();
@@ -51,28 +51,26 @@ impl Patience {
     pub async fn pause(&mut self) {
         let pause = FIRST_PAUSE.mul_f64(1.5_f64.powi(self.looks.min(20).try_into().unwrap_or(20)));
         self.looks += 1;
-        let jittered = pause
-            .min(LONGEST_PAUSE)
-            .mul_f64(0.75 + fastrand::f64() / 2.0);
+        let jittered = pause.min(MAX_PAUSE).mul_f64(0.75 + fastrand::f64() / 2.0);
         tokio::time::sleep(jittered).await;
     }
 
     /// Whether something that nobody promised is worth another look.
-    pub fn goes_on(&self) -> bool {
-        self.looks < MOST_LOOKS
+    pub fn may_poll(&self) -> bool {
+        self.looks < MAX_LOOKS
     }
 
     /// Whether most of the looks are over, in number: a few seconds.
     pub fn is_past_half(&self) -> bool {
-        self.looks >= MOST_LOOKS / 2
+        self.looks >= MAX_LOOKS / 2
     }
 
     /// Waits after an error that may pass, or gives it back. A throttled request waits for its turn
     /// as long as there is time.
-    pub async fn bear(&mut self, error: CallError) -> Result<(), CallError> {
+    pub async fn retry(&mut self, error: CallError) -> Result<(), CallError> {
         if !error.is_throttled() {
             self.unanswered += 1;
-            if !error.outcome_unknown() || self.unanswered >= MOST_UNANSWERED {
+            if !error.outcome_unknown() || self.unanswered >= MAX_UNANSWERED {
                 return Err(error);
             }
         }
@@ -84,7 +82,7 @@ impl Patience {
 
     /// Waits after an error that may pass, however often, or gives it back: for an answer without
     /// which nothing can be said.
-    pub async fn insist(&mut self, error: CallError) -> Result<(), CallError> {
+    pub async fn retry_until_answered(&mut self, error: CallError) -> Result<(), CallError> {
         if !error.is_transient() {
             return Err(error);
         }
@@ -95,14 +93,14 @@ impl Patience {
 
     /// Bears that CloudFormation refused an operation, or gives the refusal back when nothing has
     /// changed for a while.
-    pub fn bear_refusal(
+    pub fn retry_refusal(
         &mut self,
         child: Option<&ChildStack>,
         error: CallError,
     ) -> Result<(), CallError> {
-        self.see(child);
+        self.observe(child);
         self.refusals += 1;
-        if self.refusals >= MOST_REFUSALS {
+        if self.refusals >= MAX_REFUSALS {
             return Err(error);
         }
         tracing::warn!(%error, "looking again");

@@ -13,20 +13,20 @@ use super::template;
 use crate::aws::{Aws, CallError};
 
 /// The largest template that is sent with the call itself.
-pub const MOST_TEMPLATE_BYTES: usize = 51_200;
+pub const MAX_TEMPLATE_BYTES: usize = 51_200;
 
-/// What became of an attempt to begin an operation.
+/// How CloudFormation answered the start of an operation.
 #[derive(Debug)]
-pub enum Begin {
-    /// It runs, or ran already.
-    Begun,
-    /// The same, and this is the id of the stack that it creates, or created.
-    Created(String),
-    /// The stack is as it should be.
-    NothingToDo,
-    /// The stack is not in the state that was seen, or was not: look again. The refusal is this
-    /// request's failure when the state is still the same.
-    Refused(CallError),
+pub enum OperationStart {
+    /// The operation runs, or has run already.
+    Started,
+    /// The same for a creation, with the ID of the stack that it creates.
+    Creating(String),
+    /// The stack already has the content.
+    NoChange,
+    /// CloudFormation rejected it, because the stack's status has changed, or the description of
+    /// the stack was late. The error fails the request if the status stays the same.
+    Rejected(CallError),
 }
 
 /// What the child stack is made of.
@@ -46,7 +46,11 @@ pub struct Content<'a> {
 
 /// Begins to create the stack. When that fails CloudFormation removes what it made and leaves the
 /// empty stack, whose events tell why.
-pub async fn create(aws: &Aws, content: &Content<'_>, token: String) -> Result<Begin, CallError> {
+pub async fn create(
+    aws: &Aws,
+    content: &Content<'_>,
+    token: String,
+) -> Result<OperationStart, CallError> {
     let call = aws
         .cloudformation
         .create_stack()
@@ -65,13 +69,17 @@ pub async fn create(aws: &Aws, content: &Content<'_>, token: String) -> Result<B
     let doing = format!("creating stack {}", content.stack_name);
     let begun = begun(doing, answer.map(drop))?;
     Ok(match id {
-        Some(id) => Begin::Created(id),
+        Some(id) => OperationStart::Creating(id),
         None => begun,
     })
 }
 
 /// Begins to bring the stack to its content.
-pub async fn update(aws: &Aws, content: &Content<'_>, token: String) -> Result<Begin, CallError> {
+pub async fn update(
+    aws: &Aws,
+    content: &Content<'_>,
+    token: String,
+) -> Result<OperationStart, CallError> {
     let call = aws
         .cloudformation
         .update_stack()
@@ -93,7 +101,7 @@ pub async fn announce_branch(
     child: &ChildStack,
     role_arn: &str,
     token: String,
-) -> Result<Begin, CallError> {
+) -> Result<OperationStart, CallError> {
     let parameters = child.parameters.keys().map(|key| {
         let parameter = Parameter::builder().parameter_key(key);
         if key == template::BRANCH_EXISTS {
@@ -121,7 +129,7 @@ pub async fn cancel_update(
     aws: &Aws,
     child: &ChildStack,
     token: String,
-) -> Result<Begin, CallError> {
+) -> Result<OperationStart, CallError> {
     let call = aws
         .cloudformation
         .cancel_update_stack()
@@ -139,7 +147,7 @@ pub async fn continue_rollback(
     child: &ChildStack,
     role_arn: &str,
     token: String,
-) -> Result<Begin, CallError> {
+) -> Result<OperationStart, CallError> {
     let call = aws
         .cloudformation
         .continue_update_rollback()
@@ -158,7 +166,7 @@ pub async fn delete(
     child: &ChildStack,
     role_arn: &str,
     token: String,
-) -> Result<Begin, CallError> {
+) -> Result<OperationStart, CallError> {
     let call = aws
         .cloudformation
         .delete_stack()
@@ -174,18 +182,18 @@ pub async fn delete(
 fn begun<E>(
     doing: String,
     result: Result<(), SdkError<E, HttpResponse>>,
-) -> Result<Begin, CallError>
+) -> Result<OperationStart, CallError>
 where
     E: ProvideErrorMetadata,
 {
     let Err(error) = result else {
-        return Ok(Begin::Begun);
+        return Ok(OperationStart::Started);
     };
     let error = CallError::new(doing, &error);
     match error.code.as_deref() {
         // CloudFormation has no type for this, only a text.
         Some("ValidationError") if error.cause.contains("No updates are to be performed") => {
-            Ok(Begin::NothingToDo)
+            Ok(OperationStart::NoChange)
         }
         // A repetition of a call whose answer was lost, or somebody was faster.
         Some(
@@ -193,7 +201,7 @@ where
             | "AlreadyExistsException"
             | "TokenAlreadyExistsException"
             | "TokenAlreadyExists",
-        ) => Ok(Begin::Refused(error)),
+        ) => Ok(OperationStart::Rejected(error)),
         _ => Err(error),
     }
 }

@@ -2,32 +2,34 @@
 //! deployed.
 
 use super::approval_rule;
-use super::backoff::Patience;
+use super::backoff::Backoff;
 use super::calls;
-use super::calls::Begin;
+use super::calls::OperationStart;
 use super::messages;
-use super::names::Names;
+use super::names::ResourceNames;
 use super::observe;
 use super::observe::ChildStack;
 use super::plan;
 use super::plan::Removal;
-use super::request_context::About;
+use super::request_context::RequestContext;
 use super::request_token;
 use super::request_token::Purpose;
 use super::{GitOpsPipeline, template};
 use crate::aws::CallError;
-use crate::cfn::Failure;
+use crate::cfn::{Failure, Progress};
 use crate::codecommit;
 use crate::reason_codes::Code;
 
 /// One request's work towards there being nothing.
-pub struct Removing<'a> {
+pub struct StackDeleter<'a> {
     /// The resource type.
     pub pipeline: &'a GitOpsPipeline,
     /// Which request it is.
-    pub about: &'a About,
+    pub context: &'a RequestContext,
     /// What is to go.
-    pub names: &'a Names,
+    pub names: &'a ResourceNames,
+    /// Logs the current step.
+    pub progress: &'a Progress,
     /// Why: a Delete, or to undo what this request made.
     pub purpose: Purpose,
     /// What a denied look-up leads to.
@@ -43,17 +45,17 @@ pub enum OnDenial {
     Ignore,
 }
 
-impl Removing<'_> {
+impl StackDeleter<'_> {
     /// Removes what is this resource's, and waits until it is gone.
-    pub async fn remove(&self) -> Result<(), Failure> {
-        let removed = Box::pin(self.remove_stack()).await;
+    pub async fn delete(&self) -> Result<(), Failure> {
+        let removed = Box::pin(self.delete_stack()).await;
         removed.map_err(|error| Failure(messages::explained(error).reason()))
     }
 
-    async fn remove_stack(&self) -> Result<(), CallError> {
-        let (aws, me) = (&self.pipeline.aws, &self.about.me);
+    async fn delete_stack(&self) -> Result<(), CallError> {
+        let (aws, me) = (&self.pipeline.aws, self.context);
         let name = self.names.stack();
-        let mut patience = Patience::default();
+        let mut backoff = Backoff::default();
         let mut seen: Option<ChildStack> = None;
         let mut is_cleared = false;
         loop {
@@ -70,11 +72,11 @@ impl Removing<'_> {
                     return Ok(());
                 }
                 Err(error) => {
-                    patience.bear(error).await?;
+                    backoff.retry(error).await?;
                     continue;
                 }
             };
-            patience.see(child.as_ref());
+            backoff.observe(child.as_ref());
             let removal = plan::next_removal(child.as_ref(), me, &self.purpose);
             let by_later = child
                 .as_ref()
@@ -97,26 +99,32 @@ impl Removing<'_> {
                 Removal::Failed => return Err(self.why_failed(&child).await),
                 Removal::Wait => {
                     let what = format!("waiting for stack {name} ({})", child.status);
-                    self.about.progress.doing(what);
-                    Ok(Begin::Begun)
+                    self.progress.doing(what);
+                    Ok(OperationStart::Started)
                 }
                 Removal::CancelUpdate => {
                     let token = me.request.token(&Purpose::Cancel);
                     calls::cancel_update(aws, &child, token).await
                 }
                 Removal::Delete => {
-                    self.about.progress.doing(format!("deleting stack {name}"));
+                    self.progress.doing(format!("deleting stack {name}"));
                     let token = me.request.token(&self.purpose);
-                    calls::delete(aws, &child, &self.about.role_arn, token).await
+                    calls::delete(aws, &child, &self.context.role_arn, token).await
                 }
             };
             match begun {
-                Ok(Begin::Begun | Begin::Created(_) | Begin::NothingToDo) => {}
-                Ok(Begin::Refused(error)) => patience.bear_refusal(Some(&child), error)?,
-                Err(error) => patience.bear(error).await?,
+                Ok(
+                    OperationStart::Started
+                    | OperationStart::Creating(_)
+                    | OperationStart::NoChange,
+                ) => {}
+                Ok(OperationStart::Rejected(error)) => {
+                    backoff.retry_refusal(Some(&child), error)?
+                }
+                Err(error) => backoff.retry(error).await?,
             }
             seen = Some(child);
-            patience.pause().await;
+            backoff.pause().await;
         }
     }
 
@@ -137,7 +145,7 @@ impl Removing<'_> {
             }
             rule => rule?,
         };
-        let ours = approval_rule::description(&self.about.me.owner);
+        let ours = approval_rule::description(&self.context.owner);
         if rule.is_some_and(|rule| rule.description == ours) {
             approval_rule::remove(aws, self.names).await?;
         }
@@ -147,7 +155,7 @@ impl Removing<'_> {
     /// A repository that this stack took up is none of its resources. It goes only with a stack
     /// that was complete: one whose creation failed has no outputs, and took nothing up.
     async fn remove_kept_repository(&self, child: Option<&ChildStack>) -> Result<(), CallError> {
-        let me = &self.about.me;
+        let me = self.context;
         let to_go = child.filter(|child| plan::is_to_go(child, me, &self.purpose));
         let policy = to_go.and_then(|child| child.outputs.get(template::DELETION_POLICY_OUTPUT));
         if self.purpose == Purpose::Delete && policy.is_some_and(|policy| policy == "Delete") {
@@ -157,7 +165,7 @@ impl Removing<'_> {
     }
 
     async fn why_failed(&self, child: &ChildStack) -> CallError {
-        let me = &self.about.me;
+        let me = self.context;
         let is_this = |token: Option<&str>| {
             token
                 .and_then(request_token::read)

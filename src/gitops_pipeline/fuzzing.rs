@@ -1,15 +1,15 @@
 //! The private parsers, for the fuzz targets.
 
-pub use super::names::{Names, Place};
+pub use super::names::{AwsLocation, ResourceNames};
 pub use super::request_token::{Purpose, RequestKey, read as read_token};
-pub use super::spec::{decode, names_in};
-pub use super::template::{Repository, render};
-pub use super::tombstone::Mark;
+pub use super::spec::{decode, peek_names};
+pub use super::template::{RepositoryOrigin, render};
+pub use super::tombstone::Tombstone;
 
-pub fn read_mark(text: &str) -> Mark {
-    Mark::read(text)
+pub fn read_mark(text: &str) -> Tombstone {
+    Tombstone::from_text(text)
 }
 
-pub fn write_mark(mark: &Mark) -> String {
-    mark.write()
+pub fn write_mark(mark: &Tombstone) -> String {
+    mark.to_text()
 }

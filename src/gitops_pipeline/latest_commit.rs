@@ -6,9 +6,9 @@
 
 use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
 
-use super::backoff::Patience;
-use super::names::Names;
-use super::source::{Seen, Source};
+use super::backoff::Backoff;
+use super::names::ResourceNames;
+use super::source::{Lookup, Source};
 use crate::aws::{Aws, CallError};
 use crate::ownership;
 use crate::reason_codes::Code;
@@ -20,7 +20,7 @@ const SOURCE_ACTION: &str = "Source";
 const LOOKS_FOR_THE_RULES: u32 = 8;
 
 /// The newest commit of a pipeline's branch.
-pub struct Newest<'a> {
+pub struct LatestCommit<'a> {
     pipeline_name: String,
     source: &'a Source,
     branch: &'a str,
@@ -28,13 +28,13 @@ pub struct Newest<'a> {
     pushed: Option<&'a str>,
 }
 
-/// What to do when the pipeline's executions do not tell for long.
+/// What to do if no execution lists its commit before the time-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unlisted {
-    /// Start one: what is pushed must run.
-    IsStarted,
-    /// Leave it: the pipeline's own first execution takes the newest commit.
-    IsLeft,
+pub enum IfUnlisted {
+    /// Start an execution: the pushed commit must run.
+    Start,
+    /// Return: the pipeline's first execution takes the latest commit.
+    Skip,
 }
 
 /// Whether an execution has a commit.
@@ -46,10 +46,10 @@ enum Executed {
     NotKnown,
 }
 
-impl<'a> Newest<'a> {
+impl<'a> LatestCommit<'a> {
     /// Of the branch that the pipeline of `names` takes.
-    pub fn of(names: &Names, source: &'a Source, branch: &'a str) -> Self {
-        Newest {
+    pub fn new(names: &ResourceNames, source: &'a Source, branch: &'a str) -> Self {
+        LatestCommit {
             pipeline_name: names.pipeline(),
             source,
             branch,
@@ -59,46 +59,51 @@ impl<'a> Newest<'a> {
 
     /// The same, knowing of this push.
     pub fn with_push(self, commit: Option<&'a str>) -> Self {
-        Newest {
+        LatestCommit {
             pushed: commit,
             ..self
         }
     }
 
     /// Waits until an execution has it, and starts one when none will. Answers whether it had to.
-    pub async fn see_to(&self, aws: &Aws, unlisted: Unlisted) -> Result<bool, CallError> {
-        let mut patience = Patience::default();
+    pub async fn ensure_executed(
+        &self,
+        aws: &Aws,
+        if_unlisted: IfUnlisted,
+    ) -> Result<bool, CallError> {
+        let mut backoff = Backoff::default();
         let mut absent = 0;
         loop {
             let tip = match self.source.branch_tip(self.branch).await? {
-                Seen::Shown(tip) => tip,
-                Seen::Hidden(_) => self.pushed.map(ToOwned::to_owned),
+                Lookup::Found(tip) => tip,
+                Lookup::Denied(_) => self.pushed.map(ToOwned::to_owned),
             };
             // What nobody shows is left to the pipeline's own first execution.
             let Some(commit) = tip else {
                 return Ok(false);
             };
-            match self.has_executed(aws, &commit).await? {
+            match self.execution_status(aws, &commit).await? {
                 Executed::Yes => return Ok(false),
                 Executed::No => absent += 1,
                 Executed::NotKnown => {}
             }
             // The rule may be starting one at this moment.
             let nobody_does = absent >= LOOKS_FOR_THE_RULES;
-            let gives_up = !patience.goes_on();
-            if nobody_does || (gives_up && unlisted == Unlisted::IsStarted) {
+            let gives_up = !backoff.may_poll();
+            if nobody_does || (gives_up && if_unlisted == IfUnlisted::Start) {
                 self.start(aws, &commit).await?;
                 return Ok(true);
             }
-            if gives_up || (absent == 0 && unlisted == Unlisted::IsLeft && patience.is_past_half())
+            if gives_up
+                || (absent == 0 && if_unlisted == IfUnlisted::Skip && backoff.is_past_half())
             {
                 return Ok(false);
             }
-            patience.pause().await;
+            backoff.pause().await;
         }
     }
 
-    async fn has_executed(&self, aws: &Aws, commit: &str) -> Result<Executed, CallError> {
+    async fn execution_status(&self, aws: &Aws, commit: &str) -> Result<Executed, CallError> {
         let name = &self.pipeline_name;
         let call = aws
             .codepipeline

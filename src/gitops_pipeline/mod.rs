@@ -42,18 +42,18 @@ use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::cfn::{Failure, Outcome, Progress, Request, RequestType, Resource};
-use crate::gitops_pipeline::apply::{Made, Making};
-use crate::gitops_pipeline::backoff::Patience;
-use crate::gitops_pipeline::delete::{OnDenial, Removing};
-use crate::gitops_pipeline::names::Names;
+use crate::gitops_pipeline::apply::{Applied, StackApplier};
+use crate::gitops_pipeline::backoff::Backoff;
+use crate::gitops_pipeline::delete::{OnDenial, StackDeleter};
+use crate::gitops_pipeline::names::ResourceNames;
 pub(crate) use crate::gitops_pipeline::names::is_env_id;
-use crate::gitops_pipeline::request_context::About;
+use crate::gitops_pipeline::request_context::RequestContext;
 pub(crate) use crate::gitops_pipeline::request_context::names_another_function;
 use crate::gitops_pipeline::request_token::Purpose;
 #[cfg(test)]
 pub(crate) use crate::gitops_pipeline::spec::RETENTION_DAYS;
 use crate::gitops_pipeline::spec::Spec;
-use crate::gitops_pipeline::tombstone::Mark;
+use crate::gitops_pipeline::tombstone::Tombstone;
 
 /// The physical ID of a rejected Create is this and the ID that the resource would have had, for
 /// example `rejected/gitops-dev-shop`. A stack's name contains letters, digits and hyphens only, so
@@ -83,22 +83,23 @@ impl GitOpsPipeline {
             Ok(properties) => properties,
             Err(error) => return Err(Failure::invalid_properties(error)),
         };
-        let desired = spec::decode(properties).map_err(Failure::from)?;
-        let about = About::new(request, &desired.names, progress)?;
-        about.is_at_home(&desired.service_token)?;
-        let id = desired.names.stack();
-        let making = Making {
+        let spec = spec::decode(properties).map_err(Failure::from)?;
+        let context = RequestContext::new(request, &spec.names)?;
+        context.is_at_home(&spec.service_token)?;
+        let id = spec.names.stack();
+        let applier = StackApplier {
             pipeline: self,
-            about: &about,
-            desired: &desired,
+            context: &context,
+            spec: &spec,
+            progress,
             creates: request.physical_resource_id.as_ref() != Some(&id),
         };
-        let made = making.make_so().await?;
-        self.remove_left_behind(request, &desired, progress).await?;
+        let applied = applier.apply().await?;
+        self.remove_left_behind(request, &spec, progress).await?;
         Ok(Outcome {
             physical_resource_id: id,
-            attributes: attributes(&desired, &about, &made),
-            note: made.note,
+            attributes: attributes(&spec, &context, &applied),
+            note: applied.note,
         })
     }
 
@@ -107,20 +108,21 @@ impl GitOpsPipeline {
     async fn remove_left_behind(
         &self,
         request: &Request,
-        desired: &Spec,
+        spec: &Spec,
         progress: &Progress,
     ) -> Result<(), Failure> {
-        let Some(names) = spec::names_in(&request.old_properties) else {
+        let Some(names) = spec::peek_names(&request.old_properties) else {
             return Ok(());
         };
         let is_known = request.physical_resource_id.as_deref() == Some(names.stack().as_str());
-        if is_known || names == desired.names {
+        if is_known || names == spec.names {
             return Ok(());
         }
-        let about = About::new(request, &names, progress)?;
+        let context = RequestContext::new(request, &names)?;
         // An Update that the function's permissions do not allow was rejected, and its rollback must
         // not fail for the same reason.
-        self.remove(&about, &names, OnDenial::Ignore).await
+        self.remove(&context, &names, progress, OnDenial::Ignore)
+            .await
     }
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
@@ -131,34 +133,38 @@ impl GitOpsPipeline {
         let id = request.physical_resource_id.as_deref();
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
         let own = id.filter(|id| !id.contains(&invented));
-        let by_id = rejected.or(own).and_then(Names::of_stack);
-        let Some(names) = by_id.or_else(|| spec::names_in(properties)) else {
+        let by_id = rejected.or(own).and_then(ResourceNames::from_stack_name);
+        let Some(names) = by_id.or_else(|| spec::peek_names(properties)) else {
             // Neither the id nor the properties name anything: nothing can have been made.
             return Ok(());
         };
-        let about = About::new(request, &names, progress)?;
+        let context = RequestContext::new(request, &names)?;
         // The function may have been denied what the Create asked for, and may still be. Another
         // delivery of the Create may have succeeded, so what can be looked up is deleted.
         let on_denial = match rejected {
             Some(_) => OnDenial::Ignore,
             None => OnDenial::Fail,
         };
-        self.remove(&about, &names, on_denial).await
+        self.remove(&context, &names, progress, on_denial).await
     }
 
     /// The hash of the request that made what is there. Only to be written down: what is removed is
     /// looked up after the mark is left.
-    async fn made_by(&self, about: &About, names: &Names) -> Result<Option<String>, Failure> {
-        let mut patience = Patience::default();
+    async fn made_by(
+        &self,
+        context: &RequestContext,
+        names: &ResourceNames,
+    ) -> Result<Option<String>, Failure> {
+        let mut backoff = Backoff::default();
         loop {
             match observe::observe(&self.aws, &names.stack(), None).await {
                 Ok(child) => {
-                    let ours = child.filter(|child| child.owner.as_ref() == Some(&about.me.owner));
+                    let ours = child.filter(|child| child.owner.as_ref() == Some(&context.owner));
                     return Ok(ours.and_then(|child| Some(child.latest_request?.0.hash)));
                 }
                 Err(error) if error.is_denied() => return Ok(None),
-                Err(error) => patience
-                    .bear(error)
+                Err(error) => backoff
+                    .retry(error)
                     .await
                     .map_err(|error| Failure(error.reason()))?,
             }
@@ -168,30 +174,31 @@ impl GitOpsPipeline {
     /// Leaves the mark, and then removes what there is.
     async fn remove(
         &self,
-        about: &About,
-        names: &Names,
+        context: &RequestContext,
+        names: &ResourceNames,
+        progress: &Progress,
         on_denial: OnDenial,
     ) -> Result<(), Failure> {
-        let me = &about.me;
-        let mark = Mark {
-            signed: me.request.signed,
-            made_by: self.made_by(about, names).await?,
+        let mark = Tombstone {
+            signed: context.request.signed,
+            made_by: self.made_by(context, names).await?,
         };
-        match tombstone::leave(&self.aws, names, &me.owner, &mark).await {
+        match tombstone::write(&self.aws, names, &context.owner, &mark).await {
             Ok(()) => {}
             Err(error) if error.is_transient() => return Err(Failure(error.reason())),
             // The mark is for what may come late. That it is refused (where a stack of this name
             // would be refused too, for example) must not keep what is there from going.
             Err(error) => tracing::error!(%error, "no mark was left"),
         }
-        let removing = Removing {
+        let deleter = StackDeleter {
             pipeline: self,
-            about,
+            context,
             names,
+            progress,
             purpose: Purpose::Delete,
             on_denial,
         };
-        removing.remove().await
+        deleter.delete().await
     }
 }
 
@@ -203,7 +210,7 @@ impl Resource for GitOpsPipeline {
             return id.clone();
         }
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        match spec::names_in(properties) {
+        match spec::peek_names(properties) {
             Some(names) => names.stack(),
             // Properties that name no stack are refused; the Delete that follows finds nothing.
             None => "gitops-pipeline".to_owned(),
@@ -232,19 +239,23 @@ impl Resource for GitOpsPipeline {
 }
 
 /// The same before and after the branch's first push.
-fn attributes(desired: &Spec, about: &About, made: &Made) -> BTreeMap<&'static str, String> {
-    let (names, place) = (&desired.names, &about.place);
+fn attributes(
+    spec: &Spec,
+    context: &RequestContext,
+    applied: &Applied,
+) -> BTreeMap<&'static str, String> {
+    let (names, location) = (&spec.names, &context.location);
     let pipeline = names.pipeline();
     BTreeMap::from([
-        ("PipelineArn", place.arn("codepipeline", &pipeline)),
-        ("ConsoleUrl", place.pipeline_console(&pipeline)),
+        ("PipelineArn", location.arn("codepipeline", &pipeline)),
+        ("ConsoleUrl", location.pipeline_console(&pipeline)),
         ("PipelineName", pipeline),
-        ("RepositoryName", desired.repository()),
-        ("RepositoryArn", made.repository_arn.clone()),
-        ("CloneUrlHttp", made.clone_url.clone()),
-        ("BranchName", desired.branch().to_owned()),
+        ("RepositoryName", spec.repository()),
+        ("RepositoryArn", applied.repository_arn.clone()),
+        ("CloneUrlHttp", applied.clone_url.clone()),
+        ("BranchName", spec.branch().to_owned()),
         ("BuildProjectName", names.build_project()),
         ("EventRuleName", names.event_rule()),
-        ("StackId", made.stack_id.clone()),
+        ("StackId", applied.stack_id.clone()),
     ])
 }

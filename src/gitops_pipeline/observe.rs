@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use aws_smithy_types::DateTime;
 
-use super::backoff::Patience;
+use super::backoff::Backoff;
 use super::early_validation;
 use super::request_token;
 use super::request_token::{Purpose, RequestKey};
@@ -15,7 +15,7 @@ use crate::ownership::{LOGICAL_ID, Owner, STACK_ID};
 
 /// Pages of events that are read to find the latest request. A hundred events are some ten
 /// operations that somebody else began.
-const MOST_PAGES: u32 = 3;
+const MAX_PAGES: u32 = 3;
 
 /// A child stack as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub async fn observe(
     name: &str,
     before: Option<&ChildStack>,
 ) -> Result<Option<ChildStack>, CallError> {
-    let mut patience = Patience::default();
+    let mut backoff = Backoff::default();
     loop {
         let Some(stack) = describe(aws, name).await? else {
             return Ok(None);
@@ -97,8 +97,11 @@ pub async fn observe(
             child.latest_request.clone_from(&before.latest_request);
             return Ok(Some(child));
         }
-        let told = read_operations(aws, &mut child).await?;
-        if told.as_ref().is_none_or(|told| *told == child.status) {
+        let event_status = read_operations(aws, &mut child).await?;
+        if event_status
+            .as_ref()
+            .is_none_or(|other| *other == child.status)
+        {
             return Ok(Some(child));
         }
         // Two calls: either may be late, and an operation can begin in between. What does not fit
@@ -107,27 +110,27 @@ pub async fn observe(
         tracing::warn!(
             pipeline_stack = name,
             stack_status = status,
-            told,
+            event_status,
             "its events do not tell its status"
         );
-        if !patience.goes_on() {
+        if !backoff.may_poll() {
             return Ok(Some(child));
         }
-        patience.pause().await;
+        backoff.pause().await;
     }
 }
 
 /// Reads who began the latest operations, and which status the latest event of the stack itself
 /// tells.
 async fn read_operations(aws: &Aws, child: &mut ChildStack) -> Result<Option<String>, CallError> {
-    let mut told = None;
+    let mut event_status = None;
     let mut next = None;
-    for page in 0..MOST_PAGES {
+    for page in 0..MAX_PAGES {
         let (events, token) = events(aws, &child.id, next).await?;
         // The newest comes first. An operation without a token has events without one.
         if page == 0 {
             let of_stack = events.iter().find(|event| is_of(event, child));
-            told = of_stack.map(|event| status(event).to_owned());
+            event_status = of_stack.map(|event| status(event).to_owned());
             let newest = of_stack.or(events.first());
             child.latest_token = newest
                 .and_then(StackEvent::client_request_token)
@@ -142,7 +145,7 @@ async fn read_operations(aws: &Aws, child: &mut ChildStack) -> Result<Option<Str
             break;
         }
     }
-    Ok(told)
+    Ok(event_status)
 }
 
 /// The description of the stack `name`, without who began its operations.
@@ -225,7 +228,7 @@ pub async fn first_failure(
             }
             let failed = status.ends_with("_FAILED") && !is_cancelled;
             if belongs && failed && !is_of_stack {
-                first = Some(told(&event));
+                first = Some(describe_event(&event));
             }
         }
         match token {
@@ -276,7 +279,7 @@ fn status(event: &StackEvent) -> &str {
     event.resource_status().map_or("", |status| status.as_str())
 }
 
-fn told(event: &StackEvent) -> String {
+fn describe_event(event: &StackEvent) -> String {
     let status = status(event);
     let name = event.logical_resource_id().unwrap_or("?");
     let kind = event.resource_type().unwrap_or("?");

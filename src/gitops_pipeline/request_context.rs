@@ -1,29 +1,28 @@
 //! What every step of a request needs to know of it.
 
-use super::names::{Names, Place};
-use super::plan::Me;
+use super::names::{AwsLocation, ResourceNames};
 use super::request_token::RequestKey;
-use crate::cfn::{Failure, Progress, Reason, Request, RequestType};
+use crate::cfn::{Failure, Reason, Request, RequestType};
 use crate::ownership::Owner;
 use crate::reason_codes::Code;
 
 /// A request about one child stack.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// Whose it is and which.
-    pub me: Me,
-    /// Partition, region and account.
-    pub place: Place,
-    /// With which CloudFormation works on the child stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestContext {
+    /// The resource that the request is for.
+    pub owner: Owner,
+    /// Which of the resource's requests it is.
+    pub request: RequestKey,
+    /// Partition, region and account of the parent stack, and so of the child stack.
+    pub location: AwsLocation,
+    /// The role with which CloudFormation changes the child stack.
     pub role_arn: String,
-    /// What is being done.
-    pub progress: Progress,
 }
 
-impl About {
+impl RequestContext {
     /// What `request` says about the child stack of `names`.
-    pub fn new(request: &Request, names: &Names, progress: &Progress) -> Result<Self, Failure> {
-        let Some(place) = Place::of_arn(&request.stack_id) else {
+    pub fn new(request: &Request, names: &ResourceNames) -> Result<Self, Failure> {
+        let Some(location) = AwsLocation::from_arn(&request.stack_id) else {
             let reason = "StackId: is not the ARN of a stack";
             return Err(Failure::new(Code::IncompleteRequest, reason));
         };
@@ -32,25 +31,22 @@ impl About {
             logical_id: request.logical_resource_id.clone(),
         };
         let key = RequestKey::new(request.signed_at, &request.request_id, &owner.key());
-        Ok(About {
-            role_arn: place.role(&names.provisioning_role()),
-            me: Me {
-                owner,
-                request: key,
-            },
-            place,
-            progress: progress.clone(),
+        Ok(RequestContext {
+            role_arn: location.role(&names.provisioning_role()),
+            request: key,
+            owner,
+            location,
         })
     }
 
     /// Makes sure that the stack is where the function is: the child stack would be made there.
     pub fn is_at_home(&self, service_token: &str) -> Result<(), Failure> {
-        match Place::of_arn(service_token) {
-            Some(place) if place != self.place => {
+        match AwsLocation::from_arn(service_token) {
+            Some(location) if location != self.location => {
                 let text = format!(
                     "ServiceToken: is a function in {} of account {}, and makes pipelines there; use \
                      the one in {} of account {}",
-                    place.region, place.account, self.place.region, self.place.account
+                    location.region, location.account, self.location.region, self.location.account
                 );
                 Err(Failure::new(Code::WrongFunction, text))
             }

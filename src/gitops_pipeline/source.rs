@@ -7,10 +7,9 @@
 
 use aws_sdk_codecommit::Client;
 use aws_sdk_codecommit::config::Credentials;
-use serde_json::json;
 
-use super::names::Names;
-use super::spec::{Elsewhere, Existing};
+use super::names::ResourceNames;
+use super::spec::{CrossAccount, RepositoryRef};
 use crate::aws::{Aws, CallError, without_retrying_denials};
 use crate::codecommit;
 use crate::codecommit::Repository;
@@ -21,7 +20,7 @@ use crate::reason_codes::Code;
 pub struct Source {
     name: String,
     reader: Reader,
-    asking: Asking,
+    retry: Retry,
 }
 
 #[derive(Clone)]
@@ -34,21 +33,21 @@ enum Reader {
     NotAdmitted(CallError),
 }
 
-/// What was found, when it could be looked for.
+/// The result of a read that another account may deny.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen<T> {
-    /// This.
-    Shown(T),
-    /// The other account does not show it.
-    Hidden(CallError),
+pub enum Lookup<T> {
+    /// The read succeeded.
+    Found(T),
+    /// The other account denied it.
+    Denied(CallError),
 }
 
-impl<T> Seen<T> {
-    /// Why it is not shown, if it is not.
-    pub fn hidden(self) -> Option<CallError> {
+impl<T> Lookup<T> {
+    /// The denial. `None` if the read succeeded.
+    pub fn denied(self) -> Option<CallError> {
         match self {
-            Seen::Shown(_) => None,
-            Seen::Hidden(why) => Some(why),
+            Lookup::Found(_) => None,
+            Lookup::Denied(why) => Some(why),
         }
     }
 }
@@ -56,19 +55,19 @@ impl<T> Seen<T> {
 /// Whether a denial of the other account is retried while IAM may be propagating. A denial fails no
 /// request: the pipeline is created or updated without that answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
+pub enum Retry {
     /// Yes, as the role or its policy may have been created just before.
-    Patiently,
+    Yes,
     /// No. The source was looked up before, and a role that never admits the function would delay
     /// every request.
-    Once,
+    No,
 }
 
-impl Asking {
-    async fn ask<F: Future>(self, question: F) -> F::Output {
+impl Retry {
+    async fn run<F: Future>(self, read: F) -> F::Output {
         match self {
-            Asking::Patiently => question.await,
-            Asking::Once => without_retrying_denials(question).await,
+            Retry::Yes => read.await,
+            Retry::No => without_retrying_denials(read).await,
         }
     }
 }
@@ -77,19 +76,23 @@ impl Source {
     /// The repository that `existing` names, or the one that the child stack of `names` makes.
     pub async fn open(
         aws: &Aws,
-        names: &Names,
-        existing: Option<&Existing>,
-        asking: Asking,
+        names: &ResourceNames,
+        existing: Option<&RepositoryRef>,
+        retry: Retry,
     ) -> Result<Self, CallError> {
         let name = existing.map_or_else(|| names.repository(), |existing| existing.name.clone());
-        let reader = match existing.and_then(|existing| existing.elsewhere.as_ref()) {
+        let reader = match existing.and_then(|existing| existing.cross_account.as_ref()) {
             None => Reader::Own(aws.codecommit.clone()),
-            Some(elsewhere) => asking.ask(Box::pin(assume(aws, names, elsewhere))).await?,
+            Some(cross_account) => {
+                retry
+                    .run(Box::pin(assume(aws, names, cross_account)))
+                    .await?
+            }
         };
         Ok(Source {
             name,
             reader,
-            asking,
+            retry,
         })
     }
 
@@ -112,47 +115,51 @@ impl Source {
     }
 
     /// The repository; `None` when there is none.
-    pub async fn look_up(&self) -> Result<Seen<Option<Repository>>, CallError> {
+    pub async fn look_up(&self) -> Result<Lookup<Option<Repository>>, CallError> {
         match &self.reader {
             Reader::Own(client) => codecommit::look_up(client, &self.name)
                 .await
-                .map(Seen::Shown),
+                .map(Lookup::Found),
             Reader::Assumed(client) => {
-                let question = codecommit::look_up(client, &self.name);
-                seen(self.asking.ask(question).await)
+                let read = codecommit::look_up(client, &self.name);
+                or_denied(self.retry.run(read).await)
             }
-            Reader::NotAdmitted(why) => Ok(Seen::Hidden(why.clone())),
+            Reader::NotAdmitted(why) => Ok(Lookup::Denied(why.clone())),
         }
     }
 
     /// The newest commit of a branch; `None` when the branch or its repository is not there.
-    pub async fn branch_tip(&self, branch: &str) -> Result<Seen<Option<String>>, CallError> {
+    pub async fn branch_tip(&self, branch: &str) -> Result<Lookup<Option<String>>, CallError> {
         match &self.reader {
             Reader::Own(client) => codecommit::branch_tip(client, &self.name, branch)
                 .await
-                .map(Seen::Shown),
+                .map(Lookup::Found),
             Reader::Assumed(client) => {
-                let question = codecommit::branch_tip(client, &self.name, branch);
-                seen(self.asking.ask(question).await)
+                let read = codecommit::branch_tip(client, &self.name, branch);
+                or_denied(self.retry.run(read).await)
             }
-            Reader::NotAdmitted(why) => Ok(Seen::Hidden(why.clone())),
+            Reader::NotAdmitted(why) => Ok(Lookup::Denied(why.clone())),
         }
     }
 }
 
 /// Another account decides for itself what its role shows (and which key its repository is read
 /// with). In the function's own account a denial is a failure.
-fn seen<T>(answer: Result<T, CallError>) -> Result<Seen<T>, CallError> {
-    match answer {
-        Ok(found) => Ok(Seen::Shown(found)),
+fn or_denied<T>(result: Result<T, CallError>) -> Result<Lookup<T>, CallError> {
+    match result {
+        Ok(found) => Ok(Lookup::Found(found)),
         Err(error) if error.is_transient() => Err(error),
-        Err(error) => Ok(Seen::Hidden(error)),
+        Err(error) => Ok(Lookup::Denied(error)),
     }
 }
 
-async fn assume(aws: &Aws, names: &Names, elsewhere: &Elsewhere) -> Result<Reader, CallError> {
-    let policy = session_policy(elsewhere);
-    match open_session(aws, names, elsewhere, &policy).await {
+async fn assume(
+    aws: &Aws,
+    names: &ResourceNames,
+    cross_account: &CrossAccount,
+) -> Result<Reader, CallError> {
+    let policy = session_policy(cross_account);
+    match open_session(aws, names, cross_account, &policy).await {
         Ok(reader) => Ok(reader),
         Err(error) if error.is_transient() => Err(error),
         // A role that does not exist is "not authorized", too.
@@ -160,32 +167,21 @@ async fn assume(aws: &Aws, names: &Names, elsewhere: &Elsewhere) -> Result<Reade
     }
 }
 
-/// What the session may do: look. CodeCommit reads with the key of the repository in the caller's
-/// name, so the session must not lack that.
-fn session_policy(elsewhere: &Elsewhere) -> String {
-    let statements = json!([
-        {
-            "Effect": "Allow",
-            "Action": ["codecommit:GetRepository", "codecommit:GetBranch"],
-            "Resource": elsewhere.repository_arn,
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["kms:Decrypt", "kms:DescribeKey"],
-            "Resource": "*",
-            "Condition": {"StringLike": {"kms:ViaService": "codecommit.*"}},
-        },
-    ]);
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+/// What the session may do: read the repository and its branches. CodeCommit decrypts with the
+/// repository's key in the caller's name, so the session needs KMS too.
+const SESSION_POLICY: &str = include_str!("session_policy.json");
+
+fn session_policy(cross_account: &CrossAccount) -> String {
+    SESSION_POLICY.replace("${RepositoryArn}", &cross_account.repository_arn)
 }
 
 async fn open_session(
     aws: &Aws,
-    names: &Names,
-    elsewhere: &Elsewhere,
+    names: &ResourceNames,
+    cross_account: &CrossAccount,
     policy: &str,
 ) -> Result<Reader, CallError> {
-    let role_arn = &elsewhere.role_arn;
+    let role_arn = &cross_account.role_arn;
     let doing = || format!("assuming role {role_arn}");
     let call = aws
         .sts

@@ -9,7 +9,7 @@ use crate::reason_codes::Code;
 
 /// The notes on `source`, if there are any, with why its repository and its branch are hidden.
 pub fn of(
-    desired: &Spec,
+    spec: &Spec,
     source: &Source,
     repository_is_hidden: Option<&CallError>,
     branch_is_hidden: Option<&CallError>,
@@ -21,8 +21,8 @@ pub fn of(
         notes.extend(repository_is_hidden.map(repository_hidden));
         notes.extend(branch_is_hidden.map(branch_hidden));
     }
-    if desired.artifact_bucket_name.is_none() {
-        notes.extend(desired.writes_from_elsewhere().map(bucket_admits_nobody));
+    if spec.artifact_bucket_name.is_none() {
+        notes.extend(spec.cross_account_writer().map(bucket_admits_nobody));
     }
     Reason::join(notes)
 }

@@ -247,7 +247,7 @@ impl Handler {
         if let Some(rotation) = RotationEvent::find(event) {
             return self.rotate(&rotation, invocation).await;
         }
-        if let Some(push) = FirstPush::find(event) {
+        if let Some(push) = FirstPush::parse(event) {
             return self.start(&push, invocation).await;
         }
         match HealthCheck::find(event) {

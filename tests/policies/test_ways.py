@@ -5,7 +5,6 @@ needed, and whoever forgets one can be told which call fails.
 """
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -84,11 +83,9 @@ def test_what_crosses_accounts_needs_both_sides(way, side):
 
 
 def the_functions_session_policy():
-    """As it stands in the code."""
-    code = (Path(__file__).parents[2] / "src/gitops_pipeline/source.rs").read_text()
-    [statements] = re.findall(r"let statements = json!\((\[.*?\])\);", code, re.DOTALL)
-    written = statements.replace("elsewhere.repository_arn", json.dumps(FOREIGN_REPOSITORY))
-    return {"Version": "2012-10-17", "Statement": json.loads(re.sub(r",(\s*[}\]])", r"\1", written))}
+    """The policy that the function sends with `AssumeRole`, for the repository in another account."""
+    policy = Path(__file__).parents[2] / "src/gitops_pipeline/session_policy.json"
+    return json.loads(policy.read_text().replace("${RepositoryArn}", FOREIGN_REPOSITORY))
 
 
 # claim: the-function-looks-and-can-do-nothing-else-with-the-role

@@ -3,30 +3,30 @@
 mod render;
 
 use super::approval_rule;
-use super::backoff::Patience;
+use super::backoff::Backoff;
 use super::calls;
-use super::calls::Begin;
-use super::delete::{OnDenial, Removing};
-use super::latest_commit::{Newest, Unlisted};
+use super::calls::OperationStart;
+use super::delete::{OnDenial, StackDeleter};
+use super::latest_commit::{IfUnlisted, LatestCommit};
 use super::observe;
 use super::observe::ChildStack;
 use super::plan;
 use super::plan::{Refusal, Step};
-use super::request_context::About;
+use super::request_context::RequestContext;
 use super::request_token;
 use super::request_token::Purpose;
-use super::source::{Asking, Seen, Source};
+use super::source::{Lookup, Retry, Source};
 use super::spec::Spec;
 use super::{GitOpsPipeline, messages, tombstone, warnings};
 use crate::aws::{CallError, is_role_not_assumable};
-use crate::cfn::{Failure, Reason};
+use crate::cfn::{Failure, Progress, Reason};
 use crate::codecommit;
 use crate::ownership;
 use crate::reason_codes::Code;
 
 /// What there is in the end.
 #[derive(Clone, Debug)]
-pub struct Made {
+pub struct Applied {
     /// The child stack's ARN.
     pub stack_id: String,
     /// The repository's ARN, whoever made it.
@@ -38,19 +38,21 @@ pub struct Made {
 }
 
 /// One request's work towards what is desired.
-pub struct Making<'a> {
+pub struct StackApplier<'a> {
     /// The resource type.
     pub pipeline: &'a GitOpsPipeline,
     /// Which request it is.
-    pub about: &'a About,
+    pub context: &'a RequestContext,
     /// What is desired.
-    pub desired: &'a Spec,
+    pub spec: &'a Spec,
+    /// Logs the current step.
+    pub progress: &'a Progress,
     /// Whether the request asks for a resource that was not there before.
     pub creates: bool,
 }
 
 /// Why making it so ended early.
-enum Ended {
+enum ApplyError {
     /// What is asked for cannot be, or is not this request's to do.
     Refused(Reason),
     /// The operation on the stack failed. One that could not be created goes, for its name to be
@@ -62,40 +64,43 @@ enum Ended {
     Deleted,
 }
 
-impl From<CallError> for Ended {
+impl From<CallError> for ApplyError {
     fn from(error: CallError) -> Self {
-        Ended::CallFailed(messages::explained(error).reason())
+        ApplyError::CallFailed(messages::explained(error).reason())
     }
 }
 
 /// A child stack that is as desired.
-struct Brought {
+struct ReadyStack {
     child: ChildStack,
     /// Whether it had a pipeline when this request found it.
     had_pipeline: bool,
 }
 
-impl Making<'_> {
+impl StackApplier<'_> {
     /// Makes it so, or says why not.
-    pub async fn make_so(&self) -> Result<Made, Failure> {
-        let (reason, purpose) = match Box::pin(self.bring()).await {
+    pub async fn apply(&self) -> Result<Applied, Failure> {
+        let (reason, purpose) = match Box::pin(self.apply_all()).await {
             Ok(made) => return Ok(made),
-            Err(Ended::StackFailed(reason)) => (reason, Purpose::Undo),
-            Err(Ended::Deleted) => {
-                let reason = messages::deleted_since(&self.desired.names.stack());
+            Err(ApplyError::StackFailed(reason)) => (reason, Purpose::Undo),
+            Err(ApplyError::Deleted) => {
+                let reason = messages::deleted_since(&self.spec.names.stack());
                 (reason, Purpose::Delete)
             }
-            Err(Ended::Refused(reason) | Ended::CallFailed(reason)) => return Err(Failure(reason)),
+            Err(ApplyError::Refused(reason) | ApplyError::CallFailed(reason)) => {
+                return Err(Failure(reason));
+            }
         };
         self.doing(format!("{}; removing what was made", reason.text));
-        let removing = Removing {
+        let deleter = StackDeleter {
             pipeline: self.pipeline,
-            about: self.about,
-            names: &self.desired.names,
+            context: self.context,
+            names: &self.spec.names,
+            progress: self.progress,
             purpose,
             on_denial: OnDenial::Fail,
         };
-        match removing.remove().await {
+        match deleter.delete().await {
             Ok(()) => Err(Failure(reason)),
             Err(Failure(also)) => {
                 let text = format!("{}; then, {}", reason.text, also.text);
@@ -104,99 +109,95 @@ impl Making<'_> {
         }
     }
 
-    async fn bring(&self) -> Result<Made, Ended> {
-        let (aws, desired) = (&self.pipeline.aws, self.desired);
-        let name = desired.repository();
+    async fn apply_all(&self) -> Result<Applied, ApplyError> {
+        let (aws, spec) = (&self.pipeline.aws, self.spec);
+        let name = spec.repository();
         // Everything that would be refused is refused before anything is touched.
         self.fits()?;
-        let asking = if self.creates {
-            Asking::Patiently
-        } else {
-            Asking::Once
-        };
-        let source = Source::open(aws, &desired.names, desired.source.as_ref(), asking).await?;
-        let given = match &desired.source {
+        let retry = if self.creates { Retry::Yes } else { Retry::No };
+        let source = Source::open(aws, &spec.names, spec.source.as_ref(), retry).await?;
+        let given = match &spec.source {
             Some(_) => Some(source.look_up().await?),
             None => None,
         };
-        if given == Some(Seen::Shown(None)) {
-            return Err(Ended::Refused(messages::no_such_repository(
+        if given == Some(Lookup::Found(None)) {
+            return Err(ApplyError::Refused(messages::no_such_repository(
                 &name,
-                desired.source_elsewhere(),
+                spec.cross_account_source(),
             )));
         }
-        let rule = approval_rule::look_up(aws, &desired.names).await?;
+        let rule = approval_rule::look_up(aws, &spec.names).await?;
         let ours = approval_rule::description(self.owner());
         let rule_is_ours = rule.as_ref().is_some_and(|rule| rule.description == ours);
-        if let Some(rule) = rule.filter(|_| !rule_is_ours && desired.approval_rule.is_some()) {
-            let name = desired.names.approval_rule_template();
+        if let Some(rule) = rule.filter(|_| !rule_is_ours && spec.approval_rule.is_some()) {
+            let name = spec.names.approval_rule_template();
             return Err(approval_rule::held(&name, &rule).into());
         }
 
-        let Brought {
+        let ReadyStack {
             child,
             had_pipeline,
-        } = Box::pin(self.bring_stack(&source)).await?;
+        } = Box::pin(self.apply_stack(&source)).await?;
         // One that was given is no different now.
         let repository = match given {
             Some(seen) => seen,
             None => source.look_up().await?,
         };
         let found = match repository {
-            Seen::Shown(Some(repository)) => Ok(repository),
-            Seen::Shown(None) => {
+            Lookup::Found(Some(repository)) => Ok(repository),
+            Lookup::Found(None) => {
                 let reason = format!("looking up repository {name}: it does not exist");
-                return Err(Ended::CallFailed(Reason::new(
+                return Err(ApplyError::CallFailed(Reason::new(
                     Code::RepositoryMissing,
                     reason,
                 )));
             }
-            Seen::Hidden(why) => Err(why),
+            Lookup::Denied(why) => Err(why),
         };
         // A repository that somebody gave is not ours to turn to another branch.
         if let Ok(repository) = &found
             && child.has_pipeline()
-            && desired.source.is_none()
-            && repository.default_branch.as_deref() != Some(desired.branch())
+            && spec.source.is_none()
+            && repository.default_branch.as_deref() != Some(spec.branch())
         {
-            codecommit::set_default_branch(&aws.codecommit, &name, desired.branch()).await?;
+            codecommit::set_default_branch(&aws.codecommit, &name, spec.branch()).await?;
         }
-        if let Some(wanted) = &desired.approval_rule {
+        if let Some(wanted) = &spec.approval_rule {
             self.is_latest(&child).await?;
-            let content = approval_rule::content(wanted, desired.branch());
-            approval_rule::make_so(aws, &desired.names, self.owner(), &content, &name).await?;
+            let content = approval_rule::content(wanted, spec.branch());
+            approval_rule::make_so(aws, &spec.names, self.owner(), &content, &name).await?;
         } else if rule_is_ours {
             self.is_latest(&child).await?;
-            approval_rule::remove(aws, &desired.names).await?;
+            approval_rule::remove(aws, &spec.names).await?;
         }
         // Delete leaves its mark and then looks for these things; they were made before this look
         // for the mark. So one of the two has seen the other.
         if self.is_deleted().await? {
-            return Err(Ended::Deleted);
+            return Err(ApplyError::Deleted);
         }
         let is_new = self.creates || !had_pipeline;
         if child.has_pipeline() && is_new {
             // A push between the pipeline's first execution and the rule was told to nobody.
-            let newest = Newest::of(&desired.names, &source, desired.branch());
-            if let Err(error) = newest.see_to(aws, Unlisted::IsLeft).await {
+            let newest = LatestCommit::new(&spec.names, &source, spec.branch());
+            if let Err(error) = newest.ensure_executed(aws, IfUnlisted::Skip).await {
                 tracing::warn!(%error, "the pipeline may not have the newest commit");
             }
         }
-        let elsewhere = desired.source_elsewhere();
-        let branch_is_hidden = match elsewhere {
-            Some(_) if is_new => source.branch_tip(desired.branch()).await?.hidden(),
+        let cross_account = spec.cross_account_source();
+        let branch_is_hidden = match cross_account {
+            Some(_) if is_new => source.branch_tip(spec.branch()).await?.denied(),
             _ => None,
         };
-        let repository_arn = match (&found, elsewhere) {
+        let repository_arn = match (&found, cross_account) {
             (Ok(repository), _) => repository.arn.clone(),
-            (Err(_), Some(elsewhere)) => elsewhere.repository_arn.clone(),
+            (Err(_), Some(cross_account)) => cross_account.repository_arn.clone(),
             (Err(why), None) => return Err(why.clone().into()),
         };
-        Ok(Made {
+        Ok(Applied {
             stack_id: child.id,
             repository_arn,
             note: warnings::of(
-                desired,
+                spec,
                 &source,
                 found.as_ref().err(),
                 branch_is_hidden.as_ref(),
@@ -207,10 +208,10 @@ impl Making<'_> {
 
     /// Brings the child stack to what is desired now.
     #[allow(clippy::too_many_lines)] // One arm for each step of the plan.
-    async fn bring_stack(&self, source: &Source) -> Result<Brought, Ended> {
-        let (aws, me) = (&self.pipeline.aws, &self.about.me);
-        let name = self.desired.names.stack();
-        let mut patience = Patience::default();
+    async fn apply_stack(&self, source: &Source) -> Result<ReadyStack, ApplyError> {
+        let (aws, me) = (&self.pipeline.aws, self.context);
+        let name = self.spec.names.stack();
+        let mut backoff = Backoff::default();
         let mut seen: Option<ChildStack> = None;
         let mut had_pipeline = None;
         let mut begun_here: Option<String> = None;
@@ -221,7 +222,7 @@ impl Making<'_> {
             let child = match observe::observe(aws, &name, seen.as_ref()).await {
                 Ok(child) => child,
                 Err(error) => {
-                    patience.bear(error).await?;
+                    backoff.retry(error).await?;
                     continue;
                 }
             };
@@ -231,7 +232,7 @@ impl Making<'_> {
                 is_again = true;
                 created_id = None;
             }
-            patience.see(child.as_ref());
+            backoff.observe(child.as_ref());
             // What belongs to somebody else is not compared with anything.
             let settled = child
                 .as_ref()
@@ -244,12 +245,12 @@ impl Making<'_> {
                 .as_ref()
                 .is_some_and(|child| child.owner.as_ref() == Some(self.owner()))
             {
-                self.about.progress.changing();
+                self.progress.changing();
             }
             if let Some(child) = settled {
                 had_pipeline.get_or_insert(child.has_pipeline());
             }
-            let brought = |child: &ChildStack| Brought {
+            let brought = |child: &ChildStack| ReadyStack {
                 child: child.clone(),
                 had_pipeline: had_pipeline.unwrap_or(false),
             };
@@ -260,10 +261,10 @@ impl Making<'_> {
                 (Step::Done, Some(child), _) => return Ok(brought(child)),
                 (Step::Create, _, Some(rendered)) => {
                     if self.is_deleted().await? {
-                        return Err(Ended::Deleted);
+                        return Err(ApplyError::Deleted);
                     }
                     self.doing(format!("creating stack {name}"));
-                    self.about.progress.changing();
+                    self.progress.changing();
                     begun_here = Some(rendered.key.clone());
                     let token = token(&if is_again {
                         Purpose::MakeAgain(rendered.key.clone())
@@ -285,12 +286,12 @@ impl Making<'_> {
                 (Step::ContinueRollback, Some(child), _) => {
                     self.doing(format!("continuing the rollback of stack {name}"));
                     let token = token(&Purpose::ContinueRollback);
-                    calls::continue_rollback(aws, child, &self.about.role_arn, token).await
+                    calls::continue_rollback(aws, child, &self.context.role_arn, token).await
                 }
                 (Step::DeleteLeftover, Some(child), _) => {
                     self.doing(format!("deleting what is left of stack {name}"));
                     let token = token(&Purpose::Delete);
-                    calls::delete(aws, child, &self.about.role_arn, token).await
+                    calls::delete(aws, child, &self.context.role_arn, token).await
                 }
                 (Step::Failed, Some(child), rendered) => {
                     let reason = self.first_failure(child).await;
@@ -307,7 +308,7 @@ impl Making<'_> {
                         is_again = true;
                         created_id = None;
                         let token = token(&Purpose::Delete);
-                        calls::delete(aws, child, &self.about.role_arn, token).await
+                        calls::delete(aws, child, &self.context.role_arn, token).await
                     }
                 }
                 (Step::Refuse(refusal), Some(child), _) => {
@@ -317,40 +318,42 @@ impl Making<'_> {
                     let status = child.as_ref().map_or("gone", |child| child.status.as_str());
                     self.doing(format!("waiting for stack {name} ({status})"));
                     seen.clone_from(child);
-                    patience.pause().await;
+                    backoff.pause().await;
                     continue;
                 }
             };
             match begun {
-                Ok(Begin::Begun) => {}
-                Ok(Begin::Created(id)) => created_id = Some(id),
-                Ok(Begin::NothingToDo) => {
+                Ok(OperationStart::Started) => {}
+                Ok(OperationStart::Creating(id)) => created_id = Some(id),
+                Ok(OperationStart::NoChange) => {
                     if let Some(child) = &child {
                         return Ok(brought(child));
                     }
                 }
-                Ok(Begin::Refused(error)) => patience.bear_refusal(child.as_ref(), error)?,
-                Err(error) => patience.bear(error).await?,
+                Ok(OperationStart::Rejected(error)) => {
+                    backoff.retry_refusal(child.as_ref(), error)?
+                }
+                Err(error) => backoff.retry(error).await?,
             }
             seen = child;
-            patience.pause().await;
+            backoff.pause().await;
         }
     }
 
     /// CloudFormation may answer the creation of a stack that this request had created before, and
     /// that is deleted, with that one's id. Then the request has failed, unless it deleted the stack
     /// in order to create it once more.
-    async fn is_to_be_created_again(&self, id: &str) -> Result<bool, Ended> {
+    async fn is_to_be_created_again(&self, id: &str) -> Result<bool, ApplyError> {
         let created = observe::observe(&self.pipeline.aws, id, None).await?;
         let Some(child) = created.filter(|child| child.status == "DELETE_COMPLETE") else {
             return Ok(false);
         };
         if self.is_deleted().await? {
-            return Err(Ended::Deleted);
+            return Err(ApplyError::Deleted);
         }
         // What a failed request removes, it removes with another purpose.
         let latest = child.latest_purpose();
-        if latest == Some((self.about.me.request.clone(), Purpose::Delete)) {
+        if latest == Some((self.context.request.clone(), Purpose::Delete)) {
             return Ok(true);
         }
         let reason = self.first_failure(&child).await;
@@ -358,7 +361,7 @@ impl Making<'_> {
     }
 
     async fn first_failure(&self, child: &ChildStack) -> String {
-        let me = &self.about.me;
+        let me = self.context;
         let is_this = |token: Option<&str>| {
             token
                 .and_then(request_token::read)
@@ -372,26 +375,30 @@ impl Making<'_> {
         }
     }
 
-    fn stack_failed(&self, child: &ChildStack, reason: &str) -> Ended {
-        let name = self.desired.names.stack();
-        Ended::StackFailed(messages::stack_failed(&name, child, reason))
+    fn stack_failed(&self, child: &ChildStack, reason: &str) -> ApplyError {
+        let name = self.spec.names.stack();
+        ApplyError::StackFailed(messages::stack_failed(&name, child, reason))
     }
 
-    async fn refused(&self, child: &ChildStack, refusal: &Refusal) -> Result<Ended, Ended> {
+    async fn refused(
+        &self,
+        child: &ChildStack,
+        refusal: &Refusal,
+    ) -> Result<ApplyError, ApplyError> {
         if *refusal == Refusal::Overtaken && self.is_deleted().await? {
-            return Ok(Ended::Deleted);
+            return Ok(ApplyError::Deleted);
         }
-        let name = self.desired.names.stack();
+        let name = self.spec.names.stack();
         let refusal = messages::of_stack(&name, self.owner(), child, refusal);
-        Ok(Ended::Refused(refusal))
+        Ok(ApplyError::Refused(refusal))
     }
 
     /// Makes sure that no later request has been here since `child` was seen: what is not in the
     /// stack would be changed back.
-    async fn is_latest(&self, child: &ChildStack) -> Result<(), Ended> {
+    async fn is_latest(&self, child: &ChildStack) -> Result<(), ApplyError> {
         let now = observe::observe(&self.pipeline.aws, &child.id, None).await?;
         match now {
-            Some(now) if plan::is_overtaken(&now, &self.about.me) => {
+            Some(now) if plan::is_overtaken(&now, self.context) => {
                 Err(self.refused(&now, &Refusal::Overtaken).await?)
             }
             _ => Ok(()),
@@ -400,25 +407,25 @@ impl Making<'_> {
 
     /// Whether a Delete has been here that came after this request.
     async fn is_deleted(&self) -> Result<bool, CallError> {
-        let names = &self.desired.names;
-        let request = &self.about.me.request;
-        let mut patience = Patience::default();
+        let names = &self.spec.names;
+        let request = &self.context.request;
+        let mut backoff = Backoff::default();
         loop {
             let aws = &self.pipeline.aws;
-            match tombstone::have_overtaken(aws, names, self.owner(), request).await {
+            match tombstone::supersedes(aws, names, self.owner(), request).await {
                 Ok(have) => return Ok(have),
                 // To fail here would leave what is made to a Delete that may have been here.
-                Err(error) => patience.insist(error).await?,
+                Err(error) => backoff.retry_until_answered(error).await?,
             }
         }
     }
 
     fn owner(&self) -> &ownership::Owner {
-        &self.about.me.owner
+        &self.context.owner
     }
 
     fn doing(&self, what: String) {
-        self.about.progress.doing(what);
+        self.progress.doing(what);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::names::Names;
+use super::names::ResourceNames;
 use super::spec::ApprovalRule;
 use crate::aws::{Aws, CallError};
 use crate::ownership::Owner;
@@ -12,13 +12,13 @@ use crate::reason_codes::Code;
 
 /// What a rule's text may hold.
 /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateApprovalRuleTemplate.html>
-pub const MOST_CONTENT_CHARACTERS: usize = 3000;
+pub const MAX_CONTENT_CHARACTERS: usize = 3000;
 
-const MOST_REMOVALS: u32 = 4;
+const MAX_REMOVALS: u32 = 4;
 
 /// A template that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Existing {
+pub struct FoundRule {
     /// Whose it is.
     pub description: String,
     content: String,
@@ -50,14 +50,14 @@ pub fn content(rule: &ApprovalRule, branch: &str) -> String {
 }
 
 /// Looks up the project's template; `None` when there is none.
-pub async fn look_up(aws: &Aws, names: &Names) -> Result<Option<Existing>, CallError> {
+pub async fn look_up(aws: &Aws, names: &ResourceNames) -> Result<Option<FoundRule>, CallError> {
     let name = names.approval_rule_template();
     let call = aws
         .codecommit
         .get_approval_rule_template()
         .approval_rule_template_name(&name);
     match call.send().await {
-        Ok(output) => Ok(output.approval_rule_template.map(|template| Existing {
+        Ok(output) => Ok(output.approval_rule_template.map(|template| FoundRule {
             description: template
                 .approval_rule_template_description
                 .unwrap_or_default(),
@@ -74,7 +74,7 @@ pub async fn look_up(aws: &Aws, names: &Names) -> Result<Option<Existing>, CallE
 }
 
 /// The refusal of a template that is somebody else's.
-pub fn held(name: &str, existing: &Existing) -> CallError {
+pub fn held(name: &str, existing: &FoundRule) -> CallError {
     let described: String = existing.description.chars().take(300).collect();
     CallError::local(
         Code::ApprovalRuleHeld,
@@ -91,7 +91,7 @@ pub fn held(name: &str, existing: &Existing) -> CallError {
 /// Makes the template what `content` says, and associates it with this repository alone.
 pub async fn make_so(
     aws: &Aws,
-    names: &Names,
+    names: &ResourceNames,
     owner: &Owner,
     content: &str,
     repository_name: &str,
@@ -123,7 +123,7 @@ pub async fn make_so(
 
 /// Removes the template and its associations. CodeCommit takes the deletion of one that is gone
 /// for done.
-pub async fn remove(aws: &Aws, names: &Names) -> Result<(), CallError> {
+pub async fn remove(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
     let name = names.approval_rule_template();
     let mut attempts = 0;
     loop {
@@ -142,7 +142,7 @@ pub async fn remove(aws: &Aws, names: &Names) -> Result<(), CallError> {
             .as_service_error()
             .is_some_and(|error| error.is_approval_rule_template_in_use_exception());
         attempts += 1;
-        if !is_in_use || attempts == MOST_REMOVALS {
+        if !is_in_use || attempts == MAX_REMOVALS {
             let doing = format!("deleting approval rule template {name}");
             return Err(CallError::new(doing, &error));
         }

@@ -4,15 +4,15 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::backoff::Patience;
+use super::backoff::Backoff;
 use super::calls;
-use super::calls::Begin;
-use super::latest_commit::{Newest, Unlisted};
-use super::names::{Names, Place};
+use super::calls::OperationStart;
+use super::latest_commit::{IfUnlisted, LatestCommit};
+use super::names::{AwsLocation, ResourceNames};
 use super::observe;
 use super::observe::ChildStack;
-use super::source::{Asking, Seen, Source};
-use super::spec::{Elsewhere, Existing};
+use super::source::{Lookup, Retry, Source};
+use super::spec::{CrossAccount, RepositoryRef};
 use super::{GitOpsPipeline, request_token, template};
 use crate::aws::CallError;
 use crate::cfn::Reason;
@@ -22,8 +22,9 @@ use crate::reason_codes::Code;
 /// A push of a branch that a child stack waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstPush {
-    /// The child stack that waits; `None`: the one that made the repository.
-    told: Option<String>,
+    /// The name of the child stack that waits. `None` if the event does not contain it: then it is
+    /// the stack that created the repository.
+    stack_name: Option<String>,
     /// The repository's ARN, when the event has it: two accounts may have the same names.
     repository_arn: Option<String>,
     repository_name: String,
@@ -96,7 +97,7 @@ impl NotStarted {
 impl FirstPush {
     /// Reads the event, or `None` when it is something else: of another service, or about a tag
     /// or a deletion.
-    pub fn find(event: &str) -> Option<Self> {
+    pub fn parse(event: &str) -> Option<Self> {
         let Addition { stack_name } = serde_json::from_str(event).ok()?;
         let event: EventBridgeEvent<Detail> = serde_json::from_str(event).ok()?;
         let (resources, detail) = (event.resources.unwrap_or_default(), event.detail);
@@ -108,7 +109,7 @@ impl FirstPush {
             )
             && detail.reference_type == "branch";
         is_push.then_some(FirstPush {
-            told: stack_name,
+            stack_name,
             // The repository's ARN, in a list.
             repository_arn: resources.into_iter().next(),
             repository_name: detail.repository_name,
@@ -125,7 +126,7 @@ impl FirstPush {
             return None;
         }
         Some(FirstPush {
-            told: Some(stack_name.to_owned()),
+            stack_name: Some(stack_name.to_owned()),
             repository_arn: None,
             repository_name: child.outputs.get(template::REPOSITORY_OUTPUT)?.clone(),
             branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
@@ -161,30 +162,30 @@ impl FirstPush {
             return true;
         };
         match child.outputs.get(template::SOURCE_ARN_OUTPUT) {
-            Some(elsewhere) => elsewhere == arn,
-            None => Place::of_arn(arn) == Place::of_arn(&child.id),
+            Some(cross_account) => cross_account == arn,
+            None => AwsLocation::from_arn(arn) == AwsLocation::from_arn(&child.id),
         }
     }
 
     /// The repository that was pushed to, which is the one that `child` takes its code from.
-    fn repository(&self, child: &ChildStack) -> Existing {
+    fn repository(&self, child: &ChildStack) -> RepositoryRef {
         let output = |name: &str| child.outputs.get(name).cloned();
         let arn = output(template::SOURCE_ARN_OUTPUT);
         let role_arn = output(template::SOURCE_ROLE_OUTPUT);
-        let elsewhere = arn.zip(role_arn);
-        Existing {
+        let cross_account = arn.zip(role_arn);
+        RepositoryRef {
             name: self.repository_name.clone(),
-            elsewhere: elsewhere.map(|(repository_arn, role_arn)| Elsewhere {
+            cross_account: cross_account.map(|(repository_arn, role_arn)| CrossAccount {
                 repository_arn,
                 role_arn,
             }),
         }
     }
 
-    fn names(&self) -> Option<Names> {
-        match &self.told {
-            Some(name) => Names::of_stack(name),
-            None => Names::of_repository(&self.repository_name),
+    fn names(&self) -> Option<ResourceNames> {
+        match &self.stack_name {
+            Some(name) => ResourceNames::from_stack_name(name),
+            None => ResourceNames::from_repository_name(&self.repository_name),
         }
     }
 }
@@ -229,23 +230,23 @@ impl GitOpsPipeline {
     }
 
     /// Tells the stack that its branch is there, and waits until it has a pipeline.
-    async fn announce(&self, push: &FirstPush, names: &Names) -> Result<Announced, Reason> {
+    async fn announce(&self, push: &FirstPush, names: &ResourceNames) -> Result<Announced, Reason> {
         let aws = &self.aws;
         let stack_name = &names.stack();
         let said = |error: CallError| error.reason();
         let token = request_token::of_first_push();
-        let mut patience = Patience::default();
+        let mut backoff = Backoff::default();
         let mut seen: Option<ChildStack> = None;
         let mut opened: Option<Source> = None;
         loop {
             let child = match observe::observe(aws, stack_name, seen.as_ref()).await {
                 Ok(child) => child,
                 Err(error) => {
-                    patience.bear(error).await.map_err(said)?;
+                    backoff.retry(error).await.map_err(said)?;
                     continue;
                 }
             };
-            patience.see(child.as_ref());
+            backoff.observe(child.as_ref());
             let Some(child) = child.filter(|child| child.owner.is_some()) else {
                 let because = format!("there is no stack {stack_name} of this function's");
                 return Ok(Announced::ToNobody(because));
@@ -271,7 +272,7 @@ impl GitOpsPipeline {
                     source
                 } else {
                     let repository = push.repository(&child);
-                    let source = Source::open(aws, names, Some(&repository), Asking::Once).await;
+                    let source = Source::open(aws, names, Some(&repository), Retry::No).await;
                     opened.insert(source.map_err(said)?)
                 };
                 if child.has_pipeline() {
@@ -279,25 +280,29 @@ impl GitOpsPipeline {
                 }
                 let tip = source.branch_tip(&push.branch).await;
                 let because = match tip.map_err(said)? {
-                    Seen::Shown(None) => Some("is not there any more"),
-                    Seen::Hidden(_) if !push.is_reported => Some("cannot be looked up"),
+                    Lookup::Found(None) => Some("is not there any more"),
+                    Lookup::Denied(_) if !push.is_reported => Some("cannot be looked up"),
                     _ => None,
                 };
                 if let Some(because) = because {
                     let because = format!("branch {} {because}", push.branch);
                     return Ok(Announced::ToNobody(because));
                 }
-                let Some(place) = Place::of_arn(&child.id) else {
+                let Some(location) = AwsLocation::from_arn(&child.id) else {
                     return Err(Reason::new(Code::InternalError, "its id is not an ARN"));
                 };
-                let role_arn = place.role(&names.provisioning_role());
+                let role_arn = location.role(&names.provisioning_role());
                 tracing::info!(pipeline_stack = stack_name, "the branch is there");
                 match calls::announce_branch(aws, &child, &role_arn, token.clone()).await {
-                    Ok(Begin::Begun | Begin::Created(_) | Begin::NothingToDo) => {}
-                    Ok(Begin::Refused(error)) => {
-                        patience.bear_refusal(Some(&child), error).map_err(said)?;
+                    Ok(
+                        OperationStart::Started
+                        | OperationStart::Creating(_)
+                        | OperationStart::NoChange,
+                    ) => {}
+                    Ok(OperationStart::Rejected(error)) => {
+                        backoff.retry_refusal(Some(&child), error).map_err(said)?;
                     }
-                    Err(error) => patience.bear(error).await.map_err(said)?,
+                    Err(error) => backoff.retry(error).await.map_err(said)?,
                 }
             } else if !child.is_in_progress() {
                 return Err(Reason::new(
@@ -306,7 +311,7 @@ impl GitOpsPipeline {
                 ));
             }
             seen = Some(child);
-            patience.pause().await;
+            backoff.pause().await;
         }
     }
 
@@ -315,7 +320,7 @@ impl GitOpsPipeline {
         &self,
         push: &FirstPush,
         source: &Source,
-        names: &Names,
+        names: &ResourceNames,
     ) -> Result<Started, CallError> {
         let branch = &push.branch;
         // A repository that somebody gave is not ours to turn to another branch.
@@ -323,10 +328,10 @@ impl GitOpsPipeline {
             let client = &self.aws.codecommit;
             codecommit::set_default_branch(client, source.name(), branch).await?;
         }
-        let newest = Newest::of(names, source, branch).with_push(push.commit.as_deref());
+        let newest = LatestCommit::new(names, source, branch).with_push(push.commit.as_deref());
         Ok(Started::Pipeline {
             name: names.pipeline(),
-            by_hand: newest.see_to(&self.aws, Unlisted::IsStarted).await?,
+            by_hand: newest.ensure_executed(&self.aws, IfUnlisted::Start).await?,
         })
     }
 }

@@ -12,13 +12,13 @@ const CREATED: &str = r#""event":"referenceCreated","repositoryName":"codecommit
 
 #[test]
 fn the_stack_that_waits_is_told_by_the_rule_or_by_the_repository() {
-    let push = FirstPush::find(&event(CREATED, "")).expect("a push");
+    let push = FirstPush::parse(&event(CREATED, "")).expect("a push");
     assert_eq!(push.stack_name().as_deref(), Some("gitops-dev-shop"));
     let told = event(CREATED, r#","StackName":"gitops-prd-other""#);
-    let push = FirstPush::find(&told).expect("a push");
+    let push = FirstPush::parse(&told).expect("a push");
     assert_eq!(push.stack_name().as_deref(), Some("gitops-prd-other"));
     let foreign = event(CREATED, r#","StackName":"a-foreign-stack""#);
-    let push = FirstPush::find(&foreign).expect("a push");
+    let push = FirstPush::parse(&foreign).expect("a push");
     assert_eq!(push.stack_name(), None);
 }
 
@@ -27,8 +27,8 @@ fn tags_and_deletions_are_no_first_push() {
     let deleted = CREATED.replace("referenceCreated", "referenceDeleted");
     let tag = CREATED.replace(r#""branch""#, r#""tag""#);
     for detail in [deleted, tag, String::new()] {
-        assert!(FirstPush::find(&event(&detail, "")).is_none(), "{detail}");
+        assert!(FirstPush::parse(&event(&detail, "")).is_none(), "{detail}");
     }
     let of_another = event(CREATED, "").replace("aws.codecommit", "aws.ecr");
-    assert!(FirstPush::find(&of_another).is_none());
+    assert!(FirstPush::parse(&of_another).is_none());
 }

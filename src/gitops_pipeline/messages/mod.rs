@@ -2,7 +2,7 @@
 
 use super::observe::ChildStack;
 use super::plan::Refusal;
-use super::spec::Elsewhere;
+use super::spec::CrossAccount;
 use crate::aws::{CallError, is_role_not_assumable};
 use crate::cfn::Reason;
 use crate::ownership::Owner;
@@ -48,12 +48,12 @@ pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -
 }
 
 /// The source is not there.
-pub fn no_such_repository(name: &str, elsewhere: Option<&Elsewhere>) -> Reason {
-    let text = match elsewhere {
+pub fn no_such_repository(name: &str, cross_account: Option<&CrossAccount>) -> Reason {
+    let text = match cross_account {
         None => format!("Source.RepositoryName: repository {name} does not exist"),
-        Some(elsewhere) => format!(
+        Some(cross_account) => format!(
             "Source.RepositoryArn: repository {} does not exist",
-            elsewhere.repository_arn
+            cross_account.repository_arn
         ),
     };
     Reason::new(Code::RepositoryMissing, text)

@@ -2,40 +2,40 @@
 //! is known before anything exists and IAM can tell one environment's things from another's.
 
 /// With the words between them, names of event rules reach their limit of 64 characters.
-pub const MOST_CHARACTERS: usize = 30;
+pub const MAX_CHARACTERS: usize = 30;
 
 /// One project in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct ResourceNames {
     /// `EnvID`: lower-case letters and digits, so that the first hyphen ends it.
     pub env_id: String,
     /// `ProjectID`
     pub project_id: String,
 }
 
-impl Names {
+impl ResourceNames {
     /// The names of `env_id` and `project_id`, when those can be parts of names.
-    pub fn of(env_id: &str, project_id: &str) -> Option<Self> {
+    pub fn new(env_id: &str, project_id: &str) -> Option<Self> {
         let fits = is_env_id(env_id)
             && is_project_id(project_id)
-            && env_id.len() + project_id.len() <= MOST_CHARACTERS;
-        fits.then(|| Names {
+            && env_id.len() + project_id.len() <= MAX_CHARACTERS;
+        fits.then(|| ResourceNames {
             env_id: env_id.to_owned(),
             project_id: project_id.to_owned(),
         })
     }
 
     /// Reads them out of the name of a child stack.
-    pub fn of_stack(stack_name: &str) -> Option<Self> {
+    pub fn from_stack_name(stack_name: &str) -> Option<Self> {
         let (env_id, project_id) = stack_name.strip_prefix("gitops-")?.split_once('-')?;
-        Names::of(env_id, project_id)
+        ResourceNames::new(env_id, project_id)
     }
 
     /// Reads them out of the name of a repository that a child stack makes.
-    pub fn of_repository(repository_name: &str) -> Option<Self> {
+    pub fn from_repository_name(repository_name: &str) -> Option<Self> {
         let rest = repository_name.strip_prefix("codecommit-")?;
         let (env_id, project_id) = rest.split_once("-cfn-")?;
-        Names::of(env_id, project_id)
+        ResourceNames::new(env_id, project_id)
     }
 
     /// The child stack, and the resource's physical id.
@@ -91,7 +91,7 @@ pub fn is_project_id(text: &str) -> bool {
 
 /// Where something is: the first parts of an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct AwsLocation {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
     pub partition: String,
     /// For example `eu-central-1`.
@@ -100,9 +100,9 @@ pub struct Place {
     pub account: String,
 }
 
-impl Place {
+impl AwsLocation {
     /// Where the thing with this ARN is.
-    pub fn of_arn(arn: &str) -> Option<Self> {
+    pub fn from_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
         if parts.next() != Some("arn") {
             return None;
@@ -111,7 +111,7 @@ impl Place {
         let region = parts.nth(1)?;
         let account = parts.next()?;
         let is_complete = !partition.is_empty() && !region.is_empty() && !account.is_empty();
-        is_complete.then(|| Place {
+        is_complete.then(|| AwsLocation {
             partition: partition.to_owned(),
             region: region.to_owned(),
             account: account.to_owned(),
@@ -125,7 +125,7 @@ impl Place {
 
     /// The ARN of a service's resource here.
     pub fn arn(&self, service: &str, resource: &str) -> String {
-        let Place {
+        let AwsLocation {
             partition,
             region,
             account,

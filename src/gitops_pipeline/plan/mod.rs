@@ -1,17 +1,9 @@
 //! What to do next with the child stack, purely.
 
 use super::observe::ChildStack;
-use super::request_token::{Purpose, RequestKey};
+use super::request_context::RequestContext;
+use super::request_token::Purpose;
 use crate::ownership::Owner;
-
-/// A request about a child stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Me {
-    /// Whose request it is.
-    pub owner: Owner,
-    /// Which request it is.
-    pub request: RequestKey,
-}
 
 /// What a request to make the child stack so does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,17 +67,22 @@ enum Begun {
 
 /// The next step towards `content`. `begun_here` is the content towards which this invocation has
 /// begun to create or update the stack, which counts where CloudFormation shows no token.
-pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: Option<&str>) -> Step {
+pub fn next(
+    child: Option<&ChildStack>,
+    context: &RequestContext,
+    content: &str,
+    begun_here: Option<&str>,
+) -> Step {
     let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
         return Step::Create;
     };
-    if child.owner.as_ref() != Some(&me.owner) {
+    if child.owner.as_ref() != Some(&context.owner) {
         return Step::Refuse(Refusal::Foreign(child.owner.clone()));
     }
-    if is_overtaken(child, me) {
+    if is_overtaken(child, context) {
         return Step::Refuse(Refusal::Overtaken);
     }
-    let begun = begun(child, me, begun_here);
+    let begun = begun(child, context, begun_here);
     let makes_this = matches!(&begun, Begun::This(purpose) if purpose.content().is_some());
     match child.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
@@ -132,11 +129,15 @@ pub fn next(child: Option<&ChildStack>, me: &Me, content: &str, begun_here: Opti
 
 /// The next step towards there being nothing: of this resource's, for a Delete, or of what this
 /// request has failed to create, to undo it.
-pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> Removal {
-    let Some(child) = child.filter(|child| is_to_go(child, me, purpose)) else {
+pub fn next_removal(
+    child: Option<&ChildStack>,
+    context: &RequestContext,
+    purpose: &Purpose,
+) -> Removal {
+    let Some(child) = child.filter(|child| is_to_go(child, context, purpose)) else {
         return Removal::Done;
     };
-    let begun = begun(child, me, None);
+    let begun = begun(child, context, None);
     match child.status.as_str() {
         "DELETE_COMPLETE" => Removal::Done,
         "DELETE_FAILED" if matches!(begun, Begun::This(Purpose::Delete | Purpose::Undo)) => {
@@ -154,8 +155,8 @@ pub fn next_removal(child: Option<&ChildStack>, me: &Me, purpose: &Purpose) -> R
 }
 
 /// Whether a removal for `purpose` is about `child` at all.
-pub fn is_to_go(child: &ChildStack, me: &Me, purpose: &Purpose) -> bool {
-    let is_ours = child.owner.as_ref() == Some(&me.owner);
+pub fn is_to_go(child: &ChildStack, context: &RequestContext, purpose: &Purpose) -> bool {
+    let is_ours = child.owner.as_ref() == Some(&context.owner);
     // What was once complete has been told of as made, perhaps by another delivery.
     let was_complete = !matches!(
         child.status.as_str(),
@@ -167,27 +168,27 @@ pub fn is_to_go(child: &ChildStack, me: &Me, purpose: &Purpose) -> bool {
             | "DELETE_COMPLETE"
     );
     let is_meant = *purpose != Purpose::Undo || !was_complete;
-    // What a later request has made is not what this one is about.
-    is_ours && is_meant && !is_overtaken(child, me)
+    // What a later request has made is not what this request is about.
+    is_ours && is_meant && !is_overtaken(child, context)
 }
 
 /// Whether a later request of the resource's has changed the stack.
-pub fn is_overtaken(child: &ChildStack, me: &Me) -> bool {
+pub fn is_overtaken(child: &ChildStack, context: &RequestContext) -> bool {
     let latest = child.latest_request.as_ref();
-    latest.is_some_and(|(latest, _)| latest.signed > me.request.signed)
+    latest.is_some_and(|(latest, _)| latest.signed > context.request.signed)
 }
 
 /// Whether a later request of the resource's has made the stack so, and not deleted it.
-pub fn is_made_by_later(child: &ChildStack, me: &Me) -> bool {
+pub fn is_made_by_later(child: &ChildStack, context: &RequestContext) -> bool {
     let latest = child.latest_request.as_ref();
-    child.owner.as_ref() == Some(&me.owner)
-        && is_overtaken(child, me)
+    child.owner.as_ref() == Some(&context.owner)
+        && is_overtaken(child, context)
         && latest.is_some_and(|(_, purpose)| *purpose != Purpose::Delete)
 }
 
-fn begun(child: &ChildStack, me: &Me, begun_here: Option<&str>) -> Begun {
+fn begun(child: &ChildStack, context: &RequestContext, begun_here: Option<&str>) -> Begun {
     match (child.latest_purpose(), begun_here) {
-        (Some((request, purpose)), _) if request == me.request => Begun::This(purpose),
+        (Some((request, purpose)), _) if request == context.request => Begun::This(purpose),
         (Some((_, purpose)), _) => Begun::Earlier(purpose),
         (None, Some(content)) if child.latest_token.is_none() => {
             Begun::This(Purpose::Make(content.to_owned()))

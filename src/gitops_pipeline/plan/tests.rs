@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Me, Refusal, Removal, Step, is_made_by_later, next, next_removal};
+use super::{Refusal, Removal, Step, is_made_by_later, next, next_removal};
+use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::observe::ChildStack;
+use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::{Purpose, RequestKey, of_first_push};
 use crate::ownership::Owner;
 
@@ -44,13 +46,16 @@ fn key(signed: u64) -> RequestKey {
     }
 }
 
-fn me() -> Me {
-    Me {
+fn context() -> RequestContext {
+    RequestContext {
         owner: Owner {
             stack_id: "the stack".to_owned(),
             logical_id: "Project".to_owned(),
         },
         request: key(100),
+        location: AwsLocation::from_arn("arn:aws:cloudformation:eu-central-1:123456789012:stack")
+            .expect("an ARN"),
+        role_arn: "role".to_owned(),
     }
 }
 
@@ -63,7 +68,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
         changed: 100,
         status: status.to_owned(),
         status_reason: None,
-        owner: Some(me().owner),
+        owner: Some(context().owner),
         parameters: BTreeMap::new(),
         outputs: BTreeMap::new(),
         latest_token: token,
@@ -105,28 +110,46 @@ fn every_status_has_a_next_step() {
             Some("Console-UpdateStack-1".to_owned()),
         ];
         for (token, expected) in tokens.into_iter().zip(expected(status)) {
-            let step = next(Some(&child(status, token.clone())), &me(), CONTENT, None);
+            let step = next(
+                Some(&child(status, token.clone())),
+                &context(),
+                CONTENT,
+                None,
+            );
             assert_eq!(step, expected, "{status} {token:?}");
         }
         // No token at all and a first push are somebody else's operations.
         for token in [None, Some(of_first_push())] {
-            let step = next(Some(&child(status, token.clone())), &me(), CONTENT, None);
+            let step = next(
+                Some(&child(status, token.clone())),
+                &context(),
+                CONTENT,
+                None,
+            );
             assert_eq!(step, expected(status)[2], "{status} {token:?}");
         }
         // Where CloudFormation shows no token, what this invocation began counts as this request's.
-        let step = next(Some(&child(status, None)), &me(), CONTENT, Some(CONTENT));
+        let step = next(
+            Some(&child(status, None)),
+            &context(),
+            CONTENT,
+            Some(CONTENT),
+        );
         assert_eq!(step, expected(status)[0], "{status}");
     }
     // What it began is not what is desired by now.
     let complete = child("CREATE_COMPLETE", None);
-    let step = next(Some(&complete), &me(), CONTENT, Some("another"));
+    let step = next(Some(&complete), &context(), CONTENT, Some("another"));
     assert_eq!(step, Step::Update);
 }
 
 #[test]
 fn where_nothing_is_something_is_created_and_nothing_removed() {
-    assert_eq!(next(None, &me(), CONTENT, None), Step::Create);
-    assert_eq!(next_removal(None, &me(), &Purpose::Delete), Removal::Done);
+    assert_eq!(next(None, &context(), CONTENT, None), Step::Create);
+    assert_eq!(
+        next_removal(None, &context(), &Purpose::Delete),
+        Removal::Done
+    );
 }
 
 #[test]
@@ -140,10 +163,10 @@ fn what_is_not_ours_is_refused_and_not_removed_in_any_status() {
             let token = key(100).token(&Purpose::Make(CONTENT.to_owned()));
             let mut foreign = child(status, Some(token));
             foreign.owner.clone_from(&owner);
-            let step = next(Some(&foreign), &me(), CONTENT, Some(CONTENT));
+            let step = next(Some(&foreign), &context(), CONTENT, Some(CONTENT));
             assert_eq!(step, Step::Refuse(Refusal::Foreign(owner)), "{status}");
             assert_eq!(
-                next_removal(Some(&foreign), &me(), &Purpose::Delete),
+                next_removal(Some(&foreign), &context(), &Purpose::Delete),
                 Removal::Done,
                 "{status}"
             );
@@ -156,10 +179,10 @@ fn an_overtaken_request_changes_nothing_in_any_status() {
     for status in STATUSES.into_iter().filter(|s| *s != "DELETE_COMPLETE") {
         let token = key(101).token(&Purpose::Make(CONTENT.to_owned()));
         let newer = child(status, Some(token));
-        let step = next(Some(&newer), &me(), CONTENT, None);
+        let step = next(Some(&newer), &context(), CONTENT, None);
         assert_eq!(step, Step::Refuse(Refusal::Overtaken), "{status}");
         assert_eq!(
-            next_removal(Some(&newer), &me(), &Purpose::Delete),
+            next_removal(Some(&newer), &context(), &Purpose::Delete),
             Removal::Done,
             "{status}"
         );
@@ -167,7 +190,7 @@ fn an_overtaken_request_changes_nothing_in_any_status() {
         let mut pushed = newer.clone();
         pushed.latest_token = Some(of_first_push());
         assert_eq!(
-            next_removal(Some(&pushed), &me(), &Purpose::Delete),
+            next_removal(Some(&pushed), &context(), &Purpose::Delete),
             Removal::Done,
             "{status}"
         );
@@ -206,19 +229,19 @@ fn a_delete_in_each_status() {
         };
         let earlier = child(status, Some(key(50).token(&make)));
         assert_eq!(
-            next_removal(Some(&earlier), &me(), &Purpose::Delete),
+            next_removal(Some(&earlier), &context(), &Purpose::Delete),
             expected,
             "{status}"
         );
     }
     let by_somebody = child("UPDATE_IN_PROGRESS", Some("Console-1".to_owned()));
     assert_eq!(
-        next_removal(Some(&by_somebody), &me(), &Purpose::Delete),
+        next_removal(Some(&by_somebody), &context(), &Purpose::Delete),
         Removal::Wait
     );
     let failed = child("DELETE_FAILED", Some(key(100).token(&Purpose::Delete)));
     assert_eq!(
-        next_removal(Some(&failed), &me(), &Purpose::Delete),
+        next_removal(Some(&failed), &context(), &Purpose::Delete),
         Removal::Failed
     );
 }
@@ -227,7 +250,7 @@ fn a_delete_in_each_status() {
 fn this_requests_own_operation_is_told_by_its_purpose() {
     let step = |status: &str, purpose: Purpose| {
         let child = child(status, Some(key(100).token(&purpose)));
-        next(Some(&child), &me(), CONTENT, None)
+        next(Some(&child), &context(), CONTENT, None)
     };
     // Another content than now: the branch has appeared meanwhile.
     let other = || Purpose::Make("another".to_owned());
@@ -270,7 +293,7 @@ fn a_request_undoes_what_it_failed_to_create_and_nothing_that_was_complete() {
             _ => Removal::Done,
         };
         let child = child(status, Some(token.clone()));
-        let removal = next_removal(Some(&child), &me(), &Purpose::Undo);
+        let removal = next_removal(Some(&child), &context(), &Purpose::Undo);
         assert_eq!(removal, expected, "{status}");
     }
 }
@@ -278,11 +301,11 @@ fn a_request_undoes_what_it_failed_to_create_and_nothing_that_was_complete() {
 #[test]
 fn what_a_later_delete_removes_is_not_made_by_it() {
     let later = |purpose: Purpose| child("DELETE_IN_PROGRESS", Some(key(101).token(&purpose)));
-    assert!(!is_made_by_later(&later(Purpose::Delete), &me()));
+    assert!(!is_made_by_later(&later(Purpose::Delete), &context()));
     assert!(is_made_by_later(
         &later(Purpose::Make(CONTENT.to_owned())),
-        &me()
+        &context()
     ));
     let earlier = child("CREATE_COMPLETE", Some(key(99).token(&Purpose::Delete)));
-    assert!(!is_made_by_later(&earlier, &me()));
+    assert!(!is_made_by_later(&earlier, &context()));
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::approval_rule;
 use super::names;
-use super::names::{Names, Place};
+use super::names::{AwsLocation, ResourceNames};
 use crate::cfn;
 use crate::cfn::{ObjectReader, ValidationErrors};
 use crate::tags;
@@ -26,11 +26,11 @@ use super::spec::sections::{decode_approval, decode_approval_rule, decode_build,
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// `EnvID` and `ProjectID`
-    pub names: Names,
+    pub names: ResourceNames,
     /// Which branch reaches which environment.
     pub branch_map: BTreeMap<String, String>,
     /// An existing repository; `None`: one that is made here.
-    pub source: Option<Existing>,
+    pub source: Option<RepositoryRef>,
     /// An image that Build is handed beside the code.
     pub image: Option<Image>,
     /// `None`: the environment's bucket.
@@ -67,17 +67,17 @@ impl Spec {
     }
 
     /// Where the source is, when it is another account's.
-    pub fn source_elsewhere(&self) -> Option<&Elsewhere> {
-        self.source.as_ref()?.elsewhere.as_ref()
+    pub fn cross_account_source(&self) -> Option<&CrossAccount> {
+        self.source.as_ref()?.cross_account.as_ref()
     }
 
     /// The property by which another account writes artifacts.
-    pub fn writes_from_elsewhere(&self) -> Option<&'static str> {
+    pub fn cross_account_writer(&self) -> Option<&'static str> {
         let image = self
             .image
             .as_ref()
-            .and_then(|image| image.repository.elsewhere.as_ref());
-        if self.source_elsewhere().is_some() {
+            .and_then(|image| image.repository.cross_account.as_ref());
+        if self.cross_account_source().is_some() {
             Some("Source.RepositoryArn")
         } else {
             image.map(|_| "ImageSource.RepositoryArn")
@@ -95,26 +95,30 @@ impl Spec {
 
 /// A repository of code or images that is there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Existing {
+pub struct RepositoryRef {
     /// Its name.
     pub name: String,
     /// `None`: it is this account's.
-    pub elsewhere: Option<Elsewhere>,
+    pub cross_account: Option<CrossAccount>,
 }
 
 /// How a pipeline reaches another account's repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Elsewhere {
+pub struct CrossAccount {
     /// The repository's ARN.
     pub repository_arn: String,
     /// A role of that account.
     pub role_arn: String,
 }
 
-impl Existing {
+impl RepositoryRef {
     /// The account that it belongs to; `None` for the pipeline's own.
     pub fn account(&self) -> Option<&str> {
-        self.elsewhere.as_ref()?.repository_arn.split(':').nth(4)
+        self.cross_account
+            .as_ref()?
+            .repository_arn
+            .split(':')
+            .nth(4)
     }
 }
 
@@ -122,7 +126,7 @@ impl Existing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Where images are pushed.
-    pub repository: Existing,
+    pub repository: RepositoryRef,
     /// The tag that is followed.
     pub tag: String,
 }
@@ -254,7 +258,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     members.value("ServiceTimeout");
     let names = decode_names(&mut members, &mut faults);
     let branch_map = decode_branch_map(&mut members, names.as_ref(), &mut faults);
-    let home = service_token.as_deref().and_then(Place::of_arn);
+    let home = service_token.as_deref().and_then(AwsLocation::from_arn);
     let source = decode_source(&mut members, home.as_ref(), &mut faults);
     let image = decode_image(&mut members, home.as_ref(), &mut faults);
     let artifact_bucket_name =
@@ -291,7 +295,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     let pipeline_role_arn = members.text("PipelineRoleArn", &formats::ROLE_ARN, &mut faults);
     let event_role_arn = members.text("EventRoleArn", &formats::ROLE_ARN, &mut faults);
     let approval_rule = decode_approval_rule(&mut members, &mut faults);
-    if approval_rule.is_some() && source.as_ref().is_some_and(|s| s.elsewhere.is_some()) {
+    if approval_rule.is_some() && source.as_ref().is_some_and(|s| s.cross_account.is_some()) {
         faults.note(
             "ApprovalRule",
             "must not be given with Source.RepositoryArn: a template holds in the account that it is made in",
@@ -304,7 +308,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         let content = approval_rule::content(rule, branch.map_or("", String::as_str));
         let (long, most) = (
             content.chars().count(),
-            approval_rule::MOST_CONTENT_CHARACTERS,
+            approval_rule::MAX_CONTENT_CHARACTERS,
         );
         if long > most {
             faults.note(
@@ -352,12 +356,15 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
 }
 
 /// The names in properties of which nothing else needs to be valid.
-pub fn names_in(properties: &Value) -> Option<Names> {
+pub fn peek_names(properties: &Value) -> Option<ResourceNames> {
     let text = |name: &str| cfn::as_text(&properties[name]);
-    Names::of(&text("EnvID")?, &text("ProjectID")?)
+    ResourceNames::new(&text("EnvID")?, &text("ProjectID")?)
 }
 
-fn decode_names(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -> Option<Names> {
+fn decode_names(
+    members: &mut ObjectReader<'_>,
+    faults: &mut ValidationErrors,
+) -> Option<ResourceNames> {
     let env_id = members.required_string("EnvID", faults);
     if env_id.as_deref().is_some_and(|id| !names::is_env_id(id)) {
         faults.note(
@@ -377,7 +384,7 @@ fn decode_names(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -
     }
     let (env_id, project_id) = (env_id?, project_id?);
     let (most, long) = (
-        names::MOST_CHARACTERS,
+        names::MAX_CHARACTERS,
         env_id.chars().count() + project_id.chars().count(),
     );
     if long > most {
@@ -386,12 +393,12 @@ fn decode_names(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -
             format!("must be at most {most} characters together with EnvID; they are {long}"),
         );
     }
-    Names::of(&env_id, &project_id)
+    ResourceNames::new(&env_id, &project_id)
 }
 
 fn decode_branch_map(
     members: &mut ObjectReader<'_>,
-    names: Option<&Names>,
+    names: Option<&ResourceNames>,
     faults: &mut ValidationErrors,
 ) -> BTreeMap<String, String> {
     let defaults = [("dev", "development"), ("prd", "master")];

@@ -11,7 +11,7 @@ use crate::cfn::{ObjectReader, ValidationErrors};
 const IMAGE: &str = "aws/codebuild/amazonlinux-x86_64-standard:6.0";
 
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
-const MOST_POOL_MEMBERS: usize = 50;
+const MAX_POOL_MEMBERS: usize = 50;
 
 /// `Build`
 pub fn decode_build(members: &mut ObjectReader<'_>, faults: &mut ValidationErrors) -> Build {
@@ -192,10 +192,10 @@ pub fn decode_approval_rule(
             );
         }
     }
-    if approval_pool_members.len() > MOST_POOL_MEMBERS {
+    if approval_pool_members.len() > MAX_POOL_MEMBERS {
         faults.note(
             rule.path_of("ApprovalPoolMembers"),
-            format!("must be at most {MOST_POOL_MEMBERS}; `*` in a member stands for many"),
+            format!("must be at most {MAX_POOL_MEMBERS}; `*` in a member stands for many"),
         );
     }
     rule.finish(faults);

@@ -5,19 +5,19 @@ use serde_json::{Value, json};
 use super::{role, sub, tags};
 use crate::gitops_pipeline::spec::Spec;
 
-pub fn log_group(desired: &Spec) -> Value {
+pub fn log_group(spec: &Spec) -> Value {
     json!({
         "Type": "AWS::Logs::LogGroup",
         "Properties": {
             "LogGroupName": sub("/aws/codebuild/codebuild-${EnvID}-cfn-${ProjectID}"),
-            "RetentionInDays": desired.build.log_retention_in_days,
-            "Tags": tags(desired),
+            "RetentionInDays": spec.build.log_retention_in_days,
+            "Tags": tags(spec),
         },
     })
 }
 
-pub fn project(desired: &Spec) -> Value {
-    let build = &desired.build;
+pub fn project(spec: &Spec) -> Value {
+    let build = &spec.build;
     let mut variables = vec![
         json!({"Name": "EnvID", "Type": "PLAINTEXT", "Value": {"Ref": "EnvID"}}),
         json!({"Name": "AccountId", "Type": "PLAINTEXT", "Value": {"Ref": "AWS::AccountId"}}),
@@ -28,7 +28,7 @@ pub fn project(desired: &Spec) -> Value {
             .iter()
             .map(|(name, value)| json!({"Name": name, "Type": "PLAINTEXT", "Value": value})),
     );
-    let key = match &desired.artifact_key_arn {
+    let key = match &spec.artifact_key_arn {
         Some(arn) => json!(arn),
         None => sub("arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/aws/s3"),
     };
@@ -59,7 +59,7 @@ pub fn project(desired: &Spec) -> Value {
                 "CloudWatchLogs": {"Status": "ENABLED", "GroupName": {"Ref": "BuildLogGroup"}},
             },
             "Visibility": "PRIVATE",
-            "Tags": tags(desired),
+            "Tags": tags(spec),
         },
     })
 }

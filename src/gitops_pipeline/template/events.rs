@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Repository, role, sub, tags};
+use super::{RepositoryOrigin, role, sub, tags};
 use crate::gitops_pipeline::spec::{Image, Spec};
 
 /// A push of the branch. Another account forwards it to this one's default event bus.
-pub fn rule(desired: &Spec, repository: Repository) -> Value {
-    let repository_arn = match (desired.source_elsewhere(), repository) {
-        (Some(elsewhere), _) => json!(elsewhere.repository_arn),
-        (None, Repository::Made) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
-        (None, Repository::Given | Repository::TakenUp) => {
-            let name = desired.repository();
+pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
+    let repository_arn = match (spec.cross_account_source(), repository) {
+        (Some(cross_account), _) => json!(cross_account.repository_arn),
+        (None, RepositoryOrigin::Created) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
+        (None, RepositoryOrigin::Given | RepositoryOrigin::Adopted) => {
+            let name = spec.repository();
             sub(&format!(
                 "arn:${{AWS::Partition}}:codecommit:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
             ))
@@ -36,19 +36,19 @@ pub fn rule(desired: &Spec, repository: Repository) -> Value {
             "Targets": {"Fn::If": [
                 "BranchIsThere",
                 [starting(
-                    desired,
+                    spec,
                     ("commit", "$.detail.commitId"),
                     r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
                 )],
                 {"Fn::If": ["FunctionIsTold", [function_target()], {"Ref": "AWS::NoValue"}]},
             ]},
-            "Tags": tags(desired),
+            "Tags": tags(spec),
         },
     })
 }
 
 /// A push of the image's tag. Its name is as long as the other rule's.
-pub fn image_rule(desired: &Spec, image: &Image) -> Value {
+pub fn image_rule(spec: &Spec, image: &Image) -> Value {
     let own = || json!({"Ref": "AWS::AccountId"});
     let account = image.repository.account().map_or_else(own, |it| json!(it));
     json!({
@@ -73,22 +73,22 @@ pub fn image_rule(desired: &Spec, image: &Image) -> Value {
                 },
             },
             "Targets": [starting(
-                desired,
+                spec,
                 ("digest", "$.detail.image-digest"),
                 r#"{"sourceRevisions":[{"actionName":"Image","revisionType":"IMAGE_DIGEST","revisionValue":<digest>}]}"#,
             )],
-            "Tags": tags(desired),
+            "Tags": tags(spec),
         },
     })
 }
 
 /// The pipeline as a target; `template` has the revision, which stands at `path` in the event.
-fn starting(desired: &Spec, (revision, path): (&str, &str), template: &str) -> Value {
+fn starting(spec: &Spec, (revision, path): (&str, &str), template: &str) -> Value {
     json!({
         "Id": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         "Arn": sub("arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"),
         "RoleArn": role(
-            desired.event_role_arn.as_ref(),
+            spec.event_role_arn.as_ref(),
             "role-${EnvID}-eventbridge-codepipeline-exec",
         ),
         "InputTransformer": {

@@ -16,28 +16,32 @@ use super::spec::{DeletionPolicy, Spec};
 
 /// Where the repository comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repository {
+pub enum RepositoryOrigin {
     /// The child stack makes it.
-    Made,
+    Created,
     /// `Source.RepositoryName` names it.
     Given,
     /// An earlier child stack of this name made it and left it behind.
-    TakenUp,
+    Adopted,
 }
 
-impl Repository {
+impl RepositoryOrigin {
     /// As the output has it.
     pub fn name(self) -> &'static str {
         match self {
-            Repository::Made => "made",
-            Repository::Given => "given",
-            Repository::TakenUp => "taken up",
+            RepositoryOrigin::Created => "made",
+            RepositoryOrigin::Given => "given",
+            RepositoryOrigin::Adopted => "taken up",
         }
     }
 
     /// Reads what the output has.
     pub fn read(name: &str) -> Option<Self> {
-        let all = [Repository::Made, Repository::Given, Repository::TakenUp];
+        let all = [
+            RepositoryOrigin::Created,
+            RepositoryOrigin::Given,
+            RepositoryOrigin::Adopted,
+        ];
         all.into_iter().find(|origin| origin.name() == name)
     }
 }
@@ -60,17 +64,17 @@ pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
 pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
 
 /// Renders the template.
-pub fn render(desired: &Spec, repository: Repository) -> Value {
+pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut resources = json!({
-        "BuildLogGroup": build::log_group(desired),
-        "BuildProject": build::project(desired),
-        "Pipeline": pipeline::pipeline(desired, repository),
-        "EventRule": events::rule(desired, repository),
+        "BuildLogGroup": build::log_group(spec),
+        "BuildProject": build::project(spec),
+        "Pipeline": pipeline::pipeline(spec, repository),
+        "EventRule": events::rule(spec, repository),
     });
     let mut outputs = json!({
         (REPOSITORY_OUTPUT): {
             "Description": "Where GitLab pushes to",
-            "Value": repository_name(desired, repository),
+            "Value": repository_name(spec, repository),
         },
         (ORIGIN_OUTPUT): {
             "Description": "Whether this stack made the repository, was given it, or took it up again",
@@ -85,33 +89,33 @@ pub fn render(desired: &Spec, repository: Repository) -> Value {
             "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         },
     });
-    if let Some(image) = &desired.image {
-        resources["ImageEventRule"] = events::image_rule(desired, image);
+    if let Some(image) = &spec.image {
+        resources["ImageEventRule"] = events::image_rule(spec, image);
     }
-    if let Some(elsewhere) = desired.source_elsewhere() {
+    if let Some(cross_account) = spec.cross_account_source() {
         outputs[SOURCE_ARN_OUTPUT] = json!({
             "Description": "The repository, which belongs to another account",
-            "Value": elsewhere.repository_arn,
+            "Value": cross_account.repository_arn,
         });
         outputs[SOURCE_ROLE_OUTPUT] = json!({
             "Description": "The role of that account through which it is read",
-            "Value": elsewhere.role_arn,
+            "Value": cross_account.role_arn,
         });
     }
     match repository {
-        Repository::Made => resources["Repository"] = made_repository(desired),
-        Repository::Given => {}
-        Repository::TakenUp => {
+        RepositoryOrigin::Created => resources["Repository"] = made_repository(spec),
+        RepositoryOrigin::Given => {}
+        RepositoryOrigin::Adopted => {
             // An output that changes alone is no change to CloudFormation; this changes with it.
             resources["EventRule"]["Metadata"] =
-                json!({"RepositoryDeletionPolicy": desired.repository_deletion_policy.name()});
+                json!({"RepositoryDeletionPolicy": spec.repository_deletion_policy.name()});
             outputs[DELETION_POLICY_OUTPUT] = json!({
                 "Description": "What becomes of the repository, which an earlier stack of this name left behind",
-                "Value": desired.repository_deletion_policy.name(),
+                "Value": spec.repository_deletion_policy.name(),
             });
         }
     }
-    let branches: BTreeMap<&String, Value> = desired
+    let branches: BTreeMap<&String, Value> = spec
         .branch_map
         .iter()
         .map(|(env_id, branch)| (env_id, json!({"name": branch})))
@@ -132,12 +136,12 @@ pub fn render(desired: &Spec, repository: Repository) -> Value {
 }
 
 /// The parameters' values, in the order of their names.
-pub fn parameter_values(desired: &Spec, branch_exists: bool) -> BTreeMap<&'static str, String> {
+pub fn parameter_values(spec: &Spec, branch_exists: bool) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         (BRANCH_EXISTS, branch_exists.to_string()),
-        ("EnvID", desired.names.env_id.clone()),
-        ("FunctionArn", desired.service_token.clone()),
-        ("ProjectID", desired.names.project_id.clone()),
+        ("EnvID", spec.names.env_id.clone()),
+        ("FunctionArn", spec.service_token.clone()),
+        ("ProjectID", spec.names.project_id.clone()),
     ])
 }
 
@@ -168,14 +172,14 @@ fn parameters() -> Value {
     })
 }
 
-fn made_repository(desired: &Spec) -> Value {
-    let policy = desired.repository_deletion_policy;
+fn made_repository(spec: &Spec) -> Value {
+    let policy = spec.repository_deletion_policy;
     let (deletion, replacement) = match policy {
         DeletionPolicy::Delete => ("Delete", "Delete"),
         // What a creation that failed has made is not worth keeping.
         DeletionPolicy::Retain => ("RetainExceptOnCreate", "Retain"),
     };
-    let mut tags = tags(desired);
+    let mut tags = tags(spec);
     if let Some(tags) = tags.as_array_mut() {
         tags.push(json!({"Key": STACK_NAME_TAG, "Value": {"Ref": "AWS::StackName"}}));
     }
@@ -193,23 +197,22 @@ fn made_repository(desired: &Spec) -> Value {
     })
 }
 
-fn repository_name(desired: &Spec, repository: Repository) -> Value {
+fn repository_name(spec: &Spec, repository: RepositoryOrigin) -> Value {
     match repository {
-        Repository::Made => json!({"Fn::GetAtt": ["Repository", "Name"]}),
-        Repository::Given | Repository::TakenUp => json!(desired.repository()),
+        RepositoryOrigin::Created => json!({"Fn::GetAtt": ["Repository", "Name"]}),
+        RepositoryOrigin::Given | RepositoryOrigin::Adopted => json!(spec.repository()),
     }
 }
 
 /// `CreatedBy`, and what the properties add to it.
-fn tags(desired: &Spec) -> Value {
+fn tags(spec: &Spec) -> Value {
     let created_by = json!({"Key": "CreatedBy", "Value": {"Ref": "AWS::StackName"}});
     let mut tags = Vec::new();
-    if !desired.tags.contains_key("CreatedBy") {
+    if !spec.tags.contains_key("CreatedBy") {
         tags.push(created_by);
     }
     tags.extend(
-        desired
-            .tags
+        spec.tags
             .iter()
             .map(|(key, value)| json!({"Key": key, "Value": value})),
     );

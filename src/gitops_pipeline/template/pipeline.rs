@@ -2,48 +2,48 @@
 
 use serde_json::{Value, json};
 
-use super::{Repository, repository_name, role, sub, tags};
-use crate::gitops_pipeline::spec::{ActionMode, Elsewhere, IMAGE_VARIABLES, Image, Spec};
+use super::{RepositoryOrigin, repository_name, role, sub, tags};
+use crate::gitops_pipeline::spec::{ActionMode, CrossAccount, IMAGE_VARIABLES, Image, Spec};
 
-pub fn pipeline(desired: &Spec, repository: Repository) -> Value {
-    let location = match &desired.artifact_bucket_name {
+pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
+    let location = match &spec.artifact_bucket_name {
         Some(name) => json!(name),
         None => sub("s3-${EnvID}-codepipeline-artifact-${AWS::AccountId}-${AWS::Region}"),
     };
     let mut store = json!({"Type": "S3", "Location": location});
-    if let Some(arn) = &desired.artifact_key_arn {
+    if let Some(arn) = &spec.artifact_key_arn {
         store["EncryptionKey"] = json!({"Type": "KMS", "Id": arn});
     }
     let mut stages = vec![
-        json!({"Name": "Source", "Actions": sources(desired, repository)}),
-        json!({"Name": "Build", "Actions": [build(desired)]}),
+        json!({"Name": "Source", "Actions": sources(spec, repository)}),
+        json!({"Name": "Build", "Actions": [build(spec)]}),
     ];
-    stages.extend(deploy_stages(desired));
+    stages.extend(deploy_stages(spec));
     json!({
         "Type": "AWS::CodePipeline::Pipeline",
         "Condition": "BranchIsThere",
         "Properties": {
             "Name": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
             "PipelineType": "V2",
-            "ExecutionMode": desired.execution_mode.name(),
-            "RoleArn": role(desired.pipeline_role_arn.as_ref(), "role-${EnvID}-codepipeline-cfn"),
+            "ExecutionMode": spec.execution_mode.name(),
+            "RoleArn": role(spec.pipeline_role_arn.as_ref(), "role-${EnvID}-codepipeline-cfn"),
             "ArtifactStore": store,
             "Stages": stages,
-            "Tags": tags(desired),
+            "Tags": tags(spec),
         },
     })
 }
 
-fn sources(desired: &Spec, repository: Repository) -> Vec<Value> {
-    let mut actions = vec![code(desired, repository)];
-    actions.extend(desired.image.as_ref().map(image));
+fn sources(spec: &Spec, repository: RepositoryOrigin) -> Vec<Value> {
+    let mut actions = vec![code(spec, repository)];
+    actions.extend(spec.image.as_ref().map(image));
     actions
 }
 
 /// The source action with the role of another account through which it reads.
-fn read_through(elsewhere: Option<&Elsewhere>, mut action: Value) -> Value {
-    if let Some(elsewhere) = elsewhere {
-        action["RoleArn"] = json!(elsewhere.role_arn);
+fn read_through(cross_account: Option<&CrossAccount>, mut action: Value) -> Value {
+    if let Some(cross_account) = cross_account {
+        action["RoleArn"] = json!(cross_account.role_arn);
     }
     action
 }
@@ -59,15 +59,15 @@ fn image(image: &Image) -> Value {
         "Namespace": "ImageVariables",
         "RunOrder": 1,
     });
-    read_through(image.repository.elsewhere.as_ref(), action)
+    read_through(image.repository.cross_account.as_ref(), action)
 }
 
-fn code(desired: &Spec, repository: Repository) -> Value {
+fn code(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let action = json!({
         "Name": "Source",
         "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
         "Configuration": {
-            "RepositoryName": repository_name(desired, repository),
+            "RepositoryName": repository_name(spec, repository),
             "BranchName": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]},
             "OutputArtifactFormat": "CODE_ZIP",
             "PollForSourceChanges": "false",
@@ -77,10 +77,10 @@ fn code(desired: &Spec, repository: Repository) -> Value {
         "Namespace": "SourceVariables",
         "RunOrder": 1,
     });
-    read_through(desired.source_elsewhere(), action)
+    read_through(spec.cross_account_source(), action)
 }
 
-fn build(desired: &Spec) -> Value {
+fn build(spec: &Spec) -> Value {
     let mut action = json!({
         "Name": "Build",
         "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"},
@@ -91,7 +91,7 @@ fn build(desired: &Spec) -> Value {
         "Namespace": "BuildVariables",
         "RunOrder": 1,
     });
-    if let Some(image) = &desired.image {
+    if let Some(image) = &spec.image {
         action["InputArtifacts"] = json!([{"Name": "SourceArtifact"}, {"Name": "ImageArtifact"}]);
         // Of several artifacts, the one with the buildspec.
         action["Configuration"]["PrimarySource"] = json!("SourceArtifact");
@@ -117,27 +117,27 @@ fn image_variables(image: &Image) -> Value {
 
 /// With a change set, everything from making to executing it is one stage: no newer execution can
 /// come in between and replace it.
-fn deploy_stages(desired: &Spec) -> Vec<Value> {
-    let asks = desired.approval.required;
+fn deploy_stages(spec: &Spec) -> Vec<Value> {
+    let asks = spec.approval.required;
     let mut stages = Vec::new();
-    if desired.deploy.action_mode == ActionMode::ChangeSet {
-        let mut actions = vec![create_change_set(desired)];
+    if spec.deploy.action_mode == ActionMode::ChangeSet {
+        let mut actions = vec![create_change_set(spec)];
         if asks {
-            actions.push(approval(desired, 2));
+            actions.push(approval(spec, 2));
         }
-        actions.push(execute_change_set(desired, if asks { 3 } else { 2 }));
+        actions.push(execute_change_set(spec, if asks { 3 } else { 2 }));
         stages.push(json!({"Name": "Deploy", "Actions": actions}));
         return stages;
     }
     if asks {
-        stages.push(json!({"Name": "Approval", "Actions": [approval(desired, 1)]}));
+        stages.push(json!({"Name": "Approval", "Actions": [approval(spec, 1)]}));
     }
-    stages.push(json!({"Name": "Deploy", "Actions": [deploy(desired)]}));
+    stages.push(json!({"Name": "Deploy", "Actions": [deploy(spec)]}));
     stages
 }
 
-fn approval(desired: &Spec, run_order: u32) -> Value {
-    let approval = &desired.approval;
+fn approval(spec: &Spec, run_order: u32) -> Value {
+    let approval = &spec.approval;
     let mut action = json!({
         "Name": "Approval",
         "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"},
@@ -157,12 +157,12 @@ fn approval(desired: &Spec, run_order: u32) -> Value {
     action
 }
 
-fn deploy(desired: &Spec) -> Value {
-    let mode = match desired.deploy.action_mode {
+fn deploy(spec: &Spec) -> Value {
+    let mode = match spec.deploy.action_mode {
         ActionMode::ReplaceOnFailure => "REPLACE_ON_FAILURE",
         ActionMode::CreateUpdate | ActionMode::ChangeSet => "CREATE_UPDATE",
     };
-    let mut configuration = template_configuration(desired);
+    let mut configuration = template_configuration(spec);
     configuration["ActionMode"] = json!(mode);
     json!({
         "Name": "Deploy",
@@ -175,8 +175,8 @@ fn deploy(desired: &Spec) -> Value {
     })
 }
 
-fn create_change_set(desired: &Spec) -> Value {
-    let mut configuration = template_configuration(desired);
+fn create_change_set(spec: &Spec) -> Value {
+    let mut configuration = template_configuration(spec);
     configuration["ActionMode"] = json!("CHANGE_SET_REPLACE");
     configuration["ChangeSetName"] = change_set_name();
     json!({
@@ -190,13 +190,13 @@ fn create_change_set(desired: &Spec) -> Value {
     })
 }
 
-fn execute_change_set(desired: &Spec, run_order: u32) -> Value {
+fn execute_change_set(spec: &Spec, run_order: u32) -> Value {
     json!({
         "Name": "Deploy",
         "ActionTypeId": cloudformation(),
         "Configuration": {
             "ActionMode": "CHANGE_SET_EXECUTE",
-            "StackName": stack_name(desired),
+            "StackName": stack_name(spec),
             "ChangeSetName": change_set_name(),
         },
         "Region": {"Ref": "AWS::Region"},
@@ -206,14 +206,14 @@ fn execute_change_set(desired: &Spec, run_order: u32) -> Value {
 }
 
 /// What both ways to hand over a template have in common.
-fn template_configuration(desired: &Spec) -> Value {
-    let deploy = &desired.deploy;
+fn template_configuration(spec: &Spec) -> Value {
+    let deploy = &spec.deploy;
     let template_path = match &deploy.template_path {
         Some(path) => json!(format!("BuildArtifact::{path}")),
         None => sub("BuildArtifact::root-stack-${ProjectID}.yaml"),
     };
     let mut configuration = json!({
-        "StackName": stack_name(desired),
+        "StackName": stack_name(spec),
         "TemplatePath": template_path,
         "RoleArn": role(deploy.role_arn.as_ref(), "role-${EnvID}-codedeploy-cfn"),
     });
@@ -234,8 +234,8 @@ fn cloudformation() -> Value {
     json!({"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"})
 }
 
-fn stack_name(desired: &Spec) -> Value {
-    match &desired.deploy.stack_name {
+fn stack_name(spec: &Spec) -> Value {
+    match &spec.deploy.stack_name {
         Some(name) => json!(name),
         None => sub("cfnstack-${EnvID}-${ProjectID}"),
     }

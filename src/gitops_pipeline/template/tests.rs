@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Repository, render};
+use super::{RepositoryOrigin, render};
 use crate::gitops_pipeline::spec::decode;
 
 const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
 
-fn source_elsewhere() -> Value {
+fn cross_account_source() -> Value {
     json!({
         "RepositoryArn": "arn:aws:codecommit:eu-central-1:210987654321:infra",
         "RoleArn": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
@@ -23,34 +23,34 @@ fn directory() -> PathBuf {
 
 /// Each rendering: its name, the properties that differ from the default, the repository.
 #[expect(clippy::too_many_lines, reason = "it is a table")]
-fn renderings() -> Vec<(&'static str, Value, Repository)> {
+fn renderings() -> Vec<(&'static str, Value, RepositoryOrigin)> {
     let account = "arn:aws:iam::123456789012:role";
     vec![
-        ("default", json!({}), Repository::Made),
+        ("default", json!({}), RepositoryOrigin::Created),
         (
             "third-environment",
             json!({"EnvID": "stg", "BranchMap": {"dev": "development", "stg": "release/next", "prd": "master"}}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "given-repository",
             json!({"Source": {"RepositoryName": "shared"}}),
-            Repository::Given,
+            RepositoryOrigin::Given,
         ),
         (
             "source-elsewhere",
-            json!({"Source": source_elsewhere(), "ArtifactKeyArn": KEY_ARN}),
-            Repository::Given,
+            json!({"Source": cross_account_source(), "ArtifactKeyArn": KEY_ARN}),
+            RepositoryOrigin::Given,
         ),
         (
             "image",
             json!({"ImageSource": {"RepositoryName": "team/base"}}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "source-and-image-elsewhere",
             json!({
-                "Source": source_elsewhere(),
+                "Source": cross_account_source(),
                 "ImageSource": {
                     "RepositoryArn": "arn:aws:ecr:eu-central-1:333333333333:repository/ecr-dev-base",
                     "RoleArn": "arn:aws:iam::333333333333:role/role-dev-ecr-source",
@@ -59,17 +59,17 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
                 "ArtifactBucketName": "a-bucket",
                 "ArtifactKeyArn": KEY_ARN,
             }),
-            Repository::Given,
+            RepositoryOrigin::Given,
         ),
         (
             "taken-up-repository",
             json!({"RepositoryDeletionPolicy": "Retain"}),
-            Repository::TakenUp,
+            RepositoryOrigin::Adopted,
         ),
         (
             "retained-repository",
             json!({"RepositoryDeletionPolicy": "Retain"}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "artifacts",
@@ -77,7 +77,7 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
                 "ArtifactBucketName": "a-bucket",
                 "ArtifactKeyArn": KEY_ARN,
             }),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "build",
@@ -92,7 +92,7 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
                 "ServiceRoleArn": format!("{account}/role-dev-codebuild-special"),
                 "LogRetentionInDays": 7,
             }}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "approval",
@@ -101,12 +101,12 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
                 "CustomData": "Commit #{SourceVariables.CommitId}",
                 "ExternalEntityLink": "https://gitlab.example.com/infra",
             }}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "no-approval",
             json!({"Approval": {"Required": "false"}}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "deploy",
@@ -118,27 +118,27 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
                 "RoleArn": format!("{account}/role-dev-codedeploy-special"),
                 "ParameterOverrides": {"Size": 3, "Commit": "#{SourceVariables.CommitId}"},
             }}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "no-capabilities",
             json!({"Deploy": {"Capabilities": []}}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "change-set",
             json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "ExecutionMode": "SUPERSEDED"}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "change-set-without-approval",
             json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "Approval": {"Required": false}}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "replace-on-failure",
             json!({"Deploy": {"ActionMode": "REPLACE_ON_FAILURE"}, "ExecutionMode": "PARALLEL"}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "roles",
@@ -146,17 +146,17 @@ fn renderings() -> Vec<(&'static str, Value, Repository)> {
                 "PipelineRoleArn": format!("{account}/role-dev-codepipeline-special"),
                 "EventRoleArn": format!("{account}/role-dev-eventbridge-special"),
             }),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
         (
             "tags",
             json!({"Tags": [{"Key": "CostCenter", "Value": "42"}, {"Key": "CreatedBy", "Value": "us"}]}),
-            Repository::Made,
+            RepositoryOrigin::Created,
         ),
     ]
 }
 
-fn rendered(properties: &Value, repository: Repository) -> Value {
+fn rendered(properties: &Value, repository: RepositoryOrigin) -> Value {
     let mut all = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"});
     for (name, value) in properties.as_object().expect("an object") {
         all[name] = value.clone();
@@ -191,7 +191,7 @@ fn renderings_are_as_checked_in() {
 
 #[test]
 fn every_property_away_from_its_default_changes_the_rendering_or_is_not_the_templates() {
-    let default = rendered(&json!({}), Repository::Made);
+    let default = rendered(&json!({}), RepositoryOrigin::Created);
     for (name, properties, repository) in renderings() {
         if name == "default" {
             continue;
@@ -206,7 +206,10 @@ fn every_property_away_from_its_default_changes_the_rendering_or_is_not_the_temp
 
 #[test]
 fn two_projects_have_the_same_template() {
-    let one = rendered(&json!({"ProjectID": "a"}), Repository::Made);
-    let other = rendered(&json!({"ProjectID": "b", "EnvID": "prd"}), Repository::Made);
+    let one = rendered(&json!({"ProjectID": "a"}), RepositoryOrigin::Created);
+    let other = rendered(
+        &json!({"ProjectID": "b", "EnvID": "prd"}),
+        RepositoryOrigin::Created,
+    );
     assert_eq!(one, other);
 }

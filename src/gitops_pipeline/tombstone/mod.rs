@@ -10,12 +10,12 @@ use std::cmp::Ordering;
 
 use aws_sdk_secretsmanager::types::Tag;
 
-use super::names::Names;
+use super::names::ResourceNames;
 use super::request_token::RequestKey;
 use crate::aws::{Aws, CallError};
 use crate::ownership::Owner;
 
-/// On the mark: what [`Mark::write`] writes.
+/// On the mark: what [`Tombstone::to_text`] writes.
 const DELETION: &str = "cfn-gitops:deletion";
 
 /// The fewest days that Secrets Manager keeps what is scheduled for deletion.
@@ -23,17 +23,17 @@ const DAYS: i64 = 7;
 
 /// What a Delete leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct Tombstone {
     /// When CloudFormation signed the Delete, in seconds since 1970.
     pub signed: u64,
     /// The hash of the request that had made what the Delete found; `None` when it found nothing.
     pub made_by: Option<String>,
 }
 
-impl Mark {
+impl Tombstone {
     /// Whether `request` came before the Delete. Seconds may not tell; then it did if it made what
     /// was deleted, or nothing was there to delete.
-    fn overtakes(&self, request: &RequestKey) -> bool {
+    fn supersedes(&self, request: &RequestKey) -> bool {
         match self.signed.cmp(&request.signed) {
             Ordering::Greater => true,
             Ordering::Less => false,
@@ -44,7 +44,7 @@ impl Mark {
         }
     }
 
-    pub(super) fn write(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         match &self.made_by {
             Some(made_by) => format!("{} {made_by}", self.signed),
             None => self.signed.to_string(),
@@ -52,12 +52,12 @@ impl Mark {
     }
 
     /// Something unreadable is older than every Delete.
-    pub(super) fn read(text: &str) -> Self {
+    pub(super) fn from_text(text: &str) -> Self {
         let (signed, made_by) = match text.split_once(' ') {
             Some((signed, made_by)) => (signed, Some(made_by.to_owned())),
             None => (text, None),
         };
-        Mark {
+        Tombstone {
             signed: signed.parse().unwrap_or(0),
             made_by,
         }
@@ -65,17 +65,22 @@ impl Mark {
 }
 
 /// Leaves `mark`, unless a later Delete has left its own.
-pub async fn leave(aws: &Aws, names: &Names, owner: &Owner, mark: &Mark) -> Result<(), CallError> {
+pub async fn write(
+    aws: &Aws,
+    names: &ResourceNames,
+    owner: &Owner,
+    tombstone: &Tombstone,
+) -> Result<(), CallError> {
     let name = &secret_name(names, owner);
     let mut found = look_up(aws, names, owner).await?;
-    if found.is_none() && !create(aws, names, name, mark).await? {
+    if found.is_none() && !create(aws, names, name, tombstone).await? {
         // Another copy of this request, or another Delete, was faster.
         found = look_up(aws, names, owner).await?;
     }
     match found {
-        Some((there, true)) if there.signed >= mark.signed => return Ok(()),
-        Some((there, is_scheduled)) if there.signed < mark.signed => {
-            change(aws, names, name, mark, is_scheduled).await?;
+        Some((there, true)) if there.signed >= tombstone.signed => return Ok(()),
+        Some((there, is_scheduled)) if there.signed < tombstone.signed => {
+            change(aws, names, name, tombstone, is_scheduled).await?;
         }
         _ => {}
     }
@@ -83,13 +88,18 @@ pub async fn leave(aws: &Aws, names: &Names, owner: &Owner, mark: &Mark) -> Resu
 }
 
 /// Creates the mark; `false` when there is one.
-async fn create(aws: &Aws, names: &Names, name: &str, mark: &Mark) -> Result<bool, CallError> {
+async fn create(
+    aws: &Aws,
+    names: &ResourceNames,
+    name: &str,
+    tombstone: &Tombstone,
+) -> Result<bool, CallError> {
     let call = aws
         .secrets
         .create_secret()
         .name(name)
         .description("A deletion that late requests of Custom::GitOpsPipeline must not undo")
-        .tags(tag(mark));
+        .tags(tag(tombstone));
     match call.send().await {
         Ok(_) => Ok(true),
         Err(error)
@@ -107,9 +117,9 @@ async fn create(aws: &Aws, names: &Names, name: &str, mark: &Mark) -> Result<boo
 /// tagged, so it is restored for a moment.
 async fn change(
     aws: &Aws,
-    names: &Names,
+    names: &ResourceNames,
     name: &str,
-    mark: &Mark,
+    tombstone: &Tombstone,
     is_scheduled: bool,
 ) -> Result<(), CallError> {
     if is_scheduled {
@@ -118,14 +128,18 @@ async fn change(
             .await
             .map_err(|error| CallError::new(doing(names), &error))?;
     }
-    let call = aws.secrets.tag_resource().secret_id(name).tags(tag(mark));
+    let call = aws
+        .secrets
+        .tag_resource()
+        .secret_id(name)
+        .tags(tag(tombstone));
     call.send()
         .await
         .map(drop)
         .map_err(|error| CallError::new(doing(names), &error))
 }
 
-async fn schedule(aws: &Aws, names: &Names, name: &str) -> Result<(), CallError> {
+async fn schedule(aws: &Aws, names: &ResourceNames, name: &str) -> Result<(), CallError> {
     let call = aws
         .secrets
         .delete_secret()
@@ -146,14 +160,14 @@ async fn schedule(aws: &Aws, names: &Names, name: &str) -> Result<(), CallError>
 }
 
 /// Whether a Delete has been here that came after `request`.
-pub async fn have_overtaken(
+pub async fn supersedes(
     aws: &Aws,
-    names: &Names,
+    names: &ResourceNames,
     owner: &Owner,
     request: &RequestKey,
 ) -> Result<bool, CallError> {
     match look_up(aws, names, owner).await {
-        Ok(found) => Ok(found.is_some_and(|(mark, _)| mark.overtakes(request))),
+        Ok(found) => Ok(found.is_some_and(|(tombstone, _)| tombstone.supersedes(request))),
         Err(error) if error.is_transient() => Err(error),
         // Who may not look may not have left one either.
         Err(error) => {
@@ -166,16 +180,16 @@ pub async fn have_overtaken(
 /// The mark, and whether its deletion is scheduled.
 async fn look_up(
     aws: &Aws,
-    names: &Names,
+    names: &ResourceNames,
     owner: &Owner,
-) -> Result<Option<(Mark, bool)>, CallError> {
+) -> Result<Option<(Tombstone, bool)>, CallError> {
     let name = secret_name(names, owner);
     let call = aws.secrets.describe_secret().secret_id(&name);
     match call.send().await {
         Ok(output) => {
             let tags = output.tags.unwrap_or_default();
             let tag = tags.iter().find(|tag| tag.key() == Some(DELETION));
-            let mark = Mark::read(tag.and_then(Tag::value).unwrap_or_default());
+            let mark = Tombstone::from_text(tag.and_then(Tag::value).unwrap_or_default());
             Ok(Some((mark, output.deleted_date.is_some())))
         }
         Err(error) => {
@@ -188,17 +202,20 @@ async fn look_up(
     }
 }
 
-fn doing(names: &Names) -> String {
+fn doing(names: &ResourceNames) -> String {
     format!("marking the deletion of {}", names.stack())
 }
 
-fn secret_name(names: &Names, owner: &Owner) -> String {
+fn secret_name(names: &ResourceNames, owner: &Owner) -> String {
     let (env, project) = (&names.env_id, &names.project_id);
     format!("cfn-gitops-{env}/deletions/{project}-{}", owner.key())
 }
 
-fn tag(mark: &Mark) -> Tag {
-    Tag::builder().key(DELETION).value(mark.write()).build()
+fn tag(tombstone: &Tombstone) -> Tag {
+    Tag::builder()
+        .key(DELETION)
+        .value(tombstone.to_text())
+        .build()
 }
 
 #[cfg(test)]

@@ -6,29 +6,29 @@ fn a_request_of_the_same_second_is_overtaken_unless_another_one_made_what_was_de
         signed,
         hash: hash.to_owned(),
     };
-    let found_nothing = Mark {
+    let found_nothing = Tombstone {
         signed: 100,
         made_by: None,
     };
-    assert!(found_nothing.overtakes(&request(99, "a")));
-    assert!(found_nothing.overtakes(&request(100, "a")));
-    assert!(!found_nothing.overtakes(&request(101, "a")));
-    let found_something = Mark {
+    assert!(found_nothing.supersedes(&request(99, "a")));
+    assert!(found_nothing.supersedes(&request(100, "a")));
+    assert!(!found_nothing.supersedes(&request(101, "a")));
+    let found_something = Tombstone {
         made_by: Some("a".to_owned()),
         ..found_nothing.clone()
     };
-    assert!(found_something.overtakes(&request(99, "b")));
-    assert!(found_something.overtakes(&request(100, "a")));
-    assert!(!found_something.overtakes(&request(100, "b")));
+    assert!(found_something.supersedes(&request(99, "b")));
+    assert!(found_something.supersedes(&request(100, "a")));
+    assert!(!found_something.supersedes(&request(100, "b")));
     for mark in [found_nothing, found_something] {
-        assert_eq!(Mark::read(&mark.write()), mark);
+        assert_eq!(Tombstone::from_text(&mark.to_text()), mark);
     }
-    assert!(!Mark::read("rubbish").overtakes(&request(1, "a")));
+    assert!(!Tombstone::from_text("rubbish").supersedes(&request(1, "a")));
 }
 
 #[test]
 fn a_mark_is_of_one_project_and_one_owner() {
-    let names = Names::of("dev", "shop").expect("names");
+    let names = ResourceNames::new("dev", "shop").expect("names");
     let owner = |stack_id: &str| Owner {
         stack_id: stack_id.to_owned(),
         logical_id: "Project".to_owned(),

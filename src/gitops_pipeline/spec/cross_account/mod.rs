@@ -1,9 +1,9 @@
 //! `Source` and `ImageSource`: repositories that are there already, in this account or in another.
 
-use super::{Build, Elsewhere, Existing, Image, formats};
+use super::{Build, CrossAccount, Image, RepositoryRef, formats};
 use crate::cfn::{Format, ObjectReader, ValidationErrors};
 use crate::codecommit::REPOSITORY_NAME;
-use crate::gitops_pipeline::names::Place;
+use crate::gitops_pipeline::names::AwsLocation;
 
 /// What a build learns of the image: its address by digest, the digest, the tag.
 pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
@@ -31,9 +31,9 @@ const IMAGES: RepositoryKind = RepositoryKind {
 /// `Source`: an existing repository, or `None`. `home` is where the pipeline is.
 pub fn decode_source(
     members: &mut ObjectReader<'_>,
-    home: Option<&Place>,
+    home: Option<&AwsLocation>,
     faults: &mut ValidationErrors,
-) -> Option<Existing> {
+) -> Option<RepositoryRef> {
     let mut source = members.object("Source", faults)?;
     let existing = decode_repository(&mut source, &CODE, home, faults);
     source.finish(faults);
@@ -43,7 +43,7 @@ pub fn decode_source(
 /// `ImageSource`
 pub fn decode_image(
     members: &mut ObjectReader<'_>,
-    home: Option<&Place>,
+    home: Option<&AwsLocation>,
     faults: &mut ValidationErrors,
 ) -> Option<Image> {
     let mut source = members.object("ImageSource", faults)?;
@@ -59,9 +59,9 @@ pub fn decode_image(
 fn decode_repository(
     members: &mut ObjectReader<'_>,
     kind: &RepositoryKind,
-    home: Option<&Place>,
+    home: Option<&AwsLocation>,
     faults: &mut ValidationErrors,
-) -> Option<Existing> {
+) -> Option<RepositoryRef> {
     let has_name = members.value("RepositoryName").is_some();
     let has_arn = members.value("RepositoryArn").is_some();
     let has_role = members.value("RoleArn").is_some();
@@ -87,17 +87,19 @@ fn decode_repository(
     let arn = members.text("RepositoryArn", &kind.arn, faults);
     let role_arn = members.text("RoleArn", &formats::ROLE_ARN, faults);
     let (Some(repository_arn), Some(role_arn)) = (arn, role_arn) else {
-        return name.filter(|_| !has_arn && !has_role).map(|name| Existing {
-            name,
-            elsewhere: None,
-        });
+        return name
+            .filter(|_| !has_arn && !has_role)
+            .map(|name| RepositoryRef {
+                name,
+                cross_account: None,
+            });
     };
-    let elsewhere = Elsewhere {
+    let cross_account = CrossAccount {
         repository_arn,
         role_arn,
     };
-    let place = Place::of_arn(&elsewhere.repository_arn)?;
-    let resource = elsewhere.repository_arn.splitn(6, ':').nth(5)?;
+    let place = AwsLocation::from_arn(&cross_account.repository_arn)?;
+    let resource = cross_account.repository_arn.splitn(6, ':').nth(5)?;
     let named = resource.strip_prefix(kind.before_name)?.to_owned();
     let arn_path = || members.path_of("RepositoryArn");
     if !(kind.name.fits)(&named) {
@@ -110,7 +112,7 @@ fn decode_repository(
         );
     }
     let (partition, account) = (&place.partition, &place.account);
-    if !elsewhere
+    if !cross_account
         .role_arn
         .starts_with(&format!("arn:{partition}:iam::{account}:"))
     {
@@ -141,16 +143,16 @@ fn decode_repository(
             ),
         );
     }
-    Some(Existing {
+    Some(RepositoryRef {
         name: named,
-        elsewhere: Some(elsewhere),
+        cross_account: Some(cross_account),
     })
 }
 
 /// Notes that the artifacts need a key: another account's role cannot use this account's default
 /// one, whatever its policies say.
 pub fn needs_a_key(
-    source: Option<&Existing>,
+    source: Option<&RepositoryRef>,
     image: Option<&Image>,
     faults: &mut ValidationErrors,
 ) {
@@ -163,7 +165,7 @@ pub fn needs_a_key(
     ];
     let mut foreign = sources
         .into_iter()
-        .filter(|(_, repository)| repository.is_some_and(|one| one.elsewhere.is_some()));
+        .filter(|(_, repository)| repository.is_some_and(|one| one.cross_account.is_some()));
     if let Some((path, _)) = foreign.next() {
         faults.note(
             "ArtifactKeyArn",
@@ -173,8 +175,10 @@ pub fn needs_a_key(
 }
 
 /// Notes a key that the artifact bucket cannot have.
-pub fn key_is_here(arn: &str, home: Option<&Place>, faults: &mut ValidationErrors) {
-    let is_far = |home: &&Place| Place::of_arn(arn).is_some_and(|key| key.region != home.region);
+pub fn key_is_here(arn: &str, home: Option<&AwsLocation>, faults: &mut ValidationErrors) {
+    let is_far = |home: &&AwsLocation| {
+        AwsLocation::from_arn(arn).is_some_and(|key| key.region != home.region)
+    };
     if let Some(home) = home.filter(is_far) {
         faults.note(
             "ArtifactKeyArn",

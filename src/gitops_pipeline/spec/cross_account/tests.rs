@@ -48,7 +48,7 @@ fn an_image_of_this_account_needs_its_name_alone() {
     let spec = decoded(json!({"ImageSource": {"RepositoryName": "base", "ImageTag": "1.2"}}));
     let image = spec.expect("valid").image.expect("an image");
     assert_eq!(
-        (image.repository.elsewhere, image.tag.as_str()),
+        (image.repository.cross_account, image.tag.as_str()),
         (None, "1.2")
     );
 }
