@@ -88,6 +88,7 @@ pub struct StackRequest {
 
 impl StackRequest {
     /// The same request, whose `ResponseURL` expires `seconds` after it was signed.
+    #[must_use]
     pub fn valid_for(mut self, seconds: u32) -> Self {
         let url = self.event["ResponseURL"].as_str().expect("an address");
         let expires = format!("X-Amz-Expires={seconds}");

@@ -29,6 +29,8 @@
 //! ```
 
 #![allow(missing_docs)]
+// A test that misuses the fake fails by a panic.
+#![allow(clippy::missing_panics_doc)]
 
 // What a test holds and drives.
 /// SDK clients over a connector.

@@ -456,7 +456,7 @@ fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
         // What cannot be deleted does not stop the rest. In the cleanup after an update it is
         // left behind, and the update succeeds.
         (OperationKind::Delete | OperationKind::RollBackCreate, _) => {
-            operation.failed.push(logical_id)
+            operation.failed.push(logical_id);
         }
         (OperationKind::Update | OperationKind::RollBackUpdate, _) => {}
     }

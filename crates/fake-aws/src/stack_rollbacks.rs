@@ -98,7 +98,7 @@ pub fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration
                 add(&mut cleanup, ResourceAction::Delete, work.desired, true);
             }
             (ResourceAction::Create, None) => {
-                add(&mut cleanup, ResourceAction::Delete, work.desired, false)
+                add(&mut cleanup, ResourceAction::Delete, work.desired, false);
             }
             (_, Some(held)) => {
                 let back = held.desired.clone();

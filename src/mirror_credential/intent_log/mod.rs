@@ -130,6 +130,7 @@ impl Attempt {
 
     /// The same attempt when it is over and `ours` are this resource's credentials, its own among
     /// them. What was foreign before needs no record any more.
+    #[must_use]
     pub fn closed_with(&self, ours: Vec<String>) -> Self {
         let mut before = self.before.clone();
         before.retain(|(id, standing)| *standing != Standing::Foreign && !ours.contains(id));
@@ -238,6 +239,7 @@ pub struct Login {
 
 impl Login {
     /// The same login as the log's entry `entry`.
+    #[must_use]
     pub fn copied_as(&self, entry: u64) -> Self {
         Login {
             entry,

@@ -82,6 +82,7 @@ impl FakeAws {
 
     /// Another fake AWS that is now as this one is, without its journal, faults
     /// and deliveries: what runs there changes nothing here.
+    #[must_use]
     pub fn fork(&self) -> Self {
         let mut inner = self.inner();
         let passed = inner.now();
