@@ -113,7 +113,7 @@ test-rust:
 	cargo test --locked --workspace $(ARGUMENTS)
 
 scale: ## a thousand stacks at once, in simulated time, against docs/scale.md (some minutes)
-	cargo test --locked --test scale -- --ignored --nocapture the_table_and_the_plot
+	cargo test --locked --test scale -- --ignored --nocapture table_and_plot
 
 clean: ## remove what was built and installed
 	cargo clean

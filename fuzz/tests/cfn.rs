@@ -41,7 +41,7 @@ fn event(choices: &mut Choices<'_>) -> String {
 
 // claim: a-request-is-copied-into-its-answer-and-bounds-its-time
 #[test]
-fn a_request_is_copied_into_its_answer_and_bounds_its_time() {
+fn request_is_copied_into_its_answer_and_bounds_its_time() {
     fuzz!(|choices: &mut Choices<'_>| {
         let event = event(choices);
         let received = at(1_795_161_310);
@@ -100,7 +100,7 @@ fn when_an_address_was_signed_is_read_from_it() {
 
 // claim: a-request-is-copied-into-its-answer-and-bounds-its-time
 #[test]
-fn an_answer_fits_whatever_its_reason_and_says_its_beginning() {
+fn response_fits_and_starts_with_its_reason() {
     fuzz!(|choices: &mut Choices<'_>| {
         let request = r#"{"ResponseURL":"https://b/","StackId":"s","PhysicalResourceId":"old"}"#;
         let request = Request::find(request, at(0)).expect("a request");

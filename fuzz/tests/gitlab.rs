@@ -63,7 +63,7 @@ fn body(choices: &mut Choices<'_>) -> String {
 // claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
 // claim: nothing-that-gitlab-repeats-shows-a-secret
 #[test]
-fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
+fn no_response_shows_a_secret_or_redirects_the_token() {
     let http = Http::new(SharedHttpConnector::new(Nobody));
     let password = Password::new(SENTINEL);
     fuzz!(|choices: &mut Choices<'_>| {
@@ -119,7 +119,7 @@ fn no_answer_shows_a_secret_or_leads_the_token_elsewhere() {
 
 // claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
 #[test]
-fn a_mirror_is_read_without_the_login_in_its_last_error() {
+fn mirror_is_read_without_the_login_in_its_last_error() {
     fuzz!(|choices: &mut Choices<'_>| {
         let described = choices.json(&[described()]);
         let Some(mirror) = read_mirror(&described) else {
@@ -135,7 +135,7 @@ fn a_mirror_is_read_without_the_login_in_its_last_error() {
 
 // claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
 #[test]
-fn a_login_in_an_address_is_never_shown() {
+fn login_in_an_address_is_never_shown() {
     fuzz!(|choices: &mut Choices<'_>| {
         let around = choices.text(&["remote: ", "fatal: unable to access '", "x://y ", ""]);
         let after = choices.text(&["example.com/r.git/'", "h", "[::1]:8080/r"]);
@@ -153,7 +153,7 @@ fn a_login_in_an_address_is_never_shown() {
 
 // claim: a-project-is-one-segment-of-a-path
 #[test]
-fn a_project_is_one_segment_of_a_path() {
+fn project_is_one_segment_of_a_path() {
     fuzz!(|choices: &mut Choices<'_>| {
         let project = choices.text(&["platform/infra", "42", "a/b/c.d_e-f"]);
         let address = format!("{API}{}", path(&project, "/remote_mirrors"));
@@ -180,7 +180,7 @@ fn a_project_is_one_segment_of_a_path() {
 
 // claim: a-token-fits-into-a-header-or-is-none
 #[test]
-fn a_token_fits_into_a_header_or_is_none() {
+fn token_fits_into_a_header_or_is_none() {
     fuzz!(|choices: &mut Choices<'_>| {
         let value = choices.text(&[
             r#"{"token": "s3ntinel", "other": 7}"#,
@@ -209,7 +209,7 @@ fn a_token_fits_into_a_header_or_is_none() {
 // claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 // claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
 #[test]
-fn the_gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
+fn gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
     let seeds = [
         "https://gitlab.example.com",
         "https://gitlab.example.com:443/",
@@ -236,7 +236,7 @@ fn the_gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
 
 // claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
 #[test]
-fn a_login_in_a_mirrors_address_leads_to_the_same_place() {
+fn login_in_a_mirrors_address_leads_to_the_same_place() {
     fuzz!(|choices: &mut Choices<'_>| {
         let clone_url =
             choices.text(&["https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"]);

@@ -103,7 +103,7 @@ fn injected(template: &Value) -> Vec<String> {
 
 // claim: properties-become-a-template-that-does-what-it-is-for-or-every-fault-has-a-path
 #[test]
-fn properties_become_a_template_that_does_what_it_is_for_or_every_fault_has_a_path() {
+fn properties_become_a_safe_template_or_errors_with_paths() {
     fuzz!(|choices: &mut Choices<'_>| {
         let given = choices.json(&wanted());
         match decode(&given) {
@@ -140,7 +140,7 @@ fn properties_become_a_template_that_does_what_it_is_for_or_every_fault_has_a_pa
 }
 
 #[test]
-fn what_is_injected_is_found() {
+fn injected_functions_are_found() {
     let template =
         json!({"a": [{"Fn::Sub": "x-${Sentinel}-${AWS::Region}"}], "b": "{{resolve:ssm:x}}"});
     assert_eq!(injected(&template), ["${Sentinel}", "{{resolve:ssm:x}}"]);
@@ -150,7 +150,7 @@ fn what_is_injected_is_found() {
 
 // claim: a-branch-map-in-text-is-the-branch-map
 #[test]
-fn a_branch_map_in_text_is_the_branch_map() {
+fn branch_map_in_text_is_the_branch_map() {
     fuzz!(|choices: &mut Choices<'_>| {
         let mut given = wanted()[1].clone();
         let map = choices.json(&[json!({"dev": "development", "prd": "master"})]);
@@ -177,7 +177,7 @@ fn a_branch_map_in_text_is_the_branch_map() {
 
 // claim: a-first-push-names-a-stack-of-a-pipeline-or-none
 #[test]
-fn a_first_push_names_a_stack_of_a_pipeline_or_none() {
+fn first_push_names_a_stack_of_a_pipeline_or_none() {
     fuzz!(|choices: &mut Choices<'_>| {
         let event = choices.json(&[json!({
             "StackName": "gitops-dev-shop",

@@ -52,7 +52,7 @@ fn wanted() -> [Value; 2] {
 
 // claim: properties-are-decoded-within-bounds-or-every-fault-has-a-path
 #[test]
-fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
+fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
     fuzz!(|choices: &mut Choices<'_>| {
         let given = choices.json(&wanted());
         match decode(&given) {
@@ -99,7 +99,7 @@ fn properties_are_decoded_within_bounds_or_every_fault_has_a_path() {
 
 // claim: a-pattern-of-names-matches-what-iam-says
 #[test]
-fn a_protected_branch_is_found_by_its_pattern() {
+fn protected_branch_is_found_by_its_pattern() {
     fuzz!(|choices: &mut Choices<'_>| {
         let pattern = choices.text(&["release/*", "*", "*-stable", "development"]);
         let branch = choices.text(&["release/1.0", "development", "x-stable"]);
@@ -114,7 +114,7 @@ fn a_protected_branch_is_found_by_its_pattern() {
 
 // claim: a-rotation-is-one-of-four-steps-and-never-about-the-log
 #[test]
-fn a_rotation_is_one_of_four_steps_and_never_about_the_log() {
+fn rotation_is_one_of_four_steps_and_never_about_the_log() {
     fuzz!(|choices: &mut Choices<'_>| {
         let step = choices.one_of(&["createSecret", "setSecret", "testSecret", "finishSecret"]);
         let version = choices.one_of(&[
@@ -137,7 +137,7 @@ fn a_rotation_is_one_of_four_steps_and_never_about_the_log() {
 
 // claim: what-tags-and-labels-say-is-read-as-it-would-be-written
 #[test]
-fn what_tags_and_labels_say_is_read_as_it_would_be_written() {
+fn tags_and_labels_are_read_as_they_are_written() {
     fuzz!(|choices: &mut Choices<'_>| {
         let text = choices.text(&[
             "0123456789abcdef 7 2026-11-20T07:55:00Z ACCA1+ACCA2=+ACCA3: open",
@@ -171,7 +171,7 @@ fn what_tags_and_labels_say_is_read_as_it_would_be_written() {
 
 // claim: what-tags-and-labels-say-is-read-as-it-would-be-written
 #[test]
-fn what_the_secret_says_of_mirrors_is_read_as_it_would_be_written() {
+fn mirror_journal_is_read_as_it_is_written() {
     fuzz!(|choices: &mut Choices<'_>| {
         let mirror = json!({
             "gitLabUrl": "https://gitlab.example.com",

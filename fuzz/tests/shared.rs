@@ -17,7 +17,7 @@ const AUTHORITY: &str = include_str!("../../src/http/tests/authority.pem");
 
 // claim: an-event-that-goes-on-is-a-piece-of-the-one-that-came
 #[test]
-fn an_event_that_goes_on_is_a_piece_of_the_one_that_came() {
+fn event_that_goes_on_is_a_piece_of_the_one_that_came() {
     fuzz!(|choices: &mut Choices<'_>| {
         let event = choices.text(&[
             r#"{"Continuation":{"Hop":3,"Received":1795161300},"Event":{"ResponseURL":"https://x"}}"#,
@@ -45,7 +45,7 @@ fn an_event_that_goes_on_is_a_piece_of_the_one_that_came() {
 
 // claim: a-health-check-is-of-an-environment-that-can-be-one
 #[test]
-fn a_health_check_is_of_an_environment_that_can_be_one() {
+fn health_check_is_of_an_environment_that_can_be_one() {
     fuzz!(|choices: &mut Choices<'_>| {
         let event = choices.json(&[
             json!({"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*"}}),
@@ -94,7 +94,7 @@ fn is_like(pattern: &[char], name: &[char]) -> bool {
 
 // claim: a-pattern-of-names-matches-what-iam-says
 #[test]
-fn a_pattern_of_names_matches_what_iam_says() {
+fn pattern_of_names_matches_what_iam_says() {
     fuzz!(|choices: &mut Choices<'_>| {
         let pattern: Vec<char> = choices
             .text(&["user-*-?", "*a*", "user-dev-*"])
@@ -117,7 +117,7 @@ fn a_pattern_of_names_matches_what_iam_says() {
 
 // claim: a-time-that-is-read-is-written-the-same
 #[test]
-fn a_time_that_is_read_is_written_the_same() {
+fn time_that_is_read_is_written_the_same() {
     fuzz!(|choices: &mut Choices<'_>| {
         let text = choices.text(&["2026-11-20T07:55:00Z", "1970-01-01T00:00:00Z"]);
         if let Some(time) = ownership::read_time(&text) {
@@ -134,7 +134,7 @@ fn a_time_that_is_read_is_written_the_same() {
 
 // claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
 #[test]
-fn what_is_taken_for_a_safe_address_is_encrypted_or_stays_here() {
+fn safe_address_is_encrypted_or_loopback() {
     fuzz!(|choices: &mut Choices<'_>| {
         let url = choices.text(&[
             "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r",

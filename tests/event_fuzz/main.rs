@@ -31,7 +31,7 @@ static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 // claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
 // claim: events-of-any-kind-are-answered-and-none-panics
 #[test]
-fn every_event_that_says_where_to_answer_is_answered_once_and_none_panics() {
+fn every_event_with_a_response_url_is_answered_once() {
     count_panics();
     let seed = setting("EVENT_FUZZ_SEED").unwrap_or(SEED);
     if let Some(only) = setting("EVENT_FUZZ_ONLY") {

@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
 }
 
 #[test]
-fn the_members_are_those_that_the_text_has() {
+fn members_are_those_that_the_text_has() {
     let deep = format!("{}1{}", "[".repeat(9000), "]".repeat(9000));
     let text = format!(r#" {{"a":{deep}, "b" : {{"c":[{{}},[],-1e3]}},"\ud800":"\udfff"}} "#);
     let found = members(&text).expect("an object");

@@ -8,7 +8,7 @@ use crate::fixture::{
 use fake_aws::{EmptyProjects, Rotated, Rotation, RotationStep};
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_account_is_healthy() {
+async fn empty_account_is_healthy() {
     let looked = look(&empty_world()).await;
     assert!(!looked.has_failed());
     // One line about orphaned stacks, one about the check itself.
@@ -16,7 +16,7 @@ async fn an_empty_account_is_healthy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_that_pushes_is_healthy() {
+async fn mirror_that_pushes_is_healthy() {
     let (fake, _) = fake().await;
     tokio::time::sleep(Duration::from_hours(36)).await;
     let calls = fake.journal().len();
@@ -37,7 +37,7 @@ async fn a_mirror_that_pushes_is_healthy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_credential_of_the_environment_is_looked_at_on_whichever_page_it_stands() {
+async fn every_credential_is_checked_on_every_page() {
     let fake = empty_world();
     for number in 0..5 {
         let (user, project) = (format!("user-dev-{number}"), format!("a/p{number}"));
@@ -52,7 +52,7 @@ async fn every_credential_of_the_environment_is_looked_at_on_whichever_page_it_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_environments_function_looks_at_is_left_to_it() {
+async fn credentials_of_another_environment_are_not_checked() {
     let (fake, _) = fake().await;
     mirrored(&fake, "user-prd-mirror", "a/prd", "codecommit-prd-r").await;
     fake.deny("*", "user-prd-");
@@ -73,7 +73,7 @@ async fn what_another_environments_function_looks_at_is_left_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn users_that_are_called_otherwise_are_looked_at_where_the_pattern_says_so() {
+async fn users_that_match_the_pattern_are_checked() {
     let (fake, _) = fake().await;
     mirrored(&fake, "gitlab-1", "a/one", "codecommit-dev-one").await;
     mirrored(&fake, "gitlab-12", "a/twelve", "codecommit-dev-twelve").await;
@@ -96,7 +96,7 @@ async fn users_that_are_called_otherwise_are_looked_at_where_the_pattern_says_so
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_that_matches_and_must_not_be_read_is_told() {
+async fn matching_user_that_cannot_be_read_is_reported() {
     for (user, pattern) in [(USER, "user-dev-*"), ("gitlab-1", "gitlab-*")] {
         let (fake, _) = fake().await;
         if user != USER {
@@ -111,7 +111,7 @@ async fn a_user_that_matches_and_must_not_be_read_is_told() {
 
 // claim: a-mirror-that-is-gone-disabled-or-failing-is-unhealthy
 #[tokio::test(start_paused = true)]
-async fn a_mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
+async fn mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
     for (what, says) in [
         ("gone", "it is gone"),
         ("disabled", "it is disabled"),
@@ -186,7 +186,7 @@ async fn mirror_that_pushes_every_branch_is_unhealthy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
+async fn mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
     for removes in [true, false] {
         let (fake, _) = fake().await;
         fake.change(|aws| {
@@ -207,7 +207,7 @@ async fn a_mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_project_without_commits_is_not_ill() {
+async fn project_without_commits_is_healthy() {
     for behaviour in [
         EmptyProjects::NeverRun,
         EmptyProjects::Fail,
@@ -237,7 +237,7 @@ async fn a_project_without_commits_is_not_ill() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_health_check_finds_the_new_mirror_after_a_rotation() {
+async fn health_check_finds_the_new_mirror_after_a_rotation() {
     let (fake, stack) = fake().await;
     let mut rotation = Rotation::of(&fake, SECRET, stack.kind.wire);
     tokio::time::sleep(Duration::from_hours(48)).await;

@@ -9,7 +9,7 @@ use fake_aws::{FaultKind, On};
 const NAME: &str = "codepipeline-dev-cfn-infra";
 
 #[tokio::test(start_paused = true)]
-async fn a_gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
+async fn gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
     for kind in [
         FaultKind::RequestLost,
         FaultKind::InternalError500,
@@ -44,7 +44,7 @@ async fn a_gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_gone_is_its_mirrors_fault_alone() {
+async fn token_that_is_gone_is_its_mirrors_fault_alone() {
     let (fake, _) = fake().await;
     fake.change(|aws| aws.secrets.remove(TOKEN));
     let looked = look(&fake).await;
@@ -55,7 +55,7 @@ async fn a_token_that_is_gone_is_its_mirrors_fault_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_cannot_be_asked_for_is_told_and_the_rest_is_looked_at() {
+async fn denied_lists_are_reported_and_the_rest_is_checked() {
     for (operation, mirrors, pipelines) in [
         ("ListSecrets", false, true),
         ("ListUserTags", false, true),
@@ -88,7 +88,7 @@ async fn whatever_cannot_be_asked_for_is_told_and_the_rest_is_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_check_that_runs_out_of_time_says_so_and_what_it_saw() {
+async fn check_that_runs_out_of_time_says_so_and_what_it_saw() {
     let (fake, _) = fake().await;
     pipeline(&fake, NAME, &["Succeeded"]);
     fake.break_from_now(On::Operation("ListPipelines"), FaultKind::RequestHangs);
@@ -99,7 +99,7 @@ async fn a_check_that_runs_out_of_time_says_so_and_what_it_saw() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_deleted_since_it_was_listed_is_no_fault() {
+async fn secret_deleted_after_the_listing_is_not_a_fault() {
     let (fake, mut stack) = fake().await;
     pipeline(&fake, NAME, &["Succeeded"]);
     fake.options(|options| options.secret_lists_late = Duration::from_secs(300));

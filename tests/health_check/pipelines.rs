@@ -7,7 +7,7 @@ use crate::fixture::{empty_world, look, pipeline};
 const NAME: &str = "codepipeline-dev-cfn-infra";
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_run_that_ended_by_itself_decides() {
+async fn newest_run_that_ended_by_itself_decides() {
     for (statuses, succeeded) in [
         (&["Succeeded"][..], Some(1.0)),
         (&["Failed"], Some(0.0)),
@@ -46,7 +46,7 @@ async fn the_newest_run_that_ended_by_itself_decides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_ended_long_ago_is_found_behind_many_that_did_not() {
+async fn run_that_ended_long_ago_is_found_behind_many_that_did_not() {
     let fake = empty_world();
     let mut statuses = vec!["Failed"];
     statuses.extend(["Superseded"; 150]);
@@ -128,7 +128,7 @@ async fn approval_requested_in_the_future_has_waited_no_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_pipelines_of_the_environment_are_looked_at_and_no_others() {
+async fn only_pipelines_of_the_environment_are_checked() {
     let fake = empty_world();
     let own: Vec<String> = (0..5)
         .map(|n| format!("codepipeline-dev-cfn-p{n}"))

@@ -13,7 +13,7 @@ fn mirror() -> Value {
 }
 
 #[test]
-fn a_create_is_answered_with_the_json_that_lambdas_result_is_too() {
+fn create_response_equals_the_result_of_lambda() {
     let function = Function::start();
     let answer = function.answered(&function.request("Create", &mirror()));
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
@@ -28,7 +28,7 @@ fn a_create_is_answered_with_the_json_that_lambdas_result_is_too() {
 }
 
 #[test]
-fn a_whole_life_leaves_nothing() {
+fn create_update_and_delete_leave_nothing() {
     let function = Function::start();
     let mut update = function.request("Update", &mirror());
     update["ResourceProperties"]["RotationSerial"] = json!("2");
@@ -45,7 +45,7 @@ fn a_whole_life_leaves_nothing() {
 }
 
 #[test]
-fn an_aws_that_never_answers_is_a_failure_before_lambdas_deadline() {
+fn aws_without_response_fails_before_the_lambda_deadline() {
     let fails = &|kind: &str| {
         let function = Function::start();
         function.aws.mood(Mood::Hanging);
@@ -68,7 +68,7 @@ fn an_aws_that_never_answers_is_a_failure_before_lambdas_deadline() {
 }
 
 #[test]
-fn a_service_timeout_ends_sooner_than_lambda_would() {
+fn service_timeout_ends_before_the_lambda_deadline() {
     let function = Function::start();
     function.aws.mood(Mood::Hanging);
     // CloudFormation counts from the whole second in which it signs, and this machine may be busy.
@@ -85,7 +85,7 @@ fn a_service_timeout_ends_sooner_than_lambda_would() {
 }
 
 #[test]
-fn an_aws_that_refuses_or_breaks_connections_is_a_failure_with_a_reason() {
+fn refused_or_broken_connections_fail_with_a_reason() {
     let properties = &json!({"UserName": "mirror", "ServiceTimeout": "3"});
     let nobody = Nobody::new();
     let endpoint = format!("http://{}", nobody.address());
@@ -105,7 +105,7 @@ fn an_aws_that_refuses_or_breaks_connections_is_a_failure_with_a_reason() {
 }
 
 #[test]
-fn a_slow_aws_is_waited_for() {
+fn slow_aws_is_awaited() {
     let function = Function::start();
     function.aws.mood(Mood::Slow(Duration::from_millis(150)));
     let answer = function.answered(&function.request("Create", &mirror()));
@@ -127,7 +127,7 @@ fn without_region_or_credentials_a_request_is_still_answered() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_takes_no_answer_with_it() {
+fn unwritable_log_loses_no_response() {
     let function = Setup::new()
         .with("RUST_LOG", "trace")
         .writing_in_vain()

@@ -14,7 +14,7 @@ fn quick(function: &Function) -> Value {
 }
 
 #[test]
-fn a_bucket_that_fails_is_tried_again_until_one_answer_is_accepted() {
+fn failed_response_is_retried_until_it_is_accepted() {
     let function = Function::start();
     function.bucket.next([
         Reply::status(500),
@@ -35,7 +35,7 @@ fn a_bucket_that_fails_is_tried_again_until_one_answer_is_accepted() {
 }
 
 #[test]
-fn a_bucket_that_hangs_does_not_use_up_the_time_of_a_second_attempt() {
+fn hanging_bucket_leaves_time_for_a_second_attempt() {
     let function = Function::start();
     function.bucket.next([Reply::Hang]);
     let event = quick(&function);
@@ -45,7 +45,7 @@ fn a_bucket_that_hangs_does_not_use_up_the_time_of_a_second_attempt() {
 }
 
 #[test]
-fn a_refused_answer_is_not_sent_again() {
+fn rejected_response_is_not_sent_again() {
     let function = Function::start();
     for status in [400, 403, 404] {
         function.bucket.next([Reply::status(status)]);
@@ -58,7 +58,7 @@ fn a_refused_answer_is_not_sent_again() {
 }
 
 #[test]
-fn a_bucket_that_stays_down_is_an_error_so_that_lambda_delivers_again() {
+fn unreachable_bucket_makes_lambda_redeliver() {
     let function = Function::start();
     let time = Duration::from_secs(3);
     function.bucket.always(Some(Reply::status(503)));
@@ -79,7 +79,7 @@ fn a_bucket_that_stays_down_is_an_error_so_that_lambda_delivers_again() {
 }
 
 #[test]
-fn a_bucket_that_cannot_be_reached_is_an_error_in_time() {
+fn bucket_out_of_reach_fails_in_time() {
     let nobody = Nobody::new();
     let now = SystemTime::now();
     let refuses = bucket::url(nobody.address(), now);
@@ -156,7 +156,7 @@ fn loopback_in_lambda_gets_no_response_from_aws() {
 }
 
 #[test]
-fn a_bucket_whose_answer_breaks_off_is_tried_again() {
+fn bucket_response_that_breaks_off_is_retried() {
     let function = Function::start();
     function.bucket.next([Reply::CutOff, Reply::CutOff]);
     assert_eq!(function.answered(&quick(&function))["Status"], "FAILED");
@@ -164,7 +164,7 @@ fn a_bucket_whose_answer_breaks_off_is_tried_again() {
 }
 
 #[test]
-fn a_bucket_that_takes_seconds_to_answer_is_waited_for() {
+fn slow_bucket_is_awaited() {
     let function = Function::start();
     let late = Reply::Late(Duration::from_secs(2), Box::new(Reply::status(200)));
     function.bucket.next([late]);
@@ -175,7 +175,7 @@ fn a_bucket_that_takes_seconds_to_answer_is_waited_for() {
 }
 
 #[test]
-fn an_address_that_has_expired_is_left_alone_and_nothing_is_begun() {
+fn create_with_expired_url_sends_and_creates_nothing() {
     let function = Function::start();
     let mut event = function.request("Create", &json!({"UserName": "mirror"}));
     event["ResponseURL"] = json!(function.bucket.url_signed(long_ago()));
@@ -223,7 +223,7 @@ fn delete_whose_url_expired_still_deletes() {
 }
 
 #[test]
-fn a_request_that_cloudformation_gave_up_on_is_not_begun_and_is_told_so() {
+fn request_that_cloudformation_gave_up_on_fails_at_once() {
     let function = Function::start();
     let mut event = function.request("Create", &json!({"UserName": "mirror"}));
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3601);

@@ -17,7 +17,7 @@ fn mirror(serial: u32) -> Value {
 }
 
 #[test]
-fn connections_that_were_closed_meanwhile_are_noticed_by_nobody() {
+fn closed_idle_connections_cause_no_error() {
     let function = Function::start();
     let created = function.answered(&function.request("Create", &mirror(0)));
     assert_eq!(created["Status"], "SUCCESS", "{created}");
@@ -44,7 +44,7 @@ fn connections_that_were_closed_meanwhile_are_noticed_by_nobody() {
 }
 
 #[test]
-fn connections_that_were_forgotten_on_the_way_cost_an_attempt_and_no_answer() {
+fn half_open_connections_cost_one_attempt() {
     let function = Function::start();
     let quick = function.request("Create", &json!({"Typo": 1}));
     function.answered(&quick);
@@ -62,7 +62,7 @@ fn connections_that_were_forgotten_on_the_way_cost_an_attempt_and_no_answer() {
 
 /// Where the process's clock goes on while it is frozen, such a connection is not even tried.
 #[test]
-fn a_connection_that_was_idle_for_long_is_not_used_again() {
+fn long_idle_connection_is_not_reused() {
     let server = http::serve(|_| Reply::status(200));
     let url = format!("http://{}/", server.address);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -90,7 +90,7 @@ fn a_connection_that_was_idle_for_long_is_not_used_again() {
 /// On Lambda the process would be gone by then. A machine that was asleep, say a developer's, goes
 /// on with it.
 #[test]
-fn a_process_that_stood_still_beyond_its_deadline_answers_when_it_goes_on() {
+fn process_frozen_past_its_deadline_responds_on_resume() {
     let function = Function::start();
     function.aws.mood(Mood::Hanging);
     function.lambda.wait_until_asked();
@@ -110,7 +110,7 @@ fn a_process_that_stood_still_beyond_its_deadline_answers_when_it_goes_on() {
 
 /// Some Runtime APIs for development send a constant.
 #[test]
-fn a_deadline_in_the_past_is_none() {
+fn past_deadline_is_ignored() {
     let function = Function::start();
     let past = [
         SystemTime::UNIX_EPOCH,

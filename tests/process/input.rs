@@ -25,7 +25,7 @@ fn raw(function: &Function, event: &Value, placeholder: &str, json: &str) -> Val
 
 // claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
 #[test]
-fn properties_nested_five_thousand_deep_are_a_failure_with_a_reason() {
+fn deeply_nested_properties_fail_with_a_reason() {
     let function = Function::start();
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
     for kind in ["Create", "Update"] {
@@ -41,7 +41,7 @@ fn properties_nested_five_thousand_deep_are_a_failure_with_a_reason() {
 }
 
 #[test]
-fn half_a_surrogate_pair_anywhere_is_answered() {
+fn half_a_surrogate_pair_is_answered() {
     let function = Function::start();
     let lone = "\"a\\ud800\"";
     let properties = json!({"UserName": "LONE"});
@@ -152,7 +152,7 @@ fn every_property_of_the_wrong_type_is_named_at_once() {
 }
 
 #[test]
-fn a_reason_of_any_length_and_script_fits_into_the_answer() {
+fn reason_of_any_length_and_script_fits_the_response() {
     let function = Function::start();
     for unit in ["a", "漢", "\u{1}", "🦀\"\\"] {
         let mut event = function.request("Create", &json!({}));
@@ -172,7 +172,7 @@ fn a_reason_of_any_length_and_script_fits_into_the_answer() {
 }
 
 #[test]
-fn an_unknown_event_is_an_error_that_names_what_the_function_answers() {
+fn unknown_event_fails_with_the_names_of_known_events() {
     let function = Function::start();
     for event in [
         "{}",
@@ -220,7 +220,7 @@ fn payload_that_is_not_json_is_an_unknown_event() {
 }
 
 #[test]
-fn every_error_has_a_name_that_is_no_rust_type() {
+fn every_error_has_a_stable_name() {
     let function = Function::start();
     let step = json!({
         "Step": "createSecret",
@@ -249,7 +249,7 @@ fn every_error_has_a_name_that_is_no_rust_type() {
 
 /// Only the function itself sends a continuation, and yet anybody can invoke it with one.
 #[test]
-fn a_continuation_with_any_position_is_answered() {
+fn continuation_with_any_position_is_answered() {
     let function = Function::start();
     let event = function.request("Create", &json!({"Typo": 1}));
     let most = json!(u64::MAX);

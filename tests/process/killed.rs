@@ -46,7 +46,7 @@ fn killed_at(call: usize, kind: FaultKind, signal: &str) -> bool {
 }
 
 #[test]
-fn a_process_that_is_ended_at_any_call_is_made_good_by_the_next_delivery() {
+fn process_killed_at_any_call_is_healed_by_the_next_delivery() {
     let kinds = [
         (FaultKind::KilledBefore, "KILL"),
         (FaultKind::KilledAfter, "KILL"),

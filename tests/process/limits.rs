@@ -29,7 +29,7 @@ fn lives_and_dies(function: &Function) {
 }
 
 #[test]
-fn the_largest_event_is_answered_in_half_of_the_functions_memory() {
+fn largest_event_needs_half_of_the_functions_memory() {
     let function = Function::start();
     let answer = function.answered(&large(&function));
     assert_eq!(answer["Status"], "FAILED");
@@ -41,7 +41,7 @@ fn the_largest_event_is_answered_in_half_of_the_functions_memory() {
 /// Lambda ends a process that needs more memory than there is; here it finds none and ends itself.
 /// Either way an event is delivered again.
 #[test]
-fn memory_that_does_not_suffice_ends_the_process_and_leaves_nothing_half_done() {
+fn too_little_memory_leaves_nothing_half_done() {
     // Kilobytes of data. It suffices for all but the largest events.
     let mut function = Setup::new().after("ulimit -d 12000").start();
     let answer = function.answered(&function.request("Create", &mirror()));
@@ -66,7 +66,7 @@ fn few_files_suffice() {
 }
 
 #[test]
-fn it_needs_no_disk() {
+fn function_needs_no_disk() {
     // A process that writes to a file beyond this limit is ended by the system.
     let nowhere = "/nonexistent/directory";
     let function = Setup::new()
@@ -80,7 +80,7 @@ fn it_needs_no_disk() {
 
 /// What is opened next must not take the place of standard output, and be sent the log.
 #[test]
-fn a_log_that_is_closed_takes_no_answer_with_it() {
+fn closed_log_loses_no_response() {
     let function = Setup::new()
         .with("RUST_LOG", "trace")
         .after("exec >&- 2>&-")
@@ -89,7 +89,7 @@ fn a_log_that_is_closed_takes_no_answer_with_it() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_is_waited_for_and_none_of_it_is_lost() {
+fn slow_log_reader_loses_no_lines() {
     let mut function = Setup::new().writing_to_a_full_pipe().start();
     let event = function.request("Create", &mirror());
     let invocation = function.invoke(&event, Duration::from_mins(1));

@@ -46,7 +46,7 @@ fn one<'a>(lines: &[&'a Value], message: &str) -> &'a Value {
 }
 
 #[test]
-fn each_line_of_a_request_says_whose_it_is_and_two_requests_are_told_apart() {
+fn every_log_line_names_its_request() {
     let function = Setup::new().start();
     let minute = Duration::from_mins(1);
     for (request_id, logical_id, user) in [("one", "First", "user-a"), ("two", "Second", "user-b")]
@@ -83,7 +83,7 @@ fn each_line_of_a_request_says_whose_it_is_and_two_requests_are_told_apart() {
 }
 
 #[test]
-fn the_steps_of_a_request_have_names_and_durations_and_its_last_line_what_came_of_it() {
+fn steps_and_the_result_of_a_request_are_logged() {
     let function = Function::start();
     let event = create(&function, "one", "First", "user-a");
     assert_eq!(function.answered(&event)["Status"], "SUCCESS");
@@ -112,7 +112,7 @@ fn the_steps_of_a_request_have_names_and_durations_and_its_last_line_what_came_o
 }
 
 #[test]
-fn a_failed_request_ends_with_the_step_that_failed_and_errors_have_their_fields_at_any_level() {
+fn failed_request_logs_its_step_and_error_fields() {
     for level in ["", "error"] {
         let function = Setup::new().with("RUST_LOG", level).start();
         let properties = json!({"ServiceToken": crate::lambda::FUNCTION, "UserName": "nobody"});
@@ -138,7 +138,7 @@ fn a_failed_request_ends_with_the_step_that_failed_and_errors_have_their_fields_
 }
 
 #[test]
-fn what_does_not_come_from_cloudformation_has_a_last_line_too() {
+fn other_events_log_a_last_line() {
     let function = Function::start();
     let minute = Duration::from_mins(1);
     function

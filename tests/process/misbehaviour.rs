@@ -44,7 +44,7 @@ fn request(function: &Function, behaviour: &str) -> Value {
 
 // claim: a-panic-is-a-failure-at-once-and-its-text-is-nowhere
 #[test]
-fn a_panic_is_a_failure_at_once_and_its_text_is_nowhere() {
+fn panic_fails_at_once_and_hides_its_text() {
     for level in ["info", "trace"] {
         let function = Setup::of(misbehaving()).with("RUST_LOG", level).start();
         for behaviour in ["Panic", "PanicLater", "Panic"] {
@@ -69,7 +69,7 @@ fn a_panic_is_a_failure_at_once_and_its_text_is_nowhere() {
 /// time (its `Date` header), and panics at a time that is past the year 9999. When an SDK no longer
 /// does, this fails, and another way has to be found.
 #[test]
-fn a_panic_inside_of_the_sdk_is_a_failure_too() {
+fn panic_inside_the_sdk_fails_too() {
     let function = Function::start();
     function.aws.mood(Mood::InTheLastSecond);
     for kind in ["Create", "Update", "Delete", "Create"] {
@@ -141,7 +141,7 @@ fn hanging_aws_ends_other_events_in_time_by_name() {
 }
 
 #[test]
-fn a_handler_that_hangs_is_a_failure_in_time() {
+fn hanging_handler_fails_in_time() {
     let function = Setup::of(misbehaving()).start();
     let time = Duration::from_secs(2);
     for _ in 0..2 {
@@ -157,7 +157,7 @@ fn a_handler_that_hangs_is_a_failure_in_time() {
 
 // claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
 #[test]
-fn a_handler_that_blocks_its_thread_is_a_failure_in_time() {
+fn handler_that_blocks_its_thread_fails_in_time() {
     let function = Setup::of(misbehaving()).start();
     let time = Duration::from_secs(2);
     let (ended, took) = function.invoke(&request(&function, "Block"), time).ended();
@@ -171,7 +171,7 @@ fn a_handler_that_blocks_its_thread_is_a_failure_in_time() {
 
 /// `Cargo.toml` decides it for the deployed binary; the example shows what follows.
 #[test]
-fn the_release_profile_unwinds() {
+fn release_profile_unwinds() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let manifest = std::fs::read_to_string(manifest).expect("Cargo.toml");
     let profiles = manifest

@@ -32,7 +32,7 @@ fn oddly_written(event: &Value) -> String {
 }
 
 #[test]
-fn what_outlives_its_invocation_is_gone_on_with_and_answered_once() {
+fn long_request_continues_and_is_answered_once() {
     let function = Function::start();
     let fake = &function.aws.fake;
     fake.options(|options| options.resource_takes = Duration::from_secs(1));
@@ -101,7 +101,7 @@ fn what_outlives_its_invocation_is_gone_on_with_and_answered_once() {
 }
 
 #[test]
-fn a_hand_over_that_lambda_refuses_is_a_failure_in_time() {
+fn hand_over_rejected_by_lambda_fails_in_time() {
     let function = Function::start();
     function.aws.fake.deny("lambda:InvokeFunction", "");
     let event = function.pipeline_request("Create", &shop());
@@ -119,7 +119,7 @@ fn a_hand_over_that_lambda_refuses_is_a_failure_in_time() {
 }
 
 #[test]
-fn the_first_push_of_a_branch_makes_the_pipeline_and_is_answered_to_nobody() {
+fn first_push_creates_the_pipeline_and_sends_no_response() {
     let function = Function::start();
     let fake = &function.aws.fake;
     fake.options(|options| options.resource_takes = Duration::from_millis(100));

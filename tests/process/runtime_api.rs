@@ -13,7 +13,7 @@ fn mirror(function: &Function) -> Value {
 
 /// Lambda starts another process then.
 #[test]
-fn a_poll_that_fails_ends_the_process_with_an_error_and_nothing_begun() {
+fn failed_poll_ends_the_process_before_any_work() {
     for reply in [
         Reply::status(500),
         Reply::status(403),
@@ -33,7 +33,7 @@ fn a_poll_that_fails_ends_the_process_with_an_error_and_nothing_begun() {
 }
 
 #[test]
-fn a_result_that_lambda_does_not_take_has_reached_cloudformation_all_the_same() {
+fn result_rejected_by_lambda_has_reached_cloudformation() {
     let function = Function::start();
     for status in [500, 413] {
         function.lambda.next_results([Reply::status(status)]);
@@ -51,7 +51,7 @@ fn a_result_that_lambda_does_not_take_has_reached_cloudformation_all_the_same() 
 }
 
 #[test]
-fn a_runtime_api_that_goes_away_with_a_result_ends_the_process_after_the_answer() {
+fn lost_runtime_api_ends_the_process_after_the_response() {
     let mut function = Function::start();
     function.lambda.next_results([Reply::Reset]);
     let event = mirror(&function);

@@ -196,7 +196,7 @@ fn pipelines(function: &Function) {
 
 // claim: no-secret-is-seen-at-any-level-of-logging
 #[test]
-fn no_secret_is_seen_at_any_level_of_logging() {
+fn no_secret_is_logged_at_any_level() {
     let levels = [
         "",
         "trace",
@@ -243,7 +243,7 @@ fn no_secret_is_seen_at(level: &str) {
 
 // claim: the-search-finds-what-is-planted
 #[test]
-fn the_search_finds_what_is_planted() {
+fn search_finds_planted_secrets() {
     let secret = "a/Sécret+with=every\"thing漢".to_owned();
     let secrets = std::slice::from_ref(&secret);
     let base64 = |text: &str| aws_smithy_types::base64::encode(text);

@@ -19,7 +19,7 @@ fn update(function: &Function, from: &str, to: &str) -> Value {
 }
 
 #[test]
-fn an_expired_session_is_a_failure_that_says_so_and_a_new_process_has_a_new_one() {
+fn expired_session_fails_and_a_new_process_recovers() {
     let mut function = Function::start();
     let answer = function.answered(&function.request("Create", &mirror("1")));
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
@@ -78,7 +78,7 @@ fn lives_where_the_clock_is_off(ahead: i64) {
 }
 
 #[test]
-fn a_clock_that_is_ten_minutes_off_is_made_up_for() {
+fn clock_ten_minutes_off_is_corrected() {
     std::thread::scope(|scope| {
         for ahead in [600, -600] {
             scope.spawn(move || lives_where_the_clock_is_off(ahead));

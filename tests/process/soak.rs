@@ -77,7 +77,7 @@ fn one_life(function: &Function, number: usize) {
 }
 
 #[test]
-fn memory_descriptors_and_threads_stay_as_they_are_when_the_process_is_warm() {
+fn warm_process_needs_no_more_memory_files_or_threads() {
     let lives = std::env::var(MORE)
         .ok()
         .and_then(|lives| lives.parse().ok());

@@ -8,7 +8,7 @@ use crate::aws_front::Mood;
 use crate::function::{Function, wait_until};
 
 #[test]
-fn starting_calls_nothing() {
+fn start_calls_nothing() {
     let function = Function::start();
     function.lambda.wait_until_asked();
     assert!(function.aws.calls().is_empty());
@@ -17,7 +17,7 @@ fn starting_calls_nothing() {
 }
 
 #[test]
-fn sigterm_ends_it_promptly_idle_or_at_work() {
+fn sigterm_ends_the_process_promptly() {
     let mut idle = Function::start();
     idle.lambda.wait_until_asked();
     let mut busy = Function::start();

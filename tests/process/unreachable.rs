@@ -29,7 +29,7 @@ fn failed_within(function: &Function, seconds: u64) -> String {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_a_failure_with_a_reason() {
+fn unresolved_name_fails_with_a_reason() {
     // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
     let setup = Setup::new().aws_at("http://aws.invalid");
     let reason = failed_within(&setup.start(), 5);
@@ -38,14 +38,14 @@ fn a_name_that_does_not_resolve_is_a_failure_with_a_reason() {
 }
 
 #[test]
-fn a_tls_handshake_that_never_comes_is_a_failure_with_a_reason() {
+fn missing_tls_handshake_fails_with_a_reason() {
     let setup = Setup::new().aws_at(&format!("https://{}", silence()));
     let reason = failed_within(&setup.start(), 5);
     assert!(reason.contains("mirror"), "{reason}");
 }
 
 #[test]
-fn an_aws_whose_certificate_is_of_an_unknown_authority_hears_nothing() {
+fn aws_with_untrusted_certificate_receives_nothing() {
     let function = Setup::new().over_tls().start();
     let reason = failed_within(&function, 5);
     let cause = "AWS's certificate is not trusted";
@@ -60,7 +60,7 @@ fn an_aws_whose_certificate_is_of_an_unknown_authority_hears_nothing() {
 }
 
 #[test]
-fn an_aws_that_can_be_reached_after_a_while_is_waited_for() {
+fn aws_that_becomes_reachable_is_awaited() {
     let nobody = Nobody::new();
     let endpoint = format!("http://{}", nobody.address());
     let mut function = Setup::new().aws_at(&endpoint).start();
@@ -75,7 +75,7 @@ fn an_aws_that_can_be_reached_after_a_while_is_waited_for() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_is_asked_for_again() {
+fn response_that_breaks_off_is_requested_again() {
     let function = Function::start();
     function.aws.next([Reply::CutOff, Reply::Reset]);
     let answer = function.answered(&function.request("Create", &mirror()));
@@ -85,7 +85,7 @@ fn an_answer_that_breaks_off_is_asked_for_again() {
 
 /// Eight megabytes of it are read, and the function has 128.
 #[test]
-fn an_answer_without_an_end_is_given_up_and_the_process_lives() {
+fn endless_response_is_abandoned_and_the_process_survives() {
     let function = Function::start();
     function.aws.next([Reply::Endless]);
     let event = function.request("Create", &mirror());
@@ -105,7 +105,7 @@ fn an_answer_without_an_end_is_given_up_and_the_process_lives() {
 }
 
 #[test]
-fn a_break_in_the_middle_of_the_work_is_outlived() {
+fn connection_broken_during_the_work_is_retried() {
     let function = Function::start();
     let fake = &function.aws.fake;
     // For a moment nothing comes through, wherever the work has come to.

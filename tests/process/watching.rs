@@ -28,7 +28,7 @@ fn checked(setup: Setup) -> (Value, Vec<Value>) {
 }
 
 #[test]
-fn what_is_seen_stands_in_the_log_as_metrics_whatever_its_level_is() {
+fn metrics_are_logged_at_every_log_level() {
     for level in ["", "error", "off"] {
         let (summary, lines) = checked(Setup::new().with("RUST_LOG", level));
         let none: [Value; 0] = [];
@@ -47,7 +47,7 @@ fn what_is_seen_stands_in_the_log_as_metrics_whatever_its_level_is() {
 }
 
 #[test]
-fn a_schedule_without_an_environment_is_an_error_where_the_functions_name_has_none_either() {
+fn health_check_without_any_environment_fails() {
     let function = Function::start();
     let event = json!({
         "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},

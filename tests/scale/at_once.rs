@@ -25,7 +25,7 @@ fn all_succeed(about: &Run) -> Vec<Measured> {
 }
 
 #[test]
-fn many_stacks_at_once_are_all_answered_in_time_while_aws_throttles_and_nothing_is_left() {
+fn many_stacks_are_answered_in_time_under_throttling() {
     for content in Content::ALL {
         let about = Run::of(STACKS, content);
         let all = all_succeed(&about);
@@ -52,7 +52,7 @@ fn they_are_answered_where_lambda_runs_ten_at_once_and_no_more() {
 }
 
 #[test]
-fn nobody_waits_much_longer_than_the_others() {
+fn no_stack_waits_much_longer_than_the_others() {
     let about = Run::of(STACKS, Content::Credential);
     for measured in all_succeed(&about) {
         assert!(
@@ -64,7 +64,7 @@ fn nobody_waits_much_longer_than_the_others() {
 }
 
 #[test]
-fn the_same_run_comes_to_the_same() {
+fn same_run_has_the_same_result() {
     let about = Run::of(10, Content::Both);
     assert_eq!(run(&about), run(&about));
 }

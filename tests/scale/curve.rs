@@ -45,7 +45,7 @@ fn rows(about: &Run, all: &[Measured]) -> String {
 
 #[test]
 #[ignore = "some minutes: make scale"]
-fn the_table_and_the_plot_are_what_comes_of_a_thousand_stacks() {
+fn table_and_plot_show_a_thousand_stacks() {
     let mut table = "| Stacks | Each with | All at once | All done after | Half after | Calls | Throttled | Failed |\n\
                      |---:|---|---|---:|---:|---:|---:|---:|\n"
         .to_owned();
@@ -81,7 +81,7 @@ fn the_table_and_the_plot_are_what_comes_of_a_thousand_stacks() {
 /// Runs one size with everything that varies: `CFN_GITOPS_SCALE=500,both,0.25,10`.
 #[test]
 #[ignore = "for a person who asks"]
-fn what_comes_of_one_size() {
+fn one_size_is_measured() {
     let Ok(asked) = std::env::var("CFN_GITOPS_SCALE") else {
         return;
     };

@@ -32,7 +32,7 @@ const SLACK: usize = 16 * 1024;
 const SHOW: &str = "CFN_GITOPS_SHOW_SOAK";
 
 #[test]
-fn after_a_day_of_events_the_function_holds_no_more_memory_and_no_task_than_in_the_morning() {
+fn day_of_events_leaves_no_memory_and_no_task() {
     fastrand::seed(7);
     fake_aws::explore::paused(async {
         let fake = FakeAws::new();

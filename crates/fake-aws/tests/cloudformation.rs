@@ -20,7 +20,7 @@ pub fn new_world(options: Options) -> (FakeAws, Clients) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_is_made_resource_by_resource_in_order_of_reference() {
+async fn stack_is_made_resource_by_resource_in_order_of_reference() {
     let (fake, clients) = new_world(Options::default());
     assert_eq!(create(&clients, &template(), "one").await, fine());
     assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
@@ -58,7 +58,7 @@ async fn a_stack_is_made_resource_by_resource_in_order_of_reference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_event_carries_the_token_of_its_operation_and_lists_come_in_pages() {
+async fn events_carry_the_operations_token_and_come_in_pages() {
     let (fake, clients) = world_with_stack(false).await;
     fake.options(|options| options.page_length = Some(3));
     let all = events(&clients, NAME).await;
@@ -88,7 +88,7 @@ async fn every_event_carries_the_token_of_its_operation_and_lists_come_in_pages(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resource_that_is_there_already_fails_the_creation_and_survives_its_rollback() {
+async fn existing_resource_fails_the_creation_and_survives_it() {
     let (fake, clients) = new_world(Options::default());
     fake.repository(REPOSITORY);
     assert_eq!(create(&clients, &template(), "one").await, fine());
@@ -129,7 +129,7 @@ async fn a_resource_that_is_there_already_fails_the_creation_and_survives_its_ro
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_retained_outlives_a_rollback_unless_it_says_except_on_create() {
+async fn retained_resource_survives_rollback_unless_except_on_create() {
     for (policy, survives_rollback) in [
         ("Delete", false),
         ("RetainExceptOnCreate", false),
@@ -155,7 +155,7 @@ async fn what_is_retained_outlives_a_rollback_unless_it_says_except_on_create() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_adds_changes_and_removes_in_its_cleanup() {
+async fn update_adds_changes_and_removes_in_its_cleanup() {
     let (fake, clients) = world_with_stack(false).await;
     fake.push(REPOSITORY, "development", "commit-1");
     let mut changed = template();
@@ -199,7 +199,7 @@ async fn an_update_adds_changes_and_removes_in_its_cleanup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn policies_and_descriptions_alone_are_no_updates_and_metadata_and_tags_are() {
+async fn metadata_and_tags_are_updates_policies_alone_are_not() {
     let (fake, clients) = world_with_stack(false).await;
     let mut same = template();
     same["Parameters"]["BranchExists"]["Default"] = "false".into();
@@ -239,7 +239,7 @@ async fn policies_and_descriptions_alone_are_no_updates_and_metadata_and_tags_ar
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parameter_that_nothing_uses_is_an_update_only_where_aws_is_taken_to_say_so() {
+async fn unused_parameter_is_an_update_only_if_the_option_says_so() {
     let (fake, clients) = world_with_stack(true).await;
     // With a pipeline the rule does not go to the function.
     let repeat = || {
@@ -263,7 +263,7 @@ async fn a_parameter_that_nothing_uses_is_an_update_only_where_aws_is_taken_to_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_update_is_rolled_back_to_what_was_there() {
+async fn failing_update_is_rolled_back_to_what_was_there() {
     let (fake, clients) = world_with_stack(false).await;
     let before = fake.look(|aws| (aws.made.clone(), aws.repositories.clone()));
     fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);
@@ -296,7 +296,7 @@ async fn a_failing_update_is_rolled_back_to_what_was_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_that_fails_waits_until_it_is_continued() {
+async fn rollback_that_fails_waits_until_it_is_continued() {
     for skips in [false, true] {
         let (fake, clients) = world_with_stack(false).await;
         fake.fail_resource("EventRule", ResourceAction::Update, "no", 1);
@@ -352,7 +352,7 @@ async fn only_a_running_update_can_be_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_fails_can_be_tried_again_or_leave_things_behind() {
+async fn failed_deletion_can_be_retried_or_retain_resources() {
     for retains in [false, true] {
         let (fake, clients) = world_with_stack(false).await;
         fake.fail_resource(
@@ -396,7 +396,7 @@ async fn a_deletion_that_fails_can_be_tried_again_or_leave_things_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
+async fn creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
     let (fake, clients) = new_world(Options::default());
     assert_eq!(create(&clients, &template(), "one").await, fine());
     while fake.look(|aws| aws.repositories.is_empty()) {

@@ -15,7 +15,7 @@ fn world_with_repository() -> (FakeAws, Clients) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_branch_is_there_once_it_is_pushed_and_only_then_can_be_the_default() {
+async fn branch_exists_after_a_push_and_can_then_be_the_default() {
     let (fake, clients) = world_with_repository();
     let branch = |name: &str| {
         let request = clients.codecommit.get_branch().repository_name(NAME);
@@ -112,7 +112,7 @@ async fn tags_are_set_and_listed_by_arn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repository_can_be_deleted_twice_and_takes_its_associations_along() {
+async fn repository_can_be_deleted_twice_with_its_associations() {
     let (fake, clients) = world_with_repository();
     create(&clients, "rule", RULE).await.expect("a template");
     associate(&clients, "rule", NAME)
@@ -166,7 +166,7 @@ fn refused(name: &str) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_approval_rule_template_is_made_once_changed_and_not_deleted_while_in_use() {
+async fn approval_rule_template_in_use_is_not_deleted() {
     let (_, clients) = world_with_repository();
     let codecommit = &clients.codecommit;
     let get = || {

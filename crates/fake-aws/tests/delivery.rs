@@ -20,7 +20,7 @@ async fn put(fake: &FakeAws, url: &str, content_type: &str) -> Option<u16> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_kept_with_its_address_headers_and_bytes() {
+async fn answer_is_kept_with_its_address_headers_and_bytes() {
     let fake = FakeAws::new();
     let url = fake.response_url("request-1");
     assert_eq!(put(&fake, &url, "").await, Some(200));
@@ -34,7 +34,7 @@ async fn an_answer_is_kept_with_its_address_headers_and_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_content_type_breaks_the_signature_and_two_hours_end_it() {
+async fn content_type_breaks_the_signature_and_two_hours_end_it() {
     let fake = FakeAws::new();
     let url = fake.response_url("request-1");
     assert_eq!(put(&fake, &url, "application/json").await, Some(403));
@@ -46,7 +46,7 @@ async fn a_content_type_breaks_the_signature_and_two_hours_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bucket_fails_as_often_as_it_is_told_to() {
+async fn bucket_fails_as_often_as_the_test_asks() {
     let fake = FakeAws::new();
     let url = fake.response_url("request-1");
     fake.fail_responses(1, BucketFailure::Status(503));
@@ -61,7 +61,7 @@ async fn the_bucket_fails_as_often_as_it_is_told_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_whose_acknowledgement_is_lost_has_arrived() {
+async fn answer_whose_acknowledgement_is_lost_has_arrived() {
     let fake = FakeAws::new();
     let url = fake.response_url("request-1");
     fake.inject("test", Fault::at(0, FaultKind::AnswerLost));

@@ -63,7 +63,7 @@ async fn each_fault_does_what_its_name_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_of_the_sdk_is_a_call_and_its_retry_may_issue_twice() {
+async fn sdk_retry_is_a_call_and_may_issue_twice() {
     for (kind, credentials) in [
         (FaultKind::RequestLost, 1),
         (FaultKind::AnswerLost, 2),
@@ -114,7 +114,7 @@ async fn every_service_throttles_and_breaks_in_its_own_form() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_by_operation_strikes_the_call_that_is_meant() {
+async fn fault_by_operation_strikes_the_call_that_is_meant() {
     let fake = fake();
     let clients = Clients::over(fake.connector("test"));
     fake.inject("test", Fault::on("GetUser", 1, FaultKind::RequestLost));
@@ -146,7 +146,7 @@ async fn a_fault_by_operation_strikes_the_call_that_is_meant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_caller_never_calls_again_and_its_successor_does() {
+async fn killed_caller_never_calls_again_and_its_successor_does() {
     let fake = fake();
     let line = Line::new();
     let clients = Clients::over(line.connector());
@@ -182,7 +182,7 @@ async fn a_killed_caller_never_calls_again_and_its_successor_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_broken_from_now_on_is_broken_for_everybody_until_it_is_mended() {
+async fn lasting_fault_hits_every_caller_until_it_ends() {
     let fake = fake();
     fake.repository("infra");
     let clients = ["one", "other"].map(|name| Clients::over(fake.connector(name)));
@@ -213,7 +213,7 @@ async fn what_is_broken_from_now_on_is_broken_for_everybody_until_it_is_mended()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_held_meets_what_the_others_have_done_meanwhile() {
+async fn held_call_sees_the_changes_of_others() {
     let fake = fake();
     let clients = Clients::over(fake.connector("slow"));
     let held = Duration::from_secs(2);

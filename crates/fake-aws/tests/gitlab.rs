@@ -123,7 +123,7 @@ impl Asking {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_is_made_disabled_and_of_all_branches_and_never_shows_its_login() {
+async fn new_mirror_is_disabled_and_hides_its_login() {
     let gitlab = Asking::new();
     let url = gitlab.login_url();
     let made = gitlab
@@ -261,7 +261,7 @@ async fn ten_mirrors_of_a_project_are_enabled_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn newer_gitlabs_refuse_a_second_mirror_to_one_address_whatever_its_login() {
+async fn newer_gitlab_rejects_a_second_mirror_to_one_address() {
     let gitlab = Asking::new();
     gitlab
         .mirror(json!({"url": "https://a:b@example.com/foo.git"}))
@@ -417,7 +417,7 @@ async fn project_shows_statistics_to_reporters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_leaves_its_host_is_a_violation_and_so_is_a_redirect_followed() {
+async fn token_sent_to_another_host_is_a_violation() {
     let mut gitlab = Asking::new();
     gitlab.host = REDIRECT_HOST;
     assert_eq!(gitlab.ask("GET", "/remote_mirrors", None).await.status, 401);
@@ -437,7 +437,7 @@ async fn a_token_that_leaves_its_host_is_a_violation_and_so_is_a_redirect_follow
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_written_down_is_a_violation() {
+async fn token_that_is_written_down_is_a_violation() {
     let gitlab = Asking::new();
     let clients = fake_aws::clients::Clients::over(gitlab.fake.connector("test"));
     let put = clients.secrets.create_secret().name("copy");

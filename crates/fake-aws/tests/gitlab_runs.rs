@@ -50,7 +50,7 @@ async fn seconds(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sync_takes_its_time_and_leaves_its_time() {
+async fn sync_takes_its_time_and_leaves_its_time() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
     assert_eq!(gitlab.sync(mirror).await, 204);
@@ -67,7 +67,7 @@ async fn a_sync_takes_its_time_and_leaves_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disabled_mirror_is_not_synced_and_not_pushed_to() {
+async fn disabled_mirror_is_not_synced_and_not_pushed_to() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({"enabled": false})).await;
     assert_eq!(gitlab.sync(mirror).await, 400);
@@ -91,7 +91,7 @@ async fn silent_mode_shows_and_treats_every_mirror_as_disabled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_to_gitlab_runs_its_mirrors_once_a_minute_or_once_in_five() {
+async fn push_runs_mirrors_once_a_minute_or_once_in_five() {
     for (protected, delay) in [(true, 60), (false, 300)] {
         let gitlab = Asking::new();
         gitlab
@@ -111,7 +111,7 @@ async fn a_push_to_gitlab_runs_its_mirrors_once_a_minute_or_once_in_five() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_pushes_what_its_settings_say() {
+async fn mirror_pushes_what_its_settings_say() {
     for (settings, main, feature) in [
         (json!({"only_protected_branches": true}), true, false),
         (
@@ -215,7 +215,7 @@ async fn push_after_the_lease_marks_a_killed_push_as_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_push_is_tried_three_times_more() {
+async fn failed_push_is_tried_three_times_more() {
     let gitlab = Asking::new();
     let mirror = gitlab
         .enabled(json!({"only_protected_branches": true}))
@@ -253,7 +253,7 @@ async fn a_failed_push_is_tried_three_times_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_taken_away_while_git_pushes_stops_the_push() {
+async fn login_taken_away_while_git_pushes_stops_the_push() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
     gitlab.sync(mirror).await;
@@ -266,7 +266,7 @@ async fn a_login_taken_away_while_git_pushes_stops_the_push() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_outlives_the_mirror_that_began_it() {
+async fn push_survives_the_deletion_of_its_mirror() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
     gitlab.sync(mirror).await;
@@ -285,7 +285,7 @@ async fn a_push_outlives_the_mirror_that_began_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sync_during_a_run_asks_for_nothing_and_a_push_asks_for_another_run() {
+async fn push_during_a_run_starts_another_sync_does_not() {
     let gitlab = Asking::new();
     gitlab
         .fake
@@ -307,7 +307,7 @@ async fn a_sync_during_a_run_asks_for_nothing_and_a_push_asks_for_another_run() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_without_the_right_to_push_and_a_missing_repository_fail_the_push() {
+async fn push_without_permission_or_repository_fails() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
     gitlab.fake.take_git_push("mirror");
@@ -324,7 +324,7 @@ async fn a_user_without_the_right_to_push_and_a_missing_repository_fail_the_push
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_project_is_never_mirrored_in_any_of_three_ways() {
+async fn empty_project_is_never_mirrored_in_any_of_three_ways() {
     for (way, sync, status) in [
         (EmptyProjects::NeverRun, 204, "none"),
         (EmptyProjects::Fail, 204, "to_retry"),
@@ -357,7 +357,7 @@ async fn an_empty_project_is_never_mirrored_in_any_of_three_ways() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_diverged_is_written_over_unless_it_is_to_be_kept() {
+async fn diverged_refs_are_overwritten_unless_kept() {
     for keep in [false, true] {
         let gitlab = Asking::new();
         gitlab.fake.push(REPOSITORY, "main", "theirs");
@@ -378,7 +378,7 @@ async fn what_has_diverged_is_written_over_unless_it_is_to_be_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mirrors_work_when_one_of_the_product_carries_and_none_of_it_fails() {
+async fn mirrors_work_if_one_pushes_and_none_fails() {
     let gitlab = Asking::new();
     let works = || gitlab.fake.mirrors_work(PROJECT, REPOSITORY);
     let refused = |says: &str| {

@@ -12,7 +12,7 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_holds_two_credentials_of_a_service_and_no_third() {
+async fn user_holds_two_credentials_of_a_service_and_no_third() {
     let (fake, clients) = world_and_clients();
     let create = || {
         let request = clients.iam.create_service_specific_credential();
@@ -34,7 +34,7 @@ async fn a_user_holds_two_credentials_of_a_service_and_no_third() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_users_services_and_credentials_are_named_as_aws_names_them() {
+async fn unknown_names_fail_with_the_message_of_aws() {
     let (_, clients) = world_and_clients();
     let create = |user: &str, service: &str| {
         let request = clients.iam.create_service_specific_credential();
@@ -70,7 +70,7 @@ async fn unknown_users_services_and_credentials_are_named_as_aws_names_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_changes_the_password_and_nothing_else() {
+async fn reset_changes_the_password_and_nothing_else() {
     let (fake, clients) = world_and_clients();
     let create = clients.iam.create_service_specific_credential();
     let created = create
@@ -162,7 +162,7 @@ async fn lists_come_in_pages_and_by_service() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_list_shows_a_change_in_its_time_and_not_before() {
+async fn late_list_shows_a_change_in_its_time_and_not_before() {
     let (fake, clients) = world_and_clients();
     fake.options(|options| options.lists_late = Duration::from_secs(5));
     let create = clients.iam.create_service_specific_credential();
@@ -230,7 +230,7 @@ async fn two_replicas_take_turns_when_they_differ() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tags_keep_to_the_characters_lengths_and_number_that_iam_allows() {
+async fn tags_have_the_limits_of_iam() {
     let (fake, clients) = world_and_clients();
     let put = |key: &str, value: &str| {
         let request = clients.iam.tag_user().user_name("mirror");
@@ -288,7 +288,7 @@ async fn get_user_and_list_user_tags_show_the_same_tags() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_with_a_credential_cannot_be_deleted() {
+async fn user_with_a_credential_cannot_be_deleted() {
     let (fake, clients) = world_and_clients();
     let id = fake.foreign_credential("mirror").id;
     let conflict = fake.delete_user("mirror").unwrap_err();
@@ -310,7 +310,7 @@ async fn a_user_with_a_credential_cannot_be_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denied_action_is_refused_on_that_resource_alone() {
+async fn denied_action_is_refused_on_that_resource_alone() {
     let (fake, clients) = world_and_clients();
     fake.user("other");
     fake.deny("iam:ListUserTags", "user/other");

@@ -68,7 +68,7 @@ fn complete(runs: usize, repeated: usize) -> Explored {
 }
 
 #[test]
-fn two_callers_with_m_and_n_calls_meet_in_exactly_m_plus_n_choose_m_orders() {
+fn two_callers_meet_in_exactly_m_plus_n_choose_m_orders() {
     let copies = Copies::new();
     for (m, n, expected) in [
         (0, 3, 1),
@@ -113,7 +113,7 @@ fn three_callers_meet_in_every_order() {
 }
 
 #[test]
-fn the_limit_is_told_when_it_ends_the_search() {
+fn search_reports_that_it_reached_its_limit() {
     let copies = Copies::new();
     let explored = explore(5, async |schedule| {
         let (_, [a, b]) = copies.enter(&schedule);
@@ -134,7 +134,7 @@ fn the_limit_is_told_when_it_ends_the_search() {
 }
 
 #[test]
-fn a_lost_update_is_found() {
+fn lost_update_is_found() {
     let copies = Copies::new();
     let ends = RefCell::new(BTreeSet::new());
     explore(100, async |schedule| {
@@ -173,7 +173,7 @@ async fn sleeper_and_writer(
 }
 
 #[test]
-fn a_caller_that_sleeps_is_not_waited_for() {
+fn caller_that_sleeps_is_not_waited_for() {
     let copies = Copies::new();
     let seen = RefCell::new(BTreeSet::new());
     let explored = explore(100, |schedule| sleeper_and_writer(&copies, schedule, &seen));
@@ -183,7 +183,7 @@ fn a_caller_that_sleeps_is_not_waited_for() {
 }
 
 #[test]
-fn a_call_that_is_held_lets_the_sleeper_overtake() {
+fn call_that_is_held_lets_the_sleeper_overtake() {
     let copies = Copies::new();
     let seen = RefCell::new(BTreeSet::new());
     let explored = explore_with_holds(1000, 1, |schedule| {
@@ -195,7 +195,7 @@ fn a_call_that_is_held_lets_the_sleeper_overtake() {
 }
 
 #[test]
-fn a_reduced_search_reaches_the_same_ends_in_fewer_runs() {
+fn reduced_search_reaches_the_same_ends_in_fewer_runs() {
     let copies = Copies::new();
     let ends = RefCell::new(BTreeSet::new());
     let run = async |schedule: Schedule| {
@@ -231,7 +231,7 @@ fn a_reduced_search_reaches_the_same_ends_in_fewer_runs() {
 }
 
 #[test]
-fn a_search_for_ends_reaches_each_of_them_in_fewer_runs_still() {
+fn search_for_ends_reaches_each_end_in_even_fewer_runs() {
     let copies = Copies::new();
     let ends = RefCell::new(BTreeSet::new());
     let run = async |schedule: Schedule| {
@@ -267,7 +267,7 @@ fn a_search_for_ends_reaches_each_of_them_in_fewer_runs_still() {
 }
 
 #[test]
-fn a_kill_in_the_middle_leaves_the_other_caller_running() {
+fn kill_in_the_middle_leaves_the_other_caller_running() {
     let copies = Copies::new();
     let explored = explore(100, async |schedule| {
         let (fake, [a, b]) = copies.enter(&schedule);

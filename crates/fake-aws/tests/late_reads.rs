@@ -21,7 +21,7 @@ fn new_world(options: Options) -> (FakeAws, Clients) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_is_described_as_it_was() {
+async fn stack_is_described_as_it_was() {
     let (fake, clients) = new_world(Options {
         stacks_late: LATE,
         ..Options::default()
@@ -75,7 +75,7 @@ async fn events_are_listed_after_the_stack_is_described() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_execution_is_listed_after_its_pipeline_is_there() {
+async fn first_execution_is_listed_after_its_pipeline_is_there() {
     let (fake, clients) = world_with_stack(true).await;
     fake.options(|options| options.executions_late = Duration::from_mins(1));
     let listed = async || {
@@ -90,7 +90,7 @@ async fn the_first_execution_is_listed_after_its_pipeline_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_is_described_late_and_its_name_is_taken_at_once() {
+async fn secret_is_described_late_and_its_name_is_taken_at_once() {
     let (_, clients) = new_world(Options {
         secrets_late: LATE,
         ..Options::default()

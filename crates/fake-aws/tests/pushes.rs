@@ -15,7 +15,7 @@ use fake_aws::{Reaction, clients::Clients};
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:f";
 
 #[tokio::test(start_paused = true)]
-async fn a_new_pipeline_runs_by_itself_and_fails_when_its_branch_is_not_there() {
+async fn new_pipeline_without_its_branch_runs_and_fails() {
     let (fake, clients) = world_with_stack(true).await;
     sleep(Duration::from_secs(10)).await;
     let runs = async || {
@@ -63,7 +63,7 @@ async fn a_new_pipeline_runs_by_itself_and_fails_when_its_branch_is_not_there() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_starts_the_pipeline_with_its_commit_and_another_branch_does_not() {
+async fn push_starts_only_the_pipeline_of_its_branch() {
     let (fake, clients) = world_with_stack(true).await;
     assert_eq!(fake.push(REPOSITORY, "other", "commit-2"), []);
     let reactions = fake.push(REPOSITORY, "development", "commit-3");
@@ -98,7 +98,7 @@ async fn a_push_starts_the_pipeline_with_its_commit_and_another_branch_does_not(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_push_is_told_to_the_function_as_the_rule_says() {
+async fn first_push_reaches_the_function_through_the_rule() {
     let (fake, clients) = world_with_stack(false).await;
     assert_eq!(
         fake.push(REPOSITORY, "development", "commit-1"),
@@ -129,7 +129,7 @@ async fn a_first_push_is_told_to_the_function_as_the_rule_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_execution_is_started_once_for_each_token() {
+async fn execution_is_started_once_for_each_token() {
     let (fake, clients) = world_with_stack(true).await;
     let start = |token: &str, action: &str| {
         let revision = SourceRevisionOverride::builder()
@@ -153,7 +153,7 @@ async fn an_execution_is_started_once_for_each_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_asynchronous_invocation_is_kept_and_a_synchronous_one_complained_about() {
+async fn synchronous_invocation_is_a_violation() {
     let (fake, clients) = super::world_and_clients();
     let invoke = |clients: &Clients, kind: &str| {
         let request = clients.lambda.invoke().function_name(FUNCTION);

@@ -102,7 +102,7 @@ fn steps(fake: &FakeAws) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotation_names_a_version_and_calls_four_steps_that_fill_test_and_move() {
+async fn rotation_names_a_version_and_calls_four_steps() {
     let (fake, _, mut rotation) = scene().await;
     assert_eq!(rotation.rotate().await, Rotated::Finished);
     let version = rotation.version().to_owned();
@@ -125,7 +125,7 @@ async fn a_rotation_names_a_version_and_calls_four_steps_that_fill_test_and_move
 }
 
 #[tokio::test(start_paused = true)]
-async fn awspending_that_stays_on_the_current_version_is_no_rotation_in_progress() {
+async fn awspending_on_the_current_version_is_no_rotation() {
     let (fake, _, mut rotation) = scene().await;
     fake.options(|options| options.pending.goes_with_current = false);
     assert_eq!(rotation.rotate().await, Rotated::Finished);
@@ -135,7 +135,7 @@ async fn awspending_that_stays_on_the_current_version_is_no_rotation_in_progress
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_that_somebody_else_makes_abandons_the_rotation() {
+async fn version_of_another_caller_abandons_the_rotation() {
     for (by, label, is_abandoned) in [
         (AbandonedBy::Nothing, CURRENT, false),
         (AbandonedBy::Current, CURRENT, true),
@@ -176,7 +176,7 @@ async fn awspending_removed_by_a_call_of_its_own_fails_the_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_that_is_only_named_cannot_be_read_and_shows_its_label() {
+async fn named_version_without_value_cannot_be_read() {
     let (fake, clients, mut rotation) = scene().await;
     rotation.begin().unwrap();
     let token = rotation.version().to_owned();
@@ -201,7 +201,7 @@ async fn a_version_that_is_only_named_cannot_be_read_and_shows_its_label() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotation_does_not_begin_while_awspending_is_on_another_version() {
+async fn rotation_waits_for_awspending_of_another_version() {
     let (fake, _, mut rotation) = scene().await;
     rotation.begin().unwrap();
     let Rotated::Refused(refusal) = rotation.rotate().await else {
@@ -213,7 +213,7 @@ async fn a_rotation_does_not_begin_while_awspending_is_on_another_version() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_schedule_that_does_not_rotate_at_once_calls_test_secret_alone_and_cleans_up() {
+async fn schedule_without_rotation_calls_only_test_secret() {
     let (fake, clients, mut rotation) = scene().await;
     assert_eq!(rotation.attach_schedule(30, false).await, Rotated::Finished);
     assert_eq!(steps(&fake), ["rotation-1.testSecret.1"]);
@@ -245,7 +245,7 @@ async fn a_schedule_that_does_not_rotate_at_once_calls_test_secret_alone_and_cle
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_dies_is_delivered_again_as_often_as_a_test_says() {
+async fn step_that_dies_is_delivered_again_as_often_as_a_test_says() {
     let (fake, _, mut rotation) = scene().await;
     for attempt in 1..=2 {
         let caller = format!("rotation-1.setSecret.{attempt}");
@@ -266,7 +266,7 @@ async fn a_step_that_dies_is_delivered_again_as_often_as_a_test_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_ends_a_rotation_which_is_then_tried_again_as_a_whole() {
+async fn rotation_restarts_as_a_whole_after_an_error() {
     let (fake, _, mut rotation) = scene().await;
     fake.inject("rotation-1.testSecret.1", Fault::at(0, FaultKind::Denied));
     let failed = rotation.rotate().await;
@@ -318,7 +318,7 @@ async fn without_another_function_the_product_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_holds_twenty_labels_and_each_version_keeps_its_own() {
+async fn secret_holds_twenty_labels_and_each_version_keeps_its_own() {
     let (_, clients, _) = scene().await;
     let put = |number: usize, label: String| {
         let put = clients.secrets.put_secret_value().secret_id(NAME);
@@ -351,7 +351,7 @@ async fn a_secret_holds_twenty_labels_and_each_version_keeps_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_versions_without_labels_go_when_there_are_more_than_a_hundred() {
+async fn versions_without_labels_beyond_a_hundred_are_deleted() {
     let (fake, clients, _) = scene().await;
     let put = |number: usize| {
         let put = clients.secrets.put_secret_value().secret_id(NAME);

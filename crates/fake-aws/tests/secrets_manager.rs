@@ -82,7 +82,7 @@ fn held(expected: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_is_created_once_and_a_token_repeats_it() {
+async fn name_is_created_once_and_a_token_repeats_it() {
     let (_, clients) = world_and_clients();
     let arn = create(&clients, FIRST, Some("v")).await.unwrap();
     assert_eq!(create(&clients, FIRST, Some("v")).await, Ok(arn));
@@ -93,7 +93,7 @@ async fn a_name_is_created_once_and_a_token_repeats_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_without_a_value_repeats_only_where_aws_is_taken_to_allow_it() {
+async fn empty_secret_is_idempotent_only_if_the_option_says_so() {
     let (fake, clients) = world_and_clients();
     let arn = create(&clients, FIRST, None).await.unwrap();
     let exists = Err("ResourceExistsException".to_owned());
@@ -104,7 +104,7 @@ async fn a_secret_without_a_value_repeats_only_where_aws_is_taken_to_allow_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_value_of_an_empty_secret_is_current_whatever_its_label() {
+async fn first_value_of_an_empty_secret_is_current_with_any_label() {
     let (_, clients) = world_and_clients();
     create(&clients, FIRST, None).await.unwrap();
     let get = clients.secrets.get_secret_value().secret_id(NAME);
@@ -125,7 +125,7 @@ async fn the_first_value_of_an_empty_secret_is_current_whatever_its_label() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_repeats_by_token_and_moves_labels() {
+async fn put_repeats_by_token_and_moves_labels() {
     let (_, clients) = world_and_clients();
     create(&clients, FIRST, Some("1")).await.unwrap();
     put(&clients, SECOND, "2", &["mine"]).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_put_repeats_by_token_and_moves_labels() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_label_moves_only_from_the_version_that_is_named_as_its_holder() {
+async fn label_moves_only_from_the_version_that_holds_it() {
     let (_, clients) = world_and_clients();
     create(&clients, FIRST, Some("1")).await.unwrap();
     put(&clients, SECOND, "2", &["mine"]).await.unwrap();
@@ -194,7 +194,7 @@ async fn a_label_moves_only_from_the_version_that_is_named_as_its_holder() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_without_labels_is_not_described_and_still_read_by_its_id() {
+async fn version_without_labels_is_read_only_by_its_id() {
     let (_, clients) = world_and_clients();
     create(&clients, FIRST, Some("1")).await.unwrap();
     put(&clients, SECOND, "2", &[]).await.unwrap();
@@ -259,7 +259,7 @@ async fn key_tags_and_dates_are_described_as_they_were_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_with_a_value_adds_a_current_version() {
+async fn update_with_a_value_adds_a_current_version() {
     let (_, clients) = world_and_clients();
     create(&clients, FIRST, Some("1")).await.unwrap();
     let update = clients
@@ -275,7 +275,7 @@ async fn an_update_with_a_value_adds_a_current_version() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_deletion_frees_the_name_and_the_next_secret_has_another_arn() {
+async fn forced_deletion_frees_the_name_for_another_arn() {
     let (fake, clients) = world_and_clients();
     let arn = create(&clients, FIRST, Some("1")).await.unwrap();
     let delete = || {
@@ -302,7 +302,7 @@ async fn a_forced_deletion_frees_the_name_and_the_next_secret_has_another_arn() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_with_a_window_can_be_taken_back_and_refuses_all_else() {
+async fn scheduled_deletion_allows_only_a_restore() {
     let (_, clients) = world_and_clients();
     create(&clients, FIRST, Some("1")).await.unwrap();
     let delete = clients.secrets.delete_secret().secret_id(NAME);
@@ -335,7 +335,7 @@ async fn a_deletion_with_a_window_can_be_taken_back_and_refuses_all_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denied_action_is_the_json_services_own_error() {
+async fn denied_action_is_the_json_services_own_error() {
     let (fake, clients) = world_and_clients();
     fake.deny("*", "codecommit-mirror/");
     assert_eq!(

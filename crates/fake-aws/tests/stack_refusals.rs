@@ -53,7 +53,7 @@ async fn each_status_allows_what_aws_allows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_seen_begins_nothing_and_answers_in_either_known_way() {
+async fn repeated_token_starts_nothing() {
     for seen in [SeenTokens::SameAnswer, SeenTokens::Refused] {
         let (fake, clients) = new_world(Options {
             seen_tokens: seen,
@@ -96,7 +96,7 @@ async fn a_token_that_was_seen_begins_nothing_and_answers_in_either_known_way() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_there_is_refused_in_each_operations_own_words() {
+async fn missing_stack_fails_in_the_words_of_each_operation() {
     let (_, clients) = new_world(Options::default());
     let cloudformation = &clients.cloudformation;
     let (code, message) = refusal(
@@ -122,7 +122,7 @@ async fn what_is_not_there_is_refused_in_each_operations_own_words() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_protected_stack_is_not_deleted_and_a_missing_role_is_complained_about() {
+async fn protected_stack_is_not_deleted() {
     let (fake, clients) = world_with_stack(false).await;
     let protect = |fake: &FakeAws, is_protected| {
         fake.change(|aws| aws.stacks.named_mut(NAME).expect("it").is_protected = is_protected);

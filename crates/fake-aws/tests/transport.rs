@@ -24,7 +24,7 @@ pub async fn probe(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_needs_a_login_that_has_spread_a_repository_and_the_right() {
+async fn push_needs_a_visible_login_a_repository_and_permission() {
     let (fake, clients) = world_and_clients();
     fake.repository("infra");
     fake.options(|options| options.login_late = Duration::from_secs(3));
@@ -64,7 +64,7 @@ async fn a_push_needs_a_login_that_has_spread_a_repository_and_the_right() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_inactive_login_is_refused() {
+async fn inactive_login_is_refused() {
     let (fake, _) = world_and_clients();
     fake.repository("infra");
     let credential = fake.foreign_credential("mirror");
@@ -86,7 +86,7 @@ async fn an_inactive_login_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_journal_tells_who_called_what_and_when_and_no_secret() {
+async fn journal_tells_who_called_what_and_when_and_no_secret() {
     let (fake, clients) = world_and_clients();
     let password = fake.foreign_credential("mirror").password;
     let create = clients
@@ -123,7 +123,7 @@ async fn the_journal_tells_who_called_what_and_when_and_no_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_is_found_in_whatever_clothes_it_goes() {
+async fn secret_is_found_in_every_encoding() {
     let (fake, _) = world_and_clients();
     let password = loop {
         let credential = fake.foreign_credential("mirror");
@@ -157,7 +157,7 @@ async fn a_secret_is_found_in_whatever_clothes_it_goes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_service_answers_is_a_violation() {
+async fn call_to_an_unknown_service_is_a_violation() {
     let (fake, clients) = world_and_clients();
     fake.assert_unbroken();
     assert!(
@@ -176,7 +176,7 @@ async fn what_no_service_answers_is_a_violation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invariant_is_looked_at_after_every_change() {
+async fn invariant_is_checked_after_every_change() {
     let (fake, clients) = world_and_clients();
     fake.at_every_instant(|aws| match aws.credentials("mirror").len() {
         0 => Ok(()),
@@ -211,7 +211,7 @@ async fn an_invariant_is_looked_at_after_every_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fork_goes_its_own_way() {
+async fn fork_goes_its_own_way() {
     let (fake, clients) = world_and_clients();
     sleep(Duration::from_mins(1)).await;
     clients

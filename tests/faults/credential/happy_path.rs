@@ -15,7 +15,7 @@ fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
+fn credential_is_issued_kept_rotated_moved_and_deleted() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
@@ -82,7 +82,7 @@ fn a_credential_is_issued_kept_rotated_replaced_moved_and_removed() {
 }
 
 #[test]
-fn the_calls_of_create_no_op_update_and_delete_are_counted() {
+fn calls_of_create_no_op_update_and_delete_are_counted() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);

@@ -88,13 +88,13 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
 }
 
 #[test]
-fn a_delete_that_overtakes_a_running_create_leaves_nothing_in_any_order() {
+fn overtaking_delete_leaves_nothing_in_any_order() {
     let explored = delete_overtakes_create(&prompt(), INVENTED_ID);
     report("a Create and the Delete that overtakes it", explored);
 }
 
 #[test]
-fn a_delete_that_overtakes_a_running_create_leaves_nothing_while_iam_is_late() {
+fn overtaking_delete_leaves_nothing_with_late_iam() {
     let explored = delete_overtakes_create(&late(), INVENTED_ID);
     report(
         "a Create and the Delete that overtakes it, with IAM late",

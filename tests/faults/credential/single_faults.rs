@@ -80,14 +80,14 @@ fn every_single_fault(
 }
 
 #[test]
-fn no_single_fault_breaks_an_invariant() {
+fn single_faults_break_no_invariant() {
     let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 1);
     fake_aws::figure!("schedules: {schedules} single faults in all");
     assert!(schedules > 500);
 }
 
 #[test]
-fn no_single_fault_breaks_an_invariant_while_iam_is_late_and_every_request_comes_twice() {
+fn single_faults_with_late_iam_and_duplicate_delivery() {
     let schedules = every_single_fault(&late(), true, &FaultKind::EACH, some_or(7, 1));
     fake_aws::figure!(
         "schedules: {schedules} single faults with IAM late and every request delivered twice"
@@ -96,7 +96,7 @@ fn no_single_fault_breaks_an_invariant_while_iam_is_late_and_every_request_comes
 }
 
 #[test]
-fn no_answer_that_never_comes_breaks_an_invariant() {
+fn lost_connections_break_no_invariant() {
     let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, some_or(3, 1));
     fake_aws::figure!("schedules: {schedules} calls that hang");
     assert!(schedules > 100);

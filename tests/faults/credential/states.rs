@@ -66,7 +66,7 @@ fn holds(fake: &FakeAws) {
 }
 
 #[test]
-fn another_stacks_user_is_refused_and_named_with_the_command_that_releases_it() {
+fn user_of_another_stack_is_rejected_with_the_release_command() {
     paused(async {
         let (fake, _) = created(Options::default()).await;
         let mut other = stack_called(&fake, OTHER_STACK);
@@ -104,7 +104,7 @@ fn another_stacks_secret_is_refused_and_named() {
 }
 
 #[test]
-fn a_user_is_free_for_another_stack_after_its_delete() {
+fn user_is_free_for_another_stack_after_its_delete() {
     paused(async {
         let (fake, mut stack) = created(Options::default()).await;
         assert!(stack.delete().await.is_success());
@@ -116,7 +116,7 @@ fn a_user_is_free_for_another_stack_after_its_delete() {
 }
 
 #[test]
-fn a_name_can_be_used_again_at_once_even_within_the_same_second() {
+fn name_can_be_used_again_at_once_even_within_the_same_second() {
     paused(async {
         let options = Options {
             deletion_takes: Duration::from_secs(5),
@@ -149,7 +149,7 @@ fn foreign_credentials_are_refused_by_name_and_left_alone() {
 }
 
 #[test]
-fn a_foreign_credential_stops_a_rotation_before_it_begins_and_survives_the_delete() {
+fn foreign_credential_blocks_rotation_and_survives_delete() {
     paused(async {
         let (fake, mut stack) = created(Options::default()).await;
         fake.foreign_credential(USER);
@@ -170,7 +170,7 @@ fn a_foreign_credential_stops_a_rotation_before_it_begins_and_survives_the_delet
 }
 
 #[test]
-fn foreign_credentials_are_removed_when_the_template_says_so_at_delete_too() {
+fn foreign_credentials_are_deleted_if_the_template_says_so() {
     paused(async {
         let (fake, mut stack) = created(Options::default()).await;
         let deleting = with(properties(), "ForeignCredentials", json!("Delete"));
@@ -240,7 +240,7 @@ fn delete_works_from_the_id_alone_and_from_the_properties_alone() {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_healed_by_a_no_op_update() {
+fn manual_changes_are_healed_by_a_no_op_update() {
     type Change = fn(&mut fake_aws::AwsState);
     let changes: [(&str, Change); 5] = [
         ("set inactive", |aws| {
@@ -292,7 +292,7 @@ fn what_was_changed_by_hand_is_healed_by_a_no_op_update() {
 }
 
 #[test]
-fn a_url_safe_password_holds_no_slash_and_turning_it_on_never_resets_the_live_one() {
+fn url_safe_password_never_resets_the_live_one() {
     for seed in 0..40 {
         paused(async {
             let fake = FakeAws::seeded(Options::default(), seed);
@@ -316,7 +316,7 @@ fn a_url_safe_password_holds_no_slash_and_turning_it_on_never_resets_the_live_on
 }
 
 #[test]
-fn a_template_that_reaches_for_more_than_the_role_allows_is_told_which_parameter_says_so() {
+fn denied_call_names_the_stack_parameter() {
     for (action, part, parameter) in [
         ("*", "user/user-prd", "MirrorUserNames"),
         ("*", "elsewhere/secret", "MirrorSecretNames"),
@@ -346,7 +346,7 @@ fn a_template_that_reaches_for_more_than_the_role_allows_is_told_which_parameter
 }
 
 #[test]
-fn a_late_copy_of_an_older_request_changes_nothing() {
+fn late_copy_of_an_older_request_changes_nothing() {
     paused(async {
         let (fake, mut stack) = created(Options::default()).await;
         let (id, old) = stack.resource.clone().expect("created");
@@ -511,7 +511,7 @@ fn user_change_after_secret_was_deleted_by_hand_fails() {
 }
 
 #[test]
-fn a_create_that_comes_after_cloudformation_gave_up_leaves_nothing() {
+fn create_after_cloudformation_gave_up_leaves_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
@@ -586,7 +586,7 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
 }
 
 #[test]
-fn every_fault_of_the_properties_is_named_before_anything_is_called() {
+fn all_property_errors_are_reported_before_any_call() {
     paused(async {
         let fake = fake(Options::default());
         let wrong = json!({
@@ -608,7 +608,7 @@ fn every_fault_of_the_properties_is_named_before_anything_is_called() {
 }
 
 #[test]
-fn a_push_that_is_denied_names_the_missing_policy_and_everything_is_undone() {
+fn denied_push_names_the_policy_and_rolls_back() {
     paused(async {
         let fake = fake(Options::default());
         fake.take_git_push(USER);

@@ -133,21 +133,21 @@ fn every_death(next: Next) -> usize {
 }
 
 #[test]
-fn a_rotation_that_died_anywhere_is_taken_up_for_the_same_version() {
+fn rotation_that_died_anywhere_is_taken_up_for_the_same_version() {
     assert!(every_death(Next::TheSameVersion) > 10);
 }
 
 #[test]
-fn a_rotation_that_died_anywhere_is_ended_by_the_health_check() {
+fn rotation_that_died_anywhere_is_ended_by_the_health_check() {
     assert!(every_death(Next::TheHealthCheck) > 10);
 }
 
 #[test]
-fn a_rotation_that_died_anywhere_is_cancelled_and_healed_by_an_update() {
+fn rotation_that_died_anywhere_is_healed_by_an_update() {
     assert!(every_death(Next::ACancellation) > 10);
 }
 
 #[test]
-fn a_rotation_that_died_anywhere_goes_with_the_stack() {
+fn rotation_that_died_anywhere_goes_with_the_stack() {
     assert!(every_death(Next::TheDelete) > 10);
 }

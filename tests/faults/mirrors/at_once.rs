@@ -68,7 +68,7 @@ fn updates() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
+fn update_between_any_two_rotation_steps_succeeds() {
     for (name, update) in updates() {
         for before in 0..=RotationStep::ALL.len() {
             paused(async {
@@ -108,7 +108,7 @@ fn an_update_between_any_two_steps_ends_well_and_so_does_the_next_rotation() {
 }
 
 #[test]
-fn a_delete_between_any_two_steps_leaves_nothing() {
+fn delete_between_any_two_steps_leaves_nothing() {
     for before in 0..=RotationStep::ALL.len() {
         paused(async {
             let fake = fake(Options::default());
@@ -133,7 +133,7 @@ fn a_delete_between_any_two_steps_leaves_nothing() {
 }
 
 #[test]
-fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run() {
+fn concurrent_rotation_and_update_succeed_in_any_order() {
     for (name, update) in updates() {
         sample(40, 4, |schedule| {
             let update = update.clone();
@@ -161,7 +161,7 @@ fn a_rotation_and_an_update_at_once_end_well_in_whatever_order_their_calls_run()
 }
 
 #[test]
-fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
+fn concurrent_rotation_and_delete_leave_nothing() {
     sample(120, 4, |schedule| async move {
         let fake = fake(Options::default());
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
@@ -176,7 +176,7 @@ fn a_rotation_and_the_delete_at_once_leave_nothing_in_whatever_order() {
 }
 
 #[test]
-fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
+fn step_delivered_twice_at_once_runs_once_in_any_order() {
     for twice in RotationStep::ALL {
         sample(30, 4, |schedule| async move {
             let fake = fake(Options::default());
@@ -214,7 +214,7 @@ fn a_step_delivered_twice_at_once_is_done_once_in_whatever_order() {
 }
 
 #[test]
-fn a_rotation_and_an_update_at_once_end_well_though_one_of_them_dies() {
+fn concurrent_rotation_and_update_survive_a_kill() {
     sample(80, 3, |schedule| async move {
         let fake = fake(Options::default());
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));

@@ -59,7 +59,7 @@ async fn has_succeeded(fake: &FakeAws, stack: &mut ParentStack, request: &StackR
 }
 
 #[test]
-fn a_create_delivered_twice_at_once_ends_as_once() {
+fn create_delivered_twice_at_once_ends_as_once() {
     for options in days() {
         sample(50, 4, |schedule| {
             let options = options.clone();
@@ -77,7 +77,7 @@ fn a_create_delivered_twice_at_once_ends_as_once() {
 }
 
 #[test]
-fn an_update_delivered_twice_at_once_ends_as_once() {
+fn update_delivered_twice_at_once_ends_as_once() {
     for options in days() {
         sample(50, 4, |schedule| {
             let options = options.clone();
@@ -100,7 +100,7 @@ fn an_update_delivered_twice_at_once_ends_as_once() {
 }
 
 #[test]
-fn a_delete_that_overtakes_a_running_create_leaves_nothing() {
+fn delete_that_overtakes_a_running_create_leaves_nothing() {
     for options in days() {
         sample(100, 4, |schedule| {
             let options = options.clone();
@@ -122,7 +122,7 @@ fn a_delete_that_overtakes_a_running_create_leaves_nothing() {
 }
 
 #[test]
-fn a_delete_beside_an_update_leaves_nothing() {
+fn delete_beside_an_update_leaves_nothing() {
     sample(100, 4, |schedule| async move {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);

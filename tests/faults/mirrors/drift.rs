@@ -110,7 +110,7 @@ fn changes() -> Vec<Change> {
 }
 
 #[test]
-fn an_update_without_a_change_heals_what_somebody_changed() {
+fn no_op_update_heals_every_manual_change() {
     let mut failures = vec![];
     for (name, change) in changes() {
         if name == "a secret deleted" {
@@ -146,7 +146,7 @@ fn an_update_without_a_change_heals_what_somebody_changed() {
 }
 
 #[test]
-fn a_delete_copes_with_whatever_is_gone_or_changed() {
+fn delete_succeeds_after_every_manual_change() {
     let mut all = changes();
     all.push(("a project gone", |fake| {
         fake.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
@@ -188,7 +188,7 @@ fn a_delete_copes_with_whatever_is_gone_or_changed() {
 }
 
 #[test]
-fn a_delete_that_cannot_reach_gitlab_removes_the_credential_and_says_what_is_left() {
+fn delete_without_gitlab_deletes_the_credential_and_warns() {
     let ways: [Change; 5] = [
         ("no answer", |fake| {
             fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestHangs);
@@ -244,7 +244,7 @@ fn a_delete_that_cannot_reach_gitlab_removes_the_credential_and_says_what_is_lef
 }
 
 #[test]
-fn a_mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
+fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
     use fake_aws::Scope;
     use fake_aws::gitlab::REDIRECT_HOST;
     paused(async {

@@ -46,7 +46,7 @@ pub fn kinds_of_days() -> Vec<(&'static str, Options)> {
 }
 
 #[test]
-fn every_life_goes_well_on_every_kind_of_day() {
+fn every_scenario_succeeds_with_every_option() {
     let mut failures = vec![];
     for (day, options) in kinds_of_days() {
         for mut scenario in scenarios() {
@@ -75,7 +75,7 @@ fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_calls_of_a_new_password_and_of_a_rotation_are_counted() {
+fn calls_of_a_new_password_and_of_a_rotation_are_counted() {
     paused(async {
         let fake = fake(Options::default());
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));

@@ -31,7 +31,7 @@ fn asked(fake: &FakeAws) -> usize {
 
 // claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[test]
-fn a_token_that_is_meant_for_another_host_is_never_read_and_never_sent() {
+fn token_of_another_host_is_never_read_and_never_sent() {
     for url in [
         format!("https://{REDIRECT_HOST}"),
         format!("https://{REDIRECT_HOST}/"),
@@ -64,7 +64,7 @@ fn a_token_that_is_meant_for_another_host_is_never_read_and_never_sent() {
 
 // claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[test]
-fn a_token_without_a_tag_and_any_other_secret_are_not_sent() {
+fn token_without_a_tag_and_any_other_secret_are_not_sent() {
     paused(async {
         let fake = fake(Options::default());
         fake.gitlab_token_for("somebody/password", REDIRECT_HOST, Scope::Api);
@@ -173,7 +173,7 @@ fn update_that_moves_no_login_needs_no_look_at_the_stack() {
 }
 
 #[test]
-fn a_login_that_gitlab_would_break_never_reaches_it() {
+fn login_that_gitlab_would_break_never_reaches_it() {
     // Most passwords hold a `/` at first. Without `UrlSafePassword` one could stay that way.
     for seed in 0..12 {
         paused(async {
@@ -201,7 +201,7 @@ fn a_login_that_gitlab_would_break_never_reaches_it() {
 }
 
 #[test]
-fn a_password_that_was_not_for_a_url_is_changed_when_mirrors_come() {
+fn password_that_was_not_for_a_url_is_changed_when_mirrors_come() {
     for seed in 0..8 {
         paused(async {
             let fake = FakeAws::seeded(Options::default(), seed);
@@ -223,7 +223,7 @@ fn a_password_that_was_not_for_a_url_is_changed_when_mirrors_come() {
 
 // claim: no-secret-of-a-whole-scenario-is-told-anywhere
 #[test]
-fn no_secret_of_a_whole_life_is_told_anywhere() {
+fn no_secret_appears_anywhere_in_a_whole_scenario() {
     paused(async {
         let fake = fake(Options::default());
         fake.options(|options| options.gitlab.errors_show_the_login = true);

@@ -15,7 +15,7 @@ use fake_aws::{EmptyProjects, FakeAws, Options, Rotated};
 use fake_aws::{FaultKind, On};
 
 #[test]
-fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
+fn project_without_commits_counts_as_synced() {
     for way in [
         EmptyProjects::NeverRun,
         EmptyProjects::Fail,
@@ -53,7 +53,7 @@ fn a_project_without_commits_counts_as_synced_however_gitlab_treats_it() {
 }
 
 #[test]
-fn who_does_not_wait_for_the_push_is_done_before_it_and_who_asks_for_a_regex_gets_it() {
+fn create_without_wait_ends_before_the_push() {
     paused(async {
         let fake = fake(Options {
             sync_takes: Duration::from_mins(30),
@@ -89,7 +89,7 @@ fn who_does_not_wait_for_the_push_is_done_before_it_and_who_asks_for_a_regex_get
 }
 
 #[test]
-fn a_regex_on_a_gitlab_that_does_not_know_it_is_not_taken_for_done() {
+fn branch_regex_fails_on_a_gitlab_that_ignores_it() {
     paused(async {
         let mut options = Options::default();
         options.gitlab.premium = false;
@@ -113,7 +113,7 @@ fn a_regex_on_a_gitlab_that_does_not_know_it_is_not_taken_for_done() {
 }
 
 #[test]
-fn a_rotation_without_a_free_place_says_so_and_keeps_what_works() {
+fn rotation_without_a_free_place_says_so_and_keeps_what_works() {
     paused(async {
         let fake = fake(Options::default());
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
@@ -328,7 +328,7 @@ fn rotation_waits_minutes_for_gitlab_and_is_pending_after_hours() {
 }
 
 #[test]
-fn a_push_that_outlasts_the_function_is_an_answer_in_time_and_leaves_nothing() {
+fn push_longer_than_the_deadline_fails_and_leaves_nothing() {
     paused(async {
         let fake = fake(Options {
             sync_takes: Duration::from_mins(40),
@@ -347,7 +347,7 @@ fn a_push_that_outlasts_the_function_is_an_answer_in_time_and_leaves_nothing() {
 }
 
 #[test]
-fn a_project_can_be_given_by_its_number() {
+fn project_can_be_given_by_its_number() {
     paused(async {
         let fake = fake(Options::default());
         let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
@@ -367,7 +367,7 @@ fn a_project_can_be_given_by_its_number() {
 }
 
 #[test]
-fn an_update_while_gitlab_is_out_of_reach_fails_and_what_works_goes_on() {
+fn update_with_unreachable_gitlab_fails_and_breaks_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);

@@ -313,7 +313,7 @@ async fn fails_then_resumes(step: RotationStep, index: usize, way: Failing, cont
 }
 
 #[test]
-fn token_rejected_for_a_day_ends_the_rotation_and_the_next_succeeds() {
+fn token_rejected_for_a_day_ends_only_that_rotation() {
     for step in RotationStep::ALL {
         let context = step.to_string();
         paused(async {

@@ -208,7 +208,7 @@ fn says(situation: &Situation, answer: &RequestOutcome, fake: &FakeAws) {
 }
 
 #[test]
-fn a_create_that_gitlab_does_not_allow_says_why_and_leaves_nothing() {
+fn create_denied_by_gitlab_says_why_and_leaves_nothing() {
     for situation in situations() {
         paused(async {
             let fake = fake(Options::default());
@@ -229,7 +229,7 @@ fn a_create_that_gitlab_does_not_allow_says_why_and_leaves_nothing() {
 }
 
 #[test]
-fn an_update_that_gitlab_does_not_allow_keeps_what_works() {
+fn update_that_gitlab_does_not_allow_keeps_what_works() {
     let of_other_project = |fake: &FakeAws, arrange: fn(&FakeAws)| {
         // The first project stays as it is: only what is added is refused.
         let before = fake.snapshot().gitlab.projects;

@@ -118,7 +118,7 @@ fn no_single_fault_stops_a_push_or_leaves_anything_behind() {
 }
 
 #[test]
-fn no_single_fault_does_while_iam_is_late_and_everything_comes_twice() {
+fn single_faults_with_late_iam_and_duplicate_delivery() {
     let schedules = every_single_fault(&late(), true, &FaultKind::EACH, some_or(11, 1));
     fake_aws::figure!(
         "schedules: {schedules} single faults with IAM late and everything delivered twice"

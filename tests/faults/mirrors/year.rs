@@ -105,7 +105,7 @@ fn in_a_year_of_rotations_no_push_fails_whenever_it_is_made() {
 }
 
 #[test]
-fn a_push_under_way_is_not_cut_off_by_any_step_however_long_it_takes() {
+fn running_push_survives_every_step() {
     for takes in [1, 20, 59, 100, 290, 880, 2000] {
         for before in RotationStep::ALL {
             paused(async {
@@ -155,7 +155,7 @@ fn a_push_under_way_is_not_cut_off_by_any_step_however_long_it_takes() {
 }
 
 #[test]
-fn a_push_under_way_is_not_cut_off_by_a_new_password_or_by_other_mirrors() {
+fn running_push_survives_updates_of_password_and_mirrors() {
     let without_first = {
         let mut properties = both();
         let mirrors = properties["Mirrors"].as_array_mut().expect("a list");

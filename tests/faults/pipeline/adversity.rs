@@ -82,7 +82,7 @@ fn again(request: &StackRequest) -> StackRequest {
 }
 
 #[test]
-fn a_create_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made() {
+fn redelivered_create_under_denials_keeps_its_resources() {
     for service in SERVICES {
         for kind in LASTING {
             paused(async {
@@ -138,7 +138,7 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
 }
 
 #[test]
-fn a_copy_that_is_denied_something_does_not_undo_what_the_other_one_makes() {
+fn denied_copy_does_not_undo_the_work_of_its_peer() {
     for seconds in [1, 4, 8] {
         for deletes in [false, true] {
             paused(joined_by_a_denied_copy(
@@ -150,7 +150,7 @@ fn a_copy_that_is_denied_something_does_not_undo_what_the_other_one_makes() {
 }
 
 #[test]
-fn a_replacement_that_comes_again_to_an_aws_that_refuses_leaves_what_it_had_made() {
+fn redelivered_replacement_under_denials_keeps_its_resources() {
     for service in SERVICES {
         for kind in LASTING {
             paused(async {
@@ -218,7 +218,7 @@ async fn overtaken_create(look: FaultKind, lasts: Duration) -> FakeAws {
 }
 
 #[test]
-fn a_look_at_the_mark_that_fails_for_a_while_is_not_taken_for_no_mark() {
+fn failed_look_up_of_the_tombstone_is_retried() {
     for kind in [
         FaultKind::Throttled,
         FaultKind::InternalError500,
@@ -235,7 +235,7 @@ fn a_look_at_the_mark_that_fails_for_a_while_is_not_taken_for_no_mark() {
 }
 
 #[test]
-fn a_create_that_may_not_look_at_the_mark_does_not_answer_that_it_has_made_anything() {
+fn create_denied_the_tombstone_reports_no_resources() {
     for kind in [
         FaultKind::Throttled,
         FaultKind::InternalError500,
@@ -257,7 +257,7 @@ fn a_create_that_may_not_look_at_the_mark_does_not_answer_that_it_has_made_anyth
 }
 
 #[test]
-fn a_delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
+fn delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
     for operation in ["DescribeSecret", "CreateSecret", "DeleteSecret"] {
         for kind in [FaultKind::Throttled, FaultKind::InternalError500] {
             paused(async {
@@ -280,7 +280,7 @@ fn a_delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
 }
 
 #[test]
-fn the_repository_that_the_project_made_cannot_be_given_to_it() {
+fn repository_that_the_project_made_cannot_be_given_to_it() {
     paused(async {
         let (mut stack, _) = made(&ruled()).await;
         let fake = stack.fake.clone();
@@ -302,7 +302,7 @@ fn the_repository_that_the_project_made_cannot_be_given_to_it() {
 }
 
 #[test]
-fn a_given_repository_of_the_projects_own_name_is_not_taken_for_its_own() {
+fn given_repository_with_the_projects_name_stays_given() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository(REPOSITORY);
@@ -398,14 +398,14 @@ async fn met_by_theirs(held: &str) {
 }
 
 #[test]
-fn somebody_elses_approval_rule_template_that_comes_in_between_stays_theirs() {
+fn concurrent_foreign_approval_rule_template_is_kept() {
     for held in ["CreateStack", "CreateApprovalRuleTemplate"] {
         paused(met_by_theirs(held));
     }
 }
 
 #[test]
-fn an_update_that_adds_an_approval_rule_leaves_somebody_elses_alone() {
+fn update_adding_an_approval_rule_keeps_a_foreign_one() {
     paused(async {
         let (mut stack, _) = made(&properties()).await;
         let fake = stack.fake.clone();

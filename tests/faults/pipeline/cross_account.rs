@@ -50,7 +50,7 @@ fn branch_exists(fake: &FakeAws) -> Option<String> {
 }
 
 #[test]
-fn a_branch_of_another_account_is_waited_for_and_its_first_push_runs_once() {
+fn first_push_in_the_other_account_runs_once() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -76,7 +76,7 @@ fn a_branch_of_another_account_is_waited_for_and_its_first_push_runs_once() {
 
 // claim: an-outsider-gets-nothing
 #[test]
-fn a_push_to_this_accounts_repository_of_the_same_name_starts_nothing() {
+fn push_to_the_own_account_with_the_same_name_starts_nothing() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -93,7 +93,7 @@ fn a_push_to_this_accounts_repository_of_the_same_name_starts_nothing() {
 }
 
 #[test]
-fn a_role_that_does_not_admit_the_function_leaves_the_looking_to_the_pipeline() {
+fn role_that_denies_the_function_creates_the_pipeline() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -130,7 +130,7 @@ fn a_role_that_does_not_admit_the_function_leaves_the_looking_to_the_pipeline() 
 }
 
 #[test]
-fn a_role_that_shows_branches_alone_is_enough_to_wait_for_one() {
+fn role_that_shows_branches_alone_is_enough_to_wait_for_one() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -153,7 +153,7 @@ fn a_role_that_shows_branches_alone_is_enough_to_wait_for_one() {
 }
 
 #[test]
-fn a_repository_that_is_not_in_the_other_account_is_refused_before_anything_is_touched() {
+fn missing_repository_in_the_other_account_is_rejected_first() {
     paused(async {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);
@@ -173,7 +173,7 @@ fn a_repository_that_is_not_in_the_other_account_is_refused_before_anything_is_t
 
 // claim: the-session-in-the-other-account-is-told-to-nobody-whatever-fails
 #[test]
-fn the_session_in_the_other_account_is_told_to_nobody_whatever_fails() {
+fn session_of_the_other_account_is_never_shown() {
     for shows in [&["GetRepository", "GetBranch"][..], &["GetBranch"], &[]] {
         paused(async {
             let fake = fake(Options::default());
@@ -206,7 +206,7 @@ fn the_session_in_the_other_account_is_told_to_nobody_whatever_fails() {
 }
 
 #[test]
-fn a_refusal_of_the_repositorys_key_hides_it_and_fails_nothing() {
+fn refusal_of_the_repositorys_key_hides_it_and_fails_nothing() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -225,7 +225,7 @@ fn a_refusal_of_the_repositorys_key_hides_it_and_fails_nothing() {
 }
 
 #[test]
-fn a_role_that_admits_the_function_a_little_later_is_asked_again_at_a_creation() {
+fn create_retries_a_role_that_admits_late() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -241,7 +241,7 @@ fn a_role_that_admits_the_function_a_little_later_is_asked_again_at_a_creation()
 }
 
 #[test]
-fn a_branch_that_was_seen_to_be_missing_is_waited_for_by_a_role_that_admits_no_more() {
+fn missing_branch_is_awaited_after_the_role_denies() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -266,7 +266,7 @@ fn a_branch_that_was_seen_to_be_missing_is_waited_for_by_a_role_that_admits_no_m
 }
 
 #[test]
-fn a_second_push_while_the_first_makes_the_pipeline_is_run_though_nobody_shows_the_branch() {
+fn second_push_runs_although_the_branch_cannot_be_read() {
     for after in (0..10_000).step_by(500) {
         paused(async {
             let fake = fake(Options::default());
@@ -297,7 +297,7 @@ fn a_second_push_while_the_first_makes_the_pipeline_is_run_though_nobody_shows_t
 }
 
 #[test]
-fn a_late_push_to_the_former_source_of_the_same_name_announces_nothing() {
+fn late_push_to_the_former_source_creates_nothing() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -320,7 +320,7 @@ fn a_late_push_to_the_former_source_of_the_same_name_announces_nothing() {
 }
 
 #[test]
-fn a_pipeline_that_comes_back_from_another_account_runs_the_first_push_to_its_own_new_repository() {
+fn pipeline_moved_back_runs_the_first_push_to_its_repository() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -342,7 +342,7 @@ fn a_pipeline_that_comes_back_from_another_account_runs_the_first_push_to_its_ow
 }
 
 #[test]
-fn a_bucket_that_is_left_out_is_told_of() {
+fn missing_bucket_is_reported() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -366,7 +366,7 @@ fn a_bucket_that_is_left_out_is_told_of() {
 }
 
 #[test]
-fn an_image_that_is_taken_before_the_code_is_not_taken_for_it() {
+fn image_that_is_taken_before_the_code_is_not_taken_for_it() {
     paused(async {
         // Longer than the executions that the rule starts are waited for.
         let fake = fake(Options {
@@ -390,7 +390,7 @@ fn an_image_that_is_taken_before_the_code_is_not_taken_for_it() {
 }
 
 #[test]
-fn an_image_changes_the_child_stack_in_place_and_goes_with_it() {
+fn image_changes_the_child_stack_in_place_and_goes_with_it() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);

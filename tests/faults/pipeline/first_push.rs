@@ -48,7 +48,7 @@ async fn gone(fake: &FakeAws, stack: &mut ParentStack) {
 }
 
 #[test]
-fn the_first_push_makes_the_pipeline_and_is_its_first_run_and_later_ones_start_it() {
+fn first_push_creates_the_pipeline_and_runs_it() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         assert!(fake.look(|aws| aws.pipelines.is_empty()), "not before");
@@ -70,7 +70,7 @@ fn the_first_push_makes_the_pipeline_and_is_its_first_run_and_later_ones_start_i
 }
 
 #[test]
-fn an_event_that_comes_again_starts_nothing_more() {
+fn event_that_comes_again_starts_nothing_more() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
@@ -85,7 +85,7 @@ fn an_event_that_comes_again_starts_nothing_more() {
 }
 
 #[test]
-fn a_push_while_the_stack_is_updated_waits_for_it_and_is_run() {
+fn push_while_the_stack_is_updated_waits_for_it_and_is_run() {
     for after in [0, 2, 4, 6, 8, 10] {
         paused(async {
             let (fake, mut stack) = created(&properties()).await;
@@ -131,7 +131,7 @@ fn pushes(fake: &FakeAws, repository: &'static str, times: &[u64]) -> JoinSet<()
 }
 
 #[test]
-fn a_second_push_at_any_time_while_the_first_one_makes_the_pipeline_is_run_once() {
+fn second_push_during_the_creation_runs_once() {
     let mut times = 0;
     for after in (0..16_000).step_by(400) {
         paused(async {
@@ -160,7 +160,7 @@ fn a_second_push_at_any_time_while_the_first_one_makes_the_pipeline_is_run_once(
 }
 
 #[test]
-fn a_push_at_any_time_while_the_stack_is_created_is_run_once() {
+fn push_at_any_time_while_the_stack_is_created_is_run_once() {
     let given = with(properties(), "Source", json!({"RepositoryName": GIVEN}));
     let mut times = 0;
     for (wanted, repository, is_pushed) in [
@@ -211,7 +211,7 @@ fn a_push_at_any_time_while_the_stack_is_created_is_run_once() {
 }
 
 #[test]
-fn an_update_that_fails_for_the_first_push_is_tried_again_with_the_event() {
+fn failed_update_of_a_first_push_is_retried_with_the_event() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         fake.fail_resource(
@@ -229,7 +229,7 @@ fn an_update_that_fails_for_the_first_push_is_tried_again_with_the_event() {
 }
 
 #[test]
-fn an_update_that_fails_for_good_leaves_the_stack_waiting_and_the_next_request_makes_it() {
+fn next_request_creates_a_pipeline_that_a_push_could_not() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         let before = fake.look(|aws| shape(aws)["made"].clone());
@@ -251,7 +251,7 @@ fn an_update_that_fails_for_good_leaves_the_stack_waiting_and_the_next_request_m
 }
 
 #[test]
-fn a_push_whose_branch_is_gone_again_makes_no_pipeline() {
+fn push_whose_branch_is_gone_again_makes_no_pipeline() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
@@ -273,7 +273,7 @@ fn a_push_whose_branch_is_gone_again_makes_no_pipeline() {
 }
 
 #[test]
-fn an_event_about_something_else_changes_nothing() {
+fn event_about_something_else_changes_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);

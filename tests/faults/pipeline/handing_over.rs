@@ -72,7 +72,7 @@ async fn ends_well(mut stack: ParentStack, request: &StackRequest) {
 }
 
 #[test]
-fn a_slow_create_is_answered_once_by_the_invocation_that_sees_its_end() {
+fn slow_create_is_answered_once_by_its_last_invocation() {
     paused(async {
         let (stack, create) = create_under(None, None).await;
         let fake = stack.fake.clone();
@@ -90,7 +90,7 @@ fn a_slow_create_is_answered_once_by_the_invocation_that_sees_its_end() {
 }
 
 #[test]
-fn a_hand_over_that_is_lost_is_made_up_for_by_the_next_delivery() {
+fn hand_over_that_is_lost_is_made_up_for_by_the_next_delivery() {
     for kind in [
         FaultKind::RequestLost,
         FaultKind::InternalError500,
@@ -115,7 +115,7 @@ fn a_hand_over_that_is_lost_is_made_up_for_by_the_next_delivery() {
 }
 
 #[test]
-fn a_hand_over_whose_answer_is_lost_is_never_answered_otherwise() {
+fn hand_over_whose_answer_is_lost_is_never_answered_otherwise() {
     for kind in [
         FaultKind::AnswerLost,
         FaultKind::AnswerHangs,
@@ -146,7 +146,7 @@ fn a_hand_over_whose_answer_is_lost_is_never_answered_otherwise() {
 }
 
 #[test]
-fn a_hand_over_that_is_throttled_waits_for_its_turn() {
+fn hand_over_that_is_throttled_waits_for_its_turn() {
     paused(async {
         let fault = Fault::on("Invoke", 0, FaultKind::Throttled);
         let (stack, create) = create_under(Some(fault), None).await;
@@ -164,7 +164,7 @@ fn a_hand_over_that_is_throttled_waits_for_its_turn() {
 }
 
 #[test]
-fn a_hand_over_that_lambda_refuses_is_a_failure_that_says_so() {
+fn hand_over_that_lambda_refuses_is_a_failure_that_says_so() {
     paused(async {
         let (stack, create) = create_under(None, Some(FaultKind::Denied)).await;
         let fake = stack.fake.clone();
@@ -179,7 +179,7 @@ fn a_hand_over_that_lambda_refuses_is_a_failure_that_says_so() {
 }
 
 #[test]
-fn a_hand_over_that_is_throttled_for_good_is_a_failure_that_says_so() {
+fn hand_over_throttled_for_good_fails_with_a_reason() {
     paused(async {
         let (stack, create) = create_under(None, Some(FaultKind::Throttled)).await;
         let fake = stack.fake.clone();
@@ -195,7 +195,7 @@ fn a_hand_over_that_is_throttled_for_good_is_a_failure_that_says_so() {
 }
 
 #[test]
-fn a_slow_update_and_a_slow_delete_are_answered_once_too() {
+fn slow_update_and_a_slow_delete_are_answered_once_too() {
     paused(async {
         let fake = fake(slow());
         watch(&fake, 1, &[]);

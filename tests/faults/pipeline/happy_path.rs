@@ -5,7 +5,7 @@ use crate::scenario_table::scenarios;
 use fake_aws::{FakeAws, Options, SeenTokens};
 
 #[test]
-fn every_life_goes_well_without_faults_whatever_cloudformation_is_like() {
+fn every_scenario_succeeds_with_every_option() {
     for (seen_tokens, parameters_alone_are_updates, own_token, deletes_during_rollback) in [
         (SeenTokens::SameAnswer, false, false, false),
         (SeenTokens::Refused, true, true, true),
@@ -38,7 +38,7 @@ fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_calls_of_create_no_op_update_and_delete_are_counted() {
+fn calls_of_create_no_op_update_and_delete_are_counted() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);

@@ -99,13 +99,13 @@ fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
 }
 
 #[test]
-fn a_delete_that_overtakes_a_running_create_leaves_nothing_in_any_order() {
+fn overtaking_delete_leaves_nothing_in_any_order() {
     let what = "a Create and the Delete that overtakes it";
     delete_overtakes_create(what, &prompt(), &properties());
 }
 
 #[test]
-fn a_delete_that_overtakes_a_create_with_an_approval_rule_leaves_nothing_in_any_order() {
+fn overtaking_delete_leaves_no_approval_rule_in_any_order() {
     let what = "a Create with an approval rule and the Delete that overtakes it";
     delete_overtakes_create(what, &refusing(), &ruled());
 }
@@ -184,7 +184,7 @@ fn two_copies_of_one_create_end_as_one_in_any_order() {
 }
 
 #[test]
-fn two_copies_of_one_create_end_as_one_where_a_seen_token_is_refused() {
+fn two_copies_of_one_create_end_as_one_with_rejected_tokens() {
     let what = "two copies of one Create, tokens refused";
     two_copies(what, &refusing(), "Create");
 }
@@ -261,13 +261,13 @@ fn two_copies_of_a_first_push_start_one_run_in_any_order() {
 }
 
 #[test]
-fn a_first_push_and_an_update_both_take_place_in_any_order() {
+fn first_push_and_an_update_both_take_place_in_any_order() {
     first_push_meets("a first push and an Update", true);
 }
 
 /// A first push while the resource is deleted.
 #[test]
-fn a_first_push_and_a_delete_leave_nothing_in_any_order() {
+fn first_push_and_a_delete_leave_nothing_in_any_order() {
     in_any_order("a first push and a Delete", |schedule| async move {
         fastrand::seed(schedule.seed());
         let fake = fake(prompt());

@@ -35,7 +35,7 @@ async fn comes_again(fake: &FakeAws, request: &StackRequest, what: &str) {
 }
 
 #[test]
-fn a_create_that_comes_after_its_delete_makes_nothing() {
+fn create_after_its_delete_creates_nothing() {
     for seen_tokens in [SeenTokens::SameAnswer, SeenTokens::Refused] {
         paused(async {
             let options = Options {
@@ -74,7 +74,7 @@ fn a_create_that_comes_after_its_delete_makes_nothing() {
 }
 
 #[test]
-fn a_create_that_comes_after_cloudformation_gave_up_makes_nothing() {
+fn create_after_cloudformation_gave_up_creates_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let create = stack(&fake).request("Create", None, &properties(), None);
@@ -157,7 +157,7 @@ async fn older_after_newer(fake: &FakeAws, stack: &mut ParentStack, older: &Valu
 }
 
 #[test]
-fn an_older_update_that_comes_after_a_newer_one_changes_nothing() {
+fn older_update_after_a_newer_one_changes_nothing() {
     let two = with(properties(), "ApprovalRule", json!({"ApproversNeeded": 2}));
     let pairs = [
         ("the stack", changed(properties()), properties()),
@@ -187,7 +187,7 @@ fn an_older_update_that_comes_after_a_newer_one_changes_nothing() {
 }
 
 #[test]
-fn an_update_that_was_cancelled_before_it_began_does_not_come_true_after_the_rollback() {
+fn cancelled_update_stays_cancelled_after_the_rollback() {
     paused(async {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);
@@ -210,7 +210,7 @@ fn an_update_that_was_cancelled_before_it_began_does_not_come_true_after_the_rol
 }
 
 #[test]
-fn a_delete_that_comes_again_does_not_touch_what_was_made_since() {
+fn repeated_delete_keeps_newer_resources() {
     paused(async {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);
@@ -229,7 +229,7 @@ fn a_delete_that_comes_again_does_not_touch_what_was_made_since() {
 }
 
 #[test]
-fn a_first_push_that_is_told_after_the_delete_makes_nothing() {
+fn first_push_after_the_delete_creates_nothing() {
     paused(async {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);

@@ -16,7 +16,7 @@ fn project(index: usize) -> Value {
 }
 
 #[test]
-fn fifty_projects_are_created_and_deleted_while_cloudformation_throttles() {
+fn fifty_projects_are_created_and_deleted_under_throttling() {
     paused(async {
         let fake = fake(Options {
             rates: vec![Rate::of(Service::CloudFormation, 3.0, 10.0)],

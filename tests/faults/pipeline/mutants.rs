@@ -65,7 +65,7 @@ impl misbehaving::Mutant for Mutant {
 }
 
 #[test]
-fn a_product_that_misbehaves_is_noticed() {
+fn every_mutant_is_noticed() {
     let mutants = [
         (
             Mutant::AnswersTwice,

@@ -146,7 +146,7 @@ fn create_that_began_a_stack_is_not_rejected() {
 
 /// The first delivery is rejected, and a second one succeeds before CloudFormation's Delete.
 #[test]
-fn delete_of_a_rejected_create_removes_what_another_delivery_made() {
+fn delete_of_a_rejected_create_deletes_work_of_its_peer() {
     paused(async {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);
@@ -240,7 +240,7 @@ fn failed_validation_is_reported_with_its_resource() {
 }
 
 #[test]
-fn account_without_repositories_is_told_the_remedy() {
+fn account_without_repositories_fails_with_the_remedy() {
     paused(async {
         let fake = fake(Options::default());
         let refusal = "CreateRepository request is not allowed because there is no existing \

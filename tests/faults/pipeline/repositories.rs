@@ -36,7 +36,7 @@ async fn refused(fake: &FakeAws, stack: &mut ParentStack, wanted: &Value, says: 
 }
 
 #[test]
-fn a_retained_repository_is_taken_up_with_what_is_in_it_and_goes_when_the_policy_says_so() {
+fn retained_repository_is_adopted_and_deleted_by_policy() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
@@ -82,7 +82,7 @@ fn a_retained_repository_is_taken_up_with_what_is_in_it_and_goes_when_the_policy
 }
 
 #[test]
-fn a_repository_of_somebody_else_is_refused_by_name_with_the_ways_out() {
+fn foreign_repository_is_rejected_with_the_remedies() {
     for tag in [None, Some("gitops-dev-other")] {
         paused(async {
             let fake = fake(Options::default());
@@ -102,7 +102,7 @@ fn a_repository_of_somebody_else_is_refused_by_name_with_the_ways_out() {
 }
 
 #[test]
-fn a_given_repository_that_does_not_exist_is_refused_before_anything_is_touched() {
+fn missing_given_repository_is_rejected_before_any_change() {
     paused(async {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);
@@ -112,7 +112,7 @@ fn a_given_repository_that_does_not_exist_is_refused_before_anything_is_touched(
 }
 
 #[test]
-fn a_given_repository_keeps_its_default_branch_and_outlives_the_resource() {
+fn given_repository_keeps_its_default_branch_and_is_kept() {
     paused(async {
         let fake = fake(Options::default());
         fake.push(GIVEN, "main", "commit-0");
@@ -129,7 +129,7 @@ fn a_given_repository_keeps_its_default_branch_and_outlives_the_resource() {
 }
 
 #[test]
-fn the_source_can_be_changed_to_a_given_repository_and_the_rule_goes_along() {
+fn source_can_change_to_a_given_repository_with_its_rule() {
     paused(async {
         let fake = fake(Options::default());
         fake.push(GIVEN, BRANCH, "commit-1");
@@ -161,7 +161,7 @@ fn the_source_can_be_changed_to_a_given_repository_and_the_rule_goes_along() {
 }
 
 #[test]
-fn an_approval_rule_template_of_somebody_else_is_refused_and_left_alone() {
+fn foreign_approval_rule_template_is_rejected_and_kept() {
     paused(async {
         let fake = fake(Options::default());
         fake.arrange(|aws| {
@@ -184,7 +184,7 @@ fn an_approval_rule_template_of_somebody_else_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_repository_that_was_taken_up_is_not_lost_by_a_create_that_fails() {
+fn adopted_repository_survives_a_failed_create() {
     paused(async {
         let fake = fake(Options::default());
         leave_repository(&fake);
@@ -200,7 +200,7 @@ fn a_repository_that_was_taken_up_is_not_lost_by_a_create_that_fails() {
 }
 
 #[test]
-fn a_delete_at_any_time_while_a_create_runs_leaves_nothing_of_the_rule_either() {
+fn delete_during_a_create_leaves_no_approval_rule() {
     let mut times = 0;
     for after in (0..18_000).step_by(300) {
         paused(async {

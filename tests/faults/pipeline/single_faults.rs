@@ -121,7 +121,7 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (u
 }
 
 #[test]
-fn no_single_fault_breaks_an_invariant_or_makes_a_request_fail() {
+fn single_faults_break_no_invariant_and_fail_no_request() {
     let (schedules, spoilt) = every_single_fault(&Options::default(), false, &FaultKind::EACH);
     fake_aws::figure!("schedules: {schedules} single faults in all");
     assert!(schedules > 1000);
@@ -129,7 +129,7 @@ fn no_single_fault_breaks_an_invariant_or_makes_a_request_fail() {
 }
 
 #[test]
-fn no_single_fault_breaks_an_invariant_while_every_request_comes_twice_and_tokens_are_refused() {
+fn single_faults_with_duplicate_delivery_and_rejected_tokens() {
     let options = Options {
         seen_tokens: SeenTokens::Refused,
         page_length: Some(4),
@@ -148,7 +148,7 @@ fn no_single_fault_breaks_an_invariant_while_every_request_comes_twice_and_token
 }
 
 #[test]
-fn no_answer_that_never_comes_breaks_an_invariant() {
+fn lost_connections_break_no_invariant() {
     let (schedules, spoilt) = every_single_fault(&Options::default(), false, &FaultKind::SILENT);
     fake_aws::figure!("schedules: {schedules} calls that hang");
     assert!(schedules > 300);

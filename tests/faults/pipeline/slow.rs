@@ -36,7 +36,7 @@ fn operations(fake: &FakeAws, operation: &str) -> usize {
 }
 
 #[test]
-fn a_stack_that_outlives_one_invocation_is_finished_by_others_with_one_answer() {
+fn slow_stack_is_finished_by_later_invocations() {
     paused(async {
         // Four resources: 40 minutes.
         let fake = slow(Duration::from_mins(10));
@@ -71,7 +71,7 @@ fn a_stack_that_outlives_one_invocation_is_finished_by_others_with_one_answer() 
 }
 
 #[test]
-fn every_delivery_of_a_long_request_can_be_killed_and_it_is_finished_all_the_same() {
+fn long_request_survives_a_kill_of_every_delivery() {
     paused(async {
         let fake = slow(Duration::from_mins(5));
         watch(&fake, 1, &[]);
@@ -91,7 +91,7 @@ fn every_delivery_of_a_long_request_can_be_killed_and_it_is_finished_all_the_sam
 }
 
 #[test]
-fn a_stack_that_takes_longer_than_the_service_timeout_is_failed_in_time_and_removed() {
+fn stack_beyond_the_service_timeout_fails_and_is_deleted() {
     paused(async {
         let fake = slow(Duration::from_mins(30));
         watch(&fake, 1, &[]);
@@ -116,7 +116,7 @@ fn a_stack_that_takes_longer_than_the_service_timeout_is_failed_in_time_and_remo
 }
 
 #[test]
-fn a_short_service_timeout_is_answered_within_one_invocation() {
+fn short_service_timeout_is_answered_within_one_invocation() {
     paused(async {
         let fake = slow(Duration::from_mins(5));
         let mut stack = stack(&fake);
@@ -133,7 +133,7 @@ fn a_short_service_timeout_is_answered_within_one_invocation() {
 }
 
 #[test]
-fn a_function_that_may_not_call_itself_says_so() {
+fn function_that_may_not_call_itself_says_so() {
     paused(async {
         let fake = slow(Duration::from_mins(10));
         fake.deny("lambda:InvokeFunction", "function:");
@@ -156,7 +156,7 @@ fn a_function_that_may_not_call_itself_says_so() {
 }
 
 #[test]
-fn a_request_is_not_handed_over_more_often_than_lambda_allows() {
+fn request_is_not_handed_over_more_often_than_lambda_allows() {
     paused(async {
         // Invocations of a minute: an hour would take more of them than Lambda lets follow.
         let fake = slow(Duration::from_mins(30));
@@ -175,7 +175,7 @@ fn a_request_is_not_handed_over_more_often_than_lambda_allows() {
 }
 
 #[test]
-fn a_late_delivery_of_a_long_request_joins_in_and_begins_nothing() {
+fn late_delivery_of_a_long_request_starts_nothing() {
     paused(async {
         let fake = slow(Duration::from_mins(5));
         watch(&fake, 1, &[]);

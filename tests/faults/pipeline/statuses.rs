@@ -224,7 +224,7 @@ async fn fresh(wanted: &Value) -> Value {
 }
 
 #[test]
-fn each_status_of_its_own_stack_has_an_answer_for_each_request() {
+fn every_request_is_answered_in_every_status_of_its_stack() {
     let mut cells = 0;
     let mut failures = vec![];
     for request_type in ["Create", "Update", "Delete"] {
@@ -253,7 +253,7 @@ fn each_status_of_its_own_stack_has_an_answer_for_each_request() {
 
 /// Somebody else's stack is neither taken nor touched, in whatever status.
 #[test]
-fn each_status_of_somebody_elses_stack_is_refused_and_left_alone() {
+fn foreign_stack_is_rejected_and_kept_in_every_status() {
     let theirs = [
         ("cfn-gitops:stack-id", OTHER_PARENT),
         ("cfn-gitops:logical-id", "Project"),
@@ -320,7 +320,7 @@ fn each_status_of_somebody_elses_stack_is_refused_and_left_alone() {
 
 /// A stack of the same resource type in another stack of the customer's is somebody else's.
 #[test]
-fn another_parents_project_of_the_same_name_is_refused_and_stays() {
+fn project_of_another_parent_is_rejected_and_kept() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);

@@ -88,7 +88,7 @@ async fn ends_well(mut stack: ParentStack) {
 }
 
 #[test]
-fn a_copy_that_sees_the_operation_of_another_begin_does_not_take_it_for_done() {
+fn copy_waits_for_the_operation_of_its_peer() {
     paused(async {
         let (stack, update) = created().await;
         let fake = stack.fake.clone();
@@ -100,7 +100,7 @@ fn a_copy_that_sees_the_operation_of_another_begin_does_not_take_it_for_done() {
 }
 
 #[test]
-fn a_copy_that_sees_the_operation_of_another_begin_hears_of_its_failure() {
+fn copy_reports_the_failure_of_its_peer() {
     paused(async {
         let (stack, update) = created().await;
         let fake = stack.fake.clone();
@@ -113,7 +113,7 @@ fn a_copy_that_sees_the_operation_of_another_begin_hears_of_its_failure() {
 }
 
 #[test]
-fn an_update_after_one_that_was_rolled_back_is_not_taken_for_that_one() {
+fn update_after_a_rollback_is_a_new_update() {
     paused(async {
         let (mut stack, failing) = created().await;
         let fake = stack.fake.clone();
@@ -131,7 +131,7 @@ fn an_update_after_one_that_was_rolled_back_is_not_taken_for_that_one() {
 }
 
 #[test]
-fn a_delete_after_one_that_failed_is_not_taken_for_that_one() {
+fn delete_after_a_failed_delete_is_a_new_delete() {
     paused(async {
         let (mut stack, _) = created().await;
         let fake = stack.fake.clone();
@@ -163,7 +163,7 @@ fn every_life(options: &Options) {
 }
 
 #[test]
-fn every_life_goes_well_where_stacks_are_described_late() {
+fn every_scenario_succeeds_with_late_stacks() {
     for millis in [900, 3000] {
         every_life(&Options {
             stacks_late: Duration::from_millis(millis),
@@ -173,7 +173,7 @@ fn every_life_goes_well_where_stacks_are_described_late() {
 }
 
 #[test]
-fn every_life_goes_well_where_events_are_listed_late() {
+fn every_scenario_succeeds_with_late_events() {
     for millis in [900, 3000] {
         every_life(&Options {
             events_late: Duration::from_millis(millis),
@@ -183,7 +183,7 @@ fn every_life_goes_well_where_events_are_listed_late() {
 }
 
 #[test]
-fn every_life_goes_well_where_executions_and_secrets_are_seen_late() {
+fn every_scenario_succeeds_with_late_executions_and_secrets() {
     every_life(&Options {
         executions_late: Duration::from_secs(5),
         secrets_late: Duration::from_secs(3),
@@ -192,7 +192,7 @@ fn every_life_goes_well_where_executions_and_secrets_are_seen_late() {
 }
 
 #[test]
-fn the_approval_rule_waits_for_the_stack_that_is_described_late() {
+fn approval_rule_waits_for_the_stack_that_is_described_late() {
     paused(async {
         let options = Options {
             stacks_late: Duration::from_millis(900),
