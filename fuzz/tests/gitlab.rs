@@ -10,8 +10,8 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use cfn_gitops::gitlab::fuzzing::{
-    is_same, is_usable, path, read_mirror, read_project, read_response, shown, spellings, token_in,
-    with_login,
+    is_same_url, is_usable, path, read_mirror, read_project, read_response, shown, spellings,
+    token_in, with_login,
 };
 use cfn_gitops::http::{Http, HttpError};
 use cfn_gitops::password::Password;
@@ -218,7 +218,7 @@ fn gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
     ];
     fuzz!(|choices: &mut Choices<'_>| {
         let (tagged, url) = (choices.text(&seeds), choices.text(&seeds));
-        if !is_usable(&url) || !is_same(&tagged, &url) {
+        if !is_usable(&url) || !is_same_url(&tagged, &url) {
             return;
         }
         let asked = format!("{}/api/v4/metadata", url.trim_end_matches('/'));

@@ -1,8 +1,11 @@
-//! The branches of a project, as far as they decide what a push mirror pushes.
+//! Reads the branches of a project, to find out what a push mirror would push.
 
-use super::client::{Request, path, query_value};
-use super::error::{Error, Kind};
-use super::{GitLab, Settings, failed};
+use serde_json::Value;
+
+use super::client::{GitLab, error};
+use super::error::{ErrorKind, GitLabError, Rejection};
+use super::mirror::Settings;
+use super::transport::{ApiRequest, path, query_value};
 
 /// GitLab lists this many protected branches of a project, over all pages (`LIMIT` in its
 /// `app/finders/protected_branches_finder.rb`).
@@ -40,19 +43,16 @@ impl ProtectedBranches {
 
 impl GitLab {
     /// The branches that the project protects itself.
-    pub async fn protected_branches(&self, project: &str) -> Result<ProtectedBranches, Error> {
+    pub async fn protected_branches(
+        &self,
+        project: &str,
+    ) -> Result<ProtectedBranches, GitLabError> {
         let doing = || {
-            format!(
-                "listing the protected branches of project {project} at {}",
-                self.url
-            )
+            let url = &self.url;
+            format!("listing the protected branches of project {project} at {url}")
         };
         let listed = self.list(project, "/protected_branches", &doing).await;
-        let listed = listed.map_err(|error| match error.kind {
-            // A Maintainer may not see them; whether he may mirror was not asked.
-            Kind::Disabled { status, message } => failed(&doing, Kind::Denied { status, message }),
-            _ => error,
-        })?;
+        let listed = listed.map_err(about_branches)?;
         // https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         let own = listed.iter().filter(|branch| branch["inherited"] != true);
         let names = own.filter_map(|branch| branch["name"].as_str());
@@ -65,33 +65,21 @@ impl GitLab {
     /// Whether the name of an existing branch matches `regex`, in RE2's syntax, which is also that
     /// of `mirror_branch_regex`. Every edition has this parameter.
     /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
-    pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool, Error> {
+    pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool, GitLabError> {
         let doing = || {
+            let url = &self.url;
             format!(
-                "listing the branches of project {project} at {} that match BranchRegex {regex:?}",
-                self.url
+                "listing the branches of project {project} at {url} that match BranchRegex {regex:?}"
             )
         };
-        let part = format!(
-            "/repository/branches?per_page=1&regex={}",
-            query_value(regex)
-        );
-        let answer = self
-            .ask(&Request::get(path(project, &part)), &doing)
-            .await?;
-        let status = answer.status;
-        let answer = self.refusal(project, answer).await.map_err(|kind| {
-            let kind = match kind {
-                // Reading branches needs other rights than mirroring.
-                Kind::Disabled { status, message } => Kind::Denied { status, message },
-                kind => kind,
-            };
-            failed(&doing, kind)
-        })?;
-        let listed = answer.json().map_err(|kind| failed(&doing, kind))?;
-        let listed = listed.as_array();
-        let listed = listed.ok_or_else(|| failed(&doing, Kind::Unreadable { status }))?;
-        Ok(!listed.is_empty())
+        let query = query_value(regex);
+        let part = format!("/repository/branches?per_page=1&regex={query}");
+        let request = ApiRequest::get(path(project, &part));
+        let listed = self.json(project, &request, &doing).await;
+        match listed.map_err(about_branches)? {
+            Value::Array(branches) => Ok(!branches.is_empty()),
+            _ => Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 })),
+        }
     }
 
     /// Why a mirror with `settings` would push every branch. `None` if it pushes what the settings
@@ -100,7 +88,7 @@ impl GitLab {
         &self,
         project: &str,
         settings: &Settings,
-    ) -> Result<Option<PushesEverything>, Error> {
+    ) -> Result<Option<PushesEverything>, GitLabError> {
         let reason = if settings.only_protected_branches {
             let protected = self.protected_branches(project).await?;
             protected
@@ -119,4 +107,14 @@ impl GitLab {
         }
         Ok(reason)
     }
+}
+
+/// The error without the advice on mirrors: reading branches needs other rights than mirroring.
+fn about_branches(mut error: GitLabError) -> GitLabError {
+    if let ErrorKind::Rejected { cause, .. } = &mut error.kind
+        && *cause == Rejection::MirrorsDisabled
+    {
+        *cause = Rejection::Denied;
+    }
+    error
 }

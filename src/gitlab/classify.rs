@@ -1,103 +1,121 @@
-//! Why GitLab refused something.
+//! Finds out why GitLab rejected a request.
 //!
-//! It answers 401 to a wrong token as to a user who may not mirror, and 404 to what is not there as
-//! to what may not be seen. So the project is looked up to tell them apart, after a refusal and
-//! never before one.
+//! GitLab responds with 401 to a wrong token and to a user without the right to mirror, and with 404
+//! to what does not exist and to what the user may not see. To tell them apart, the project is
+//! looked up after such a response, and never before one.
 
-use super::client::{Answer, Body, Request, path};
-use super::error::{Kind, MAINTAINER};
-use super::{GitLab, Project};
+use super::client::{GitLab, ProjectDetails};
+use super::error::{ErrorKind, MAINTAINER, Rejection};
+use super::transport::{ApiRequest, ApiResponse, ResponseBody, path};
 
 impl GitLab {
-    /// The answer, when it is a success, and else why it is none.
-    pub(super) async fn refusal(&self, project: &str, answer: Answer) -> Result<Answer, Kind> {
-        if answer.is_success() {
-            return Ok(answer);
+    /// The response, if it is a success.
+    pub(super) async fn check(
+        &self,
+        project: &str,
+        response: ApiResponse,
+    ) -> Result<ApiResponse, ErrorKind> {
+        if response.is_success() {
+            return Ok(response);
         }
-        let status = answer.status;
-        if matches!(answer.body, Body::Other) {
-            return Err(Kind::NoApi { status });
+        let status = response.status;
+        if matches!(response.body, ResponseBody::Other) {
+            return Err(ErrorKind::NotGitLab { status });
         }
-        let message = answer.message();
-        // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb has it.
-        match answer.error() {
+        let message = response.message();
+        // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
+        match response.error() {
             Some("insufficient_scope") => return Err(self.insufficient_scope()),
-            Some("invalid_token") => return Err(self.rejected_token(message)),
+            Some("invalid_token") => return Err(self.token_rejected(message)),
             _ => {}
         }
         Err(match status {
             401 | 403 | 404 => {
-                let mut request = Request::get(path(project, ""));
-                request.secret = answer.secret.as_ref();
-                self.denial(&request, status, message).await
+                let mut look_up = ApiRequest::get(path(project, ""));
+                look_up.secret = response.secret.as_ref();
+                self.classify_denial(&look_up, status, message).await
             }
-            _ => validation(status, message),
+            _ => rejected(status, classify_validation(&message), message),
         })
     }
 
-    async fn denial(&self, look: &Request<'_>, status: u16, message: String) -> Kind {
-        let Ok(looked_up) = self.line.send(look).await else {
+    async fn classify_denial(
+        &self,
+        look_up: &ApiRequest<'_>,
+        status: u16,
+        message: String,
+    ) -> ErrorKind {
+        let Ok(project) = self.api.send(look_up).await else {
             return unexplained(status, message);
         };
-        if looked_up.error() == Some("insufficient_scope") {
+        if project.error() == Some("insufficient_scope") {
             return self.insufficient_scope();
         }
-        if looked_up.status == 401 {
-            return self.rejected_token(looked_up.message());
+        if project.status == 401 {
+            return self.token_rejected(project.message());
         }
-        let project = looked_up.is_success().then(|| looked_up.json().ok());
+        let project = project.is_success().then(|| project.into_json().ok());
         let Some(project) = project.flatten() else {
             return unexplained(status, message);
         };
-        match Project::read(&project).access_level {
-            _ if status == 404 => Kind::Refused { status, message },
-            Some(level) if level < MAINTAINER => Kind::NotMaintainer { status, level },
-            Some(_) => Kind::Disabled { status, message },
-            // An administrator, somebody who was invited with a group, or nobody.
-            None => Kind::Denied { status, message },
-        }
+        let cause = match ProjectDetails::parse(&project).access_level {
+            _ if status == 404 => Rejection::Other,
+            Some(level) if level < MAINTAINER => {
+                return ErrorKind::NotMaintainer { status, level };
+            }
+            Some(_) => Rejection::MirrorsDisabled,
+            // GitLab shows no level for an administrator and for members of an invited group.
+            None => Rejection::Denied,
+        };
+        rejected(status, cause, message)
+    }
+
+    fn insufficient_scope(&self) -> ErrorKind {
+        let token = self.token_source.clone();
+        ErrorKind::InsufficientScope { token }
+    }
+
+    fn token_rejected(&self, message: String) -> ErrorKind {
+        let token = self.token_source.clone();
+        ErrorKind::TokenRejected { message, token }
     }
 }
 
-impl GitLab {
-    fn insufficient_scope(&self) -> Kind {
-        let token = self.token_source.clone();
-        Kind::InsufficientScope { token }
-    }
-
-    fn rejected_token(&self, message: String) -> Kind {
-        let token = self.token_source.clone();
-        Kind::TokenRefused { message, token }
+fn rejected(status: u16, cause: Rejection, message: String) -> ErrorKind {
+    ErrorKind::Rejected {
+        status,
+        message,
+        cause,
     }
 }
 
-fn unexplained(status: u16, message: String) -> Kind {
+fn unexplained(status: u16, message: String) -> ErrorKind {
     match status {
-        404 => Kind::NotFound,
-        _ => Kind::Denied { status, message },
+        404 => ErrorKind::NotFound,
+        _ => rejected(status, Rejection::Denied, message),
     }
 }
 
-/// What was wrong with what was asked. GitLab says it in words alone: these are from its
+/// What is wrong with the request. Only GitLab's message tells: the texts are from its
 /// `app/models/remote_mirror.rb`, `lib/gitlab/url_blocker.rb` and `lib/api/helpers.rb`.
-fn validation(status: u16, message: String) -> Kind {
-    let words = message.to_ascii_lowercase();
-    let has = |word: &str| words.contains(word);
+fn classify_validation(message: &str) -> Rejection {
+    let message = message.to_ascii_lowercase();
+    let has = |text: &str| message.contains(text);
     if has("mirror") && (has("maximum") || has("limit") || has("exceeded") || has("too many")) {
-        Kind::TooMany { status, message }
+        Rejection::TooManyMirrors
     } else if has("already been taken") || has("already exists") {
-        Kind::Taken { status, message }
+        Rejection::DuplicateAddress
     } else if has("host cannot be resolved") {
-        Kind::HostNotResolved { status, message }
+        Rejection::HostNotResolved
     } else if has("username needs to start") {
-        Kind::UserNotAccepted { status, message }
+        Rejection::UserNotAccepted
     } else if has("uri is invalid") {
-        Kind::AddressNotParsed { status, message }
+        Rejection::AddressNotParsed
     } else if has("requests to") {
-        Kind::Blocked { status, message }
+        Rejection::AddressBlocked
     } else if has("moved project") {
-        Kind::Moved { status, message }
+        Rejection::ProjectMoved
     } else {
-        Kind::Refused { status, message }
+        Rejection::Other
     }
 }

@@ -1,121 +1,118 @@
-//! Why GitLab did not do what it was asked, and what can be done about it.
+//! The errors of GitLab's API, each with its remedy.
 
-use crate::aws::CallError;
+use std::fmt;
 
-/// The tag with which a token's owner says where it may be sent.
-pub const URL_TAG: &str = "cfn-gitops:gitlab-url";
-
-/// The tag with which a token's owner names the certificates of `GitLab.CaCertificate`: the SHA-256
-/// fingerprint of each, separated by spaces.
-pub const CA_TAG: &str = "cfn-gitops:gitlab-ca-sha256";
+use super::token_error::{TokenError, TokenSource};
 
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
 
-/// Why a call failed. Neither the token nor a password is in it.
+/// A call that failed. It contains neither the token nor a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {kind}")]
-pub struct Error {
-    /// A gerund, the thing and its id.
+pub struct GitLabError {
+    /// A gerund, the thing and its ID.
     pub doing: String,
-    /// What was wrong.
-    pub kind: Kind,
+    /// What went wrong.
+    pub kind: ErrorKind,
 }
 
-/// What was wrong.
+/// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Kind {
-    /// The token would go over a network in clear, or the address is none.
+pub enum ErrorKind {
+    /// The token would cross a network unencrypted, or the address is invalid.
     #[error(
-        "GitLab.Url must be an https address without a login, a query or a fragment (http is for this machine alone)"
+        "GitLab.Url is not an https address without a login, a query and a fragment. Set it to such an address (http is accepted for this machine only)"
     )]
     UnusableUrl,
     /// The certificates cannot be read.
-    #[error("GitLab.CaCertificate holds no certificate in PEM that can be read")]
-    CaCertificate,
-    /// The token was not to be had.
-    #[error(transparent)]
-    Token(#[from] TokenFault),
-    /// Nothing was sent: the login cannot stand in an address.
     #[error(
-        "the login cannot stand in the mirror's address: it holds a character that GitLab does not take there; change RotationSerial for another password, with UrlSafePassword: true"
+        "GitLab.CaCertificate holds no readable PEM certificate. Set it to the certificate of the private CA"
+    )]
+    InvalidCaCertificate,
+    /// The token cannot be read, or may not be sent to this GitLab.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The login has a character that is not safe in an address. Nothing was sent.
+    #[error(
+        "the login has a character that GitLab does not accept in a mirror's address. Change RotationSerial for another password, with UrlSafePassword: true"
     )]
     UnsafeLogin,
-    /// Nothing could be sent.
-    #[error("no connection; is GitLab.Url right, and does the function's network lead to it?")]
+    /// No connection. Nothing was sent.
+    #[error("no connection. Check GitLab.Url, and the function's network path to it")]
     Unreachable,
-    /// Nothing was sent, because it could be anybody.
+    /// The server's certificate is not trusted. Nothing was sent.
     #[error(
-        "GitLab's certificate is not trusted ({0}); a GitLab with an authority of its own needs that authority's certificate in GitLab.CaCertificate"
+        "GitLab's certificate is not trusted ({0}). If a private CA signed it, set GitLab.CaCertificate to the CA's certificate"
     )]
-    NotVerified(String),
-    /// It was sent, and no answer came.
+    UntrustedCertificate(String),
+    /// The request was sent, and no response came.
     #[error("GitLab did not answer in time")]
-    NoAnswer,
-    /// The answer was cut off.
-    #[error("the answer is larger than any of GitLab's; is GitLab.Url right?")]
+    NoResponse,
+    /// The response exceeds a limit.
+    #[error("the response is larger than any of GitLab's. Check that GitLab.Url leads to GitLab")]
     TooLarge,
-    /// A list did not end.
-    #[error("the list is longer than {0} pages")]
+    /// The list exceeds the limit of pages.
+    #[error("the list has more than {0} pages")]
     TooManyPages(usize),
-    /// GitLab, or what stands before it, has an error of its own.
-    #[error("HTTP {status}: {message}; GitLab, or what stands before it, is out of order")]
-    OutOfOrder {
-        /// The HTTP status, 500 or more.
+    /// A status of 500 or more.
+    #[error("HTTP {status}: {message}; GitLab, or a proxy in front of it, has an internal error")]
+    ServerError {
+        /// The HTTP status.
         status: u16,
-        /// What it says.
+        /// The response's message.
         message: String,
     },
     /// Too many requests.
-    #[error("HTTP 429: GitLab gets too many requests; try again later")]
+    #[error("HTTP 429: GitLab throttles the requests. Deploy again later")]
     Throttled,
-    /// It sends requests elsewhere. The token is not taken there.
+    /// A redirect, which is not followed: the token is sent to one address only.
     #[error(
-        "HTTP {status}: sent on to {to}, where the token is not taken; GitLab.Url must be the address that GitLab itself uses (https, its present name), and GitLabProject the project's present path or its number, if it was moved"
+        "HTTP {status}: GitLab redirects to {to}, and the token is not sent there. Set GitLab.Url to the address that GitLab itself uses, and GitLabProject to the project's present path or its number"
     )]
     Redirected {
         /// The HTTP status.
         status: u16,
-        /// Where to, without a query.
+        /// The target, without a query.
         to: String,
     },
-    /// What answers is no GitLab.
+    /// The response is not JSON.
     #[error(
-        "HTTP {status}: the answer is no JSON of GitLab's API; does GitLab.Url lead to a GitLab, and not to a proxy's or a login's page?"
+        "HTTP {status}: the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page"
     )]
-    NoApi {
+    NotGitLab {
         /// The HTTP status.
         status: u16,
     },
-    /// The answer is GitLab's and cannot be understood.
-    #[error("HTTP {status}: the answer is not what GitLab's API describes")]
-    Unreadable {
+    /// The response is JSON of another form.
+    #[error("HTTP {status}: the response is not as GitLab's API documents it")]
+    UnexpectedResponse {
         /// The HTTP status.
         status: u16,
     },
     /// GitLab rejects the token.
     #[error(
-        "HTTP 401: GitLab does not accept the token ({message}); the token is from {token}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {}`",
+        "HTTP 401: GitLab rejects the token ({message}) from {token}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {}`",
         token.secret_id
     )]
-    TokenRefused {
-        /// What it says.
+    TokenRejected {
+        /// GitLab's message.
         message: String,
         /// The secret that the token was read from.
         token: TokenSource,
     },
-    /// The token may not use the API.
+    /// The token lacks the scope `api`.
     #[error(
-        "HTTP 403: the token from {token} does not have the scope `api`; store a token that has it with `aws secretsmanager put-secret-value --secret-id {}`",
+        "HTTP 403: the token from {token} does not have the scope `api`. Store a token that has it with `aws secretsmanager put-secret-value --secret-id {}`",
         token.secret_id
     )]
     InsufficientScope {
         /// The secret that the token was read from.
         token: TokenSource,
     },
-    /// The token's user has too little to say in the project.
+    /// The access level of the token's user is too low.
     #[error(
-        "HTTP {status}: the token's user has access level {level} in the project; push mirrors need a Maintainer ({MAINTAINER})"
+        "HTTP {status}: the token's user has access level {level} in the project, and push mirrors need a Maintainer ({MAINTAINER}). Make the user a Maintainer, or store a Maintainer's token"
     )]
     NotMaintainer {
         /// The HTTP status.
@@ -123,229 +120,136 @@ pub enum Kind {
         /// The user's access level.
         level: u64,
     },
-    /// A Maintainer may not mirror (`app/policies/project_policy.rb`: `mirror_available`,
-    /// `self_deletion_in_progress`, `external_authorization`).
+    /// The project does not exist, or is not visible to the token's user.
     #[error(
-        "HTTP {status}: {message}; the token's user is a Maintainer. On a self-managed GitLab an administrator may have switched push mirrors off for the instance: allow them in Admin, Settings, Repository, Repository mirroring. Otherwise the project is being deleted, or an external authorization service denies access to it"
-    )]
-    Disabled {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
-    /// It is not allowed, and nobody says why.
-    #[error(
-        "HTTP {status}: {message}; the token needs the scope `api`, its user must be a Maintainer of the project, and the instance must allow push mirrors"
-    )]
-    Denied {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
-    /// There is no such project, or the token may not see it.
-    #[error(
-        "HTTP 404: there is no such project, or the token's user may not see it; GitLabProject is the full path, with all groups, or the number"
+        "HTTP 404: no such project, or the token's user may not see it. Set GitLabProject to the full path, with all groups, or to the project's number"
     )]
     NotFound,
-    /// The project is elsewhere. <https://docs.gitlab.com/api/rest/#redirects>
-    #[error(
-        "HTTP {status}: {message}; the project was moved: GitLabProject must be its present path, or its number, which stays"
-    )]
-    Moved {
+    /// This GitLab's version or edition lacks a feature.
+    #[error(transparent)]
+    Unsupported(Feature),
+    /// GitLab rejected the request.
+    #[error("HTTP {status}: {}{cause}", message.trim_end_matches('.'))]
+    Rejected {
         /// The HTTP status.
         status: u16,
-        /// What it says.
+        /// GitLab's message.
         message: String,
+        /// The cause, as far as the message and the project tell it.
+        cause: Rejection,
     },
+}
+
+/// A feature that older versions or other editions of GitLab lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Feature {
+    /// The call that starts a push.
+    #[error("HTTP 404: this GitLab cannot start a push by API. Upgrade it to 16.11 or later")]
+    Sync,
+    /// `mirror_branch_regex`, which the Community Edition ignores.
+    #[error(
+        "this GitLab does not support mirror_branch_regex: BranchRegex needs the Enterprise Edition (documented for Premium and Ultimate). Remove BranchRegex, and protect the branches to mirror"
+    )]
+    BranchRegex,
+}
+
+/// Why GitLab rejected a request. The texts are remedies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// A Maintainer may not mirror (`app/policies/project_policy.rb`: `mirror_available`,
+    /// `self_deletion_in_progress`, `external_authorization`).
+    MirrorsDisabled,
+    /// The user lacks access, and GitLab does not show why.
+    Denied,
+    /// The project has another path now. <https://docs.gitlab.com/api/rest/#redirects>
+    ProjectMoved,
     /// GitLab's limit of enabled mirrors, which versions before 18.9 do not have.
     /// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>
-    #[error(
-        "HTTP {status}: {message}; each mirror needs a second one for a moment while its password changes: disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
-    )]
-    TooMany {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
-    /// There are mirrors to this address already, in every spelling of it.
-    #[error(
-        "HTTP {status}: {message}; this GitLab takes an address once only: remove the mirrors to this repository that are not needed"
-    )]
-    Taken {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
-    /// GitLab may not send to the address.
-    #[error(
-        "HTTP {status}: {message}; an administrator must allow this address (Admin, Settings, Network, Outbound requests)"
-    )]
-    Blocked {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
+    TooManyMirrors,
+    /// Mirrors to this address exist in every spelling of it.
+    DuplicateAddress,
+    /// GitLab may not send requests to the address.
+    AddressBlocked,
     /// GitLab cannot resolve the destination's host (`lib/gitlab/http_v2/url_blocker.rb`).
-    #[error(
-        "HTTP {status}: {message}; GitLab cannot resolve the host name of CodeCommit: correct the DNS of the GitLab server"
-    )]
-    HostNotResolved {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
+    HostNotResolved,
     /// GitLab rejects the user of the address (`lib/gitlab/http_v2/url_blocker.rb`,
     /// `validate_user`).
-    #[error(
-        "HTTP {status}: {message}; the login of CodeCommit begins with the IAM user's name: choose a UserName that begins with a letter or a digit"
-    )]
-    UserNotAccepted {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
+    UserNotAccepted,
     /// GitLab cannot parse the address: the login has a character such as `/`, `#` or `?`
     /// (`lib/gitlab/http_v2/url_blocker.rb`, `parse_url`).
-    #[error(
-        "HTTP {status}: {message}; the login has a character that GitLab does not accept in an address: change RotationSerial for another password, with UrlSafePassword: true"
-    )]
-    AddressNotParsed {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
-    /// The mirror does not mirror.
-    #[error(
-        "HTTP {status}: {message}; GitLab counts the mirror as disabled: by itself, because the project has no repository or is being deleted, because the instance is in silent mode, or because push mirrors are switched off there"
-    )]
-    StaysDisabled {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
-    /// The GitLab is too old.
-    #[error("HTTP 404: this GitLab cannot be asked for a push; that came with version 16.11")]
-    NoSync,
-    /// The Community Edition ignores `mirror_branch_regex`.
-    #[error(
-        "this GitLab does not know mirror_branch_regex: BranchRegex needs the Enterprise Edition (documented for Premium and Ultimate). Remove BranchRegex, and protect the branches to mirror"
-    )]
-    NoBranchRegex,
-    /// Another refusal.
-    #[error("HTTP {status}: {message}")]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// What it says.
-        message: String,
-    },
+    AddressNotParsed,
+    /// GitLab does not push a mirror that counts as disabled.
+    StaysDisabled,
+    /// Another cause: GitLab's message explains it.
+    Other,
 }
 
-/// Where a token was read from. It does not hold the token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenSource {
-    /// `GitLab.TokenSecretId`.
-    pub secret_id: String,
-    /// `GitLab.TokenSecretKey`.
-    pub secret_key: String,
-}
-
-impl std::fmt::Display for TokenSource {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let TokenSource {
-            secret_id,
-            secret_key,
-        } = self;
-        write!(formatter, "secret {secret_id}, key {secret_key:?}")
+impl fmt::Display for Rejection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Rejection::MirrorsDisabled => {
+                ". The token's user is a Maintainer, so one of these applies: push mirrors are \
+                 switched off for the instance (an administrator of a self-managed GitLab allows \
+                 them in Admin, Settings, Repository, Repository mirroring), the project is being \
+                 deleted, or an external authorization service denies access to it"
+            }
+            Rejection::Denied => {
+                ". The token needs the scope `api`, its user must be a Maintainer of the project, \
+                 and the instance must allow push mirrors"
+            }
+            Rejection::ProjectMoved => {
+                ". The project was moved: set GitLabProject to its present path, or to its number, \
+                 which does not change"
+            }
+            Rejection::TooManyMirrors => {
+                ". While its password changes, each mirror needs a second one: disable or remove a \
+                 mirror in the project's Settings, Repository, Mirroring repositories"
+            }
+            Rejection::DuplicateAddress => {
+                ". This GitLab accepts an address only once: remove the mirrors to this repository \
+                 that are not needed"
+            }
+            Rejection::AddressBlocked => {
+                ". An administrator must allow this address (Admin, Settings, Network, Outbound \
+                 requests)"
+            }
+            Rejection::HostNotResolved => {
+                ". GitLab cannot resolve the host name of CodeCommit: correct the DNS of the \
+                 GitLab server"
+            }
+            Rejection::UserNotAccepted => {
+                ". The login of CodeCommit begins with the IAM user's name: set UserName to a name \
+                 that begins with a letter or a digit"
+            }
+            Rejection::AddressNotParsed => {
+                ". GitLab does not accept a character of the login in an address: change \
+                 RotationSerial for another password, with UrlSafePassword: true"
+            }
+            Rejection::StaysDisabled => {
+                ". GitLab counts the mirror as disabled: the project has no repository or is being \
+                 deleted, the instance is in silent mode, or push mirrors are switched off for it"
+            }
+            Rejection::Other => "",
+        })
     }
 }
 
-/// Why the token was not to be had, or not to be sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenFault {
-    /// There is no such secret.
-    #[error("there is no such secret in this account and region")]
-    Missing,
-    /// The function may not read it.
-    #[error(
-        "{cause}; the function may read a secret whose owner has given it the tag {URL_TAG}, with the value {url}; one with a key of its own needs the template's GitLabTokenKmsKeyArn besides"
-    )]
-    Denied {
-        /// What AWS says.
-        cause: String,
-        /// The GitLab that the token is wanted for.
-        url: String,
-    },
-    /// Its owner does not say where it may be sent.
-    #[error(
-        "the secret has no tag {URL_TAG}, with which its owner says where the token may be sent; it was not read. `aws secretsmanager tag-resource --secret-id {secret} --tags Key={URL_TAG},Value={url}` allows it"
-    )]
-    Untagged {
-        /// The secret.
-        secret: String,
-        /// The GitLab that the token is wanted for.
-        url: String,
-    },
-    /// Its owner means it for another GitLab.
-    #[error(
-        "the secret's owner allows its token for {tagged} (tag {URL_TAG}), and GitLab.Url is {url}; the token was neither read nor sent"
-    )]
-    OtherHost {
-        /// The tag's value.
-        tagged: String,
-        /// The GitLab that the token is wanted for.
-        url: String,
-    },
-    /// Its owner does not trust the certificates, so that a server that has one of them could read
-    /// the token.
-    #[error(
-        "the secret's owner does not allow GitLab.CaCertificate: the tag {CA_TAG} does not have the SHA-256 fingerprint {missing}; the token was neither read nor sent. `aws secretsmanager tag-resource --secret-id {secret} --tags 'Key={CA_TAG},Value={all}'` allows it"
-    )]
-    UntrustedCa {
-        /// The first fingerprint that the tag lacks.
-        missing: String,
-        /// Every fingerprint of `GitLab.CaCertificate`.
-        all: String,
-        /// The secret.
-        secret: String,
-    },
-    /// It is a secret of this function's own, which holds a mirror's login.
-    #[error(
-        "the secret belongs to a stack's resource (tag {0}) and holds a mirror's login, so it was not read; GitLab.TokenSecretId must be the secret of a GitLab token"
-    )]
-    OwnSecret(&'static str),
-    /// It has no value that is a text.
-    #[error("the secret has no text as its value")]
-    NoText,
-    /// Its value is JSON without that member.
-    #[error(
-        "the secret's value is JSON without a text {0:?} in it; GitLab.TokenSecretKey names the member"
-    )]
-    NoMember(String),
-    /// What it holds cannot be a token.
-    #[error("what the secret holds is no token: it is empty, or has characters that no token has")]
-    NoToken,
-    /// AWS did something else.
-    #[error("{}", .0.cause)]
-    Failed(CallError),
+impl ErrorKind {
+    /// Whether GitLab rejected the request for this `cause`.
+    pub fn is_rejection(&self, cause: Rejection) -> bool {
+        matches!(self, ErrorKind::Rejected { cause: own, .. } if *own == cause)
+    }
 }
 
-impl Error {
-    /// Whether it is not known if GitLab did what it was asked: no answer, one that cannot be
+impl GitLabError {
+    /// Whether it is unknown if GitLab did what was requested: no response, one that cannot be
     /// read, or an internal error.
     pub fn outcome_unknown(&self) -> bool {
         match &self.kind {
-            Kind::NoAnswer | Kind::TooLarge | Kind::OutOfOrder { .. } => true,
-            Kind::NoApi { status } | Kind::Unreadable { status } => (200..300).contains(status),
+            ErrorKind::NoResponse | ErrorKind::TooLarge | ErrorKind::ServerError { .. } => true,
+            ErrorKind::NotGitLab { status } | ErrorKind::UnexpectedResponse { status } => {
+                (200..300).contains(status)
+            }
             _ => false,
         }
     }
@@ -353,25 +257,34 @@ impl Error {
     /// Whether the same call may succeed later without a change by a person.
     pub fn is_transient(&self) -> bool {
         match &self.kind {
-            Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled => true,
-            Kind::Token(TokenFault::Failed(error)) => error.is_transient(),
+            ErrorKind::Unreachable
+            | ErrorKind::NoResponse
+            | ErrorKind::ServerError { .. }
+            | ErrorKind::Throttled => true,
+            ErrorKind::Token(error) => error.is_transient(),
             _ => false,
         }
     }
 
-    /// Whether nobody was reached who could say anything about the request: the network, TLS, what
-    /// stands before GitLab, or GitLab as a whole is at fault.
+    /// Whether GitLab did not evaluate the request: the network, TLS, a proxy or GitLab as a whole
+    /// is at fault.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Unreachable
-                | Kind::NotVerified(_)
-                | Kind::NoAnswer
-                | Kind::TooLarge
-                | Kind::OutOfOrder { .. }
-                | Kind::Throttled
-                | Kind::Redirected { .. }
-                | Kind::NoApi { .. }
+            ErrorKind::Unreachable
+                | ErrorKind::UntrustedCertificate(_)
+                | ErrorKind::NoResponse
+                | ErrorKind::TooLarge
+                | ErrorKind::ServerError { .. }
+                | ErrorKind::Throttled
+                | ErrorKind::Redirected { .. }
+                | ErrorKind::NotGitLab { .. }
         )
+    }
+
+    /// Whether the project has another path now, or GitLab another address.
+    pub fn has_moved(&self) -> bool {
+        matches!(self.kind, ErrorKind::Redirected { .. })
+            || self.kind.is_rejection(Rejection::ProjectMoved)
     }
 }

@@ -3,14 +3,15 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde_json::Value;
 
-use super::client::{ApiClient, Request};
-use super::{Mirror, Project};
+use super::client;
+use super::transport::{self, ApiClient, ApiRequest};
+use super::{Mirror, ProjectDetails};
 use crate::http::Http;
 use crate::password::Password;
 
 pub use super::mirror::{spellings, with_login};
 pub use super::sanitize::shown;
-pub use super::token::{is_same, token_in};
+pub use super::token::{is_same_url, token_in};
 
 pub struct ReadResponse {
     /// The query of the next page.
@@ -30,37 +31,37 @@ pub fn read_response(
     http: Http,
 ) -> ReadResponse {
     let client = ApiClient {
-        api: api.to_owned(),
+        base_url: api.to_owned(),
         token: Password::new(token),
         http,
     };
-    let mut request = Request::get(path("platform/infra", "/remote_mirrors"));
+    let mut request = ApiRequest::get(path("platform/infra", "/remote_mirrors"));
     request.secret = Some(secret);
-    let answer = client.read(response, &request);
-    let mut shown = vec![format!("{:?}", answer.body)];
-    if let Err(kind) = answer.clone().in_order() {
+    let response = client.read(response, &request);
+    let mut shown = vec![format!("{:?}", response.body)];
+    if let Err(kind) = response.clone().into_result() {
         shown.push(kind.to_string());
     }
     ReadResponse {
-        next: answer.next(),
-        message: answer.message(),
+        next: response.next_query(),
+        message: response.message(),
         shown,
-        json: answer.json().ok(),
+        json: response.into_json().ok(),
     }
 }
 
 pub fn path(project: &str, part: &str) -> String {
-    super::client::path(project, part)
+    transport::path(project, part)
 }
 
 pub fn read_mirror(description: &Value) -> Option<Mirror> {
-    Mirror::read(description)
+    Mirror::parse(description)
 }
 
-pub fn read_project(description: &Value) -> Project {
-    Project::read(description)
+pub fn read_project(description: &Value) -> ProjectDetails {
+    ProjectDetails::parse(description)
 }
 
 pub fn is_usable(url: &str) -> bool {
-    super::is_usable(url)
+    client::is_usable(url)
 }

@@ -1,4 +1,4 @@
-//! A push mirror as GitLab describes it.
+//! A push mirror as GitLab's API describes it, and the addresses that it accepts.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,20 +16,20 @@ const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
 /// without `last_update_at`.
 const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 
-/// What a mirror does besides pushing.
+/// The settings of a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Push protected branches alone.
+    /// Push only protected branches.
     pub only_protected_branches: bool,
     /// Push the branches whose names match (GitLab Premium).
     pub branch_regex: Option<String>,
-    /// Leave alone what has gone another way at the destination.
+    /// Do not overwrite branches that diverged in the destination.
     pub keep_divergent_refs: bool,
 }
 
 impl Settings {
-    /// As GitLab takes them. It refuses both choices of branches in one request, whatever they
-    /// say (`mutually_exclusive` in its `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+    /// The body of a request. GitLab rejects both choices of branches in one request, also if one
+    /// is `false` (`mutually_exclusive` in its `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
     pub(super) fn to_json(&self) -> Value {
         let keep = self.keep_divergent_refs;
         match &self.branch_regex {
@@ -41,8 +41,9 @@ impl Settings {
         }
     }
 
-    /// What has to be told once more to get from these settings to the `wanted` ones.
-    pub(super) fn left_over(&self, wanted: &Settings) -> Option<Value> {
+    /// The body of a second request that gets from these settings to the `wanted` ones. `None` if
+    /// none is needed.
+    pub(super) fn pending_switch_off(&self, wanted: &Settings) -> Option<Value> {
         if self.branch_regex.is_some() && wanted.branch_regex.is_none() {
             Some(json!({"mirror_branch_regex": ""}))
         } else if self.only_protected_branches && !wanted.only_protected_branches {
@@ -53,11 +54,10 @@ impl Settings {
     }
 }
 
-/// `clone_url` with a login, raw, as GitLab takes it and escapes it itself
-/// (`lib/gitlab/url_sanitizer.rb`). `None` when it cannot stand there.
+/// `clone_url` with an unescaped login: GitLab escapes it itself (`lib/gitlab/url_sanitizer.rb`).
+/// `None` if the login has a character that is not safe there.
 ///
-/// The name of an IAM user may hold an `@`, which does no harm: GitLab takes the last one for the
-/// end of the login.
+/// The name of an IAM user may contain an `@`: GitLab takes the last one for the end of the login.
 pub fn with_login(clone_url: &str, login: &str, password: &Password) -> Option<String> {
     let name_is_safe = Password::new(login.replace('@', "")).is_url_safe();
     let (scheme, rest) = clone_url.split_once("://")?;
@@ -67,9 +67,9 @@ pub fn with_login(clone_url: &str, login: &str, password: &Password) -> Option<S
     Some(format!("{scheme}://{login}:{}@{rest}", password.expose()))
 }
 
-/// Ways to write the address `clone_url`, which lead to the same place. Newer versions of GitLab take
-/// an address once for each project, to the letter, and a mirror's successor has to stand beside it:
-/// git does not care for a slash at the end, nor for the port that goes without saying.
+/// Spellings of the address `clone_url` that lead to the same repository. Newer versions of GitLab
+/// accept each spelling once in a project, and a mirror and its replacement exist side by side. Git
+/// ignores a slash at the end and the default port.
 pub fn spellings(clone_url: &str) -> Vec<String> {
     let plain = clone_url.trim_end_matches('/').to_owned();
     let mut spellings = vec![plain.clone(), format!("{plain}/")];
@@ -83,39 +83,39 @@ pub fn spellings(clone_url: &str) -> Vec<String> {
     spellings
 }
 
-/// How the latest push went, in GitLab's words.
+/// The status of the latest push (`update_status`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// There was none yet.
+pub enum PushStatus {
+    /// The mirror has not pushed yet.
     None,
-    /// One is due.
+    /// A push is scheduled.
     Scheduled,
-    /// One is under way.
+    /// A push is under way.
     Started,
-    /// It succeeded.
+    /// The push succeeded.
     Finished,
-    /// It failed, and is not tried again by itself.
+    /// The push failed, and GitLab does not retry it.
     Failed,
-    /// It failed and is tried again.
+    /// The push failed, and GitLab retries it.
     ToRetry,
-    /// A word that is not known here.
+    /// An unknown status.
     Other,
 }
 
 /// A push mirror of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// Its number.
+    /// The mirror's ID.
     pub id: u64,
-    /// Where it pushes to; GitLab masks the login.
+    /// The destination, with a masked login.
     pub url: String,
-    /// Whether it pushes. GitLab says `false`, too, while it mirrors nothing at all: in silent mode,
-    /// or when mirroring is switched off for the instance.
+    /// Whether the mirror pushes. Also `false` while the instance mirrors nothing: in silent mode, or
+    /// if push mirrors are switched off.
     pub enabled: bool,
-    /// What it was told.
+    /// The settings that GitLab stored.
     pub settings: Settings,
-    /// How the latest push went.
-    pub status: Status,
+    /// The status of the latest push.
+    pub status: PushStatus,
     /// Why the latest push failed, without logins.
     pub last_error: Option<String>,
     /// When the latest push began.
@@ -136,11 +136,13 @@ impl Mirror {
             Some(_) => MAX_INCREMENTAL_RUNTIME,
             None => MAX_FIRST_RUNTIME,
         };
-        let started = self.started_at.filter(|_| self.status == Status::Started);
+        let started = self
+            .started_at
+            .filter(|_| self.status == PushStatus::Started);
         started.is_some_and(|started| started + max_runtime < now)
     }
 
-    /// Whether it leads to `clone_url`, whatever its login.
+    /// Whether the destination is `clone_url`, with any login.
     pub fn leads_to(&self, clone_url: &str) -> bool {
         let parse = |url: &str| reqwest::Url::parse(url).ok();
         let (Some(own), Some(other)) = (parse(&self.url), parse(clone_url)) else {
@@ -152,9 +154,9 @@ impl Mirror {
             && own.path().trim_end_matches('/') == other.path().trim_end_matches('/')
     }
 
-    /// Reads GitLab's description. `None` when it is none: without a number nothing can be done
-    /// with a mirror. Everything else may be missing, as it is from older versions.
-    pub(super) fn read(description: &Value) -> Option<Mirror> {
+    /// Parses GitLab's description. `None` if it has no ID. Every other member may be missing, as
+    /// it is from older versions.
+    pub(super) fn parse(description: &Value) -> Option<Mirror> {
         let text = |name: &str| description[name].as_str().map(str::trim);
         let filled = |name: &str| text(name).filter(|text| !text.is_empty());
         let flag = |name: &str, default: bool| description[name].as_bool().unwrap_or(default);
@@ -168,24 +170,24 @@ impl Mirror {
                 keep_divergent_refs: flag("keep_divergent_refs", false),
             },
             status: match text("update_status").unwrap_or("none") {
-                "none" => Status::None,
-                "scheduled" => Status::Scheduled,
-                "started" => Status::Started,
-                "finished" => Status::Finished,
-                "failed" => Status::Failed,
-                "to_retry" => Status::ToRetry,
-                _ => Status::Other,
+                "none" => PushStatus::None,
+                "scheduled" => PushStatus::Scheduled,
+                "started" => PushStatus::Started,
+                "finished" => PushStatus::Finished,
+                "failed" => PushStatus::Failed,
+                "to_retry" => PushStatus::ToRetry,
+                _ => PushStatus::Other,
             },
             last_error: filled("last_error").map(sanitize::shown),
-            started_at: text("last_update_started_at").and_then(read_time),
-            updated_at: text("last_update_at").and_then(read_time),
-            succeeded_at: text("last_successful_update_at").and_then(read_time),
+            started_at: text("last_update_started_at").and_then(parse_time),
+            updated_at: text("last_update_at").and_then(parse_time),
+            succeeded_at: text("last_successful_update_at").and_then(parse_time),
         })
     }
 }
 
-/// A time as GitLab writes it: to the millisecond, in the instance's time zone.
-fn read_time(text: &str) -> Option<SystemTime> {
+/// Parses GitLab's time, which has milliseconds and the instance's time zone.
+fn parse_time(text: &str) -> Option<SystemTime> {
     let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
     SystemTime::try_from(time).ok()
 }

@@ -1,60 +1,73 @@
-//! Which code a reason has that is an error of GitLab's.
+//! The reason code of each error.
 
-use super::error::{Error, Kind, TokenFault};
+use super::error::{ErrorKind, GitLabError, Rejection};
+use super::token_error::TokenError;
 use crate::cfn::Reason;
 use crate::reason_codes::Code;
 
-impl Error {
-    /// The reason that this error is.
+impl GitLabError {
+    /// The reason that reports this error.
     pub fn reason(&self) -> Reason {
         Reason::new(self.kind.reason_code(), self.to_string())
     }
 }
 
-impl Kind {
+impl ErrorKind {
     fn reason_code(&self) -> Code {
         match self {
-            Kind::UnusableUrl | Kind::CaCertificate => Code::InvalidProperties,
-            Kind::Token(fault) => fault.reason_code(),
-            Kind::Unreachable | Kind::NoAnswer | Kind::OutOfOrder { .. } | Kind::Throttled => {
-                Code::GitLabUnreachable
-            }
-            Kind::NotVerified(_) => Code::GitLabNotTrusted,
-            Kind::TooLarge
-            | Kind::TooManyPages(_)
-            | Kind::Redirected { .. }
-            | Kind::NoApi { .. }
-            | Kind::Unreadable { .. } => Code::NotGitLab,
-            Kind::TokenRefused { .. } => Code::TokenRejected,
-            Kind::InsufficientScope { .. } | Kind::NotMaintainer { .. } | Kind::Denied { .. } => {
+            ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
+            ErrorKind::Token(error) => error.reason_code(),
+            ErrorKind::Unreachable
+            | ErrorKind::NoResponse
+            | ErrorKind::ServerError { .. }
+            | ErrorKind::Throttled => Code::GitLabUnreachable,
+            ErrorKind::UntrustedCertificate(_) => Code::GitLabNotTrusted,
+            ErrorKind::TooLarge
+            | ErrorKind::TooManyPages(_)
+            | ErrorKind::Redirected { .. }
+            | ErrorKind::NotGitLab { .. }
+            | ErrorKind::UnexpectedResponse { .. } => Code::NotGitLab,
+            ErrorKind::TokenRejected { .. } => Code::TokenRejected,
+            ErrorKind::InsufficientScope { .. } | ErrorKind::NotMaintainer { .. } => {
                 Code::TokenLacksAccess
             }
-            Kind::NotFound | Kind::Moved { .. } => Code::ProjectMissing,
-            Kind::Disabled { .. } | Kind::StaysDisabled { .. } => Code::MirrorsDisabled,
-            Kind::TooMany { .. } | Kind::Taken { .. } => Code::MirrorLimit,
-            Kind::UnsafeLogin
-            | Kind::Blocked { .. }
-            | Kind::HostNotResolved { .. }
-            | Kind::UserNotAccepted { .. }
-            | Kind::AddressNotParsed { .. } => Code::AddressRejected,
-            Kind::NoSync | Kind::NoBranchRegex | Kind::Refused { .. } => Code::GitLabRejected,
+            ErrorKind::NotFound => Code::ProjectMissing,
+            ErrorKind::UnsafeLogin => Code::AddressRejected,
+            ErrorKind::Unsupported(_) => Code::GitLabRejected,
+            ErrorKind::Rejected { cause, .. } => cause.reason_code(),
         }
     }
 }
 
-impl TokenFault {
+impl Rejection {
+    fn reason_code(self) -> Code {
+        match self {
+            Rejection::Denied => Code::TokenLacksAccess,
+            Rejection::ProjectMoved => Code::ProjectMissing,
+            Rejection::MirrorsDisabled | Rejection::StaysDisabled => Code::MirrorsDisabled,
+            Rejection::TooManyMirrors | Rejection::DuplicateAddress => Code::MirrorLimit,
+            Rejection::AddressBlocked
+            | Rejection::HostNotResolved
+            | Rejection::UserNotAccepted
+            | Rejection::AddressNotParsed => Code::AddressRejected,
+            Rejection::Other => Code::GitLabRejected,
+        }
+    }
+}
+
+impl TokenError {
     fn reason_code(&self) -> Code {
         match self {
-            TokenFault::Missing
-            | TokenFault::OwnSecret(_)
-            | TokenFault::NoText
-            | TokenFault::NoMember(_)
-            | TokenFault::NoToken => Code::TokenUnusable,
-            TokenFault::Denied { .. }
-            | TokenFault::Untagged { .. }
-            | TokenFault::OtherHost { .. }
-            | TokenFault::UntrustedCa { .. } => Code::TokenNotAllowed,
-            TokenFault::Failed(error) => error.reason_code,
+            TokenError::Missing
+            | TokenError::OwnSecret(_)
+            | TokenError::NoText
+            | TokenError::NoMember(_)
+            | TokenError::NotAToken => Code::TokenUnusable,
+            TokenError::Denied { .. }
+            | TokenError::Untagged { .. }
+            | TokenError::OtherGitLab { .. }
+            | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed,
+            TokenError::Failed(error) => error.reason_code,
         }
     }
 }

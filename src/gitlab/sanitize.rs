@@ -1,11 +1,11 @@
-//! What GitLab says, made fit to be shown: short, printable, without logins.
+//! Makes GitLab's messages safe to show: short, printable, without logins.
 
 use serde_json::Value;
 
-/// The most of a message that is shown, in characters.
-const MOST: usize = 300;
+/// The most characters of a message that are shown.
+const MAX_CHARACTERS: usize = 300;
 
-/// What is shown instead of a login.
+/// Replaces a login.
 const MASK: &str = "*****";
 
 /// `text` on one line, shortened, and without logins.
@@ -19,43 +19,42 @@ pub fn shown(text: &str) -> String {
         }
         line.push_str(word);
     }
-    if line.chars().count() > MOST {
-        line = line.chars().take(MOST - 1).collect();
+    if line.chars().count() > MAX_CHARACTERS {
+        line = line.chars().take(MAX_CHARACTERS - 1).collect();
         line.push('…');
     }
     line
 }
 
-/// Characters that change how others are shown: directions, joiners, marks of order.
+/// Characters that change how others are shown: text directions, joiners, byte order marks.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
-/// What the body of a refusal says, in one line; empty when it says nothing.
+/// The message in the body of an error response. Empty if there is none.
 ///
-/// It is in `message`, in `error_description` or in `error`, and may be a text, a list, or an
+/// It is in `message`, `error_description` or in `error`, and may be a text, a list, or an
 /// object of lists by the name of what is wrong.
 /// Source: <https://docs.gitlab.com/api/rest/troubleshooting/>.
 pub fn message(body: &Value) -> String {
     let members = ["message", "error_description", "error"];
-    let told = members.iter().find_map(|name| body.get(name));
     let mut text = String::new();
-    if let Some(told) = told {
-        tell(told, &mut text);
+    if let Some(message) = members.iter().find_map(|name| body.get(name)) {
+        append_message(message, &mut text);
     }
     text
 }
 
-fn tell(told: &Value, text: &mut String) {
-    match told {
+fn append_message(message: &Value, text: &mut String) {
+    match message {
         Value::Null => {}
-        Value::String(told) => text.push_str(told),
+        Value::String(message) => text.push_str(message),
         Value::Array(list) => {
             for (index, element) in list.iter().enumerate() {
                 if index > 0 {
                     text.push_str(", ");
                 }
-                tell(element, text);
+                append_message(element, text);
             }
         }
         Value::Object(members) => {
@@ -63,15 +62,15 @@ fn tell(told: &Value, text: &mut String) {
                 if index > 0 {
                     text.push_str("; ");
                 }
-                // What is wrong with the thing as a whole.
+                // `base` stands for the object as a whole.
                 if name != "base" {
                     text.push_str(name);
                     text.push(' ');
                 }
-                tell(member, text);
+                append_message(member, text);
             }
         }
-        Value::Bool(_) | Value::Number(_) => text.push_str(&told.to_string()),
+        Value::Bool(_) | Value::Number(_) => text.push_str(&message.to_string()),
     }
 }
 
@@ -84,7 +83,7 @@ pub fn without_logins(text: &str) -> String {
         masked.push_str(before);
         let ends = |c: char| c.is_whitespace() || c.is_control() || "'\"<>`".contains(c);
         let (address, further) = after.split_at(after.find(ends).unwrap_or(after.len()));
-        // The last `@`: a password may hold one. What follows a comma may be another address.
+        // The last `@`, because a password may contain one, and another address may follow a comma.
         if let Some((_, host)) = address.rsplit_once('@') {
             masked.push_str(MASK);
             masked.push('@');
@@ -100,7 +99,7 @@ pub fn without_logins(text: &str) -> String {
     masked
 }
 
-/// Whether an address without `@` begins with a login all the same: somebody has cut it off.
+/// Whether an address without `@` begins with a login whose rest was cut off.
 fn is_cut_login(address: &str) -> bool {
     let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
     match authority.split_once(':') {

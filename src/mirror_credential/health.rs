@@ -13,8 +13,7 @@ use super::mirrors::journal::MirrorRecord;
 use super::observe;
 use super::{MirrorCredential, calls, intent_log};
 use crate::aws::CallError;
-use crate::gitlab;
-use crate::gitlab::{GitLab, Mirror, Status};
+use crate::gitlab::{GitLab, GitLabError, Mirror, PushStatus};
 use crate::iam_wildcard::NamePattern;
 
 /// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
@@ -68,7 +67,7 @@ impl From<CallError> for NotSeen {
 /// What became of asking each GitLab that did not answer: one that hangs is not waited for
 /// once for each mirror.
 #[derive(Debug, Default)]
-pub struct OutOfReach(BTreeMap<String, gitlab::Error>);
+pub struct OutOfReach(BTreeMap<String, GitLabError>);
 
 impl MirrorCredential {
     /// The secrets of ours in this account and region whose users are called like `user_names`.
@@ -225,7 +224,7 @@ async fn ask(
     gitlab: &GitLab,
     record: &MirrorRecord,
     now: SystemTime,
-) -> Result<Option<(Option<SystemTime>, Option<String>)>, gitlab::Error> {
+) -> Result<Option<(Option<SystemTime>, Option<String>)>, GitLabError> {
     let Some(mirror) = gitlab.mirror(&record.project, record.id).await? else {
         return Ok(None);
     };
@@ -259,7 +258,7 @@ fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<S
              stack enables it"
         ));
     }
-    if matches!(mirror.status, Status::Failed | Status::ToRetry) {
+    if matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry) {
         let why = mirror
             .last_error
             .as_deref()

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::script::{Reply, Script};
 use super::{MIRRORS, described, gitlab, ok};
-use crate::gitlab::Kind;
+use crate::gitlab::ErrorKind;
 
 const INFRA: &str = "platform/infra";
 
@@ -26,7 +26,7 @@ async fn pages_of_a_list_share_the_limits_of_one_answer() {
             &page,
         );
         let error = gitlab(&script).mirrors(INFRA).await.expect_err("too large");
-        assert_eq!(error.kind, Kind::TooLarge);
+        assert_eq!(error.kind, ErrorKind::TooLarge);
         script.sent();
     }
 }
@@ -39,7 +39,7 @@ async fn page_with_more_elements_than_requested_is_rejected() {
     assert_eq!(mirrors.len(), 100);
     let script = Script::default().then(&pages(""), page(101));
     let error = gitlab(&script).mirrors(INFRA).await.expect_err("too many");
-    assert_eq!(error.kind, Kind::TooLarge);
+    assert_eq!(error.kind, ErrorKind::TooLarge);
 }
 
 /// Of a megabyte each, they would take more than half of the function's memory as JSON values.
@@ -51,10 +51,10 @@ async fn answer_with_too_many_values_is_not_decoded() {
         let answer = Reply::text(200, &format!("[{values}]"));
         let script = Script::default().then(&format!("GET {MIRRORS}/7"), answer.clone());
         let error = gitlab(&script).mirror(INFRA, 7).await.expect_err(value);
-        assert_eq!(error.kind, Kind::TooLarge, "{value}");
+        assert_eq!(error.kind, ErrorKind::TooLarge, "{value}");
         let refused = Reply::text(404, &format!("[{values}]"));
         let script = Script::default().then(&format!("GET {MIRRORS}/7"), refused);
         let error = gitlab(&script).mirror(INFRA, 7).await.expect_err(value);
-        assert_eq!(error.kind, Kind::TooLarge, "{value}");
+        assert_eq!(error.kind, ErrorKind::TooLarge, "{value}");
     }
 }

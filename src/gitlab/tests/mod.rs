@@ -1,21 +1,22 @@
-//! GitLab's API against a script: what is asked, in which order, and what is made of the answers.
+//! The client against scripted responses.
 
-mod asking;
-mod explaining;
+mod errors;
 mod limits;
-mod opening;
+mod parsing;
+mod pushes;
+mod requests;
+mod retries;
 mod script;
-mod showing;
+mod token_access;
 
-use super::client::ApiClient;
 use super::tests::script::{Reply, Script};
-use super::{GitLab, Settings, TokenSource};
+use super::{GitLab, GitLabError, Mirror, Settings, TokenSource};
 use crate::password::Password;
 
-/// The token, which nobody may see.
+/// The token. No message may show it.
 const TOKEN: &str = "glpat-SentinelTokenOfGitLab1";
 
-/// A mirror's password, which nobody may see either.
+/// A mirror's password. No message may show it.
 const PASSWORD: &str = "SentinelPassword+OfTheMirror=";
 
 /// A mirror's login.
@@ -23,23 +24,16 @@ const LOGIN: &str = "mirror-at-123456789012";
 
 const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra";
 
-/// Where the mirrors of the project are.
+/// The path of the project's mirrors.
 const MIRRORS: &str = "/projects/platform%2Finfra/remote_mirrors";
 
-/// The project itself.
+/// The project's path.
 const PROJECT: &str = "/projects/platform%2Finfra";
 
-/// GitLab, which goes by `script`.
+/// A client that `script` responds to.
 fn gitlab(script: &Script) -> GitLab {
-    GitLab {
-        url: "https://gitlab.example.com".to_owned(),
-        line: ApiClient {
-            api: "https://gitlab.example.com/api/v4".to_owned(),
-            token: Password::new(TOKEN),
-            http: script.http(),
-        },
-        token_source: token_source(),
-    }
+    let url = "https://gitlab.example.com".to_owned();
+    GitLab::new(script.http(), url, Password::new(TOKEN), token_source())
 }
 
 fn token_source() -> TokenSource {
@@ -49,7 +43,7 @@ fn token_source() -> TokenSource {
     }
 }
 
-/// What a mirror does when nothing else is said.
+/// The default settings of a mirror.
 fn settings() -> Settings {
     Settings {
         only_protected_branches: true,
@@ -84,7 +78,7 @@ fn described(id: u64) -> serde_json::Value {
     })
 }
 
-async fn create(gitlab: &GitLab) -> Result<super::Mirror, super::Error> {
+async fn create(gitlab: &GitLab) -> Result<Mirror, GitLabError> {
     let password = Password::new(PASSWORD);
     let project = "platform/infra";
     gitlab

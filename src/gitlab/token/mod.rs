@@ -1,59 +1,111 @@
-//! GitLab's token: read when it is used, kept nowhere, and for the one GitLab that its owner names.
+//! Reads the token from its secret, for the GitLab that the secret's owner allows, and stores it
+//! nowhere.
 
-use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use serde_json::Value;
 
-use super::Access;
-use super::error::{CA_TAG, TokenFault, URL_TAG};
+use super::client::{GitLab, is_usable};
+use super::error::{ErrorKind, GitLabError};
 use super::sanitize;
-use crate::aws::{Aws, CallError};
+use super::token_error::{CA_TAG, TokenError, TokenSource, URL_TAG};
+use crate::aws::{Aws, CallError, optional};
+use crate::http;
+use crate::http::Http;
 use crate::ownership;
 use crate::password::Password;
 
-/// Reads the token if the tags of its secret allow `access.url` and the certificates with these
-/// `fingerprints`. Otherwise its value is not requested.
-pub(super) async fn read(
-    aws: &Aws,
-    access: &Access,
-    fingerprints: &[String],
-) -> Result<Password, TokenFault> {
+/// How to reach a GitLab: the property `GitLab`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Its address, without a slash at the end.
+    pub url: String,
+    /// The name or ARN of the secret that holds the token.
+    pub token_secret_id: String,
+    /// The member of that secret's JSON that is the token.
+    pub token_secret_key: String,
+    /// PEM certificates that are trusted in addition to the system's.
+    pub ca_certificate: Option<String>,
+}
+
+/// Reads the token if its owner allows it for this GitLab. Returns a client that uses it.
+pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, GitLabError> {
+    let url = access.url.trim_end_matches('/').to_owned();
+    let unusable = |kind| GitLabError {
+        doing: format!("reaching GitLab at {}", sanitize::shown(&url)),
+        kind,
+    };
+    if !is_usable(&url) {
+        return Err(unusable(ErrorKind::UnusableUrl));
+    }
+    let trusted = match &access.ca_certificate {
+        Some(pem) => http::fingerprints(pem).and_then(|all| Ok((http.trusting(pem)?, all))),
+        None => Ok((http.clone(), vec![])),
+    };
+    let (http, fingerprints) = trusted.map_err(|_| unusable(ErrorKind::InvalidCaCertificate))?;
     let secret = &access.token_secret_id;
-    let fault = |error: &CallError, is_missing: bool| {
-        if is_missing {
-            TokenFault::Missing
-        } else if error.is_denied() {
-            TokenFault::Denied {
-                cause: error.cause.clone(),
+    let token = read(aws, access, &fingerprints).await;
+    let token = token.map_err(|error| GitLabError {
+        doing: format!("reading GitLab's token from secret {secret}"),
+        kind: error.into(),
+    })?;
+    let source = TokenSource {
+        secret_id: secret.clone(),
+        secret_key: access.token_secret_key.clone(),
+    };
+    Ok(GitLab::new(http, url, token, source))
+}
+
+/// Reads the token if the tags of its secret allow `access.url` and the certificates with these
+/// `fingerprints`. Otherwise the value of the secret is not requested.
+async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Password, TokenError> {
+    let secret = &access.token_secret_id;
+    let absent = ["ResourceNotFoundException"];
+    let failed = |error: CallError| {
+        if error.is_denied() {
+            TokenError::Denied {
+                cause: error.cause,
                 url: access.url.clone(),
             }
         } else {
-            TokenFault::Failed(error.clone())
+            TokenError::Failed(error)
         }
     };
-    let described = aws.secrets.describe_secret().secret_id(secret).send().await;
-    let described = described.map_err(|error| {
-        let is_missing = error.code() == Some("ResourceNotFoundException");
-        fault(&CallError::new("", &error), is_missing)
-    })?;
+    let call = aws.secrets.describe_secret().secret_id(secret);
+    let described = optional(call.send().await, &absent, String::new).map_err(failed)?;
+    check_tags(&described.ok_or(TokenError::Missing)?, access, fingerprints)?;
+    let call = aws.secrets.get_secret_value().secret_id(secret);
+    let read = optional(call.send().await, &absent, String::new).map_err(failed)?;
+    let read = read.ok_or(TokenError::Missing)?;
+    let value = read.secret_string().ok_or(TokenError::NoText)?;
+    token_in(value, &access.token_secret_key)
+}
+
+/// Checks that the owner of the secret allows its token for `access` by tags.
+fn check_tags(
+    described: &DescribeSecretOutput,
+    access: &Access,
+    fingerprints: &[String],
+) -> Result<(), TokenError> {
+    let secret = &access.token_secret_id;
     let tag = |key: &str| {
         let mut tags = described.tags().iter();
         tags.find(|tag| tag.key() == Some(key))?.value()
     };
-    // The tag of the address may be added to any secret that a person may tag. The login in a
-    // mirror's secret would then be sent as a token.
+    // Anyone who may tag secrets could add the tag of the address to a mirror's secret, whose login
+    // would then be sent as a token.
     let own = [ownership::STACK_ID, ownership::LOGICAL_ID];
     if let Some(own) = own.into_iter().find(|key| tag(key).is_some()) {
-        return Err(TokenFault::OwnSecret(own));
+        return Err(TokenError::OwnSecret(own));
     }
     match tag(URL_TAG) {
         None => {
-            return Err(TokenFault::Untagged {
+            return Err(TokenError::Untagged {
                 secret: secret.clone(),
                 url: access.url.clone(),
             });
         }
-        Some(tagged) if !is_same(tagged, &access.url) => {
-            return Err(TokenFault::OtherHost {
+        Some(tagged) if !is_same_url(tagged, &access.url) => {
+            return Err(TokenError::OtherGitLab {
                 tagged: sanitize::shown(tagged),
                 url: access.url.clone(),
             });
@@ -61,53 +113,40 @@ pub(super) async fn read(
         Some(_) => {}
     }
     let allowed = tag(CA_TAG).unwrap_or_default();
-    if let Some(missing) = fingerprints.iter().find(|one| !is_listed(one, allowed)) {
-        return Err(TokenFault::UntrustedCa {
+    match fingerprints.iter().find(|one| !is_listed(one, allowed)) {
+        Some(missing) => Err(TokenError::UntrustedCa {
             missing: missing.clone(),
             all: fingerprints.join(" "),
             secret: secret.clone(),
-        });
+        }),
+        None => Ok(()),
     }
-    let read = aws
-        .secrets
-        .get_secret_value()
-        .secret_id(secret)
-        .send()
-        .await;
-    let read = read.map_err(|error| {
-        let is_missing = error.code() == Some("ResourceNotFoundException");
-        fault(&CallError::new("", &error), is_missing)
-    })?;
-    let value = read.secret_string().ok_or(TokenFault::NoText)?;
-    token_in(value, &access.token_secret_key)
 }
 
-/// Whether two addresses are one, but for slashes at the end and ways of writing a host.
-pub fn is_same(tagged: &str, url: &str) -> bool {
+/// Whether two addresses are equal, except for slashes at the end and the spelling of the host.
+pub fn is_same_url(tagged: &str, url: &str) -> bool {
     let parse = |url: &str| reqwest::Url::parse(url.trim().trim_end_matches('/')).ok();
     parse(tagged).is_some_and(|tagged| parse(url) == Some(tagged))
 }
 
-/// Whether `fingerprint` is one of those in `tag`, which may have colons, as OpenSSL prints them.
+/// Whether `tag` lists `fingerprint`, also with colons, as OpenSSL prints it.
 fn is_listed(fingerprint: &str, tag: &str) -> bool {
-    let listed = tag.split_whitespace().map(|one| one.replace(':', ""));
-    listed
-        .into_iter()
-        .any(|one| one.eq_ignore_ascii_case(fingerprint))
+    let mut listed = tag.split_whitespace().map(|one| one.replace(':', ""));
+    listed.any(|one| one.eq_ignore_ascii_case(fingerprint))
 }
 
-/// The token in a secret's value: the member `key` of a JSON object, and else all of it.
-pub fn token_in(value: &str, key: &str) -> Result<Password, TokenFault> {
+/// The token in a secret's value: the member `key` if it is a JSON object, otherwise all of it.
+pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
     let token = match serde_json::from_str(value) {
         Ok(Value::Object(members)) => match members.get(key) {
             Some(Value::String(token)) => token.trim().to_owned(),
-            _ => return Err(TokenFault::NoMember(key.to_owned())),
+            _ => return Err(TokenError::NoMember(key.to_owned())),
         },
         _ => value.trim().to_owned(),
     };
-    // It stands in a header.
+    // The token is sent in a header, which cannot contain other characters.
     if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(TokenFault::NoToken);
+        return Err(TokenError::NotAToken);
     }
     Ok(Password::new(token))
 }

@@ -1,8 +1,8 @@
-use super::{is_listed, is_same, token_in};
-use crate::gitlab::TokenFault;
+use super::{is_listed, is_same_url, token_in};
+use crate::gitlab::TokenError;
 
 #[test]
-fn a_value_that_is_no_json_object_is_the_token() {
+fn plain_value_is_the_token() {
     for value in ["glpat-1", " glpat-1\n"] {
         let token = token_in(value, "token").expect("a token");
         assert_eq!(token.expose(), "glpat-1");
@@ -14,29 +14,29 @@ fn a_value_that_is_no_json_object_is_the_token() {
 }
 
 #[test]
-fn a_member_of_a_json_object_is_the_token() {
+fn member_of_a_json_object_is_the_token() {
     let value = r#"{"token": "one", "other": " two "}"#;
     assert_eq!(token_in(value, "token").expect("one").expose(), "one");
     assert_eq!(token_in(value, "other").expect("two").expose(), "two");
 }
 
 #[test]
-fn what_is_no_token_is_not_sent() {
+fn value_that_is_not_a_token_is_rejected() {
     let absent = token_in(r#"{"other": "x"}"#, "token");
-    assert_eq!(absent, Err(TokenFault::NoMember("token".to_owned())));
+    assert_eq!(absent, Err(TokenError::NoMember("token".to_owned())));
     let number = token_in(r#"{"token": 7}"#, "token");
-    assert_eq!(number, Err(TokenFault::NoMember("token".to_owned())));
+    assert_eq!(number, Err(TokenError::NoMember("token".to_owned())));
     for value in ["", "  ", "two words", "a\nb: c", "ü", r#"{"token": ""}"#] {
         assert_eq!(
             token_in(value, "token"),
-            Err(TokenFault::NoToken),
+            Err(TokenError::NotAToken),
             "{value}"
         );
     }
 }
 
 #[test]
-fn fingerprint_is_listed_as_a_whole_with_or_without_colons() {
+fn fingerprint_is_listed_with_or_without_colons() {
     let fingerprint = "13C321F463786CFF";
     for tag in [
         "13C321F463786CFF",
@@ -57,18 +57,21 @@ fn fingerprint_is_listed_as_a_whole_with_or_without_colons() {
 }
 
 #[test]
-fn the_tag_names_the_same_gitlab_however_it_ends() {
+fn tag_ignores_slashes_at_the_end() {
     for tagged in [
         "https://gitlab.example.com",
         "https://gitlab.example.com/",
         "https://GitLab.example.com:443//",
     ] {
-        assert!(is_same(tagged, "https://gitlab.example.com"), "{tagged}");
+        assert!(
+            is_same_url(tagged, "https://gitlab.example.com"),
+            "{tagged}"
+        );
     }
 }
 
 #[test]
-fn the_tag_of_another_host_scheme_port_or_path_is_another_gitlab() {
+fn tag_compares_scheme_host_port_and_path() {
     for tagged in [
         "",
         "*",
@@ -80,7 +83,10 @@ fn the_tag_of_another_host_scheme_port_or_path_is_another_gitlab() {
         "https://gitlab.example.com@example.org",
         "https://example.org/https://gitlab.example.com",
     ] {
-        assert!(!is_same(tagged, "https://gitlab.example.com"), "{tagged}");
+        assert!(
+            !is_same_url(tagged, "https://gitlab.example.com"),
+            "{tagged}"
+        );
     }
-    assert!(!is_same("no url", "no url"));
+    assert!(!is_same_url("no url", "no url"));
 }

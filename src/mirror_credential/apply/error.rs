@@ -2,7 +2,7 @@
 
 use crate::aws::CallError;
 use crate::cfn::{Failure, Reason};
-use crate::gitlab;
+use crate::gitlab::GitLabError;
 use crate::mirror_credential::calls::{explained, is_concurrent};
 use crate::mirror_credential::mirrors::gitlab_clients::NotRemoved;
 use crate::reason_codes::Code;
@@ -56,8 +56,8 @@ impl From<CallError> for DeliveryError {
     }
 }
 
-impl From<gitlab::Error> for DeliveryError {
-    fn from(error: gitlab::Error) -> Self {
+impl From<GitLabError> for DeliveryError {
+    fn from(error: GitLabError) -> Self {
         DeliveryError {
             is_transient: error.is_transient(),
             reason: error.reason(),

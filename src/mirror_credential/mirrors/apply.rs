@@ -9,7 +9,7 @@ use super::journal::{Journal, MirrorRecord};
 use super::plan;
 use super::sync::is_empty;
 use crate::cfn::Reason;
-use crate::gitlab::{Error, GitLab, Kind, Mirror, ProtectedBranches, PushesEverything};
+use crate::gitlab::{ErrorKind, GitLab, GitLabError, Mirror, ProtectedBranches, PushesEverything};
 use crate::mirror_credential::apply::Delivery;
 use crate::mirror_credential::apply::error::DeliveryError;
 use crate::mirror_credential::apply::issue::MOST_DOUBTS;
@@ -70,7 +70,7 @@ impl Delivery<'_> {
         self.known.secret.present().is_some()
     }
 
-    async fn look_at_projects(&mut self) -> Result<(), Error> {
+    async fn look_at_projects(&mut self) -> Result<(), GitLabError> {
         let Some(access) = &self.desired.gitlab else {
             return Ok(());
         };
@@ -87,8 +87,8 @@ impl Delivery<'_> {
                 None => match look_at_branches(&gitlab, wanted, &mut project).await {
                     // GitLab may answer so to a regex that is not RE2's, which it refuses with its
                     // reason when the mirror is created.
-                    Err(Error {
-                        kind: Kind::OutOfOrder { .. },
+                    Err(GitLabError {
+                        kind: ErrorKind::ServerError { .. },
                         ..
                     }) if wanted.settings.branch_regex.is_some() => {}
                     looked => looked?,
@@ -106,7 +106,7 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    async fn look_at_project(&self, gitlab: &GitLab, name: &str) -> Result<Project, Error> {
+    async fn look_at_project(&self, gitlab: &GitLab, name: &str) -> Result<Project, GitLabError> {
         let mut project = Project::new(gitlab.mirrors(name).await?);
         if self.me.rotation.is_none() {
             let described = gitlab.project(name).await?;
@@ -123,7 +123,7 @@ impl Delivery<'_> {
         gitlab: &GitLab,
         wanted: &WantedMirror,
         project: &mut Project,
-    ) -> Result<(), Error> {
+    ) -> Result<(), GitLabError> {
         match gitlab
             .pushes_everything(&wanted.project, &wanted.settings)
             .await
@@ -500,7 +500,7 @@ async fn look_at_branches(
     gitlab: &GitLab,
     wanted: &WantedMirror,
     project: &mut Project,
-) -> Result<(), Error> {
+) -> Result<(), GitLabError> {
     if wanted.settings.only_protected_branches {
         if project.protected_branches.is_none() {
             let protected = gitlab.protected_branches(&wanted.project).await?;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::journal::{Before, MirrorRecord};
 use crate::aws::Aws;
 use crate::cfn::{Clock, Reason};
-use crate::gitlab::{Access, Error, GitLab, Kind, Mirror, Status};
+use crate::gitlab;
+use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
 use crate::http::Http;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log::write_time;
@@ -21,7 +22,7 @@ pub const LOOK: Duration = Duration::from_secs(2);
 pub enum NotRemoved {
     /// GitLab did not do it.
     #[error(transparent)]
-    GitLab(#[from] Error),
+    GitLab(#[from] GitLabError),
     /// Nobody knows the token for it.
     #[error(
         "removing push mirror {id} of project {project} at {url}: no token is known for it any more"
@@ -50,7 +51,7 @@ impl NotRemoved {
         let NotRemoved::GitLab(error) = self else {
             return false;
         };
-        matches!(error.kind, Kind::Moved { .. } | Kind::Redirected { .. })
+        error.has_moved()
     }
 }
 
@@ -68,7 +69,7 @@ pub struct GitLabs<'a> {
     aws: &'a Aws,
     http: &'a Http,
     accesses: Vec<Access>,
-    opened: BTreeMap<String, Result<Arc<GitLab>, Error>>,
+    opened: BTreeMap<String, Result<Arc<GitLab>, GitLabError>>,
 }
 
 impl<'a> GitLabs<'a> {
@@ -107,14 +108,14 @@ impl<'a> GitLabs<'a> {
     }
 
     /// The GitLab at `url`; `None` when no token is known for it.
-    pub async fn at(&mut self, url: &str) -> Result<Option<Arc<GitLab>>, Error> {
+    pub async fn at(&mut self, url: &str) -> Result<Option<Arc<GitLab>>, GitLabError> {
         let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
             return Ok(None);
         };
         if let Some(opened) = self.opened.get(url) {
             return opened.clone().map(Some);
         }
-        let opened = GitLab::open(self.aws, self.http, access)
+        let opened = gitlab::open(self.aws, self.http, access)
             .await
             .map(Arc::new);
         self.opened.insert(url.to_owned(), opened.clone());
@@ -155,7 +156,7 @@ impl<'a> GitLabs<'a> {
         let (project, id) = (&record.project, record.id);
         let found = match gitlab.mirror(project, id).await {
             // With the project the mirror is gone, too.
-            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             found => self.note(&record.gitlab_url, found),
         };
         let Some(mirror) = found? else {
@@ -164,7 +165,7 @@ impl<'a> GitLabs<'a> {
         let give_up = tokio::time::Instant::now() + patience;
         let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
         let mut note = None;
-        while let Some(mirror) = shown.filter(|mirror| mirror.status == Status::Started) {
+        while let Some(mirror) = shown.filter(|mirror| mirror.status == PushStatus::Started) {
             if mirror.is_stuck(clock.now()) || tokio::time::Instant::now() >= give_up {
                 note = Some(deleted_while_started(record, &mirror));
                 break;
@@ -197,7 +198,7 @@ impl<'a> GitLabs<'a> {
         &mut self,
         before: &Before,
         clone_urls: &BTreeMap<String, String>,
-    ) -> Result<Vec<MirrorRecord>, Error> {
+    ) -> Result<Vec<MirrorRecord>, GitLabError> {
         let name = &before.repository_name;
         let clone_url = match clone_urls.get(name) {
             Some(clone_url) => clone_url.clone(),
@@ -217,7 +218,7 @@ impl<'a> GitLabs<'a> {
             return Ok(Vec::new());
         };
         let listed = match gitlab.mirrors(&before.project).await {
-            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(Vec::new()),
             listed => self.note(url, listed)?,
         };
         let is_new = |mirror: &&Mirror| {
@@ -238,11 +239,11 @@ impl<'a> GitLabs<'a> {
     }
 
     /// Whoever did not answer is not waited for again.
-    fn note<T>(&mut self, url: &str, result: Result<T, Error>) -> Result<T, Error> {
+    fn note<T>(&mut self, url: &str, result: Result<T, GitLabError>) -> Result<T, GitLabError> {
         if let Err(error) = &result
             && error.is_unreachable()
             // That may be a single project, which has moved.
-            && !matches!(error.kind, Kind::Redirected { .. })
+            && !matches!(error.kind, ErrorKind::Redirected { .. })
         {
             self.opened.insert(url.to_owned(), Err(error.clone()));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::gitlab_clients::LOOK;
 use super::journal::MirrorRecord;
 use crate::cfn::Reason;
-use crate::gitlab::{GitLab, Mirror, Status};
+use crate::gitlab::{GitLab, Mirror, PushStatus};
 use crate::mirror_credential::apply::Delivery;
 use crate::mirror_credential::apply::error::DeliveryError;
 use crate::mirror_credential::intent_log::write_time;
@@ -134,7 +134,7 @@ impl Delivery<'_> {
                  repository: remove it there, or set KeepDivergentRefs to false",
             );
         }
-        if let (Status::Started, Some(since)) = (mirror.status, mirror.started_at) {
+        if let (PushStatus::Started, Some(since)) = (mirror.status, mirror.started_at) {
             let since = write_time(since);
             let _ = write!(
                 error,
@@ -209,9 +209,9 @@ impl Push {
         }
         let has_ended = is_newer(|mirror| mirror.updated_at)
             || is_newer(|mirror| mirror.started_at)
-            || before.is_none_or(|before| before.status != Status::Failed);
+            || before.is_none_or(|before| before.status != PushStatus::Failed);
         match now.status {
-            Status::Failed if has_ended => Push::Failed,
+            PushStatus::Failed if has_ended => Push::Failed,
             _ => Push::UnderWay,
         }
     }

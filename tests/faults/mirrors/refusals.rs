@@ -65,7 +65,7 @@ fn situations() -> Vec<Situation> {
         situation(
             "push mirrors switched off",
             |fake| fake.options(|options| options.gitlab.mirroring_disabled = true),
-            &["switched push mirrors off for the instance"],
+            &["push mirrors are switched off for the instance"],
         ),
         situation(
             "silent mode",
@@ -130,7 +130,7 @@ fn situations() -> Vec<Situation> {
         situation(
             "a GitLab that sends the token elsewhere",
             |fake| fake.options(|options| options.gitlab.redirects = true),
-            &["302", "where the token is not taken"],
+            &["302", "the token is not sent there"],
         ),
         situation(
             "a GitLab out of reach",
@@ -140,7 +140,7 @@ fn situations() -> Vec<Situation> {
         situation(
             "a GitLab that is out of order",
             |fake| fake.break_from_now(On::Service(Service::GitLab), FaultKind::InternalError500),
-            &["500", "out of order"],
+            &["500", "internal error"],
         ),
         situation(
             "a GitLab that is asked too often",

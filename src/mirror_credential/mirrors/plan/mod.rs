@@ -2,7 +2,7 @@
 
 use super::journal::{Before, Journal, MirrorRecord, properties_key};
 use crate::cfn::Reason;
-use crate::gitlab::Status;
+use crate::gitlab::PushStatus;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::observe::Secret;
 use crate::mirror_credential::plan::{Project, Step, View};
@@ -189,7 +189,7 @@ impl View<'_> {
                 return false;
             };
             let is_well = mirror.succeeded_at.is_some()
-                && !matches!(mirror.status, Status::Failed | Status::ToRetry);
+                && !matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry);
             !is_well && !self.known.synced.contains(&record.id) && !self.is_of_everything(record)
         });
         let silent: Vec<MirrorRecord> = silent.cloned().collect();

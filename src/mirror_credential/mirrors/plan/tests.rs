@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::cfn::Reason;
-use crate::gitlab::{Access, Mirror, ProtectedBranches, Settings, Status};
+use crate::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
 use crate::mirror_credential::calls::StoredLogin;
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::mirrors::journal::{Before, MirrorRecord};
@@ -68,7 +68,7 @@ pub(in crate::mirror_credential) fn mirror(id: u64) -> Mirror {
         url: CLONE_URL.replace("://", "://*****:*****@"),
         enabled: true,
         settings: settings(),
-        status: Status::Finished,
+        status: PushStatus::Finished,
         last_error: None,
         started_at: Some(at(1)),
         updated_at: Some(at(2)),
@@ -80,7 +80,7 @@ pub(in crate::mirror_credential) fn mirror(id: u64) -> Mirror {
 pub(in crate::mirror_credential) fn new_mirror(id: u64) -> Mirror {
     Mirror {
         enabled: false,
-        status: Status::None,
+        status: PushStatus::None,
         started_at: None,
         updated_at: None,
         succeeded_at: None,
@@ -228,7 +228,7 @@ fn what_gitlab_shows_decides_the_next_step() {
                 mirrored,
                 &known(pushing(), |k| {
                     let failed = Mirror {
-                        status: Status::Failed,
+                        status: PushStatus::Failed,
                         ..mirror(7)
                     };
                     seen(k, vec![failed]);
@@ -507,7 +507,7 @@ fn noted_mirror_of_an_unprotected_project_is_left_alone() {
             ..mirror(7)
         },
         Mirror {
-            status: Status::Failed,
+            status: PushStatus::Failed,
             ..mirror(7)
         },
     ];

@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::{CLONE_URL, described};
-use crate::gitlab::mirror::{Mirror, Settings, Status};
+use crate::gitlab::mirror::{Mirror, PushStatus, Settings};
 use crate::gitlab::sanitize::{message, shown, without_logins};
 
 fn read(description: &serde_json::Value) -> Mirror {
-    Mirror::read(description).expect("a mirror")
+    Mirror::parse(description).expect("a mirror")
 }
 
 #[test]
-fn a_mirror_is_read_as_gitlab_describes_it() {
+fn mirror_is_parsed_as_gitlab_describes_it() {
     let mut description = described(101_486);
     description["enabled"] = json!(true);
     description["update_status"] = json!("failed");
@@ -38,7 +38,7 @@ fn a_mirror_is_read_as_gitlab_describes_it() {
                 branch_regex: None,
                 keep_divergent_refs: false,
             },
-            status: Status::Failed,
+            status: PushStatus::Failed,
             last_error: Some("13:remote: denied".to_owned()),
             started_at: at(864),
             updated_at: at(1000),
@@ -48,21 +48,24 @@ fn a_mirror_is_read_as_gitlab_describes_it() {
 }
 
 #[test]
-fn what_a_description_leaves_out_has_a_sensible_value() {
+fn missing_members_have_a_default() {
     let mirror = read(&json!({"id": 1}));
     assert!(mirror.enabled);
-    assert_eq!(mirror.status, Status::None);
+    assert_eq!(mirror.status, PushStatus::None);
     assert_eq!(mirror.succeeded_at, None);
     assert!(!mirror.settings.keep_divergent_refs);
     assert!(!mirror.leads_to(CLONE_URL));
     let odd = json!({"id": 1, "update_status": "resting", "last_update_at": "yesterday",
         "mirror_branch_regex": null, "url": null, "enabled": null});
     let mirror = read(&odd);
-    assert_eq!((mirror.status, mirror.updated_at), (Status::Other, None));
+    assert_eq!(
+        (mirror.status, mirror.updated_at),
+        (PushStatus::Other, None)
+    );
 }
 
 #[test]
-fn a_description_without_a_number_is_none() {
+fn description_without_an_id_is_rejected() {
     for description in [
         json!({}),
         json!({"id": "1"}),
@@ -70,19 +73,19 @@ fn a_description_without_a_number_is_none() {
         json!([1]),
         json!(1),
     ] {
-        assert_eq!(Mirror::read(&description), None);
+        assert_eq!(Mirror::parse(&description), None);
     }
 }
 
 #[test]
-fn every_word_for_a_status_is_known() {
+fn every_push_status_is_known() {
     for (word, status) in [
-        ("none", Status::None),
-        ("scheduled", Status::Scheduled),
-        ("started", Status::Started),
-        ("finished", Status::Finished),
-        ("failed", Status::Failed),
-        ("to_retry", Status::ToRetry),
+        ("none", PushStatus::None),
+        ("scheduled", PushStatus::Scheduled),
+        ("started", PushStatus::Started),
+        ("finished", PushStatus::Finished),
+        ("failed", PushStatus::Failed),
+        ("to_retry", PushStatus::ToRetry),
     ] {
         let description = json!({"id": 1, "update_status": word});
         assert_eq!(read(&description).status, status);
@@ -94,7 +97,7 @@ fn leading_to(url: &str) -> Mirror {
 }
 
 #[test]
-fn a_mirror_leads_to_a_repository_whatever_its_login() {
+fn mirror_leads_to_a_repository_with_any_login() {
     let host = "git-codecommit.eu-central-1.amazonaws.com";
     for url in [
         CLONE_URL.to_owned(),
@@ -109,7 +112,7 @@ fn a_mirror_leads_to_a_repository_whatever_its_login() {
 }
 
 #[test]
-fn a_mirror_to_something_else_is_not_taken_for_ours() {
+fn mirror_to_another_address_does_not_lead_there() {
     for url in [
         CLONE_URL.replace("https", "http"),
         CLONE_URL.replace("infra", "infra2"),
@@ -124,7 +127,7 @@ fn a_mirror_to_something_else_is_not_taken_for_ours() {
 }
 
 #[test]
-fn a_message_is_shown_in_whatever_form_it_comes() {
+fn message_of_every_form_is_shown() {
     for (body, text) in [
         (json!({"message": "404 Not found"}), "404 Not found"),
         (
@@ -147,7 +150,7 @@ fn a_message_is_shown_in_whatever_form_it_comes() {
 
 // claim: a-message-is-one-short-line
 #[test]
-fn a_message_is_one_short_line() {
+fn message_is_one_short_line() {
     assert_eq!(shown(" a\n\tb\u{0}c\u{202E}d \r\n"), "a b c d");
     let long = shown(&"ä".repeat(1000));
     assert_eq!(long.chars().count(), 300);

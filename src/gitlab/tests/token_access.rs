@@ -1,4 +1,4 @@
-//! The token is read for the GitLab that its owner names, and for no other.
+//! The token is read only for the GitLab that its owner allows.
 
 use aws_sdk_iam::config::{BehaviorVersion, Region};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::script::{Reply, Script};
 use super::{MIRRORS, TOKEN, described, ok};
 use crate::aws::Aws;
-use crate::gitlab::{Access, Error, GitLab, Kind, TokenFault};
+use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, TokenError, open as open_gitlab};
 
 const DESCRIBE: &str = "secretsmanager.DescribeSecret";
 const GET: &str = "secretsmanager.GetSecretValue";
@@ -22,7 +22,7 @@ fn access() -> Access {
     }
 }
 
-async fn open(script: &Script, access: &Access) -> Result<GitLab, Error> {
+async fn open(script: &Script, access: &Access) -> Result<GitLab, GitLabError> {
     let credentials = Credentials::new("AKIDEXAMPLE", "not-a-real-key", None, None, "tests");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -30,7 +30,7 @@ async fn open(script: &Script, access: &Access) -> Result<GitLab, Error> {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
     let http = script.http();
-    GitLab::open(&Aws::new(&config, &http), &http, access).await
+    open_gitlab(&Aws::new(&config, &http), &http, access).await
 }
 
 fn tagged(url: &str) -> Reply {
@@ -50,7 +50,7 @@ fn refusal(status: u16, code: &str, message: &str) -> Reply {
     Reply::json(status, json!({"__type": code, "message": message}))
 }
 
-async fn fault(script: Script) -> TokenFault {
+async fn fault(script: Script) -> TokenError {
     let error = open(&script, &access()).await.expect_err("a fault");
     script.sent();
     assert_eq!(
@@ -59,13 +59,13 @@ async fn fault(script: Script) -> TokenFault {
     );
     assert!(!error.to_string().contains(TOKEN));
     match error.kind {
-        Kind::Token(fault) => fault,
+        ErrorKind::Token(fault) => fault,
         kind => panic!("{kind}"),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_token_is_read_after_its_tag_and_used() {
+async fn token_is_read_after_its_tag_and_used() {
     for value in [
         json!(TOKEN),
         json!({"token": TOKEN}),
@@ -84,20 +84,20 @@ async fn the_token_is_read_after_its_tag_and_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_for_another_host_is_neither_read_nor_sent() {
+async fn token_for_another_host_is_neither_read_nor_sent() {
     let tagged_for = "https://gitlab.example.org";
     let fault = fault(Script::default().then(DESCRIBE, tagged(tagged_for))).await;
     let text = fault.to_string();
-    assert!(matches!(fault, TokenFault::OtherHost { .. }), "{text}");
+    assert!(matches!(fault, TokenError::OtherGitLab { .. }), "{text}");
     assert!(text.contains(tagged_for) && text.contains("https://gitlab.example.com"));
     assert!(text.contains("neither read nor sent"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_owner_does_not_say_where_it_may_be_sent_is_not_read() {
+async fn token_without_the_url_tag_is_not_read() {
     for description in [json!({}), json!({"Tags": [{"Key": "other", "Value": "x"}]})] {
         let fault = fault(Script::default().then(DESCRIBE, ok(description))).await;
-        assert!(matches!(fault, TokenFault::Untagged { .. }), "{fault}");
+        assert!(matches!(fault, TokenError::Untagged { .. }), "{fault}");
         let advice = "--tags Key=cfn-gitops:gitlab-url,Value=https://gitlab.example.com";
         assert!(fault.to_string().contains(advice), "{fault}");
     }
@@ -118,7 +118,7 @@ fn tagged_with(tags: &[(&str, &str)]) -> Reply {
 async fn own_secret_is_never_read_as_a_token() {
     for tag in ["cfn-gitops:stack-id", "cfn-gitops:logical-id"] {
         let fault = fault(Script::default().then(DESCRIBE, tagged_with(&[(tag, "x")]))).await;
-        assert_eq!(fault, TokenFault::OwnSecret(tag));
+        assert_eq!(fault, TokenError::OwnSecret(tag));
         assert!(
             fault.to_string().contains("GitLab.TokenSecretId"),
             "{fault}"
@@ -172,7 +172,7 @@ async fn certificate_that_the_token_owner_omits_is_rejected() {
         let script = Script::default().then(DESCRIBE, tagged_with(&tags));
         let error = open(&script, &trusting(pem)).await.expect_err("untrusted");
         let text = error.to_string();
-        let is_untrusted = matches!(error.kind, Kind::Token(TokenFault::UntrustedCa { .. }));
+        let is_untrusted = matches!(error.kind, ErrorKind::Token(TokenError::UntrustedCa { .. }));
         assert!(is_untrusted, "{text}");
         let remedy = "--tags 'Key=cfn-gitops:gitlab-ca-sha256,Value=";
         assert!(text.contains(remedy), "{text}");
@@ -181,7 +181,7 @@ async fn certificate_that_the_token_owner_omits_is_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_missing_or_not_to_be_read_is_told_apart() {
+async fn missing_secret_differs_from_denied_secret() {
     let missing = || refusal(400, "ResourceNotFoundException", "can't find it");
     let denied = || refusal(400, "AccessDeniedException", "not authorized");
     let tagged = || tagged("https://gitlab.example.com");
@@ -191,7 +191,7 @@ async fn a_secret_that_is_missing_or_not_to_be_read_is_told_apart() {
             .then(DESCRIBE, tagged())
             .then(GET, missing()),
     ] {
-        assert_eq!(fault(script).await, TokenFault::Missing);
+        assert_eq!(fault(script).await, TokenError::Missing);
     }
     for script in [
         Script::default().then(DESCRIBE, denied()),
@@ -200,7 +200,7 @@ async fn a_secret_that_is_missing_or_not_to_be_read_is_told_apart() {
             .then(GET, denied()),
     ] {
         let fault = fault(script).await;
-        assert!(matches!(fault, TokenFault::Denied { .. }), "{fault}");
+        assert!(matches!(fault, TokenError::Denied { .. }), "{fault}");
         let text = fault.to_string();
         assert!(text.contains("not authorized") && text.contains("cfn-gitops:gitlab-url"));
     }
@@ -210,31 +210,31 @@ async fn a_secret_that_is_missing_or_not_to_be_read_is_told_apart() {
         .then(GET, deleted);
     let fault = fault(script).await;
     assert!(
-        matches!(&fault, TokenFault::Failed(error) if !error.is_transient()),
+        matches!(&fault, TokenError::Failed(error) if !error.is_transient()),
         "{fault}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_without_a_token_in_it_says_what_is_missing() {
+async fn secret_without_a_token_names_what_is_missing() {
     let with = |reply| {
         let tagged = tagged("https://gitlab.example.com");
         Script::default().then(DESCRIBE, tagged).then(GET, reply)
     };
     let no_member = fault(with(holding(&json!({"other": TOKEN})))).await;
-    assert_eq!(no_member, TokenFault::NoMember("token".to_owned()));
+    assert_eq!(no_member, TokenError::NoMember("token".to_owned()));
     assert!(no_member.to_string().contains("GitLab.TokenSecretKey"));
     assert_eq!(
         fault(with(holding(&json!("two words")))).await,
-        TokenFault::NoToken
+        TokenError::NotAToken
     );
     let binary = ok(json!({"SecretBinary": "AAAA"}));
-    assert_eq!(fault(with(binary)).await, TokenFault::NoText);
+    assert_eq!(fault(with(binary)).await, TokenError::NoText);
 }
 
 // claim: a-project-is-one-segment-of-a-path
 #[tokio::test(start_paused = true)]
-async fn nothing_is_asked_for_an_address_that_the_token_must_not_go_to() {
+async fn unusable_url_sends_nothing() {
     for url in [
         "http://gitlab.example.com",
         "https://user:password@gitlab.example.com",
@@ -251,13 +251,13 @@ async fn nothing_is_asked_for_an_address_that_the_token_must_not_go_to() {
             ..access()
         };
         let error = open(&Script::default(), &access).await.expect_err(url);
-        assert_eq!(error.kind, Kind::UnusableUrl, "{url}");
+        assert_eq!(error.kind, ErrorKind::UnusableUrl, "{url}");
         assert!(!error.to_string().contains("password@"), "{error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gitlab_on_this_machine_and_one_below_a_path_are_reached() {
+async fn loopback_and_url_with_a_path_are_accepted() {
     for url in ["http://127.0.0.1:8080", "https://example.com/gitlab"] {
         let access = Access {
             url: format!("{url}/"),
@@ -277,12 +277,12 @@ async fn a_gitlab_on_this_machine_and_one_below_a_path_are_reached() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_certificate_that_is_none_is_told_before_anything_is_asked() {
+async fn invalid_ca_certificate_sends_nothing() {
     let access = Access {
         ca_certificate: Some("no certificate".to_owned()),
         ..access()
     };
     let error = open(&Script::default(), &access).await.expect_err("none");
-    assert_eq!(error.kind, Kind::CaCertificate);
+    assert_eq!(error.kind, ErrorKind::InvalidCaCertificate);
     assert!(error.to_string().contains("GitLab.CaCertificate"));
 }

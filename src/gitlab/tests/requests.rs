@@ -1,6 +1,4 @@
-//! What is asked, and how often.
-
-use std::time::{Duration, SystemTime};
+//! Which requests are sent.
 
 use serde_json::json;
 
@@ -9,8 +7,7 @@ use super::{
     CLONE_URL, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings,
     with_regex,
 };
-use crate::gitlab::{Kind, Mirror, Project, PushesEverything, Settings};
-use crate::http::HttpError;
+use crate::gitlab::{ErrorKind, Feature, ProjectDetails, Rejection, Settings};
 use crate::password::Password;
 
 const INFRA: &str = "platform/infra";
@@ -20,7 +17,7 @@ fn get(path: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_request_carries_the_token_in_its_header_to_the_one_address() {
+async fn request_has_the_token_in_its_header_only() {
     let script = Script::default()
         .then(&get("/7"), ok(described(7)))
         .then(&format!("PUT {MIRRORS}/7"), ok(described(7)))
@@ -44,7 +41,7 @@ async fn every_request_carries_the_token_in_its_header_to_the_one_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_project_is_a_number_or_its_whole_path_in_one_segment() {
+async fn project_is_one_segment_of_the_path() {
     for (project, segment) in [
         ("42", "42"),
         ("platform/infra", "platform%2Finfra"),
@@ -79,7 +76,7 @@ async fn all_pages_of_a_list_are_read() {
 
 // claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[tokio::test(start_paused = true)]
-async fn a_link_to_the_next_page_leads_to_the_same_address_whatever_host_it_names() {
+async fn link_to_another_host_keeps_the_address() {
     let link = "<http://elsewhere.example.org/x?page=1>; rel=\"first\", \
                 <http://elsewhere.example.org/x?per_page=100&cursor=ab%3D>; rel=\"next\"";
     let of = "/projects/42/protected_branches";
@@ -99,18 +96,18 @@ async fn a_link_to_the_next_page_leads_to_the_same_address_whatever_host_it_name
 
 // claim: an-answer-without-an-end-is-cut-off
 #[tokio::test(start_paused = true)]
-async fn a_list_without_an_end_is_given_up() {
+async fn list_without_an_end_is_cut_off() {
     let page = ok(json!([])).with("x-next-page", "2");
     let script = Script::default()
         .then(&get("?per_page=100"), page.clone())
         .then_times(49, &get("?per_page=100&page=2"), &page);
     let error = gitlab(&script).mirrors(INFRA).await.expect_err("no end");
-    assert_eq!(error.kind, Kind::TooManyPages(50));
+    assert_eq!(error.kind, ErrorKind::TooManyPages(50));
     script.sent();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_is_made_disabled_with_its_login_raw() {
+async fn mirror_is_created_disabled_with_unescaped_login() {
     let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)));
     let mirror = create(&gitlab(&script)).await.expect("made");
     assert_eq!(mirror.id, 7);
@@ -128,7 +125,7 @@ async fn a_mirror_is_made_disabled_with_its_login_raw() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_that_cannot_stand_in_an_address_is_not_sent() {
+async fn login_that_is_unsafe_in_an_address_is_not_sent() {
     let gitlab = gitlab(&Script::default());
     for (login, password) in [
         (LOGIN, "with/slash"),
@@ -144,13 +141,13 @@ async fn a_login_that_cannot_stand_in_an_address_is_not_sent() {
             .create(INFRA, CLONE_URL, login, &password, &settings())
             .await;
         let error = made.expect_err("refused");
-        assert_eq!(error.kind, Kind::UnsafeLogin, "{login}");
+        assert_eq!(error.kind, ErrorKind::UnsafeLogin, "{login}");
         assert!(!error.outcome_unknown());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_name_of_a_user_may_hold_an_at_sign() {
+async fn user_name_with_an_at_sign_is_accepted() {
     let reply = Reply::json(201, described(7));
     let script = Script::default().then(&format!("POST {MIRRORS}"), reply);
     let password = Password::new("p");
@@ -164,7 +161,7 @@ async fn the_name_of_a_user_may_hold_an_at_sign() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_that_is_taken_is_written_in_other_ways() {
+async fn duplicate_address_is_spelled_in_other_ways() {
     let taken = Reply::json(400, json!({"message": {"url": ["has already been taken"]}}));
     let post = format!("POST {MIRRORS}");
     let script = Script::default()
@@ -180,12 +177,15 @@ async fn an_address_that_is_taken_is_written_in_other_ways() {
 
     let script = Script::default().then_times(4, &post, &taken);
     let error = create(&gitlab(&script)).await.expect_err("taken");
-    assert!(matches!(error.kind, Kind::Taken { .. }), "{error}");
+    assert!(
+        error.kind.is_rejection(Rejection::DuplicateAddress),
+        "{error}"
+    );
     script.sent();
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_choice_of_branches_is_told_at_a_time() {
+async fn update_sends_one_choice_of_branches_at_a_time() {
     let mut answer = described(7);
     answer["only_protected_branches"] = json!(false);
     answer["mirror_branch_regex"] = json!("^release");
@@ -219,7 +219,7 @@ async fn one_choice_of_branches_is_told_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pattern_that_gitlab_leaves_out_leaves_no_mirror_behind() {
+async fn mirror_with_ignored_regex_is_deleted() {
     // The free edition does not know it; the other one without its licence shows that it is not set.
     for enterprise in [false, true] {
         let script = Script::default()
@@ -230,13 +230,16 @@ async fn a_pattern_that_gitlab_leaves_out_leaves_no_mirror_behind() {
         let made = gitlab(&script)
             .create(INFRA, CLONE_URL, LOGIN, &password, &with_regex())
             .await;
-        assert_eq!(made.expect_err("left out").kind, Kind::NoBranchRegex);
+        assert_eq!(
+            made.expect_err("left out").kind,
+            ErrorKind::Unsupported(Feature::BranchRegex)
+        );
         script.sent();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pattern_that_is_not_shown_is_believed_where_the_edition_is_not_known() {
+async fn regex_is_trusted_if_the_edition_is_unknown() {
     for metadata in [
         ok(json!({"version": "15.0"})),
         Reply::message(404, "404 Not Found"),
@@ -255,7 +258,7 @@ async fn a_pattern_that_is_not_shown_is_believed_where_the_edition_is_not_known(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_gone_is_gone_and_no_error() {
+async fn missing_mirror_is_not_an_error() {
     for gone in [
         Reply::message(404, "404 Not found"),
         Reply::json(404, json!({"error": "404 Not Found"})),
@@ -278,7 +281,7 @@ async fn what_is_gone_is_gone_and_no_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_goes_with_its_project() {
+async fn mirror_of_deleted_project_is_deleted() {
     let gone = Reply::message(404, "404 Project Not Found");
     let script = Script::default()
         .then(&format!("DELETE {MIRRORS}/7"), gone.clone())
@@ -288,7 +291,7 @@ async fn a_mirror_goes_with_its_project() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gitlab_that_cannot_be_asked_for_a_push_is_told_from_a_mirror_that_is_gone() {
+async fn sync_of_old_gitlab_differs_from_missing_mirror() {
     let script = Script::default()
         .then(
             &format!("POST {MIRRORS}/7/sync"),
@@ -296,18 +299,18 @@ async fn a_gitlab_that_cannot_be_asked_for_a_push_is_told_from_a_mirror_that_is_
         )
         .then(&get("/7"), ok(described(7)));
     let error = gitlab(&script).sync(INFRA, 7).await.expect_err("too old");
-    assert_eq!(error.kind, Kind::NoSync);
+    assert_eq!(error.kind, ErrorKind::Unsupported(Feature::Sync));
     script.sent();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_project_is_empty_or_not_and_says_what_the_token_may_do() {
+async fn project_details_are_parsed_from_any_version() {
     let answered = async |body| {
         let request = format!("GET {PROJECT}?statistics=true");
         let script = Script::default().then(&request, ok(body));
         gitlab(&script).project(INFRA).await.expect("a project")
     };
-    let project = |is_empty, access_level| Project {
+    let project = |is_empty, access_level| ProjectDetails {
         is_empty,
         access_level,
         lfs_objects_size: 0,
@@ -325,193 +328,4 @@ async fn a_project_is_empty_or_not_and_says_what_the_token_may_do() {
     assert_eq!(answered(lfs).await.lfs_objects_size, 7);
     let off = json!({"lfs_enabled": false, "statistics": {"lfs_objects_size": 7}});
     assert_eq!(answered(off).await.lfs_objects_size, 0);
-}
-
-/// A page of protected branches.
-fn listed(branches: serde_json::Value) -> Script {
-    let request = format!("GET {PROJECT}/protected_branches?per_page=100");
-    Script::default().then(&request, ok(branches))
-}
-
-#[tokio::test(start_paused = true)]
-async fn inherited_protections_are_not_the_projects_own() {
-    let script = listed(json!([
-        {"name": "main", "inherited": true},
-        {"name": "development", "inherited": false},
-        {"name": "release/*"},
-    ]));
-    let found = gitlab(&script).protected_branches(INFRA).await;
-    let found = found.expect("branches");
-    assert_eq!(found.own, ["development", "release/*"]);
-    assert!(found.is_complete);
-}
-
-#[tokio::test(start_paused = true)]
-async fn full_list_of_protected_branches_is_incomplete() {
-    let inherited = json!({"name": "x", "inherited": true});
-    let script = listed(vec![inherited; 100].into());
-    let found = gitlab(&script).protected_branches(INFRA).await;
-    let found = found.expect("branches");
-    assert!(found.own.is_empty() && !found.is_complete && !found.is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn mirror_without_own_protected_branch_pushes_everything() {
-    let inherited = json!([{"name": "main", "inherited": true}]);
-    for (protected, is_empty, expected) in [
-        (json!([]), false, Some(PushesEverything::NothingProtected)),
-        (inherited, false, Some(PushesEverything::NothingProtected)),
-        (json!([]), true, None),
-        (json!([{"name": "main"}]), false, None),
-    ] {
-        let mut script = listed(protected.clone());
-        if protected[0]["inherited"] == true || protected == json!([]) {
-            let request = format!("GET {PROJECT}?statistics=true");
-            script = script.then(&request, ok(json!({"empty_repo": is_empty})));
-        }
-        let found = gitlab(&script).pushes_everything(INFRA, &settings()).await;
-        assert_eq!(found.expect("an answer"), expected, "{protected}");
-        script.sent();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn regex_without_a_branch_pushes_everything() {
-    let settings = Settings {
-        branch_regex: Some("^(main|a b)+$".to_owned()),
-        ..with_regex()
-    };
-    for (branches, is_empty, expected) in [
-        (json!([]), false, Some(PushesEverything::NothingMatches)),
-        (json!([]), true, None),
-        (json!([{"name": "main"}]), false, None),
-    ] {
-        let query = "per_page=1&regex=%5E%28main%7Ca%20b%29%2B%24";
-        let request = format!("GET {PROJECT}/repository/branches?{query}");
-        let mut script = Script::default().then(&request, ok(branches.clone()));
-        if branches == json!([]) {
-            let request = format!("GET {PROJECT}?statistics=true");
-            script = script.then(&request, ok(json!({"empty_repo": is_empty})));
-        }
-        let found = gitlab(&script).pushes_everything(INFRA, &settings).await;
-        assert_eq!(found.expect("an answer"), expected, "{branches}");
-        script.sent();
-    }
-}
-
-#[test]
-fn started_mirror_is_stuck_after_gitlabs_lease() {
-    let began = SystemTime::UNIX_EPOCH + Duration::from_hours(9);
-    let mirror = |status: &str, has_ended: bool| {
-        let mut body = described(7);
-        body["update_status"] = json!(status);
-        body["last_update_started_at"] = json!("1970-01-01T09:00:00.000Z");
-        if has_ended {
-            body["last_update_at"] = json!("1970-01-01T08:00:00.000Z");
-        }
-        Mirror::read(&body).expect("a mirror")
-    };
-    for (status, has_ended, minutes, expected) in [
-        ("started", true, 59, false),
-        ("started", true, 61, true),
-        ("started", false, 179, false),
-        ("started", false, 181, true),
-        ("to_retry", true, 600, false),
-        ("finished", true, 600, false),
-    ] {
-        let now = began + Duration::from_mins(minutes);
-        let is_stuck = mirror(status, has_ended).is_stuck(now);
-        assert_eq!(is_stuck, expected, "{status} {has_ended} {minutes}");
-    }
-}
-
-/// Asks in a way that may be repeated, and in the one that may not.
-async fn attempts(times: usize, reply: Reply) -> [(Kind, Duration); 2] {
-    let script = Script::default().then_times(4, &get("/7"), &reply);
-    let begun = tokio::time::Instant::now();
-    let repeated = gitlab(&script).mirror(INFRA, 7).await.expect_err("fault");
-    let took = begun.elapsed();
-    assert_eq!(script.sent().len(), 4);
-    let script = Script::default().then_times(times, &format!("POST {MIRRORS}"), &reply);
-    let begun = tokio::time::Instant::now();
-    let once = create(&gitlab(&script)).await.expect_err("fault");
-    script.sent();
-    [(repeated.kind, took), (once.kind, begun.elapsed())]
-}
-
-#[tokio::test(start_paused = true)]
-async fn making_a_mirror_is_repeated_only_when_it_was_not_heard() {
-    for (times, reply, kind) in [
-        (
-            4,
-            Reply::Nothing(HttpError::NoConnection),
-            Kind::Unreachable,
-        ),
-        (1, Reply::Nothing(HttpError::NoAnswer), Kind::NoAnswer),
-        (1, Reply::Silence, Kind::NoAnswer),
-        (4, Reply::empty(429), Kind::Throttled),
-        (
-            1,
-            Reply::page(502),
-            Kind::OutOfOrder {
-                status: 502,
-                message: "a page without a message".to_owned(),
-            },
-        ),
-    ] {
-        for (got, took) in attempts(times, reply).await {
-            assert_eq!(got, kind);
-            assert!(took < Duration::from_secs(70), "{kind:?} took {took:?}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_get_better_is_not_repeated() {
-    for (reply, kind) in [
-        (
-            Reply::Nothing(HttpError::NotVerified("unknown issuer".to_owned())),
-            Kind::NotVerified("unknown issuer".to_owned()),
-        ),
-        (Reply::Nothing(HttpError::TooLarge), Kind::TooLarge),
-        (Reply::Nothing(HttpError::Unsendable), Kind::UnusableUrl),
-        (Reply::text(200, &" ".repeat(1_000_001)), Kind::TooLarge),
-        (Reply::page(200), Kind::NoApi { status: 200 }),
-        (
-            Reply::json(200, json!({"id": "seven"})),
-            Kind::Unreadable { status: 200 },
-        ),
-        (Reply::empty(200), Kind::Unreadable { status: 200 }),
-    ] {
-        let script = Script::default().then(&get("/7"), reply);
-        let error = gitlab(&script).mirror(INFRA, 7).await.expect_err("fault");
-        assert_eq!(error.kind, kind);
-        script.sent();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_fault_that_passes_is_not_seen() {
-    let script = Script::default()
-        .then(&get("/7"), Reply::page(503))
-        .then(&get("/7"), Reply::Nothing(HttpError::NoAnswer))
-        .then(&get("/7"), Reply::empty(429))
-        .then(&get("/7"), ok(described(7)));
-    let mirror = gitlab(&script).mirror(INFRA, 7).await.expect("an answer");
-    assert_eq!(mirror.expect("there").id, 7);
-    script.sent();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_wish_for_a_pause_is_followed_for_half_a_minute_at_most() {
-    for (wished, waited) in [("7", 7), ("30", 30), ("3600", 30), ("0", 0)] {
-        let busy = Reply::empty(429).with("retry-after", wished);
-        let script = Script::default()
-            .then(&get("/7"), busy)
-            .then(&get("/7"), ok(described(7)));
-        gitlab(&script).mirror(INFRA, 7).await.expect("an answer");
-        let sent = script.sent();
-        let pause = sent[1].at - sent[0].at;
-        assert_eq!(pause.as_secs(), waited, "{wished}");
-    }
 }

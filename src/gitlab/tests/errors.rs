@@ -1,4 +1,4 @@
-//! Every refusal has its own text, which says what to do.
+//! Every error of GitLab has its own text with a remedy.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use super::script::{Reply, Script};
 use super::{
     MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
 };
-use crate::gitlab::{Error, Kind};
+use crate::gitlab::{ErrorKind, GitLabError, Rejection};
 use crate::http::HttpError;
 
 const INFRA: &str = "platform/infra";
 
-/// The refusal of a list, and of the look at the project that explains it.
-async fn explained(refusal: Reply, project: Option<Reply>) -> Error {
+/// The error of a list, after the look-up of the project that explains it.
+async fn explained(refusal: Reply, project: Option<Reply>) -> GitLabError {
     let mut script = Script::default().then(&format!("GET {MIRRORS}?per_page=100"), refusal);
     if let Some(project) = project {
         script = script.then(&format!("GET {PROJECT}"), project);
@@ -31,21 +31,24 @@ fn unauthorized() -> Reply {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_token_is_told_from_a_missing_right() {
+async fn rejected_token_differs_from_missing_access() {
     let wrong = explained(unauthorized(), Some(unauthorized())).await;
-    assert!(matches!(wrong.kind, Kind::TokenRefused { .. }), "{wrong}");
+    assert!(
+        matches!(wrong.kind, ErrorKind::TokenRejected { .. }),
+        "{wrong}"
+    );
     assert!(wrong.to_string().contains("expired, revoked"));
 
     let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
     let expired = explained(Reply::json(401, expired), None).await;
     let message = "Token is expired.".to_owned();
     let token = token_source();
-    assert_eq!(expired.kind, Kind::TokenRefused { message, token });
+    assert_eq!(expired.kind, ErrorKind::TokenRejected { message, token });
 
     let scope = json!({"error": "insufficient_scope", "scope": "api"});
     let scope = explained(Reply::json(403, scope.clone()), None).await;
     let token = token_source();
-    assert_eq!(scope.kind, Kind::InsufficientScope { token });
+    assert_eq!(scope.kind, ErrorKind::InsufficientScope { token });
     assert!(scope.to_string().contains("scope `api`"));
 
     let developer = explained(
@@ -54,22 +57,29 @@ async fn a_wrong_token_is_told_from_a_missing_right() {
     )
     .await;
     let (status, level) = (401, 30);
-    assert_eq!(developer.kind, Kind::NotMaintainer { status, level });
+    assert_eq!(developer.kind, ErrorKind::NotMaintainer { status, level });
     assert!(developer.to_string().contains("Maintainer"));
 
     let maintainer = Some(project_with(&json!({"access_level": 40})));
     let off = explained(Reply::message(403, "403 Forbidden"), maintainer).await;
     assert!(
-        matches!(off.kind, Kind::Disabled { status: 403, .. }),
+        matches!(
+            off.kind,
+            ErrorKind::Rejected {
+                status: 403,
+                cause: Rejection::MirrorsDisabled,
+                ..
+            }
+        ),
         "{off}"
     );
     assert!(
         off.to_string()
-            .contains("switched push mirrors off for the instance")
+            .contains("push mirrors are switched off for the instance")
     );
 
     let nobody = explained(unauthorized(), Some(project_with(&Value::Null))).await;
-    assert!(matches!(nobody.kind, Kind::Denied { .. }), "{nobody}");
+    assert!(nobody.kind.is_rejection(Rejection::Denied), "{nobody}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +108,7 @@ async fn maintainers_401_names_every_possible_cause() {
     let maintainer = Some(project_with(&json!({"access_level": 40})));
     let text = explained(unauthorized(), maintainer).await.to_string();
     for cause in [
-        "switched push mirrors off",
+        "push mirrors are switched off",
         "being deleted",
         "external authorization",
     ] {
@@ -107,14 +117,14 @@ async fn maintainers_401_names_every_possible_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_the_project_does_not_explain_is_shown_with_what_is_needed() {
+async fn unexplained_denial_names_the_requirements() {
     for project in [
         Reply::message(404, "404 Project Not Found"),
         Reply::page(404),
         Reply::json(200, json!([])),
     ] {
         let error = explained(unauthorized(), Some(project)).await;
-        assert!(matches!(error.kind, Kind::Denied { status: 401, .. }));
+        assert!(error.kind.is_rejection(Rejection::Denied), "{error}");
         let text = error.to_string();
         assert!(text.contains("401 Unauthorized"), "{text}");
         assert!(
@@ -125,20 +135,20 @@ async fn a_refusal_that_the_project_does_not_explain_is_shown_with_what_is_neede
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_project_that_is_not_there_is_asked_for_by_its_full_path() {
+async fn missing_project_requires_the_full_path() {
     let absent = || Reply::message(404, "404 Project Not Found");
     let error = explained(absent(), Some(absent())).await;
-    assert_eq!(error.kind, Kind::NotFound);
+    assert_eq!(error.kind, ErrorKind::NotFound);
     assert!(error.to_string().contains("full path"));
     let script = Script::default()
         .then(&format!("PUT {MIRRORS}/7"), absent())
         .then(&format!("GET {PROJECT}"), absent());
     let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
-    assert_eq!(updated.expect_err("no project").kind, Kind::NotFound);
+    assert_eq!(updated.expect_err("no project").kind, ErrorKind::NotFound);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_is_not_taken_for_a_mirror_that_is_gone() {
+async fn html_404_is_not_a_missing_mirror() {
     for (method, path) in [("GET", "/7"), ("DELETE", "/7")] {
         let script = Script::default().then(&format!("{method} {MIRRORS}{path}"), Reply::page(404));
         let gitlab = gitlab(&script);
@@ -146,13 +156,13 @@ async fn a_page_is_not_taken_for_a_mirror_that_is_gone() {
             "GET" => gitlab.mirror(INFRA, 7).await.expect_err("a page"),
             _ => gitlab.delete(INFRA, 7).await.expect_err("a page"),
         };
-        assert_eq!(error.kind, Kind::NoApi { status: 404 });
+        assert_eq!(error.kind, ErrorKind::NotGitLab { status: 404 });
         assert!(error.is_unreachable());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_eleventh_enabled_mirror_is_refused_when_it_is_enabled() {
+async fn eleventh_enabled_mirror_is_rejected() {
     let message = "Maximum number of push mirrors (10) exceeded for this project.";
     for body in [
         json!({"message": {"base": [message]}}),
@@ -162,37 +172,48 @@ async fn the_eleventh_enabled_mirror_is_refused_when_it_is_enabled() {
         let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
         let error = updated.expect_err("too many");
         let (status, message) = (400, message.to_owned());
-        assert_eq!(error.kind, Kind::TooMany { status, message });
+        let cause = Rejection::TooManyMirrors;
+        assert_eq!(
+            error.kind,
+            ErrorKind::Rejected {
+                status,
+                message,
+                cause
+            }
+        );
         assert!(error.to_string().contains("disable or remove a mirror"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mirror_that_gitlab_counts_as_disabled_is_not_pushed() {
+async fn sync_of_disabled_mirror_names_silent_mode() {
     let message =
         "Cannot proceed with the push mirroring. Please verify your mirror configuration.";
     let reply = Reply::message(400, message);
     let script = Script::default().then(&format!("POST {MIRRORS}/7/sync"), reply);
     let error = gitlab(&script).sync(INFRA, 7).await.expect_err("disabled");
-    assert!(matches!(error.kind, Kind::StaysDisabled { .. }), "{error}");
+    assert!(error.kind.is_rejection(Rejection::StaysDisabled), "{error}");
     assert!(error.to_string().contains("silent mode"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_with_an_address_is_shown_and_advised_about() {
+async fn rejected_address_names_the_remedy() {
     let made = async |status, body| {
         let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(status, body));
         create(&gitlab(&script)).await.expect_err("a refusal")
     };
     let local = "is blocked: Requests to the local network are not allowed";
     let error = made(400, json!({"message": {"url": [local]}})).await;
-    assert!(matches!(error.kind, Kind::Blocked { .. }), "{error}");
+    assert!(
+        error.kind.is_rejection(Rejection::AddressBlocked),
+        "{error}"
+    );
     assert!(error.to_string().contains("Outbound requests"));
 
     let name = "is blocked: Username needs to start with an alphanumeric character";
     let error = made(400, json!({"message": {"url": [name]}})).await;
     assert!(
-        matches!(error.kind, Kind::UserNotAccepted { .. }),
+        error.kind.is_rejection(Rejection::UserNotAccepted),
         "{error}"
     );
     assert!(error.to_string().contains("UserName"), "{error}");
@@ -200,7 +221,7 @@ async fn what_is_wrong_with_an_address_is_shown_and_advised_about() {
     let unresolved = "is blocked: Host cannot be resolved or invalid";
     let error = made(400, json!({"message": {"url": [unresolved]}})).await;
     assert!(
-        matches!(error.kind, Kind::HostNotResolved { .. }),
+        error.kind.is_rejection(Rejection::HostNotResolved),
         "{error}"
     );
     assert!(error.to_string().contains("DNS"), "{error}");
@@ -208,7 +229,7 @@ async fn what_is_wrong_with_an_address_is_shown_and_advised_about() {
     let unparsed = "is blocked: URI is invalid";
     let error = made(400, json!({"message": {"url": [unparsed]}})).await;
     assert!(
-        matches!(error.kind, Kind::AddressNotParsed { .. }),
+        error.kind.is_rejection(Rejection::AddressNotParsed),
         "{error}"
     );
     assert!(error.to_string().contains("RotationSerial"), "{error}");
@@ -222,24 +243,24 @@ async fn what_is_wrong_with_an_address_is_shown_and_advised_about() {
 
     let moved = "405 Non GET methods are not allowed for moved projects";
     let error = made(405, json!({"message": moved})).await;
-    assert!(matches!(error.kind, Kind::Moved { .. }), "{error}");
+    assert!(error.kind.is_rejection(Rejection::ProjectMoved), "{error}");
 }
 
 // claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[tokio::test(start_paused = true)]
-async fn a_redirect_is_told_and_not_followed() {
+async fn redirect_is_reported_and_not_followed() {
     let to = format!("https://user:{TOKEN}@elsewhere.example.org/login?token={TOKEN}#{TOKEN}");
     for status in [301, 302, 303, 307, 308] {
         let reply = Reply::page(status).with("location", &to);
         let error = explained(reply, None).await;
         let to = "https://*****@elsewhere.example.org/login".to_owned();
-        assert_eq!(error.kind, Kind::Redirected { status, to });
+        assert_eq!(error.kind, ErrorKind::Redirected { status, to });
         assert!(error.is_unreachable() && !error.outcome_unknown());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_known_whether_a_mirror_may_have_been_made() {
+async fn outcome_is_unknown_after_lost_or_unreadable_response() {
     let post = format!("POST {MIRRORS}");
     for (reply, outcome_unknown) in [
         (Reply::Nothing(HttpError::NoAnswer), true),
@@ -268,7 +289,7 @@ async fn it_is_known_whether_a_mirror_may_have_been_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_refusal_says_what_was_being_done_and_where() {
+async fn rejection_names_the_call_and_the_gitlab() {
     let refused = || Reply::message(400, "no");
     let script = Script::default()
         .then(&format!("POST {MIRRORS}"), refused())
@@ -294,16 +315,16 @@ async fn every_refusal_says_what_was_being_done_and_where() {
     assert_eq!(
         texts,
         [
-            format!("making the push mirror {at}"),
+            format!("creating the push mirror {at}"),
             format!("enabling push mirror 7 {at}"),
-            format!("setting push mirror 7 {at}"),
-            format!("removing push mirror 7 {at}"),
+            format!("updating push mirror 7 {at}"),
+            format!("deleting push mirror 7 {at}"),
         ]
     );
 }
 
-/// Texts that give away whatever GitLab was told, in every way in which it could be written.
-fn tell_tales() -> Vec<String> {
+/// Messages that repeat the token or the password, in every spelling.
+fn messages_with_secrets() -> Vec<String> {
     let escaped = PASSWORD.replace('+', "%2B").replace('=', "%3D");
     vec![
         format!("bad token {TOKEN}"),
@@ -315,7 +336,7 @@ fn tell_tales() -> Vec<String> {
     ]
 }
 
-fn is_quiet(shown: &str) {
+fn assert_no_secret(shown: &str) {
     for secret in [TOKEN, PASSWORD, "SentinelPassword", "another"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -324,7 +345,7 @@ fn is_quiet(shown: &str) {
 // claim: nothing-that-gitlab-repeats-shows-a-secret
 #[tokio::test(start_paused = true)]
 async fn nothing_that_gitlab_repeats_shows_a_secret() {
-    for tale in tell_tales() {
+    for tale in messages_with_secrets() {
         let bodies = [
             json!({"message": tale}),
             json!({"message": {"url": [tale]}}),
@@ -346,8 +367,8 @@ async fn nothing_that_gitlab_repeats_shows_a_secret() {
                 }
                 let error = create(&gitlab(&script)).await.expect_err("a refusal");
                 script.sent();
-                is_quiet(&error.to_string());
-                is_quiet(&format!("{error:?}"));
+                assert_no_secret(&error.to_string());
+                assert_no_secret(&format!("{error:?}"));
             }
         }
         let mut answer = described(7);
@@ -356,6 +377,6 @@ async fn nothing_that_gitlab_repeats_shows_a_secret() {
         let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(201, answer));
         let gitlab = gitlab(&script);
         let mirror = create(&gitlab).await.expect("a mirror");
-        is_quiet(&format!("{mirror:?} {gitlab:?}"));
+        assert_no_secret(&format!("{mirror:?} {gitlab:?}"));
     }
 }
