@@ -34,8 +34,8 @@ CLIPPY = "clippy"
 # With what is installed here before all else, also where `python` is a shim that puts its own folder first.
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
-# These two are long, and each has a local AWS of its own.
-DEPLOYMENT, LOCAL_AWS = "tests/deployment", "local/aws"
+# These are long, and each starts a local AWS of its own.
+DEPLOYMENT, TWO_ACCOUNTS, LOCAL_AWS = "tests/deployment", "tests/deployment/test_two_accounts.py", "local/aws"
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ def steps() -> list[Step]:
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         Step(BUILT, ["make", "build"], needs=(TOOLS,)),
         Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
-        python("a deployed environment", DEPLOYMENT),
+        python("a deployed environment", DEPLOYMENT, f"--ignore={TWO_ACCOUNTS}"),
         *rust_tests(),
         python("the local AWS", LOCAL_AWS),
+        python("a deployment to two accounts", TWO_ACCOUNTS),
         python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("size of the package, instructions of start and first answer", ["make", "check-figures"],

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
-import sys
-import time
 import uuid
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
-
-TRUST_LAMBDA = json.dumps({"Version": "2012-10-17", "Statement": [{
-    "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code
 
 
 @pytest.fixture(scope="session")
@@ -40,42 +30,6 @@ def name() -> str:
     return f"t-{uuid.uuid4().hex[:10]}"
 
 
-def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
-    """The code, status and message that a call is refused with."""
-    with pytest.raises(ClientError) as refused:
-        call(**arguments)
-    answer = refused.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
-
-
-def policy(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(action: str | list[str], resource: str | list[str], **more: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-def a_user_with(aws: LocalAws, name: str, *statements: dict[str, Any]) -> dict[str, str]:
-    """An IAM user with one inline policy, and an access key of its own."""
-    iam = aws.client("iam")
-    iam.create_user(UserName=name)
-    if statements:
-        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy(*statements))
-    return iam.create_access_key(UserName=name)["AccessKey"]
-
-
-def provider_code(program: str = "scripted_provider") -> bytes:
-    """A program of this directory as the deployment package of a `provided.al2023` function."""
-    source = (Path(__file__).parent / "sample_functions" / f"{program}.py").read_text()
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as package:
-        bootstrap = zipfile.ZipInfo("bootstrap")
-        bootstrap.external_attr = 0o755 << 16
-        package.writestr(bootstrap, f"#!{sys.executable}\n{source}")
-    return archive.getvalue()
-
-
 @pytest.fixture(scope="session")
 def provider(running: LocalAws) -> str:
     """The ARN of a function that answers custom-resource requests as their properties say."""
@@ -85,49 +39,6 @@ def provider(running: LocalAws) -> str:
     return running.client("lambda").create_function(
         FunctionName="provider", Runtime="provided.al2023", Handler="bootstrap", Role=role, Timeout=20,
         Code={"ZipFile": provider_code()})["FunctionArn"]
-
-
-class Stack:
-    def __init__(self, aws: LocalAws, name: str) -> None:
-        self.name = name
-        self._id = ""  # a deleted stack is found by its id alone
-        self._cloudformation = aws.client("cloudformation")
-
-    def create(self, resources: dict[str, Any], **more: Any) -> str:
-        self._cloudformation.create_stack(StackName=self.name, TemplateBody=json.dumps({"Resources": resources}),
-                                          Capabilities=["CAPABILITY_NAMED_IAM"], **more)
-        return self.wait()
-
-    def update(self, resources: dict[str, Any]) -> str:
-        self._cloudformation.update_stack(StackName=self.name, TemplateBody=json.dumps({"Resources": resources}),
-                                          Capabilities=["CAPABILITY_NAMED_IAM"])
-        return self.wait()
-
-    def delete(self) -> str:
-        self._id = self._describe()["StackId"]
-        self._cloudformation.delete_stack(StackName=self.name)
-        return self.wait(self._id)
-
-    def _describe(self, name: str = "") -> dict[str, Any]:
-        return self._cloudformation.describe_stacks(StackName=name or self.name)["Stacks"][0]
-
-    def wait(self, name: str = "") -> str:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            status: str = self._describe(name)["StackStatus"]
-            if not status.endswith("IN_PROGRESS"):
-                return status
-            time.sleep(0.05)
-        raise AssertionError(f"{self.name} is still {status}")
-
-    def events(self) -> list[dict[str, Any]]:
-        """Oldest first."""
-        stack = self._id or self.name
-        return self._cloudformation.describe_stack_events(StackName=stack)["StackEvents"][::-1]
-
-    def attributes(self, logical_id: str) -> dict[str, Any]:
-        return self._cloudformation.describe_stack_resource(
-            StackName=self.name, LogicalResourceId=logical_id)["StackResourceDetail"]
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import BRANCH, Scene, eventually
-from local.aws.conftest import refusal
 from local.aws.settings import Settings
+from local.aws.testing import refusal
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 REPOSITORIES = "111122223333"

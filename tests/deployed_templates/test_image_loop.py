@@ -12,7 +12,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import push_image
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from tests.deployed_templates.test_pipeline_loop import Loop, begun, runs
+from tests.deployed_templates.loop import Loop, begun, runs
 
 RENDERED = (Path(__file__).parents[2] / "tests/templates/rendered/image.json").read_text()
 SAYS = """      - python3 -c "import json, os; print(json.load(open(os.environ['CODEBUILD_SRC_DIR_ImageArtifact'] +

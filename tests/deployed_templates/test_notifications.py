@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codecommit.tests.test_git_over_http import a_login
-from tests.deployed_templates.test_people import ended, git, git_at
+from local.aws.codecommit.tests.git_client import a_login
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.conftest import allow, policy
+from local.aws.testing import allow, policy
+from tests.deployed_templates.helpers import ended, git
+from tests.deployed_templates.test_people import git_at
 
 TEMPLATE = Path(__file__).parents[2] / "templates/notifications.yaml"
 

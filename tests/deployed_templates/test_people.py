@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,27 +11,12 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codecommit.tests.test_git_over_http import Login, a_login, a_login_of, git as git_at
-from local.aws.conftest import allow, policy, refusal
+from local.aws.codecommit.tests.git_client import Login, a_login, a_login_of, git as git_at
+from local.aws.testing import allow, policy, refusal
+from tests.deployed_templates.helpers import ended, git
 
 PEOPLE = Path(__file__).parents[2] / "templates/people.yaml"
 CODECOMMIT = "codecommit.amazonaws.com"
-
-
-def git(at: Path, *arguments: str) -> str:
-    done = git_at(*arguments, at=at)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def ended(aws: LocalAws, stack: str) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        status: str = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-        if not status.endswith("IN_PROGRESS"):
-            return status
-        time.sleep(0.05)
-    raise AssertionError(f"{stack} is still {status}")
 
 
 @dataclass

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from local.aws import LocalAws
-from tests.deployed_templates.test_people import ended
-from local.aws.conftest import refusal
+from local.aws.testing import refusal
+from tests.deployed_templates.helpers import ended
 
 TEMPLATE = (Path(__file__).parents[2] / "templates/repository.yaml").read_text()
 

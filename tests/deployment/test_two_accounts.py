@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -14,6 +15,8 @@ from tests.deployment import grants, pipelines, steps
 from tests.deployment.pipelines import Pipeline, eventually
 from tests.deployment.steps import Stack
 from tests.deployment.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
+from tests.policies.test_ways import session_policy
+
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
@@ -65,6 +68,15 @@ def test_push_in_other_account_is_built_approved_and_deployed(scene: TwoAccounts
     used = {decision["action"] for decision in scene.aws.decisions(f"{OTHER}:assumed-role/role-dev-codecommit-source/")
             if decision["allowed"]}
     assert {"codecommit:GetCommit", "codecommit:UploadArchive", "s3:PutObject", "kms:GenerateDataKey"} <= used
+
+
+# claim: the-function-looks-and-can-do-nothing-else-with-the-role
+def test_function_passes_the_evaluated_session_policy(scene: TwoAccounts) -> None:
+    role = f"arn:aws:iam::{OTHER}:role/role-dev-codecommit-source"
+    passed = [decision["session_policy"] for decision in scene.aws.decisions(scene.environment.function_role)
+              if (decision["action"], decision["resource"]) == ("sts:AssumeRole", role)]
+    assert passed
+    assert all(json.loads(policy) == session_policy(scene.repository_arn) for policy in passed)
 
 
 def test_the_project_says_what_the_other_account_has(scene: TwoAccounts) -> None:

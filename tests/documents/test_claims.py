@@ -11,6 +11,7 @@ from tests.templates.rights import regional
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/security.md"
+FOLDERS = ("src", "crates", "fuzz", "tests", "local")
 ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
 # What follows the comment: attributes and the test that they make of a function, or decorators and the test.
@@ -28,7 +29,7 @@ def claims_of(path, text):
 
 
 def carried():
-    files = [path for folder in ("src", "crates", "fuzz", "tests", "local") for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    files = [path for folder in FOLDERS for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
     return [(claim, str(path.relative_to(ROOT)), test) for path in sorted(files)
             for claim, test in claims_of(path, path.read_text())]
 

@@ -82,17 +82,17 @@ def test_what_crosses_accounts_needs_both_sides(way, side):
         assert [action for action in actions.split() if without.may(caller, action, resource, keys)] == []
 
 
-def the_functions_session_policy():
-    """The policy that the function sends with `AssumeRole`, for the repository in another account."""
+def session_policy(repository_arn):
+    """The policy that the function passes to AssumeRole, for a repository in another account."""
     policy = Path(__file__).parents[2] / "src/gitops_pipeline/session_policy.json"
-    return json.loads(policy.read_text().replace("${RepositoryArn}", FOREIGN_REPOSITORY))
+    return json.loads(policy.read_text().replace("${RepositoryArn}", repository_arn))
 
 
 # claim: the-function-looks-and-can-do-nothing-else-with-the-role
 def test_session_policy_only_allows_reading_the_source():
-    """With the session policy that it gives, whatever the role may do."""
+    """The session policy limits the function, whatever the role may do."""
     looks = {"codecommit:GetRepository", "codecommit:GetBranch"}
-    function = scene.world().session(SOURCE_ROLE, the_functions_session_policy())
+    function = scene.world().session(SOURCE_ROLE, session_policy(FOREIGN_REPOSITORY))
     # CodeCommit reads with the key of the repository, in the caller's name.
     with_its_key = {"kms:Decrypt", "kms:DescribeKey"}
     for caller, actions, resource, keys in rows_across_accounts.MAY:

@@ -12,11 +12,20 @@ _lock = threading.Lock()
 _decisions: list[dict[str, Any]] = []
 
 
-def record(principal: str, action: str, resource: str, allowed: bool, late: bool = False) -> None:
-    """`late`: denied because a change of IAM is not in effect yet (`iam_propagation`)."""
-    decision = {"principal": principal, "action": action, "resource": resource, "allowed": allowed}
+def record(principal: str, action: str, resource: str, allowed: bool, late: bool = False,
+           session_policy: str = "") -> None:
+    """Adds one decision.
+
+    `late`: denied because a change of IAM is not in effect yet (`propagation`). `session_policy`: the policy that an
+    AssumeRole request passes, as its JSON text.
+    """
+    decision: dict[str, Any] = {"principal": principal, "action": action, "resource": resource, "allowed": allowed}
+    if late:
+        decision["late"] = True
+    if session_policy:
+        decision["session_policy"] = session_policy
     with _lock:
-        _decisions.append(decision | {"late": True} if late else decision)
+        _decisions.append(decision)
 
 
 def recorded() -> list[dict[str, Any]]:

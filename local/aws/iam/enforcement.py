@@ -31,6 +31,7 @@ class _Request:
     keys: dict[str, Any] = field(default_factory=dict)  # condition keys
     denied: tuple[str, str] | None = None  # the action and resource that the answer has to name
     by_resource: bool = False  # the caller's own policies allow it, the resource's does not
+    session_policy: str = ""  # of AssumeRole
 
 
 _request: ContextVar[_Request] = ContextVar("local_aws_request", default=_Request())
@@ -92,6 +93,7 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
         request.keys = event_buses.keys_of_events(_json(body))
     if service == "sts":
         request.keys = role_assumption.keys(query_params)
+        request.session_policy = iam_actions._query_param(query_params, "Policy")
     if service == "secretsmanager":
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
         arn, request.keys, request.also = secret_permissions.needed(action, arn, _json(body), region, account_id)
@@ -237,7 +239,7 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
     asked = (access_key_id, action, service, region, resource, context)
     outcome = _evaluate(*asked)
     late = outcome is not None and iam_propagation.is_on() and _is_allowed_later(asked)
-    decision_log.record(_principal.get(), action, resource, outcome is None, late)
+    decision_log.record(_principal.get(), action, resource, outcome is None, late, _request.get().session_policy)
     if outcome is None and service == "s3":
         bucket_permissions.admit(resource)
     return outcome

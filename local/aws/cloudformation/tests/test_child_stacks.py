@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_role, a_user_with, allow, grant, policy, refusal
 
 TEMPLATE = (Path(__file__).parents[4] / "templates/pipeline.yaml").read_text()
 REPOSITORY = {"codecommit:CreateRepository", "codecommit:TagResource", "codecommit:GetRepository",
@@ -25,25 +25,6 @@ PROVISIONING = REPOSITORY | {
 WITH_PIPELINE = PROVISIONING | {"iam:GetRole", "codepipeline:GetPipeline", "codepipeline:CreatePipeline",
                                 "codepipeline:GetPipelineState", "codepipeline:TagResource",
                                 "codepipeline:DeletePipeline"}
-
-
-def trust(service: str, **conditions: Any) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **conditions}]})
-
-
-def a_role(aws: LocalAws, name: str, actions: set[str] | None = None, service: str = "cloudformation.amazonaws.com",
-           **conditions: Any) -> str:
-    iam = aws.client("iam")
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(service, **conditions))["Role"]["Arn"]
-    if actions:
-        grant(aws, name, actions)
-    return arn
-
-
-def grant(aws: LocalAws, name: str, actions: set[str]) -> None:
-    aws.client("iam").put_role_policy(RoleName=name, PolicyName="own",
-                                      PolicyDocument=policy(allow(sorted(actions), "*")))
 
 
 class Child(Stack):

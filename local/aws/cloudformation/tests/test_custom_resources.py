@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack
+from local.aws.testing import Stack
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import TRUST_LAMBDA, Stack, a_user_with, allow, refusal
+from local.aws.testing import TRUST_LAMBDA, Stack, a_user_with, allow, refusal
 
 REASON = ("The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot Early "
           "Validation errors, use the DescribeEvents API for detailed failure information.")

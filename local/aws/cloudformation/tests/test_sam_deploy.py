@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack, provider_code
+from local.aws.testing import Stack, provider_code
 
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.cloudformation.tests.test_child_stacks import a_role, grant
-from local.aws.conftest import TRUST_LAMBDA, Stack, allow, policy, provider_code
+from local.aws.testing import TRUST_LAMBDA, Stack, a_role, allow, grant, policy, provider_code
 
 TAGS = [{"Key": "k", "Value": "v"}]
 

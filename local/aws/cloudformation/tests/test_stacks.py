@@ -7,7 +7,7 @@ import json
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import TRUST_LAMBDA, Stack, allow, policy, refusal
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, refusal
 
 
 def test_bucket_with_object_or_old_version_is_not_deleted(aws: LocalAws, stack: Stack, name: str) -> None:

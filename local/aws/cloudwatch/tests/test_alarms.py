@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import TRUST_LAMBDA, Stack, allow, policy, provider_code, refusal
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code, refusal
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack, refusal
+from local.aws.testing import Stack, refusal
 
 ALARM = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:a"
 BODY: dict[str, Any] = {"start": "-PT3H", "widgets": [

@@ -17,7 +17,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.cloudwatch import embedded_metrics
 from local.aws.cloudwatch.embedded_metrics import Invalid, Metric, read
-from local.aws.conftest import TRUST_LAMBDA, allow, policy, provider_code
+from local.aws.testing import TRUST_LAMBDA, allow, policy, provider_code
 
 DOCUMENT: dict[str, Any] = {
     "_aws": {"Timestamp": 1700000000000, "CloudWatchMetrics": [{

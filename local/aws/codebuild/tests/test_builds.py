@@ -16,7 +16,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually, one_for_many
-from local.aws.conftest import allow, policy
+from local.aws.testing import allow, policy
 
 
 @pytest.fixture

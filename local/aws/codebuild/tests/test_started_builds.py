@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import allow, policy, refusal
+from local.aws.testing import allow, policy, refusal
 
 
 def until(what: Callable[[], Any]) -> Any:

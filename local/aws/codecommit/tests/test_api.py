@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from __future__ import annotations
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack, a_user_with, allow, refusal
+from local.aws.testing import Stack, a_user_with, allow, refusal
 
 
 def test_new_repository_has_urls_and_no_branches(aws: LocalAws, name: str) -> None:

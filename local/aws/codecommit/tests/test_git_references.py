@@ -17,11 +17,11 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codecommit import push_commands
 from local.aws.codecommit.push_commands import Command, Malformed
-from local.aws.codecommit.tests.test_git_over_http import PULL, PUSH, Login, a_login, git
-from local.aws.conftest import allow
+from local.aws.codecommit.tests.git_client import PULL, PUSH, Login, a_login, git
+from local.aws.testing import allow
 
 # The fixtures of the tests of logins serve here, too.
-from local.aws.codecommit.tests.test_git_over_http import repository, url, work  # noqa: F401
+from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 
 PROTECTED = "refs/heads/development"
 NONE = "0" * 40

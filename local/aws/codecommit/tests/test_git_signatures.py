@@ -14,11 +14,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.aws import LocalAws
-from local.aws.codecommit.tests.test_git_over_http import PULL, PUSH, git, status
-from local.aws.conftest import a_user_with, allow, policy
+from local.aws.codecommit.tests.git_client import PULL, PUSH, git, status
+from local.aws.testing import a_user_with, allow, policy
 
 # The fixtures of the tests of logins serve here, too.
-from local.aws.codecommit.tests.test_git_over_http import repository, url, work  # noqa: F401
+from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 
 PULLING, PUSHING = "git-upload-pack", "git-receive-pack"
 

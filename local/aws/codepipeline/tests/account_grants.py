@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, trust
-from local.aws.conftest import policy
+from local.aws.testing import policy
 
 A = "111122223333"
 # A policy has a statement at least; these are about nobody's resource, and admit nobody who asks.

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from local.aws import LocalAws
-from local.aws.conftest import allow, policy
+from local.aws.testing import allow, policy
 
 BRANCH = "development"
 BUILDSPEC = """version: 0.2

@@ -18,7 +18,7 @@ from local.aws.codepipeline.tests.account_grants import A, for_one_test, of, sha
 from local.aws.codepipeline.tests.image_account_scene import ImageAccountScene
 from local.aws.codepipeline.tests.image_scene import TAG, push_image
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.conftest import a_user_with, allow, policy, refusal
+from local.aws.testing import a_user_with, allow, policy, refusal
 
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 

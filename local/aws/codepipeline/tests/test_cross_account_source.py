@@ -17,7 +17,7 @@ from local.aws import LocalAws
 from local.aws.codepipeline.tests.account_grants import A, for_one_test, shared_scene
 from local.aws.codepipeline.tests.cross_account_scene import CrossAccountScene
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.conftest import refusal
+from local.aws.testing import refusal
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually
-from local.aws.conftest import refusal
+from local.aws.testing import refusal
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import TAG, ImageScene, digest_of
 from local.aws.codepipeline.tests.pipeline_scene import eventually, one_for_many
-from local.aws.conftest import refusal
+from local.aws.testing import refusal
 
 ABSENT = digest_of("nobody pushed this")
 _STAMP = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4}")

@@ -15,7 +15,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually, one_for_many, trust
-from local.aws.conftest import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, refusal
 
 
 @pytest.fixture(scope="module")

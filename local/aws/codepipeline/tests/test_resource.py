@@ -12,7 +12,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually, one_for_many
-from local.aws.conftest import Stack, refusal
+from local.aws.testing import Stack, refusal
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, one_for_many, trust
-from local.aws.conftest import policy, refusal
+from local.aws.testing import policy, refusal
 
 ACTION, STRUCTURE, STAGE = (f"Invalid{what}Exception" for what in ("ActionDeclaration", "Structure",
                                                                   "StageDeclaration"))

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import TRUST_LAMBDA
+from local.aws.testing import TRUST_LAMBDA
 
 CREDENTIALS = "latest/meta-data/iam/security-credentials/"
 SECONDS = "X-aws-ec2-metadata-token-ttl-seconds"

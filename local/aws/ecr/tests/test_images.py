@@ -14,7 +14,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import digest_of, manifest_of, push_image, push_layer
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.conftest import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, refusal
 
 ABSENT = digest_of("nobody pushed this")
 

@@ -13,7 +13,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import push_image
 from local.aws.codepipeline.tests.pipeline_scene import trust
-from local.aws.conftest import Stack, allow, policy, refusal
+from local.aws.testing import Stack, allow, policy, refusal
 
 OTHER = "444455556666"
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]

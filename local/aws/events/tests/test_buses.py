@@ -16,7 +16,7 @@ from botocore.config import Config
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.account_grants import A
 from local.aws.codepipeline.tests.pipeline_scene import eventually, trust
-from local.aws.conftest import Stack, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_user_with, allow, policy, refusal
 
 B, C, ELSEWHERE = "123456789012", "444455556666", "eu-west-1"
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.cloudformation.tests.test_child_stacks import PROVISIONING, Child, a_role, environment_role
-from local.aws.conftest import TRUST_LAMBDA, allow, policy
-from local.aws.codecommit.tests.test_git_over_http import a_login, git, work  # noqa: F401 (a fixture)
-from local.aws.cloudformation.tests.test_stack_operations import until
+from local.aws.cloudformation.tests.operated_stack import until
+from local.aws.cloudformation.tests.test_child_stacks import PROVISIONING, Child, environment_role
+from local.aws.testing import TRUST_LAMBDA, a_role, allow, policy
+from local.aws.codecommit.tests.git_client import a_login, git, work  # noqa: F401 (a fixture)
 
 # Says what it is asked; fails when it is told to, or asks itself again as often as it is told to.
 LISTENER = '''

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_user_with, allow, policy, refusal
 
 READ = {"Version": "2012-10-17", "Statement": [allow("codecommit:GetRepository", "*")]}
 

@@ -13,7 +13,7 @@ from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import EvalContext
 
 from local.aws.iam import policy_language, principals
-from tests.policies.test_documented_decisions import ACCOUNT, ROWS, caller, document
+from tests.policies.documented_decisions import ACCOUNT, ROWS, caller, document
 
 _PATCHED = ("_first_match", "_conditions_met", "_principal_matches", "evaluate_resource_policy",
             "_resolve_condition_key")

@@ -14,9 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
-from local.aws.cloudformation.tests.test_child_stacks import a_role
 from local.aws.codepipeline.tests.pipeline_scene import trust
-from local.aws.conftest import Stack, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_role, a_user_with, allow, policy, refusal
 
 LONG = 3600.0
 LIST = "codecommit:ListRepositories"

@@ -12,7 +12,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.account_grants import A
-from local.aws.conftest import a_user_with, allow, policy, refusal
+from local.aws.testing import a_user_with, allow, policy, refusal
 
 B = "123456789012"
 

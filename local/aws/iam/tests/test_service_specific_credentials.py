@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack, a_user_with, allow, refusal
+from local.aws.testing import Stack, a_user_with, allow, refusal
 
 CODECOMMIT = "codecommit.amazonaws.com"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack
+from local.aws.testing import Stack
 
 
 @pytest.mark.parametrize("removes", [0, 1])

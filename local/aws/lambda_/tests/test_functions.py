@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import TRUST_LAMBDA, Stack, allow, policy, provider_code
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.aws import LocalAws
-from local.aws.conftest import TRUST_LAMBDA, allow, policy, provider_code
+from local.aws.testing import TRUST_LAMBDA, allow, policy, provider_code
 
 RIGHTS = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
           "secretsmanager:UpdateSecretVersionStage"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, refusal
 
 
 @pytest.fixture

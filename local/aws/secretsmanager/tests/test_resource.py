@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import Stack, refusal
+from local.aws.testing import Stack, refusal
 
 
 @pytest.fixture

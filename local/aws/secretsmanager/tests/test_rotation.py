@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.conftest import a_user_with, allow, refusal
 from local.aws.secretsmanager.tests.rotation_scene import RIGHTS, a_function, labels, permit
+from local.aws.testing import a_user_with, allow, refusal
 
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
 RULES = {"AutomaticallyAfterDays": 30}

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.cloudformation.tests.test_child_stacks import a_role, grant
-from local.aws.conftest import Stack
 from local.aws.secretsmanager.tests.rotation_scene import a_function, labels
+from local.aws.testing import Stack, a_role, grant
 
 FIRST = "1" * 32
 

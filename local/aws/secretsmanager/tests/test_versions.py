@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.aws import LocalAws
-from local.aws.conftest import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, refusal
 
 FIRST, SECOND, THIRD = ("1" * 32, "2" * 32, "3" * 64)
 CLAIM = "cfn-gitops:claim"
