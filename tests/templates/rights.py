@@ -437,3 +437,9 @@ MAY_NOT = [
     ("MirrorUser", CREDENTIALS, MIRROR, {}),
     ("MirrorUser", "secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
 ]
+
+
+def needs_another_account(row):
+    """Whether a policy of another account decides as well. tests/policies evaluates every other row of MAY with all policies."""
+    resource = row[2]
+    return resource in SOURCE_ROLES or resource.startswith((FOREIGN_BUCKET, SECOND_BUCKET, FOREIGN_KEY))
