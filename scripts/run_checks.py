@@ -1,8 +1,8 @@
-"""Every check of the project, side by side where they can be, and what each took: `make test`.
+"""Runs every check of the project, several at once, and reports how long each took: `make test`.
 
-All of them run, whatever fails before, except those that need what failed. What a check says is shown when it has
-ended, so that nothing is mixed up; what is under way is told every minute. Afterwards the tree must be as it was: a
-test that leaves a file behind, or a formatter that changes one, fails here.
+A failed check stops only the checks that need its result. The output of a check is printed when it has ended, so that
+outputs do not mix. Every minute the running checks are listed. At the end the git tree must be unchanged: a test that
+leaves a file behind, or a formatter that changes one, fails the run.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from typing import IO
 
 ROOT = Path(__file__).parents[1]
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
-TELLS_EVERY_SECONDS = 60
-# What is broken off has this long to end by itself.
-ENDS_WITHIN_SECONDS = 5
+PROGRESS_INTERVAL_SECONDS = 60
+# A cancelled step is killed if it has not ended by then.
+TERMINATION_TIMEOUT_SECONDS = 5
 
 TOOLS, COMPILED, BUILT = "install the tools", "compile the Rust tests", "build for provided.al2023, and check the file"
 CLIPPY = "clippy"
-# With what is installed here before all else, also where `python` is a shim that puts its own folder first.
+# .venv comes first in PATH, also if `python` is a shim that prepends a folder of its own.
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These are long, and each starts a local AWS of its own.
@@ -40,11 +40,11 @@ DEPLOYMENT, TWO_ACCOUNTS, LOCAL_AWS = "tests/deployment", "tests/deployment/test
 
 @dataclass(frozen=True)
 class Step:
-    what: str
+    name: str
     command: list[str]
-    # Without the results of these it makes no sense.
+    # The step runs only if these steps have succeeded.
     needs: tuple[str, ...] = ()
-    # It would only wait for these, whatever becomes of them: cargo does one thing at a time in a directory.
+    # The step starts after these steps, whether they succeed or fail: cargo locks its target directory.
     after: tuple[str, ...] = ()
 
 
@@ -53,14 +53,14 @@ class Result:
     step: Step
     succeeded: bool
     seconds: float
-    # On all cores, with everything that it started: comparable where the machine has other work.
+    # CPU time of all its processes: comparable between machines with other load.
     processor_seconds: float
-    # Empty where it ran.
-    why_not_run: str = ""
+    # Empty if the step ran.
+    skip_reason: str = ""
 
 
 def steps() -> list[Step]:
-    """What comes first is begun first, when there is a choice: the longest, so that nothing is left alone at the end."""
+    """Steps start in this order. The longest come first, so that no long step runs alone at the end."""
     def python(name: str, *arguments: str) -> Step:
         return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT))
 
@@ -76,7 +76,7 @@ def steps() -> list[Step]:
         python("a deployment to two accounts", TWO_ACCOUNTS),
         python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
-        Step("size of the package, instructions of start and first answer", ["make", "check-figures"],
+        Step("package size and instruction counts", ["make", "check-figures"],
              needs=(COMPILED, BUILT), after=(CLIPPY,)),
         Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
     ]
@@ -90,21 +90,21 @@ def rust_tests() -> Iterator[Step]:
     crates = [target["name"] for target in targets if target["kind"] == ["test"]]
     for name, arguments in [("units", ["--lib", "--bins"]), ("documentation", ["--doc"]),
                             *((name, ["--test", name]) for name in crates)]:
-        # What starts a process starts the file that is deployed.
+        # These tests start the built function.
         needs = (COMPILED, BUILT) if name == "process" else (COMPILED,)
         yield Step(f"Rust tests: {name}", ["make", "test-rust", f"ARGUMENTS={' '.join(arguments)}"], needs=needs,
                    after=(CLIPPY,))
 
 
 class Running:
-    """One step that has been begun. What it says is kept until it ends."""
+    """A started step, and its output."""
 
     def __init__(self, step: Step, ended: queue.Queue[Running]) -> None:
         self.step = step
-        self.began = time.monotonic()
-        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115: it is read when the step has ended
-        # In a session of its own, so that all of it can be ended.
-        self._process = subprocess.Popen(step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._said,
+        self.started = time.monotonic()
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115: it is read when the step has ended
+        # A session of its own, so that all its processes can be killed.
+        self._process = subprocess.Popen(step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._output,
                                          stderr=subprocess.STDOUT, start_new_session=True)
         self.result: Result | None = None
         threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
@@ -112,36 +112,36 @@ class Running:
     def _wait(self, ended: queue.Queue[Running]) -> None:
         _, status, used = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.result = Result(self.step, self._process.returncode == 0, time.monotonic() - self.began,
+        self.result = Result(self.step, self._process.returncode == 0, time.monotonic() - self.started,
                              used.ru_utime + used.ru_stime)
         ended.put(self)
 
-    def said(self) -> str:
-        self._said.seek(0)
-        return self._said.read().decode(errors="replace").rstrip()
+    def output(self) -> str:
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace").rstrip()
 
-    def stop(self, how: signal.Signals) -> None:
-        # It may end at this moment.
+    def stop(self, with_signal: signal.Signals) -> None:
+        # The process may end at this moment.
         if self.result is None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, how)
+                os.killpg(self._process.pid, with_signal)
 
 
-def at_once() -> int:
-    """What `CHECKS_AT_ONCE` says, or as many as this process has cores: two even on one, as one always waits."""
-    if said := os.environ.get("CHECKS_AT_ONCE"):
-        return max(1, int(said))
-    return max(2, min(len(os.sched_getaffinity(0)), _cores_of_the_container()))
+def parallel_steps() -> int:
+    """`CHECKS_AT_ONCE`, or the number of cores, at least two: one of two steps usually waits."""
+    if given := os.environ.get("CHECKS_AT_ONCE"):
+        return max(1, int(given))
+    return max(2, min(len(os.sched_getaffinity(0)), _container_cores()))
 
 
-def _cores_of_the_container(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """A container sees all cores of its machine, and may use some."""
+def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """The CPU quota of the container, which sees all cores of its machine."""
     quota, _, period = (limit.read_text() if limit.is_file() else "max").strip().partition(" ")
     return sys.maxsize if quota == "max" else -(-int(quota) // int(period))
 
 
 def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
-    """Runs them, so many at once, and yields what came of each, in the order in which they end."""
+    """Runs the steps, at most `limit` at once, and yields each result with its output, in the order in which they end."""
     done: dict[str, Result] = {}
     running: dict[str, Running] = {}
     ended: queue.Queue[Running] = queue.Queue()
@@ -151,47 +151,47 @@ def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
                 failed = [need for need in step.needs if need in done and not done[need].succeeded]
                 if failed:
                     waiting.remove(step)
-                    done[step.what] = Result(step, False, 0, 0, why_not_run=f"it needs: {failed[0]}")
-                    yield done[step.what], ""
+                    done[step.name] = Result(step, False, 0, 0, skip_reason=f"it needs: {failed[0]}")
+                    yield done[step.name], ""
                 elif len(running) < limit and done.keys() >= {*step.needs, *step.after}:
                     waiting.remove(step)
-                    running[step.what] = Running(step, ended)
+                    running[step.name] = Running(step, ended)
             if not running:
                 continue
             try:
-                one = ended.get(timeout=TELLS_EVERY_SECONDS)
+                one = ended.get(timeout=PROGRESS_INTERVAL_SECONDS)
             except queue.Empty:
                 now = time.monotonic()
-                under_way = ", ".join(f"{what} ({now - one.began:.0f} s)" for what, one in running.items())
-                print(f"... under way: {under_way}", flush=True)
+                under_way = ", ".join(f"{name} ({now - one.started:.0f} s)" for name, one in running.items())
+                print(f"... running: {under_way}", flush=True)
                 continue
-            del running[one.step.what]
+            del running[one.step.name]
             assert one.result is not None
-            done[one.step.what] = one.result
-            yield one.result, one.said()
+            done[one.step.name] = one.result
+            yield one.result, one.output()
     finally:
-        break_off(list(running.values()), ended)
+        cancel(list(running.values()), ended)
 
 
-def break_off(running: list[Running], ended: queue.Queue[Running]) -> None:
-    """Ends what is under way when somebody gives up, and shows what it has said: the step that hung is among it."""
-    # Once is enough; and nothing may be left running because this was disturbed.
-    for asked in (signal.SIGTERM, signal.SIGINT) if running else ():
-        signal.signal(asked, signal.SIG_IGN)
+def cancel(running: list[Running], ended: queue.Queue[Running]) -> None:
+    """Ends the running steps if the run is interrupted, and prints their output, including that of a step that hung."""
+    # Ignore further signals, so that no process is left running.
+    for number in (signal.SIGTERM, signal.SIGINT) if running else ():
+        signal.signal(number, signal.SIG_IGN)
     for one in running:
         one.stop(signal.SIGTERM)
-    until = time.monotonic() + ENDS_WITHIN_SECONDS
+    until = time.monotonic() + TERMINATION_TIMEOUT_SECONDS
     while any(one.result is None for one in running) and time.monotonic() < until:
         with contextlib.suppress(queue.Empty):
             ended.get(timeout=max(0, until - time.monotonic()))
     for one in running:
         one.stop(signal.SIGKILL)
     for one in running:
-        print(f"\n=== broken off: {one.step.what}\n{one.said()}", flush=True)
+        print(f"\n=== cancelled: {one.step.name}\n{one.output()}", flush=True)
 
 
 def tree() -> dict[str, str]:
-    """What git says has changed, and how: also right where something had changed before."""
+    """The changed files by git, each with its status and hash. Works also if files had changed before the run."""
     listed = subprocess.run(["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"],
                             cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     found = {}
@@ -204,16 +204,16 @@ def tree() -> dict[str, str]:
 
 
 def main() -> int:
-    # A runner that gives up ends the steps, too.
+    # If the CI runner cancels this process, end the steps as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["CFN_GITOPS_BINARY"] = str(BOOTSTRAP)
-    # Where all look for what is built, and the templates too.
+    # The tests and the templates expect the built function there.
     os.environ["CARGO_TARGET_DIR"] = str(ROOT / "target")
-    before, began, limit, results = tree(), time.monotonic(), at_once(), []
+    before, began, limit, results = tree(), time.monotonic(), parallel_steps(), []
     with contextlib.closing(run(steps(), limit)) as ran:
-        for result, said in ran:
+        for result, output in ran:
             results.append(result)
-            print(f"\n=== {row(result)}\n{said}", flush=True)
+            print(f"\n=== {row(result)}\n{output}", flush=True)
     seconds = time.monotonic() - began
     after = tree()
     left = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
@@ -221,7 +221,7 @@ def main() -> int:
     print("\n=== Summary\n          time  processor")
     for result in results:
         print(row(result))
-    print(f"{'FAILED' if left else 'ok    '}                       the tree is as it was")
+    print(f"{'FAILED' if left else 'ok    '}                       the tree is unchanged")
     print(f"       {seconds:5.0f} s {sum(result.processor_seconds for result in results):8.0f} s  in all, "
           f"{limit} at once")
     for name in left:
@@ -230,10 +230,10 @@ def main() -> int:
 
 
 def row(result: Result) -> str:
-    if result.why_not_run:
-        return f"NOT RUN                      {result.step.what}: {result.why_not_run}"
+    if result.skip_reason:
+        return f"NOT RUN                      {result.step.name}: {result.skip_reason}"
     return (f"{'ok    ' if result.succeeded else 'FAILED'} {result.seconds:5.0f} s {result.processor_seconds:8.0f} s  "
-            f"{result.step.what}")
+            f"{result.step.name}")
 
 
 if __name__ == "__main__":

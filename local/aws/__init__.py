@@ -1,10 +1,10 @@
-"""A local AWS for tests and `make run`: MiniStack in a process of its own, with what it lacks added at its start.
+"""A local AWS for tests and `make run`: MiniStack in a process of its own, patched when it starts.
 
     with LocalAws() as aws:
         subprocess.run(["sam", "deploy", ...], env=aws.environment(), check=True)
         aws.client("iam").list_users()
 
-`launch` is the side that tests see; everything else runs inside the process that `serve` is.
+Tests use `launch`. Everything else runs inside the process of `serve`. README.md lists what is added, by service.
 """
 
 from local.aws.launch import LocalAws

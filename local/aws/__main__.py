@@ -1,6 +1,7 @@
 """Runs a command inside a local AWS: `python -m local.aws sam deploy ...`.
 
-The command finds it through the usual variables (`LocalAws.environment`), and is its administrator.
+The command reaches it through the usual environment variables (`LocalAws.environment`), with the rights of an
+administrator.
 """
 
 from __future__ import annotations

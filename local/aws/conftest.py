@@ -1,4 +1,4 @@
-"""One local AWS for all tests here, and a provider of custom resources that does as its properties say."""
+"""One local AWS for all tests here, and a custom-resource provider whose properties script its responses."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def aws(running: LocalAws) -> Iterator[LocalAws]:
 
 @pytest.fixture
 def name() -> str:
-    """A name that no other test uses: users are global, and nothing is cleaned between tests."""
+    """A name that no other test uses: IAM is global, and nothing is deleted between tests."""
     return f"t-{uuid.uuid4().hex[:10]}"
 
 
 @pytest.fixture(scope="session")
 def provider(running: LocalAws) -> str:
-    """The ARN of a function that answers custom-resource requests as their properties say."""
+    """The ARN of `sample_functions/scripted_provider.py`, which responds to a request as its properties script it."""
     iam = running.client("iam")
     role = iam.create_role(RoleName="provider", AssumeRolePolicyDocument=TRUST_LAMBDA)["Role"]["Arn"]
     iam.put_role_policy(RoleName="provider", PolicyName="log", PolicyDocument=policy(allow("logs:*", "*")))

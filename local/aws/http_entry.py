@@ -1,4 +1,7 @@
-"""What is answered before MiniStack sees it: the addresses of custom-resource responses, and what tests ask."""
+"""The first handler of each request: response URLs of custom resources, and the control API of the tests.
+
+Every other request goes to MiniStack.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "http" and path.startswith(response_urls.PREFIX):
         await _response(scope, receive, send)
     elif scope["type"] == "http" and path.startswith("/_local/"):
-        await _question(scope["method"], path, await _body(receive), send)
+        await _control(scope["method"], path, await _body(receive), send)
     else:
         await ministack(scope, receive, send)
 
@@ -55,12 +58,13 @@ async def _response(scope: dict[str, Any], receive: Receive, send: Send) -> None
     await _answer(send, status, answer, "application/xml")
 
 
-async def _question(method: str, path: str, body: bytes, send: Send) -> None:
-    """Tests alone ask these; no product code knows them."""
+async def _control(method: str, path: str, body: bytes, send: Send) -> None:
+    """The control API, `/_local/…`: only `LocalAws` calls it."""
     reads: dict[str, Callable[[], Any]] = {
-        "decisions": decision_log.recorded, "exchanges": custom_resources.exchanges, "rotations": rotation_runs.recorded,
-        "settings": settings.as_dict, "events-under-way": pending_events.count}
-    forgets = {"decisions": decision_log.forget, "exchanges": custom_resources.forget, "rotations": rotation_runs.forget}
+        "decisions": decision_log.recorded, "exchanges": custom_resources.exchanges,
+        "rotations": rotation_runs.recorded, "settings": settings.as_dict, "pending-events": pending_events.count}
+    forgets = {"decisions": decision_log.forget, "exchanges": custom_resources.forget,
+               "rotations": rotation_runs.forget}
     does: dict[str, Callable[..., Any]] = {
         "days-later": rotation.days_later, "fire": event_rules.fire, "instance-metadata": instance_metadata.start,
         "put-iam-into-effect": iam_propagation.put_into_effect}

@@ -1,4 +1,4 @@
-"""Starts and stops the local AWS, and gives tests what they need to speak to it."""
+"""Starts and stops the local AWS, and gives tests clients, settings and records."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _STOP_SECONDS = 10
 class LocalAws:
     """A local AWS, for as long as the `with` block lasts.
 
-    `log` names a file that keeps what the services said; otherwise it goes with everything else. `settings` are those
-    of `settings.Settings` that it starts with and that `reset` returns to.
+    `log` is a file that keeps the services' log; without it, the log is deleted at the end. `settings` are the values
+    of `settings.Settings` that it starts with, and that `reset` restores.
     """
 
     def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1", log: Path | None = None,
@@ -40,7 +40,7 @@ class LocalAws:
         self.region = region
         self.endpoint_url = ""
         self.git_url = ""
-        # Whom to trust when `git_url` is the proxy to CodeCommit's address on AWS: a file in PEM.
+        # A CA file in PEM, for clients that use `git_url` as the proxy to CodeCommit's address on AWS.
         self.authority = Path()
         self._log_path = log
         self._settings = settings or {}
@@ -103,7 +103,7 @@ class LocalAws:
             except subprocess.TimeoutExpired:
                 pass
             try:
-                # Functions that still run belong to its session.
+                # Functions that still run are in its session.
                 os.killpg(self._process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
@@ -114,7 +114,7 @@ class LocalAws:
             self._directory = None
 
     def environment(self) -> dict[str, str]:
-        """The environment of a program (aws, sam, a test's own) that is this account's administrator."""
+        """The environment for a program (aws, sam) that acts as this account's administrator."""
         return _without_aws(os.environ) | {
             "AWS_ENDPOINT_URL": self.endpoint_url, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self.account_id, "AWS_SECRET_ACCESS_KEY": "local",
@@ -124,10 +124,10 @@ class LocalAws:
         }
 
     def client(self, service: str, access_key: dict[str, str] | None = None) -> Any:
-        """A boto3 client, as the administrator or with an access key as IAM's CreateAccessKey answers it."""
+        """A boto3 client, as the administrator or with an access key in the form of CreateAccessKey's response."""
         if access_key:
             return self._new_client(service, access_key)
-        # To make one takes longer than most of its calls, so the administrator's are kept.
+        # Creating a client takes longer than most calls, so keep the administrator's clients.
         which = (service, self.account_id, self.region)
         if which not in self._clients:
             self._clients[which] = self._new_client(service, {
@@ -142,20 +142,20 @@ class LocalAws:
             config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}))
 
     def in_account(self, account_id: str) -> LocalAws:
-        """The same AWS as another account's administrator sees it: `client()`, `environment()` and all else. It ends
-        with this one."""
+        """The same AWS for the administrator of another account: `client()`, `environment()` and the rest. It ends with
+        this one."""
         other = copy.copy(self)
         other.account_id, other._process, other._directory = account_id, None, None
         return other
 
     def decisions(self, principal: str = "") -> list[dict[str, Any]]:
-        """What IAM decided since the start or `forget`, each with principal, action, resource and allowed; only
-        those of principals whose ARN holds `principal`."""
+        """IAM's decisions since the start or `forget`, each with principal, action, resource and allowed; only those of
+        principals whose ARN contains `principal`."""
         return [decision for decision in self._ask("GET", "decisions") if principal in decision["principal"]]
 
     def exchanges(self, logical_id: str = "") -> list[dict[str, Any]]:
-        """The custom-resource requests sent since the start or `forget`, each with its answer or failure, and without
-        its ResponseURL."""
+        """The custom-resource requests sent since the start or `forget`, each with its response or failure, and
+        without its ResponseURL."""
         found = self._ask("GET", "exchanges")
         return [exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id]
 
@@ -167,7 +167,7 @@ class LocalAws:
                 if not secret or secret in (run["secret"], run["secret"].split(":", 6)[6].rsplit("-", 1)[0])]
 
     def rotated(self, secret: str, seconds: float = 60) -> dict[str, Any]:
-        """The secret's latest rotation or test, once it has ended."""
+        """Waits for the end of the secret's latest rotation or test, and returns it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             runs = self.rotations(secret)
@@ -177,22 +177,23 @@ class LocalAws:
         raise AssertionError(f"no rotation of {secret} has ended: {runs}")
 
     def days_later(self, secret: str, days: float) -> dict[str, Any] | None:
-        """Lets days pass for one secret's schedule (name or ARN), and returns the rotation that this began, if any."""
+        """Advances one secret's schedule (name or ARN) by days. Returns the rotation that this starts, `None` if none
+        is due."""
         return self._ask("POST", "days-later", {"secret_id": secret, "days": days})  # type: ignore[no-any-return]
 
     def fire(self, rule: str) -> bool:
-        """Has a scheduled rule's time come; whether it was enabled and had a target."""
+        """Triggers a scheduled rule. `True` if the rule is enabled and has a target."""
         return self._ask("POST", "fire", {"rule": rule})  # type: ignore[no-any-return]
 
     def put_iam_into_effect(self) -> None:
-        """As if IAM's changes so far had been made long ago (`iam_policies_take_seconds`)."""
+        """Puts IAM's changes so far into effect at once (`iam_policies_take_seconds`)."""
         self._ask("POST", "put-iam-into-effect", {})
 
-    def have_been_told(self) -> None:
-        """Waits until the events of all pushes that were answered have been sent."""
+    def wait_for_events(self) -> None:
+        """Waits until the events of all completed pushes have been sent."""
         deadline = time.monotonic() + 60
-        while self._ask("GET", "events-under-way"):
-            assert time.monotonic() < deadline, "events of a push are still to be sent"
+        while self._ask("GET", "pending-events"):
+            assert time.monotonic() < deadline, "the events of a push have not been sent"
             time.sleep(0.01)
 
     def instance_metadata(self, profile_arn: str) -> str:
@@ -200,33 +201,33 @@ class LocalAws:
         return str(self._ask("POST", "instance-metadata", {"profile_arn": profile_arn}))
 
     def metrics(self, log_group: str) -> list[Metric]:
-        """What the lines of a log group carry in CloudWatch's embedded metric format; `embedded_metrics.Invalid` when
-        CloudWatch would drop one of them."""
+        """The metrics in the lines of a log group, in CloudWatch's embedded metric format. Raises
+        `embedded_metrics.Invalid` if CloudWatch would drop one of them."""
         pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group)
         return [metric for page in pages for event in page["events"]
                 for metric in embedded_metrics.read(event["message"], event["timestamp"])]
 
     def forget(self) -> None:
-        for what in ("decisions", "exchanges", "rotations"):
-            self._ask("DELETE", what)
+        for record in ("decisions", "exchanges", "rotations"):
+            self._ask("DELETE", record)
 
     def set(self, **settings: float | str) -> None:
-        """Changes what `settings.Settings` lists."""
+        """Changes settings, see `settings.Settings`."""
         self._ask("PUT", "settings", settings)
 
     def reset(self) -> None:
-        """Back to the settings that it started with."""
+        """Restores the settings that it started with."""
         self.set(**(Settings().as_dict() | self._settings))
 
     def _ask(self, method: str, what: str, body: object = None, timeout: float = 10) -> Any:
         request = urllib.request.Request(f"{self.endpoint_url}/_local/{what}", method=method,
                                          data=None if body is None else json.dumps(body).encode())
-        # No proxy of the machine's may stand between.
+        # Ignore the machine's proxy.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=timeout) as answer:
             return json.loads(answer.read())
 
 
 def _without_aws(environment: Any) -> dict[str, str]:
-    """Nobody's real account is within reach of what runs here."""
+    """Removes AWS variables, so that no program here can reach a real account."""
     return {name: value for name, value in environment.items() if not name.startswith("AWS_")}

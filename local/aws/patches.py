@@ -1,4 +1,7 @@
-"""Everything that is added to MiniStack when it starts, and nothing of it changed on disk."""
+"""Installs every addition to MiniStack, in memory. MiniStack's files stay as they are.
+
+The order matters: a later patch may wrap a function that an earlier one replaced.
+"""
 
 from __future__ import annotations
 
@@ -111,5 +114,5 @@ def install(endpoint: str) -> None:
     invocation_chain.install()
     function_logs.install()
     function_metrics.install()
-    # Last: it wraps IAM's operations and CloudFormation's steps as all of the above left them.
+    # Last: it wraps IAM's operations and CloudFormation's steps as the patches above leave them.
     iam_propagation.install()

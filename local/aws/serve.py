@@ -1,5 +1,8 @@
-"""The process that is the local AWS. `python -m local.aws.serve DIRECTORY ACCOUNT REGION` writes where it listens to
-DIRECTORY/ready.json and ends with its standard input, so that it never outlives who started it."""
+"""The process of the local AWS: `python -m local.aws.serve DIRECTORY ACCOUNT REGION`.
+
+It writes its addresses to DIRECTORY/ready.json. It exits when its standard input is closed, so it never outlives the
+process that started it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def main() -> None:
     directory, account, region = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    # MiniStack reads its environment when it is imported, so all of this comes first.
+    # MiniStack reads its environment when it is imported, so set it first.
     os.environ.update({
         "AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_ACCOUNT_ID": account, "MINISTACK_REGION": region, "AWS_DEFAULT_REGION": region,
@@ -59,7 +62,7 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     await serve(http_entry.app, config, shutdown_trigger=stop.wait)
     git.shutdown()
     build_commands.end_all()
-    # MiniStack's worker threads may still wait for a function's answer that will not come.
+    # Do not join MiniStack's worker threads: some may wait for a function that never responds.
     sys.stdout.flush()
     shutil.rmtree(directory, ignore_errors=True)
     os._exit(0)

@@ -1,4 +1,4 @@
-"""What tests against the local AWS share: policies, users, functions and stacks."""
+"""Helpers of the tests that use the local AWS: policies, users, roles, functions and stacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRUST_LAMBDA = json.dumps({"Version": "2012-10-17", "Statement": [{
 
 
 def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
-    """The code, status and message that a call is refused with."""
+    """The code, status and message of the error that a call returns."""
     with pytest.raises(ClientError) as refused:
         call(**arguments)
     answer = refused.value.response
@@ -45,7 +45,7 @@ def a_user_with(aws: LocalAws, name: str, *statements: dict[str, Any]) -> dict[s
 
 
 def provider_code(program: str = "scripted_provider") -> bytes:
-    """A program of this directory as the deployment package of a `provided.al2023` function."""
+    """A program of `sample_functions/` as the deployment package of a `provided.al2023` function."""
     source = (Path(__file__).parent / "sample_functions" / f"{program}.py").read_text()
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
@@ -89,7 +89,7 @@ class Stack:
         raise AssertionError(f"{self.name} is still {status}")
 
     def events(self) -> list[dict[str, Any]]:
-        """Oldest first."""
+        """The stack's events, oldest first."""
         stack = self._id or self.name
         return self._cloudformation.describe_stack_events(StackName=stack)["StackEvents"][::-1]
 

@@ -65,7 +65,7 @@ def begun(loop: Loop) -> str:
     """The first push, and the pipeline's own first run for it."""
     loop.push(loop.files())
     # Otherwise the rule that starts the pipeline could meet this push's event, too.
-    loop.aws.have_been_told()
+    loop.aws.wait_for_events()
     assert loop.change_child("update", "true") == "UPDATE_COMPLETE", loop.child.events()
     return str(loop.executions()[0]["pipelineExecutionId"])
 
