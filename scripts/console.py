@@ -1,4 +1,4 @@
-"""How `make run` tells what it does, and stops where that is not as it should be."""
+"""The output of `make run`, and its checks."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ BOLD, DIM, GREEN, RED = "1", "2", "32", "31"
 
 
 class NotShown(Exception):
-    """Something is not as it should be."""
+    """A step did not have the expected result."""
 
 
 _printed: list[str] = []
 
 
 def in_colour() -> bool:
-    """Colours are for people who look at a terminal and have not asked for none: https://no-color.org."""
+    """Colours are used on a terminal, unless NO_COLOR is set: https://no-color.org."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def say(text: str, style: str = "") -> None:
+def write(text: str, style: str = "") -> None:
     _printed.append(text)
     print(f"\033[{style}m{text}\033[0m" if style and in_colour() else text, flush=True)
 
 
-def has_said(text: str) -> bool:
-    """Whether this was printed, at the end of one line and the beginning of the next as well."""
+def has_printed(text: str) -> bool:
+    """Whether the text was printed, also if it was split between two lines."""
     return text in "".join("".join(_printed).split())
 
 
-def require(is_so: bool, otherwise: str) -> None:
-    if not is_so:
-        raise NotShown(otherwise)
+def require(condition: bool, failure: str) -> None:
+    if not condition:
+        raise NotShown(failure)
 
 
-def tell(text: str, indent: int = 4, style: str = "") -> None:
-    say(textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
+def note(text: str, indent: int = 4, style: str = "") -> None:
+    write(textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
                       break_long_words=False, break_on_hyphens=False), style)
 
 
 def summary(acts: list[tuple[int, float, str]]) -> None:
-    """A table at the end: which act, how long it took, what it proved."""
-    say(f"\n   {'Act':>3}  {'Took':>6}  Proved", BOLD)
+    """Prints a table of the acts, with the time and the proof of each."""
+    write(f"\n   {'Act':>3}  {'Took':>6}  Proved", BOLD)
     for number, seconds, proved in acts:
         lead = f"   {number:>3}  {seconds:4.1f} s  "
-        say(textwrap.fill(proved, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
+        write(textwrap.fill(proved, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
                           break_long_words=False, break_on_hyphens=False))
 
 
-def of_note(log: str) -> list[str]:
-    """The lines of a function's log that are warnings or errors, and those that are no JSON: a crash's."""
+def warnings(log: str) -> list[str]:
+    """The lines of a function's log that are warnings or errors, or that are not JSON, as after a crash."""
     def level(line: str) -> str:
         try:
             return str(json.loads(line).get("level", "INFO"))
@@ -67,18 +67,18 @@ def of_note(log: str) -> list[str]:
 def table(rows: list[tuple[str, str]]) -> None:
     width = max(len(left) for left, _ in rows)
     for left, right in rows:
-        say(f"    {left:<{width}}  {right}")
+        write(f"    {left:<{width}}  {right}")
 
 
-class Steps:
-    """Steps of one thing that takes its course, each with the time since it began."""
+class Progress:
+    """Prints the steps of one operation, each with the time since its start."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
-    def tell(self, step: str, text: str) -> None:
-        lead = f"    {time.monotonic() - self._began:4.1f} s  {step:<9} "
-        say(textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
+    def show(self, step: str, text: str) -> None:
+        lead = f"    {time.monotonic() - self._started:4.1f} s  {step:<9} "
+        write(textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
                           break_long_words=False, break_on_hyphens=False))
 
 

@@ -141,7 +141,7 @@ def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
-    """Runs the steps, at most `limit` at once, and yields each result with its output, in the order in which they end."""
+    """Runs the steps, at most `limit` at once. Yields each result with its output, in the order in which they end."""
     done: dict[str, Result] = {}
     running: dict[str, Running] = {}
     ended: queue.Queue[Running] = queue.Queue()

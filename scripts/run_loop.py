@@ -1,6 +1,6 @@
-"""The loop in `make run`: a push to GitLab and what becomes of it, in one environment and in two.
+"""The loop in `make run`: from a push to GitLab to a deployed stack.
 
-The developer and the approver are this script; everything between them is GitLab's and the environment's.
+This script acts as the developer and as the approver. GitLab and the environment do everything in between.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pipelines import eventually
 from tests.deployment.steps import Login
-from console import Steps, require, tell
+from console import Progress, note, require
 
 
 class Loop:
@@ -26,13 +26,13 @@ class Loop:
         self.passwords: set[str] = set()
 
     def login(self) -> Login:
-        """GitLab's at CodeCommit."""
+        """The login that GitLab's mirror uses for CodeCommit."""
         held = self.project.mirror_login()
         self.passwords.add(held.password)
         return held
 
     def mirror(self) -> Mirror:
-        """The only one that leads here, which is the one that the secret names."""
+        """The only mirror to this repository. The secret names it."""
         [held] = self.source.mirrors_to(self.project.mirrored_url)
         named = self.source.recorded(f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")
         require([held.id] == named, f"the secret names mirrors {named}, GitLab has {held.id}")
@@ -41,47 +41,47 @@ class Loop:
         return held
 
     def push(self, branch: str = "") -> str:
-        """To GitLab; returns the commit, once CodeCommit has it."""
+        """Pushes to GitLab. Returns the commit when CodeCommit has it."""
         return self.project.push(to=f"refs/heads/{branch or self.branch}").commit
 
-    def push_and_tell(self, told: Steps) -> str:
-        """The same, step by step."""
+    def push_and_show(self, progress: Progress) -> str:
+        """Pushes, and prints each step."""
         pushed = self.project.push_only()
-        told.tell("push", f"to {self.source.project.path} in GitLab, by a developer who has no login at AWS: "
-                          f"{self.branch} is at {pushed.commit[:12]}.")
+        progress.show("push", f"to {self.source.project.path} in GitLab, by a developer without a login for AWS: "
+                              f"{self.branch} is at {pushed.commit[:12]}.")
         self.project.arrives(f"refs/heads/{self.branch}", pushed.commit)
         mirror = self.mirror()
-        told.tell("mirror", f"GitLab's mirror {mirror.id} pushed it as {mirror.credentials.user}: CodeCommit's "
-                            f"{self.branch} is at {pushed.commit[:12]}.")
+        progress.show("mirror", f"{mirror.id} of GitLab pushes as {mirror.credentials.user}: {self.branch} in "
+                                f"CodeCommit is at {pushed.commit[:12]}.")
         return pushed.commit
 
     # --- acts --------------------------------------------------------------------------
 
     def first_push(self) -> None:
         project = self.project
-        require(not project.exists(), f"{project.name} is there before its branch")
-        told = Steps()
-        commit = self.push_and_tell(told)
+        require(not project.exists(), f"{project.name} exists before its branch")
+        progress = Progress()
+        commit = self.push_and_show(progress)
         execution = project.execution_of(commit)
         trigger = project.executions()[0]["trigger"]["triggerType"]
-        require(trigger == "CreatePipeline", f"the first run came of {trigger}")
-        told.tell("event", f"{project.event_rule} told the function of the branch's first push: there is a pipeline "
-                           "now. Its own first run is this push, so no run has failed.")
-        self._build_and_approve(told, execution, commit)
+        require(trigger == "CreatePipeline", f"{trigger} started the first run")
+        progress.show("event", f"{project.event_rule} invokes the function for the branch's first push, and it "
+                               "creates the pipeline. The pipeline's first run deploys this push, so no run fails.")
+        self._build_and_approve(progress, execution, commit)
         runs = [each["status"] for each in project.executions()]
         require(runs == ["Succeeded"], f"the runs are {runs}")
-        # From here on the rule starts the pipeline itself.
+        # From now on, the rule starts the pipeline.
         eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
 
-    def next_push(self, told: Steps) -> tuple[str, str]:
-        """Returns commit and execution."""
+    def next_push(self, progress: Progress) -> tuple[str, str]:
+        """Pushes, and returns the commit and the execution."""
         project = self.project
-        commit = self.push_and_tell(told)
+        commit = self.push_and_show(progress)
         execution = project.execution_of(commit)
         trigger = project.executions()[-1]["trigger"]
         require(trigger["triggerType"] == "CloudWatchEvent" and trigger["triggerDetail"].endswith(project.event_rule),
-                f"the run came of {trigger}")
-        told.tell("event", f"{project.event_rule} started {project.name} with that commit.")
+                f"{trigger} started the run")
+        progress.show("event", f"{project.event_rule} starts {project.name} with this commit.")
         return commit, execution
 
     def starts_nothing_and_is_rejected(self) -> None:
@@ -90,21 +90,21 @@ class Loop:
         project.push(to=f"refs/tags/{self.branch}")
         project.push(to="refs/heads/elsewhere")
         project.push_only(to="refs/heads/feature")
-        tell(f"A tag named {self.branch}, another protected branch, and one that is not protected are pushed; then:")
-        told = Steps()
-        _, execution = self.next_push(told)
-        require(len(project.executions()) == runs + 1, "something else was started")
-        told.tell("", "Events come in their order: those before have started nothing.")
-        require("refs/heads/feature" not in project.mirrored(), "a branch that is not protected was mirrored")
-        told.tell("", "The branch that is not protected has not left GitLab.")
+        note(f"Pushes of a tag named {self.branch}, of another protected branch and of an unprotected branch. Then:")
+        progress = Progress()
+        _, execution = self.next_push(progress)
+        require(len(project.executions()) == runs + 1, "another run was started")
+        progress.show("", "Events arrive in order: the earlier pushes started nothing.")
+        require("refs/heads/feature" not in project.mirrored(), "an unprotected branch was mirrored")
+        progress.show("", "GitLab did not mirror the unprotected branch.")
         project.waits_for_approval(execution)
         project.decide(execution, approves=False, why="not today")
-        require(project.ended(execution) == "Failed", "a rejected run went on")
+        require(project.ended(execution) == "Failed", "a rejected run continued")
         require(project.deployed_commit() == deployed, "a rejected run was deployed")
-        told.tell("Approval", f"This script, as the approver, rejects it: {project.error(execution)}. "
-                              f"{project.deployed.name} is still at {deployed[:12]}.")
+        progress.show("Approval", f"This script, as the approver, rejects it: {project.error(execution)}. "
+                                  f"{project.deployed.name} is still at {deployed[:12]}.")
 
-    def _build_and_approve(self, told: Steps, execution: str, commit: str) -> None:
+    def _build_and_approve(self, progress: Progress, execution: str, commit: str) -> None:
         project = self.project
         project.waits_for_approval(execution)
         require(project.ran(execution)[:2] == [("Source", "Succeeded"), ("Build", "Succeeded")],
@@ -113,21 +113,22 @@ class Loop:
                          for name in ("Source", "Build"))
         taken = source["output"]["executionResult"]["externalExecutionId"]
         require(taken == commit, f"the source is {taken}")
-        told.tell("Source", f"{project.name} took {taken[:12]}: what was pushed is what runs.")
-        told.tell("Build", f"{build['output']['executionResult']['externalExecutionId'].split(':')[0]} ran "
-                           f"buildspec.yml; its log has {len(project.build_log().splitlines())} lines.")
-        require(not project.deployed.exists(), "it was deployed before anybody approved")
-        told.tell("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
+        progress.show("Source", f"{project.name} runs with the pushed commit, {taken[:12]}.")
+        progress.show("Build", f"{build['output']['executionResult']['externalExecutionId'].split(':')[0]} runs "
+                               f"buildspec.yml. Its log has {len(project.build_log().splitlines())} lines.")
+        require(not project.deployed.exists(), "it was deployed before the approval")
+        progress.show("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
         project.decide(execution)
-        require(project.ended(execution) == "Succeeded", f"it ended otherwise: {json.dumps(project.ran(execution))}")
+        status = project.ended(execution)
+        require(status == "Succeeded", f"the run ended {status}: {json.dumps(project.ran(execution))}")
         require(project.deployed_commit() == commit, "another commit is deployed")
         rule = self.aws.client("events").describe_rule(Name=project.deployed.outputs()["Rule"])
-        told.tell("Deploy", f"CloudFormation made {project.deployed.name}, whose resource says: "
-                            f"\"{rule['Description'][:30]}…\".")
+        progress.show("Deploy", f"CloudFormation creates {project.deployed.name}. The description of its resource: "
+                                f"\"{rule['Description'][:30]}…\".")
 
-    def is_forgotten(self) -> None:
-        """Deletes what was deployed, which nothing else does."""
+    def delete_deployed(self) -> None:
+        """Deletes the deployed stack, which cfn-gitops never deletes."""
         name = self.project.deployed.name
         status = self.project.deployed.delete()
         require(status == "DELETE_COMPLETE", f"{name} is {status}")
-        tell(f"aws cloudformation delete-stack --stack-name {name}: {status}.")
+        note(f"aws cloudformation delete-stack --stack-name {name}: {status}.")

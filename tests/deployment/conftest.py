@@ -1,4 +1,4 @@
-"""One local AWS with one environment for all tests here: deploying is the slow part."""
+"""One local AWS with one environment for all tests here, because a deployment is slow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.deployment.steps import (
     sam_settings,
 )
 
-# The environment that most use comes first, and the last two look back at what the others did.
+# The environment that most tests use comes first. The last two evaluate what the other tests did.
 FIRST, LAST = ["test_template"], ["test_least_privilege", "test_secrecy"]
 
 
@@ -47,56 +47,56 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
-class Witness:
-    """What was said during all tests, and the passwords and GitLab's tokens that must not be among it."""
+class Transcript:
+    """Every log, event, output and response of the tests, and the passwords and GitLab tokens that must not be in them."""
 
     def __init__(self) -> None:
-        self.said: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         self.passwords: set[str] = set()
         self.tokens: set[str] = set()
-        self.denials_meant: list[dict[str, Any]] = []
+        self.expected_denials: list[dict[str, Any]] = []
         self.granted: set[str] = set()
         self._gone: set[str] = set()
-        self._heard_until: dict[str, int] = {}
+        self._read_until: dict[str, int] = {}
 
-    def hears(self, where: str, what: str) -> None:
-        self.said[where] = what
+    def add(self, source: str, text: str) -> None:
+        self.texts[source] = text
 
-    def hears_function(self, aws: LocalAws, name: str) -> None:
-        """What it has logged since the last time: reading all of it after each test takes longer and longer."""
-        events = function_log_events(aws, name, since=self._heard_until.get(name, 0))
+    def add_function_log(self, aws: LocalAws, name: str) -> None:
+        """Adds the log lines since the last call: reading the whole log after each test would take longer and longer."""
+        events = function_log_events(aws, name, since=self._read_until.get(name, 0))
         if events:
-            where = f"the function's log, {name}"
-            self.said[where] = self.said.get(where, "") + "".join(f"{event['message']}\n" for event in events)
-            # Instances that run side by side need not write in the order of time.
-            self._heard_until[name] = events[-1]["timestamp"] - 2000
+            source = f"the function's log, {name}"
+            self.texts[source] = self.texts.get(source, "") + "".join(f"{event['message']}\n" for event in events)
+            # Concurrent instances may write out of order.
+            self._read_until[name] = events[-1]["timestamp"] - 2000
 
-    def hears_pipeline(self, pipeline: Pipeline) -> None:
-        """Before it is deleted: its executions and its log go with it."""
-        self.hears(f"pipeline {pipeline.name} and its builds' log", pipeline.said())
+    def add_pipeline(self, pipeline: Pipeline) -> None:
+        """Call it before the pipeline is deleted: its executions and its log are deleted with it."""
+        self.add(f"pipeline {pipeline.name} and its builds' log", pipeline.said())
 
-    def hears_pipelines(self, aws: LocalAws) -> None:
+    def add_pipelines(self, aws: LocalAws) -> None:
         for about in aws.client("codepipeline").list_pipelines()["pipelines"]:
             env_id, _, project_id = about["name"].removeprefix("codepipeline-").partition("-cfn-")
-            self.hears_pipeline(Pipeline(aws, env_id, project_id))
+            self.add_pipeline(Pipeline(aws, env_id, project_id))
 
-    def hears_stacks(self, aws: LocalAws) -> None:
-        """Each deleted one once more, and then never again."""
+    def add_stacks(self, aws: LocalAws) -> None:
+        """Adds each stack, and a deleted stack only once after its deletion."""
         cloudformation = aws.client("cloudformation")
         pages = cloudformation.get_paginator("list_stacks").paginate()
         for stack in [stack for page in pages for stack in page["StackSummaries"]]:
             is_gone = stack["StackStatus"] == "DELETE_COMPLETE"
             if is_gone and stack["StackId"] in self._gone:
                 continue
-            said = [cloudformation.describe_stacks(StackName=stack["StackId"]),
-                    cloudformation.describe_stack_events(StackName=stack["StackId"]),
-                    {} if is_gone else cloudformation.describe_stack_resources(StackName=stack["StackId"])]
-            self.hears(stack["StackId"], json.dumps(said, default=str))
+            found = [cloudformation.describe_stacks(StackName=stack["StackId"]),
+                     cloudformation.describe_stack_events(StackName=stack["StackId"]),
+                     {} if is_gone else cloudformation.describe_stack_resources(StackName=stack["StackId"])]
+            self.add(stack["StackId"], json.dumps(found, default=str))
             if is_gone:
                 self._gone.add(stack["StackId"])
 
-    def learns(self, aws: LocalAws) -> None:
-        """Every version of every secret that is there now."""
+    def collect_passwords(self, aws: LocalAws) -> None:
+        """Collects the passwords of every version of every secret that exists now."""
         secrets = aws.client("secretsmanager")
         for secret in secrets.list_secrets()["SecretList"]:
             listed = secrets.list_secret_version_ids(SecretId=secret["ARN"], IncludeDeprecated=True)["Versions"]
@@ -110,53 +110,53 @@ class Witness:
 
 
 @pytest.fixture(scope="session")
-def witness() -> Witness:
-    return Witness()
+def transcript() -> Transcript:
+    return Transcript()
 
 
 @pytest.fixture(scope="session")
-def gitlab(witness: Witness) -> Iterator[LocalGitLab]:
-    """Where GitLab puts a sync off by a minute, this one does by half a second."""
+def gitlab(transcript: Transcript) -> Iterator[LocalGitLab]:
+    """GitLab delays a mirror's next run by a minute, the local one by half a second."""
     with local_gitlab.running(protected_delay=0.5, unprotected_delay=0.5) as running:
-        witness.tokens.add(running.token)
+        transcript.tokens.add(running.token)
         yield running
         assert running.complaints == []
 
 
 @pytest.fixture(autouse=True)
-def _witnessed(aws: LocalAws, witness: Witness) -> Iterator[None]:
-    """After each test, because a stack takes its log and its secrets along."""
+def _record_everything(aws: LocalAws, transcript: Transcript) -> Iterator[None]:
+    """Records after each test, because the log and the secrets of a stack are deleted with it."""
     yield
-    witness.learns(aws)
+    transcript.collect_passwords(aws)
     for env_id in ("dev", "prd", "tst"):
-        witness.hears_function(aws, f"cfn-gitops-{env_id}")
-    witness.hears_stacks(aws)
-    witness.hears_pipelines(aws)
-    witness.hears("what the function answered", json.dumps(aws.exchanges()))
+        transcript.add_function_log(aws, f"cfn-gitops-{env_id}")
+    transcript.add_stacks(aws)
+    transcript.add_pipelines(aws)
+    transcript.add("the function's responses", json.dumps(aws.exchanges()))
     aws.reset()
 
 
 @pytest.fixture
-def denials_meant(aws: LocalAws, witness: Witness) -> Iterator[None]:
-    """For a test that asks for what is not allowed: what is denied meanwhile is meant to be."""
+def expected_denials(aws: LocalAws, transcript: Transcript) -> Iterator[None]:
+    """For a test that makes denied calls: its denials are expected."""
     before = len(aws.decisions())
     yield
-    witness.denials_meant += [decision for decision in aws.decisions()[before:] if not decision["allowed"]]
+    transcript.expected_denials += [decision for decision in aws.decisions()[before:] if not decision["allowed"]]
 
 
 @pytest.fixture(scope="session")
-def environment(aws: LocalAws, witness: Witness, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """`template.yaml`, deployed with every default."""
     deployed = Environment(aws, tmp_path_factory.mktemp("environment"))
     first = deployed.deploy()
-    witness.hears("sam's output, first", first.output)
+    transcript.add("sam's output, first", first.output)
     assert first.succeeded, first.output + "\n".join(deployed.failures())
     return deployed
 
 
 @pytest.fixture(scope="session")
 def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
-    """A developer's, who may push to every repository of dev. The mirror user may push to its own project's alone."""
+    """A developer's login, for every repository of dev. The mirror user may push only to its own project's repository."""
     iam, user = aws.client("iam"), "developer"
     iam.create_user(UserName=user)
     iam.put_user_policy(UserName=user, PolicyName="push", PolicyDocument=json.dumps({
@@ -173,20 +173,20 @@ def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
 
 
 class Production(Environment):
-    """The environment prd in the same account, with the table of samconfig.toml that a user deploys it by."""
+    """The environment prd in the same account, deployed with its table of samconfig.toml."""
 
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         super().__init__(aws, directory, env_id="prd")
-        self.said = ""
+        self.output = ""
         self._environment = aws.environment() | sam_settings(directory) | {
             "PATH": f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"}
 
     def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
-        """What `make deploy` and `make undeploy` run: the exit status, and what it says."""
+        """Runs the script of `make deploy` or `make undeploy`. Returns its exit status and output."""
         ran = subprocess.run([sys.executable, ROOT / "scripts" / script, "--config-env", "prd", *arguments],
                              env=self._environment | variables, cwd=ROOT, text=True, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
-        self.said += ran.stdout
+        self.output += ran.stdout
         return ran.returncode, ran.stdout
 
     def login(self) -> Login:
@@ -199,20 +199,20 @@ def _production(aws: LocalAws, environment: Environment, tmp_path_factory: pytes
 
 
 @pytest.fixture
-def production(_production: Production, witness: Witness) -> Iterator[Production]:
-    """prd as it is after its first deployment, whichever test comes first."""
+def production(_production: Production, transcript: Transcript) -> Iterator[Production]:
+    """prd after its first deployment, which the first test that uses it makes."""
     if not _production.exists():
-        # Another order of what the graph leaves open than the first environment's.
+        # Another order of independent resources than in the first environment.
         _production.aws.set(order_seed=7)
-        status, said = _production.run("deploy.py", "--yes")
-        assert status == 0, said
+        status, output = _production.run("deploy.py", "--yes")
+        assert status == 0, output
     yield _production
-    witness.hears("what deploying and undeploying prd printed", _production.said)
+    transcript.add("the output of deploying and undeploying prd", _production.output)
 
 
 @pytest.fixture
 def working(tmp_path: Path, name: str) -> Working:
-    """With a branch of its own: tests share the environment's repository."""
+    """A clone with its own branch, because the tests share the environment's repository."""
     return Working(tmp_path / "work", branch=name)
 
 
@@ -222,22 +222,22 @@ def name() -> str:
 
 
 class Mirror(Stack):
-    """A stack of `templates/mirror.yaml`, which remembers its parameters."""
+    """A stack of `templates/mirror.yaml` and its current parameters."""
 
-    def __init__(self, aws: LocalAws, name: str, witness: Witness) -> None:
+    def __init__(self, aws: LocalAws, name: str, transcript: Transcript) -> None:
         super().__init__(aws, f"mirror-{name}")
-        self._witness = witness
+        self._transcript = transcript
         self._parameters = {"Name": name}
 
     def make(self, **parameters: str) -> None:
         self._parameters |= parameters
         status = self.create(TEMPLATES / "mirror.yaml", **self._parameters)
         assert status == "CREATE_COMPLETE", self.failures()
-        self._witness.learns(self.aws)
+        self._transcript.collect_passwords(self.aws)
 
     def change(self, **parameters: str) -> str:
         status = self.update(TEMPLATES / "mirror.yaml", **(self._parameters | parameters))
-        self._witness.learns(self.aws)
+        self._transcript.collect_passwords(self.aws)
         return status
 
     def become(self, **parameters: str) -> None:
@@ -253,33 +253,33 @@ class Mirror(Stack):
 
 
 @pytest.fixture
-def mirror(aws: LocalAws, environment: Environment, name: str, witness: Witness) -> Iterator[Mirror]:
-    stack = Mirror(aws, name, witness)
+def mirror(aws: LocalAws, environment: Environment, name: str, transcript: Transcript) -> Iterator[Mirror]:
+    stack = Mirror(aws, name, transcript)
     yield stack
     if stack.exists():
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()
 
 
 @pytest.fixture
-def stack(aws: LocalAws, git_login: Callable[[], Login], name: str, witness: Witness,
+def stack(aws: LocalAws, git_login: Callable[[], Login], name: str, transcript: Transcript,
           tmp_path: Path) -> Iterator[ProjectStack]:
-    """A stack for a pipeline of its own, which is not made yet."""
-    yield from _project_stack(aws, ProjectStack(aws, name, tmp_path, git_login), witness)
+    """A stack for a pipeline, which the test creates."""
+    yield from _project_stack(aws, ProjectStack(aws, name, tmp_path, git_login), transcript)
 
 
 @pytest.fixture
-def other_stack(aws: LocalAws, git_login: Callable[[], Login], name: str, witness: Witness,
+def other_stack(aws: LocalAws, git_login: Callable[[], Login], name: str, transcript: Transcript,
                 tmp_path: Path) -> Iterator[ProjectStack]:
-    """The same for a second project of the environment."""
-    yield from _project_stack(aws, ProjectStack(aws, f"{name}o", tmp_path, git_login), witness)
+    """A stack for the pipeline of a second project of the environment."""
+    yield from _project_stack(aws, ProjectStack(aws, f"{name}o", tmp_path, git_login), transcript)
 
 
-def _project_stack(aws: LocalAws, stack: ProjectStack, witness: Witness) -> Iterator[ProjectStack]:
+def _project_stack(aws: LocalAws, stack: ProjectStack, transcript: Transcript) -> Iterator[ProjectStack]:
     yield stack
     aws.reset()
-    witness.hears_pipeline(stack.project)
+    transcript.add_pipeline(stack.project)
     if stack.exists():
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()
-    # It stays, on purpose; here it would be in the way of the others' comparisons.
+    # cfn-gitops retains the deployed stack; here it would disturb the comparisons of other tests.
     if stack.project.deployed.exists():
         assert stack.project.deployed.delete() == "DELETE_COMPLETE", stack.project.deployed.failures()

@@ -11,7 +11,7 @@ import pytest
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
-from tests.deployment.conftest import Witness
+from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import eventually
 from tests.deployment.steps import TEMPLATES, Environment, Login, Stack, Working
@@ -22,17 +22,17 @@ BRANCH = "refs/heads/development"
 class Mirrored(Stack):
     """A stack of `templates/gitlab.yaml`, and the developer of its project in GitLab."""
 
-    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, name: str, directory: Path, witness: Witness) -> None:
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, name: str, directory: Path, transcript: Transcript) -> None:
         super().__init__(aws, f"mirrored-{name}")
         self.short, self.gitlab = name, gitlab
         self.source = Source(aws, gitlab, f"platform/live/{name}", f"gitlab/{name}", "development")
         self.working = Working(directory / "work")
-        self._witness, self._parameters = witness, {"Name": name, **self.source.parameters()}
+        self._transcript, self._parameters = transcript, {"Name": name, **self.source.parameters()}
 
     def make(self, **parameters: str) -> str:
         self._parameters |= parameters
         status = self.create(TEMPLATES / "gitlab.yaml", **self._parameters)
-        self._witness.learns(self.aws)
+        self._transcript.collect_passwords(self.aws)
         return status
 
     def made(self, **parameters: str) -> None:
@@ -40,7 +40,7 @@ class Mirrored(Stack):
 
     def change(self, **parameters: str) -> str:
         status = self.update(TEMPLATES / "gitlab.yaml", **(self._parameters | parameters))
-        self._witness.learns(self.aws)
+        self._transcript.collect_passwords(self.aws)
         return status
 
     def become(self, **parameters: str) -> None:
@@ -77,8 +77,8 @@ class Mirrored(Stack):
 
 @pytest.fixture
 def mirrored(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name: str, tmp_path: Path,
-             witness: Witness) -> Iterator[Mirrored]:
-    stack = Mirrored(aws, gitlab, name, tmp_path, witness)
+             transcript: Transcript) -> Iterator[Mirrored]:
+    stack = Mirrored(aws, gitlab, name, tmp_path, transcript)
     stack.source.store_token()
     yield stack
     if stack.exists():

@@ -17,7 +17,7 @@ import pytest
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
-from tests.deployment.conftest import Witness
+from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import Source
 from tests.deployment.steps import ROOT, Environment, Stack
 
@@ -68,10 +68,10 @@ def source(aws: LocalAws, gitlab: LocalGitLab) -> Source:
 
 
 def test_what_the_page_shows_is_what_there_is_to_see(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
-                                                     source: Source, witness: Witness) -> None:
+                                                     source: Source, transcript: Transcript) -> None:
     secrets, name = aws.client("secretsmanager"), environment.function_name
     reader, good = gitlab.add_token("a reader", scopes=("read_api",)), gitlab.add_token("the owner's")
-    witness.tokens |= {reader.value, good.value}
+    transcript.tokens |= {reader.value, good.value}
     source.store_token()
     secrets.put_secret_value(SecretId=source.secret_id, SecretString=reader.value)
     before = steps.what_is_there(aws)
@@ -92,7 +92,7 @@ def test_what_the_page_shows_is_what_there_is_to_see(aws: LocalAws, environment:
     secrets.put_secret_value(SecretId=source.secret_id, SecretString=good.value)
     healed = Stack(aws, f"project-dev-{NAME}")
     assert healed.create(TEMPLATE, **given) == "CREATE_COMPLETE", healed.failures()
-    witness.learns(aws)
+    transcript.collect_passwords(aws)
     shown.append(as_events(healed.events()))
     [mirror] = source.mirrors_to(healed.outputs()["RepositoryCloneUrl"])
 

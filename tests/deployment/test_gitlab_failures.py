@@ -14,7 +14,7 @@ from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from local.gitlab.settings import Settings
 from tests.deployment import steps
-from tests.deployment.conftest import Witness
+from tests.deployment.conftest import Transcript
 from tests.deployment.mirrored_stack import Mirrored, mirrored
 from tests.deployment.steps import Environment
 
@@ -73,7 +73,7 @@ def test_a_token_is_not_sent_where_its_owner_has_not_allowed_it(aws: LocalAws, m
     assert len(gitlab.requests) == asked
 
 
-@pytest.mark.usefixtures("denials_meant")
+@pytest.mark.usefixtures("expected_denials")
 def test_a_secret_without_the_tag_is_not_even_read(aws: LocalAws, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     asked = len(gitlab.requests)
     aws.client("secretsmanager").untag_resource(SecretId=mirrored.source.secret_id, TagKeys=["cfn-gitops:gitlab-url"])
@@ -116,10 +116,10 @@ def test_a_rate_that_is_exceeded_is_waited_for(mirrored: Mirrored, gitlab: Local
 
 
 def test_gitlab_with_private_ca_is_trusted_if_ca_is_given(aws: LocalAws, environment: Environment, name: str,
-                                                          tmp_path: Path, witness: Witness) -> None:
+                                                          tmp_path: Path, transcript: Transcript) -> None:
     with local_gitlab.running(tls=True, protected_delay=0.5) as gitlab:
-        witness.tokens.add(gitlab.token)
-        stack = Mirrored(aws, gitlab, name, tmp_path, witness)
+        transcript.tokens.add(gitlab.token)
+        stack = Mirrored(aws, gitlab, name, tmp_path, transcript)
         aws.client("secretsmanager").create_secret(
             Name=stack.source.secret_id, SecretString=json.dumps({"api": gitlab.token}),
             Tags=[{"Key": "cfn-gitops:gitlab-url", "Value": gitlab.url}])

@@ -16,7 +16,7 @@ import yaml
 from local.aws import LocalAws
 from tests.deployment.pipelines import Project, ProjectStack, documented_buildspec, eventually
 
-pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
+pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 APPROVED = "def handler(event, context):\n    return 'approved'\n"
 ATTACK = '''

@@ -13,7 +13,7 @@ from local.aws import LocalAws
 from tests.deployment.pipelines import ProjectStack
 from tests.deployment.steps import Environment
 
-pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
+pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 BOUNDARY = "policy-dev-deployed-roles"
 
 

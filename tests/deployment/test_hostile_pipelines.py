@@ -13,7 +13,7 @@ from tests.deployment.conftest import Production
 from tests.deployment.pipelines import Pipeline, ProjectStack, template
 from tests.deployment.steps import Environment, Stack
 
-pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
+pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 
 def refused(aws: LocalAws, name: str, body: str) -> str:

@@ -16,7 +16,7 @@ from tests.deployment.steps import TEMPLATES, Environment, Stack
 MIRROR_USER = "user-dev-codecommit-mirroring"
 
 
-pytestmark = pytest.mark.usefixtures("environment", "denials_meant")
+pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 
 def refused(aws: LocalAws, name: str, **asked: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from local.aws import LocalAws
 from tests.deployment import steps
-from tests.deployment.conftest import Witness
+from tests.deployment.conftest import Transcript
 from tests.deployment.steps import Environment
 
 ROLES = ["cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild-cfn", "eventbridge-codepipeline-exec"]
@@ -30,11 +30,11 @@ NOT_ASKED_FOR_HERE = {
 }
 
 
-def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environment, witness: Witness) -> None:
+def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environment, transcript: Transcript) -> None:
     # logs:* among them: the platform uses those, in the role's name, whenever the function runs.
     used = {decision["action"] for decision in steps.decisions_of(aws, environment.function_role)
             if decision["allowed"]}
-    granted = witness.granted | steps.granted_actions(aws, environment.function_role)
+    granted = transcript.granted | steps.granted_actions(aws, environment.function_role)
     # Only the rollback of a replacement that CloudFormation never learned of removes tags from a user.
     assert granted - used <= {"iam:UntagUser"}
     print(f"{len(granted)} actions granted, all but {len(granted - used)} used")
@@ -42,12 +42,12 @@ def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environm
 
 @pytest.mark.parametrize("role", ROLES)
 def test_nothing_was_denied_that_the_tests_did_not_mean_to_be(aws: LocalAws, environment: Environment,
-                                                            witness: Witness, role: str) -> None:
+                                                            transcript: Transcript, role: str) -> None:
     decisions = steps.decisions_of(aws, f"role-{environment.env_id}-{role}")
     assert any(decision["allowed"] for decision in decisions)
     assert [decision for decision in decisions if not decision["allowed"] and not decision.get("late")
-            and decision not in witness.denials_meant] == []
-    assert witness.denials_meant
+            and decision not in transcript.expected_denials] == []
+    assert transcript.expected_denials
 
 
 @pytest.mark.parametrize("role", NOT_ASKED_FOR_HERE)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.aws import LocalAws
-from tests.deployment.conftest import Production, Witness
+from tests.deployment.conftest import Production, Transcript
 from tests.deployment.pipelines import Project, ProjectStack, eventually
 from tests.deployment.steps import Environment, Login
 
@@ -20,7 +20,7 @@ COMPLETE = [("Source", "Succeeded"), ("Build", "Succeeded"), ("Approval", "Succe
 
 
 @pytest.fixture(scope="module")
-def shop(aws: LocalAws, git_login: Callable[[], Login], witness: Witness,
+def shop(aws: LocalAws, git_login: Callable[[], Login], transcript: Transcript,
          tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose first push has been deployed. Each test here ends what it starts."""
     stack = ProjectStack(aws, "shop", tmp_path_factory.mktemp("shop"), git_login)
@@ -28,7 +28,7 @@ def shop(aws: LocalAws, git_login: Callable[[], Login], witness: Witness,
     pushed = stack.project.push()
     assert stack.project.deploy(pushed.commit) == "Succeeded", stack.project.said()
     yield stack.project
-    witness.hears_pipeline(stack.project)
+    transcript.add_pipeline(stack.project)
     assert stack.project.deployed.delete() == "DELETE_COMPLETE", stack.project.deployed.failures()
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
 

@@ -72,7 +72,7 @@ def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack:
     assert {each["LogicalResourceId"] for each in project.deployed.resources()} == {"Rule", "Another"}
 
 
-@pytest.mark.usefixtures("denials_meant")
+@pytest.mark.usefixtures("expected_denials")
 @pytest.mark.parametrize(("mode", "ends"), [("REPLACE_ON_FAILURE", "Succeeded"), ("CREATE_UPDATE", "Failed")])
 def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack, mode: str, ends: str) -> None:
     approval = {"Required": False}

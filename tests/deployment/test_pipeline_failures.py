@@ -61,7 +61,7 @@ def test_taken_name_is_the_reason_and_next_deployment_works(aws: LocalAws, stack
     assert project.deploy(project.push().commit) == "Succeeded", project.said()
 
 
-@pytest.mark.usefixtures("denials_meant")
+@pytest.mark.usefixtures("expected_denials")
 def test_failed_update_is_rolled_back_and_pipeline_continues(aws: LocalAws, environment: Environment,
                                                              stack: ProjectStack) -> None:
     project = stack.project
@@ -115,7 +115,7 @@ def test_abandoned_update_is_cancelled_by_the_rollback(aws: LocalAws, stack: Pro
     assert build["timeoutInMinutes"] == 60
 
 
-@pytest.mark.usefixtures("denials_meant")
+@pytest.mark.usefixtures("expected_denials")
 def test_failed_rollback_continues_after_its_cause_is_removed(aws: LocalAws, environment: Environment,
                                                               stack: ProjectStack, another_build_role: str) -> None:
     project, iam, cloudformation = stack.project, aws.client("iam"), aws.client("cloudformation")

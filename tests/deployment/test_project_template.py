@@ -8,7 +8,7 @@ from pathlib import Path
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
-from tests.deployment.conftest import Witness
+from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import Project, eventually
 from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
@@ -17,13 +17,13 @@ TEMPLATE = ROOT / "templates/project.yaml"
 
 
 def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environment: Environment,
-                                                       git_login: Callable[[], Login], witness: Witness, name: str,
-                                                       tmp_path: Path) -> None:
+                                                       git_login: Callable[[], Login], transcript: Transcript,
+                                                       name: str, tmp_path: Path) -> None:
     topic = aws.client("sns").create_topic(Name=f"sns-dev-{name}")["TopicArn"]
     before, stack = steps.what_is_there(aws), Stack(aws, f"project-dev-{name}")
     assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name, ApproversNeeded="1",
                         ApprovalTopicArn=topic) == "CREATE_COMPLETE", stack.failures()
-    witness.learns(aws)
+    transcript.collect_passwords(aws)
     outputs = stack.outputs()
     own = Project(aws, "dev", name, tmp_path, lambda: steps.login(aws, outputs["SecretName"]))
     assert (outputs["RepositoryName"], outputs["PipelineName"]) == (own.repository, own.name)
@@ -37,7 +37,7 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
     pushed = own.push()
     assert own.deploy(pushed.commit) == "Succeeded", own.said()
     assert own.deployed_commit() == pushed.commit
-    witness.hears_pipeline(own)
+    transcript.add_pipeline(own)
 
     url = own.clone_url
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
@@ -52,13 +52,13 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
 
 
 def test_further_project_mirror_is_rotated_by_the_function(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
-                                                           witness: Witness, name: str, tmp_path: Path) -> None:
+                                                           transcript: Transcript, name: str, tmp_path: Path) -> None:
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
     source.store_token()
     stack = Stack(aws, f"project-dev-{name}")
     given = source.parameters(EnvID="dev", ProjectID=name, RotationDays="7")
     assert stack.create(TEMPLATE, **given) == "CREATE_COMPLETE", stack.failures()
-    witness.learns(aws)
+    transcript.collect_passwords(aws)
     outputs, secrets = stack.outputs(), aws.client("secretsmanager")
     secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
     [first] = source.mirrors_to(url)
@@ -69,7 +69,7 @@ def test_further_project_mirror_is_rotated_by_the_function(aws: LocalAws, enviro
     assert aws.days_later(secret, 8)
     run = aws.rotated(secret)
     assert run["events"][-1] == "RotationSucceeded", run
-    witness.learns(aws)
+    transcript.collect_passwords(aws)
     [moved] = source.mirrors_to(url)
     assert moved.id != first.id and moved.enabled
     working = Working(tmp_path / "work")

@@ -1,42 +1,41 @@
-"""No password, and no token of GitLab's, anywhere but in its secret. Runs last, over everything that the other tests
-made anybody say."""
+"""No password and no GitLab token is anywhere but in its secret. Runs last, over the transcript of all other tests."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import quote
 
-from tests.deployment.conftest import Witness
+from tests.deployment.conftest import Transcript
 from tests.deployment.steps import Environment
 
-# What local IAM issues, URL-safe or not: 44 base64 characters. So the passwords that were reset before they were
-# stored are looked for, too.
+# The form of the passwords that the local IAM issues: 44 base64 characters. It also finds passwords that were reset
+# before they were stored.
 SHAPE = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
 
 
 # claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
-def test_no_password_in_logs_events_outputs_or_sam_output(environment: Environment, witness: Witness) -> None:
-    witness.hears("sam's output", environment.sam_output)
-    assert len(witness.passwords) > 10, "the tests have not issued enough to look for"
-    assert witness.tokens, "no token of GitLab's was there to look for"
-    for password in witness.passwords:
+def test_no_password_in_logs_events_outputs_or_sam_output(environment: Environment, transcript: Transcript) -> None:
+    transcript.add("sam's output", environment.sam_output)
+    assert len(transcript.passwords) > 10, "the tests have issued too few passwords"
+    assert transcript.tokens, "the tests have used no GitLab token"
+    for password in transcript.passwords:
         assert SHAPE.fullmatch(password)
-    for where, what in witness.said.items():
-        assert what, where
-        assert not any(password in what or quote(password, safe="") in what for password in witness.passwords), where
-        assert not any(token in what for token in witness.tokens), where
-        assert not SHAPE.search(what), where
-    heard = "\n".join(witness.said)
+    for source, text in transcript.texts.items():
+        assert text, source
+        assert not any(password in text or quote(password, safe="") in text for password in transcript.passwords), source
+        assert not any(token in text for token in transcript.tokens), source
+        assert not SHAPE.search(text), source
+    sources = "\n".join(transcript.texts)
     for kind in ("function's log", "pipeline codepipeline-dev-cfn-", "pipeline codepipeline-prd-cfn-", "sam's output",
-                 "undeploying", "what the function answered", ":stack/gitops-dev-", ":stack/cfnstack-dev-"):
-        assert kind in heard, kind
-    assert any("Running command" in what for where, what in witness.said.items() if where.startswith("pipeline "))
-    size = sum(map(len, witness.said.values()))
-    print(f"{len(witness.passwords)} passwords looked for in {size} characters from {len(witness.said)} places")
+                 "undeploying", "the function's responses", ":stack/gitops-dev-", ":stack/cfnstack-dev-"):
+        assert kind in sources, kind
+    assert any("Running command" in text for source, text in transcript.texts.items() if source.startswith("pipeline "))
+    size = sum(map(len, transcript.texts.values()))
+    print(f"{len(transcript.passwords)} passwords searched in {size} characters of {len(transcript.texts)} sources")
 
 
 # claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
-def test_no_address_of_an_answer_stands_in_the_functions_log(environment: Environment, witness: Witness) -> None:
-    logs = [what for where, what in witness.said.items() if "log" in where]
+def test_no_address_of_an_answer_stands_in_the_functions_log(environment: Environment, transcript: Transcript) -> None:
+    logs = [text for source, text in transcript.texts.items() if "log" in source]
     assert logs
     assert not any("X-Amz-Signature" in log or "custom-resource-response" in log for log in logs)

@@ -9,7 +9,7 @@ import pytest
 
 from local.aws import LocalAws
 from tests.deployment import steps
-from tests.deployment.conftest import Witness
+from tests.deployment.conftest import Transcript
 from tests.deployment.pipelines import Pipeline
 from tests.deployment.steps import Environment, Working
 
@@ -82,14 +82,14 @@ def test_failed_deployment_rolls_back_and_login_still_pushes(aws: LocalAws, envi
     aws.client("iam").delete_service_specific_credential(UserName=USER, ServiceSpecificCredentialId=by_hand)
 
 
-def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Environment, witness: Witness,
+def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Environment, transcript: Transcript,
                                               working: Working) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     changed = environment.deploy(MirrorSecretKmsKeyArn=key)
     assert changed.succeeded, changed.output + "\n".join(environment.failures())
     assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
     # The rights to the key are there while there is one.
-    witness.granted |= steps.granted_actions(aws, environment.function_role)
+    transcript.granted |= steps.granted_actions(aws, environment.function_role)
     before = steps.login(aws, SECRET)
     rotated = environment.deploy(RotationSerial="3")
     assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
@@ -112,7 +112,7 @@ _EXCHANGED_OR_GIVEN_UP = pytest.mark.parametrize("gives_another", [True, False],
 
 
 @_EXCHANGED_OR_GIVEN_UP
-@pytest.mark.usefixtures("denials_meant")
+@pytest.mark.usefixtures("expected_denials")
 def test_denied_former_key_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment, working: Working,
                                                              gives_another: bool) -> None:
     # While IAM is late, the right to the former key still works, and the deployment succeeds.
@@ -174,13 +174,13 @@ def test_an_environment_whose_branch_nobody_named_is_not_begun(aws: LocalAws, en
     assert "BranchName is required" in refused.output
 
 
-@pytest.mark.usefixtures("denials_meant")
-def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, witness: Witness,
+@pytest.mark.usefixtures("expected_denials")
+def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, transcript: Transcript,
                                                      tmp_path: Path) -> None:
     before = steps.what_is_there(aws)
     second = Environment(aws, tmp_path, env_id="tst")
     failed = second.deploy(BranchName="testing", MirrorSecretNames="elsewhere/*")
-    witness.hears("sam's output, second", failed.output)
+    transcript.add("sam's output, second", failed.output)
     assert not failed.succeeded
     assert second.status() == "ROLLBACK_COMPLETE"
     assert "parameters MirrorSecretNames" in second.failures()[0]

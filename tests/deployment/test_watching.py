@@ -47,8 +47,9 @@ def test_secrets_manager_of_this_account_may_call_the_function(aws: LocalAws, en
     assert aws.account_id in json.dumps(statement["Condition"])
 
 
-def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
-                                                                name: str, tmp_path: Path) -> None:
+def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, environment: Environment,
+                                                                 gitlab: LocalGitLab, name: str,
+                                                                 tmp_path: Path) -> None:
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
     source.store_token()
     pushed = Working(tmp_path / "work").push(source.developer(), source.project.url, to="refs/heads/development")
@@ -112,7 +113,8 @@ def test_approvals_alarm_is_raised_after_a_day(aws: LocalAws, environment: Envir
     cloudwatch.delete_alarms(AlarmNames=[name])
 
 
-def test_nobody_is_asked_about_the_users_of_another_environment(aws: LocalAws, environment: Environment, name: str) -> None:
+def test_nobody_is_asked_about_the_users_of_another_environment(aws: LocalAws, environment: Environment,
+                                                                name: str) -> None:
     # What Secrets Manager lists of prd, where it is beside dev, whether or not its user may be read.
     secrets, users = aws.client("secretsmanager"), [f"user-prd-{name}", f"user-dev-{name}"]
     for user in users:

@@ -120,6 +120,6 @@ def test_every_installation_requires_hashes():
 # claim: rust-toolchain-is-one-version
 def test_rust_toolchain_is_one_version():
     channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
-    needed = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["rust-version"]
+    needed = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", channel)
     assert channel.startswith(f"{needed}.")
