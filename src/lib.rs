@@ -38,7 +38,5 @@ pub mod ownership;
 pub mod password;
 pub mod reason_codes;
 pub mod reconcile;
-#[cfg(test)]
-mod schema;
 pub mod self_invocation;
 pub mod tags;

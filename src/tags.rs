@@ -1,61 +1,72 @@
-//! Tags that a template asks for.
+//! Tags that a template sets.
 
 use std::collections::BTreeMap;
 
-use crate::cfn::{ObjectReader, ValidationErrors};
+use crate::cfn::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
-/// Tags that start so are kept for this function's own records.
+/// The prefix of the tags that this function writes for itself.
 pub const OWN: &str = "cfn-gitops:";
 
-/// AWS takes 50 tags on a thing; the rest are our records'.
-const MOST: usize = 40;
+/// The property `Tags`: a list of `Key` and `Value`. AWS accepts 50 tags on a resource. The function
+/// needs the rest.
+pub static TAGS: Property = Property::new(
+    "Tags",
+    Kind::List {
+        items: &Kind::Object(&TAG),
+        max: Some((40, "must be at most 40")),
+    },
+);
 
-/// Decodes the property `Tags`: a list of `Key` and `Value`. CodeBuild takes one character less of
-/// each than other services.
-pub fn decode(
-    members: &mut ObjectReader<'_>,
-    faults: &mut ValidationErrors,
+static TAG: [Property; 2] = [
+    Property::required("Key", Kind::Text(&KEY)),
+    Property::required("Value", Kind::Text(&VALUE)),
+];
+
+/// What no tag contains in ASCII. Beyond ASCII, tags contain letters and digits, for which the
+/// common syntax of regular expressions has no class.
+macro_rules! not_a_tag {
+    () => {
+        r"[\x00-\x1F!-*,;<>?\[\\\]^`{-\x7F]"
+    };
+}
+
+/// `CodeBuild` accepts one character less than other services, in keys and in values.
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html>
+static KEY: Format = Format::with_parser(
+    Pattern::new(".")
+        .without(concat!(
+            not_a_tag!(),
+            "|^([Aa][Ww][Ss]|[Cc][Ff][Nn]-[Gg][Ii][Tt][Oo][Pp][Ss]):"
+        ))
+        .up_to(127),
+    "must be 1 to 127 letters, digits, spaces and `_.:/=+-@`, and not start with aws: or \
+     cfn-gitops:",
+    is_tag_text,
+);
+static VALUE: Format = Format::with_parser(
+    Pattern::new("").without(not_a_tag!()).up_to(255),
+    "must be at most 255 letters, digits, spaces and `_.:/=+-@`",
+    is_tag_text,
+);
+
+/// Reads `Tags`. A key must be unique.
+pub fn from_properties(
+    properties: &Object,
+    errors: &mut ValidationErrors,
 ) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
-    let list = members.list("Tags", faults);
-    if list.len() > MOST {
-        faults.note("Tags", format!("must be at most {MOST}"));
-    }
-    for (path, element) in list {
-        let mut tag = ObjectReader::of(element, &path, faults);
-        let key = tag.required_string("Key", faults);
-        let value = tag.required_string("Value", faults);
-        tag.finish(faults);
-        let (Some(key), Some(value)) = (key, value) else {
+    for tag in properties.objects("Tags") {
+        let (Some(key), Some(value)) = (tag.text("Key"), tag.text("Value")) else {
             continue;
         };
-        let lower = key.to_ascii_lowercase();
-        if lower.starts_with("aws:") || lower.starts_with(OWN) {
-            faults.note(
-                format!("{path}.Key"),
-                "must not start with aws: or cfn-gitops:",
-            );
-        } else if !is_tag_text(&key, 1, 127) {
-            faults.note(
-                format!("{path}.Key"),
-                "must be 1 to 127 letters, digits, spaces and `_.:/=+-@`",
-            );
-        } else if !is_tag_text(&value, 0, 255) {
-            faults.note(
-                format!("{path}.Value"),
-                "must be at most 255 letters, digits, spaces and `_.:/=+-@`",
-            );
-        } else if tags.insert(key, value).is_some() {
-            faults.note(format!("{path}.Key"), "is given twice");
+        if tags.insert(key, value).is_some() {
+            errors.add(tag.path_of("Key"), "is given twice");
         }
     }
     tags
 }
 
-fn is_tag_text(text: &str, least: usize, most: usize) -> bool {
-    let length = text.chars().count();
-    (least..=most).contains(&length)
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
+fn is_tag_text(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
 }

@@ -23,10 +23,8 @@ pub use crate::cfn::clock::Clock;
 pub use crate::cfn::deadline::Deadlines;
 pub use crate::cfn::handle_request::{ContinuationError, Handled, Outcome, Resource, answer};
 pub use crate::cfn::progress::Progress;
-#[cfg(test)]
-pub use crate::cfn::properties::recorder;
 pub use crate::cfn::properties::{
-    Format, ObjectReader, Pattern, ValidationError, ValidationErrors, as_text, is_made_of,
+    Format, Kind, Map, Object, Pattern, Property, ValidationError, ValidationErrors, as_text, shown,
 };
 pub use crate::cfn::reason::{Failure, Reason};
 pub use crate::cfn::request::{Request, RequestType, ResponseUrl};

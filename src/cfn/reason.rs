@@ -64,7 +64,7 @@ impl Failure {
 }
 
 impl From<ValidationErrors> for Failure {
-    fn from(faults: ValidationErrors) -> Self {
-        Failure::new(Code::InvalidProperties, faults.to_string())
+    fn from(errors: ValidationErrors) -> Self {
+        Failure::new(Code::InvalidProperties, errors.to_string())
     }
 }

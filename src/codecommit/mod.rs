@@ -7,16 +7,15 @@ use std::collections::HashMap;
 use aws_sdk_codecommit::Client;
 
 use crate::aws::{CallError, optional};
-use crate::cfn::{Format, Pattern, is_made_of};
+use crate::cfn::{Format, Pattern};
 use crate::reason_codes::Code;
 
-/// What a repository can be called.
+/// The name of a repository.
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
-pub const REPOSITORY_NAME: Format = Format {
-    fits: |text| is_made_of(text, 1, 100, "_.-"),
-    must_be: "must be 1 to 100 letters, digits and `_.-`",
-    pattern: Pattern::of("^[A-Za-z0-9_.-]+$").up_to(100),
-};
+pub static REPOSITORY_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9_.-]+$").up_to(100),
+    "must be 1 to 100 letters, digits and `_.-`",
+);
 
 /// A repository as CodeCommit knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

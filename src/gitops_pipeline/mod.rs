@@ -9,8 +9,7 @@
 
 mod apply;
 mod approval_rule;
-#[cfg(test)]
-pub(crate) mod attribute_names;
+pub mod attribute_names;
 mod backoff;
 mod calls;
 mod delete;
@@ -27,13 +26,10 @@ mod plan;
 mod request_context;
 mod request_token;
 mod source;
-mod spec;
+pub mod spec;
 mod template;
 mod tombstone;
 mod warnings;
-
-#[cfg(test)]
-pub(crate) use crate::gitops_pipeline::spec::decode;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,8 +46,6 @@ pub(crate) use crate::gitops_pipeline::names::is_env_id;
 use crate::gitops_pipeline::request_context::RequestContext;
 pub(crate) use crate::gitops_pipeline::request_context::names_another_function;
 use crate::gitops_pipeline::request_token::Purpose;
-#[cfg(test)]
-pub(crate) use crate::gitops_pipeline::spec::RETENTION_DAYS;
 use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::tombstone::Tombstone;
 

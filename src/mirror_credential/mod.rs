@@ -8,8 +8,7 @@
 //! steps; [`health`] only looks.
 
 mod apply;
-#[cfg(test)]
-pub(crate) mod attribute_names;
+pub mod attribute_names;
 mod calls;
 mod credential_class;
 pub mod delete;
@@ -23,11 +22,8 @@ pub mod mirrors;
 mod observe;
 mod plan;
 pub mod rotation;
-mod spec;
+pub mod spec;
 pub mod state;
-
-#[cfg(test)]
-pub(crate) use crate::mirror_credential::spec::decode;
 
 use crate::mirror_credential::mirrors::journal;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 """Templates with a mistake are refused before anything is deployed, and the schemas that do it say what decoding does.
 
-`schemas/` is generated from the decoders (src/schema), where the table in tests/schemas is held against them; here the
-same table is held against the schemas.
+`tests/schemas` generates `schemas/` from the tables of properties, and checks the decoders with examples. This module
+checks the schemas with the same examples.
 """
 
 import json

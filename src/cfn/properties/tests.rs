@@ -1,64 +1,157 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cfn::properties::*;
+use super::*;
 
-#[test]
-fn every_fault_is_named_with_its_path() {
-    let value = json!({"Flag": "perhaps", "Names": ["a", {}, 7], "Other": 1, "Text": []});
-    let mut faults = ValidationErrors::default();
-    let mut members = ObjectReader::of(&value, "", &mut faults);
-    assert!(members.boolean("Flag", true, &mut faults));
-    assert_eq!(members.strings("Names", &mut faults).len(), 2);
-    assert_eq!(members.string("Text", &mut faults), None);
-    assert_eq!(members.required_string("Needed", &mut faults), None);
-    members.finish(&mut faults);
-    assert_eq!(
-        faults.to_string(),
-        "Flag: must be true or false; Names[1]: must be a string; Text: must be a string; \
-             Needed: is required; Other: is not a property"
-    );
+static Y: Format = Format::new(Pattern::new("^y$"), "must be y");
+static LOWER: Format = Format::new(Pattern::new("^[a-z]+$"), "must be lower-case letters");
+static INNER: [Property; 2] = [
+    Property::required("Needed", Kind::AnyText),
+    Property::new("Size", Kind::Number { min: 1, max: 9 }).or("7"),
+];
+static TABLE: [Property; 13] = [
+    Property::new("Flag", Kind::Boolean).or("true"),
+    Property::new("Names", list(&Kind::AnyText)),
+    Property::new("Text", Kind::AnyText),
+    Property::required("Needed", Kind::AnyText),
+    Property::new("N", Kind::Number { min: 1, max: 10 }).or("3"),
+    Property::new(
+        "Days",
+        Kind::NumberOf {
+            values: &[1, 30],
+            must_be: "must be 1 or 30",
+        },
+    ),
+    Property::new("Word", Kind::Choice(&["a", "b"])).or("a"),
+    Property::new("Format", Kind::Text(&Y)).or("y"),
+    Property::new(
+        "Map",
+        Kind::Map(Map {
+            names: &LOWER,
+            values: Some(&Y),
+            as_json: None,
+        }),
+    ),
+    Property::new(
+        "Json",
+        Kind::Map(Map {
+            names: &LOWER,
+            values: None,
+            as_json: Some("must be an object or JSON"),
+        }),
+    ),
+    Property::new("Object", Kind::Object(&INNER)),
+    Property::new("Objects", list(&Kind::Object(&INNER))),
+    Property::new("Token", Kind::Any),
+];
+
+const fn list(items: &'static Kind) -> Kind {
+    Kind::List {
+        items,
+        max: Some((2, "must be at most 2")),
+    }
+}
+
+fn decode(value: Value) -> (Object, String) {
+    let mut errors = ValidationErrors::default();
+    let object = Object::decode(&TABLE, &value, "", &mut errors);
+    (object, errors.to_string())
 }
 
 #[test]
-fn booleans_and_numbers_are_taken_in_both_forms() {
-    let value = json!({"A": "false", "B": false, "C": 7, "D": "7"});
-    let mut faults = ValidationErrors::default();
-    let mut members = ObjectReader::of(&value, "", &mut faults);
-    assert!(!members.boolean("A", true, &mut faults));
-    assert!(!members.boolean("B", true, &mut faults));
-    assert_eq!(members.string("C", &mut faults).as_deref(), Some("7"));
-    assert_eq!(members.string("D", &mut faults).as_deref(), Some("7"));
-    members.finish(&mut faults);
-    assert_eq!(faults, ValidationErrors::default());
+fn every_error_is_collected_with_its_path() {
+    let (_, errors) = decode(json!({
+        "Flag": "perhaps", "Names": ["a", {}, 7], "Other": 1, "Text": [], "N": 11, "Days": 2,
+        "Word": "c", "Format": "x", "Map": {"a": "y", "b": {}, "C": "x"}, "Json": "[]",
+        "Object": {"Needed": "x", "Sizes": 3}, "Objects": [{}, 7], "Token": {},
+    }));
+    let expected = [
+        "Flag: must be true or false",
+        "Names: must be at most 2",
+        "Names[1]: must be a string",
+        "Text: must be a string",
+        "Needed: is required",
+        "N: must be a whole number from 1 to 10",
+        "Days: must be 1 or 30",
+        "Word: must be one of a, b",
+        "Format: must be y",
+        "Map.C: must be lower-case letters",
+        "Map.C: must be y",
+        "Map.b: must be a string",
+        "Json: must be an object or JSON",
+        "Object.Sizes: is not a property; did you mean Size?",
+        "Objects[0].Needed: is required",
+        "Objects[1]: must be an object",
+        "Other: is not a property",
+    ];
+    assert_eq!(errors, expected.join("; "));
 }
 
 #[test]
-fn numbers_words_and_forms_are_held_against_what_is_possible() {
-    let value = json!({"N": "7", "Big": 11, "Part": 1.5, "Word": "b", "Other": "d", "Format": "x",
-            "Map": {"a": 1, "b": {}}, "Object": {"In": true}});
-    let mut faults = ValidationErrors::default();
-    let mut members = ObjectReader::of(&value, "", &mut faults);
-    assert_eq!(members.number("N", 1..=10, 3, &mut faults), 7);
-    assert_eq!(members.number("Absent", 1..=10, 3, &mut faults), 3);
-    members.number("Big", 1..=10, 3, &mut faults);
-    members.number("Part", 1..=10, 3, &mut faults);
-    let words = [("a", 1), ("b", 2)];
-    assert_eq!(members.one_of("Word", &words, &mut faults), Some(2));
-    assert_eq!(members.one_of("Other", &words, &mut faults), None);
-    let form = Format {
-        fits: |text| text == "y",
-        must_be: "must be y",
-        pattern: Pattern::of("^y$"),
-    };
-    assert_eq!(members.text("Format", &form, &mut faults), None);
-    let map = members.map("Map", &mut faults).expect("a map");
-    assert_eq!(map["a"], "1");
-    let object = members.object("Object", &mut faults).expect("an object");
-    object.finish(&mut faults);
-    assert_eq!(
-        faults.to_string(),
-        "Big: must be a whole number from 1 to 10; Part: must be a whole number from 1 to 10; \
-             Other: must be one of a, b; Format: must be y; Map.b: must be a string; \
-             Object.In: is not a property"
-    );
+fn booleans_and_numbers_are_accepted_as_text() {
+    for (value, expected) in [
+        (json!("false"), false),
+        (json!(false), false),
+        (json!("True"), true),
+        (json!(null), true),
+    ] {
+        let (object, errors) = decode(json!({"Needed": 7, "Flag": value}));
+        assert_eq!((object.boolean("Flag"), errors), (expected, String::new()));
+        assert_eq!(object.text("Needed").as_deref(), Some("7"));
+    }
+    for (value, expected) in [
+        (json!("7"), Some(7)),
+        (json!(7), Some(7)),
+        (json!(1.5), None),
+    ] {
+        let (object, _) = decode(json!({"N": value}));
+        assert_eq!(object.number("N"), expected.unwrap_or(3));
+    }
+}
+
+#[test]
+fn missing_and_wrong_members_have_their_defaults() {
+    let (object, _) = decode(json!({"Word": "z", "Object": {"Size": 0}}));
+    assert!(object.boolean("Flag"));
+    assert_eq!(object.number("N"), 3);
+    assert_eq!(object.text("Word").as_deref(), Some("a"));
+    assert_eq!(object.text("Format").as_deref(), Some("y"));
+    assert_eq!(object.text("Text"), None);
+    assert_eq!(object.object("Object").number("Size"), 7);
+    assert!(object.is_set("Word") && !object.is_set("Flag"));
+    assert!(object.map("Map").is_empty());
+}
+
+#[test]
+fn missing_object_has_defaults_and_no_errors() {
+    let (object, errors) = decode(json!({"Needed": "x"}));
+    assert_eq!(errors, "");
+    assert_eq!(object.object("Object").number("Size"), 7);
+    assert_eq!(object.object("Object").path_of("Size"), "Object.Size");
+}
+
+#[test]
+fn map_can_be_json_text_only_where_the_table_says_so() {
+    let (object, errors) = decode(json!({"Needed": "x", "Json": r#"{"a":1}"#, "Map": "{}"}));
+    assert_eq!(object.map("Json")["a"], "1");
+    assert_eq!(errors, "Map: must be an object");
+}
+
+#[test]
+fn valid_entries_of_lists_keep_their_paths() {
+    let (object, _) = decode(json!({
+        "Names": ["a", {}, "b"], "Objects": [7, {"Needed": "x"}],
+    }));
+    let names = object.texts("Names");
+    assert_eq!(names[1], ("Names[2]".to_owned(), "b".to_owned()));
+    let objects = object.objects("Objects");
+    assert_eq!(objects.len(), 1);
+    assert_eq!(objects[0].path(), "Objects[1]");
+}
+
+#[test]
+fn properties_that_are_not_an_object_are_one_error() {
+    assert_eq!(decode(json!(7)).1, "Properties: must be an object");
+    let long = "n".repeat(5000);
+    let (_, errors) = decode(json!({"Needed": "x", long: 1}));
+    assert_eq!(errors, format!("{}: is not a property", "n".repeat(64)));
 }

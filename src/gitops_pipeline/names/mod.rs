@@ -1,6 +1,8 @@
 //! What everything is called. All of it follows from the environment and the project, so that it
 //! is known before anything exists and IAM can tell one environment's things from another's.
 
+use super::spec::formats;
+
 /// With the words between them, names of event rules reach their limit of 64 characters.
 pub const MAX_CHARACTERS: usize = 30;
 
@@ -77,16 +79,12 @@ impl ResourceNames {
 
 /// Whether `text` can be an `EnvID`.
 pub fn is_env_id(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    formats::ENV_ID.fits(text)
 }
 
 /// Whether `text` can be a `ProjectID`.
 pub fn is_project_id(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    formats::PROJECT_ID.fits(text)
 }
 
 /// Where something is: the first parts of an ARN.

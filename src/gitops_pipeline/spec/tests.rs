@@ -1,4 +1,4 @@
-//! Properties with faults, and without.
+//! Properties with errors, and without.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn an_environment_and_a_project_are_enough() {
 
 #[test]
 fn every_fault_is_named_at_once() {
-    let faults = decode(&json!({
+    let errors = decode(&json!({
         "EnvID": "Dev",
         "ProjectID": "-x",
         "BranchMap": {"dev": "a..b", "Stg": "staging"},
@@ -47,8 +47,8 @@ fn every_fault_is_named_at_once() {
         "Tags": [{"Key": "aws:x", "Value": "v"}],
         "ProjectId": "typo",
     }))
-    .expect_err("faults");
-    let mut paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+    .expect_err("errors");
+    let mut paths: Vec<_> = errors.0.iter().map(|error| error.path.as_str()).collect();
     paths.sort_unstable();
     assert_eq!(
         paths,
@@ -100,22 +100,22 @@ fn every_fault_is_named_at_once() {
 
 #[test]
 fn what_does_not_go_together_is_named() {
-    let faults = |extra: Value| {
+    let errors = |extra: Value| {
         let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
         for (key, value) in extra.as_object().expect("an object") {
             properties[key] = value.clone();
         }
-        decode(&properties).expect_err("a fault").to_string()
+        decode(&properties).expect_err("an error").to_string()
     };
     let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}});
-    assert!(faults(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
+    assert!(errors(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
     let unmapped = json!({"EnvID": "stg"});
-    assert_eq!(faults(unmapped), "EnvID: must be a key of BranchMap");
+    assert_eq!(errors(unmapped), "EnvID: must be a key of BranchMap");
     let long = json!({"ProjectID": "p".repeat(28)});
-    assert!(faults(long).contains("together with EnvID; they are 31"));
+    assert!(errors(long).contains("together with EnvID; they are 31"));
     let empty = json!({"Source": {}});
     assert_eq!(
-        faults(empty),
+        errors(empty),
         "Source.RepositoryName: is required, or RepositoryArn and RoleArn for another account's"
     );
 }

@@ -1,200 +1,197 @@
-//! `Source` and `ImageSource`: repositories that are there already, in this account or in another.
+//! `Source` and `ImageSource`: existing repositories, in this account or in another.
 
-use super::{Build, CrossAccount, Image, RepositoryRef, formats};
-use crate::cfn::{Format, ObjectReader, ValidationErrors};
+use super::{CrossAccount, Image, RepositoryRef, Spec, formats};
+use crate::cfn::{Format, Object, ValidationErrors};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitops_pipeline::names::AwsLocation;
 
-/// What a build learns of the image: its address by digest, the digest, the tag.
+/// The variables that describe the image in a build: its address with the digest, the digest, the
+/// tag.
 pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
 
 /// The repositories of one service.
 struct RepositoryKind {
-    name: Format,
-    arn: Format,
-    /// What stands in an ARN before the name.
-    before_name: &'static str,
+    name: &'static Format,
+    /// What precedes the name in an ARN.
+    arn_prefix: &'static str,
 }
 
-const CODE: RepositoryKind = RepositoryKind {
-    name: REPOSITORY_NAME,
-    arn: formats::REPOSITORY_ARN,
-    before_name: "",
+static CODE: RepositoryKind = RepositoryKind {
+    name: &REPOSITORY_NAME,
+    arn_prefix: "",
 };
 
-const IMAGES: RepositoryKind = RepositoryKind {
-    name: formats::IMAGE_REPOSITORY_NAME,
-    arn: formats::IMAGE_REPOSITORY_ARN,
-    before_name: "repository/",
+static IMAGES: RepositoryKind = RepositoryKind {
+    name: &formats::IMAGE_REPOSITORY_NAME,
+    arn_prefix: "repository/",
 };
 
-/// `Source`: an existing repository, or `None`. `home` is where the pipeline is.
+/// `Source`; `None` if the child stack creates the repository. `home` is the pipeline's own place.
 pub fn decode_source(
-    members: &mut ObjectReader<'_>,
+    properties: &Object,
     home: Option<&AwsLocation>,
-    faults: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
 ) -> Option<RepositoryRef> {
-    let mut source = members.object("Source", faults)?;
-    let existing = decode_repository(&mut source, &CODE, home, faults);
-    source.finish(faults);
-    existing
+    decode_repository(properties, "Source", &CODE, home, errors)
 }
 
-/// `ImageSource`
+/// `ImageSource`; `None` if the template does not set it.
 pub fn decode_image(
-    members: &mut ObjectReader<'_>,
+    properties: &Object,
     home: Option<&AwsLocation>,
-    faults: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
 ) -> Option<Image> {
-    let mut source = members.object("ImageSource", faults)?;
-    let repository = decode_repository(&mut source, &IMAGES, home, faults);
-    let tag = source.text("ImageTag", &formats::IMAGE_TAG, faults);
-    source.finish(faults);
+    let repository = decode_repository(properties, "ImageSource", &IMAGES, home, errors)?;
+    let tag = properties.object("ImageSource").text("ImageTag");
     Some(Image {
-        repository: repository?,
-        tag: tag.unwrap_or_else(|| "latest".to_owned()),
+        repository,
+        tag: tag.unwrap_or_default(),
     })
 }
 
 fn decode_repository(
-    members: &mut ObjectReader<'_>,
+    properties: &Object,
+    property: &str,
     kind: &RepositoryKind,
     home: Option<&AwsLocation>,
-    faults: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
 ) -> Option<RepositoryRef> {
-    let has_name = members.value("RepositoryName").is_some();
-    let has_arn = members.value("RepositoryArn").is_some();
-    let has_role = members.value("RoleArn").is_some();
-    if !has_name && !has_arn {
-        faults.note(
-            members.path_of("RepositoryName"),
-            "is required, or RepositoryArn and RoleArn for another account's",
-        );
+    if !properties.is_set(property) {
+        return None;
     }
-    if has_arn && !has_role {
-        faults.note(
-            members.path_of("RoleArn"),
-            "is required with RepositoryArn: the role of that account through which the pipeline reads",
-        );
-    }
-    if has_role && !has_arn {
-        faults.note(
-            members.path_of("RepositoryArn"),
-            "is required with RoleArn: the repository that the role reads",
-        );
-    }
-    let name = members.text("RepositoryName", &kind.name, faults);
-    let arn = members.text("RepositoryArn", &kind.arn, faults);
-    let role_arn = members.text("RoleArn", &formats::ROLE_ARN, faults);
-    let (Some(repository_arn), Some(role_arn)) = (arn, role_arn) else {
-        return name
-            .filter(|_| !has_arn && !has_role)
-            .map(|name| RepositoryRef {
-                name,
-                cross_account: None,
-            });
+    let source = properties.object(property);
+    check_members(source, errors);
+    let name = source.text("RepositoryName");
+    let (Some(repository_arn), Some(role_arn)) =
+        (source.text("RepositoryArn"), source.text("RoleArn"))
+    else {
+        let is_local = !source.is_set("RepositoryArn") && !source.is_set("RoleArn");
+        return name.filter(|_| is_local).map(|name| RepositoryRef {
+            name,
+            cross_account: None,
+        });
     };
+    let resource = repository_arn.splitn(6, ':').nth(5)?;
+    let name_in_arn = resource.strip_prefix(kind.arn_prefix)?.to_owned();
+    if !kind.name.fits(&name_in_arn) {
+        errors.add(source.path_of("RepositoryArn"), kind.name.must_be);
+    }
+    if name.is_some_and(|name| name != name_in_arn) {
+        errors.add(
+            source.path_of("RepositoryName"),
+            "must be the name in RepositoryArn, or left out",
+        );
+    }
     let cross_account = CrossAccount {
         repository_arn,
         role_arn,
     };
-    let place = AwsLocation::from_arn(&cross_account.repository_arn)?;
-    let resource = cross_account.repository_arn.splitn(6, ':').nth(5)?;
-    let named = resource.strip_prefix(kind.before_name)?.to_owned();
-    let arn_path = || members.path_of("RepositoryArn");
-    if !(kind.name.fits)(&named) {
-        faults.note(arn_path(), kind.name.must_be);
-    }
-    if name.is_some_and(|name| name != named) {
-        faults.note(
-            members.path_of("RepositoryName"),
-            "must be the name in RepositoryArn, or left out",
-        );
-    }
-    let (partition, account) = (&place.partition, &place.account);
-    if !cross_account
-        .role_arn
-        .starts_with(&format!("arn:{partition}:iam::{account}:"))
-    {
-        faults.note(
-            members.path_of("RoleArn"),
-            format!("must be a role of account {account}, whose the repository is"),
-        );
-    }
-    if home.is_some_and(|home| home.account == *account) {
-        faults.note(
-            arn_path(),
-            "must be another account's; one of this account is named by RepositoryName",
-        );
-    }
-    if let Some(home) = home.filter(|home| home.partition != *partition) {
-        faults.note(
-            arn_path(),
-            format!("must be in the partition {}", home.partition),
-        );
-    }
-    if let Some(home) = home.filter(|home| home.region != place.region) {
-        faults.note(
-            arn_path(),
-            format!(
-                "must be in {}: CodePipeline takes a source in its own region only; replicate the \
-                 repository to it",
-                home.region
-            ),
-        );
-    }
+    check_place(source, &cross_account, home, errors);
     Some(RepositoryRef {
-        name: named,
+        name: name_in_arn,
         cross_account: Some(cross_account),
     })
 }
 
-/// Notes that the artifacts need a key: another account's role cannot use this account's default
-/// one, whatever its policies say.
-pub fn needs_a_key(
-    source: Option<&RepositoryRef>,
-    image: Option<&Image>,
-    faults: &mut ValidationErrors,
+/// A repository needs a name, or both an ARN and a role.
+fn check_members(source: &Object, errors: &mut ValidationErrors) {
+    let has_arn = source.is_set("RepositoryArn");
+    let has_role = source.is_set("RoleArn");
+    if !source.is_set("RepositoryName") && !has_arn {
+        errors.add(
+            source.path_of("RepositoryName"),
+            "is required, or RepositoryArn and RoleArn for another account's",
+        );
+    }
+    if has_arn && !has_role {
+        errors.add(
+            source.path_of("RoleArn"),
+            "is required with RepositoryArn: the role of that account through which the pipeline reads",
+        );
+    }
+    if has_role && !has_arn {
+        errors.add(
+            source.path_of("RepositoryArn"),
+            "is required with RoleArn: the repository that the role reads",
+        );
+    }
+}
+
+fn check_place(
+    source: &Object,
+    cross_account: &CrossAccount,
+    home: Option<&AwsLocation>,
+    errors: &mut ValidationErrors,
 ) {
-    let sources = [
-        ("Source.RepositoryArn", source),
-        (
-            "ImageSource.RepositoryArn",
-            image.map(|image| &image.repository),
-        ),
-    ];
-    let mut foreign = sources
-        .into_iter()
-        .filter(|(_, repository)| repository.is_some_and(|one| one.cross_account.is_some()));
-    if let Some((path, _)) = foreign.next() {
-        faults.note(
+    let Some(place) = AwsLocation::from_arn(&cross_account.repository_arn) else {
+        return;
+    };
+    let (partition, account) = (&place.partition, &place.account);
+    let roles = format!("arn:{partition}:iam::{account}:");
+    if !cross_account.role_arn.starts_with(&roles) {
+        errors.add(
+            source.path_of("RoleArn"),
+            format!("must be a role of account {account}, which owns the repository"),
+        );
+    }
+    let Some(home) = home else { return };
+    let arn_path = || source.path_of("RepositoryArn");
+    if home.account == *account {
+        errors.add(
+            arn_path(),
+            "must be another account's; one of this account is named by RepositoryName",
+        );
+    }
+    if home.partition != *partition {
+        let what = format!("must be in the partition {}", home.partition);
+        errors.add(arn_path(), what);
+    }
+    if home.region != place.region {
+        errors.add(
+            arn_path(),
+            format!(
+                "must be in {}: CodePipeline accepts a source in its own region only; replicate \
+                 the repository to it",
+                home.region
+            ),
+        );
+    }
+}
+
+/// Checks the artifacts' key. A role of another account cannot use this account's default key,
+/// regardless of its policies.
+pub fn check_key(
+    spec: &Spec,
+    properties: &Object,
+    home: Option<&AwsLocation>,
+    errors: &mut ValidationErrors,
+) {
+    if let Some(arn) = &spec.artifact_key_arn
+        && let (Some(home), Some(key)) = (home, AwsLocation::from_arn(arn))
+        && key.region != home.region
+    {
+        let what = format!("must be in {}, as the bucket is", home.region);
+        errors.add("ArtifactKeyArn", what);
+    }
+    if let Some(path) = spec.cross_account_writer()
+        && !properties.is_set("ArtifactKeyArn")
+    {
+        errors.add(
             "ArtifactKeyArn",
             format!("is required with {path}, whose account cannot use this account's default key"),
         );
     }
 }
 
-/// Notes a key that the artifact bucket cannot have.
-pub fn key_is_here(arn: &str, home: Option<&AwsLocation>, faults: &mut ValidationErrors) {
-    let is_far = |home: &&AwsLocation| {
-        AwsLocation::from_arn(arn).is_some_and(|key| key.region != home.region)
-    };
-    if let Some(home) = home.filter(is_far) {
-        faults.note(
-            "ArtifactKeyArn",
-            format!("must be in {}, as the bucket is", home.region),
-        );
+/// Rejects the environment variables that the image sets.
+pub fn check_image_variables(spec: &Spec, errors: &mut ValidationErrors) {
+    if spec.image.is_none() {
+        return;
     }
-}
-
-/// Notes the variables that only the image says.
-pub fn leaves_room_for_the_image(build: &Build, faults: &mut ValidationErrors) {
     for name in IMAGE_VARIABLES {
-        if build.environment_variables.contains_key(name) {
-            faults.note(
-                format!("Build.EnvironmentVariables.{name}"),
-                "is always set with ImageSource",
-            );
+        if spec.build.environment_variables.contains_key(name) {
+            let path = format!("Build.EnvironmentVariables.{name}");
+            errors.add(path, "is always set with ImageSource");
         }
     }
 }

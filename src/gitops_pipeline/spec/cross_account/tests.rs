@@ -21,8 +21,8 @@ fn decoded(more: Value) -> Result<Spec, cfn::ValidationErrors> {
 }
 
 fn paths(more: Value) -> Vec<String> {
-    let faults = decoded(more).expect_err("faults");
-    faults.0.into_iter().map(|fault| fault.path).collect()
+    let errors = decoded(more).expect_err("errors");
+    errors.0.into_iter().map(|error| error.path).collect()
 }
 
 #[test]

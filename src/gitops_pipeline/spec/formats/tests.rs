@@ -1,32 +1,44 @@
-use crate::gitops_pipeline::spec::formats::*;
+use super::*;
 
 #[test]
-fn branches_are_what_git_takes() {
+fn branch_name_follows_gits_rules() {
     for branch in ["master", "feature/a-b", "release/2.0", "é", "a@b"] {
-        assert!(is_branch_name(branch), "{branch}");
+        assert!(BRANCH_NAME.fits(branch), "{branch}");
     }
-    for no_branch in [
-        "", "-a", "a b", "a..b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "@", "a@{1}", "a~1",
-        "a:b", "a\\b", "a.", "a\n",
+    for other in [
+        "",
+        "-a",
+        "a b",
+        "a..b",
+        "/a",
+        "a/",
+        "a//b",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "@",
+        "a@{1}",
+        "a~1",
+        "a:b",
+        "a\\b",
+        "a.",
+        "a\n",
+        "a\u{a0}b",
+        "a\u{85}",
+        "a\u{2003}b",
     ] {
-        assert!(!is_branch_name(no_branch), "{no_branch}");
+        assert!(!BRANCH_NAME.fits(other), "{other:?}");
     }
 }
 
 #[test]
-fn an_arn_is_of_its_service() {
-    assert!((ROLE_ARN.fits)("arn:aws:iam::123456789012:role/path/r"));
-    assert!(!(ROLE_ARN.fits)("arn:aws:iam::123456789012:role/"));
-    assert!(!(ROLE_ARN.fits)("arn:aws:iam::123456789012:user/u"));
-    assert!(!(ROLE_ARN.fits)(
-        "arn:aws:iam:eu-central-1:123456789012:role/r"
-    ));
-    assert!((TOPIC_ARN.fits)("arn:aws:sns:eu-central-1:123456789012:t"));
-    assert!((KEY_ARN.fits)(
-        "arn:aws-cn:kms:cn-north-1:123456789012:key/1"
-    ));
-    assert!(!(KEY_ARN.fits)(
-        "arn:aws:kms:eu-central-1:123456789012:alias/a"
-    ));
-    assert!(!(TOPIC_ARN.fits)("arn:aws:sns:eu-central-1:1234:t"));
+fn arn_of_another_service_is_rejected() {
+    assert!(ROLE_ARN.fits("arn:aws:iam::123456789012:role/path/r"));
+    assert!(!ROLE_ARN.fits("arn:aws:iam::123456789012:role/"));
+    assert!(!ROLE_ARN.fits("arn:aws:iam::123456789012:user/u"));
+    assert!(!ROLE_ARN.fits("arn:aws:iam:eu-central-1:123456789012:role/r"));
+    assert!(TOPIC_ARN.fits("arn:aws:sns:eu-central-1:123456789012:t"));
+    assert!(KEY_ARN.fits("arn:aws-cn:kms:cn-north-1:123456789012:key/1"));
+    assert!(!KEY_ARN.fits("arn:aws:kms:eu-central-1:123456789012:alias/a"));
+    assert!(!TOPIC_ARN.fits("arn:aws:sns:eu-central-1:1234:t"));
 }

@@ -1,21 +1,20 @@
-//! Dynamic references, which nothing in the properties may hold.
+//! Rejects dynamic references in the properties.
 //!
-//! CloudFormation resolves those of plain parameters before it calls a custom resource, and leaves
-//! those of secrets as they are written. In the child stack's template they would be resolved after
-//! all, with the rights of that stack's role and not of the template's author.
+//! CloudFormation resolves references to plain parameters before it calls a custom resource. It does
+//! not resolve references to secrets. In the child stack's template it would resolve them, with the
+//! permissions of that stack's role instead of the template author's.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
 
 use serde_json::Value;
 
-use super::formats;
-use crate::cfn::ValidationErrors;
+use crate::cfn::{ValidationErrors, shown};
 
-const MUST_NOT: &str = "must not hold a dynamic reference ({{resolve:…}}); a build reads a secret \
+const MUST_NOT: &str = "must not contain a dynamic reference ({{resolve:…}}); a build reads a secret \
      itself, by env/secrets-manager or env/parameter-store in its buildspec";
 
-/// Notes every text in `properties` that holds a dynamic reference, unless it, or what is in it, has
-/// a fault already.
-pub fn refuse(properties: &Value, faults: &mut ValidationErrors) {
+/// Adds an error for every text in `properties` that contains a dynamic reference, unless the text
+/// or a part of it has an error already.
+pub fn reject(properties: &Value, errors: &mut ValidationErrors) {
     let mut found = Vec::new();
     find(properties, String::new(), &mut found);
     for path in found {
@@ -23,8 +22,8 @@ pub fn refuse(properties: &Value, faults: &mut ValidationErrors) {
             let rest = inner.strip_prefix(path.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        if !faults.0.iter().any(|fault| is_within(&fault.path)) {
-            faults.note(path, MUST_NOT);
+        if !errors.0.iter().any(|error| is_within(&error.path)) {
+            errors.add(path, MUST_NOT);
         }
     }
 }
@@ -39,7 +38,7 @@ fn find(value: &Value, path: String, found: &mut Vec<String>) {
         }
         Value::Object(members) => {
             for (name, member) in members {
-                let name = formats::shown(name);
+                let name = shown(name);
                 let inner = if path.is_empty() {
                     name
                 } else {
@@ -52,7 +51,7 @@ fn find(value: &Value, path: String, found: &mut Vec<String>) {
     }
 }
 
-/// Whether there is a dynamic reference in `text`, or what somebody could take for one.
+/// Whether `text` contains a dynamic reference, or anything that CloudFormation could read as one.
 fn is_reference(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let mut found = text.match_indices("resolve:");

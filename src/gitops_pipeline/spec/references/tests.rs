@@ -7,7 +7,7 @@ use crate::gitops_pipeline::spec::decode;
 #[test]
 fn a_secret_that_the_child_stack_would_resolve_is_refused_wherever_it_stands() {
     let reference = "x{{resolve:secretsmanager:prd/database:SecretString:password}}";
-    let faults = decode(&json!({
+    let errors = decode(&json!({
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
         "EnvID": "dev",
         "ProjectID": "shop",
@@ -20,8 +20,8 @@ fn a_secret_that_the_child_stack_would_resolve_is_refused_wherever_it_stands() {
             "ParameterOverrides": {"A": reference},
         },
     }))
-    .expect_err("faults");
-    let paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+    .expect_err("errors");
+    let paths: Vec<_> = errors.0.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(
         paths,
         [
@@ -35,9 +35,9 @@ fn a_secret_that_the_child_stack_would_resolve_is_refused_wherever_it_stands() {
             "Deploy.TemplatePath",
         ]
     );
-    let told = faults.to_string();
-    assert!(!told.contains("prd/database"), "{told}");
-    assert!(told.contains("env/secrets-manager"), "{told}");
+    let text = errors.to_string();
+    assert!(!text.contains("prd/database"), "{text}");
+    assert!(text.contains("env/secrets-manager"), "{text}");
 }
 
 #[test]

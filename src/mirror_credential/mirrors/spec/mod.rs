@@ -2,243 +2,202 @@
 
 use std::collections::BTreeSet;
 
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::cfn::{Format, ObjectReader, Pattern, ValidationErrors, is_made_of};
+use crate::cfn::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::{Access, Settings};
 use crate::http;
 
-/// GitLab's own service.
-const GITLAB_COM: &str = "https://gitlab.com";
+/// `GitLab`
+pub static GITLAB: Property = Property::new("GitLab", Kind::Object(&GITLAB_MEMBERS));
 
-/// The member of a token's secret that holds the token.
-const TOKEN: &str = "token";
+/// `Mirrors`. One Lambda invocation can push and confirm 50 mirrors, but not many more.
+pub static MIRRORS: Property = Property::new(
+    "Mirrors",
+    Kind::List {
+        items: &Kind::Object(&MIRROR),
+        max: Some((50, "must be at most 50")),
+    },
+);
 
-/// More mirrors would not be pushed and confirmed within one Lambda invocation.
-const MOST_MIRRORS: usize = 50;
+static GITLAB_MEMBERS: [Property; 4] = [
+    Property::new("Url", Kind::Text(&URL)).or("https://gitlab.com"),
+    Property::required("TokenSecretId", Kind::Text(&SECRET_ID)),
+    Property::new("TokenSecretKey", Kind::Text(&SECRET_KEY)).or("token"),
+    Property::new("CaCertificate", Kind::Text(&CERTIFICATE)),
+];
 
-const URL: Format = Format {
-    fits: is_gitlab_url,
-    must_be: "must be https://, a host and perhaps a path, without a login (http:// only to this \
-        machine)",
-    pattern: Pattern::of(
-        "^(https://|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])([:/]|$))[^@?#\\\\ ]*$",
-    )
-    .up_to(256),
-};
-const SECRET_ID: Format = Format {
-    fits: |text| is_made_of(text, 1, 2048, "/_+=.@-:"),
-    must_be: "must be the name or the ARN of a secret",
-    pattern: Pattern::of("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
-};
-const SECRET_KEY: Format = Format {
-    fits: |text| (1..=256).contains(&text.chars().count()),
-    must_be: "must be 1 to 256 characters",
-    pattern: Pattern::of("^[\\s\\S]").up_to(256),
-};
-const CERTIFICATE: Format = Format {
-    fits: http::is_certificate,
-    must_be: "must be certificates in PEM",
-    pattern: Pattern::of("-----BEGIN CERTIFICATE-----"),
-};
-const PROJECT: Format = Format {
-    fits: is_project,
-    must_be: "must be a project's number or its full path (group/project)",
-    pattern: Pattern::of(
+static MIRROR: [Property; 7] = [
+    Property::required("GitLabProject", Kind::Text(&PROJECT)),
+    Property::required("RepositoryName", Kind::Text(&REPOSITORY_NAME)),
+    // With `BranchRegex`, the default is false.
+    Property::new("OnlyProtectedBranches", Kind::Boolean).or("true"),
+    Property::new("BranchRegex", Kind::Text(&REGEX)),
+    Property::new("KeepDivergentRefs", Kind::Boolean).or("false"),
+    Property::new(
+        "RequiredBranches",
+        Kind::List {
+            items: &Kind::Text(&BRANCH),
+            max: None,
+        },
+    ),
+    Property::new("WaitForSync", Kind::Boolean).or("true"),
+];
+
+// A login in the address would be a second secret, in plain text.
+static URL: Format = Format::with_parser(
+    Pattern::new("^(https://|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])([:/]|$))[^@?#\\\\ ]*$")
+        .up_to(256),
+    "must be https://, a host and perhaps a path, without a login (http:// only to this machine)",
+    http::is_https_or_loopback,
+);
+static SECRET_ID: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
+    "must be the name or the ARN of a secret",
+);
+static SECRET_KEY: Format = Format::new(
+    Pattern::new("^[\\s\\S]").up_to(256),
+    "must be 1 to 256 characters",
+);
+static CERTIFICATE: Format = Format::with_parser(
+    Pattern::new("-----BEGIN CERTIFICATE-----"),
+    "must be certificates in PEM",
+    http::is_certificate,
+);
+static PROJECT: Format = Format::new(
+    Pattern::new(
         "^([0-9]{1,20}|[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*(/[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*)+)$",
     )
     .without("[^/]{256}")
     .up_to(1024),
-};
-/// Of what a regular expression is compiled to, in bytes: a larger one could take a second for one
-/// branch, and all of that time nothing else.
-const LARGEST_REGEX: usize = 64 * 1024;
-
+    "must be a project's number or its full path (group/project)",
+);
 // GitLab's limit of `mirror_branch_regex`.
-const REGEX: Format = Format {
-    fits: |text| (1..=255).contains(&text.chars().count()),
-    must_be: "must be a regular expression of at most 255 characters",
-    pattern: Pattern::of("^[\\s\\S]").up_to(255),
-};
-const BRANCH: Format = Format {
-    fits: |text| is_made_of(text, 1, 255, "/_.-+#@"),
-    must_be: "must be the name of a branch",
-    pattern: Pattern::of("^[A-Za-z0-9/_.+#@-]+$").up_to(255),
-};
+static REGEX: Format = Format::new(
+    Pattern::new("^[\\s\\S]").up_to(255),
+    "must be a regular expression of at most 255 characters",
+);
+static BRANCH: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9/_.+#@-]+$").up_to(255),
+    "must be the name of a branch",
+);
+
+/// The maximum size of a compiled `BranchRegex` in bytes. A larger one could take a second for one
+/// branch, and block everything else in that time.
+const MAX_REGEX_BYTES: usize = 64 * 1024;
 
 /// One entry of `Mirrors`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedMirror {
     /// Number or full path.
     pub project: String,
-    /// The CodeCommit repository that is pushed to.
+    /// The CodeCommit repository that GitLab pushes to.
     pub repository_name: String,
-    /// What is pushed.
+    /// The branches that GitLab pushes.
     pub settings: Settings,
-    /// Branches that have to be among what is pushed.
+    /// Branches that must be among them.
     pub required_branches: Vec<String>,
-    /// Whether it is done only when GitLab has pushed.
+    /// Whether the request succeeds only after GitLab has pushed.
     pub waits_for_sync: bool,
 }
 
-/// Decodes `GitLab`.
-pub fn decode_gitlab(
-    members: &mut ObjectReader<'_>,
-    faults: &mut ValidationErrors,
-) -> Option<Access> {
-    let is_object = members.value("GitLab")?.is_object();
-    let mut members = members.object("GitLab", faults)?;
-    let url = members.text("Url", &URL, faults);
-    require(is_object, "TokenSecretId", &mut members, faults);
-    let token_secret_id = members.text("TokenSecretId", &SECRET_ID, faults);
-    let token_secret_key = members.text("TokenSecretKey", &SECRET_KEY, faults);
-    let ca_certificate = members.text("CaCertificate", &CERTIFICATE, faults);
-    members.finish(faults);
-    let url = url.unwrap_or_else(|| GITLAB_COM.to_owned());
+/// Reads `GitLab`; `None` if it is missing or has no token.
+pub fn decode_gitlab(properties: &Object) -> Option<Access> {
+    if !properties.is_set("GitLab") {
+        return None;
+    }
+    let gitlab = properties.object("GitLab");
+    let url = gitlab.text("Url").unwrap_or_default();
     Some(Access {
         url: url.trim_end_matches('/').to_owned(),
-        token_secret_id: token_secret_id?,
-        token_secret_key: token_secret_key.unwrap_or_else(|| TOKEN.to_owned()),
-        ca_certificate,
+        token_secret_id: gitlab.text("TokenSecretId")?,
+        token_secret_key: gitlab.text("TokenSecretKey").unwrap_or_default(),
+        ca_certificate: gitlab.text("CaCertificate"),
     })
 }
 
 /// The GitLab in properties of which nothing else needs to be valid.
 pub fn gitlab_in(properties: &Value) -> Option<Access> {
-    let mut faults = ValidationErrors::default();
-    let mut members = ObjectReader::of(properties, "", &mut faults);
-    let access = decode_gitlab(&mut members, &mut faults);
-    access.filter(|_| faults.0.is_empty())
+    static TABLE: [Property; 1] = [GITLAB];
+    let only_gitlab = serde_json::json!({"GitLab": properties["GitLab"]});
+    let mut errors = ValidationErrors::default();
+    let properties = Object::decode(&TABLE, &only_gitlab, "", &mut errors);
+    decode_gitlab(&properties).filter(|_| errors.0.is_empty())
 }
 
-/// Decodes `Mirrors`.
-pub fn decode_mirrors(
-    members: &mut ObjectReader<'_>,
-    faults: &mut ValidationErrors,
-) -> Vec<WantedMirror> {
-    let list = members.list("Mirrors", faults);
-    if list.len() > MOST_MIRRORS {
-        faults.note("Mirrors", format!("must be at most {MOST_MIRRORS}"));
-    }
+/// Reads `Mirrors`. A project and a repository must be a unique pair.
+pub fn decode_mirrors(properties: &Object, errors: &mut ValidationErrors) -> Vec<WantedMirror> {
     let mut mirrors = Vec::new();
     let mut pairs = BTreeSet::new();
-    for (path, element) in list {
-        let Some(mirror) = decode_mirror(&path, element, faults) else {
+    for object in properties.objects("Mirrors") {
+        let Some(mirror) = decode_mirror(object, errors) else {
             continue;
         };
         if pairs.insert((mirror.project.clone(), mirror.repository_name.clone())) {
             mirrors.push(mirror);
         } else {
-            faults.note(path, "is given twice");
+            errors.add(object.path(), "is given twice");
         }
     }
     mirrors
 }
 
-fn decode_mirror(
-    path: &str,
-    element: &Value,
-    faults: &mut ValidationErrors,
-) -> Option<WantedMirror> {
-    let mut members = ObjectReader::of(element, path, faults);
-    let is_object = element.is_object();
-    require(is_object, "GitLabProject", &mut members, faults);
-    let project = members.text("GitLabProject", &PROJECT, faults);
-    require(is_object, "RepositoryName", &mut members, faults);
-    let repository_name = members.text("RepositoryName", &REPOSITORY_NAME, faults);
-    let branch_regex = members.text("BranchRegex", &REGEX, faults);
-    let only_protected = members.boolean("OnlyProtectedBranches", branch_regex.is_none(), faults);
-    let keep_divergent_refs = members.boolean("KeepDivergentRefs", false, faults);
-    let waits_for_sync = members.boolean("WaitForSync", true, faults);
-    if only_protected && branch_regex.is_some() {
-        let path = members.path_of("BranchRegex");
-        faults.note(
-            path,
-            "not with OnlyProtectedBranches: true; GitLab takes one of them",
+fn decode_mirror(mirror: &Object, errors: &mut ValidationErrors) -> Option<WantedMirror> {
+    let branch_regex = mirror.text("BranchRegex");
+    let only_protected_branches = if mirror.is_set("OnlyProtectedBranches") {
+        mirror.boolean("OnlyProtectedBranches")
+    } else {
+        branch_regex.is_none()
+    };
+    if only_protected_branches && branch_regex.is_some() {
+        errors.add(
+            mirror.path_of("BranchRegex"),
+            "must not be set with OnlyProtectedBranches: true; GitLab accepts one of them",
         );
     }
-    let mut required_branches = Vec::new();
-    let matches = branch_regex.as_deref().map(|regex| {
-        let mut regex = regex_lite::RegexBuilder::new(regex);
-        regex.size_limit(LARGEST_REGEX).build()
-    });
-    for (path, branch) in members.texts("RequiredBranches", &BRANCH, faults) {
-        match &matches {
-            Some(Ok(regex)) if !regex.is_match(&branch) => {
-                faults.note(path, "would not be mirrored: BranchRegex does not match it");
-            }
-            Some(Err(_)) => {
-                faults.note(
-                    path,
-                    "cannot be checked: BranchRegex is not understood here",
-                );
-            }
-            _ if required_branches.contains(&branch) => {}
-            _ => required_branches.push(branch),
-        }
-    }
-    members.finish(faults);
+    let required_branches = decode_branches(mirror, branch_regex.as_deref(), errors);
     Some(WantedMirror {
-        project: project?,
-        repository_name: repository_name?,
+        project: mirror.text("GitLabProject")?,
+        repository_name: mirror.text("RepositoryName")?,
         settings: Settings {
-            only_protected_branches: only_protected,
+            only_protected_branches,
             branch_regex,
-            keep_divergent_refs,
+            keep_divergent_refs: mirror.boolean("KeepDivergentRefs"),
         },
         required_branches,
-        waits_for_sync,
+        waits_for_sync: mirror.boolean("WaitForSync"),
     })
 }
 
-/// Notes that the member `name` is missing; what is no object is a fault of its own.
-fn require(
-    is_object: bool,
-    name: &'static str,
-    members: &mut ObjectReader<'_>,
-    faults: &mut ValidationErrors,
-) {
-    if is_object && members.value(name).is_none() {
-        faults.note(members.path_of(name), "is required");
+/// Reads `RequiredBranches`. The mirror's regular expression must match each of them.
+fn decode_branches(
+    mirror: &Object,
+    branch_regex: Option<&str>,
+    errors: &mut ValidationErrors,
+) -> Vec<String> {
+    let compile = |regex| RegexBuilder::new(regex).size_limit(MAX_REGEX_BYTES).build();
+    let compiled: Option<Result<Regex, _>> = branch_regex.map(compile);
+    let mut branches = Vec::new();
+    for (path, branch) in mirror.texts("RequiredBranches") {
+        match &compiled {
+            Some(Ok(regex)) if !regex.is_match(&branch) => {
+                errors.add(path, "would not be mirrored: BranchRegex does not match it");
+            }
+            Some(Err(_)) => {
+                let what = "cannot be checked: this function cannot evaluate BranchRegex";
+                errors.add(path, what);
+            }
+            _ if branches.contains(&branch) => {}
+            _ => branches.push(branch),
+        }
     }
+    branches
 }
 
-fn is_gitlab_url(text: &str) -> bool {
-    // A login before the host would be a second secret, in the open.
-    http::is_https_or_loopback(text)
-        && is_plainly_written(text)
-        && text.chars().count() <= 256
-        && !text.contains(['@', '?', '#', '\\', ' '])
-}
-
-/// Parsers of addresses also take `https:host`, `http://127.1` and the like, of which nobody can
-/// see where they lead.
-fn is_plainly_written(text: &str) -> bool {
-    let local = ["127.0.0.1", "localhost", "[::1]"];
-    text.starts_with("https://")
-        || text.strip_prefix("http://").is_some_and(|rest| {
-            local
-                .iter()
-                .filter_map(|host| rest.strip_prefix(host))
-                .any(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-        })
-}
-
-fn is_project(text: &str) -> bool {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.len() <= 20;
-    }
-    let parts: Vec<&str> = text.split('/').collect();
-    parts.len() >= 2
-        && text.len() <= 1024
-        && parts.iter().all(|part| {
-            is_made_of(part, 1, 255, "_.-") && part.chars().any(|c| c.is_ascii_alphanumeric())
-        })
-}
-
-/// Whether the names and patterns of protected branches (`*` stands for any text) take in
-/// `branch`.
+/// Whether one of the names and patterns of protected branches matches `branch`. `*` matches any
+/// text.
 pub fn is_protected(branch: &str, protected: &[String]) -> bool {
     protected.iter().any(|pattern| matches(pattern, branch))
 }

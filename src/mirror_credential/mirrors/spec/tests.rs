@@ -3,15 +3,15 @@ use serde_json::json;
 use crate::mirror_credential::mirrors::spec::*;
 
 fn decoded(properties: &Value) -> Result<(Option<Access>, Vec<WantedMirror>), String> {
-    let mut faults = ValidationErrors::default();
-    let mut members = ObjectReader::of(properties, "", &mut faults);
-    let gitlab = decode_gitlab(&mut members, &mut faults);
-    let mirrors = decode_mirrors(&mut members, &mut faults);
-    members.finish(&mut faults);
-    if faults.0.is_empty() {
+    static TABLE: [Property; 2] = [GITLAB, MIRRORS];
+    let mut errors = ValidationErrors::default();
+    let properties = Object::decode(&TABLE, properties, "", &mut errors);
+    let gitlab = decode_gitlab(&properties);
+    let mirrors = decode_mirrors(&properties, &mut errors);
+    if errors.0.is_empty() {
         Ok((gitlab, mirrors))
     } else {
-        Err(faults.to_string())
+        Err(errors.to_string())
     }
 }
 
@@ -34,19 +34,19 @@ fn what_is_not_said_has_the_documented_default() {
 
 #[test]
 fn a_regular_expression_that_takes_too_long_is_not_tried() {
-    let faults = decoded(&json!({
+    let errors = decoded(&json!({
         "GitLab": {"TokenSecretId": "t"},
         "Mirrors": [{"GitLabProject": "a/b", "RepositoryName": "r",
             "BranchRegex": "((.?){200}){200}z", "RequiredBranches": ["a"]}],
     }))
-    .expect_err("faults");
+    .expect_err("errors");
     let path = "Mirrors[0].RequiredBranches[0]: cannot be checked";
-    assert!(faults.contains(path), "{faults}");
+    assert!(errors.contains(path), "{errors}");
 }
 
 #[test]
 fn every_fault_of_a_mirror_is_named_at_once() {
-    let faults = decoded(&json!({
+    let errors = decoded(&json!({
         "GitLab": {"Url": "http://gitlab.example.com", "Token": "t", "CaCertificate": "none"},
         "Mirrors": [
             {"GitLabProject": "infra", "RepositoryName": "a/b", "OnlyProtectedBranches": "true",
@@ -56,7 +56,7 @@ fn every_fault_of_a_mirror_is_named_at_once() {
             {"GitLabProject": "a/b", "RepositoryName": "r"},
         ],
     }))
-    .expect_err("faults");
+    .expect_err("errors");
     for path in [
         "GitLab.Url: ",
         "GitLab.TokenSecretId: is required",
@@ -64,13 +64,13 @@ fn every_fault_of_a_mirror_is_named_at_once() {
         "GitLab.Token: is not a property",
         "Mirrors[0].GitLabProject: ",
         "Mirrors[0].RepositoryName: ",
-        "Mirrors[0].BranchRegex: not with",
+        "Mirrors[0].BranchRegex: must not be set with",
         "Mirrors[0].RequiredBranches[0]: would not be mirrored",
         "Mirrors[0].RequiredBranches[1]: must be",
         "Mirrors[1]: must be an object",
         "Mirrors[3]: is given twice",
     ] {
-        assert!(faults.contains(path), "{path} in {faults}");
+        assert!(errors.contains(path), "{path} in {errors}");
     }
 }
 
@@ -82,11 +82,13 @@ fn an_address_holds_no_login_and_no_more_than_a_path() {
         "https://gitlab.example.com/#a",
         "http://gitlab.example.com",
         "gitlab.example.com",
+        "https:gitlab.example.com",
+        "http://127.1",
     ] {
-        assert!(!is_gitlab_url(url), "{url}");
+        assert!(!URL.fits(url), "{url}");
     }
-    assert!(is_gitlab_url("https://gitlab.example.com:8443/git/"));
-    assert!(is_gitlab_url("http://127.0.0.1:8080"));
+    assert!(URL.fits("https://gitlab.example.com:8443/git/"));
+    assert!(URL.fits("http://127.0.0.1:8080"));
 }
 
 #[test]

@@ -1,15 +1,14 @@
-//! `Custom::MirrorCredential`.
+//! The rules between the properties of `Custom::MirrorCredential`.
 //!
-//! Not said: that two mirrors are the same, that a key of `Tags` is given twice, that
+//! The schema does not contain: that two mirrors are equal, that a key of `Tags` occurs twice, that
 //! `BranchRegex` matches each of `RequiredBranches`.
 
 use serde_json::{Value, json};
 
-use super::when;
-use crate::schema::generated::truth;
+use crate::generate::boolean;
+use crate::when;
 
 pub fn add(schema: &mut Value) {
-    schema["properties"]["Mirrors"]["maxItems"] = json!(50);
     let has_mirrors = json!({
         "required": ["Mirrors"],
         "properties": {"Mirrors": {"minItems": 1}},
@@ -19,9 +18,9 @@ pub fn add(schema: &mut Value) {
         &has_mirrors,
         &json!({"description": "Mirrors needs GitLab", "required": ["GitLab"]}),
     );
-    let mut safe = truth(&[true]);
+    let mut safe = boolean(&[true]);
     safe["description"] =
-        json!("must be true with Mirrors: GitLab refuses a `/` in a mirror's login");
+        json!("must be true with Mirrors: GitLab rejects a `/` in a mirror's login");
     when(
         schema,
         &has_mirrors,
@@ -37,9 +36,9 @@ pub fn add(schema: &mut Value) {
         &has_mirrors,
         &json!({"properties": {"UserName": login}}),
     );
-    let mut unprotected = truth(&[false]);
+    let mut unprotected = boolean(&[false]);
     unprotected["description"] =
-        json!("must be false, or left out, with BranchRegex; GitLab takes one of them");
+        json!("must be false, or left out, with BranchRegex; GitLab accepts one of them");
     when(
         &mut schema["properties"]["Mirrors"]["items"],
         &json!({"required": ["BranchRegex"]}),

@@ -1,0 +1,339 @@
+//! Decodes an object by its table, and collects every error with its path.
+//!
+//! `serde` stops at the first error. The author of a template needs all of them at once.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::suggestion::closest;
+use super::{Kind, Map, Property, ValidationErrors};
+
+/// Names come from outside and can have any length. Errors show their beginning.
+const MAX_SHOWN_CHARS: usize = 64;
+
+/// A decoded object. A member that is missing or wrong has its default.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    path: String,
+    members: BTreeMap<&'static str, Member>,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    is_set: bool,
+    value: Option<Decoded>,
+}
+
+#[derive(Clone, Debug)]
+enum Decoded {
+    Text(String),
+    Boolean(bool),
+    Number(u32),
+    Object(Object),
+    Map(BTreeMap<String, String>),
+    /// Each entry with its path.
+    List(Vec<(String, Decoded)>),
+}
+
+static EMPTY: Object = Object {
+    path: String::new(),
+    members: BTreeMap::new(),
+};
+
+impl Object {
+    /// Decodes `value` by `table`. `path` is its place in the properties: empty for the properties
+    /// themselves. What is wrong is added to `errors`.
+    pub fn decode(
+        table: &'static [Property],
+        value: &Value,
+        path: &str,
+        errors: &mut ValidationErrors,
+    ) -> Self {
+        let map = value.as_object();
+        if map.is_none() {
+            let path = if path.is_empty() { "Properties" } else { path };
+            errors.add(path, "must be an object");
+        }
+        let mut object = Object {
+            path: path.to_owned(),
+            members: BTreeMap::new(),
+        };
+        for property in table {
+            let path = object.path_of(property.name);
+            let set = map.and_then(|map| map.get(property.name));
+            let set = set.filter(|value| !value.is_null());
+            if set.is_none() && property.is_required && map.is_some() {
+                errors.add(path.as_str(), "is required");
+            }
+            let decoded = set.and_then(|value| decode(&property.kind, value, &path, errors));
+            let member = Member {
+                is_set: set.is_some(),
+                value: decoded.or_else(|| default_of(property, &path)),
+            };
+            object.members.insert(property.name, member);
+        }
+        for name in map.iter().flat_map(|map| map.keys()) {
+            if !object.members.contains_key(name.as_str()) {
+                let what = match closest(name, table.iter().map(|property| property.name)) {
+                    Some(known) => format!("is not a property; did you mean {known}?"),
+                    None => "is not a property".to_owned(),
+                };
+                errors.add(object.path_of(&shown(name)), what);
+            }
+        }
+        object
+    }
+
+    /// The path of the member `name`.
+    pub fn path_of(&self, name: &str) -> String {
+        join(&self.path, name)
+    }
+
+    /// The object's own path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether the template sets the member, be it to a wrong value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|member| member.is_set)
+    }
+
+    /// A member that is text, one of some words, or any text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match self.decoded(name) {
+            Some(Decoded::Text(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// A member that is a boolean; `false` if it is missing and has no default.
+    pub fn boolean(&self, name: &str) -> bool {
+        matches!(self.decoded(name), Some(Decoded::Boolean(true)))
+    }
+
+    /// A member that is a number; zero if it is missing and has no default.
+    pub fn number(&self, name: &str) -> u32 {
+        match self.decoded(name) {
+            Some(Decoded::Number(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// A member that is an object. If it is missing, each of its members has its default.
+    pub fn object(&self, name: &str) -> &Object {
+        match self.decoded(name) {
+            Some(Decoded::Object(object)) => object,
+            _ => &EMPTY,
+        }
+    }
+
+    /// A member that is a map; empty if it is missing.
+    pub fn map(&self, name: &str) -> BTreeMap<String, String> {
+        match self.decoded(name) {
+            Some(Decoded::Map(map)) => map.clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// The valid entries of a list of texts, each with its path.
+    pub fn texts(&self, name: &str) -> Vec<(String, String)> {
+        let texts = self.list(name).iter().filter_map(|(path, entry)| {
+            let Decoded::Text(text) = entry else {
+                return None;
+            };
+            Some((path.clone(), text.clone()))
+        });
+        texts.collect()
+    }
+
+    /// The entries of a list of objects.
+    pub fn objects(&self, name: &str) -> Vec<&Object> {
+        let objects = self.list(name).iter().filter_map(|(_, entry)| {
+            let Decoded::Object(object) = entry else {
+                return None;
+            };
+            Some(object)
+        });
+        objects.collect()
+    }
+
+    fn list(&self, name: &str) -> &[(String, Decoded)] {
+        match self.decoded(name) {
+            Some(Decoded::List(list)) => list,
+            _ => &[],
+        }
+    }
+
+    fn decoded(&self, name: &str) -> Option<&Decoded> {
+        let is_known = self.members.is_empty() || self.members.contains_key(name);
+        debug_assert!(is_known, "{name} is not in the table");
+        self.members.get(name)?.value.as_ref()
+    }
+}
+
+fn default_of(property: &Property, path: &str) -> Option<Decoded> {
+    // What a default object lacks is not the template's mistake.
+    let mut ignored = ValidationErrors::default();
+    match (property.default, property.kind) {
+        (Some(text), kind) => decode(&kind, &Value::from(text), path, &mut ignored),
+        (None, Kind::Object(table)) => {
+            let empty = Value::Object(serde_json::Map::new());
+            Some(Decoded::Object(Object::decode(
+                table,
+                &empty,
+                path,
+                &mut ignored,
+            )))
+        }
+        (None, _) => None,
+    }
+}
+
+fn decode(
+    kind: &Kind,
+    value: &Value,
+    path: &str,
+    errors: &mut ValidationErrors,
+) -> Option<Decoded> {
+    let decoded = match kind {
+        Kind::Any => return None,
+        Kind::AnyText => as_text(value).ok_or("must be a string".to_owned()),
+        Kind::Text(format) => match as_text(value) {
+            Some(text) if format.fits(&text) => Ok(text),
+            Some(_) => Err(format.must_be.to_owned()),
+            None => Err("must be a string".to_owned()),
+        },
+        Kind::Choice(words) => as_text(value)
+            .filter(|text| words.contains(&text.as_str()))
+            .ok_or_else(|| format!("must be one of {}", words.join(", "))),
+        Kind::Boolean => return decode_boolean(value, path, errors),
+        Kind::Number { min, max } => {
+            let fits = |number: &u32| (*min..=*max).contains(number);
+            let must_be = || format!("must be a whole number from {min} to {max}");
+            return decode_number(value, fits, must_be, path, errors);
+        }
+        Kind::NumberOf { values, must_be } => {
+            let fits = |number: &u32| values.contains(number);
+            return decode_number(value, fits, || (*must_be).to_owned(), path, errors);
+        }
+        Kind::Object(table) => {
+            let object = Object::decode(table, value, path, errors);
+            return value.is_object().then_some(Decoded::Object(object));
+        }
+        Kind::Map(map) => return decode_map(map, value, path, errors).map(Decoded::Map),
+        Kind::List { items, max } => return decode_list(items, *max, value, path, errors),
+    };
+    match decoded {
+        Ok(text) => Some(Decoded::Text(text)),
+        Err(what) => {
+            errors.add(path, what);
+            None
+        }
+    }
+}
+
+fn decode_boolean(value: &Value, path: &str, errors: &mut ValidationErrors) -> Option<Decoded> {
+    match as_text(value).as_deref() {
+        Some("true" | "True") => Some(Decoded::Boolean(true)),
+        Some("false" | "False") => Some(Decoded::Boolean(false)),
+        _ => {
+            errors.add(path, "must be true or false");
+            None
+        }
+    }
+}
+
+fn decode_number(
+    value: &Value,
+    fits: impl Fn(&u32) -> bool,
+    must_be: impl Fn() -> String,
+    path: &str,
+    errors: &mut ValidationErrors,
+) -> Option<Decoded> {
+    let number = as_text(value).and_then(|text| text.parse().ok());
+    let number = number.filter(fits);
+    if number.is_none() {
+        errors.add(path, must_be());
+    }
+    number.map(Decoded::Number)
+}
+
+fn decode_map(
+    map: &Map,
+    value: &Value,
+    path: &str,
+    errors: &mut ValidationErrors,
+) -> Option<BTreeMap<String, String>> {
+    let parsed: Option<Value> = match (value, map.as_json) {
+        (Value::String(text), Some(_)) => serde_json::from_str(text).ok(),
+        _ => None,
+    };
+    let Some(members) = parsed.as_ref().unwrap_or(value).as_object() else {
+        errors.add(path, map.as_json.unwrap_or("must be an object"));
+        return None;
+    };
+    let mut decoded = BTreeMap::new();
+    for (name, value) in members {
+        let path = || join(path, &shown(name));
+        if !map.names.fits(name) {
+            errors.add(path(), map.names.must_be);
+        }
+        match (as_text(value), map.values) {
+            (None, _) => errors.add(path(), "must be a string"),
+            (Some(text), Some(format)) if !format.fits(&text) => errors.add(path(), format.must_be),
+            (Some(text), _) => drop(decoded.insert(name.clone(), text)),
+        }
+    }
+    Some(decoded)
+}
+
+fn decode_list(
+    items: &Kind,
+    max: Option<(usize, &str)>,
+    value: &Value,
+    path: &str,
+    errors: &mut ValidationErrors,
+) -> Option<Decoded> {
+    let Some(entries) = value.as_array() else {
+        errors.add(path, "must be a list");
+        return None;
+    };
+    if let Some((max, what)) = max
+        && entries.len() > max
+    {
+        errors.add(path, what);
+    }
+    let mut list = Vec::new();
+    for (n, entry) in entries.iter().enumerate() {
+        let path = format!("{path}[{n}]");
+        if let Some(decoded) = decode(items, entry, &path, errors) {
+            list.push((path, decoded));
+        }
+    }
+    Some(Decoded::List(list))
+}
+
+/// A value as text. A template can write text without quotes, which makes it a number or a boolean.
+pub fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The beginning of a name from outside, for an error.
+pub fn shown(name: &str) -> String {
+    name.chars().take(MAX_SHOWN_CHARS).collect()
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}

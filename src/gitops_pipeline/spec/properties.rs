@@ -1,0 +1,138 @@
+//! The table of properties. `schemas/custom-gitopspipeline.json` is generated from it.
+
+use super::formats;
+use crate::cfn::{Kind, Map, Property};
+use crate::codecommit::REPOSITORY_NAME;
+use crate::tags::TAGS;
+
+/// The properties of `Custom::GitOpsPipeline`.
+pub static PROPERTIES: [Property; 18] = [
+    Property::new("ServiceToken", Kind::AnyText),
+    Property::new("ServiceTimeout", Kind::Any),
+    Property::required("EnvID", Kind::Text(&formats::ENV_ID)),
+    Property::required("ProjectID", Kind::Text(&formats::PROJECT_ID)),
+    Property::new("BranchMap", Kind::Map(BRANCH_MAP)),
+    Property::new("Source", Kind::Object(&SOURCE)),
+    Property::new("ImageSource", Kind::Object(&IMAGE_SOURCE)),
+    Property::new("ArtifactBucketName", Kind::Text(&formats::BUCKET_NAME)),
+    Property::new("ArtifactKeyArn", Kind::Text(&formats::KEY_ARN)),
+    Property::new("Build", Kind::Object(&BUILD)),
+    Property::new("Approval", Kind::Object(&APPROVAL)),
+    Property::new("Deploy", Kind::Object(&DEPLOY)),
+    Property::new(
+        "ExecutionMode",
+        Kind::Choice(&["QUEUED", "SUPERSEDED", "PARALLEL"]),
+    )
+    .or("QUEUED"),
+    Property::new("PipelineRoleArn", ROLE_ARN),
+    Property::new("EventRoleArn", ROLE_ARN),
+    Property::new("ApprovalRule", Kind::Object(&APPROVAL_RULE)),
+    Property::new(
+        "RepositoryDeletionPolicy",
+        Kind::Choice(&["Delete", "Retain"]),
+    )
+    .or("Delete"),
+    TAGS,
+];
+
+const ROLE_ARN: Kind = Kind::Text(&formats::ROLE_ARN);
+
+const BRANCH_MAP: Map = Map {
+    names: &formats::BRANCH_MAP_KEY,
+    values: Some(&formats::BRANCH_NAME),
+    as_json: Some("must be an object, or the JSON of one, from EnvID to branch"),
+};
+
+static SOURCE: [Property; 3] = [
+    Property::new("RepositoryName", Kind::Text(&REPOSITORY_NAME)),
+    Property::new("RepositoryArn", Kind::Text(&formats::REPOSITORY_ARN)),
+    Property::new("RoleArn", ROLE_ARN),
+];
+
+static IMAGE_SOURCE: [Property; 4] = [
+    Property::new(
+        "RepositoryName",
+        Kind::Text(&formats::IMAGE_REPOSITORY_NAME),
+    ),
+    Property::new("RepositoryArn", Kind::Text(&formats::IMAGE_REPOSITORY_ARN)),
+    Property::new("RoleArn", ROLE_ARN),
+    Property::new("ImageTag", Kind::Text(&formats::IMAGE_TAG)).or("latest"),
+];
+
+static BUILD: [Property; 9] = [
+    Property::new("Image", Kind::Text(&formats::IMAGE))
+        .or("aws/codebuild/amazonlinux-x86_64-standard:6.0"),
+    Property::new("ComputeType", Kind::Text(&formats::COMPUTE_TYPE)).or("BUILD_GENERAL1_SMALL"),
+    Property::new("PrivilegedMode", Kind::Boolean).or("false"),
+    Property::new("BuildSpec", Kind::AnyText),
+    Property::new(
+        "EnvironmentVariables",
+        Kind::Map(Map {
+            names: &formats::ENVIRONMENT_VARIABLE,
+            values: None,
+            as_json: None,
+        }),
+    ),
+    Property::new("TimeoutInMinutes", Kind::Number { min: 5, max: 2160 }).or("60"),
+    Property::new("QueuedTimeoutInMinutes", Kind::Number { min: 5, max: 480 }).or("480"),
+    Property::new("ServiceRoleArn", ROLE_ARN),
+    Property::new(
+        "LogRetentionInDays",
+        Kind::NumberOf {
+            values: &formats::RETENTION_DAYS,
+            must_be: "must be a number of days that CloudWatch Logs takes, such as 30, 90 or 365",
+        },
+    )
+    .or("90"),
+];
+
+static APPROVAL: [Property; 4] = [
+    Property::new("Required", Kind::Boolean).or("true"),
+    Property::new("NotificationTopicArn", Kind::Text(&formats::TOPIC_ARN)),
+    Property::new("CustomData", Kind::Text(&formats::CONFIGURATION_VALUE)),
+    Property::new("ExternalEntityLink", Kind::Text(&formats::LINK)),
+];
+
+static DEPLOY: [Property; 7] = [
+    Property::new(
+        "ActionMode",
+        Kind::Choice(&["CREATE_UPDATE", "CHANGE_SET", "REPLACE_ON_FAILURE"]),
+    )
+    .or("CREATE_UPDATE"),
+    Property::new("StackName", Kind::Text(&formats::STACK_NAME)),
+    Property::new("TemplatePath", Kind::Text(&formats::PATH)),
+    Property::new("TemplateConfiguration", Kind::Text(&formats::PATH_OR_EMPTY))
+        .or("parameter.json"),
+    Property::new(
+        "Capabilities",
+        Kind::List {
+            items: &Kind::Choice(&[
+                "CAPABILITY_IAM",
+                "CAPABILITY_NAMED_IAM",
+                "CAPABILITY_AUTO_EXPAND",
+            ]),
+            max: None,
+        },
+    ),
+    Property::new("RoleArn", ROLE_ARN),
+    Property::new(
+        "ParameterOverrides",
+        Kind::Map(Map {
+            names: &formats::PARAMETER_NAME,
+            values: None,
+            as_json: None,
+        }),
+    ),
+];
+
+/// Limits: <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
+static APPROVAL_RULE: [Property; 2] = [
+    Property::required("ApproversNeeded", Kind::Number { min: 1, max: 30 }),
+    Property::new(
+        "ApprovalPoolMembers",
+        Kind::List {
+            items: &Kind::Text(&formats::POOL_MEMBER),
+            max: Some((50, "must be at most 50; `*` in a member stands for many")),
+        },
+    ),
+];

@@ -1,0 +1,14 @@
+//! The attributes of the resource, for its schema and its documentation.
+
+/// What `Fn::GetAtt` can read, in alphabetical order.
+pub const ATTRIBUTES: [&str; 6] = [
+    "CreateDate",
+    "SecretArn",
+    "SecretName",
+    "ServiceSpecificCredentialId",
+    "ServiceUserName",
+    "UserName",
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! A JSON Schema of draft 7 from a table of properties.
+
+use cfn_gitops::cfn::{Format, Kind, Map, Property};
+use serde_json::{Value, json};
+
+/// An object with the members of `table`, and no others.
+pub fn object(table: &[Property]) -> Value {
+    let mut properties = json!({});
+    let mut required = Vec::new();
+    for property in table {
+        let mut member = schema_of(&property.kind);
+        if let Some(default) = property.default {
+            member["default"] = default_of(&property.kind, default);
+        }
+        properties[property.name] = member;
+        if property.is_required {
+            required.push(property.name);
+        }
+    }
+    let mut object = json!({
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        required.sort_unstable();
+        object["required"] = json!(required);
+    }
+    object
+}
+
+/// Calls `check` with every format in `table` and the path of its property.
+pub fn each_format(table: &[Property], before: &str, check: &mut impl FnMut(&str, &Format)) {
+    for property in table {
+        let path = format!("{before}{}", property.name);
+        each_format_of(&property.kind, &path, check);
+    }
+}
+
+fn each_format_of(kind: &Kind, path: &str, check: &mut impl FnMut(&str, &Format)) {
+    match kind {
+        Kind::Text(format) => check(path, format),
+        Kind::Object(table) => each_format(table, &format!("{path}."), check),
+        Kind::List { items, .. } => each_format_of(items, &format!("{path}[]"), check),
+        Kind::Map(map) => {
+            check(path, map.names);
+            map.values
+                .into_iter()
+                .for_each(|format| check(path, format));
+        }
+        _ => {}
+    }
+}
+
+fn schema_of(kind: &Kind) -> Value {
+    match kind {
+        // Every resource has a rule for these.
+        Kind::Any => json!({}),
+        Kind::AnyText => any_text(),
+        Kind::Text(format) => text(format),
+        Kind::Boolean => boolean(&[true, false]),
+        Kind::Number { min, max } => number(*min, *max),
+        Kind::NumberOf { values, must_be } => {
+            let numbers = values.iter().map(|number| json!(number));
+            let texts = values.iter().map(|number| json!(number.to_string()));
+            let all: Vec<Value> = numbers.chain(texts).collect();
+            json!({"description": must_be, "enum": all})
+        }
+        Kind::Choice(words) => choice(words),
+        Kind::Object(table) => object(table),
+        Kind::Map(map) => self::map(map),
+        Kind::List { items, max } => {
+            let mut list = json!({"type": "array", "items": schema_of(items)});
+            if let Some((max, _)) = max {
+                list["maxItems"] = json!(max);
+            }
+            list
+        }
+    }
+}
+
+fn default_of(kind: &Kind, text: &str) -> Value {
+    match kind {
+        Kind::Boolean | Kind::Number { .. } | Kind::NumberOf { .. } => {
+            serde_json::from_str(text).expect("a boolean or a number")
+        }
+        _ => json!(text),
+    }
+}
+
+/// Text, and what CloudFormation turns into text.
+fn any_text() -> Value {
+    json!({"type": ["string", "number", "boolean"]})
+}
+
+/// Text of a format, and the numbers and booleans that have this format as text.
+pub fn text(format: &Format) -> Value {
+    let mut types = vec!["string"];
+    if format.fits("7.5") {
+        types.push("number");
+    } else if format.fits("7") {
+        types.push("integer");
+    }
+    if format.fits("true") {
+        types.push("boolean");
+    }
+    let mut schema = named(format);
+    schema["type"] = if let [only] = types[..] {
+        json!(only)
+    } else {
+        json!(types)
+    };
+    schema
+}
+
+/// A format without a type, for the names of members.
+fn named(format: &Format) -> Value {
+    let mut schema = json!({"description": format.must_be});
+    if !format.pattern.matches.is_empty() {
+        schema["pattern"] = json!(format.pattern.matches);
+    }
+    if let Some(excludes) = format.pattern.excludes {
+        schema["not"] = json!({"type": "string", "pattern": excludes});
+    }
+    if let Some(max) = format.pattern.max_chars {
+        schema["maxLength"] = json!(max);
+    }
+    schema
+}
+
+fn map(map: &Map) -> Value {
+    let mut schema = json!({
+        "type": "object",
+        "propertyNames": named(map.names),
+        "additionalProperties": map.values.map_or_else(any_text, text),
+    });
+    if let Some(must_be) = map.as_json {
+        schema["description"] = json!(must_be);
+        schema["type"] = json!(["object", "string"]);
+        schema["pattern"] = json!(r"^[ \t\r\n]*\{");
+    }
+    schema
+}
+
+/// One of some words.
+pub fn choice(words: &[&str]) -> Value {
+    json!({
+        "description": format!("must be one of {}", words.join(", ")),
+        "type": "string",
+        "enum": words,
+    })
+}
+
+/// The booleans in `of`, in every way in which a template can write them.
+pub fn boolean(of: &[bool]) -> Value {
+    let all: Vec<Value> = of
+        .iter()
+        .flat_map(|value| match value {
+            true => [json!(true), json!("true"), json!("True")],
+            false => [json!(false), json!("false"), json!("False")],
+        })
+        .collect();
+    let words: Vec<String> = of.iter().map(bool::to_string).collect();
+    json!({
+        "description": format!("must be {}", words.join(" or ")),
+        "enum": all,
+        // Without it, cfn-lint also accepts other words for true and false.
+        "pattern": "^([Tt]rue|[Ff]alse)$",
+    })
+}
+
+/// A whole number, also as text. A schema cannot limit the number in a text. cfn-lint can.
+pub fn number(min: u32, max: u32) -> Value {
+    json!({
+        "description": format!("must be a whole number from {min} to {max}"),
+        "type": ["integer", "string"],
+        "minimum": min,
+        "maximum": max,
+        "pattern": "^[0-9]+$",
+    })
+}

@@ -1,0 +1,97 @@
+//! The rules between the properties of `Custom::GitOpsPipeline`.
+//!
+//! The schema does not contain: that `EnvID` is a key of a given `BranchMap`, the joint length of
+//! names, the length of `ParameterOverrides` and `ApprovalRule` as JSON, and what follows from the
+//! account and region in an ARN.
+
+use serde_json::{Value, json};
+
+use crate::generate::choice;
+use crate::when;
+
+pub fn add(schema: &mut Value) {
+    for source in ["Source", "ImageSource"] {
+        existing(&mut schema["properties"][source]);
+    }
+    between_properties(schema);
+}
+
+/// A repository of this account has a name; one of another account has an ARN and a role.
+fn existing(source: &mut Value) {
+    source["description"] =
+        json!("must have RepositoryName, or RepositoryArn and RoleArn for another account's");
+    source["dependencies"] = json!({
+        "RepositoryArn": ["RoleArn"],
+        "RoleArn": ["RepositoryArn"],
+    });
+    source["anyOf"] = json!([
+        {"required": ["RepositoryName"]},
+        {"required": ["RepositoryArn"]},
+    ]);
+}
+
+fn between_properties(schema: &mut Value) {
+    let mut known = choice(&["dev", "prd"]);
+    known["description"] =
+        json!("must be a key of BranchMap, which without being given has dev and prd");
+    when(
+        schema,
+        &json!({"not": {"required": ["BranchMap"]}}),
+        &json!({"properties": {"EnvID": known}}),
+    );
+    let mut in_turn = choice(&["QUEUED", "SUPERSEDED"]);
+    in_turn["description"] = json!(
+        "must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would replace \
+         the change set that an older one has approved"
+    );
+    when(
+        schema,
+        &json!({
+            "required": ["Deploy"],
+            "properties": {"Deploy": {
+                "required": ["ActionMode"],
+                "properties": {"ActionMode": {"enum": ["CHANGE_SET"]}},
+            }},
+        }),
+        &json!({"properties": {"ExecutionMode": in_turn}}),
+    );
+    let elsewhere = |source: &str| {
+        json!({
+            "required": [source],
+            "properties": {source: {"required": ["RepositoryArn"]}},
+        })
+    };
+    for source in ["Source", "ImageSource"] {
+        when(
+            schema,
+            &elsewhere(source),
+            &json!({
+                "description": format!(
+                    "ArtifactKeyArn is required with {source}.RepositoryArn: another account cannot \
+                     use this account's default key"
+                ),
+                "required": ["ArtifactKeyArn"],
+            }),
+        );
+    }
+    when(
+        schema,
+        &elsewhere("Source"),
+        &json!({
+            "description": "ApprovalRule must not be set with Source.RepositoryArn: an approval \
+                rule template applies only in its own account",
+            "not": {"required": ["ApprovalRule"]},
+        }),
+    );
+    when(
+        schema,
+        &json!({"required": ["ImageSource"]}),
+        &json!({"properties": {"Build": {"properties": {"EnvironmentVariables": {
+            "propertyNames": {
+                "description": "must not be ImageURI, ImageDigest or ImageTag, which are always set \
+                    with ImageSource",
+                "not": {"enum": ["ImageURI", "ImageDigest", "ImageTag"]},
+            },
+        }}}}}),
+    );
+}
