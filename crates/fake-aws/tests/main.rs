@@ -7,6 +7,7 @@ mod codecommit;
 mod delivery;
 mod faults;
 mod gitlab;
+mod gitlab_projects;
 mod gitlab_runs;
 mod iam;
 mod interleavings;

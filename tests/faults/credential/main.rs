@@ -4,10 +4,14 @@
 mod by_hand;
 mod checks;
 mod cloudformation;
+mod fixture;
 mod happy_path;
 mod histories;
 mod interleavings;
+mod late;
+mod login;
 mod mutants;
+mod ownership;
 mod pairs;
 mod propagation;
 mod scenarios;

@@ -3,24 +3,24 @@
 //! after a failed Create, a rollback after a failed Update, the old id's Delete
 //! after a replacement.
 
+mod deliver;
+mod sound;
+
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
-use super::{Caller, FakeAws, clients::sdk_config, reason_codes};
+use crate::{Caller, FakeAws};
+
+pub use deliver::{answered_once, deliver_all, deliver_once};
+pub use sound::answers_are_sound;
 
 /// How long CloudFormation waits, when the template says nothing.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A function's longest life.
 pub const LAMBDA_MAX_LIFETIME: Duration = Duration::from_secs(900);
-
-/// Lambda is asked for a continuation and begins it so much later.
-const BEGINS_AFTER: Duration = Duration::from_secs(1);
 
 /// The function itself.
 pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
@@ -322,175 +322,4 @@ fn service_timeout(request: &StackRequest) -> Duration {
     let given = &request.event["ResourceProperties"]["ServiceTimeout"];
     let seconds = given.as_str().and_then(|text| text.parse().ok());
     seconds.map_or(SERVICE_TIMEOUT, Duration::from_secs)
-}
-
-/// One delivery's name, how often it was tried, and what it carries.
-struct Delivering {
-    name: String,
-    attempt: u32,
-    event: Value,
-    after: Duration,
-}
-
-struct Delivered {
-    was: Delivering,
-    /// Whether Lambda took it as done; None when it was killed.
-    finished: Option<bool>,
-}
-
-/// Delivers an event until Lambda has nothing more to do for it: each delivery
-/// up to three times, each continuation as a delivery of its own, side by side.
-pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool) {
-    let mut running = JoinSet::new();
-    let begin = |running: &mut JoinSet<Delivered>, delivering: Delivering| {
-        let (fake, request) = (fake.clone(), request.clone());
-        running.spawn(Box::pin(async move {
-            tokio::time::sleep(delivering.after).await;
-            let caller = fake.caller(&format!("{}.{}", delivering.name, delivering.attempt));
-            let one = StackRequest {
-                event: delivering.event.clone(),
-                ..request
-            };
-            Delivered {
-                finished: deliver_once(&fake, &caller, &one).await,
-                was: delivering,
-            }
-        }));
-    };
-    begin(
-        &mut running,
-        Delivering {
-            name: request.name.clone(),
-            attempt: 1,
-            event: request.event.clone(),
-            after: Duration::ZERO,
-        },
-    );
-    while let Some(delivered) = running.join_next().await {
-        let Delivered { was, finished } = delivered.unwrap_or_else(|failure| {
-            std::panic::resume_unwind(failure.into_panic());
-        });
-        let caller = format!("{}.{}", was.name, was.attempt);
-        let asked = fake.invocations();
-        for (index, invoked) in asked.iter().filter(|one| one.caller == caller).enumerate() {
-            let number = if index == 0 {
-                String::new()
-            } else {
-                index.to_string()
-            };
-            let continued = Delivering {
-                name: format!("{caller}+{number}"),
-                attempt: 1,
-                event: invoked.payload.clone(),
-                after: BEGINS_AFTER,
-            };
-            begin(&mut running, continued);
-        }
-        let after = match finished {
-            Some(true) if twice => {
-                twice = false;
-                Duration::ZERO
-            }
-            Some(true) => continue,
-            // An error or the end of the process: Lambda waits and tries again.
-            Some(false) | None => Duration::from_mins(was.attempt.into()),
-        };
-        if was.attempt < 3 {
-            let again = Delivering {
-                attempt: was.attempt + 1,
-                after,
-                ..was
-            };
-            begin(&mut running, again);
-        }
-    }
-}
-
-/// One delivery: whether Lambda took it as done; `None` when it was killed.
-pub async fn deliver_once(fake: &FakeAws, caller: &Caller, request: &StackRequest) -> Option<bool> {
-    answered_once(fake, caller, request)
-        .await
-        .map(|answer| answer.is_ok())
-}
-
-/// As [`deliver_once`], with what the function returned.
-pub async fn answered_once(
-    fake: &FakeAws,
-    caller: &Caller,
-    request: &StackRequest,
-) -> Option<Result<Value, String>> {
-    let clock = Clock::starting_at(fake.now());
-    let wire = (request.wire)(fake, caller);
-    let config = sdk_config(wire.clone());
-    let provider = Handler::new(&config, wire, clock);
-    let invocation = Invocation {
-        request_id: request.name.clone(),
-        deadline: fake.now() + request.lifetime,
-        function_arn: FUNCTION.to_owned(),
-    };
-    let event = request.event.to_string();
-    let work = caller.run(provider.answer(&event, &invocation));
-    // Lambda ends what has not ended by itself.
-    let run = tokio::time::timeout(request.lifetime, work).await.ok()?;
-    run.finished().map(|answer| {
-        let shown = format!("{answer:?}");
-        assert_eq!(fake.secret_in(&shown), None, "a secret in Lambda's result");
-        assert!(
-            !shown.contains("X-Amz-Signature"),
-            "the address in Lambda's result"
-        );
-        answer.map_err(|error| {
-            let text = error.to_string();
-            assert!(reason_codes::split(&text).is_some(), "{text}");
-            text
-        })
-    })
-}
-
-/// Every reason ends with a code of the table, and a failure has a reason.
-fn assert_has_code(body: &str) {
-    let body: Value = serde_json::from_str(body).expect("JSON");
-    let has_code = match body["Reason"].as_str() {
-        Some(reason) => reason_codes::split(reason).is_some(),
-        None => body["Status"] == "SUCCESS",
-    };
-    assert!(has_code, "{body}");
-}
-
-/// Every delivery answered once at most, with a code in each reason, and no answer holds a secret.
-pub fn answers_are_sound(fake: &FakeAws) {
-    let deliveries = fake.responses();
-    let journal = fake.journal();
-    for delivery in &deliveries {
-        let body = String::from_utf8(delivery.body.clone()).expect("UTF-8");
-        assert!(body.len() <= 4096);
-        assert!(!body.contains("null"), "{body}");
-        assert_has_code(&body);
-        assert_eq!(fake.secret_in(&body), None, "a secret in an answer");
-        assert!(
-            !body.contains("X-Amz-Signature"),
-            "the address in an answer"
-        );
-        let accepted = deliveries
-            .iter()
-            .filter(|other| other.caller == delivery.caller)
-            .count();
-        let lost = journal.iter().filter(|entry| {
-            entry.caller == delivery.caller
-                && entry.operation == "PutResponse"
-                && entry.answered.is_none()
-        });
-        assert!(
-            accepted <= 1 + lost.count(),
-            "{} answered {accepted} times\n{}",
-            delivery.caller,
-            fake.transcript()
-        );
-    }
-    let told = fake.transcript();
-    assert_eq!(
-        fake.secret_in(&told),
-        None,
-        "a secret in a request's parameters"
-    );
 }

@@ -1,0 +1,137 @@
+//! Lambda's deliveries of a request: repeated when one dies, continued when the function asks for it.
+
+use std::time::Duration;
+
+use cfn_gitops::cfn::Clock;
+use cfn_gitops::handler::{Handler, Invocation};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::{FUNCTION, StackRequest};
+use crate::{Caller, FakeAws, clients::sdk_config, reason_codes};
+
+/// Lambda is asked for a continuation and begins it so much later.
+const BEGINS_AFTER: Duration = Duration::from_secs(1);
+
+/// One delivery's name, how often it was tried, and what it carries.
+struct Delivering {
+    name: String,
+    attempt: u32,
+    event: Value,
+    after: Duration,
+}
+
+struct Delivered {
+    was: Delivering,
+    /// Whether Lambda took it as done; None when it was killed.
+    finished: Option<bool>,
+}
+
+/// Delivers an event until Lambda has nothing more to do for it: each delivery
+/// up to three times, each continuation as a delivery of its own, side by side.
+pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool) {
+    let mut running = JoinSet::new();
+    let begin = |running: &mut JoinSet<Delivered>, delivering: Delivering| {
+        let (fake, request) = (fake.clone(), request.clone());
+        running.spawn(Box::pin(async move {
+            tokio::time::sleep(delivering.after).await;
+            let caller = fake.caller(&format!("{}.{}", delivering.name, delivering.attempt));
+            let one = StackRequest {
+                event: delivering.event.clone(),
+                ..request
+            };
+            Delivered {
+                finished: deliver_once(&fake, &caller, &one).await,
+                was: delivering,
+            }
+        }));
+    };
+    begin(
+        &mut running,
+        Delivering {
+            name: request.name.clone(),
+            attempt: 1,
+            event: request.event.clone(),
+            after: Duration::ZERO,
+        },
+    );
+    while let Some(delivered) = running.join_next().await {
+        let Delivered { was, finished } = delivered.unwrap_or_else(|failure| {
+            std::panic::resume_unwind(failure.into_panic());
+        });
+        let caller = format!("{}.{}", was.name, was.attempt);
+        let asked = fake.invocations();
+        for (index, invoked) in asked.iter().filter(|one| one.caller == caller).enumerate() {
+            let number = if index == 0 {
+                String::new()
+            } else {
+                index.to_string()
+            };
+            let continued = Delivering {
+                name: format!("{caller}+{number}"),
+                attempt: 1,
+                event: invoked.payload.clone(),
+                after: BEGINS_AFTER,
+            };
+            begin(&mut running, continued);
+        }
+        let after = match finished {
+            Some(true) if twice => {
+                twice = false;
+                Duration::ZERO
+            }
+            Some(true) => continue,
+            // An error or the end of the process: Lambda waits and tries again.
+            Some(false) | None => Duration::from_mins(was.attempt.into()),
+        };
+        if was.attempt < 3 {
+            let again = Delivering {
+                attempt: was.attempt + 1,
+                after,
+                ..was
+            };
+            begin(&mut running, again);
+        }
+    }
+}
+
+/// One delivery: whether Lambda took it as done; `None` when it was killed.
+pub async fn deliver_once(fake: &FakeAws, caller: &Caller, request: &StackRequest) -> Option<bool> {
+    answered_once(fake, caller, request)
+        .await
+        .map(|answer| answer.is_ok())
+}
+
+/// As [`deliver_once`], with what the function returned.
+pub async fn answered_once(
+    fake: &FakeAws,
+    caller: &Caller,
+    request: &StackRequest,
+) -> Option<Result<Value, String>> {
+    let clock = Clock::starting_at(fake.now());
+    let wire = (request.wire)(fake, caller);
+    let config = sdk_config(wire.clone());
+    let provider = Handler::new(&config, wire, clock);
+    let invocation = Invocation {
+        request_id: request.name.clone(),
+        deadline: fake.now() + request.lifetime,
+        function_arn: FUNCTION.to_owned(),
+    };
+    let event = request.event.to_string();
+    let work = caller.run(provider.answer(&event, &invocation));
+    // Lambda ends what has not ended by itself.
+    let run = tokio::time::timeout(request.lifetime, work).await.ok()?;
+    run.finished().map(|answer| {
+        let shown = format!("{answer:?}");
+        assert_eq!(fake.secret_in(&shown), None, "a secret in Lambda's result");
+        assert!(
+            !shown.contains("X-Amz-Signature"),
+            "the address in Lambda's result"
+        );
+        answer.map_err(|error| {
+            let text = error.to_string();
+            assert!(reason_codes::split(&text).is_some(), "{text}");
+            text
+        })
+    })
+}

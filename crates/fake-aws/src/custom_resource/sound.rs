@@ -1,0 +1,53 @@
+//! The responses that CloudFormation accepted must be valid, in time and without secrets.
+
+use serde_json::Value;
+
+use crate::{FakeAws, reason_codes};
+
+/// Every reason ends with a code of the table, and a failure has a reason.
+fn assert_has_code(body: &str) {
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let has_code = match body["Reason"].as_str() {
+        Some(reason) => reason_codes::split(reason).is_some(),
+        None => body["Status"] == "SUCCESS",
+    };
+    assert!(has_code, "{body}");
+}
+
+/// Every delivery answered once at most, with a code in each reason, and no answer holds a secret.
+pub fn answers_are_sound(fake: &FakeAws) {
+    let deliveries = fake.responses();
+    let journal = fake.journal();
+    for delivery in &deliveries {
+        let body = String::from_utf8(delivery.body.clone()).expect("UTF-8");
+        assert!(body.len() <= 4096);
+        assert!(!body.contains("null"), "{body}");
+        assert_has_code(&body);
+        assert_eq!(fake.secret_in(&body), None, "a secret in an answer");
+        assert!(
+            !body.contains("X-Amz-Signature"),
+            "the address in an answer"
+        );
+        let accepted = deliveries
+            .iter()
+            .filter(|other| other.caller == delivery.caller)
+            .count();
+        let lost = journal.iter().filter(|entry| {
+            entry.caller == delivery.caller
+                && entry.operation == "PutResponse"
+                && entry.answered.is_none()
+        });
+        assert!(
+            accepted <= 1 + lost.count(),
+            "{} answered {accepted} times\n{}",
+            delivery.caller,
+            fake.transcript()
+        );
+    }
+    let told = fake.transcript();
+    assert_eq!(
+        fake.secret_in(&told),
+        None,
+        "a secret in a request's parameters"
+    );
+}

@@ -1,0 +1,135 @@
+//! What tests read from the account: its state, the calls, the responses, the violations.
+
+use std::time::SystemTime;
+
+use super::FakeAws;
+use crate::functions::Invoked;
+use crate::journal::Entry;
+use crate::response_bucket::SentResponse;
+use crate::state::AwsState;
+
+impl FakeAws {
+    /// Virtual time.
+    pub fn now(&self) -> SystemTime {
+        let mut inner = self.inner();
+        inner.aws.now = inner.now();
+        inner.aws.time()
+    }
+
+    /// When this fake AWS's time began.
+    pub fn began(&self) -> SystemTime {
+        let inner = self.inner();
+        inner.aws.time() - inner.aws.now
+    }
+
+    pub fn look<R>(&self, look: impl FnOnce(&AwsState) -> R) -> R {
+        let mut inner = self.inner();
+        inner.catch_up();
+        look(&inner.aws)
+    }
+
+    /// A copy of the state.
+    pub fn snapshot(&self) -> AwsState {
+        let mut inner = self.inner();
+        inner.catch_up();
+        inner.aws.clone()
+    }
+
+    pub fn responses(&self) -> Vec<SentResponse> {
+        self.inner().aws.responses.clone()
+    }
+
+    /// What the function has asked Lambda to run.
+    pub fn invocations(&self) -> Vec<Invoked> {
+        self.inner().aws.invocations.clone()
+    }
+
+    pub fn journal(&self) -> Vec<Entry> {
+        self.inner().journal.clone()
+    }
+
+    /// The journal as lines, for the message of a failed assertion.
+    pub fn transcript(&self) -> String {
+        let lines: Vec<String> = self
+            .inner()
+            .journal
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        lines.join("\n")
+    }
+
+    /// How many calls of an operation met AWS, of all callers.
+    pub fn count(&self, operation: &str) -> usize {
+        let inner = self.inner();
+        inner
+            .journal
+            .iter()
+            .filter(|entry| entry.operation == operation)
+            .count()
+    }
+
+    /// How many calls this caller made, whatever became of them.
+    pub fn calls_of(&self, caller: &str) -> usize {
+        self.inner().numbered.get(caller).map_or(0, Vec::len)
+    }
+
+    /// Faults that have met no call: a schedule that has some tried nothing.
+    pub fn faults_left(&self) -> usize {
+        let inner = self.inner();
+        inner.faults.len() + inner.held.len()
+    }
+
+    /// Every password that IAM ever showed.
+    pub fn every_secret_ever(&self) -> Vec<String> {
+        self.inner().aws.secrets_ever.clone()
+    }
+
+    /// The secret that a text gives away, plain or as it looks inside of JSON,
+    /// of an address or of a Basic header's base64.
+    pub fn secret_in(&self, text: &str) -> Option<String> {
+        let secrets = self.every_secret_ever();
+        let shortest = secrets.iter().map(String::len).min()?;
+        let decoded = decoded_parts(text, shortest);
+        let gives_away = |secret: &String| {
+            let escaped = secret.replace('/', "\\/");
+            let encoded = secret
+                .replace('+', "%2B")
+                .replace('/', "%2F")
+                .replace('=', "%3D");
+            let forms = [secret.as_str(), &escaped, &encoded, &encoded.to_lowercase()];
+            forms.iter().any(|form| text.contains(form)) || decoded.contains(secret)
+        };
+        secrets.into_iter().find(gives_away)
+    }
+
+    /// What broke an invariant, and what the fake could not make sense of.
+    pub fn violations(&self) -> Vec<String> {
+        let inner = self.inner();
+        [inner.violations.as_slice(), inner.aws.complaints.as_slice()].concat()
+    }
+
+    /// Fails the test when something was broken, with the journal. A panic at
+    /// that instant would only have reached the product's own guard.
+    pub fn assert_unbroken(&self) {
+        let violations = self.violations();
+        assert!(
+            violations.is_empty(),
+            "{}\n{}",
+            violations.join("\n"),
+            self.transcript()
+        );
+    }
+}
+
+/// What those parts of the text hold that are base64 of something longer, one a line.
+fn decoded_parts(text: &str, than: usize) -> String {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    let decoded: Vec<String> = text
+        .split(|c| !is_base64(c))
+        .filter(|part| part.len() > than)
+        .filter_map(|part| aws_smithy_types::base64::decode(part).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect();
+    decoded.join("\n")
+}

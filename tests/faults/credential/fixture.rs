@@ -1,0 +1,67 @@
+//! Stacks with a credential, and checks of what a request left unchanged.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::checks::one_live_login;
+use crate::cloudformation::{ParentStack, RequestOutcome, stack};
+use crate::{USER, fake, properties};
+use fake_aws::iam::User;
+use fake_aws::{FakeAws, Options};
+
+/// The secret of [`USER`].
+pub const NAME: &str = "codecommit-mirror/user-dev-codecommit-mirroring";
+
+/// The tag of a Delete that overtook its Create.
+pub const TOMBSTONE: &str = "cfn-gitops:deletion";
+
+/// The ARN of another stack.
+pub const OTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/6f3b2c10-0000-11f0-8000-0a0000000000";
+
+pub async fn created(options: Options) -> (FakeAws, ParentStack) {
+    let fake = fake(options);
+    let mut stack = stack(&fake);
+    let answer = stack.create(&properties()).await;
+    assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    (fake, stack)
+}
+
+/// Creates, and expects a rejection that changed nothing. Returns its reason.
+pub async fn rejected(fake: &FakeAws, stack: &mut ParentStack, properties: &Value) -> String {
+    let before = state(fake);
+    let answer = stack.create(properties).await;
+    let RequestOutcome::Failed { reason, .. } = answer else {
+        panic!("{answer:?}\n{}", fake.transcript());
+    };
+    assert_eq!(
+        state(fake),
+        before,
+        "something was touched\n{}",
+        fake.transcript()
+    );
+    fake.assert_unbroken();
+    reason
+}
+
+/// Everything that a request could change. On a user that no resource owns, the Delete of a
+/// rejected Create may leave its tombstone.
+pub fn state(fake: &FakeAws) -> String {
+    fake.look(|aws| {
+        let mut iam = aws.iam.latest().clone();
+        for user in iam.users.values_mut().filter(|user| !is_owned(user)) {
+            user.tags.remove(TOMBSTONE);
+        }
+        format!("{iam:?} {:?}", aws.secrets)
+    })
+}
+
+fn is_owned(user: &User) -> bool {
+    user.tags.contains_key("cfn-gitops:stack-id")
+}
+
+pub fn holds(fake: &FakeAws) {
+    let held = fake.look(|aws| one_live_login(aws, NAME, USER));
+    held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
+}

@@ -1,0 +1,188 @@
+//! Logins that become valid late or never, passwords, and a change of the user.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::checks::{nothing_left, one_live_login, ours};
+use crate::cloudformation::{RequestOutcome, deliver_once, stack};
+use crate::fixture::{created, holds, state};
+use crate::{OTHER_USER, USER, fake, properties, with};
+use fake_aws::{FakeAws, Options, explore::paused};
+
+#[test]
+fn url_safe_password_never_resets_the_live_one() {
+    for seed in 0..40 {
+        paused(async {
+            let fake = FakeAws::seeded(Options::default(), seed);
+            fake.user(USER);
+            let mut stack = stack(&fake);
+            let any = json!({"UserName": USER, "UrlSafePassword": "false"});
+            assert!(stack.create(&any).await.is_success());
+            let first = fake.look(|aws| ours(aws)[0].1.clone());
+            let safe = json!({"UserName": USER});
+            assert!(stack.update(&safe, None).await.is_success());
+            let now = fake.look(|aws| ours(aws)[0].1.clone());
+            assert!(!now.password.contains('/'));
+            assert_eq!(
+                first.id == now.id,
+                !first.password.contains('/'),
+                "reissued only when needed"
+            );
+            holds(&fake);
+        });
+    }
+}
+
+fn logins_late_by(seconds: u64) -> Options {
+    Options {
+        login_late: Duration::from_secs(seconds),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn login_valid_after_four_minutes_succeeds() {
+    paused(async {
+        let fake = fake(logins_late_by(240));
+        let mut stack = stack(&fake);
+        let answer = stack.create(&properties()).await;
+        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+        let new = with(properties(), "RotationSerial", json!("2"));
+        let answer = stack.update(&new, None).await;
+        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+        holds(&fake);
+    });
+}
+
+#[test]
+fn login_never_valid_fails_create_and_leaves_nothing() {
+    for (service_timeout, at_most) in [("3600", 301), ("60", 50)] {
+        paused(async {
+            let fake = fake(logins_late_by(7200));
+            let mut stack = stack(&fake);
+            let properties = with(properties(), "ServiceTimeout", json!(service_timeout));
+            let create = stack.request("Create", None, &properties, None);
+            let answer = stack.deliver(&create).await;
+            assert!(answer.reason().contains("HTTP 401"), "{answer:?}");
+            let took = fake.responses()[0].at.as_secs();
+            assert!(took <= at_most, "{took} s");
+            let left = fake.look(nothing_left);
+            left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+        });
+    }
+}
+
+#[test]
+fn login_never_valid_fails_update_and_keeps_old_login() {
+    paused(async {
+        let (fake, mut stack) = created(Options::default()).await;
+        fake.options(|options| options.login_late = Duration::from_secs(1800));
+        let (id, old) = stack.resource.clone().expect("created");
+        let new = with(properties(), "RotationSerial", json!("2"));
+        let update = stack.request("Update", Some(&id), &new, Some(&old));
+        let asked = fake.now();
+        let answer = stack.deliver(&update).await;
+        assert!(answer.reason().contains("HTTP 401"), "{answer:?}");
+        let took = fake.now().duration_since(asked).expect("forwards");
+        assert!(took <= Duration::from_secs(301), "{took:?}");
+        holds(&fake);
+    });
+}
+
+#[test]
+fn user_change_under_same_secret_name_fails_and_rolls_back() {
+    for (user, exists) in [(OTHER_USER, true), ("user-dev-missing", false)] {
+        paused(async {
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
+            let old = with(properties(), "SecretName", json!("codecommit-mirror/named"));
+            assert!(stack.create(&old).await.is_success());
+            let id = stack.resource.clone().expect("created").0;
+            let mut new = with(old.clone(), "UserName", json!(user));
+            new["RotationSerial"] = json!("2");
+            new["Tags"] = json!([{"Key": "team", "Value": "a"}]);
+            if !exists {
+                new["RepositoryNames"] = json!(["codecommit-dev-missing"]);
+            }
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            let before = state(&fake);
+
+            let update = stack.request("Update", Some(&id), &new, Some(&old));
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let rollback = stack.request("Update", Some(&id), &old, Some(&new));
+            let rejected = stack.deliver(&update).await;
+            let reason = rejected.reason();
+            assert!(reason.contains("change SecretName too"), "{rejected:?}");
+            assert!(
+                reason.contains(&format!("holds the login of user {USER}")),
+                "{reason}"
+            );
+            assert!(stack.deliver(&rollback).await.is_success());
+            for (request, number) in [(&update, 0), (&rollback, 1), (&update, 2)] {
+                let again = fake.caller(&format!("again {number}"));
+                deliver_once(&fake, &again, request).await;
+            }
+            let statuses = fake.responses();
+            let statuses = statuses
+                .iter()
+                .skip(1)
+                .map(|one| one.json()["Status"].clone());
+            let expected = ["FAILED", "SUCCESS", "FAILED", "SUCCESS", "FAILED"];
+            assert_eq!(
+                statuses.collect::<Vec<_>>(),
+                expected,
+                "{}",
+                fake.transcript()
+            );
+            assert_eq!(state(&fake), before, "{}", fake.transcript());
+
+            assert!(stack.delete().await.is_success());
+            fake.look(nothing_left).expect("nothing");
+            fake.assert_unbroken();
+        });
+    }
+}
+
+#[test]
+fn user_change_after_secret_was_deleted_by_hand_fails() {
+    paused(async {
+        let fake = fake(Options::default());
+        let mut stack = stack(&fake);
+        let old = with(properties(), "SecretName", json!("codecommit-mirror/named"));
+        assert!(stack.create(&old).await.is_success());
+        let id = stack.resource.clone().expect("created").0;
+        fake.change(|aws| aws.secrets.remove(&id));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let before = state(&fake);
+
+        let new = with(old.clone(), "UserName", json!(OTHER_USER));
+        let update = stack.request("Update", Some(&id), &new, Some(&old));
+        let rejected = stack.deliver(&update).await;
+        let reason = rejected.reason();
+        assert!(reason.contains("change SecretName too"), "{rejected:?}");
+        assert_eq!(state(&fake), before, "{}", fake.transcript());
+        let rollback = stack.request("Update", Some(&id), &old, Some(&new));
+        assert!(stack.deliver(&rollback).await.is_success());
+        let held = fake.look(|aws| one_live_login(aws, &id, USER));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
+        assert!(stack.delete().await.is_success());
+        fake.look(nothing_left).expect("nothing");
+        fake.assert_unbroken();
+    });
+}
+
+#[test]
+fn denied_push_names_the_policy_and_rolls_back() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.take_git_push(USER);
+        let answer = stack(&fake).create(&properties()).await;
+        let RequestOutcome::Failed { reason, .. } = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(reason.contains("HTTP 403"), "{reason}");
+        assert!(reason.contains("codecommit:GitPush"), "{reason}");
+        fake.look(nothing_left).expect("nothing");
+    });
+}

@@ -1,0 +1,244 @@
+//! Users, secrets and credentials that belong to another stack or to a person.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::by_hand::remove_tags;
+use crate::checks::{nothing_left, one_live_login};
+use crate::cloudformation::{RollBack, deliver_once, stack, stack_called};
+use crate::fixture::{NAME, OTHER_STACK, created, holds, rejected, state};
+use crate::late::failed_then_deleted;
+use crate::{OTHER_USER, USER, fake, properties, with};
+use fake_aws::{FakeAws, Options, explore::paused};
+
+#[test]
+fn user_of_another_stack_is_rejected_with_the_release_command() {
+    paused(async {
+        let (fake, _) = created(Options::default()).await;
+        let mut other = stack_called(&fake, OTHER_STACK);
+        let own_secret = with(properties(), "SecretName", json!("codecommit-mirror/mine"));
+        let reason = rejected(&fake, &mut other, &own_secret).await;
+        assert!(
+            reason.contains("it belongs to Credential of stack arn:aws:"),
+            "{reason}"
+        );
+        assert!(
+            reason.contains("aws iam untag-user --user-name"),
+            "{reason}"
+        );
+        holds(&fake);
+    });
+}
+
+#[test]
+fn another_stacks_secret_is_refused_and_named() {
+    paused(async {
+        let (fake, _) = created(Options::default()).await;
+        let mut other = stack_called(&fake, OTHER_STACK);
+        let its_secret = json!({"UserName": OTHER_USER, "SecretName": NAME});
+        let reason = rejected(&fake, &mut other, &its_secret).await;
+        assert!(
+            reason.contains("taking secret codecommit-mirror/"),
+            "{reason}"
+        );
+        assert!(
+            reason.contains("aws secretsmanager delete-secret"),
+            "{reason}"
+        );
+        holds(&fake);
+    });
+}
+
+#[test]
+fn user_is_free_for_another_stack_after_its_delete() {
+    paused(async {
+        let (fake, mut stack) = created(Options::default()).await;
+        assert!(stack.delete().await.is_success());
+        let mut other = stack_called(&fake, OTHER_STACK);
+        let answer = other.create(&properties()).await;
+        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+        holds(&fake);
+    });
+}
+
+#[test]
+fn name_can_be_used_again_at_once_even_within_the_same_second() {
+    paused(async {
+        let options = Options {
+            deletion_takes: Duration::from_secs(5),
+            ..Options::default()
+        };
+        let fake = fake(options);
+        let mut stack = stack(&fake);
+        for _ in 0..3 {
+            let answer = stack.create(&properties()).await;
+            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            holds(&fake);
+            assert!(stack.delete().await.is_success());
+        }
+        fake.look(nothing_left).expect("nothing");
+    });
+}
+
+#[test]
+fn foreign_credentials_are_refused_by_name_and_left_alone() {
+    paused(async {
+        let fake = fake(Options::default());
+        let foreign = fake.foreign_credential(USER);
+        let reason = rejected(&fake, &mut stack(&fake), &properties()).await;
+        assert!(reason.contains(&foreign.id), "{reason}");
+        assert!(
+            reason.contains("aws iam delete-service-specific-credential --user-name"),
+            "{reason}"
+        );
+    });
+}
+
+#[test]
+fn foreign_credential_blocks_rotation_and_survives_delete() {
+    paused(async {
+        let (fake, mut stack) = created(Options::default()).await;
+        fake.foreign_credential(USER);
+        let before = state(&fake);
+        let rotated = with(properties(), "RotationSerial", json!("2"));
+        let (id, old) = stack.resource.clone().expect("created");
+        let request = stack.request("Update", Some(&id), &rotated, Some(&old));
+        let answer = stack.deliver(&request).await;
+        assert!(!answer.is_success(), "{answer:?}");
+        assert_eq!(state(&fake), before);
+        assert!(stack.delete().await.is_success());
+        assert_eq!(fake.look(|aws| aws.credentials(USER).len()), 1);
+        assert!(
+            fake.delete_user(USER).is_err(),
+            "DeleteConflict, as the contract says"
+        );
+    });
+}
+
+#[test]
+fn foreign_credentials_are_deleted_if_the_template_says_so() {
+    paused(async {
+        let (fake, mut stack) = created(Options::default()).await;
+        let deleting = with(properties(), "ForeignCredentials", json!("Delete"));
+        assert!(stack.update(&deleting, None).await.is_success());
+        fake.foreign_credential(USER);
+        assert!(stack.delete().await.is_success());
+        fake.delete_user(USER).expect("nothing is left in its way");
+    });
+}
+
+#[test]
+fn delete_of_rejected_create_leaves_anothers_user_untouched() {
+    paused(async {
+        let (fake, _) = created(Options::default()).await;
+        let before = fake.look(|aws| format!("{:?}", aws.iam.latest()));
+        let mut other = stack_called(&fake, OTHER_STACK);
+        failed_then_deleted(&fake, &mut other).await;
+        let after = fake.look(|aws| format!("{:?}", aws.iam.latest()));
+        assert_eq!(after, before);
+    });
+}
+
+#[test]
+fn delete_of_rejected_create_succeeds_if_tagging_is_denied() {
+    paused(async {
+        let fake = fake(Options::default());
+        fake.deny("iam:TagUser", USER);
+        let mut stack = stack(&fake);
+        let delete = stack.request("Delete", Some(NAME), &properties(), None);
+        let deleted = stack.deliver(&delete).await;
+        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+    });
+}
+
+#[test]
+fn later_foreign_credential_survives_a_second_delete() {
+    paused(async {
+        let fake = fake(Options {
+            tags_late: Duration::from_secs(3),
+            ..Options::default()
+        });
+        let mut stack = stack(&fake);
+        assert!(stack.create(&properties()).await.is_success());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let delete = stack.request("Delete", Some(NAME), &properties(), None);
+        assert!(stack.deliver(&delete).await.is_success());
+        let foreign = fake.foreign_credential(USER);
+        deliver_once(&fake, &fake.caller("second delivery"), &delete).await;
+        assert_eq!(fake.look(|aws| aws.credentials(USER)), [foreign]);
+    });
+}
+
+#[test]
+fn later_foreign_credential_survives_if_the_secret_is_gone() {
+    for is_credential_gone in [false, true] {
+        paused(async {
+            let fake = fake(Options::default());
+            let mut stack = stack(&fake);
+            assert!(stack.create(&properties()).await.is_success());
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            fake.arrange(|aws| {
+                aws.secrets.clear();
+                if is_credential_gone {
+                    let now = aws.now;
+                    aws.iam.change(now, |iam| {
+                        let user = iam.users.get_mut(USER).expect("the user");
+                        user.credentials.clear();
+                    });
+                }
+            });
+            let foreign = fake.foreign_credential(USER);
+            assert!(stack.delete().await.is_success());
+            assert_eq!(fake.look(|aws| aws.credentials(USER)), [foreign]);
+        });
+    }
+}
+
+#[test]
+fn next_request_restores_tags_that_the_user_has_lost() {
+    let secret = || json!("codecommit-mirror/renamed");
+    let updates = [
+        ("no-op", properties()),
+        ("password", with(properties(), "RotationSerial", json!("2"))),
+        ("replacement", with(properties(), "SecretName", secret())),
+    ];
+    let records = |fake: &FakeAws| {
+        let mut tags = fake.look(|aws| aws.iam.latest().users[USER].tags.clone());
+        tags.retain(|key, _| key.starts_with("cfn-gitops:"));
+        let keys: Vec<String> = tags.into_keys().collect();
+        keys.join(" ")
+    };
+    let all = "cfn-gitops:attempt cfn-gitops:logical-id cfn-gitops:secret-name cfn-gitops:stack-id";
+    for (name, update) in updates {
+        for rolls_back in [None, Some(RollBack::UpdateBack)] {
+            paused(async {
+                let fake = fake(Options::default());
+                let mut stack = stack(&fake);
+                let create = stack.request("Create", None, &properties(), None);
+                assert!(stack.deliver(&create).await.is_success());
+                stack.resource = Some((NAME.to_owned(), properties()));
+                remove_tags(&fake);
+                deliver_once(&fake, &fake.caller("second delivery"), &create).await;
+                assert_eq!(records(&fake), all, "Create\n{}", fake.transcript());
+                holds(&fake);
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                remove_tags(&fake);
+                let answer = stack.update(&update, rolls_back).await;
+                assert!(
+                    answer.is_success(),
+                    "{name}: {answer:?}\n{}",
+                    fake.transcript()
+                );
+                assert_eq!(records(&fake), all, "{name}\n{}", fake.transcript());
+                let (id, _) = stack.resource.clone().expect("a resource");
+                let held = fake.look(|aws| one_live_login(aws, &id, USER));
+                held.unwrap_or_else(|broken| panic!("{name}: {broken}\n{}", fake.transcript()));
+                remove_tags(&fake);
+                stack.delivers_twice = true;
+                assert!(stack.delete().await.is_success());
+                fake.look(nothing_left).expect("nothing");
+            });
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Products that end or keep a rotation wrongly.
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+
+use crate::checks::{self};
+use crate::fixture::SECRET;
+use fake_aws::On;
+use fake_aws::explore::paused;
+use fake_aws::mutants::{self as misbehaving, assert_noticed, body_of, invented};
+use fake_aws::request::Service;
+use fake_aws::secret_versions::forget_pending;
+use fake_aws::secrets::PENDING;
+use fake_aws::{Caller, FakeAws, FaultKind, Options, RotationStep};
+
+use super::fixture_with_schedule;
+
+/// How the product misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RotationMutant {
+    /// It ends a rotation and leaves AWSPENDING.
+    KeepsPending,
+    /// It removes AWSPENDING as soon as GitLab is called.
+    DropsPending,
+}
+
+impl misbehaving::Mutant for RotationMutant {
+    fn pass(self, fake: FakeAws, honest: Caller, request: HttpRequest) -> HttpConnectorFuture {
+        let body = body_of(&request);
+        let drops = body.contains("AWSPENDING") && body.contains("RemoveFromVersionId");
+        let is_gitlab = request.uri().contains("/remote_mirrors");
+        HttpConnectorFuture::new(async move {
+            match self {
+                RotationMutant::KeepsPending if drops => return Ok(invented(200, "{}")),
+                RotationMutant::DropsPending if is_gitlab => fake.change(|aws| {
+                    let Some(secret) = aws.secrets.get_mut(SECRET) else {
+                        return;
+                    };
+                    if let Some(pending) = secret.at_stage(PENDING).map(str::to_owned) {
+                        forget_pending(secret, &pending);
+                    }
+                }),
+                _ => {}
+            }
+            honest.call(request).await
+        })
+    }
+}
+
+#[test]
+fn wrong_ends_of_a_rotation_are_noticed() {
+    for (mutant, says) in [
+        (RotationMutant::KeepsPending, "AWSPENDING is left"),
+        (RotationMutant::DropsPending, "GitLab is down"),
+    ] {
+        let play = || {
+            paused(async {
+                let mut fixture = fixture_with_schedule(Options::default()).await;
+                let down = On::Service(Service::GitLab);
+                let harm = |fake: &FakeAws| match mutant {
+                    RotationMutant::KeepsPending => fake.change(|aws| aws.gitlab.tokens.clear()),
+                    RotationMutant::DropsPending => {
+                        fake.break_from_now(down, FaultKind::RequestLost)
+                    }
+                };
+                fixture.fail_at(RotationStep::Set, harm).await;
+                match mutant {
+                    RotationMutant::KeepsPending => {
+                        let held = fixture.fake.look(checks::labels_are_in_order);
+                        held.unwrap_or_else(|broken| panic!("{broken}"));
+                    }
+                    RotationMutant::DropsPending => fixture.is_pending("GitLab is down"),
+                }
+            });
+        };
+        let first = assert_noticed(mutant, says, play);
+        fake_aws::figure!("mutant {mutant:?}: noticed: {first}");
+    }
+}

@@ -1,0 +1,192 @@
+//! Failures that may pass: the rotation stays pending, and the reattempt resumes it.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::checks::none_failed;
+use crate::fixture::{SECRET, changes, check_health};
+use fake_aws::On;
+use fake_aws::explore::paused;
+use fake_aws::request::Service;
+use fake_aws::secrets::CURRENT;
+use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, RotationStep, panics};
+
+use super::fixture_with_schedule;
+
+/// The services that a step calls, and how each can fail for a while.
+fn outages() -> Vec<(Service, FaultKind)> {
+    let services = [
+        Service::GitLab,
+        Service::Iam,
+        Service::SecretsManager,
+        Service::CodeCommit,
+    ];
+    let kinds = [
+        FaultKind::RequestLost,
+        FaultKind::InternalError500,
+        FaultKind::Throttled,
+    ];
+    let pairs = services
+        .into_iter()
+        .flat_map(|service| kinds.map(|kind| (service, kind)));
+    pairs
+        .chain([(Service::Git, FaultKind::RequestLost)])
+        .collect()
+}
+
+#[test]
+fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
+    let mut tried = 0;
+    for (service, kind) in outages() {
+        for step in RotationStep::ALL {
+            // Only these prove the login anew.
+            if service == Service::Git && step == RotationStep::Create {
+                continue;
+            }
+            for same_step in [false, true] {
+                let context = format!("{service:?} {kind:?} at {step}, same step {same_step}");
+                tried += 1;
+                paused(async {
+                    let mut fixture = fixture_with_schedule(Options::default()).await;
+                    let breaks = |fake: &FakeAws| fake.break_from_now(On::Service(service), kind);
+                    let reason = fixture.fail_at(step, breaks).await;
+                    assert!(reason.contains("stays pending"), "{context}: {reason}");
+                    sleep(Duration::from_hours(1)).await;
+                    let still = fixture.fails(step).await;
+                    assert!(still.contains("stays pending"), "{context}: {still}");
+                    fixture.fake.mend();
+                    fixture.is_pending(&context);
+                    fixture.days_cannot_change().await;
+                    check_health(&fixture.fake).await;
+                    let first = if same_step {
+                        step
+                    } else {
+                        RotationStep::Create
+                    };
+                    let resumed = fixture.rotation.resume_from(first).await;
+                    assert_eq!(
+                        resumed,
+                        Rotated::Finished,
+                        "{context}\n{}",
+                        fixture.fake.transcript()
+                    );
+                    fixture.is_rotated(&context);
+                    assert_eq!(fixture.change_days().await, Rotated::Finished);
+                    fixture.ends_well(&context).await;
+                });
+            }
+        }
+    }
+    fake_aws::figure!("schedules: {tried} outages of an hour in a step of a rotation");
+}
+
+/// Every call of a whole rotation: its step, its index among the step's, and whether it changes
+/// anything.
+fn calls() -> Vec<(RotationStep, usize, bool)> {
+    paused(async {
+        let mut fixture = fixture_with_schedule(Options::default()).await;
+        let before = fixture.fake.journal().len();
+        assert_eq!(fixture.rotation.rotate().await, Rotated::Finished);
+        let journal = fixture.fake.journal();
+        let calls = journal[before..].iter().filter_map(|entry| {
+            let mut steps = RotationStep::ALL.into_iter();
+            let step = steps.find(|step| entry.caller.contains(&format!(".{step}.")))?;
+            Some((step, entry.index, changes(&entry.operation)))
+        });
+        calls.collect()
+    })
+}
+
+/// How a call fails, and what the step's later calls meet.
+#[derive(Clone, Copy, Debug)]
+enum CallFailure {
+    /// This call and all later ones.
+    Since(FaultKind),
+    /// The call is executed and its answer lost; no later one arrives.
+    ExecutedThenSilence,
+}
+
+#[test]
+fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
+    let mut failures = vec![];
+    let (mut tried, mut failed) = (0, 0);
+    for (step, index, is_change) in calls() {
+        let mut ways = vec![
+            CallFailure::Since(FaultKind::RequestLost),
+            CallFailure::Since(FaultKind::InternalError500),
+            CallFailure::Since(FaultKind::Throttled),
+        ];
+        if is_change {
+            ways.push(CallFailure::ExecutedThenSilence);
+        }
+        for way in ways {
+            let context = format!("{way:?} at {step}#{index}");
+            let played = std::panic::AssertUnwindSafe(|| {
+                paused(fails_then_resumes(step, index, way, &context))
+            });
+            tried += 1;
+            match std::panic::catch_unwind(played) {
+                Ok(has_failed) => failed += usize::from(has_failed),
+                Err(panic) => failures.push(format!("{context}: {}", panics::text(&*panic))),
+            }
+        }
+    }
+    fake_aws::figure!(
+        "schedules: {tried} failing calls of a rotation, of which {failed} failed their step"
+    );
+    none_failed(&failures);
+    assert!(failed > 100, "{failed}");
+}
+
+/// Whether the step failed.
+async fn fails_then_resumes(
+    step: RotationStep,
+    index: usize,
+    way: CallFailure,
+    context: &str,
+) -> bool {
+    let mut fixture = fixture_with_schedule(Options::default()).await;
+    fixture.rotation.begin().expect("a rotation");
+    for before in RotationStep::ALL
+        .into_iter()
+        .take_while(|before| *before != step)
+    {
+        assert_eq!(fixture.rotation.step(before).await, Ok(()));
+    }
+    // `begin` has been called for the schedule and for the rotation.
+    let caller = format!("rotation-2.{step}.1");
+    let (fake, inject) = (&fixture.fake, |fault| fixture.fake.inject(&caller, fault));
+    match way {
+        CallFailure::Since(kind) => inject(Fault::since(index, kind)),
+        CallFailure::ExecutedThenSilence => {
+            inject(Fault::at(index, FaultKind::AnswerLost));
+            inject(Fault::since(index + 1, FaultKind::RequestLost));
+        }
+    }
+    let stepped = fixture.rotation.step(step).await;
+    let has_failed = match &stepped {
+        // The end of a step may do without what it asks last.
+        Ok(()) => false,
+        Err(Rotated::Failed { reason, .. }) => {
+            assert!(
+                reason.contains("stays pending"),
+                "{reason}\n{}",
+                fake.transcript()
+            );
+            true
+        }
+        Err(other) => panic!("{other:?}\n{}", fake.transcript()),
+    };
+    let is_current =
+        fake.look(|aws| aws.secrets[SECRET].at_stage(CURRENT) == Some(fixture.rotation.version()));
+    if !is_current {
+        fixture.is_pending(context);
+    }
+    sleep(Duration::from_hours(1)).await;
+    let resumed = fixture.rotation.reattempt().await;
+    assert_eq!(resumed, Rotated::Finished, "{}", fake.transcript());
+    fixture.is_rotated(context);
+    fixture.ends_well(context).await;
+    has_failed
+}
