@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     request::Call,
     response::{ApiResponse, AwsError},
-    stack_descriptions, stack_operations,
+    stack_descriptions, stack_operations, stack_rollbacks,
     stack_template::{self, Parameters},
     stacks::{OnFailure, SeenTokens, Stack},
     state::AwsState,
@@ -227,7 +227,7 @@ fn cancel(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
             now,
         );
     } else {
-        stack_operations::cancel(aws, &id, token_of(call));
+        stack_rollbacks::cancel(aws, &id, token_of(call));
     }
     Ok(None)
 }
@@ -247,7 +247,7 @@ fn continue_rollback(aws: &mut AwsState, call: &Call) -> Result<Option<String>, 
     role(aws, call)?;
     remember_token(aws, call, &id);
     let skipped = call.members("ResourcesToSkip", "");
-    stack_operations::continue_rollback(aws, &id, &skipped, token_of(call));
+    stack_rollbacks::continue_rollback(aws, &id, &skipped, token_of(call));
     Ok(Some(String::new()))
 }
 

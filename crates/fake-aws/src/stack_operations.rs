@@ -167,56 +167,8 @@ pub fn delete(aws: &mut AwsState, id: &str, retained: &[&str], token: Option<Str
     aws.stacks.all.insert(stack.id.clone(), stack);
 }
 
-/// Rolls a running update back.
-pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
-    let now = aws.now;
-    let renames = aws.options.cancellation_has_its_own_token;
-    let Some(stack) = aws.stacks.all.get_mut(id) else {
-        return;
-    };
-    cancel_what_runs(stack, now);
-    if let Some(operation) = stack.operation.as_mut().filter(|_| renames) {
-        operation.token = token;
-    }
-    roll_update_back(stack, Some("User Initiated".to_owned()), now);
-}
-
-/// Goes on with a rollback that failed, with or without the resources that failed.
-pub(crate) fn continue_rollback(
-    aws: &mut AwsState,
-    id: &str,
-    skipped: &[&str],
-    token: Option<String>,
-) {
-    let now = aws.now;
-    let Some(stack) = aws.stacks.all.get_mut(id) else {
-        return;
-    };
-    let Some(operation) = stack.operation.as_mut() else {
-        // A test has set the status: nothing is left to do.
-        let steps = [
-            OperationStep::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
-            OperationStep::Finish("UPDATE_ROLLBACK_COMPLETE"),
-        ];
-        let outputs = stack.outputs.clone();
-        let kind = OperationKind::RollBackUpdate;
-        stack.operation = Some(operation(token, kind, steps.into(), now, outputs));
-        stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
-        return;
-    };
-    operation.token = token;
-    operation.due = now + SETTLES;
-    operation.failed.clear();
-    operation.steps.retain(|step| match step {
-        OperationStep::Begin(work) | OperationStep::End(work) => {
-            !skipped.contains(&work.desired.logical_id.as_str())
-        }
-        _ => true,
-    });
-    stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
-}
-
-fn operation(
+/// An operation that begins now.
+pub fn operation(
     token: Option<String>,
     kind: OperationKind,
     steps: VecDeque<OperationStep>,

@@ -4,8 +4,9 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    stack_operations::{SETTLES, add, mark},
+    stack_operations::{SETTLES, add, mark, operation},
     stacks::{OnFailure, OperationKind, OperationStep, ResourceAction, Stack},
+    state::AwsState,
 };
 
 /// CloudFormation works on resources side by side, and cancels the others when one fails.
@@ -124,4 +125,48 @@ pub fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration
         }
     }
     stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", reason, now);
+}
+
+/// Rolls a running update back.
+pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
+    let now = aws.now;
+    let renames = aws.options.cancellation_has_its_own_token;
+    let Some(stack) = aws.stacks.all.get_mut(id) else {
+        return;
+    };
+    cancel_what_runs(stack, now);
+    if let Some(operation) = stack.operation.as_mut().filter(|_| renames) {
+        operation.token = token;
+    }
+    roll_update_back(stack, Some("User Initiated".to_owned()), now);
+}
+
+/// Goes on with a rollback that failed, with or without the resources that failed.
+pub fn continue_rollback(aws: &mut AwsState, id: &str, skipped: &[&str], token: Option<String>) {
+    let now = aws.now;
+    let Some(stack) = aws.stacks.all.get_mut(id) else {
+        return;
+    };
+    let Some(operation) = stack.operation.as_mut() else {
+        // A test has set the status: nothing is left to do.
+        let steps = [
+            OperationStep::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+            OperationStep::Finish("UPDATE_ROLLBACK_COMPLETE"),
+        ];
+        let outputs = stack.outputs.clone();
+        let kind = OperationKind::RollBackUpdate;
+        stack.operation = Some(operation(token, kind, steps.into(), now, outputs));
+        stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
+        return;
+    };
+    operation.token = token;
+    operation.due = now + SETTLES;
+    operation.failed.clear();
+    operation.steps.retain(|step| match step {
+        OperationStep::Begin(work) | OperationStep::End(work) => {
+            !skipped.contains(&work.desired.logical_id.as_str())
+        }
+        _ => true,
+    });
+    stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::{
+use super::{FakeAws, Inner};
+use crate::{
     faults::{At, Fault, FaultKind, Lasting},
     gate::Gate,
     journal::Entry,
@@ -11,7 +12,6 @@ use super::super::{
     response_bucket::BucketFailure,
     wire::Fate,
 };
-use super::{FakeAws, Inner};
 
 impl FakeAws {
     pub(crate) fn gate(&self) -> Option<Gate> {

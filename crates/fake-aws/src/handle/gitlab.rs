@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::super::{
+use super::FakeAws;
+use crate::{
     gitlab::{HOST, MAINTAINER, Mirror, Project, SOMEBODY_ELSE, Scope, Token, Wanted},
     gitlab_runs,
     iam::{Credential, characters},
@@ -10,7 +11,6 @@ use super::super::{
     secrets::Secret,
     state::AwsState,
 };
-use super::FakeAws;
 
 /// The tag with which a token's owner says where it may be sent.
 const GITLAB_URL: &str = "cfn-gitops:gitlab-url";
@@ -147,8 +147,8 @@ fn store(aws: &mut AwsState, name: &str, url: &str, text: String) {
         text,
         binary: false,
     };
-    let current = [super::super::secrets::CURRENT];
-    super::super::secret_versions::add(&mut secret, token, content, &current, Duration::ZERO);
+    let current = [crate::secrets::CURRENT];
+    crate::secret_versions::add(&mut secret, token, content, &current, Duration::ZERO);
     let seen = secret.clone();
     aws.secrets.insert(name.to_owned(), secret);
     let insert = |all: &mut std::collections::BTreeMap<String, Secret>| {

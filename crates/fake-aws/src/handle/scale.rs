@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{
+use super::{FakeAws, Inner};
+use crate::{
     functions::Invoked, journal::Count, request::Call, response_bucket::SentResponse, stacks::Stack,
 };
-use super::{FakeAws, Inner};
 
 impl FakeAws {
     /// Counts calls from now on, and writes none of them down. Faults by a caller's calls meet
