@@ -317,7 +317,8 @@ def test_no_parameter_is_idle_and_each_is_in_a_group(name):
         assert f'"Ref": "{each}"' in used or f"${{{each}}}" in used, each
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [each for group in interface["ParameterGroups"] for each in group["Parameters"]]
-    assert sorted(grouped) == sorted(template["Parameters"]) == sorted(interface["ParameterLabels"])
+    assert sorted(grouped) == sorted(template["Parameters"])
+    assert all(parameter["Description"] for parameter in template["Parameters"].values())
 
 
 @pytest.mark.parametrize(("name", "logical_id"), [

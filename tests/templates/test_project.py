@@ -130,4 +130,5 @@ def test_no_parameter_is_idle_and_each_is_in_a_group():
         assert f'"Ref": "{name}"' in used or f"${{{name}}}" in used, name
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
-    assert sorted(grouped) == sorted(template["Parameters"]) == sorted(interface["ParameterLabels"])
+    assert sorted(grouped) == sorted(template["Parameters"])
+    assert all(parameter["Description"] for parameter in template["Parameters"].values())
