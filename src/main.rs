@@ -1,7 +1,7 @@
-//! The Lambda function's process: wiring only.
+//! The Lambda function's process: only wiring.
 
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Error, Handler, Invocation};
+use cfn_gitops::handler::{Handler, HandlerError, Invocation};
 use cfn_gitops::http::Http;
 use cfn_gitops::{aws, logging};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -10,13 +10,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
-// Two threads: one that answers in time while the other is held up.
+// Two threads: one responds in time if the other is blocked.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
-    // Made by the first event, because reading the TLS roots would delay the start.
-    let provider: OnceCell<Handler> = OnceCell::new();
-    let provider = &provider;
+    // Created by the first event, because reading the TLS roots would delay the start.
+    let handler: OnceCell<Handler> = OnceCell::new();
+    let handler = &handler;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Payload>| async move {
         let invocation = Invocation {
             deadline: event.context.deadline(),
@@ -24,7 +24,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             function_arn: event.context.invoked_function_arn,
         };
         let event = event.payload.text();
-        answer(provider, event, &invocation)
+        handle(handler, event, &invocation)
             .await
             .map_err(|error| Diagnostic {
                 error_type: error.name().to_owned(),
@@ -34,24 +34,24 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-async fn answer(
-    provider: &OnceCell<Handler>,
+async fn handle(
+    handler: &OnceCell<Handler>,
     event: &str,
     invocation: &Invocation,
-) -> Result<Value, Error> {
-    let provider = provider.get_or_try_init(from_environment).await?;
-    provider.answer(event, invocation).await
+) -> Result<Value, HandlerError> {
+    let handler = handler.get_or_try_init(from_environment).await?;
+    handler.handle(event, invocation).await
 }
 
-async fn from_environment() -> Result<Handler, Error> {
+async fn from_environment() -> Result<Handler, HandlerError> {
     let config = aws::config_from_environment();
     Ok(Handler::new(&config, Http::over_reqwest()?, Clock::System))
 }
 
-/// The event's text; `None` if it is not JSON.
+/// The event's text. `None` if it is not JSON.
 ///
-/// The runtime answers a payload that it cannot decode itself, with a Rust type as the `errorType`,
-/// and CloudFormation never gets a response. So every payload is accepted here, undecoded.
+/// If a payload cannot be decoded, the runtime itself returns an error with a Rust type as the
+/// `errorType`, and CloudFormation never gets a response. So every payload is accepted undecoded.
 struct Payload(Option<Box<RawValue>>);
 
 impl Payload {

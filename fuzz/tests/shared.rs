@@ -24,7 +24,7 @@ fn event_that_goes_on_is_a_piece_of_the_one_that_came() {
             r#"{"Continuation":{"Hop":1},"Event":{"Continuation":{"Hop":14},"Event":[1.10]}}"#,
             r#"{"ResponseURL":"https://x"}"#,
         ]);
-        let (inner, position) = self_invocation::read(&event);
+        let (inner, position) = self_invocation::parse(&event);
         assert!(event.contains(inner));
         if position == self_invocation::Position::default() {
             return;
@@ -35,7 +35,7 @@ fn event_that_goes_on_is_a_piece_of_the_one_that_came() {
             event: serde_json::from_str(inner).expect("JSON is handed on"),
         });
         assert_eq!(
-            self_invocation::read(&sent.expect("JSON")),
+            self_invocation::parse(&sent.expect("JSON")),
             (inner, position)
         );
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_400);
@@ -55,7 +55,7 @@ fn health_check_is_of_an_environment_that_can_be_one() {
             "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
             "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev:live",
         ]);
-        let asked = HealthCheck::find(&event.to_string());
+        let asked = HealthCheck::parse(&event.to_string());
         let Some(Ok(environment)) = asked.map(|asked| asked.environment(&arn)) else {
             return;
         };

@@ -54,7 +54,7 @@ pub struct Environment {
 
 /// Why no health check was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoEnvironment {
+pub enum EnvironmentError {
     /// Nobody says one.
     #[error(
         "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME}<EnvID>"
@@ -75,7 +75,7 @@ pub type Line = Value;
 
 impl HealthCheck {
     /// Finds a request in an event; `None` when it is something else.
-    pub fn find(event: &str) -> Option<Self> {
+    pub fn parse(event: &str) -> Option<Self> {
         // What EventBridge's schedules send when their target says nothing else.
         // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
         let is_scheduled = serde_json::from_str(event).is_ok_and(|event: EventBridgeEvent| {
@@ -101,15 +101,15 @@ impl HealthCheck {
     ///
     /// # Errors
     /// When neither says one, or the function's name says another one than the event.
-    pub fn environment(&self, function_arn: &str) -> Result<Environment, NoEnvironment> {
+    pub fn environment(&self, function_arn: &str) -> Result<Environment, EnvironmentError> {
         let name = function_arn.split(':').nth(6).unwrap_or_default();
         let named = name.strip_prefix(FUNCTION_NAME);
         let env_id = self.env_id.as_deref().or(named);
         let env_id = env_id.filter(|env_id| is_env_id(env_id));
-        let id = env_id.ok_or(NoEnvironment::Unnamed)?.to_owned();
+        let id = env_id.ok_or(EnvironmentError::Unnamed)?.to_owned();
         if let Some(own) = named.filter(|own| is_env_id(own) && *own != id) {
             let own = own.to_owned();
-            return Err(NoEnvironment::AnotherOnes { asked: id, own });
+            return Err(EnvironmentError::AnotherOnes { asked: id, own });
         }
         let user_names = self.user_names.clone();
         Ok(Environment {

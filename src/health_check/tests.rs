@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::metrics::{Metric, Subject, line};
-use super::{HealthCheck, NoEnvironment};
+use super::{EnvironmentError, HealthCheck};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
@@ -25,7 +25,7 @@ fn the_schedule_of_the_template_and_any_other_ask_for_it() {
             "prd",
         ),
     ] {
-        let asked = HealthCheck::find(event).expect(event);
+        let asked = HealthCheck::parse(event).expect(event);
         let found = asked.environment(FUNCTION).expect(event);
         assert_eq!(found.id, environment);
         assert_eq!(found.user_names, format!("user-{environment}-*"));
@@ -36,7 +36,7 @@ fn the_schedule_of_the_template_and_any_other_ask_for_it() {
 fn the_schedule_of_the_template_says_which_users_are_the_environments() {
     for (said, user_names) in [("gitlab-*", "gitlab-*"), ("", "user-prd-*")] {
         let event = json!({"HealthCheck": {"EnvID": "prd", "UserNames": said}}).to_string();
-        let asked = HealthCheck::find(&event).expect("asked");
+        let asked = HealthCheck::parse(&event).expect("asked");
         let found = asked.environment(FUNCTION).expect("an environment");
         assert_eq!((&*found.id, &*found.user_names), ("prd", user_names));
     }
@@ -55,30 +55,33 @@ fn nothing_else_asks_for_it() {
         r#"{"source":"my.events","detail-type":"Scheduled Event"}"#,
         r#"{"source":"aws.codecommit","detail-type":"CodeCommit Repository State Change"}"#,
     ] {
-        assert_eq!(HealthCheck::find(event), None, "{event}");
+        assert_eq!(HealthCheck::parse(event), None, "{event}");
     }
 }
 
 #[test]
 fn an_environment_has_to_be_named_by_somebody() {
-    let unnamed = HealthCheck::find(r#"{"HealthCheck":{}}"#).expect("asked");
+    let unnamed = HealthCheck::parse(r#"{"HealthCheck":{}}"#).expect("asked");
     for function in [
         "",
         "arn:aws:lambda:eu-central-1:123456789012:function:other",
         "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-",
         "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-A_B",
     ] {
-        assert_eq!(unnamed.environment(function), Err(NoEnvironment::Unnamed));
+        assert_eq!(
+            unnamed.environment(function),
+            Err(EnvironmentError::Unnamed)
+        );
     }
     let qualified = format!("{FUNCTION}:live");
     let found = unnamed.environment(&qualified).expect("an environment");
     assert_eq!(found.id, "prd");
     for env_id in ["", "Dev", "1a", "a-b", "a*", &"a".repeat(31)] {
         let event = json!({"HealthCheck": {"EnvID": env_id}}).to_string();
-        let asked = HealthCheck::find(&event).expect("asked");
+        let asked = HealthCheck::parse(&event).expect("asked");
         assert_eq!(
             asked.environment(FUNCTION),
-            Err(NoEnvironment::Unnamed),
+            Err(EnvironmentError::Unnamed),
             "{env_id}"
         );
     }
@@ -87,7 +90,7 @@ fn an_environment_has_to_be_named_by_somebody() {
 // claim: the-function-of-an-environment-writes-the-metrics-of-no-other
 #[test]
 fn the_function_of_an_environment_writes_the_metrics_of_no_other() {
-    let asked = HealthCheck::find(r#"{"HealthCheck":{"EnvID":"dev"}}"#).expect("asked");
+    let asked = HealthCheck::parse(r#"{"HealthCheck":{"EnvID":"dev"}}"#).expect("asked");
     for function in [FUNCTION, &format!("{FUNCTION}:live")] {
         let refused = asked.environment(function).expect_err("another one's");
         assert_eq!(

@@ -127,7 +127,7 @@ impl Http {
 
     /// The same way out, for the AWS SDK's clients.
     pub fn for_sdk(&self) -> SharedHttpClient {
-        let connector = SharedHttpConnector::new(Counting(self.connector.clone()));
+        let connector = SharedHttpConnector::new(CountingConnector(self.connector.clone()));
         http_client_fn(move |_, _| connector.clone())
     }
 
@@ -190,11 +190,11 @@ impl Http {
 
 /// Counts the SDK's attempts.
 #[derive(Debug)]
-struct Counting(SharedHttpConnector);
+struct CountingConnector(SharedHttpConnector);
 
-impl HttpConnector for Counting {
+impl HttpConnector for CountingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        logging::attempted(request.headers().get("amz-sdk-request"));
+        logging::count_attempt(request.headers().get("amz-sdk-request"));
         self.0.call(request)
     }
 }

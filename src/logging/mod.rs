@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
 
-pub use crate::logging::call_counter::{Calls, attempted};
+pub use crate::logging::call_counter::{CallCounter, count_attempt};
 use crate::logging::json_layer::JsonLines;
 pub use crate::logging::json_layer::millis;
 

@@ -1,7 +1,7 @@
-//! One request over several invocations: the function calls itself before its time is over.
+//! Continues a request in another invocation: the function invokes itself before its time is over.
 //!
-//! Nothing is carried along but the event as it came and a count. The next invocation observes
-//! what there is and goes on, as it would with an event that Lambda delivered twice.
+//! The next invocation receives only the original event and a count. It observes what exists and
+//! continues, as it would with an event that Lambda delivered twice.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,32 +15,32 @@ use serde_json::value::RawValue;
 use crate::aws::{Aws, CallError};
 use crate::cfn::ContinuationError;
 
-/// Lambda stops a function that calls itself after about 16 times; an answer that says so comes
+/// Lambda stops a function that has invoked itself about 16 times. The request fails with a reason
 /// before that. <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
-const MOST_HOPS: u32 = 14;
+const MAX_HOPS: u32 = 14;
 
 /// Lambda throttles by the second.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 
-/// The event of an invocation that goes on with another's.
+/// The event of an invocation that continues another's request.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Continuation<'a> {
-    /// How far it has come.
+    /// How many invocations have worked on the request.
     pub continuation: Position,
-    /// The event as it came from CloudFormation.
+    /// The event as CloudFormation sent it.
     #[serde(borrow)]
     pub event: &'a RawValue,
 }
 
-/// How far a request has come.
+/// How many invocations have worked on a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Position {
-    /// How often it has been handed over; the original invocation is 0.
+    /// The number of self-invocations. 0 in the original invocation.
     pub hop: u32,
-    /// When the original invocation received it, in seconds since 1970: the time of a request
-    /// whose address says nothing of its own.
+    /// When the original invocation received the request, in seconds since 1970. It is the time of a
+    /// request whose `ResponseURL` has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
 }
@@ -50,14 +50,14 @@ impl Position {
     pub fn received_at(&self, now: SystemTime) -> SystemTime {
         let received = self.received.map(Duration::from_secs);
         let received = received.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
-        // What is in the future is not when it was received.
+        // A time in the future cannot be the time of receipt.
         received.filter(|at| *at < now).unwrap_or(now)
     }
 }
 
-/// The event in `event` and how often it has been handed over, which is not at all when it is no
-/// continuation.
-pub fn read(event: &str) -> (&str, Position) {
+/// The event within `event` and its position. An event that is not a continuation is returned as it
+/// is, with position 0.
+pub fn parse(event: &str) -> (&str, Position) {
     match serde_json::from_str::<Continuation<'_>>(event) {
         Ok(Continuation {
             continuation,
@@ -69,12 +69,12 @@ pub fn read(event: &str) -> (&str, Position) {
 
 /// Sends `event` to another invocation of the function `function_arn`, `within` a time.
 ///
-/// Once for certain, so not by the SDK's own repetitions: Lambda cannot tell one from a second
-/// request.
+/// The SDK's retries are off: Lambda cannot distinguish a retry from a second request, and would
+/// run both.
 ///
 /// # Errors
-/// When Lambda did not take it, or may not have, or the request has been handed over too often.
-pub async fn hand_over(
+/// If Lambda rejected the event, if that is unknown, or if the request has been continued too often.
+pub async fn continue_request(
     aws: &Aws,
     function_arn: &str,
     event: &str,
@@ -82,15 +82,15 @@ pub async fn hand_over(
     received_at: SystemTime,
     within: Duration,
 ) -> Result<(), ContinuationError> {
-    if position.hop >= MOST_HOPS {
+    if position.hop >= MAX_HOPS {
         let times = position.hop;
         return Err(ContinuationError::Rejected(format!(
-            "it was handed over {times} times already; the function's Timeout is too short"
+            "{times} invocations have already continued it. Increase the function's Timeout"
         )));
     }
-    let refused = |what: &str| ContinuationError::Rejected(what.to_owned());
+    let rejected = |what: &str| ContinuationError::Rejected(what.to_owned());
     let event =
-        serde_json::from_str(event).map_err(|_| refused("the event cannot be read as JSON"))?;
+        serde_json::from_str(event).map_err(|_| rejected("the event cannot be read as JSON"))?;
     let received = received_at.duration_since(SystemTime::UNIX_EPOCH);
     let continuation = Continuation {
         continuation: Position {
@@ -100,10 +100,10 @@ pub async fn hand_over(
         event,
     };
     let payload = serde_json::to_vec(&continuation)
-        .map_err(|_| refused("the event cannot be written as JSON"))?;
-    // A call that runs when the time is over may have been heard; none is begun so late.
+        .map_err(|_| rejected("the event cannot be written as JSON"))?;
+    // A call that is under way at the end of the time has an unknown outcome, so none starts late.
     let last_call = tokio::time::Instant::now() + within / 2;
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = INITIAL_BACKOFF;
     loop {
         let call = aws
             .lambda
@@ -117,13 +117,13 @@ pub async fn hand_over(
             return Ok(());
         };
         let error = CallError::new("invoking this function", &error);
-        if error.is_throttled() && tokio::time::Instant::now() + pause < last_call {
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+        if error.is_throttled() && tokio::time::Instant::now() + backoff < last_call {
+            tokio::time::sleep(backoff).await;
+            backoff *= 2;
         } else if error.outcome_unknown() {
             return Err(ContinuationError::OutcomeUnknown);
         } else {
-            // Not Lambda's message, which may hold a piece of the event.
+            // Lambda's message is left out, because it may contain a part of the event.
             return Err(ContinuationError::Rejected(error.code.unwrap_or_default()));
         }
     }

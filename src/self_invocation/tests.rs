@@ -1,14 +1,14 @@
 use crate::self_invocation::*;
 
 #[test]
-fn what_is_no_continuation_has_not_been_handed_over() {
+fn other_event_has_position_0() {
     for event in ["{}", "7", r#"{"Continuation":{"Hop":1}}"#, "", "[[["] {
-        assert_eq!(read(event), (event, Position::default()));
+        assert_eq!(parse(event), (event, Position::default()));
     }
 }
 
 #[test]
-fn the_time_of_the_original_invocation_is_in_the_past_or_now() {
+fn time_of_receipt_is_never_in_the_future() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
     let at = |received| Position { hop: 1, received }.received_at(now);
     assert_eq!(at(None), now);
@@ -18,12 +18,12 @@ fn the_time_of_the_original_invocation_is_in_the_past_or_now() {
 }
 
 #[test]
-fn the_event_comes_out_as_it_went_in() {
+fn event_in_a_continuation_is_unchanged() {
     let inner = r#"{"a": 1.10, "ResponseURL": "x"}"#;
     let event = format!(r#"{{"Continuation":{{"Hop":3}},"Event":{inner}}}"#);
     let position = Position {
         hop: 3,
         received: None,
     };
-    assert_eq!(read(&event), (inner, position));
+    assert_eq!(parse(&event), (inner, position));
 }

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use cfn_gitops::cfn::{Deadlines, Request};
-use cfn_gitops::handler::Error;
+use cfn_gitops::handler::HandlerError;
 use cfn_gitops::http::ResponseHosts;
 use cfn_gitops::self_invocation;
 use serde_json::Value;
@@ -88,12 +88,12 @@ const REQUIRED: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "Resou
 pub fn judge(
     event: &str,
     now: SystemTime,
-    answer: &Result<Value, Error>,
+    answer: &Result<Value, HandlerError>,
     puts: &[Put],
     calls: usize,
 ) -> Result<Verdict, String> {
     // An address may expire by what a continuation says.
-    let received_at = self_invocation::read(event).1.received_at(now);
+    let received_at = self_invocation::parse(event).1.received_at(now);
     let event = continued(event)?;
     let Some(members) = well_formed::members(event) else {
         return not_a_request(answer, puts, event, "no JSON object");
@@ -212,7 +212,7 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
 /// What a continuation goes on with; of anything else the whole. The product says what it takes for
 /// a continuation; what is one beyond doubt it must.
 fn continued(event: &str) -> Result<&str, String> {
-    let (read, _) = self_invocation::read(event);
+    let (read, _) = self_invocation::parse(event);
     if !event.contains("\"Continuation\"") {
         return Ok(read);
     }
@@ -233,7 +233,7 @@ fn continued(event: &str) -> Result<&str, String> {
 }
 
 fn not_a_request(
-    answer: &Result<Value, Error>,
+    answer: &Result<Value, HandlerError>,
     puts: &[Put],
     event: &str,
     why: &str,
@@ -241,7 +241,7 @@ fn not_a_request(
     let push = is_first_push(event);
     match answer {
         _ if !puts.is_empty() => Err(format!("{why}, and yet it was answered")),
-        Err(Error::UnknownEvent) if push != Some(true) => Ok(Verdict::NotARequest),
+        Err(HandlerError::UnknownEvent) if push != Some(true) => Ok(Verdict::NotARequest),
         Ok(body) if push != Some(false) => {
             let text = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
             if text("PipelineName") || text("Ignored") {
@@ -250,7 +250,7 @@ fn not_a_request(
                 Err("a push's result says nothing".to_owned())
             }
         }
-        Err(Error::NotStarted(_) | Error::OutOfTime(_)) if push != Some(false) => {
+        Err(HandlerError::NotStarted(_) | HandlerError::OutOfTime(_)) if push != Some(false) => {
             Ok(Verdict::FirstPush)
         }
         _ => Err(format!("{why}, and yet it was taken for something else")),

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use answers::{Bucket, Put, Verdict, judge};
 use arbitrary::Source;
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Error, Handler, Invocation};
+use cfn_gitops::handler::{Handler, HandlerError, Invocation};
 use fake_aws::{FakeAws, Line, Options, clients};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -152,7 +152,7 @@ impl Fuzzer {
         let set_up = async |fake: &FakeAws, event: &Value| {
             line.connect(&fake.caller("set-up"));
             let invocation = invocation(clock.now() + Duration::from_mins(15));
-            let answer = provider.answer(&event.to_string(), &invocation).await;
+            let answer = provider.handle(&event.to_string(), &invocation).await;
             bucket.take();
             answer.expect("an answer")
         };
@@ -229,11 +229,11 @@ impl Fuzzer {
         fake: &FakeAws,
         event: &str,
         mut deadline: SystemTime,
-    ) -> (Result<Value, Error>, Vec<Put>, usize) {
+    ) -> (Result<Value, HandlerError>, Vec<Put>, usize) {
         let mut text = event.to_owned();
         let mut hops = 0;
         loop {
-            let answer = self.provider.answer(&text, &invocation(deadline)).await;
+            let answer = self.provider.handle(&text, &invocation(deadline)).await;
             let Some(asked) = fake.invocations().get(hops).cloned() else {
                 return (answer, self.bucket.take(), hops);
             };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use cfn_gitops::cfn::Clock;
-use cfn_gitops::handler::{Error, Handler};
+use cfn_gitops::handler::{Handler, HandlerError};
 
 use crate::answers::Bucket;
 use fake_aws::{FakeAws, clients};
@@ -190,7 +190,7 @@ async fn status(fake: &FakeAws, file: &str) -> String {
     let config = config.to_builder().service_config(LocalS3).build();
     let provider = Handler::new(&config, bucket.connector(), clock.clone());
     let deadline = clock.now() + Duration::from_mins(15);
-    let answer = provider.answer(&event, &crate::invocation(deadline)).await;
+    let answer = provider.handle(&event, &crate::invocation(deadline)).await;
     let puts = bucket.take();
     match answer {
         // Its address has expired: it ends, and nobody can be told.
@@ -208,7 +208,11 @@ async fn status(fake: &FakeAws, file: &str) -> String {
             assert_eq!(puts[0].body, body.to_string(), "{file}");
             body["Status"].as_str().expect("a status").to_owned()
         }
-        Err(Error::UnknownEvent | Error::ResponseNotDelivered(_) | Error::NotRotated(_)) => {
+        Err(
+            HandlerError::UnknownEvent
+            | HandlerError::ResponseNotDelivered(_)
+            | HandlerError::NotRotated(_),
+        ) => {
             assert!(puts.is_empty(), "{file}");
             "nothing".to_owned()
         }

@@ -1,15 +1,15 @@
-//! How many calls of AWS an invocation has made, for its last line.
+//! Counts the AWS calls of an invocation, for the last line of its log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 tokio::task_local! {
-    static COUNTED: Calls;
+    static COUNTER: CallCounter;
 }
 
-/// What has been counted so far. Clones count together.
+/// The number of calls so far. Clones share the count.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Counters>);
+pub struct CallCounter(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -17,27 +17,27 @@ struct Counters {
     retried: AtomicU64,
 }
 
-impl Calls {
-    /// Does `work`, counting the calls that it makes. A task that it starts counts for itself.
+impl CallCounter {
+    /// Runs `work` and counts its calls. A task that it spawns does not inherit the counter.
     pub async fn count<F: Future>(&self, work: F) -> F::Output {
-        COUNTED.scope(self.clone(), work).await
+        COUNTER.scope(self.clone(), work).await
     }
 
-    /// Every attempt, be it the first or a later one.
+    /// All attempts.
     pub fn made(&self) -> u64 {
         self.0.made.load(Ordering::Relaxed)
     }
 
-    /// The attempts that repeated an earlier one.
+    /// The attempts that were retries.
     pub fn retried(&self) -> u64 {
         self.0.retried.load(Ordering::Relaxed)
     }
 }
 
-/// Counts one attempt, whose header `amz-sdk-request` is `attempt=2; max=8`, say.
-pub fn attempted(header: Option<&str>) {
-    // What nobody counts is left uncounted.
-    let _ = COUNTED.try_with(|calls| {
+/// Counts one attempt with the header `amz-sdk-request`, such as `attempt=2; max=8`.
+pub fn count_attempt(header: Option<&str>) {
+    // Outside of `count` there is no counter.
+    let _ = COUNTER.try_with(|calls| {
         calls.0.made.fetch_add(1, Ordering::Relaxed);
         if header.is_some_and(|header| !header.starts_with("attempt=1;")) {
             calls.0.retried.fetch_add(1, Ordering::Relaxed);

@@ -118,7 +118,7 @@ pub async fn answered_once(
         function_arn: FUNCTION.to_owned(),
     };
     let event = request.event.to_string();
-    let work = caller.run(provider.answer(&event, &invocation));
+    let work = caller.run(provider.handle(&event, &invocation));
     // Lambda ends what has not ended by itself.
     let run = tokio::time::timeout(request.lifetime, work).await.ok()?;
     run.finished().map(|answer| {

@@ -1,6 +1,8 @@
 use std::sync::mpsc;
 
-use crate::handler::*;
+use tokio::time::Instant;
+
+use crate::handler::guard::*;
 
 const SOON: Duration = Duration::from_millis(100);
 
@@ -20,17 +22,17 @@ async fn panic_is_caught_at_every_poll() {
 
 #[tokio::test(start_paused = true)]
 async fn panic_of_guarded_work_is_an_error_without_its_text() {
-    let done: Result<(), Error> = guarded(async { panic!("a sentinel") }, SOON).await;
+    let done: Result<(), HandlerError> = run_guarded(async { panic!("a sentinel") }, SOON).await;
     let error = done.expect_err("a panic");
-    assert_eq!(error, Error::Panicked);
+    assert_eq!(error, HandlerError::Panicked);
     assert!(!error.to_string().contains("sentinel"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn hanging_work_ends_before_its_time() {
     let began = Instant::now();
-    let done: Result<(), Error> = guarded(std::future::pending(), SOON).await;
-    assert_eq!(done, Err(Error::OutOfTime("handling the event")));
+    let done: Result<(), HandlerError> = run_guarded(std::future::pending(), SOON).await;
+    assert_eq!(done, Err(HandlerError::OutOfTime("handling the event")));
     assert!(began.elapsed() < SOON);
 }
 
@@ -40,8 +42,8 @@ async fn work_that_blocks_its_thread_ends_before_its_time() {
     let work = async move {
         let _ = blocked.recv();
     };
-    let done = guarded(work, SOON).await;
-    assert_eq!(done, Err(Error::OutOfTime("handling the event")));
+    let done = run_guarded(work, SOON).await;
+    assert_eq!(done, Err(HandlerError::OutOfTime("handling the event")));
     release.send(()).expect("the task still waits");
 }
 
@@ -53,25 +55,8 @@ async fn dropping_the_guard_ends_the_work() {
         std::future::pending::<()>().await;
     };
     // The work begins, and the wait for it ends.
-    let waited = tokio::time::timeout(SOON / 10, guarded(work, SOON)).await;
+    let waited = tokio::time::timeout(SOON / 10, run_guarded(work, SOON)).await;
     assert!(waited.is_err());
     tokio::task::yield_now().await;
     assert_eq!(holder.try_recv(), Err(mpsc::TryRecvError::Disconnected));
-}
-
-#[test]
-fn error_names_are_short_and_distinct() {
-    let errors = [
-        Error::UnknownEvent,
-        Error::ResponseNotDelivered(SendError::OutOfTime),
-        Error::MaybeContinued,
-        Error::NoEnvironment(NoEnvironment::Unnamed),
-        Error::OutOfTime("x"),
-        Error::Panicked,
-    ];
-    let names = errors.each_ref().map(Error::name);
-    for (index, name) in names.iter().enumerate() {
-        assert!(name.chars().all(|c| c.is_ascii_alphabetic()), "{name}");
-        assert!(!names[..index].contains(name), "{name}");
-    }
 }

@@ -1,0 +1,67 @@
+//! What the handling of every event needs: the clients, the resources, and Lambda's deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_types::SdkConfig;
+
+use crate::aws;
+use crate::aws::Aws;
+use crate::cfn::Clock;
+use crate::gitops_pipeline::GitOpsPipeline;
+use crate::http::{Http, ResponseHosts};
+use crate::mirror_credential::MirrorCredential;
+
+/// The time of an invocation without a deadline.
+const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);
+
+/// The Lambda invocation that received an event.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Lambda's ID of the invocation, for the log.
+    pub request_id: String,
+    /// Lambda ends the process then.
+    pub deadline: SystemTime,
+    /// The function itself, which continues a long request in another invocation.
+    pub function_arn: String,
+}
+
+/// Handles events. It is created once, and serves all invocations of the process.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    pub(super) http: Http,
+    pub(super) response_hosts: ResponseHosts,
+    pub(super) clock: Clock,
+    pub(super) aws: Aws,
+    pub(super) mirror_credential: Arc<MirrorCredential>,
+    pub(super) gitops_pipeline: Arc<GitOpsPipeline>,
+}
+
+impl Handler {
+    /// A handler that calls AWS as `config` says, sends everything through `http`, and takes the
+    /// time from `clock`.
+    pub fn new(config: &SdkConfig, http: impl Into<Http>, clock: Clock) -> Self {
+        let http = http.into();
+        let aws = Aws::new(config, &http);
+        let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
+        Handler {
+            mirror_credential: Arc::new(mirror_credential),
+            gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
+            aws,
+            http,
+            response_hosts: ResponseHosts::for_config(config, aws::is_in_lambda()),
+            clock,
+        }
+    }
+
+    /// When Lambda ends the invocation.
+    pub(super) fn deadline(&self, invocation: &Invocation) -> SystemTime {
+        let now = self.clock.now();
+        // Ignore a past deadline: `cargo lambda` sends a constant from 1970.
+        if invocation.deadline > now {
+            invocation.deadline
+        } else {
+            now + UNKNOWN_DEADLINE
+        }
+    }
+}

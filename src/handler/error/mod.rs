@@ -1,0 +1,87 @@
+//! The errors that are returned to Lambda.
+
+use crate::cfn::SendError;
+use crate::gitops_pipeline::first_push::NotStarted;
+use crate::health_check::EnvironmentError;
+use crate::http::ClientError;
+use crate::mirror_credential::rotation::NotRotated;
+use crate::reason_codes::Code;
+
+/// The text of [`HandlerError::UnknownEvent`].
+const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
+    handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
+    continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
+    `SecretId`, `ClientRequestToken`), a CodeCommit branch's first push (`source`, `detail`), and \
+    the scheduled health check (`HealthCheck`)";
+
+/// An error that is returned to Lambda, which delivers an asynchronous event twice more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandlerError {
+    /// The event is of no kind that the function handles.
+    #[error("{UNKNOWN_EVENT} - {}", self.code())]
+    UnknownEvent,
+    /// The response was not delivered to CloudFormation.
+    #[error("sending the response to CloudFormation: {} - {}", .0, self.code())]
+    ResponseNotDelivered(#[from] SendError),
+    /// It is unknown whether another invocation continues the request.
+    #[error("continuing the request in another invocation: no answer - {}", self.code())]
+    MaybeContinued,
+    /// The pipeline of a branch with a first push was not created.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
+    /// A rotation step failed.
+    #[error(transparent)]
+    NotRotated(#[from] NotRotated),
+    /// The environment of a health check is unknown.
+    #[error("{} - {}", .0, self.code())]
+    NoEnvironment(#[from] EnvironmentError),
+    /// The invocation's time was over.
+    #[error("{}: no time was left - {}", .0, self.code())]
+    OutOfTime(&'static str),
+    /// The HTTP client cannot be created.
+    #[error("{} - {}", .0, self.code())]
+    StartFailed(String),
+    /// The handling panicked. The panic's text is left out, because it may contain a secret.
+    #[error("handling the event: internal error. See the function's log. - {}", self.code())]
+    Panicked,
+}
+
+impl From<ClientError> for HandlerError {
+    fn from(error: ClientError) -> Self {
+        HandlerError::StartFailed(error.to_string())
+    }
+}
+
+impl HandlerError {
+    /// The name under which Lambda reports the error (`errorType`). Alarms and filters depend on it,
+    /// so it does not follow the names in the source.
+    pub fn name(&self) -> &'static str {
+        match self {
+            HandlerError::UnknownEvent => "UnknownEvent",
+            HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
+            HandlerError::MaybeContinued => "HandOverUnconfirmed",
+            HandlerError::NotStarted(_) => "FirstPushFailed",
+            HandlerError::NotRotated(_) => "RotationFailed",
+            HandlerError::NoEnvironment(_) => "UnknownEnvironment",
+            HandlerError::OutOfTime(_) => "OutOfTime",
+            HandlerError::StartFailed(_) => "StartFailed",
+            HandlerError::Panicked => "InternalError",
+        }
+    }
+
+    /// The code at the end of the error's text.
+    pub(super) fn code(&self) -> Code {
+        match self {
+            HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
+            HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
+            HandlerError::MaybeContinued => Code::NotContinued,
+            HandlerError::NotStarted(error) => error.code(),
+            HandlerError::NotRotated(error) => error.code(),
+            HandlerError::OutOfTime(_) => Code::OutOfTime,
+            HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

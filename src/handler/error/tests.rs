@@ -1,0 +1,20 @@
+use crate::cfn::SendError;
+use crate::handler::HandlerError;
+use crate::health_check::EnvironmentError;
+
+#[test]
+fn error_names_are_short_and_distinct() {
+    let errors = [
+        HandlerError::UnknownEvent,
+        HandlerError::ResponseNotDelivered(SendError::OutOfTime),
+        HandlerError::MaybeContinued,
+        HandlerError::NoEnvironment(EnvironmentError::Unnamed),
+        HandlerError::OutOfTime("x"),
+        HandlerError::Panicked,
+    ];
+    let names = errors.each_ref().map(HandlerError::name);
+    for (index, name) in names.iter().enumerate() {
+        assert!(name.chars().all(|c| c.is_ascii_alphabetic()), "{name}");
+        assert!(!names[..index].contains(name), "{name}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Handles the events that CloudFormation does not send: rotations, first pushes, health checks.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tracing::Span;
+
+use super::context::{Handler, Invocation};
+use super::error::HandlerError;
+use crate::gitops_pipeline::first_push::{FirstPush, Started};
+use crate::health_check;
+use crate::health_check::HealthCheck;
+use crate::logging;
+use crate::mirror_credential::rotation::RotationEvent;
+
+/// Reserved before Lambda's deadline, so that a timeout is still logged.
+const MARGIN: Duration = Duration::from_secs(2);
+
+impl Handler {
+    pub(super) async fn handle_other_event(
+        &self,
+        event: &str,
+        invocation: &Invocation,
+    ) -> Result<Value, HandlerError> {
+        if let Some(rotation) = RotationEvent::find(event) {
+            return self.handle_rotation(&rotation, invocation).await;
+        }
+        if let Some(push) = FirstPush::parse(event) {
+            return self.handle_first_push(&push, invocation).await;
+        }
+        match HealthCheck::parse(event) {
+            Some(check) => self.handle_health_check(&check, invocation).await,
+            None => Err(HandlerError::UnknownEvent),
+        }
+    }
+
+    /// Runs one step of a rotation.
+    async fn handle_rotation(
+        &self,
+        rotation: &RotationEvent,
+        invocation: &Invocation,
+    ) -> Result<Value, HandlerError> {
+        let (step, secret) = (rotation.step(), rotation.secret_id());
+        let span = Span::current();
+        span.record("rotation_step", step);
+        span.record("secret", secret);
+        tracing::info!(version = rotation.version_id(), "rotation");
+        let until = self.deadline(invocation) - MARGIN;
+        let work = Box::pin(self.mirror_credential.rotate(rotation, until));
+        let done = tokio::time::timeout(self.clock.until(until), work).await;
+        let out_of_time = HandlerError::OutOfTime("a step of a rotation, which stays pending");
+        done.map_err(|_| out_of_time)??;
+        Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id()}))
+    }
+
+    /// Creates the pipeline of a branch that was pushed for the first time.
+    async fn handle_first_push(
+        &self,
+        push: &FirstPush,
+        invocation: &Invocation,
+    ) -> Result<Value, HandlerError> {
+        Span::current().record("pipeline_stack", push.stack_name());
+        tracing::info!(branch = push.branch(), "first push");
+        let work = Box::pin(self.gitops_pipeline.start(push));
+        let started = tokio::time::timeout(self.time_left(invocation), work).await;
+        let started = started.map_err(|_| HandlerError::OutOfTime("a branch's first push"))?;
+        match started? {
+            Started::Pipeline { name, by_hand } => {
+                tracing::info!(pipeline = name, by_hand, "the pipeline exists");
+                Ok(json!({"PipelineName": name}))
+            }
+            Started::Nothing { because } => {
+                tracing::warn!(because, "the push is ignored");
+                Ok(json!({"Ignored": because}))
+            }
+        }
+    }
+
+    /// Checks the environment's mirrors, credentials and pipelines.
+    async fn handle_health_check(
+        &self,
+        check: &HealthCheck,
+        invocation: &Invocation,
+    ) -> Result<Value, HandlerError> {
+        let environment = check.environment(&invocation.function_arn)?;
+        Span::current().record("environment", &environment.id);
+        tracing::info!(users = environment.user_names, "health check");
+        let mut emit = |line: Value| logging::emit(&line);
+        let summary = health_check::check(
+            &environment,
+            &self.aws,
+            &self.mirror_credential,
+            &self.gitops_pipeline,
+            &self.clock,
+            self.time_left(invocation),
+            &mut emit,
+        );
+        Ok(json!({"HealthCheck": Box::pin(summary).await}))
+    }
+
+    /// The time until shortly before Lambda's deadline.
+    fn time_left(&self, invocation: &Invocation) -> Duration {
+        let time = self.clock.until(self.deadline(invocation));
+        time.saturating_sub(MARGIN)
+    }
+}

@@ -1,0 +1,213 @@
+//! Handles CloudFormation's requests: finds the resource, and runs it within the invocation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use tracing::Span;
+
+use super::context::{Handler, Invocation};
+use super::error::HandlerError;
+use crate::aws;
+use crate::cfn;
+use crate::cfn::{
+    Clock, Failure, Handled, Outcome, Progress, Request, RequestType, Resource, SendError,
+};
+use crate::gitops_pipeline;
+use crate::logging::CallCounter;
+use crate::reason_codes::Code;
+use crate::self_invocation;
+use crate::self_invocation::Position;
+
+/// The invocation in which a request is handled.
+#[derive(Clone, Copy)]
+pub struct RequestScope<'a> {
+    /// The event as CloudFormation sent it.
+    pub event: &'a str,
+    /// How many invocations have worked on the request.
+    pub position: Position,
+    /// When the original invocation received the request.
+    pub received_at: SystemTime,
+    pub invocation: &'a Invocation,
+    pub calls: &'a CallCounter,
+}
+
+impl Handler {
+    pub(super) async fn handle_request(
+        &self,
+        request: Request,
+        scope: &RequestScope<'_>,
+    ) -> Result<Value, HandlerError> {
+        let span = Span::current();
+        span.record("request", &request.request_id);
+        span.record("request_type", request.request_type.map(RequestType::name));
+        span.record("resource_type", &request.resource_type);
+        span.record("stack", &request.stack_id);
+        span.record("logical_id", &request.logical_resource_id);
+        let hop = scope.position.hop;
+        tracing::info!(id = request.physical_resource_id, hop, "request");
+        let handled = match request.resource_type.as_str() {
+            "Custom::MirrorCredential" => {
+                let resource = Arc::clone(&self.mirror_credential);
+                self.run(resource, request, scope).await
+            }
+            "Custom::GitOpsPipeline" => {
+                let resource = Arc::clone(&self.gitops_pipeline);
+                self.run(resource, request, scope).await
+            }
+            _ => self.run(Arc::new(UnknownType), request, scope).await,
+        };
+        match handled {
+            Handled::Continued => Ok(json!({"Continuation": {"Hop": hop + 1}})),
+            Handled::MaybeContinued => Err(HandlerError::MaybeContinued),
+            // If Lambda delivers the event again, the response may be delivered.
+            Handled::Responded {
+                delivery: Err(error @ SendError::OutOfTime),
+                ..
+            } => Err(error.into()),
+            // The response was delivered, or another delivery of the event could not deliver it.
+            Handled::Responded { body, .. } => Ok(body),
+        }
+    }
+
+    async fn run<R: Resource>(
+        &self,
+        resource: Arc<R>,
+        request: Request,
+        scope: &RequestScope<'_>,
+    ) -> Handled {
+        let RequestScope {
+            event,
+            position,
+            received_at,
+            invocation,
+            calls,
+        } = *scope;
+        let function_arn = &invocation.function_arn;
+        let put = |url, body| self.http.put(self.response_hosts, url, body);
+        let continue_request = |within| {
+            let aws = &self.aws;
+            self_invocation::continue_request(
+                aws,
+                function_arn,
+                event,
+                position,
+                received_at,
+                within,
+            )
+        };
+        let deadline = self.deadline(invocation);
+        let resource = Arc::new(ScopedResource {
+            resource,
+            calls: calls.clone(),
+            clock: self.clock.clone(),
+            received_at,
+            is_continuation: position.hop > 0,
+            function_arn: function_arn.clone(),
+        });
+        cfn::answer(
+            resource,
+            request,
+            deadline,
+            &self.clock,
+            put,
+            continue_request,
+        )
+        .await
+    }
+}
+
+/// A resource whose work counts its AWS calls. The work runs in a task of its own, which does not
+/// inherit the invocation's counter.
+///
+/// In the first minute of a Create or an Update its calls retry denials, while IAM propagates the
+/// function's permissions. A Delete removes what the function was allowed to create, and retries
+/// none. The Delete of a rejected Create is the exception, because it may be the function's first
+/// request as well.
+struct ScopedResource<R> {
+    resource: Arc<R>,
+    calls: CallCounter,
+    clock: Clock,
+    /// When the original invocation received the request.
+    received_at: SystemTime,
+    /// An earlier invocation has worked on the request.
+    is_continuation: bool,
+    /// This function.
+    function_arn: String,
+}
+
+impl<R> ScopedResource<R> {
+    /// How long the work on `request` retries denials.
+    fn time_for_propagation(&self, request: &Request, progress: &Progress) -> Duration {
+        let id = request.physical_resource_id.as_deref();
+        let retries = match request.request_type {
+            Some(RequestType::Create | RequestType::Update) => true,
+            Some(RequestType::Delete) => id.is_some_and(gitops_pipeline::is_rejected),
+            None => false,
+        };
+        if !retries {
+            return Duration::ZERO;
+        }
+        let signed_at = request.signed_at.min(self.received_at);
+        aws::time_for_propagation(signed_at, self.clock.now(), progress.until())
+    }
+}
+
+impl<R: Resource> Resource for ScopedResource<R> {
+    const RESUMABLE: bool = R::RESUMABLE;
+
+    fn physical_id(&self, request: &Request) -> String {
+        self.resource.physical_id(request)
+    }
+
+    fn rejected_id(&self, request: &Request) -> String {
+        self.resource.rejected_id(request)
+    }
+
+    async fn handle(
+        self: Arc<Self>,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Outcome, Failure> {
+        if self.is_continuation {
+            progress.changing();
+        }
+        if let Some(reason) = gitops_pipeline::names_another_function(&request, &self.function_arn)
+        {
+            return Err(Failure(reason));
+        }
+        let time = self.time_for_propagation(&request, &progress);
+        let work = Arc::clone(&self.resource).handle(request, progress);
+        self.calls.count(aws::retrying_denials(time, work)).await
+    }
+}
+
+/// A resource type that this function does not provide.
+struct UnknownType;
+
+impl Resource for UnknownType {
+    fn physical_id(&self, request: &Request) -> String {
+        match &request.physical_resource_id {
+            Some(id) => id.clone(),
+            None => "unknown-resource-type".to_owned(),
+        }
+    }
+
+    async fn handle(self: Arc<Self>, request: Request, _: Progress) -> Result<Outcome, Failure> {
+        if request.request_type == Some(RequestType::Delete) {
+            // The Create was rejected and created nothing, so the Delete must not block the stack.
+            return Ok(Outcome {
+                physical_resource_id: self.physical_id(&request),
+                attributes: BTreeMap::new(),
+                note: None,
+            });
+        }
+        let shown: String = request.resource_type.chars().take(128).collect();
+        let text = format!(
+            "ResourceType: {shown} is not provided by this function. Set it to \
+             Custom::MirrorCredential or Custom::GitOpsPipeline"
+        );
+        Err(Failure::new(Code::WrongFunction, text))
+    }
+}
