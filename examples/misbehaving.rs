@@ -1,15 +1,16 @@
-//! The function's wiring around a resource that panics, hangs, or blocks its thread: what the
-//! real resources cannot be made to do, and what has to be answered all the same. For the tests
-//! of the process; built in the release profile it shows that the guard works in what is deployed.
+//! The function with a resource that panics, hangs or blocks its thread, which the real resources
+//! never do. For the tests of the process: in the release profile they show that such a request gets
+//! a response.
 //!
-//! The property `Behaviour` says what it does.
+//! The property `Behaviour` selects what it does.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cfn_gitops::cfn::{
-    self, Clock, ContinuationError, Failure, Handled, Outcome, Progress, Request, Resource,
+use cfn_custom_resource::{
+    Clock, ContinuationError, Failure, Handled, Outcome, Progress, Request, Resource,
+    handle_request,
 };
 use cfn_gitops::http::{Http, ResponseHosts};
 use cfn_gitops::logging;
@@ -29,7 +30,7 @@ impl Resource for Misbehaving {
         request: Request,
         progress: Progress,
     ) -> Result<Outcome, Failure> {
-        progress.doing("misbehaving as told");
+        progress.doing("misbehaving");
         let properties = request.properties.unwrap_or_default();
         let secret = properties["Secret"].as_str().unwrap_or_default();
         match properties["Behaviour"].as_str() {
@@ -50,25 +51,25 @@ impl Resource for Misbehaving {
     }
 }
 
-// As in the function itself.
+// As in src/main.rs.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
     let http = &Http::over_reqwest()?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
         let clock = Clock::System;
-        let request = Request::find(event.payload.get(), clock.now()).ok_or("no request")?;
+        let request = Request::parse(event.payload.get(), clock.now()).ok_or("no request")?;
         let ends = event.context.deadline();
         let put = |url, body| http.put(ResponseHosts::S3OrLoopback, url, body);
-        // It does not go on in another invocation, so nothing is handed over.
-        let hand_over = |_| async { Err(ContinuationError::OutcomeUnknown) };
+        // The resource is not resumable, so this is not called.
+        let continue_later = |_| async { Err(ContinuationError::OutcomeUnknown) };
         let resource = Arc::new(Misbehaving);
-        match cfn::answer(resource, request, ends, &clock, put, hand_over).await {
-            Handled::Responded { body, delivery } => {
-                delivery?;
+        match handle_request(resource, request, ends, &clock, put, continue_later).await {
+            Handled::Responded { body, sent } => {
+                sent?;
                 Ok::<Value, lambda_runtime::Error>(body)
             }
-            Handled::Continued | Handled::MaybeContinued => Err("handed over".into()),
+            Handled::Continued | Handled::MaybeContinued => Err("continued".into()),
         }
     }))
     .await

@@ -4,7 +4,8 @@
 //!
 //! - [`handler`] classifies an event and dispatches it; [`self_invocation`] continues a long request
 //!   in another invocation
-//! - [`cfn`] is the custom-resource protocol: request, deadlines, response. It knows no AWS service
+//! - `crates/cfn-custom-resource` is the custom-resource protocol: request, deadlines, response. It
+//!   knows no AWS service
 //! - [`mirror_credential`] and [`gitops_pipeline`] are the two resources, with the same modules under
 //!   the same names
 //! - [`reconcile`] is the driver of both: observe, plan, apply, until done
@@ -24,7 +25,6 @@
 //! `docs/glossary.md` has the rest.
 
 pub mod aws;
-pub mod cfn;
 pub mod codecommit;
 pub mod gitlab;
 pub mod gitops_pipeline;

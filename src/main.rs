@@ -1,6 +1,6 @@
 //! The Lambda function's process: only wiring.
 
-use cfn_gitops::cfn::Clock;
+use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, HandlerError, Invocation};
 use cfn_gitops::http::Http;
 use cfn_gitops::{aws, logging};

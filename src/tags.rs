@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cfn::{Format, Kind, Object, Pattern, Property, ValidationErrors};
+use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// The prefix of the tags that this function writes for itself.
 pub const OWN: &str = "cfn-gitops:";

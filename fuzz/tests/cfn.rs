@@ -7,9 +7,12 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Value, json};
 
-use cfn_gitops::cfn::fuzzing;
-use cfn_gitops::cfn::{Deadlines, MAX_BODY_BYTES, Request, Response, Status};
+use cfn_custom_resource::{
+    Deadlines, MAX_BODY_BYTES, Reason, ReasonCode, Request, Response, Status,
+};
 use fuzz::{Choices, SENTINEL, fuzz};
+
+const CODE: ReasonCode = ReasonCode("CFG-207");
 
 const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
@@ -45,7 +48,7 @@ fn request_is_copied_into_its_answer_and_bounds_its_time() {
     fuzz!(|choices: &mut Choices<'_>| {
         let event = event(choices);
         let received = at(1_795_161_310);
-        let Some(request) = Request::find(&event, received) else {
+        let Some(request) = Request::parse(&event, received) else {
             return;
         };
         let as_json: Option<Value> = serde_json::from_str(&event).ok();
@@ -64,8 +67,8 @@ fn request_is_copied_into_its_answer_and_bounds_its_time() {
         for remaining in [0, 1, 900] {
             let ends = received + Duration::from_secs(remaining);
             let deadlines = Deadlines::new(&request, ends, received);
-            assert!(deadlines.work_until <= deadlines.answer_until, "{event}");
-            assert!(deadlines.answer_until <= ends, "{event}");
+            assert!(deadlines.work_until <= deadlines.respond_until, "{event}");
+            assert!(deadlines.respond_until <= ends, "{event}");
         }
     });
 }
@@ -84,7 +87,7 @@ fn when_an_address_was_signed_is_read_from_it() {
         let before = choices.one_of(&["a=b&", "", "X-Amz-Date&", "x-amz-datex=1&"]);
         let url = format!("https://b/?{before}X-Amz-Date={stamp}&X-Amz-Expires={expires}");
         let event = json!({"ResponseURL": url}).to_string();
-        let found = Request::find(&event, at(seconds)).expect("a request");
+        let found = Request::parse(&event, at(seconds)).expect("a request");
         assert_eq!(found.signed_at, at(seconds), "{url}");
         assert_eq!(
             found.response_url.valid_for(),
@@ -93,7 +96,7 @@ fn when_an_address_was_signed_is_read_from_it() {
 
         let url = choices.text(&[&url, "https://b/?X-Amz-Date=20261120T075500Z"]);
         let event = json!({"ResponseURL": url}).to_string();
-        let found = Request::find(&event, at(1000)).expect("a request");
+        let found = Request::parse(&event, at(1000)).expect("a request");
         assert!(found.signed_at <= at(1000) + CLOCKS_DIFFER, "{url}");
     });
 }
@@ -103,21 +106,21 @@ fn when_an_address_was_signed_is_read_from_it() {
 fn response_fits_and_starts_with_its_reason() {
     fuzz!(|choices: &mut Choices<'_>| {
         let request = r#"{"ResponseURL":"https://b/","StackId":"s","PhysicalResourceId":"old"}"#;
-        let request = Request::find(request, at(0)).expect("a request");
+        let request = Request::parse(request, at(0)).expect("a request");
         let seeds = ["making x: AccessDenied\n", "é", "\u{1}\"\\", "🦀 </x>"];
         let reason = choices.text(&seeds).repeat(1 + choices.below(600));
         let value = choices.text(&seeds).repeat(choices.below(600));
         let response = Response {
             status: Status::Success,
             physical_resource_id: "old".to_owned(),
-            reason: (choices.below(3) > 0).then(|| fuzzing::reason(&reason)),
+            reason: (choices.below(3) > 0).then(|| Reason::new(CODE, reason.clone())),
             data: BTreeMap::from([("Name", value.clone())]),
         };
         // Attributes that do not fit are told by an answer without them.
         if response.reason.is_some() && value.len() > 200 {
             return;
         }
-        let body = response.body(&request);
+        let body = response.body(&request, CODE);
         assert!(body.len() <= MAX_BODY_BYTES, "{}", body.len());
         let read: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!(

@@ -5,9 +5,9 @@ use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::is_role_not_assumable;
-use crate::cfn::Reason;
 use crate::http::HttpError;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// What is in the code of an error that says that AWS is busy, and did nothing.
 pub(super) const BUSY: [&str; 4] = [
@@ -53,7 +53,7 @@ pub struct CallError {
     /// The code and the message, or what happened instead of an answer.
     pub cause: String,
     /// The code of the reason that is made of this.
-    pub(crate) reason_code: Code,
+    pub(crate) reason_code: ReasonCode,
 }
 
 impl CallError {
@@ -91,7 +91,7 @@ impl CallError {
             code,
             status: error.raw_response().map(|answer| answer.status().as_u16()),
             cause,
-            reason_code,
+            reason_code: reason_code.into(),
         };
         match error.answered_reason_code() {
             Some(reason_code) => error.with_reason_code(reason_code),
@@ -101,7 +101,7 @@ impl CallError {
 
     /// An error that AWS did not report: cfn-gitops found the cause itself. `cause` has the remedy.
     pub(crate) fn local(
-        reason_code: Code,
+        reason_code: impl Into<ReasonCode>,
         doing: impl Into<String>,
         cause: impl Into<String>,
     ) -> Self {
@@ -110,7 +110,7 @@ impl CallError {
             code: None,
             status: None,
             cause: cause.into(),
-            reason_code,
+            reason_code: reason_code.into(),
         }
     }
 
@@ -136,9 +136,9 @@ impl CallError {
 
     /// The same with another code of its reason.
     #[must_use]
-    pub(crate) fn with_reason_code(self, reason_code: Code) -> Self {
+    pub(crate) fn with_reason_code(self, reason_code: impl Into<ReasonCode>) -> Self {
         CallError {
-            reason_code,
+            reason_code: reason_code.into(),
             ..self
         }
     }

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use aws_sdk_codecommit::Client;
 
 use crate::aws::{CallError, optional};
-use crate::cfn::{Format, Pattern};
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Format, Pattern};
 
 /// The name of a repository.
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::cfn::Reason;
 use crate::http::{Http, is_https_or_loopback};
 use crate::password::Password;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// How long a new login may take to become valid. IAM is eventually consistent, and AWS states no
 /// limit: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>.

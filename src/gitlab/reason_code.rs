@@ -2,8 +2,8 @@
 
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::token_error::TokenError;
-use crate::cfn::Reason;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 impl GitLabError {
     /// The reason that reports this error.
@@ -13,10 +13,10 @@ impl GitLabError {
 }
 
 impl ErrorKind {
-    fn reason_code(&self) -> Code {
-        match self {
+    fn reason_code(&self) -> ReasonCode {
+        let code = match self {
             ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
-            ErrorKind::Token(error) => error.reason_code(),
+            ErrorKind::Token(error) => return error.reason_code(),
             ErrorKind::Unreachable
             | ErrorKind::NoResponse
             | ErrorKind::ServerError { .. }
@@ -35,7 +35,8 @@ impl ErrorKind {
             ErrorKind::UnsafeLogin => Code::AddressRejected,
             ErrorKind::Unsupported(_) => Code::GitLabRejected,
             ErrorKind::Rejected { cause, .. } => cause.reason_code(),
-        }
+        };
+        code.into()
     }
 }
 
@@ -56,17 +57,17 @@ impl Rejection {
 }
 
 impl TokenError {
-    fn reason_code(&self) -> Code {
+    fn reason_code(&self) -> ReasonCode {
         match self {
             TokenError::Missing
             | TokenError::OwnSecret(_)
             | TokenError::NoText
             | TokenError::NoMember(_)
-            | TokenError::NotAToken => Code::TokenUnusable,
+            | TokenError::NotAToken => Code::TokenUnusable.into(),
             TokenError::Denied { .. }
             | TokenError::Untagged { .. }
             | TokenError::OtherGitLab { .. }
-            | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed,
+            | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed.into(),
             TokenError::Failed(error) => error.reason_code,
         }
     }

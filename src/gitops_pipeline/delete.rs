@@ -16,9 +16,9 @@ use super::request_token;
 use super::request_token::Purpose;
 use super::{GitOpsPipeline, template};
 use crate::aws::CallError;
-use crate::cfn::{Failure, Progress};
 use crate::codecommit;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Failure, Progress};
 
 /// One request's work towards there being nothing.
 pub struct StackDeleter<'a> {

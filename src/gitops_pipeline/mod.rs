@@ -37,7 +37,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::aws::Aws;
-use crate::cfn::{Failure, Outcome, Progress, Request, RequestType, Resource};
 use crate::gitops_pipeline::apply::{Applied, StackApplier};
 use crate::gitops_pipeline::backoff::Backoff;
 use crate::gitops_pipeline::delete::{OnDenial, StackDeleter};
@@ -48,6 +47,8 @@ pub(crate) use crate::gitops_pipeline::request_context::names_another_function;
 use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::tombstone::Tombstone;
+use crate::reason_codes::invalid_properties;
+use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
 /// The physical ID of a rejected Create is this and the ID that the resource would have had, for
 /// example `rejected/gitops-dev-shop`. A stack's name contains letters, digits and hyphens only, so
@@ -75,9 +76,12 @@ impl GitOpsPipeline {
     async fn make(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
         let properties = match &request.properties {
             Ok(properties) => properties,
-            Err(error) => return Err(Failure::invalid_properties(error)),
+            Err(error) => {
+                let text = format!("reading ResourceProperties: {error}");
+                return Err(invalid_properties(&text));
+            }
         };
-        let spec = spec::decode(properties).map_err(Failure::from)?;
+        let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
         let context = RequestContext::new(request, &spec.names)?;
         context.is_at_home(&spec.service_token)?;
         let id = spec.names.stack();

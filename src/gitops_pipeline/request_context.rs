@@ -2,9 +2,9 @@
 
 use super::names::{AwsLocation, ResourceNames};
 use super::request_token::RequestKey;
-use crate::cfn::{Failure, Reason, Request, RequestType};
 use crate::ownership::Owner;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 
 /// A request about one child stack.
 #[derive(Clone, Debug, PartialEq, Eq)]

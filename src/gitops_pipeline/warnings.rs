@@ -4,8 +4,8 @@
 use super::source::Source;
 use super::spec::Spec;
 use crate::aws::CallError;
-use crate::cfn::Reason;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// The notes on `source`, if there are any, with why its repository and its branch are hidden.
 pub fn of(

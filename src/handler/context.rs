@@ -7,10 +7,10 @@ use aws_types::SdkConfig;
 
 use crate::aws;
 use crate::aws::Aws;
-use crate::cfn::Clock;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::http::{Http, ResponseHosts};
 use crate::mirror_credential::MirrorCredential;
+use cfn_custom_resource::Clock;
 
 /// The time of an invocation without a deadline.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);

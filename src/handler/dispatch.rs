@@ -10,10 +10,10 @@ use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use super::guard::{catch_panic, run_guarded};
 use super::request::RequestScope;
-use crate::cfn::Request;
 use crate::logging;
 use crate::logging::{CallCounter, millis};
 use crate::self_invocation;
+use cfn_custom_resource::Request;
 
 impl Handler {
     /// Handles one event. For a CloudFormation request the result is the response that
@@ -46,7 +46,7 @@ impl Handler {
     ) -> Result<Value, HandlerError> {
         let (event, position) = self_invocation::parse(event);
         let received_at = position.received_at(self.clock.now());
-        if let Some(request) = Request::find(event, received_at) {
+        if let Some(request) = Request::parse(event, received_at) {
             let scope = RequestScope {
                 event,
                 position,

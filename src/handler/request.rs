@@ -10,15 +10,16 @@ use tracing::Span;
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use crate::aws;
-use crate::cfn;
-use crate::cfn::{
-    Clock, Failure, Handled, Outcome, Progress, Request, RequestType, Resource, SendError,
-};
 use crate::gitops_pipeline;
 use crate::logging::CallCounter;
+use crate::reason_codes;
 use crate::reason_codes::Code;
 use crate::self_invocation;
 use crate::self_invocation::Position;
+use cfn_custom_resource::{
+    Clock, Failure, Handled, Outcome, Progress, ProtocolCodes, Request, RequestType, Resource,
+    SendError, handle_request,
+};
 
 /// The invocation in which a request is handled.
 #[derive(Clone, Copy)]
@@ -63,7 +64,7 @@ impl Handler {
             Handled::MaybeContinued => Err(HandlerError::MaybeContinued),
             // If Lambda delivers the event again, the response may be delivered.
             Handled::Responded {
-                delivery: Err(error @ SendError::OutOfTime),
+                sent: Err(error @ SendError::OutOfTime),
                 ..
             } => Err(error.into()),
             // The response was delivered, or another delivery of the event could not deliver it.
@@ -106,7 +107,7 @@ impl Handler {
             is_continuation: position.hop > 0,
             function_arn: function_arn.clone(),
         });
-        cfn::answer(
+        handle_request(
             resource,
             request,
             deadline,
@@ -156,6 +157,7 @@ impl<R> ScopedResource<R> {
 
 impl<R: Resource> Resource for ScopedResource<R> {
     const RESUMABLE: bool = R::RESUMABLE;
+    const CODES: ProtocolCodes = reason_codes::PROTOCOL;
 
     fn physical_id(&self, request: &Request) -> String {
         self.resource.physical_id(request)

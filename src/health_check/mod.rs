@@ -15,7 +15,6 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::cfn::Clock;
 use crate::gitops_pipeline;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, Started};
@@ -26,6 +25,7 @@ use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{Health, Listed, NotSeen, OutOfReach};
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
+use cfn_custom_resource::Clock;
 
 /// The longest time that the check waits for one pipeline to be created. CloudFormation finishes what
 /// takes longer.

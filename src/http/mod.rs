@@ -23,9 +23,9 @@ pub use crate::http::reqwest_connector::{ClientError, Reqwest};
 pub use crate::http::response_hosts::ResponseHosts;
 pub use crate::http::trust_roots::InvalidCertificate;
 
-use crate::cfn::PutError;
 use crate::logging;
 use crate::password::Password;
+use cfn_custom_resource::PutError;
 
 /// How many clients that trust further certificates are kept: one for each GitLab.
 const MOST_CLIENTS: usize = 8;

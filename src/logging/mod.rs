@@ -87,6 +87,7 @@ fn filter(wanted: &str) -> Targets {
     Targets::new()
         .with_default(own.min(LevelFilter::WARN))
         .with_target("cfn_gitops", own)
+        .with_target("cfn_custom_resource", own)
 }
 
 #[cfg(test)]

@@ -35,6 +35,6 @@ fn rust_log_sets_the_level_of_our_own() {
     assert!(filter("").would_enable("cfn_gitops", &Level::INFO));
     assert!(!filter("").would_enable("cfn_gitops", &Level::DEBUG));
     assert!(!filter("error").would_enable("cfn_gitops", &Level::WARN));
-    assert!(filter("cfn_gitops=debug").would_enable("cfn_gitops::cfn", &Level::DEBUG));
+    assert!(filter("cfn_gitops=debug").would_enable("cfn_custom_resource", &Level::DEBUG));
     assert!(filter("nonsense=nonsense").would_enable("cfn_gitops", &Level::INFO));
 }

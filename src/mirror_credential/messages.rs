@@ -4,9 +4,9 @@ use super::intent_log;
 use super::intent_log::Owner;
 use super::observe::{Credential, Secret};
 use super::spec::Spec;
-use crate::cfn::Reason;
 use crate::gitlab::PushesEverything;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// There is no such user.
 pub fn user_is_missing(name: &str) -> Reason {

@@ -26,13 +26,13 @@ pub mod spec;
 pub mod state;
 
 use crate::mirror_credential::mirrors::journal;
+use crate::reason_codes::invalid_properties;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::aws::{Aws, CallError};
-use crate::cfn::{Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 use crate::http::Http;
 use crate::mirror_credential::apply::{Delivery, Former, Made};
 use crate::mirror_credential::calls::explained;
@@ -42,6 +42,9 @@ use crate::mirror_credential::plan::Me;
 use crate::mirror_credential::spec::Spec;
 use crate::reason_codes::Code;
 use crate::tags;
+use cfn_custom_resource::{
+    Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource,
+};
 
 /// The resource type.
 #[derive(Debug)]
@@ -248,9 +251,12 @@ impl Resource for MirrorCredential {
         }
         let properties = match &request.properties {
             Ok(properties) => properties,
-            Err(error) => return Err(Failure::invalid_properties(error)),
+            Err(error) => {
+                let text = format!("reading ResourceProperties: {error}");
+                return Err(invalid_properties(&text));
+            }
         };
-        let desired = spec::decode(properties).map_err(Failure::from)?;
+        let desired = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
         Box::pin(self.make(&request, &desired, &me, &progress)).await
     }
 }

@@ -7,9 +7,9 @@ use super::calls::StoredLogin;
 use super::mirrors::journal::{Journal, MirrorRecord};
 use super::observe::{Secret, User};
 use super::plan::IAM_SETTLES;
-use crate::cfn::Reason;
 use crate::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
 use crate::password::Password;
+use cfn_custom_resource::Reason;
 
 /// What is known of the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,10 +50,10 @@ fn secret_types_cannot_show_what_they_hold() {
     }
     const { assert!(Probe::<String>::IS_DISPLAY) };
     const { assert!(!Probe::<Password>::IS_DISPLAY) };
-    const { assert!(!Probe::<crate::cfn::ResponseUrl>::IS_DISPLAY) };
+    const { assert!(!Probe::<cfn_custom_resource::ResponseUrl>::IS_DISPLAY) };
     assert_eq!(format!("{:?}", Password::new("sentinel")), "Password(…)");
     let event = r#"{"ResponseURL":"https://sentinel/"}"#;
-    let request = crate::cfn::Request::find(event, std::time::SystemTime::UNIX_EPOCH);
+    let request = cfn_custom_resource::Request::parse(event, std::time::SystemTime::UNIX_EPOCH);
     let url = request.expect("a request").response_url;
     assert_eq!(format!("{url:?}"), "ResponseUrl(…)");
 }

@@ -13,6 +13,8 @@ pub use crate::reason_codes::table::TABLE;
 
 use std::fmt;
 
+use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode};
+
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -37,6 +39,26 @@ impl Entry {
 
 impl fmt::Display for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "CFG-{:03}", self.number())
+        formatter.write_str(self.text())
     }
+}
+
+impl From<Code> for ReasonCode {
+    fn from(code: Code) -> Self {
+        ReasonCode(code.text())
+    }
+}
+
+/// The codes of the failures that the protocol reports.
+pub(crate) const PROTOCOL: ProtocolCodes = ProtocolCodes {
+    incomplete_request: ReasonCode(Code::IncompleteRequest.text()),
+    expired_request: ReasonCode(Code::ExpiredRequest.text()),
+    out_of_time: ReasonCode(Code::OutOfTime.text()),
+    internal_error: ReasonCode(Code::InternalError.text()),
+    not_continued: ReasonCode(Code::NotContinued.text()),
+};
+
+/// The failure of a request whose properties are invalid.
+pub(crate) fn invalid_properties(errors: &impl fmt::Display) -> Failure {
+    Failure::new(Code::InvalidProperties, errors.to_string())
 }

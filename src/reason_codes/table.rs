@@ -12,10 +12,10 @@ macro_rules! reason_codes {
         }
 
         impl Code {
-            /// The three digits.
-            pub(crate) fn number(self) -> u16 {
+            /// The code as a reason has it.
+            pub(crate) const fn text(self) -> &'static str {
                 match self {
-                    $(Code::$name => $number,)*
+                    $(Code::$name => concat!("CFG-", $number),)*
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! planner chooses, and how that step is executed. Each step is idempotent, because the process may
 //! die after any of them, and the next request for the same resource resumes from what it observes.
 
-use crate::cfn::Progress;
+use cfn_custom_resource::Progress;
 
 /// No request of the product needs more steps. The limit ends a planner that repeats itself.
 const MAX_STEPS: u32 = 1500;

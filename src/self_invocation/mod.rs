@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::aws::{Aws, CallError};
-use crate::cfn::ContinuationError;
+use cfn_custom_resource::ContinuationError;
 
 /// Lambda stops a function that has invoked itself about 16 times. The request fails with a reason
 /// before that. <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use cfn_gitops::cfn::{Deadlines, Request};
+use cfn_custom_resource::{Deadlines, Request};
 use cfn_gitops::handler::HandlerError;
 use cfn_gitops::http::ResponseHosts;
 use cfn_gitops::self_invocation;
@@ -310,7 +310,7 @@ fn decoded(json: &str) -> Option<String> {
 
 fn deadlines(event: &str, received_at: SystemTime, now: SystemTime) -> Option<Deadlines> {
     let long = now + Duration::from_secs(100_000);
-    let request = Request::find(event, received_at)?;
+    let request = Request::parse(event, received_at)?;
     Some(Deadlines::new(&request, long, now))
 }
 

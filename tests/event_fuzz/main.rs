@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use answers::{Bucket, Put, Verdict, judge};
 use arbitrary::Source;
-use cfn_gitops::cfn::Clock;
+use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, HandlerError, Invocation};
 use fake_aws::{FakeAws, Line, Options, clients};
 use fastrand::Rng;

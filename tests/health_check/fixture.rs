@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use cfn_custom_resource::Clock;
 use cfn_gitops::aws::Aws;
-use cfn_gitops::cfn::Clock;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
 use cfn_gitops::health_check::Environment;

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use cfn_gitops::cfn::Clock;
+use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::Value;
 use tokio::sync::Semaphore;

@@ -1,6 +1,6 @@
 //! A JSON Schema of draft 7 from a table of properties.
 
-use cfn_gitops::cfn::{Format, Kind, Map, Property};
+use cfn_custom_resource::{Format, Kind, Map, Property};
 use serde_json::{Value, json};
 
 /// An object with the members of `table`, and no others.

@@ -14,7 +14,7 @@ mod mirror_credential;
 
 use std::path::{Path, PathBuf};
 
-use cfn_gitops::cfn::{Property, ValidationErrors};
+use cfn_custom_resource::{Property, ValidationErrors};
 use cfn_gitops::{gitops_pipeline as pipeline, mirror_credential as mirror};
 use serde_json::{Value, json};
 

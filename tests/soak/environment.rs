@@ -1,6 +1,6 @@
 //! One execution environment, which answers one event after another.
 
-use cfn_gitops::cfn::Clock;
+use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
 

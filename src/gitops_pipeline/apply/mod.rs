@@ -19,10 +19,10 @@ use super::source::{Lookup, Retry, Source};
 use super::spec::Spec;
 use super::{GitOpsPipeline, messages, tombstone, warnings};
 use crate::aws::{CallError, is_role_not_assumable};
-use crate::cfn::{Failure, Progress, Reason};
 use crate::codecommit;
 use crate::ownership;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Failure, Progress, Reason};
 
 /// What there is in the end.
 #[derive(Clone, Debug)]

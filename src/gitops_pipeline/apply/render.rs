@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{ApplyError, StackApplier};
-use crate::cfn::Reason;
 use crate::codecommit;
 use crate::gitops_pipeline::calls::{Content, MAX_TEMPLATE_BYTES};
 use crate::gitops_pipeline::observe::ChildStack;
@@ -15,6 +14,7 @@ use crate::gitops_pipeline::{messages, template};
 use crate::ownership;
 use crate::ownership::{LOGICAL_ID, STACK_ID};
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// The child stack's template and what goes with it, as it is sent.
 pub(super) struct Rendered {

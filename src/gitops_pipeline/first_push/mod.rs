@@ -15,9 +15,9 @@ use super::source::{Lookup, Retry, Source};
 use super::spec::{CrossAccount, RepositoryRef};
 use super::{GitOpsPipeline, request_token, template};
 use crate::aws::CallError;
-use crate::cfn::Reason;
 use crate::codecommit;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// A push of a branch that a child stack waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct NotStarted {
 }
 
 impl NotStarted {
-    pub(crate) fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> ReasonCode {
         self.cause.code
     }
 }

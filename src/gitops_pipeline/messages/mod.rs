@@ -4,9 +4,9 @@ use super::observe::ChildStack;
 use super::plan::Refusal;
 use super::spec::CrossAccount;
 use crate::aws::{CallError, is_role_not_assumable};
-use crate::cfn::Reason;
 use crate::ownership::Owner;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// The child stack is not `me`'s request's to change.
 pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -> Reason {

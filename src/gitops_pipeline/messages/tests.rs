@@ -36,7 +36,7 @@ fn a_denied_call_says_what_would_allow_that_action() {
             doing: doing.to_owned(),
             code: Some("AccessDeniedException".to_owned()),
             status: Some(400),
-            reason_code: Code::AwsDenied,
+            reason_code: Code::AwsDenied.into(),
             cause: format!("User: u is not authorized to perform: {action} on resource: r"),
         };
         let said = explained(explained(error)).to_string();

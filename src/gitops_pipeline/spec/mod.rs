@@ -9,9 +9,8 @@ use self::sections::{decode_approval, decode_approval_rule, decode_build, decode
 use super::approval_rule;
 use super::names;
 use super::names::{AwsLocation, ResourceNames};
-use crate::cfn;
-use crate::cfn::{Object, ValidationErrors};
 use crate::tags;
+use cfn_custom_resource::{Object, ValidationErrors};
 
 mod cross_account;
 pub(super) mod formats;
@@ -295,7 +294,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
 
 /// The names in properties of which nothing else needs to be valid.
 pub fn peek_names(properties: &Value) -> Option<ResourceNames> {
-    let text = |name: &str| cfn::as_text(&properties[name]);
+    let text = |name: &str| cfn_custom_resource::as_text(&properties[name]);
     ResourceNames::new(&text("EnvID")?, &text("ProjectID")?)
 }
 

@@ -1,9 +1,9 @@
 //! The table of properties. `schemas/custom-gitopspipeline.json` is generated from it.
 
 use super::formats;
-use crate::cfn::{Kind, Map, Property};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::tags::TAGS;
+use cfn_custom_resource::{Kind, Map, Property};
 
 /// The properties of `Custom::GitOpsPipeline`.
 pub static PROPERTIES: [Property; 18] = [

@@ -1,7 +1,7 @@
 //! The properties that are objects.
 
 use super::{ActionMode, Approval, ApprovalRule, Build, Deploy};
-use crate::cfn::{Object, ValidationErrors};
+use cfn_custom_resource::{Object, ValidationErrors};
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html>

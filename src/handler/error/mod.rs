@@ -1,11 +1,11 @@
 //! The errors that are returned to Lambda.
 
-use crate::cfn::SendError;
 use crate::gitops_pipeline::first_push::NotStarted;
 use crate::health_check::EnvironmentError;
 use crate::http::ClientError;
 use crate::mirror_credential::rotation::NotRotated;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{ReasonCode, SendError};
 
 /// The text of [`HandlerError::UnknownEvent`].
 const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
@@ -24,7 +24,7 @@ pub enum HandlerError {
     #[error("sending the response to CloudFormation: {} - {}", .0, self.code())]
     ResponseNotDelivered(#[from] SendError),
     /// It is unknown whether another invocation continues the request.
-    #[error("continuing the request in another invocation: no answer - {}", self.code())]
+    #[error("continuing the request in another invocation: no response - {}", self.code())]
     MaybeContinued,
     /// The pipeline of a branch with a first push was not created.
     #[error(transparent)]
@@ -70,15 +70,17 @@ impl HandlerError {
     }
 
     /// The code at the end of the error's text.
-    pub(super) fn code(&self) -> Code {
+    pub(super) fn code(&self) -> ReasonCode {
         match self {
-            HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
-            HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
-            HandlerError::MaybeContinued => Code::NotContinued,
+            HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => {
+                Code::UnusableEvent.into()
+            }
+            HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered.into(),
+            HandlerError::MaybeContinued => Code::NotContinued.into(),
             HandlerError::NotStarted(error) => error.code(),
             HandlerError::NotRotated(error) => error.code(),
-            HandlerError::OutOfTime(_) => Code::OutOfTime,
-            HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,
+            HandlerError::OutOfTime(_) => Code::OutOfTime.into(),
+            HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError.into(),
         }
     }
 }

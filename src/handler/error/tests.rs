@@ -1,6 +1,6 @@
-use crate::cfn::SendError;
 use crate::handler::HandlerError;
 use crate::health_check::EnvironmentError;
+use cfn_custom_resource::SendError;
 
 #[test]
 fn error_names_are_short_and_distinct() {

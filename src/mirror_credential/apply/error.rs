@@ -1,11 +1,11 @@
 //! Why a delivery did not reach the desired state, and whether a later attempt may reach it.
 
 use crate::aws::CallError;
-use crate::cfn::{Failure, Reason};
 use crate::gitlab::GitLabError;
 use crate::mirror_credential::calls::{explained, is_concurrent};
 use crate::mirror_credential::mirrors::gitlab_clients::NotRemoved;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Failure, Reason};
 
 /// Why a delivery failed.
 ///

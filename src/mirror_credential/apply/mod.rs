@@ -27,8 +27,8 @@ use super::plan;
 use super::plan::{Me, Observed, PAUSE, Step};
 use super::spec::Spec;
 use crate::aws::CallError;
-use crate::cfn::{Failure, Progress, Reason};
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Failure, Progress, Reason};
 
 /// One reset makes a password with `/` with a probability of about one half.
 const MOST_RESETS: u32 = 40;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::Delivery;
 use super::error::DeliveryError;
 use crate::aws::CallError;
-use crate::cfn::Progress;
 use crate::gitlab::Access;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabs;
@@ -13,6 +12,7 @@ use crate::mirror_credential::observe;
 use crate::mirror_credential::observe::Secret;
 use crate::mirror_credential::plan::{Me, Observed, SecretState};
 use crate::mirror_credential::spec::Spec;
+use cfn_custom_resource::Progress;
 
 /// What the template said before.
 #[derive(Debug, Default)]

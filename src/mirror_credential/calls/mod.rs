@@ -58,7 +58,7 @@ pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallE
             code: Some("RepositoryDoesNotExistException".to_owned()),
             status: Some(400),
             cause: "it does not exist".to_owned(),
-            reason_code: Code::RepositoryMissing,
+            reason_code: Code::RepositoryMissing.into(),
         }),
     }
 }

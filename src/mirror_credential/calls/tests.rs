@@ -6,7 +6,7 @@ fn denied(doing: &str, cause: &str) -> String {
         code: Some("AccessDenied".to_owned()),
         status: Some(403),
         cause: cause.to_owned(),
-        reason_code: Code::AwsDenied,
+        reason_code: Code::AwsDenied.into(),
     }))
     .to_string()
 }

@@ -7,12 +7,12 @@
 use std::time::{Duration, SystemTime};
 
 use crate::aws::CallError;
-use crate::cfn::Reason;
 use crate::mirror_credential::credential_class::{Kind, kind};
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::NOTHING_ENDED;
 use crate::mirror_credential::observe::{Secret, User};
 use crate::mirror_credential::plan::{IAM_SETTLES, Me, SecretState, Step};
+use cfn_custom_resource::Reason;
 
 /// A Create that never answered, or a second delivery of one that failed, may still run. What it
 /// had read when the deletion was written down is older than this, or it reads again (see

@@ -8,7 +8,6 @@ use super::gitlab_clients::{LOOK, NotRemoved};
 use super::journal::{Journal, MirrorRecord};
 use super::plan;
 use super::sync::is_empty;
-use crate::cfn::Reason;
 use crate::gitlab::{ErrorKind, GitLab, GitLabError, Mirror, ProtectedBranches, PushesEverything};
 use crate::mirror_credential::apply::Delivery;
 use crate::mirror_credential::apply::error::DeliveryError;
@@ -20,6 +19,7 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::{Project, RotationPart, SecretState};
 use crate::mirror_credential::spec::WantedMirror;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// A GitLab that is being restarted is back by then.
 const A_WHILE: Duration = Duration::from_secs(60);

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::journal::{Before, MirrorRecord};
 use crate::aws::Aws;
-use crate::cfn::{Clock, Reason};
 use crate::gitlab;
 use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
 use crate::http::Http;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log::write_time;
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Clock, Reason};
 
 /// Between two looks at a mirror that pushes.
 pub const LOOK: Duration = Duration::from_secs(2);

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::gitlab_clients::LOOK;
 use super::journal::MirrorRecord;
-use crate::cfn::Reason;
 use crate::gitlab::{GitLab, Mirror, PushStatus};
 use crate::mirror_credential::apply::Delivery;
 use crate::mirror_credential::apply::error::DeliveryError;
 use crate::mirror_credential::intent_log::write_time;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// The longest that one push is waited for.
 const PUSH_TAKES: Duration = Duration::from_secs(12 * 60);

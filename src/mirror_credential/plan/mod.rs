@@ -21,7 +21,7 @@ use super::messages;
 use super::mirrors::journal::MirrorRecord;
 use super::observe::{Credential, Secret};
 use super::spec::Spec;
-use crate::cfn::Reason;
+use cfn_custom_resource::Reason;
 
 /// What IAM or Secrets Manager was told is shown by then. (AWS says "eventually" of both; seconds are
 /// what is seen.)

@@ -47,7 +47,7 @@ impl Delivery<'_> {
                 code: Some("ResourceExistsException".to_owned()),
                 status: Some(400),
                 cause: "it holds another login already".to_owned(),
-                reason_code: Code::RotationOvertaken,
+                reason_code: Code::RotationOvertaken.into(),
             }),
             Written::Gone => {
                 self.known.secret = SecretState::Absent;

@@ -35,8 +35,8 @@ use super::rotation::abort::Begun;
 use super::spec::Spec;
 use super::{MirrorCredential, intent_log, observe, spec};
 use crate::aws::CallError;
-use crate::cfn::{Progress, Reason};
 use crate::reason_codes::Code;
+use cfn_custom_resource::{Progress, Reason, ReasonCode};
 
 /// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time between
 /// them. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
@@ -98,7 +98,7 @@ pub enum NotRotated {
 }
 
 impl NotRotated {
-    pub(crate) fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> ReasonCode {
         match self {
             NotRotated::Pending { cause, .. } | NotRotated::Ended { cause, .. } => cause.code,
         }

@@ -8,11 +8,11 @@ pub use super::mirrors::spec::{WantedMirror, gitlab_in, is_protected};
 
 use super::mirrors::journal::MirrorRecord;
 use super::mirrors::spec::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
-use crate::cfn::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::Access;
 use crate::tags;
 use crate::tags::TAGS;
+use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// The properties of `Custom::MirrorCredential`. `schemas/custom-mirrorcredential.json` is generated
 /// from this table.

@@ -172,7 +172,7 @@ fn hand_over_that_lambda_refuses_is_a_failure_that_says_so() {
         assert_eq!(answers.len(), 1, "{answers:?}\n{}", fake.transcript());
         assert_eq!(answers[0].0, "FAILED");
         let reason = &answers[0].1;
-        let says = reason.contains("handing the request over to another invocation: AccessDenied");
+        let says = reason.contains("continuing the request in another invocation: AccessDenied");
         assert!(says, "{reason}");
         ends_well(stack, &create).await;
     });
@@ -187,7 +187,7 @@ fn hand_over_throttled_for_good_fails_with_a_reason() {
         assert_eq!(answers.len(), 1, "{answers:?}\n{}", fake.transcript());
         assert_eq!(answers[0].0, "FAILED");
         assert!(
-            answers[0].1.contains("handing the request over"),
+            answers[0].1.contains("continuing the request"),
             "{answers:?}"
         );
         ends_well(stack, &create).await;

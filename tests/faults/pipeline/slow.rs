@@ -143,7 +143,7 @@ fn function_that_may_not_call_itself_says_so() {
         assert!(
             answer
                 .reason()
-                .contains("handing the request over to another invocation"),
+                .contains("continuing the request in another invocation"),
             "{answer:?}"
         );
         assert!(

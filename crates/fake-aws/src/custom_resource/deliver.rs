@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cfn_gitops::cfn::Clock;
+use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::Value;
 use tokio::task::JoinSet;

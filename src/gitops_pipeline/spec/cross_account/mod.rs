@@ -1,9 +1,9 @@
 //! `Source` and `ImageSource`: existing repositories, in this account or in another.
 
 use super::{CrossAccount, Image, RepositoryRef, Spec, formats};
-use crate::cfn::{Format, Object, ValidationErrors};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitops_pipeline::names::AwsLocation;
+use cfn_custom_resource::{Format, Object, ValidationErrors};
 
 /// The variables that describe the image in a build: its address with the digest, the digest, the
 /// tag.

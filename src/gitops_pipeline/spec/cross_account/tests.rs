@@ -1,6 +1,5 @@
 use serde_json::{Value, json};
 
-use crate::cfn;
 use crate::gitops_pipeline::spec::{Spec, decode};
 
 const SOURCE_ARN: &str = "arn:aws:codecommit:eu-central-1:210987654321:infra";
@@ -8,7 +7,7 @@ const IMAGE_ARN: &str = "arn:aws:ecr:eu-central-1:210987654321:repository/team/b
 const ROLE_ARN: &str = "arn:aws:iam::210987654321:role/role-dev-codecommit-source";
 const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1";
 
-fn decoded(more: Value) -> Result<Spec, cfn::ValidationErrors> {
+fn decoded(more: Value) -> Result<Spec, cfn_custom_resource::ValidationErrors> {
     let mut properties = json!({
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
         "EnvID": "dev",

@@ -1,6 +1,6 @@
 //! The formats of values, as far as they can be checked without calling AWS.
 
-use crate::cfn::{Format, Pattern};
+use cfn_custom_resource::{Format, Pattern};
 
 /// IAM's ARNs have no region. All others have one.
 macro_rules! arn {

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use crate::cfn::{ValidationErrors, shown};
+use cfn_custom_resource::{ValidationErrors, shown};
 
 const MUST_NOT: &str = "must not contain a dynamic reference ({{resolve:…}}); a build reads a secret \
      itself, by env/secrets-manager or env/parameter-store in its buildspec";

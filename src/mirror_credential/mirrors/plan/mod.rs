@@ -1,12 +1,12 @@
 //! Which mirrors are to be made, enabled, pushed and removed.
 
 use super::journal::{Before, Journal, MirrorRecord, properties_key};
-use crate::cfn::Reason;
 use crate::gitlab::PushStatus;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::observe::Secret;
 use crate::mirror_credential::plan::{Project, Step, View};
 use crate::mirror_credential::spec::is_protected;
+use cfn_custom_resource::Reason;
 
 impl View<'_> {
     pub(in crate::mirror_credential) fn wants_mirrors(&self) -> bool {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::cfn::Reason;
 use crate::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
 use crate::mirror_credential::calls::StoredLogin;
 use crate::mirror_credential::intent_log::{Login, version_id};
@@ -18,6 +17,7 @@ use crate::mirror_credential::plan::{Observed, Project, SecretState, Step};
 use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::password::Password;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 const GITLAB: &str = "https://gitlab.example.com";
 const PROJECT: &str = "platform/infra";

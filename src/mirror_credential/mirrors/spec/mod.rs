@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::cfn::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::{Access, Settings};
 use crate::http;
+use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// `GitLab`
 pub static GITLAB: Property = Property::new("GitLab", Kind::Object(&GITLAB_MEMBERS));

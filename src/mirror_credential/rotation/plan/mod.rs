@@ -1,6 +1,5 @@
 //! The four steps of a rotation: the same plan, stopped after each of its parts.
 
-use crate::cfn::Reason;
 use crate::mirror_credential::credential_class::Kind;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
@@ -9,6 +8,7 @@ use crate::mirror_credential::observe::Secret;
 use crate::mirror_credential::plan::{
     IAM_SETTLES, LAMBDA_LIVES, Rotation, RotationPart, Step, View,
 };
+use cfn_custom_resource::Reason;
 
 impl View<'_> {
     /// The next step of `rotation`.

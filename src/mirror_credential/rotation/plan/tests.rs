@@ -1,6 +1,5 @@
 //! The plan for rotations as a table.
 
-use crate::cfn::Reason;
 use crate::gitlab::{Mirror, ProtectedBranches};
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::mirrors::journal::{claimant, giving_up};
@@ -10,6 +9,7 @@ use crate::mirror_credential::mirrors::plan::tests::{
 use crate::mirror_credential::plan::tests::{at, credential, known, login, me, step};
 use crate::mirror_credential::plan::{Me, Observed, Rotation, RotationPart, Step, next};
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 

@@ -1,6 +1,8 @@
 use std::sync::Mutex;
 
-use crate::cfn::handle_request::*;
+use super::*;
+
+const REJECTED: ReasonCode = ReasonCode("CFG-207");
 
 enum Behaviour {
     Succeed,
@@ -11,6 +13,13 @@ enum Behaviour {
 
 impl Resource for Behaviour {
     const RESUMABLE: bool = true;
+    const CODES: ProtocolCodes = ProtocolCodes {
+        incomplete_request: ReasonCode("CFG-101"),
+        expired_request: ReasonCode("CFG-104"),
+        out_of_time: ReasonCode("CFG-105"),
+        internal_error: ReasonCode("CFG-106"),
+        not_continued: ReasonCode("CFG-107"),
+    };
 
     fn physical_id(&self, _: &Request) -> String {
         "the-id".to_owned()
@@ -24,16 +33,16 @@ impl Resource for Behaviour {
                 attributes: BTreeMap::from([("Name", "value".to_owned())]),
                 note: None,
             }),
-            Behaviour::Fail => Err(Failure::new(Code::AwsRejected, "making x: no")),
+            Behaviour::Fail => Err(Failure::new(REJECTED, "making x: no")),
             Behaviour::Panic => panic!("a sentinel"),
             Behaviour::Hang => std::future::pending().await,
         }
     }
 }
 
-/// Nobody else would go on with it.
+/// No other invocation continues the request.
 async fn alone(_: Duration) -> Result<(), ContinuationError> {
-    Err(ContinuationError::Rejected("nobody is there".to_owned()))
+    Err(ContinuationError::Rejected("no function".to_owned()))
 }
 
 /// The time at which the requests of these tests are signed, and `seconds`.
@@ -49,7 +58,7 @@ fn request(clock: &Clock, members: &str) -> Request {
                 "StackId":"s","RequestId":"r","LogicalResourceId":"l","ResourceType":"Custom::T"
                 {members}}}"#
     );
-    Request::find(&event, clock.now()).expect("a request")
+    Request::parse(&event, clock.now()).expect("a request")
 }
 
 async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
@@ -62,17 +71,17 @@ async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration)
         async { Ok(200) }
     };
     let ends = started + Duration::from_secs(900);
-    let answered = answer(Arc::new(behaviour), request, ends, &clock, put, alone).await;
+    let answered = handle_request(Arc::new(behaviour), request, ends, &clock, put, alone).await;
     let took = clock.now().duration_since(started).expect("forwards");
     let puts = *puts.lock().expect("puts");
     (delivered(answered), puts, took)
 }
 
 fn delivered(answered: Handled) -> Value {
-    let Handled::Responded { body, delivery } = answered else {
-        panic!("nobody can have gone on with it");
+    let Handled::Responded { body, sent } = answered else {
+        panic!("not continued");
     };
-    assert_eq!(delivery, Ok(()));
+    assert_eq!(sent, Ok(()));
     body
 }
 
@@ -121,7 +130,7 @@ async fn what_cloudformation_gave_up_on_is_not_begun() {
     let ends = clock.now() + Duration::from_secs(900);
     let behaviour = Arc::new(Behaviour::Panic);
     let request = request(&clock, "");
-    let answered = answer(behaviour, request, ends, &clock, put, alone).await;
+    let answered = handle_request(behaviour, request, ends, &clock, put, alone).await;
     let body = delivered(answered);
     assert_eq!(
         (&body["Status"], &body["Reason"]),
@@ -142,7 +151,7 @@ async fn expired_request_starts_only_if_it_is_a_delete() {
         let request = request(&clock, &members);
         let put = |_, _| async { panic!("the address has expired") };
         let ends = clock.now() + Duration::from_secs(900);
-        let answered = answer(
+        let answered = handle_request(
             Arc::new(Behaviour::Succeed),
             request,
             ends,
@@ -150,10 +159,10 @@ async fn expired_request_starts_only_if_it_is_a_delete() {
             put,
             alone,
         );
-        let Handled::Responded { body, delivery } = answered.await else {
-            panic!("nobody can have gone on with it");
+        let Handled::Responded { body, sent } = answered.await else {
+            panic!("not continued");
         };
-        assert_eq!(delivery, Err(SendError::Expired));
+        assert_eq!(sent, Err(SendError::Expired));
         let status = if starts { "SUCCESS" } else { "FAILED" };
         assert_eq!(body["Status"], status, "{request_type}");
     }
@@ -165,9 +174,9 @@ async fn expired_delete_that_outlives_its_invocation_is_handed_over() {
     let request = request(&clock, r#","RequestType":"Delete""#);
     let put = |_, _| async { panic!("the address has expired") };
     let ends = clock.now() + Duration::from_secs(900);
-    let hand_over = |_| async { Ok(()) };
+    let continue_later = |_| async { Ok(()) };
     let behaviour = Arc::new(Behaviour::Hang);
-    let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+    let answered = handle_request(behaviour, request, ends, &clock, put, continue_later).await;
     assert!(matches!(answered, Handled::Continued));
 }
 
@@ -193,9 +202,9 @@ async fn work_that_outlives_its_invocation_is_handed_over_and_not_answered() {
     let request = request(&clock, "");
     let put = |_, _| async { panic!("the next invocation answers") };
     let ends = clock.now() + Duration::from_secs(900);
-    let hand_over = |_| async { Ok(()) };
+    let continue_later = |_| async { Ok(()) };
     let behaviour = Arc::new(Behaviour::Hang);
-    let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+    let answered = handle_request(behaviour, request, ends, &clock, put, continue_later).await;
     assert!(matches!(answered, Handled::Continued));
     assert!(clock.now() < ends);
 }
@@ -207,14 +216,14 @@ async fn what_is_perhaps_handed_over_is_left_to_its_next_delivery() {
         let request = request(&clock, "");
         let put = |_, _| async { panic!("another invocation may answer") };
         let ends = clock.now() + Duration::from_secs(300);
-        let hand_over = |_| async move {
+        let continue_later = |_| async move {
             if hangs {
                 std::future::pending::<()>().await;
             }
             Err(ContinuationError::OutcomeUnknown)
         };
         let behaviour = Arc::new(Behaviour::Hang);
-        let answered = answer(behaviour, request, ends, &clock, put, hand_over).await;
+        let answered = handle_request(behaviour, request, ends, &clock, put, continue_later).await;
         assert!(matches!(answered, Handled::MaybeContinued));
         assert!(clock.now() < ends);
     }
@@ -226,7 +235,7 @@ async fn what_cannot_be_handed_over_fails_in_time() {
     assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
     assert_eq!(
         body["Reason"],
-        "testing the protocol: handing the request over to another invocation: nobody is there - CFG-107"
+        "testing the protocol: continuing the request in another invocation: no function - CFG-107"
     );
     assert!(took < Duration::from_secs(900));
 }

@@ -1,4 +1,4 @@
-use crate::cfn::deadline::*;
+use super::*;
 
 fn at(seconds: u64) -> SystemTime {
     // 2026-11-20T07:55:00Z, the signing time of the request below, plus `seconds`.
@@ -10,16 +10,16 @@ fn request(service_timeout: u32, expires: u32) -> Request {
         r#"{{"ResponseURL":"https://b/?X-Amz-Date=20261120T075500Z&X-Amz-Expires={expires}",
                "ResourceProperties":{{"ServiceTimeout":"{service_timeout}"}}}}"#
     );
-    Request::find(&event, at(0)).expect("a request")
+    Request::parse(&event, at(0)).expect("a request")
 }
 
 #[test]
 fn the_earliest_of_three_ends_bounds_the_answer() {
     let in_time = |request: &Request, invocation_ends, end: u64| {
         let deadlines = Deadlines::new(request, at(invocation_ends), at(10));
-        assert!(deadlines.answer_until < at(end));
-        assert!(deadlines.answer_until > at(end - 1));
-        assert!(deadlines.work_until < deadlines.answer_until);
+        assert!(deadlines.respond_until < at(end));
+        assert!(deadlines.respond_until > at(end - 1));
+        assert!(deadlines.work_until < deadlines.respond_until);
         assert!(deadlines.work_until > at(10));
     };
     in_time(&request(3600, 7200), 900, 900);
@@ -50,6 +50,6 @@ fn too_late_begins_with_the_earlier_of_both_ends() {
 fn expired_request_is_bounded_by_its_invocation_alone() {
     let deadlines = Deadlines::new(&request(3600, 100), at(9000), at(101));
     assert!(!deadlines.cfn_timed_out);
-    assert!(deadlines.answer_until > at(8990));
+    assert!(deadlines.respond_until > at(8990));
     assert!(deadlines.outlives_invocation);
 }

@@ -1,7 +1,7 @@
-use crate::cfn::request::*;
+use super::*;
 
 fn request(event: &str) -> Option<Request> {
-    Request::find(event, SystemTime::UNIX_EPOCH)
+    Request::parse(event, SystemTime::UNIX_EPOCH)
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn fixtures_of_aws_lambda_events_are_requests() {
     macro_rules! fixture {
         ($name:literal) => {
             include_str!(concat!(
-                "../../../tests/fixtures/aws_lambda_events/example-cloudformation-custom-resource-",
+                "../../../../tests/fixtures/aws_lambda_events/example-cloudformation-custom-resource-",
                 $name,
                 "-request.json"
             ))
@@ -96,12 +96,12 @@ fn missing_members_are_absent_null_empty_or_no_string() {
 fn the_time_of_signing_is_read_from_the_address() {
     let event = r#"{"ResponseURL":"https://b/k?X-Amz-Date=20261120T075500Z&X-Amz-Expires=7200&X-Amz-Signature=s"}"#;
     let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
-    let request = Request::find(event, signed_at).expect("a request");
+    let request = Request::parse(event, signed_at).expect("a request");
     assert_eq!(request.signed_at, signed_at);
     // One from the future is not: it would be later than every request to come.
     let early = signed_at - Duration::from_secs(3600);
-    let forged = Request::find(event, early).expect("a request");
-    assert_eq!(forged.signed_at, early + CLOCKS_DIFFER);
+    let forged = Request::parse(event, early).expect("a request");
+    assert_eq!(forged.signed_at, early + MAX_CLOCK_SKEW);
     assert_eq!(
         request.response_url.valid_for(),
         Some(Duration::from_secs(7200))
@@ -121,5 +121,23 @@ fn a_service_timeout_is_taken_as_a_string_or_a_number_within_its_bounds() {
         let event = format!(r#"{{"ResponseURL":"https://x/","ResourceProperties":{properties}}}"#);
         let timeout = request(&event).expect("a request").service_timeout();
         assert_eq!(timeout, Duration::from_secs(seconds), "{properties}");
+    }
+}
+
+#[test]
+fn dates_are_counted_across_leap_years() {
+    for (date, expected) in [
+        ("19700101T000000Z", Some(0)),
+        ("20000229T000000Z", Some(951_782_400)),
+        ("20261120T075500Z", Some(1_795_161_300)),
+        ("21000301T000000Z", Some(4_107_542_400)),
+        ("20261320T075500Z", None),
+        ("20261120T245500Z", None),
+        ("00000101T000000Z", None),
+        ("20261120 075500Z", None),
+        ("20261120T075500", None),
+        ("2026112\u{e9}T07550Z", None),
+    ] {
+        assert_eq!(unix_time(date), expected, "{date}");
     }
 }

@@ -1,18 +1,20 @@
 use std::time::SystemTime;
 
-use crate::cfn::response::*;
+use super::*;
+
+const CODE: ReasonCode = ReasonCode("CFG-207");
 
 fn body(reason: &str) -> String {
     let event =
         r#"{"ResponseURL":"https://x/","StackId":"s","RequestId":"r","LogicalResourceId":"l"}"#;
-    let request = Request::find(event, SystemTime::UNIX_EPOCH).expect("a request");
+    let request = Request::parse(event, SystemTime::UNIX_EPOCH).expect("a request");
     let response = Response {
         status: Status::Failed,
         physical_resource_id: "id".to_owned(),
-        reason: Some(Reason::new(Code::AwsRejected, reason)),
+        reason: Some(Reason::new(CODE, reason)),
         data: BTreeMap::new(),
     };
-    response.body(&request)
+    response.body(&request, CODE)
 }
 
 #[test]
@@ -35,14 +37,14 @@ fn no_reason_makes_the_body_too_large_whatever_its_script() {
 #[test]
 fn attributes_that_do_not_fit_fail_without_looking_like_a_replacement() {
     let event = r#"{"ResponseURL":"https://x/","PhysicalResourceId":"old"}"#;
-    let request = Request::find(event, SystemTime::UNIX_EPOCH).expect("a request");
+    let request = Request::parse(event, SystemTime::UNIX_EPOCH).expect("a request");
     let response = Response {
         status: Status::Success,
         physical_resource_id: "new".to_owned(),
         reason: None,
         data: BTreeMap::from([("Name", "x".repeat(5000))]),
     };
-    let body: Value = serde_json::from_str(&response.body(&request)).expect("JSON");
+    let body: Value = serde_json::from_str(&response.body(&request, CODE)).expect("JSON");
     assert_eq!(body["Status"], "FAILED");
     assert_eq!(body["PhysicalResourceId"], "old");
 }
@@ -50,17 +52,17 @@ fn attributes_that_do_not_fit_fail_without_looking_like_a_replacement() {
 #[test]
 fn members_are_those_of_the_fixture_of_aws_lambda_events() {
     let fixture: Value = serde_json::from_str(include_str!(
-            "../../../tests/fixtures/aws_lambda_events/example-cloudformation-custom-resource-response.json"
+            "../../../../tests/fixtures/aws_lambda_events/example-cloudformation-custom-resource-response.json"
         ))
         .expect("JSON");
-    let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, SystemTime::UNIX_EPOCH);
+    let request = Request::parse(r#"{"ResponseURL":"https://x/"}"#, SystemTime::UNIX_EPOCH);
     let response = Response {
         status: Status::Failed,
         physical_resource_id: "id".to_owned(),
-        reason: Some(Reason::new(Code::AwsRejected, "x")),
+        reason: Some(Reason::new(CODE, "x")),
         data: BTreeMap::from([("Key1", "a".to_owned())]),
     };
-    let body = response.body(&request.expect("a request"));
+    let body = response.body(&request.expect("a request"), CODE);
     let mut body: Map<String, Value> = serde_json::from_str(&body).expect("JSON");
     // Optional: no attribute is a secret.
     body.insert("NoEcho".to_owned(), Value::Bool(false));
@@ -73,4 +75,23 @@ fn members_are_those_of_the_fixture_of_aws_lambda_events() {
 fn no_member_is_null() {
     assert!(!body("x").contains("null"));
     assert!(!body("x").contains("Data"));
+}
+
+#[test]
+fn reason_without_a_code_is_its_text() {
+    let event = r#"{"ResponseURL":"https://x/"}"#;
+    let request = Request::parse(event, SystemTime::UNIX_EPOCH).expect("a request");
+    let reason = |length: usize| {
+        let response = Response {
+            status: Status::Failed,
+            physical_resource_id: "id".to_owned(),
+            reason: Some(Reason::new(ReasonCode::NONE, "x".repeat(length))),
+            data: BTreeMap::new(),
+        };
+        let body = response.body(&request, ReasonCode::NONE);
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        body["Reason"].as_str().expect("a reason").to_owned()
+    };
+    assert_eq!(reason(3), "xxx");
+    assert!(reason(5000).ends_with("x…"));
 }

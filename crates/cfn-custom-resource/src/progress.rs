@@ -1,4 +1,4 @@
-//! What is being done, for the reason of a request that runs out of time, and for the log.
+//! The current step, for the log and for the reason of a request that runs out of time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 use tracing::Span;
 
-/// What is being done before anything was noted.
+/// The step before the first one.
 const STARTING: &str = "starting";
-/// How a step ended after which the next one was noted.
+/// The outcome of a step that another step follows.
 const DONE: &str = "done";
 
-/// What the handler is doing. Each step that it notes becomes a line of the log when it is over, and
-/// is the field `step` of the lines that are logged meanwhile, where the span around has such a field.
+/// The step log of one request. Each step becomes a line of the log when it ends. While it runs, it
+/// is the field `step` of the surrounding span, if the span has this field.
 #[derive(Clone, Debug)]
 pub struct Progress {
     until: SystemTime,
@@ -24,14 +24,14 @@ pub struct Progress {
 
 #[derive(Debug)]
 struct Step {
-    /// A gerund, the thing and its id.
+    /// A gerund, the thing and its ID.
     doing: String,
     began: Instant,
     is_over: bool,
 }
 
 impl Progress {
-    /// For work that ends at `until`, and is logged in the span that this is called in.
+    /// A step log in the current span, for work that is interrupted at `until`.
     pub fn new(until: SystemTime) -> Self {
         Progress {
             until,
@@ -41,8 +41,8 @@ impl Progress {
         }
     }
 
-    /// Notes that the request has changed something in AWS, or is about to. A Create that fails
-    /// before this is noted was rejected.
+    /// Call this before the request's first change. A Create that fails before it counts as rejected:
+    /// see [`Resource::rejected_id`](crate::Resource::rejected_id).
     pub fn changing(&self) {
         self.changes.store(true, Ordering::Relaxed);
     }
@@ -52,12 +52,12 @@ impl Progress {
         self.changes.load(Ordering::Relaxed)
     }
 
-    /// The work is broken off then; what may wait should stop waiting well before.
+    /// When the work is interrupted. Stop waiting for anything well before.
     pub fn until(&self) -> SystemTime {
         self.until
     }
 
-    /// Notes what is being done now: a gerund, the thing and its id. What was done before is done.
+    /// Starts a step and ends the step before: a gerund, the thing and its ID.
     pub fn doing(&self, what: impl Into<String>) {
         let what = what.into();
         let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,20 +69,20 @@ impl Progress {
         *step = Step::new(what);
     }
 
-    /// Notes that the work is over: how the last step ended.
+    /// Ends the last step with an outcome.
     pub fn ended(&self, outcome: &'static str) {
         let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         self.log(&mut step, outcome);
     }
 
-    /// The step that was noted last.
+    /// The last step.
     pub fn last(&self) -> String {
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         step.doing.clone()
     }
 
     fn log(&self, step: &mut Step, outcome: &'static str) {
-        // What has gone on to a first step is no step itself.
+        // Nothing was done before the first step.
         let is_nothing = step.doing == STARTING && outcome == DONE;
         if !step.is_over && !is_nothing {
             let took = step.began.elapsed().as_millis();

@@ -1,68 +1,66 @@
-//! Until when an answer is of use, and until when there is time to work for it.
+//! The deadlines of a request: for its work, and for its response.
 
 use std::time::{Duration, SystemTime};
 
-use super::Request;
+use crate::Request;
 
-/// How long the presigned address of an answer is good for when it does not say.
+/// How long a presigned URL is valid if it does not contain `X-Amz-Expires`.
 const RESPONSE_URL_VALID_FOR: Duration = Duration::from_secs(7200);
 
-/// Kept back from the time to answer, for the way there.
+/// Reserved for the network at the end.
 const MARGIN: Duration = Duration::from_millis(300);
 
-/// The points in time that bound one request.
+/// The deadlines of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
-    /// The work on the request ends here, done or not, so that its answer can be delivered.
+    /// The work stops here, so that time remains for the response.
     pub work_until: SystemTime,
-    /// The answer has to be there by now: the earliest of the invocation's end, `ServiceTimeout`
-    /// and the expiry of the address.
-    pub answer_until: SystemTime,
-    /// CloudFormation no longer waits (`ServiceTimeout`, counted from when it signed).
+    /// The response must have arrived by then: the earliest of the invocation's end, `ServiceTimeout`
+    /// and the expiry of the URL.
+    pub respond_until: SystemTime,
+    /// Whether CloudFormation no longer waits (`ServiceTimeout` after it signed the URL).
     pub cfn_timed_out: bool,
-    /// Nothing can be delivered to the address any more (`X-Amz-Expires`, counted from when it was
-    /// signed).
+    /// Whether the URL has expired (`X-Amz-Expires` after it was signed).
     pub expired: bool,
-    /// The invocation ends before the request does: another one could go on with it.
+    /// Whether the invocation ends before the request does, so that another one could continue it.
     pub outlives_invocation: bool,
 }
 
 impl Deadlines {
-    /// The deadlines of `request`, worked on since `now` by an invocation that ends at
-    /// `invocation_ends`.
+    /// The deadlines of `request`, which an invocation handles from `now` to `invocation_ends`.
     pub fn new(request: &Request, invocation_ends: SystemTime, now: SystemTime) -> Self {
-        let gives_up = request.signed_at + request.service_timeout();
+        let cfn_timeout = request.signed_at + request.service_timeout();
         let valid_for = request
             .response_url
             .valid_for()
             .unwrap_or(RESPONSE_URL_VALID_FOR);
         let expires = request.signed_at + valid_for;
-        let cfn_timed_out = gives_up <= now;
+        let cfn_timed_out = cfn_timeout <= now;
         let is_expired = expires <= now;
         // A Delete whose response CloudFormation no longer takes has only the invocation's limit.
         let mut end = invocation_ends;
         if !cfn_timed_out && !is_expired {
-            end = end.min(gives_up);
+            end = end.min(cfn_timeout);
         }
         if !is_expired {
             end = end.min(expires);
         }
         let outlives_invocation = end == invocation_ends;
         let remaining = end.duration_since(now).unwrap_or_default();
-        // An eighth of a short time is kept for delivery, and no more than a minute of a long one:
-        // enough to try again when the response bucket is slow.
+        // Reserve an eighth of the time for the response, and at most a minute: enough to retry if the
+        // response bucket is slow.
         let reserve = (remaining / 8).min(Duration::from_secs(60));
         let margin = MARGIN.min(remaining / 16);
         Deadlines {
             work_until: end - reserve - margin,
-            answer_until: end - margin,
+            respond_until: end - margin,
             cfn_timed_out,
             expired: is_expired,
             outlives_invocation,
         }
     }
 
-    /// Whether CloudFormation takes no response to the request any more. It then never deletes what
+    /// Whether CloudFormation accepts no response to the request any more. It then never deletes what
     /// the request would create.
     ///
     /// The times are CloudFormation's signature and Lambda's clock. If Lambda's clock is ahead, a

@@ -1,23 +1,23 @@
-//! What time it is, in a form that a test can pause.
+//! A clock that tests can pause.
 
 use std::time::{Duration, SystemTime};
 
-/// The wall clock, or one that starts at a given time and follows tokio's clock.
+/// The system's clock, or a clock that starts at a given time and follows tokio's.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's own.
+    /// The system's clock.
     System,
-    /// Runs with tokio's clock, which tests pause and advance.
+    /// Follows tokio's clock, which tests pause and advance.
     Simulated {
-        /// What the wall clock showed when tokio's clock showed `started`.
+        /// The time at `started`.
         origin: SystemTime,
-        /// Tokio's clock at `origin`.
+        /// The instant of tokio's clock at `origin`.
         started: tokio::time::Instant,
     },
 }
 
 impl Clock {
-    /// A clock that shows `origin` now and goes on with tokio's clock.
+    /// A clock that shows `origin` now, and then follows tokio's.
     pub fn starting_at(origin: SystemTime) -> Self {
         Clock::Simulated {
             origin,
@@ -33,7 +33,7 @@ impl Clock {
         }
     }
 
-    /// How long it is until `time`; zero when that has passed.
+    /// The time until `time`; zero if it has passed.
     pub fn until(&self, time: SystemTime) -> Duration {
         time.duration_since(self.now()).unwrap_or_default()
     }

@@ -1,21 +1,21 @@
 use std::cell::Cell;
 
-use crate::cfn::Request;
-use crate::cfn::send_response::*;
+use super::*;
+use crate::Request;
 
 async fn delivered(statuses: &[Result<u16, PutError>]) -> (Result<(), SendError>, usize) {
     let at_once: Vec<_> = statuses.iter().map(|s| (Duration::ZERO, *s)).collect();
     delivered_within(Duration::from_secs(120), &at_once).await
 }
 
-/// What becomes of an answer that is given so much time, when the attempts end so, each after
-/// so long, the last one again and again.
+/// The result of sending within `time`, and the number of attempts. Each attempt takes the time and
+/// has the result of its entry in `ends`; the last entry repeats.
 async fn delivered_within(
     time: Duration,
     ends: &[(Duration, Result<u16, PutError>)],
 ) -> (Result<(), SendError>, usize) {
     let clock = Clock::starting_at(SystemTime::UNIX_EPOCH);
-    let request = Request::find(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
+    let request = Request::parse(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
     let attempts = Cell::new(0);
     let put = |_, _| {
         let n = attempts.get();
@@ -27,7 +27,7 @@ async fn delivered_within(
         }
     };
     let until = clock.now() + time;
-    let result = deliver(put, &request.response_url, "{}", until, &clock).await;
+    let result = send_response(put, &request.response_url, "{}", until, &clock).await;
     assert!(clock.now() <= until, "delivery went on after its time");
     (result, attempts.get())
 }

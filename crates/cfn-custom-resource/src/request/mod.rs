@@ -1,37 +1,35 @@
-//! A custom-resource request, decoded piece by piece.
+//! Parses a custom-resource request, member by member.
 //!
-//! Where to answer is read first and from as little as possible: a request whose properties, or
-//! even whose ids, are broken still gets an answer. The members are kept as raw JSON until
-//! somebody asks, because `serde_json` gives up on values nested deeper than 128 levels.
+//! A request with invalid properties or IDs still gets a response, because only `ResponseURL` is
+//! needed for one. Members stay raw JSON until they are read: `serde_json` rejects values nested
+//! deeper than 128 levels, and one such member must not hide the others.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// CloudFormation's clock may be ahead of ours by so much.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+/// CloudFormation's clock can be ahead of this machine's by this much.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
-/// What CloudFormation asks for.
+/// The operation that CloudFormation requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestType {
-    /// Make the resource.
+    /// Create the resource.
     Create,
-    /// Bring the resource to the new properties.
+    /// Change the resource to the new properties.
     Update,
-    /// Remove the resource.
+    /// Delete the resource.
     Delete,
 }
 
 impl RequestType {
-    /// As CloudFormation writes it.
+    /// The name in requests.
     pub fn name(self) -> &'static str {
         match self {
             RequestType::Create => "Create",
@@ -41,13 +39,13 @@ impl RequestType {
     }
 }
 
-/// The presigned address of the answer. Whoever knows it can answer in our place, so it has
-/// neither `Display` nor a telling `Debug`.
+/// The presigned URL of the response. It is a secret, because anyone who has it can send a response.
+/// Therefore it has no `Display`, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResponseUrl(String);
 
 impl ResponseUrl {
-    /// The address itself, for the one call that needs it.
+    /// The URL itself, for the one call that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -61,25 +59,14 @@ impl ResponseUrl {
             .map(|(_, value)| value)
     }
 
-    /// When CloudFormation signed the address (`X-Amz-Date`), to the second.
+    /// When CloudFormation signed the URL (`X-Amz-Date`), to the second; `None` if the URL does not
+    /// contain it.
     pub fn signed_at(&self) -> Option<SystemTime> {
-        let stamp = self.query("X-Amz-Date")?;
-        let part = |range| stamp.get(range);
-        let rfc3339 = format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            part(0..4)?,
-            part(4..6)?,
-            part(6..8)?,
-            part(9..11)?,
-            part(11..13)?,
-            part(13..15)?
-        );
-        let time = DateTime::from_str(&rfc3339, Format::DateTime).ok()?;
-        let seconds = u64::try_from(time.secs()).ok()?;
+        let seconds = unix_time(self.query("X-Amz-Date")?)?;
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 
-    /// How long the address is good for after it was signed (`X-Amz-Expires`).
+    /// How long the URL is valid after that (`X-Amz-Expires`); `None` if the URL does not contain it.
     pub fn valid_for(&self) -> Option<Duration> {
         let seconds: u32 = self.query("X-Amz-Expires")?.parse().ok()?;
         Some(Duration::from_secs(seconds.into()))
@@ -92,47 +79,46 @@ impl fmt::Debug for ResponseUrl {
     }
 }
 
-/// One request. Only [`Request::response_url`] is certain to be there; what else CloudFormation
-/// promises is handed out as found, and a handler fails when it needs what is missing.
+/// One request. Only [`Request::response_url`] is certain to exist.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Where the answer goes.
+    /// The URL of the response.
     pub response_url: ResponseUrl,
-    /// When CloudFormation signed the request; when it was received, if the address says nothing.
+    /// When CloudFormation signed the request; when it was received if the URL does not contain it.
     pub signed_at: SystemTime,
-    /// What is asked for; `None` when it is none of the three.
+    /// The operation; `None` if it is unknown.
     pub request_type: Option<RequestType>,
-    /// Copied verbatim into the answer; empty if [`Request::missing_members`] names it.
+    /// Copied into the response; empty if [`Request::missing_members`] names it.
     pub stack_id: String,
-    /// Copied verbatim into the answer; empty if it is missing. CloudFormation may use one again
-    /// when a stack operation is retried.
+    /// Copied into the response; empty if it is missing. CloudFormation can reuse an ID when a stack
+    /// operation is retried.
     pub request_id: String,
-    /// Copied verbatim into the answer; empty if it is missing.
+    /// Copied into the response; empty if it is missing.
     pub logical_resource_id: String,
-    /// On Update and Delete: the id that the last answer gave, or one that CloudFormation
-    /// invented when no answer ever came.
+    /// On Update and Delete: the ID of the last response, or an ID that CloudFormation generated
+    /// because it got no response.
     pub physical_resource_id: Option<String>,
     /// `Custom::…`; empty if it is missing.
     pub resource_type: String,
-    /// `ResourceProperties`, or why they cannot be read.
+    /// `ResourceProperties`, or why they cannot be parsed.
     pub properties: Result<Value, String>,
-    /// `OldResourceProperties` of an Update; `Null` otherwise or when they cannot be read.
+    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they cannot be parsed.
     pub old_properties: Value,
 }
 
 impl Request {
-    /// Reads a request out of `event`, or `None` when it is not one: it has no `ResponseURL`.
-    pub fn find(event: &str, received_at: SystemTime) -> Option<Self> {
+    /// Parses `event`; `None` if it is not a request, because it has no `ResponseURL`.
+    pub fn parse(event: &str, received_at: SystemTime) -> Option<Self> {
         let members: HashMap<Name, &RawValue> = serde_json::from_str(event).ok()?;
         let member = |name: &str| members.get(name.as_bytes());
         let text =
             |name: &str| -> Option<String> { serde_json::from_str(member(name)?.get()).ok() };
         let response_url = ResponseUrl(text("ResponseURL")?);
-        // Nobody but a forger signs in the future, whose request would be later than all to come.
+        // A forged future date would outrank every later request.
         let signed_at = response_url
             .signed_at()
             .unwrap_or(received_at)
-            .min(received_at + CLOCKS_DIFFER);
+            .min(received_at + MAX_CLOCK_SKEW);
         let properties = match member("ResourceProperties") {
             None => Ok(Value::Object(serde_json::Map::new())),
             Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
@@ -160,8 +146,8 @@ impl Request {
     }
 
     /// The members that CloudFormation always sends and that this request lacks: missing, `null`,
-    /// empty, or not a string. Without them nobody owns what the request would create, and
-    /// CloudFormation cannot match the response to its request.
+    /// empty, or not a string. Without them, what the request creates would have no owner, and
+    /// CloudFormation could not match the response to the request.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
     pub fn missing_members(&self) -> Vec<&'static str> {
         [
@@ -176,8 +162,8 @@ impl Request {
         .collect()
     }
 
-    /// `ServiceTimeout`, which belongs to every custom resource: 1 to 3600 seconds, 3600 by
-    /// default. CloudFormation waits that long for the answer.
+    /// `ServiceTimeout`, a property of every custom resource: 1 to 3600 seconds, 3600 by default.
+    /// CloudFormation waits this long for the response.
     pub fn service_timeout(&self) -> Duration {
         let value = self.properties.as_ref().ok().map(|p| &p["ServiceTimeout"]);
         let seconds = match value {
@@ -189,8 +175,8 @@ impl Request {
     }
 }
 
-/// A member's name, as bytes: JSON lets a name hold half a surrogate pair, which no `String` can,
-/// and one such name must not hide the others.
+/// A member's name, as bytes. In JSON a name can contain half a surrogate pair, which a `String`
+/// cannot, and one such name must not hide the other members.
 #[derive(PartialEq, Eq, Hash)]
 struct Name(Vec<u8>);
 
@@ -216,6 +202,43 @@ impl<'de> Deserialize<'de> for Name {
         }
         deserializer.deserialize_bytes(Bytes)
     }
+}
+
+/// The Unix time of a date such as `20261120T075500Z`.
+fn unix_time(date: &str) -> Option<u64> {
+    let number = |range: std::ops::Range<usize>| date.get(range)?.parse::<u64>().ok();
+    let is_date = date.len() == 16
+        && date.bytes().enumerate().all(|(n, byte)| match n {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+    if !is_date {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
+    let (hour, minute, second) = (number(9..11)?, number(11..13)?, number(13..15)?);
+    let is_valid = year >= 1970
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !is_valid {
+        return None;
+    }
+    // The year begins in March, so that a leap day is its last day. The months from March on have
+    // 31, 30, 31, 30, 31 days, which repeats: 153 days in 5 months.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let days = 365 * year + leap_days + (153 * month + 2) / 5 + day;
+    // Days before 1 January 1970, counted in the same way.
+    let days = days.checked_sub(719_469)?;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
 #[cfg(test)]

@@ -1,63 +1,64 @@
-//! The answer's body.
+//! The response's body.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Reason, Request};
-use crate::reason_codes::Code;
+use crate::{Reason, ReasonCode, Request};
 
-/// CloudFormation takes no larger body. Source: the custom resource response object's reference.
+/// CloudFormation's limit of a response.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>
 pub const MAX_BODY_BYTES: usize = 4096;
 
-/// What became of the request.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It was done.
+    /// The request succeeded.
     Success,
-    /// It was not; [`Response::reason`] says why.
+    /// The request failed. [`Response::reason`] has the cause.
     Failed,
 }
 
-/// One answer, before it is cut to size.
+/// A response, before it is shortened.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// What became of the request.
+    /// The result of a request.
     pub status: Status,
-    /// Never empty; CloudFormation takes another id on Update as a replacement.
+    /// Never empty. On Update, another ID than the request's means a replacement.
     pub physical_resource_id: String,
-    /// Why it failed, or what is to be known although it succeeded. Its text is cut at the end if the
-    /// body would be too large. Its code stays.
+    /// Why the request failed, or a warning of a success. If the body would be too large, its text is
+    /// shortened at the end. Its code is kept.
     pub reason: Option<Reason>,
     /// The attributes for `Fn::GetAtt`.
     pub data: BTreeMap<&'static str, String>,
 }
 
 impl Response {
-    /// The body to be put at the request's address: at most [`MAX_BODY_BYTES`] of UTF-8, as long
-    /// as what has to be copied from the request leaves room for that.
-    pub fn body(&self, request: &Request) -> String {
+    /// The body to send: at most [`MAX_BODY_BYTES`] of UTF-8, unless the members that are copied from
+    /// the request are larger. If the attributes do not fit, the body is a FAILED with the code
+    /// `too_large`.
+    pub fn body(&self, request: &Request, too_large: ReasonCode) -> String {
         let whole = self.reason.as_ref().map(ToString::to_string);
         let whole = self.render(request, whole.as_deref());
         if whole.len() <= MAX_BODY_BYTES {
             return whole;
         }
         let Some(reason) = &self.reason else {
-            // Attributes cannot be cut without lying; say so instead.
-            let too_large = Response {
+            // Shortened attributes would be wrong values.
+            let failed = Response {
                 status: Status::Failed,
                 reason: Some(Reason::new(
-                    Code::InternalError,
-                    "answering: the attributes exceed 4096 bytes",
+                    too_large,
+                    "sending the response: the attributes exceed 4096 bytes",
                 )),
                 data: BTreeMap::new(),
-                // Any other id would make CloudFormation think that the resource was replaced.
+                // With any other ID, CloudFormation would delete the resource as replaced.
                 physical_resource_id: match &request.physical_resource_id {
                     Some(id) => id.clone(),
                     None => self.physical_resource_id.clone(),
                 },
             };
-            return too_large.body(request);
+            return failed.body(request, too_large);
         };
         let with_code = format!("…{}", reason.suffix());
         let has_room = self.render(request, Some(&with_code)).len() <= MAX_BODY_BYTES;
@@ -109,7 +110,7 @@ impl Response {
     }
 }
 
-/// How many bytes a character takes in the JSON that `serde_json` writes.
+/// The number of bytes of a character in the JSON of `serde_json`.
 fn escaped_length(character: char) -> usize {
     match character {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
