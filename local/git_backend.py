@@ -1,4 +1,4 @@
-"""git's smart HTTP behind any server of these tests: the real `git http-backend`, fed as a CGI program is."""
+"""git's smart HTTP for the local servers: runs the real `git http-backend` as a CGI program."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Certificates for AWS's own names: programs that will speak to nothing else (`aws codecommit credential-helper` signs
-for AWS's hosts alone, git-remote-codecommit builds the address by itself) speak to this machine then, over TLS."""
+"""Certificates for AWS's host names, so that programs with fixed AWS addresses reach this machine over TLS.
+
+`aws codecommit credential-helper` signs only for AWS's hosts, and git-remote-codecommit builds the address itself.
+"""
 
 from __future__ import annotations
 

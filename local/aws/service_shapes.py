@@ -1,4 +1,4 @@
-"""An AWS service's shapes as botocore's service model has them: what a request and an answer may hold."""
+"""The shapes of an AWS service's requests and responses, from botocore's service model."""
 
 from __future__ import annotations
 

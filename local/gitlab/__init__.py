@@ -1,4 +1,4 @@
-"""A local GitLab for tests and `make run`: as much of it as push mirrors need, which they run with the real git.
+"""A local GitLab for tests and `make run`: the part that push mirrors use. A mirror runs the real `git push`.
 
     with local_gitlab.running(protected_delay=0.5) as gitlab:
         project = gitlab.project("platform/infra")

@@ -1,4 +1,4 @@
-"""Who asks, and what they may: tokens, their scopes, and roles."""
+"""Authenticates and authorizes requests: tokens, scopes and roles."""
 
 from __future__ import annotations
 

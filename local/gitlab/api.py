@@ -1,4 +1,4 @@
-"""The REST API, as far as push mirrors need it: lib/api/remote_mirrors.rb, lib/api/protected_branches.rb,
+"""The part of the REST API that push mirrors use: lib/api/remote_mirrors.rb, lib/api/protected_branches.rb,
 `GET /projects/:id` and `GET /projects/:id/repository/branches`."""
 
 from __future__ import annotations

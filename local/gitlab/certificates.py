@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, as a self-managed GitLab may have, and a certificate that it signed."""
+"""A private CA, as a self-managed GitLab may have, and a server certificate of it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Checks requests and answers of the API against what GitLab's OpenAPI description and documentation say of it.
+"""Checks requests and responses of the API against GitLab's OpenAPI description and documentation.
 
-The description is `openapi.yaml`. It lists members and never closes an object; here a member that it does not list is a
-fault, because GitLab drops it silently in a request and never sends it in an answer.
+The description is `openapi.yaml`. It allows additional members everywhere. Here an unlisted member is a
+fault, because GitLab ignores it in a request and never sends it in a response.
 """
 
 from __future__ import annotations

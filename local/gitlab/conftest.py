@@ -1,4 +1,4 @@
-"""A GitLab for each test, a repository elsewhere that it mirrors to, and a person who pushes."""
+"""A GitLab for each test, the target repository of its mirror, and a person who pushes."""
 
 from __future__ import annotations
 

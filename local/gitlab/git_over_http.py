@@ -1,4 +1,4 @@
-"""The git side: where people push to, with a token for their password."""
+"""The git endpoint, to which people push with a token as the password."""
 
 from __future__ import annotations
 

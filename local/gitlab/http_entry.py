@@ -1,4 +1,4 @@
-"""The HTTP server: who asks for what, the record of it, and what stands before every answer."""
+"""The HTTP server: routes requests, records them, and checks each request and response."""
 
 from __future__ import annotations
 

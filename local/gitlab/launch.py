@@ -1,4 +1,4 @@
-"""Starts and stops the local GitLab, and gives tests what they need to arrange it and to look at it."""
+"""Starts and stops the local GitLab, and gives tests its projects, tokens, settings and records."""
 
 from __future__ import annotations
 

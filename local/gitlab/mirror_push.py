@@ -1,8 +1,8 @@
 """One run of a push mirror with the real git, as Gitaly does it.
 
-https://gitlab.com/gitlab-org/gitaly, internal/gitaly/service/remote/update_remote_mirror.go: it is no
-`git push --mirror`. References are compared, and those that differ are pushed, ten at a time and the default branch
-first; what the project has no longer is removed, unless its commits are not in the default branch.
+https://gitlab.com/gitlab-org/gitaly, internal/gitaly/service/remote/update_remote_mirror.go: it is not
+`git push --mirror`. It compares the references and pushes those that differ, ten at a time and the default branch
+first. It removes a reference that the project no longer has, if its commits are in the default branch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When a mirror is run, and what becomes of it.
+"""Schedules the runs of a mirror, and updates its state.
 
 app/workers/repository_update_remote_mirror_worker.rb and app/services/projects/update_remote_mirror_service.rb, with
 threads for Sidekiq's jobs and timers for those that wait.

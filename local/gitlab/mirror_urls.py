@@ -1,8 +1,7 @@
-"""How GitLab takes a mirror's url apart, keeps it, puts it together again, and shows it.
+"""Parses, stores, rebuilds and masks a mirror's URL, as lib/gitlab/url_sanitizer.rb does.
 
-All of it as lib/gitlab/url_sanitizer.rb does: what stands before the host is taken as it is, never decoded, and encoded
-when the url is put together for git. So git sends exactly the characters that the url was given with, and a login that
-was percent-encoded before it came here is sent with its percent signs.
+The user information is never decoded, and is encoded when the URL is built for git. So git sends exactly the given
+characters, and a login that was percent-encoded before is sent with its percent signs.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Making, changing and removing remote mirrors: what lib/api/remote_mirrors.rb takes and app/models/remote_mirror.rb
-accepts."""
+"""Creates, updates and deletes remote mirrors, with the validation of lib/api/remote_mirrors.rb and
+app/models/remote_mirror.rb."""
 
 from __future__ import annotations
 

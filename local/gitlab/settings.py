@@ -1,4 +1,4 @@
-"""What an administrator of the instance can switch, and what versions of GitLab do differently."""
+"""Settings of an instance's administrator, and differences between GitLab's versions."""
 
 from __future__ import annotations
 

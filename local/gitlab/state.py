@@ -1,4 +1,4 @@
-"""What a GitLab holds: tokens, projects with their repositories, remote mirrors."""
+"""The state of a GitLab: tokens, projects with their repositories, remote mirrors."""
 
 from __future__ import annotations
 

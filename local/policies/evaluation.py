@@ -1,4 +1,4 @@
-"""Whether AWS allows a request: every policy on both sides, taken together.
+"""Evaluates whether AWS allows a request, by every policy of the caller and of the resource.
 
 The evaluator is MiniStack's where it compares (see statements.py). Others were looked at in November
 2026. PMapper takes resource policies, boundaries, session and control policies into account, on a graph

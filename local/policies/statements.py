@@ -1,8 +1,8 @@
-"""Whether one statement of a policy applies to one request.
+"""Evaluates whether one statement of a policy applies to one request.
 
-Wildcards and the comparisons of condition operators are MiniStack's, an emulator's that others use
-and mend. What AWS documents and MiniStack does not do stands here: policy variables, ARNs that are
-compared part by part, keys whose values it makes up itself, and who a resource's policy names.
+Wildcards and comparisons of condition operators are MiniStack's, which others use and maintain. This module adds
+rules that AWS documents and MiniStack lacks: policy variables, ARNs that are compared part by part, keys whose values
+MiniStack invents, and the principals of a resource's policy.
 """
 
 import re

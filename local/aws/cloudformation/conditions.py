@@ -1,5 +1,5 @@
-"""Functions in a template's conditions that MiniStack takes for plain values: a parameter that is a list is compared
-with a text by joining it.
+"""Functions in a template's conditions that MiniStack treats as plain values, such as a list parameter that is joined
+and compared with a text.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-conditions.html
 """

@@ -1,4 +1,4 @@
-"""CloudFormation's pre-deployment validation of names that are taken, and DescribeEvents, which has its results.
+"""CloudFormation's pre-deployment validation of taken names, and DescribeEvents, which returns its results.
 
 "Pre-deployment validation runs automatically on Create Stack, Update Stack, and Create Change Set operations", unless
 `DisableValidation` is set. "Property syntax validation and resource name conflict detection run on all supported

@@ -1,4 +1,4 @@
-"""Resource types that MiniStack has, but otherwise than AWS: what they keep, and names that are taken."""
+"""Resource types of MiniStack that differ from AWS: properties that they lose, and taken names."""
 
 from __future__ import annotations
 

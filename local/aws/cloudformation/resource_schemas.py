@@ -1,7 +1,7 @@
-"""Properties that a resource type does not have, or lacks, fail the resource, as CloudFormation's registry has it.
+"""Fails a resource with unknown or missing properties, by the schemas of CloudFormation's registry.
 
-https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html. The schemas are those that
-cfn-lint carries; they are asked for names alone, values being each service's own business.
+https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html. The schemas are those of
+cfn-lint. Only names are checked; each service checks its values.
 """
 
 from __future__ import annotations

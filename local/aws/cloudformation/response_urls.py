@@ -1,4 +1,4 @@
-"""The addresses that a custom resource answers to: presigned S3 URLs on AWS, and of the same shape here."""
+"""The ResponseURLs of custom resources: presigned S3 URLs on AWS, and URLs of the same form here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stack's events tell of an operation, where MiniStack tells something else.
+"""The events of stack operations, where MiniStack differs from CloudFormation.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 """

@@ -1,6 +1,6 @@
-"""What may be asked of a stack while, and after, something else happens to it.
+"""Calls of CloudFormation that a stack's state allows or rejects.
 
-The texts are those that CloudFormation answers with (recorded in public issues); nothing in its documentation has them.
+The messages are CloudFormation's, recorded in public issues. Its documentation does not contain them.
 """
 
 from __future__ import annotations

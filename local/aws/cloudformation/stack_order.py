@@ -1,6 +1,6 @@
-"""The order of a stack's resources where its graph leaves a choice.
+"""The order of a stack's independent resources.
 
-AWS works on them at once, so any order that the graph allows can happen; MiniStack takes them by their names.
+AWS processes them concurrently, so every order that the graph allows can happen. MiniStack sorts them by name.
 """
 
 from __future__ import annotations

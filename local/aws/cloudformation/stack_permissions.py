@@ -1,6 +1,6 @@
-"""Which IAM actions CloudFormation's handler of a resource type needs, for which resource, to do what a stack asks.
+"""The IAM actions that CloudFormation's handler of a resource type needs, and on which resources.
 
-CloudFormation makes a stack's resources with the stack's role, or with the caller's own rights where there is none.
+CloudFormation creates a stack's resources with the stack's role, or with the caller's permissions if it has none.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
 
 The actions are those that the type's schema in the CloudFormation registry lists under `handlers` (as DescribeType

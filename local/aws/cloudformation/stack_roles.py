@@ -1,4 +1,4 @@
-"""In whose name CloudFormation makes a stack's resources: its role's, or the caller's where it has none.
+"""The principal that creates a stack's resources: its role, or the caller if the stack has no role.
 
 "CloudFormation always uses this role for all future operations on the stack. Provided that users have permission to
 operate on the stack, CloudFormation uses this role even if the users don't have permission to pass it."

@@ -1,4 +1,4 @@
-"""What MiniStack's stack operations leave out: the Delete after a failed Create, and buckets that are not empty."""
+"""Parts of stack operations that MiniStack lacks: the Delete after a failed Create, and buckets that are not empty."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """CloudFormation's quota on calls of its API, off unless a test sets one (`settings`).
 
-A call above it is answered `Throttling: Rate exceeded`, with status 400.
+A call above the quota fails with `Throttling: Rate exceeded` and status 400.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
 """
 

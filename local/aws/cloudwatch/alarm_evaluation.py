@@ -1,8 +1,8 @@
-"""When an alarm changes its state: by its own metric, its dimensions and its periods. MiniStack looks at every metric of
-the name, and never at data that is missing.
+"""Evaluates an alarm by its metric, dimensions and periods. MiniStack evaluates every metric of the name, and ignores
+missing data.
 
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html. What is left out: alarms on metric
-math, which stay as they are, and the older data points that AWS fetches beside those of the evaluation periods.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html. Not implemented: alarms on
+metric math, whose state does not change, and the older data points that AWS fetches beside the evaluation periods.
 """
 
 from __future__ import annotations

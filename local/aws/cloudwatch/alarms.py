@@ -1,4 +1,4 @@
-"""CloudWatch's alarms: what PutMetricAlarm refuses, and alarms on metric math. Their states are `alarm_evaluation`' business.
+"""CloudWatch's alarms: validation by PutMetricAlarm, and alarms on metric math. `alarm_evaluation` has their states.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """

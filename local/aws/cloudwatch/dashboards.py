@@ -1,7 +1,7 @@
-"""CloudWatch's dashboards: a body that is no dashboard is refused, with the place where it is wrong.
+"""CloudWatch's dashboards: an invalid body is rejected with the position of the error.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
-MiniStack keeps any text.
+MiniStack accepts any text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Metrics that a log line carries, in CloudWatch's embedded metric format.
+"""Metrics in log lines, in CloudWatch's embedded metric format.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-`read` is for tests as well as for the local CloudWatch: what it does not take, CloudWatch drops without a word.
+The tests and the local CloudWatch use `read`. It rejects every line that CloudWatch drops silently.
 """
 
 from __future__ import annotations

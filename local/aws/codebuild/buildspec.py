@@ -1,4 +1,4 @@
-"""A build specification, read and checked.
+"""Parses and validates a build specification.
 
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
 """

@@ -1,6 +1,6 @@
-"""A build's commands: each is a `sh`, which hands its variables and its directory on to the next.
+"""Runs a build's commands: each is a `sh` that passes its variables and directory to the next.
 
-Commands share a shell in version 0.2 of the buildspec, and have each their own in 0.1.
+Commands share a shell in version 0.2 of the buildspec. In version 0.1 each has its own.
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.version
 """
 

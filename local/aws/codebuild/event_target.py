@@ -1,7 +1,7 @@
 """A build project as the target of an EventBridge rule, a queue that a policy guards, and a target's dead-letter queue.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html: CodeBuild is called with the target's role,
-SQS on the word of the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: what
+and SQS checks the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: what
 lacks a permission or its target "will be sent directly to the dead-letter queue", and its policy has to admit the rule.
 
 A queue that has no policy at all takes every rule's events here, other than on AWS: tests listen with such queues.

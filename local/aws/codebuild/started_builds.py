@@ -1,4 +1,4 @@
-"""Builds that no pipeline starts: by StartBuild, of a project without a source, whose commands stand in the project.
+"""Builds that StartBuild starts without a pipeline, for a project without a source and with inline commands.
 
 https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
 https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html (the event of a build's state)

@@ -1,4 +1,4 @@
-"""CodeCommit's approval rule templates, and which repositories they are associated with.
+"""CodeCommit's approval rule templates, and their associations with repositories.
 
 Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/API_Operations.html; limits:
 https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html

@@ -1,7 +1,7 @@
-"""Who comes to CodeCommit's git side, and what they may do there.
+"""Authenticates and authorizes the callers of CodeCommit's git endpoint.
 
-Two kinds of login are known. A user's service-specific credential is a name and a password that IAM issued. A signed
-login is computed by who logs in, from any access key, a role's session included; `git_signatures` judges it.
+There are two kinds of login. A user's service-specific credential is a name and a password that IAM issued. A signed
+login is computed from an access key, which may be of a role's session; `git_signatures` verifies it.
 https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up.html
 """
 

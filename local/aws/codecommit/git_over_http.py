@@ -1,4 +1,4 @@
-"""CodeCommit's git side: the real `git http-backend` behind IAM's logins and policies."""
+"""CodeCommit's git endpoint: the real `git http-backend` behind IAM's logins and policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed logins of CodeCommit's git side, as `aws codecommit credential-helper` and git-remote-codecommit make them.
+"""Verifies signed logins, as `aws codecommit credential-helper` and git-remote-codecommit create them.
 
 The user name is the access key's id, with `%` and the session token behind it where there is one. The password is a
 time and a signature of version 4, service `codecommit`, over a request of the method `GIT` for the repository's path

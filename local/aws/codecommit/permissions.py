@@ -1,4 +1,4 @@
-"""For which repository a call of CodeCommit's API is judged, and with which condition keys.
+"""The repository and the condition keys with which IAM evaluates a call of CodeCommit's API.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html
 """

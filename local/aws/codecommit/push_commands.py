@@ -1,4 +1,4 @@
-"""What a push asks for: the commands at the beginning of the body of `git-receive-pack`, before its pack.
+"""Parses the commands of a push: the beginning of the body of `git-receive-pack`, before its pack.
 
 https://git-scm.com/docs/pack-protocol#_reference_update_request_and_packfile_transfer
 """

@@ -1,4 +1,4 @@
-"""CodeCommit's repositories: bare git repositories in a directory, and what CodeCommit knows of each beside git."""
+"""CodeCommit's repositories: bare git repositories in a directory, with CodeCommit's metadata."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What every action of a pipeline has: the role it acts as, its artifacts, its configuration with variables resolved.
+"""The common parts of all pipeline actions: role, artifacts, and configuration with resolved variables.
 
-An action calls this AWS's services over their API with the session of its role, so that what it may do is decided
-where every other request is.
+An action calls the local AWS over its API with the session of its role, so IAM evaluates its calls like all others.
 """
 
 from __future__ import annotations

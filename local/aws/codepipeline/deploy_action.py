@@ -1,4 +1,4 @@
-"""Deploy/CloudFormation: a stack or a change set out of files of the input artifacts.
+"""Deploy/CloudFormation: a stack or a change set from files of the input artifacts.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-action-reference.html

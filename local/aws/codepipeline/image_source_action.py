@@ -1,4 +1,4 @@
-"""Source/ECR: which image a tag has, as `imageDetail.json` alone.
+"""Source/ECR: the image of a tag. The artifact contains only `imageDetail.json`.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-ECR.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/file-reference.html#file-reference-ecs-bluegreen

@@ -1,4 +1,4 @@
-"""CodePipeline's shapes as botocore's service model has them: what a request and an answer may hold.
+"""The shapes of CodePipeline's requests and responses, from botocore's service model.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Operations.html
 """

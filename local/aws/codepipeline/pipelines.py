@@ -1,4 +1,4 @@
-"""The pipelines, what they ran, and what each run has come to. Who changes a pipeline's runs holds its `changed`."""
+"""The pipelines and their executions. Hold a pipeline's `changed` to change its executions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs what a pipeline's declaration says, and nothing else: one thread for each execution.
+"""Runs the executions of pipelines, each in a thread.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """

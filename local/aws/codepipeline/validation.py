@@ -1,4 +1,4 @@
-"""What CodePipeline refuses when a pipeline is created or updated.
+"""Validates a pipeline when it is created or updated.
 
 Structure: https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
 Actions: https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference.html

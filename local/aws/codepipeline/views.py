@@ -1,4 +1,4 @@
-"""A pipeline and its runs as CodePipeline's API shows them.
+"""Pipelines and executions in the form of CodePipeline's responses.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Types.html
 """

@@ -1,7 +1,7 @@
-"""The metadata service of one instance, in its second version: what `credential_source = Ec2InstanceMetadata` asks.
+"""The metadata service of one instance, version 2, for `credential_source = Ec2InstanceMetadata`.
 
-MiniStack's own makes up keys that nobody knows; this one's are the session of the role in the instance's profile,
-which EC2 took because the role's trust policy admits it.
+MiniStack's own returns keys that its IAM does not know. This one returns a session of the role in the instance's
+profile, if the role's trust policy admits EC2.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
 """
 

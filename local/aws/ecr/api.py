@@ -1,5 +1,4 @@
-"""ECR's requests: MiniStack's, with the registry that a request names, what AWS refuses, and images as `ecr_images` has
-them.
+"""ECR's API: MiniStack's, with the registry of the request, AWS's validation, and the images of `images`.
 
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html
 """

@@ -1,7 +1,7 @@
 """The events that ECR sends when an image is pushed or deleted.
 
-https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html: `resources` is empty there, so the
-repository is known by `account`, `region` and the name in `detail` alone.
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html: `resources` is empty there, so only
+`account`, `region` and the name in `detail` identify the repository.
 """
 
 from __future__ import annotations

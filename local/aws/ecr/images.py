@@ -1,4 +1,4 @@
-"""What a repository holds: layers that were uploaded, and images, which are manifests of such layers.
+"""The content of a repository: uploaded layers, and images, which are manifests of layers.
 
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html. The store is MiniStack's, so that what it
 answers itself (an image's presence when a repository is deleted, say) is about the same images. The words of refusals

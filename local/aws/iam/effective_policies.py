@@ -1,6 +1,6 @@
-"""Policies read by threads: pipelines, builds and git ask what a role or user may, while the API changes it.
+"""A principal's policies, read safely while other threads change them.
 
-MiniStack gathers a principal's policies by walking through the very dictionaries that its API writes to.
+Pipelines, builds and git read policies in threads. MiniStack iterates over the dictionaries that its API changes.
 """
 
 from __future__ import annotations

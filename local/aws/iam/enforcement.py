@@ -1,4 +1,4 @@
-"""IAM enforcement: MiniStack's evaluator, its decisions written down and the resources that it gets wrong mended."""
+"""IAM enforcement by MiniStack's evaluator, with a log of the decisions and corrected resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`AWS::IAM::Group`, which MiniStack's CloudFormation lacks, and what stands in the way of deleting a group.
+"""`AWS::IAM::Group`, which MiniStack's CloudFormation lacks, and the conflicts that prevent a group's deletion.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-group.html
 """

@@ -1,6 +1,6 @@
 """The policy language where MiniStack's evaluator differs from AWS's documentation: policy variables, ARNs compared part
-by part, and whom a resource's policy names. The rules themselves, and the decisions of AWS's documentation that they
-are measured by, are in `policies`, which the templates' policies are judged with, too.
+by part, and the principals of a resource's policy. `local.policies` has the rules, and evaluates the templates' policies with
+them as well. tests/policies compares them with the decisions that AWS documents.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """

@@ -1,4 +1,4 @@
-"""The condition keys that say who asks and whose the resource is, where MiniStack takes them otherwise than AWS.
+"""Condition keys about the principal and the owner of the resource, where MiniStack differs from AWS.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """

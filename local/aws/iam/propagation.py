@@ -1,4 +1,4 @@
-"""Changes of IAM policies and of roles' trust take effect some seconds after IAM has answered (`settings`).
+"""Delays the effect of changes of IAM policies and trust policies (`settings`).
 
 "Any change that you make in IAM (or other AWS services) ... takes time to become visible from all possible endpoints."
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency

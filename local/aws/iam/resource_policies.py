@@ -1,4 +1,4 @@
-"""A resource's own policy and its account, whichever account asks: MiniStack looks in the caller's alone.
+"""A resource's policy and account, for callers of any account. MiniStack looks only in the caller's account.
 
 "If the principal that makes the request is in account A and the resource in account B, the request is allowed if both
 the identity-based policy and the resource-based policy allow it."

@@ -1,10 +1,10 @@
-"""What an AWS service does with a role that was passed to it: it assumes the role, and has the role's rights alone.
+"""A role that was passed to an AWS service: the service assumes it, and has only its permissions.
 
     session = service_roles.assume(role_arn, "codepipeline.amazonaws.com", source_arn=pipeline_arn)
     session.require("codebuild:StartBuild", project_arn)
 
-A service's calls within this process meet no IAM by themselves; each names here what it would call on AWS. Every
-decision is written down, like those about requests, so that a test can say which of a role's rights were used.
+IAM does not see a service's calls within this process. Each names the action that it would call on AWS. Every
+decision is logged, like those about requests, so that a test can say which of a role's rights were used.
 """
 
 from __future__ import annotations

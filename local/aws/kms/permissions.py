@@ -1,4 +1,4 @@
-"""Keys of other accounts, and key policies that nobody could change any more.
+"""Keys of other accounts, and key policies that would lock out every administrator.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html#prevent-unmanageable-key

@@ -1,4 +1,4 @@
-"""What a function finds in its environment: this AWS's address, and nothing of the machine's beside its path."""
+"""A function's environment variables: the address of the local AWS, and of the machine's variables only PATH."""
 
 from __future__ import annotations
 

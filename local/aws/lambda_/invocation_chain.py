@@ -1,8 +1,8 @@
-"""How often a chain of invocations has come to the same function, told as AWS tells it: in the trace's header.
+"""Counts the invocations of a function in one chain, in the trace header as Lambda does.
 
-Lambda stops a function that invokes itself after about 16 times; SDKs hand the header on that the runtime was given.
+Lambda stops a function that invokes itself after about 16 times; SDKs pass on the header that the runtime received.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
-MiniStack counts in a header of its own, which only the runtimes that it starts itself hand on.
+MiniStack counts in its own header, which only its own runtimes pass on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a function's resource policy lets an AWS service invoke it on behalf of one of the account's resources.
+"""Evaluates whether a function's resource policy allows an AWS service to invoke it for a resource of the account.
 
 https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 """

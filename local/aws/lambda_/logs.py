@@ -1,4 +1,4 @@
-"""A function's log, which Lambda writes with the function's role: without the rights there is none.
+"""A function's log, which Lambda writes with the function's role: without the permissions nothing is logged.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html#monitoring-cloudwatchlogs-prereqs
 """

@@ -1,7 +1,7 @@
-"""What CloudWatch learns from functions: Lambda's own metrics of every run, and those that are embedded in log lines.
+"""The metrics of functions: Lambda's own, and the metrics in log lines.
 
-https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: MiniStack counts the runs that Invoke begins,
-and none that a stack, a rule or a rotation does.
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: MiniStack counts only the runs of Invoke,
+not those of a stack, a rule or a rotation.
 """
 
 from __future__ import annotations

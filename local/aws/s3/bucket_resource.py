@@ -1,4 +1,4 @@
-"""`AWS::S3::Bucket`'s default encryption, which MiniStack's CloudFormation leaves out.
+"""The default encryption of `AWS::S3::Bucket`, which MiniStack's CloudFormation ignores.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-bucketencryption.html
 """

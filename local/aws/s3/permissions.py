@@ -1,5 +1,5 @@
-"""What IAM is asked about a request to S3 beside its action: the bucket's policy whoever owns it, the right to set an
-ACL, and the key that an object is encrypted with.
+"""Further permissions of a request to S3: the bucket's policy in any account, the permission to set an ACL, and the key
+of an encrypted object.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html

@@ -1,5 +1,7 @@
-"""A function that prints the lines of its event's `say`, fails with its `fail`, and answers with the event. It speaks the
-Runtime API itself, as the bootstrap of a `provided.al2023` function does."""
+"""A function that prints the lines of its event's `say`, fails with its `fail`, and returns the event.
+
+It calls the Runtime API itself, as the bootstrap of a `provided.al2023` function.
+"""
 
 import json
 import os

@@ -1,5 +1,6 @@
-"""A function that answers custom-resource requests as their properties say. It speaks the Runtime API itself, as the
-bootstrap of a `provided.al2023` function does; `conftest.provider_code` packs it.
+"""A function that responds to custom-resource requests as their properties script it.
+
+It calls the Runtime API itself, as the bootstrap of a `provided.al2023` function; `testing.provider_code` packs it.
 
 `OnCreate`, `OnUpdate`, `OnDelete`: succeed (without the property), fail, crash, be silent, succeed late, send a content
 type, send too much, list credentials (of `UserName`), show environment. `Id` is the physical id.

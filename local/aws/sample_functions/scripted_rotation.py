@@ -1,5 +1,5 @@
-"""A rotation function that does as the secret's tags say. It speaks the Runtime API itself, as the bootstrap of a
-`provided.al2023` function does.
+"""A rotation function that the secret's tags script. It calls the Runtime API itself, as the bootstrap of a
+`provided.al2023` function.
 
 The tag `fail` names a step that fails, `crash` one that ends the process, `wait` one that takes a second; `finish` says
 how the last step moves AWSCURRENT: `move` (the default), `write and move` (a version of its own first), `not at all`,

@@ -1,4 +1,4 @@
-"""What IAM is asked about a call of Secrets Manager: which resource, with which condition keys, and what else.
+"""The resource, the condition keys and the further permissions with which IAM evaluates a call of Secrets Manager.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
 """

@@ -1,5 +1,5 @@
-"""`AWS::SecretsManager::Secret`: MiniStack's takes over a secret that is there already, makes a value where none is given,
-and names a secret by its name where AWS does by its ARN.
+"""`AWS::SecretsManager::Secret`. MiniStack's adopts an existing secret, creates a value if none is given, and uses the
+name as the physical ID instead of the ARN.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html
 """

@@ -1,4 +1,4 @@
-"""Secrets Manager's rotation: what turns it on and off, when it is due, and what DescribeSecret then says.
+"""Secrets Manager's rotation: turning it on and off, due dates, and the response of DescribeSecret.
 
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and its neighbours; the steps are
 in `rotation_runs`, the schedule's grammar in `rotation_rules`.

@@ -1,7 +1,7 @@
 """`AWS::SecretsManager::RotationSchedule` for MiniStack's CloudFormation.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-rotationschedule.html
-Which properties there are is `resource_schemas`' business.
+`resource_schemas` checks the names of the properties.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When a secret is to be rotated: the rules that RotateSecret takes, and the dates that follow from them.
+"""The schedule of a rotation: the rules of RotateSecret, and the dates that follow from them.
 
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
 """

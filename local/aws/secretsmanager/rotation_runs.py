@@ -1,4 +1,4 @@
-"""The rotations themselves: the steps in which Secrets Manager calls a secret's rotation function, one after another.
+"""Runs rotations: Secrets Manager calls a secret's rotation function for one step after another.
 
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html

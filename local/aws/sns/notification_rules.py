@@ -1,8 +1,8 @@
-"""Notification rules of the developer tools, which MiniStack lacks: their resource type, and what they tell SNS topics.
+"""Notification rules of the developer tools, which MiniStack lacks: the resource type, and the messages to SNS topics.
 
 https://docs.aws.amazon.com/codestar-notifications/latest/APIReference/API_CreateNotificationRule.html
 https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html
-A channel's configuration (`AWS::Chatbot::SlackChannelConfiguration`) is kept and named, and nothing reaches a channel.
+A channel's configuration (`AWS::Chatbot::SlackChannelConfiguration`) is stored and has a name, but receives no message.
 """
 
 from __future__ import annotations

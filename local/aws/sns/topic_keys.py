@@ -1,4 +1,4 @@
-"""The key that a topic is encrypted with, which MiniStack's `AWS::SNS::Topic` forgets.
+"""The encryption key of a topic, which MiniStack's `AWS::SNS::Topic` ignores.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sns-topic.html
 """
