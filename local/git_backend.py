@@ -53,8 +53,8 @@ def _copy(handler: BaseHTTPRequestHandler, into: BinaryIO, size: int) -> None:
 
 def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: str, user: str, body: BinaryIO,
            length: int, before_answering: Callable[[], None] = lambda: None) -> None:
-    """Answers what git asks of the bare repository: `what` is the path below it. What is done before answering has
-    happened for everyone who has seen the answer."""
+    """Serves a request of git to the bare repository; `what` is the path below it. `before_answering` runs before the
+    response is sent."""
     environment = {
         "PATH": os.environ["PATH"], **GIT_ENVIRONMENT,
         "GIT_PROJECT_ROOT": str(repository.parent), "GIT_HTTP_EXPORT_ALL": "1",

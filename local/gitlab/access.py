@@ -64,7 +64,7 @@ def authenticated(instance: Instance, headers: Mapping[str, str], method: str) -
 
 
 def project(instance: Instance, token: Token | None, id_or_path: str) -> Project:
-    """The project, when whoever asks may know of it; all of them are private here (lib/api/helpers.rb,
+    """The project, if the caller may see it. All projects are private here (lib/api/helpers.rb,
     `find_project!`)."""
     found = instance.find_project(id_or_path)
     if found is None or token is None or not (token.is_admin or token.level(found) >= LEVELS["guest"]):

@@ -100,7 +100,7 @@ class Api:
         if token is None or not (token.is_admin or token.level(project) >= LEVELS["developer"]):
             raise access.forbidden()
         # app/finders/protected_branches_finder.rb: `all_protected_branches`, those of the groups among them. They are
-        # told apart by `inherited`, of Premium and Ultimate (https://docs.gitlab.com/api/protected_branches/).
+        # distinguished by `inherited`, of Premium and Ultimate (https://docs.gitlab.com/api/protected_branches/).
         own, groups = sorted(project.protected_branches), sorted(project.inherited_protected_branches)
         named = [(name, False) for name in own] + [(name, True) for name in groups]
         maintainers = {"id": 1, "access_level": LEVELS["maintainer"], "access_level_description": "Maintainers"}

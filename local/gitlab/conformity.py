@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 DESCRIPTION = yaml.safe_load((Path(__file__).parent / "openapi.yaml").read_text())
-# Of every path, whatever is asked (lib/api/api_guard.rb, lib/gitlab/rack_attack.rb): no operation lists them.
+# Responses of every path (lib/api/api_guard.rb, lib/gitlab/rack_attack.rb): no operation lists them.
 _ALWAYS_POSSIBLE = {403, 429, 500, 502, 503}
 
 
@@ -31,7 +31,7 @@ def is_described(method: str, path: str) -> bool:
 
 
 def request_faults(method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> list[str]:
-    """What GitLab's description does not know of this request."""
+    """The differences of this request from GitLab's description."""
     operation = _operation(method, path)
     if operation is None:
         return []

@@ -37,7 +37,7 @@ def project(gitlab: LocalGitLab) -> HeldProject:
 
 
 class Api:
-    """The remote mirrors of one project, asked for with one token."""
+    """The remote mirrors API of one project, with one token."""
 
     def __init__(self, gitlab: LocalGitLab, project: str, token: str | None = None) -> None:
         self.session = requests.Session()
@@ -88,7 +88,7 @@ def eventually(look: Callable[[], Any], is_so: Callable[[Any], bool], seconds: f
 
 
 class Target:
-    """A bare repository elsewhere, behind a login; what it is asked for is counted."""
+    """A bare repository on another server, behind a login. It counts its requests."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "target.git"
@@ -161,7 +161,7 @@ def git(*arguments: str, at: Path, check: bool = True, **more: str) -> subproces
 
 
 class Person:
-    """Somebody with a working copy and a token."""
+    """A person with a working copy and a token."""
 
     def __init__(self, directory: Path, gitlab: LocalGitLab, project: HeldProject) -> None:
         self.directory = directory

@@ -94,7 +94,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if isinstance(sys.exception(), OSError):  # also TLS's: whoever does not trust the certificate goes away
+        if isinstance(sys.exception(), OSError):  # also of TLS: a client that does not trust the certificate disconnects
             _log.debug("a connection from %s ended early", client_address, exc_info=True)
         else:
             _log.exception("a connection from %s", client_address)

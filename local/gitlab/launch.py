@@ -103,7 +103,7 @@ class HeldProject:
         return self._gitlab.instance.is_enabled(self._project, mirror)
 
     def make_mirror(self, url: str, **settings: Any) -> Mirror:
-        """One that a person makes, enabled if nothing else is said."""
+        """Creates a mirror as a person does, enabled by default."""
         person = Token("a person", role="owner", is_admin=True)
         return mirrors.create(self._gitlab.instance, self._project, person, {"url": url, "enabled": True, **settings})
 
@@ -159,7 +159,7 @@ class LocalGitLab:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def shut(self) -> None:
-        """Nobody is answered any more."""
+        """Closes the server: no request is answered any more."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -182,11 +182,11 @@ class LocalGitLab:
 
     def answers_instead(self, status: int, times: int = 1, body: str = "",
                         headers: dict[str, str] | None = None) -> None:
-        """The API's next answers, whatever is asked."""
+        """Sets the API's next responses, for any request."""
         self._door.interrupt(status, times, body, headers)
 
     def limits_the_rate(self, times: int = 1, retry_after: int = 1) -> None:
-        """The API's next answers are what lib/gitlab/rack_attack.rb gives to those who asked too often."""
+        """Sets the API's next responses to those of lib/gitlab/rack_attack.rb for too many requests."""
         self._door.interrupt(429, times, "Retry later\n", {
             "RateLimit-Name": "throttle_authenticated_api", "RateLimit-Limit": "60", "RateLimit-Observed": "61",
             "RateLimit-Remaining": "0", "RateLimit-Reset": str(int(time.time()) + retry_after),
@@ -200,7 +200,7 @@ class LocalGitLab:
 
     @property
     def requests(self) -> list[Seen]:
-        """What the API was asked, in its order."""
+        """The API's requests, in order."""
         return self._door.seen
 
     @property

@@ -50,7 +50,7 @@ class Runs:
         self._stopped = False
         self._killed: list[Run] = []
 
-    # --- who asks for a run ------------------------------------------------------------
+    # --- requests for a run ------------------------------------------------------------
 
     def project_was_pushed_to(self, project: Project) -> None:
         """`update_remote_mirrors` of app/workers/post_receive.rb (formerly of
@@ -130,7 +130,7 @@ class Runs:
         except _Killed:
             run.ended, run.error = time.time(), "killed"
             with instance.changes:
-                # Nobody is left who would change the status.
+                # No worker is left to change the status.
                 mirror.abandoned_lease_ends = run.started + instance.max_runtime(mirror)
             return
         except mirror_push.CommandError as error:

@@ -17,11 +17,11 @@ _BOOLEANS = ["enabled", "only_protected_branches", "keep_divergent_refs"]
 
 
 class BadParameters(Exception):
-    """Grape refused the parameters: 400 with `error` (lib/api/api.rb, `rescue_from Grape::Exceptions::Base`)."""
+    """Grape rejected the parameters: 400 with `error` (lib/api/api.rb, `rescue_from Grape::Exceptions::Base`)."""
 
 
 class Invalid(Exception):
-    """The model refused what the parameters were: 400 with `message` (lib/api/helpers.rb, `render_api_error!`)."""
+    """The model rejected the values: 400 with `message` (lib/api/helpers.rb, `render_api_error!`)."""
 
     def __init__(self, errors: dict[str, list[str]]) -> None:
         super().__init__(str(errors))
@@ -78,7 +78,7 @@ def _taken(instance: Instance, parameters: dict[str, Any], checks_auth_method: b
     method = given.get("auth_method")
     if checks_auth_method and method is not None and method not in AUTH_METHODS:
         raise BadParameters("auth_method does not have a valid value")
-    # `mutually_exclusive` of Grape asks whether both are there, not what they are.
+    # `mutually_exclusive` of Grape checks only whether both are present.
     if "only_protected_branches" in given and "mirror_branch_regex" in given:
         raise BadParameters("only_protected_branches, mirror_branch_regex are mutually exclusive")
     return given

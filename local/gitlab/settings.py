@@ -34,10 +34,10 @@ class Settings:
     # without `last_update_at`).
     max_incremental_runtime: float = 3600.0
     max_first_runtime: float = 10800.0
-    # What becomes of a mirror of a project that nobody has pushed to. Its repository is made with it
+    # The state of a mirror of an empty project. Its repository is made with it
     # (app/services/projects/create_service.rb, `create_repository`), so the mirror counts as enabled and can be synced.
     # - "finishes": the run pushes nothing and succeeds, by Gitaly's source.
-    # - "stays": it never has a success, as people who use GitLab tell.
+    # - "stays": it never has a success, as users of GitLab report.
     # - "disabled": the project has no repository on disk, say because its import has not ended; then the mirror counts
     #   as disabled (app/models/remote_mirror.rb, `enabled`: `repository_exists?`).
     empty_projects: str = "finishes"

@@ -20,7 +20,7 @@ LEVELS = {"guest": 10, "reporter": 20, "developer": 30, "maintainer": 40, "owner
 
 @dataclass
 class Token:
-    """A personal, project or group access token, and the role of whoever it belongs to."""
+    """A personal, project or group access token, with the role of its owner."""
 
     name: str
     role: str = "maintainer"
@@ -122,7 +122,7 @@ class Project:
 
 
 class Instance:
-    """All of it, behind one lock: whoever changes a mirror holds `changes`."""
+    """The whole state, behind one lock: hold `changes` to change a mirror."""
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.settings = settings

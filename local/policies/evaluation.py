@@ -21,7 +21,7 @@ REGION = "eu-central-1"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a user, a session of a role, an account's root user, or a service.
+    """The principal: a user, a session of a role, an account's root user, or a service.
 
     `identity` are the documents of the user's or role's own policies, attached ones and groups'
     included; None for the root user, who needs none.

@@ -42,7 +42,7 @@ SENT = {
 
 
 def sent(service: str, action: str) -> tuple[str, ...]:
-    """The keys that `service` sends when it asks for `action`, such as `lambda:InvokeFunction`."""
+    """The keys that `service` sends when it calls `action`, such as `lambda:InvokeFunction`."""
     found = SENT.get((service, action.split(":")[0]))
     return found.keys if found else ()
 

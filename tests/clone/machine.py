@@ -1,4 +1,4 @@
-"""An instance, as far as it matters to git: its user data, its users' homes, and its metadata service.
+"""An instance as git sees it: its user data, its users' homes, and its metadata service.
 
 What belongs to the machine's own users and packages (`id`, `getent`, `runuser`, `dnf`) is played by scripts that come
 first in its PATH; everything else in the user data runs as it is.

@@ -1,4 +1,4 @@
-"""A clone for real: instance profile, role of the other account, signed login, git. And who and what is refused."""
+"""A real clone: instance profile, role of the other account, signed login, git. And the denied cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user data of clone-instance.yaml, run as an instance runs it: what it writes, and what it leaves alone."""
+"""The user data of clone-instance.yaml, run as an instance runs it: files that it writes and files that it keeps."""
 
 from __future__ import annotations
 

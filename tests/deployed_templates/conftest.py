@@ -1,3 +1,3 @@
-"""A local AWS for these tests, and the fixtures of its own tests."""
+"""The fixtures of the local AWS."""
 
 from local.aws.conftest import aws, name, running, stack  # noqa: F401

@@ -1,4 +1,4 @@
-"""The S3 deploy action, and templates/cross-account-s3.yaml with all that it pairs with, run across two accounts.
+"""The S3 deploy action, and templates/cross-account-s3.yaml with its counterparts, across two accounts.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3Deploy.html
 """

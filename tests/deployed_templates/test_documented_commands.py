@@ -1,4 +1,4 @@
-"""The commands of pages in docs/, run as they stand there, by bash and the real AWS CLI."""
+"""The commands of pages in docs/, run unchanged by bash and the real AWS CLI."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The loop of a project with an image, out of the child stack's own rendering: a push of the image, its event, the
-pipeline, the build, the approval, the stack.
+"""The loop of a project with an image, from the child stack's rendering: push of the image, event, pipeline, build,
+approval, stack.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""templates/notifications.yaml deployed: who is told of what, and that each grant of its topic and key is needed."""
+"""templates/notifications.yaml deployed: the recipients of each message, and each needed grant of its topic and key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""templates/people.yaml deployed, and what its people can really do: with git, with CodeCommit's API and with IAM."""
+"""templates/people.yaml deployed, and what its users can do with git, CodeCommit's API and IAM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole loop, out of templates/pipeline.yaml: a push, its event, the pipeline, the build, the approval, the stack.
+"""The whole loop from templates/pipeline.yaml: push, event, pipeline, build, approval, stack.
 
 Two environments at once, in one account.
 """

@@ -1,4 +1,4 @@
-"""Every grant that a source in another account hangs on, so that each can be taken away by itself."""
+"""Every grant that a source in another account needs, so that a test can remove each one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GitLab's side of a deployment: the token's secret in the account, the project, and a developer who pushes there.
+"""GitLab in a deployment: the secret with its token, the project, and a developer who pushes.
 
 Like `steps` and `pipelines`, nothing here asserts."""
 

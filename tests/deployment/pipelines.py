@@ -1,4 +1,4 @@
-"""What a developer and an approver do with a pipeline, and how it is asked for; like `steps`, nothing here asserts."""
+"""The actions of a developer and an approver with a pipeline, and its state. Like `steps`, without assertions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user does with the stack, one function a step; nothing here asserts."""
+"""The actions of a user with the stack, one function each, without assertions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/a-failed-deploy.md, gone through: what it shows is what there is to see.
+"""docs/a-failed-deploy.md, step by step: the page shows the real output.
 
 `CFN_GITOPS_WRITE_PAGES=1` writes what was seen into the page. Read the difference then.
 """

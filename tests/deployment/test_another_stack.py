@@ -1,4 +1,4 @@
-"""Another stack that uses the environment's ServiceToken: every way that a mirror credential can change."""
+"""Another stack that uses the environment's ServiceToken: every change of a mirror credential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make deploy` prints if `sam deploy` fails: the resources and CloudFormation's reasons.
+"""The output of `make deploy` if `sam deploy` fails: the resources and CloudFormation's reasons.
 
 An AWS of its own, in which prd was never deployed.
 """

@@ -1,4 +1,4 @@
-"""GitLab end to end: its mirror made, proved, moved to a new password and removed by a stack, with real pushes."""
+"""GitLab end to end: its mirror is created, verified, moved to a new password and deleted by a stack, with real pushes."""
 
 from __future__ import annotations
 

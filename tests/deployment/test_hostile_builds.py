@@ -1,4 +1,4 @@
-"""What was approved is what is deployed, whatever other builds run while the approval waits."""
+"""Only the approved change is deployed, also if other builds run during the approval."""
 
 from __future__ import annotations
 

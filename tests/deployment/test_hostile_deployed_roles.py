@@ -1,4 +1,4 @@
-"""A role that a pipeline creates with every right of its own, and what its boundary leaves of that."""
+"""A role that a pipeline creates with full permissions, and the limits of its boundary."""
 
 from __future__ import annotations
 

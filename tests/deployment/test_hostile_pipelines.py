@@ -1,4 +1,4 @@
-"""Whoever may write a template with the ServiceToken gets a pipeline, and no more than a pipeline."""
+"""A person who can write a template with the ServiceToken gets a pipeline, and nothing beyond a pipeline."""
 
 from __future__ import annotations
 

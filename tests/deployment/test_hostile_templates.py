@@ -1,4 +1,4 @@
-"""Whoever may write a template with the ServiceToken borrows the function's powers: they end where it says."""
+"""A person who can write a template with the ServiceToken has the function's permissions, within their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The roles of the environment, held against what the other tests here made them do: it needs them to have run."""
+"""Compares the policies of the roles with the calls of the other tests, which have to run before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop: a push, its event, the pipeline, the build, a person's approval, and the stack that CloudFormation makes.
+"""The loop: push, event, pipeline, build, approval, and the stack that CloudFormation creates.
 
 All of one environment's projects are pushed with one login.
 """

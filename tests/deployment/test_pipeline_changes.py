@@ -1,4 +1,4 @@
-"""What can be changed about a pipeline, and what stays when it goes."""
+"""Changes of a pipeline, and resources that remain after its deletion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the pipeline's last stage deploys: change sets that are approved, and first deployments that failed."""
+"""Deployments of the pipeline's last stage: approved change sets, and failed first deployments."""
 
 from __future__ import annotations
 

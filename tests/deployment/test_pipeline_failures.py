@@ -1,4 +1,4 @@
-"""What goes wrong with a pipeline's stack, what its user then reads, and how it goes on."""
+"""Failures of a pipeline's stack, their reasons, and the recovery."""
 
 from __future__ import annotations
 

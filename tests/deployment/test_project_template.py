@@ -1,4 +1,4 @@
-"""templates/project.yaml: a further project with a mirror of its own, in an environment that is there."""
+"""templates/project.yaml: a further project with its own mirror, in an existing environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`template.yaml` from its first deployment to an account as it was before."""
+"""`template.yaml` from its first deployment to the deletion of everything that it created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make deploy` and `make undeploy` run, with another environment of samconfig.toml."""
+"""The scripts of `make deploy` and `make undeploy`, with another environment of samconfig.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What watches an environment, as it is there after the deployment: schedule, alarms, dashboard."""
+"""The health check of a deployed environment: schedule, alarms, dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines in one account whose code and image are in another: both accounts, made with the templates alone."""
+"""Pipelines in one account with code and image in another: both accounts, created only with the templates."""
 
 from __future__ import annotations
 

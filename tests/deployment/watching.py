@@ -1,4 +1,4 @@
-"""The health check, whose time a test or `make run` lets come, and what it counts."""
+"""Runs the health check on request, and reads its metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of what is assumed about AWS and GitLab: every assumption has one name and one row."""
+"""The list of assumptions about AWS and GitLab: each assumption has one name and one row."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Every claim of docs/security.md is shown by tests that carry its identifier. Claims without another test have one here."""
+"""Each claim of docs/security.md has tests that carry its identifier. Claims without another test have one here."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The documents hang together: what they link to is there, and every page is found from the index."""
+"""Links between the documents: every target exists, and the index reaches every page."""
 
 import re
 import subprocess

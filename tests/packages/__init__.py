@@ -1,1 +1,1 @@
-"""What `make dist` leaves, and that it deploys."""
+"""The packages of `make dist`: their contents and their deployment."""

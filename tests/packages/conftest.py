@@ -1,4 +1,4 @@
-"""The packages of the file that `make build` has left, made once for all tests here."""
+"""The packages of the built function, created once for all tests here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zip, the template beside it, the licences and the sums."""
+"""The zip, the packaged template, the licences and the checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The packages are all that is needed: sam deploys from them, and prepares what it would publish."""
+"""sam deploys from the packages alone, and prepares their publication."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every policy that a template makes, wherever it stands in it.
+"""Every policy of a template, wherever it is defined.
 
 What looks like a policy and is collected by nobody is an error: see `overlooked`.
 """

@@ -1,4 +1,4 @@
-"""Policies with one thing changed: a statement less, an action, a resource, a condition, a value.
+"""Policies without one part: a statement, an action, a resource, a condition, a value.
 
 Whatever is changed, some row of the tables has to notice. What no row notices is either not needed
 or not tested.

@@ -1,4 +1,4 @@
-"""The way of a source, and of an image, from another account: each call, in the order of the way.
+"""The calls of a source and of an image from another account, in their order.
 
 cross-account-repository.yaml and cross-account-image.yaml on one side, cross-account-artifacts.yaml
 and template.yaml on the other.

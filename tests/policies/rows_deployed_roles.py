@@ -1,4 +1,4 @@
-"""A role that a pipeline created, whose own policies allow everything: what its boundary leaves of that.
+"""A role that a pipeline created, with a policy that allows everything: the limits of its boundary.
 
 What a pipeline may not do whatever DeployPolicyArns adds, such a role may not either, and in no environment.
 """

@@ -1,4 +1,4 @@
-"""template.yaml and templates/project.yaml: whom roles trust, the bucket, who calls the function.
+"""template.yaml and templates/project.yaml: trust policies, the bucket, and the callers of the function.
 
 What the environment's own roles and users may do stands in tests/templates/rights.py.
 """

@@ -1,4 +1,4 @@
-"""What a template that a pipeline deploys cannot do, though an administrator gave the pipelines everything.
+"""Limits of a template that a pipeline deploys, even if the pipelines have administrator permissions.
 
 DeployPolicyArns may hold AdministratorAccess itself. What then still stands is the environment's
 machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, and watches. Users, groups,

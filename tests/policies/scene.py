@@ -1,4 +1,4 @@
-"""Every template deployed, with everything switched on that brings a statement.
+"""Every template deployed, with all parameters that add a statement.
 
 Four accounts: the pipelines', the repositories', the images', and that of an instance which clones.
 The stacks are given to one another what their outputs say.

@@ -1,4 +1,4 @@
-"""What a table is, and words that several of them use.
+"""The form of a table, and the shared names of its rows.
 
 A row is: who, the actions, on what, with which condition keys. Rows of MAY have to be allowed, with
 all policies of both sides; rows of MAY_NOT have to be refused.

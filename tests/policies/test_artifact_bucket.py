@@ -1,4 +1,4 @@
-"""The policies of the artifact buckets: what they deny to everybody, an administrator of the account included."""
+"""The policies of the artifact buckets deny these calls to everyone, including administrators of the account."""
 
 import pytest
 

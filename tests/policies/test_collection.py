@@ -1,4 +1,4 @@
-"""No template, no policy and no statement is left out."""
+"""Every template, every policy and every statement is evaluated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What pipelines may deploy with AWS's own broad policies in DeployPolicyArns."""
+"""Limits of pipelines that have AWS's broad policies in DeployPolicyArns."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The permissions boundary that template.yaml makes for the roles that pipelines create."""
+"""The permissions boundary of template.yaml for the roles that pipelines create."""
 
 import json
 

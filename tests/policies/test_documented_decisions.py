@@ -1,4 +1,4 @@
-"""The evaluator held against what AWS documents."""
+"""The evaluator decides as AWS documents."""
 
 
 import pytest

@@ -1,4 +1,4 @@
-"""Nothing stands in a policy that no row of a table needs.
+"""Every part of a policy is needed by a row of a table.
 
 Each statement, action, resource, principal, condition and value is taken away in turn: then something
 has to be refused that may be done, or allowed that may not. So a policy that nobody has written rows

@@ -1,4 +1,4 @@
-"""Beside everything that may be done stands what may not: generated from the rows of MAY.
+"""Denied neighbours of everything that is allowed: generated from the rows of MAY.
 
 Another environment's name, another account, another region, another role of the same name, and every
 other action that the service has.

@@ -1,4 +1,4 @@
-"""What other parameters change, and what they must not."""
+"""Effects of other parameters, and the limits that stay."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whom no template names gets nothing from any bucket, key, queue, topic, bus, function, repository or role.
+"""Principals that no template names get no access to any bucket, key, queue, topic, bus, function, repository or role.
 
 Generated for each of them, with every action that its service has.
 """

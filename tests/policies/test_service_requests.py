@@ -1,4 +1,4 @@
-"""Each AWS service that a resource's policy allows is allowed with the keys that the service really sends."""
+"""Each AWS service in a resource policy is allowed with the condition keys that it sends."""
 
 import copy
 import re

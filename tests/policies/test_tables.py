@@ -1,4 +1,4 @@
-"""Who may do what, row by row, with every policy that has a say."""
+"""Permissions row by row, evaluated with every policy."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every action, resource and condition key exists, by the list that parliament ships."""
+"""Every action, resource and condition key exists in the list of parliament."""
 
 import json
 import re

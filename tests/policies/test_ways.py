@@ -1,4 +1,4 @@
-"""The whole way of a push, of an image and of a clone through two accounts.
+"""All calls of a push, of an image and of a clone through two accounts.
 
 Each way works, and stops as soon as one statement of either account is missing: so each grant is
 needed, and whoever forgets one can be told which call fails.

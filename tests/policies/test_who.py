@@ -1,4 +1,4 @@
-"""The other way round: of everybody that a template makes, who can do what matters most.
+"""The reverse question: which of all principals can do the most critical calls.
 
 All roles, users and groups of all stacks are asked, in whatever account, and the list is complete.
 """

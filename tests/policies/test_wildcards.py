@@ -1,4 +1,4 @@
-"""Every wildcard that stays in a policy is explained where it stands.
+"""Every remaining wildcard of a policy has an explanation beside it.
 
 A name of the scheme (<kind>-<EnvID>-...) and the objects of a bucket need no more words: the scheme is
 explained at the top of template.yaml. What is wider does: a comment in its statement or right above

@@ -1,4 +1,4 @@
-"""What actions AWS has, by the list that parliament ships."""
+"""The actions of AWS, from the list of parliament."""
 
 from functools import cache
 

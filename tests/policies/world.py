@@ -1,4 +1,4 @@
-"""Several accounts with what stacks made in them: who may do what, all policies taken together."""
+"""Several accounts with their stacks: evaluates a call by all policies together."""
 
 import json
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What the replication script needs of the AWS CLI: a program `aws` for a test's path, and the server that answers it.
+"""A stand-in for the AWS CLI: a program `aws` for the PATH of a test, and the server that it calls.
 
 The program hands its arguments, its credentials and its input to the server, in the test's own process, and is a few
 lines of bash, because Python takes too long to start for each of some thousand calls. What they say to each other is

@@ -1,4 +1,4 @@
-"""A repository in one region, its replica in another, and the very script of templates/replication.yaml."""
+"""A repository in one region, its replica in another, and the script of templates/replication.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two runs of the script at once, and pushes meanwhile: the one that has seen less puts nothing back."""
+"""Concurrent runs of the script and pushes during a run: an older run never reverts a newer one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The script between two repositories of the local AWS: whatever happens to the source, the replica becomes it.
+"""The script between two repositories of the local AWS: the replica follows every change of the source.
 
 `replicate` asserts that the build has succeeded and that both have the same references and default branch.
 """

@@ -1,4 +1,4 @@
-"""The script with the AWS CLI itself: what it asks and how it reads the answers, and logins for two regions' hosts.
+"""The script with the real AWS CLI: its calls, its parsing, and logins for the hosts of two regions.
 
 The CLI's helper gives logins to AWS's hosts alone. git is told to take these for the local repositories' addresses, and
 to reach them through the local AWS, which answers for their names.

@@ -1,4 +1,4 @@
-"""The scripts behind `make deploy` and `make undeploy`, without AWS: what they ask, check and pass on."""
+"""The scripts of `make deploy` and `make undeploy` without AWS: prompts, checks and arguments."""
 
 from __future__ import annotations
 

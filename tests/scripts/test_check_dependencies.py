@@ -1,4 +1,4 @@
-"""The check of the dependencies finds what `deny.toml` forbids, and knows all that stands there."""
+"""The check of the dependencies finds everything that `deny.toml` forbids, and supports all its rules."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""The guard of the figures: what has grown too much fails, and what has shrunk is worth writing down."""
+"""The check of the figures: growth beyond the limit fails, and an improvement is reported."""
 
 import os
 import random

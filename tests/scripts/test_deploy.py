@@ -1,4 +1,4 @@
-"""What `make deploy` passes to sam, and when it does not call sam."""
+"""The arguments that `make deploy` passes to sam, and the cases in which it does not call sam."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make deploy` and `make undeploy` run, with stand-ins for what they run."""
+"""The commands of `make deploy` and `make undeploy`, with stand-ins for the programs."""
 
 from __future__ import annotations
 

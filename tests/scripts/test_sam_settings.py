@@ -1,4 +1,4 @@
-"""Which table of samconfig.toml an environment has."""
+"""The table of samconfig.toml for an environment."""
 
 from __future__ import annotations
 

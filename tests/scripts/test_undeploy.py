@@ -1,4 +1,4 @@
-"""What `make undeploy` asks before it deletes."""
+"""The prompts of `make undeploy` before it deletes."""
 
 from __future__ import annotations
 

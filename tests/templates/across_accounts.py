@@ -1,4 +1,4 @@
-"""The stacks of templates/cross-account-*.yaml, each given what the others' outputs say."""
+"""The stacks of templates/cross-account-*.yaml, each with the outputs of the others as its parameters."""
 
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 

@@ -1,4 +1,4 @@
-"""What a build may store and read in the artifact buckets: rows of rights.py."""
+"""Permissions of a build in the artifact buckets: rows of rights.py."""
 
 from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, BUCKET, FOREIGN_BUCKET, SECOND_BUCKET
 

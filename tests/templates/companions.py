@@ -1,4 +1,4 @@
-"""The templates for people and notifications as they are deployed, and how IAM decides about them."""
+"""The templates for people and notifications as deployed, and the evaluation of their policies."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the tables of rights.py speak of: the template's principals, things by their ARNs, context keys, actions."""
+"""Names in the tables of rights.py: principals, ARNs, condition keys, actions."""
 
 from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, REGION
 

@@ -1,4 +1,4 @@
-"""Who may do what, asked of an existing policy evaluator (MiniStack's, with conditions)."""
+"""Evaluates permissions with an existing policy evaluator (MiniStack's, with conditions)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What every principal of the template may do, and what it may not.
+"""The permissions of every principal of the template, and the calls that must be denied.
 
 The first table is complete: a right that is granted and stands in no row fails a test. The
 second holds what somebody with a hostile template, build or repository would try.

@@ -1,4 +1,4 @@
-"""Every policy held against AWS's published list of actions, resources and condition keys.
+"""Compares every policy with AWS's published list of actions, resources and condition keys.
 
 The list is the one that parliament ships.
 """

@@ -1,4 +1,4 @@
-"""templates/branch-protection.yaml: the protection as a service control policy, as IAM decides with it."""
+"""templates/branch-protection.yaml: the protection as a service control policy, evaluated."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The stacks of a source and an image in another account: that what one makes is what the others name.
+"""The stacks of a source and an image in another account: each names the resources that the other creates.
 
 Who may do what through all of them is decided in tests/policies, action by action.
 """

@@ -1,4 +1,4 @@
-"""What guards a source or an image in another account: bucket, key and bus, the rules that forward, the repository."""
+"""Protection of a source or an image in another account: bucket, key, bus, forwarding rules, repository."""
 
 import json
 

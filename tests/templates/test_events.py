@@ -1,4 +1,4 @@
-"""events/ holds events as Lambda receives them, and its README speaks of each."""
+"""events/ contains events as Lambda receives them, and its README describes each."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The order of deletion is the template's, not luck: what must go later is depended on."""
+"""The order of deletion follows from the dependencies of the template."""
 
 import copy
 

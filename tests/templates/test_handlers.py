@@ -1,4 +1,4 @@
-"""The roles that CloudFormation works with against the permissions of each type's handlers.
+"""Compares the roles of CloudFormation with the permissions that each type's handlers need.
 
 handler_permissions.json holds what the CloudFormation registry publishes. Each permission is allowed on a resource of
 the right name, or stands below with the reason why no stack needs it.

@@ -1,4 +1,4 @@
-"""templates/notifications.yaml and repository.yaml: who is told, who may tell, and what a trigger is."""
+"""templates/notifications.yaml and repository.yaml: recipients, publishers and triggers."""
 
 import re
 

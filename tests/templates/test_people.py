@@ -1,4 +1,4 @@
-"""templates/people.yaml: what both groups may do, and what not, as IAM decides it."""
+"""templates/people.yaml: allowed and denied calls of both groups, evaluated."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Who may do what: the tables of rights.py held against the template's policies."""
+"""Compares the tables of rights.py with the template's policies."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""templates/pipeline.yaml against what it has to make: names, settings, what starts it and when.
+"""templates/pipeline.yaml: names, settings, and the events that start the pipeline.
 
 It is the stack behind Custom::GitOpsPipeline with every property at its default, so what is said
 here of names, namespaces, environment variables and timeouts is said of every pipeline.

@@ -1,4 +1,4 @@
-"""templates/project.yaml: what another stack asks for, and in which order it comes and goes."""
+"""templates/project.yaml: requirements from other stacks, and the order of creation and deletion."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Settings of what the template makes, its names, and what it tells the world."""
+"""Settings, names and outputs of the resources of template.yaml."""
 
 import json
 import re

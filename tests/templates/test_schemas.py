@@ -1,4 +1,4 @@
-"""Templates with a mistake are refused before anything is deployed, and the schemas that do it say what decoding does.
+"""Templates with a mistake are rejected before a deployment, and the schemas agree with the decoders.
 
 `tests/schemas` generates `schemas/` from the tables of properties, and checks the decoders with examples. This module
 checks the schemas with the same examples.

@@ -1,4 +1,4 @@
-"""The health check, its alarms and its dashboard: that somebody is told, and of what is really emitted."""
+"""The health check, its alarms and its dashboard: alarms reach people, and use metrics that the function emits."""
 
 import json
 import re

@@ -26,7 +26,7 @@ from local.aws.settings import settings
 
 _log = logging.getLogger("custom-resources")
 _lock = threading.Lock()
-_exchanges: list[dict[str, Any]] = []  # for tests: what was asked, and what was answered
+_exchanges: list[dict[str, Any]] = []  # requests and responses, for tests
 # (stack id, logical id) -> the other id that a failed Update answered, its type and its properties
 failed_replacements: dict[tuple[str, str], tuple[str, str, dict]] = {}
 

@@ -107,7 +107,7 @@ def _check_service_role(props: dict[str, Any], name: str) -> None:
 
 def _remember(name: str, props: dict[str, Any]) -> None:
     project = codebuild._projects[name]
-    # "The default is 8 hours", and nobody else sees the project.
+    # "The default is 8 hours".
     project.setdefault("queuedTimeoutInMinutes", 480)
     project.setdefault("projectVisibility", "PRIVATE")
     for key, api_name in _FORGOTTEN.items():

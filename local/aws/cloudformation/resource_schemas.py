@@ -13,7 +13,7 @@ from typing import Any
 
 from ministack.services.cloudformation import stacks
 
-# The types that templates here use, and that MiniStack takes whatever is written for.
+# The types of the templates here, whose properties MiniStack does not check.
 _CHECKED = {
     "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository",
     "AWS::CodePipeline::Pipeline", "AWS::Events::EventBusPolicy", "AWS::Events::Rule", "AWS::IAM::Role",

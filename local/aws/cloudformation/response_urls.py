@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, quote
 
 PREFIX = "/cloudformation-custom-resource-response-"
-# Two hours, as on AWS, whatever ServiceTimeout is.
+# Two hours, as on AWS, for every ServiceTimeout.
 _LIFE_SECONDS = 7200
 _endpoint = ""
 _lock = threading.Lock()

@@ -50,7 +50,7 @@ def install() -> None:
 
 def _of_the_stack(stack: dict, status: str, reason: str, add: _Add) -> tuple[str, str] | None:
     if status == "DELETE_IN_PROGRESS" and stack.pop("_deletion_told", False):
-        return None  # told when it was asked for
+        return None  # reported when it was requested
     if stack.get("_deletion_requested") and not status.startswith("DELETE_"):
         return None  # the end of a creation that is not wanted any more
     if status == "UPDATE_COMPLETE":
@@ -75,7 +75,7 @@ def _of_a_resource(stack: dict, logical_id: str, resource_type: str, status: str
     if _undecided.pop(key, None) is not None:
         if status == "UPDATE_COMPLETE":
             return None
-        # It failed before its handler was asked.
+        # It failed before its handler was called.
         add(key[0], stack["StackName"], logical_id, resource_type, "UPDATE_IN_PROGRESS", "", physical_id)
     if key in _added:
         _added.discard(key)

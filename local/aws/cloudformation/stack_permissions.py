@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-service
 
 The actions are those that the type's schema in the CloudFormation registry lists under `handlers` (as DescribeType
 answers it), without those that serve a property that is not used; CodeBuild's and CodeCommit's types have no handlers
-in theirs, so there it is the API's own operations. A type that is not here is refused where a role is given.
+in theirs, so there it is the API's own operations. A stack with a role fails for a type that is not listed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Change:
 
 
 def needs(resource_type: str, change: Change) -> list[Need] | None:
-    """None for a type that nobody looked up."""
+    """`None` for a type that is not listed."""
     if resource_type.startswith("Custom::"):
         resource_type = "AWS::CloudFormation::CustomResource"
     row = _ROWS.get(resource_type)

@@ -37,7 +37,7 @@ _acting: ContextVar[Session | None] = ContextVar("local_aws_acting", default=Non
 
 @dataclass(frozen=True)
 class _Caller(Session):
-    """The rights of whoever called, as they were at the call."""
+    """The permissions of the caller at the time of the call."""
 
     principal: PrincipalInfo | None = None
 
@@ -167,7 +167,7 @@ def _check(resource_type: str, change: Change) -> None:
     if wanted is None:
         if isinstance(session, _Caller):
             return
-        raise ValueError(f"{resource_type}: nobody looked up which rights its handler needs (stack_permissions), so no "
+        raise ValueError(f"{resource_type}: stack_permissions does not list the permissions of its handler, so no "
                          "role can make it in this local AWS")
     for need in wanted:
         try:

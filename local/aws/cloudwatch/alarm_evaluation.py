@@ -24,7 +24,7 @@ def install() -> None:
     ministack_describe = cloudwatch._describe_alarms
 
     def describe(*request: Any) -> tuple:
-        # AWS evaluates every minute; here it is when somebody looks, or data arrive.
+        # AWS evaluates every minute; here an alarm is evaluated on a read, or when data arrive.
         cloudwatch._evaluate_all_alarms()
         answer: tuple = ministack_describe(*request)
         return answer

@@ -57,7 +57,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
         "sortBy": {"enum": ["default", "stateUpdatedTimestamp", "timestamp"]},
         "states": {"type": "array", "items": {"enum": ["ALARM", "INSUFFICIENT_DATA", "OK"]}}}},
 }
-# Widgets of these types have properties that nobody looked up.
+# The properties of these widgets are not checked.
 _OTHERS = ["custom", "explorer", "trace"]
 
 _BODY = Draft202012Validator({

@@ -49,7 +49,7 @@ _METADATA = Draft202012Validator({
 
 
 class Invalid(ValueError):
-    """A document that asks for metrics and gets none."""
+    """A document that declares metrics and contains none."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-# One at a time is asked for the time that is left, so that a build that is stopped ends soon.
+# Wait for each command only for the remaining time, so that a stopped build ends soon.
 _LOOK_SECONDS = 0.2
 # A command's own `exit` ends its shell alone; what it had set by then is kept.
 _SCRIPT = """set -a
@@ -34,7 +34,7 @@ class TimedOut(Exception):
 
 
 def machine(home: Path) -> dict[str, str]:
-    """What a command may know of the machine. CodeBuild's images have Python and the AWS CLI."""
+    """The machine's environment variables for a command. CodeBuild's images have Python and the AWS CLI."""
     path = f"{os.environ['PATH']}:{Path(sys.executable).parent}"
     return {"PATH": path, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
 

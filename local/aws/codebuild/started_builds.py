@@ -136,4 +136,4 @@ def _tell(record: dict[str, Any]) -> None:
             "Resources": [record["arn"]], "Account": get_account_id(), "Region": get_region(),
         })
     except Exception:
-        _log.exception("the state of %s was not told", record["arn"])
+        _log.exception("the state of %s was not sent", record["arn"])

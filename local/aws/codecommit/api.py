@@ -62,7 +62,7 @@ def _model() -> ServiceModel:
 
 
 def _check_shape(operation: str, answer: dict) -> None:
-    """An SDK drops what it does not know, so that no test would see it: what is answered is what the model has."""
+    """Checks a response against the service model: an SDK drops unknown members, so no test would see them."""
     shape = _model().operation_model(operation).output_shape
     faults = ParamValidator().validate(answer, shape).generate_report().splitlines() if shape else list(answer)
     # Deleting what is deleted is answered with less than the model requires, as API_DeleteApprovalRuleTemplate says.

@@ -31,7 +31,7 @@ class Caller:
 
 
 class Unknown(Exception):
-    """Nobody's login: 401, at which git asks for another one."""
+    """An unknown login: status 401, on which git prompts for another one."""
 
 
 def caller(name: str, password: str, host: str, path: str, region: str) -> Caller:

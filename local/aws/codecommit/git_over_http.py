@@ -55,7 +55,7 @@ class _Git(BaseHTTPRequestHandler):
         contextvars.Context().run(self._answer)
 
     def do_CONNECT(self) -> None:
-        """As a proxy, for those who know AWS's name alone: what they say then is said to this server, over TLS."""
+        """Acts as a proxy for programs with fixed AWS addresses, and serves them itself over TLS."""
         host, _, port = self.path.partition(":")
         if not _HOST.fullmatch(host) or port != "443":
             return self._refuse(HTTPStatus.FORBIDDEN, "this proxy leads to CodeCommit alone")
@@ -133,7 +133,7 @@ class _Git(BaseHTTPRequestHandler):
 
 
 def _may(caller: Caller, action: str, arn: str, repository: Repository | None, references: list[str]) -> bool:
-    """A push is judged with each reference that it would change, and refused whole when one of them is denied.
+    """Evaluates a push with each reference that it would change. One denied reference rejects the whole push.
 
     The key has one value (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html,
     type String), so a push of several references is several decisions. The request that a push begins with names none

@@ -36,7 +36,7 @@ def is_signed(password: str) -> bool:
 
 
 def principal(name: str, password: str, host: str, path: str, region: str) -> iam_evaluator.PrincipalInfo:
-    """Whoever's key signed it; raises `Refused`. Leaves the request in that key's account."""
+    """Returns the owner of the signing key, and sets the request's account to the key's. Raises `Refused`."""
     parts = _PASSWORD.fullmatch(password)
     if parts is None:
         raise Refused("no signature")

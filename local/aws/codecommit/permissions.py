@@ -15,7 +15,7 @@ _BRANCH = {"CreateBranch": "branchName", "DeleteBranch": "branchName"}
 
 
 def needed(action: str, body: dict[str, Any], region: str, account_id: str) -> tuple[str, dict[str, Any], Also]:
-    """The resource, the request's condition keys, and what is asked for beside it."""
+    """The resource, the request's condition keys, and the further permissions."""
     def arn(name: object) -> str:
         return f"arn:aws:codecommit:{region}:{account_id}:{name}"
 

@@ -28,7 +28,7 @@ class Command:
 
 
 def read(body: BinaryIO, encoding: str = "") -> list[Command]:
-    """None for a body that is a flush alone: git asks so whether it is admitted before it sends a large pack."""
+    """`None` for a body that is only a flush: git sends it to check its access before it sends a large pack."""
     commands: list[Command] = []
     lines = gzip.GzipFile(fileobj=body) if encoding in {"gzip", "x-gzip"} else body
     try:
@@ -55,7 +55,7 @@ def _line(body: BinaryIO | gzip.GzipFile) -> str | None:
 
 
 def _command(line: str) -> Command:
-    """A signed push (`push-cert`) is refused with the rest: no server here announces that it takes one."""
+    """A signed push (`push-cert`) is malformed as well: no server here announces support for it."""
     old, _, rest = line.partition(" ")
     new, _, reference = rest.partition(" ")
     if not (_ID.fullmatch(old) and _ID.fullmatch(new) and reference):

@@ -27,7 +27,7 @@ _TYPES = {"heads": "branch", "tags": "tag"}
 
 @contextmanager
 def of(repository: Repository, caller_arn: str) -> Iterator[None]:
-    """Compares the references before and after, so that a refused push, or a refused part of one, sends nothing."""
+    """Compares the references before and after, so that a rejected push, or a rejected part of a push, sends nothing."""
     pending_events.begin()
     try:
         before = repository.references()

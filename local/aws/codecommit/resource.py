@@ -61,7 +61,7 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any],
             raise ValueError(f"Repository named {name} already exists")
         repositories.rename(held, name)
     held.description, held.kms_key_id = new.get("RepositoryDescription"), new.get("KmsKeyId")
-    # Tags that somebody else put there are not the stack's to remove.
+    # Keep tags that the stack did not set.
     gone = _tags(old).keys() - _tags(new).keys()
     held.tags = {key: value for key, value in held.tags.items() if key not in gone} | _tags(new)
     held.modified = time.time()

@@ -211,7 +211,7 @@ class Action:
         return key.rsplit(":", 1)[-1] if foreign and ":alias/" in key else key
 
     def _may_write_in_parts(self, role: Role, key: str, object_arn: str) -> None:
-        """What S3 asks of a small object is asked where the request arrives. A source may be large, and is uploaded in
+        """IAM evaluates the upload of a small object when the request arrives. A source may be large, and is uploaded in
         parts then, which needs kms:Decrypt as well, whatever this one's size is.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions

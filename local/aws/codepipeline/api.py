@@ -176,7 +176,7 @@ def _list_pipelines(request: dict) -> dict:
 
 
 def start(request: dict, trigger: str, detail: str) -> Execution:
-    """StartPipelineExecution, whoever asks for it."""
+    """StartPipelineExecution, by the API or by a rule."""
     held = _existing(request["name"])
     sources = {action["name"]: action["actionTypeId"]["provider"]
                for action in held.declaration["stages"][0]["actions"]}

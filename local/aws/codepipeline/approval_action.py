@@ -28,7 +28,7 @@ def run(action: Action) -> None:
     with held.changed:
         waiting.approval_token = token
         if action.execution.mode == "PARALLEL":
-            # Several may wait in the one action: each is told apart by this, which is its token.
+            # Several executions may wait in one action. This token identifies each.
             # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
             waiting.external_id = token
         held.changed.notify_all()

@@ -213,7 +213,7 @@ class _Build:
         self.logged = True
 
     def _logs(self) -> Any:
-        """What the role may do has been asked."""
+        """Called after the role's permissions were evaluated."""
         account = self.action.held.account
         return client("logs", self.action.held.region, {
             "AccessKeyId": account, "SecretAccessKey": "local", "SessionToken": None})

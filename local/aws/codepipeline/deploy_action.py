@@ -217,7 +217,7 @@ class _Deployment:
         self.cloudformation.delete_stack(StackName=self.name, RoleARN=self.action.configuration("RoleArn"))
         for pause in _pauses():
             self.action.wait(pause)
-            # By its id a deleted stack can still be asked for, but a policy for a name's stacks covers its name alone.
+            # A deleted stack can still be described by its ID, but a policy for a name's stacks covers its name alone.
             now = self._stack()
             if now is None or now["StackId"] != stack["StackId"]:
                 return
@@ -271,7 +271,7 @@ class _Deployment:
                                         f"{self.action.held.region}#/stacks/{stack_id}")
 
     def _finish(self) -> None:
-        """The outputs are variables, and a file if one is asked for."""
+        """Stores the outputs as variables, and as a file if the configuration names one."""
         stack = self._stack() or {}
         outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
         self.action.run.variables = outputs

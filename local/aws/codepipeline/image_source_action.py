@@ -65,7 +65,7 @@ def _note(action: Action, image: dict[str, Any], tag: str, overridden: bool) -> 
 
 
 def _detail(action: Action, image: dict[str, Any]) -> dict[str, Any]:
-    """All values are texts, but the tags: all of the image's, not only the one that was asked for."""
+    """All values are texts, except the tags, which are all tags of the image."""
     pushed = image["imagePushedAt"].astimezone(timezone.utc)
     return {
         "ImageSizeInBytes": str(image["imageSizeInBytes"]), "ImageDigest": image["imageDigest"], "Version": "1.0",

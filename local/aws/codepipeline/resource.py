@@ -80,7 +80,7 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
         # "Indicates whether to rerun the CodePipeline pipeline after you update it."
         if str(new.get("RestartExecutionOnUpdate", "false")).lower() == "true":
             pipeline_runner.start(held, "StartPipelineExecution")
-    # Tags that somebody else put there are not the stack's to remove.
+    # Keep tags that the stack did not set.
     for key in _tags(old).keys() - _tags(new).keys():
         held.tags.pop(key, None)
     held.tags.update(_tags(new))

@@ -99,7 +99,7 @@ def cancel(held: Pipeline) -> None:
             if execution.ended:
                 continue
             execution.outdated = True
-            # Nobody can approve any more what the pipeline does not have.
+            # An approval that the pipeline no longer has cannot be given.
             if any(run.status == "InProgress" and (run.stage, run.name) not in there for run in execution.actions):
                 execution.abandoned.set()
         held.changed.notify_all()

@@ -29,7 +29,7 @@ def install() -> None:
         request = enforcement._json(body)
         registry = str(request.get("registryId") or get_account_id())
         try:
-            # The request is about the registry's account from here on, whoever sent it.
+            # From here on, the request is about the registry's account, not the caller's.
             with request_scope(registry, get_region()):
                 _check(operation, request)
                 if operation in _OPERATIONS:

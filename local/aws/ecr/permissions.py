@@ -1,4 +1,4 @@
-"""What IAM is asked about a call of ECR, and the policy that a repository has of its own.
+"""The permissions of a call of ECR, and the policies of repositories.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html
@@ -18,11 +18,11 @@ _ABOUT_NONE = {"GetAuthorizationToken", "DescribeRegistry"}
 
 
 class Malformed(ValueError):
-    """A repository policy that ECR refuses; the text is the constraint that it names."""
+    """A repository policy that ECR rejects; the text is the violated constraint."""
 
 
 def needed(action: str, body: dict[str, Any], region: str, account: str) -> tuple[str, dict[str, Any], _Also]:
-    """The resource, the condition keys of the request, and what is asked beside the action itself."""
+    """The resource, the condition keys of the request, and the further permissions."""
     if action in _ABOUT_NONE:
         return "*", {}, []
     if "resourceArn" in body:

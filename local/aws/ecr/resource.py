@@ -69,7 +69,7 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
                            ("imageScanningConfiguration", "PutImageScanningConfiguration")):
         _call(operation, {"repositoryName": physical_id, key: wanted[key]})
     _set_policies(physical_id, old, new)
-    # Tags that somebody else put there are not the stack's to remove.
+    # Keep tags that the stack did not set.
     provisioners._reconcile_tag_list(ecr._repositories[physical_id].setdefault("tags", []), old, new)
     return physical_id, _attributes(physical_id)
 

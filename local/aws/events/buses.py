@@ -46,7 +46,7 @@ def install() -> None:
             ministack_invoke(target, event, rule, view)
         elif event.get(_CAME_BY_BUS):
             # "If a receiver account sets up a rule that sends events received from a sender account on to a third
-            # account, these events are not sent to the third account." Of three buses in one account the same is said.
+            # account, these events are not sent to the third account." The same holds for three buses in one account.
             # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
             _log.warning("%s: an event that another bus sent is not sent on to %s", rule["Name"], target["Arn"])
         else:
@@ -102,7 +102,7 @@ def target_fault(target: dict[str, Any]) -> str:
 
 
 def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict, view: Any) -> None:
-    """What is refused is not tried again: it goes to the target's dead-letter queue, or nowhere.
+    """A rejected event is not retried. It goes to the target's dead-letter queue, if there is one.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. It does not say which of its codes is
     given where another account's bus refuses.
@@ -128,7 +128,7 @@ def _keys(event: dict, rule: dict) -> dict[str, Any]:
 
 
 def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:
-    """The same of a call of PutEvents, whose events are sent by nobody's rule."""
+    """The same for a call of PutEvents, whose events no rule sends."""
     entries = [each for each in request.get("Entries") or [] if isinstance(each, dict)]
     found: dict[str, Any] = {"events:eventBusInvocation": "false"}
     for key, member in (("events:source", "Source"), ("events:detail-type", "DetailType")):
@@ -159,7 +159,7 @@ def _deliver(event: dict[str, Any], account: str, region: str, name: str) -> Non
 
 
 def _put(entry: dict[str, Any], bus: tuple[str, str, str] | None) -> dict[str, str]:
-    """One event of PutEvents to another account's bus, which `enforcement` has asked that bus's policy about."""
+    """One event of PutEvents to another account's bus, for which `enforcement` has evaluated that bus's policy."""
     assert bus is not None
     source = str(entry.get("Source", ""))
     if source.startswith("aws."):

@@ -1,4 +1,4 @@
-"""EventBridge's rules, where MiniStack takes what AWS refuses: when they are due, and what their targets are given.
+"""EventBridge's rules: validation that MiniStack lacks, due times of schedules, and the input of targets.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html and API_PutTargets.html
 """

@@ -1,6 +1,6 @@
-"""Which principal asked for which action on which resource, and whether it was allowed.
+"""The log of IAM's decisions: principal, action, resource, and whether it was allowed.
 
-A test reads this to say that a policy grants what is used and nothing else.
+Tests read it to check that a policy grants exactly the used actions.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 "Unlike the AWS Management Console, when you delete a user programmatically, you must delete the items attached to the
 user manually, or the deletion fails." https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html
-MiniStack's CloudFormation takes away whatever is attached, so that an order that fails on AWS passes.
+MiniStack's CloudFormation detaches everything first, so an order that fails on AWS would pass.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def install() -> None:
     iam_evaluator.enforce = _enforce
     iam_evaluator.resolve_principal = _resolve_principal
     tagging._RESOURCE_TAG_COLLECTORS["codecommit"] = _codecommit_tags
-    # Everything here comes over loopback, where nobody listens; on AWS it would come over TLS, and a bucket policy that
-    # demands TLS must not deny it.
+    # Requests use loopback without TLS. On AWS they would use TLS, so a bucket policy that requires TLS must not deny
+    # them.
     ministack_pin = app.pin_request_origin
     app.pin_request_origin = lambda address, _secure: ministack_pin(address, True)
 
@@ -227,7 +227,7 @@ def _enforce(access_key_id: str, iam_action: str, service: str, region: str, res
 
 
 def _resource_tag_keys(service: str, resource_arn: str) -> dict[str, str]:
-    """The services' own spelling of `aws:ResourceTag`, which MiniStack's evaluator does not know."""
+    """The services' own spelling of `aws:ResourceTag`, which MiniStack's evaluator lacks."""
     if service not in {"iam", "secretsmanager"}:
         return {}
     tags = tagging.resource_tags(resource_arn) or {}
@@ -318,7 +318,7 @@ def _words(service: str, action: str, resource: str, principal_arn: str, how: di
 
 
 def user_may(user_name: str, action: str, resource_arn: str, request_keys: dict[str, Any] | None = None) -> bool:
-    """Whether a user's own, attached and groups' policies, inside the boundary, allow what a git login asks for."""
+    """Whether a user's own, attached and groups' policies, inside the boundary, allow the action of a git login."""
     user = iam._users.get(user_name)
     if not user:
         return False
@@ -330,7 +330,7 @@ def user_may(user_name: str, action: str, resource_arn: str, request_keys: dict[
 
 def principal_may(found: iam_evaluator.PrincipalInfo, action: str, resource_arn: str,
                   request_keys: dict[str, Any] | None = None) -> bool:
-    """The same for whoever signs with an access key, within a session's policies where it has some."""
+    """The same for the owner of an access key, limited by the policies of its session."""
     if found.policies is None:  # the account's root
         decision_log.record(found.arn, action, resource_arn, True)
         return True

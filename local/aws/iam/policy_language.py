@@ -1,6 +1,8 @@
 """The policy language where MiniStack's evaluator differs from AWS's documentation: policy variables, ARNs compared part
-by part, and the principals of a resource's policy. `local.policies` has the rules, and evaluates the templates' policies with
-them as well. tests/policies compares them with the decisions that AWS documents.
+by part, and the principals of a resource's policy.
+
+`local.policies` has the rules, and evaluates the templates' policies with them as well. tests/policies compares
+them with the decisions that AWS documents.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
@@ -34,7 +36,7 @@ class _Caller:
 
 
 class _Keys:
-    """A request's condition keys, looked up when a statement asks for one."""
+    """A request's condition keys, looked up when a statement uses one."""
 
     def __init__(self, context: EvalContext) -> None:
         self._context = context

@@ -46,7 +46,7 @@ def of(service: str, arn: str) -> _Found | None:
     with request_scope(account, arn.split(":", 5)[3] or get_region()):
         own = _OWN.get(service)
         found = own(arn, account) if own else _ministack_lookup(service, arn)
-    # What is not there in another account admits nobody, so that nobody learns what is there.
+    # A missing resource of another account denies like an existing one, so that its existence stays hidden.
     return found or (("", account) if own and account != asking else None)
 
 

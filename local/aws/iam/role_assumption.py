@@ -6,8 +6,8 @@ Within one account the caller's policy is enough where the trust policy names th
 where it names the caller: "When a resource-based policy grants access to a principal in the same account, no additional
 identity-based policy is required." https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 
-The trust policy is the role's resource-based policy (`resource_policies`), so both are asked where every request is,
-and STS's own handler asks the trust policy once more.
+The trust policy is the role's resource-based policy (`resource_policies`), so both are evaluated with every request.
+STS's own handler evaluates the trust policy once more.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def exists(role_arn: str) -> bool:
 
 
 def refusal(caller_arn: str, role_arn: str) -> str:
-    """The same whether the role is there or not, so that nobody learns it."""
+    """The same message for a missing role, so that a caller cannot find out whether a role exists."""
     if caller_arn.endswith(":root"):
         return "Roles may not be assumed by root accounts."
     return f"User: {caller_arn} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"

@@ -15,7 +15,7 @@ from local.aws.settings import settings
 # "Tags per user: 50" https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 LIMIT = 50
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html: a key has 1 to 128 of these characters, a value
-# 0 to 256. JSON and comma-separated lists are refused.
+# 0 to 256. JSON and comma-separated lists are rejected.
 _ALLOWED = re.compile(r"[\w \u00a0.:/=+\-@]*")
 
 

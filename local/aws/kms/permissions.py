@@ -32,7 +32,7 @@ def install() -> None:
     async def handle(method: str, path: str, headers: dict, body: bytes, query: dict) -> Any:
         key = str(enforcement._json(body).get("KeyId", "")).split(":")
         operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        # What both sides' policies say was asked before (`enforcement`).
+        # `enforcement` has evaluated the policies of both sides.
         if len(key) == 6 and key[4] != get_account_id() and operation in _ACROSS:
             with request_scope(key[4], key[3]):
                 return await ministack_handler(method, path, headers, body, query)
@@ -67,7 +67,7 @@ def _leaves_a_way_back(policy: str) -> bool:
     try:
         json.loads(policy)
     except ValueError:
-        return True  # refused for that
+        return True  # rejected for that reason
     context = iam_evaluator.EvalContext(
         principal_arn=caller.arn, principal_type=caller.type, principal_account=caller.account,
         action="kms:PutKeyPolicy", resource_arn=f"arn:aws:kms:{get_region()}:{get_account_id()}:key/this",

@@ -33,7 +33,7 @@ def install() -> None:
 
     def allows(owner: str, bucket: str, key: str, method: str, query: dict, caller: str,
                headers: dict | None = None) -> bool:
-        """MiniStack asks the bucket's policy for the caller's account; `enforcement` asked it for the caller."""
+        """MiniStack evaluates the bucket's policy for the caller's account; `enforcement` has done so for the caller."""
         if caller and bucket in _admitted.get():
             return True
         return bool(ministack_allows(owner, bucket, key, method, query, caller, headers))
@@ -57,7 +57,7 @@ def admit(resource_arn: str) -> None:
 
 def needed(method: str, path: str, headers: dict, query: dict, arn: str,
            account: str) -> tuple[dict[str, Any], _Also]:
-    """The condition keys that MiniStack leaves out, and what is asked beside the request's own action."""
+    """The condition keys that MiniStack lacks, and the further permissions of the request."""
     _admitted.set(frozenset())
     _requester.set(account)
     bucket, _, key = path.lstrip("/").partition("/")
@@ -162,7 +162,7 @@ def key_use(action: str, key: str, object_arn: str, account: str) -> _Also:
         return []  # S3 says that it is not there
     owner, region = arn.split(":")[4], arn.split(":")[3]
     if arn == managed_key(account, region):
-        # The policy of AWS's own key admits everybody in its account who comes by S3, and nobody else.
+        # The policy of the AWS managed key admits only callers of its account that use S3.
         return []
     bucket_arn = object_arn.split("/", 1)[0]
     with request_scope(resource_policies.owner(bucket_arn) or owner, region):

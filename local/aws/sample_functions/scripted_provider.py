@@ -44,13 +44,13 @@ def handle(event):
         "Data": {"Echo": json.dumps(properties, sort_keys=True)},
     }
     if behaviour == "crash":
-        raise RuntimeError("told to crash")
+        raise RuntimeError("scripted crash")
     if behaviour == "be silent":
         return None
     if behaviour == "fail":
-        answer |= {"Status": "FAILED", "Reason": "told to fail"}
+        answer |= {"Status": "FAILED", "Reason": "scripted failure"}
     if behaviour == "fail without an id":
-        answer |= {"Status": "FAILED", "Reason": "told to fail", "PhysicalResourceId": ""}
+        answer |= {"Status": "FAILED", "Reason": "scripted failure", "PhysicalResourceId": ""}
     if behaviour == "send too much":
         answer["Data"] = {"Much": "x" * 4096}
     if behaviour == "succeed late":

@@ -54,7 +54,7 @@ def handle(event):
     if told.get("wait") == step:
         time.sleep(1)
     if told.get("fail") == step:
-        raise RuntimeError(f"told to fail {step}")
+        raise RuntimeError(f"scripted failure of {step}")
     if step == "createSecret":
         create(arn, token, told)
     if step == "finishSecret":

@@ -23,7 +23,7 @@ _KEY_ACTIONS = {
     "GetSecretValue": ("kms:Decrypt",),
 }
 # "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does not
-# re-encrypt existing secret versions with the new key": asked, but not needed.
+# re-encrypt existing secret versions with the new key": evaluated, but not required.
 OPTIONAL = {"kms:Encrypt"}
 
 _Also = list[tuple[str, str, str, dict[str, Any]]]
@@ -44,7 +44,7 @@ _ABOUT_NONE = {"BatchGetSecretValue", "GetRandomPassword", "ListSecrets"}
 
 def needed(action: str, arn: str, body: dict[str, Any], region: str,
            account_id: str) -> tuple[str, dict[str, Any], _Also]:
-    """The resource, the condition keys of the request, and what is asked beside the action itself, each with service,
+    """The resource, the condition keys of the request, and the further permissions, each with service,
     action, resource and keys. Tags of the secret are `enforcement`'s.
 
     The ARN has its six random characters, also where the secret is not (yet) there. AWS seems to invent them then: a

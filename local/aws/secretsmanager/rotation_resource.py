@@ -24,7 +24,7 @@ _ELSEWHERE = ("HostedRotationLambda", "ExternalSecretRotationMetadata", "Externa
 
 def install() -> None:
     provisioners._RESOURCE_HANDLERS[TYPE] = {"create": _create, "update": _update, "delete": _delete}
-    # The function that is waited for asks this same AWS.
+    # The function calls this AWS while the resource waits for it.
     ministack_rule = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda resource_type: resource_type == TYPE or ministack_rule(resource_type)
 

@@ -182,7 +182,7 @@ def _make_current(held: dict[str, Any], token: str) -> None:
 
 
 def _take_pending_away(held: dict[str, Any], token: str) -> None:
-    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call"; elsewhere it is said that both "might
+    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call"; another page says that both "might
     be attached to the same version", so this is a setting.
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
@@ -204,7 +204,7 @@ def _abandon_rotation(held: dict[str, Any], token: str) -> None:
 
 
 def _with_pending(ministack_update: Any) -> Any:
-    """What UpdateSecretVersionStage means for a rotation, and a label that cannot be taken away.
+    """The effect of UpdateSecretVersionStage on a rotation, and a label that cannot be removed.
 
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
     """
@@ -231,7 +231,7 @@ def _with_pending(ministack_update: Any) -> Any:
 
 
 def _value_as_put(ministack_update: Any) -> Any:
-    """MiniStack's UpdateSecret does not know tokens; a value that comes with one is stored as PutSecretValue does."""
+    """MiniStack's UpdateSecret ignores tokens. A value with a token is stored as by PutSecretValue."""
 
     def update(request: dict[str, Any]) -> tuple:
         has_value = _value(request) != (None, None)
@@ -263,7 +263,7 @@ def _absent_may_be_forced(ministack_delete: Any) -> Any:
 
 
 def _version_and_label_together(ministack_get: Any) -> Any:
-    """A version and a label that do not belong together are refused; MiniStack looks at the version alone.
+    """Rejects a version and a label that do not belong together. MiniStack checks only the version.
 
     "If you include both VersionId and VersionStage, they must both refer to the same secret version."
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html

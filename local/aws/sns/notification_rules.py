@@ -177,7 +177,7 @@ def _tell(event: dict[str, Any]) -> None:
 
 def _publish(rule: Rule, topic_arn: str, event: dict[str, Any]) -> None:
     """In the service's own name, so that the topic's policy decides, and its key's where it has one."""
-    # A service's call is no request of anybody's here, so nobody has said that it comes over TLS.
+    # A service's call is not an HTTP request here, so nothing has set aws:SecureTransport.
     iam_evaluator.pin_request_origin("127.0.0.1", True)
     with request_scope(rule.account, rule.region):
         topic = sns._topics.get(topic_arn)

@@ -1,4 +1,4 @@
-"""Starting and stopping."""
+"""Start and stop of the local AWS."""
 
 from __future__ import annotations
 

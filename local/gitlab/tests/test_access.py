@@ -1,4 +1,4 @@
-"""Who may ask: tokens, scopes, roles, and what an administrator has switched off."""
+"""Access: tokens, scopes, roles, and settings of an administrator."""
 
 from __future__ import annotations
 

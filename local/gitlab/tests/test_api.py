@@ -1,4 +1,4 @@
-"""The remote mirrors API: what it takes, what it refuses, and with which words."""
+"""The remote mirrors API: accepted and rejected requests, and its messages."""
 
 from __future__ import annotations
 

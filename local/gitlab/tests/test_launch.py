@@ -1,4 +1,4 @@
-"""Starting and stopping, TLS, what is recorded, and what stands in for an answer."""
+"""Start and stop, TLS, the record of requests, and responses that a test sets."""
 
 from __future__ import annotations
 

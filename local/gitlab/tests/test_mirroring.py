@@ -1,4 +1,4 @@
-"""From a push to a mirror's run: what goes where, when, and with which login."""
+"""From a push to a mirror's run: targets, times and logins."""
 
 from __future__ import annotations
 

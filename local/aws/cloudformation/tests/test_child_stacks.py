@@ -1,4 +1,4 @@
-"""The child stack of templates/pipeline.yaml, made by CloudFormation with a role of its own."""
+"""The child stack of templates/pipeline.yaml, created by CloudFormation with a stack role."""
 
 from __future__ import annotations
 

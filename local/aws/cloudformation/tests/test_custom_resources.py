@@ -46,7 +46,7 @@ def test_failed_create_is_followed_by_delete_of_answered_id(aws: LocalAws, stack
     assert stack.create({"A": resource(Id="would-have-been", OnCreate="fail")}) == "ROLLBACK_COMPLETE"
     assert requests(aws, stack) == [("Create", "A", None), ("Delete", "A", "would-have-been")]
     reasons = [event.get("ResourceStatusReason", "") for event in stack.events()]
-    assert any(re.fullmatch(r"Received response status \[FAILED] from custom resource\. Message returned: told to fail "
+    assert any(re.fullmatch(r"Received response status \[FAILED] from custom resource\. Message returned: scripted failure "
                             r"\(RequestId: [0-9a-f-]{36}\)", reason) for reason in reasons)
 
 

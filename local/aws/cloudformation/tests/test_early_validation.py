@@ -1,4 +1,4 @@
-"""CloudFormation's pre-deployment validation of names that are taken.
+"""CloudFormation's pre-deployment validation of taken names.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
 """

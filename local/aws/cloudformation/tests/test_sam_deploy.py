@@ -1,4 +1,4 @@
-"""A real `sam deploy` against the local AWS, from the package in a bucket to the stack that is gone."""
+"""A real `sam deploy` against the local AWS, from the package in a bucket to the deleted stack."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_sam_deploys_changes_and_rolls_back_and_the_stack_goes(aws: LocalAws, st
     failed = deploy(aws, stack.name, template)
     assert failed.returncode != 0
     assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
-    assert "told to fail" in str(stack.events())
+    assert "scripted failure" in str(stack.events())
     assert [sent["RequestType"] for sent in aws.exchanges("Listed")] == ["Create", "Update", "Update"]
 
     assert stack.delete() == "DELETE_COMPLETE"

@@ -1,4 +1,4 @@
-"""What CloudFormation answers to an operation on a stack to which something else happens, or has happened."""
+"""Operations on a stack during and after other operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every type that a role can make: with the rights that its handler needs, and not with one of them missing."""
+"""Each type that a role can create: with the permissions of its handler, and with one of them missing."""
 
 from __future__ import annotations
 

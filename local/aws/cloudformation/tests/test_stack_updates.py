@@ -1,4 +1,4 @@
-"""What CloudFormation answers to an update, and what an update changes."""
+"""Updates of stacks: rejections, events, tags and parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CloudWatch's alarms: made by a stack, refused, raised, and what they then do.
+"""CloudWatch's alarms: created by a stack, rejected, raised, and their actions.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html

@@ -1,4 +1,4 @@
-"""CloudWatch's dashboards: made by a stack, and refused with the place where a body is wrong.
+"""CloudWatch's dashboards: created by a stack, and rejected with the position of the error.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """

@@ -1,4 +1,4 @@
-"""The embedded metric format: what is taken, what is dropped, and that it arrives in CloudWatch.
+"""The embedded metric format: accepted and dropped lines, and the metrics in CloudWatch.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """

@@ -1,4 +1,4 @@
-"""Builds without a pipeline: started by a call or by a rule, and what becomes of an event that starts none."""
+"""Builds without a pipeline: started by a call or by a rule, and events that start no build."""
 
 from __future__ import annotations
 

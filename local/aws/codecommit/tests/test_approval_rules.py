@@ -1,4 +1,4 @@
-"""CodeCommit's approval rule templates, and the calls about branches and tags that stand beside them."""
+"""CodeCommit's approval rule templates, and the API's calls about branches and tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CodeCommit's git side, tried with the real git.
+"""CodeCommit's git endpoint with the real git.
 
 Which permission a git command needs:
 https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html

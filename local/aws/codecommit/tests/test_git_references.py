@@ -1,4 +1,4 @@
-"""Rights that depend on the branch, tried with the real git; and how a push's commands are read.
+"""Permissions that depend on the branch, with the real git; and the parser of push commands.
 
 https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html, example 4
 """

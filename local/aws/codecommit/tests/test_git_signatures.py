@@ -1,4 +1,4 @@
-"""Signed logins at CodeCommit's git side: who signs, with what, for which repository and when."""
+"""Signed logins at CodeCommit's git endpoint: signer, signature, repository and time."""
 
 from __future__ import annotations
 

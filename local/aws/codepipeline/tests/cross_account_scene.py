@@ -1,4 +1,4 @@
-"""A pipeline whose code is in another account, made with the plain API.
+"""A pipeline whose code is in another account, created with API calls only.
 
 B is the pipeline's account, the local AWS's own; A is the repository's.
 """

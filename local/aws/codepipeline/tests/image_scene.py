@@ -1,4 +1,4 @@
-"""What a test of images has: a push as Docker makes it, and a pipeline with an image as its second source."""
+"""Fixtures for images: a push as Docker does it, and a pipeline with an image as its second source."""
 
 from __future__ import annotations
 

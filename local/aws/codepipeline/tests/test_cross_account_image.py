@@ -1,4 +1,4 @@
-"""An image of one account for the pipeline of another: each grant is needed, and what a pull needs beside.
+"""An image of one account in the pipeline of another: each grant is needed, and the further permissions of a pull.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html

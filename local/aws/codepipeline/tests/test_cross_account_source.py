@@ -1,4 +1,4 @@
-"""A pipeline of one account whose source is another account's: each grant is needed, and nothing else.
+"""A pipeline of one account whose source is in another account: each grant is needed, and nothing else.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html

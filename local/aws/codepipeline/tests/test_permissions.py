@@ -1,4 +1,4 @@
-"""A pipeline does what its roles may do: each right that is missing is what the run fails with.
+"""A pipeline has the permissions of its roles: a missing one fails the run and is named.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html
 https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html

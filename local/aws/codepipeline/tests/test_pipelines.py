@@ -1,4 +1,4 @@
-"""Pipelines that are as they should be, from their first run to the stack that they deploy.
+"""Valid pipelines, from their first run to the stack that they deploy.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference.html

@@ -1,4 +1,4 @@
-"""Pipelines that are wrong, each in one way, and what CodePipeline says of it.
+"""Invalid pipelines, each with one mistake, and CodePipeline's error.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_CreatePipeline.html (errors)

@@ -1,4 +1,4 @@
-"""An instance's metadata service, asked as any program on the instance can ask it.
+"""An instance's metadata service, called as a program on the instance calls it.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 """

@@ -1,4 +1,4 @@
-"""ECR as a push and a pull use it: layers, images, tags that move, and what is refused.
+"""ECR as a push and a pull use it: layers, images, moving tags, and rejections.
 
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html
 """

@@ -1,4 +1,4 @@
-"""`AWS::ECR::Repository`: what a stack makes, changes and removes, and what its creator must be allowed.
+"""`AWS::ECR::Repository`: created, updated and deleted by a stack, with the permissions that its creator needs.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ecr-repository.html
 """

@@ -1,4 +1,4 @@
-"""Events that go from one bus to another: to another account, to another region, and not further.
+"""Events between buses: to another account, to another region, and no further.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html

@@ -1,4 +1,4 @@
-"""Events that reach a function, by EventBridge's rules and by the function's own hand."""
+"""Events that reach a function, by rules of EventBridge and by the invocation of itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ while True:
     what, answer = "response", {}
     try:
         if isinstance(event, dict) and event.get("Fail"):
-            raise RuntimeError("told to fail")
+            raise RuntimeError("scripted failure")
         if isinstance(event, dict) and event.get("Again"):
             import boto3
             arn = headers["Lambda-Runtime-Invoked-Function-Arn"]

@@ -1,4 +1,4 @@
-"""Scheduled rules: when they are due, what their target is given, and what is refused.
+"""Scheduled rules: due times, the target's input, and rejections.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
 """

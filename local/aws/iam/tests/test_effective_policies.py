@@ -1,4 +1,4 @@
-"""A policy that comes while another thread reads a role's or a user's."""
+"""A policy that is added while another thread reads the policies of a role or user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IAM's groups, made by CloudFormation and joined by people."""
+"""IAM's groups, created by CloudFormation, with users that people add."""
 
 from __future__ import annotations
 

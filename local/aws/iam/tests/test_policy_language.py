@@ -1,4 +1,4 @@
-"""The evaluator that judges every request here decides as AWS documents (`tests/policies/documented_decisions.yaml`).
+"""The evaluator of all requests decides as AWS documents (`tests/policies/documented_decisions.yaml`).
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """

@@ -1,4 +1,4 @@
-"""sts:AssumeRole asks both sides, and the session has the role's rights in the role's account.
+"""sts:AssumeRole evaluates both sides, and the session has the role's permissions in the role's account.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 """

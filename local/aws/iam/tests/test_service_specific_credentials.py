@@ -1,4 +1,4 @@
-"""`Recorded` marks an answer that was taken down from the real service; everything else cites documentation."""
+"""`Recorded` marks a recorded response of the real service. Other rules cite the documentation."""
 
 from __future__ import annotations
 

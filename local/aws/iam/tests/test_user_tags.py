@@ -1,4 +1,4 @@
-"""What an update of AWS::IAM::User does to tags that are not the template's."""
+"""Updates of AWS::IAM::User and the tags that the template lacks."""
 
 from __future__ import annotations
 

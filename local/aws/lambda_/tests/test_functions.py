@@ -1,4 +1,4 @@
-"""A function has its role's rights and no others, and finds this AWS."""
+"""A function has only its role's permissions, and reaches the local AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which condition keys IAM is asked with about a call of Secrets Manager.
+"""The condition keys with which IAM evaluates a call of Secrets Manager.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
 """

@@ -1,4 +1,4 @@
-"""`AWS::SecretsManager::Secret`, made, changed and taken away by a stack.
+"""`AWS::SecretsManager::Secret`, created, updated and deleted by a stack.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html
 """

@@ -1,4 +1,4 @@
-"""Rotation as AWS does it: what it refuses, in which order it calls, and what it leaves.
+"""Rotation as AWS does it: rejections, order of the steps, and the resulting versions.
 
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
@@ -127,7 +127,7 @@ def test_failed_step_ends_rotation_and_version_stays_pending(aws: LocalAws, secr
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES)["VersionId"]
     run = aws.rotated(secret)
     assert steps(run) == STEPS[:STEPS.index(step) + 1]
-    assert (run["events"], run["reason"]) == (["RotationStarted", "RotationFailed"], f"{step}: told to fail {step}")
+    assert (run["events"], run["reason"]) == (["RotationStarted", "RotationFailed"], f"{step}: scripted failure of {step}")
     assert labels(aws, secret) == {FIRST: ["AWSCURRENT"], token: ["AWSPENDING"]}
     assert "LastRotatedDate" not in secrets.describe_secret(SecretId=secret)
     # The pending version may be empty.

@@ -1,4 +1,4 @@
-"""`AWS::SecretsManager::RotationSchedule`, made, changed, refused and taken away by a stack.
+"""`AWS::SecretsManager::RotationSchedule`, created, updated, rejected and deleted by a stack.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-rotationschedule.html
 """
@@ -116,7 +116,7 @@ def test_a_function_that_fails_its_test_fails_the_stack(aws: LocalAws, stack: St
                                                         function: str) -> None:
     secrets.tag_resource(SecretId=secret, Tags=[{"Key": "fail", "Value": "testSecret"}])
     assert stack.create(resources(function, secret)) == "ROLLBACK_COMPLETE"
-    assert "The rotation function failed its test: testSecret: told to fail testSecret" in reasons(stack)
+    assert "The rotation function failed its test: testSecret: scripted failure of testSecret" in reasons(stack)
     assert labels(aws, secret) == {FIRST: ["AWSCURRENT"]}
     assert secrets.describe_secret(SecretId=secret)["RotationEnabled"] is False
 
