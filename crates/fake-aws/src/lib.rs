@@ -47,10 +47,12 @@ mod handle;
 mod journal;
 /// Mutants: products that misbehave, which the checks must notice.
 pub mod mutants;
-/// The text of a caught panic.
-pub mod panics;
+/// Permissions that IAM propagates late or never.
+pub mod propagation;
 /// Secrets Manager around a rotation function.
 mod rotation;
+/// Schedules that a test tries one after another.
+pub mod schedules;
 /// How many of the slow cases are tried.
 pub mod thorough;
 
@@ -136,6 +138,7 @@ pub use request::Service;
 pub use response::{ApiResponse, AwsError, Denied};
 pub use response_bucket::{BucketFailure, SentResponse};
 pub use rotation::{Answering, Rotated, Rotation, RotationStep};
+pub use schedules::Schedules;
 pub use stacks::{ResourceAction, SeenTokens};
 pub use state::{AwsState, Options};
 pub use wire::{Caller, Fate, Line, Run};

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
 use super::handle::FakeAws;
-use super::panics;
+use super::schedules;
 use super::wire::Caller;
 
 /// One way to misbehave.
@@ -76,7 +76,7 @@ pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) -> S
     let Err(panic) = past(pass, play) else {
         panic!("{mutant:?} went unnoticed");
     };
-    let text = panics::text(&*panic);
+    let text = schedules::text(&*panic);
     assert!(
         text.contains(says),
         "{mutant:?} was noticed for another reason: {text}"

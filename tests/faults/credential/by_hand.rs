@@ -76,7 +76,7 @@ fn play_with(scenario: &Scenario, options: &Options, index: usize, change: fn(&F
         paused(scenario.play(options.clone(), None));
     });
     if let Err(panic) = played {
-        let text = fake_aws::panics::text(&*panic);
+        let text = fake_aws::schedules::text(&*panic);
         panic!("{}, call {index}: {text}", scenario.name);
     }
     met.load(Ordering::SeqCst)
@@ -106,7 +106,7 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&str) -> bool) {
             for index in (schedules % every..calls).step_by(every) {
                 let play = || play_with(&scenario, &options, index, change);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(play)) {
-                    let text = fake_aws::panics::text(&*panic);
+                    let text = fake_aws::schedules::text(&*panic);
                     if !is_expected(&text) {
                         failures.push(text);
                     }

@@ -1,15 +1,14 @@
 //! IAM propagates the permissions of the function late, or never.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::checks::{nothing_left, one_live_login};
-use crate::cloudformation::{ParentStack, RequestOutcome, stack};
+use crate::cloudformation::stack;
 use crate::{USER, fake, properties, with};
-use fake_aws::custom_resource::StackRequest;
-use fake_aws::{Denied, FakeAws, Options, explore::paused};
+use fake_aws::propagation::{PermissionChecks, Prepared, timed};
+use fake_aws::{Denied, Options, explore::paused};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -21,7 +20,7 @@ fn secret() -> String {
 }
 
 /// A fake AWS in which the next request is `request_type`.
-async fn scene(request_type: &str, wanted: &Value) -> (FakeAws, ParentStack, StackRequest) {
+async fn prepare(request_type: &str, wanted: &Value) -> Prepared {
     let fake = fake(Options::default());
     let mut stack = stack(&fake);
     if request_type == "Create" {
@@ -43,96 +42,45 @@ fn wanted() -> Value {
     with(tagged, "RotationSerial", json!("2"))
 }
 
-/// Each action that a request calls, and all of them.
-fn actions(request_type: &str) -> BTreeSet<String> {
-    let journal = paused(async {
-        let (fake, stack, request) = scene(request_type, &wanted()).await;
-        let before = fake.journal().len();
-        assert!(stack.deliver(&request).await.is_success());
-        fake.journal().split_off(before)
-    });
-    let called = journal.iter().filter(|entry| entry.service.has_policies());
-    let actions = called.map(|entry| format!("{}:{}", entry.service, entry.operation));
-    actions.chain(["*".to_owned()]).collect()
-}
-
-/// Delivers the request: what it answered, and after how long.
-async fn timed(stack: &ParentStack, request: &StackRequest) -> (RequestOutcome, Duration) {
-    let began = tokio::time::Instant::now();
-    let answer = stack.deliver(request).await;
-    (answer, began.elapsed())
+fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
+    PermissionChecks {
+        prepare: async |request_type: &str| prepare(request_type, &wanted()).await,
+        work: WORK,
+    }
 }
 
 #[test]
 fn permission_that_comes_late_delays_and_does_not_fail() {
-    let mut schedules = 0;
-    for request_type in ["Create", "Update"] {
-        for action in actions(request_type) {
-            paused(async {
-                let (fake, stack, request) = scene(request_type, &wanted()).await;
-                fake.withhold(&action, Duration::from_secs(40));
-                let (answer, _) = timed(&stack, &request).await;
-                let told = fake.transcript();
-                assert!(answer.is_success(), "{action}: {answer:?}\n{told}");
-                let held = fake.look(|aws| one_live_login(aws, &secret(), USER));
-                held.unwrap_or_else(|broken| panic!("{action}: {broken}\n{told}"));
-                fake.assert_unbroken();
-            });
-            schedules += 1;
-        }
-    }
+    let schedules = checks().late_permission_delays(|fake| {
+        let held = fake.look(|aws| one_live_login(aws, &secret(), USER));
+        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
+    });
     fake_aws::figure!("schedules: {schedules} permissions of a credential that come late");
     assert!(schedules > 15, "{schedules}");
 }
 
 #[test]
 fn permission_that_never_comes_fails_after_a_minute() {
-    for request_type in ["Create", "Update"] {
-        for action in actions(request_type) {
-            paused(async {
-                let (fake, mut stack, request) = scene(request_type, &wanted()).await;
-                fake.deny(&action, "");
-                let (answer, took) = timed(&stack, &request).await;
-                let reason = answer.reason();
-                assert!(took < MINUTE + WORK, "{action}: {took:?}");
-                if !answer.is_success() {
-                    assert!(reason.contains("AccessDenied"), "{action}: {reason}");
-                    assert!(took > MINUTE / 2, "{action}: {took:?}");
-                }
-                fake.allow();
-                stack.delete_id(&secret(), &wanted()).await;
-                fake.look(nothing_left).expect("nothing");
-                fake.assert_unbroken();
-            });
-        }
-    }
+    checks().missing_permission_fails(async |fake, mut stack| {
+        stack.delete_id(&secret(), &wanted()).await;
+        fake.look(nothing_left).expect("nothing");
+    });
 }
 
 #[test]
 fn another_kind_of_denial_fails_at_once() {
-    for why in [Denied::Explicitly, Denied::ByBoundary] {
-        for request_type in ["Create", "Update"] {
-            for action in actions(request_type) {
-                paused(async {
-                    let (fake, stack, request) = scene(request_type, &wanted()).await;
-                    fake.deny_because(&action, "", why);
-                    let (answer, took) = timed(&stack, &request).await;
-                    assert!(took < WORK, "{action}: {took:?} {answer:?}");
-                });
-            }
-        }
-    }
+    checks().other_denial_fails_at_once();
 }
 
 #[test]
 fn denial_without_a_reason_is_retried() {
     paused(async {
-        let (fake, stack, request) = scene("Create", &wanted()).await;
+        let (fake, stack, request) = prepare("Create", &wanted()).await;
         fake.deny_because("secretsmanager:CreateSecret", "", Denied::Unexplained);
-        let world_then = fake.clone();
+        let later = fake.clone();
         let grant = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(30)).await;
-            world_then.allow();
+            later.allow();
         });
         let (answer, _) = timed(&stack, &request).await;
         assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
@@ -144,7 +92,7 @@ fn denial_without_a_reason_is_retried() {
 fn retries_take_a_third_of_a_short_service_timeout() {
     paused(async {
         let hurried = with(properties(), "ServiceTimeout", json!("60"));
-        let (fake, stack, request) = scene("Create", &hurried).await;
+        let (fake, stack, request) = prepare("Create", &hurried).await;
         fake.deny("*", "");
         let (answer, took) = timed(&stack, &request).await;
         assert!(answer.reason().contains("AccessDenied"), "{answer:?}");
@@ -156,7 +104,7 @@ fn retries_take_a_third_of_a_short_service_timeout() {
 #[test]
 fn late_delivery_of_a_request_does_not_retry_again() {
     paused(async {
-        let (fake, stack, request) = scene("Create", &properties()).await;
+        let (fake, stack, request) = prepare("Create", &properties()).await;
         fake.deny("*", "");
         tokio::time::sleep(MINUTE).await;
         let (answer, took) = timed(&stack, &request).await;
@@ -168,7 +116,7 @@ fn late_delivery_of_a_request_does_not_retry_again() {
 #[test]
 fn delete_does_not_retry_denials() {
     paused(async {
-        let (fake, mut stack, request) = scene("Create", &properties()).await;
+        let (fake, mut stack, request) = prepare("Create", &properties()).await;
         assert!(stack.deliver(&request).await.is_success());
         fake.deny("*", "");
         let delete = stack.request("Delete", Some(&secret()), &properties(), None);

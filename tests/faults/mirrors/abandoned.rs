@@ -9,7 +9,7 @@ use crate::checks::{self, Watch};
 use crate::fixture::{changes, check_health, fake, properties, rotation, stack};
 use fake_aws::custom_resource::ParentStack;
 use fake_aws::explore::paused;
-use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationStep};
+use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationStep, Schedules};
 
 /// Who comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +94,11 @@ async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &m
 }
 
 fn every_death(next: Next) -> usize {
-    let mut failures = vec![];
+    let mut schedules = Schedules::default();
     let calls = calls();
     for (step, index) in &calls {
         for kind in [FaultKind::KilledBefore, FaultKind::KilledAfter] {
-            let played = std::panic::AssertUnwindSafe(|| {
+            schedules.run(format!("{kind:?} at {step}#{index}"), || {
                 paused(async {
                     let fake = fake(Options::default());
                     let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
@@ -118,17 +118,13 @@ fn every_death(next: Next) -> usize {
                     fake.assert_unbroken();
                 });
             });
-            if let Err(panic) = std::panic::catch_unwind(played) {
-                let text = fake_aws::panics::text(&*panic);
-                failures.push(format!("{kind:?} at {step}#{index}: {text}"));
-            }
         }
     }
     fake_aws::figure!(
         "schedules: {} deaths of a rotation, then {next:?}",
         calls.len() * 2
     );
-    checks::none_failed(&failures);
+    schedules.finish();
     calls.len()
 }
 

@@ -104,7 +104,7 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> bool {
     };
     let play = || paused(rotate_twice(options.clone(), &met));
     if let Err(panic) = past(pass, play) {
-        panic!("call {index}: {}", fake_aws::panics::text(&*panic));
+        panic!("call {index}: {}", fake_aws::schedules::text(&*panic));
     }
     was_met.load(Ordering::SeqCst)
 }

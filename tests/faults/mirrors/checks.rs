@@ -199,22 +199,6 @@ pub fn foreign(aws: &AwsState) -> String {
     format!("{credentials:?} {mirrors:?} {token:?}")
 }
 
-/// Fails with the first line of each failure, and all of the first two.
-pub fn none_failed(failures: &[String]) {
-    let lines = failures.iter().filter_map(|failure| {
-        let mut lines = failure.lines().take(2);
-        Some([lines.next()?, lines.next().unwrap_or_default()].join(" | "))
-    });
-    let lines: Vec<String> = lines.map(|line| line.chars().take(400).collect()).collect();
-    assert!(
-        failures.is_empty(),
-        "{} failed:\n{}\n\n{}",
-        failures.len(),
-        lines.join("\n"),
-        failures[..failures.len().min(2)].join("\n\n")
-    );
-}
-
 /// What works at every instant, as long as they are expected to.
 #[derive(Clone, Default)]
 pub struct Watch(Arc<Mutex<Option<Vec<Pair>>>>);

@@ -6,7 +6,7 @@ use crate::fixture::{PROJECT, fake, properties, rotation, serial, stack};
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::secret_versions::{AbandonedBy, Pending};
-use fake_aws::{FakeAws, Options, Rotated};
+use fake_aws::{FakeAws, Options, Rotated, Schedules};
 
 /// The same AWS and GitLab on other days, and in other versions.
 pub fn kinds_of_days() -> Vec<(&'static str, Options)> {
@@ -47,25 +47,19 @@ pub fn kinds_of_days() -> Vec<(&'static str, Options)> {
 
 #[test]
 fn every_scenario_succeeds_with_every_option() {
-    let mut failures = vec![];
+    let mut schedules = Schedules::default();
     for (day, options) in kinds_of_days() {
         for mut scenario in scenarios() {
             for delivers_twice in [false, true] {
                 scenario.delivers_twice = delivers_twice;
-                let played = std::panic::AssertUnwindSafe(|| {
+                let name = format!("{day}, {}, twice {delivers_twice}", scenario.name);
+                schedules.run(name, || {
                     paused(scenario.play(options.clone(), &[]));
                 });
-                if let Err(panic) = std::panic::catch_unwind(played) {
-                    let text = fake_aws::panics::text(&*panic);
-                    failures.push(format!(
-                        "{day}, {}, twice {delivers_twice}: {text}",
-                        scenario.name
-                    ));
-                }
             }
         }
     }
-    crate::checks::none_failed(&failures);
+    schedules.finish();
 }
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {

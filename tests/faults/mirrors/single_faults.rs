@@ -8,7 +8,7 @@ use crate::fixture::changes;
 use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
 use fake_aws::thorough::some_or;
-use fake_aws::{Fault, FaultKind, Options};
+use fake_aws::{Fault, FaultKind, Options, Schedules};
 
 /// How late IAM is in the second round: lists, tags and logins.
 fn late() -> Options {
@@ -69,9 +69,8 @@ fn every_single_fault(
     kinds: &[FaultKind],
     one_in: usize,
 ) -> usize {
-    let mut schedules = 0;
+    let mut schedules = Schedules::default();
     let mut tried = 0;
-    let mut failures: Vec<String> = vec![];
     let mut known = BTreeSet::new();
     for mut scenario in scenarios() {
         scenario.delivers_twice = delivers_twice;
@@ -88,13 +87,9 @@ fn every_single_fault(
                     scenario.name, call.caller, call.index
                 );
                 let played =
-                    std::panic::AssertUnwindSafe(|| paused(scenario.play(options.clone(), &fault)));
-                match std::panic::catch_unwind(played) {
-                    Ok(fake) => assert_eq!(fake.faults_left(), 0, "{shown} struck nothing"),
-                    Err(panic) => {
-                        let text = fake_aws::panics::text(&*panic);
-                        failures.push(format!("{shown}\n{text}"));
-                    }
+                    schedules.run(&shown, || paused(scenario.play(options.clone(), &fault)));
+                if let Some(fake) = played {
+                    assert_eq!(fake.faults_left(), 0, "{shown} struck nothing");
                 }
                 of_this += 1;
             }
@@ -103,11 +98,8 @@ fn every_single_fault(
             "schedules: {of_this:>4} single faults in \"{}\"",
             scenario.name
         );
-        schedules += of_this;
     }
-    fake_aws::figure!("schedules: {schedules} of these, {} failed", failures.len());
-    crate::checks::none_failed(&failures);
-    schedules
+    schedules.finish()
 }
 
 #[test]

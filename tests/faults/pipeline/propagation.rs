@@ -1,14 +1,14 @@
 //! IAM propagates permissions and roles late, or never.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::checks::{nothing_left, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, push, ruled, stack, with};
-use fake_aws::custom_resource::{ParentStack, RequestOutcome, StackRequest};
-use fake_aws::{Denied, FakeAws, Fault, FaultKind, Options, ResourceAction};
+use fake_aws::custom_resource::{ParentStack, RequestOutcome};
+use fake_aws::propagation::{PermissionChecks, Prepared, retried_denials, timed};
+use fake_aws::{FakeAws, Fault, FaultKind, Options, ResourceAction};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -37,7 +37,7 @@ const NOT_ASSUMABLE: [(&str, &str); 3] = [
 ];
 
 /// A fake AWS in which the next request is `request_type`.
-async fn scene(request_type: &str, wanted: &Value) -> (FakeAws, ParentStack, StackRequest) {
+async fn prepare(request_type: &str, wanted: &Value) -> Prepared {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
     let mut stack = stack(&fake);
@@ -55,108 +55,38 @@ fn wanted() -> Value {
     changed(ruled())
 }
 
-/// Each action that a request calls, and all of them.
-fn actions(request_type: &str) -> BTreeSet<String> {
-    let journal = paused(async {
-        let (fake, stack, request) = scene(request_type, &wanted()).await;
-        let before = fake.journal().len();
-        assert!(stack.deliver(&request).await.is_success());
-        fake.journal().split_off(before)
-    });
-    let called = journal.iter().filter(|entry| entry.service.has_policies());
-    let actions = called.map(|entry| format!("{}:{}", entry.service, entry.operation));
-    actions.chain(["*".to_owned()]).collect()
-}
-
-/// Delivers the request: what it answered, and after how long.
-async fn timed(stack: &ParentStack, request: &StackRequest) -> (RequestOutcome, Duration) {
-    let began = tokio::time::Instant::now();
-    let answer = stack.deliver(request).await;
-    (answer, began.elapsed())
+fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
+    PermissionChecks {
+        prepare: async |request_type: &str| prepare(request_type, &wanted()).await,
+        work: WORK,
+    }
 }
 
 #[test]
 fn permission_that_comes_late_delays_and_does_not_fail() {
-    let mut schedules = 0;
-    for request_type in ["Create", "Update"] {
-        for action in actions(request_type) {
-            paused(async {
-                let (fake, stack, request) = scene(request_type, &wanted()).await;
-                fake.withhold(&action, Duration::from_secs(40));
-                let (answer, _) = timed(&stack, &request).await;
-                let told = fake.transcript();
-                assert!(answer.is_success(), "{action}: {answer:?}\n{told}");
-                fake.assert_unbroken();
-            });
-            schedules += 1;
-        }
-    }
+    let schedules = checks().late_permission_delays(|_| {});
     fake_aws::figure!("schedules: {schedules} permissions of a pipeline that come late");
     assert!(schedules > 15, "{schedules}");
 }
 
 #[test]
 fn permission_that_never_comes_fails_after_a_minute() {
-    for request_type in ["Create", "Update"] {
-        for action in actions(request_type) {
-            paused(async {
-                let (fake, mut stack, request) = scene(request_type, &wanted()).await;
-                fake.deny(&action, "");
-                let (answer, took) = timed(&stack, &request).await;
-                let reason = answer.reason();
-                assert!(took < MINUTE + WORK, "{action}: {took:?}");
-                if !answer.is_success() {
-                    assert!(reason.contains("AccessDenied"), "{action}: {reason}");
-                    assert!(took > MINUTE / 2, "{action}: {took:?}");
-                }
-                fake.allow();
-                stack.delete_id(CHILD, &wanted()).await;
-                fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
-                fake.assert_unbroken();
-            });
-        }
-    }
+    checks().missing_permission_fails(async |fake, mut stack| {
+        stack.delete_id(CHILD, &wanted()).await;
+        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+    });
 }
 
 #[test]
 fn another_kind_of_denial_fails_at_once() {
-    for why in [Denied::Explicitly, Denied::ByBoundary] {
-        for request_type in ["Create", "Update"] {
-            for action in actions(request_type) {
-                paused(async {
-                    let (fake, stack, request) = scene(request_type, &wanted()).await;
-                    fake.deny_because(&action, "", why);
-                    let (answer, took) = timed(&stack, &request).await;
-                    assert!(took < WORK, "{action}: {took:?} {answer:?}");
-                    assert_eq!(
-                        retries_of_denials(&fake),
-                        0,
-                        "{action}\n{}",
-                        fake.transcript()
-                    );
-                });
-            }
-        }
-    }
-}
-
-/// How often a caller repeated the very call that was denied before.
-fn retries_of_denials(fake: &FakeAws) -> usize {
-    let journal = fake.journal();
-    let pairs = journal.windows(2);
-    let repeats = pairs.filter(|pair| {
-        pair[0].outcome.starts_with("AccessDenied")
-            && pair[0].caller == pair[1].caller
-            && (&pair[0].operation, &pair[0].params) == (&pair[1].operation, &pair[1].params)
-    });
-    repeats.count()
+    checks().other_denial_fails_at_once();
 }
 
 #[test]
 fn role_that_comes_late_delays_and_does_not_fail() {
     for request_type in ["Create", "Update"] {
         paused(async {
-            let (fake, stack, request) = scene(request_type, &wanted()).await;
+            let (fake, stack, request) = prepare(request_type, &wanted()).await;
             fake.withhold_roles(Duration::from_secs(40));
             let (answer, took) = timed(&stack, &request).await;
             assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
@@ -169,7 +99,7 @@ fn role_that_comes_late_delays_and_does_not_fail() {
 #[test]
 fn role_that_never_comes_fails_with_its_name() {
     paused(async {
-        let (fake, mut stack, request) = scene("Create", &wanted()).await;
+        let (fake, mut stack, request) = prepare("Create", &wanted()).await;
         fake.withhold_roles(Duration::from_hours(1));
         let (answer, took) = timed(&stack, &request).await;
         let reason = answer.reason();
@@ -187,16 +117,16 @@ fn role_that_never_comes_fails_with_its_name() {
 #[test]
 fn delete_and_first_push_do_not_retry_denials() {
     paused(async {
-        let (fake, mut stack, request) = scene("Create", &properties()).await;
+        let (fake, mut stack, request) = prepare("Create", &properties()).await;
         assert!(stack.deliver(&request).await.is_success());
         fake.deny("*", "");
         let began = tokio::time::Instant::now();
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
         stack.deliver(&delete).await;
-        assert_eq!(retries_of_denials(&fake), 0, "{}", fake.transcript());
+        assert_eq!(retried_denials(&fake), 0, "{}", fake.transcript());
         assert!(began.elapsed() < Duration::from_secs(10));
         push(&fake, "codecommit-dev-cfn-shop", "a-commit", "push").await;
-        assert_eq!(retries_of_denials(&fake), 0, "{}", fake.transcript());
+        assert_eq!(retried_denials(&fake), 0, "{}", fake.transcript());
     });
 }
 
@@ -264,7 +194,7 @@ fn update_whose_role_comes_late_is_made_once_more() {
     let (resource, reason) = NOT_ASSUMABLE[0];
     for (times, succeeds) in [(1, true), (usize::MAX, false)] {
         paused(async {
-            let (fake, stack, request) = scene("Update", &wanted()).await;
+            let (fake, stack, request) = prepare("Update", &wanted()).await;
             fake.fail_resource(resource, ResourceAction::Update, reason, times);
             let before = fake.count("UpdateStack");
             let (answer, _) = timed(&stack, &request).await;
