@@ -1,4 +1,4 @@
-//! What is written down in AWS by both resources, and how.
+//! The owner of what both resources create in AWS, and the forms of their records.
 
 use std::time::SystemTime;
 
@@ -6,17 +6,17 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use sha2::{Digest, Sha256};
 
-/// A tag: the owner's stack.
+/// The tag with the owner's stack.
 pub const STACK_ID: &str = "cfn-gitops:stack-id";
-/// A tag: the owner's logical id.
+/// The tag with the owner's logical ID.
 pub const LOGICAL_ID: &str = "cfn-gitops:logical-id";
 
-/// Whose something is: a resource of a stack.
+/// The owner of something in AWS: a resource of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The stack's ARN.
     pub stack_id: String,
-    /// The resource's logical id.
+    /// The resource's logical ID.
     pub logical_id: String,
 }
 
@@ -39,13 +39,13 @@ pub fn key(text: &str) -> String {
     name
 }
 
-/// Writes a time to the second, as in `2026-11-20T07:55:00Z`.
+/// Formats a time to the second, as in `2026-11-20T07:55:00Z`.
 pub fn write_time(time: SystemTime) -> String {
     let whole = DateTime::from_secs(DateTime::from(time).secs());
     whole.fmt(Format::DateTime).unwrap_or_default()
 }
 
-/// Reads what [`write_time`] wrote.
+/// Parses the format of [`write_time`].
 pub fn read_time(text: &str) -> Option<SystemTime> {
     let time = DateTime::from_str(text, Format::DateTime).ok()?;
     SystemTime::try_from(time).ok()

@@ -1,4 +1,4 @@
-//! Why a call of AWS's failed, in words.
+//! The error of an AWS call, with its text and its classification.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
@@ -9,21 +9,21 @@ use crate::http::HttpError;
 use crate::reason_codes::Code;
 use cfn_custom_resource::{Reason, ReasonCode};
 
-/// What is in the code of an error that says that AWS is busy, and did nothing.
-pub(super) const BUSY: [&str; 4] = [
+/// Parts of the error codes of throttling: AWS did nothing.
+pub(super) const THROTTLED: [&str; 4] = [
     "Throttl",
     "TooManyRequests",
     "RequestLimitExceeded",
     "SlowDown",
 ];
 
-/// A request that cannot even be built.
-const NOT_MADE: &str = "the request could not be made; are region and credentials set?";
+/// The SDK cannot build or sign the request.
+const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
 
-/// The codes of a denial.
+/// The error codes of a denial.
 pub(super) const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
 
-/// What AWS says of a denial that is not for want of a permission of the function's role.
+/// Parts of the messages of a denial that a permission of the function's role cannot allow.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
 pub(super) const DENIED_ELSEWHERE: [&str; 7] = [
     "explicit deny",
@@ -35,29 +35,29 @@ pub(super) const DENIED_ELSEWHERE: [&str; 7] = [
     "no VPC endpoint policy allows",
 ];
 
-/// What to do about it.
-const LOOK_ELSEWHERE: &str = "no parameter of the provider stack allows this: look at the service \
+/// The remedy for these.
+const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows this: look at the service \
     control policies, the permissions boundary of the function's role, the VPC endpoint's policy, \
     and the policy of the resource or its key";
 
-/// Why a call failed, as the service said it.
+/// The error of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {cause}")]
 pub struct CallError {
-    /// A gerund, the thing and its id.
+    /// A gerund, the thing and its ID.
     pub doing: String,
-    /// The error's code, when the service answered with one.
+    /// The service's error code. `None` if it did not respond with one.
     pub code: Option<String>,
-    /// The HTTP status, when the service answered.
+    /// The HTTP status. `None` if the service did not respond.
     pub status: Option<u16>,
-    /// The code and the message, or what happened instead of an answer.
+    /// The error code and message, or why there is no response.
     pub cause: String,
-    /// The code of the reason that is made of this.
+    /// The code of the reason that reports this error.
     pub(crate) reason_code: ReasonCode,
 }
 
 impl CallError {
-    /// Puts `error`, which happened while `doing`, into words.
+    /// The error that the SDK returned while `doing`.
     pub fn new<E>(doing: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata,
@@ -75,7 +75,7 @@ impl CallError {
             }
             SdkError::TimeoutError(_) => (None, "AWS did not answer in time".to_owned()),
             SdkError::DispatchFailure(failure) => {
-                let (code, cause) = not_reached(failure);
+                let (code, cause) = no_response(failure);
                 reason_code = code;
                 (None, cause)
             }
@@ -83,7 +83,7 @@ impl CallError {
             // No region or no credentials, for example.
             _ => {
                 reason_code = Code::AwsUnreachable;
-                (None, NOT_MADE.to_owned())
+                (None, NOT_BUILT.to_owned())
             }
         };
         let error = CallError {
@@ -93,7 +93,7 @@ impl CallError {
             cause,
             reason_code: reason_code.into(),
         };
-        match error.answered_reason_code() {
+        match error.service_reason_code() {
             Some(reason_code) => error.with_reason_code(reason_code),
             None => error,
         }
@@ -114,8 +114,8 @@ impl CallError {
         }
     }
 
-    /// The code of a reason for what the service answered; `None` if it did not.
-    fn answered_reason_code(&self) -> Option<Code> {
+    /// The reason code of the service's error. `None` if the service did not respond.
+    fn service_reason_code(&self) -> Option<Code> {
         self.code.as_ref()?;
         Some(if self.is_denied_elsewhere() {
             Code::AwsDeniedElsewhere
@@ -127,14 +127,14 @@ impl CallError {
             Code::AwsThrottled
         } else if self.outcome_unknown() {
             Code::AwsUnavailable
-        } else if self.is_of_key() {
+        } else if self.is_key_error() {
             Code::KeyUnusable
         } else {
             Code::AwsRejected
         })
     }
 
-    /// The same with another code of its reason.
+    /// The error with another reason code.
     #[must_use]
     pub(crate) fn with_reason_code(self, reason_code: impl Into<ReasonCode>) -> Self {
         CallError {
@@ -143,7 +143,7 @@ impl CallError {
         }
     }
 
-    /// The reason that this error is.
+    /// The reason that reports this error.
     pub fn reason(&self) -> Reason {
         Reason::new(self.reason_code, self.to_string())
     }
@@ -154,8 +154,8 @@ impl CallError {
         code.is_some_and(|code| codes.contains(&code))
     }
 
-    /// Whether a KMS key is disabled, gone or not usable for this.
-    fn is_of_key(&self) -> bool {
+    /// Whether a KMS key is disabled, deleted or not usable for the call.
+    fn is_key_error(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
         code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
     }
@@ -165,61 +165,61 @@ impl CallError {
         self.has_code(&DENIED)
     }
 
-    /// The action that was denied, such as `iam:TagUser`, where the service says which.
+    /// The action that was denied, such as `iam:TagUser`. `None` if the service does not name it.
     pub fn denied_action(&self) -> Option<&str> {
         let (_, named) = self.cause.split_once("not authorized to perform: ")?;
         self.is_denied()
             .then(|| named.split_whitespace().next().unwrap_or_default())
     }
 
-    /// Whether something else than the policies of the function's role stands in the way, so that
-    /// allowing the action there would not help.
+    /// Whether a policy other than those of the function's role denies the call, so that allowing
+    /// the action there would not help.
     pub fn is_denied_elsewhere(&self) -> bool {
-        let mut words = DENIED_ELSEWHERE.iter();
-        self.is_denied() && words.any(|words| self.cause.contains(words))
+        let mut parts = DENIED_ELSEWHERE.iter();
+        self.is_denied() && parts.any(|part| self.cause.contains(part))
     }
 
-    /// Whether CloudFormation refused what it was asked in the state that things are in: most of
-    /// its refusals have no other type.
+    /// Whether CloudFormation rejected the call in the present state: most of its rejections have
+    /// this type.
     pub fn is_invalid(&self) -> bool {
         self.has_code(&["ValidationError"])
     }
 
-    /// Whether the service said for certain that it did nothing because it is busy.
+    /// Whether the service did nothing because of throttling.
     pub fn is_throttled(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
-        BUSY.iter().any(|name| code.contains(name))
+        THROTTLED.iter().any(|name| code.contains(name))
     }
 
-    /// Whether it is not known if the service did what was asked: no answer, one that could not
-    /// be read, or an internal error.
+    /// Whether it is unknown if the service did what was requested: no response, an unreadable one,
+    /// or an internal error.
     pub fn outcome_unknown(&self) -> bool {
         self.code.is_none() || self.status.is_some_and(|status| status >= 500)
     }
 
-    /// Whether the same call may succeed later: nobody was wrong.
+    /// Whether the same call may succeed later without a change by a person.
     pub fn is_transient(&self) -> bool {
         let code = self.code.as_deref();
         let is_expired = code.is_some_and(|code| code.contains("Expired"));
         self.outcome_unknown() || self.is_throttled() || is_expired
     }
 
-    /// Adds to a denied call, once, that a policy denies it, or else `advice`.
+    /// Adds advice to a denied call, once: on the other policy that denies it, or else `advice`.
     #[must_use]
     pub fn with_advice_on_denial(self, advice: impl FnOnce(&Self) -> &'static str) -> Self {
-        // All advice on what the function may do names the provider stack.
+        // Every advice on permissions names the provider stack, so this one has advice already.
         if !self.is_denied() || self.cause.contains("the provider stack") {
             return self;
         }
         let advice = if self.is_denied_elsewhere() {
-            LOOK_ELSEWHERE
+            DENIED_ELSEWHERE_ADVICE
         } else {
             advice(&self)
         };
         self.with_advice(advice)
     }
 
-    /// The same with advice added.
+    /// The error with advice added.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {
         self.cause = format!("{}; {advice}", self.cause);
@@ -241,20 +241,22 @@ pub fn optional<T, E: ProvideErrorMetadata>(
     }
 }
 
-/// What happened instead of an answer: a person acts differently on each.
-fn not_reached(failure: &DispatchFailure) -> (Code, String) {
+/// Why there is no response: each cause has another remedy.
+fn no_response(failure: &DispatchFailure) -> (Code, String) {
     let error = failure.as_connector_error();
-    // The SDK's own: it found no credentials to sign with. What sends leaves its reason.
-    if error.is_some_and(|error| error.is_other() && HttpError::told(error).is_none()) {
-        return (Code::AwsUnreachable, NOT_MADE.to_owned());
+    // An error of the SDK itself: it has no credentials. The connector's errors have a source.
+    if error.is_some_and(|error| error.is_other() && HttpError::source_of(error).is_none()) {
+        return (Code::AwsUnreachable, NOT_BUILT.to_owned());
     }
-    let unanswered = error.map(HttpError::of);
-    let code = match unanswered {
-        Some(HttpError::TooLarge | HttpError::NoAnswer) | None => Code::AwsUnavailable,
+    let error = error.map(HttpError::from_connector);
+    let code = match error {
+        Some(HttpError::TooLarge | HttpError::NoResponse) | None => Code::AwsUnavailable,
         Some(_) => Code::AwsUnreachable,
     };
-    let cause = match unanswered {
-        Some(HttpError::NotVerified(why)) => format!("AWS's certificate is not trusted: {why}"),
+    let cause = match &error {
+        Some(HttpError::UntrustedCertificate(why)) => {
+            format!("AWS's certificate is not trusted: {why}")
+        }
         Some(HttpError::NoConnection) => "AWS could not be reached: no connection; is the region \
             right, and does the function's network lead there?"
             .to_owned(),
@@ -262,7 +264,7 @@ fn not_reached(failure: &DispatchFailure) -> (Code, String) {
         Some(HttpError::Unsendable) => {
             "the request cannot be sent; is AWS_ENDPOINT_URL an address?".to_owned()
         }
-        Some(HttpError::NoAnswer) | None => {
+        Some(HttpError::NoResponse) | None => {
             "AWS could not be reached: the connection broke".to_owned()
         }
     };

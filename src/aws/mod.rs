@@ -1,4 +1,4 @@
-//! The AWS clients, and how they call.
+//! The AWS clients, their retries and their errors.
 
 mod call_error;
 mod config;
@@ -16,7 +16,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_types::SdkConfig;
 
 pub use crate::aws::call_error::{CallError, optional};
-pub use crate::aws::config::{config_from_environment, endpoint_url, is_in_lambda};
+pub use crate::aws::config::{config_from_environment, is_in_lambda, is_local};
 pub use crate::aws::propagation::{
     is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,
 };
@@ -26,7 +26,7 @@ use crate::http::Http;
 /// One attempt at a call. AWS's control planes answer within a second or two.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A client that is made when it is first used: each reads its service's endpoints, and a request
+/// A client that is created when it is first used: each reads its service's endpoints, and a request
 /// needs three of the seven.
 pub type Lazy<Client> = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
 
@@ -47,7 +47,7 @@ impl Deref for Aws {
 pub struct Clients {
     /// IAM: users' tags and service-specific credentials.
     pub iam: Lazy<aws_sdk_iam::Client>,
-    /// Secrets Manager: where the password lives.
+    /// Secrets Manager: the login.
     pub secrets: Lazy<aws_sdk_secretsmanager::Client>,
     /// CodeCommit: repositories, their branches and approval rules.
     pub codecommit: Lazy<aws_sdk_codecommit::Client>,
@@ -55,7 +55,7 @@ pub struct Clients {
     pub cloudformation: Lazy<aws_sdk_cloudformation::Client>,
     /// CodePipeline: the executions that a branch's first push starts.
     pub codepipeline: Lazy<aws_sdk_codepipeline::Client>,
-    /// Lambda: this function itself, which goes on in another invocation.
+    /// Lambda: this function itself, to continue in another invocation.
     pub lambda: Lazy<aws_sdk_lambda::Client>,
     /// STS: roles of other accounts.
     pub sts: Lazy<aws_sdk_sts::Client>,
@@ -68,7 +68,7 @@ impl Aws {
             .to_builder()
             .http_client(http.for_sdk())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .retry_config(RetryConfig::standard().with_max_attempts(retry::ATTEMPTS))
+            .retry_config(RetryConfig::standard().with_max_attempts(retry::MAX_ATTEMPTS))
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -84,7 +84,7 @@ impl Aws {
                         $service::config::Builder::from(&config)
                             .retry_partition(retry_partition())
                             .interceptor(retry::ThrottleRetryInterceptor)
-                            .retry_classifier(propagation::RetriesDenials)
+                            .retry_classifier(propagation::DenialRetryClassifier)
                             .build(),
                     )
                 }))
@@ -102,8 +102,8 @@ impl Aws {
     }
 }
 
-/// Each call has its own bound. The SDK's common budget of retries is meant for services under
-/// load, and would let a request fail because of others before it.
+/// Each call has its own limit of retries. The SDK's shared budget would let a request fail because
+/// of requests before it.
 fn retry_partition() -> RetryPartition {
     RetryPartition::custom("cfn-gitops")
         .token_bucket(TokenBucket::unlimited())

@@ -17,18 +17,18 @@ pub static REPOSITORY_NAME: Format = Format::new(
     "must be 1 to 100 letters, digits and `_.-`",
 );
 
-/// A repository as CodeCommit knows it.
+/// A repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     /// Its ARN.
     pub arn: String,
-    /// Where it is cloned from, as CodeCommit says it.
+    /// The URL for cloning, as CodeCommit returns it.
     pub clone_url: String,
-    /// The branch that a clone checks out; `None` before the first push.
+    /// The branch that a clone checks out. `None` before the first push.
     pub default_branch: Option<String>,
 }
 
-/// Looks up the repository `name`; `None` when there is none.
+/// Looks up the repository `name`. `None` if it does not exist.
 pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repository>, CallError> {
     let doing = || format!("looking up repository {name}");
     let call = codecommit.get_repository().repository_name(name);
@@ -47,7 +47,7 @@ pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repositor
     if found.is_some() {
         return Ok(found);
     }
-    let cause = "CodeCommit gave no ARN or no cloneUrlHttp";
+    let cause = "CodeCommit returned no ARN or no cloneUrlHttp";
     Err(CallError::local(Code::AwsUnavailable, doing(), cause))
 }
 
@@ -65,7 +65,7 @@ pub async fn tags(
     Ok(output.tags.unwrap_or_default())
 }
 
-/// The newest commit of a branch; `None` when the branch or its repository is not there.
+/// The latest commit of a branch. `None` if the branch or its repository does not exist.
 pub async fn branch_tip(
     codecommit: &Client,
     repository_name: &str,
@@ -85,7 +85,7 @@ pub async fn branch_tip(
     Ok(output.and_then(|output| output.branch?.commit_id))
 }
 
-/// Makes `branch` the one that a clone checks out.
+/// Sets the branch that a clone checks out.
 pub async fn set_default_branch(
     codecommit: &Client,
     repository_name: &str,
@@ -103,8 +103,8 @@ pub async fn set_default_branch(
     Ok(())
 }
 
-/// Deletes a repository, if it is there. The function may delete what bears its tag, and what is
-/// gone bears none: the refusal of a deletion is believed when there is still something to delete.
+/// Deletes a repository, if it exists. The function may delete repositories with its tag, and a
+/// deleted one has no tag: so a denial counts only if the repository still exists.
 pub async fn delete(codecommit: &Client, name: &str) -> Result<(), CallError> {
     if look_up(codecommit, name).await?.is_none() {
         return Ok(());

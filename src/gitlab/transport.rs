@@ -111,7 +111,7 @@ impl ApiClient {
                 Ok(response) if response.status == 429 => true,
                 Err(HttpError::NoConnection) => true,
                 Ok(response) => response.status >= 500 && request.is_idempotent,
-                Err(HttpError::NoAnswer) => request.is_idempotent,
+                Err(HttpError::NoResponse) => request.is_idempotent,
                 Err(_) => false,
             };
             if !may_retry || attempt == MAX_ATTEMPTS {
@@ -133,7 +133,7 @@ impl ApiClient {
         let outgoing = self.outgoing(request).ok_or(HttpError::Unsendable)?;
         let response = self.http.send(outgoing, MAX_RESPONSE_BYTES);
         let response = tokio::time::timeout(ATTEMPT_TIMEOUT, response).await;
-        let response = self.read(&response.map_err(|_| HttpError::NoAnswer)??, request);
+        let response = self.read(&response.map_err(|_| HttpError::NoResponse)??, request);
         if response.values > MAX_VALUES {
             return Err(HttpError::TooLarge);
         }
@@ -237,11 +237,11 @@ impl ApiClient {
         match error {
             HttpError::Unsendable => ErrorKind::UnusableUrl,
             HttpError::NoConnection => ErrorKind::Unreachable,
-            HttpError::NotVerified(why) => ErrorKind::UntrustedCertificate(sanitize::shown(
-                &self.without_secrets(&why, request),
-            )),
+            HttpError::UntrustedCertificate(why) => ErrorKind::UntrustedCertificate(
+                sanitize::shown(&self.without_secrets(&why, request)),
+            ),
             HttpError::TooLarge => ErrorKind::TooLarge,
-            HttpError::NoAnswer => ErrorKind::NoResponse,
+            HttpError::NoResponse => ErrorKind::NoResponse,
         }
     }
 }

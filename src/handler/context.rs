@@ -49,7 +49,7 @@ impl Handler {
             gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
             aws,
             http,
-            response_hosts: ResponseHosts::for_config(config, aws::is_in_lambda()),
+            response_hosts: ResponseHosts::new(aws::is_in_lambda(), aws::is_local(config)),
             clock,
         }
     }

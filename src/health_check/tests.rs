@@ -10,7 +10,7 @@ use super::{EnvironmentError, HealthCheck};
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
 #[test]
-fn the_schedule_of_the_template_and_any_other_ask_for_it() {
+fn schedules_events_are_health_checks() {
     for (event, environment) in [
         (r#"{"HealthCheck":{"EnvID":"prd"}}"#, "prd"),
         (r#"{"HealthCheck":{}}"#, "prd"),
@@ -33,7 +33,7 @@ fn the_schedule_of_the_template_and_any_other_ask_for_it() {
 }
 
 #[test]
-fn the_schedule_of_the_template_says_which_users_are_the_environments() {
+fn schedule_names_the_environments_users() {
     for (said, user_names) in [("gitlab-*", "gitlab-*"), ("", "user-prd-*")] {
         let event = json!({"HealthCheck": {"EnvID": "prd", "UserNames": said}}).to_string();
         let asked = HealthCheck::parse(&event).expect("asked");
@@ -43,7 +43,7 @@ fn the_schedule_of_the_template_says_which_users_are_the_environments() {
 }
 
 #[test]
-fn nothing_else_asks_for_it() {
+fn other_events_are_not_health_checks() {
     for event in [
         "",
         "7",
@@ -60,7 +60,7 @@ fn nothing_else_asks_for_it() {
 }
 
 #[test]
-fn an_environment_has_to_be_named_by_somebody() {
+fn environment_is_required() {
     let unnamed = HealthCheck::parse(r#"{"HealthCheck":{}}"#).expect("asked");
     for function in [
         "",
@@ -89,7 +89,7 @@ fn an_environment_has_to_be_named_by_somebody() {
 
 // claim: the-function-of-an-environment-writes-the-metrics-of-no-other
 #[test]
-fn the_function_of_an_environment_writes_the_metrics_of_no_other() {
+fn other_environment_is_rejected() {
     let asked = HealthCheck::parse(r#"{"HealthCheck":{"EnvID":"dev"}}"#).expect("asked");
     for function in [FUNCTION, &format!("{FUNCTION}:live")] {
         let refused = asked.environment(function).expect_err("another one's");
@@ -112,7 +112,7 @@ fn now() -> SystemTime {
 }
 
 #[test]
-fn a_line_has_each_metric_for_the_environment_and_for_the_one_that_it_is_about() {
+fn line_has_each_metric_for_environment_and_subject() {
     let metrics = [
         Metric::MirrorHealthy(true),
         Metric::SecondsSinceMirrorSync(1.5),
@@ -141,7 +141,7 @@ fn a_line_has_each_metric_for_the_environment_and_for_the_one_that_it_is_about()
 }
 
 #[test]
-fn every_metric_that_a_line_describes_and_every_dimension_stands_in_it() {
+fn line_has_every_described_metric_and_dimension() {
     for (subject, metrics) in [
         (Subject::Environment, vec![Metric::HealthCheckFailed(true)]),
         (Subject::User("u"), vec![Metric::CredentialAge(0.25)]),
@@ -171,7 +171,7 @@ fn every_metric_that_a_line_describes_and_every_dimension_stands_in_it() {
 }
 
 #[test]
-fn the_value_of_a_dimension_is_not_longer_than_cloudwatch_takes() {
+fn dimension_is_cut_to_cloudwatchs_limit() {
     let long = "a".repeat(2000);
     let metrics = [Metric::MirrorHealthy(false)];
     let written = line(now(), "dev", &Subject::Project(&long), &metrics);

@@ -1,8 +1,7 @@
-//! The one way out: everything that the function sends leaves through one HTTP client.
+//! The only HTTP client of the function.
 //!
-//! The AWS SDK's clients, the answer to CloudFormation, the probe of a git login and GitLab's API
-//! share a connection pool and a TLS stack, and a test that stands in for this one seam sees every
-//! byte.
+//! The AWS SDK's clients, the response to CloudFormation, the push check and GitLab's API share a
+//! connection pool and a TLS stack. A test that replaces the connector sees every byte.
 
 mod reqwest_connector;
 mod response_hosts;
@@ -19,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-pub use crate::http::reqwest_connector::{ClientError, Reqwest};
+pub use crate::http::reqwest_connector::{ClientError, ReqwestConnector};
 pub use crate::http::response_hosts::ResponseHosts;
 pub use crate::http::trust_roots::InvalidCertificate;
 
@@ -27,54 +26,49 @@ use crate::logging;
 use crate::password::Password;
 use cfn_custom_resource::PutError;
 
-/// How many clients that trust further certificates are kept: one for each GitLab.
-const MOST_CLIENTS: usize = 8;
+/// The most clients with additional certificates that are kept: one for each GitLab.
+const MAX_CLIENTS: usize = 8;
 
-/// The requests of this crate's own.
+/// Sends requests.
 #[derive(Clone, Debug)]
 pub struct Http {
     connector: SharedHttpConnector,
-    /// The clients that trust further certificates, by these; `None` where something stands in for
-    /// the network, and for all of them.
+    /// The clients with additional certificates, by these. `None` if a test replaces the network.
     trusting: Option<Arc<Mutex<HashMap<String, SharedHttpConnector>>>>,
 }
 
-/// No answer came. The cause is left out: HTTP clients put the address into their texts.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("no answer")]
-pub struct NoAnswer;
-
-/// What happened instead of an answer, as far as it can be told.
+/// Why there is no response. The cause is left out, because HTTP clients put the address into
+/// their texts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    /// The request is none.
+    /// The request is invalid.
     #[error("the request cannot be sent")]
     Unsendable,
-    /// There was no connection, so that nothing was sent.
+    /// No connection. Nothing was sent.
     #[error("no connection")]
     NoConnection,
-    /// The other side could not prove who it is, so that nothing was sent.
+    /// The server's certificate is not trusted. Nothing was sent.
     #[error("its certificate is not trusted: {0}")]
-    NotVerified(String),
-    /// The answer does not end.
-    #[error("the answer is too large")]
+    UntrustedCertificate(String),
+    /// The response exceeds the limit.
+    #[error("the response is too large")]
     TooLarge,
-    /// The request may have been heard.
-    #[error("no answer")]
-    NoAnswer,
+    /// The request may have been received.
+    #[error("no response")]
+    NoResponse,
 }
 
 impl HttpError {
-    pub(crate) fn of(error: &ConnectorError) -> Self {
-        match Self::told(error) {
+    pub(crate) fn from_connector(error: &ConnectorError) -> Self {
+        match Self::source_of(error) {
             Some(reason) => reason.clone(),
             None if error.is_user() => HttpError::Unsendable,
-            None => HttpError::NoAnswer,
+            None => HttpError::NoResponse,
         }
     }
 
-    /// As far as what sends has said it.
-    pub(crate) fn told(error: &ConnectorError) -> Option<&Self> {
+    /// The source that this module's connector added. `None` for an error of the SDK.
+    pub(crate) fn source_of(error: &ConnectorError) -> Option<&Self> {
         error.source().and_then(|source| source.downcast_ref())
     }
 }
@@ -86,7 +80,7 @@ impl From<SharedHttpConnector> for Http {
 }
 
 impl Http {
-    /// Sends through `connector`, whatever certificates are to be trusted.
+    /// Sends through `connector`, also if additional certificates are trusted.
     pub fn new(connector: SharedHttpConnector) -> Self {
         Http {
             connector,
@@ -97,12 +91,12 @@ impl Http {
     /// Sends over the network.
     pub fn over_reqwest() -> Result<Self, ClientError> {
         Ok(Http {
-            connector: Reqwest::connector()?,
+            connector: ReqwestConnector::new()?,
             trusting: Some(Arc::default()),
         })
     }
 
-    /// The same way out for one who trusts the certificates in `pem`, too.
+    /// A client that also trusts the certificates in `pem`.
     pub fn trusting(&self, pem: &str) -> Result<Self, InvalidCertificate> {
         let certificates = trust_roots::certificates(pem)?;
         let Some(clients) = &self.trusting else {
@@ -112,8 +106,9 @@ impl Http {
         let connector = if let Some(connector) = clients.get(pem) {
             connector.clone()
         } else {
-            let connector = Reqwest::trusting(certificates).map_err(|_| InvalidCertificate)?;
-            if clients.len() >= MOST_CLIENTS {
+            let connector =
+                ReqwestConnector::trusting(certificates).map_err(|_| InvalidCertificate)?;
+            if clients.len() >= MAX_CLIENTS {
                 clients.clear();
             }
             clients.insert(pem.to_owned(), connector.clone());
@@ -125,24 +120,28 @@ impl Http {
         })
     }
 
-    /// The same way out, for the AWS SDK's clients.
+    /// The connector for the AWS SDK's clients.
     pub fn for_sdk(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(CountingConnector(self.connector.clone()));
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// Sends `request`, and gets an answer of at most `most` bytes.
-    pub async fn send(&self, request: HttpRequest, most: usize) -> Result<HttpResponse, HttpError> {
-        let answer = self.connector.call(request).await;
-        let answer = answer.map_err(|error| HttpError::of(&error))?;
-        let length = answer.body().bytes().map_or(0, <[u8]>::len);
-        if length > most {
+    /// Sends `request`. The response has at most `max_bytes`.
+    pub async fn send(
+        &self,
+        request: HttpRequest,
+        max_bytes: usize,
+    ) -> Result<HttpResponse, HttpError> {
+        let response = self.connector.call(request).await;
+        let response = response.map_err(|error| HttpError::from_connector(&error))?;
+        let length = response.body().bytes().map_or(0, <[u8]>::len);
+        if length > max_bytes {
             return Err(HttpError::TooLarge);
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// Puts `body` at a presigned address of `hosts`, without a content type, which is not signed.
+    /// Puts `body` to a presigned URL of `hosts`, without a content type, which is not signed.
     pub async fn put(
         &self,
         hosts: ResponseHosts,
@@ -166,24 +165,25 @@ impl Http {
         Ok(response.status().as_u16())
     }
 
-    /// Gets `url` with Basic authentication, and answers the HTTP status.
+    /// Gets `url` with Basic authentication, and returns the HTTP status.
     pub async fn get_status(
         &self,
         url: &str,
         user: &str,
         password: &Password,
-    ) -> Result<u16, NoAnswer> {
+    ) -> Result<u16, HttpError> {
         let login = format!("{user}:{}", password.expose());
         let header = format!("Basic {}", aws_smithy_types::base64::encode(login));
         let mut request = HttpRequest::new(SdkBody::empty());
-        request.set_uri(url).map_err(|_| NoAnswer)?;
+        request.set_uri(url).map_err(|_| HttpError::Unsendable)?;
         let headers = request.headers_mut();
         headers
             .try_insert("authorization", header)
-            .map_err(|_| NoAnswer)?;
-        // CodeCommit answers git clients; without their name it shows a page for browsers.
+            .map_err(|_| HttpError::Unsendable)?;
+        // CodeCommit responds with a page for browsers to other clients than git.
         headers.insert("user-agent", "git/2 (cfn-gitops)");
-        let response = self.connector.call(request).await.map_err(|_| NoAnswer)?;
+        let response = self.connector.call(request).await;
+        let response = response.map_err(|error| HttpError::from_connector(&error))?;
         Ok(response.status().as_u16())
     }
 }
@@ -199,7 +199,7 @@ impl HttpConnector for CountingConnector {
     }
 }
 
-/// Whether what is sent to `url` is encrypted on the way, or never leaves this machine.
+/// Whether requests to `url` are encrypted, or do not leave this machine.
 pub fn is_https_or_loopback(url: &str) -> bool {
     match reqwest::Url::parse(url) {
         Ok(url) => {
@@ -220,7 +220,7 @@ pub fn fingerprints(pem: &str) -> Result<Vec<String>, InvalidCertificate> {
     trust_roots::fingerprints(pem)
 }
 
-/// Whether `pem` holds certificates, all of which can be trusted.
+/// Whether `pem` holds certificates, all of which are readable.
 pub fn is_certificate(pem: &str) -> bool {
     trust_roots::certificates(pem).is_ok()
 }

@@ -1,4 +1,4 @@
-//! The real way out: `reqwest` behind the SDK's trait.
+//! The connector to the network: `reqwest` behind the SDK's trait.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,45 +20,45 @@ use super::{HttpError, trust_roots};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between invocations Lambda freezes the process for minutes, and the other side closes what it
-/// no longer hears from: a connection that old is not worth trying.
-const IDLE_CONNECTION_LIVES: Duration = Duration::from_secs(15);
+/// Between invocations Lambda freezes the process for minutes, and servers close idle connections:
+/// an older connection would probably fail.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Longer than any answer waited for here.
+/// Longer than any response takes that the function waits for.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// More than any service that is called answers, in bytes, and less than the function's memory.
-const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// The largest response in bytes: more than any service sends, and less than the function's memory.
+const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Headers that let in whoever knows them.
+/// Headers that contain credentials.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "private-token", "x-amz-security-token"];
 
-/// An HTTP client.
+/// Sends requests over the network.
 #[derive(Debug)]
-pub struct Reqwest(reqwest::Client);
+pub struct ReqwestConnector(reqwest::Client);
 
 /// The TLS stack or its roots cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The system has none, so that nobody could be talked to.
-    #[error("setting up the HTTP client: no trusted certificate was found on this system")]
+    /// The system has no trusted certificates.
+    #[error("setting up the HTTP client: this system has no trusted certificate")]
     NoRoots,
-    /// By rustls.
+    /// An error of rustls.
     #[error("setting up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// By reqwest.
+    /// An error of reqwest.
     #[error("setting up the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-impl Reqwest {
-    /// Reads the system's TLS roots: make it when first needed.
-    pub fn connector() -> Result<SharedHttpConnector, ClientError> {
+impl ReqwestConnector {
+    /// Reads the system's TLS roots, which takes time: create it when it is first needed.
+    #[allow(clippy::new_ret_no_self)]
+    pub fn new() -> Result<SharedHttpConnector, ClientError> {
         Self::trusting(vec![])
     }
 
-    /// The same with `certificates` beside the system's roots. They are added, and nothing can be
-    /// taken away: what no trusted authority has signed is not talked to.
+    /// Trusts `certificates` in addition to the system's roots. Verification stays on.
     pub fn trusting(
         certificates: Vec<CertificateDer<'static>>,
     ) -> Result<SharedHttpConnector, ClientError> {
@@ -66,15 +66,15 @@ impl Reqwest {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION_LIVES)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .tls_backend_preconfigured(tls(certificates)?)
             .build()?;
-        Ok(SharedHttpConnector::new(Reqwest(client)))
+        Ok(SharedHttpConnector::new(ReqwestConnector(client)))
     }
 }
 
 fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
-    let mut roots = trust_roots::of_the_system();
+    let mut roots = trust_roots::system_roots();
     roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
         return Err(ClientError::NoRoots);
@@ -88,7 +88,7 @@ fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Clien
     Ok(tls)
 }
 
-impl HttpConnector for Reqwest {
+impl HttpConnector for ReqwestConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move { send(&client, request).await })
@@ -105,7 +105,7 @@ async fn send(
     for (name, value) in request.headers() {
         let mut value =
             HeaderValue::from_str(value).map_err(|error| ConnectorError::user(error.into()))?;
-        // So that no library shows it, and HTTP/2 does not keep it in a table.
+        // Libraries do not show a sensitive value, and HTTP/2 does not store it in its table.
         value.set_sensitive(SECRET_HEADERS.contains(&name));
         outgoing = outgoing.header(name, value);
     }
@@ -118,35 +118,35 @@ async fn send(
     let headers = response.headers().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(connector_error)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
             return Err(ConnectorError::other(HttpError::TooLarge.into(), None));
         }
         body.extend_from_slice(&chunk);
     }
-    let mut answer = HttpResponse::new(status, SdkBody::from(body));
+    let mut outcome = HttpResponse::new(status, SdkBody::from(body));
     for (name, value) in &headers {
         if let Ok(value) = value.to_str() {
-            answer
+            outcome
                 .headers_mut()
                 .append(name.to_string(), value.to_owned());
         }
     }
-    Ok(answer)
+    Ok(outcome)
 }
 
-/// What happened, without `reqwest`'s own text: it names the address, which may be the presigned
-/// one, or hold a login.
+/// The error without `reqwest`'s text, which contains the address. That may be presigned, or
+/// contain a login.
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     let error = error.without_url();
-    let reason = if let Some(why) = refused_certificate(&error) {
-        // Of a kind that the SDK does not repeat: it will be no other one in half a minute.
-        return ConnectorError::user(HttpError::NotVerified(why).into());
+    let reason = if let Some(why) = rejected_certificate(&error) {
+        // The SDK does not retry this kind: the certificate does not change within seconds.
+        return ConnectorError::user(HttpError::UntrustedCertificate(why).into());
     } else if error.is_connect() {
         HttpError::NoConnection
     } else if error.is_builder() {
         return ConnectorError::user(error.into());
     } else {
-        HttpError::NoAnswer
+        HttpError::NoResponse
     };
     if error.is_timeout() {
         ConnectorError::timeout(reason.into())
@@ -155,14 +155,14 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
     }
 }
 
-/// Why the other side's certificate was not accepted, if that is what happened.
-fn refused_certificate(error: &reqwest::Error) -> Option<String> {
+/// Why the server's certificate was rejected. `None` for another error.
+fn rejected_certificate(error: &reqwest::Error) -> Option<String> {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Some(why.to_string());
         }
-        // An `io::Error` leaves what it holds out of its sources.
+        // `source` of an `io::Error` skips the error that it contains.
         let held = error.downcast_ref::<std::io::Error>();
         next = match held.and_then(std::io::Error::get_ref) {
             Some(held) => Some(held),

@@ -1,18 +1,18 @@
-//! Patterns of names, as IAM's policies have them.
+//! Matches names with the wildcards of IAM's policies.
 
 use regex_lite::{Regex, escape};
 
-/// A pattern in which `*` stands for any characters, also for none, and `?` for one. Case matters.
+/// A pattern in which `*` matches any characters, or none, and `?` matches one. It is case-sensitive.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>
 #[derive(Clone, Debug)]
 pub struct NamePattern(Regex);
 
 impl NamePattern {
-    /// Reads a pattern.
+    /// Compiles a pattern.
     ///
     /// # Errors
-    /// When it is far too long.
+    /// If the pattern is far too long.
     pub fn new(pattern: &str) -> Result<Self, regex_lite::Error> {
         let mut regex = String::from(r"(?s)\A");
         for character in pattern.chars() {
@@ -26,7 +26,7 @@ impl NamePattern {
         Regex::new(&regex).map(NamePattern)
     }
 
-    /// Whether the whole name is as the pattern says.
+    /// Whether the pattern matches the whole name.
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
     }

@@ -5,7 +5,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 #[test]
-fn a_star_stands_for_any_characters_and_a_question_mark_for_one() {
+fn star_matches_any_characters_question_mark_one() {
     for (pattern, name) in [
         ("user-dev-*", "user-dev-mirror"),
         ("user-dev-*", "user-dev-"),
@@ -40,7 +40,7 @@ fn case_matters() {
 }
 
 #[test]
-fn every_other_character_that_a_user_may_be_called_by_stands_for_itself() {
+fn other_characters_match_themselves() {
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     for character in "+=,.@_-".chars() {
         let (pattern, name) = (format!("a{character}b*"), format!("a{character}b"));
@@ -52,7 +52,7 @@ fn every_other_character_that_a_user_may_be_called_by_stands_for_itself() {
 }
 
 #[test]
-fn what_means_something_in_a_regular_expression_means_nothing_here() {
+fn regex_syntax_has_no_meaning() {
     for pattern in ["[a-z]", "(a|b)", "a{2}", "^a$", r"a\d", "a+", r"\", "("] {
         assert!(matches(pattern, pattern), "{pattern}");
         for other in ["a", "aa", "b", "a1"] {

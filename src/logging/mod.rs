@@ -1,13 +1,12 @@
 //! JSON lines on standard output, in which no secret can appear.
 //!
-//! Each line of an invocation carries what tells it apart: Lambda's request id, CloudFormation's, the
-//! stack, the logical id, the step that was under way, and how long it had been working. Nobody
-//! repeats them: [`invocation`] is a span around all that an event makes the function do, and what is
-//! learned later is recorded in it.
+//! Each line of an invocation has Lambda's request ID, CloudFormation's, the stack, the logical ID,
+//! the current step and the elapsed time. [`invocation`] is a span around the handling of an event.
+//! The fields are recorded in it once, and every line repeats them.
 //!
-//! `RUST_LOG` sets the level. Two things keep secrets out: this crate's own types for them cannot
-//! be formatted, and the libraries below, which log whole requests and events at their finer
-//! levels, are never let through below `WARN`, whatever `RUST_LOG` says.
+//! `RUST_LOG` sets the level. Two things keep secrets out: this crate's types for secrets cannot be
+//! formatted, and libraries, which log whole requests and events at their finer levels, are filtered
+//! below `WARN` at any `RUST_LOG`.
 
 mod call_counter;
 mod json_layer;
@@ -27,7 +26,7 @@ pub use crate::logging::call_counter::{CallCounter, count_attempt};
 use crate::logging::json_layer::JsonLines;
 pub use crate::logging::json_layer::millis;
 
-/// Sets up logging for the process, and makes a panic log its place but not its text.
+/// Sets up logging for the process. A panic is logged with its location and without its text.
 pub fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     registry()
@@ -39,19 +38,18 @@ pub fn init() {
     }));
 }
 
-/// Writes a line for CloudWatch, which counts what is in it, whatever the level is.
+/// Writes a line of metrics for CloudWatch, at any level.
 pub fn emit(line: &Value) {
     write(format!("{line}\n").as_bytes());
 }
 
 fn write(line: &[u8]) {
-    // Nobody is left to tell when the log cannot be written.
+    // An error cannot be reported: the log is the only place for it.
     let _ = std::io::stdout().write_all(line);
 }
 
-/// The span around all that one event makes the function do. Its fields are those of every line,
-/// once they are recorded: ids and names alone. It is of the level `ERROR`, so that a log of errors
-/// has them as well.
+/// The span around the handling of one event. Every line has its fields once they are recorded: only
+/// IDs and names. Its level is `ERROR`, so that a log of errors has them as well.
 pub fn invocation(lambda_request: &str) -> Span {
     tracing::error_span!(
         "invocation",
@@ -69,7 +67,7 @@ pub fn invocation(lambda_request: &str) -> Span {
     )
 }
 
-/// The filter for a `RUST_LOG` of `wanted`: a level, or directives such as `cfn_gitops=warn`.
+/// The filter for the `RUST_LOG` `wanted`: a level, or directives such as `cfn_gitops=warn`.
 fn filter(wanted: &str) -> Targets {
     let own = match wanted.parse::<Targets>() {
         Ok(targets) => targets
@@ -80,7 +78,7 @@ fn filter(wanted: &str) -> Targets {
         Err(_) => None,
     };
     let own = match own {
-        // An empty `RUST_LOG` parses as "nothing at all", which nobody means.
+        // An empty `RUST_LOG` would otherwise switch logging off.
         Some(level) if !wanted.is_empty() => level,
         _ => LevelFilter::INFO,
     };

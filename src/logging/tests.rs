@@ -3,7 +3,7 @@ use tracing::Level;
 use super::filter;
 
 #[test]
-fn libraries_are_never_let_through_below_warn() {
+fn libraries_log_at_warn_and_above_only() {
     for wanted in [
         "trace",
         "debug",
@@ -24,14 +24,14 @@ fn libraries_are_never_let_through_below_warn() {
             assert!(filter.would_enable(target, &Level::WARN));
         }
         assert!(
-            filter.would_enable("cfn_gitops::provider", &Level::DEBUG),
+            filter.would_enable("cfn_gitops::handler", &Level::DEBUG),
             "{wanted}"
         );
     }
 }
 
 #[test]
-fn rust_log_sets_the_level_of_our_own() {
+fn rust_log_sets_the_level_of_this_crate() {
     assert!(filter("").would_enable("cfn_gitops", &Level::INFO));
     assert!(!filter("").would_enable("cfn_gitops", &Level::DEBUG));
     assert!(!filter("error").would_enable("cfn_gitops", &Level::WARN));

@@ -1,45 +1,43 @@
-//! A value that must not be seen.
+//! A type for passwords and tokens that keeps them out of logs and messages.
 
 use std::fmt;
 
-/// What is shown instead of a secret.
+/// Replaces a password in a text.
 const MASK: &str = "*****";
 
-/// What may stand raw in the login of a URL besides letters and digits: RFC 3986, section 3.2.1,
-/// without `%`, which begins an escape, and `:`, which ends the user's name.
+/// The characters besides letters and digits that need no escape in the login of a URL: RFC 3986,
+/// section 3.2.1, without `%`, which begins an escape, and `:`, which ends the user's name.
 const URL_SAFE: &str = "-._~!$&'()*+,;=";
 
-/// A password. It has no `Display`, and its `Debug` shows nothing: what cannot be formatted
-/// cannot be logged.
+/// A password. It has no `Display`, and its `Debug` shows nothing, so that it cannot be logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// Takes charge of a password.
+    /// Wraps a password.
     pub fn new(password: impl Into<String>) -> Self {
         Password(password.into())
     }
 
-    /// The password itself, for the one place that has to send it.
+    /// The password itself. Call this only where it is sent or stored.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether it can stand in the login of a URL as it is. GitLab escapes what it gets, and so
-    /// refuses a raw `/`, `?` or `#` and would escape an escape once more; `+` and `=`, which
-    /// occur in these passwords, do no harm there.
+    /// Whether the password needs no escape in the login of a URL. GitLab escapes it itself: it
+    /// rejects an unescaped `/`, `?` or `#`, and would escape an escape again. `+` and `=`, which
+    /// occur in these passwords, are safe.
     pub fn is_url_safe(&self) -> bool {
         let is_safe = |c: char| c.is_ascii_alphanumeric() || URL_SAFE.contains(c);
         !self.0.is_empty() && self.0.chars().all(is_safe)
     }
 
-    /// `text` without the password, also where some or all of its characters are escaped as in a
-    /// URL.
+    /// `text` with the password masked, also where its characters are escaped as in a URL.
     pub fn redact(&self, text: &str) -> String {
         let mut redacted = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            if let Some(length) = self.at_the_start_of(rest) {
+            if let Some(length) = self.prefix_length(rest) {
                 redacted.push_str(MASK);
                 rest = &rest[length..];
             } else {
@@ -50,8 +48,9 @@ impl Password {
         redacted
     }
 
-    /// How many bytes at the start of `text` are the password, if they are.
-    fn at_the_start_of(&self, text: &str) -> Option<usize> {
+    /// The number of bytes of the password at the start of `text`. `None` if `text` starts with
+    /// other characters.
+    fn prefix_length(&self, text: &str) -> Option<usize> {
         if self.0.is_empty() {
             return None;
         }
@@ -61,7 +60,7 @@ impl Password {
         let text = text.as_bytes();
         let mut at = 0;
         for byte in self.0.bytes() {
-            // First the escape: it begins with a character that may be the password's own.
+            // The escape first, because the password may contain `%` itself.
             if unescaped(&text[at..]) == Some(byte) {
                 at += 3;
             } else if text.get(at) == Some(&byte) {
@@ -74,7 +73,7 @@ impl Password {
     }
 }
 
-/// The byte that the escape at the start of `text` stands for.
+/// The byte of the escape at the start of `text`. `None` if there is no escape.
 fn unescaped(text: &[u8]) -> Option<u8> {
     let &[b'%', high, low, ..] = text else {
         return None;

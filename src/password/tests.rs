@@ -1,13 +1,13 @@
 use super::Password;
 
 #[test]
-fn a_password_of_base64_without_a_slash_stands_in_a_url_as_it_is() {
+fn base64_password_without_slash_is_url_safe() {
     assert!(Password::new("aZ09+=").is_url_safe());
     assert!(Password::new("-._~!$&'()*,;").is_url_safe());
 }
 
 #[test]
-fn a_character_that_ends_a_login_or_is_escaped_twice_does_not_stand_in_a_url() {
+fn password_with_reserved_character_is_not_url_safe() {
     for character in "/?#:@%[] \n\t\0\"<>\\^`{|}ä€".chars() {
         let password = Password::new(format!("ab{character}cd"));
         assert!(!password.is_url_safe(), "{character:?}");
@@ -17,7 +17,7 @@ fn a_character_that_ends_a_login_or_is_escaped_twice_does_not_stand_in_a_url() {
 
 // claim: a-password-is-taken-out-of-a-text-however-it-is-escaped
 #[test]
-fn a_password_is_taken_out_of_a_text_however_it_is_escaped() {
+fn password_is_redacted_in_every_escaping() {
     let password = Password::new("a/b+c=ä");
     for escaped in [
         "a/b+c=ä",
@@ -59,7 +59,7 @@ fn secret_types_cannot_show_what_they_hold() {
 }
 
 #[test]
-fn a_text_without_the_password_stays_as_it_is() {
+fn text_without_the_password_is_unchanged() {
     for text in ["", "a/b+c", "a/b%2Bc%3", "%", "%2", "äöü%C3"] {
         assert_eq!(Password::new("a/b+c=").redact(text), text);
         assert_eq!(Password::new("").redact(text), text);

@@ -1,7 +1,7 @@
 //! The AWS SDK's standard environment, as far as a Lambda function has one.
 //!
-//! `aws-config` reads it as well, and behind it profiles, instance metadata, web identities and
-//! what else credentials may come from: 0.3 MB of the package for what Lambda never has.
+//! `aws-config` would also read profiles, instance metadata, web identities and other sources of
+//! credentials: 0.3 MB of the package for sources that Lambda does not have.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,15 @@ use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-/// The region, the endpoints, and the credentials that Lambda hands to the function. Nothing is
-/// called.
+/// Services whose endpoint shows whether this is a local AWS.
+const REPLACEABLE_SERVICES: [&str; 4] = ["S3", "IAM", "Secrets Manager", "CloudFormation"];
+
+/// The region, the endpoints and the credentials of the function's environment, without a call.
 pub fn config_from_environment() -> SdkConfig {
     config(Variables(Arc::new(|name| std::env::var(name).ok())))
 }
 
-/// What says a variable's value.
+/// Returns the value of a variable.
 type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// The environment's variables, by their names.
@@ -25,7 +27,7 @@ type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
 struct Variables(Arc<LookUp>);
 
 impl Variables {
-    /// A variable that is set, and to something.
+    /// The value of a variable. `None` if it is not set, or empty.
     fn get(&self, name: &str) -> Option<String> {
         let value = (self.0)(name)?.trim().to_owned();
         (!value.is_empty()).then_some(value)
@@ -46,7 +48,7 @@ impl Variables {
     }
 }
 
-// They hold the credentials.
+// The variables contain the credentials.
 impl fmt::Debug for Variables {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Variables")
@@ -73,14 +75,21 @@ fn config(variables: Variables) -> SdkConfig {
     config.build()
 }
 
-/// Whether the process runs in Lambda, which sets this variable always and reserves it.
+/// Whether the process runs in Lambda, which always sets this reserved variable.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 pub fn is_in_lambda() -> bool {
     std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_some()
 }
 
-/// The address that stands in for the `service` of AWS. `None` if calls go to AWS itself.
-pub fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String> {
+/// Whether `AWS_ENDPOINT_URL`, or the variable of a service that every request calls or of S3, names
+/// a local AWS.
+pub fn is_local(config: &SdkConfig) -> bool {
+    let mut services = REPLACEABLE_SERVICES.into_iter();
+    services.any(|service| endpoint_url(config, service).is_some())
+}
+
+/// The configured address of a service. `None` if it is AWS's own.
+fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String> {
     let key = ServiceConfigKey::builder()
         .service_id(service)
         .env("AWS_ENDPOINT_URL")
@@ -91,7 +100,7 @@ pub fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String>
     own.or_else(|| config.endpoint_url().map(ToOwned::to_owned))
 }
 
-/// The variables that are about one service: `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+/// The variables of one service, such as `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
 #[derive(Debug)]
 struct ServiceVariables(Variables);
 

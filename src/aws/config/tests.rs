@@ -1,6 +1,6 @@
 use aws_sdk_iam::config::ProvideCredentials;
 
-use super::{Arc, SdkConfig, Variables, config, endpoint_url};
+use super::{Arc, SdkConfig, Variables, config, endpoint_url, is_local};
 
 fn config_of(variables: &'static [(&str, &str)]) -> SdkConfig {
     config(Variables(Arc::new(|name| {
@@ -10,7 +10,7 @@ fn config_of(variables: &'static [(&str, &str)]) -> SdkConfig {
 }
 
 #[tokio::test]
-async fn a_function_gets_its_region_and_its_credentials_from_lambda() {
+async fn region_and_credentials_come_from_lambda() {
     let config = config_of(&[
         ("AWS_REGION", "eu-central-1"),
         ("AWS_DEFAULT_REGION", "us-east-1"),
@@ -28,7 +28,7 @@ async fn a_function_gets_its_region_and_its_credentials_from_lambda() {
 }
 
 #[test]
-fn a_variable_that_is_empty_is_not_set() {
+fn empty_variable_is_not_set() {
     let config = config_of(&[
         ("AWS_REGION", ""),
         ("AWS_DEFAULT_REGION", "us-east-1"),
@@ -43,7 +43,7 @@ fn a_variable_that_is_empty_is_not_set() {
 }
 
 #[test]
-fn a_service_may_have_an_endpoint_of_its_own() {
+fn service_can_have_its_own_endpoint() {
     let config = config_of(&[
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1"),
@@ -60,7 +60,7 @@ fn a_service_may_have_an_endpoint_of_its_own() {
 }
 
 #[test]
-fn endpoints_can_be_ignored_and_be_of_other_kinds() {
+fn endpoints_can_be_ignored_fips_or_dual_stack() {
     let config = config_of(&[
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
         ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:2"),
@@ -72,4 +72,13 @@ fn endpoints_can_be_ignored_and_be_of_other_kinds() {
     assert_eq!(endpoint_url(&config, "IAM"), None);
     assert_eq!(config.use_fips(), Some(true));
     assert_eq!(config.use_dual_stack(), Some(false));
+}
+
+#[test]
+fn any_replaced_service_is_a_local_aws() {
+    const URL: &str = "http://127.0.0.1:4566";
+    assert!(!is_local(&config_of(&[])));
+    assert!(is_local(&config_of(&[("AWS_ENDPOINT_URL", URL)])));
+    assert!(is_local(&config_of(&[("AWS_ENDPOINT_URL_S3", URL)])));
+    assert!(is_local(&config_of(&[("AWS_ENDPOINT_URL_IAM", URL)])));
 }

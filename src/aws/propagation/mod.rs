@@ -30,8 +30,8 @@ const MIN_TIME_LEFT: Duration = Duration::from_millis(50);
 /// The backoff between two attempts at a denied call does not exceed this.
 pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
-/// What AWS services answer if they cannot assume a role, which may be too new. All are
-/// recorded answers: CloudFormation, CodeBuild, CodePipeline, EventBridge, and services such as
+/// Parts of the messages of AWS services that cannot assume a role, which may be too new. All are
+/// recorded responses: CloudFormation, CodeBuild, CodePipeline, EventBridge, and services such as
 /// Lambda.
 /// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>,
 /// <https://github.com/hashicorp/terraform-provider-aws/issues/4233>,
@@ -45,7 +45,7 @@ const ROLE_NOT_ASSUMABLE: [&str; 5] = [
 ];
 
 tokio::task_local! {
-    /// Denials are retried until then; `None` if they are not.
+    /// Denials are retried until then. `None` if they are not retried.
     static RETRIES_UNTIL: Option<Instant>;
 }
 
@@ -54,8 +54,8 @@ tokio::task_local! {
 ///
 /// The minute counts from the signature. Every delivery and continuation of the request knows it,
 /// so that they share one minute, and IAM propagates while a delivery waits in Lambda's queue.
-/// A third of the time that is left is the most, so that an answer with a reason, and the removal
-/// of what was created, have the rest.
+/// It is at most a third of the time that is left. The rest is for the rollback and for a response
+/// with the reason.
 pub fn time_for_propagation(
     signed_at: SystemTime,
     now: SystemTime,
@@ -77,14 +77,14 @@ pub async fn without_retrying_denials<F: Future>(work: F) -> F::Output {
     RETRIES_UNTIL.scope(None, work).await
 }
 
-/// For how long a denial is still retried; `None` if it is not.
+/// For how long denials are still retried. `None` if they are not retried.
 pub(super) fn time_left() -> Option<Duration> {
     let until = RETRIES_UNTIL.try_with(|until| *until).ok().flatten()?;
     let left = until.saturating_duration_since(Instant::now());
     (left >= MIN_TIME_LEFT).then_some(left)
 }
 
-/// Whether `text` says that an AWS service cannot assume a role.
+/// Whether `text` is the message of an AWS service that cannot assume a role.
 pub fn is_role_not_assumable(text: &str) -> bool {
     ROLE_NOT_ASSUMABLE.iter().any(|words| text.contains(words))
 }
@@ -137,11 +137,11 @@ fn error_code(header: Option<&str>, body: &str) -> String {
     code.rsplit('#').next().unwrap_or_default().to_owned()
 }
 
-/// Makes the SDK retry denials that may pass, as long as [`retrying_denials`] says.
+/// Makes the SDK retry denials that may pass, within the time of [`retrying_denials`].
 #[derive(Debug)]
-pub struct RetriesDenials;
+pub struct DenialRetryClassifier;
 
-impl ClassifyRetry for RetriesDenials {
+impl ClassifyRetry for DenialRetryClassifier {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         match context.response() {
             Some(response) if time_left().is_some() && may_be_propagating(response) => {
@@ -152,7 +152,7 @@ impl ClassifyRetry for RetriesDenials {
     }
 
     fn name(&self) -> &'static str {
-        "RetriesDenials"
+        "DenialRetryClassifier"
     }
 }
 

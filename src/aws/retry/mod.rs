@@ -1,6 +1,5 @@
-//! How long a call is repeated: one that AWS turned down because others were faster waits for its
-//! turn for minutes, one that found AWS ill for a minute, and one that AWS denied as long as
-//! [`propagation`] says.
+//! Limits how long a call is retried: for minutes if AWS throttles it, for a minute after another
+//! transient error, and as long as [`propagation`] allows after a denial.
 
 use std::time::Duration;
 
@@ -13,33 +12,32 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::call_error::BUSY;
+use super::call_error::THROTTLED;
 use super::propagation;
 
-/// Attempts at a call that are not turned down, and fail all the same.
-pub const ATTEMPTS: u32 = 8;
+/// The most attempts that fail without throttling or denial.
+pub const MAX_ATTEMPTS: u32 = 8;
 
-/// Nothing is tried again that failed later than this after the call, or after AWS last said that it
-/// is busy.
-const ILL: Duration = Duration::from_secs(60);
+/// An error is not retried later than this after the start of the call, or after the last throttling.
+const ERROR_RETRY_WINDOW: Duration = Duration::from_secs(60);
 
-/// Nor later than this, whatever AWS says: who is that busy is told of as the reason, while there is
-/// time to act on it.
-const LATEST: Duration = Duration::from_mins(10);
+/// Nothing is retried later than this after the start of the call, so that the throttling is reported
+/// as the reason while there is time to act on it.
+const THROTTLE_RETRY_WINDOW: Duration = Duration::from_mins(10);
 
-/// Repeats what was throttled for longer than the SDK would. What its caller lets nobody repeat
-/// stays so.
+/// Retries throttled calls for longer than the SDK would. If a call's own configuration disables
+/// retries, they stay disabled.
 #[derive(Debug)]
 pub struct ThrottleRetryInterceptor;
 
-/// What has become of one call so far.
+/// The attempts at one call so far.
 #[derive(Clone, Debug)]
 struct RetryState {
-    began: Instant,
-    /// When AWS last said that it is busy, or the beginning.
-    heard: Instant,
-    /// Attempts that AWS throttled or denied: it did nothing.
-    turned_down: u32,
+    started: Instant,
+    /// When AWS last throttled or denied the call; at first, its start.
+    last_rejection: Instant,
+    /// The attempts that AWS throttled or denied: it did nothing.
+    rejections: u32,
     /// What the caller configured; `None` before the first attempt.
     configured: Option<RetryConfig>,
 }
@@ -60,9 +58,9 @@ impl Intercept for ThrottleRetryInterceptor {
     ) -> Result<(), BoxError> {
         let now = Instant::now();
         cfg.interceptor_state().store_put(RetryState {
-            began: now,
-            heard: now,
-            turned_down: 0,
+            started: now,
+            last_rejection: now,
+            rejections: 0,
             configured: None,
         });
         Ok(())
@@ -74,12 +72,12 @@ impl Intercept for ThrottleRetryInterceptor {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (Some(waited), Some(retries)) = (cfg.load::<RetryState>(), cfg.load::<RetryConfig>())
+        let (Some(state), Some(retries)) = (cfg.load::<RetryState>(), cfg.load::<RetryConfig>())
         else {
             return Ok(());
         };
-        let (mut waited, now) = (waited.clone(), Instant::now());
-        let configured = waited
+        let (mut state, now) = (state.clone(), Instant::now());
+        let configured = state
             .configured
             .get_or_insert_with(|| retries.clone())
             .clone();
@@ -87,47 +85,52 @@ impl Intercept for ThrottleRetryInterceptor {
             .response()
             .is_some_and(propagation::may_be_propagating);
         let retries = match propagation::time_left() {
-            // Safe for every call, so also for one that its caller lets nobody repeat.
+            // AWS did nothing, so a retry is safe also if the call's configuration disables retries.
             Some(left) if is_denied => {
-                waited.heard = now;
-                waited.turned_down += 1;
+                state.last_rejection = now;
+                state.rejections += 1;
                 configured
-                    .with_max_attempts(waited.turned_down + ATTEMPTS)
+                    .with_max_attempts(state.rejections + MAX_ATTEMPTS)
                     .with_initial_backoff(propagation::INITIAL_BACKOFF)
                     .with_max_backoff(propagation::MAX_BACKOFF.min(left))
             }
             _ if configured.max_attempts() <= 1 => configured,
             _ => {
                 if is_throttled(context) {
-                    waited.heard = now;
-                    waited.turned_down += 1;
+                    state.last_rejection = now;
+                    state.rejections += 1;
                 }
-                let is_over = now - waited.began > LATEST || now - waited.heard > ILL;
+                let is_over = now - state.started > THROTTLE_RETRY_WINDOW
+                    || now - state.last_rejection > ERROR_RETRY_WINDOW;
                 let attempts = if is_over {
                     1
                 } else {
-                    waited.turned_down + ATTEMPTS
+                    state.rejections + MAX_ATTEMPTS
                 };
                 configured.with_max_attempts(attempts)
             }
         };
-        cfg.interceptor_state().store_put(waited);
+        cfg.interceptor_state().store_put(state);
         cfg.interceptor_state().store_put(retries);
         Ok(())
     }
 }
 
 fn is_throttled(context: &FinalizerInterceptorContextRef<'_>) -> bool {
-    let Some(answer) = context.response() else {
+    let Some(response) = context.response() else {
         return false;
     };
-    if answer.status().is_success() {
+    if response.status().is_success() {
         return false;
     }
-    let header = answer.headers().get("x-amzn-errortype").unwrap_or_default();
-    let body = answer.body().bytes().unwrap_or_default();
+    let header = response
+        .headers()
+        .get("x-amzn-errortype")
+        .unwrap_or_default();
+    let body = response.body().bytes().unwrap_or_default();
     let body = String::from_utf8_lossy(body);
-    BUSY.iter()
+    THROTTLED
+        .iter()
         .any(|name| header.contains(name) || body.contains(name))
 }
 

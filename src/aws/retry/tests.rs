@@ -81,26 +81,26 @@ async fn attempts(answers: &[(u16, &'static str)], is_repeated: bool) -> (u32, D
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_finds_aws_ill_is_tried_eight_times() {
+async fn failing_call_is_attempted_eight_times() {
     let (attempts, took) = attempts(&[ILL], true).await;
     assert_eq!(attempts, 8);
     assert!(took < Duration::from_mins(2), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_throttled_waits_for_its_turn() {
+async fn throttled_call_is_retried_for_minutes() {
     let mut answers = [BUSY; 21].to_vec();
     answers[20] = DENIED;
     assert_eq!(attempts(&answers, true).await.0, 21);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_throttled_is_not_held_against_a_call_that_finds_aws_ill_then() {
+async fn throttled_attempts_do_not_count_as_errors() {
     assert_eq!(attempts(&[BUSY, ILL], true).await.0, 9);
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_ten_minutes_it_is_told_that_aws_is_busy() {
+async fn throttled_call_fails_after_ten_minutes() {
     let (_, took) = attempts(&[BUSY], true).await;
     let ten = Duration::from_mins(10);
     assert!(
@@ -155,6 +155,6 @@ async fn unrepeatable_call_is_retried_after_denials_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_must_not_be_repeated_is_not() {
+async fn disabled_retries_stay_disabled() {
     assert_eq!(attempts(&[BUSY], false).await.0, 1);
 }

@@ -263,7 +263,7 @@ async fn redirect_is_reported_and_not_followed() {
 async fn outcome_is_unknown_after_lost_or_unreadable_response() {
     let post = format!("POST {MIRRORS}");
     for (reply, outcome_unknown) in [
-        (Reply::Nothing(HttpError::NoAnswer), true),
+        (Reply::Nothing(HttpError::NoResponse), true),
         (Reply::Silence, true),
         (Reply::page(502), true),
         (Reply::message(500, "500 Internal Server Error"), true),
@@ -274,7 +274,7 @@ async fn outcome_is_unknown_after_lost_or_unreadable_response() {
         (Reply::message(400, "bad"), false),
         (Reply::page(302), false),
         (
-            Reply::Nothing(HttpError::NotVerified("x".to_owned())),
+            Reply::Nothing(HttpError::UntrustedCertificate("x".to_owned())),
             false,
         ),
     ] {

@@ -39,7 +39,7 @@ async fn create_is_retried_only_if_gitlab_did_nothing() {
         ),
         (
             1,
-            Reply::Nothing(HttpError::NoAnswer),
+            Reply::Nothing(HttpError::NoResponse),
             ErrorKind::NoResponse,
         ),
         (1, Reply::Silence, ErrorKind::NoResponse),
@@ -64,7 +64,7 @@ async fn create_is_retried_only_if_gitlab_did_nothing() {
 async fn permanent_error_is_not_retried() {
     for (reply, kind) in [
         (
-            Reply::Nothing(HttpError::NotVerified("unknown issuer".to_owned())),
+            Reply::Nothing(HttpError::UntrustedCertificate("unknown issuer".to_owned())),
             ErrorKind::UntrustedCertificate("unknown issuer".to_owned()),
         ),
         (Reply::Nothing(HttpError::TooLarge), ErrorKind::TooLarge),
@@ -97,7 +97,7 @@ async fn permanent_error_is_not_retried() {
 async fn transient_errors_are_retried() {
     let script = Script::default()
         .then(&get("/7"), Reply::page(503))
-        .then(&get("/7"), Reply::Nothing(HttpError::NoAnswer))
+        .then(&get("/7"), Reply::Nothing(HttpError::NoResponse))
         .then(&get("/7"), Reply::empty(429))
         .then(&get("/7"), ok(described(7)));
     let mirror = gitlab(&script).mirror(INFRA, 7).await.expect("an answer");

@@ -1,17 +1,11 @@
 //! Which hosts the function sends CloudFormation's response to.
 
-use aws_types::SdkConfig;
-
 use super::is_https_or_loopback;
-use crate::aws;
 
 /// The domains of the partitions that have CodeCommit: the first of AWS and of AWS `GovCloud`, the
 /// second of AWS in China.
 /// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
-
-/// Services whose stand-in shows that this is not AWS: S3, and those that every request calls.
-const REPLACEABLE_SERVICES: [&str; 4] = ["S3", "IAM", "Secrets Manager", "CloudFormation"];
 
 /// The hosts that a response may be sent to. CloudFormation's `ResponseURL` is a presigned address
 /// of Amazon S3. A made-up one would let the function reach any host of its network.
@@ -20,20 +14,17 @@ const REPLACEABLE_SERVICES: [&str; 4] = ["S3", "IAM", "Secrets Manager", "CloudF
 pub enum ResponseHosts {
     /// Amazon S3, over HTTPS.
     S3,
-    /// Amazon S3 and this machine, for a local stand-in for AWS.
+    /// Amazon S3 and this machine, for a local AWS.
     S3OrLoopback,
 }
 
 impl ResponseHosts {
-    /// The hosts for `config`. This machine is one of them if the process does not run in Lambda,
-    /// or if `AWS_ENDPOINT_URL` or a service's variable names a stand-in for AWS.
-    pub fn for_config(config: &SdkConfig, is_in_lambda: bool) -> Self {
-        let mut services = REPLACEABLE_SERVICES.into_iter();
-        let is_local = services.any(|service| aws::endpoint_url(config, service).is_some());
-        if is_local || !is_in_lambda {
-            ResponseHosts::S3OrLoopback
-        } else {
+    /// The hosts of a process that runs in Lambda, or not, and that calls AWS, or a local AWS.
+    pub fn new(is_in_lambda: bool, is_local_aws: bool) -> Self {
+        if is_in_lambda && !is_local_aws {
             ResponseHosts::S3
+        } else {
+            ResponseHosts::S3OrLoopback
         }
     }
 

@@ -1,4 +1,4 @@
-//! What leaves through the one way out, and what does not.
+//! The client with a replaced connector.
 
 mod over_tls;
 
@@ -45,7 +45,7 @@ fn through(stub: Stub) -> Http {
 
 // claim: a-server-whose-authority-is-unknown-gets-nothing
 #[test]
-fn a_password_goes_in_clear_to_this_machine_alone() {
+fn only_loopback_is_accepted_without_tls() {
     assert!(is_https_or_loopback(
         "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"
     ));
@@ -58,13 +58,13 @@ fn a_password_goes_in_clear_to_this_machine_alone() {
 }
 
 #[test]
-fn one_certificate_or_several_are_certificates() {
+fn one_or_several_certificates_are_accepted() {
     assert!(is_certificate(AUTHORITY));
     assert!(is_certificate(&format!("of ours:\n{AUTHORITY}{AUTHORITY}")));
 }
 
 #[test]
-fn what_is_no_certificate_is_found_before_it_is_used() {
+fn invalid_pem_is_rejected() {
     let cut = AUTHORITY.replace("-----END CERTIFICATE-----", "");
     let other = AUTHORITY.replace("CERTIFICATE", "PRIVATE KEY");
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -77,14 +77,14 @@ fn what_is_no_certificate_is_found_before_it_is_used() {
 }
 
 #[tokio::test]
-async fn what_stands_in_for_the_network_does_so_for_every_authority() {
+async fn replaced_connector_is_used_for_every_ca() {
     let http = through(Stub(Ok(3))).trusting(AUTHORITY).expect("trust");
     let answer = http.send(request(), 3).await.expect("an answer");
     assert_eq!(answer.body().bytes(), Some(&b"   "[..]));
 }
 
 #[test]
-fn a_client_is_made_once_for_the_same_authority() {
+fn client_is_created_once_for_the_same_ca() {
     let http = Http::over_reqwest().expect("a client");
     let clients = || {
         let clients = http.trusting.as_ref().expect("the network");
@@ -99,7 +99,7 @@ fn a_client_is_made_once_for_the_same_authority() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_none() {
+async fn response_over_the_limit_is_an_error() {
     let http = through(Stub(Ok(11)));
     assert!(http.send(request(), 11).await.is_ok());
     let refused = http.send(request(), 10).await;
@@ -107,11 +107,11 @@ async fn an_answer_that_is_too_large_is_none() {
 }
 
 #[tokio::test]
-async fn whether_anything_was_sent_is_told_apart() {
+async fn errors_of_the_connector_are_returned() {
     for reason in [
         HttpError::NoConnection,
-        HttpError::NoAnswer,
-        HttpError::NotVerified("it is unknown".to_owned()),
+        HttpError::NoResponse,
+        HttpError::UntrustedCertificate("it is unknown".to_owned()),
     ] {
         let http = through(Stub(Err(reason.clone())));
         assert_eq!(http.send(request(), 1).await.err(), Some(reason));

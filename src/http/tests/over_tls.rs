@@ -70,7 +70,7 @@ async fn send(http: &Http, url: &str) -> Result<String, HttpError> {
 }
 
 #[tokio::test]
-async fn a_server_is_talked_to_when_its_authority_is_trusted() {
+async fn server_of_a_trusted_ca_is_accepted() {
     let url = format!("https://{}/api", serve_over_tls());
     let http = Http::over_reqwest().expect("a client");
     let trusting = http.trusting(AUTHORITY).expect("trust");
@@ -81,12 +81,12 @@ async fn a_server_is_talked_to_when_its_authority_is_trusted() {
 
 // claim: a-server-whose-authority-is-unknown-gets-nothing
 #[tokio::test]
-async fn a_server_whose_authority_is_unknown_gets_nothing() {
+async fn server_of_an_unknown_ca_receives_nothing() {
     let url = format!("https://{}/api", serve_over_tls());
     let http = Http::over_reqwest().expect("a client");
     for _ in 0..2 {
         match send(&http, &url).await {
-            Err(HttpError::NotVerified(why)) => assert!(!why.is_empty()),
+            Err(HttpError::UntrustedCertificate(why)) => assert!(!why.is_empty()),
             other => panic!("{other:?}"),
         }
         // That one client trusts it is nothing to the other.
@@ -96,19 +96,19 @@ async fn a_server_whose_authority_is_unknown_gets_nothing() {
 
 // claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
 #[tokio::test]
-async fn a_certificate_for_another_name_is_refused_by_whoever_trusts_its_authority() {
+async fn certificate_for_another_name_is_rejected() {
     let port = serve_over_tls().port();
     let http = Http::over_reqwest().expect("a client");
     let trusting = http.trusting(AUTHORITY).expect("trust");
     let refused = send(&trusting, &format!("https://localhost:{port}/api")).await;
     assert!(
-        matches!(refused, Err(HttpError::NotVerified(_))),
+        matches!(refused, Err(HttpError::UntrustedCertificate(_))),
         "{refused:?}"
     );
 }
 
 #[tokio::test]
-async fn where_nobody_listens_nothing_was_sent() {
+async fn closed_port_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
@@ -118,7 +118,7 @@ async fn where_nobody_listens_nothing_was_sent() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_may_have_been_heard() {
+async fn broken_connection_is_no_response() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
@@ -128,12 +128,12 @@ async fn a_connection_that_breaks_may_have_been_heard() {
     });
     let http = Http::over_reqwest().expect("a client");
     let broken = send(&http, &format!("http://{address}/")).await;
-    assert_eq!(broken, Err(HttpError::NoAnswer));
+    assert_eq!(broken, Err(HttpError::NoResponse));
 }
 
 // claim: an-answer-without-an-end-is-cut-off
 #[tokio::test]
-async fn an_answer_without_an_end_is_cut_off() {
+async fn endless_response_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {

@@ -1,10 +1,10 @@
-//! The certificates that are trusted: the system's, and those that a user adds.
+//! The trusted certificates: the system's, and those that a template adds.
 //!
-//! The system's are where OpenSSL has them. `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise, and then
-//! nothing else is trusted.
-//! Reading them was most of what a cold start computed: rustls's own parser decodes in the same time
-//! whatever it reads, which keys need and these do not. So they are decoded here, and only what is
-//! not as it should be goes to that parser.
+//! The system's are read from OpenSSL's locations. If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, only
+//! these are read.
+//! Reading them was most of the work of a cold start, because rustls's parser decodes in constant
+//! time, which private keys need and certificates do not. So they are decoded here, and rustls's
+//! parser reads only files of another form.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -16,21 +16,21 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 
-/// What a certificate stands between in PEM (RFC 7468).
+/// The lines around a certificate in PEM (RFC 7468).
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The system's roots, those of them that can be read.
-pub fn of_the_system() -> RootCertStore {
-    let said = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let (file, directories) = (said("SSL_CERT_FILE"), said("SSL_CERT_DIR"));
+/// The system's roots. Unreadable ones are skipped.
+pub fn system_roots() -> RootCertStore {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let (file, directories) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
     if file.is_some() || directories.is_some() {
         let directories = directories.iter().flat_map(env::split_paths);
         return in_all(file.as_deref().map(Path::new), directories);
     }
     let found = openssl_probe::probe();
     let in_file = in_all(found.cert_file.as_deref(), []);
-    // The file holds what the directories do, one by one.
+    // The directories hold the same certificates, each in a file of its own.
     if in_file.is_empty() {
         return in_all(None, found.cert_dir);
     }
@@ -46,7 +46,7 @@ fn in_all(file: Option<&Path>, directories: impl IntoIterator<Item = PathBuf>) -
     store
 }
 
-/// The certificates in `pem`, of which all have to be readable.
+/// The certificates in `pem`. One that is not readable is an error.
 pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, InvalidCertificate> {
     let mut store = RootCertStore::empty();
     let mut certificates = vec![];
@@ -77,19 +77,19 @@ fn fingerprint(certificate: &[u8]) -> String {
     digits.map(|digit| digit.to_ascii_uppercase()).collect()
 }
 
-/// What was given as certificates holds none that can be read.
+/// The text has no certificate, or one that is not readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no certificate in PEM")]
 pub struct InvalidCertificate;
 
-/// What cannot be read is left out: a trusted root less, never one more.
+/// The certificates in a file. Unreadable ones are skipped, so that fewer are trusted.
 fn in_file(path: &Path) -> Vec<CertificateDer<'static>> {
     let content = fs::read(path).unwrap_or_default();
     let decoded = std::str::from_utf8(&content).ok().and_then(in_bundle);
     decoded.unwrap_or_else(|| CertificateDer::pem_slice_iter(&content).flatten().collect())
 }
 
-/// The certificates in `pem`, if each is whole, and is base64 in lines.
+/// The certificates in `pem`. `None` if one is incomplete, or is not base64 in lines.
 fn in_bundle(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
     let mut certificates = vec![];
     let mut lines = pem.lines();
@@ -115,7 +115,7 @@ fn in_bundle(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
 
 fn in_directory(path: &Path) -> Vec<CertificateDer<'static>> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    // Each is there under several names.
+    // Each file has several links.
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| fs::canonicalize(entry.path()).ok())
         .filter(|path| path.is_file())

@@ -3,13 +3,13 @@ use std::path::PathBuf;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{certificates, fingerprints, in_all, in_bundle, of_the_system};
+use super::{certificates, fingerprints, in_all, in_bundle, system_roots};
 
 const AUTHORITY: &str = include_str!("../tests/authority.pem");
 const SERVER: &str = include_str!("../tests/server.pem");
 
 #[test]
-fn a_bundle_is_read_as_rustls_reads_it() {
+fn bundle_is_read_as_rustls_reads_it() {
     for bundle in [
         String::new(),
         AUTHORITY.to_owned(),
@@ -34,7 +34,7 @@ fn fingerprints_are_those_that_openssl_prints() {
 }
 
 #[test]
-fn what_is_damaged_is_left_to_rustls() {
+fn damaged_bundle_is_left_to_rustls() {
     let cut = AUTHORITY.replace("-----END", "-----FIN");
     let strange = AUTHORITY.replacen('M', "*", 1);
     for damaged in [cut, strange] {
@@ -44,7 +44,7 @@ fn what_is_damaged_is_left_to_rustls() {
 }
 
 #[test]
-fn nobody_is_trusted_but_who_stands_in_the_files_that_are_named() {
+fn named_files_replace_the_system_roots() {
     let here = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests"));
     let (authority, missing) = (here.join("authority.pem"), here.join("missing.pem"));
     assert_eq!(in_all(Some(&authority), []).len(), 1);
@@ -56,6 +56,6 @@ fn nobody_is_trusted_but_who_stands_in_the_files_that_are_named() {
 }
 
 #[test]
-fn this_system_trusts_somebody() {
-    assert!(!of_the_system().is_empty());
+fn system_has_roots() {
+    assert!(!system_roots().is_empty());
 }

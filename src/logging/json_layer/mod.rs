@@ -1,8 +1,9 @@
 //! Events as JSON lines, each with the fields of the spans around it.
 //!
-//! CloudWatch Logs Insights finds fields by their names. `tracing-subscriber`'s own JSON keeps a
-//! span's fields in an object of their own, and repeats its name in each line: here a line is flat,
-//! and `stack` is `stack` whether the event or its span knows it.
+//! CloudWatch Logs Insights finds fields by their names, so a line is flat: `stack` is the same field
+//! in an event and in its span. No library is used for this. `tracing-subscriber`'s JSON formatter
+//! nests the fields of spans, `json-subscriber` writes duplicate fields, and `tracing-flat-json` is
+//! a first release with few users.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,8 +31,8 @@ impl<W: Fn(&[u8])> JsonLines<W> {
     }
 }
 
-/// What is known of a span.
-struct Known {
+/// The fields of a span.
+struct SpanFields {
     began: Instant,
     fields: Fields,
 }
@@ -46,34 +47,34 @@ where
             let mut fields = Fields::default();
             attributes.record(&mut fields);
             let began = Instant::now();
-            span.extensions_mut().insert(Known { began, fields });
+            span.extensions_mut().insert(SpanFields { began, fields });
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(known) = span.extensions_mut().get_mut::<Known>()
+            && let Some(span_fields) = span.extensions_mut().get_mut::<SpanFields>()
         {
-            values.record(&mut known.fields);
+            values.record(&mut span_fields.fields);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut said = Fields::default();
-        event.record(&mut said);
+        let mut own = Fields::default();
+        event.record(&mut own);
         let mut line = Fields(vec![
             ("timestamp", timestamp(SystemTime::now()).into()),
             ("level", metadata.level().as_str().into()),
-            ("message", said.take("message").unwrap_or_default()),
+            ("message", own.take("message").unwrap_or_default()),
         ]);
-        line.add(&said);
+        line.add(&own);
         let mut elapsed = None;
         for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(known) = span.extensions().get::<Known>() {
-                line.add(&known.fields);
+            if let Some(span_fields) = span.extensions().get::<SpanFields>() {
+                line.add(&span_fields.fields);
                 // The outermost comes last.
-                elapsed = Some(known.began.elapsed());
+                elapsed = Some(span_fields.began.elapsed());
             }
         }
         if let Some(elapsed) = elapsed {
@@ -86,7 +87,7 @@ where
     }
 }
 
-/// Fields in the order in which they came, each once.
+/// Fields in the order of their recording, each once.
 #[derive(Default)]
 struct Fields(Vec<(&'static str, Value)>);
 
@@ -98,7 +99,7 @@ impl Fields {
         }
     }
 
-    /// Adds what is not there yet: an event knows better than its span, an inner span than an outer.
+    /// Adds missing fields: an event's fields override its span's, an inner span's an outer one's.
     fn add(&mut self, others: &Fields) {
         for (name, value) in &others.0 {
             if self.0.iter().all(|(set, _)| set != name) {
@@ -149,7 +150,7 @@ impl Visit for Fields {
     }
 }
 
-/// A duration as the log says it.
+/// A duration in the log's unit.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -31,7 +31,7 @@ fn collected(lines: &Lines) -> Vec<Value> {
 }
 
 #[test]
-fn a_line_is_flat_and_holds_what_its_spans_know() {
+fn line_is_flat_and_has_the_fields_of_its_spans() {
     let (lines, _guard) = collecting(Level::INFO);
     let span = info_span!("outer", stack = "s", step = tracing::field::Empty);
     span.in_scope(|| {
@@ -70,7 +70,7 @@ fn a_line_is_flat_and_holds_what_its_spans_know() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lines_of_tasks_that_run_side_by_side_are_told_apart() {
+async fn lines_of_parallel_tasks_have_their_own_fields() {
     let (lines, _guard) = collecting(Level::INFO);
     let task = |name: &'static str, pause: u64| {
         let work = async move {
@@ -95,7 +95,7 @@ async fn lines_of_tasks_that_run_side_by_side_are_told_apart() {
 }
 
 #[test]
-fn what_the_level_leaves_out_is_not_written() {
+fn event_below_the_level_is_not_written() {
     let (lines, _guard) = collecting(Level::ERROR);
     tracing::error_span!("request", request = "r").in_scope(|| {
         tracing::warn!("left out");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Delivery;
 use super::error::DeliveryError;
 use crate::codecommit::push_check;
-use crate::codecommit::push_check::NotPushable;
+use crate::codecommit::push_check::PushCheckError;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::observe::Secret;
 use crate::password::Password;
@@ -26,7 +26,7 @@ impl Delivery<'_> {
         let login = issued.service_user_name.clone();
         match self.prove(&login, &password).await {
             // Another delivery may have taken the credential over and reset it meanwhile.
-            Err((NotPushable::LoginRefused, failure)) if !self.is_login_shared => {
+            Err((PushCheckError::LoginRejected, failure)) if !self.is_login_shared => {
                 self.read_secret().await?;
                 return match self.known.claim {
                     Some(_) => Err(failure),
@@ -34,7 +34,7 @@ impl Delivery<'_> {
                 };
             }
             // A delivery that was overtaken may have reset it once more before it learned of that.
-            Err((NotPushable::LoginRefused, _)) if !self.was_refused => {
+            Err((PushCheckError::LoginRejected, _)) if !self.was_refused => {
                 self.was_refused = true;
                 if let Some(issued) = &mut self.known.issued {
                     issued.password = None;
@@ -76,13 +76,15 @@ impl Delivery<'_> {
         match self.prove(&value.service_user_name, &value.password).await {
             Ok(()) => self.known.proved = true,
             // Somebody reset the credential behind our back: another one heals that.
-            Err((NotPushable::LoginRefused, _)) if self.stored.is_none() && rotation.is_none() => {
+            Err((PushCheckError::LoginRejected, _))
+                if self.stored.is_none() && rotation.is_none() =>
+            {
                 self.known.login_refused = true;
             }
             Err((refused, mut error)) => {
                 // IAM has propagated an older login everywhere: what refuses it is a policy, or a
                 // change of the credential by hand.
-                error.is_transient &= is_new || !refused.is_refusal();
+                error.is_transient &= is_new || !refused.is_rejection();
                 return Err(error);
             }
         }
@@ -101,7 +103,7 @@ impl Delivery<'_> {
         &self,
         login: &str,
         password: &Password,
-    ) -> Result<(), (NotPushable, DeliveryError)> {
+    ) -> Result<(), (PushCheckError, DeliveryError)> {
         // An Update that issues a password waits as long as a Create. The old login works meanwhile.
         let is_new = self.me.is_create
             || self.me.rotation.is_some()
@@ -118,8 +120,7 @@ impl Delivery<'_> {
         let give_up = clock.now() + timeout.min(share);
         for (name, url) in &self.known.clone_urls {
             let patience = clock.until(give_up);
-            let proof =
-                push_check::prove_pushable(&self.resource.http, url, login, password, patience);
+            let proof = push_check::check_push(&self.resource.http, url, login, password, patience);
             if let Err(error) = proof.await {
                 let user = &self.desired.user_name;
                 let reason = format!(
