@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from host import Program, Surroundings
+from host import Harness, Program
 
 # For each of apt-get's two commands: a network that does not answer must not hold up the checks.
 _APT_GET_SECONDS = 120
@@ -30,13 +30,13 @@ def valgrind() -> str | None:
     return found
 
 
-def instructions(program: Program, surroundings: Surroundings, events: list[dict], scheme: str = "http") -> int:
+def instructions(program: Program, harness: Harness, events: list[dict], scheme: str = "http") -> int:
     """Executed from the start of the process until it has answered these and asks for another event."""
     with tempfile.TemporaryDirectory() as directory:
-        return profile(program, surroundings, events, scheme, Path(directory) / "profile")
+        return profile(program, harness, events, scheme, Path(directory) / "profile")
 
 
-def profile(program: Program, surroundings: Surroundings, events: list[dict], scheme: str, file: Path) -> int:
+def profile(program: Program, harness: Harness, events: list[dict], scheme: str, file: Path) -> int:
     """The same, with callgrind's own file left for `callgrind_annotate`."""
     tool = valgrind()
     if tool is None:
@@ -45,7 +45,7 @@ def profile(program: Program, surroundings: Surroundings, events: list[dict], sc
     under = Program((tool, "--tool=callgrind", "--quiet", "--fair-sched=try", f"--callgrind-out-file={file}",
                      *program.command), program.directory, program.environment)
     # It writes its file when the process ends by a signal that can be seen.
-    surroundings.run(under, events, scheme, ending=signal.SIGTERM)
+    harness.run(under, events, scheme, ending=signal.SIGTERM)
     total = re.search(r"^(?:summary|totals): (\d+)", file.read_text(), re.MULTILINE)
     if total is None:
         raise ValueError(f"no total in {file}")

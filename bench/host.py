@@ -1,4 +1,4 @@
-"""Runs a function in the surroundings (`bench/surroundings`): prepares what it will meet, starts its process, and has
+"""Runs a function in the harness (`bench/harness`): prepares what it will meet, starts its process, and has
 the record of what happened and of what the process used."""
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Failed(Exception):
     """The function did not do what it was to do."""
 
 
-class Surroundings:
+class Harness:
     def __init__(self, program: Path) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="cfn-gitops-bench-"))
         try:
@@ -97,7 +97,7 @@ class Surroundings:
         self._read = b""
         self._addresses = self._line()
 
-    def __enter__(self) -> Surroundings:
+    def __enter__(self) -> Harness:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -172,7 +172,7 @@ class Surroundings:
         self._process.stdin.write(json.dumps(value).encode() + b"\n")
 
     def _line(self) -> Any:
-        """The next line that the surroundings write."""
+        """The next line that the harness writes."""
         deadline = time.monotonic() + _PATIENCE
         while b"\n" not in self._read:
             left = deadline - time.monotonic()
@@ -181,7 +181,7 @@ class Surroundings:
                 raise Failed("nothing happened for too long")
             read = os.read(self._process.stdout.fileno(), 1 << 20)
             if not read:
-                raise Failed("the surroundings have ended")
+                raise Failed("the harness has ended")
             self._read += read
         line, self._read = self._read.split(b"\n", 1)
         return json.loads(line)

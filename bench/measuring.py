@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from contenders import Contender
-from host import Run, Surroundings, event
+from host import Harness, Run, event
 
 # A process answers this many Creates of as many users, one after another.
 CREATES = 10
@@ -49,11 +49,11 @@ class Measured:
                 zip(self.values(setting, name, of), self.values(setting, other, of), strict=True)]
 
 
-def measure(contenders: list[Contender], surroundings: Surroundings, report: Callable[[str], None]) -> Measured:
+def measure(contenders: list[Contender], harness: Harness, report: Callable[[str], None]) -> Measured:
     measured = Measured(contenders)
     for contender in contenders:
         if contender.works:
-            life = surroundings.run(contender.program, [event("Create", 1), event("Update", 1, 2), event("Delete", 1, 2)])
+            life = harness.run(contender.program, [event("Create", 1), event("Update", 1, 2), event("Delete", 1, 2)])
             if life.credentials or life.secrets:
                 raise SystemExit(f"{contender.name} left {life.credentials} credentials and {life.secrets} secrets")
             measured.lives[contender.name] = life
@@ -63,7 +63,7 @@ def measure(contenders: list[Contender], surroundings: Surroundings, report: Cal
         began, rounds = time.monotonic(), 0
         while rounds == 0 or (rounds < most and time.monotonic() - began < seconds):
             for contender in contenders:
-                run = surroundings.run(contender.program, creates, setting.scheme, setting.latency_ms)
+                run = harness.run(contender.program, creates, setting.scheme, setting.latency_ms)
                 if contender.works and (run.credentials, run.secrets) != (CREATES, CREATES):
                     raise SystemExit(f"{contender.name} made {run.credentials} credentials and {run.secrets} secrets")
                 runs[contender.name].append(run)

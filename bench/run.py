@@ -11,10 +11,10 @@ import sys
 import callgrind
 import contenders
 import goals
+import harness_program
 import plot
 import report
-import surroundings_program
-from host import ROOT, Surroundings, event
+from host import ROOT, Harness, event
 from measuring import Measured, measure
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -25,7 +25,7 @@ def tell(line: str) -> None:
     print(line, flush=True)
 
 
-def count_instructions(measured: Measured, surroundings: Surroundings) -> None:
+def count_instructions(measured: Measured, harness: Harness) -> None:
     """Of the two that are written in Rust: an interpreter's would be counted for minutes."""
     create = [event("Create", 1)]
     for contender in measured.contenders:
@@ -33,23 +33,23 @@ def count_instructions(measured: Measured, surroundings: Surroundings) -> None:
             for what, events, scheme in (("start to first poll", [], "http"), ("and first answer, HTTP", create, "http"),
                                          ("and first answer, TLS", create, "https")):
                 measured.instructions[contender.name, what] = callgrind.instructions(
-                    contender.program, surroundings, events, scheme)
+                    contender.program, harness, events, scheme)
 
 
 def main() -> int:
     machine = report.machine()
     left_out: list[str] = []
     tell("Building and installing what is measured; the first time this takes minutes.")
-    program = surroundings_program.built()
+    program = harness_program.built()
     found = contenders.available(left_out.append)
     with_boto3 = contenders.crhelper_with_boto3()
     for line in left_out:
         tell(line)
     tell(f"Measuring {', '.join(contender.name for contender in found)}, one after another in each round.")
-    with Surroundings(program) as surroundings:
-        measured = measure(found, surroundings, tell)
+    with Harness(program) as harness:
+        measured = measure(found, harness, tell)
         if callgrind.valgrind():
-            count_instructions(measured, surroundings)
+            count_instructions(measured, harness)
     written = report.text(measured, with_boto3, machine, left_out)
     tell(written)
     report.write(DOCUMENT, written)

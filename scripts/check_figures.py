@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "bench"))
 
 import callgrind  # noqa: E402
-import surroundings_program  # noqa: E402
+import harness_program  # noqa: E402
 from contenders import BOOTSTRAP, zipped  # noqa: E402
-from host import Program, Surroundings, event  # noqa: E402
+from host import Harness, Program, event  # noqa: E402
 
 FIGURES = ROOT / "figures.toml"
 HEAD = """\
@@ -76,10 +76,10 @@ def measure(bootstrap: Path, with_instructions: bool = True) -> dict[str, int]:
         print("valgrind is not installed here, so the instructions are not checked", file=sys.stderr)
         return measured
     program = Program((str(bootstrap),))
-    with Surroundings(surroundings_program.built()) as surroundings:
+    with Harness(harness_program.built()) as harness:
         for figure, events, scheme in ((START, [], "http"), (CREATE_HTTP, [event("Create", 1)], "http"),
                                        (CREATE_HTTPS, [event("Create", 1)], "https")):
-            measured[figure.name] = callgrind.instructions(program, surroundings, events, scheme)
+            measured[figure.name] = callgrind.instructions(program, harness, events, scheme)
     return measured
 
 

@@ -1,4 +1,4 @@
-"""The program in `bench/surroundings`, built by Cargo as the tests are, so that nothing is compiled for it twice."""
+"""The program in `bench/harness`, built by Cargo as the tests are, so that nothing is compiled for it twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def built() -> Path:
     if named := os.environ.get("CFN_GITOPS_SURROUNDINGS"):
         return Path(named)
     told = subprocess.run(
-        ["cargo", "build", "--locked", "--quiet", "--bench", "surroundings", "--message-format=json-render-diagnostics"],
+        ["cargo", "build", "--locked", "--quiet", "--bench", "harness", "--message-format=json-render-diagnostics"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     artifacts = (json.loads(line) for line in told.splitlines())
     return next(Path(artifact["executable"]) for artifact in artifacts

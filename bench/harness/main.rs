@@ -2,7 +2,7 @@
 //! TLS, and the bucket behind `ResponseURL`, on ports of loopback that the system chooses.
 //!
 //! ```text
-//! surroundings --certificate chain.pem --key key.pem
+//! harness --certificate chain.pem --key key.pem
 //! ```
 //!
 //! It speaks in lines of JSON. The first one that it writes says where it listens. Each line that
