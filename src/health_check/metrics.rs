@@ -1,8 +1,7 @@
-//! The metrics, in CloudWatch's embedded metric format: lines of a log that CloudWatch counts by
-//! itself, without a call and a right.
+//! The metrics, in CloudWatch's embedded metric format: CloudWatch reads them from lines of the log,
+//! without a call and a permission.
 //!
-//! Each metric is there twice: for the environment, which alarms watch, and for the one that it is
-//! about. Source:
+//! Each metric is written twice: for the environment, which alarms use, and for its subject. Source:
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,31 +13,31 @@ const NAMESPACE: &str = "CfnGitOps";
 /// The dimension that every metric has.
 const ENVIRONMENT: &str = "EnvID";
 
-/// The longest value of a dimension, in characters.
-const LONGEST_VALUE: usize = 1024;
+/// The most characters of a dimension's value.
+const MAX_VALUE_CHARACTERS: usize = 1024;
 
-/// What is measured.
+/// A metric and its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Metric {
-    /// It is there, enabled, its latest push did not fail, and its login is active.
+    /// Whether the mirror exists and is enabled, its latest push did not fail, and its login is active.
     MirrorHealthy(bool),
-    /// Since its last push that succeeded.
+    /// The time since the last successful push.
     SecondsSinceMirrorSync(f64),
-    /// Since the credential was issued, in days, for which CloudWatch has no unit.
+    /// The time since the credential was issued, in days, for which CloudWatch has no unit.
     CredentialAge(f64),
-    /// The newest run that has ended.
+    /// Whether the latest completed execution succeeded.
     PipelineSucceeded(bool),
-    /// Actions that wait for somebody.
+    /// The number of approval actions that wait.
     ApprovalsWaiting(usize),
-    /// Since the approval was requested that waits longest. Written only while one waits.
+    /// The time since the oldest open approval request. Written only while one is open.
     SecondsSinceApprovalRequest(f64),
-    /// Pipelines' stacks whose owner no longer exists.
+    /// The number of pipeline stacks whose owner no longer exists.
     OrphanedPipelineStacks(usize),
-    /// Something could not be looked at.
+    /// Whether a check failed.
     HealthCheckFailed(bool),
 }
 
-/// What a metric is about.
+/// The subject of a metric.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
     /// The environment as a whole.
@@ -97,7 +96,7 @@ pub fn line(now: SystemTime, env_id: &str, subject: &Subject<'_>, metrics: &[Met
     line.insert(ENVIRONMENT.to_owned(), json!(env_id));
     if let Some((name, value)) = subject.dimension() {
         dimensions.push(vec![ENVIRONMENT, name]);
-        let value: String = value.chars().take(LONGEST_VALUE).collect();
+        let value: String = value.chars().take(MAX_VALUE_CHARACTERS).collect();
         line.insert(name.to_owned(), json!(value));
     }
     let mut described = vec![];

@@ -1,9 +1,9 @@
-//! The health check, which a schedule asks for: the environment's mirrors, credentials and
-//! pipelines are looked at, and what is seen is logged as CloudWatch metrics.
+//! The scheduled health check: checks the environment's mirrors, credentials and pipelines, and logs
+//! the findings as CloudWatch metrics.
 //!
-//! Each is looked at by itself. What cannot be looked at is said, and keeps nobody from looking at
-//! the others. Two things are changed: a rotation that nothing resumes is ended, and the pipeline of
-//! a branch whose first push was not delivered is created.
+//! Each is checked by itself. A failed check is reported, and the others continue. The health check
+//! changes two things: it ends a rotation that nothing resumes, and it creates the pipeline of a
+//! branch whose first push was not delivered.
 
 mod metrics;
 mod pipelines;
@@ -27,56 +27,52 @@ use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
 use cfn_custom_resource::Clock;
 
-/// The longest time that the check waits for one pipeline to be created. CloudFormation finishes what
-/// takes longer.
-const MAX_TIME_FOR_A_PIPELINE: Duration = Duration::from_secs(180);
+/// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
+const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The beginning of the function's name, which the environment's id ends.
-const FUNCTION_NAME: &str = "cfn-gitops-";
+/// The function's name up to the environment's ID.
+const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
 
 /// A request for a health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// The environment, when the event names it.
+    /// The environment. `None` if the event does not name it.
     env_id: Option<String>,
-    /// The pattern of its IAM users, when the event names one.
+    /// The pattern of its IAM users. `None` if the event does not name one.
     user_names: Option<String>,
 }
 
-/// What a health check looks at.
+/// The environment that a health check is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     /// `EnvID`.
     pub id: String,
-    /// The pattern of its IAM users, with IAM's wildcards: those that the function has rights for.
+    /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions for.
     pub user_names: String,
 }
 
-/// Why no health check was made.
+/// Why the environment of a health check is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
-    /// Nobody says one.
+    /// Neither the event nor the function's name has an environment.
     #[error(
-        "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME}<EnvID>"
+        "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME_PREFIX}<EnvID>"
     )]
     Unnamed,
-    /// The metrics of an environment, and so its alarms, are its own function's.
-    #[error("checking the health of environment {asked}: this function is that of {own}")]
-    AnotherOnes {
+    /// The function belongs to another environment, whose metrics and alarms it writes.
+    #[error("checking the health of environment {requested}: this function is that of {own}")]
+    OtherEnvironment {
         /// The environment that the event names.
-        asked: String,
-        /// The one that the function is called by.
+        requested: String,
+        /// The environment in the function's name.
         own: String,
     },
 }
 
-/// One line for CloudWatch.
-pub type Line = Value;
-
 impl HealthCheck {
-    /// Finds a request in an event; `None` when it is something else.
+    /// Parses an event. `None` if it is not a health check.
     pub fn parse(event: &str) -> Option<Self> {
-        // What EventBridge's schedules send when their target says nothing else.
+        // EventBridge's schedules send this if their target has no input.
         // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
         let is_scheduled = serde_json::from_str(event).is_ok_and(|event: EventBridgeEvent| {
             event.source == "aws.events" && event.detail_type == "Scheduled Event"
@@ -89,7 +85,7 @@ impl HealthCheck {
         let member = |name: &str| asked.and_then(|asked| asked[name].as_str());
         Some(HealthCheck {
             env_id: member("EnvID").map(ToOwned::to_owned),
-            // An empty one is what the template's parameter says for its default.
+            // The template's parameter is empty by default.
             user_names: member("UserNames")
                 .filter(|pattern| !pattern.is_empty())
                 .map(ToOwned::to_owned),
@@ -97,19 +93,19 @@ impl HealthCheck {
     }
 
     /// The environment: the event's, or that of the function `function_arn`, whose name ends in it.
-    /// Its users are called `user-<EnvID>-…`, unless the event says otherwise.
+    /// Its users are named `user-<EnvID>-…`, unless the event has another pattern.
     ///
     /// # Errors
-    /// When neither says one, or the function's name says another one than the event.
+    /// If neither names one, or if the function's name has another one than the event.
     pub fn environment(&self, function_arn: &str) -> Result<Environment, EnvironmentError> {
         let name = function_arn.split(':').nth(6).unwrap_or_default();
-        let named = name.strip_prefix(FUNCTION_NAME);
+        let named = name.strip_prefix(FUNCTION_NAME_PREFIX);
         let env_id = self.env_id.as_deref().or(named);
         let env_id = env_id.filter(|env_id| is_env_id(env_id));
         let id = env_id.ok_or(EnvironmentError::Unnamed)?.to_owned();
         if let Some(own) = named.filter(|own| is_env_id(own) && *own != id) {
             let own = own.to_owned();
-            return Err(EnvironmentError::AnotherOnes { asked: id, own });
+            return Err(EnvironmentError::OtherEnvironment { requested: id, own });
         }
         let user_names = self.user_names.clone();
         Ok(Environment {
@@ -123,8 +119,8 @@ fn is_env_id(text: &str) -> bool {
     text.len() <= 30 && gitops_pipeline::is_env_id(text)
 }
 
-/// Looks at everything in the environment, for `time` at most. Hands each line for
-/// CloudWatch to `emit`, and answers with a summary.
+/// Checks everything in the environment, for `time` at most. Passes each line for CloudWatch to
+/// `emit`, and returns a summary.
 pub async fn check(
     environment: &Environment,
     aws: &Aws,
@@ -132,39 +128,38 @@ pub async fn check(
     gitops_pipeline: &GitOpsPipeline,
     clock: &Clock,
     time: Duration,
-    emit: &mut (dyn FnMut(Line) + Send),
+    emit: &mut (dyn FnMut(Value) + Send),
 ) -> Value {
     let ends = clock.now() + time;
-    let mut look = Look {
+    let mut checker = Checker {
         environment,
         now: clock.now(),
         emit,
-        seen: Seen::default(),
+        findings: Findings::default(),
     };
     let work = async {
-        // Side by side they would take less time, and ask AWS for more at once than a schedule
-        // should.
-        look.at_credentials(mirror_credential).await;
-        look.at_pipelines(aws).await;
-        let missed = look.at_stacks(aws, gitops_pipeline).await;
-        // Half of the time is enough for the looks of the largest environment, and the rest is
-        // left for the answer.
+        // Concurrent checks would take less time, and could cause throttling of other requests.
+        checker.check_credentials(mirror_credential).await;
+        checker.check_pipelines(aws).await;
+        let missed = checker.check_stacks(aws, gitops_pipeline).await;
+        // Half of the time is enough for the checks of the largest environment. The rest is reserved
+        // for the result.
         let until = clock.now() + clock.until(ends).mul_f64(0.5);
         for push in &missed {
-            let left = clock.until(until).min(MAX_TIME_FOR_A_PIPELINE);
-            look.create(gitops_pipeline, push, left).await;
+            let left = clock.until(until).min(PIPELINE_CREATION_TIMEOUT);
+            checker.create_pipeline(gitops_pipeline, push, left).await;
         }
     };
     let is_over = tokio::time::timeout(time, Box::pin(work)).await.is_err();
     if is_over {
-        look.failed("there was no time to look at everything");
+        checker.failed("there was no time to check everything");
     }
-    look.end()
+    checker.finish()
 }
 
-/// What was seen so far.
+/// The findings so far.
 #[derive(Debug, Default)]
-struct Seen {
+struct Findings {
     mirrors: usize,
     credentials: usize,
     pipelines: usize,
@@ -174,15 +169,15 @@ struct Seen {
 }
 
 /// A health check under way.
-struct Look<'a> {
+struct Checker<'a> {
     environment: &'a Environment,
     now: SystemTime,
-    emit: &'a mut (dyn FnMut(Line) + Send),
-    seen: Seen,
+    emit: &'a mut (dyn FnMut(Value) + Send),
+    findings: Findings,
 }
 
-impl Look<'_> {
-    async fn at_credentials(&mut self, mirror_credential: &MirrorCredential) {
+impl Checker<'_> {
+    async fn check_credentials(&mut self, mirror_credential: &MirrorCredential) {
         let user_names = match NamePattern::new(&self.environment.user_names) {
             Ok(user_names) => user_names,
             Err(error) => return self.failed(&format!("reading the pattern UserNames: {error}")),
@@ -197,7 +192,7 @@ impl Look<'_> {
             match Box::pin(health).await {
                 Ok(health) => {
                     self.report(&health);
-                    self.at_rotation(mirror_credential, secret).await;
+                    self.check_rotation(mirror_credential, secret).await;
                 }
                 Err(NotSeen::Nothing) => {}
                 Err(NotSeen::Failed(why)) => self.failed(&why),
@@ -205,7 +200,7 @@ impl Look<'_> {
         }
     }
 
-    async fn at_rotation(&mut self, mirror_credential: &MirrorCredential, secret: &Listed) {
+    async fn check_rotation(&mut self, mirror_credential: &MirrorCredential, secret: &Listed) {
         let name = &secret.name;
         let pending = Box::pin(mirror_credential.look_at_rotation(name)).await;
         match pending {
@@ -225,7 +220,7 @@ impl Look<'_> {
     }
 
     fn report(&mut self, health: &Health) {
-        self.seen.credentials += 1;
+        self.findings.credentials += 1;
         if let Some(issued) = health.issued {
             let age = self.since(issued).as_secs_f64() / 86_400.0;
             let metrics = [Metric::CredentialAge(age)];
@@ -235,7 +230,7 @@ impl Look<'_> {
             self.unhealthy(&format!("the credential of user {user} is gone"));
         }
         for mirror in &health.mirrors {
-            self.seen.mirrors += 1;
+            self.findings.mirrors += 1;
             if let Some(fault) = &mirror.fault {
                 let (project, repository) = (&mirror.project, &mirror.repository_name);
                 self.unhealthy(&format!(
@@ -250,7 +245,7 @@ impl Look<'_> {
         }
     }
 
-    async fn at_pipelines(&mut self, aws: &Aws) {
+    async fn check_pipelines(&mut self, aws: &Aws) {
         let names = match pipelines::list(aws, &self.environment.id).await {
             Ok(names) => names,
             Err(error) => return self.failed(&error.to_string()),
@@ -258,7 +253,7 @@ impl Look<'_> {
         for name in &names {
             match pipelines::look_at(aws, name).await {
                 Ok(Some(pipeline)) => self.report_pipeline(name, &pipeline),
-                // It was deleted since.
+                // It was deleted meanwhile.
                 Ok(None) => {}
                 Err(error) => self.failed(&error.to_string()),
             }
@@ -266,7 +261,11 @@ impl Look<'_> {
     }
 
     /// Reports pipelines' stacks without an owner. Returns the first pushes that stacks wait for.
-    async fn at_stacks(&mut self, aws: &Aws, gitops_pipeline: &GitOpsPipeline) -> Vec<FirstPush> {
+    async fn check_stacks(
+        &mut self,
+        aws: &Aws,
+        gitops_pipeline: &GitOpsPipeline,
+    ) -> Vec<FirstPush> {
         let mut missed = vec![];
         let stacks = match stacks::list(aws, &self.environment.id).await {
             Ok(stacks) => stacks,
@@ -279,7 +278,7 @@ impl Look<'_> {
         for (name, id) in &stacks.pipelines {
             let child = match gitops_pipeline.look_up_child(name).await {
                 Ok(Some(child)) => child,
-                // It was deleted since, or is not one of a pipeline.
+                // It was deleted meanwhile, or is not a pipeline's.
                 Ok(None) => continue,
                 Err(error) => {
                     self.failed(&error.to_string());
@@ -305,26 +304,31 @@ impl Look<'_> {
     }
 
     /// Creates the pipeline that waits for `push`, if its branch exists, within `time`.
-    async fn create(&mut self, gitops_pipeline: &GitOpsPipeline, push: &FirstPush, time: Duration) {
+    async fn create_pipeline(
+        &mut self,
+        gitops_pipeline: &GitOpsPipeline,
+        push: &FirstPush,
+        time: Duration,
+    ) {
         let name = push.stack_name().unwrap_or_default();
         let work = Box::pin(gitops_pipeline.start(push));
         match tokio::time::timeout(time, work).await {
             Ok(Ok(Started::Pipeline { name, .. })) => {
                 tracing::warn!(
                     pipeline = name,
-                    "created: its branch's first push was not delivered"
+                    "pipeline created: the first push of its branch was not delivered"
                 );
-                self.seen.created.push(name);
+                self.findings.created.push(name);
             }
             Ok(Ok(Started::Nothing { .. })) => {}
             Ok(Err(error)) => self.unhealthy(&error.to_string()),
-            // The next check sees what became of it.
-            Err(_) => tracing::warn!(pipeline_stack = name, "no time to create its pipeline"),
+            // The next check reads its state.
+            Err(_) => tracing::warn!(pipeline_stack = name, "no time to create the pipeline"),
         }
     }
 
     fn report_pipeline(&mut self, name: &str, pipeline: &Pipeline) {
-        self.seen.pipelines += 1;
+        self.findings.pipelines += 1;
         if pipeline.succeeded == Some(false) {
             self.unhealthy(&format!("the newest run of pipeline {name} failed"));
         }
@@ -339,16 +343,16 @@ impl Look<'_> {
         self.emit(&Subject::Pipeline(name), &metrics);
     }
 
-    /// Says what could not be looked at.
+    /// Reports a failed check.
     fn failed(&mut self, why: &str) {
-        tracing::warn!(why, "not looked at");
-        self.seen.failed.push(why.to_owned());
+        tracing::warn!(why, "check failed");
+        self.findings.failed.push(why.to_owned());
     }
 
-    /// Says what is not as it should be.
+    /// Reports an unhealthy resource.
     fn unhealthy(&mut self, what: &str) {
         tracing::warn!(what, "unhealthy");
-        self.seen.unhealthy.push(what.to_owned());
+        self.findings.unhealthy.push(what.to_owned());
     }
 
     fn emit(&mut self, subject: &Subject<'_>, metrics: &[Metric]) {
@@ -361,28 +365,28 @@ impl Look<'_> {
     }
 
     fn since(&self, time: SystemTime) -> Duration {
-        // Clocks differ a little: what has just happened may be in the future.
+        // Clocks differ a little, so the time may be in the future.
         self.now.duration_since(time).unwrap_or_default()
     }
 
-    fn end(mut self) -> Value {
-        let has_failed = !self.seen.failed.is_empty();
+    fn finish(mut self) -> Value {
+        let has_failed = !self.findings.failed.is_empty();
         let metrics = [Metric::HealthCheckFailed(has_failed)];
         self.emit(&Subject::Environment, &metrics);
-        let Seen {
+        let Findings {
             mirrors,
             credentials,
             pipelines,
             created,
             unhealthy,
             failed,
-        } = self.seen;
+        } = self.findings;
         json!({
             "EnvID": self.environment.id,
-            "LookedAt": {"mirrors": mirrors, "credentials": credentials, "pipelines": pipelines},
+            "Checked": {"mirrors": mirrors, "credentials": credentials, "pipelines": pipelines},
             "Created": created,
             "Unhealthy": unhealthy,
-            "NotLookedAt": failed,
+            "NotChecked": failed,
         })
     }
 }

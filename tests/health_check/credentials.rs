@@ -91,7 +91,7 @@ async fn users_that_match_the_pattern_are_checked() {
             let is_seen = !looked.values("CredentialAge", user).is_empty();
             assert_eq!(is_seen, users.contains(&user), "{pattern} {user}");
         }
-        assert_eq!(looked.summary["LookedAt"]["mirrors"], users.len());
+        assert_eq!(looked.summary["Checked"]["mirrors"], users.len());
     }
 }
 
@@ -105,7 +105,7 @@ async fn matching_user_that_cannot_be_read_is_reported() {
         fake.deny("*", user);
         let looked = look_at(&fake, pattern, "denied", Duration::from_secs(300)).await;
         assert!(looked.has_failed());
-        assert!(looked.texts("NotLookedAt")[0].contains(user));
+        assert!(looked.texts("NotChecked")[0].contains(user));
     }
 }
 

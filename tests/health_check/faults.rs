@@ -95,7 +95,7 @@ async fn check_that_runs_out_of_time_says_so_and_what_it_saw() {
     let looked = look_as(&fake, "short", Duration::from_secs(20)).await;
     assert!(looked.has_failed());
     assert!(looked.value("MirrorHealthy", PROJECT) > 0.5);
-    assert!(looked.texts("NotLookedAt")[0].contains("no time"));
+    assert!(looked.texts("NotChecked")[0].contains("no time"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,7 +112,7 @@ impl Looked {
 
     pub fn has_failed(&self) -> bool {
         let failed = self.value("HealthCheckFailed", "") > 0.0;
-        let texts = self.texts("NotLookedAt");
+        let texts = self.texts("NotChecked");
         assert_eq!(failed, !texts.is_empty(), "{}", self.summary);
         failed
     }

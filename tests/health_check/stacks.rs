@@ -105,7 +105,7 @@ async fn stack_without_owner_is_reported() {
         fake.stack(&format!("other-{n}"), "CREATE_COMPLETE", &[]);
     }
     let looked = look(&fake).await;
-    assert!(!looked.has_failed(), "{:?}", looked.texts("NotLookedAt"));
+    assert!(!looked.has_failed(), "{:?}", looked.texts("NotChecked"));
     let unhealthy = looked.texts("Unhealthy");
     assert_eq!(unhealthy.len(), 1, "{unhealthy:?}");
     assert!(unhealthy[0].contains(CHILD) && unhealthy[0].contains(OWNER));

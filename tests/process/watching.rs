@@ -32,7 +32,7 @@ fn metrics_are_logged_at_every_log_level() {
     for level in ["", "error", "off"] {
         let (summary, lines) = checked(Setup::new().with("RUST_LOG", level));
         let none: [Value; 0] = [];
-        assert_eq!(summary["HealthCheck"]["NotLookedAt"], json!(none));
+        assert_eq!(summary["HealthCheck"]["NotChecked"], json!(none));
         let [credential, stacks, whole] = &lines[..] else {
             panic!("three lines of metrics: {lines:#?}");
         };
