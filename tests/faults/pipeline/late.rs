@@ -85,37 +85,6 @@ fn create_after_cloudformation_gave_up_creates_nothing() {
 }
 
 #[test]
-fn expired_create_creates_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        let create = stack(&fake)
-            .request("Create", None, &properties(), None)
-            .valid_for(60);
-        tokio::time::sleep(Duration::from_secs(61)).await;
-        let late = fake.caller("late");
-        assert_eq!(deliver_once(&fake, &late, &create).await, Some(true));
-        assert_eq!(fake.calls_of("late"), 0, "{}", fake.transcript());
-        nothing(&fake);
-        assert!(fake.responses().is_empty());
-    });
-}
-
-#[test]
-fn expired_update_changes_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
-        let new = changed(properties());
-        let update = stack.request("Update", Some(CHILD), &new, Some(&properties()));
-        let update = update.valid_for(60);
-        tokio::time::sleep(Duration::from_secs(61)).await;
-        comes_again(&fake, &update, "expired Update").await;
-        assert_eq!(fake.calls_of("expired Update again"), 0);
-    });
-}
-
-#[test]
 fn expired_delete_deletes_unless_a_later_request_ran() {
     paused(async {
         let fake = fake(Options::default());
