@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 
 use cfn_gitops::iam_wildcard::NamePattern;
 use cfn_gitops::mirror_credential::fuzzing::{
-    Attempt, Deletion, Login, decode, entry_number, gitlab_in, is_protected, user_name_in,
-    version_id,
+    IssueIntent, Login, Tombstone, decode, entry_number, gitlab_in, intent, is_protected,
+    user_name_in, version_id,
 };
-use cfn_gitops::mirror_credential::mirrors::journal;
-use cfn_gitops::mirror_credential::mirrors::journal::Journal;
 use cfn_gitops::mirror_credential::rotation::RotationEvent;
 use fuzz::{Choices, SENTINEL, fuzz};
 
@@ -59,8 +57,8 @@ fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
             Ok(desired) => {
                 // What a rotation finds in the secret means what the template meant.
                 assert_eq!(decode(&desired.document).as_ref(), Ok(&desired));
-                let text = journal::write_properties(&desired.document);
-                let read = journal::read_properties(&text);
+                let text = intent::write_spec(&desired.document);
+                let read = intent::read_spec(&text);
                 assert_eq!(read.as_ref(), Some(&desired.document));
                 assert!(desired.mirrors.len() <= 50 && desired.tags.len() <= 40);
                 assert!(!desired.user_name.contains(['*', '?', '/', ':', ',', ' ']));
@@ -126,11 +124,11 @@ fn rotation_is_one_of_four_steps_and_never_about_the_log() {
             "SecretId": "codecommit-mirror/user-dev-m",
             "ClientRequestToken": version,
         })]);
-        if let Some(found) = RotationEvent::find(&event.to_string()) {
+        if let Some(found) = RotationEvent::parse(&event.to_string()) {
             assert_eq!(event["Step"], found.step());
-            assert_eq!(event["SecretId"], found.secret_id());
-            assert_eq!(event["ClientRequestToken"], found.version_id());
-            assert_eq!(entry_number(found.version_id()), None);
+            assert_eq!(event["SecretId"], found.secret_id);
+            assert_eq!(event["ClientRequestToken"], found.version_id);
+            assert_eq!(entry_number(&found.version_id), None);
         }
     });
 }
@@ -148,18 +146,18 @@ fn tags_and_labels_are_read_as_they_are_written() {
             "cfn-gitops:properties:3:0123456789abcdef",
             "cfn-gitops-entry-0000000000000003",
         ]);
-        if let Some(attempt) = Attempt::read(&text) {
-            assert_eq!(Attempt::read(&attempt.write()), Some(attempt));
+        if let Some(intent) = IssueIntent::read(&text) {
+            assert_eq!(IssueIntent::read(&intent.write()), Some(intent));
         }
-        if let Some(deletion) = Deletion::read(&text) {
-            assert_eq!(Deletion::read(&deletion.write()), Some(deletion));
+        if let Some(tombstone) = Tombstone::read(&text) {
+            assert_eq!(Tombstone::read(&tombstone.write()), Some(tombstone));
         }
         if let Some(login) = Login::read(&text, "v") {
             assert_eq!(Login::read(&login.write(), "v"), Some(login));
         }
-        if let Some(properties) = journal::Properties::read(&text) {
-            let written = properties.write();
-            assert_eq!(journal::Properties::read(&written), Some(properties));
+        if let Some(saved) = intent::SavedSpec::read(&text) {
+            let written = saved.write();
+            assert_eq!(intent::SavedSpec::read(&written), Some(saved));
         }
         if let Some(number) = entry_number(&text) {
             let id = version_id(number);
@@ -171,7 +169,7 @@ fn tags_and_labels_are_read_as_they_are_written() {
 
 // claim: what-tags-and-labels-say-is-read-as-it-would-be-written
 #[test]
-fn mirror_journal_is_read_as_it_is_written() {
+fn mirror_intent_is_read_as_it_is_written() {
     fuzz!(|choices: &mut Choices<'_>| {
         let mirror = json!({
             "gitLabUrl": "https://gitlab.example.com",
@@ -189,11 +187,14 @@ fn mirror_journal_is_read_as_it_is_written() {
             json!({"claimedBy": "rotation v 0123", "mirrorsBefore": [before], "mirrors": [mirror]}),
             json!({"username": "u", "password": SENTINEL, "mirrors": [mirror, mirror]}),
         ]);
-        let mirrors = journal::read_mirrors(&value);
-        let written = json!({"mirrors": journal::write_mirrors(&mirrors)});
-        assert_eq!(journal::read_mirrors(&written), mirrors);
-        if let Some(journal) = Journal::read(&value.to_string()) {
-            assert_eq!(Journal::read(&journal.write()), Some(journal));
+        let mirrors = intent::read_mirrors(&value);
+        let written = json!({"mirrors": intent::write_mirrors(&mirrors)});
+        assert_eq!(intent::read_mirrors(&written), mirrors);
+        if let Some(mirror_intent) = intent::MirrorIntent::read(&value.to_string()) {
+            assert_eq!(
+                intent::MirrorIntent::read(&mirror_intent.write()),
+                Some(mirror_intent)
+            );
         }
     });
 }

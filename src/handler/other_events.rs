@@ -22,7 +22,7 @@ impl Handler {
         event: &str,
         invocation: &Invocation,
     ) -> Result<Value, HandlerError> {
-        if let Some(rotation) = RotationEvent::find(event) {
+        if let Some(rotation) = RotationEvent::parse(event) {
             return self.handle_rotation(&rotation, invocation).await;
         }
         if let Some(push) = FirstPush::parse(event) {
@@ -40,17 +40,17 @@ impl Handler {
         rotation: &RotationEvent,
         invocation: &Invocation,
     ) -> Result<Value, HandlerError> {
-        let (step, secret) = (rotation.step(), rotation.secret_id());
+        let (step, secret) = (rotation.step(), &rotation.secret_id);
         let span = Span::current();
         span.record("rotation_step", step);
         span.record("secret", secret);
-        tracing::info!(version = rotation.version_id(), "rotation");
+        tracing::info!(version = rotation.version_id.as_str(), "rotation");
         let until = self.deadline(invocation) - MARGIN;
         let work = Box::pin(self.mirror_credential.rotate(rotation, until));
         let done = tokio::time::timeout(self.clock.until(until), work).await;
         let out_of_time = HandlerError::OutOfTime("a step of a rotation, which stays pending");
         done.map_err(|_| out_of_time)??;
-        Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id()}))
+        Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id}))
     }
 
     /// Creates the pipeline of a branch that was pushed for the first time.

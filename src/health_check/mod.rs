@@ -22,7 +22,7 @@ use crate::health_check::metrics::{Metric, Subject};
 use crate::health_check::pipelines::Pipeline;
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::MirrorCredential;
-use crate::mirror_credential::health::{Health, Listed, NotSeen, OutOfReach};
+use crate::mirror_credential::health::{CheckError, Health, SecretSummary, UnreachableGitLabs};
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
 use cfn_custom_resource::Clock;
@@ -186,7 +186,7 @@ impl Checker<'_> {
             Ok(listed) => listed,
             Err(error) => return self.failed(&error.to_string()),
         };
-        let mut out_of_reach = OutOfReach::default();
+        let mut out_of_reach = UnreachableGitLabs::default();
         for secret in &listed {
             let health = mirror_credential.health(secret, &mut out_of_reach);
             match Box::pin(health).await {
@@ -194,15 +194,19 @@ impl Checker<'_> {
                     self.report(&health);
                     self.check_rotation(mirror_credential, secret).await;
                 }
-                Err(NotSeen::Nothing) => {}
-                Err(NotSeen::Failed(why)) => self.failed(&why),
+                Err(CheckError::Nothing) => {}
+                Err(CheckError::Failed(why)) => self.failed(&why),
             }
         }
     }
 
-    async fn check_rotation(&mut self, mirror_credential: &MirrorCredential, secret: &Listed) {
+    async fn check_rotation(
+        &mut self,
+        mirror_credential: &MirrorCredential,
+        secret: &SecretSummary,
+    ) {
         let name = &secret.name;
-        let pending = Box::pin(mirror_credential.look_at_rotation(name)).await;
+        let pending = Box::pin(mirror_credential.check_rotation(name)).await;
         match pending {
             Ok(Some(PendingRotation::Waits { version_id, since })) => {
                 let since = write_time(since);

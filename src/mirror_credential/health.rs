@@ -6,19 +6,21 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 
-use super::intent_log::write_time;
-use super::messages;
-use super::mirrors::gitlab_clients::GitLabs;
-use super::mirrors::journal::MirrorRecord;
-use super::observe;
-use super::{MirrorCredential, calls, intent_log};
 use crate::aws::CallError;
 use crate::gitlab::{GitLab, GitLabError, Mirror, PushStatus};
 use crate::iam_wildcard::NamePattern;
+use crate::mirror_credential::MirrorCredential;
+use crate::mirror_credential::calls;
+use crate::mirror_credential::intent_log;
+use crate::mirror_credential::intent_log::write_time;
+use crate::mirror_credential::messages;
+use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::observe;
 
 /// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct SecretSummary {
     /// Its name.
     pub name: String,
     /// The IAM user whose login it holds.
@@ -51,23 +53,23 @@ pub struct MirrorHealth {
 
 /// What is not looked at, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotSeen {
+pub enum CheckError {
     /// There is nothing: it was deleted, or is just being made.
     Nothing,
     /// It could not be looked at.
     Failed(String),
 }
 
-impl From<CallError> for NotSeen {
+impl From<CallError> for CheckError {
     fn from(error: CallError) -> Self {
-        NotSeen::Failed(error.to_string())
+        CheckError::Failed(error.to_string())
     }
 }
 
 /// What became of asking each GitLab that did not answer: one that hangs is not waited for
 /// once for each mirror.
 #[derive(Debug, Default)]
-pub struct OutOfReach(BTreeMap<String, GitLabError>);
+pub struct UnreachableGitLabs(BTreeMap<String, GitLabError>);
 
 impl MirrorCredential {
     /// The secrets of ours in this account and region whose users are called like `user_names`.
@@ -78,7 +80,10 @@ impl MirrorCredential {
     ///
     /// # Errors
     /// When they cannot be listed to the end.
-    pub async fn list_secrets(&self, user_names: &NamePattern) -> Result<Vec<Listed>, CallError> {
+    pub async fn list_secrets(
+        &self,
+        user_names: &NamePattern,
+    ) -> Result<Vec<SecretSummary>, CallError> {
         let ours = Filter::builder()
             .key(FilterNameStringType::TagKey)
             .values(intent_log::USER_NAME)
@@ -86,7 +91,12 @@ impl MirrorCredential {
         let mut listed = vec![];
         let mut token = None;
         loop {
-            let call = self.aws.secrets.list_secrets().filters(ours.clone());
+            let call = self
+                .clients
+                .aws
+                .secrets
+                .list_secrets()
+                .filters(ours.clone());
             let page = call.set_next_token(token).send().await;
             let page = page.map_err(|error| CallError::new("listing the secrets", &error))?;
             for secret in page.secret_list() {
@@ -96,7 +106,7 @@ impl MirrorCredential {
                 let user_name = user.and_then(|tag| tag.value());
                 let user_name = user_name.filter(|name| user_names.matches(name));
                 if let (Some(name), Some(user_name)) = (secret.name(), user_name) {
-                    listed.push(Listed {
+                    listed.push(SecretSummary {
                         name: name.to_owned(),
                         user_name: user_name.to_owned(),
                     });
@@ -116,25 +126,25 @@ impl MirrorCredential {
     /// When there is nothing to look at, or it could not be looked at.
     pub async fn health(
         &self,
-        listed: &Listed,
-        out_of_reach: &mut OutOfReach,
-    ) -> Result<Health, NotSeen> {
+        listed: &SecretSummary,
+        unreachable: &mut UnreachableGitLabs,
+    ) -> Result<Health, CheckError> {
         let user_name = &listed.user_name;
-        let user = observe::read_user(&self.aws, user_name).await?;
+        let user = observe::read_user(&self.clients.aws, user_name).await?;
         if let Some(denied) = user.denied {
             return Err(denied.into());
         }
-        let secret = observe::read_secret(&self.aws, &listed.name).await?;
+        let secret = observe::read_secret(&self.clients.aws, &listed.name).await?;
         let secret = secret.filter(|secret| secret.owner.is_some() && secret.deleted_at.is_none());
-        let secret = secret.ok_or(NotSeen::Nothing)?;
+        let secret = secret.ok_or(CheckError::Nothing)?;
         let Some(current) = &secret.current else {
             let name = &listed.name;
             return Err(if secret.changed_by_hand {
-                NotSeen::Failed(format!(
+                CheckError::Failed(format!(
                     "reading secret {name}: its value was put there by somebody else; update its stack"
                 ))
             } else {
-                NotSeen::Nothing
+                CheckError::Nothing
             });
         };
         let credential = user.credential(&current.credential_id);
@@ -153,19 +163,19 @@ impl MirrorCredential {
         if current.mirrors == 0 {
             return Ok(health);
         }
-        let value = calls::read_login(&self.aws, &secret, &current.version_id).await?;
+        let value = calls::read_login(&self.clients.aws, &secret, &current.version_id).await?;
         let value = value.ok_or_else(|| {
             let name = &listed.name;
-            NotSeen::Failed(format!(
+            CheckError::Failed(format!(
                 "reading secret {name}: its value is gone, or no login"
             ))
         })?;
-        let access = calls::read_access(&self.aws, &secret).await?;
+        let access = calls::read_access(&self.clients.aws, &secret).await?;
         let accesses = access.into_iter().collect();
-        let mut gitlabs = GitLabs::new(&self.aws, &self.http, accesses);
+        let mut gitlabs = GitLabClients::new(&self.clients.aws, &self.clients.http, accesses);
         for record in value.mirrors {
-            let now = self.clock.now();
-            let seen = look(&mut gitlabs, &record, out_of_reach, now).await;
+            let now = self.clients.clock.now();
+            let seen = look(&mut gitlabs, &record, unreachable, now).await;
             let (succeeded_at, own_fault) = match seen {
                 Ok(seen) => seen,
                 Err(fault) => (None, Some(fault)),
@@ -186,13 +196,13 @@ impl MirrorCredential {
 /// Asks GitLab for a mirror: when it last pushed, and what is wrong with it. The error is what is
 /// wrong when there is none to be had.
 async fn look(
-    gitlabs: &mut GitLabs<'_>,
+    gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
-    out_of_reach: &mut OutOfReach,
+    unreachable: &mut UnreachableGitLabs,
     now: SystemTime,
 ) -> Result<(Option<SystemTime>, Option<String>), String> {
     let url = &record.gitlab_url;
-    if let Some(error) = out_of_reach.0.get(url) {
+    if let Some(error) = unreachable.0.get(url) {
         return Err(error.to_string());
     }
     let asked = match gitlabs.at(url).await {
@@ -213,7 +223,7 @@ async fn look(
         Err(error) => {
             let text = error.to_string();
             if error.is_unreachable() {
-                out_of_reach.0.insert(url.clone(), error);
+                unreachable.0.insert(url.clone(), error);
             }
             Err(text)
         }

@@ -1,46 +1,54 @@
-//! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user, its password in one
-//! secret and in GitLab's mirrors that push with it, and nowhere else.
+//! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user. Its password is in one
+//! secret, and in the GitLab mirrors that push with it.
 //!
-//! properties → observe → plan → steps: [`spec`] decodes what is desired, [`observe`] reads
-//! what is, [`plan`] and [`plan`] decide what to do next (purely), and [`calls`] holds the calls
-//! that do it. [`intent_log`] is what is written down in AWS so that no crash loses anything, and
-//! [`journal`] the part of it that is about mirrors. [`rotation`] goes the same way in four
-//! steps; [`health`] only looks.
+//! - [`spec`] decodes the properties, [`observe`] reads the user and the secret into the [`state`],
+//!   [`plan`] chooses the next step from the state alone, and [`apply`] executes it with [`calls`].
+//! - [`delete`] does the same for a Delete, with a plan of its own.
+//! - [`intent_log`] is what the resource writes into AWS before each change, so that a delivery can
+//!   resume after a crash of another one.
+//! - [`mirrors`] and [`rotation`] add GitLab's mirrors, and Secrets Manager's rotation in four phases.
+//!   The plain credential needs neither.
+//! - [`health`] reports on credentials and mirrors, and changes nothing.
 
 mod apply;
 pub mod attribute_names;
 mod calls;
+mod clients;
 mod credential_class;
-pub mod delete;
+mod delete;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod health;
 mod intent_log;
 mod messages;
-pub mod mirrors;
+mod mirrors;
 mod observe;
 mod plan;
+mod request_context;
 pub mod rotation;
 pub mod spec;
-pub mod state;
+mod state;
+mod timing;
 
-use crate::mirror_credential::mirrors::journal;
-use crate::reason_codes::invalid_properties;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::aws::{Aws, CallError};
+use crate::aws::Aws;
 use crate::http::Http;
-use crate::mirror_credential::apply::{Delivery, Former, Made};
-use crate::mirror_credential::calls::explained;
-use crate::mirror_credential::delete::plan::Target;
+use crate::mirror_credential::apply::Applied;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::start::PreviousSpec;
+use crate::mirror_credential::clients::Clients;
+use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
-use crate::mirror_credential::plan::Me;
+use crate::mirror_credential::messages::to_failure;
+use crate::mirror_credential::mirrors::intent;
+use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
-use crate::reason_codes::Code;
+use crate::reason_codes::{Code, invalid_properties};
 use crate::tags;
 use cfn_custom_resource::{
     Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource,
@@ -49,37 +57,38 @@ use cfn_custom_resource::{
 /// The resource type.
 #[derive(Debug)]
 pub struct MirrorCredential {
-    aws: Aws,
-    http: Http,
-    clock: Clock,
+    clients: Clients,
 }
 
 impl MirrorCredential {
-    /// The resource type, calling AWS through `aws` and git servers through `http`.
+    /// The resource type, which calls AWS through `aws` and git servers through `http`.
     pub fn new(aws: Aws, http: Http, clock: Clock) -> Self {
-        MirrorCredential { aws, http, clock }
+        MirrorCredential {
+            clients: Clients { aws, http, clock },
+        }
     }
 
-    async fn make(
+    async fn create_or_update(
         &self,
         request: &Request,
-        desired: &Spec,
-        me: &Me,
+        spec: &Spec,
+        context: &RequestContext,
         progress: &Progress,
     ) -> Result<Outcome, Failure> {
-        let replaced = request.physical_resource_id.as_deref();
-        let replaced = replaced.filter(|id| *id != desired.secret_name);
-        self.check_user_name(request, desired, me).await?;
-        self.remove_left_behind(request, desired, me).await?;
-        let former = Former {
+        self.check_user_name(request, spec, context).await?;
+        self.delete_unknown_replacement(request, spec, context, progress)
+            .await?;
+        let replaced = request.physical_resource_id.clone();
+        let previous = PreviousSpec {
             gitlab: spec::gitlab_in(&request.old_properties),
             tags: tag_keys(&request.old_properties),
+            secret_name: replaced.filter(|id| *id != spec.secret_name),
         };
-        let delivery = Delivery::begin(self, desired, me, progress, replaced, former);
-        let delivery = Box::pin(delivery).await?;
-        Box::pin(delivery.check_move()).await?;
-        let made = Box::pin(delivery.finish()).await?;
-        Ok(outcome(desired, &made))
+        let applier = Applier::start(&self.clients, spec, context, progress, previous);
+        let applier = Box::pin(applier).await?;
+        Box::pin(applier.check_move()).await?;
+        let applied = Box::pin(applier.apply_spec()).await?;
+        Ok(outcome(spec, &applied))
     }
 
     /// Rejects an Update that changes `UserName` and keeps `SecretName`. This comes before every
@@ -89,127 +98,128 @@ impl MirrorCredential {
     async fn check_user_name(
         &self,
         request: &Request,
-        desired: &Spec,
-        me: &Me,
+        spec: &Spec,
+        context: &RequestContext,
     ) -> Result<(), Failure> {
+        let aws = &self.clients.aws;
         let old_user_name = spec::user_name_in(&request.old_properties);
-        let changes_user = old_user_name.is_some_and(|name| name != desired.user_name);
-        let secret_name = &desired.secret_name;
+        let changes_user = old_user_name.is_some_and(|name| name != spec.user_name);
+        let secret_name = &spec.secret_name;
         if !changes_user || request.physical_resource_id.as_ref() != Some(secret_name) {
             return Ok(());
         }
-        let read = observe::read_secret(&self.aws, secret_name).await;
-        let secret = read.map_err(|error| Failure(explained(error).reason()))?;
-        let reason = match secret {
-            Some(secret) if secret.owner.as_ref() != Some(&me.owner) => None,
-            Some(secret) => messages::user_name_differs(desired, &secret),
+        let read = observe::read_secret(aws, secret_name).await;
+        let reason = match read.map_err(to_failure)? {
+            Some(secret) if secret.owner.as_ref() != Some(&context.owner) => None,
+            Some(secret) => messages::user_name_differs(spec, &secret),
             None => {
                 // The secret was deleted by hand: the tags on the user show whose login it held.
-                let read = observe::read_user(&self.aws, &desired.user_name).await;
-                let user = read.map_err(|error| Failure(explained(error).reason()))?;
-                let is_held = user.held_by() == Some(&me.owner);
-                (!is_held).then(|| messages::user_name_changes(desired))
+                let read = observe::read_user(aws, &spec.user_name).await;
+                let user = read.map_err(to_failure)?;
+                let is_held = user.held_by() == Some(&context.owner);
+                (!is_held).then(|| messages::user_name_changes(spec))
             }
         };
         reason.map_or(Ok(()), |reason| Err(Failure(reason)))
     }
 
-    /// An Update that is rolled back may have begun a replacement that CloudFormation never heard
-    /// of, and will therefore not delete.
-    async fn remove_left_behind(
+    /// Deletes the replacement of an Update that was rolled back before it responded. CloudFormation
+    /// does not know its physical ID, and will not delete it.
+    async fn delete_unknown_replacement(
         &self,
         request: &Request,
-        desired: &Spec,
-        me: &Me,
+        spec: &Spec,
+        context: &RequestContext,
+        progress: &Progress,
     ) -> Result<(), Failure> {
-        let Some(name) = spec::secret_name_in(&request.old_properties) else {
+        let old = &request.old_properties;
+        let Some(secret_name) = spec::secret_name_in(old) else {
             return Ok(());
         };
-        let is_known = request.physical_resource_id.as_deref() == Some(name.as_str());
-        if is_known || name == desired.secret_name {
+        let is_known = request.physical_resource_id.as_ref() == Some(&secret_name);
+        if is_known || secret_name == spec.secret_name {
             return Ok(());
         }
-        let target = Target {
-            secret_name: name,
-            deletes_foreign: false,
-            is_unanswered: false,
-            leaves_mark: false,
-            waits: true,
+        let target = DeletionTarget {
+            secret_name,
+            user_names: spec::user_name_in(old).into_iter().collect(),
+            deleted_credentials: Vec::new(),
+            accesses: spec::gitlab_in(old).into_iter().collect(),
+            scope: DeletionScope::UnknownReplacement,
         };
-        let users: Vec<String> = spec::user_name_in(&request.old_properties)
-            .into_iter()
-            .collect();
-        let accesses = spec::gitlab_in(&request.old_properties);
-        let accesses = accesses.into_iter().collect();
-        let removed = self.remove(&target, me, &users, &[], accesses).await;
-        for left in removed.map_err(|error| Failure(explained(error).reason()))? {
-            tracing::warn!(left, "not removed");
-        }
+        self.run_deletion(&target, context, progress).await?;
         Ok(())
     }
 
-    /// Removes everything, and says what it could not.
-    async fn delete(
+    /// Deletes `target`. Returns what is left in GitLab.
+    async fn run_deletion(
         &self,
-        request: &Request,
-        me: &Me,
+        target: &DeletionTarget,
+        context: &RequestContext,
         progress: &Progress,
-    ) -> Result<Option<Reason>, Failure> {
-        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        let id = request.physical_resource_id.clone();
-        let by_properties = spec::secret_name_in(properties);
-        let is_own_id = id.is_some() && id == by_properties;
-        let mut name = by_properties.clone();
-        if let Some(id) = id.filter(|id| !is_own_id && spec::is_secret_name(id)) {
-            // Either the id of a resource whose properties have changed since, or an invention
-            // of CloudFormation's. A secret of that name that is ours tells.
-            let secret = observe::read_secret(&self.aws, &id).await;
-            let is_ours = match secret {
-                Ok(secret) => secret.is_some_and(|secret| secret.owner.as_ref() == Some(&me.owner)),
-                Err(error) if error.is_denied() => false,
-                Err(error) => return Err(Failure(explained(error).reason())),
-            };
-            if is_ours || name.is_none() {
-                name = Some(id);
-            }
-        }
-        let Some(secret_name) = name else {
-            // Neither the id nor the properties name anything: nothing can have been made.
-            return Ok(None);
-        };
-        progress.doing(format!(
-            "removing secret {secret_name} and the credential that it names"
-        ));
-        let is_unanswered = !is_own_id && by_properties.as_ref() == Some(&secret_name);
-        let users: Vec<String> = spec::user_name_in(properties)
-            .filter(|_| by_properties.as_ref() == Some(&secret_name))
-            .into_iter()
-            .collect();
-        let target = Target {
-            secret_name,
-            deletes_foreign: spec::deletes_foreign(properties),
-            is_unanswered,
-            leaves_mark: true,
-            waits: true,
-        };
-        let accesses = spec::gitlab_in(properties).into_iter().collect();
-        let removed = self.remove(&target, me, &users, &[], accesses).await;
-        let left = removed.map_err(|error| Failure(explained(error).reason()))?;
+    ) -> Result<Vec<String>, Failure> {
+        let deletion = Box::pin(delete(&self.clients, target, context, progress));
+        let left = deletion.await.map_err(to_failure)?;
         for left in &left {
             tracing::warn!(left, "not removed");
         }
+        Ok(left)
+    }
+
+    async fn delete(
+        &self,
+        request: &Request,
+        context: &RequestContext,
+        progress: &Progress,
+    ) -> Result<Option<Reason>, Failure> {
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        let id = request.physical_resource_id.as_ref();
+        let by_properties = spec::secret_name_in(properties);
+        let is_own_id = id.is_some() && id == by_properties.as_ref();
+        let Some(secret_name) = self
+            .secret_to_delete(id, by_properties.as_ref(), context)
+            .await?
+        else {
+            // Neither the ID nor the properties name a secret: nothing can have been created.
+            return Ok(None);
+        };
+        let is_by_properties = by_properties.as_ref() == Some(&secret_name);
+        let user_name = spec::user_name_in(properties).filter(|_| is_by_properties);
+        let target = DeletionTarget {
+            secret_name,
+            user_names: user_name.into_iter().collect(),
+            deleted_credentials: Vec::new(),
+            accesses: spec::gitlab_in(properties).into_iter().collect(),
+            scope: DeletionScope::Delete {
+                deletes_foreign: spec::deletes_foreign(properties),
+                is_create_unanswered: !is_own_id && is_by_properties,
+            },
+        };
+        let left = self.run_deletion(&target, context, progress).await?;
         Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "))))
     }
 
-    async fn clone_urls(
+    /// The secret that a Delete of `id` is about. The ID is that of a resource whose properties have
+    /// changed since, or CloudFormation generated it. Only an existing secret shows which.
+    async fn secret_to_delete(
         &self,
-        names: BTreeSet<&str>,
-    ) -> Result<BTreeMap<String, String>, CallError> {
-        let mut urls = BTreeMap::new();
-        for name in names {
-            urls.insert(name.to_owned(), calls::clone_url(&self.aws, name).await?);
-        }
-        Ok(urls)
+        id: Option<&String>,
+        by_properties: Option<&String>,
+        context: &RequestContext,
+    ) -> Result<Option<String>, Failure> {
+        let id = id.filter(|id| Some(*id) != by_properties && spec::is_secret_name(id));
+        let Some(id) = id else {
+            return Ok(by_properties.cloned());
+        };
+        let is_ours = match observe::read_secret(&self.clients.aws, id).await {
+            Ok(secret) => {
+                secret.is_some_and(|secret| secret.owner.as_ref() == Some(&context.owner))
+            }
+            Err(error) if error.is_denied() => false,
+            Err(error) => return Err(to_failure(error)),
+        };
+        let by_properties = by_properties.filter(|_| !is_ours);
+        Ok(Some(by_properties.unwrap_or(id).clone()))
     }
 }
 
@@ -220,7 +230,7 @@ impl Resource for MirrorCredential {
         }
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         spec::secret_name_in(properties)
-            // Properties that name no secret are refused; the Delete that follows finds nothing.
+            // Properties without a secret's name are rejected. The Delete that follows finds nothing.
             .unwrap_or_else(|| "codecommit-mirror".to_owned())
     }
 
@@ -230,19 +240,19 @@ impl Resource for MirrorCredential {
         progress: Progress,
     ) -> Result<Outcome, Failure> {
         let is_create = request.request_type == Some(RequestType::Create);
-        let me = Me {
+        let context = RequestContext {
             owner: Owner {
                 stack_id: request.stack_id.clone(),
                 logical_id: request.logical_resource_id.clone(),
             },
             signed_at: request.signed_at,
             request_key: intent_log::key(&request.request_id),
-            claimant: journal::claimant(None),
+            claimant: intent::claimant(None),
             is_create,
             rotation: None,
         };
         if request.request_type == Some(RequestType::Delete) {
-            let note = self.delete(&request, &me, &progress).await?;
+            let note = self.delete(&request, &context, &progress).await?;
             return Ok(Outcome {
                 physical_resource_id: self.physical_id(&request),
                 attributes: BTreeMap::new(),
@@ -256,30 +266,28 @@ impl Resource for MirrorCredential {
                 return Err(invalid_properties(&text));
             }
         };
-        let desired = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
-        Box::pin(self.make(&request, &desired, &me, &progress)).await
+        let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
+        Box::pin(self.create_or_update(&request, &spec, &context, &progress)).await
     }
 }
 
-fn outcome(desired: &Spec, made: &Made) -> Outcome {
+fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
+    let credential = &applied.credential;
     Outcome {
-        physical_resource_id: desired.secret_name.clone(),
+        physical_resource_id: spec.secret_name.clone(),
         attributes: BTreeMap::from([
-            ("SecretArn", made.secret.arn.clone()),
-            ("SecretName", desired.secret_name.clone()),
-            ("UserName", desired.user_name.clone()),
-            ("ServiceUserName", made.credential.service_user_name.clone()),
-            ("ServiceSpecificCredentialId", made.credential.id.clone()),
-            (
-                "CreateDate",
-                intent_log::write_time(made.credential.created),
-            ),
+            ("SecretArn", applied.secret.arn.clone()),
+            ("SecretName", spec.secret_name.clone()),
+            ("UserName", spec.user_name.clone()),
+            ("ServiceUserName", credential.service_user_name.clone()),
+            ("ServiceSpecificCredentialId", credential.id.clone()),
+            ("CreateDate", intent_log::write_time(credential.created)),
         ]),
-        note: Reason::join(made.notes.iter().cloned()),
+        note: Reason::join(applied.warnings.iter().cloned()),
     }
 }
 
-/// The keys of the tags in properties of which nothing else needs to be valid.
+/// The keys of `Tags`, read without validating the other properties.
 fn tag_keys(properties: &Value) -> Vec<String> {
     let tags = properties["Tags"].as_array().into_iter().flatten();
     tags.filter_map(|tag| Some(tag["Key"].as_str()?.to_owned()))

@@ -3,7 +3,7 @@
 use crate::gitops_pipeline::first_push::NotStarted;
 use crate::health_check::EnvironmentError;
 use crate::http::ClientError;
-use crate::mirror_credential::rotation::NotRotated;
+use crate::mirror_credential::rotation::RotationError;
 use crate::reason_codes::Code;
 use cfn_custom_resource::{ReasonCode, SendError};
 
@@ -31,7 +31,7 @@ pub enum HandlerError {
     NotStarted(#[from] NotStarted),
     /// A rotation step failed.
     #[error(transparent)]
-    NotRotated(#[from] NotRotated),
+    NotRotated(#[from] RotationError),
     /// The environment of a health check is unknown.
     #[error("{} - {}", .0, self.code())]
     NoEnvironment(#[from] EnvironmentError),

@@ -9,46 +9,46 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 
-use super::Delivery;
-use super::error::DeliveryError;
 use crate::aws::CallError;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::messages;
 
 /// `DescribeStackResource` may lag behind the request. AWS states no limit.
-const LOOKS: u32 = 6;
+const MAX_POLLS: u32 = 6;
 
-const PAUSE: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-impl Delivery<'_> {
+impl Applier<'_> {
     /// Rejects a request that moves the login of its user to another secret, unless CloudFormation
     /// shows that the stack is creating or updating the resource now. Any other request needs no
     /// call.
-    pub async fn check_move(&self) -> Result<(), DeliveryError> {
-        let user = &self.known.user;
-        let own = user.held_by() == Some(&self.me.owner);
+    pub async fn check_move(&self) -> Result<(), ApplyError> {
+        let user = &self.state.user;
+        let own = user.held_by() == Some(&self.context.owner);
         let Some(held_for) = user.secret_name.as_ref().filter(|_| own) else {
             return Ok(());
         };
-        if *held_for == self.desired.secret_name {
+        if *held_for == self.spec.secret_name {
             return Ok(());
         }
         self.progress
             .doing("verifying that CloudFormation sent the request");
-        for look in 0..LOOKS {
+        for look in 0..MAX_POLLS {
             if look > 0 {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             if self.is_in_progress().await? {
                 return Ok(());
             }
         }
-        let reason = messages::not_in_progress(self.desired, held_for, &self.me.owner);
-        Err(DeliveryError::permanent(reason))
+        let reason = messages::not_in_progress(self.spec, held_for, &self.context.owner);
+        Err(ApplyError::permanent(reason))
     }
 
     async fn is_in_progress(&self) -> Result<bool, CallError> {
-        let owner = &self.me.owner;
-        let call = self.resource.aws.cloudformation.describe_stack_resource();
+        let owner = &self.context.owner;
+        let call = self.clients.aws.cloudformation.describe_stack_resource();
         let call = call
             .stack_name(&owner.stack_id)
             .logical_resource_id(&owner.logical_id);

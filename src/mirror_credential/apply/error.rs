@@ -2,8 +2,9 @@
 
 use crate::aws::CallError;
 use crate::gitlab::GitLabError;
-use crate::mirror_credential::calls::{explained, is_concurrent};
-use crate::mirror_credential::mirrors::gitlab_clients::NotRemoved;
+use crate::mirror_credential::calls::is_concurrent;
+use crate::mirror_credential::messages::with_permission_hint;
+use crate::mirror_credential::mirrors::gitlab_clients::DeleteMirrorError;
 use crate::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason};
 
@@ -13,7 +14,7 @@ use cfn_custom_resource::{Failure, Reason};
 /// it decides whether the rotation stays pending or ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct DeliveryError {
+pub struct ApplyError {
     /// The reason, as a person reads it.
     pub reason: Reason,
     /// Whether the same attempt may succeed later without a change by a person: GitLab was
@@ -21,18 +22,18 @@ pub struct DeliveryError {
     pub is_transient: bool,
 }
 
-impl DeliveryError {
+impl ApplyError {
     /// A failure that remains until a person changes something.
     pub fn permanent(reason: Reason) -> Self {
-        DeliveryError {
+        ApplyError {
             reason,
             is_transient: false,
         }
     }
 
     /// A failure after which a later attempt may succeed.
-    pub fn passing(reason: Reason) -> Self {
-        DeliveryError {
+    pub fn transient(reason: Reason) -> Self {
+        ApplyError {
             reason,
             is_transient: true,
         }
@@ -41,41 +42,41 @@ impl DeliveryError {
     /// A state that the plan excludes: `what`.
     pub fn internal(what: &str) -> Self {
         let text = format!("internal error: {what}");
-        DeliveryError::permanent(Reason::new(Code::InternalError, text))
+        ApplyError::permanent(Reason::new(Code::InternalError, text))
     }
 }
 
-impl From<CallError> for DeliveryError {
+impl From<CallError> for ApplyError {
     fn from(error: CallError) -> Self {
-        DeliveryError {
+        ApplyError {
             // "Wait a few minutes and submit your request again."
             // https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagUser.html#API_TagUser_Errors
             is_transient: error.is_transient() || is_concurrent(&error),
-            reason: explained(error).reason(),
+            reason: with_permission_hint(error).reason(),
         }
     }
 }
 
-impl From<GitLabError> for DeliveryError {
+impl From<GitLabError> for ApplyError {
     fn from(error: GitLabError) -> Self {
-        DeliveryError {
+        ApplyError {
             is_transient: error.is_transient(),
             reason: error.reason(),
         }
     }
 }
 
-impl From<NotRemoved> for DeliveryError {
-    fn from(error: NotRemoved) -> Self {
+impl From<DeleteMirrorError> for ApplyError {
+    fn from(error: DeleteMirrorError) -> Self {
         match error {
-            NotRemoved::GitLab(error) => error.into(),
-            NotRemoved::NoAccess { .. } => DeliveryError::permanent(error.reason()),
+            DeleteMirrorError::GitLab(error) => error.into(),
+            DeleteMirrorError::NoAccess { .. } => ApplyError::permanent(error.reason()),
         }
     }
 }
 
-impl From<DeliveryError> for Failure {
-    fn from(error: DeliveryError) -> Self {
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
         Failure(error.reason)
     }
 }

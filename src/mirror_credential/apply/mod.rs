@@ -1,365 +1,205 @@
-//! From what is to what is desired, step by step.
+//! Executes the planner's steps until the resource matches its spec.
 //!
-//! [`plan::next`] says what to do next, this does it and notes what it changed. Nothing is read
-//! again that this delivery knows, except what somebody else may have changed.
+//! [`plan::next`] chooses each step, and the [`Applier`] executes it and follows its own changes in
+//! the state. It reads again only what a peer may have changed.
 
+pub mod applier;
 mod check_move;
+pub mod credential;
 pub mod error;
-pub(super) mod issue;
-mod refresh;
+mod issue_intent;
 mod rollback;
-mod start;
+mod secret;
+pub mod start;
 mod verify;
 
-use std::collections::BTreeSet;
-use std::time::SystemTime;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::intent_log::{ISSUE_INTENT, IssueIntent};
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, RotationStep, SecretStep, Step,
+};
+use crate::mirror_credential::state::{Credential, Secret};
+use crate::mirror_credential::{calls, messages, plan};
+use crate::reconcile::{Next, Reconcile, reconcile};
+use cfn_custom_resource::{Failure, Reason};
 
-use super::MirrorCredential;
-use super::apply::error::DeliveryError;
-pub use super::apply::start::Former;
-use super::calls;
-use super::calls::Issuance;
-use super::intent_log;
-use super::mirrors::gitlab_clients::GitLabs;
-use super::mirrors::journal::MirrorRecord;
-use super::observe::{Credential, Secret};
-use super::plan;
-use super::plan::{Me, Observed, PAUSE, Step};
-use super::spec::Spec;
-use crate::aws::CallError;
-use crate::reason_codes::Code;
-use cfn_custom_resource::{Failure, Progress, Reason};
-
-/// One reset makes a password with `/` with a probability of about one half.
-const MOST_RESETS: u32 = 40;
-
-/// More steps than any sound history needs: a plan that goes in circles must end.
-const MOST_STEPS: u32 = 1500;
-
-/// What the resource is now.
-pub struct Made {
+/// The resource after its spec was applied.
+pub struct Applied {
     /// The secret.
     pub secret: Secret,
-    /// The credential in it.
+    /// The credential whose login the secret holds.
     pub credential: Credential,
-    /// What a person should know although it succeeded.
-    pub notes: Vec<Reason>,
+    /// What the operator should know although the request succeeded.
+    pub warnings: Vec<Reason>,
 }
 
-/// One delivery at work.
-pub struct Delivery<'a> {
-    pub(super) resource: &'a MirrorCredential,
-    pub(super) desired: &'a Spec,
-    pub(super) me: &'a Me,
-    pub(super) progress: &'a Progress,
-    pub(super) known: Observed,
-    pub(super) gitlabs: GitLabs<'a>,
-    /// What a person should know although it succeeds.
-    pub(super) notes: Vec<Reason>,
-    /// Mirrors that this delivery made.
-    pub(super) made_here: BTreeSet<MirrorRecord>,
-    /// Credentials that this delivery issued, which IAM may not list yet.
-    pub(super) own: Vec<Credential>,
-    /// The credential that this delivery stored.
-    pub(super) stored: Option<String>,
-    /// The log's entry that this delivery last tried to write a login as.
-    pub(super) storing: Option<u64>,
-    /// A Delete came after this request.
-    pub(super) is_overtaken: bool,
-    /// Another delivery may have reset the credential that this delivery issues.
-    pub(super) is_login_shared: bool,
-    /// What this delivery issued was refused once.
-    pub(super) was_refused: bool,
-    pub(super) resets: u32,
-    /// How often in a row IAM was too busy to issue or to reset.
-    pub(super) busy: u32,
-    pub(super) looks: u32,
-    pub(super) doubts: u32,
-    pub(super) slots_refused: u32,
-    pub(super) name_refused_at: Option<SystemTime>,
-}
-
-impl Delivery<'_> {
-    /// Goes on until it is so. What a failure leaves half done is undone as far as it can be.
-    pub async fn finish(mut self) -> Result<Made, Failure> {
-        if let Err(error) = self.go_on().await {
-            Box::pin(self.undo()).await;
+impl Applier<'_> {
+    /// Runs steps until the resource matches its spec. After a failure, rolls back what this delivery
+    /// created, best effort.
+    pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
+        if let Err(error) = self.run().await {
+            Box::pin(self.roll_back(&error)).await;
             return Err(error.into());
         }
-        let made = self.made();
-        made.ok_or_else(|| DeliveryError::internal("done without a credential").into())
+        let applied = self.applied();
+        applied.ok_or_else(|| ApplyError::internal("done without a credential").into())
     }
 
-    /// Runs the steps of one part of a rotation. After a failure that may pass, everything stays as
-    /// it is, as after a killed process: the same part of the same rotation resumes from it.
-    pub async fn finish_part(mut self) -> Result<(), DeliveryError> {
-        let gone = self.go_on().await;
-        match &gone {
+    /// Runs the steps of one phase of a rotation. After a transient failure, everything stays as it
+    /// is, as after a killed process: the same phase of the same rotation resumes from it.
+    pub async fn apply_rotation_phase(mut self) -> Result<(), ApplyError> {
+        let result = self.run().await;
+        match &result {
             Ok(()) => {}
-            // Mirrors that another delivery superseded are named nowhere but here.
-            Err(error) if error.is_transient => self.remove_own_strays().await,
-            Err(_) => Box::pin(self.undo()).await,
+            // Nothing else names the mirrors that a peer superseded.
+            Err(error) if error.is_transient => self.delete_own_orphans().await,
+            Err(error) => Box::pin(self.roll_back(error)).await,
         }
-        gone
+        result
     }
 
-    async fn go_on(&mut self) -> Result<(), DeliveryError> {
-        for _ in 0..MOST_STEPS {
-            self.known.now = self.resource.clock.now();
-            let step = plan::next(self.desired, self.me, &self.known);
-            match step {
-                Step::Done => {
-                    self.remove_own_strays().await;
-                    return Ok(());
-                }
-                Step::Refuse(reason) => return Err(DeliveryError::permanent(reason)),
-                Step::Defer(reason) => return Err(DeliveryError::passing(reason)),
-                Step::Overtaken => {
-                    self.is_overtaken = true;
-                    let reason = "this request has been overtaken by the resource's deletion";
-                    let reason = Reason::new(Code::OvertakenByDelete, reason);
-                    return Err(DeliveryError::permanent(reason));
-                }
-                step => Box::pin(self.take_and_close_record(step)).await?,
-            }
-        }
-        Err(DeliveryError::internal("no end to the steps"))
+    async fn run(&mut self) -> Result<(), ApplyError> {
+        let progress = self.progress;
+        reconcile(self, progress).await?;
+        self.delete_own_orphans().await;
+        Ok(())
     }
 
-    fn made(&self) -> Option<Made> {
-        let secret = self.known.secret.present()?;
+    fn applied(&self) -> Option<Applied> {
+        let secret = self.state.secret.present()?;
         let login = secret.current.as_ref()?;
-        let credential = self.known.user.credential(&login.credential_id)?;
-        let mut notes = self.notes.clone();
-        if let Some(silence) = &self.known.silence {
-            let text = format!("the mirrors were not looked at: {}", silence.text);
-            notes.push(Reason::new(silence.code, text));
+        let credential = self.state.user.credential(&login.credential_id)?;
+        let mut warnings = self.warnings.clone();
+        if let Some(error) = &self.state.mirrors.gitlab_error {
+            let text = format!("the mirrors were not looked at: {}", error.text);
+            warnings.push(Reason::new(error.code, text));
         }
-        if self.me.rotation.is_none() {
-            notes.extend(plan::branch_faults(self.desired, self.me, &self.known));
-            for warning in plan::lfs_warnings(self.desired, &self.known) {
+        if self.context.rotation.is_none() {
+            warnings.extend(plan::branch_faults(self.spec, self.context, &self.state));
+            for warning in plan::lfs_warnings(self.spec, &self.state) {
                 tracing::warn!(%warning, "Git LFS objects are not mirrored");
-                notes.push(warning);
+                warnings.push(warning);
             }
         }
-        Some(Made {
+        Some(Applied {
             secret: secret.clone(),
             credential: credential.clone(),
-            notes,
+            warnings,
         })
     }
 
-    /// Takes `step`. Beside it, the record on the user names what was issued, if it can by now.
-    async fn take_and_close_record(&mut self, step: Step) -> Result<(), DeliveryError> {
+    /// The closed issue intent to write beside `step`. `None` if it is closed, if it is too early, or
+    /// if the step itself changes the user.
+    fn intent_to_close(&self, step: &Step) -> Option<IssueIntent> {
         let changes_no_user = matches!(
             step,
-            Step::ProveStored | Step::NoteProperties(_) | Step::Prepare
+            Step::Credential(CredentialStep::VerifyStored)
+                | Step::Secret(SecretStep::SaveSpec(_))
+                | Step::Rotation(RotationStep::Prepare)
         );
-        let may_close_record = changes_no_user && plan::may_close_record(&self.known);
-        let attempt = may_close_record.then(|| self.attempt_now(true)).flatten();
-        let Some(attempt) = attempt else {
-            return self.take(step).await;
-        };
-        let (resource, desired) = (self.resource, self.desired);
-        let tags = [(intent_log::ATTEMPT, attempt.write())];
-        let tagging = calls::tag_user(&resource.aws, &desired.user_name, &tags);
-        let (tagged, taken) = tokio::join!(tagging, self.take(step));
-        match tagged {
-            Ok(()) => self.known.user.attempt = Some(attempt),
-            // The record stays open, and is written at the end.
-            Err(error) => tracing::info!(%error, "what was issued is not recorded yet"),
-        }
-        taken
+        let may_close = changes_no_user && plan::may_close_issue_intent(&self.state);
+        may_close.then(|| self.issue_intent_now(true)).flatten()
     }
 
-    async fn take(&mut self, step: Step) -> Result<(), DeliveryError> {
-        let user_name = &self.desired.user_name;
-        let secret_name = &self.desired.secret_name;
-        self.progress.doing(match &step {
-            Step::ReadSecret => format!("reading secret {secret_name}"),
-            Step::Follow => format!("waiting for another delivery to finish secret {secret_name}"),
-            Step::LookAgain => {
+    async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {
+        match step {
+            Step::Credential(step) => self.apply_credential_step(step).await,
+            Step::Secret(step) => Ok(self.apply_secret_step(step).await?),
+            Step::Mirror(step) => self.apply_mirror_step(step).await,
+            Step::Rotation(step) => Ok(self.apply_rotation_step(step).await?),
+            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => Ok(()),
+        }
+    }
+}
+
+impl Reconcile for Applier<'_> {
+    type Step = Step;
+    type Done = ();
+    type Error = ApplyError;
+
+    /// Steps read what they need: this only reads the clock.
+    async fn observe(&mut self) -> Result<(), ApplyError> {
+        self.state.now = self.clients.clock.now();
+        Ok(())
+    }
+
+    fn plan(&self) -> Next<Step, (), ApplyError> {
+        match plan::next(self.spec, self.context, &self.state) {
+            Step::Done => Next::Done(()),
+            Step::Reject(reason) => Next::Fail(ApplyError::permanent(reason)),
+            Step::Defer(reason) => Next::Fail(ApplyError::transient(reason)),
+            Step::SupersededByDelete => {
+                Next::Fail(ApplyError::permanent(messages::superseded_by_delete()))
+            }
+            step => Next::Apply(step),
+        }
+    }
+
+    fn describe(&self, step: &Step) -> String {
+        let (user_name, secret_name) = (&self.spec.user_name, &self.spec.secret_name);
+        match step {
+            Step::Secret(SecretStep::ReadSecret) => format!("reading secret {secret_name}"),
+            Step::Secret(SecretStep::WaitForPeer) => {
+                format!("waiting for another delivery to finish secret {secret_name}")
+            }
+            Step::Credential(CredentialStep::WaitForIam) => {
                 format!("waiting for IAM to list the credentials of user {user_name}")
             }
-            Step::Issue => format!("issuing the service-specific credential of user {user_name}"),
-            Step::Reset(id) => format!("resetting the service-specific credential {id}"),
-            Step::ProveIssued | Step::ProveStored => {
+            Step::Credential(CredentialStep::Issue) => {
+                format!("issuing the service-specific credential of user {user_name}")
+            }
+            Step::Credential(CredentialStep::Reset(id)) => {
+                format!("resetting the service-specific credential {id}")
+            }
+            Step::Credential(CredentialStep::VerifyIssued | CredentialStep::VerifyStored) => {
                 format!("proving that the login of user {user_name} can push")
             }
-            Step::ReadProjects => "looking at the projects in GitLab".to_owned(),
-            Step::MakeMirror(n) => format!("making the push mirror of Mirrors[{n}]"),
-            Step::EnableMirror(record) => {
+            Step::Mirror(MirrorStep::ReadProjects) => {
+                "looking at the projects in GitLab".to_owned()
+            }
+            Step::Mirror(MirrorStep::CreateMirror(n)) => {
+                format!("making the push mirror of Mirrors[{n}]")
+            }
+            Step::Mirror(MirrorStep::EnableMirror(record)) => {
                 format!(
                     "enabling push mirror {} of project {}",
                     record.id, record.project
                 )
             }
-            Step::SyncMirrors(records) => {
+            Step::Mirror(MirrorStep::SyncMirrors(records)) => {
                 let ids: Vec<String> = records.iter().map(|one| one.id.to_string()).collect();
                 format!("waiting until push mirrors {} have pushed", ids.join(", "))
             }
-            Step::RemoveStray(record) | Step::RetireMirror(record) => {
+            Step::Mirror(
+                MirrorStep::DeleteOrphanMirror(record) | MirrorStep::RetireMirror(record),
+            ) => {
                 format!(
                     "removing push mirror {} of project {}",
                     record.id, record.project
                 )
             }
             _ => format!("making the credential of user {user_name} in secret {secret_name}"),
-        });
-        let taken = match step {
-            Step::ProveIssued => return self.prove_issued().await,
-            Step::ProveStored => return self.prove_stored().await,
-            Step::ReadJournal(version) => return self.read_journal(version).await,
-            Step::ReadProjects => return self.read_projects().await,
-            Step::MakeMirror(n) => return self.make_mirror(n).await,
-            Step::Seal(number) => return self.seal(number).await,
-            Step::EnableMirror(record) => return self.enable_mirror(&record).await,
-            Step::SyncMirrors(records) => return self.sync_mirrors(&records).await,
-            Step::FindLost => return self.find_lost().await,
-            Step::AskGitLab(record) => return self.ask_gitlab(&record).await,
-            Step::RemoveStray(record) => return self.remove_stray(&record).await,
-            Step::RetireMirror(record) => return self.retire_mirror(&record).await,
-            step => self.call(step).await,
-        };
-        taken.map_err(DeliveryError::from)
+        }
     }
 
-    #[allow(clippy::too_many_lines)] // One arm per step.
-    async fn call(&mut self, step: Step) -> Result<(), CallError> {
-        let aws = &self.resource.aws;
-        let user_name = self.desired.user_name.clone();
-        match step {
-            Step::ReadSecret => self.read_secret().await?,
-            Step::LookAgain => {
-                tokio::time::sleep(PAUSE).await;
-                self.read_user().await?;
-            }
-            Step::Follow => {
-                tokio::time::sleep(PAUSE).await;
-                self.read_secret().await?;
-                self.read_user().await?;
-                if self.me.rotation.is_some() {
-                    // What a step before this one wrote may be shown by now.
-                    self.known.values.retain(|_, value| value.is_some());
-                    self.known.projects = None;
-                }
-            }
-            Step::CreateSecret => self.create_secret().await?,
-            Step::Claim(number) => self.claim(number).await?,
-            Step::Fence(number) => match self.claim(number).await {
-                // Whoever else is at work has the same role, and cannot store either.
-                Err(error) if error.is_denied() => {
-                    self.known.claim = self.known.secret.present().map(|secret| secret.claim);
-                }
-                fenced => fenced?,
-            },
-            Step::Record => self.record(false).await?,
-            Step::Issue => {
-                let issuance = calls::issue(aws, &user_name).await?;
-                self.note_issuance(issuance, None).await?;
-            }
-            Step::Reset(id) => {
-                if self.resets == MOST_RESETS {
-                    let doing = format!(
-                        "resetting the service-specific credential {id} of user {user_name}"
-                    );
-                    let cause = format!("no usable password in {MOST_RESETS} resets");
-                    return Err(CallError::local(Code::InternalError, doing, cause));
-                }
-                let issuance = calls::reset(aws, &user_name, &id).await?;
-                // What IAM was too busy for has reset nothing.
-                if !matches!(issuance, Issuance::Busy) {
-                    self.resets += 1;
-                }
-                self.note_issuance(issuance, Some(&id)).await?;
-            }
-            Step::Store => self.store().await?,
-            Step::Activate(id) => {
-                calls::set_active(aws, &user_name, &id, true).await?;
-                self.note_active(&id, true);
-            }
-            Step::Deactivate { user_name, id } => {
-                match calls::set_active(aws, &user_name, &id, false).await {
-                    Err(error) if error.code.as_deref() == Some("NoSuchEntity") => {
-                        self.forget_credential(&id);
-                    }
-                    deactivated => {
-                        deactivated?;
-                        self.note_active(&id, false);
-                    }
-                }
-            }
-            Step::ReadLogin(version_id) => {
-                if let Some(secret) = self.known.secret.present() {
-                    let value = calls::read_login(aws, secret, &version_id).await?;
-                    self.known.values.insert(version_id, value);
-                }
-            }
-            Step::Prepare => self.prepare().await?,
-            Step::HandOver { from, to } => self.hand_over(&from, &to).await?,
-            Step::Copy(entry) => self.copy(entry).await?,
-            Step::DropPending(version_id) => {
-                if let Some(secret) = self.known.secret.present() {
-                    calls::drop_pending(aws, secret, &version_id).await?;
-                    self.change_secret(|secret| secret.pending = None);
-                }
-            }
-            Step::NoteProperties(number) => self.note_properties(number).await?,
-            Step::ForgetProperties(entry) => {
-                if let Some(secret) = self.known.secret.present() {
-                    let all = &secret.properties;
-                    if let Some(former) = all.iter().find(|former| former.entry == entry) {
-                        calls::forget_properties(aws, secret, former).await?;
-                    }
-                    self.change_secret(|s| s.properties.retain(|one| one.entry != entry));
-                }
-            }
-            Step::ChangeKey => {
-                if let Some(secret) = self.known.secret.present() {
-                    let key = self.desired.kms_key_id.clone();
-                    calls::change_key(aws, secret, key.as_deref()).await?;
-                    self.change_secret(|secret| secret.kms_key_id = key);
-                }
-            }
-            Step::TagSecret => self.tag_secret().await?,
-            Step::UntagSecret(keys) => {
-                if let Some(secret) = self.known.secret.present() {
-                    calls::untag_secret(aws, secret, &keys).await?;
-                    self.change_secret(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
-                }
-            }
-            Step::RecordIssued => self.record(true).await?,
-            Step::DeleteCredential { user_name, id } => {
-                calls::delete_credential(aws, &user_name, &id).await?;
-                self.forget_credential(&id);
-            }
-            Step::ForgetLogin(entry) => {
-                if let Some(secret) = self.known.secret.present() {
-                    let login = secret.superseded.iter().find(|login| login.entry == entry);
-                    if let Some(login) = login {
-                        calls::forget_login(aws, secret, login).await?;
-                    }
-                    self.change_secret(|s| s.superseded.retain(|login| login.entry != entry));
-                }
-            }
-            // Not calls of AWS alone: see `take` and `finish`.
-            Step::ProveIssued
-            | Step::ProveStored
-            | Step::ReadJournal(_)
-            | Step::ReadProjects
-            | Step::MakeMirror(_)
-            | Step::Seal(_)
-            | Step::EnableMirror(_)
-            | Step::SyncMirrors(_)
-            | Step::FindLost
-            | Step::AskGitLab(_)
-            | Step::RemoveStray(_)
-            | Step::RetireMirror(_)
-            | Step::Refuse(_)
-            | Step::Defer(_)
-            | Step::Overtaken
-            | Step::Done => {}
+    async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
+        let Some(intent) = self.intent_to_close(&step) else {
+            return Box::pin(self.execute(step)).await;
+        };
+        let (clients, spec) = (self.clients, self.spec);
+        let tags = [(ISSUE_INTENT, intent.write())];
+        let tagging = calls::tag_user(&clients.aws, &spec.user_name, &tags);
+        let (tagged, result) = tokio::join!(tagging, Box::pin(self.execute(step)));
+        match tagged {
+            Ok(()) => self.state.user.issue_intent = Some(intent),
+            // The intent stays open, and is closed at the end.
+            Err(error) => tracing::info!(%error, "the issue intent is not closed yet"),
         }
-        Ok(())
+        result
+    }
+
+    fn too_many_steps(&self) -> ApplyError {
+        ApplyError::internal("no end to the steps")
     }
 }

@@ -1,80 +1,84 @@
-//! Taking back what a delivery did and did not finish.
+//! Rolls back what a failed delivery created.
 
-use super::Delivery;
 use crate::aws::CallError;
-use crate::gitlab::Access;
-use crate::mirror_credential::calls;
-use crate::mirror_credential::delete::plan::Target;
-use crate::mirror_credential::observe;
-use crate::mirror_credential::observe::Secret;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
+use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::{calls, observe};
+use crate::reason_codes::Code;
 
-impl Delivery<'_> {
-    /// Takes back what this delivery did and did not finish. What cannot be taken back is found
-    /// by the request that CloudFormation sends next.
-    pub(super) async fn undo(mut self) {
-        if let Some(rotation) = self.me.rotation.clone() {
-            if let Err(error) = self.give_up(&rotation.version_id).await {
-                tracing::warn!(%error, "the rotation is not undone");
+impl Applier<'_> {
+    /// Rolls back after `error`, best effort. CloudFormation's next request finds what is left.
+    pub async fn roll_back(mut self, error: &ApplyError) {
+        if let Some(rotation) = self.context.rotation.clone() {
+            if let Err(error) = self.abort_rotation(&rotation.version_id).await {
+                tracing::warn!(%error, "the rotation is not rolled back");
             }
             return;
         }
-        if self.known.issued.is_none() && self.known.claim.is_none() && self.made_here.is_empty() {
+        let has_claim = self.state.log.claim.is_some();
+        if self.state.login.issued.is_none() && !has_claim && self.created.mirrors.is_empty() {
             return;
         }
-        if let Err(error) = Box::pin(self.take_back()).await {
-            tracing::warn!(%error, "not undone");
+        let is_superseded = error.reason.code == Code::OvertakenByDelete.into();
+        if let Err(error) = Box::pin(self.delete_created(is_superseded)).await {
+            tracing::warn!(%error, "not rolled back");
         }
     }
 
-    async fn take_back(&mut self) -> Result<(), CallError> {
-        // The answer to a store may have been lost, and somebody else may have gone on since.
-        let name = &self.desired.secret_name;
-        let secret = observe::read_secret(&self.resource.aws, name).await?;
-        let logins: Vec<&str> = secret
-            .iter()
-            .flat_map(Secret::logins)
-            .map(|login| login.credential_id.as_str())
-            .collect();
-        let issued = self.known.issued.as_ref().map(|issued| issued.id.clone());
-        let stored = self.stored.clone();
+    async fn delete_created(&mut self, is_superseded: bool) -> Result<(), CallError> {
+        // The response to a store may have been lost, and a peer may have continued since.
+        let (aws, spec) = (&self.clients.aws, self.spec);
+        let secret = observe::read_secret(aws, &spec.secret_name).await?;
         let current = secret.as_ref().and_then(|secret| secret.current.as_ref());
-        let has_stored = current.is_some_and(|login| self.storing == Some(login.entry));
+        let has_stored =
+            current.is_some_and(|login| self.created.storing_entry == Some(login.entry));
         if !has_stored {
-            self.undo_mirrors().await;
+            self.roll_back_mirrors().await;
         }
-        // Only what this delivery made is removed: a login of another's stays.
-        let is_own = match current {
-            None => true,
-            Some(login) => has_stored || stored.as_ref() == Some(&login.credential_id),
+        // The login of a peer stays.
+        let stored = self.created.stored_credential.as_ref();
+        let is_own = current.is_none_or(|login| has_stored || stored == Some(&login.credential_id));
+        let is_named = |id: &String| {
+            let mut logins = secret.iter().flat_map(Secret::logins);
+            logins.any(|login| login.credential_id == *id)
         };
-        if let Some(id) = issued.filter(|id| !logins.contains(&id.as_str())) {
-            calls::delete_credential(&self.resource.aws, &self.desired.user_name, &id).await?;
-            self.forget_credential(&id);
+        let issued = self
+            .state
+            .login
+            .issued
+            .as_ref()
+            .map(|issued| issued.id.clone());
+        if let Some(id) = issued.filter(|id| !is_named(id)) {
+            calls::delete_credential(aws, &spec.user_name, &id).await?;
+            self.note_credential_deleted(&id);
         }
-        let Some(secret) = secret.filter(|secret| self.known.claim == Some(secret.claim)) else {
+        let Some(secret) = secret.filter(|secret| self.state.log.claim == Some(secret.claim))
+        else {
             return Ok(());
         };
-        let is_new = self.me.is_create || (self.is_overtaken && self.me.has_created(&secret));
+        let context = self.context;
+        let is_new = context.is_create || (is_superseded && context.has_created(&secret));
         if is_new && is_own {
-            let target = Target {
-                secret_name: self.desired.secret_name.clone(),
-                deletes_foreign: false,
-                is_unanswered: false,
-                // A late copy of this Create must not begin again: nobody would clean up.
-                leaves_mark: true,
-                waits: self.known.doubtful_since.is_some(),
+            let target = DeletionTarget {
+                secret_name: spec.secret_name.clone(),
+                user_names: vec![spec.user_name.clone()],
+                deleted_credentials: self.state.login.deleted_credentials.clone(),
+                accesses: spec.gitlab.iter().cloned().collect(),
+                scope: DeletionScope::FailedCreate {
+                    waits_for_iam: self.state.login.uncertain_since.is_some(),
+                },
             };
-            let users = [self.desired.user_name.clone()];
-            let gone = &self.known.gone;
-            let access: Vec<Access> = self.desired.gitlab.iter().cloned().collect();
-            let removed = self.resource.remove(&target, self.me, &users, gone, access);
-            for left in removed.await? {
-                tracing::warn!(left, "not undone");
+            for left in delete(self.clients, &target, context, self.progress).await? {
+                tracing::warn!(left, "not rolled back");
             }
             return Ok(());
         }
-        if self.known.recorded && self.stored.is_none() && !self.known.may_have_issued {
-            return self.record(true).await;
+        let has_nothing_new =
+            self.created.stored_credential.is_none() && !self.state.login.may_have_issued;
+        if self.state.log.issue_intent_written && has_nothing_new {
+            return self.write_issue_intent(true).await;
         }
         Ok(())
     }

@@ -5,15 +5,18 @@ use std::time::SystemTime;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
 
-use crate::aws::{Aws, CallError};
+use crate::aws::{Aws, CallError, optional};
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::{Attempt, Deletion, Owner};
-use crate::mirror_credential::observe::{CODECOMMIT, Credential};
+use crate::mirror_credential::intent_log::{IssueIntent, Owner};
+use crate::mirror_credential::state::Credential;
 use crate::password::Password;
 use crate::reason_codes::Code;
 
+/// The service whose credentials these are.
+pub const CODECOMMIT: &str = "codecommit.amazonaws.com";
+
 /// What became of an attempt to issue or to reset a credential.
-pub enum Issuance {
+pub enum IssueResult {
     /// A credential and its password.
     Done(Credential, Password),
     /// Nothing was done, for now.
@@ -26,75 +29,62 @@ pub enum Issuance {
     Gone,
 }
 
-/// Issues a credential. Never repeated by the SDK: after a lost answer a repetition would issue
-/// a second one.
-pub async fn issue(aws: &Aws, user_name: &str) -> Result<Issuance, CallError> {
-    let call = aws
-        .iam
-        .create_service_specific_credential()
-        .user_name(user_name)
-        .service_name(CODECOMMIT)
-        .customize()
-        .config_override(aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled()));
+/// Issues a credential. The SDK must not retry: after a lost response, a retry would issue a second
+/// one.
+pub async fn issue(aws: &Aws, user_name: &str) -> Result<IssueResult, CallError> {
+    let call = aws.iam.create_service_specific_credential();
+    let call = call.user_name(user_name).service_name(CODECOMMIT);
+    let call = call.customize().config_override(without_retries());
     let doing = format!("issuing the service-specific credential of user {user_name}");
     match call.send().await {
-        Ok(output) => Ok(issuance(output.service_specific_credential(), &doing)),
-        Err(error) => {
-            let no_slot = error
-                .as_service_error()
-                .is_some_and(aws_sdk_iam::operation::create_service_specific_credential::CreateServiceSpecificCredentialError::is_limit_exceeded_exception);
-            let error = CallError::new(doing, &error);
-            match error {
-                error if no_slot => Ok(Issuance::NoSlot(error)),
-                error if is_busy(&error) => Ok(Issuance::Busy),
-                error if error.outcome_unknown() => Ok(Issuance::Unknown(error)),
-                error => Err(error),
-            }
-        }
+        Ok(output) => Ok(issued(output.service_specific_credential(), &doing)),
+        Err(error) => match CallError::new(doing, &error) {
+            error if error.has_code(&["LimitExceeded"]) => Ok(IssueResult::NoSlot(error)),
+            error => unsure(error),
+        },
     }
 }
 
-/// Resets a credential that is not live. Each reset makes another password, so this is not
-/// repeated by the SDK either: an answer that comes late must not be taken for the latest.
-pub async fn reset(aws: &Aws, user_name: &str, id: &str) -> Result<Issuance, CallError> {
-    let call = aws
-        .iam
-        .reset_service_specific_credential()
-        .user_name(user_name)
-        .service_specific_credential_id(id)
-        .customize()
-        .config_override(aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled()));
+/// Resets a credential whose login is not in use. Each reset returns another password, so the SDK
+/// must not retry: a late response would be taken for the latest one.
+pub async fn reset(aws: &Aws, user_name: &str, id: &str) -> Result<IssueResult, CallError> {
+    let call = aws.iam.reset_service_specific_credential();
+    let call = call.user_name(user_name).service_specific_credential_id(id);
+    let call = call.customize().config_override(without_retries());
     let doing = format!("resetting the service-specific credential {id} of user {user_name}");
     match call.send().await {
-        Ok(output) => Ok(issuance(output.service_specific_credential(), &doing)),
-        Err(error) => {
-            let gone = error
-                .as_service_error()
-                .is_some_and(aws_sdk_iam::operation::reset_service_specific_credential::ResetServiceSpecificCredentialError::is_no_such_entity_exception);
-            let error = CallError::new(doing, &error);
-            match error {
-                _ if gone => Ok(Issuance::Gone),
-                error if is_busy(&error) => Ok(Issuance::Busy),
-                error if error.outcome_unknown() => Ok(Issuance::Unknown(error)),
-                error => Err(error),
-            }
-        }
+        Ok(output) => Ok(issued(output.service_specific_credential(), &doing)),
+        Err(error) => match CallError::new(doing, &error) {
+            error if error.has_code(&["NoSuchEntity"]) => Ok(IssueResult::Gone),
+            error => unsure(error),
+        },
     }
 }
 
-fn is_busy(error: &CallError) -> bool {
-    error.is_throttled() || is_concurrent(error)
+fn without_retries() -> aws_sdk_iam::config::Builder {
+    aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// Whether IAM turned the call down because another change to the user was under way.
+/// What `error` says about the outcome of the call.
+fn unsure(error: CallError) -> Result<IssueResult, CallError> {
+    if error.is_throttled() || is_concurrent(&error) {
+        Ok(IssueResult::Busy)
+    } else if error.outcome_unknown() {
+        Ok(IssueResult::Unknown(error))
+    } else {
+        Err(error)
+    }
+}
+
+/// Whether IAM rejected the call because another change of the user was under way.
 pub fn is_concurrent(error: &CallError) -> bool {
     error.code.as_deref() == Some("ConcurrentModification")
 }
 
-fn issuance(issued: Option<&ServiceSpecificCredential>, doing: &str) -> Issuance {
-    let Some(issued) = issued else {
+fn issued(credential: Option<&ServiceSpecificCredential>, doing: &str) -> IssueResult {
+    let Some(issued) = credential else {
         let cause = "IAM's answer holds no credential";
-        return Issuance::Unknown(CallError::local(Code::AwsUnavailable, doing, cause));
+        return IssueResult::Unknown(CallError::local(Code::AwsUnavailable, doing, cause));
     };
     let credential = Credential {
         id: issued.service_specific_credential_id().to_owned(),
@@ -104,31 +94,17 @@ fn issuance(issued: Option<&ServiceSpecificCredential>, doing: &str) -> Issuance
             .try_into()
             .unwrap_or(SystemTime::UNIX_EPOCH),
     };
-    Issuance::Done(credential, Password::new(issued.service_password()))
+    IssueResult::Done(credential, Password::new(issued.service_password()))
 }
 
-/// Removes a credential; that it is gone already is as good.
+/// Deletes a credential. It may be deleted already.
 pub async fn delete_credential(aws: &Aws, user_name: &str, id: &str) -> Result<(), CallError> {
-    let call = aws
-        .iam
-        .delete_service_specific_credential()
-        .user_name(user_name)
-        .service_specific_credential_id(id);
-    match call.send().await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let gone = error
-                .as_service_error()
-                .is_some_and(aws_sdk_iam::operation::delete_service_specific_credential::DeleteServiceSpecificCredentialError::is_no_such_entity_exception);
-            let doing =
-                format!("deleting the service-specific credential {id} of user {user_name}");
-            if gone {
-                Ok(())
-            } else {
-                Err(CallError::new(doing, &error))
-            }
-        }
-    }
+    let call = aws.iam.delete_service_specific_credential();
+    let call = call.user_name(user_name).service_specific_credential_id(id);
+    optional(call.send().await, &["NoSuchEntity"], || {
+        format!("deleting the service-specific credential {id} of user {user_name}")
+    })?;
+    Ok(())
 }
 
 /// Sets a credential to active or inactive.
@@ -189,52 +165,31 @@ fn ownership(owner: &Owner, secret_name: &str) -> Vec<(&'static str, String)> {
 }
 
 /// The tags of an attempt to issue. An empty value takes the mark of an earlier deletion back.
-pub fn attempt_tags(
+pub fn issue_intent_tags(
     owner: &Owner,
     secret_name: &str,
-    attempt: &Attempt,
+    issue_intent: &IssueIntent,
     was_deleted: bool,
 ) -> Vec<(&'static str, String)> {
     let mut tags = ownership(owner, secret_name);
-    tags.push((intent_log::ATTEMPT, attempt.write()));
+    tags.push((intent_log::ISSUE_INTENT, issue_intent.write()));
     if was_deleted {
-        tags.push((intent_log::DELETION, String::new()));
+        tags.push((intent_log::TOMBSTONE, String::new()));
     }
     tags
 }
 
-/// Writes on the user that the resource was deleted.
-pub async fn mark_deleted(
-    aws: &Aws,
-    user_name: &str,
-    deletion: &Deletion,
-) -> Result<(), CallError> {
-    tag_user(aws, user_name, &[(intent_log::DELETION, deletion.write())]).await
-}
-
-/// Takes our records off the user, except that of a deletion.
+/// Removes our records from the user, except the tombstone.
 pub async fn release_user(aws: &Aws, user_name: &str) -> Result<(), CallError> {
-    let mut call = aws.iam.untag_user().user_name(user_name);
-    for key in [
+    let keys = [
         intent_log::STACK_ID,
         intent_log::LOGICAL_ID,
         intent_log::SECRET_NAME,
-        intent_log::ATTEMPT,
-    ] {
-        call = call.tag_keys(key);
-    }
-    match call.send().await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let gone = error.as_service_error().is_some_and(
-                aws_sdk_iam::operation::untag_user::UntagUserError::is_no_such_entity_exception,
-            );
-            let doing = format!("untagging user {user_name}");
-            if gone {
-                Ok(())
-            } else {
-                Err(CallError::new(doing, &error))
-            }
-        }
-    }
+        intent_log::ISSUE_INTENT,
+    ];
+    let call = aws.iam.untag_user().user_name(user_name);
+    let call = call.set_tag_keys(Some(keys.map(ToOwned::to_owned).to_vec()));
+    let doing = || format!("untagging user {user_name}");
+    optional(call.send().await, &["NoSuchEntity"], doing)?;
+    Ok(())
 }

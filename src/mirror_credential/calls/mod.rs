@@ -4,49 +4,33 @@
 mod iam;
 mod secrets_manager;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::reason_codes::Code;
 
-pub use super::calls::iam::{
-    Issuance, attempt_tags, delete_credential, is_concurrent, issue, mark_deleted, release_user,
-    reset, set_active, tag_user,
+pub use self::iam::{
+    CODECOMMIT, IssueResult, delete_credential, is_concurrent, issue, issue_intent_tags,
+    release_user, reset, set_active, tag_user,
 };
-pub use super::calls::secrets_manager::{
-    Created, Moved, StoredLogin, Written, change_key, copy_login, create_secret, delete_secret,
-    drop_pending, forget_login, forget_properties, hand_over, note_properties, read_access,
-    read_document, read_journal, read_login, stored_at, tag_secret, untag_secret, write_claim,
-    write_login,
+pub use self::secrets_manager::{
+    CreateResult, MoveResult, WriteResult, change_key, copy_login, create_secret, delete_secret,
+    drop_old_login, drop_old_spec, drop_pending, move_aws_current, read_access, read_login,
+    read_mirror_intent, read_saved_spec, save_spec, stored_at, tag_secret, untag_secret,
+    write_claim, write_login,
 };
 
-const NAME_OF_USERS: &str = "the provider stack's parameter MirrorUserNames says which users this \
-    function may manage";
-const NAME_OF_SECRETS: &str = "the provider stack's parameters MirrorSecretNames, \
-    MirrorSecretKmsKeyArn and MirrorSecretFormerKmsKeyArns say which secrets and which keys this \
-    function may use";
-
-const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames says which \
-    repositories this function may look up";
-
-const STACKS: &str = "deploy the provider stack again, whose template allows \
-    cloudformation:DescribeStackResource";
-
-/// Adds to a denied call which parameter would allow it.
-pub fn explained(error: CallError) -> CallError {
-    error.with_advice_on_denial(|error| {
-        let action = error.denied_action().unwrap_or_default();
-        match action.split(':').next().unwrap_or_default() {
-            "secretsmanager" | "kms" => NAME_OF_SECRETS,
-            "codecommit" => NAME_OF_REPOSITORIES,
-            "iam" => NAME_OF_USERS,
-            "cloudformation" => STACKS,
-            // The service does not say what it denies.
-            _ if error.doing.contains(" secret ") => NAME_OF_SECRETS,
-            _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,
-            _ if error.doing.contains(" of stack ") => STACKS,
-            _ => NAME_OF_USERS,
-        }
-    })
+/// The clone URL of each of the repositories `names`.
+pub async fn clone_urls(
+    aws: &Aws,
+    names: BTreeSet<&str>,
+) -> Result<BTreeMap<String, String>, CallError> {
+    let mut urls = BTreeMap::new();
+    for name in names {
+        urls.insert(name.to_owned(), clone_url(aws, name).await?);
+    }
+    Ok(urls)
 }
 
 /// The address from which `repository_name` is cloned, as CodeCommit says it.
@@ -62,6 +46,3 @@ pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallE
         }),
     }
 }
-
-#[cfg(test)]
-mod tests;

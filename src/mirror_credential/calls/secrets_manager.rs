@@ -5,22 +5,23 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use crate::aws::{Aws, CallError};
+use crate::aws::{Aws, CallError, optional};
 use crate::gitlab::Access;
+use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::mirrors::journal::{
-    JOURNAL_LABEL, Journal, MirrorRecord, Properties, read_mirrors, read_properties, write_mirrors,
-    write_properties,
+use crate::mirror_credential::mirrors::intent::{
+    MIRROR_INTENT_LABEL, MirrorIntent, SavedSpec, read_mirrors, read_spec, write_mirrors,
+    write_spec,
 };
-use crate::mirror_credential::observe::{CODECOMMIT, Credential, Secret};
-use crate::mirror_credential::plan::Me;
+use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::{Credential, Secret, StoredLogin};
 use crate::password::Password;
 
 /// What became of an attempt to write the log's next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteResult {
     /// It stands.
     Yes,
     /// Somebody else wrote that entry first.
@@ -31,7 +32,7 @@ pub enum Written {
 
 /// What became of an attempt to create the secret.
 #[derive(Debug)]
-pub enum Created {
+pub enum CreateResult {
     /// It is ours, with this ARN.
     Yes(String),
     /// There is one of that name.
@@ -40,53 +41,43 @@ pub enum Created {
     Blocked(CallError),
 }
 
-/// A value that was stored: who logs in how, and which mirrors do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredLogin {
-    /// `username`
-    pub service_user_name: String,
-    /// `password`
-    pub password: Password,
-    /// `mirrors`
-    pub mirrors: Vec<MirrorRecord>,
-}
-
 /// Creates the secret without a value: of two that try, one succeeds.
-pub async fn create_secret(aws: &Aws, desired: &Spec, me: &Me) -> Result<Created, CallError> {
-    let name = &desired.secret_name;
+pub async fn create_secret(
+    aws: &Aws,
+    spec: &Spec,
+    context: &RequestContext,
+) -> Result<CreateResult, CallError> {
+    let name = &spec.secret_name;
     let mut call = aws
         .secrets
         .create_secret()
         .name(name)
-        .description(format!(
-            "CodeCommit login of IAM user {}",
-            desired.user_name
-        ))
-        .set_kms_key_id(desired.kms_key_id.clone());
+        .description(format!("CodeCommit login of IAM user {}", spec.user_name))
+        .set_kms_key_id(spec.kms_key_id.clone());
     let records = [
-        (intent_log::STACK_ID, me.owner.stack_id.clone()),
-        (intent_log::LOGICAL_ID, me.owner.logical_id.clone()),
-        (intent_log::USER_NAME, desired.user_name.clone()),
-        (intent_log::AS_OF, intent_log::write_time(me.signed_at)),
-        (intent_log::CREATED_BY, me.request_key.clone()),
-        (intent_log::CLAIMANT, me.claimant.clone()),
+        (intent_log::STACK_ID, context.owner.stack_id.clone()),
+        (intent_log::LOGICAL_ID, context.owner.logical_id.clone()),
+        (intent_log::USER_NAME, spec.user_name.clone()),
+        (intent_log::AS_OF, intent_log::write_time(context.signed_at)),
+        (intent_log::CREATED_BY, context.request_key.clone()),
+        (intent_log::CLAIMANT, context.claimant.clone()),
     ];
     let own = records
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value));
-    for (key, value) in own.chain(desired.tags.clone()) {
+    for (key, value) in own.chain(spec.tags.clone()) {
         call = call.tags(secret_tag(key, value));
     }
     let error = match call.send().await {
-        Ok(output) => return Ok(Created::Yes(output.arn().unwrap_or(name).to_owned())),
+        Ok(output) => return Ok(CreateResult::Yes(output.arn().unwrap_or(name).to_owned())),
         Err(error) => error,
     };
     let service = error.as_service_error();
     let call_error = CallError::new(format!("creating secret {name}"), &error);
     if service.is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_resource_exists_exception) {
-        Ok(Created::Taken)
+        Ok(CreateResult::Taken)
     } else if service.is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_invalid_request_exception) {
-        Ok(Created::Blocked(call_error))
+        Ok(CreateResult::Blocked(call_error))
     } else {
         Err(call_error)
     }
@@ -97,24 +88,24 @@ pub async fn write_claim(
     aws: &Aws,
     secret: &Secret,
     number: u64,
-    journal: &Journal,
-) -> Result<Written, CallError> {
+    mirror_intent: &MirrorIntent,
+) -> Result<WriteResult, CallError> {
     let mut labels = vec![intent_log::CLAIM_LABEL.to_owned()];
-    if journal.has_to_be_read() {
-        labels.push(JOURNAL_LABEL.to_owned());
+    if mirror_intent.must_be_read() {
+        labels.push(MIRROR_INTENT_LABEL.to_owned());
     }
     let id = intent_log::version_id(number);
-    put(aws, secret, &id, journal.write(), labels).await
+    put(aws, secret, &id, mirror_intent.write(), labels).await
 }
 
 /// Writes what the template asks for as the log's entry `properties.entry`.
-pub async fn note_properties(
+pub async fn save_spec(
     aws: &Aws,
     secret: &Secret,
-    properties: &Properties,
+    properties: &SavedSpec,
     document: &serde_json::Value,
-) -> Result<Written, CallError> {
-    let value = write_properties(document);
+) -> Result<WriteResult, CallError> {
+    let value = write_spec(document);
     let id = intent_log::version_id(properties.entry);
     put(aws, secret, &id, value, vec![properties.write()]).await
 }
@@ -129,7 +120,7 @@ pub async fn write_login(
     user_name: &str,
     credential: &Credential,
     value: &StoredLogin,
-) -> Result<Written, CallError> {
+) -> Result<WriteResult, CallError> {
     let mut json = json!({
         "username": value.service_user_name,
         "password": value.password.expose(),
@@ -151,9 +142,9 @@ pub async fn copy_login(
     secret: &Secret,
     login: &intent_log::Login,
     copy: &intent_log::Login,
-) -> Result<Written, CallError> {
+) -> Result<WriteResult, CallError> {
     let Some(version) = read_version(aws, secret, &login.version_id).await? else {
-        return Ok(Written::Gone);
+        return Ok(WriteResult::Gone);
     };
     let value = version.text.expose().to_owned();
     put(aws, secret, &copy.version_id, value, vec![copy.write()]).await
@@ -165,7 +156,7 @@ async fn put(
     version_id: &str,
     value: String,
     labels: Vec<String>,
-) -> Result<Written, CallError> {
+) -> Result<WriteResult, CallError> {
     let call = aws
         .secrets
         .put_secret_value()
@@ -174,15 +165,15 @@ async fn put(
         .secret_string(value)
         .set_version_stages(Some(labels));
     let Err(error) = call.send().await else {
-        return Ok(Written::Yes);
+        return Ok(WriteResult::Yes);
     };
     let service = error.as_service_error();
     if service.is_some_and(aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError::is_resource_exists_exception) {
-        Ok(Written::Taken)
+        Ok(WriteResult::Taken)
     } else if service
         .is_some_and(|e| e.is_resource_not_found_exception() || e.is_invalid_request_exception())
     {
-        Ok(Written::Gone)
+        Ok(WriteResult::Gone)
     } else {
         // A message about the value could quote it: only the code is passed on.
         let mut error = CallError::new(format!("storing in secret {}", secret.arn), &error);
@@ -236,42 +227,28 @@ pub async fn change_key(aws: &Aws, secret: &Secret, key: Option<&str>) -> Result
     Ok(())
 }
 
-/// Takes `label` off the version that it stands on, or puts it on another one.
+/// Removes `label` from a version, or moves it to another one. An earlier call whose response was
+/// lost, or a peer, may have moved it.
 async fn move_label(
     aws: &Aws,
     secret: &Secret,
     label: &str,
     from: &str,
     to: Option<&str>,
-) -> Result<Moved, CallError> {
-    let call = aws
-        .secrets
-        .update_secret_version_stage()
-        .secret_id(&secret.arn)
-        .version_stage(label)
-        .remove_from_version_id(from)
-        .set_move_to_version_id(to.map(ToOwned::to_owned));
-    match call.send().await {
-        Ok(_) => Ok(Moved::Yes),
-        Err(error) => {
-            // The label is not there any more: an earlier call did it and its answer was lost, or
-            // somebody else was first.
-            let is_elsewhere = error.as_service_error().is_some_and(|e| {
-                e.is_invalid_parameter_exception() || e.is_resource_not_found_exception()
-            });
-            let doing = format!("moving a label in secret {}", secret.arn);
-            if is_elsewhere {
-                Ok(Moved::NotThere)
-            } else {
-                Err(CallError::new(doing, &error))
-            }
-        }
-    }
+) -> Result<MoveResult, CallError> {
+    let call = aws.secrets.update_secret_version_stage();
+    let call = call.secret_id(&secret.arn).version_stage(label);
+    let call = call.remove_from_version_id(from);
+    let call = call.set_move_to_version_id(to.map(ToOwned::to_owned));
+    let not_there = ["InvalidParameterException", "ResourceNotFoundException"];
+    let doing = || format!("moving a label in secret {}", secret.arn);
+    let moved = optional(call.send().await, &not_there, doing)?;
+    Ok(moved.map_or(MoveResult::NotThere, |_| MoveResult::Yes))
 }
 
 /// What became of an attempt to move a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moved {
+pub enum MoveResult {
     /// It is where it should be.
     Yes,
     /// It was not where it was thought to be.
@@ -279,7 +256,7 @@ pub enum Moved {
 }
 
 /// Takes the label of a superseded login off its version.
-pub async fn forget_login(
+pub async fn drop_old_login(
     aws: &Aws,
     secret: &Secret,
     login: &intent_log::Login,
@@ -289,10 +266,10 @@ pub async fn forget_login(
 }
 
 /// Takes the label off an earlier entry of properties.
-pub async fn forget_properties(
+pub async fn drop_old_spec(
     aws: &Aws,
     secret: &Secret,
-    properties: &Properties,
+    properties: &SavedSpec,
 ) -> Result<(), CallError> {
     let from = intent_log::version_id(properties.entry);
     move_label(aws, secret, &properties.write(), &from, None).await?;
@@ -300,12 +277,12 @@ pub async fn forget_properties(
 }
 
 /// Hands `AWSCURRENT` from one version to another.
-pub async fn hand_over(
+pub async fn move_aws_current(
     aws: &Aws,
     secret: &Secret,
     from: &str,
     to: &str,
-) -> Result<Moved, CallError> {
+) -> Result<MoveResult, CallError> {
     move_label(aws, secret, "AWSCURRENT", from, Some(to)).await
 }
 
@@ -315,27 +292,13 @@ pub async fn drop_pending(aws: &Aws, secret: &Secret, version_id: &str) -> Resul
     Ok(())
 }
 
-/// Removes the secret for good, so that its name is free again.
+/// Deletes the secret without recovery, so that its name is free again.
 pub async fn delete_secret(aws: &Aws, secret: &Secret) -> Result<(), CallError> {
-    let call = aws
-        .secrets
-        .delete_secret()
-        .secret_id(&secret.arn)
-        .force_delete_without_recovery(true);
-    match call.send().await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let gone = error
-                .as_service_error()
-                .is_some_and(aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError::is_resource_not_found_exception);
-            let doing = format!("deleting secret {}", secret.arn);
-            if gone {
-                Ok(())
-            } else {
-                Err(CallError::new(doing, &error))
-            }
-        }
-    }
+    let call = aws.secrets.delete_secret().secret_id(&secret.arn);
+    let call = call.force_delete_without_recovery(true);
+    let doing = || format!("deleting secret {}", secret.arn);
+    optional(call.send().await, &["ResourceNotFoundException"], doing)?;
+    Ok(())
 }
 
 /// Reads the login that a version holds, or `None` when what it holds is none.
@@ -363,41 +326,41 @@ pub async fn read_login(
 
 /// Reads the journal of a claim; empty when it holds none, or is kept from us by a key that only
 /// others may use: what they wrote they remove.
-pub async fn read_journal(
+pub async fn read_mirror_intent(
     aws: &Aws,
     secret: &Secret,
     version_id: &str,
-) -> Result<Journal, CallError> {
+) -> Result<MirrorIntent, CallError> {
     let version = match read_version(aws, secret, version_id).await {
         Err(error) if error.is_denied() => None,
         version => version?,
     };
-    let journal = version.and_then(|version| {
-        let journal = Journal::read(version.text.expose())?;
-        Some(Journal {
+    let mirror_intent = version.and_then(|version| {
+        let mirror_intent = MirrorIntent::read(version.text.expose())?;
+        Some(MirrorIntent {
             written: version.created,
-            ..journal
+            ..mirror_intent
         })
     });
-    Ok(journal.unwrap_or_default())
+    Ok(mirror_intent.unwrap_or_default())
 }
 
 /// Reads what the template asked for when it was last carried out, if that is known.
-pub async fn read_document(
+pub async fn read_saved_spec(
     aws: &Aws,
     secret: &Secret,
 ) -> Result<Option<serde_json::Value>, CallError> {
-    let Some(properties) = secret.properties.last() else {
+    let Some(properties) = secret.saved_specs.last() else {
         return Ok(None);
     };
     let id = intent_log::version_id(properties.entry);
     let version = read_version(aws, secret, &id).await?;
-    Ok(version.and_then(|version| read_properties(version.text.expose())))
+    Ok(version.and_then(|version| read_spec(version.text.expose())))
 }
 
 /// Reads the way to GitLab as the template gave it when it was last carried out, if that is known.
 pub async fn read_access(aws: &Aws, secret: &Secret) -> Result<Option<Access>, CallError> {
-    let document = read_document(aws, secret).await?;
+    let document = read_saved_spec(aws, secret).await?;
     Ok(document.as_ref().and_then(spec::gitlab_in))
 }
 
@@ -424,25 +387,15 @@ async fn read_version(
     version_id: &str,
 ) -> Result<Option<Version>, CallError> {
     let call = aws.secrets.get_secret_value().secret_id(&secret.arn);
-    match call.version_id(version_id).send().await {
-        Ok(output) => {
-            let created = output.created_date().copied();
-            let created = created.and_then(|time| SystemTime::try_from(time).ok());
-            let text = output.secret_string.map(Password::new);
-            Ok(text.map(|text| Version { text, created }))
-        }
-        Err(error) => {
-            let is_gone = error
-                .as_service_error()
-                .is_some_and(|error| error.is_resource_not_found_exception());
-            let doing = format!("reading the value of secret {}", secret.arn);
-            if is_gone {
-                Ok(None)
-            } else {
-                Err(CallError::new(doing, &error))
-            }
-        }
-    }
+    let call = call.version_id(version_id);
+    let doing = || format!("reading the value of secret {}", secret.arn);
+    let output = optional(call.send().await, &["ResourceNotFoundException"], doing)?;
+    Ok(output.and_then(|output| {
+        let created = output.created_date().copied();
+        let created = created.and_then(|time| SystemTime::try_from(time).ok());
+        let text = Password::new(output.secret_string?);
+        Some(Version { text, created })
+    }))
 }
 
 fn secret_tag(key: String, value: String) -> aws_sdk_secretsmanager::types::Tag {

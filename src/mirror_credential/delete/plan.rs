@@ -1,302 +1,324 @@
-//! The next step towards nothing: a pure function of what is to go and what is known.
+//! Plans a deletion: a pure function of the target and the state.
 //!
-//! Delete works from the id alone, or from the properties when CloudFormation invented the id.
-//! It touches only what carries this resource's records, so the Delete that follows a refused
+//! A Delete works from the physical ID alone, or from the properties if CloudFormation generated the
+//! ID. It touches only what names this resource in its records, so the Delete that follows a rejected
 //! Create finds nothing to do.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::aws::CallError;
-use crate::mirror_credential::credential_class::{Kind, kind};
-use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::NOTHING_ENDED;
-use crate::mirror_credential::observe::{Secret, User};
-use crate::mirror_credential::plan::{IAM_SETTLES, Me, SecretState, Step};
+use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::delete::DeletionTarget;
+use crate::mirror_credential::intent_log::{NO_SECRET, Tombstone, key, write_time};
+use crate::mirror_credential::plan::classify::classify;
+use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::state::{Credential, Secret, SecretState, User};
+use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
+use crate::reconcile::Next;
 use cfn_custom_resource::Reason;
 
-/// A Create that never answered, or a second delivery of one that failed, may still run. What it
-/// had read when the deletion was written down is older than this, or it reads again (see
-/// [`crate::mirror_credential::apply`]).
-pub const UNANSWERED_SETTLES: Duration = Duration::from_secs(15);
-
-/// What is to go.
+/// What the deletion knows.
 #[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools)] // Independent facts; the makers name each.
-pub struct Target {
-    /// The secret's name, which is the resource's id.
-    pub secret_name: String,
-    /// `ForeignCredentials: Delete`.
-    pub deletes_foreign: bool,
-    /// CloudFormation invented the id: the Create never answered, and may still run.
-    pub is_unanswered: bool,
-    /// CloudFormation asked for it: later deliveries of the Create must find out.
-    pub leaves_mark: bool,
-    /// Somebody else may have issued what is not visible yet.
-    pub waits: bool,
-}
-
-/// Everything that is known.
-#[derive(Clone, Debug)]
-pub struct Observed {
+pub struct DeletionState {
     /// The time.
     pub now: SystemTime,
-    /// When the delivery began to look.
-    pub began: SystemTime,
-    /// When the latest reading of the users began: what it says is not younger.
-    pub looked_at: SystemTime,
-    /// The users that may hold something.
+    /// When the delivery started to read.
+    pub started_at: SystemTime,
+    /// When it started to read the users: their tags and credentials are at least this recent.
+    pub users_read_at: SystemTime,
+    /// The users that may hold a credential of the target.
     pub users: Vec<User>,
     /// The secret.
     pub secret: SecretState,
-    /// Why the secret could not be read, when the function may not.
-    pub denied: Option<crate::aws::CallError>,
-    /// This delivery has shut out everybody else.
+    /// The denied call, if the function may not read the secret.
+    pub denied: Option<CallError>,
+    /// No peer can store a login any more.
     pub is_fenced: bool,
-    /// This delivery has removed the secret.
+    /// This delivery has deleted the secret.
     pub is_secret_deleted: bool,
-    /// The deletion has been written on these users.
-    pub marked: Vec<String>,
-    /// The records of the attempts of these users are closed.
-    pub closed: Vec<String>,
-    /// Credentials that are gone.
-    pub gone: Vec<String>,
-    /// The mirrors are gone, or out of reach.
-    pub are_mirrors_gone: bool,
+    /// The users with this Delete's tombstone.
+    pub tombstones_written: Vec<String>,
+    /// The users whose issue intent is closed.
+    pub intents_closed: Vec<String>,
+    /// Deleted credentials. IAM may still list them.
+    pub deleted_credentials: Vec<String>,
+    /// The mirrors are deleted, or their GitLab is unreachable.
+    pub are_mirrors_deleted: bool,
 }
 
-/// One thing to do.
+/// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RemovalStep {
-    /// Write the deletion on the user.
-    Mark(String),
-    /// Write on the user which credentials its latest attempt issued.
-    CloseRecord {
+pub enum DeletionStep {
+    /// Write the tombstone on the user.
+    WriteTombstone(String),
+    /// Write a claim as the log's entry with this number, so that no peer can store a login.
+    Fence(u64),
+    /// Wait, then read the secret and the users again: IAM's lists are late.
+    WaitForIam,
+    /// Delete the mirrors that the secret names.
+    DeleteMirrors,
+    /// Write on the user which credentials its latest intent issued.
+    CloseIssueIntent {
         /// The user.
         user_name: String,
         /// The credentials of this resource.
         ids: Vec<String>,
     },
-    /// A step as in making.
-    As(Step),
-    /// Remove the mirrors that the secret names.
-    RemoveMirrors,
-    /// Remove the secret.
+    /// Delete a credential.
+    DeleteCredential {
+        /// The user.
+        user_name: String,
+        /// The credential.
+        id: String,
+    },
+    /// Delete the secret.
     DeleteSecret,
     /// Remove the records from a user that no longer holds anything of this resource.
     ReleaseUser(String),
 }
 
-/// The next step for `me` from `known` towards nothing of `target`.
-pub fn next(target: &Target, me: &Me, known: &Observed) -> RemovalStep {
-    use RemovalStep::{As, DeleteSecret, Mark};
-    let secret = known
-        .secret
-        .present()
-        .filter(|secret| secret.owner.as_ref() == Some(&me.owner));
-    let latest = secret
-        .and_then(|secret| secret.as_of)
-        .map(intent_log::write_time);
-    if latest.is_some_and(|latest| latest > intent_log::write_time(me.signed_at)) {
-        // It was made again since: this Delete is a late copy of one that was carried out.
-        return As(Step::Done);
+/// The next step of the deletion of `target` for `context`.
+pub fn next(
+    target: &DeletionTarget,
+    context: &RequestContext,
+    state: &DeletionState,
+) -> Next<DeletionStep, (), Reason> {
+    let secret = state.secret.present();
+    let planner = DeletionPlanner {
+        target,
+        context,
+        state,
+        secret: secret.filter(|secret| secret.owner.as_ref() == Some(&context.owner)),
+    };
+    planner.next()
+}
+
+/// The input of the plan.
+struct DeletionPlanner<'a> {
+    target: &'a DeletionTarget,
+    context: &'a RequestContext,
+    state: &'a DeletionState,
+    /// The secret, if it belongs to this resource.
+    secret: Option<&'a Secret>,
+}
+
+impl DeletionPlanner<'_> {
+    fn next(&self) -> Next<DeletionStep, (), Reason> {
+        let latest = self.secret.and_then(|secret| secret.as_of).map(write_time);
+        if latest.is_some_and(|latest| latest > write_time(self.context.signed_at)) {
+            // The resource was created again since: this Delete is a late copy of an earlier one.
+            return Next::Done(());
+        }
+        if let Some(reason) = self.rejection() {
+            return Next::Fail(reason);
+        }
+        let step = self.stop_peers().or_else(|| self.delete_all());
+        step.map_or(Next::Done(()), Next::Apply)
     }
-    let is_held = |user: &User| {
-        let is_recorded = user.owner.as_ref() == Some(&me.owner)
-            && user.secret_name.as_ref() == Some(&target.secret_name);
-        // The user's tags may be lost (see `records`): the secret's tags name the user, too.
+
+    /// First: what makes a running Create, or one that arrives later, stop.
+    fn stop_peers(&self) -> Option<DeletionStep> {
+        let (state, scope) = (self.state, self.target.scope);
+        if scope.writes_tombstone() {
+            for user in state.users.iter().filter(|user| user.exists) {
+                // The first delivery of the Create may have failed before it changed anything. A
+                // second one would create what no stack owns, unless it finds the tombstone.
+                let may_be_taken = user.held_by().is_none();
+                let is_written = state.tombstones_written.contains(&user.name);
+                if (self.is_held(user) || may_be_taken) && !is_written {
+                    return Some(DeletionStep::WriteTombstone(user.name.clone()));
+                }
+            }
+        }
+        let contested = self
+            .secret
+            .filter(|secret| secret.is_unfinished() || secret.may_rotate())
+            .filter(|secret| !state.is_fenced && secret.deleted_at.is_none());
+        if let Some(secret) = contested {
+            return Some(DeletionStep::Fence(secret.next_entry()));
+        }
+        (scope.waits_for_iam() && !self.is_settled()).then_some(DeletionStep::WaitForIam)
+    }
+
+    /// Mirrors come first, because they would push with a deleted login. The secret comes last: while
+    /// it exists, the next delivery finds everything that is left.
+    fn delete_all(&self) -> Option<DeletionStep> {
+        let state = self.state;
+        let names_mirrors = self.secret.is_some_and(|secret| {
+            let is_open = secret.is_unfinished() && secret.mirror_intent.is_some();
+            secret.logins().any(|login| login.mirrors > 0) || is_open
+        });
+        if names_mirrors && !state.are_mirrors_deleted {
+            return Some(DeletionStep::DeleteMirrors);
+        }
+        if let Some(step) = self.close_issue_intent() {
+            return Some(step);
+        }
+        // Without the secret, credentials cannot be judged any more.
+        let users = state.users.iter().filter(|_| !state.is_secret_deleted);
+        for user in users.filter(|user| user.exists) {
+            let mut id = self.credential_named(user);
+            if id.is_none() {
+                id = self.credential_listed(user);
+                if id.is_some() && self.may_be_stale() {
+                    // Only the user's tags name this one, and they may be out of date.
+                    return Some(DeletionStep::WaitForIam);
+                }
+            }
+            if let Some(id) = id {
+                let user_name = user.name.clone();
+                return Some(DeletionStep::DeleteCredential { user_name, id });
+            }
+        }
+        if self.secret.is_some() {
+            return Some(DeletionStep::DeleteSecret);
+        }
+        // With a tombstone, the records stay: they say whose Delete it was.
+        let mut users = state
+            .users
+            .iter()
+            .filter(|_| !self.target.scope.writes_tombstone());
+        let user = users.find(|user| self.is_held(user))?;
+        Some(DeletionStep::ReleaseUser(user.name.clone()))
+    }
+
+    fn is_held(&self, user: &User) -> bool {
+        let is_recorded = user.owner.as_ref() == Some(&self.context.owner)
+            && user.secret_name.as_ref() == Some(&self.target.secret_name);
+        // The user's tags may be lost: the secret's tags name the user, too.
         let is_named = user.owner.is_none()
-            && secret.is_some_and(|secret| secret.user_name.as_ref() == Some(&user.name));
+            && self
+                .secret
+                .is_some_and(|secret| secret.user_name.as_ref() == Some(&user.name));
         user.exists && (is_recorded || is_named)
-    };
-    if let Some(refusal) = refusal(target, secret, known, &is_held) {
-        return As(Step::Refuse(refusal));
     }
 
-    // First of all what makes a running Create, or one that comes later, stop.
-    if target.leaves_mark {
-        for user in known.users.iter().filter(|user| user.exists) {
-            // The first delivery of the Create may have failed before it changed anything. A second
-            // one would create what no stack owns, unless it finds the tombstone.
-            let may_be_taken = user.held_by().is_none();
-            if (is_held(user) || may_be_taken) && !known.marked.contains(&user.name) {
-                return Mark(user.name.clone());
-            }
-        }
-    }
-    if let Some(secret) = secret
-        .filter(|secret| secret.is_unfinished() || secret.may_rotate())
-        .filter(|secret| !known.is_fenced && secret.deleted_at.is_none())
-    {
-        return As(Step::Claim(secret.next_entry()));
-    }
-    if target.waits && !is_settled(target, me, secret, known) {
-        return As(Step::LookAgain);
+    fn class(&self, credential: &Credential, user: &User) -> CredentialClass {
+        let (name, owner) = (&self.target.secret_name, &self.context.owner);
+        classify(credential, user, self.secret, name, owner, &[])
     }
 
-    // Mirrors first, or they would push with a login that is gone; the secret last: while it is
-    // there, whoever comes next knows of everything.
-    let names_mirrors = secret.is_some_and(|secret| {
-        let is_open = secret.is_unfinished() && secret.journal.is_some();
-        secret.logins().any(|login| login.mirrors > 0) || is_open
-    });
-    if names_mirrors && !known.are_mirrors_gone {
-        return RemovalStep::RemoveMirrors;
+    /// Whether the users' tags may be out of date.
+    fn may_be_stale(&self) -> bool {
+        let state = self.state;
+        self.target.scope.waits_for_iam()
+            && state.users_read_at < state.started_at + PROPAGATION_TIME
     }
-    if let Some(step) = close_record(target, me, secret, known, &is_held) {
-        return step;
-    }
-    for user in known.users.iter().filter(|user| user.exists) {
-        if known.is_secret_deleted {
-            // What it named is gone. What is left was judged while it was there.
-            break;
+
+    /// An open issue intent is closed before the credentials that it issued are deleted. Otherwise a
+    /// second delivery of this Delete, which finds no secret, would take a credential that another
+    /// person has created since for the intent's.
+    fn close_issue_intent(&self) -> Option<DeletionStep> {
+        let user = self.state.users.iter().find(|user| {
+            let intent = user.issue_intent.as_ref();
+            let is_open = intent.is_some_and(|intent| !intent.closed);
+            self.is_held(user) && is_open && !self.state.intents_closed.contains(&user.name)
+        })?;
+        // A finished log names all credentials.
+        if self.secret.is_none_or(Secret::is_unfinished) && self.may_be_stale() {
+            return Some(DeletionStep::WaitForIam);
         }
-        let mut id = credential_named(secret, user, known);
-        if id.is_none() {
-            id = credential_listed(target, me, secret, user, known, is_held(user));
-            if id.is_some() && target.waits && known.looked_at < known.began + IAM_SETTLES {
-                // Only the user's tags speak for this one, and they may be out of date.
-                return As(Step::LookAgain);
+        let user_key = key(&user.name);
+        let named = self.secret.into_iter().flat_map(Secret::logins);
+        let named = named.filter(|login| login.user_key == user_key);
+        let mut ids: Vec<String> = named.map(|login| login.credential_id.clone()).collect();
+        for credential in &user.credentials {
+            let class = self.class(credential, user);
+            let is_ours = matches!(class, CredentialClass::Superseded | CredentialClass::Orphan);
+            if is_ours && !ids.contains(&credential.id) {
+                ids.push(credential.id.clone());
             }
         }
-        if let Some(id) = id {
-            return As(Step::DeleteCredential {
-                user_name: user.name.clone(),
-                id,
+        let user_name = user.name.clone();
+        Some(DeletionStep::CloseIssueIntent { user_name, ids })
+    }
+
+    /// A credential of `user` that the secret names. It exists even if IAM does not list it yet.
+    fn credential_named(&self, user: &User) -> Option<String> {
+        let user_key = key(&user.name);
+        let mut logins = self.secret.into_iter().flat_map(Secret::logins);
+        let login = logins.find(|login| {
+            let is_deleted = self
+                .state
+                .deleted_credentials
+                .contains(&login.credential_id);
+            login.user_key == user_key && !is_deleted
+        })?;
+        Some(login.credential_id.clone())
+    }
+
+    /// A credential of `user` that IAM lists and that only the user's tags show to be ours.
+    fn credential_listed(&self, user: &User) -> Option<String> {
+        let deletes_foreign = self.target.scope.deletes_foreign() && self.is_held(user);
+        let is_deleted = |class: CredentialClass| match class {
+            CredentialClass::Current | CredentialClass::Superseded | CredentialClass::Orphan => {
+                true
+            }
+            CredentialClass::OtherResource => false,
+            CredentialClass::Foreign => deletes_foreign,
+        };
+        let mut listed = user.credentials.iter();
+        let credential = listed.find(|credential| {
+            let is_left = !self.state.deleted_credentials.contains(&credential.id);
+            is_left && is_deleted(self.class(credential, user))
+        })?;
+        Some(credential.id.clone())
+    }
+
+    /// Whether everything that a Create may have done is visible by now.
+    fn is_settled(&self) -> bool {
+        let state = self.state;
+        let Some(secret) = self.secret else {
+            let mut users = state
+                .users
+                .iter()
+                .filter(|user| self.may_be_created_for(user));
+            return users.all(|user| {
+                let earlier = self.earlier_tombstone(user);
+                let written =
+                    earlier.map_or(state.started_at, |one| one.done_at.min(state.started_at));
+                state.users_read_at >= written + RUNNING_CREATE_TIMEOUT
             });
-        }
-    }
-    if secret.is_some() {
-        return DeleteSecret;
-    }
-    if !target.leaves_mark {
-        // Nobody needs to know that it was ever there.
-        if let Some(user) = known.users.iter().find(|user| is_held(user)) {
-            return RemovalStep::ReleaseUser(user.name.clone());
-        }
-    }
-    As(Step::Done)
-}
-
-/// An attempt to issue that is still open: the credentials that it issued are written down before
-/// they are deleted. Otherwise a second delivery of this Delete, which finds no secret, would take
-/// a credential that another person has created since for the attempt's.
-fn close_record(
-    target: &Target,
-    me: &Me,
-    secret: Option<&Secret>,
-    known: &Observed,
-    is_held: &dyn Fn(&User) -> bool,
-) -> Option<RemovalStep> {
-    let is_open = |user: &&User| user.attempt.as_ref().is_some_and(|attempt| !attempt.closed);
-    let mut users = known.users.iter();
-    let user =
-        users.find(|user| is_held(user) && is_open(user) && !known.closed.contains(&user.name))?;
-    // A secret whose log is finished names them all.
-    let may_have_strays = secret.is_none_or(Secret::is_unfinished);
-    if may_have_strays && target.waits && known.looked_at < known.began + IAM_SETTLES {
-        return Some(RemovalStep::As(Step::LookAgain));
-    }
-    let user_key = intent_log::key(&user.name);
-    let named = secret.into_iter().flat_map(Secret::logins);
-    let named = named.filter(|login| login.user_key == user_key);
-    let mut ids: Vec<String> = named.map(|login| login.credential_id.clone()).collect();
-    for credential in &user.credentials {
-        let kind = kind(
-            credential,
-            user,
-            secret,
-            &target.secret_name,
-            &me.owner,
-            &[],
-        );
-        let is_ours = matches!(kind, Kind::Superseded | Kind::Stray);
-        if is_ours && !ids.contains(&credential.id) {
-            ids.push(credential.id.clone());
-        }
-    }
-    let user_name = user.name.clone();
-    Some(RemovalStep::CloseRecord { user_name, ids })
-}
-
-/// A credential of `user` that the secret names: it is there even when IAM does not list it yet.
-fn credential_named(secret: Option<&Secret>, user: &User, known: &Observed) -> Option<String> {
-    let user_key = intent_log::key(&user.name);
-    let mut named = secret.into_iter().flat_map(Secret::logins);
-    let login = named
-        .find(|login| login.user_key == user_key && !known.gone.contains(&login.credential_id))?;
-    Some(login.credential_id.clone())
-}
-
-/// A credential of `user` that IAM lists and that nothing but the user's tags shows to be ours.
-fn credential_listed(
-    target: &Target,
-    me: &Me,
-    secret: Option<&Secret>,
-    user: &User,
-    known: &Observed,
-    is_held: bool,
-) -> Option<String> {
-    let goes = |kind: Kind| match kind {
-        Kind::Current | Kind::Superseded | Kind::Stray => true,
-        Kind::Elsewhere => false,
-        Kind::Foreign => target.deletes_foreign && is_held && target.leaves_mark,
-    };
-    let name = &target.secret_name;
-    let listed = user.credentials.iter();
-    let mut listed = listed.filter(|credential| !known.gone.contains(&credential.id));
-    let credential =
-        listed.find(|credential| goes(kind(credential, user, secret, name, &me.owner, &[])))?;
-    Some(credential.id.clone())
-}
-
-/// Whether everything that a Create may have done is visible by now.
-fn is_settled(target: &Target, me: &Me, secret: Option<&Secret>, known: &Observed) -> bool {
-    let Some(secret) = secret else {
-        // A Create that read the user before the deletion was recorded may be running: it never
-        // answered, or its first delivery failed before it changed anything. It may also have
-        // created the secret since the secret was read.
-        // A former delivery of this Delete may have recorded the deletion long ago, or deleted the
-        // secret.
-        let former = |user: &User| {
-            let deletion = user.deletion.clone();
-            deletion.filter(|deletion| deletion.is_of(&me.owner.key(), me.signed_at))
         };
-        let may_be_running = |user: &&User| {
-            let has_ended = former(user).is_some_and(|former| former.ended != NOTHING_ENDED);
-            let is_marked = known.marked.contains(&user.name) && !known.is_secret_deleted;
-            user.exists && (target.is_unanswered || (is_marked && !has_ended))
-        };
-        let recorded_at = |user: &User| {
-            let former = former(user);
-            former.map_or(known.began, |former| former.done_at.min(known.began))
-        };
-        let mut users = known.users.iter().filter(may_be_running);
-        return users.all(|user| known.looked_at >= recorded_at(user) + UNANSWERED_SETTLES);
-    };
-    if !secret.is_unfinished() {
-        return true;
+        if !secret.is_unfinished() {
+            return true;
+        }
+        let soon = state.started_at + PROPAGATION_TIME;
+        let changed = secret.last_changed;
+        let visible = changed.map_or(soon, |time| (time + PROPAGATION_TIME).min(soon));
+        state.users_read_at >= visible
     }
-    let soon = known.began + IAM_SETTLES;
-    let visible = secret
-        .last_changed
-        .map_or(soon, |time| (time + IAM_SETTLES).min(soon));
-    known.looked_at >= visible
-}
 
-/// Why it cannot be removed: the function may not see what it may have made.
-fn refusal(
-    target: &Target,
-    secret: Option<&Secret>,
-    known: &Observed,
-    is_held: &dyn Fn(&User) -> bool,
-) -> Option<Reason> {
-    if secret.is_some() {
-        let denied = known.users.iter().find_map(|user| user.denied.as_ref());
-        return denied.map(CallError::reason);
+    /// Whether a Create that read `user` before the tombstone was written may still run: it never
+    /// responded, or its first delivery failed before it changed anything. It may also have created
+    /// the secret since the secret was read.
+    fn may_be_created_for(&self, user: &User) -> bool {
+        let earlier = self.earlier_tombstone(user);
+        let has_ended = earlier.is_some_and(|earlier| earlier.ended != NO_SECRET);
+        let is_marked = self.state.tombstones_written.contains(&user.name);
+        let is_marked = is_marked && !self.state.is_secret_deleted;
+        let is_create_unanswered = self.target.scope.is_create_unanswered();
+        user.exists && (is_create_unanswered || (is_marked && !has_ended))
     }
-    // A secret that the function may not see, on a user that carries no record of it, was refused
-    // when it was to be made.
-    let denied = known.denied.as_ref()?;
-    let was_made = target.leaves_mark && known.users.iter().any(is_held);
-    was_made.then(|| denied.reason())
+
+    /// The tombstone of an earlier delivery of this Delete.
+    fn earlier_tombstone<'a>(&self, user: &'a User) -> Option<&'a Tombstone> {
+        let (owner_key, signed_at) = (self.context.owner.key(), self.context.signed_at);
+        let tombstone = user.tombstone.as_ref();
+        tombstone.filter(|tombstone| tombstone.is_of(&owner_key, signed_at))
+    }
+
+    /// Why the resource cannot be deleted: the function may not read what it may have created.
+    fn rejection(&self) -> Option<Reason> {
+        let mut users = self.state.users.iter();
+        if self.secret.is_some() {
+            let denied = users.find_map(|user| user.denied.as_ref());
+            return denied.map(CallError::reason);
+        }
+        // If no user names the secret, the function was not allowed to create it either.
+        let denied = self.state.denied.as_ref()?;
+        let was_created =
+            self.target.scope.writes_tombstone() && users.any(|user| self.is_held(user));
+        was_created.then(|| denied.reason())
+    }
 }

@@ -12,18 +12,20 @@
 //! - The **label** of a login's version names its credential. It is written together with the
 //!   value, atomically, and `DescribeSecret` shows it without showing the password.
 
+use crate::mirror_credential::credential_class::CredentialClass;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 pub use crate::ownership::{LOGICAL_ID, Owner, STACK_ID, key, read_time, write_time};
 
 /// On the user: the secret that holds its login.
 pub const SECRET_NAME: &str = "cfn-gitops:secret-name";
-/// On the user: the latest [`Attempt`].
-pub const ATTEMPT: &str = "cfn-gitops:attempt";
-/// On the user: the latest [`Deletion`].
-pub const DELETION: &str = "cfn-gitops:deletion";
-/// In a [`Deletion`]: there was no secret.
-pub const NOTHING_ENDED: &str = "-";
+/// On the user: the latest [`IssueIntent`].
+pub const ISSUE_INTENT: &str = "cfn-gitops:attempt";
+/// On the user: the latest [`Tombstone`].
+pub const TOMBSTONE: &str = "cfn-gitops:deletion";
+/// In a [`Tombstone`]: there was no secret.
+pub const NO_SECRET: &str = "-";
 /// On the secret: the user whose login it holds.
 pub const USER_NAME: &str = "cfn-gitops:user-name";
 /// On the secret: when CloudFormation signed the latest request that changed it.
@@ -38,43 +40,20 @@ pub const CLAIM_LABEL: &str = "cfn-gitops:claim";
 
 /// An attempt is over this long after it began: a Lambda lives 15 minutes, and the clocks of IAM
 /// and Lambda differ by less than the rest.
-const ATTEMPT_LASTS: Duration = Duration::from_secs(20 * 60);
+const MAX_ISSUE_TIME: Duration = Duration::from_secs(20 * 60);
 
-/// What a credential was to us when an attempt began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Not ours.
-    Foreign,
-    /// Ours, for the secret of the attempt.
-    Ours,
-    /// Ours, for another secret.
-    Elsewhere,
-}
-
-impl Standing {
-    fn sign(self) -> &'static str {
-        match self {
-            Standing::Foreign => "",
-            Standing::Ours => "=",
-            Standing::Elsewhere => ":",
-        }
-    }
-
-    fn read(id: &str) -> (String, Self) {
-        if let Some(id) = id.strip_suffix('=') {
-            return (id.to_owned(), Standing::Ours);
-        }
-        match id.strip_suffix(':') {
-            Some(id) => (id.to_owned(), Standing::Elsewhere),
-            None => (id.to_owned(), Standing::Foreign),
-        }
-    }
+/// The owner that `tags` name. `None` if they name none.
+pub fn owner(tags: &BTreeMap<String, String>) -> Option<Owner> {
+    Some(Owner {
+        stack_id: tags.get(STACK_ID)?.clone(),
+        logical_id: tags.get(LOGICAL_ID)?.clone(),
+    })
 }
 
 /// The write-ahead record of an attempt to issue: whatever the user holds that is not in
 /// `before` was issued by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct IssueIntent {
     /// The [`key`] of the ARN of the secret that the login was meant for.
     pub secret_key: String,
     /// The number of the claim under which it was made.
@@ -82,18 +61,18 @@ pub struct Attempt {
     /// When.
     pub started: SystemTime,
     /// The credentials that were there before.
-    pub before: Vec<(String, Standing)>,
-    /// It is over. `before` names what it issued, as [`Standing::Ours`]; nothing else is its.
+    pub before: Vec<(String, CredentialClass)>,
+    /// It is over. `before` names what it issued, as [`CredentialClass::Superseded`]; nothing else is its.
     pub closed: bool,
 }
 
-impl Attempt {
+impl IssueIntent {
     /// As a tag's value. Credential ids are made of letters, digits and `_`.
     pub fn write(&self) -> String {
         let before: Vec<String> = self
             .before
             .iter()
-            .map(|(id, standing)| format!("{id}{}", standing.sign()))
+            .map(|(id, class)| format!("{id}{}", class.sign()))
             .collect();
         let before = if before.is_empty() {
             "-".to_owned()
@@ -108,7 +87,7 @@ impl Attempt {
         )
     }
 
-    /// Reads what [`Attempt::write`] wrote.
+    /// Reads what [`IssueIntent::write`] wrote.
     pub fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(' ');
         let secret_key = parts.next()?.to_owned();
@@ -116,13 +95,13 @@ impl Attempt {
         let started = read_time(parts.next()?)?;
         let before = parts.next()?;
         let state = parts.next()?;
-        Some(Attempt {
+        Some(IssueIntent {
             secret_key,
             claim,
             started,
             before: match before {
                 "-" => Vec::new(),
-                ids => ids.split('+').map(Standing::read).collect(),
+                ids => ids.split('+').map(CredentialClass::parse).collect(),
             },
             closed: state == "closed",
         })
@@ -133,9 +112,9 @@ impl Attempt {
     #[must_use]
     pub fn closed_with(&self, ours: Vec<String>) -> Self {
         let mut before = self.before.clone();
-        before.retain(|(id, standing)| *standing != Standing::Foreign && !ours.contains(id));
-        before.extend(ours.into_iter().map(|id| (id, Standing::Ours)));
-        Attempt {
+        before.retain(|(id, class)| *class != CredentialClass::Foreign && !ours.contains(id));
+        before.extend(ours.into_iter().map(|id| (id, CredentialClass::Superseded)));
+        IssueIntent {
             before,
             closed: true,
             ..self.clone()
@@ -145,33 +124,35 @@ impl Attempt {
     /// Whether this attempt issued the credential `id`, created at `created`: it was not there
     /// before, and it did not come long after (then somebody else made it).
     pub fn issued(&self, id: &str, created: SystemTime) -> bool {
-        !self.closed && self.knew(id).is_none() && created <= self.started + ATTEMPT_LASTS
+        !self.closed
+            && self.recorded_class(id).is_none()
+            && created <= self.started + MAX_ISSUE_TIME
     }
 
     /// What `id` was, if it was already there.
-    pub fn knew(&self, id: &str) -> Option<Standing> {
-        let known = self.before.iter().find(|(before, _)| before == id);
-        known.map(|(_, standing)| *standing)
+    pub fn recorded_class(&self, id: &str) -> Option<CredentialClass> {
+        let state = self.before.iter().find(|(before, _)| before == id);
+        state.map(|(_, class)| *class)
     }
 }
 
 /// That the resource was deleted, kept on a user that outlives it: a Create that comes late, or
 /// is still running, finds that its time is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deletion {
+pub struct Tombstone {
     /// The [`Owner::key`] of the one that was deleted.
     pub owner_key: String,
     /// When CloudFormation signed the Delete.
     pub signed_at: SystemTime,
     /// When it was carried out.
     pub done_at: SystemTime,
-    /// The [`key`] of the request that had created what was deleted, or [`NOTHING_ENDED`].
+    /// The [`key`] of the request that had created what was deleted, or [`NO_SECRET`].
     pub ended: String,
     /// CloudFormation had invented the id: the Create never answered.
     pub unanswered: bool,
 }
 
-impl Deletion {
+impl Tombstone {
     /// As a tag's value.
     pub fn write(&self) -> String {
         let signed_at = write_time(self.signed_at);
@@ -187,10 +168,10 @@ impl Deletion {
         )
     }
 
-    /// Reads what [`Deletion::write`] wrote.
+    /// Reads what [`Tombstone::write`] wrote.
     pub fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(' ');
-        Some(Deletion {
+        Some(Tombstone {
             owner_key: parts.next()?.to_owned(),
             signed_at: read_time(parts.next()?)?,
             done_at: read_time(parts.next()?)?,
@@ -207,13 +188,13 @@ impl Deletion {
     /// Whether the request of `owner` that CloudFormation signed at `signed_at` came before this
     /// deletion. Times are whole seconds. Within one second, a request is over if the deletion
     /// ended it, if it never answered, or if there was nothing to delete: then it failed.
-    pub fn overtook(&self, owner_key: &str, signed_at: SystemTime, request_key: &str) -> bool {
+    pub fn supersedes(&self, owner_key: &str, signed_at: SystemTime, request_key: &str) -> bool {
         if self.owner_key != owner_key {
             return false;
         }
         let (deleted, signed) = (write_time(self.signed_at), write_time(signed_at));
         // CloudFormation may use a request's id again, so the id alone decides nothing.
-        let ended_it = self.ended == request_key || self.ended == NOTHING_ENDED;
+        let ended_it = self.ended == request_key || self.ended == NO_SECRET;
         deleted > signed || (deleted == signed && (self.unanswered || ended_it))
     }
 }

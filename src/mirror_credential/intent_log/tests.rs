@@ -6,31 +6,34 @@ fn at(seconds: u64) -> SystemTime {
 
 #[test]
 fn records_are_read_as_they_were_written() {
-    let attempt = Attempt {
+    let issue_intent = IssueIntent {
         secret_key: key("arn"),
         claim: 7,
         started: at(0),
         before: vec![
-            ("ACCA1".to_owned(), Standing::Foreign),
-            ("ACCA2".to_owned(), Standing::Ours),
-            ("ACCA3".to_owned(), Standing::Elsewhere),
+            ("ACCA1".to_owned(), CredentialClass::Foreign),
+            ("ACCA2".to_owned(), CredentialClass::Superseded),
+            ("ACCA3".to_owned(), CredentialClass::OtherResource),
         ],
         closed: false,
     };
-    assert_eq!(Attempt::read(&attempt.write()), Some(attempt.clone()));
-    let closed = Attempt {
+    assert_eq!(
+        IssueIntent::read(&issue_intent.write()),
+        Some(issue_intent.clone())
+    );
+    let closed = IssueIntent {
         closed: true,
-        ..attempt
+        ..issue_intent
     };
-    assert_eq!(Attempt::read(&closed.write()), Some(closed));
-    let deletion = Deletion {
+    assert_eq!(IssueIntent::read(&closed.write()), Some(closed));
+    let tombstone = Tombstone {
         owner_key: key("owner"),
         signed_at: at(0),
         done_at: at(3),
         ended: "-".to_owned(),
         unanswered: true,
     };
-    assert_eq!(Deletion::read(&deletion.write()), Some(deletion));
+    assert_eq!(Tombstone::read(&tombstone.write()), Some(tombstone));
     let login = Login {
         entry: 3,
         credential_id: "ACCAEXAMPLE123EXAMPLE".to_owned(),
@@ -60,53 +63,56 @@ fn records_are_read_as_they_were_written() {
 #[test]
 fn what_somebody_else_wrote_is_no_record() {
     for text in ["", " ", "a b c d", "closed", "x 1 2026-11-20T07:55:00Z"] {
-        assert_eq!(Attempt::read(text), None, "{text}");
-        assert_eq!(Deletion::read(text), None, "{text}");
+        assert_eq!(IssueIntent::read(text), None, "{text}");
+        assert_eq!(Tombstone::read(text), None, "{text}");
         assert_eq!(Login::read(text, text), None, "{text}");
     }
 }
 
 #[test]
 fn an_attempt_issued_what_is_new_and_not_much_younger() {
-    let attempt = Attempt {
+    let issue_intent = IssueIntent {
         secret_key: String::new(),
         claim: 1,
         started: at(0),
-        before: vec![("OLD".to_owned(), Standing::Ours)],
+        before: vec![("OLD".to_owned(), CredentialClass::Superseded)],
         closed: false,
     };
-    assert!(attempt.issued("NEW", at(5)));
-    assert!(!attempt.issued("OLD", at(5)));
-    assert!(!attempt.issued("NEW", at(86_400)));
-    assert_eq!(attempt.knew("OLD"), Some(Standing::Ours));
+    assert!(issue_intent.issued("NEW", at(5)));
+    assert!(!issue_intent.issued("OLD", at(5)));
+    assert!(!issue_intent.issued("NEW", at(86_400)));
+    assert_eq!(
+        issue_intent.recorded_class("OLD"),
+        Some(CredentialClass::Superseded)
+    );
 }
 
 #[test]
 fn a_deletion_overtakes_what_was_signed_before_it() {
-    let deletion = Deletion {
+    let tombstone = Tombstone {
         owner_key: "me".to_owned(),
         signed_at: at(10),
         done_at: at(10),
         ended: "ended".to_owned(),
         unanswered: false,
     };
-    assert!(deletion.overtook("me", at(9), "r"));
-    assert!(!deletion.overtook("me", at(11), "r"));
-    assert!(!deletion.overtook("other", at(9), "r"));
+    assert!(tombstone.supersedes("me", at(9), "r"));
+    assert!(!tombstone.supersedes("me", at(11), "r"));
+    assert!(!tombstone.supersedes("other", at(9), "r"));
     assert!(
-        !deletion.overtook("me", at(10), "r"),
+        !tombstone.supersedes("me", at(10), "r"),
         "a new Create in the same second"
     );
     assert!(
-        deletion.overtook("me", at(10), "ended"),
+        tombstone.supersedes("me", at(10), "ended"),
         "the ended one once more"
     );
-    let unanswered = Deletion {
+    let unanswered = Tombstone {
         unanswered: true,
-        ..deletion
+        ..tombstone
     };
     assert!(
-        unanswered.overtook("me", at(10), "r"),
+        unanswered.supersedes("me", at(10), "r"),
         "cancelled within a second"
     );
 }

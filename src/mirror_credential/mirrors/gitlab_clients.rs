@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::journal::{Before, MirrorRecord};
 use crate::aws::Aws;
 use crate::gitlab;
 use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
 use crate::http::Http;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log::write_time;
+use crate::mirror_credential::mirrors::intent::{MirrorRecord, MirrorsBefore};
 use crate::reason_codes::Code;
 use cfn_custom_resource::{Clock, Reason};
 
 /// Between two looks at a mirror that pushes.
-pub const LOOK: Duration = Duration::from_secs(2);
+pub const GITLAB_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a mirror was not removed.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum NotRemoved {
+pub enum DeleteMirrorError {
     /// GitLab did not do it.
     #[error(transparent)]
     GitLab(#[from] GitLabError),
@@ -37,18 +37,18 @@ pub enum NotRemoved {
     },
 }
 
-impl NotRemoved {
+impl DeleteMirrorError {
     /// The reason that this error is.
     pub fn reason(&self) -> Reason {
         match self {
-            NotRemoved::GitLab(error) => error.reason(),
-            NotRemoved::NoAccess { .. } => Reason::new(Code::MirrorsLeft, self.to_string()),
+            DeleteMirrorError::GitLab(error) => error.reason(),
+            DeleteMirrorError::NoAccess { .. } => Reason::new(Code::MirrorsLeft, self.to_string()),
         }
     }
 
     /// Whether the project is known by another path now.
     pub fn has_moved(&self) -> bool {
-        let NotRemoved::GitLab(error) = self else {
+        let DeleteMirrorError::GitLab(error) = self else {
             return false;
         };
         error.has_moved()
@@ -65,17 +65,17 @@ fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
 }
 
 /// Ways to GitLab, opened when they are needed.
-pub struct GitLabs<'a> {
+pub struct GitLabClients<'a> {
     aws: &'a Aws,
     http: &'a Http,
     accesses: Vec<Access>,
     opened: BTreeMap<String, Result<Arc<GitLab>, GitLabError>>,
 }
 
-impl<'a> GitLabs<'a> {
+impl<'a> GitLabClients<'a> {
     /// Those that `accesses` lead to; of two to the same address the first counts.
     pub fn new(aws: &'a Aws, http: &'a Http, accesses: Vec<Access>) -> Self {
-        GitLabs {
+        GitLabClients {
             aws,
             http,
             accesses,
@@ -94,7 +94,7 @@ impl<'a> GitLabs<'a> {
     }
 
     /// Whether the GitLab of `record` answers: what is not removed is better not given up.
-    pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), NotRemoved> {
+    pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), DeleteMirrorError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(&record.project, record.id).await {
             Err(error) if error.is_unreachable() => Err(error.into()),
@@ -122,9 +122,9 @@ impl<'a> GitLabs<'a> {
         opened.map(Some)
     }
 
-    async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, NotRemoved> {
+    async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, DeleteMirrorError> {
         let gitlab = self.at(&record.gitlab_url).await?;
-        gitlab.ok_or_else(|| NotRemoved::NoAccess {
+        gitlab.ok_or_else(|| DeleteMirrorError::NoAccess {
             id: record.id,
             project: record.project.clone(),
             url: record.gitlab_url.clone(),
@@ -132,7 +132,7 @@ impl<'a> GitLabs<'a> {
     }
 
     /// Removes a mirror, whatever it does just now.
-    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), NotRemoved> {
+    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), DeleteMirrorError> {
         let gitlab = self.of(record).await?;
         let deleted = gitlab.delete(&record.project, record.id).await;
         self.note(&record.gitlab_url, deleted)?;
@@ -151,7 +151,7 @@ impl<'a> GitLabs<'a> {
         record: &MirrorRecord,
         patience: Duration,
         clock: &Clock,
-    ) -> Result<Option<String>, NotRemoved> {
+    ) -> Result<Option<String>, DeleteMirrorError> {
         let gitlab = self.of(record).await?;
         let (project, id) = (&record.project, record.id);
         let found = match gitlab.mirror(project, id).await {
@@ -170,7 +170,7 @@ impl<'a> GitLabs<'a> {
                 note = Some(deleted_while_started(record, &mirror));
                 break;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(GITLAB_POLL_INTERVAL).await;
             shown = gitlab.mirror(project, id).await?;
         }
         gitlab.delete(project, id).await?;
@@ -194,9 +194,9 @@ impl<'a> GitLabs<'a> {
     /// Mirrors whose numbers got lost on the way: new since an attempt began, and disabled. What is
     /// enabled was made by a person. `clone_urls` are those that are known already. The error says
     /// what could not be looked at.
-    pub async fn lost(
+    pub async fn find_orphans(
         &mut self,
-        before: &Before,
+        before: &MirrorsBefore,
         clone_urls: &BTreeMap<String, String>,
     ) -> Result<Vec<MirrorRecord>, GitLabError> {
         let name = &before.repository_name;

@@ -2,7 +2,10 @@
 
 pub mod apply;
 pub mod gitlab_clients;
-pub mod journal;
+pub mod intent;
+pub mod observe;
 pub mod plan;
+pub mod remove;
 pub mod spec;
+pub mod state;
 pub mod sync;

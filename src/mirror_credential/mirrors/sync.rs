@@ -3,88 +3,88 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::gitlab_clients::LOOK;
-use super::journal::MirrorRecord;
 use crate::gitlab::{GitLab, Mirror, PushStatus};
-use crate::mirror_credential::apply::Delivery;
-use crate::mirror_credential::apply::error::DeliveryError;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::write_time;
+use crate::mirror_credential::mirrors::gitlab_clients::GITLAB_POLL_INTERVAL;
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 /// The longest that one push is waited for.
-const PUSH_TAKES: Duration = Duration::from_secs(12 * 60);
+const PUSH_TIMEOUT: Duration = Duration::from_secs(12 * 60);
 
 /// Kept back of the time for pushes.
-const LEFT_TO_UNDO: Duration = Duration::from_secs(90);
+const ROLLBACK_RESERVE: Duration = Duration::from_secs(90);
 
-impl Delivery<'_> {
+impl Applier<'_> {
     /// Asks all of them for a push first: they push side by side.
-    pub(in crate::mirror_credential) async fn sync_mirrors(
-        &mut self,
-        records: &[MirrorRecord],
-    ) -> Result<(), DeliveryError> {
+    pub async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
         let mut waiting = Vec::new();
         for record in records {
-            let Some(wanted) = self.desired.wanted(record) else {
+            let Some(wanted) = self.spec.wanted(record) else {
                 continue;
             };
-            let before = self.known.shown(record).cloned();
+            let before = self.state.shown(record).cloned();
             if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
                 // Of a project without commits: it cannot push, and need not.
-                self.known.synced.insert(record.id);
+                self.state.mirrors.synced.insert(record.id);
                 continue;
             }
             if !gitlab.sync(&record.project, record.id).await? {
-                self.mirror_is_gone(record);
+                self.note_mirror_deleted(record);
                 return Ok(());
             }
             if wanted.waits_for_sync {
-                waiting.push(Awaited::new(record.clone(), before));
+                waiting.push(AwaitedPush::new(record.clone(), before));
             } else {
-                self.known.synced.insert(record.id);
+                self.state.mirrors.synced.insert(record.id);
             }
         }
         // Time has to be left to undo what was done.
-        let left = self.resource.clock.until(self.progress.until());
-        let kept_back = LEFT_TO_UNDO.max(left.mul_f64(0.1)).min(left.mul_f64(0.5));
-        let give_up = tokio::time::Instant::now() + PUSH_TAKES.min(left.saturating_sub(kept_back));
+        let left = self.clients.clock.until(self.progress.until());
+        let kept_back = ROLLBACK_RESERVE
+            .max(left.mul_f64(0.1))
+            .min(left.mul_f64(0.5));
+        let give_up =
+            tokio::time::Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
         while !waiting.is_empty() {
-            let is_late = tokio::time::Instant::now() + LOOK >= give_up;
+            let is_late = tokio::time::Instant::now() + GITLAB_POLL_INTERVAL >= give_up;
             let mut still_waiting = Vec::new();
             for awaited in waiting {
-                match self.look_at_push(&gitlab, awaited, is_late).await? {
-                    Looked::Done => {}
-                    Looked::Wait(awaited) => still_waiting.push(*awaited),
-                    Looked::Gone => return Ok(()),
+                match self.check_push(&gitlab, awaited, is_late).await? {
+                    PushCheck::Done => {}
+                    PushCheck::Wait(awaited) => still_waiting.push(*awaited),
+                    PushCheck::Gone => return Ok(()),
                 }
             }
             waiting = still_waiting;
             if !waiting.is_empty() {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(GITLAB_POLL_INTERVAL).await;
             }
         }
         Ok(())
     }
 
-    async fn look_at_push(
+    async fn check_push(
         &mut self,
         gitlab: &GitLab,
-        mut awaited: Awaited,
+        mut awaited: AwaitedPush,
         is_late: bool,
-    ) -> Result<Looked, DeliveryError> {
+    ) -> Result<PushCheck, ApplyError> {
         let record = awaited.record.clone();
         let (project, id) = (&record.project, record.id);
         let Some(mirror) = gitlab.mirror(project, id).await? else {
-            self.mirror_is_gone(&record);
-            return Ok(Looked::Gone);
+            self.note_mirror_deleted(&record);
+            return Ok(PushCheck::Gone);
         };
         match Push::of(awaited.before.as_ref(), &mirror) {
             Push::Succeeded => {
-                self.known.synced.insert(id);
+                self.state.mirrors.synced.insert(id);
                 self.note_shown(&record, Some(mirror));
-                return Ok(Looked::Done);
+                return Ok(PushCheck::Done);
             }
             // The login may not have spread to where GitLab's push arrived.
             Push::Failed if !awaited.was_asked_again => {
@@ -92,23 +92,23 @@ impl Delivery<'_> {
                 gitlab.sync(project, id).await?;
                 awaited.before = Some(mirror.clone());
             }
-            Push::Failed => return Err(self.not_pushed(&record, &mirror, "failed")),
+            Push::Failed => return Err(self.push_error(&record, &mirror, "failed")),
             Push::UnderWay => {}
         }
         if !awaited.has_commits {
             if is_empty(gitlab, &record).await {
-                self.known.synced.insert(id);
-                return Ok(Looked::Done);
+                self.state.mirrors.synced.insert(id);
+                return Ok(PushCheck::Done);
             }
             awaited.has_commits = true;
         }
         if is_late {
-            return Err(self.not_pushed(&record, &mirror, "did not end in time"));
+            return Err(self.push_error(&record, &mirror, "did not end in time"));
         }
-        Ok(Looked::Wait(Box::new(awaited)))
+        Ok(PushCheck::Wait(Box::new(awaited)))
     }
 
-    fn not_pushed(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> DeliveryError {
+    fn push_error(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> ApplyError {
         let MirrorRecord {
             project,
             repository_name,
@@ -116,8 +116,8 @@ impl Delivery<'_> {
             ..
         } = record;
         let mut error = mirror.last_error.clone().unwrap_or_default();
-        let values = self.known.values.values().flatten();
-        let issued = self.known.issued.as_ref();
+        let values = self.state.login.stored.values().flatten();
+        let issued = self.state.login.issued.as_ref();
         let issued = issued.and_then(|issued| issued.password.as_ref());
         for password in values.map(|value| &value.password).chain(issued) {
             error = password.redact(&error);
@@ -149,7 +149,7 @@ impl Delivery<'_> {
         );
         // GitLab tells why in prose alone. Diverged branches stay until a person acts; the network and
         // CodeCommit recover.
-        DeliveryError {
+        ApplyError {
             reason: Reason::new(Code::PushFailed, reason),
             is_transient: !has_diverged,
         }
@@ -157,13 +157,13 @@ impl Delivery<'_> {
 }
 
 /// Whether the project has no commits: its mirrors have nothing to do.
-pub(in crate::mirror_credential) async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
+pub async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
     let project = gitlab.project(&record.project).await;
     project.is_ok_and(|project| project.is_empty)
 }
 
 /// A push that is waited for.
-struct Awaited {
+struct AwaitedPush {
     record: MirrorRecord,
     /// What the mirror showed before the push was asked for.
     before: Option<Mirror>,
@@ -171,9 +171,9 @@ struct Awaited {
     has_commits: bool,
 }
 
-impl Awaited {
+impl AwaitedPush {
     fn new(record: MirrorRecord, before: Option<Mirror>) -> Self {
-        Awaited {
+        AwaitedPush {
             record,
             before,
             was_asked_again: false,
@@ -183,9 +183,9 @@ impl Awaited {
 }
 
 /// What a look at a push showed.
-enum Looked {
+enum PushCheck {
     Done,
-    Wait(Box<Awaited>),
+    Wait(Box<AwaitedPush>),
     /// The mirror is not there any more.
     Gone,
 }

@@ -1,134 +1,142 @@
 //! A new login, from the claim to the entry that holds it.
 
-use super::{Issued, Step, View, tags_differ};
-use crate::mirror_credential::credential_class::Kind;
+use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::observe::{Credential, Secret};
+use crate::mirror_credential::plan::planner::Planner;
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, RotationStep, SecretStep, Step,
+};
+use crate::mirror_credential::rotation::end::end_rotation;
 use crate::mirror_credential::spec::ForeignCredentials;
+use crate::mirror_credential::state::{Credential, Issued, Secret};
 
-impl View<'_> {
+impl Planner<'_> {
     /// The next step towards a new login.
-    pub(in crate::mirror_credential) fn obtain(&self) -> Step {
-        let (known, desired) = (self.known, self.desired);
-        if let Some(silence) = &known.silence {
-            return Step::Refuse(silence.clone());
+    pub fn plan_issue(&self) -> Step {
+        let (state, spec) = (self.state, self.spec);
+        if let Some(silence) = &state.mirrors.gitlab_error {
+            return Step::Reject(silence.clone());
         }
-        if self.me.rotation.is_none()
-            && let Some(reason) = self.pushes_everything()
+        if self.context.rotation.is_none()
+            && let Some(reason) = self.mirrors.pushes_everything()
         {
-            return Step::Refuse(reason);
+            return Step::Reject(reason);
         }
         let is_issued = |credential: &&Credential| {
-            let issued = known.issued.as_ref();
+            let issued = state.login.issued.as_ref();
             issued.is_some_and(|issued| issued.id == credential.id)
         };
-        let foreign = self.of_kind(Kind::Foreign);
+        let foreign = self.of_class(CredentialClass::Foreign);
         let foreign: Vec<&Credential> = foreign.filter(|one| !is_issued(one)).collect();
         if let Some(first) = foreign.first() {
-            if !known.is_settled() {
-                return Step::LookAgain;
+            if !state.is_settled() {
+                return CredentialStep::WaitForIam.into();
             }
-            if !known.is_in_order {
-                return Step::ReadSecret;
+            if !state.secret_read_after_user {
+                return SecretStep::ReadSecret.into();
             }
-            match desired.foreign_credentials {
+            match spec.foreign_credentials {
                 ForeignCredentials::Refuse => {
-                    let name = &known.user.name;
-                    return Step::Refuse(messages::foreign_in_the_way(name, &foreign));
+                    let name = &state.user.name;
+                    return Step::Reject(messages::foreign_in_the_way(name, &foreign));
                 }
                 ForeignCredentials::Delete => return self.delete(first),
             }
         }
         let Some(secret) = self.secret else {
-            return Step::CreateSecret;
+            return SecretStep::CreateSecret.into();
         };
         if let Some(step) = self.claim(secret) {
             return step;
         }
-        if let Some(issued) = &known.issued {
+        if let Some(issued) = &state.login.issued {
             return match &issued.password {
-                None => Step::Reset(issued.id.clone()),
-                Some(password) if desired.url_safe_password && !password.is_url_safe() => {
-                    Step::Reset(issued.id.clone())
+                None => CredentialStep::Reset(issued.id.clone()).into(),
+                Some(password) if spec.url_safe_password && !password.is_url_safe() => {
+                    CredentialStep::Reset(issued.id.clone()).into()
                 }
-                Some(_) => self.place_issued(secret, issued),
+                Some(_) => self.plan_store(secret, issued),
             };
         }
         // What did an attempt before this one leave?
-        if let Some(stray) = self.of_kind(Kind::Stray).next() {
+        if let Some(orphan) = self.of_class(CredentialClass::Orphan).next() {
             // With a closed record, this is the credential of another person.
-            return if known.shows_closed_records() {
-                Step::Reset(stray.id.clone())
+            return if state.shows_closed_intents() {
+                CredentialStep::Reset(orphan.id.clone()).into()
             } else {
-                Step::LookAgain
+                CredentialStep::WaitForIam.into()
             };
         }
-        let may_have_left = secret.was_taken_over() || known.doubtful_since.is_some();
-        if may_have_left && !known.is_settled() {
-            return Step::LookAgain;
+        let may_have_left = secret.was_taken_over() || state.login.uncertain_since.is_some();
+        if may_have_left && !state.is_settled() {
+            return CredentialStep::WaitForIam.into();
         }
-        if known.user.credentials.len() >= 2 {
-            return match self.of_kind(Kind::Superseded).next() {
+        if state.user.credentials.len() >= 2 {
+            return match self.of_class(CredentialClass::Superseded).next() {
                 Some(superseded) => self.delete(superseded),
-                None => Step::Refuse(messages::both_slots_taken(&known.user.name)),
+                None => Step::Reject(messages::both_slots_taken(&state.user.name)),
             };
         }
-        if known.recorded {
-            Step::Issue
+        if state.log.issue_intent_written {
+            CredentialStep::Issue.into()
         } else {
-            Step::Record
+            CredentialStep::WriteIssueIntent.into()
         }
     }
 
     /// What has to be done before the login or its mirrors can be changed: the log's next entry is
     /// this delivery's, and what an attempt before it made is gone.
-    pub(in crate::mirror_credential) fn claim(&self, secret: &Secret) -> Option<Step> {
-        let known = self.known;
-        if tags_differ(self.desired, self.me, secret, true) {
-            return Some(Step::TagSecret);
+    pub fn claim(&self, secret: &Secret) -> Option<Step> {
+        let state = self.state;
+        if self.ownership_tags_differ(secret) {
+            return Some(SecretStep::TagSecret.into());
         }
-        if let Some(step) = self.read_journal(secret) {
+        if let Some(step) = self.mirrors.read_mirror_intent(secret) {
             return Some(step);
         }
-        if self.wants_mirrors() && known.projects.is_none() {
-            return Some(Step::ReadProjects);
+        if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
+            return Some(MirrorStep::ReadProjects.into());
         }
-        if !self.is_mine() || (self.wants_mirrors() && !known.is_journaled) {
-            return Some(Step::Claim(secret.next_entry()));
+        if !self.state.holds_claim()
+            || (self.mirrors.wants_mirrors() && !state.mirrors.intent.is_written)
+        {
+            return Some(SecretStep::Claim(secret.next_entry()).into());
         }
-        if let Some(step) = self.end_rotation(secret) {
+        if let Some(step) = end_rotation(self, secret) {
             return Some(step);
         }
         if secret.latest_login() > Some(secret.claim) {
             // What is issued has to follow a claim that is the log's latest entry.
-            return Some(Step::Claim(secret.next_entry()));
+            return Some(SecretStep::Claim(secret.next_entry()).into());
         }
-        self.remove_stray(secret)
+        self.mirrors
+            .delete_orphan_mirror(secret)
             // It would stand in the way: newer versions of GitLab take an address once.
-            .or_else(|| self.retire_superseded(secret))
+            .or_else(|| self.mirrors.retire_superseded(secret))
     }
 
-    fn place_issued(&self, secret: &Secret, issued: &Issued) -> Step {
-        let has_repositories = !self.desired.repositories().is_empty();
-        if let Some(step) = self.make_mirrors(secret, &[]) {
+    fn plan_store(&self, secret: &Secret, issued: &Issued) -> Step {
+        let has_repositories = !self.spec.repositories().is_empty();
+        if let Some(step) = self.mirrors.create_mirrors(secret, &[]) {
             return step;
         }
-        if self.me.rotation.is_some() {
+        if self.context.rotation.is_some() {
             // The seal says which claim a rotation holds, with mirrors or without.
-            return if self.known.is_sealed {
-                Step::Prepare
+            return if self.state.mirrors.intent.ids_committed {
+                RotationStep::Prepare.into()
             } else {
-                Step::Seal(secret.next_entry())
+                MirrorStep::CommitMirrorIds(secret.next_entry()).into()
             };
         }
         // What works is given up only for what has been shown to work.
-        let must_work = secret.current.is_some() || self.wants_mirrors();
-        if must_work && !issued.proved && has_repositories {
-            return Step::ProveIssued;
+        let must_work = secret.current.is_some() || self.mirrors.wants_mirrors();
+        if must_work && !issued.verified && has_repositories {
+            return CredentialStep::VerifyIssued.into();
         }
-        let records = self.placed(&[]);
-        self.enable(&records)
-            .or_else(|| self.sync(&records))
-            .unwrap_or(Step::Store)
+        let records = self.mirrors.placed(&[]);
+        self.mirrors
+            .enable(&records)
+            .or_else(|| self.mirrors.sync(&records))
+            .unwrap_or(CredentialStep::Store.into())
     }
 }

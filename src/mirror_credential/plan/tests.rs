@@ -2,13 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Issued, Me, Observed, SecretState, Step, next};
+use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::{Attempt, Deletion, Login, Owner, Standing};
+use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, Tombstone};
 use crate::mirror_credential::messages;
-use crate::mirror_credential::mirrors::journal::{Properties, properties_key};
-use crate::mirror_credential::observe::{Credential, Secret, User};
+use crate::mirror_credential::mirrors::intent::{SavedSpec, spec_key};
+use crate::mirror_credential::plan::next;
+use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
+use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec};
+use crate::mirror_credential::state::{Credential, Issued, Secret, SecretState, State, User};
 use crate::password::Password;
 
 pub(in crate::mirror_credential) const USER: &str = "user-dev-m";
@@ -53,8 +56,8 @@ pub(in crate::mirror_credential) fn secret() -> Secret {
     }
 }
 
-pub(in crate::mirror_credential) fn attempt(claim: u64) -> Attempt {
-    Attempt {
+pub(in crate::mirror_credential) fn issue_intent(claim: u64) -> IssueIntent {
+    IssueIntent {
         secret_key: intent_log::key("arn:secret-a"),
         claim,
         started: at(0),
@@ -68,70 +71,67 @@ pub(in crate::mirror_credential) fn issued(password: Option<&str>) -> Issued {
         id: "NEW".to_owned(),
         service_user_name: "n".to_owned(),
         password: password.map(Password::new),
-        proved: false,
+        verified: false,
     }
 }
 
 /// A fresh user, an hour into the request.
-pub(in crate::mirror_credential) fn fresh() -> Observed {
-    Observed {
+pub(in crate::mirror_credential) fn fresh() -> State {
+    State {
         now: at(3600),
-        looked_at: at(3600),
-        is_in_order: true,
-        ..Observed::begin(at(0), User::absent(USER, None), SecretState::Absent)
+        user_read_at: at(3600),
+        secret_read_after_user: true,
+        ..State::new(at(0), User::absent(USER, None), SecretState::Absent)
     }
 }
 
 /// A user and a secret whose login is live and ours.
-pub(in crate::mirror_credential) fn settled() -> Observed {
-    let mut known = fresh();
-    known.user.exists = true;
-    known.user.owner = Some(owner());
-    known.user.secret_name = Some(NAME.to_owned());
-    known.user.attempt = Some(Attempt {
-        before: vec![("CUR".to_owned(), Standing::Ours)],
+pub(in crate::mirror_credential) fn settled() -> State {
+    let mut state = fresh();
+    state.user.exists = true;
+    state.user.owner = Some(owner());
+    state.user.secret_name = Some(NAME.to_owned());
+    state.user.issue_intent = Some(IssueIntent {
+        before: vec![("CUR".to_owned(), CredentialClass::Superseded)],
         closed: true,
-        ..attempt(0)
+        ..issue_intent(0)
     });
-    known.user.credentials = vec![credential("CUR")];
-    present(&mut known, |secret| secret.current = Some(login(1, "CUR")));
-    known
+    state.user.credentials = vec![credential("CUR")];
+    present(&mut state, |secret| secret.current = Some(login(1, "CUR")));
+    state
 }
 
 /// What the template asks for stands in the log.
-pub(in crate::mirror_credential) fn noted(entry: u64) -> Properties {
-    Properties {
+pub(in crate::mirror_credential) fn noted(entry: u64) -> SavedSpec {
+    SavedSpec {
         entry,
-        key: properties_key(&desired().document),
+        key: spec_key(&spec().document),
     }
 }
 
 /// A claim of ours on a secret that holds nothing yet.
-pub(in crate::mirror_credential) fn claimed() -> Observed {
-    let mut known = settled();
-    known.user.credentials.clear();
-    known.user.attempt = Some(attempt(0));
-    present(&mut known, |_| {});
-    known.claim = Some(0);
-    known.recorded = true;
-    known
+pub(in crate::mirror_credential) fn claimed() -> State {
+    let mut state = settled();
+    state.user.credentials.clear();
+    state.user.issue_intent = Some(issue_intent(0));
+    present(&mut state, |_| {});
+    state.log.claim = Some(0);
+    state.log.issue_intent_written = true;
+    state
 }
 
-pub(in crate::mirror_credential) fn present(
-    known: &mut Observed,
-    change: impl FnOnce(&mut Secret),
-) {
+pub(in crate::mirror_credential) fn present(state: &mut State, change: impl FnOnce(&mut Secret)) {
     let mut present = secret();
     change(&mut present);
     if let Some(login) = &present.current
-        && present.properties.is_empty()
+        && present.saved_specs.is_empty()
     {
-        present.properties = vec![noted(login.entry)];
+        present.saved_specs = vec![noted(login.entry)];
     }
-    known.secret = SecretState::Present(Box::new(present));
+    state.secret = SecretState::Present(Box::new(present));
 }
 
-pub(in crate::mirror_credential) fn desired() -> Spec {
+pub(in crate::mirror_credential) fn spec() -> Spec {
     Spec {
         user_name: USER.to_owned(),
         secret_name: NAME.to_owned(),
@@ -148,16 +148,16 @@ pub(in crate::mirror_credential) fn desired() -> Spec {
 }
 
 pub(in crate::mirror_credential) fn step(
-    change_desired: impl FnOnce(&mut Spec),
-    known: &Observed,
+    change_spec: impl FnOnce(&mut Spec),
+    state: &State,
 ) -> Step {
-    let mut desired = desired();
-    change_desired(&mut desired);
-    next(&desired, &me(), known)
+    let mut spec = spec();
+    change_spec(&mut spec);
+    next(&spec, &context(), state)
 }
 
-pub(in crate::mirror_credential) fn me() -> Me {
-    Me {
+pub(in crate::mirror_credential) fn context() -> RequestContext {
+    RequestContext {
         owner: owner(),
         signed_at: at(0),
         request_key: "request".to_owned(),
@@ -167,124 +167,132 @@ pub(in crate::mirror_credential) fn me() -> Me {
     }
 }
 
-pub(in crate::mirror_credential) fn known(
-    base: Observed,
-    change: impl FnOnce(&mut Observed),
-) -> Observed {
-    let mut known = base;
-    change(&mut known);
-    known
+pub(in crate::mirror_credential) fn state(base: State, change: impl FnOnce(&mut State)) -> State {
+    let mut state = base;
+    change(&mut state);
+    state
 }
 
 pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
-    Step::DeleteCredential {
+    CredentialStep::DeleteCredential {
         user_name: USER.to_owned(),
         id: id.to_owned(),
     }
+    .into()
 }
 
 #[test]
 #[allow(clippy::too_many_lines)] // A table.
 fn what_is_known_decides_the_next_step() {
-    let exists = |known: &mut Observed| known.user.exists = true;
+    let exists = |state: &mut State| state.user.exists = true;
     let same = |_: &mut Spec| {};
     let rows: Vec<(&str, Step, Step)> = vec![
         ("it is so", step(same, &settled()), Step::Done),
         (
             "nothing is there",
-            step(same, &known(fresh(), exists)),
-            Step::CreateSecret,
+            step(same, &state(fresh(), exists)),
+            SecretStep::CreateSecret.into(),
         ),
         (
             "the secret was not read, and the user is new: creating it tells",
             step(
                 same,
-                &known(fresh(), |k| {
+                &state(fresh(), |k| {
                     k.user.exists = true;
                     k.secret = SecretState::Unread;
                 }),
             ),
-            Step::CreateSecret,
+            SecretStep::CreateSecret.into(),
         ),
         (
             "the secret was not read, and the user has a history",
-            step(same, &known(settled(), |k| k.secret = SecretState::Unread)),
-            Step::ReadSecret,
+            step(same, &state(settled(), |k| k.secret = SecretState::Unread)),
+            SecretStep::ReadSecret.into(),
         ),
         (
             "claimed, not recorded",
-            step(same, &known(claimed(), |k| k.recorded = false)),
-            Step::Record,
+            step(
+                same,
+                &state(claimed(), |k| k.log.issue_intent_written = false),
+            ),
+            CredentialStep::WriteIssueIntent.into(),
         ),
-        ("claimed and recorded", step(same, &claimed()), Step::Issue),
+        (
+            "claimed and recorded",
+            step(same, &claimed()),
+            CredentialStep::Issue.into(),
+        ),
         (
             "issued",
             step(
                 same,
-                &known(claimed(), |k| k.issued = Some(issued(Some("a+b=")))),
+                &state(claimed(), |k| k.login.issued = Some(issued(Some("a+b=")))),
             ),
-            Step::Store,
+            CredentialStep::Store.into(),
         ),
         (
             "issued with a slash",
             step(
                 same,
-                &known(claimed(), |k| k.issued = Some(issued(Some("a/b=")))),
+                &state(claimed(), |k| k.login.issued = Some(issued(Some("a/b=")))),
             ),
-            Step::Reset("NEW".to_owned()),
+            CredentialStep::Reset("NEW".to_owned()).into(),
         ),
         (
             "issued with a slash where that does not matter",
             step(
                 |d| d.url_safe_password = false,
-                &known(claimed(), |k| k.issued = Some(issued(Some("a/b")))),
+                &state(claimed(), |k| k.login.issued = Some(issued(Some("a/b")))),
             ),
-            Step::Store,
+            CredentialStep::Store.into(),
         ),
         (
             "the password of what was issued is not known any more",
-            step(same, &known(claimed(), |k| k.issued = Some(issued(None)))),
-            Step::Reset("NEW".to_owned()),
+            step(
+                same,
+                &state(claimed(), |k| k.login.issued = Some(issued(None))),
+            ),
+            CredentialStep::Reset("NEW".to_owned()).into(),
         ),
         (
             "somebody else's claim on a secret without a value is taken over",
-            step(same, &known(claimed(), |k| k.claim = None)),
-            Step::Claim(1),
+            step(same, &state(claimed(), |k| k.log.claim = None)),
+            SecretStep::Claim(1).into(),
         ),
         (
             "somebody who took over from us is let finish",
             step(
                 same,
-                &known(claimed(), |k| {
-                    k.claim = None;
-                    k.overtaken_at = Some(at(3599));
+                &state(claimed(), |k| {
+                    k.log.claim = None;
+                    k.log.claim_lost_at = Some(at(3599));
                 }),
             ),
-            Step::Follow,
+            SecretStep::WaitForPeer.into(),
         ),
         (
             "an attempt before this one left a credential: it is reset, not issued again",
             step(
                 same,
-                &known(claimed(), |k| {
+                &state(claimed(), |k| {
                     k.user.credentials = vec![credential("LOST")];
-                    k.recorded = false;
+                    k.log.issue_intent_written = false;
                 }),
             ),
-            Step::Reset("LOST".to_owned()),
+            CredentialStep::Reset("LOST".to_owned()).into(),
         ),
         (
             "a call to issue whose fate is not known yet",
             step(
                 same,
-                &known(claimed(), |k| k.doubtful_since = Some(at(3595))),
+                &state(claimed(), |k| k.login.uncertain_since = Some(at(3595))),
             ),
-            Step::LookAgain,
+            CredentialStep::WaitForIam.into(),
         ),
         (
             "another serial, another login: claim first",
             step(|d| d.rotation_serial = Some("2".to_owned()), &settled()),
-            Step::Claim(2),
+            SecretStep::Claim(2).into(),
         ),
         (
             "while something works, the new login is proved before it is stored",
@@ -293,23 +301,23 @@ fn what_is_known_decides_the_next_step() {
                     d.rotation_serial = Some("2".to_owned());
                     d.repository_names = vec!["r".to_owned()];
                 },
-                &known(settled(), |k| {
+                &state(settled(), |k| {
                     present(k, |s| {
                         s.current = Some(login(1, "CUR"));
                         s.claim = 2;
                     });
-                    k.claim = Some(2);
-                    k.issued = Some(issued(Some("a")));
+                    k.log.claim = Some(2);
+                    k.login.issued = Some(issued(Some("a")));
                     k.user.credentials.push(credential("NEW"));
                 }),
             ),
-            Step::ProveIssued,
+            CredentialStep::VerifyIssued.into(),
         ),
         (
             "the superseded one goes",
             step(
                 same,
-                &known(settled(), |k| {
+                &state(settled(), |k| {
                     present(k, |s| {
                         s.current = Some(login(3, "CUR"));
                         s.superseded = vec![login(1, "OLD")];
@@ -323,7 +331,7 @@ fn what_is_known_decides_the_next_step() {
             "a superseded one that is not listed goes too",
             step(
                 same,
-                &known(settled(), |k| {
+                &state(settled(), |k| {
                     present(k, |s| {
                         s.current = Some(login(3, "CUR"));
                         s.superseded = vec![login(1, "OLD")];
@@ -336,47 +344,47 @@ fn what_is_known_decides_the_next_step() {
             "and then its label",
             step(
                 same,
-                &known(settled(), |k| {
+                &state(settled(), |k| {
                     present(k, |s| {
                         s.current = Some(login(3, "CUR"));
                         s.superseded = vec![login(1, "OLD")];
                     });
-                    k.gone.push("OLD".to_owned());
+                    k.login.deleted_credentials.push("OLD".to_owned());
                 }),
             ),
-            Step::ForgetLogin(1),
+            SecretStep::DropOldLogin(1).into(),
         ),
         (
             "somebody set it inactive",
             step(
                 same,
-                &known(settled(), |k| k.user.credentials[0].active = false),
+                &state(settled(), |k| k.user.credentials[0].active = false),
             ),
-            Step::Activate("CUR".to_owned()),
+            CredentialStep::Activate("CUR".to_owned()).into(),
         ),
         (
             "repositories are to be proved",
             step(|d| d.repository_names = vec!["r".to_owned()], &settled()),
-            Step::ProveStored,
+            CredentialStep::VerifyStored.into(),
         ),
         (
             // An Update to another user was interrupted after it had written the tag.
             "a secret with the right login, tagged with another user",
             step(
                 same,
-                &known(settled(), |k| {
+                &state(settled(), |k| {
                     present(k, |s| {
                         s.user_name = Some("user-dev-b".to_owned());
                         s.current = Some(login(1, "CUR"));
                     });
                 }),
             ),
-            Step::TagSecret,
+            SecretStep::TagSecret.into(),
         ),
         (
             "another key",
             step(|d| d.kms_key_id = Some("alias/x".to_owned()), &settled()),
-            Step::ChangeKey,
+            SecretStep::ChangeKey.into(),
         ),
         (
             "another tag",
@@ -386,13 +394,13 @@ fn what_is_known_decides_the_next_step() {
                 },
                 &settled(),
             ),
-            Step::TagSecret,
+            SecretStep::TagSecret.into(),
         ),
         (
             "a foreign credential that is in nobody's way stays",
             step(
                 same,
-                &known(settled(), |k| k.user.credentials.push(credential("HIS"))),
+                &state(settled(), |k| k.user.credentials.push(credential("HIS"))),
             ),
             Step::Done,
         ),
@@ -400,36 +408,36 @@ fn what_is_known_decides_the_next_step() {
             "another person creates a credential during this attempt",
             step(
                 same,
-                &known(claimed(), |k| k.user.credentials = vec![credential("HIS")]),
+                &state(claimed(), |k| k.user.credentials = vec![credential("HIS")]),
             ),
-            Step::Refuse(messages::foreign_in_the_way(USER, &[&credential("HIS")])),
+            Step::Reject(messages::foreign_in_the_way(USER, &[&credential("HIS")])),
         ),
         (
             "the record is open: it does not name what was issued",
             step(
                 same,
-                &known(settled(), |k| k.user.attempt = Some(attempt(0))),
+                &state(settled(), |k| k.user.issue_intent = Some(issue_intent(0))),
             ),
-            Step::RecordIssued,
+            CredentialStep::CloseIssueIntent.into(),
         ),
         (
             "the user's tags are lost",
             step(
                 same,
-                &known(settled(), |k| {
+                &state(settled(), |k| {
                     k.user.owner = None;
                     k.user.secret_name = None;
-                    k.user.attempt = None;
+                    k.user.issue_intent = None;
                 }),
             ),
-            Step::RecordIssued,
+            CredentialStep::CloseIssueIntent.into(),
         ),
         (
             "a Delete has been there since",
             step(
                 same,
-                &known(settled(), |k| {
-                    k.user.deletion = Some(Deletion {
+                &state(settled(), |k| {
+                    k.user.tombstone = Some(Tombstone {
                         owner_key: owner().key(),
                         signed_at: at(5),
                         done_at: at(5),
@@ -438,12 +446,12 @@ fn what_is_known_decides_the_next_step() {
                     });
                 }),
             ),
-            Step::Overtaken,
+            Step::SupersededByDelete,
         ),
         (
             "the secret was taken away while it was worked on",
-            step(same, &known(claimed(), |k| k.secret = SecretState::Absent)),
-            Step::Overtaken,
+            step(same, &state(claimed(), |k| k.secret = SecretState::Absent)),
+            Step::SupersededByDelete,
         ),
     ];
     for (what, actual, expected) in rows {
@@ -457,26 +465,26 @@ fn refusals_come_before_any_step_that_changes_something() {
         stack_id: "arn:other".to_owned(),
         logical_id: "X".to_owned(),
     };
-    let rows: Vec<(&str, Observed, &str)> = vec![
+    let rows: Vec<(&str, State, &str)> = vec![
         ("no such user", fresh(), "there is no IAM user of that name"),
         (
             "another's user",
-            known(settled(), |k| k.user.owner = Some(other.clone())),
+            state(settled(), |k| k.user.owner = Some(other.clone())),
             "aws iam untag-user",
         ),
         (
             "another's secret",
-            known(settled(), |k| present(k, |s| s.owner = Some(other.clone()))),
+            state(settled(), |k| present(k, |s| s.owner = Some(other.clone()))),
             "aws secretsmanager delete-secret",
         ),
         (
             "a secret of nobody of ours",
-            known(settled(), |k| present(k, |s| s.owner = None)),
+            state(settled(), |k| present(k, |s| s.owner = None)),
             "was not made by Custom::MirrorCredential",
         ),
         (
             "a foreign credential where a slot is needed",
-            known(fresh(), |k| {
+            state(fresh(), |k| {
                 k.user.exists = true;
                 k.user.credentials = vec![credential("HIS")];
             }),
@@ -484,7 +492,7 @@ fn refusals_come_before_any_step_that_changes_something() {
         ),
         (
             "a secret with the login of another user",
-            known(settled(), |k| {
+            state(settled(), |k| {
                 present(k, |s| {
                     s.user_name = Some("user-dev-a".to_owned());
                     s.current = Some(Login {
@@ -497,20 +505,20 @@ fn refusals_come_before_any_step_that_changes_something() {
         ),
         (
             "a secret without a login, created for another user",
-            known(settled(), |k| {
+            state(settled(), |k| {
                 present(k, |s| s.user_name = Some("user-dev-a".to_owned()));
             }),
             "change SecretName too",
         ),
         (
             "a later request was carried out",
-            known(settled(), |k| present(k, |s| s.as_of = Some(at(1)))),
+            state(settled(), |k| present(k, |s| s.as_of = Some(at(1)))),
             "a later request",
         ),
     ];
-    for (what, known, says) in rows {
-        match step(|_| {}, &known) {
-            Step::Refuse(reason) => assert!(reason.text.contains(says), "{what}: {reason}"),
+    for (what, state, says) in rows {
+        match step(|_| {}, &state) {
+            Step::Reject(reason) => assert!(reason.text.contains(says), "{what}: {reason}"),
             step => panic!("{what}: {step:?}"),
         }
     }

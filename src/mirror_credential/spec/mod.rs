@@ -6,7 +6,7 @@ use serde_json::Value;
 
 pub use super::mirrors::spec::{WantedMirror, gitlab_in, is_protected};
 
-use super::mirrors::journal::MirrorRecord;
+use super::mirrors::intent::MirrorRecord;
 use super::mirrors::spec::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitlab::Access;

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
-use crate::mirror_credential::calls::StoredLogin;
 use crate::mirror_credential::intent_log::{Login, version_id};
-use crate::mirror_credential::mirrors::journal::{Before, MirrorRecord};
-use crate::mirror_credential::observe::Secret;
+use crate::mirror_credential::mirrors::intent::{MirrorRecord, MirrorsBefore};
+use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::plan;
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::{
-    at, claimed, credential, issued, known, login, settled, step,
+    at, claimed, credential, issued, login, settled, state, step,
 };
-use crate::mirror_credential::plan::{Observed, Project, SecretState, Step};
 use crate::mirror_credential::spec::{Spec, WantedMirror};
+use crate::mirror_credential::state::{Secret, SecretState, State, StoredLogin};
 use crate::password::Password;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
@@ -42,14 +42,14 @@ fn wanted() -> WantedMirror {
     }
 }
 
-pub(in crate::mirror_credential) fn mirrored(desired: &mut Spec) {
-    desired.gitlab = Some(Access {
+pub(in crate::mirror_credential) fn mirrored(spec: &mut Spec) {
+    spec.gitlab = Some(Access {
         url: GITLAB.to_owned(),
         token_secret_id: "gitlab-token".to_owned(),
         token_secret_key: "token".to_owned(),
         ca_certificate: None,
     });
-    desired.mirrors = vec![wanted()];
+    spec.mirrors = vec![wanted()];
 }
 
 pub(in crate::mirror_credential) fn record(id: u64) -> MirrorRecord {
@@ -96,13 +96,13 @@ pub(in crate::mirror_credential) fn value(mirrors: &[u64]) -> StoredLogin {
     }
 }
 
-pub(in crate::mirror_credential) fn seen(known: &mut Observed, mirrors: Vec<Mirror>) {
+pub(in crate::mirror_credential) fn seen(state: &mut State, mirrors: Vec<Mirror>) {
     let project = Project {
         protected_branches: Some(protected(&["development"])),
         ..Project::new(mirrors)
     };
-    known.projects = Some(BTreeMap::from([(PROJECT.to_owned(), project)]));
-    known.clone_urls = BTreeMap::from([(REPOSITORY.to_owned(), CLONE_URL.to_owned())]);
+    state.mirrors.projects = Some(BTreeMap::from([(PROJECT.to_owned(), project)]));
+    state.clone_urls = BTreeMap::from([(REPOSITORY.to_owned(), CLONE_URL.to_owned())]);
 }
 
 fn protected(own: &[&str]) -> ProtectedBranches {
@@ -112,15 +112,15 @@ fn protected(own: &[&str]) -> ProtectedBranches {
     }
 }
 
-pub(in crate::mirror_credential) fn edit(known: &mut Observed, change: impl FnOnce(&mut Secret)) {
-    if let SecretState::Present(secret) = &mut known.secret {
+pub(in crate::mirror_credential) fn edit(state: &mut State, change: impl FnOnce(&mut Secret)) {
+    if let SecretState::Present(secret) = &mut state.secret {
         change(secret);
     }
 }
 
 /// A login whose one mirror pushes.
-pub(in crate::mirror_credential) fn pushing() -> Observed {
-    known(settled(), |k| {
+pub(in crate::mirror_credential) fn pushing() -> State {
+    state(settled(), |k| {
         edit(k, |secret| {
             let current = Login {
                 mirrors: 1,
@@ -128,20 +128,20 @@ pub(in crate::mirror_credential) fn pushing() -> Observed {
             };
             secret.current = Some(current);
         });
-        k.values.insert(version_id(1), Some(value(&[7])));
+        k.login.stored.insert(version_id(1), Some(value(&[7])));
         seen(k, vec![mirror(7)]);
-        k.proved = true;
+        k.login.verified = true;
     })
 }
 
 /// A login was issued for the first time, its mirror made, and the log names it.
-fn sealed() -> Observed {
-    known(claimed(), |k| {
-        k.issued = Some(issued(Some("p")));
+fn sealed() -> State {
+    state(claimed(), |k| {
+        k.login.issued = Some(issued(Some("p")));
         seen(k, vec![new_mirror(8)]);
-        k.is_journaled = true;
-        k.is_sealed = true;
-        k.journal.made = vec![record(8)];
+        k.mirrors.intent.is_written = true;
+        k.mirrors.intent.ids_committed = true;
+        k.mirrors.intent.content.created = vec![record(8)];
     })
 }
 
@@ -153,52 +153,52 @@ fn what_gitlab_shows_decides_the_next_step() {
         (
             "it pushes, and the template says something new",
             step(
-                |desired| {
-                    mirrored(desired);
-                    desired.document = json!({"New": true});
+                |spec| {
+                    mirrored(spec);
+                    spec.document = json!({"New": true});
                 },
                 &pushing(),
             ),
-            Step::NoteProperties(2),
+            SecretStep::SaveSpec(2).into(),
         ),
         (
             "the projects were not looked at",
-            step(mirrored, &known(pushing(), |k| k.projects = None)),
-            Step::ReadProjects,
+            step(mirrored, &state(pushing(), |k| k.mirrors.projects = None)),
+            MirrorStep::ReadProjects.into(),
         ),
         (
             "a branch that must be mirrored is not protected",
             match step(
-                |desired| {
-                    mirrored(desired);
-                    desired.document = json!({"New": true});
+                |spec| {
+                    mirrored(spec);
+                    spec.document = json!({"New": true});
                 },
-                &known(pushing(), |k| {
-                    for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+                &state(pushing(), |k| {
+                    for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
                         project.protected_branches = Some(protected(&["main"]));
                     }
                 }),
             ) {
-                Step::Refuse(reason) if reason.text.contains("development") => Step::Refuse(any()),
+                Step::Reject(reason) if reason.text.contains("development") => Step::Reject(any()),
                 other => other,
             },
-            Step::Refuse(any()),
+            Step::Reject(any()),
         ),
         (
             "the mirrors of the login have to be known",
-            step(mirrored, &known(pushing(), |k| k.values.clear())),
-            Step::ReadLogin(version_id(1)),
+            step(mirrored, &state(pushing(), |k| k.login.stored.clear())),
+            CredentialStep::ReadLogin(version_id(1)).into(),
         ),
         (
             "its mirror is gone",
-            step(mirrored, &known(pushing(), |k| seen(k, vec![]))),
-            Step::Claim(2),
+            step(mirrored, &state(pushing(), |k| seen(k, vec![]))),
+            SecretStep::Claim(2).into(),
         ),
         (
             "its mirror leads elsewhere",
             step(
                 mirrored,
-                &known(pushing(), |k| {
+                &state(pushing(), |k| {
                     let elsewhere = Mirror {
                         url: "https://example.com/r".to_owned(),
                         ..mirror(7)
@@ -206,13 +206,13 @@ fn what_gitlab_shows_decides_the_next_step() {
                     seen(k, vec![elsewhere]);
                 }),
             ),
-            Step::Claim(2),
+            SecretStep::Claim(2).into(),
         ),
         (
             "its mirror was disabled",
             step(
                 mirrored,
-                &known(pushing(), |k| {
+                &state(pushing(), |k| {
                     let disabled = Mirror {
                         enabled: false,
                         ..mirror(7)
@@ -220,13 +220,13 @@ fn what_gitlab_shows_decides_the_next_step() {
                     seen(k, vec![disabled]);
                 }),
             ),
-            Step::EnableMirror(record(7)),
+            MirrorStep::EnableMirror(record(7)).into(),
         ),
         (
             "its mirror failed",
             step(
                 mirrored,
-                &known(pushing(), |k| {
+                &state(pushing(), |k| {
                     let failed = Mirror {
                         status: PushStatus::Failed,
                         ..mirror(7)
@@ -234,57 +234,60 @@ fn what_gitlab_shows_decides_the_next_step() {
                     seen(k, vec![failed]);
                 }),
             ),
-            Step::SyncMirrors(vec![record(7)]),
+            MirrorStep::SyncMirrors(vec![record(7)]).into(),
         ),
         (
             "no mirror is wanted any more: would GitLab let it go?",
             step(|_| {}, &pushing()),
-            Step::AskGitLab(record(7)),
+            MirrorStep::CheckGitLab(record(7)).into(),
         ),
         (
             "it would: the same login without it",
             step(
                 |_| {},
-                &known(pushing(), |k| {
-                    k.answering.insert(GITLAB.to_owned());
-                    k.claim = Some(2);
+                &state(pushing(), |k| {
+                    k.mirrors.reachable_gitlabs.insert(GITLAB.to_owned());
+                    k.log.claim = Some(2);
                     edit(k, |secret| secret.claim = 2);
                 }),
             ),
-            Step::Store,
+            CredentialStep::Store.into(),
         ),
         (
             "issued, and no mirror yet",
             step(
                 mirrored,
-                &known(sealed(), |k| {
-                    k.journal.made.clear();
-                    k.is_sealed = false;
+                &state(sealed(), |k| {
+                    k.mirrors.intent.content.created.clear();
+                    k.mirrors.intent.ids_committed = false;
                     seen(k, vec![]);
                 }),
             ),
-            Step::MakeMirror(0),
+            MirrorStep::CreateMirror(0).into(),
         ),
         (
             "made, and not named in the log",
-            step(mirrored, &known(sealed(), |k| k.is_sealed = false)),
-            Step::Seal(1),
+            step(
+                mirrored,
+                &state(sealed(), |k| k.mirrors.intent.ids_committed = false),
+            ),
+            MirrorStep::CommitMirrorIds(1).into(),
         ),
         (
             "named: the login first",
             step(mirrored, &sealed()),
-            Step::ProveIssued,
+            CredentialStep::VerifyIssued.into(),
         ),
         (
             "proved",
-            step(mirrored, &known(sealed(), prove)),
-            Step::EnableMirror(record(8)),
+            step(mirrored, &state(sealed(), prove)),
+            MirrorStep::EnableMirror(record(8)).into(),
         ),
         (
             "enabled",
             step(
                 mirrored,
-                &known(sealed(), |k| {
+                &state(sealed(), |k| {
                     prove(k);
                     let enabled = Mirror {
                         enabled: true,
@@ -293,46 +296,46 @@ fn what_gitlab_shows_decides_the_next_step() {
                     seen(k, vec![enabled]);
                 }),
             ),
-            Step::SyncMirrors(vec![record(8)]),
+            MirrorStep::SyncMirrors(vec![record(8)]).into(),
         ),
         (
             "pushed",
             step(
                 mirrored,
-                &known(sealed(), |k| {
+                &state(sealed(), |k| {
                     prove(k);
                     seen(k, vec![mirror(8)]);
                 }),
             ),
-            Step::Store,
+            CredentialStep::Store.into(),
         ),
         (
             "the answer to a call that makes a mirror got lost",
             step(
                 mirrored,
-                &known(sealed(), |k| {
-                    k.journal.before = vec![before(&[])];
-                    k.may_have_lost = true;
+                &state(sealed(), |k| {
+                    k.mirrors.intent.content.before = vec![before(&[])];
+                    k.mirrors.intent.create_uncertain = true;
                 }),
             ),
-            Step::FindLost,
+            MirrorStep::FindOrphanMirrors.into(),
         ),
         (
             "it had been made",
             step(
                 mirrored,
-                &known(sealed(), |k| {
-                    k.strays.insert(record(9));
+                &state(sealed(), |k| {
+                    k.mirrors.orphans.insert(record(9));
                 }),
             ),
-            Step::RemoveStray(record(9)),
+            MirrorStep::DeleteOrphanMirror(record(9)).into(),
         ),
         (
             "what an attempt made is current by now",
             step(
                 mirrored,
-                &known(pushing(), |k| {
-                    k.strays.insert(record(7));
+                &state(pushing(), |k| {
+                    k.mirrors.orphans.insert(record(7));
                 }),
             ),
             Step::Done,
@@ -341,9 +344,9 @@ fn what_gitlab_shows_decides_the_next_step() {
             "GitLab does not answer, and nothing is to be changed",
             step(
                 mirrored,
-                &known(pushing(), |k| {
-                    k.projects = None;
-                    k.silence = Some(silence());
+                &state(pushing(), |k| {
+                    k.mirrors.projects = None;
+                    k.mirrors.gitlab_error = Some(silence());
                 }),
             ),
             Step::Done,
@@ -351,35 +354,35 @@ fn what_gitlab_shows_decides_the_next_step() {
         (
             "GitLab does not answer, and something is",
             step(
-                |desired| {
-                    mirrored(desired);
-                    desired.document = json!({"New": true});
+                |spec| {
+                    mirrored(spec);
+                    spec.document = json!({"New": true});
                 },
-                &known(pushing(), |k| {
-                    k.projects = None;
-                    k.silence = Some(silence());
+                &state(pushing(), |k| {
+                    k.mirrors.projects = None;
+                    k.mirrors.gitlab_error = Some(silence());
                 }),
             ),
-            Step::Refuse(silence()),
+            Step::Reject(silence()),
         ),
         (
             "another attempt left a journal",
             step(
                 mirrored,
-                &known(pushing(), |k| {
+                &state(pushing(), |k| {
                     edit(k, |secret| {
                         secret.claim = 2;
-                        secret.journal = Some(version_id(2));
+                        secret.mirror_intent = Some(version_id(2));
                     });
                 }),
             ),
-            Step::ReadJournal(version_id(2)),
+            MirrorStep::ReadMirrorIntent(version_id(2)).into(),
         ),
         (
             "the old mirror goes after the new login is current, and before the old one",
             step(
                 mirrored,
-                &known(pushing(), |k| {
+                &state(pushing(), |k| {
                     k.user.credentials.push(credential("OLD"));
                     edit(k, |secret| {
                         let current = Login {
@@ -393,25 +396,25 @@ fn what_gitlab_shows_decides_the_next_step() {
                         };
                         secret.superseded = vec![old];
                     });
-                    k.values.insert(version_id(1), Some(value(&[6])));
-                    k.values.insert(version_id(3), Some(value(&[7])));
+                    k.login.stored.insert(version_id(1), Some(value(&[6])));
+                    k.login.stored.insert(version_id(3), Some(value(&[7])));
                     seen(k, vec![mirror(6), mirror(7)]);
                 }),
             ),
-            Step::RetireMirror(record(6)),
+            MirrorStep::RetireMirror(record(6)).into(),
         ),
         (
             "ten other mirrors are enabled: the limit is GitLab's to enforce",
             step(
                 mirrored,
-                &known(pushing(), |k| {
-                    k.claim = Some(2);
-                    k.is_journaled = true;
+                &state(pushing(), |k| {
+                    k.log.claim = Some(2);
+                    k.mirrors.intent.is_written = true;
                     edit(k, |secret| secret.claim = 2);
                     seen(k, (20..30).map(mirror).collect());
                 }),
             ),
-            Step::MakeMirror(0),
+            MirrorStep::CreateMirror(0).into(),
         ),
     ];
     for (situation, actual, expected) in rows {
@@ -419,23 +422,23 @@ fn what_gitlab_shows_decides_the_next_step() {
     }
 }
 
-/// `known` in a project with commits that protects no branch itself.
-fn unprotected(base: Observed) -> Observed {
-    known(base, |k| {
-        for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+/// `state` in a project with commits that protects no branch itself.
+fn unprotected(base: State) -> State {
+    state(base, |k| {
+        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
             project.protected_branches = Some(protected(&[]));
         }
     })
 }
 
-fn without_required_branches(desired: &mut Spec) {
-    mirrored(desired);
-    desired.mirrors[0].required_branches.clear();
+fn without_required_branches(spec: &mut Spec) {
+    mirrored(spec);
+    spec.mirrors[0].required_branches.clear();
 }
 
-fn with_regex(desired: &mut Spec) {
-    without_required_branches(desired);
-    desired.mirrors[0].settings = Settings {
+fn with_regex(spec: &mut Spec) {
+    without_required_branches(spec);
+    spec.mirrors[0].settings = Settings {
         only_protected_branches: false,
         branch_regex: Some("^release".to_owned()),
         keep_divergent_refs: false,
@@ -454,22 +457,22 @@ fn any() -> Reason {
 
 fn refusal(step: Step) -> String {
     match step {
-        Step::Refuse(reason) => reason.text,
+        Step::Reject(reason) => reason.text,
         other => panic!("not a refusal: {other:?}"),
     }
 }
 
 #[test]
 fn new_mirror_of_an_unprotected_project_is_refused() {
-    let nothing_done_yet = known(unprotected(sealed()), |k| {
-        k.issued = None;
-        k.journal.made.clear();
+    let nothing_done_yet = state(unprotected(sealed()), |k| {
+        k.login.issued = None;
+        k.mirrors.intent.content.created.clear();
     });
     let reason = refusal(step(without_required_branches, &nothing_done_yet));
     assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
-    let changed = |desired: &mut Spec| {
-        without_required_branches(desired);
-        desired.document = json!({"New": true});
+    let changed = |spec: &mut Spec| {
+        without_required_branches(spec);
+        spec.document = json!({"New": true});
     };
     let reason = refusal(step(changed, &unprotected(pushing())));
     assert!(reason.contains("set OnlyProtectedBranches to false"));
@@ -477,10 +480,10 @@ fn new_mirror_of_an_unprotected_project_is_refused() {
 
 #[test]
 fn regex_that_matches_no_branch_is_refused() {
-    let unmatched = known(sealed(), |k| {
-        k.issued = None;
-        k.journal.made.clear();
-        for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+    let unmatched = state(sealed(), |k| {
+        k.login.issued = None;
+        k.mirrors.intent.content.created.clear();
+        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
             project.unmatched.insert("^release".to_owned());
         }
     });
@@ -490,12 +493,15 @@ fn regex_that_matches_no_branch_is_refused() {
 
 #[test]
 fn unprotected_project_without_commits_is_accepted() {
-    let empty = known(unprotected(sealed()), |k| {
-        for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+    let empty = state(unprotected(sealed()), |k| {
+        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
             project.is_empty = true;
         }
     });
-    assert_eq!(step(without_required_branches, &empty), Step::ProveIssued);
+    assert_eq!(
+        step(without_required_branches, &empty),
+        CredentialStep::VerifyIssued.into()
+    );
 }
 
 #[test]
@@ -512,22 +518,27 @@ fn noted_mirror_of_an_unprotected_project_is_left_alone() {
         },
     ];
     for shown in changed_by_hand {
-        let known = unprotected(known(pushing(), |k| seen(k, vec![shown.clone()])));
-        let next = step(without_required_branches, &known);
+        let state = unprotected(state(pushing(), |k| seen(k, vec![shown.clone()])));
+        let next = step(without_required_branches, &state);
         assert_eq!(next, Step::Done, "{shown:?}");
     }
 }
 
 #[test]
 fn lfs_warning_names_projects_with_lfs_objects() {
-    let mut desired = crate::mirror_credential::plan::tests::desired();
-    mirrored(&mut desired);
-    let mut known = pushing();
-    assert!(plan::lfs_warnings(&desired, &known).is_empty());
-    for project in known.projects.iter_mut().flat_map(|p| p.values_mut()) {
+    let mut spec = crate::mirror_credential::plan::tests::spec();
+    mirrored(&mut spec);
+    let mut state = pushing();
+    assert!(plan::lfs_warnings(&spec, &state).is_empty());
+    for project in state
+        .mirrors
+        .projects
+        .iter_mut()
+        .flat_map(|p| p.values_mut())
+    {
         project.lfs_objects_size = 4096;
     }
-    let warnings = plan::lfs_warnings(&desired, &known);
+    let warnings = plan::lfs_warnings(&spec, &state);
     assert!(
         warnings[0]
             .text
@@ -535,14 +546,14 @@ fn lfs_warning_names_projects_with_lfs_objects() {
     );
 }
 
-fn prove(known: &mut Observed) {
-    if let Some(issued) = &mut known.issued {
-        issued.proved = true;
+fn prove(state: &mut State) {
+    if let Some(issued) = &mut state.login.issued {
+        issued.verified = true;
     }
 }
 
-fn before(ids: &[u64]) -> Before {
-    Before {
+fn before(ids: &[u64]) -> MirrorsBefore {
+    MirrorsBefore {
         gitlab_url: GITLAB.to_owned(),
         project: PROJECT.to_owned(),
         repository_name: REPOSITORY.to_owned(),

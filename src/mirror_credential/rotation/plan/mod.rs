@@ -1,47 +1,57 @@
 //! The four steps of a rotation: the same plan, stopped after each of its parts.
 
-use crate::mirror_credential::credential_class::Kind;
+use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::observe::Secret;
-use crate::mirror_credential::plan::{
-    IAM_SETTLES, LAMBDA_LIVES, Rotation, RotationPart, Step, View,
+use crate::mirror_credential::plan::planner::Planner;
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, RotationStep, SecretStep, Step,
 };
+use crate::mirror_credential::request_context::{Rotation, RotationPhase};
+use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
 use cfn_custom_resource::Reason;
 
-impl View<'_> {
-    /// The next step of `rotation`.
-    pub(in crate::mirror_credential) fn rotate(&self, rotation: &Rotation) -> Step {
-        let Some(secret) = self.secret else {
-            return Step::ReadSecret;
+/// The next step of `rotation`.
+pub fn next(planner: &Planner<'_>, rotation: &Rotation) -> Step {
+    RotationPlanner(planner).next(rotation)
+}
+
+/// The part of the plan that is about rotations.
+struct RotationPlanner<'a>(&'a Planner<'a>);
+
+impl RotationPlanner<'_> {
+    fn next(&self, rotation: &Rotation) -> Step {
+        let Some(secret) = self.0.secret else {
+            return SecretStep::ReadSecret.into();
         };
         let version = &rotation.version_id;
         let current = secret.current.as_ref();
         if current.is_some_and(|login| login.version_id == *version) {
-            return match rotation.part {
-                RotationPart::Finish => self.conclude(secret).unwrap_or(Step::Done),
+            return match rotation.phase {
+                RotationPhase::Finish => self.conclude(secret).unwrap_or(Step::Done),
                 _ => Step::Done,
             };
         }
         let is_pending = secret.pending.as_ref() == Some(version);
         let Some(prepared) = secret.prepared(version) else {
-            return match rotation.part {
-                RotationPart::Create => self.prepare_first(secret, version, is_pending),
+            return match rotation.phase {
+                RotationPhase::Create => self.prepare_first(secret, version, is_pending),
                 _ if !is_pending => self.refuse(messages::not_pending(version)),
                 // A schedule was attached: Secrets Manager tries whether the function answers.
-                RotationPart::Test => Step::Done,
+                RotationPhase::Test => Step::Done,
                 _ => self.refuse(messages::not_prepared(version)),
             };
         };
         let is_next = secret.rotating().map(|login| &login.version_id) == Some(version);
-        if !is_next || secret.claim != seal_of(prepared) {
+        if !is_next || secret.claim != claim_of(prepared) {
             return self.refuse(messages::rotation_is_overtaken(version));
         }
-        match rotation.part {
-            RotationPart::Create => Step::Done,
+        match rotation.phase {
+            RotationPhase::Create => Step::Done,
             _ if !is_pending => self.refuse(messages::not_pending(version)),
-            part => self.go_on(part, secret, prepared),
+            phase => self.plan_phase(phase, secret, prepared),
         }
     }
 
@@ -51,94 +61,98 @@ impl View<'_> {
         if secret.current.is_none() {
             return self.refuse(messages::nothing_to_rotate());
         }
-        if self.is_mine() {
-            return self.obtain();
+        if self.0.state.holds_claim() {
+            return self.0.plan_issue();
         }
         let is_open = secret.is_unfinished() && secret.claim > 0;
         let claim = intent_log::version_id(secret.claim);
-        if is_open && self.known.journal_read.as_ref() != Some(&claim) {
+        if is_open && self.0.state.mirrors.intent.read_from.as_ref() != Some(&claim) {
             // Whose it is, and how old, it says in any case.
-            return Step::ReadJournal(claim);
+            return MirrorStep::ReadMirrorIntent(claim).into();
         }
-        let is_own = is_open && self.known.journal.is_by_rotation(version);
+        let is_own = is_open && self.0.state.mirrors.intent.content.is_by_rotation(version);
         if !is_pending && !is_own {
             // A late copy of a step whose rotation is over must not begin it again.
             return self.refuse(messages::not_pending(version));
         }
         // Secrets Manager itself has just changed the secret: the claim's own age counts.
-        let journal = &self.known.journal;
-        let is_recent = journal
+        let mirror_intent = &self.0.state.mirrors.intent.content;
+        let is_recent = mirror_intent
             .written
-            .is_some_and(|time| self.known.now < time + LAMBDA_LIVES);
+            .is_some_and(|time| self.0.state.now < time + LAMBDA_MAX_LIFETIME);
         // Of rotations Secrets Manager runs one at a time.
         if is_open
-            && !journal.is_by_any_rotation()
+            && !mirror_intent.is_by_any_rotation()
             && is_recent
             && secret.open_rotation() == Some(&version.to_owned())
         {
             return Step::Defer(messages::stack_is_changing());
         }
-        self.obtain()
+        self.0.plan_issue()
     }
 
     /// What one step of the rotation wrote may not be shown to the next one yet.
     fn refuse(&self, reason: Reason) -> Step {
-        if self.known.now < self.known.began + IAM_SETTLES {
-            return Step::Follow;
+        if self.0.state.now < self.0.state.started_at + PROPAGATION_TIME {
+            return SecretStep::WaitForPeer.into();
         }
-        Step::Refuse(reason)
+        Step::Reject(reason)
     }
 
     /// From a login that is prepared to one that is current.
-    fn go_on(&self, part: RotationPart, secret: &Secret, prepared: &Login) -> Step {
-        if self.wants_mirrors() && self.known.projects.is_none() {
-            return Step::ReadProjects;
+    fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Step {
+        if self.0.mirrors.wants_mirrors() && self.0.state.mirrors.projects.is_none() {
+            return MirrorStep::ReadProjects.into();
         }
-        let Some(value) = self.known.values.get(&prepared.version_id) else {
-            return Step::ReadLogin(prepared.version_id.clone());
+        let Some(value) = self.0.state.login.stored.get(&prepared.version_id) else {
+            return CredentialStep::ReadLogin(prepared.version_id.clone()).into();
         };
         let Some(value) = value else {
             return self.refuse(messages::not_prepared(&prepared.version_id));
         };
         // Somebody may have removed one by hand since.
-        let kept = self.kept(&value.mirrors);
-        if kept.len() != value.mirrors.len() || kept.len() != self.desired.mirrors.len() {
+        let kept = self.0.mirrors.kept(&value.mirrors);
+        if kept.len() != value.mirrors.len() || kept.len() != self.0.spec.mirrors.len() {
             return self.refuse(messages::mirrors_have_changed(&prepared.version_id));
         }
-        if !self.known.proved && !self.desired.repositories().is_empty() {
-            return Step::ProveStored;
+        if !self.0.state.login.verified && !self.0.spec.repositories().is_empty() {
+            return CredentialStep::VerifyStored.into();
         }
-        if let Some(step) = self.enable(&kept) {
+        if let Some(step) = self.0.mirrors.enable(&kept) {
             return step;
         }
-        if part == RotationPart::Set {
+        if phase == RotationPhase::Set {
             return Step::Done;
         }
-        if let Some(step) = self.sync(&kept) {
+        if let Some(step) = self.0.mirrors.sync(&kept) {
             return step;
         }
-        match (part, &secret.current) {
-            (RotationPart::Finish, Some(current)) => Step::HandOver {
+        match (phase, &secret.current) {
+            (RotationPhase::Finish, Some(current)) => RotationStep::MoveAwsCurrent {
                 from: current.version_id.clone(),
                 to: prepared.version_id.clone(),
-            },
+            }
+            .into(),
             _ => Step::Done,
         }
     }
 
     /// The version is current: nothing but the former login is left to be taken care of.
     fn conclude(&self, secret: &Secret) -> Option<Step> {
-        if let Some(step) = self.retire_superseded(secret) {
+        if let Some(step) = self.0.mirrors.retire_superseded(secret) {
             return Some(step);
         }
         // It stays, without use, until its slot is needed.
-        let user = &self.known.user;
-        let mut superseded = self.of_kind(Kind::Superseded);
+        let user = &self.0.state.user;
+        let mut superseded = self.0.of_class(CredentialClass::Superseded);
         if let Some(active) = superseded.find(|credential| credential.active) {
-            return Some(Step::Deactivate {
-                user_name: user.name.clone(),
-                id: active.id.clone(),
-            });
+            return Some(
+                RotationStep::Deactivate {
+                    user_name: user.name.clone(),
+                    id: active.id.clone(),
+                }
+                .into(),
+            );
         }
         // Labels are few: those of logins that are gone go, too.
         let mut logins = secret.superseded.iter();
@@ -146,19 +160,19 @@ impl View<'_> {
         let gone = logins.find(|login| {
             login.user_key == user_key
                 && user.credential(&login.credential_id).is_none()
-                && self.known.is_settled()
+                && self.0.state.is_settled()
         });
         if let Some(login) = gone {
-            return Some(Step::ForgetLogin(login.entry));
+            return Some(SecretStep::DropOldLogin(login.entry).into());
         }
         // The user's tags may have been removed during the rotation.
-        (!self.is_recorded(secret)).then_some(Step::RecordIssued)
+        (!self.0.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent.into())
     }
 }
 
 /// The number of the claim under which a rotation holds the log. See the record of the decision on
 /// mirrors and rotation.
-pub fn seal_of(prepared: &Login) -> u64 {
+pub fn claim_of(prepared: &Login) -> u64 {
     prepared.entry.saturating_sub(1)
 }
 

@@ -2,31 +2,34 @@
 
 use crate::gitlab::{Mirror, ProtectedBranches};
 use crate::mirror_credential::intent_log::{Login, version_id};
-use crate::mirror_credential::mirrors::journal::{claimant, giving_up};
+use crate::mirror_credential::mirrors::intent::{abort_claimant, claimant};
 use crate::mirror_credential::mirrors::plan::tests::{
     edit, mirror, mirrored, new_mirror, pushing, record, seen, value,
 };
-use crate::mirror_credential::plan::tests::{at, credential, known, login, me, step};
-use crate::mirror_credential::plan::{Me, Observed, Rotation, RotationPart, Step, next};
+use crate::mirror_credential::plan::next;
+use crate::mirror_credential::plan::step::{MirrorStep, RotationStep, SecretStep, Step};
+use crate::mirror_credential::plan::tests::{at, context, credential, login, state, step};
+use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
+use crate::mirror_credential::state::State;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 
 /// Secrets Manager has named a version, and nothing is in it.
-fn named() -> Observed {
-    known(pushing(), |k| {
+fn named() -> State {
+    state(pushing(), |k| {
         edit(k, |secret| secret.pending = Some(VERSION.to_owned()));
     })
 }
 
 /// `createSecret` has been done.
-fn prepared() -> Observed {
-    known(named(), |k| {
+fn prepared() -> State {
+    state(named(), |k| {
         k.user.credentials.push(credential("NEW"));
         edit(k, |secret| {
             secret.claim = 3;
-            secret.journal = Some(version_id(3));
+            secret.mirror_intent = Some(version_id(3));
             let prepared = Login {
                 version_id: VERSION.to_owned(),
                 mirrors: 1,
@@ -34,14 +37,14 @@ fn prepared() -> Observed {
             };
             secret.superseded = vec![prepared];
         });
-        k.values.insert(VERSION.to_owned(), Some(value(&[8])));
+        k.login.stored.insert(VERSION.to_owned(), Some(value(&[8])));
         seen(k, vec![mirror(7), mirror(8)]);
     })
 }
 
 /// `finishSecret` has moved `AWSCURRENT`.
-fn rotated() -> Observed {
-    known(prepared(), |k| {
+fn rotated() -> State {
+    state(prepared(), |k| {
         edit(k, |secret| {
             let next = secret.superseded.pop();
             secret.superseded.extend(secret.current.take());
@@ -52,11 +55,11 @@ fn rotated() -> Observed {
 }
 
 /// Somebody's claim is a minute old.
-fn at_work(base: Observed) -> Observed {
-    known(base, |k| {
+fn at_work(base: State) -> State {
+    state(base, |k| {
         edit(k, |secret| secret.claim = 2);
-        k.journal_read = Some(version_id(2));
-        k.journal.written = Some(at(3540));
+        k.mirrors.intent.read_from = Some(version_id(2));
+        k.mirrors.intent.content.written = Some(at(3540));
     })
 }
 
@@ -65,19 +68,19 @@ fn any() -> Reason {
     Reason::new(Code::NothingToRotate, "")
 }
 
-fn rotate(part: RotationPart, known: &Observed) -> Step {
-    let mut desired = crate::mirror_credential::plan::tests::desired();
-    mirrored(&mut desired);
-    let me = Me {
+fn rotate(phase: RotationPhase, state: &State) -> Step {
+    let mut spec = crate::mirror_credential::plan::tests::spec();
+    mirrored(&mut spec);
+    let context = RequestContext {
         is_create: false,
         rotation: Some(Rotation {
             version_id: VERSION.to_owned(),
-            part,
+            phase,
         }),
-        ..me()
+        ..context()
     };
-    match next(&desired, &me, known) {
-        Step::Refuse(_) => Step::Refuse(any()),
+    match next(&spec, &context, state) {
+        Step::Reject(_) => Step::Reject(any()),
         Step::Defer(_) => Step::Defer(any()),
         step => step,
     }
@@ -86,38 +89,42 @@ fn rotate(part: RotationPart, known: &Observed) -> Step {
 #[test]
 #[allow(clippy::too_many_lines)] // A table.
 fn a_rotation_goes_as_far_as_its_step() {
-    use RotationPart::{Create, Finish, Set, Test};
-    let refused = || Step::Refuse(any());
-    let slow = known(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]));
+    use RotationPhase::{Create, Finish, Set, Test};
+    let refused = || Step::Reject(any());
+    let slow = state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]));
     let enabled = Mirror {
         enabled: true,
         ..new_mirror(8)
     };
-    let silent = known(prepared(), |k| seen(k, vec![mirror(7), enabled]));
-    let overtaken = known(prepared(), |k| edit(k, |secret| secret.claim = 5));
-    let lost = known(prepared(), |k| seen(k, vec![mirror(7)]));
-    let hand_over = || Step::HandOver {
-        from: version_id(1),
-        to: VERSION.to_owned(),
+    let silent = state(prepared(), |k| seen(k, vec![mirror(7), enabled]));
+    let overtaken = state(prepared(), |k| edit(k, |secret| secret.claim = 5));
+    let lost = state(prepared(), |k| seen(k, vec![mirror(7)]));
+    let move_aws_current = || {
+        RotationStep::MoveAwsCurrent {
+            from: version_id(1),
+            to: VERSION.to_owned(),
+        }
+        .into()
     };
-    let deactivate = Step::Deactivate {
+    let deactivate = RotationStep::Deactivate {
         user_name: crate::mirror_credential::plan::tests::USER.to_owned(),
         id: "CUR".to_owned(),
-    };
-    let retired = known(rotated(), |k| seen(k, vec![mirror(8)]));
+    }
+    .into();
+    let retired = state(rotated(), |k| seen(k, vec![mirror(8)]));
     let rows: Vec<(&str, Step, Step)> = vec![
         (
             "nothing is prepared",
             rotate(Create, &named()),
-            Step::Claim(2),
+            SecretStep::Claim(2).into(),
         ),
         (
             "a stack's update may be at work",
             rotate(
                 Create,
-                &known(named(), |k| edit(k, |secret| secret.claim = 2)),
+                &state(named(), |k| edit(k, |secret| secret.claim = 2)),
             ),
-            Step::ReadJournal(version_id(2)),
+            MirrorStep::ReadMirrorIntent(version_id(2)).into(),
         ),
         (
             "it is",
@@ -128,29 +135,31 @@ fn a_rotation_goes_as_far_as_its_step() {
             "it is an earlier rotation's",
             rotate(
                 Create,
-                &known(at_work(named()), |k| {
-                    k.journal.claimant = giving_up("another");
+                &state(at_work(named()), |k| {
+                    k.mirrors.intent.content.claimant = abort_claimant("another");
                 }),
             ),
-            Step::Claim(3),
+            SecretStep::Claim(3).into(),
         ),
         (
             "it was, long ago",
             rotate(
                 Create,
-                &known(at_work(named()), |k| k.journal.written = Some(at(0))),
+                &state(at_work(named()), |k| {
+                    k.mirrors.intent.content.written = Some(at(0))
+                }),
             ),
-            Step::Claim(3),
+            SecretStep::Claim(3).into(),
         ),
         (
             "it is this very rotation",
             rotate(
                 Create,
-                &known(at_work(named()), |k| {
-                    k.journal.claimant = claimant(Some(VERSION));
+                &state(at_work(named()), |k| {
+                    k.mirrors.intent.content.claimant = claimant(Some(VERSION));
                 }),
             ),
-            Step::Claim(3),
+            SecretStep::Claim(3).into(),
         ),
         (
             "a late copy, after the rotation was given up",
@@ -167,19 +176,23 @@ fn a_rotation_goes_as_far_as_its_step() {
         ("created twice", rotate(Create, &prepared()), Step::Done),
         ("overtaken", rotate(Finish, &overtaken), refused()),
         ("its mirror is gone", rotate(Set, &lost), refused()),
-        ("set", rotate(Set, &slow), Step::EnableMirror(record(8))),
+        (
+            "set",
+            rotate(Set, &slow),
+            MirrorStep::EnableMirror(record(8)).into(),
+        ),
         ("set twice", rotate(Set, &prepared()), Step::Done),
         (
             "test",
             rotate(Test, &silent),
-            Step::SyncMirrors(vec![record(8)]),
+            MirrorStep::SyncMirrors(vec![record(8)]).into(),
         ),
         ("tested", rotate(Test, &prepared()), Step::Done),
-        ("finish", rotate(Finish, &prepared()), hand_over()),
+        ("finish", rotate(Finish, &prepared()), move_aws_current()),
         (
             "finished",
             rotate(Finish, &rotated()),
-            Step::RetireMirror(record(7)),
+            MirrorStep::RetireMirror(record(7)).into(),
         ),
         (
             "the old one is left alone until it is needed",
@@ -199,10 +212,10 @@ fn a_rotation_goes_as_far_as_its_step() {
 
 #[test]
 fn rotation_in_an_unprotected_project_starts_no_push() {
-    use RotationPart::{Finish, Set, Test};
-    let unprotected = |base: Observed| {
-        known(base, |k| {
-            for project in k.projects.iter_mut().flat_map(|p| p.values_mut()) {
+    use RotationPhase::{Finish, Set, Test};
+    let unprotected = |base: State| {
+        state(base, |k| {
+            for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
                 let none = ProtectedBranches {
                     own: vec![],
                     is_complete: true,
@@ -212,7 +225,7 @@ fn rotation_in_an_unprotected_project_starts_no_push() {
         })
     };
     let with = |mirror| {
-        known(prepared(), |k| {
+        state(prepared(), |k| {
             seen(
                 k,
                 vec![
@@ -223,45 +236,58 @@ fn rotation_in_an_unprotected_project_starts_no_push() {
         })
     };
     let disabled = unprotected(with(new_mirror(8)));
-    assert_eq!(rotate(Set, &disabled), Step::EnableMirror(record(8)));
+    assert_eq!(
+        rotate(Set, &disabled),
+        MirrorStep::EnableMirror(record(8)).into()
+    );
     let enabled = unprotected(with(Mirror {
         enabled: true,
         ..new_mirror(8)
     }));
     assert_eq!(rotate(Test, &enabled), Step::Done);
-    let hand_over = Step::HandOver {
+    let move_aws_current = RotationStep::MoveAwsCurrent {
         from: version_id(1),
         to: VERSION.to_owned(),
-    };
-    assert_eq!(rotate(Finish, &enabled), hand_over);
+    }
+    .into();
+    assert_eq!(rotate(Finish, &enabled), move_aws_current);
 }
 
 #[test]
 fn a_rotation_that_is_taken_over_cannot_finish_before_its_login_goes() {
-    let stranger = |known: &Observed| step(mirrored, known);
-    let shut_out = known(prepared(), |k| {
-        k.claim = Some(5);
+    let stranger = |state: &State| step(mirrored, state);
+    let fence = state(prepared(), |k| {
+        k.log.claim = Some(5);
         edit(k, |secret| secret.claim = 5);
     });
-    assert_eq!(stranger(&prepared()), Step::ReadJournal(version_id(3)));
-    let told = known(prepared(), |k| k.journal_read = Some(version_id(3)));
-    assert_eq!(stranger(&told), Step::Fence(5));
-    assert_eq!(stranger(&shut_out), Step::Copy(6));
-    let copied = known(shut_out, |k| {
+    assert_eq!(
+        stranger(&prepared()),
+        MirrorStep::ReadMirrorIntent(version_id(3)).into()
+    );
+    let told = state(prepared(), |k| {
+        k.mirrors.intent.read_from = Some(version_id(3))
+    });
+    assert_eq!(stranger(&told), SecretStep::ClaimIfAllowed(5).into());
+    assert_eq!(stranger(&fence), RotationStep::CopyCurrentVersion(6).into());
+    let copied = state(fence, |k| {
         edit(k, |secret| secret.superseded.push(login(6, "CUR")));
     });
-    let hand_over = Step::HandOver {
+    let move_aws_current = RotationStep::MoveAwsCurrent {
         from: version_id(1),
         to: version_id(6),
-    };
-    assert_eq!(stranger(&copied), hand_over);
-    let safe = known(copied, |k| {
+    }
+    .into();
+    assert_eq!(stranger(&copied), move_aws_current);
+    let safe = state(copied, |k| {
         edit(k, |secret| {
             let copy = secret.superseded.pop();
             secret.superseded.extend(secret.current.take());
             secret.current = copy;
         });
-        k.values.insert(version_id(6), Some(value(&[7])));
+        k.login.stored.insert(version_id(6), Some(value(&[7])));
     });
-    assert_eq!(stranger(&safe), Step::DropPending(VERSION.to_owned()));
+    assert_eq!(
+        stranger(&safe),
+        RotationStep::DropPending(VERSION.to_owned()).into()
+    );
 }

@@ -1,7 +1,7 @@
-use crate::mirror_credential::calls::*;
+use crate::mirror_credential::messages::*;
 
 fn denied(doing: &str, cause: &str) -> String {
-    explained(explained(CallError {
+    with_permission_hint(with_permission_hint(CallError {
         doing: doing.to_owned(),
         code: Some("AccessDenied".to_owned()),
         status: Some(403),

@@ -3,22 +3,21 @@
 
 use std::time::SystemTime;
 
+use crate::mirror_credential::intent_log::key;
 use serde_json::{Value, json};
 
-use crate::mirror_credential::intent_log::key;
-
-/// On a claim's version whose [`Journal`] has to be read: it speaks of mirrors, or is a rotation's.
-pub const JOURNAL_LABEL: &str = "cfn-gitops:journal";
+/// On a claim's version whose [`MirrorIntent`] has to be read: it speaks of mirrors, or is a rotation's.
+pub const MIRROR_INTENT_LABEL: &str = "cfn-gitops:journal";
 
 /// How the claimant of a rotation begins.
 const BY_ROTATION: &str = "rotation ";
 
 /// How the claimant begins that gives a rotation up.
-const GIVEN_UP: &str = "given up ";
+const BY_ABORT: &str = "given up ";
 
 /// Who claims to give the rotation to `version_id` up.
-pub fn giving_up(version_id: &str) -> String {
-    format!("{GIVEN_UP}{version_id}")
+pub fn abort_claimant(version_id: &str) -> String {
+    format!("{BY_ABORT}{version_id}")
 }
 
 /// Who claims: each delivery for itself, and those of a rotation recognizable as its.
@@ -76,7 +75,7 @@ pub fn read_mirrors(value: &Value) -> Vec<MirrorRecord> {
 
 /// The mirrors of one project that led to one repository before an attempt to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Before {
+pub struct MirrorsBefore {
     /// The GitLab.
     pub gitlab_url: String,
     /// Number or full path of the project.
@@ -89,25 +88,25 @@ pub struct Before {
 
 /// What a claim says of mirrors: the write-ahead record of an attempt to make some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Journal {
+pub struct MirrorIntent {
     /// Whose claim it is: see [`claimant`].
     pub claimant: String,
     /// When it was written, as Secrets Manager has it. Not part of the value.
     pub written: Option<SystemTime>,
     /// What was there before.
-    pub before: Vec<Before>,
+    pub before: Vec<MirrorsBefore>,
     /// What was made since. Only what stands here is enabled.
-    pub made: Vec<MirrorRecord>,
+    pub created: Vec<MirrorRecord>,
 }
 
-impl Journal {
+impl MirrorIntent {
     /// What was there before in `project` that led to `repository_name`, if anybody looked.
     pub fn before(
         &self,
         gitlab_url: &str,
         project: &str,
         repository_name: &str,
-    ) -> Option<&Before> {
+    ) -> Option<&MirrorsBefore> {
         self.before.iter().find(|before| {
             before.gitlab_url == gitlab_url
                 && before.project == project
@@ -132,16 +131,16 @@ impl Journal {
         json!({
             "claimedBy": self.claimant,
             "mirrorsBefore": before,
-            "mirrors": write_mirrors(&self.made),
+            "mirrors": write_mirrors(&self.created),
         })
         .to_string()
     }
 
-    /// Reads what [`Journal::write`] wrote.
+    /// Reads what [`MirrorIntent::write`] wrote.
     pub fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let before = value["mirrorsBefore"].as_array()?.iter().filter_map(|one| {
-            Some(Before {
+            Some(MirrorsBefore {
                 gitlab_url: one["gitLabUrl"].as_str()?.to_owned(),
                 project: one["gitLabProject"].as_str()?.to_owned(),
                 repository_name: one["repositoryName"].as_str()?.to_owned(),
@@ -152,22 +151,22 @@ impl Journal {
                     .collect(),
             })
         });
-        Some(Journal {
+        Some(MirrorIntent {
             claimant: value["claimedBy"].as_str()?.to_owned(),
             written: None,
             before: before.collect(),
-            made: read_mirrors(&value),
+            created: read_mirrors(&value),
         })
     }
 
     /// Whether it says more than that somebody is at work.
-    pub fn has_to_be_read(&self) -> bool {
-        !self.before.is_empty() || !self.made.is_empty() || self.is_by_any_rotation()
+    pub fn must_be_read(&self) -> bool {
+        !self.before.is_empty() || !self.created.is_empty() || self.is_by_any_rotation()
     }
 
     /// Whether a rotation wrote it, or gave one up.
     pub fn is_by_any_rotation(&self) -> bool {
-        self.claimant.starts_with(BY_ROTATION) || self.claimant.starts_with(GIVEN_UP)
+        self.claimant.starts_with(BY_ROTATION) || self.claimant.starts_with(BY_ABORT)
     }
 
     /// Whether a rotation to `version_id` wrote it.
@@ -179,25 +178,25 @@ impl Journal {
 
 /// The version that holds what the template asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Properties {
+pub struct SavedSpec {
     /// The number of the log's entry.
     pub entry: u64,
-    /// The [`properties_key`] of the document.
+    /// The [`spec_key`] of the document.
     pub key: String,
 }
 
-impl Properties {
+impl SavedSpec {
     /// As a version's label.
     pub fn write(&self) -> String {
         format!("cfn-gitops:properties:{}:{}", self.entry, self.key)
     }
 
-    /// Reads what [`Properties::write`] wrote.
+    /// Reads what [`SavedSpec::write`] wrote.
     pub fn read(label: &str) -> Option<Self> {
         let (entry, key) = label
             .strip_prefix("cfn-gitops:properties:")?
             .split_once(':')?;
-        Some(Properties {
+        Some(SavedSpec {
             entry: entry.parse().ok()?,
             key: key.to_owned(),
         })
@@ -205,17 +204,17 @@ impl Properties {
 }
 
 /// A short name for a document. Its members have one order, so equal documents have equal names.
-pub fn properties_key(document: &Value) -> String {
+pub fn spec_key(document: &Value) -> String {
     key(&document.to_string())
 }
 
-/// The value of a [`Properties`] entry.
-pub fn write_properties(document: &Value) -> String {
+/// The value of a [`SavedSpec`] entry.
+pub fn write_spec(document: &Value) -> String {
     json!({"properties": document}).to_string()
 }
 
-/// Reads what [`write_properties`] wrote.
-pub fn read_properties(text: &str) -> Option<Value> {
+/// Reads what [`write_spec`] wrote.
+pub fn read_spec(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok()?;
     let document = value.get("properties")?;
     document.is_object().then(|| document.clone())

@@ -1,12 +1,54 @@
-//! Why something is refused, and what a person can do about it.
+//! The texts of errors and warnings: what failed, why, and what to do.
 
-use super::intent_log;
-use super::intent_log::Owner;
-use super::observe::{Credential, Secret};
-use super::spec::Spec;
+use crate::aws::CallError;
 use crate::gitlab::PushesEverything;
+use crate::mirror_credential::intent_log;
+use crate::mirror_credential::intent_log::Owner;
+use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::{Credential, Secret};
 use crate::reason_codes::Code;
-use cfn_custom_resource::Reason;
+use cfn_custom_resource::{Failure, Reason};
+
+const USERS_HINT: &str = "the provider stack's parameter MirrorUserNames says which users this \
+    function may manage";
+const SECRETS_HINT: &str = "the provider stack's parameters MirrorSecretNames, \
+    MirrorSecretKmsKeyArn and MirrorSecretFormerKmsKeyArns say which secrets and which keys this \
+    function may use";
+
+const REPOSITORIES_HINT: &str = "the provider stack's parameter RepositoryNames says which \
+    repositories this function may look up";
+
+const STACKS_HINT: &str = "deploy the provider stack again, whose template allows \
+    cloudformation:DescribeStackResource";
+
+/// Adds to a denied call which parameter would allow it.
+pub fn with_permission_hint(error: CallError) -> CallError {
+    error.with_advice_on_denial(|error| {
+        let action = error.denied_action().unwrap_or_default();
+        match action.split(':').next().unwrap_or_default() {
+            "secretsmanager" | "kms" => SECRETS_HINT,
+            "codecommit" => REPOSITORIES_HINT,
+            "iam" => USERS_HINT,
+            "cloudformation" => STACKS_HINT,
+            // The service does not say what it denies.
+            _ if error.doing.contains(" secret ") => SECRETS_HINT,
+            _ if error.doing.contains("repository") => REPOSITORIES_HINT,
+            _ if error.doing.contains(" of stack ") => STACKS_HINT,
+            _ => USERS_HINT,
+        }
+    })
+}
+
+/// The failure of a request because of `error`, with the hint which parameter would allow the call.
+pub fn to_failure(error: CallError) -> Failure {
+    Failure(with_permission_hint(error).reason())
+}
+
+/// A Delete came after this request.
+pub fn superseded_by_delete() -> Reason {
+    let text = "this request has been overtaken by the resource's deletion";
+    Reason::new(Code::OvertakenByDelete, text)
+}
 
 /// There is no such user.
 pub fn user_is_missing(name: &str) -> Reason {
@@ -53,19 +95,19 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
 }
 
 /// The rejection of a request that moves a login, and that CloudFormation does not seem to have sent.
-pub fn not_in_progress(desired: &Spec, held_for: &str, owner: &Owner) -> Reason {
+pub fn not_in_progress(spec: &Spec, held_for: &str, owner: &Owner) -> Reason {
     let text = format!(
         "moving the login of user {} from secret {held_for} to secret {}: CloudFormation does not show \
          that stack {} is updating {}. Repeat the stack operation",
-        desired.user_name, desired.secret_name, owner.stack_id, owner.logical_id,
+        spec.user_name, spec.secret_name, owner.stack_id, owner.logical_id,
     );
     Reason::new(Code::MoveNotVerified, text)
 }
 
 /// The rejection of another `UserName` under the same `SecretName`. CloudFormation's rollback sends
 /// the properties swapped, so only the secret shows which user is the right one.
-pub fn user_name_differs(desired: &Spec, secret: &Secret) -> Option<Reason> {
-    let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
+pub fn user_name_differs(spec: &Spec, secret: &Secret) -> Option<Reason> {
+    let (secret_name, user_name) = (&spec.secret_name, &spec.user_name);
     if secret.is_for_user(user_name) {
         return None;
     }
@@ -80,8 +122,8 @@ pub fn user_name_differs(desired: &Spec, secret: &Secret) -> Option<Reason> {
 }
 
 /// The rejection of another `UserName` under a `SecretName` whose secret was deleted by hand.
-pub fn user_name_changes(desired: &Spec) -> Reason {
-    let (secret_name, user_name) = (&desired.secret_name, &desired.user_name);
+pub fn user_name_changes(spec: &Spec) -> Reason {
+    let (secret_name, user_name) = (&spec.secret_name, &spec.user_name);
     let text = format!(
         "changing UserName to {user_name}: SecretName {secret_name} stays the same. To use another \
          user, change SecretName too"
@@ -215,6 +257,11 @@ pub fn nothing_to_rotate() -> Reason {
     Reason::new(Code::NothingToRotate, text)
 }
 
+/// The secret cannot be rotated, because of `cause`.
+pub fn not_rotatable(cause: &str) -> Reason {
+    Reason::new(Code::NothingToRotate, cause)
+}
+
 /// There is nothing to go on with.
 pub fn not_prepared(version_id: &str) -> Reason {
     let text = format!("version {version_id} holds no login: createSecret has to come first");
@@ -236,3 +283,6 @@ pub fn mirrors_have_changed(version_id: &str) -> Reason {
     );
     Reason::new(Code::RotationOvertaken, text)
 }
+
+#[cfg(test)]
+mod tests;

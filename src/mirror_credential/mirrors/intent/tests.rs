@@ -1,4 +1,4 @@
-use crate::mirror_credential::mirrors::journal::*;
+use crate::mirror_credential::mirrors::intent::*;
 
 fn record(id: u64) -> MirrorRecord {
     MirrorRecord {
@@ -11,54 +11,54 @@ fn record(id: u64) -> MirrorRecord {
 
 #[test]
 fn records_come_back_as_they_were_written() {
-    let journal = Journal {
+    let mirror_intent = MirrorIntent {
         claimant: claimant(Some("5f3b2c10")),
         written: None,
-        before: vec![Before {
+        before: vec![MirrorsBefore {
             gitlab_url: "https://gitlab.example.com".to_owned(),
             project: "42".to_owned(),
             repository_name: "r".to_owned(),
             ids: vec![1, 7],
         }],
-        made: vec![record(8), record(9)],
+        created: vec![record(8), record(9)],
     };
-    assert_eq!(Journal::read(&journal.write()), Some(journal.clone()));
-    assert!(journal.is_by_rotation("5f3b2c10"));
-    assert!(!journal.is_by_rotation("6"));
+    assert_eq!(
+        MirrorIntent::read(&mirror_intent.write()),
+        Some(mirror_intent.clone())
+    );
+    assert!(mirror_intent.is_by_rotation("5f3b2c10"));
+    assert!(!mirror_intent.is_by_rotation("6"));
     assert_ne!(claimant(None), claimant(None));
-    let found = journal.before("https://gitlab.example.com", "42", "r");
+    let found = mirror_intent.before("https://gitlab.example.com", "42", "r");
     assert_eq!(
         found.map(|before| before.ids.as_slice()),
         Some([1, 7].as_slice())
     );
     assert_eq!(
-        journal.before("https://gitlab.example.com", "43", "r"),
+        mirror_intent.before("https://gitlab.example.com", "43", "r"),
         None
     );
-    let properties = Properties {
+    let properties = SavedSpec {
         entry: 3,
-        key: properties_key(&json!({"b": 1, "a": 2})),
+        key: spec_key(&json!({"b": 1, "a": 2})),
     };
     assert_eq!(
-        Properties::read(&properties.write()),
+        SavedSpec::read(&properties.write()),
         Some(properties.clone())
     );
-    assert_eq!(properties.key, properties_key(&json!({"a": 2, "b": 1})));
+    assert_eq!(properties.key, spec_key(&json!({"a": 2, "b": 1})));
     let document = json!({"UserName": "u"});
-    assert_eq!(
-        read_properties(&write_properties(&document)),
-        Some(document)
-    );
+    assert_eq!(read_spec(&write_spec(&document)), Some(document));
 }
 
 #[test]
 fn a_claim_without_mirrors_and_what_somebody_else_wrote_are_no_records() {
-    assert_eq!(Journal::read(r#"{"claimedBy":"me"}"#), None);
-    assert_eq!(Journal::read("text"), None);
+    assert_eq!(MirrorIntent::read(r#"{"claimedBy":"me"}"#), None);
+    assert_eq!(MirrorIntent::read("text"), None);
     assert_eq!(
         read_mirrors(&json!({"mirrors": [{"mirrorId": "x"}, 7]})),
         []
     );
-    assert_eq!(Properties::read("cfn-gitops:properties:x:y"), None);
-    assert_eq!(read_properties(r#"{"properties":7}"#), None);
+    assert_eq!(SavedSpec::read("cfn-gitops:properties:x:y"), None);
+    assert_eq!(read_spec(r#"{"properties":7}"#), None);
 }

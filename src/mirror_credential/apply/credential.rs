@@ -1,0 +1,224 @@
+//! Executes the steps for the credential and its login: from the issue intent to the stored login.
+
+use crate::aws::CallError;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::calls::{IssueResult, WriteResult};
+use crate::mirror_credential::intent_log::{Login, key, serial_key, version_id};
+use crate::mirror_credential::mirrors::state::IntentState;
+use crate::mirror_credential::plan::step::CredentialStep;
+use crate::mirror_credential::state::{Issued, SecretState, StoredLogin};
+use crate::mirror_credential::timing::POLL_INTERVAL;
+use crate::mirror_credential::{calls, plan};
+use crate::reason_codes::Code;
+
+/// A reset returns a password with `/` with a probability of about one half.
+const MAX_RESETS: u32 = 40;
+
+/// Maximum calls per delivery whose outcome is unknown.
+pub const MAX_UNCERTAIN_CALLS: u32 = 4;
+
+impl Applier<'_> {
+    pub async fn apply_credential_step(&mut self, step: CredentialStep) -> Result<(), ApplyError> {
+        let aws = &self.clients.aws;
+        let user_name = &self.spec.user_name;
+        match step {
+            CredentialStep::WaitForIam => {
+                tokio::time::sleep(POLL_INTERVAL).await;
+                self.read_user().await?;
+            }
+            CredentialStep::WriteIssueIntent => self.write_issue_intent(false).await?,
+            CredentialStep::CloseIssueIntent => self.write_issue_intent(true).await?,
+            CredentialStep::Issue => {
+                let result = calls::issue(aws, user_name).await?;
+                self.follow_issue(result, None).await?;
+            }
+            CredentialStep::Reset(id) => self.reset(&id).await?,
+            CredentialStep::VerifyIssued => self.verify_issued().await?,
+            CredentialStep::Store => self.store().await?,
+            CredentialStep::ReadLogin(version_id) => {
+                if let Some(secret) = self.state.secret.present() {
+                    let login = calls::read_login(aws, secret, &version_id).await?;
+                    self.state.login.stored.insert(version_id, login);
+                }
+            }
+            CredentialStep::VerifyStored => self.verify_stored().await?,
+            CredentialStep::Activate(id) => {
+                calls::set_active(aws, user_name, &id, true).await?;
+                self.note_active(&id, true);
+            }
+            CredentialStep::DeleteCredential { user_name, id } => {
+                calls::delete_credential(aws, &user_name, &id).await?;
+                self.note_credential_deleted(&id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn reset(&mut self, id: &str) -> Result<(), CallError> {
+        let user_name = &self.spec.user_name;
+        if self.retries.resets == MAX_RESETS {
+            let doing =
+                format!("resetting the service-specific credential {id} of user {user_name}");
+            let cause = format!("no usable password in {MAX_RESETS} resets");
+            return Err(CallError::local(Code::InternalError, doing, cause));
+        }
+        let result = calls::reset(&self.clients.aws, user_name, id).await?;
+        // A throttled call has reset nothing.
+        if !matches!(result, IssueResult::Busy) {
+            self.retries.resets += 1;
+        }
+        self.follow_issue(result, Some(id)).await
+    }
+
+    /// Follows a call that issued a credential, or reset the credential `reset`.
+    async fn follow_issue(
+        &mut self,
+        result: IssueResult,
+        reset: Option<&str>,
+    ) -> Result<(), CallError> {
+        if !matches!(result, IssueResult::Busy) {
+            self.retries.throttled_calls = 0;
+        }
+        match result {
+            IssueResult::Done(credential, password) => {
+                let is_own = self
+                    .created
+                    .credentials
+                    .iter()
+                    .any(|own| own.id == credential.id);
+                self.created.is_login_shared |= reset.is_some() && !is_own;
+                self.state.login.issued = Some(Issued {
+                    id: credential.id.clone(),
+                    service_user_name: credential.service_user_name.clone(),
+                    password: Some(password),
+                    verified: false,
+                });
+                for list in [
+                    &mut self.state.user.credentials,
+                    &mut self.created.credentials,
+                ] {
+                    list.retain(|listed| listed.id != credential.id);
+                    list.push(credential.clone());
+                }
+            }
+            IssueResult::Busy => {
+                // With a thousand users, a call per second each would keep IAM throttling.
+                let pause = POLL_INTERVAL * (1 << self.retries.throttled_calls.min(4));
+                self.retries.throttled_calls += 1;
+                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            }
+            IssueResult::Gone => {
+                if let Some(id) = reset {
+                    self.note_credential_deleted(id);
+                }
+            }
+            IssueResult::Unknown(error) => {
+                self.retries.uncertain_calls += 1;
+                if self.retries.uncertain_calls > MAX_UNCERTAIN_CALLS {
+                    return Err(error);
+                }
+                if reset.is_none() {
+                    self.state.login.uncertain_since = Some(self.clients.clock.now());
+                    self.state.login.may_have_issued = true;
+                } else {
+                    tokio::time::sleep(POLL_INTERVAL).await;
+                }
+            }
+            IssueResult::NoSlot(error) => {
+                // IAM may not list the credential in the slot yet, or may still count a deleted one.
+                self.retries.slots_refused += 1;
+                if self.retries.slots_refused > 1 {
+                    return Err(error.with_reason_code(Code::NoFreeSlot));
+                }
+                self.state.login.uncertain_since = Some(self.clients.clock.now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the login and its mirrors as the log's next entry, under `AWSCURRENT`.
+    async fn store(&mut self) -> Result<(), CallError> {
+        let Some(secret) = self.state.secret.present() else {
+            return Ok(());
+        };
+        let entry = secret.next_entry();
+        let Some((value, login)) = self.next_login(entry, version_id(entry)) else {
+            return Ok(());
+        };
+        let Some(credential) = self.state.user.credential(&login.credential_id) else {
+            return Ok(());
+        };
+        let (aws, user_name) = (&self.clients.aws, &self.spec.user_name);
+        self.created.storing_entry = Some(entry);
+        let stage = "AWSCURRENT";
+        match calls::write_login(aws, secret, &login, stage, user_name, credential, &value).await? {
+            WriteResult::Yes => self.note_stored(login, value),
+            WriteResult::Taken => self.yield_to_peer(entry),
+            WriteResult::Gone => self.state.secret = SecretState::Absent,
+        }
+        Ok(())
+    }
+
+    fn note_stored(&mut self, login: Login, value: StoredLogin) {
+        self.created.storing_entry = None;
+        self.created.stored_credential = Some(login.credential_id.clone());
+        let state = &mut self.state.login;
+        if let Some(issued) = state.issued.take() {
+            state.verified = issued.verified;
+        }
+        state.verified_version = Some(login.version_id.clone());
+        state.stored.insert(login.version_id.clone(), Some(value));
+        state.rejected = false;
+        state.uncertain_since = None;
+        let intent = &mut self.state.mirrors.intent;
+        *intent = IntentState {
+            read_from: intent.read_from.take(),
+            create_uncertain: intent.create_uncertain,
+            ..IntentState::default()
+        };
+        self.change_secret(|secret| {
+            secret.superseded.extend(secret.current.take());
+            secret.current = Some(login);
+            secret.changed_by_hand = false;
+        });
+    }
+
+    /// The next version's login: the issued one, or the current one with other mirrors.
+    pub fn next_login(&self, entry: u64, version_id: String) -> Option<(StoredLogin, Login)> {
+        let secret = self.state.secret.present()?;
+        let login = &self.state.login;
+        let (credential_id, url_safe, service_user_name, password) =
+            if let Some(issued) = &login.issued {
+                let password = issued.password.clone()?;
+                let name = issued.service_user_name.clone();
+                (issued.id.clone(), password.is_url_safe(), name, password)
+            } else {
+                let current = secret.current.as_ref()?;
+                let value = login.stored.get(&current.version_id)?.clone()?;
+                let id = current.credential_id.clone();
+                (
+                    id,
+                    current.url_safe,
+                    value.service_user_name,
+                    value.password,
+                )
+            };
+        let mirrors = plan::next_mirrors(self.spec, self.context, &self.state);
+        let login = Login {
+            entry,
+            version_id,
+            credential_id,
+            serial_key: serial_key(self.spec.rotation_serial.as_deref()),
+            user_key: key(&self.spec.user_name),
+            url_safe,
+            mirrors: mirrors.len(),
+        };
+        let value = StoredLogin {
+            service_user_name,
+            password,
+            mirrors,
+        };
+        Some((value, login))
+    }
+}

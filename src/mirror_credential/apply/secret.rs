@@ -1,0 +1,184 @@
+//! Executes the steps for the secret and its log.
+
+use crate::aws::CallError;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::calls::{CreateResult, WriteResult};
+use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_time};
+use crate::mirror_credential::mirrors::intent::{MirrorIntent, SavedSpec, spec_key};
+use crate::mirror_credential::mirrors::plan::MirrorPlanner;
+use crate::mirror_credential::plan::step::SecretStep;
+use crate::mirror_credential::state::{Secret, SecretState};
+use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
+use crate::mirror_credential::{calls, messages};
+
+impl Applier<'_> {
+    pub async fn apply_secret_step(&mut self, step: SecretStep) -> Result<(), CallError> {
+        match step {
+            SecretStep::ReadSecret => return self.read_secret().await,
+            SecretStep::WaitForPeer => return self.wait_for_peer().await,
+            SecretStep::CreateSecret => return self.create_secret().await,
+            SecretStep::Claim(entry) => return self.claim(entry).await,
+            SecretStep::ClaimIfAllowed(entry) => return self.claim_if_allowed(entry).await,
+            SecretStep::SaveSpec(entry) => return self.save_spec(entry).await,
+            SecretStep::TagSecret => return self.tag_secret().await,
+            SecretStep::DropOldSpec(_)
+            | SecretStep::DropOldLogin(_)
+            | SecretStep::ChangeKey
+            | SecretStep::UntagSecret(_) => {}
+        }
+        let Some(secret) = self.state.secret.present() else {
+            return Ok(());
+        };
+        let aws = &self.clients.aws;
+        match step {
+            SecretStep::DropOldSpec(entry) => {
+                if let Some(saved) = secret.saved_specs.iter().find(|one| one.entry == entry) {
+                    calls::drop_old_spec(aws, secret, saved).await?;
+                }
+                self.change_secret(|secret| secret.saved_specs.retain(|one| one.entry != entry));
+            }
+            SecretStep::DropOldLogin(entry) => {
+                if let Some(login) = secret.superseded.iter().find(|one| one.entry == entry) {
+                    calls::drop_old_login(aws, secret, login).await?;
+                }
+                self.change_secret(|secret| secret.superseded.retain(|one| one.entry != entry));
+            }
+            SecretStep::ChangeKey => {
+                let key = self.spec.kms_key_id.clone();
+                calls::change_key(aws, secret, key.as_deref()).await?;
+                self.change_secret(|secret| secret.kms_key_id = key);
+            }
+            SecretStep::UntagSecret(keys) => {
+                calls::untag_secret(aws, secret, &keys).await?;
+                self.change_secret(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn wait_for_peer(&mut self) -> Result<(), CallError> {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        self.read_secret().await?;
+        self.read_user().await?;
+        if self.context.rotation.is_some() {
+            // The reads may show now what the phase before this one wrote.
+            self.state.login.stored.retain(|_, login| login.is_some());
+            self.state.mirrors.projects = None;
+        }
+        Ok(())
+    }
+
+    async fn create_secret(&mut self) -> Result<(), CallError> {
+        let (spec, context) = (self.spec, self.context);
+        match calls::create_secret(&self.clients.aws, spec, context).await? {
+            CreateResult::Yes(arn) => {
+                let secret = Secret {
+                    as_of: Some(context.signed_at),
+                    created_by: Some(context.request_key.clone()),
+                    claimant: Some(context.claimant.clone()),
+                    kms_key_id: spec.kms_key_id.clone(),
+                    tags: spec.tags.clone(),
+                    ..Secret::created(arn, context.owner.clone(), spec.user_name.clone())
+                };
+                self.state.secret = SecretState::from(Some(secret));
+                self.state.log.claim = Some(0);
+            }
+            CreateResult::Taken => self.read_secret().await?,
+            CreateResult::Blocked(error) => {
+                let now = self.clients.clock.now();
+                let since = *self.retries.name_refused_at.get_or_insert(now);
+                if now > since + NAME_RELEASE_TIMEOUT {
+                    let advice = messages::secret_is_scheduled(&spec.secret_name);
+                    let error = error.with_advice(&advice.text);
+                    return Err(error.with_reason_code(advice.code));
+                }
+                tokio::time::sleep(POLL_INTERVAL).await;
+                self.read_user().await?;
+            }
+        }
+        let is_stale = self.clients.clock.now() > self.state.user_read_at + MAX_TAG_AGE;
+        if self.state.log.claim == Some(0) && is_stale {
+            self.read_user().await?;
+        }
+        Ok(())
+    }
+
+    async fn claim(&mut self, entry: u64) -> Result<(), CallError> {
+        let Some(secret) = self.state.secret.present() else {
+            return Ok(());
+        };
+        let intent = MirrorPlanner::new(self.spec, self.context, &self.state).next_intent();
+        let version = intent.must_be_read().then(|| version_id(entry));
+        match calls::write_claim(&self.clients.aws, secret, entry, &intent).await? {
+            WriteResult::Yes => {
+                let log = &mut self.state.log;
+                log.claim = Some(entry);
+                log.claimed_after = Some((secret.claim, self.clients.clock.now()));
+                log.claim_lost_at = None;
+                log.issue_intent_written = false;
+                let mirrors = &mut self.state.mirrors;
+                mirrors.intent.is_written = mirrors.projects.is_some();
+                mirrors.intent.ids_committed = false;
+                mirrors.intent.content = MirrorIntent {
+                    created: Vec::new(),
+                    ..intent
+                };
+                // The login that a rotation stored before it lost the log has to be read.
+                let is_open = secret.is_unfinished() && secret.mirror_intent.is_some();
+                let is_shared = secret.may_rotate() || is_open;
+                self.change_secret(|secret| {
+                    secret.claim = entry;
+                    secret.mirror_intent = version;
+                });
+                if is_shared && self.context.rotation.is_none() && entry > 1 {
+                    self.note_claimed_entry(entry);
+                }
+            }
+            WriteResult::Taken if self.state.log.claim.is_some() => self.yield_to_peer(entry),
+            WriteResult::Taken => self.note_claimed_entry(entry),
+            WriteResult::Gone => self.state.secret = SecretState::Absent,
+        }
+        Ok(())
+    }
+
+    async fn claim_if_allowed(&mut self, entry: u64) -> Result<(), CallError> {
+        match self.claim(entry).await {
+            // A peer has the same role, and cannot store a login either.
+            Err(error) if error.is_denied() => {
+                self.state.log.claim = self.state.secret.present().map(|secret| secret.claim);
+                Ok(())
+            }
+            claimed => claimed,
+        }
+    }
+
+    async fn save_spec(&mut self, entry: u64) -> Result<(), CallError> {
+        let Some(secret) = self.state.secret.present() else {
+            return Ok(());
+        };
+        let document = &self.spec.document;
+        let key = spec_key(document);
+        let saved = SavedSpec { entry, key };
+        let written = calls::save_spec(&self.clients.aws, secret, &saved, document).await?;
+        self.note_write(written, entry, |secret| secret.saved_specs.push(saved));
+        Ok(())
+    }
+
+    async fn tag_secret(&mut self) -> Result<(), CallError> {
+        let Some(secret) = self.state.secret.present() else {
+            return Ok(());
+        };
+        let (spec, signed_at) = (self.spec, self.context.signed_at);
+        let mut tags = spec.tags.clone();
+        tags.insert(USER_NAME.to_owned(), spec.user_name.clone());
+        tags.insert(AS_OF.to_owned(), write_time(signed_at));
+        calls::tag_secret(&self.clients.aws, secret, &tags).await?;
+        self.change_secret(|secret| {
+            secret.tags.extend(spec.tags.clone());
+            secret.user_name = Some(spec.user_name.clone());
+            secret.as_of = Some(signed_at);
+        });
+        Ok(())
+    }
+}

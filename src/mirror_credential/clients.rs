@@ -1,0 +1,16 @@
+//! The clients that a delivery uses.
+
+use crate::aws::Aws;
+use crate::http::Http;
+use cfn_custom_resource::Clock;
+
+/// AWS, HTTP and the clock.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The AWS services.
+    pub aws: Aws,
+    /// GitLab and CodeCommit's git servers.
+    pub http: Http,
+    /// The time.
+    pub clock: Clock,
+}

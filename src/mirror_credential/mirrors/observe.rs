@@ -1,0 +1,178 @@
+//! Reads the projects in GitLab: their mirrors and their branches.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::gitlab::{ErrorKind, GitLab, GitLabError, ProtectedBranches, PushesEverything};
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::messages;
+use crate::mirror_credential::mirrors::gitlab_clients::GITLAB_POLL_INTERVAL;
+use crate::mirror_credential::mirrors::state::Project;
+use crate::mirror_credential::request_context::RotationPhase;
+use crate::mirror_credential::spec::WantedMirror;
+
+/// A GitLab that is being restarted is back by then.
+const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Applier<'_> {
+    /// Looks at every project that is to be mirrored. What GitLab does not say may not matter: the
+    /// plan decides.
+    pub async fn read_projects(&mut self) -> Result<(), ApplyError> {
+        let left = self.clients.clock.until(self.progress.until());
+        let patience = match self.context.rotation {
+            // How soon Secrets Manager reattempts is not documented: see `crate::mirror_credential::rotation`.
+            Some(_) => left.mul_f64(0.5),
+            None => GITLAB_RESTART_TIMEOUT.min(left.mul_f64(0.1)),
+        };
+        let give_up = tokio::time::Instant::now() + patience;
+        loop {
+            match self.try_read_projects().await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_transient() && tokio::time::Instant::now() < give_up => {
+                    self.gitlab_clients.forget_failures();
+                    tokio::time::sleep(GITLAB_POLL_INTERVAL * 5).await;
+                }
+                Err(error)
+                    if self.context.rotation.is_none() && self.state.secret.present().is_some() =>
+                {
+                    self.state.mirrors.gitlab_error = Some(error.reason());
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn try_read_projects(&mut self) -> Result<(), GitLabError> {
+        let Some(access) = &self.spec.gitlab else {
+            return Ok(());
+        };
+        let Some(gitlab) = self.gitlab_clients.at(&access.url).await? else {
+            return Ok(());
+        };
+        let mut projects = BTreeMap::new();
+        for wanted in &self.spec.mirrors {
+            let mut project = match projects.remove(&wanted.project) {
+                Some(project) => project,
+                None => self.read_project(&gitlab, &wanted.project).await?,
+            };
+            match self
+                .context
+                .rotation
+                .as_ref()
+                .map(|rotation| rotation.phase)
+            {
+                None => match read_branches(&gitlab, wanted, &mut project).await {
+                    // GitLab may answer so to a regex that is not RE2's, which it refuses with its
+                    // reason when the mirror is created.
+                    Err(GitLabError {
+                        kind: ErrorKind::ServerError { .. },
+                        ..
+                    }) if wanted.settings.branch_regex.is_some() => {}
+                    looked => looked?,
+                },
+                // These parts start pushes.
+                Some(RotationPhase::Test | RotationPhase::Finish) => {
+                    self.read_branches_in_rotation(&gitlab, wanted, &mut project)
+                        .await?;
+                }
+                Some(RotationPhase::Create | RotationPhase::Set) => {}
+            }
+            projects.insert(wanted.project.clone(), project);
+        }
+        self.state.mirrors.projects = Some(projects);
+        self.state
+            .mirrors
+            .reachable_gitlabs
+            .insert(access.url.clone());
+        Ok(())
+    }
+
+    async fn read_project(&self, gitlab: &GitLab, name: &str) -> Result<Project, GitLabError> {
+        let mut project = Project::new(gitlab.mirrors(name).await?);
+        if self.context.rotation.is_none() {
+            let described = gitlab.project(name).await?;
+            project.is_empty = described.is_empty;
+            project.lfs_objects_size = described.lfs_objects_size;
+        }
+        Ok(project)
+    }
+
+    /// A rotation does not fail because of a project's branches: its mirrors push what the former
+    /// ones pushed.
+    async fn read_branches_in_rotation(
+        &self,
+        gitlab: &GitLab,
+        wanted: &WantedMirror,
+        project: &mut Project,
+    ) -> Result<(), GitLabError> {
+        match gitlab
+            .pushes_everything(&wanted.project, &wanted.settings)
+            .await
+        {
+            Ok(None) => {}
+            Ok(Some(PushesEverything::NothingProtected)) => {
+                tracing::warn!(
+                    project = wanted.project,
+                    "no branch is protected: GitLab pushes every branch"
+                );
+                project.protected_branches = Some(ProtectedBranches {
+                    own: vec![],
+                    is_complete: true,
+                });
+            }
+            Ok(Some(PushesEverything::NothingMatches)) => {
+                tracing::warn!(
+                    project = wanted.project,
+                    "no branch matches BranchRegex: GitLab pushes every branch"
+                );
+                project
+                    .unmatched
+                    .extend(wanted.settings.branch_regex.clone());
+            }
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => tracing::warn!(%error, "the branches were not read"),
+        }
+        Ok(())
+    }
+
+    /// Looks once more before GitLab may push: the branches may have changed since the beginning.
+    pub async fn check_branches(
+        &mut self,
+        gitlab: &GitLab,
+        wanted: &WantedMirror,
+    ) -> Result<(), ApplyError> {
+        if self.context.rotation.is_some() {
+            return Ok(());
+        }
+        let (project, settings) = (&wanted.project, &wanted.settings);
+        let Some(reason) = gitlab.pushes_everything(project, settings).await? else {
+            return Ok(());
+        };
+        let mut mirrors = self.spec.mirrors.iter();
+        let n = mirrors.position(|one| one == wanted).unwrap_or_default();
+        let (place, regex) = (format!("Mirrors[{n}]"), settings.branch_regex.as_deref());
+        let refusal = messages::every_branch_is_pushed(&place, project, &reason, regex);
+        Err(ApplyError::permanent(refusal))
+    }
+}
+
+/// Reads what decides which branches a mirror pushes.
+async fn read_branches(
+    gitlab: &GitLab,
+    wanted: &WantedMirror,
+    project: &mut Project,
+) -> Result<(), GitLabError> {
+    if wanted.settings.only_protected_branches {
+        if project.protected_branches.is_none() {
+            let protected = gitlab.protected_branches(&wanted.project).await?;
+            project.protected_branches = Some(protected);
+        }
+    } else if let Some(regex) = &wanted.settings.branch_regex
+        && !gitlab.has_branch_like(&wanted.project, regex).await?
+    {
+        project.unmatched.insert(regex.clone());
+    }
+    Ok(())
+}

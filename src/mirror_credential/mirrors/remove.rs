@@ -1,0 +1,164 @@
+//! Deletes mirrors that are not needed, or never were in use.
+
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::calls;
+use crate::mirror_credential::mirrors::gitlab_clients::DeleteMirrorError;
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::mirrors::state::Project;
+use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
+
+impl Applier<'_> {
+    pub async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+        self.ensure_access_to(&record.gitlab_url).await?;
+        let deleted = self.gitlab_clients.delete(record).await;
+        // The claim that names it stays open.
+        self.state.mirrors.deletion_incomplete |= deleted.is_err();
+        self.note_removal(record, deleted)?;
+        self.state.mirrors.orphans.remove(record);
+        Ok(())
+    }
+
+    pub async fn retire_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+        self.ensure_access_to(&record.gitlab_url).await?;
+        let left = self.clients.clock.until(self.progress.until());
+        let found = self.with_current_project(record);
+        let clock = &self.clients.clock;
+        let patience = left.mul_f64(0.6);
+        let retired = self.gitlab_clients.retire(&found, patience, clock).await;
+        let retired = retired.map(|note| {
+            if let Some(note) = note {
+                tracing::warn!(note, "mirror deleted");
+                self.warnings.push(Reason::new(Code::PushInterrupted, note));
+            }
+        });
+        self.note_removal(record, retired)?;
+        self.state.mirrors.retired.insert(record.clone());
+        Ok(())
+    }
+
+    /// A project that has moved shows its mirrors under its new path; their numbers stay.
+    fn with_current_project(&self, record: &MirrorRecord) -> MirrorRecord {
+        let url = self.spec.gitlab.as_ref().map(|access| &access.url);
+        let projects = self.state.mirrors.projects.iter().flatten();
+        let shows = |project: &Project| project.mirrors.iter().any(|one| one.id == record.id);
+        let mut found = projects.filter(|(_, project)| shows(project));
+        match found.next() {
+            Some((name, _)) if url == Some(&record.gitlab_url) => MirrorRecord {
+                project: name.clone(),
+                ..record.clone()
+            },
+            _ => record.clone(),
+        }
+    }
+
+    /// Asks the GitLab of a mirror that is about to be given up whether it would let it go.
+    pub async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+        self.ensure_access_to(&record.gitlab_url).await?;
+        self.gitlab_clients.answers(record).await?;
+        self.state
+            .mirrors
+            .reachable_gitlabs
+            .insert(record.gitlab_url.clone());
+        Ok(())
+    }
+
+    /// Looks for mirrors whose numbers got lost on the way.
+    pub async fn find_orphan_mirrors(&mut self) -> Result<(), ApplyError> {
+        for before in self.state.mirrors.intent.content.before.clone() {
+            self.ensure_access_to(&before.gitlab_url).await?;
+            match self
+                .gitlab_clients
+                .find_orphans(&before, &self.state.clone_urls)
+                .await
+            {
+                Ok(lost) => {
+                    let made = &self.state.mirrors.intent.content.created;
+                    let lost = lost.into_iter().filter(|record| !made.contains(record));
+                    self.state.mirrors.orphans.extend(lost);
+                }
+                // They are disabled.
+                Err(error) => {
+                    self.state.mirrors.deletion_incomplete = true;
+                    self.warnings.push(error.reason());
+                }
+            }
+        }
+        self.state.mirrors.intent.create_uncertain = false;
+        Ok(())
+    }
+
+    /// A GitLab that the template has left may be gone for good, and a project may have moved: that
+    /// does not hold the stack up, unless what is left still works.
+    fn note_removal(
+        &mut self,
+        record: &MirrorRecord,
+        removed: Result<(), DeleteMirrorError>,
+    ) -> Result<(), ApplyError> {
+        let Err(error) = removed else {
+            self.note_shown(record, None);
+            return Ok(());
+        };
+        let url = self.spec.gitlab.as_ref().map(|access| &access.url);
+        let is_former = url != Some(&record.gitlab_url) && !self.pushes_with_current_login(record);
+        if !is_former && !error.has_moved() {
+            return Err(error.into());
+        }
+        self.warnings.push(error.reason());
+        Ok(())
+    }
+
+    fn pushes_with_current_login(&self, record: &MirrorRecord) -> bool {
+        let Some(secret) = self.state.secret.present() else {
+            return false;
+        };
+        let Some(current) = &secret.current else {
+            return false;
+        };
+        let is_named = |version: &String| {
+            let value = self.state.login.stored.get(version);
+            let value = value.and_then(|value| value.as_ref());
+            value.is_some_and(|value| value.mirrors.contains(record))
+        };
+        let mut logins = secret.logins();
+        logins.any(|login| {
+            login.credential_id == current.credential_id && is_named(&login.version_id)
+        })
+    }
+
+    /// The way to a former GitLab stands in the log.
+    async fn ensure_access_to(&mut self, url: &str) -> Result<(), ApplyError> {
+        if self.gitlab_clients.knows(url) {
+            return Ok(());
+        }
+        let Some(secret) = self.state.secret.present() else {
+            return Ok(());
+        };
+        let access = calls::read_access(&self.clients.aws, secret).await?;
+        self.gitlab_clients.add(access);
+        Ok(())
+    }
+
+    /// Removes the mirrors that this delivery made and that nothing names. What GitLab does not let
+    /// go stands in the log for whoever comes next.
+    pub async fn roll_back_mirrors(&mut self) {
+        let made = std::mem::take(&mut self.state.mirrors.intent.content.created);
+        self.state.mirrors.orphans.extend(made);
+        self.delete_own_orphans().await;
+    }
+
+    /// Removes what this delivery made in vain: another one took over, and does not know of it.
+    pub async fn delete_own_orphans(&mut self) {
+        let own = self
+            .state
+            .mirrors
+            .orphans
+            .intersection(&self.created.mirrors)
+            .cloned();
+        let own: Vec<MirrorRecord> = own.collect();
+        for left in self.gitlab_clients.delete_all(&own).await {
+            tracing::warn!(left, "not undone");
+        }
+    }
+}

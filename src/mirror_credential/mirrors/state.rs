@@ -1,0 +1,99 @@
+//! What this delivery knows of the mirrors: GitLab's projects, and the intents in the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
+use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
+use cfn_custom_resource::Reason;
+
+/// One project in GitLab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// All its mirrors, of any origin.
+    pub mirrors: Vec<Mirror>,
+    /// The branches that the project itself protects. `None` if they were not read.
+    pub protected_branches: Option<ProtectedBranches>,
+    /// Each `BranchRegex` that matches no existing branch.
+    pub unmatched: BTreeSet<String>,
+    /// The project has no commit.
+    pub is_empty: bool,
+    /// The size of its Git LFS objects in bytes; 0 if it was not read.
+    pub lfs_objects_size: u64,
+}
+
+impl Project {
+    /// A project of which only the mirrors were read.
+    pub fn new(mirrors: Vec<Mirror>) -> Self {
+        Project {
+            mirrors,
+            protected_branches: None,
+            unmatched: BTreeSet::new(),
+            is_empty: false,
+            lfs_objects_size: 0,
+        }
+    }
+
+    /// Why GitLab would push every branch through a mirror with `settings`. `None` if it pushes
+    /// what the settings select, or if the branches were not read.
+    pub fn pushes_everything(&self, settings: &Settings) -> Option<PushesEverything> {
+        let protected = self.protected_branches.as_ref();
+        if self.is_empty {
+            None
+        } else if settings.only_protected_branches {
+            let protects_none = protected.is_some_and(ProtectedBranches::is_empty);
+            protects_none.then_some(PushesEverything::NothingProtected)
+        } else {
+            let regex = settings.branch_regex.as_ref()?;
+            let has_no_match = self.unmatched.contains(regex);
+            has_no_match.then_some(PushesEverything::NothingMatches)
+        }
+    }
+}
+
+/// The mirror intent of the claim that counts, and how much of it is written.
+#[derive(Clone, Debug, Default)]
+pub struct IntentState {
+    /// The mirrors that existed before, and those created since.
+    pub content: MirrorIntent,
+    /// The version that an unfinished intent of a peer was read from.
+    pub read_from: Option<String>,
+    /// The claim of this delivery holds the mirrors that existed before.
+    pub is_written: bool,
+    /// The claim of this delivery names the created mirrors. They may be enabled.
+    pub ids_committed: bool,
+    /// A call whose outcome is unknown may have created a mirror.
+    pub create_uncertain: bool,
+}
+
+/// What this delivery knows of the mirrors.
+#[derive(Clone, Debug, Default)]
+pub struct MirrorState {
+    /// The projects of the spec. `None` if they have to be read (again).
+    pub projects: Option<BTreeMap<String, Project>>,
+    /// Why GitLab could not be read.
+    pub gitlab_error: Option<Reason>,
+    /// GitLab instances with mirrors to delete that responded.
+    pub reachable_gitlabs: BTreeSet<String>,
+    /// Mirrors whose settings this delivery sent.
+    pub settings_sent: BTreeSet<u64>,
+    /// Mirrors that pushed since this delivery started, or have nothing to push.
+    pub synced: BTreeSet<u64>,
+    /// Mirrors that this delivery deleted, or whose GitLab is unreachable for good.
+    pub retired: BTreeSet<MirrorRecord>,
+    /// Mirrors of an intent that was taken over. They include this delivery's own.
+    pub orphans: BTreeSet<MirrorRecord>,
+    /// A mirror could not be deleted. The claim that names it has to stay open.
+    pub deletion_incomplete: bool,
+    /// The mirror intent.
+    pub intent: IntentState,
+}
+
+impl MirrorState {
+    /// The mirror of `record`, which pushes to `clone_url`. `None` if it is deleted, or pushes to
+    /// another repository.
+    pub fn shown(&self, record: &MirrorRecord, clone_url: &str) -> Option<&Mirror> {
+        let mirrors = &self.projects.as_ref()?.get(&record.project)?.mirrors;
+        let mirror = mirrors.iter().find(|mirror| mirror.id == record.id)?;
+        mirror.leads_to(clone_url).then_some(mirror)
+    }
+}

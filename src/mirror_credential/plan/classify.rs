@@ -1,0 +1,61 @@
+//! Classifies the credentials that IAM lists.
+
+use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::intent_log::{IssueIntent, Owner, key};
+use crate::mirror_credential::state::{Credential, Secret, User};
+
+/// The class of `credential` of `user`, for the resource `owner` with the secret `secret_name`.
+pub fn classify(
+    credential: &Credential,
+    user: &User,
+    secret: Option<&Secret>,
+    secret_name: &str,
+    owner: &Owner,
+    elsewhere: &[String],
+) -> CredentialClass {
+    let id = credential.id.as_str();
+    if elsewhere.iter().any(|other| other == id) {
+        return CredentialClass::OtherResource;
+    }
+    if let Some(secret) = secret {
+        if secret
+            .current
+            .as_ref()
+            .is_some_and(|login| login.credential_id == id)
+        {
+            return CredentialClass::Current;
+        }
+        if secret.logins().any(|login| login.credential_id == id) {
+            return CredentialClass::Superseded;
+        }
+    }
+    let (Some(issue_intent), Some(held_for)) = (&user.issue_intent, &user.secret_name) else {
+        return CredentialClass::Foreign;
+    };
+    if user.owner.as_ref() != Some(owner) || held_for != secret_name {
+        return CredentialClass::Foreign;
+    }
+    match issue_intent.recorded_class(id) {
+        Some(CredentialClass::Foreign) | None => {}
+        Some(recorded) => return recorded,
+    }
+    if !issue_intent.issued(id, credential.created) {
+        return CredentialClass::Foreign;
+    }
+    match secret {
+        Some(secret) if secret.awaits(issue_intent) => CredentialClass::Orphan,
+        // The attempt was for this secret and has been closed: this one came later.
+        Some(secret) if issue_intent.secret_key == key(&secret.arn) => CredentialClass::Foreign,
+        // The secret is gone before the attempt was closed. An attempt issues one credential,
+        // right after its record is written: the earliest one is its own. A later one belongs to
+        // another person. The password is lost, but a mirror may still use it.
+        _ if is_earliest(credential, user, issue_intent) => CredentialClass::Superseded,
+        _ => CredentialClass::Foreign,
+    }
+}
+
+fn is_earliest(credential: &Credential, user: &User, issue_intent: &IssueIntent) -> bool {
+    let listed = user.credentials.iter();
+    let mut issued = listed.filter(|one| issue_intent.issued(&one.id, one.created));
+    issued.all(|one| one.created >= credential.created)
+}

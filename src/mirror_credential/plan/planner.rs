@@ -1,0 +1,134 @@
+//! The input of the plan, and what follows from it directly.
+
+use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::intent_log::{key, serial_key, write_time};
+use crate::mirror_credential::mirrors::plan::MirrorPlanner;
+use crate::mirror_credential::plan::classify::classify;
+use crate::mirror_credential::plan::step::{CredentialStep, Step};
+use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::{Credential, Secret, State};
+
+/// The credential whose login the secret holds.
+pub enum CurrentLogin<'a> {
+    /// The secret names it, and IAM may list it later.
+    Unknown,
+    /// A new login is needed.
+    Missing,
+    /// This one matches the spec.
+    Valid(&'a Credential),
+}
+
+/// The input of the plan.
+pub struct Planner<'a> {
+    pub spec: &'a Spec,
+    pub context: &'a RequestContext,
+    pub state: &'a State,
+    /// The secret. `None` if it is absent or unread.
+    pub secret: Option<&'a Secret>,
+    /// The part of the plan that is about mirrors.
+    pub mirrors: MirrorPlanner<'a>,
+}
+
+impl<'a> Planner<'a> {
+    /// A planner for this input.
+    pub fn new(spec: &'a Spec, context: &'a RequestContext, state: &'a State) -> Self {
+        Planner {
+            spec,
+            context,
+            state,
+            secret: state.secret.present(),
+            mirrors: MirrorPlanner::new(spec, context, state),
+        }
+    }
+
+    /// The secret's login, compared with the spec.
+    pub fn current_login(&self) -> CurrentLogin<'a> {
+        let (spec, state) = (self.spec, self.state);
+        let secret = self.secret.filter(|secret| !secret.changed_by_hand);
+        let current = secret.and_then(|secret| secret.current.as_ref());
+        let login = current.filter(|login| {
+            login.user_key == key(&state.user.name)
+                && login.serial_key == serial_key(spec.rotation_serial.as_deref())
+                && (login.url_safe || !spec.url_safe_password)
+                && !state.login.rejected
+        });
+        let Some(login) = login else {
+            return CurrentLogin::Missing;
+        };
+        match state.user.credential(&login.credential_id) {
+            Some(credential) => CurrentLogin::Valid(credential),
+            None if !state.is_settled() => CurrentLogin::Unknown,
+            None => CurrentLogin::Missing,
+        }
+    }
+
+    /// The user's credentials of the class `wanted`.
+    pub fn of_class(&self, wanted: CredentialClass) -> impl Iterator<Item = &'a Credential> {
+        let (state, secret) = (self.state, self.secret);
+        let (name, owner) = (&self.spec.secret_name, &self.context.owner);
+        let others = &state.login.other_resource_credentials;
+        let may_have_orphans = self.may_have_orphans();
+        let credentials = state.user.credentials.iter();
+        credentials.filter(move |credential| {
+            let class = classify(credential, &state.user, secret, name, owner, others);
+            wanted
+                == match class {
+                    // Another person created it after this delivery wrote its intent.
+                    CredentialClass::Orphan if !may_have_orphans => CredentialClass::Foreign,
+                    class => class,
+                }
+        })
+    }
+
+    /// Whether a peer, or a call of this delivery whose response was lost, may have issued a
+    /// credential that this delivery does not know.
+    fn may_have_orphans(&self) -> bool {
+        let state = self.state;
+        let was_taken_over = self.secret.is_some_and(Secret::was_taken_over);
+        let may_be_peers = was_taken_over && !state.log.follows_closed_intent;
+        !state.log.issue_intent_written || may_be_peers || state.login.may_have_issued
+    }
+
+    /// Whether the user's tags name this resource, its secret and the current credential.
+    pub fn is_recorded(&self, secret: &Secret) -> bool {
+        let user = &self.state.user;
+        let (intent, current) = (user.issue_intent.as_ref(), secret.current.as_ref());
+        let names_current = intent.zip(current).is_some_and(|(intent, current)| {
+            let class = intent.recorded_class(&current.credential_id);
+            intent.closed
+                && intent.secret_key == key(&secret.arn)
+                && class == Some(CredentialClass::Superseded)
+        });
+        user.held_by() == Some(&self.context.owner)
+            && user.secret_name.as_ref() == Some(&self.spec.secret_name)
+            && names_current
+    }
+
+    /// Whether the secret's tags do not name the spec's user and this request, which comes before
+    /// anything that a peer must not do.
+    pub fn ownership_tags_differ(&self, secret: &Secret) -> bool {
+        let as_of = secret.as_of.map(write_time);
+        self.user_tag_differs(secret) || as_of != Some(write_time(self.context.signed_at))
+    }
+
+    /// Whether the secret's tags do not match the spec.
+    pub fn tags_differ(&self, secret: &Secret) -> bool {
+        let mut tags = self.spec.tags.iter();
+        self.user_tag_differs(secret)
+            || tags.any(|(key, value)| secret.tags.get(key) != Some(value))
+    }
+
+    fn user_tag_differs(&self, secret: &Secret) -> bool {
+        secret.user_name.as_ref() != Some(&self.spec.user_name)
+    }
+
+    /// The step that deletes `credential`.
+    pub fn delete(&self, credential: &Credential) -> Step {
+        let step = CredentialStep::DeleteCredential {
+            user_name: self.state.user.name.clone(),
+            id: credential.id.clone(),
+        };
+        step.into()
+    }
+}

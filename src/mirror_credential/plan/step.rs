@@ -1,0 +1,158 @@
+//! The steps that the planner chooses from.
+
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use cfn_custom_resource::Reason;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A step for the user's credential and the login in the secret.
+    Credential(CredentialStep),
+    /// A step for the secret and its log.
+    Secret(SecretStep),
+    /// A step for the mirrors in GitLab.
+    Mirror(MirrorStep),
+    /// A step that only a rotation needs, or the end of one.
+    Rotation(RotationStep),
+    /// The request cannot succeed.
+    Reject(Reason),
+    /// The request cannot succeed now. A later attempt may.
+    Defer(Reason),
+    /// A Delete came after this request. What it issued has to be deleted.
+    SupersededByDelete,
+    /// The resource matches its spec.
+    Done,
+}
+
+/// A step for the user's credential and the login in the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialStep {
+    /// Wait, then read the user again: IAM's lists are late.
+    WaitForIam,
+    /// Write the issue intent into the user's tags.
+    WriteIssueIntent,
+    /// Write into the user's tags who owns the user, and which credentials were issued.
+    CloseIssueIntent,
+    /// Issue a credential.
+    Issue,
+    /// Reset the credential with this ID, whose login is not in use: its password is unknown or unusable.
+    Reset(String),
+    /// Verify that the issued login can push, before anything uses it.
+    VerifyIssued,
+    /// Store the login as the log's next entry, under `AWSCURRENT`.
+    Store,
+    /// Read the login of this version of the secret.
+    ReadLogin(String),
+    /// Verify that the stored login can push.
+    VerifyStored,
+    /// Activate the credential with this ID.
+    Activate(String),
+    /// Delete a credential.
+    DeleteCredential {
+        /// The user.
+        user_name: String,
+        /// The credential.
+        id: String,
+    },
+}
+
+/// A step for the secret and its log. The number is that of the log's entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretStep {
+    /// Read the secret.
+    ReadSecret,
+    /// Wait, then read everything again: a peer is at work.
+    WaitForPeer,
+    /// Create the secret without a value, which claims its name.
+    CreateSecret,
+    /// Write a claim.
+    Claim(u64),
+    /// Write a claim as a fence. Without the permission, skip it: a peer has the same permissions.
+    ClaimIfAllowed(u64),
+    /// Write the spec.
+    SaveSpec(u64),
+    /// Remove the label of an earlier saved spec.
+    DropOldSpec(u64),
+    /// Remove the label of a superseded login.
+    DropOldLogin(u64),
+    /// Encrypt the secret with the spec's key.
+    ChangeKey,
+    /// Write the secret's tags.
+    TagSecret,
+    /// Remove these tags, which the spec no longer has.
+    UntagSecret(Vec<String>),
+}
+
+/// A step for the mirrors in GitLab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MirrorStep {
+    /// Read the mirror intent in this version: a peer has not finished it.
+    ReadMirrorIntent(String),
+    /// Read the projects, their mirrors and branches.
+    ReadProjects,
+    /// Create the mirror of `Mirrors` with this index, disabled.
+    CreateMirror(usize),
+    /// Write a claim with the IDs of the created mirrors as the log's entry with this number.
+    CommitMirrorIds(u64),
+    /// Send a mirror its settings, and enable it.
+    EnableMirror(MirrorRecord),
+    /// Let mirrors push, and wait for those with `WaitForSync`.
+    SyncMirrors(Vec<MirrorRecord>),
+    /// Find the mirrors that an intent created and whose IDs were not committed.
+    FindOrphanMirrors,
+    /// Check that the GitLab of a mirror responds, before the mirror is superseded.
+    CheckGitLab(MirrorRecord),
+    /// Delete a mirror that was never in use.
+    DeleteOrphanMirror(MirrorRecord),
+    /// Disable a mirror, let it finish its push, and delete it.
+    RetireMirror(MirrorRecord),
+}
+
+/// A step that only a rotation needs, or the end of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RotationStep {
+    /// Store the issued login in the rotation's version.
+    Prepare,
+    /// Move `AWSCURRENT`, unless a peer has moved it.
+    MoveAwsCurrent {
+        /// The version that is current.
+        from: String,
+        /// The version that becomes current.
+        to: String,
+    },
+    /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to it.
+    CopyCurrentVersion(u64),
+    /// Remove `AWSPENDING` from this version.
+    DropPending(String),
+    /// Deactivate a superseded credential.
+    Deactivate {
+        /// The user.
+        user_name: String,
+        /// The credential.
+        id: String,
+    },
+}
+
+impl From<CredentialStep> for Step {
+    fn from(step: CredentialStep) -> Self {
+        Step::Credential(step)
+    }
+}
+
+impl From<SecretStep> for Step {
+    fn from(step: SecretStep) -> Self {
+        Step::Secret(step)
+    }
+}
+
+impl From<MirrorStep> for Step {
+    fn from(step: MirrorStep) -> Self {
+        Step::Mirror(step)
+    }
+}
+
+impl From<RotationStep> for Step {
+    fn from(step: RotationStep) -> Self {
+        Step::Rotation(step)
+    }
+}

@@ -1,0 +1,39 @@
+//! Plans the end of another rotation, which a request takes over.
+
+use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
+use crate::mirror_credential::plan::step::{RotationStep, Step};
+use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
+
+/// A rotation that is taken over must not make its login current any more: what it compares
+/// before it does is where `AWSCURRENT` stands, so that moves. Then `AWSPENDING` goes, also
+/// that of a rotation which died long ago, and of any rotation if this request issues a password:
+/// then the rotation is not needed, and its label would block a change of the `RotationSchedule`
+/// in the same update of the stack.
+pub fn end_rotation(planner: &Planner<'_>, secret: &Secret) -> Option<Step> {
+    let own = planner.context.rotation.as_ref();
+    let is_own = |version: &String| own.is_some_and(|own| own.version_id == *version);
+    if let (Some(rotating), Some(current)) = (secret.rotating(), &secret.current)
+        && !is_own(&rotating.version_id)
+    {
+        let copy = secret.superseded.iter().find(|login| {
+            login.credential_id == current.credential_id && login.entry > rotating.entry
+        });
+        return Some(match copy {
+            Some(copy) => RotationStep::MoveAwsCurrent {
+                from: current.version_id.clone(),
+                to: copy.version_id.clone(),
+            }
+            .into(),
+            None => RotationStep::CopyCurrentVersion(secret.next_entry()).into(),
+        });
+    }
+    let pending = secret.open_rotation().filter(|version| !is_own(version))?;
+    let is_superseded = own.is_none() && matches!(planner.current_login(), CurrentLogin::Missing);
+    let is_over = is_superseded
+        || secret.prepared(pending).is_some()
+        || secret
+            .last_changed
+            .is_some_and(|time| planner.state.now >= time + LAMBDA_MAX_LIFETIME);
+    is_over.then(|| RotationStep::DropPending(pending.clone()).into())
+}

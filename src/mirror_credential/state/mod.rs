@@ -1,0 +1,201 @@
+//! The input of the planner: what was observed, and what this delivery changed.
+
+mod secret;
+mod user;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+pub use self::secret::Secret;
+pub use self::user::{Credential, User};
+
+use crate::gitlab::Mirror;
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::mirrors::state::MirrorState;
+use crate::mirror_credential::timing::PROPAGATION_TIME;
+use crate::password::Password;
+
+/// What is known of the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretState {
+    /// Not read yet, or a peer may have changed it since.
+    Unread,
+    /// The secret does not exist.
+    Absent,
+    /// The secret as it was read, with this delivery's changes.
+    Present(Box<Secret>),
+}
+
+impl SecretState {
+    /// The secret. `None` if it is unread or absent.
+    pub fn present(&self) -> Option<&Secret> {
+        match self {
+            SecretState::Present(secret) => Some(secret),
+            SecretState::Unread | SecretState::Absent => None,
+        }
+    }
+}
+
+impl From<Option<Secret>> for SecretState {
+    fn from(secret: Option<Secret>) -> Self {
+        match secret {
+            Some(secret) => SecretState::Present(Box::new(secret)),
+            None => SecretState::Absent,
+        }
+    }
+}
+
+/// The value of a version that holds a login: user name, password, and the mirrors that use them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLogin {
+    /// `username`
+    pub service_user_name: String,
+    /// `password`
+    pub password: Password,
+    /// `mirrors`
+    pub mirrors: Vec<MirrorRecord>,
+}
+
+/// A credential that this delivery issued or reset, and has not stored yet.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// `ServiceSpecificCredentialId`.
+    pub id: String,
+    /// The login's user name.
+    pub service_user_name: String,
+    /// `None` if a peer may have reset the credential since.
+    pub password: Option<Password>,
+    /// The login can push to every repository.
+    pub verified: bool,
+}
+
+/// What this delivery knows of the intent log and of its own entries.
+#[derive(Clone, Debug, Default)]
+pub struct LogState {
+    /// The claim that this delivery holds.
+    pub claim: Option<u64>,
+    /// The latest claim before that one, and when this delivery wrote its own.
+    pub claimed_after: Option<(u64, SystemTime)>,
+    /// When a peer took the log over from this delivery.
+    pub claim_lost_at: Option<SystemTime>,
+    /// The highest entry that a peer is known to have written, and when this delivery learned it.
+    pub highest_claimed_entry: Option<(u64, SystemTime)>,
+    /// The issue intent of this delivery is in the user's tags.
+    pub issue_intent_written: bool,
+    /// The issue intent before it was closed, and no peer has claimed the log in between.
+    pub follows_closed_intent: bool,
+    /// How much of this delivery's time it waits for peers.
+    pub peer_timeout: Duration,
+}
+
+/// What this delivery knows of the user's credentials and of the secret's logins.
+#[derive(Clone, Debug, Default)]
+pub struct LoginState {
+    /// What this delivery issued and has not stored.
+    pub issued: Option<Issued>,
+    /// When this delivery last called IAM to issue a credential without learning the outcome, or
+    /// without finding a free slot.
+    pub uncertain_since: Option<SystemTime>,
+    /// A call whose outcome is unknown may have issued a credential.
+    pub may_have_issued: bool,
+    /// The stored login can push to every repository.
+    pub verified: bool,
+    /// The stored password is not the credential's.
+    pub rejected: bool,
+    /// The version of the secret whose login was verified or rejected.
+    pub verified_version: Option<String>,
+    /// The logins that were read, by version ID. `None` if the version holds no login.
+    pub stored: BTreeMap<String, Option<StoredLogin>>,
+    /// Our credentials that belong to the secret which this one replaces.
+    pub other_resource_credentials: Vec<String>,
+    /// Credentials that this delivery deleted. IAM may still list them.
+    pub deleted_credentials: Vec<String>,
+}
+
+/// Everything that the planner decides from, beside the spec and the request.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The time.
+    pub now: SystemTime,
+    /// When the delivery started to read.
+    pub started_at: SystemTime,
+    /// When it started to read the user: the user's tags and credentials are at least this recent.
+    pub user_read_at: SystemTime,
+    /// The secret was read after the user. Two concurrent reads may show different moments.
+    pub secret_read_after_user: bool,
+    /// This delivery has read the secret at least once.
+    pub secret_seen: bool,
+    /// The tag keys of the previous spec.
+    pub previous_tags: Vec<String>,
+    /// The clone URL of each repository.
+    pub clone_urls: BTreeMap<String, String>,
+    /// The IAM user of the spec.
+    pub user: User,
+    /// The secret of the spec.
+    pub secret: SecretState,
+    /// The intent log.
+    pub log: LogState,
+    /// Credentials and logins.
+    pub login: LoginState,
+    /// The mirrors.
+    pub mirrors: MirrorState,
+}
+
+impl State {
+    /// The state of a delivery that started to read at `started_at`, and read `user` and `secret`.
+    pub fn new(started_at: SystemTime, user: User, secret: SecretState) -> Self {
+        State {
+            now: started_at,
+            started_at,
+            user_read_at: started_at,
+            secret_read_after_user: false,
+            secret_seen: false,
+            previous_tags: Vec::new(),
+            clone_urls: BTreeMap::new(),
+            user,
+            secret,
+            log: LogState::default(),
+            login: LoginState::default(),
+            mirrors: MirrorState::default(),
+        }
+    }
+
+    /// The mirror of `record` in GitLab. `None` if it is deleted, or pushes to another repository.
+    pub fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
+        let clone_url = self.clone_urls.get(&record.repository_name)?;
+        self.mirrors.shown(record, clone_url)
+    }
+
+    /// Whether this delivery holds the latest claim.
+    pub fn holds_claim(&self) -> bool {
+        let claim = self.secret.present().map(|secret| secret.claim);
+        claim.is_some() && self.log.claim == claim
+    }
+
+    /// Whether IAM's lists show everything that peers and earlier deliveries did.
+    pub fn is_settled(&self) -> bool {
+        let changed = self.secret.present().and_then(|secret| secret.last_changed);
+        let deleted = self
+            .user
+            .tombstone
+            .as_ref()
+            .map(|tombstone| tombstone.done_at);
+        let before = match changed.max(deleted) {
+            // Clocks differ. What existed when this delivery started is listed soon after.
+            Some(time) => (time + PROPAGATION_TIME).min(self.started_at + PROPAGATION_TIME),
+            None => self.started_at,
+        };
+        let uncertain = self
+            .login
+            .uncertain_since
+            .map(|time| time + PROPAGATION_TIME);
+        self.user_read_at >= before && uncertain.is_none_or(|time| self.user_read_at >= time)
+    }
+
+    /// Whether IAM shows the closed intent of a peer that lost the log to this delivery. The peer
+    /// may have written it until it lost the log.
+    pub fn shows_closed_intents(&self) -> bool {
+        let since = self.log.claimed_after.map_or(self.started_at, |(_, at)| at);
+        self.log.issue_intent_written || self.user_read_at >= since + PROPAGATION_TIME
+    }
+}

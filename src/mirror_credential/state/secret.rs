@@ -1,0 +1,170 @@
+//! The secret: its tags, and the log that its versions are.
+
+use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
+use crate::mirror_credential::mirrors::intent::SavedSpec;
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+/// A secret, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Its ARN. It has another suffix each time that a secret of this name is created.
+    pub arn: String,
+    /// The resource that created it. `None` if no resource of this type did.
+    pub owner: Option<Owner>,
+    /// The user whose login it holds.
+    pub user_name: Option<String>,
+    /// When the latest request that changed it was signed.
+    pub as_of: Option<SystemTime>,
+    /// The key of the request that created it.
+    pub created_by: Option<String>,
+    /// Which delivery of that request created it.
+    pub claimant: Option<String>,
+    /// `None` for the account's default key.
+    pub kms_key_id: Option<String>,
+    /// The tags of the spec.
+    pub tags: BTreeMap<String, String>,
+    /// The login under `AWSCURRENT`. `None` if another writer put the value there.
+    pub current: Option<Login>,
+    /// The logins of other versions that still have a login's label.
+    pub superseded: Vec<Login>,
+    /// The value under `AWSCURRENT` is from another writer.
+    pub changed_by_hand: bool,
+    /// Secrets Manager rotates it.
+    pub rotates: bool,
+    /// The version under `AWSPENDING`.
+    pub pending: Option<String>,
+    /// The saved specs, the latest one last.
+    pub saved_specs: Vec<SavedSpec>,
+    /// An entry that exists although no label shows it: its version has lost its labels.
+    pub highest_claimed_entry: u64,
+    /// The entry of the latest claim; 0 is the creation of the secret itself.
+    pub claim: u64,
+    /// The version of the latest claim, if its mirror intent has to be read.
+    pub mirror_intent: Option<String>,
+    /// When it was last changed, by Secrets Manager's clock.
+    pub last_changed: Option<SystemTime>,
+    /// It is scheduled for deletion.
+    pub deleted_at: Option<SystemTime>,
+}
+
+impl Secret {
+    /// A secret that was just created without a value.
+    pub fn created(arn: String, owner: Owner, user_name: String) -> Self {
+        Secret {
+            arn,
+            owner: Some(owner),
+            user_name: Some(user_name),
+            as_of: None,
+            created_by: None,
+            claimant: None,
+            kms_key_id: None,
+            tags: BTreeMap::new(),
+            current: None,
+            superseded: Vec::new(),
+            changed_by_hand: false,
+            rotates: false,
+            pending: None,
+            saved_specs: Vec::new(),
+            highest_claimed_entry: 0,
+            claim: 0,
+            mirror_intent: None,
+            last_changed: None,
+            deleted_at: None,
+        }
+    }
+
+    /// The logins of all versions, the current one first.
+    pub fn logins(&self) -> impl Iterator<Item = &Login> {
+        self.current.iter().chain(&self.superseded)
+    }
+
+    /// The latest entry with a login.
+    pub fn latest_login(&self) -> Option<u64> {
+        self.logins().map(|login| login.entry).max()
+    }
+
+    /// The version under `AWSPENDING`, unless it is the current one: a rotation is under way, or died.
+    pub fn open_rotation(&self) -> Option<&String> {
+        let current = self.current.as_ref().map(|login| &login.version_id);
+        self.pending
+            .as_ref()
+            .filter(|version| Some(*version) != current)
+    }
+
+    /// Whether a rotation may be under way, or may begin at any moment.
+    pub fn may_rotate(&self) -> bool {
+        self.rotates || self.open_rotation().is_some()
+    }
+
+    /// The login that the rotation to `version_id` has stored.
+    pub fn prepared(&self, version_id: &str) -> Option<&Login> {
+        let mut logins = self.superseded.iter();
+        logins.find(|login| login.version_id == version_id)
+    }
+
+    /// The login that a rotation has stored and may make the current one.
+    pub fn rotating(&self) -> Option<&Login> {
+        let current = self.current.as_ref()?;
+        self.superseded
+            .iter()
+            .find(|login| login.entry > current.entry && entry_number(&login.version_id).is_none())
+    }
+
+    /// Whether the secret holds, or is about to hold, the login of the user `name`. The current
+    /// login decides, because an attempt that was not finished may have changed the tag. Without a
+    /// login, the tag decides. `true` if the secret has neither.
+    pub fn is_for_user(&self, name: &str) -> bool {
+        match (&self.current, &self.user_name) {
+            (Some(login), _) => login.user_key == key(name),
+            (None, Some(user_name)) => user_name == name,
+            (None, None) => true,
+        }
+    }
+
+    /// The latest entry that ends the claims before it: a login that is or was current, or a saved
+    /// spec.
+    fn latest_concluded(&self) -> Option<u64> {
+        let rotating = self.rotating().map(|login| login.entry);
+        let logins = self.logins().map(|login| login.entry);
+        let logins = logins.filter(|entry| Some(*entry) != rotating).max();
+        let saved = self.saved_specs.last().map(|saved| saved.entry);
+        logins.max(saved)
+    }
+
+    /// Whether the latest claim has not ended in a login or a saved spec.
+    pub fn is_unfinished(&self) -> bool {
+        let concluded = self.latest_concluded();
+        self.latest_login().is_none() || concluded.is_none_or(|entry| self.claim > entry)
+    }
+
+    /// Whether a claim before the latest one has not ended in a login or a saved spec.
+    pub fn was_taken_over(&self) -> bool {
+        match self.latest_concluded() {
+            Some(entry) => self.claim > entry + 1,
+            None => self.claim > 0,
+        }
+    }
+
+    /// Whether the log shows entry `number`, or a later one.
+    pub fn shows(&self, number: u64) -> bool {
+        let saved = self.saved_specs.last().map(|saved| saved.entry);
+        let latest = self.latest_login().max(saved).unwrap_or_default();
+        self.claim.max(latest) >= number
+    }
+
+    /// The next entry. Of two deliveries that write it, one succeeds.
+    pub fn next_entry(&self) -> u64 {
+        let saved = self.saved_specs.last().map(|saved| saved.entry);
+        let latest = self.latest_login().max(saved).unwrap_or_default();
+        self.claim.max(latest).max(self.highest_claimed_entry) + 1
+    }
+
+    /// Whether `issue_intent` is for this secret and may have issued a credential that is not stored.
+    pub fn awaits(&self, issue_intent: &IssueIntent) -> bool {
+        issue_intent.secret_key == key(&self.arn)
+            && self
+                .latest_login()
+                .is_none_or(|entry| issue_intent.claim >= entry)
+    }
+}

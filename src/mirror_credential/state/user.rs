@@ -1,0 +1,85 @@
+//! The IAM user: its tags and its credentials.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use crate::aws::CallError;
+use crate::mirror_credential::intent_log;
+use crate::mirror_credential::intent_log::{IssueIntent, Owner, Tombstone};
+
+/// One service-specific credential of a user, without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// `ServiceSpecificCredentialId`.
+    pub id: String,
+    /// `ServiceUserName`: the login's name.
+    pub service_user_name: String,
+    /// Whether its status is `Active`.
+    pub active: bool,
+    /// When IAM created it.
+    pub created: SystemTime,
+}
+
+/// The IAM user, as far as this resource uses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub name: String,
+    /// Whether it exists.
+    pub exists: bool,
+    /// The resource that holds its slots.
+    pub owner: Option<Owner>,
+    /// The secret that holds its login.
+    pub secret_name: Option<String>,
+    /// The latest intent to issue a credential.
+    pub issue_intent: Option<IssueIntent>,
+    /// The tombstone of the latest Delete.
+    pub tombstone: Option<Tombstone>,
+    /// Its CodeCommit credentials. IAM may list them late.
+    pub credentials: Vec<Credential>,
+    /// The denied call, if the function may not read the user.
+    pub denied: Option<CallError>,
+}
+
+impl User {
+    /// The user `name` with `tags`, without its credentials.
+    pub fn from_tags(name: &str, tags: &BTreeMap<String, String>) -> Self {
+        let tag = |key: &str| tags.get(key).filter(|value| !value.is_empty());
+        User {
+            name: name.to_owned(),
+            exists: true,
+            owner: intent_log::owner(tags),
+            secret_name: tag(intent_log::SECRET_NAME).cloned(),
+            issue_intent: tag(intent_log::ISSUE_INTENT).and_then(|text| IssueIntent::read(text)),
+            tombstone: tag(intent_log::TOMBSTONE).and_then(|text| Tombstone::read(text)),
+            credentials: Vec::new(),
+            denied: None,
+        }
+    }
+
+    /// A user that does not exist, or that the function may not read.
+    pub fn absent(name: &str, denied: Option<CallError>) -> Self {
+        User {
+            exists: false,
+            denied,
+            ..User::from_tags(name, &BTreeMap::new())
+        }
+    }
+
+    /// The owner. `None` if the latest Delete released the user.
+    pub fn held_by(&self) -> Option<&Owner> {
+        let owner = self.owner.as_ref()?;
+        let released = self
+            .tombstone
+            .as_ref()
+            .is_some_and(|d| d.owner_key == owner.key());
+        (!released).then_some(owner)
+    }
+
+    /// The credential `id`. `None` if IAM does not list it.
+    pub fn credential(&self, id: &str) -> Option<&Credential> {
+        self.credentials
+            .iter()
+            .find(|credential| credential.id == id)
+    }
+}

@@ -1,0 +1,27 @@
+//! How long AWS, GitLab and peers take.
+
+use std::time::Duration;
+
+/// IAM and Secrets Manager show every change by then. AWS says "eventually" of both, and seconds are
+/// observed.
+pub const PROPAGATION_TIME: Duration = Duration::from_secs(10);
+
+/// Between two reads of what a peer is about to finish, or IAM to show.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A secret's name stays taken for a moment after a forced deletion.
+pub const NAME_RELEASE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A delivery is over this long after its last change: Lambda's 15 minutes and a margin.
+pub const LAMBDA_MAX_LIFETIME: Duration = Duration::from_secs(20 * 60);
+
+/// How long a delivery that lost the log waits for its peer before it takes the log back.
+pub const PEER_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A Create that never responded, or a second delivery of one that failed, may still run. What it
+/// has read when the tombstone is written is older than this, or it reads again.
+pub const RUNNING_CREATE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Maximum age of the user's tags when the secret is created. It is less than
+/// [`RUNNING_CREATE_TIMEOUT`], so that a Create which still runs finds the tombstone.
+pub const MAX_TAG_AGE: Duration = Duration::from_secs(4);
