@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cfn_custom_resource::{
-    Clock, ContinuationError, Failure, Handled, Outcome, Progress, Request, Resource,
-    handle_request,
+    Clock, ContinuationError, Failure, Handled, Outcome, Progress, ProtocolCodes, Request,
+    Resource, handle_request,
 };
 use cfn_gitops::http::{Http, ResponseHosts};
 use cfn_gitops::logging;
+use cfn_gitops::reason_codes;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -21,6 +22,8 @@ use serde_json::value::RawValue;
 struct Misbehaving;
 
 impl Resource for Misbehaving {
+    const CODES: ProtocolCodes = reason_codes::PROTOCOL;
+
     fn physical_id(&self, _: &Request) -> String {
         "misbehaving".to_owned()
     }

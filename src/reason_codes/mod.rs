@@ -50,7 +50,7 @@ impl From<Code> for ReasonCode {
 }
 
 /// The codes of the failures that the protocol reports.
-pub(crate) const PROTOCOL: ProtocolCodes = ProtocolCodes {
+pub const PROTOCOL: ProtocolCodes = ProtocolCodes {
     incomplete_request: ReasonCode(Code::IncompleteRequest.text()),
     expired_request: ReasonCode(Code::ExpiredRequest.text()),
     out_of_time: ReasonCode(Code::OutOfTime.text()),

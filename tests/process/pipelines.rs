@@ -66,7 +66,7 @@ fn long_request_continues_and_is_answered_once() {
         assert!(text.starts_with(&position), "{text}");
         assert!(text.ends_with(&format!(",\"Event\":{event}}}")), "{text}");
     };
-    assert_eq!(lives, 2, "handed over twice");
+    assert_eq!(lives, 2, "continued twice");
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
     assert_eq!(answer["PhysicalResourceId"], "gitops-dev-shop");
     assert_eq!(function.bucket.accepted(), [answer]);
@@ -96,7 +96,10 @@ fn long_request_continues_and_is_answered_once() {
             .all(|text| !is_address(text))
     );
     let written = function.ended();
-    assert!(written.contains("handed over"), "{written}");
+    assert!(
+        written.contains("continued in another invocation"),
+        "{written}"
+    );
     assert!(!is_address(&written), "{written}");
 }
 

@@ -169,7 +169,8 @@ fn response<R: Resource>(
             }
         }
         Err(Failure(reason)) => {
-            let code = tracing::field::display(reason.code);
+            let code = (reason.code != ReasonCode::NONE).then_some(reason.code);
+            let code = code.map(tracing::field::display);
             tracing::error!(reason = %reason, code, "FAILED");
             Response {
                 status: Status::Failed,
