@@ -36,7 +36,7 @@ impl<P: AsyncFn(&str) -> Prepared> PermissionChecks<P> {
     }
 
     /// Each request with each of its actions.
-    fn each(&self, check: impl AsyncFn(Prepared, &str)) -> usize {
+    fn each(&self, check: &impl AsyncFn(Prepared, &str)) -> usize {
         let mut schedules = 0;
         for request_type in ["Create", "Update"] {
             for action in self.actions(request_type) {
@@ -49,8 +49,8 @@ impl<P: AsyncFn(&str) -> Prepared> PermissionChecks<P> {
 
     /// A permission that arrives after 40 seconds delays the request. Returns the number of
     /// schedules.
-    pub fn late_permission_delays(&self, check: impl Fn(&FakeAws)) -> usize {
-        self.each(async |(fake, stack, request), action| {
+    pub fn late_permission_delays(&self, check: &impl Fn(&FakeAws)) -> usize {
+        self.each(&async |(fake, stack, request), action| {
             fake.withhold(action, Duration::from_secs(40));
             let answer = stack.deliver(&request).await;
             let transcript = fake.transcript();
@@ -62,8 +62,8 @@ impl<P: AsyncFn(&str) -> Prepared> PermissionChecks<P> {
 
     /// A missing permission fails the request after a minute of retries. `clean_up` deletes the
     /// resource and checks that nothing is left.
-    pub fn missing_permission_fails(&self, clean_up: impl AsyncFn(&FakeAws, ParentStack)) {
-        self.each(async |(fake, stack, request), action| {
+    pub fn missing_permission_fails(&self, clean_up: &impl AsyncFn(&FakeAws, ParentStack)) {
+        self.each(&async |(fake, stack, request), action| {
             fake.deny(action, "");
             let (answer, took) = timed(&stack, &request).await;
             let reason = answer.reason();
@@ -81,7 +81,7 @@ impl<P: AsyncFn(&str) -> Prepared> PermissionChecks<P> {
     /// An explicit denial, or one by a permissions boundary, is not retried.
     pub fn other_denial_fails_at_once(&self) {
         for why in [Denied::Explicitly, Denied::ByBoundary] {
-            self.each(async |(fake, stack, request), action| {
+            self.each(&async |(fake, stack, request), action| {
                 fake.deny_because(action, "", why);
                 let (answer, took) = timed(&stack, &request).await;
                 assert!(took < self.work, "{action}: {took:?} {answer:?}");

@@ -51,7 +51,7 @@ fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
 
 #[test]
 fn permission_that_comes_late_delays_and_does_not_fail() {
-    let schedules = checks().late_permission_delays(|fake| {
+    let schedules = checks().late_permission_delays(&|fake| {
         let held = fake.look(|aws| one_live_login(aws, &secret(), USER));
         held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
     });
@@ -61,7 +61,7 @@ fn permission_that_comes_late_delays_and_does_not_fail() {
 
 #[test]
 fn permission_that_never_comes_fails_after_a_minute() {
-    checks().missing_permission_fails(async |fake, mut stack| {
+    checks().missing_permission_fails(&async |fake, mut stack| {
         stack.delete_id(&secret(), &wanted()).await;
         fake.look(nothing_left).expect("nothing");
     });

@@ -64,14 +64,14 @@ fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
 
 #[test]
 fn permission_that_comes_late_delays_and_does_not_fail() {
-    let schedules = checks().late_permission_delays(|_| {});
+    let schedules = checks().late_permission_delays(&|_| {});
     fake_aws::figure!("schedules: {schedules} permissions of a pipeline that come late");
     assert!(schedules > 15, "{schedules}");
 }
 
 #[test]
 fn permission_that_never_comes_fails_after_a_minute() {
-    checks().missing_permission_fails(async |fake, mut stack| {
+    checks().missing_permission_fails(&async |fake, mut stack| {
         stack.delete_id(CHILD, &wanted()).await;
         fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
     });

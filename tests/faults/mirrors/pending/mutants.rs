@@ -60,7 +60,7 @@ fn wrong_ends_of_a_rotation_are_noticed() {
                 let harm = |fake: &FakeAws| match mutant {
                     RotationMutant::KeepsPending => fake.change(|aws| aws.gitlab.tokens.clear()),
                     RotationMutant::DropsPending => {
-                        fake.break_from_now(down, FaultKind::RequestLost)
+                        fake.break_from_now(down, FaultKind::RequestLost);
                     }
                 };
                 fixture.fail_at(RotationStep::Set, harm).await;
