@@ -1,4 +1,4 @@
-//! What every step of a request needs to know of it.
+//! The request on whose behalf the function works.
 
 use super::names::{AwsLocation, ResourceNames};
 use super::request_token::RequestKey;
@@ -20,7 +20,7 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// What `request` says about the child stack of `names`.
+    /// The context of `request` for the child stack of `names`.
     pub fn new(request: &Request, names: &ResourceNames) -> Result<Self, Failure> {
         let Some(location) = AwsLocation::from_arn(&request.stack_id) else {
             let reason = "StackId: is not the ARN of a stack";
@@ -39,13 +39,13 @@ impl RequestContext {
         })
     }
 
-    /// Makes sure that the stack is where the function is: the child stack would be made there.
-    pub fn is_at_home(&self, service_token: &str) -> Result<(), Failure> {
+    /// Rejects a function in another account or region: it would create the child stack there.
+    pub fn check_location(&self, service_token: &str) -> Result<(), Failure> {
         match AwsLocation::from_arn(service_token) {
             Some(location) if location != self.location => {
                 let text = format!(
-                    "ServiceToken: is a function in {} of account {}, and makes pipelines there; use \
-                     the one in {} of account {}",
+                    "ServiceToken: is a function in {} of account {}, which creates pipelines there; use \
+                     the function in {} of account {}",
                     location.region, location.account, self.location.region, self.location.account
                 );
                 Err(Failure::new(Code::WrongFunction, text))

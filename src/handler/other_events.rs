@@ -60,7 +60,7 @@ impl Handler {
         invocation: &Invocation,
     ) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", push.stack_name());
-        tracing::info!(branch = push.branch(), "first push");
+        tracing::info!(branch = push.branch, "first push");
         let work = Box::pin(self.gitops_pipeline.start(push));
         let started = tokio::time::timeout(self.time_left(invocation), work).await;
         let started = started.map_err(|_| HandlerError::OutOfTime("a branch's first push"))?;

@@ -6,7 +6,6 @@
 //! branch whose first push was not delivered.
 
 mod metrics;
-mod pipelines;
 mod stacks;
 
 use std::time::{Duration, SystemTime};
@@ -18,8 +17,9 @@ use crate::aws::Aws;
 use crate::gitops_pipeline;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, Started};
+use crate::gitops_pipeline::health;
+use crate::gitops_pipeline::health::Pipeline;
 use crate::health_check::metrics::{Metric, Subject};
-use crate::health_check::pipelines::Pipeline;
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{CheckError, Health, SecretSummary, UnreachableGitLabs};
@@ -250,12 +250,12 @@ impl Checker<'_> {
     }
 
     async fn check_pipelines(&mut self, aws: &Aws) {
-        let names = match pipelines::list(aws, &self.environment.id).await {
+        let names = match health::list(aws, &self.environment.id).await {
             Ok(names) => names,
             Err(error) => return self.failed(&error.to_string()),
         };
         for name in &names {
-            match pipelines::look_at(aws, name).await {
+            match health::look_at(aws, name).await {
                 Ok(Some(pipeline)) => self.report_pipeline(name, &pipeline),
                 // It was deleted meanwhile.
                 Ok(None) => {}

@@ -5,6 +5,8 @@
 //! planner chooses, and how that step is executed. Each step is idempotent, because the process may
 //! die after any of them, and the next request for the same resource resumes from what it observes.
 
+pub mod backoff;
+
 use cfn_custom_resource::Progress;
 
 /// No request of the product needs more steps. The limit ends a planner that repeats itself.

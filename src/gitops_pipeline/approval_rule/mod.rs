@@ -1,38 +1,21 @@
-//! The approval rule template, for which CloudFormation has no type.
-//!
-//! It has no tags: its description says whose it is, and must be exactly ours for us to touch it.
+//! The approval rule: who approves pull requests to the environment's branch.
 
 use serde_json::json;
 
-use super::names::ResourceNames;
-use super::spec::ApprovalRule;
-use crate::aws::{Aws, CallError};
-use crate::ownership::Owner;
-use crate::reason_codes::Code;
-
-/// What a rule's text may hold.
+/// CodeCommit's limit for the content of an approval rule template.
 /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateApprovalRuleTemplate.html>
 pub const MAX_CONTENT_CHARACTERS: usize = 3000;
 
-const MAX_REMOVALS: u32 = 4;
-
-/// A template that exists.
+/// `ApprovalRule`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundRule {
-    /// Whose it is.
-    pub description: String,
-    content: String,
+pub struct ApprovalRule {
+    /// Approvals that a pull request needs.
+    pub approvers_needed: u32,
+    /// Whose approvals count. Empty if every approval counts.
+    pub approval_pool_members: Vec<String>,
 }
 
-/// The description of a template of `owner`'s.
-pub fn description(owner: &Owner) -> String {
-    format!(
-        "Made by the resource {} of stack {}",
-        owner.logical_id, owner.stack_id
-    )
-}
-
-/// The rule's text: who has to approve pull requests to the environment's branch.
+/// The content of the approval rule template, as CodeCommit stores it.
 pub fn content(rule: &ApprovalRule, branch: &str) -> String {
     let mut statement = json!({
         "Type": "Approvers",
@@ -47,217 +30,6 @@ pub fn content(rule: &ApprovalRule, branch: &str) -> String {
         "Statements": [statement],
     });
     content.to_string()
-}
-
-/// Looks up the project's template; `None` when there is none.
-pub async fn look_up(aws: &Aws, names: &ResourceNames) -> Result<Option<FoundRule>, CallError> {
-    let name = names.approval_rule_template();
-    let call = aws
-        .codecommit
-        .get_approval_rule_template()
-        .approval_rule_template_name(&name);
-    match call.send().await {
-        Ok(output) => Ok(output.approval_rule_template.map(|template| FoundRule {
-            description: template
-                .approval_rule_template_description
-                .unwrap_or_default(),
-            content: template.approval_rule_template_content.unwrap_or_default(),
-        })),
-        Err(error) => {
-            let is_absent = error
-                .as_service_error()
-                .is_some_and(|error| error.is_approval_rule_template_does_not_exist_exception());
-            let error = CallError::new(format!("looking up approval rule template {name}"), &error);
-            if is_absent { Ok(None) } else { Err(error) }
-        }
-    }
-}
-
-/// The refusal of a template that is somebody else's.
-pub fn held(name: &str, existing: &FoundRule) -> CallError {
-    let described: String = existing.description.chars().take(300).collect();
-    CallError::local(
-        Code::ApprovalRuleHeld,
-        format!("taking approval rule template {name}"),
-        format!(
-            "it was not made by this resource (its description: \"{described}\"); free the name: `aws \
-             codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
-             repositories, and then `aws codecommit delete-approval-rule-template \
-             --approval-rule-template-name {name}`"
-        ),
-    )
-}
-
-/// Makes the template what `content` says, and associates it with this repository alone.
-pub async fn make_so(
-    aws: &Aws,
-    names: &ResourceNames,
-    owner: &Owner,
-    content: &str,
-    repository_name: &str,
-) -> Result<(), CallError> {
-    let name = names.approval_rule_template();
-    let description = description(owner);
-    let mut existing = look_up(aws, names).await?;
-    if existing.is_none() && !create(aws, &name, &description, content).await? {
-        // A repetition of a call whose answer was lost, another copy of this request, or somebody
-        // else was faster.
-        existing = look_up(aws, names).await?;
-    }
-    match existing {
-        Some(existing) if existing.description != description => {
-            return Err(held(&name, &existing));
-        }
-        Some(existing) if existing.content != content => update(aws, &name, content).await?,
-        _ => {}
-    }
-    let associated = associated_repositories(aws, &name).await?;
-    if !associated.iter().any(|other| other == repository_name) {
-        associate(aws, &name, repository_name).await?;
-    }
-    for other in associated.iter().filter(|other| *other != repository_name) {
-        disassociate(aws, &name, other).await?;
-    }
-    Ok(())
-}
-
-/// Removes the template and its associations. CodeCommit takes the deletion of one that is gone
-/// for done.
-pub async fn remove(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
-    let name = names.approval_rule_template();
-    let mut attempts = 0;
-    loop {
-        for repository in associated_repositories(aws, &name).await? {
-            disassociate(aws, &name, &repository).await?;
-        }
-        let call = aws
-            .codecommit
-            .delete_approval_rule_template()
-            .approval_rule_template_name(&name);
-        let Err(error) = call.send().await else {
-            return Ok(());
-        };
-        // Another copy of a request that is being overtaken associates it at this moment.
-        let is_in_use = error
-            .as_service_error()
-            .is_some_and(|error| error.is_approval_rule_template_in_use_exception());
-        attempts += 1;
-        if !is_in_use || attempts == MAX_REMOVALS {
-            let doing = format!("deleting approval rule template {name}");
-            return Err(CallError::new(doing, &error));
-        }
-    }
-}
-
-/// Creates the template; `false` when there is one of that name.
-async fn create(
-    aws: &Aws,
-    name: &str,
-    description: &str,
-    content: &str,
-) -> Result<bool, CallError> {
-    let call = aws
-        .codecommit
-        .create_approval_rule_template()
-        .approval_rule_template_name(name)
-        .approval_rule_template_description(description)
-        .approval_rule_template_content(content);
-    match call.send().await {
-        Ok(_) => Ok(true),
-        Err(error)
-            if error.as_service_error().is_some_and(|error| {
-                error.is_approval_rule_template_name_already_exists_exception()
-            }) =>
-        {
-            Ok(false)
-        }
-        Err(error) => Err(CallError::new(
-            format!("creating approval rule template {name}"),
-            &error,
-        )),
-    }
-}
-
-async fn update(aws: &Aws, name: &str, content: &str) -> Result<(), CallError> {
-    let call = aws
-        .codecommit
-        .update_approval_rule_template_content()
-        .approval_rule_template_name(name)
-        .new_rule_content(content);
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| CallError::new(format!("changing approval rule template {name}"), &error))
-}
-
-async fn associated_repositories(aws: &Aws, name: &str) -> Result<Vec<String>, CallError> {
-    let mut names = Vec::new();
-    let mut next = None;
-    loop {
-        let call = aws
-            .codecommit
-            .list_repositories_for_approval_rule_template()
-            .approval_rule_template_name(name)
-            .set_next_token(next);
-        let output = match call.send().await {
-            Ok(output) => output,
-            Err(error)
-                if error.as_service_error().is_some_and(|error| {
-                    error.is_approval_rule_template_does_not_exist_exception()
-                }) =>
-            {
-                return Ok(names);
-            }
-            Err(error) => {
-                let doing = format!("listing the repositories of approval rule template {name}");
-                return Err(CallError::new(doing, &error));
-            }
-        };
-        names.extend(output.repository_names.unwrap_or_default());
-        match output.next_token {
-            Some(token) => next = Some(token),
-            None => return Ok(names),
-        }
-    }
-}
-
-async fn associate(aws: &Aws, name: &str, repository_name: &str) -> Result<(), CallError> {
-    let call = aws
-        .codecommit
-        .associate_approval_rule_template_with_repository()
-        .approval_rule_template_name(name)
-        .repository_name(repository_name);
-    call.send().await.map(drop).map_err(|error| {
-        let doing =
-            format!("associating approval rule template {name} with repository {repository_name}");
-        CallError::new(doing, &error)
-    })
-}
-
-async fn disassociate(aws: &Aws, name: &str, repository_name: &str) -> Result<(), CallError> {
-    let call = aws
-        .codecommit
-        .disassociate_approval_rule_template_from_repository()
-        .approval_rule_template_name(name)
-        .repository_name(repository_name);
-    match call.send().await {
-        Ok(_) => Ok(()),
-        // Whoever deleted the template or the repository has done this too.
-        Err(error)
-            if error.as_service_error().is_some_and(|error| {
-                error.is_approval_rule_template_does_not_exist_exception()
-                    || error.is_repository_does_not_exist_exception()
-            }) =>
-        {
-            Ok(())
-        }
-        Err(error) => {
-            let doing = format!(
-                "disassociating approval rule template {name} from repository {repository_name}"
-            );
-            Err(CallError::new(doing, &error))
-        }
-    }
 }
 
 #[cfg(test)]

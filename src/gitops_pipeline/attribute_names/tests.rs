@@ -7,7 +7,8 @@ use crate::gitops_pipeline::apply::Applied;
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::RequestKey;
-use crate::gitops_pipeline::{attributes, spec};
+use crate::gitops_pipeline::resource::attributes;
+use crate::gitops_pipeline::spec;
 use crate::ownership::Owner;
 
 const STACK_ID: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/id";
@@ -30,7 +31,7 @@ fn every_attribute_of_an_outcome_is_listed() {
         stack_id: STACK_ID.to_owned(),
         repository_arn: context.location.arn("codecommit", "r"),
         clone_url: "https://host/v1/repos/r".to_owned(),
-        note: None,
+        warning: None,
     };
     let attributes = attributes(&spec, &context, &applied);
     assert!(attributes.into_keys().eq(ATTRIBUTES));

@@ -1,50 +1,52 @@
 //! Why something is refused or has failed, and what a person can do about it.
 
-use super::observe::ChildStack;
-use super::plan::Refusal;
+pub mod warnings;
+
 use super::spec::CrossAccount;
 use crate::aws::{CallError, is_role_not_assumable};
 use crate::ownership::Owner;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-/// The child stack is not `me`'s request's to change.
-pub fn of_stack(name: &str, me: &Owner, child: &ChildStack, refusal: &Refusal) -> Reason {
+/// The stack belongs to another owner, or to none of this type.
+pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &str) -> Reason {
     let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
-    let code = match refusal {
-        Refusal::Foreign(_) => Code::StackHeld,
-        Refusal::Overtaken => Code::OvertakenByRequest,
-        Refusal::UnknownStatus => Code::StackUnchangeable,
-    };
-    let text = match refusal {
-        Refusal::Foreign(Some(owner)) if owner.stack_id == me.stack_id => format!(
+    let text = match owner {
+        Some(owner) if owner.stack_id == own.stack_id => format!(
             "taking stack {name}: it belongs to {} of this very stack; to rename the resource, remove \
              it in one deployment and add it under its new name in the next",
             owner.logical_id
         ),
-        Refusal::Foreign(Some(owner)) => format!(
+        Some(owner) => format!(
             "taking stack {name}: it belongs to {} of stack {}; if that stack is gone, free the name \
              with {release}",
             owner.logical_id, owner.stack_id
         ),
-        Refusal::Foreign(None) if child.status == "REVIEW_IN_PROGRESS" => format!(
+        None if status == "REVIEW_IN_PROGRESS" => format!(
             "taking stack {name}: a change set that was never executed has taken the name; free it \
              with {release}"
         ),
-        Refusal::Foreign(None) => format!(
+        None => format!(
             "taking stack {name}: it exists and was not made by Custom::GitOpsPipeline; choose another \
              ProjectID, or free the name with {release}"
         ),
-        Refusal::Overtaken => {
-            format!("changing stack {name}: a later request has changed it; nothing was done")
-        }
-        Refusal::UnknownStatus => format!(
-            "changing stack {name}: it is {}, which CloudFormation does not change; bring it to an end \
-             in the console, and try again",
-            child.status
-        ),
     };
-    Reason::new(code, text)
+    Reason::new(Code::StackHeld, text)
+}
+
+/// A later request has changed the stack.
+pub fn superseded(name: &str) -> Reason {
+    let text = format!("changing stack {name}: a later request has changed it; nothing was done");
+    Reason::new(Code::OvertakenByRequest, text)
+}
+
+/// CloudFormation changes no stack with this status.
+pub fn unknown_status(name: &str, status: &str) -> Reason {
+    let text = format!(
+        "changing stack {name}: it is {status}, which CloudFormation does not change; bring it to an \
+         end in the console, and try again"
+    );
+    Reason::new(Code::StackUnchangeable, text)
 }
 
 /// The source is not there.
@@ -68,8 +70,8 @@ pub fn deleted_since(name: &str) -> Reason {
 }
 
 /// The stack operation failed, because of `reason`.
-pub fn stack_failed(name: &str, child: &ChildStack, reason: &str) -> Reason {
-    let (doing, advice) = match child.status.as_str() {
+pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
+    let (doing, advice) = match status {
         "UPDATE_ROLLBACK_FAILED" => (
             "updating",
             format!(

@@ -1,41 +1,17 @@
-//! Every status that a stack can have, whoever began its latest operation, and what each kind of
-//! request does then.
+//! Each status that a stack can have, whoever started its latest operation, and the next step of
+//! each kind of request.
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
 
 use std::collections::BTreeMap;
 
-use super::{Refusal, Removal, Step, is_made_by_later, next, next_removal};
+use super::apply::{ApplyState, StackFailure, Step, Stop};
+use super::{apply, delete};
 use crate::gitops_pipeline::names::AwsLocation;
-use crate::gitops_pipeline::observe::ChildStack;
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::request_token::{Purpose, RequestKey, of_first_push};
+use crate::gitops_pipeline::request_token::{Purpose, RequestKey, of_first_push, read};
+use crate::gitops_pipeline::state::ChildStack;
 use crate::ownership::Owner;
-
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
-const STATUSES: [&str; 23] = [
-    "CREATE_IN_PROGRESS",
-    "CREATE_FAILED",
-    "CREATE_COMPLETE",
-    "ROLLBACK_IN_PROGRESS",
-    "ROLLBACK_FAILED",
-    "ROLLBACK_COMPLETE",
-    "DELETE_IN_PROGRESS",
-    "DELETE_FAILED",
-    "DELETE_COMPLETE",
-    "UPDATE_IN_PROGRESS",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-    "UPDATE_COMPLETE",
-    "UPDATE_FAILED",
-    "UPDATE_ROLLBACK_IN_PROGRESS",
-    "UPDATE_ROLLBACK_FAILED",
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "REVIEW_IN_PROGRESS",
-    "IMPORT_IN_PROGRESS",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_IN_PROGRESS",
-    "IMPORT_ROLLBACK_FAILED",
-    "IMPORT_ROLLBACK_COMPLETE",
-];
+use crate::reconcile::Next;
 
 const CONTENT: &str = "0123456789abcdef";
 
@@ -60,9 +36,7 @@ fn context() -> RequestContext {
 }
 
 fn child(status: &str, token: Option<String>) -> ChildStack {
-    let latest_request = token
-        .as_deref()
-        .and_then(crate::gitops_pipeline::request_token::read);
+    let latest_request = token.as_deref().and_then(read);
     ChildStack {
         id: "arn".to_owned(),
         changed: 100,
@@ -76,236 +50,308 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
     }
 }
 
-/// What `next` says for each status after this request, an earlier one (both to make the stack so)
-/// and somebody else have begun the latest operation.
-fn expected(status: &str) -> [Step; 3] {
-    use Step::{
-        CancelUpdate, ContinueRollback, Create, DeleteLeftover, Done, Failed, Update, Wait,
+type ApplyPlan = Next<Step, (), Stop>;
+type DeletePlan = Next<delete::Step, (), String>;
+
+const READ_FAILURE: ApplyPlan = Next::Apply(Step::ReadFailure);
+const CREATE: ApplyPlan = Next::Apply(Step::Create { again: false });
+const UPDATE: ApplyPlan = Next::Apply(Step::Update { again: false });
+const CANCEL_UPDATE: ApplyPlan = Next::Apply(Step::CancelUpdate);
+const CONTINUE_ROLLBACK: ApplyPlan = Next::Apply(Step::ContinueRollback);
+const WAIT: ApplyPlan = Next::Apply(Step::Wait);
+const DONE: ApplyPlan = Next::Done(());
+const UNKNOWN: ApplyPlan = Next::Fail(Stop::UnknownStatus);
+const DELETE_LEFTOVER: ApplyPlan = Next::Apply(Step::Delete {
+    to_create_again: false,
+});
+
+const DELETE: DeletePlan = Next::Apply(delete::Step::Delete);
+const DELETE_CANCELS: DeletePlan = Next::Apply(delete::Step::CancelUpdate);
+const DELETE_WAITS: DeletePlan = Next::Apply(delete::Step::Wait);
+const DELETED: DeletePlan = Next::Done(());
+
+fn make(content: &str) -> Purpose {
+    Purpose::Make(content.to_owned())
+}
+
+fn rendered() -> ApplyState {
+    ApplyState {
+        content: Some(CONTENT.to_owned()),
+        has_tombstone: Some(false),
+        ..ApplyState::default()
+    }
+}
+
+fn plan(child: Option<&ChildStack>) -> ApplyPlan {
+    apply::next(child, &rendered(), &context())
+}
+
+/// The plan of a deletion that has nothing to do but the stack.
+fn plan_delete(child: Option<&ChildStack>, purpose: &Purpose) -> DeletePlan {
+    let state = delete::DeleteState {
+        has_deleted_dependents: true,
+        ..delete::DeleteState::default()
     };
-    let all = |step: Step| [step.clone(), step.clone(), step];
-    match status {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
-            [Done, Update, Update]
-        }
-        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => [Failed, Update, Update],
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => {
-            [Failed, DeleteLeftover, DeleteLeftover]
-        }
-        "DELETE_FAILED" | "REVIEW_IN_PROGRESS" => all(DeleteLeftover),
-        "DELETE_COMPLETE" => all(Create),
-        "UPDATE_ROLLBACK_FAILED" => [Failed, ContinueRollback, ContinueRollback],
-        "UPDATE_IN_PROGRESS" => [Wait, CancelUpdate, Wait],
-        "IMPORT_ROLLBACK_FAILED" => all(Step::Refuse(Refusal::UnknownStatus)),
-        _ => all(Wait),
+    delete::next(child, &state, &context(), purpose)
+}
+
+/// Checks the plans of a Create or Update for a stack whose latest operation was started by this
+/// request, by an earlier one, and by another caller.
+fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
+    let [own, earlier, other] = expected;
+    let token = |signed: u64| Some(key(signed).token(&make(CONTENT)));
+    let tokens = [
+        (token(100), &own),
+        (token(50), &earlier),
+        (Some("Console-UpdateStack-1".to_owned()), &other),
+        (None, &other),
+        (Some(of_first_push()), &other),
+    ];
+    for (token, expected) in tokens {
+        let found = plan(Some(&child(status, token.clone())));
+        assert_eq!(found, *expected, "{status} {token:?}");
     }
+    // If CloudFormation shows no token, the content that this invocation started counts.
+    let started = ApplyState {
+        started_content: Some(CONTENT.to_owned()),
+        ..rendered()
+    };
+    let found = apply::next(Some(&child(status, None)), &started, &context());
+    assert_eq!(found, own, "{status}");
 }
 
-#[test]
-fn every_status_has_a_next_step() {
-    let make = Purpose::Make(CONTENT.to_owned());
-    for status in STATUSES {
-        let tokens = [
-            Some(key(100).token(&make)),
-            Some(key(50).token(&make)),
-            Some("Console-UpdateStack-1".to_owned()),
-        ];
-        for (token, expected) in tokens.into_iter().zip(expected(status)) {
-            let step = next(
-                Some(&child(status, token.clone())),
-                &context(),
-                CONTENT,
-                None,
-            );
-            assert_eq!(step, expected, "{status} {token:?}");
-        }
-        // No token at all and a first push are somebody else's operations.
-        for token in [None, Some(of_first_push())] {
-            let step = next(
-                Some(&child(status, token.clone())),
-                &context(),
-                CONTENT,
-                None,
-            );
-            assert_eq!(step, expected(status)[2], "{status} {token:?}");
-        }
-        // Where CloudFormation shows no token, what this invocation began counts as this request's.
-        let step = next(
-            Some(&child(status, None)),
-            &context(),
-            CONTENT,
-            Some(CONTENT),
-        );
-        assert_eq!(step, expected(status)[0], "{status}");
-    }
-    // What it began is not what is desired by now.
-    let complete = child("CREATE_COMPLETE", None);
-    let step = next(Some(&complete), &context(), CONTENT, Some("another"));
-    assert_eq!(step, Step::Update);
-}
-
-#[test]
-fn where_nothing_is_something_is_created_and_nothing_removed() {
-    assert_eq!(next(None, &context(), CONTENT, None), Step::Create);
-    assert_eq!(
-        next_removal(None, &context(), &Purpose::Delete),
-        Removal::Done
-    );
-}
-
-#[test]
-fn what_is_not_ours_is_refused_and_not_removed_in_any_status() {
-    let somebody = Owner {
+fn check_foreign(status: &str) {
+    let another = Owner {
         stack_id: "another stack".to_owned(),
         logical_id: "Project".to_owned(),
     };
-    for status in STATUSES.into_iter().filter(|s| *s != "DELETE_COMPLETE") {
-        for owner in [None, Some(somebody.clone())] {
-            let token = key(100).token(&Purpose::Make(CONTENT.to_owned()));
-            let mut foreign = child(status, Some(token));
-            foreign.owner.clone_from(&owner);
-            let step = next(Some(&foreign), &context(), CONTENT, Some(CONTENT));
-            assert_eq!(step, Step::Refuse(Refusal::Foreign(owner)), "{status}");
-            assert_eq!(
-                next_removal(Some(&foreign), &context(), &Purpose::Delete),
-                Removal::Done,
-                "{status}"
-            );
-        }
+    for owner in [None, Some(another)] {
+        let mut foreign = child(status, Some(key(100).token(&make(CONTENT))));
+        foreign.owner.clone_from(&owner);
+        assert_eq!(plan(Some(&foreign)), Next::Fail(Stop::Foreign(owner)));
+        assert_eq!(plan_delete(Some(&foreign), &Purpose::Delete), DELETED);
     }
 }
 
-#[test]
-fn an_overtaken_request_changes_nothing_in_any_status() {
-    for status in STATUSES.into_iter().filter(|s| *s != "DELETE_COMPLETE") {
-        let token = key(101).token(&Purpose::Make(CONTENT.to_owned()));
-        let newer = child(status, Some(token));
-        let step = next(Some(&newer), &context(), CONTENT, None);
-        assert_eq!(step, Step::Refuse(Refusal::Overtaken), "{status}");
-        assert_eq!(
-            next_removal(Some(&newer), &context(), &Purpose::Delete),
-            Removal::Done,
-            "{status}"
-        );
-        // Also when a first push has come after the newer request.
-        let mut pushed = newer.clone();
-        pushed.latest_token = Some(of_first_push());
-        assert_eq!(
-            next_removal(Some(&pushed), &context(), &Purpose::Delete),
-            Removal::Done,
-            "{status}"
-        );
-    }
+fn check_superseded(status: &str) {
+    let newer = child(status, Some(key(101).token(&make(CONTENT))));
+    assert_eq!(plan(Some(&newer)), Next::Fail(Stop::Superseded));
+    assert_eq!(plan_delete(Some(&newer), &Purpose::Delete), DELETED);
+    // Also if a first push came after the newer request.
+    let mut pushed = newer.clone();
+    pushed.latest_token = Some(of_first_push());
+    assert_eq!(plan_delete(Some(&pushed), &Purpose::Delete), DELETED);
 }
 
-#[test]
-fn a_delete_in_each_status() {
-    let make = Purpose::Make(CONTENT.to_owned());
-    for status in STATUSES {
-        let expected = match status {
-            "DELETE_COMPLETE" => Removal::Done,
-            "UPDATE_IN_PROGRESS" => Removal::CancelUpdate,
-            "DELETE_IN_PROGRESS"
-            | "IMPORT_IN_PROGRESS"
-            | "IMPORT_ROLLBACK_IN_PROGRESS"
-            | "ROLLBACK_IN_PROGRESS"
-            | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-            | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
-            | "UPDATE_ROLLBACK_IN_PROGRESS" => Removal::Wait,
-            "CREATE_COMPLETE"
-            | "CREATE_FAILED"
-            | "CREATE_IN_PROGRESS"
-            | "DELETE_FAILED"
-            | "IMPORT_COMPLETE"
-            | "IMPORT_ROLLBACK_COMPLETE"
-            | "IMPORT_ROLLBACK_FAILED"
-            | "REVIEW_IN_PROGRESS"
-            | "ROLLBACK_COMPLETE"
-            | "ROLLBACK_FAILED"
-            | "UPDATE_COMPLETE"
-            | "UPDATE_FAILED"
-            | "UPDATE_ROLLBACK_COMPLETE"
-            | "UPDATE_ROLLBACK_FAILED" => Removal::Delete,
-            other => panic!("{other} is not in the table"),
-        };
-        let earlier = child(status, Some(key(50).token(&make)));
-        assert_eq!(
-            next_removal(Some(&earlier), &context(), &Purpose::Delete),
-            expected,
-            "{status}"
-        );
-    }
-    let by_somebody = child("UPDATE_IN_PROGRESS", Some("Console-1".to_owned()));
-    assert_eq!(
-        next_removal(Some(&by_somebody), &context(), &Purpose::Delete),
-        Removal::Wait
-    );
-    let failed = child("DELETE_FAILED", Some(key(100).token(&Purpose::Delete)));
-    assert_eq!(
-        next_removal(Some(&failed), &context(), &Purpose::Delete),
-        Removal::Failed
-    );
-}
+/// Makes tests of each status: the plans of a Create or Update, of a Delete, and of the rollback of
+/// a failed request.
+macro_rules! statuses {
+    ($($status:ident: $apply:expr, $delete:expr, $roll_back:expr;)*) => {
+        $(
+            #[allow(non_snake_case)]
+            mod $status {
+                use super::*;
 
-#[test]
-fn this_requests_own_operation_is_told_by_its_purpose() {
-    let step = |status: &str, purpose: Purpose| {
-        let child = child(status, Some(key(100).token(&purpose)));
-        next(Some(&child), &context(), CONTENT, None)
-    };
-    // Another content than now: the branch has appeared meanwhile.
-    let other = || Purpose::Make("another".to_owned());
-    assert_eq!(step("CREATE_COMPLETE", other()), Step::Update);
-    assert_eq!(step("ROLLBACK_COMPLETE", other()), Step::Failed);
-    // An update of an earlier request was cancelled: that is no failure of this one.
-    assert_eq!(
-        step("UPDATE_ROLLBACK_COMPLETE", Purpose::Cancel),
-        Step::Update
-    );
-    assert_eq!(
-        step("UPDATE_ROLLBACK_COMPLETE", Purpose::ContinueRollback),
-        Step::Update
-    );
-    assert_eq!(
-        step("UPDATE_ROLLBACK_FAILED", Purpose::ContinueRollback),
-        Step::Failed
-    );
-    assert_eq!(
-        step("UPDATE_ROLLBACK_FAILED", Purpose::Cancel),
-        Step::ContinueRollback
-    );
-    // What it undoes has failed; what it clears away has not.
-    for status in ["DELETE_IN_PROGRESS", "DELETE_FAILED"] {
-        assert_eq!(step(status, Purpose::Undo), Step::Failed, "{status}");
-    }
-    assert_eq!(step("DELETE_IN_PROGRESS", Purpose::Delete), Step::Wait);
-    assert_eq!(step("DELETE_FAILED", Purpose::Delete), Step::Failed);
-}
+                const STATUS: &str = stringify!($status);
 
-#[test]
-fn a_request_undoes_what_it_failed_to_create_and_nothing_that_was_complete() {
-    let token = key(100).token(&Purpose::Make(CONTENT.to_owned()));
-    for status in STATUSES {
-        let expected = match status {
-            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED" => {
-                Removal::Delete
+                #[test]
+                fn applied() {
+                    check_apply(STATUS, $apply);
+                }
+
+                #[test]
+                fn deleted() {
+                    let child = child(STATUS, Some(key(50).token(&make(CONTENT))));
+                    assert_eq!(plan_delete(Some(&child), &Purpose::Delete), $delete);
+                }
+
+                #[test]
+                fn rolled_back() {
+                    let child = child(STATUS, Some(key(100).token(&make(CONTENT))));
+                    assert_eq!(plan_delete(Some(&child), &Purpose::Undo), $roll_back);
+                }
+
+                #[test]
+                fn foreign_or_superseded_is_unchanged() {
+                    if STATUS != "DELETE_COMPLETE" {
+                        check_foreign(STATUS);
+                        check_superseded(STATUS);
+                    }
+                }
             }
-            "DELETE_IN_PROGRESS" => Removal::Wait,
-            _ => Removal::Done,
+        )*
+    };
+}
+
+statuses! {
+    CREATE_IN_PROGRESS: [WAIT; 3], DELETE, DELETED;
+    CREATE_FAILED: [READ_FAILURE, DELETE_LEFTOVER, DELETE_LEFTOVER], DELETE, DELETE;
+    CREATE_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
+    ROLLBACK_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
+    ROLLBACK_FAILED: [READ_FAILURE, DELETE_LEFTOVER, DELETE_LEFTOVER], DELETE, DELETE;
+    ROLLBACK_COMPLETE: [READ_FAILURE, DELETE_LEFTOVER, DELETE_LEFTOVER], DELETE, DELETE;
+    DELETE_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETE_WAITS;
+    DELETE_FAILED: [DELETE_LEFTOVER; 3], DELETE, DELETE;
+    DELETE_COMPLETE: [CREATE; 3], DELETED, DELETED;
+    UPDATE_IN_PROGRESS: [WAIT, CANCEL_UPDATE, WAIT], DELETE_CANCELS, DELETED;
+    UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
+    UPDATE_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
+    UPDATE_FAILED: [READ_FAILURE, UPDATE, UPDATE], DELETE, DELETED;
+    UPDATE_ROLLBACK_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
+    UPDATE_ROLLBACK_FAILED: [READ_FAILURE, CONTINUE_ROLLBACK, CONTINUE_ROLLBACK], DELETE, DELETED;
+    UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
+    UPDATE_ROLLBACK_COMPLETE: [READ_FAILURE, UPDATE, UPDATE], DELETE, DELETED;
+    REVIEW_IN_PROGRESS: [DELETE_LEFTOVER; 3], DELETE, DELETED;
+    IMPORT_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
+    IMPORT_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
+    IMPORT_ROLLBACK_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
+    IMPORT_ROLLBACK_FAILED: [UNKNOWN; 3], DELETE, DELETED;
+    IMPORT_ROLLBACK_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
+}
+
+/// Makes tests of plans for a stack whose latest operation this request started.
+macro_rules! own_operations {
+    ($($name:ident: $status:literal, $purpose:expr => $expected:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let child = child($status, Some(key(100).token(&$purpose)));
+                assert_eq!(plan(Some(&child)), $expected);
+            }
+        )*
+    };
+}
+
+own_operations! {
+    complete_with_former_content_is_updated: "CREATE_COMPLETE", make("another") => UPDATE;
+    failed_with_former_content_is_a_failure: "ROLLBACK_COMPLETE", make("another") => READ_FAILURE;
+    cancelled_update_is_followed_by_an_update: "UPDATE_ROLLBACK_COMPLETE", Purpose::Cancel => UPDATE;
+    continued_rollback_is_followed_by_an_update:
+        "UPDATE_ROLLBACK_COMPLETE", Purpose::ContinueRollback => UPDATE;
+    continued_rollback_that_fails_is_a_failure:
+        "UPDATE_ROLLBACK_FAILED", Purpose::ContinueRollback => READ_FAILURE;
+    rollback_of_a_cancelled_update_is_continued:
+        "UPDATE_ROLLBACK_FAILED", Purpose::Cancel => CONTINUE_ROLLBACK;
+    running_own_rollback_is_a_failure: "DELETE_IN_PROGRESS", Purpose::Undo => READ_FAILURE;
+    failed_own_rollback_is_a_failure: "DELETE_FAILED", Purpose::Undo => READ_FAILURE;
+    running_deletion_of_a_leftover_is_awaited: "DELETE_IN_PROGRESS", Purpose::Delete => WAIT;
+    failed_deletion_of_a_leftover_is_a_failure: "DELETE_FAILED", Purpose::Delete => READ_FAILURE;
+}
+
+#[test]
+fn started_content_that_differs_is_updated() {
+    let state = ApplyState {
+        started_content: Some("another".to_owned()),
+        ..rendered()
+    };
+    let complete = child("CREATE_COMPLETE", None);
+    assert_eq!(apply::next(Some(&complete), &state, &context()), UPDATE);
+}
+
+#[test]
+fn missing_stack_is_created_and_not_deleted() {
+    assert_eq!(plan(None), CREATE);
+    assert_eq!(plan_delete(None, &Purpose::Delete), DELETED);
+}
+
+#[test]
+fn stack_is_created_only_after_the_tombstone_was_read() {
+    let mut state = ApplyState::default();
+    assert_eq!(
+        apply::next(None, &state, &context()),
+        Next::Apply(Step::Render)
+    );
+    state.content = Some(CONTENT.to_owned());
+    assert_eq!(
+        apply::next(None, &state, &context()),
+        Next::Apply(Step::ReadTombstone)
+    );
+    state.has_tombstone = Some(true);
+    assert_eq!(
+        apply::next(None, &state, &context()),
+        Next::Fail(Stop::Deleted)
+    );
+}
+
+#[test]
+fn created_stack_that_another_request_deleted_is_a_failure() {
+    let deleted = |purpose: Purpose| {
+        let token = key(100).token(&purpose);
+        let state = ApplyState {
+            created_id: Some("arn".to_owned()),
+            has_read_created: true,
+            deleted_stack: Some(child("DELETE_COMPLETE", Some(token))),
+            ..rendered()
         };
-        let child = child(status, Some(token.clone()));
-        let removal = next_removal(Some(&child), &context(), &Purpose::Undo);
-        assert_eq!(removal, expected, "{status}");
+        apply::next(None, &state, &context())
+    };
+    assert_eq!(deleted(Purpose::Undo), READ_FAILURE);
+    assert_eq!(
+        deleted(Purpose::Delete),
+        Next::Apply(Step::Create { again: true })
+    );
+}
+
+#[test]
+fn role_not_assumable_is_retried_once() {
+    let failed = |status: &str, purpose: Purpose, is_role_not_assumable: bool| {
+        let state = ApplyState {
+            failure: Some(StackFailure {
+                reason: "reason".to_owned(),
+                is_role_not_assumable,
+            }),
+            ..rendered()
+        };
+        let child = child(status, Some(key(100).token(&purpose)));
+        apply::next(Some(&child), &state, &context())
+    };
+    let again = Purpose::MakeAgain(CONTENT.to_owned());
+    assert_eq!(
+        failed("UPDATE_ROLLBACK_COMPLETE", make(CONTENT), true),
+        Next::Apply(Step::Update { again: true })
+    );
+    let to_create_again = true;
+    assert_eq!(
+        failed("ROLLBACK_COMPLETE", make(CONTENT), true),
+        Next::Apply(Step::Delete { to_create_again })
+    );
+    for (purpose, is_role) in [(again, true), (make(CONTENT), false)] {
+        let plan = failed("ROLLBACK_COMPLETE", purpose, is_role);
+        assert!(matches!(plan, Next::Fail(Stop::Failed(..))), "{plan:?}");
     }
 }
 
 #[test]
-fn what_a_later_delete_removes_is_not_made_by_it() {
+fn running_update_of_another_caller_delays_a_delete() {
+    let other = child("UPDATE_IN_PROGRESS", Some("Console-1".to_owned()));
+    assert_eq!(plan_delete(Some(&other), &Purpose::Delete), DELETE_WAITS);
+}
+
+#[test]
+fn failed_own_delete_is_a_failure() {
+    let failed = child("DELETE_FAILED", Some(key(100).token(&Purpose::Delete)));
+    let plan = plan_delete(Some(&failed), &Purpose::Delete);
+    assert_eq!(plan, Next::Apply(delete::Step::ReadFailure));
+}
+
+#[test]
+fn dependents_are_deleted_before_the_stack() {
+    let state = delete::DeleteState::default();
+    let complete = child("CREATE_COMPLETE", None);
+    let plan = |purpose: Purpose| delete::next(Some(&complete), &state, &context(), &purpose);
+    let repository = false;
+    assert_eq!(
+        plan(Purpose::Delete),
+        Next::Apply(delete::Step::DeleteDependents { repository })
+    );
+    assert_eq!(plan(Purpose::Undo), DELETED);
+}
+
+#[test]
+fn stack_of_a_later_delete_is_not_of_a_later_request() {
     let later = |purpose: Purpose| child("DELETE_IN_PROGRESS", Some(key(101).token(&purpose)));
-    assert!(!is_made_by_later(&later(Purpose::Delete), &context()));
-    assert!(is_made_by_later(
-        &later(Purpose::Make(CONTENT.to_owned())),
-        &context()
-    ));
+    assert!(!later(Purpose::Delete).is_of_later_request(&context()));
+    assert!(later(make(CONTENT)).is_of_later_request(&context()));
     let earlier = child("CREATE_COMPLETE", Some(key(99).token(&Purpose::Delete)));
-    assert!(!is_made_by_later(&earlier, &context()));
+    assert!(!earlier.is_of_later_request(&context()));
 }

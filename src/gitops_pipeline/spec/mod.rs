@@ -7,6 +7,7 @@ use serde_json::Value;
 use self::cross_account::{decode_image, decode_source};
 use self::sections::{decode_approval, decode_approval_rule, decode_build, decode_deploy};
 use super::approval_rule;
+use super::approval_rule::ApprovalRule;
 use super::names;
 use super::names::{AwsLocation, ResourceNames};
 use crate::tags;
@@ -234,15 +235,6 @@ impl DeletionPolicy {
             DeletionPolicy::Retain => "Retain",
         }
     }
-}
-
-/// `ApprovalRule`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApprovalRule {
-    /// The number of approvals that a pull request needs.
-    pub approvers_needed: u32,
-    /// Whose approvals count; empty if everyone's do.
-    pub approval_pool_members: Vec<String>,
 }
 
 /// Decodes the properties.

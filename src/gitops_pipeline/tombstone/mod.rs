@@ -14,6 +14,7 @@ use super::names::ResourceNames;
 use super::request_token::RequestKey;
 use crate::aws::{Aws, CallError};
 use crate::ownership::Owner;
+use crate::reconcile::backoff::Backoff;
 
 /// On the mark: what [`Tombstone::to_text`] writes.
 const DELETION: &str = "cfn-gitops:deletion";
@@ -159,20 +160,24 @@ async fn schedule(aws: &Aws, names: &ResourceNames, name: &str) -> Result<(), Ca
     }
 }
 
-/// Whether a Delete has been here that came after `request`.
+/// Whether a Delete that came after `request` left a tombstone. Reads until it is answered: a request
+/// that failed here would leave what it created to a Delete that has already ended.
 pub async fn supersedes(
     aws: &Aws,
     names: &ResourceNames,
     owner: &Owner,
     request: &RequestKey,
 ) -> Result<bool, CallError> {
-    match look_up(aws, names, owner).await {
-        Ok(found) => Ok(found.is_some_and(|(tombstone, _)| tombstone.supersedes(request))),
-        Err(error) if error.is_transient() => Err(error),
-        // Who may not look may not have left one either.
-        Err(error) => {
-            tracing::error!(%error, "taken for no mark");
-            Ok(false)
+    let mut backoff = Backoff::<()>::new();
+    loop {
+        match look_up(aws, names, owner).await {
+            Ok(found) => return Ok(found.is_some_and(|(found, _)| found.supersedes(request))),
+            Err(error) if error.is_transient() => backoff.retry_until_answered(error).await?,
+            // A function that may not read tombstones could not write one either.
+            Err(error) => {
+                tracing::error!(%error, "tombstone not looked up");
+                return Ok(false);
+            }
         }
     }
 }

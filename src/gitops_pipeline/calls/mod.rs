@@ -1,5 +1,7 @@
-//! The operations on a child stack. Each is begun with a token, so that it is begun once however
-//! often it is asked for, and what becomes of it is looked up.
+//! Calls that start an operation on a child stack. Each has a token, so that CloudFormation starts
+//! the operation once however often it is called. The stack's status and events show the result.
+
+pub mod approval_rule;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::observe::ChildStack;
+use super::state::ChildStack;
 use super::template;
 use crate::aws::{Aws, CallError};
 
@@ -29,7 +31,7 @@ pub enum OperationStart {
     Rejected(CallError),
 }
 
-/// What the child stack is made of.
+/// The content of the child stack.
 #[derive(Clone, Debug)]
 pub struct Content<'a> {
     /// `gitops-<EnvID>-<ProjectID>`
@@ -40,12 +42,12 @@ pub struct Content<'a> {
     pub parameters: &'a BTreeMap<&'static str, String>,
     /// The stack's own tags.
     pub tags: &'a BTreeMap<String, String>,
-    /// With which CloudFormation makes it.
+    /// The role with which CloudFormation changes the stack.
     pub role_arn: &'a str,
 }
 
-/// Begins to create the stack. When that fails CloudFormation removes what it made and leaves the
-/// empty stack, whose events tell why.
+/// Starts to create the stack. If the creation fails, CloudFormation deletes the resources and keeps
+/// the stack, whose events contain the reason.
 pub async fn create(
     aws: &Aws,
     content: &Content<'_>,
@@ -67,14 +69,14 @@ pub async fn create(
         .ok()
         .and_then(|output| output.stack_id.clone());
     let doing = format!("creating stack {}", content.stack_name);
-    let begun = begun(doing, answer.map(drop))?;
+    let start = into_start(doing, answer.map(drop))?;
     Ok(match id {
         Some(id) => OperationStart::Creating(id),
-        None => begun,
+        None => start,
     })
 }
 
-/// Begins to bring the stack to its content.
+/// Starts to update the stack.
 pub async fn update(
     aws: &Aws,
     content: &Content<'_>,
@@ -89,13 +91,13 @@ pub async fn update(
         .set_tags(Some(tags(content)))
         .role_arn(content.role_arn)
         .client_request_token(token);
-    begun(
+    into_start(
         format!("updating stack {}", content.stack_name),
         call.send().await.map(drop),
     )
 }
 
-/// Begins to tell the stack that its branch has been pushed. Everything else stays as it is.
+/// Starts the update after the first push of the branch. It changes nothing but the parameter.
 pub async fn announce_branch(
     aws: &Aws,
     child: &ChildStack,
@@ -118,13 +120,13 @@ pub async fn announce_branch(
         .set_parameters(Some(parameters.collect()))
         .role_arn(role_arn)
         .client_request_token(token);
-    begun(
+    into_start(
         format!("updating stack {}", child.id),
         call.send().await.map(drop),
     )
 }
 
-/// Stops an update, which is then rolled back.
+/// Cancels an update, which CloudFormation then rolls back.
 pub async fn cancel_update(
     aws: &Aws,
     child: &ChildStack,
@@ -135,13 +137,13 @@ pub async fn cancel_update(
         .cancel_update_stack()
         .stack_name(&child.id)
         .client_request_token(token);
-    begun(
+    into_start(
         format!("cancelling the update of stack {}", child.id),
         call.send().await.map(drop),
     )
 }
 
-/// Tries a rollback again that had failed.
+/// Continues a rollback that failed.
 pub async fn continue_rollback(
     aws: &Aws,
     child: &ChildStack,
@@ -154,13 +156,13 @@ pub async fn continue_rollback(
         .stack_name(&child.id)
         .role_arn(role_arn)
         .client_request_token(token);
-    begun(
+    into_start(
         format!("continuing the rollback of stack {}", child.id),
         call.send().await.map(drop),
     )
 }
 
-/// Begins to delete the stack: this very one, and not a later one of its name.
+/// Starts to delete the stack with this ID, and no later stack of its name.
 pub async fn delete(
     aws: &Aws,
     child: &ChildStack,
@@ -173,13 +175,13 @@ pub async fn delete(
         .stack_name(&child.id)
         .role_arn(role_arn)
         .client_request_token(token);
-    begun(
+    into_start(
         format!("deleting stack {}", child.id),
         call.send().await.map(drop),
     )
 }
 
-fn begun<E>(
+fn into_start<E>(
     doing: String,
     result: Result<(), SdkError<E, HttpResponse>>,
 ) -> Result<OperationStart, CallError>
@@ -195,7 +197,7 @@ where
         Some("ValidationError") if error.cause.contains("No updates are to be performed") => {
             Ok(OperationStart::NoChange)
         }
-        // A repetition of a call whose answer was lost, or somebody was faster.
+        // The response to an earlier attempt was lost, or another caller was faster.
         Some(
             "ValidationError"
             | "AlreadyExistsException"

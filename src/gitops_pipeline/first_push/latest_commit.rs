@@ -1,30 +1,30 @@
-//! Seeing to it that a pipeline has its branch's newest commit.
+//! Ensures that a new pipeline runs its branch's latest commit.
 //!
-//! A new pipeline takes it by itself, and after that the rule starts it with what is pushed. In
-//! between, a push is told to nobody. Of an image the function knows nothing: one that is pushed in
-//! between waits for the next execution.
+//! A new pipeline starts with the latest commit, and afterwards its event rule starts it for each
+//! push. A push in between starts nothing. Images are not looked up: an image that is pushed in
+//! between is used by the next execution.
 
 use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
 
-use super::backoff::Backoff;
-use super::names::ResourceNames;
-use super::source::{Lookup, Source};
 use crate::aws::{Aws, CallError};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::ownership;
 use crate::reason_codes::Code;
+use crate::reconcile::backoff::Backoff;
 
-/// The action that takes the code.
+/// The action that reads the code.
 const SOURCE_ACTION: &str = "Source";
 
-/// An execution that the rule has started is listed by then.
-const LOOKS_FOR_THE_RULES: u32 = 8;
+/// Polls after which CodePipeline lists an execution that the event rule started.
+const POLLS_FOR_EVENT_RULE: u32 = 8;
 
-/// The newest commit of a pipeline's branch.
+/// The latest commit of a pipeline's branch.
 pub struct LatestCommit<'a> {
     pipeline_name: String,
     source: &'a Source,
     branch: &'a str,
-    /// A commit that was pushed to it, for where the other account does not show the newest.
+    /// The commit of the event, if the source account denies the lookup of the branch.
     pushed: Option<&'a str>,
 }
 
@@ -42,12 +42,12 @@ pub enum IfUnlisted {
 enum Executed {
     Yes,
     No,
-    /// None is listed yet, or one has not taken its source yet.
-    NotKnown,
+    /// No execution is listed yet, or one has not read its source yet.
+    Unknown,
 }
 
 impl<'a> LatestCommit<'a> {
-    /// Of the branch that the pipeline of `names` takes.
+    /// The latest commit of `branch`, for the pipeline of `names`.
     pub fn new(names: &ResourceNames, source: &'a Source, branch: &'a str) -> Self {
         LatestCommit {
             pipeline_name: names.pipeline(),
@@ -57,7 +57,7 @@ impl<'a> LatestCommit<'a> {
         }
     }
 
-    /// The same, knowing of this push.
+    /// Adds the commit of an event.
     pub fn with_push(self, commit: Option<&'a str>) -> Self {
         LatestCommit {
             pushed: commit,
@@ -65,36 +65,36 @@ impl<'a> LatestCommit<'a> {
         }
     }
 
-    /// Waits until an execution has it, and starts one when none will. Answers whether it had to.
+    /// Waits until an execution has the commit, and starts one if none has. Returns whether it did.
     pub async fn ensure_executed(
         &self,
         aws: &Aws,
         if_unlisted: IfUnlisted,
     ) -> Result<bool, CallError> {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::<()>::new();
         let mut absent = 0;
         loop {
             let tip = match self.source.branch_tip(self.branch).await? {
                 Lookup::Found(tip) => tip,
                 Lookup::Denied(_) => self.pushed.map(ToOwned::to_owned),
             };
-            // What nobody shows is left to the pipeline's own first execution.
+            // Without a commit, the pipeline's first execution has to be enough.
             let Some(commit) = tip else {
                 return Ok(false);
             };
             match self.execution_status(aws, &commit).await? {
                 Executed::Yes => return Ok(false),
                 Executed::No => absent += 1,
-                Executed::NotKnown => {}
+                Executed::Unknown => {}
             }
-            // The rule may be starting one at this moment.
-            let nobody_does = absent >= LOOKS_FOR_THE_RULES;
-            let gives_up = !backoff.may_poll();
-            if nobody_does || (gives_up && if_unlisted == IfUnlisted::Start) {
+            // The event rule may be starting an execution.
+            let is_absent = absent >= POLLS_FOR_EVENT_RULE;
+            let is_timed_out = !backoff.may_poll();
+            if is_absent || (is_timed_out && if_unlisted == IfUnlisted::Start) {
                 self.start(aws, &commit).await?;
                 return Ok(true);
             }
-            if gives_up
+            if is_timed_out
                 || (absent == 0 && if_unlisted == IfUnlisted::Skip && backoff.is_past_half())
             {
                 return Ok(false);
@@ -113,10 +113,10 @@ impl<'a> LatestCommit<'a> {
             CallError::new(format!("listing the executions of pipeline {name}"), &error)
         })?;
         let executions = output.pipeline_execution_summaries.unwrap_or_default();
-        // A pipeline has a first execution, if not here yet.
+        // Every pipeline gets a first execution.
         let mut is_known = !executions.is_empty();
         for execution in executions {
-            // An image beside the code is taken sooner, and says nothing of it.
+            // The image action may finish before the source action.
             let mut code = execution
                 .source_revisions()
                 .iter()
@@ -136,7 +136,7 @@ impl<'a> LatestCommit<'a> {
         Ok(if is_known {
             Executed::No
         } else {
-            Executed::NotKnown
+            Executed::Unknown
         })
     }
 
@@ -149,12 +149,12 @@ impl<'a> LatestCommit<'a> {
             .revision_value(commit)
             .build()
             .map_err(|error| CallError::local(Code::InternalError, doing(), error.to_string()))?;
-        tracing::info!(pipeline = name, commit, "starting by hand");
+        tracing::info!(pipeline = name, commit, "starting an execution");
         let call = aws
             .codepipeline
             .start_pipeline_execution()
             .name(name)
-            // The same for everybody who finds it missing: one execution.
+            // All deliveries use the same token, so that one execution starts.
             .client_request_token(ownership::key(commit))
             .source_revisions(revision);
         call.send()

@@ -1,14 +1,14 @@
 //! What a person should know although all is well: of a source that is not shown, or that cannot be
 //! written from. It is the `Reason` of a success.
 
-use super::source::Source;
-use super::spec::Spec;
 use crate::aws::CallError;
+use crate::gitops_pipeline::source::Source;
+use crate::gitops_pipeline::spec::Spec;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 /// The notes on `source`, if there are any, with why its repository and its branch are hidden.
-pub fn of(
+pub fn all(
     spec: &Spec,
     source: &Source,
     repository_is_hidden: Option<&CallError>,

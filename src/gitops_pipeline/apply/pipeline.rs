@@ -1,0 +1,240 @@
+//! Applies the whole spec: checks the request, applies the child stack, and then what depends on it.
+
+use super::error::ApplyError;
+use super::render::Renderer;
+use super::stack::{ReadyStack, StackApplier};
+use crate::aws::{Aws, CallError};
+use crate::codecommit;
+use crate::codecommit::Repository;
+use crate::gitops_pipeline::calls::approval_rule;
+use crate::gitops_pipeline::delete::{OnDenial, StackDeleter};
+use crate::gitops_pipeline::first_push::latest_commit::{IfUnlisted, LatestCommit};
+use crate::gitops_pipeline::messages::warnings;
+use crate::gitops_pipeline::request_context::RequestContext;
+use crate::gitops_pipeline::request_token::Purpose;
+use crate::gitops_pipeline::source::{Lookup, Retry, Source};
+use crate::gitops_pipeline::spec::Spec;
+use crate::gitops_pipeline::state::ChildStack;
+use crate::gitops_pipeline::{messages, observe, tombstone};
+use crate::reason_codes::Code;
+use crate::reconcile::reconcile;
+use cfn_custom_resource::{Failure, Progress, Reason};
+
+/// What exists after a successful Create or Update.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The child stack's ARN.
+    pub stack_id: String,
+    /// The repository's ARN, also of a repository that the child stack did not create.
+    pub repository_arn: String,
+    /// The repository's URL for git. Empty if the source account denies the lookup.
+    pub clone_url: String,
+    /// The reason of the success.
+    pub warning: Option<Reason>,
+}
+
+/// Applies the spec of one Create or Update.
+pub struct PipelineApplier<'a> {
+    /// The AWS clients.
+    pub aws: &'a Aws,
+    /// The request.
+    pub context: &'a RequestContext,
+    /// The desired state.
+    pub spec: &'a Spec,
+    /// Logs the current step.
+    pub progress: &'a Progress,
+    /// Whether the resource is new.
+    pub creates: bool,
+}
+
+/// What was read before the child stack is changed.
+struct Checked {
+    source: Source,
+    /// `None` if the child stack contains the repository.
+    given: Option<Lookup<Option<Repository>>>,
+    /// Whether an approval rule template of this resource exists.
+    rule_is_ours: bool,
+}
+
+/// The repository, or the denial of the source account.
+type FoundRepository = Result<Repository, CallError>;
+
+impl PipelineApplier<'_> {
+    /// Applies the spec. Deletes what this request created if its operation on the stack fails, or
+    /// if a later Delete arrived.
+    pub async fn apply(&self) -> Result<Applied, Failure> {
+        let name = self.spec.names.stack();
+        let (reason, purpose) = match Box::pin(self.run()).await {
+            Ok(applied) => return Ok(applied),
+            Err(ApplyError::StackFailed(reason)) => (reason, Purpose::Undo),
+            Err(ApplyError::Deleted) => (messages::deleted_since(&name), Purpose::Delete),
+            Err(ApplyError::Refused(reason) | ApplyError::CallFailed(reason)) => {
+                return Err(Failure(reason));
+            }
+        };
+        let doing = format!("{}; deleting what the request created", reason.text);
+        self.progress.doing(doing);
+        let deleter = StackDeleter::new(self.aws, self.context, &self.spec.names);
+        let deleter = deleter.with_purpose(purpose, OnDenial::Fail);
+        match deleter.delete(self.progress).await {
+            Ok(()) => Err(Failure(reason)),
+            Err(Failure(also)) => {
+                let text = format!("{}; then, {}", reason.text, also.text);
+                Err(Failure::new(reason.code, text))
+            }
+        }
+    }
+
+    async fn run(&self) -> Result<Applied, ApplyError> {
+        let renderer = Renderer {
+            aws: self.aws,
+            context: self.context,
+            spec: self.spec,
+        };
+        renderer.check_size()?;
+        let checked = self.check().await?;
+        let source = &checked.source;
+        let mut stack = StackApplier::new(&renderer, source, self.progress);
+        let ready = Box::pin(reconcile(&mut stack, self.progress)).await?;
+        // A given repository has not changed since it was looked up.
+        let repository = match checked.given {
+            Some(lookup) => lookup,
+            None => source.look_up().await?,
+        };
+        let repository = self.found(repository)?;
+        self.set_default_branch(&ready.child, &repository).await?;
+        self.apply_rule(&ready.child, checked.rule_is_ours).await?;
+        // A Delete writes its tombstone, and then looks for the stack and the rule. They existed
+        // before this lookup of the tombstone, so one of the two requests finds the other.
+        if self.is_deleted().await? {
+            return Err(ApplyError::Deleted);
+        }
+        self.finish(ready, source, repository).await
+    }
+
+    /// Rejects what cannot succeed before anything is changed.
+    async fn check(&self) -> Result<Checked, ApplyError> {
+        let spec = self.spec;
+        let retry = if self.creates { Retry::Yes } else { Retry::No };
+        let source = Source::open(self.aws, &spec.names, spec.source.as_ref(), retry).await?;
+        let given = match &spec.source {
+            Some(_) => Some(source.look_up().await?),
+            None => None,
+        };
+        if given == Some(Lookup::Found(None)) {
+            let reason =
+                messages::no_such_repository(&spec.repository(), spec.cross_account_source());
+            return Err(ApplyError::Refused(reason));
+        }
+        let rule = approval_rule::look_up(self.aws, &spec.names).await?;
+        let ours = approval_rule::description(&self.context.owner);
+        let rule_is_ours = rule.as_ref().is_some_and(|rule| rule.description == ours);
+        if let Some(rule) = rule.filter(|_| !rule_is_ours && spec.approval_rule.is_some()) {
+            let name = spec.names.approval_rule_template();
+            return Err(approval_rule::held(&name, &rule).into());
+        }
+        Ok(Checked {
+            source,
+            given,
+            rule_is_ours,
+        })
+    }
+
+    fn found(&self, lookup: Lookup<Option<Repository>>) -> Result<FoundRepository, ApplyError> {
+        match lookup {
+            Lookup::Found(Some(repository)) => Ok(Ok(repository)),
+            Lookup::Denied(error) => Ok(Err(error)),
+            Lookup::Found(None) => {
+                let name = self.spec.repository();
+                let text = format!("looking up repository {name}: it does not exist");
+                let reason = Reason::new(Code::RepositoryMissing, text);
+                Err(ApplyError::CallFailed(reason))
+            }
+        }
+    }
+
+    /// Sets the default branch of the pipeline's own repository. A given one is not changed.
+    async fn set_default_branch(
+        &self,
+        child: &ChildStack,
+        repository: &FoundRepository,
+    ) -> Result<(), ApplyError> {
+        let branch = self.spec.branch();
+        if let Ok(repository) = repository
+            && child.has_pipeline()
+            && self.spec.source.is_none()
+            && repository.default_branch.as_deref() != Some(branch)
+        {
+            let name = self.spec.repository();
+            codecommit::set_default_branch(&self.aws.codecommit, &name, branch).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_rule(&self, child: &ChildStack, rule_is_ours: bool) -> Result<(), ApplyError> {
+        let (spec, owner) = (self.spec, &self.context.owner);
+        if let Some(rule) = &spec.approval_rule {
+            self.check_latest(child).await?;
+            let content = crate::gitops_pipeline::approval_rule::content(rule, spec.branch());
+            let repository = spec.repository();
+            approval_rule::apply(self.aws, &spec.names, owner, &content, &repository).await?;
+        } else if rule_is_ours {
+            self.check_latest(child).await?;
+            approval_rule::delete(self.aws, &spec.names).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(
+        &self,
+        ready: ReadyStack,
+        source: &Source,
+        repository: FoundRepository,
+    ) -> Result<Applied, ApplyError> {
+        let (spec, child) = (self.spec, ready.child);
+        let is_new = self.creates || !ready.had_pipeline;
+        if child.has_pipeline() && is_new {
+            // A push between the pipeline's first execution and the event rule started nothing.
+            let commit = LatestCommit::new(&spec.names, source, spec.branch());
+            if let Err(error) = commit.ensure_executed(self.aws, IfUnlisted::Skip).await {
+                tracing::warn!(%error, "the pipeline may lack the latest commit");
+            }
+        }
+        let cross_account = spec.cross_account_source();
+        let branch_denial = match cross_account {
+            Some(_) if is_new => source.branch_tip(spec.branch()).await?.denied(),
+            _ => None,
+        };
+        let repository_arn = match (&repository, cross_account) {
+            (Ok(repository), _) => repository.arn.clone(),
+            (Err(_), Some(cross_account)) => cross_account.repository_arn.clone(),
+            (Err(error), None) => return Err(error.clone().into()),
+        };
+        let denial = repository.as_ref().err();
+        Ok(Applied {
+            stack_id: child.id,
+            repository_arn,
+            warning: warnings::all(spec, source, denial, branch_denial.as_ref()),
+            clone_url: repository.map_or_else(|_| String::new(), |found| found.clone_url),
+        })
+    }
+
+    /// Fails if a later request has changed the stack since `child` was observed: the approval rule
+    /// is not in the stack, and would be changed back.
+    async fn check_latest(&self, child: &ChildStack) -> Result<(), ApplyError> {
+        let now = observe::observe(self.aws, &child.id, None).await?;
+        if !now.is_some_and(|now| now.is_superseding(self.context)) {
+            return Ok(());
+        }
+        if self.is_deleted().await? {
+            return Err(ApplyError::Deleted);
+        }
+        let reason = messages::superseded(&self.spec.names.stack());
+        Err(ApplyError::Refused(reason))
+    }
+
+    async fn is_deleted(&self) -> Result<bool, CallError> {
+        let (context, names) = (self.context, &self.spec.names);
+        tombstone::supersedes(self.aws, names, &context.owner, &context.request).await
+    }
+}

@@ -1,0 +1,150 @@
+//! The events of a child stack: who started its operations, and why one failed.
+
+use aws_sdk_cloudformation::types::StackEvent;
+
+use super::early_validation;
+use crate::aws::{Aws, CallError};
+use crate::gitops_pipeline::request_token;
+use crate::gitops_pipeline::state::ChildStack;
+
+/// Pages of events that are read to find the latest request. A hundred events are about ten
+/// operations of other callers.
+const MAX_PAGES: u32 = 3;
+
+/// Reads who began the latest operations, and which status the latest event of the stack itself
+/// tells.
+pub async fn read_operations(
+    aws: &Aws,
+    child: &mut ChildStack,
+) -> Result<Option<String>, CallError> {
+    let mut event_status = None;
+    let mut next = None;
+    for page in 0..MAX_PAGES {
+        let (events, token) = events(aws, &child.id, next).await?;
+        // The newest comes first. An operation without a token has events without one.
+        if page == 0 {
+            let of_stack = events.iter().find(|event| is_of(event, child));
+            event_status = of_stack.map(|event| status(event).to_owned());
+            let newest = of_stack.or(events.first());
+            child.latest_token = newest
+                .and_then(StackEvent::client_request_token)
+                .map(ToOwned::to_owned);
+        }
+        child.latest_request = events
+            .iter()
+            .filter_map(StackEvent::client_request_token)
+            .find_map(request_token::read);
+        next = token;
+        if child.latest_request.is_some() || next.is_none() {
+            break;
+        }
+    }
+    Ok(event_status)
+}
+
+/// Why an operation on `child` failed: the first resource that did, and its reason. The others
+/// were cancelled because of it. If CloudFormation rejected the stack before it began with a
+/// resource, the details of that validation. `belongs` says whether an event with this token is of
+/// the operation.
+pub async fn first_failure(
+    aws: &Aws,
+    child: &ChildStack,
+    belongs: impl Fn(Option<&str>) -> bool,
+) -> Result<String, CallError> {
+    let mut first = None;
+    let mut next = None;
+    'pages: loop {
+        let (page, token) = events(aws, &child.id, next).await?;
+        // The newest comes first.
+        for event in page {
+            let is_of_stack = is_of(&event, child);
+            let status = status(&event);
+            let reason = event.resource_status_reason().unwrap_or_default();
+            // What was being made at the same time.
+            let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
+            let belongs = belongs(event.client_request_token());
+            if is_of_stack && is_start(status) && belongs {
+                break 'pages;
+            }
+            let failed = status.ends_with("_FAILED") && !is_cancelled;
+            if belongs && failed && !is_of_stack {
+                first = Some(describe_event(&event));
+            }
+        }
+        match token {
+            Some(token) => next = Some(token),
+            None => break,
+        }
+    }
+    let has_failed_resource = first.is_some();
+    let reason = first.unwrap_or_else(|| {
+        let reason = child.status_reason.as_deref();
+        reason.unwrap_or("CloudFormation gave no reason").to_owned()
+    });
+    if has_failed_resource && !names_validation(&reason) {
+        return Ok(reason);
+    }
+    match early_validation::failures(aws, &child.id, belongs).await {
+        Ok(Some(failures)) => Ok(failures),
+        Ok(None) => Ok(reason),
+        Err(error) => {
+            tracing::warn!(%error, "the reason of the failure may lack details");
+            Ok(reason)
+        }
+    }
+}
+
+/// Whether a stack's reason only names a validation that failed, such as
+/// "The following hook(s)/validation failed: [`AWS::EarlyValidation::ResourceExistenceCheck`]" or
+/// "Validation failed with 2 error(s)".
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+fn names_validation(reason: &str) -> bool {
+    reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
+}
+
+/// The event with which an operation begins. A rollback belongs to what is rolled back.
+fn is_start(status: &str) -> bool {
+    matches!(
+        status,
+        "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"
+    )
+}
+
+/// Whether the event is of the stack itself and not of a resource in it.
+fn is_of(event: &StackEvent, child: &ChildStack) -> bool {
+    event.physical_resource_id() == Some(child.id.as_str())
+}
+
+fn status(event: &StackEvent) -> &str {
+    event.resource_status().map_or("", |status| status.as_str())
+}
+
+fn describe_event(event: &StackEvent) -> String {
+    let status = status(event);
+    let name = event.logical_resource_id().unwrap_or("?");
+    let kind = event.resource_type().unwrap_or("?");
+    let id = event.physical_resource_id().unwrap_or_default();
+    let id = if id.is_empty() {
+        String::new()
+    } else {
+        format!(", {id}")
+    };
+    let reason = event.resource_status_reason().unwrap_or("no reason given");
+    format!("{name} ({kind}{id}) {status}: {reason}")
+}
+
+async fn events(
+    aws: &Aws,
+    stack_id: &str,
+    next: Option<String>,
+) -> Result<(Vec<StackEvent>, Option<String>), CallError> {
+    let call = aws
+        .cloudformation
+        .describe_stack_events()
+        .stack_name(stack_id)
+        .set_next_token(next);
+    let output = call.send().await.map_err(|error| {
+        CallError::new(format!("reading the events of stack {stack_id}"), &error)
+    })?;
+    Ok((output.stack_events.unwrap_or_default(), output.next_token))
+}

@@ -1,0 +1,127 @@
+//! Reads a child stack.
+
+mod early_validation;
+mod events;
+
+use aws_sdk_cloudformation::types::{Stack, Tag};
+use aws_smithy_types::DateTime;
+
+pub use self::events::first_failure;
+use super::state::ChildStack;
+use crate::aws::{Aws, CallError};
+use crate::ownership::{LOGICAL_ID, Owner, STACK_ID};
+use crate::reconcile::backoff::Backoff;
+
+/// Looks at the child stack of this name or id; `None` when there is none.
+///
+/// While the operation runs that was seen `before`, its token stays; that saves reading the events
+/// again.
+pub async fn observe(
+    aws: &Aws,
+    name: &str,
+    before: Option<&ChildStack>,
+) -> Result<Option<ChildStack>, CallError> {
+    let mut backoff = Backoff::<()>::new();
+    loop {
+        let Some(stack) = describe(aws, name).await? else {
+            return Ok(None);
+        };
+        let mut child = described(stack, name);
+        let still_runs = |before: &&ChildStack| {
+            before.id == child.id
+                && before.status == child.status
+                && before.changed == child.changed
+                && child.is_in_progress()
+        };
+        if let Some(before) = before.filter(still_runs) {
+            child.latest_token.clone_from(&before.latest_token);
+            child.latest_request.clone_from(&before.latest_request);
+            return Ok(Some(child));
+        }
+        let event_status = events::read_operations(aws, &mut child).await?;
+        if event_status
+            .as_ref()
+            .is_none_or(|other| *other == child.status)
+        {
+            return Ok(Some(child));
+        }
+        // Two calls: either may be late, and an operation can begin in between. What does not fit
+        // is not believed, for about a minute.
+        let status = &child.status;
+        tracing::warn!(
+            pipeline_stack = name,
+            stack_status = status,
+            event_status,
+            "its events do not tell its status"
+        );
+        if !backoff.may_poll() {
+            return Ok(Some(child));
+        }
+        backoff.pause().await;
+    }
+}
+
+/// The description of the stack `name`, without who began its operations.
+pub fn described(stack: Stack, name: &str) -> ChildStack {
+    let times = [
+        stack.creation_time,
+        stack.last_updated_time,
+        stack.deletion_time,
+    ];
+    let parameters = stack.parameters.unwrap_or_default();
+    let outputs = stack.outputs.unwrap_or_default();
+    ChildStack {
+        id: stack.stack_id.unwrap_or_else(|| name.to_owned()),
+        status: stack
+            .stack_status
+            .map(|status| status.as_str().to_owned())
+            .unwrap_or_default(),
+        status_reason: stack.stack_status_reason,
+        changed: times
+            .iter()
+            .flatten()
+            .map(DateTime::secs)
+            .max()
+            .unwrap_or(0),
+        owner: owner(stack.tags.as_deref().unwrap_or_default()),
+        parameters: parameters
+            .into_iter()
+            .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value?)))
+            .collect(),
+        outputs: outputs
+            .into_iter()
+            .filter_map(|output| Some((output.output_key?, output.output_value?)))
+            .collect(),
+        latest_token: None,
+        latest_request: None,
+    }
+}
+
+/// The stack of this name or id as CloudFormation describes it. One that was deleted is described
+/// by its id alone.
+pub async fn describe(aws: &Aws, name: &str) -> Result<Option<Stack>, CallError> {
+    let call = aws.cloudformation.describe_stacks().stack_name(name);
+    match call.send().await {
+        Ok(output) => Ok(output.stacks.unwrap_or_default().into_iter().next()),
+        Err(error) => {
+            let error = CallError::new(format!("looking up stack {name}"), &error);
+            // CloudFormation has no type for this error, only a text.
+            if error.is_invalid() && error.cause.contains("does not exist") {
+                Ok(None)
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+fn owner(tags: &[Tag]) -> Option<Owner> {
+    let value = |key: &str| {
+        let tag = tags.iter().find(|tag| tag.key() == Some(key))?;
+        tag.value().map(ToOwned::to_owned)
+    };
+    Some(Owner {
+        stack_id: value(STACK_ID)?,
+        logical_id: value(LOGICAL_ID)?,
+    })
+}

@@ -1,0 +1,249 @@
+//! The resource type: requests of CloudFormation in, outcomes out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::apply::{Applied, PipelineApplier};
+use super::delete::{OnDenial, StackDeleter};
+use super::first_push;
+use super::first_push::{Child, FirstPush, NotStarted, Started};
+use super::names::ResourceNames;
+use super::request_context::RequestContext;
+use super::request_token::Purpose;
+use super::spec::Spec;
+use super::tombstone::Tombstone;
+use super::{observe, spec, tombstone};
+use crate::aws::{Aws, CallError};
+use crate::reason_codes::invalid_properties;
+use crate::reconcile::backoff::Backoff;
+use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
+
+/// The physical ID of a rejected Create is this and the ID that the resource would have had, for
+/// example `rejected/gitops-dev-shop`. A stack's name contains letters, digits and hyphens only, so
+/// no stack has such a name.
+const REJECTED: &str = "rejected/";
+
+/// Whether `physical_id` is that of a Create that was rejected: it failed before it created or
+/// found a child stack.
+pub fn is_rejected(physical_id: &str) -> bool {
+    physical_id.starts_with(REJECTED)
+}
+
+/// The resource type `Custom::GitOpsPipeline`.
+#[derive(Debug)]
+pub struct GitOpsPipeline {
+    aws: Aws,
+}
+
+impl GitOpsPipeline {
+    /// The resource type, calling AWS through `aws`.
+    pub fn new(aws: Aws) -> Self {
+        GitOpsPipeline { aws }
+    }
+
+    async fn apply(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
+        let properties = match &request.properties {
+            Ok(properties) => properties,
+            Err(error) => {
+                let text = format!("reading ResourceProperties: {error}");
+                return Err(invalid_properties(&text));
+            }
+        };
+        let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
+        let context = RequestContext::new(request, &spec.names)?;
+        context.check_location(&spec.service_token)?;
+        let id = spec.names.stack();
+        let applier = PipelineApplier {
+            aws: &self.aws,
+            context: &context,
+            spec: &spec,
+            progress,
+            creates: request.physical_resource_id.as_ref() != Some(&id),
+        };
+        let applied = applier.apply().await?;
+        self.delete_replacement(request, &spec, progress).await?;
+        Ok(Outcome {
+            physical_resource_id: id,
+            attributes: attributes(&spec, &context, &applied),
+            note: applied.warning,
+        })
+    }
+
+    /// Deletes the replacement that a rolled-back Update started. If the Update never responded,
+    /// CloudFormation does not know the replacement, and does not delete it.
+    async fn delete_replacement(
+        &self,
+        request: &Request,
+        spec: &Spec,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let Some(names) = spec::peek_names(&request.old_properties) else {
+            return Ok(());
+        };
+        let is_known = request.physical_resource_id.as_deref() == Some(names.stack().as_str());
+        if is_known || names == spec.names {
+            return Ok(());
+        }
+        let context = RequestContext::new(request, &names)?;
+        // An Update that the function's permissions do not allow was rejected, and its rollback must
+        // not fail for the same reason.
+        self.delete_stack(&context, &names, progress, OnDenial::Ignore)
+            .await
+    }
+
+    async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        // CloudFormation invents an ID (<stack>-<logical ID>-<letters>) if a Create never responded.
+        // Then the properties contain the names. Only what this resource owns is deleted.
+        let invented = format!("-{}-", request.logical_resource_id);
+        let id = request.physical_resource_id.as_deref();
+        let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
+        let own = id.filter(|id| !id.contains(&invented));
+        let by_id = rejected.or(own).and_then(ResourceNames::from_stack_name);
+        let Some(names) = by_id.or_else(|| spec::peek_names(properties)) else {
+            // A Create with these properties was rejected before it created anything.
+            return Ok(());
+        };
+        let context = RequestContext::new(request, &names)?;
+        // AWS may have denied the Create's calls, and may still deny them. Another delivery of the
+        // Create may have succeeded, so what can be looked up is deleted.
+        let on_denial = match rejected {
+            Some(_) => OnDenial::Ignore,
+            None => OnDenial::Fail,
+        };
+        self.delete_stack(&context, &names, progress, on_denial)
+            .await
+    }
+
+    /// Reads the hash of the request that created the stack, for the tombstone only: the deletion
+    /// looks up the stack again after the tombstone is written.
+    async fn created_by(
+        &self,
+        context: &RequestContext,
+        names: &ResourceNames,
+    ) -> Result<Option<String>, Failure> {
+        let mut backoff = Backoff::<()>::new();
+        loop {
+            match observe::observe(&self.aws, &names.stack(), None).await {
+                Ok(child) => {
+                    let ours = child.filter(|child| child.is_owned_by(context));
+                    return Ok(ours.and_then(|child| Some(child.latest_request?.0.hash)));
+                }
+                Err(error) if error.is_denied() => return Ok(None),
+                Err(error) => backoff
+                    .retry(error)
+                    .await
+                    .map_err(|error| Failure(error.reason()))?,
+            }
+        }
+    }
+
+    /// Writes the tombstone, and then deletes what exists.
+    async fn delete_stack(
+        &self,
+        context: &RequestContext,
+        names: &ResourceNames,
+        progress: &Progress,
+        on_denial: OnDenial,
+    ) -> Result<(), Failure> {
+        let tombstone = Tombstone {
+            signed: context.request.signed,
+            made_by: self.created_by(context, names).await?,
+        };
+        match tombstone::write(&self.aws, names, &context.owner, &tombstone).await {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => return Err(Failure(error.reason())),
+            // The tombstone is for a late Create. If the role may not write it, the stack must be
+            // deleted all the same.
+            Err(error) => tracing::error!(%error, "tombstone not written"),
+        }
+        let deleter = StackDeleter::new(&self.aws, context, names);
+        let deleter = deleter.with_purpose(Purpose::Delete, on_denial);
+        deleter.delete(progress).await
+    }
+}
+
+impl GitOpsPipeline {
+    /// Looks up the child stack `stack_name`. `None` if it does not exist, or no resource owns it.
+    ///
+    /// # Errors
+    /// If CloudFormation does not describe it.
+    pub async fn look_up_child(&self, stack_name: &str) -> Result<Option<Child>, CallError> {
+        let found = observe::describe(&self.aws, stack_name).await?;
+        let child = found.map(|stack| observe::described(stack, stack_name));
+        Ok(child.and_then(|child| {
+            Some(Child {
+                waits_for: FirstPush::missed_by(&child, stack_name),
+                owner_stack_id: child.owner?.stack_id,
+            })
+        }))
+    }
+
+    /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.
+    ///
+    /// # Errors
+    /// If the stack cannot be updated, or AWS does not answer.
+    pub async fn start(&self, push: &FirstPush) -> Result<Started, NotStarted> {
+        first_push::start(&self.aws, push).await
+    }
+}
+
+impl Resource for GitOpsPipeline {
+    const RESUMABLE: bool = true;
+
+    fn physical_id(&self, request: &Request) -> String {
+        if let Some(id) = &request.physical_resource_id {
+            return id.clone();
+        }
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        match spec::peek_names(properties) {
+            Some(names) => names.stack(),
+            // Such properties are rejected, and the Delete that follows finds nothing.
+            None => "gitops-pipeline".to_owned(),
+        }
+    }
+
+    fn rejected_id(&self, request: &Request) -> String {
+        format!("{REJECTED}{}", self.physical_id(request))
+    }
+
+    async fn handle(
+        self: Arc<Self>,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Outcome, Failure> {
+        if request.request_type == Some(RequestType::Delete) {
+            Box::pin(self.delete(&request, &progress)).await?;
+            return Ok(Outcome {
+                physical_resource_id: self.physical_id(&request),
+                attributes: BTreeMap::new(),
+                note: None,
+            });
+        }
+        Box::pin(self.apply(&request, &progress)).await
+    }
+}
+
+/// The attributes, which are the same before and after the first push.
+pub fn attributes(
+    spec: &Spec,
+    context: &RequestContext,
+    applied: &Applied,
+) -> BTreeMap<&'static str, String> {
+    let (names, location) = (&spec.names, &context.location);
+    let pipeline = names.pipeline();
+    BTreeMap::from([
+        ("PipelineArn", location.arn("codepipeline", &pipeline)),
+        ("ConsoleUrl", location.pipeline_console(&pipeline)),
+        ("PipelineName", pipeline),
+        ("RepositoryName", spec.repository()),
+        ("RepositoryArn", applied.repository_arn.clone()),
+        ("CloneUrlHttp", applied.clone_url.clone()),
+        ("BranchName", spec.branch().to_owned()),
+        ("BuildProjectName", names.build_project()),
+        ("EventRuleName", names.event_rule()),
+        ("StackId", applied.stack_id.clone()),
+    ])
+}

@@ -1,0 +1,91 @@
+//! What was observed of a child stack.
+
+use std::collections::BTreeMap;
+
+use super::request_context::RequestContext;
+use super::request_token;
+use super::request_token::{Purpose, RequestKey};
+use super::template;
+use crate::ownership::Owner;
+
+/// A child stack as CloudFormation described it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildStack {
+    /// Its ARN. CloudFormation never uses one again.
+    pub id: String,
+    /// CloudFormation's status, for example `UPDATE_IN_PROGRESS`.
+    pub status: String,
+    /// CloudFormation's reason for the status.
+    pub status_reason: Option<String>,
+    /// When its latest operation started, in seconds since 1970.
+    pub changed: i64,
+    /// The owner that its tags name.
+    pub owner: Option<Owner>,
+    /// The parameters' values.
+    pub parameters: BTreeMap<String, String>,
+    /// The outputs' values. Empty until the stack has been complete.
+    pub outputs: BTreeMap<String, String>,
+    /// The token of the latest operation. `None` if the operation had none.
+    pub latest_token: Option<String>,
+    /// The latest operation that a request of this resource started.
+    pub latest_request: Option<(RequestKey, Purpose)>,
+}
+
+/// Changes whenever an operation on the stack starts, ends or reaches another status.
+pub type OperationKey = (String, String, Option<String>);
+
+impl ChildStack {
+    /// See [`OperationKey`].
+    pub fn operation_key(&self) -> OperationKey {
+        let token = self.latest_token.clone();
+        (self.id.clone(), self.status.clone(), token)
+    }
+
+    /// Which request started the latest operation, and for what. `None` if no request did.
+    pub fn latest_purpose(&self) -> Option<(RequestKey, Purpose)> {
+        self.latest_token.as_deref().and_then(request_token::read)
+    }
+
+    /// Whether the stack is complete and no operation runs, so that it can be updated.
+    pub fn is_settled(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "CREATE_COMPLETE"
+                | "UPDATE_COMPLETE"
+                | "UPDATE_FAILED"
+                | "UPDATE_ROLLBACK_COMPLETE"
+                | "IMPORT_COMPLETE"
+                | "IMPORT_ROLLBACK_COMPLETE"
+        )
+    }
+
+    /// Whether an operation runs.
+    pub fn is_in_progress(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS")
+    }
+
+    /// Whether it was told that its branch exists, so that it contains a pipeline.
+    pub fn has_pipeline(&self) -> bool {
+        let value = self.parameters.get(template::BRANCH_EXISTS);
+        value.is_some_and(|value| value == "true")
+    }
+
+    /// Whether its tags name the owner of the request.
+    pub fn is_owned_by(&self, context: &RequestContext) -> bool {
+        self.owner.as_ref() == Some(&context.owner)
+    }
+
+    /// Whether a later request of the resource has changed it.
+    pub fn is_superseding(&self, context: &RequestContext) -> bool {
+        let latest = self.latest_request.as_ref();
+        latest.is_some_and(|(latest, _)| latest.signed > context.request.signed)
+    }
+
+    /// Whether a later request of the resource has created or updated it, and not deleted it.
+    pub fn is_of_later_request(&self, context: &RequestContext) -> bool {
+        let latest = self.latest_request.as_ref();
+        self.is_owned_by(context)
+            && self.is_superseding(context)
+            && latest.is_some_and(|(_, purpose)| *purpose != Purpose::Delete)
+    }
+}

@@ -1,0 +1,97 @@
+//! Follows one child stack: observes it, starts operations on it, and waits in between.
+
+use super::calls::OperationStart;
+use super::observe;
+use super::state::{ChildStack, OperationKey};
+use crate::aws::{Aws, CallError};
+use crate::reconcile::backoff::Backoff;
+
+/// A child stack and what was observed of it.
+pub struct StackTracker<'a> {
+    aws: &'a Aws,
+    name: String,
+    /// The stack as it is. `None` if it does not exist, or was not observed yet.
+    pub child: Option<ChildStack>,
+    /// The stack as it was observed before.
+    previous: Option<ChildStack>,
+    backoff: Backoff<OperationKey>,
+    is_current: bool,
+}
+
+impl<'a> StackTracker<'a> {
+    /// Follows the stack with this name.
+    pub fn new(aws: &'a Aws, name: String) -> Self {
+        StackTracker {
+            aws,
+            name,
+            child: None,
+            previous: None,
+            backoff: Backoff::new(),
+            is_current: false,
+        }
+    }
+
+    /// The stack's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a stack was observed before the current one.
+    pub fn was_seen(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// Observes the stack of the name. Returns `false` if nothing has changed it since.
+    pub async fn observe(&mut self) -> Result<bool, CallError> {
+        let name = self.name.clone();
+        self.observe_stack(&name).await
+    }
+
+    /// Observes the stack with the ID that was observed before: another stack of the name is not it.
+    pub async fn observe_same(&mut self) -> Result<bool, CallError> {
+        let previous = self.previous.as_ref().map(|stack| stack.id.clone());
+        let id = previous.unwrap_or_else(|| self.name.clone());
+        self.observe_stack(&id).await
+    }
+
+    async fn observe_stack(&mut self, id: &str) -> Result<bool, CallError> {
+        if self.is_current {
+            return Ok(false);
+        }
+        loop {
+            match observe::observe(self.aws, id, self.previous.as_ref()).await {
+                Ok(child) => {
+                    self.child = child;
+                    break;
+                }
+                Err(error) => self.backoff.retry(error).await?,
+            }
+        }
+        let key = self.child.as_ref().map(ChildStack::operation_key);
+        self.backoff.observe(key);
+        self.is_current = true;
+        Ok(true)
+    }
+
+    /// Waits before the stack is observed again.
+    pub async fn wait(&mut self) {
+        self.previous.clone_from(&self.child);
+        self.is_current = false;
+        self.backoff.pause().await;
+    }
+
+    /// Waits after the start of an operation, also if CloudFormation rejected it or did not answer:
+    /// the next observation shows whether it runs.
+    pub async fn started(
+        &mut self,
+        start: Result<OperationStart, CallError>,
+    ) -> Result<(), CallError> {
+        match start {
+            Ok(OperationStart::Rejected(error)) => self.backoff.retry_refusal(error)?,
+            Ok(_) => {}
+            Err(error) => self.backoff.retry(error).await?,
+        }
+        self.wait().await;
+        Ok(())
+    }
+}

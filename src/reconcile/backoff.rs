@@ -1,0 +1,119 @@
+//! The delay between two reads, and how often an error is retried.
+
+use std::time::Duration;
+
+use crate::aws::CallError;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// Retries of a call whose outcome is unknown. The SDK has retried each before: eight times, or for
+/// ten minutes if it was throttled.
+const MAX_UNANSWERED: u32 = 5;
+
+/// Reads in the same state after which a rejection counts, in about twelve seconds: CloudFormation
+/// may describe a stack late. (IAM's delays are in `aws::propagation`.)
+const MAX_REJECTIONS: u32 = 8;
+
+/// Polls without a change of the state if no operation is known to run: about a minute.
+const MAX_POLLS: u32 = 14;
+
+/// Counts what has happened since the observed state `K` changed last.
+#[derive(Debug)]
+pub struct Backoff<K> {
+    polls: u32,
+    unanswered: u32,
+    rejections: u32,
+    state: Option<K>,
+}
+
+impl<K: PartialEq> Backoff<K> {
+    /// A backoff that has counted nothing.
+    pub fn new() -> Self {
+        Backoff {
+            polls: 0,
+            unanswered: 0,
+            rejections: 0,
+            state: None,
+        }
+    }
+
+    /// Starts again if the state has changed. `None` if the observed thing does not exist.
+    pub fn observe(&mut self, state: Option<K>) {
+        self.unanswered = 0;
+        if state != self.state {
+            self.polls = 0;
+            self.rejections = 0;
+            self.state = state;
+        }
+    }
+
+    /// Waits, longer each time while the state stays the same.
+    pub async fn pause(&mut self) {
+        let pause = FIRST_PAUSE.mul_f64(1.5_f64.powi(self.polls.min(20).try_into().unwrap_or(20)));
+        self.polls += 1;
+        let jittered = pause.min(MAX_PAUSE).mul_f64(0.75 + fastrand::f64() / 2.0);
+        tokio::time::sleep(jittered).await;
+    }
+
+    /// Whether to poll again if no operation is known to run.
+    pub fn may_poll(&self) -> bool {
+        self.polls < MAX_POLLS
+    }
+
+    /// Whether half of these polls have been made: a few seconds.
+    pub fn is_past_half(&self) -> bool {
+        self.polls >= MAX_POLLS / 2
+    }
+
+    /// Waits after an error that a retry may resolve, or returns it. A throttled call is retried
+    /// until the deadline.
+    ///
+    /// # Errors
+    /// `error`, if a retry would not help.
+    pub async fn retry(&mut self, error: CallError) -> Result<(), CallError> {
+        if !error.is_throttled() {
+            self.unanswered += 1;
+            if !error.outcome_unknown() || self.unanswered >= MAX_UNANSWERED {
+                return Err(error);
+            }
+        }
+        tracing::warn!(%error, "retrying");
+        self.polls = self.polls.max(4);
+        self.pause().await;
+        Ok(())
+    }
+
+    /// Waits after a transient error, however often it occurred, or returns another one. For a read
+    /// without whose answer the request cannot end.
+    ///
+    /// # Errors
+    /// `error`, if it is not transient.
+    pub async fn retry_until_answered(&mut self, error: CallError) -> Result<(), CallError> {
+        if !error.is_transient() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "retrying until it is answered");
+        self.pause().await;
+        Ok(())
+    }
+
+    /// Counts a rejection of an operation.
+    ///
+    /// # Errors
+    /// `error`, if the state has stayed the same for too many rejections.
+    pub fn retry_refusal(&mut self, error: CallError) -> Result<(), CallError> {
+        self.rejections += 1;
+        if self.rejections >= MAX_REJECTIONS {
+            return Err(error);
+        }
+        tracing::warn!(%error, "rejected; reading the state again");
+        Ok(())
+    }
+}
+
+impl<K: PartialEq> Default for Backoff<K> {
+    fn default() -> Self {
+        Backoff::new()
+    }
+}
