@@ -198,7 +198,7 @@ fn first_push_names_a_stack_of_a_pipeline_or_none() {
         };
         assert_eq!(event["source"], "aws.codecommit");
         assert_eq!(event["detail"]["referenceType"], "branch");
-        assert_eq!(event["detail"]["referenceName"], push.branch());
+        assert_eq!(event["detail"]["referenceName"], push.branch);
         if let Some(stack) = push.stack_name() {
             let names = ResourceNames::from_stack_name(&stack).expect("a stack of a pipeline");
             assert_eq!(names.stack(), stack);

@@ -1,4 +1,5 @@
-//! The environment's pipelines: how the newest run ended, and whether somebody is waited for.
+//! The health of the environment's pipelines: how the latest execution ended, and which approvals
+//! wait.
 
 use std::time::SystemTime;
 
@@ -6,24 +7,24 @@ use aws_sdk_codepipeline::types::{ActionExecutionStatus, ActionState, PipelineEx
 
 use crate::aws::{Aws, CallError};
 
-/// The action that our pipelines wait in (`templates/pipeline.yaml`).
+/// The name of the approval action (`templates/pipeline.yaml`).
 const APPROVAL: &str = "Approval";
 
-/// How a pipeline is.
+/// The health of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pipeline {
-    /// How its newest run that came to an end did so; `None` when there is none yet.
+pub struct PipelineHealth {
+    /// Whether its latest finished execution succeeded. `None` if none has finished.
     pub succeeded: Option<bool>,
-    /// How many approvals wait for somebody.
+    /// The number of approvals that wait for an approver.
     pub approvals_waiting: usize,
-    /// Since when the one that was requested first waits; `None` if none waits.
+    /// When the oldest of them was requested. `None` if none waits.
     pub approval_requested: Option<SystemTime>,
 }
 
 /// The names of the pipelines of the environment `env_id`.
 ///
 /// # Errors
-/// When they cannot be listed to the end.
+/// If they cannot be listed completely.
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
     let prefix = format!("codepipeline-{env_id}-cfn-");
     let mut names = vec![];
@@ -42,27 +43,27 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
     }
 }
 
-/// Looks at a pipeline; `None` when it is not there.
+/// Reads the health of a pipeline. `None` if it does not exist.
 ///
 /// # Errors
-/// When CodePipeline does not show it.
-pub async fn look_at(aws: &Aws, name: &str) -> Result<Option<Pipeline>, CallError> {
-    let Some(succeeded) = newest_end(aws, name).await? else {
+/// If CodePipeline does not return it.
+pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, CallError> {
+    let Some(succeeded) = latest_end(aws, name).await? else {
         return Ok(None);
     };
     let Some(waiting) = waiting_approvals(aws, name).await? else {
         return Ok(None);
     };
-    Ok(Some(Pipeline {
+    Ok(Some(PipelineHealth {
         succeeded,
         approvals_waiting: waiting.len(),
         approval_requested: waiting.into_iter().flatten().min(),
     }))
 }
 
-/// How the newest run ended that succeeded or failed by itself; `None` for a pipeline that is not
-/// there. Runs that somebody stopped, or that a newer one overtook, say nothing.
-async fn newest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallError> {
+/// Whether the latest execution that succeeded or failed did succeed. The outer `None` is for a
+/// pipeline that does not exist. Stopped and superseded executions do not count.
+async fn latest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallError> {
     let mut token = None;
     loop {
         let call = aws.codepipeline.list_pipeline_executions();
@@ -78,7 +79,7 @@ async fn newest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallE
                 return if is_gone { Ok(None) } else { Err(error) };
             }
         };
-        // The newest one comes first.
+        // The latest execution comes first.
         let statuses = page.pipeline_execution_summaries().iter();
         let mut ends = statuses.filter_map(|execution| match execution.status()? {
             PipelineExecutionStatus::Succeeded => Some(true),
@@ -123,7 +124,7 @@ fn requested_at(action: &ActionState) -> Option<SystemTime> {
     SystemTime::try_from(*changed).ok()
 }
 
-/// Whether an action waits for an approval. Its token tells, except where runs go on side by side:
+/// Whether an action waits for an approval. It has a token then, except in parallel mode:
 /// "For a pipeline where the execution mode is set to PARALLEL, the token […] is not available"
 /// (`PutApprovalResult`).
 fn waits(action: &ActionState) -> bool {

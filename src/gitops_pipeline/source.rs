@@ -1,9 +1,8 @@
-//! Looking at the repository that a pipeline takes its code from, wherever it is.
+//! Reads the repository that a pipeline takes its code from.
 //!
-//! Another account's is looked at through the role that the pipeline's source action has there. The
-//! session that the function opens of it can ask for the repository and its branches, and for
-//! nothing else that the role may do. Where the role does not admit the function, nothing is
-//! known, and the pipeline, which needs nothing of this, is made all the same.
+//! In another account, the function assumes the role that the pipeline's source action uses there. A
+//! session policy limits the session to reading the repository and its branches. If the role does not
+//! trust the function, nothing can be read. The pipeline does not depend on it, and is created anyway.
 
 use aws_sdk_codecommit::Client;
 use aws_sdk_codecommit::config::Credentials;
@@ -15,7 +14,7 @@ use crate::codecommit;
 use crate::codecommit::Repository;
 use crate::reason_codes::Code;
 
-/// A source repository, and what reads it. Without `Debug`: a client holds a session's key.
+/// A source repository and its client. It has no `Debug`, because a client holds credentials.
 #[derive(Clone)]
 pub struct Source {
     name: String,
@@ -25,11 +24,11 @@ pub struct Source {
 
 #[derive(Clone)]
 enum Reader {
-    /// The function itself, in its own account.
+    /// The function, in its own account.
     Own(Client),
     /// The role in the repository's account.
     Assumed(Client),
-    /// Nobody: the role does not admit the function, and this is what was said.
+    /// None: the function may not assume the role.
     NotAdmitted(CallError),
 }
 
@@ -52,14 +51,14 @@ impl<T> Lookup<T> {
     }
 }
 
-/// Whether a denial of the other account is retried while IAM may be propagating. A denial fails no
-/// request: the pipeline is created or updated without that answer.
+/// Whether a denial of the other account is retried while IAM may be propagating. No request fails
+/// because of a denial: the pipeline is created or updated without the lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Yes, as the role or its policy may have been created just before.
+    /// The role or its policy may have been created just before.
     Yes,
-    /// No. The source was looked up before, and a role that never admits the function would delay
-    /// every request.
+    /// The source was looked up before, and a role that never trusts the function would delay every
+    /// request.
     No,
 }
 
@@ -73,7 +72,7 @@ impl Retry {
 }
 
 impl Source {
-    /// The repository that `existing` names, or the one that the child stack of `names` makes.
+    /// Opens the repository `existing`, or the one that the child stack of `names` creates.
     pub async fn open(
         aws: &Aws,
         names: &ResourceNames,
@@ -106,7 +105,7 @@ impl Source {
         matches!(self.reader, Reader::Own(_))
     }
 
-    /// Why the role does not admit the function, if it does not.
+    /// Why the function may not assume the role. `None` if it may, or needs no role.
     pub fn refusal(&self) -> Option<&CallError> {
         match &self.reader {
             Reader::NotAdmitted(why) => Some(why),
@@ -114,7 +113,7 @@ impl Source {
         }
     }
 
-    /// The repository; `None` when there is none.
+    /// Reads the repository. `None` if it does not exist.
     pub async fn look_up(&self) -> Result<Lookup<Option<Repository>>, CallError> {
         match &self.reader {
             Reader::Own(client) => codecommit::look_up(client, &self.name)
@@ -128,7 +127,7 @@ impl Source {
         }
     }
 
-    /// The newest commit of a branch; `None` when the branch or its repository is not there.
+    /// Reads the latest commit of a branch. `None` if the branch or its repository does not exist.
     pub async fn branch_tip(&self, branch: &str) -> Result<Lookup<Option<String>>, CallError> {
         match &self.reader {
             Reader::Own(client) => codecommit::branch_tip(client, &self.name, branch)
@@ -143,8 +142,8 @@ impl Source {
     }
 }
 
-/// Another account decides for itself what its role shows (and which key its repository is read
-/// with). In the function's own account a denial is a failure.
+/// Another account may deny a read, or the key of its repository, without a failure of the request. In
+/// the function's own account a denial is an error.
 fn or_denied<T>(result: Result<T, CallError>) -> Result<Lookup<T>, CallError> {
     match result {
         Ok(found) => Ok(Lookup::Found(found)),
@@ -187,7 +186,7 @@ async fn open_session(
         .sts
         .assume_role()
         .role_arn(role_arn)
-        // So that the other account's trail says which pipeline asked.
+        // The trail of the other account then contains the pipeline's name.
         .role_session_name(format!("cfn-{}", names.stack()))
         .policy(policy);
     let output = call.send().await;
@@ -196,8 +195,7 @@ async fn open_session(
         let cause = "STS gave no credentials";
         return Err(CallError::local(Code::AwsUnavailable, doing(), cause));
     };
-    // Without their end, an hour from now: the source is opened anew in each invocation, which ends
-    // long before.
+    // They expire in an hour. Each invocation opens the source again, and ends long before.
     let credentials = Credentials::new(
         given.access_key_id,
         given.secret_access_key,

@@ -18,7 +18,7 @@ use crate::gitops_pipeline;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, Started};
 use crate::gitops_pipeline::health;
-use crate::gitops_pipeline::health::Pipeline;
+use crate::gitops_pipeline::health::PipelineHealth;
 use crate::health_check::metrics::{Metric, Subject};
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::MirrorCredential;
@@ -255,7 +255,7 @@ impl Checker<'_> {
             Err(error) => return self.failed(&error.to_string()),
         };
         for name in &names {
-            match health::look_at(aws, name).await {
+            match health::check(aws, name).await {
                 Ok(Some(pipeline)) => self.report_pipeline(name, &pipeline),
                 // It was deleted meanwhile.
                 Ok(None) => {}
@@ -331,7 +331,7 @@ impl Checker<'_> {
         }
     }
 
-    fn report_pipeline(&mut self, name: &str, pipeline: &Pipeline) {
+    fn report_pipeline(&mut self, name: &str, pipeline: &PipelineHealth) {
         self.findings.pipelines += 1;
         if pipeline.succeeded == Some(false) {
             self.unhealthy(&format!("the newest run of pipeline {name} failed"));

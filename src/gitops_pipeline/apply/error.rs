@@ -19,6 +19,6 @@ pub enum ApplyError {
 
 impl From<CallError> for ApplyError {
     fn from(error: CallError) -> Self {
-        ApplyError::CallFailed(messages::explained(error).reason())
+        ApplyError::CallFailed(messages::with_remedy(error).reason())
     }
 }

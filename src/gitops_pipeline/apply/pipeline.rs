@@ -66,7 +66,7 @@ impl PipelineApplier<'_> {
         let name = self.spec.names.stack();
         let (reason, purpose) = match Box::pin(self.run()).await {
             Ok(applied) => return Ok(applied),
-            Err(ApplyError::StackFailed(reason)) => (reason, Purpose::Undo),
+            Err(ApplyError::StackFailed(reason)) => (reason, Purpose::RollBack),
             Err(ApplyError::Deleted) => (messages::deleted_since(&name), Purpose::Delete),
             Err(ApplyError::Refused(reason) | ApplyError::CallFailed(reason)) => {
                 return Err(Failure(reason));

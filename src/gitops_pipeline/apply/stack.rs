@@ -4,7 +4,7 @@ use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
 use crate::aws::{Aws, CallError, is_role_not_assumable};
 use crate::gitops_pipeline::calls::OperationStart;
-use crate::gitops_pipeline::plan::apply::{ApplyState, StackFailure, Step, Stop};
+use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop, StackFailure};
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::source::Source;
@@ -82,7 +82,7 @@ impl<'a> StackApplier<'a> {
             token
                 .and_then(request_token::read)
                 .is_none_or(|(other, purpose)| {
-                    other == *request && !matches!(purpose, Purpose::Undo | Purpose::Cancel)
+                    other == *request && !matches!(purpose, Purpose::RollBack | Purpose::Cancel)
                 })
         };
         let reason = match observe::first_failure(self.aws(), stack, is_this).await {
@@ -111,22 +111,22 @@ impl<'a> StackApplier<'a> {
 
     /// Starts the operation of `step`. `None` if the step needs a stack or a rendering that is not
     /// there, which no plan asks for.
-    async fn start(&mut self, step: Step) -> Option<Result<OperationStart, CallError>> {
+    async fn start(&mut self, step: ApplyStep) -> Option<Result<OperationStart, CallError>> {
         let (aws, context) = (self.aws(), self.context());
         let token = |purpose: &Purpose| context.request.token(purpose);
         let child = self.tracker.child.as_ref();
         let role_arn = &context.role_arn;
         Some(match step {
-            Step::Create { again } | Step::Update { again } => {
+            ApplyStep::Create { again } | ApplyStep::Update { again } => {
                 let rendered = self.rendered.as_ref()?;
                 self.state.started_content = Some(rendered.key.clone());
                 let content = self.renderer.content(self.tracker.name(), rendered);
                 let token = token(&if again {
-                    Purpose::MakeAgain(rendered.key.clone())
+                    Purpose::ApplyAgain(rendered.key.clone())
                 } else {
-                    Purpose::Make(rendered.key.clone())
+                    Purpose::Apply(rendered.key.clone())
                 });
-                if matches!(step, Step::Update { .. }) {
+                if matches!(step, ApplyStep::Update { .. }) {
                     calls::update(aws, &content, token).await
                 } else {
                     self.progress.changing();
@@ -134,27 +134,29 @@ impl<'a> StackApplier<'a> {
                     calls::create(aws, &content, token).await
                 }
             }
-            Step::CancelUpdate => calls::cancel_update(aws, child?, token(&Purpose::Cancel)).await,
-            Step::ContinueRollback => {
+            ApplyStep::CancelUpdate => {
+                calls::cancel_update(aws, child?, token(&Purpose::Cancel)).await
+            }
+            ApplyStep::ContinueRollback => {
                 let token = token(&Purpose::ContinueRollback);
                 calls::continue_rollback(aws, child?, role_arn, token).await
             }
-            Step::Delete { to_create_again } => {
+            ApplyStep::Delete { to_create_again } => {
                 if to_create_again {
                     self.state.creates_again = true;
                     self.state.created_id = None;
                 }
                 calls::delete(aws, child?, role_arn, token(&Purpose::Delete)).await
             }
-            Step::ReadCreated
-            | Step::ReadTombstone
-            | Step::ReadFailure
-            | Step::Render
-            | Step::Wait => return None,
+            ApplyStep::ReadCreated
+            | ApplyStep::ReadTombstone
+            | ApplyStep::ReadFailure
+            | ApplyStep::Render
+            | ApplyStep::Wait => return None,
         })
     }
 
-    async fn change(&mut self, step: Step) -> Result<(), ApplyError> {
+    async fn change(&mut self, step: ApplyStep) -> Result<(), ApplyError> {
         if let Some(failure) = &self.state.failure {
             let reason = &failure.reason;
             tracing::warn!(
@@ -176,7 +178,7 @@ impl<'a> StackApplier<'a> {
         Ok(self.tracker.started(start).await?)
     }
 
-    fn error(&self, stop: Stop) -> ApplyError {
+    fn error(&self, stop: ApplyStop) -> ApplyError {
         let name = self.tracker.name();
         let status = self
             .tracker
@@ -184,16 +186,16 @@ impl<'a> StackApplier<'a> {
             .as_ref()
             .map_or("", |child| &child.status);
         match stop {
-            Stop::Foreign(owner) => ApplyError::Refused(messages::foreign_stack(
+            ApplyStop::Foreign(owner) => ApplyError::Refused(messages::foreign_stack(
                 name,
                 &self.context().owner,
                 owner.as_ref(),
                 status,
             )),
-            Stop::Superseded => ApplyError::Refused(messages::superseded(name)),
-            Stop::UnknownStatus => ApplyError::Refused(messages::unknown_status(name, status)),
-            Stop::Deleted => ApplyError::Deleted,
-            Stop::Failed(child, reason) => {
+            ApplyStop::Superseded => ApplyError::Refused(messages::superseded(name)),
+            ApplyStop::UnknownStatus => ApplyError::Refused(messages::unknown_status(name, status)),
+            ApplyStop::Deleted => ApplyError::Deleted,
+            ApplyStop::Failed(child, reason) => {
                 ApplyError::StackFailed(messages::stack_failed(name, &child.status, &reason))
             }
         }
@@ -201,7 +203,7 @@ impl<'a> StackApplier<'a> {
 }
 
 impl Reconcile for StackApplier<'_> {
-    type Step = Step;
+    type Step = ApplyStep;
     type Done = ReadyStack;
     type Error = ApplyError;
 
@@ -226,7 +228,7 @@ impl Reconcile for StackApplier<'_> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<Step, ReadyStack, ApplyError> {
+    fn plan(&self) -> Next<ApplyStep, ReadyStack, ApplyError> {
         let child = self.tracker.child.as_ref();
         match (plan::apply::next(child, &self.state, self.context()), child) {
             (Next::Apply(step), _) => Next::Apply(step),
@@ -239,25 +241,25 @@ impl Reconcile for StackApplier<'_> {
         }
     }
 
-    fn describe(&self, step: &Step) -> String {
+    fn describe(&self, step: &ApplyStep) -> String {
         let name = self.tracker.name();
         match step {
-            Step::ReadCreated => format!("looking up the stack {name} that was created"),
-            Step::ReadTombstone => format!("looking up whether {name} was deleted"),
-            Step::ReadFailure => format!("reading why stack {name} failed"),
-            Step::Render => format!("rendering the template of stack {name}"),
-            Step::Create { .. } => format!("creating stack {name}"),
-            Step::Update { again: false } => format!("updating stack {name}"),
-            Step::Update { again: true } => format!("updating stack {name} once more"),
-            Step::CancelUpdate => format!("cancelling the earlier update of stack {name}"),
-            Step::ContinueRollback => format!("continuing the rollback of stack {name}"),
-            Step::Delete {
+            ApplyStep::ReadCreated => format!("looking up the stack {name} that was created"),
+            ApplyStep::ReadTombstone => format!("looking up whether {name} was deleted"),
+            ApplyStep::ReadFailure => format!("reading why stack {name} failed"),
+            ApplyStep::Render => format!("rendering the template of stack {name}"),
+            ApplyStep::Create { .. } => format!("creating stack {name}"),
+            ApplyStep::Update { again: false } => format!("updating stack {name}"),
+            ApplyStep::Update { again: true } => format!("updating stack {name} once more"),
+            ApplyStep::CancelUpdate => format!("cancelling the earlier update of stack {name}"),
+            ApplyStep::ContinueRollback => format!("continuing the rollback of stack {name}"),
+            ApplyStep::Delete {
                 to_create_again: false,
             } => format!("deleting what is left of stack {name}"),
-            Step::Delete {
+            ApplyStep::Delete {
                 to_create_again: true,
             } => format!("deleting stack {name} to create it once more"),
-            Step::Wait => {
+            ApplyStep::Wait => {
                 let child = self.tracker.child.as_ref();
                 let status = child.map_or("", |child| &child.status);
                 format!("waiting for stack {name} ({status})")
@@ -265,24 +267,24 @@ impl Reconcile for StackApplier<'_> {
         }
     }
 
-    async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
+    async fn apply(&mut self, step: ApplyStep) -> Result<(), ApplyError> {
         match step {
-            Step::ReadCreated => self.read_created().await,
-            Step::ReadTombstone => Ok(self.read_tombstone().await?),
-            Step::ReadFailure => {
+            ApplyStep::ReadCreated => self.read_created().await,
+            ApplyStep::ReadTombstone => Ok(self.read_tombstone().await?),
+            ApplyStep::ReadFailure => {
                 self.read_failure().await;
                 Ok(())
             }
-            Step::Render => self.render().await,
-            Step::Wait => {
+            ApplyStep::Render => self.render().await,
+            ApplyStep::Wait => {
                 self.tracker.wait().await;
                 Ok(())
             }
-            Step::Create { .. }
-            | Step::Update { .. }
-            | Step::CancelUpdate
-            | Step::ContinueRollback
-            | Step::Delete { .. } => self.change(step).await,
+            ApplyStep::Create { .. }
+            | ApplyStep::Update { .. }
+            | ApplyStep::CancelUpdate
+            | ApplyStep::ContinueRollback
+            | ApplyStep::Delete { .. } => self.change(step).await,
         }
     }
 

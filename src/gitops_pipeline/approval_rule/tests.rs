@@ -1,7 +1,7 @@
 use crate::gitops_pipeline::approval_rule::*;
 
 #[test]
-fn a_rule_names_the_branch_and_who_counts() {
+fn content_names_the_branch_and_the_approvers() {
     let everybody = ApprovalRule {
         approvers_needed: 2,
         approval_pool_members: Vec::new(),

@@ -4,7 +4,7 @@ use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::plan::delete::{DeleteState, Step};
+use crate::gitops_pipeline::plan::delete::{DeleteState, DeleteStep};
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::tracker::StackTracker;
@@ -59,7 +59,7 @@ impl<'a> StackDeleter<'a> {
     /// Deletes what the resource owns, and waits until it is gone.
     pub async fn delete(mut self, progress: &Progress) -> Result<(), Failure> {
         let deleted = Box::pin(reconcile(&mut self, progress)).await;
-        deleted.map_err(|error| Failure(messages::explained(error).reason()))
+        deleted.map_err(|error| Failure(messages::with_remedy(error).reason()))
     }
 
     fn ignores(&self, error: &CallError) -> bool {
@@ -90,7 +90,7 @@ impl<'a> StackDeleter<'a> {
             token
                 .and_then(request_token::read)
                 .is_none_or(|(other, purpose)| {
-                    other == *request && matches!(purpose, Purpose::Delete | Purpose::Undo)
+                    other == *request && matches!(purpose, Purpose::Delete | Purpose::RollBack)
                 })
         };
         let reason = observe::first_failure(self.aws, child, is_this).await?;
@@ -108,7 +108,7 @@ impl<'a> StackDeleter<'a> {
 }
 
 impl Reconcile for StackDeleter<'_> {
-    type Step = Step;
+    type Step = DeleteStep;
     type Done = ();
     type Error = CallError;
 
@@ -134,7 +134,7 @@ impl Reconcile for StackDeleter<'_> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<Step, (), CallError> {
+    fn plan(&self) -> Next<DeleteStep, (), CallError> {
         let child = self.tracker.child.as_ref();
         match plan::delete::next(child, &self.state, self.context, &self.purpose) {
             Next::Apply(step) => Next::Apply(step),
@@ -146,49 +146,51 @@ impl Reconcile for StackDeleter<'_> {
         }
     }
 
-    fn describe(&self, step: &Step) -> String {
+    fn describe(&self, step: &DeleteStep) -> String {
         let name = self.tracker.name();
         match step {
-            Step::DeleteDependents { .. } | Step::DeleteRuleAgain => {
+            DeleteStep::DeleteDependents { .. } | DeleteStep::DeleteRuleAgain => {
                 format!("deleting what depends on stack {name}")
             }
-            Step::Delete => format!("deleting stack {name}"),
-            Step::CancelUpdate => format!("cancelling the earlier update of stack {name}"),
-            Step::Wait => {
+            DeleteStep::Delete => format!("deleting stack {name}"),
+            DeleteStep::CancelUpdate => format!("cancelling the earlier update of stack {name}"),
+            DeleteStep::Wait => {
                 let child = self.tracker.child.as_ref();
                 let status = child.map_or("", |child| &child.status);
                 format!("waiting for stack {name} ({status})")
             }
-            Step::ReadFailure => format!("reading why stack {name} was not deleted"),
+            DeleteStep::ReadFailure => format!("reading why stack {name} was not deleted"),
         }
     }
 
-    async fn apply(&mut self, step: Step) -> Result<(), CallError> {
+    async fn apply(&mut self, step: DeleteStep) -> Result<(), CallError> {
         let (aws, context) = (self.aws, self.context);
         match (step, &self.tracker.child) {
-            (Step::DeleteDependents { repository }, _) => {
+            (DeleteStep::DeleteDependents { repository }, _) => {
                 self.delete_rule().await?;
                 if repository {
                     codecommit::delete(&aws.codecommit, &self.names.repository()).await?;
                 }
                 self.state.has_deleted_dependents = true;
             }
-            (Step::DeleteRuleAgain, _) => {
+            (DeleteStep::DeleteRuleAgain, _) => {
                 self.delete_rule().await?;
                 self.state.has_deleted_rule_again = true;
             }
-            (Step::ReadFailure, _) => self.read_failure().await?,
-            (Step::Delete, Some(child)) => {
+            (DeleteStep::ReadFailure, _) => self.read_failure().await?,
+            (DeleteStep::Delete, Some(child)) => {
                 let token = context.request.token(&self.purpose);
                 let start = calls::delete(aws, child, &context.role_arn, token).await;
                 self.tracker.started(start).await?;
             }
-            (Step::CancelUpdate, Some(child)) => {
+            (DeleteStep::CancelUpdate, Some(child)) => {
                 let token = context.request.token(&Purpose::Cancel);
                 let start = calls::cancel_update(aws, child, token).await;
                 self.tracker.started(start).await?;
             }
-            (Step::Wait | Step::Delete | Step::CancelUpdate, _) => self.tracker.wait().await,
+            (DeleteStep::Wait | DeleteStep::Delete | DeleteStep::CancelUpdate, _) => {
+                self.tracker.wait().await
+            }
         }
         Ok(())
     }

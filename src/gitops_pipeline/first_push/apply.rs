@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::event::FirstPush;
 use super::latest_commit::{IfUnlisted, LatestCommit};
 use super::plan;
-use super::plan::{Branch, End, FirstPushState, Step, Stop};
+use super::plan::{Branch, End, FirstPushState, FirstPushStep, FirstPushStop};
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
@@ -167,7 +167,7 @@ impl<'a> FirstPushApplier<'a> {
 }
 
 impl Reconcile for FirstPushApplier<'_> {
-    type Step = Step;
+    type Step = FirstPushStep;
     type Done = End;
     type Error = Reason;
 
@@ -184,27 +184,29 @@ impl Reconcile for FirstPushApplier<'_> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<Step, End, Reason> {
+    fn plan(&self) -> Next<FirstPushStep, End, Reason> {
         let child = self.tracker.child.as_ref();
         match plan::next(child, self.tracker.name(), self.push, &self.state) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(end) => Next::Done(end),
-            Next::Fail(Stop::Failed(reason)) => Next::Fail(Reason::new(Code::StackFailed, reason)),
-            Next::Fail(Stop::Unchangeable(status)) => {
+            Next::Fail(FirstPushStop::Failed(reason)) => {
+                Next::Fail(Reason::new(Code::StackFailed, reason))
+            }
+            Next::Fail(FirstPushStop::Unchangeable(status)) => {
                 let text = format!("it is {status}");
                 Next::Fail(Reason::new(Code::StackUnchangeable, text))
             }
         }
     }
 
-    fn describe(&self, step: &Step) -> String {
+    fn describe(&self, step: &FirstPushStep) -> String {
         let name = self.tracker.name();
         match step {
-            Step::ReadFailure => format!("reading why the update of stack {name} failed"),
-            Step::OpenSource => format!("opening the repository of stack {name}"),
-            Step::ReadBranch => format!("looking up branch {}", self.push.branch),
-            Step::Announce => format!("updating stack {name}"),
-            Step::Wait => {
+            FirstPushStep::ReadFailure => format!("reading why the update of stack {name} failed"),
+            FirstPushStep::OpenSource => format!("opening the repository of stack {name}"),
+            FirstPushStep::ReadBranch => format!("looking up branch {}", self.push.branch),
+            FirstPushStep::Announce => format!("updating stack {name}"),
+            FirstPushStep::Wait => {
                 let child = self.tracker.child.as_ref();
                 let status = child.map_or("", |child| &child.status);
                 format!("waiting for stack {name} ({status})")
@@ -212,13 +214,13 @@ impl Reconcile for FirstPushApplier<'_> {
         }
     }
 
-    async fn apply(&mut self, step: Step) -> Result<(), Reason> {
+    async fn apply(&mut self, step: FirstPushStep) -> Result<(), Reason> {
         let read = match step {
-            Step::ReadFailure => self.read_failure().await,
-            Step::OpenSource => self.open_source().await,
-            Step::ReadBranch => self.read_branch().await,
-            Step::Announce => return self.announce().await,
-            Step::Wait => {
+            FirstPushStep::ReadFailure => self.read_failure().await,
+            FirstPushStep::OpenSource => self.open_source().await,
+            FirstPushStep::ReadBranch => self.read_branch().await,
+            FirstPushStep::Announce => return self.announce().await,
+            FirstPushStep::Wait => {
                 self.tracker.wait().await;
                 Ok(())
             }

@@ -6,7 +6,7 @@ use crate::reconcile::Next;
 
 /// One change or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum FirstPushStep {
     /// Read why the update that this delivery started failed.
     ReadFailure,
     /// Open the repository that the stack takes its code from.
@@ -52,7 +52,7 @@ pub enum End {
 
 /// Why a first push fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum FirstPushStop {
     /// The update failed for this reason.
     Failed(String),
     /// CloudFormation does not update a stack in this status.
@@ -65,7 +65,7 @@ pub fn next(
     name: &str,
     push: &FirstPush,
     state: &FirstPushState,
-) -> Next<Step, End, Stop> {
+) -> Next<FirstPushStep, End, FirstPushStop> {
     let ignored = |because: String| Next::Done(End::Ignored(because));
     let Some(child) = child.filter(|child| child.owner.is_some()) else {
         return ignored(format!("there is no stack {name} of this function"));
@@ -75,32 +75,32 @@ pub fn next(
     }
     if !child.is_settled() {
         return match child.is_in_progress() {
-            true => Next::Apply(Step::Wait),
-            false => Next::Fail(Stop::Unchangeable(child.status.clone())),
+            true => Next::Apply(FirstPushStep::Wait),
+            false => Next::Fail(FirstPushStop::Unchangeable(child.status.clone())),
         };
     }
     if child.latest_token.as_ref() == Some(&state.token) && !child.has_pipeline() {
         return match &state.failure {
-            None => Next::Apply(Step::ReadFailure),
-            Some(reason) => Next::Fail(Stop::Failed(reason.clone())),
+            None => Next::Apply(FirstPushStep::ReadFailure),
+            Some(reason) => Next::Fail(FirstPushStop::Failed(reason.clone())),
         };
     }
     if !push.is_deployed_by(child) {
         return ignored(format!("stack {name} deploys something else"));
     }
     if !state.has_source {
-        return Next::Apply(Step::OpenSource);
+        return Next::Apply(FirstPushStep::OpenSource);
     }
     if child.has_pipeline() {
         return Next::Done(End::HasPipeline);
     }
     match state.branch {
-        None => Next::Apply(Step::ReadBranch),
+        None => Next::Apply(FirstPushStep::ReadBranch),
         Some(Branch::Missing) => ignored(format!("branch {} does not exist", push.branch)),
         // Without an event, only the lookup shows that the branch was pushed.
         Some(Branch::Denied) if !push.is_reported => {
             ignored(format!("branch {} cannot be looked up", push.branch))
         }
-        Some(Branch::Exists | Branch::Denied) => Next::Apply(Step::Announce),
+        Some(Branch::Exists | Branch::Denied) => Next::Apply(FirstPushStep::Announce),
     }
 }

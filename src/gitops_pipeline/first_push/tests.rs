@@ -11,11 +11,11 @@ const CREATED: &str = r#""event":"referenceCreated","repositoryName":"codecommit
         "referenceType":"branch","referenceName":"development","commitId":"c0ffee""#;
 
 #[test]
-fn the_stack_that_waits_is_told_by_the_rule_or_by_the_repository() {
+fn event_or_repository_names_the_waiting_stack() {
     let push = FirstPush::parse(&event(CREATED, "")).expect("a push");
     assert_eq!(push.stack_name().as_deref(), Some("gitops-dev-shop"));
-    let told = event(CREATED, r#","StackName":"gitops-prd-other""#);
-    let push = FirstPush::parse(&told).expect("a push");
+    let named = event(CREATED, r#","StackName":"gitops-prd-other""#);
+    let push = FirstPush::parse(&named).expect("a push");
     assert_eq!(push.stack_name().as_deref(), Some("gitops-prd-other"));
     let foreign = event(CREATED, r#","StackName":"a-foreign-stack""#);
     let push = FirstPush::parse(&foreign).expect("a push");
@@ -23,7 +23,7 @@ fn the_stack_that_waits_is_told_by_the_rule_or_by_the_repository() {
 }
 
 #[test]
-fn tags_and_deletions_are_no_first_push() {
+fn event_of_tag_or_deletion_is_not_a_first_push() {
     let deleted = CREATED.replace("referenceCreated", "referenceDeleted");
     let tag = CREATED.replace(r#""branch""#, r#""tag""#);
     for detail in [deleted, tag, String::new()] {

@@ -1,4 +1,4 @@
-//! Why something is refused or has failed, and what a person can do about it.
+//! The reasons of rejections and failures, and what to do about them.
 
 pub mod warnings;
 
@@ -49,7 +49,7 @@ pub fn unknown_status(name: &str, status: &str) -> Reason {
     Reason::new(Code::StackUnchangeable, text)
 }
 
-/// The source is not there.
+/// The source repository does not exist.
 pub fn no_such_repository(name: &str, cross_account: Option<&CrossAccount>) -> Reason {
     let text = match cross_account {
         None => format!("Source.RepositoryName: repository {name} does not exist"),
@@ -61,7 +61,7 @@ pub fn no_such_repository(name: &str, cross_account: Option<&CrossAccount>) -> R
     Reason::new(Code::RepositoryMissing, text)
 }
 
-/// The resource was deleted after CloudFormation had asked for it.
+/// A later Delete superseded the request.
 pub fn deleted_since(name: &str) -> Reason {
     let text = format!(
         "creating stack {name}: it has been deleted since this was asked for; nothing is left"
@@ -89,7 +89,7 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
         ),
         _ => ("creating", String::new()),
     };
-    // Some types look at the role before they pass it on.
+    // Some resource types read the role before they pass it.
     let is_denied_role = reason.contains("iam:PassRole") || reason.contains("iam:GetRole");
     let parameter = if is_denied_role {
         "; the provider stack's parameter PipelineRoleNames says which roles a pipeline may have"
@@ -109,7 +109,7 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
     Reason::new(code, text)
 }
 
-/// What CodeCommit's `CreateRepository` answers in an account that it does not admit, with
+/// The text of CodeCommit's `CreateRepository` in an account that it does not admit, with
 /// `OperationNotAllowedException`. Recorded in
 /// <https://github.com/aws-samples/aws-security-reference-architecture-examples/issues/310>.
 const NO_EXISTING_REPOSITORY: &str =
@@ -121,7 +121,7 @@ const NEW_TO_CODECOMMIT: &str = "; CodeCommit has been open to all accounts agai
     2025, but this account still has the earlier restriction: create one repository in the \
     CodeCommit console, or ask AWS Support to enable CodeCommit for the account, and deploy again";
 
-/// A repository of the name that the child stack would give to its own.
+/// A repository with the name of the child stack's repository exists.
 pub fn repository_is_held(name: &str) -> Reason {
     let text = format!(
         "creating repository {name}: it exists and no earlier stack of this pipeline left it; give it \
@@ -131,7 +131,7 @@ pub fn repository_is_held(name: &str) -> Reason {
     Reason::new(Code::RepositoryHeld, text)
 }
 
-/// `Source` names the repository that the child stack made, which would go with that change.
+/// `Source` names the child stack's own repository, which the change would delete.
 pub fn own_repository_given(name: &str) -> Reason {
     let text = format!(
         "Source.RepositoryName: {name} is the repository that this pipeline made for itself, and would \
@@ -152,8 +152,8 @@ const OWN_ROLE: &str = "the function's role, which the provider stack makes, doe
 const OWN_ENVIRONMENT: &str = "the function's role, which the provider stack makes, allows it for \
     its own environment alone: is EnvID the environment of the ServiceToken?";
 
-/// Adds to a call's error what allows it, or what it means.
-pub fn explained(error: CallError) -> CallError {
+/// Adds the remedy to the error of a call.
+pub fn with_remedy(error: CallError) -> CallError {
     let code = error.code.as_deref().unwrap_or_default();
     if code.starts_with("TokenAlreadyExists") {
         return error.with_reason_code(Code::StackFailed).with_advice(
@@ -169,14 +169,14 @@ pub fn explained(error: CallError) -> CallError {
             ("sts", _) => ROLES_ELSEWHERE,
             ("codecommit", "DeleteRepository" | "UpdateDefaultBranch")
             | ("secretsmanager" | "codepipeline", _) => OWN_ENVIRONMENT,
-            // An association is with a repository, whose name counts.
+            // IAM checks an association by the repository's name.
             ("codecommit", call)
                 if call.contains("ApprovalRuleTemplate") && !call.contains("ssociate") =>
             {
                 OWN_ROLE
             }
             ("codecommit", _) => NAME_OF_REPOSITORIES,
-            // The service does not say what it denies.
+            // The service does not name the denied action.
             _ if error.doing.contains(" stack ") => NAME_OF_STACKS,
             _ if error.doing.contains("approval rule template") => OWN_ROLE,
             _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,

@@ -1,7 +1,7 @@
 use crate::gitops_pipeline::messages::*;
 
 #[test]
-fn a_denied_call_says_what_would_allow_that_action() {
+fn denied_call_names_what_would_allow_it() {
     let doing = "deleting repository x of stack y";
     for (action, advice) in [
         ("cloudformation:CreateStack", "parameter PipelineStackNames"),
@@ -39,7 +39,7 @@ fn a_denied_call_says_what_would_allow_that_action() {
             reason_code: Code::AwsDenied.into(),
             cause: format!("User: u is not authorized to perform: {action} on resource: r"),
         };
-        let said = explained(explained(error)).to_string();
+        let said = with_remedy(with_remedy(error)).to_string();
         assert_eq!(said.matches(advice).count(), 1, "{said}");
     }
 }

@@ -1,5 +1,5 @@
-//! What a person should know although all is well: of a source that is not shown, or that cannot be
-//! written from. It is the `Reason` of a success.
+//! The warnings of a successful request: a source account that denies the lookup, or that cannot write
+//! artifacts. They are the `Reason` of the success.
 
 use crate::aws::CallError;
 use crate::gitops_pipeline::source::Source;
@@ -7,28 +7,29 @@ use crate::gitops_pipeline::spec::Spec;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-/// The notes on `source`, if there are any, with why its repository and its branch are hidden.
+/// All warnings about `source`, with the denials of its repository and its branch. `None` if there are
+/// none.
 pub fn all(
     spec: &Spec,
     source: &Source,
-    repository_is_hidden: Option<&CallError>,
-    branch_is_hidden: Option<&CallError>,
+    repository_denial: Option<&CallError>,
+    branch_denial: Option<&CallError>,
 ) -> Option<Reason> {
-    let mut notes = Vec::new();
+    let mut warnings = Vec::new();
     if let Some(why) = source.refusal() {
-        notes.push(source_is_not_admitted(why));
+        warnings.push(source_is_denied(why));
     } else {
-        notes.extend(repository_is_hidden.map(repository_hidden));
-        notes.extend(branch_is_hidden.map(branch_hidden));
+        warnings.extend(repository_denial.map(repository_hidden));
+        warnings.extend(branch_denial.map(branch_hidden));
     }
     if spec.artifact_bucket_name.is_none() {
-        notes.extend(spec.cross_account_writer().map(bucket_admits_nobody));
+        warnings.extend(spec.cross_account_writer().map(bucket_is_not_shared));
     }
-    Reason::join(notes)
+    Reason::join(warnings)
 }
 
-/// All is well, but the function may not assume the role of the source.
-fn source_is_not_admitted(why: &CallError) -> Reason {
+/// The function may not assume the role of the source.
+fn source_is_denied(why: &CallError) -> Reason {
     let text = format!(
         "the source was not looked at ({why}): whether its branch is there is the pipeline's to find \
          out, and CloneUrlHttp is empty; the provider stack's parameter SourceRoleArns says which \
@@ -38,7 +39,7 @@ fn source_is_not_admitted(why: &CallError) -> Reason {
     Reason::new(Code::SourceHidden, text)
 }
 
-/// All is well, but the role of the source shows nothing of the repository.
+/// The role of the source may not read the repository.
 fn repository_hidden(why: &CallError) -> Reason {
     let text = format!(
         "CloneUrlHttp is empty ({why}); Source.RoleArn has to be allowed codecommit:GetRepository, and \
@@ -47,7 +48,7 @@ fn repository_hidden(why: &CallError) -> Reason {
     Reason::new(Code::SourceHidden, text)
 }
 
-/// All is well, but the role of the source does not show the branch.
+/// The role of the source may not read the branch.
 fn branch_hidden(why: &CallError) -> Reason {
     let text = format!(
         "the branch was not looked at ({why}), which the pipeline does with the same role: \
@@ -57,8 +58,8 @@ fn branch_hidden(why: &CallError) -> Reason {
     Reason::new(Code::SourceHidden, text)
 }
 
-/// All is well, but the artifacts go where the other account cannot write.
-fn bucket_admits_nobody(path: &str) -> Reason {
+/// The other account cannot write to the artifact bucket.
+fn bucket_is_not_shared(path: &str) -> Reason {
     let text = format!(
         "with {path} give ArtifactBucketName, too: the environment's own bucket, which is used \
          without it, admits no other account"

@@ -1,12 +1,13 @@
-//! What everything is called. All of it follows from the environment and the project, so that it
-//! is known before anything exists and IAM can tell one environment's things from another's.
+//! The names of a pipeline's resources. They follow from the environment and the project, so that
+//! they are known before anything exists, and IAM policies can match one environment's resources.
 
 use super::spec::formats;
 
-/// With the words between them, names of event rules reach their limit of 64 characters.
+/// With the words between them, the names of event rules have 64 characters, which is EventBridge's
+/// limit.
 pub const MAX_CHARACTERS: usize = 30;
 
-/// One project in one environment.
+/// The names of one project's resources in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceNames {
     /// `EnvID`: lower-case letters and digits, so that the first hyphen ends it.
@@ -16,7 +17,7 @@ pub struct ResourceNames {
 }
 
 impl ResourceNames {
-    /// The names of `env_id` and `project_id`, when those can be parts of names.
+    /// The names for `env_id` and `project_id`. `None` if one of them is not valid.
     pub fn new(env_id: &str, project_id: &str) -> Option<Self> {
         let fits = is_env_id(env_id)
             && is_project_id(project_id)
@@ -27,20 +28,20 @@ impl ResourceNames {
         })
     }
 
-    /// Reads them out of the name of a child stack.
+    /// Reads them from the name of a child stack.
     pub fn from_stack_name(stack_name: &str) -> Option<Self> {
         let (env_id, project_id) = stack_name.strip_prefix("gitops-")?.split_once('-')?;
         ResourceNames::new(env_id, project_id)
     }
 
-    /// Reads them out of the name of a repository that a child stack makes.
+    /// Reads them from the name of a repository that a child stack creates.
     pub fn from_repository_name(repository_name: &str) -> Option<Self> {
         let rest = repository_name.strip_prefix("codecommit-")?;
         let (env_id, project_id) = rest.split_once("-cfn-")?;
         ResourceNames::new(env_id, project_id)
     }
 
-    /// The child stack, and the resource's physical id.
+    /// The child stack, and the resource's physical ID.
     pub fn stack(&self) -> String {
         format!("gitops-{}-{}", self.env_id, self.project_id)
     }
@@ -71,7 +72,7 @@ impl ResourceNames {
         format!("approval-{}-cfn-{}", self.env_id, self.project_id)
     }
 
-    /// The role with which CloudFormation makes the child stack.
+    /// The role with which CloudFormation changes the child stack.
     pub fn provisioning_role(&self) -> String {
         format!("role-{}-cfn-gitops-provisioning", self.env_id)
     }
@@ -87,7 +88,7 @@ pub fn is_project_id(text: &str) -> bool {
     formats::PROJECT_ID.fits(text)
 }
 
-/// Where something is: the first parts of an ARN.
+/// The partition, region and account of an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsLocation {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
@@ -99,7 +100,7 @@ pub struct AwsLocation {
 }
 
 impl AwsLocation {
-    /// Where the thing with this ARN is.
+    /// Reads them from an ARN. `None` if it lacks one of them.
     pub fn from_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
         if parts.next() != Some("arn") {
@@ -121,7 +122,7 @@ impl AwsLocation {
         format!("arn:{}:iam::{}:role/{name}", self.partition, self.account)
     }
 
-    /// The ARN of a service's resource here.
+    /// The ARN of a service's resource in this location.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         let AwsLocation {
             partition,
@@ -131,7 +132,7 @@ impl AwsLocation {
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 
-    /// Where the console shows a pipeline.
+    /// The URL of a pipeline in the console.
     pub fn pipeline_console(&self, pipeline_name: &str) -> String {
         let domain = match self.partition.as_str() {
             "aws-cn" => "console.amazonaws.cn",

@@ -1,7 +1,7 @@
 use crate::gitops_pipeline::names::*;
 
 #[test]
-fn the_longest_names_are_within_their_limits() {
+fn longest_names_are_within_their_limits() {
     let names = ResourceNames::new("abcdefghij", "abcdefghijklmnopqrst").expect("30 characters");
     assert_eq!(names.event_rule().len(), 64);
     assert!(names.provisioning_role().len() <= 64);
@@ -41,10 +41,10 @@ fn two_projects_never_share_a_name() {
 }
 
 #[test]
-fn a_place_is_read_from_any_arn() {
+fn location_is_read_from_any_arn() {
     let location =
         AwsLocation::from_arn("arn:aws-cn:cloudformation:cn-north-1:123456789012:stack/s/id")
-            .expect("a place");
+            .expect("a location");
     assert_eq!(location.role("r"), "arn:aws-cn:iam::123456789012:role/r");
     assert_eq!(
         location.arn("codepipeline", "p"),

@@ -12,7 +12,7 @@ use crate::aws::{Aws, CallError};
 /// Pages of events that are read: the failed events of a stack's few latest operations.
 const MAX_PAGES: u32 = 3;
 
-/// Findings that a reason quotes: an answer to CloudFormation has 4096 bytes.
+/// Findings that a reason quotes: a response to CloudFormation has 4096 bytes.
 const MAX_FINDINGS: usize = 3;
 
 /// Why CloudFormation rejected the operation on stack `stack_id` whose events have a token that
@@ -40,7 +40,7 @@ pub async fn failures(
             if !is_failure(event) || !belongs(event.client_request_token()) {
                 continue;
             }
-            // The newest operation comes first, and not every event has a token.
+            // The latest operation comes first, and not every event has a token.
             let of = event.operation_id().map(ToOwned::to_owned);
             if *operation_id.get_or_insert_with(|| of.clone()) != of {
                 continue;
@@ -55,11 +55,11 @@ pub async fn failures(
             break;
         }
     }
-    Ok(in_words(&findings))
+    Ok(join(&findings))
 }
 
-/// Whether the event says why an operation failed: a validation or a hook that fails it, and does
-/// not only warn.
+/// Whether the event is why an operation failed: a validation or hook that fails it, and does not
+/// only warn.
 fn is_failure(event: &OperationEvent) -> bool {
     match event.event_type() {
         Some(EventType::ValidationError) => {
@@ -86,7 +86,7 @@ fn finding(event: &OperationEvent) -> String {
     }
 }
 
-fn in_words(findings: &[String]) -> Option<String> {
+fn join(findings: &[String]) -> Option<String> {
     if findings.is_empty() {
         return None;
     }

@@ -11,8 +11,8 @@ use crate::gitops_pipeline::state::ChildStack;
 /// operations of other callers.
 const MAX_PAGES: u32 = 3;
 
-/// Reads who began the latest operations, and which status the latest event of the stack itself
-/// tells.
+/// Reads who started the latest operations. Returns the status in the latest event of the stack
+/// itself.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
@@ -21,7 +21,7 @@ pub async fn read_operations(
     let mut next = None;
     for page in 0..MAX_PAGES {
         let (events, token) = events(aws, &child.id, next).await?;
-        // The newest comes first. An operation without a token has events without one.
+        // The latest event comes first. The events of an operation without a token have none.
         if page == 0 {
             let of_stack = events.iter().find(|event| is_of(event, child));
             event_status = of_stack.map(|event| status(event).to_owned());
@@ -42,10 +42,9 @@ pub async fn read_operations(
     Ok(event_status)
 }
 
-/// Why an operation on `child` failed: the first resource that did, and its reason. The others
-/// were cancelled because of it. If CloudFormation rejected the stack before it began with a
-/// resource, the details of that validation. `belongs` says whether an event with this token is of
-/// the operation.
+/// Why an operation on `child` failed: the first resource that failed, and its reason. CloudFormation
+/// cancels the others. If CloudFormation rejected the stack before it changed a resource, the findings
+/// of that validation. `belongs` returns whether an event with this token is of the operation.
 pub async fn first_failure(
     aws: &Aws,
     child: &ChildStack,
@@ -55,12 +54,12 @@ pub async fn first_failure(
     let mut next = None;
     'pages: loop {
         let (page, token) = events(aws, &child.id, next).await?;
-        // The newest comes first.
+        // The latest event comes first.
         for event in page {
             let is_of_stack = is_of(&event, child);
             let status = status(&event);
             let reason = event.resource_status_reason().unwrap_or_default();
-            // What was being made at the same time.
+            // CloudFormation was creating it at the same time.
             let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
             let belongs = belongs(event.client_request_token());
             if is_of_stack && is_start(status) && belongs {
@@ -94,7 +93,7 @@ pub async fn first_failure(
     }
 }
 
-/// Whether a stack's reason only names a validation that failed, such as
+/// Whether a stack's reason contains only the name of a failed validation, such as
 /// "The following hook(s)/validation failed: [`AWS::EarlyValidation::ResourceExistenceCheck`]" or
 /// "Validation failed with 2 error(s)".
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
@@ -102,7 +101,7 @@ fn names_validation(reason: &str) -> bool {
     reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
 }
 
-/// The event with which an operation begins. A rollback belongs to what is rolled back.
+/// Whether it is the status of an operation's first event. A rollback belongs to its operation.
 fn is_start(status: &str) -> bool {
     matches!(
         status,

@@ -12,10 +12,9 @@ use crate::aws::{Aws, CallError};
 use crate::ownership::{LOGICAL_ID, Owner, STACK_ID};
 use crate::reconcile::backoff::Backoff;
 
-/// Looks at the child stack of this name or id; `None` when there is none.
+/// Reads the child stack with this name or ID. `None` if it does not exist.
 ///
-/// While the operation runs that was seen `before`, its token stays; that saves reading the events
-/// again.
+/// While the operation runs that was observed `before`, its token is kept, and no events are read.
 pub async fn observe(
     aws: &Aws,
     name: &str,
@@ -45,14 +44,14 @@ pub async fn observe(
         {
             return Ok(Some(child));
         }
-        // Two calls: either may be late, and an operation can begin in between. What does not fit
-        // is not believed, for about a minute.
+        // Status and events come from two calls. Either may be late, and an operation may start in
+        // between. If they differ, both are read again, for about a minute.
         let status = &child.status;
         tracing::warn!(
             pipeline_stack = name,
             stack_status = status,
             event_status,
-            "its events do not tell its status"
+            "the stack's events do not match its status"
         );
         if !backoff.may_poll() {
             return Ok(Some(child));
@@ -61,7 +60,7 @@ pub async fn observe(
     }
 }
 
-/// The description of the stack `name`, without who began its operations.
+/// Converts the description of the stack `name`. It does not contain who started the operations.
 pub fn described(stack: Stack, name: &str) -> ChildStack {
     let times = [
         stack.creation_time,
@@ -97,15 +96,15 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
     }
 }
 
-/// The stack of this name or id as CloudFormation describes it. One that was deleted is described
-/// by its id alone.
+/// CloudFormation's description of the stack with this name or ID. `None` if it does not exist. A
+/// deleted stack is described by its ID only.
 pub async fn describe(aws: &Aws, name: &str) -> Result<Option<Stack>, CallError> {
     let call = aws.cloudformation.describe_stacks().stack_name(name);
     match call.send().await {
         Ok(output) => Ok(output.stacks.unwrap_or_default().into_iter().next()),
         Err(error) => {
             let error = CallError::new(format!("looking up stack {name}"), &error);
-            // CloudFormation has no type for this error, only a text.
+            // CloudFormation has no error code for this, only a text.
             if error.is_invalid() && error.cause.contains("does not exist") {
                 Ok(None)
             } else {

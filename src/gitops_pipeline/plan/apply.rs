@@ -7,9 +7,9 @@ use crate::gitops_pipeline::state::ChildStack;
 use crate::ownership::Owner;
 use crate::reconcile::Next;
 
-/// One change or read. The stack is observed again after a change, and after [`Step::Wait`].
+/// One change or read. The stack is observed again after a change, and after [`ApplyStep::Wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ApplyStep {
     /// Read the stack that this invocation created, because no stack has the name now.
     ReadCreated,
     /// Read whether a later Delete left a tombstone.
@@ -43,7 +43,7 @@ pub enum Step {
 
 /// Why a request ends without a stack that matches its spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum ApplyStop {
     /// The stack belongs to another resource, or to none.
     Foreign(Option<Owner>),
     /// A later request has changed the stack.
@@ -74,7 +74,7 @@ pub struct ApplyState {
     pub started_content: Option<String>,
     /// The ID of the stack that this invocation created.
     pub created_id: Option<String>,
-    /// Whether [`Step::ReadCreated`] was executed since the stack was observed.
+    /// Whether [`ApplyStep::ReadCreated`] was executed since the stack was observed.
     pub has_read_created: bool,
     /// The created stack, if it was deleted.
     pub deleted_stack: Option<ChildStack>,
@@ -88,7 +88,7 @@ pub struct ApplyState {
     pub has_no_changes: bool,
 }
 
-type Plan = Next<Step, (), Stop>;
+type Plan = Next<ApplyStep, (), ApplyStop>;
 
 /// Plans the next step towards a stack with the rendered content.
 pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestContext) -> Plan {
@@ -99,13 +99,13 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
         return Next::Done(());
     }
     if !child.is_owned_by(context) {
-        return Next::Fail(Stop::Foreign(child.owner.clone()));
+        return Next::Fail(ApplyStop::Foreign(child.owner.clone()));
     }
     if child.is_settled() && state.content.is_none() {
-        return Next::Apply(Step::Render);
+        return Next::Apply(ApplyStep::Render);
     }
     if child.is_superseding(context) {
-        return unless_deleted(state, Next::Fail(Stop::Superseded));
+        return unless_deleted(state, Next::Fail(ApplyStop::Superseded));
     }
     let started_by = StartedBy::of(child, context, state.started_content.as_deref());
     with_stack(child, &started_by, state)
@@ -114,7 +114,7 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
 fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) -> Plan {
     let is_own_change =
         matches!(started_by, StartedBy::This(purpose) if purpose.content().is_some());
-    let leftover = Step::Delete {
+    let leftover = ApplyStep::Delete {
         to_create_again: false,
     };
     let step = match child.status.as_str() {
@@ -123,7 +123,7 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
                 StartedBy::This(purpose) if purpose.content() == state.content.as_deref() => {
                     return Next::Done(());
                 }
-                _ => Step::Update { again: false },
+                _ => ApplyStep::Update { again: false },
             }
         }
         "UPDATE_ROLLBACK_COMPLETE"
@@ -137,27 +137,29 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
             return after_failure(child, state);
         }
         // The stack has its former content.
-        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => Step::Update { again: false },
+        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => ApplyStep::Update { again: false },
         // A stack that was never complete cannot be updated. A change set that was never executed
         // has no resources.
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "REVIEW_IN_PROGRESS" => {
             leftover
         }
         "DELETE_FAILED" => match started_by {
-            StartedBy::This(Purpose::Delete | Purpose::Undo) => return after_failure(child, state),
+            StartedBy::This(Purpose::Delete | Purpose::RollBack) => {
+                return after_failure(child, state);
+            }
             _ => leftover,
         },
         // This request failed, and its invocation ended while it rolled back.
-        "DELETE_IN_PROGRESS" if *started_by == StartedBy::This(Purpose::Undo) => {
+        "DELETE_IN_PROGRESS" if *started_by == StartedBy::This(Purpose::RollBack) => {
             return after_failure(child, state);
         }
         "UPDATE_ROLLBACK_FAILED" => match started_by {
             StartedBy::This(Purpose::ContinueRollback) => return after_failure(child, state),
-            _ => Step::ContinueRollback,
+            _ => ApplyStep::ContinueRollback,
         },
-        "UPDATE_IN_PROGRESS" if started_by.is_earlier_change() => Step::CancelUpdate,
-        _ if child.is_in_progress() => Step::Wait,
-        _ => return Next::Fail(Stop::UnknownStatus),
+        "UPDATE_IN_PROGRESS" if started_by.is_earlier_change() => ApplyStep::CancelUpdate,
+        _ if child.is_in_progress() => ApplyStep::Wait,
+        _ => return Next::Fail(ApplyStop::UnknownStatus),
     };
     Next::Apply(step)
 }
@@ -166,33 +168,35 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
 /// before. Then the request has failed, unless it deleted that stack to create it again.
 fn without_stack(state: &ApplyState, context: &RequestContext) -> Plan {
     if state.created_id.is_some() && !state.has_read_created {
-        return Next::Apply(Step::ReadCreated);
+        return Next::Apply(ApplyStep::ReadCreated);
     }
     let mut again = state.creates_again;
     if let Some(deleted) = &state.deleted_stack {
         if state.content.is_none() && state.has_tombstone != Some(false) {
-            return unless_deleted(state, Next::Apply(Step::ReadTombstone));
+            return unless_deleted(state, Next::Apply(ApplyStep::ReadTombstone));
         }
         // The rollback of a failed request deletes with another purpose.
         if deleted.latest_purpose() != Some((context.request.clone(), Purpose::Delete)) {
             return match &state.failure {
-                None => Next::Apply(Step::ReadFailure),
-                Some(failure) => Next::Fail(Stop::Failed(deleted.clone(), failure.reason.clone())),
+                None => Next::Apply(ApplyStep::ReadFailure),
+                Some(failure) => {
+                    Next::Fail(ApplyStop::Failed(deleted.clone(), failure.reason.clone()))
+                }
             };
         }
         again = true;
     }
     if state.content.is_none() {
-        return Next::Apply(Step::Render);
+        return Next::Apply(ApplyStep::Render);
     }
-    unless_deleted(state, Next::Apply(Step::Create { again }))
+    unless_deleted(state, Next::Apply(ApplyStep::Create { again }))
 }
 
 /// `plan`, if no later Delete left a tombstone.
 fn unless_deleted(state: &ApplyState, plan: Plan) -> Plan {
     match state.has_tombstone {
-        None => Next::Apply(Step::ReadTombstone),
-        Some(true) => Next::Fail(Stop::Deleted),
+        None => Next::Apply(ApplyStep::ReadTombstone),
+        Some(true) => Next::Fail(ApplyStop::Deleted),
         Some(false) => plan,
     }
 }
@@ -200,20 +204,20 @@ fn unless_deleted(state: &ApplyState, plan: Plan) -> Plan {
 /// The operation may succeed the second time if a service could not assume a role.
 fn after_failure(child: &ChildStack, state: &ApplyState) -> Plan {
     let Some(failure) = &state.failure else {
-        return Next::Apply(Step::ReadFailure);
+        return Next::Apply(ApplyStep::ReadFailure);
     };
-    let is_first = matches!(child.latest_purpose(), Some((_, Purpose::Make(_))));
+    let is_first = matches!(child.latest_purpose(), Some((_, Purpose::Apply(_))));
     let is_rolled_back = matches!(
         child.status.as_str(),
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
     );
     if !(is_first && is_rolled_back && failure.is_role_not_assumable) {
-        return Next::Fail(Stop::Failed(child.clone(), failure.reason.clone()));
+        return Next::Fail(ApplyStop::Failed(child.clone(), failure.reason.clone()));
     }
     Next::Apply(if child.is_settled() {
-        Step::Update { again: true }
+        ApplyStep::Update { again: true }
     } else {
-        Step::Delete {
+        ApplyStep::Delete {
             to_create_again: true,
         }
     })

@@ -9,7 +9,7 @@ use crate::reconcile::Next;
 
 /// One change or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum DeleteStep {
     /// Delete the approval rule template, and the adopted repository if `repository`.
     DeleteDependents {
         /// Whether the stack adopted the repository and has to delete it.
@@ -34,9 +34,9 @@ pub struct DeleteState {
     pub was_seen: bool,
     /// Whether the stack could not be looked up, and the deletion ignores that.
     pub is_unreadable: bool,
-    /// Whether [`Step::DeleteDependents`] was executed.
+    /// Whether [`DeleteStep::DeleteDependents`] was executed.
     pub has_deleted_dependents: bool,
-    /// Whether [`Step::DeleteRuleAgain`] was executed since the stack was observed.
+    /// Whether [`DeleteStep::DeleteRuleAgain`] was executed since the stack was observed.
     pub has_deleted_rule_again: bool,
     /// Why CloudFormation could not delete the stack.
     pub failure: Option<String>,
@@ -48,51 +48,54 @@ pub fn next(
     state: &DeleteState,
     context: &RequestContext,
     purpose: &Purpose,
-) -> Next<Step, (), String> {
+) -> Next<DeleteStep, (), String> {
     if state.is_unreadable {
         return Next::Done(());
     }
     let to_delete = child.filter(|child| is_to_delete(child, context, purpose));
     let is_of_later_request = child.is_some_and(|child| child.is_of_later_request(context));
     // A request that failed to create its stack has not created the rule, and adopted no repository.
-    let may_have_dependents = *purpose != Purpose::Undo && !is_of_later_request;
+    let may_have_dependents = *purpose != Purpose::RollBack && !is_of_later_request;
     if may_have_dependents && !state.has_deleted_dependents {
         // They come before the stack: a repeated Delete finds them through the stack. A stack whose
         // creation failed has no outputs, and adopted nothing.
         let policy =
             to_delete.and_then(|stack| stack.outputs.get(template::DELETION_POLICY_OUTPUT));
         let repository = policy.is_some_and(|policy| policy == "Delete");
-        return Next::Apply(Step::DeleteDependents { repository });
+        return Next::Apply(DeleteStep::DeleteDependents { repository });
     }
     match to_delete.map(|stack| stack_step(stack, context)) {
         None | Some(None)
             if may_have_dependents && state.was_seen && !state.has_deleted_rule_again =>
         {
-            Next::Apply(Step::DeleteRuleAgain)
+            Next::Apply(DeleteStep::DeleteRuleAgain)
         }
         None | Some(None) => Next::Done(()),
         Some(Some(step)) => match (step, &state.failure) {
-            (Step::ReadFailure, Some(failure)) => Next::Fail(failure.clone()),
+            (DeleteStep::ReadFailure, Some(failure)) => Next::Fail(failure.clone()),
             _ => Next::Apply(step),
         },
     }
 }
 
 /// The step for a stack that has to be deleted. `None` if it is deleted.
-fn stack_step(stack: &ChildStack, context: &RequestContext) -> Option<Step> {
+fn stack_step(stack: &ChildStack, context: &RequestContext) -> Option<DeleteStep> {
     let started_by = StartedBy::of(stack, context, None);
     match stack.status.as_str() {
         "DELETE_COMPLETE" => None,
         "DELETE_FAILED"
-            if matches!(started_by, StartedBy::This(Purpose::Delete | Purpose::Undo)) =>
+            if matches!(
+                started_by,
+                StartedBy::This(Purpose::Delete | Purpose::RollBack)
+            ) =>
         {
-            Some(Step::ReadFailure)
+            Some(DeleteStep::ReadFailure)
         }
         // CloudFormation deletes a stack that it is still creating.
-        "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => Some(Step::Delete),
-        "UPDATE_IN_PROGRESS" if started_by.is_earlier_change() => Some(Step::CancelUpdate),
-        _ if stack.is_in_progress() => Some(Step::Wait),
-        _ => Some(Step::Delete),
+        "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => Some(DeleteStep::Delete),
+        "UPDATE_IN_PROGRESS" if started_by.is_earlier_change() => Some(DeleteStep::CancelUpdate),
+        _ if stack.is_in_progress() => Some(DeleteStep::Wait),
+        _ => Some(DeleteStep::Delete),
     }
 }
 
@@ -108,6 +111,6 @@ fn is_to_delete(child: &ChildStack, context: &RequestContext, purpose: &Purpose)
             | "DELETE_FAILED"
             | "DELETE_COMPLETE"
     );
-    let is_included = *purpose != Purpose::Undo || !was_complete;
+    let is_included = *purpose != Purpose::RollBack || !was_complete;
     child.is_owned_by(context) && is_included && !child.is_superseding(context)
 }

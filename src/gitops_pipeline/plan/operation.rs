@@ -23,7 +23,7 @@ impl StartedBy {
             (Some((request, purpose)), _) if request == context.request => StartedBy::This(purpose),
             (Some((_, purpose)), _) => StartedBy::Earlier(purpose),
             (None, Some(content)) if child.latest_token.is_none() => {
-                StartedBy::This(Purpose::Make(content.to_owned()))
+                StartedBy::This(Purpose::Apply(content.to_owned()))
             }
             (None, _) => StartedBy::Other,
         }

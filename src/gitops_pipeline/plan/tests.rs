@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{ApplyState, StackFailure, Step, Stop};
+use super::apply::{ApplyState, ApplyStep, ApplyStop, StackFailure};
+use super::delete::DeleteStep;
 use super::{apply, delete};
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -50,28 +51,28 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
     }
 }
 
-type ApplyPlan = Next<Step, (), Stop>;
-type DeletePlan = Next<delete::Step, (), String>;
+type ApplyPlan = Next<ApplyStep, (), ApplyStop>;
+type DeletePlan = Next<DeleteStep, (), String>;
 
-const READ_FAILURE: ApplyPlan = Next::Apply(Step::ReadFailure);
-const CREATE: ApplyPlan = Next::Apply(Step::Create { again: false });
-const UPDATE: ApplyPlan = Next::Apply(Step::Update { again: false });
-const CANCEL_UPDATE: ApplyPlan = Next::Apply(Step::CancelUpdate);
-const CONTINUE_ROLLBACK: ApplyPlan = Next::Apply(Step::ContinueRollback);
-const WAIT: ApplyPlan = Next::Apply(Step::Wait);
+const READ_FAILURE: ApplyPlan = Next::Apply(ApplyStep::ReadFailure);
+const CREATE: ApplyPlan = Next::Apply(ApplyStep::Create { again: false });
+const UPDATE: ApplyPlan = Next::Apply(ApplyStep::Update { again: false });
+const CANCEL_UPDATE: ApplyPlan = Next::Apply(ApplyStep::CancelUpdate);
+const CONTINUE_ROLLBACK: ApplyPlan = Next::Apply(ApplyStep::ContinueRollback);
+const WAIT: ApplyPlan = Next::Apply(ApplyStep::Wait);
 const DONE: ApplyPlan = Next::Done(());
-const UNKNOWN: ApplyPlan = Next::Fail(Stop::UnknownStatus);
-const DELETE_LEFTOVER: ApplyPlan = Next::Apply(Step::Delete {
+const UNKNOWN: ApplyPlan = Next::Fail(ApplyStop::UnknownStatus);
+const DELETE_LEFTOVER: ApplyPlan = Next::Apply(ApplyStep::Delete {
     to_create_again: false,
 });
 
-const DELETE: DeletePlan = Next::Apply(delete::Step::Delete);
-const DELETE_CANCELS: DeletePlan = Next::Apply(delete::Step::CancelUpdate);
-const DELETE_WAITS: DeletePlan = Next::Apply(delete::Step::Wait);
+const DELETE: DeletePlan = Next::Apply(DeleteStep::Delete);
+const DELETE_CANCELS: DeletePlan = Next::Apply(DeleteStep::CancelUpdate);
+const DELETE_WAITS: DeletePlan = Next::Apply(DeleteStep::Wait);
 const DELETED: DeletePlan = Next::Done(());
 
 fn make(content: &str) -> Purpose {
-    Purpose::Make(content.to_owned())
+    Purpose::Apply(content.to_owned())
 }
 
 fn rendered() -> ApplyState {
@@ -128,14 +129,14 @@ fn check_foreign(status: &str) {
     for owner in [None, Some(another)] {
         let mut foreign = child(status, Some(key(100).token(&make(CONTENT))));
         foreign.owner.clone_from(&owner);
-        assert_eq!(plan(Some(&foreign)), Next::Fail(Stop::Foreign(owner)));
+        assert_eq!(plan(Some(&foreign)), Next::Fail(ApplyStop::Foreign(owner)));
         assert_eq!(plan_delete(Some(&foreign), &Purpose::Delete), DELETED);
     }
 }
 
 fn check_superseded(status: &str) {
     let newer = child(status, Some(key(101).token(&make(CONTENT))));
-    assert_eq!(plan(Some(&newer)), Next::Fail(Stop::Superseded));
+    assert_eq!(plan(Some(&newer)), Next::Fail(ApplyStop::Superseded));
     assert_eq!(plan_delete(Some(&newer), &Purpose::Delete), DELETED);
     // Also if a first push came after the newer request.
     let mut pushed = newer.clone();
@@ -168,7 +169,7 @@ macro_rules! statuses {
                 #[test]
                 fn rolled_back() {
                     let child = child(STATUS, Some(key(100).token(&make(CONTENT))));
-                    assert_eq!(plan_delete(Some(&child), &Purpose::Undo), $roll_back);
+                    assert_eq!(plan_delete(Some(&child), &Purpose::RollBack), $roll_back);
                 }
 
                 #[test]
@@ -232,8 +233,8 @@ own_operations! {
         "UPDATE_ROLLBACK_FAILED", Purpose::ContinueRollback => READ_FAILURE;
     rollback_of_a_cancelled_update_is_continued:
         "UPDATE_ROLLBACK_FAILED", Purpose::Cancel => CONTINUE_ROLLBACK;
-    running_own_rollback_is_a_failure: "DELETE_IN_PROGRESS", Purpose::Undo => READ_FAILURE;
-    failed_own_rollback_is_a_failure: "DELETE_FAILED", Purpose::Undo => READ_FAILURE;
+    running_own_rollback_is_a_failure: "DELETE_IN_PROGRESS", Purpose::RollBack => READ_FAILURE;
+    failed_own_rollback_is_a_failure: "DELETE_FAILED", Purpose::RollBack => READ_FAILURE;
     running_deletion_of_a_leftover_is_awaited: "DELETE_IN_PROGRESS", Purpose::Delete => WAIT;
     failed_deletion_of_a_leftover_is_a_failure: "DELETE_FAILED", Purpose::Delete => READ_FAILURE;
 }
@@ -259,17 +260,17 @@ fn stack_is_created_only_after_the_tombstone_was_read() {
     let mut state = ApplyState::default();
     assert_eq!(
         apply::next(None, &state, &context()),
-        Next::Apply(Step::Render)
+        Next::Apply(ApplyStep::Render)
     );
     state.content = Some(CONTENT.to_owned());
     assert_eq!(
         apply::next(None, &state, &context()),
-        Next::Apply(Step::ReadTombstone)
+        Next::Apply(ApplyStep::ReadTombstone)
     );
     state.has_tombstone = Some(true);
     assert_eq!(
         apply::next(None, &state, &context()),
-        Next::Fail(Stop::Deleted)
+        Next::Fail(ApplyStop::Deleted)
     );
 }
 
@@ -285,10 +286,10 @@ fn created_stack_that_another_request_deleted_is_a_failure() {
         };
         apply::next(None, &state, &context())
     };
-    assert_eq!(deleted(Purpose::Undo), READ_FAILURE);
+    assert_eq!(deleted(Purpose::RollBack), READ_FAILURE);
     assert_eq!(
         deleted(Purpose::Delete),
-        Next::Apply(Step::Create { again: true })
+        Next::Apply(ApplyStep::Create { again: true })
     );
 }
 
@@ -305,19 +306,22 @@ fn role_not_assumable_is_retried_once() {
         let child = child(status, Some(key(100).token(&purpose)));
         apply::next(Some(&child), &state, &context())
     };
-    let again = Purpose::MakeAgain(CONTENT.to_owned());
+    let again = Purpose::ApplyAgain(CONTENT.to_owned());
     assert_eq!(
         failed("UPDATE_ROLLBACK_COMPLETE", make(CONTENT), true),
-        Next::Apply(Step::Update { again: true })
+        Next::Apply(ApplyStep::Update { again: true })
     );
     let to_create_again = true;
     assert_eq!(
         failed("ROLLBACK_COMPLETE", make(CONTENT), true),
-        Next::Apply(Step::Delete { to_create_again })
+        Next::Apply(ApplyStep::Delete { to_create_again })
     );
     for (purpose, is_role) in [(again, true), (make(CONTENT), false)] {
         let plan = failed("ROLLBACK_COMPLETE", purpose, is_role);
-        assert!(matches!(plan, Next::Fail(Stop::Failed(..))), "{plan:?}");
+        assert!(
+            matches!(plan, Next::Fail(ApplyStop::Failed(..))),
+            "{plan:?}"
+        );
     }
 }
 
@@ -331,7 +335,7 @@ fn running_update_of_another_caller_delays_a_delete() {
 fn failed_own_delete_is_a_failure() {
     let failed = child("DELETE_FAILED", Some(key(100).token(&Purpose::Delete)));
     let plan = plan_delete(Some(&failed), &Purpose::Delete);
-    assert_eq!(plan, Next::Apply(delete::Step::ReadFailure));
+    assert_eq!(plan, Next::Apply(DeleteStep::ReadFailure));
 }
 
 #[test]
@@ -342,9 +346,9 @@ fn dependents_are_deleted_before_the_stack() {
     let repository = false;
     assert_eq!(
         plan(Purpose::Delete),
-        Next::Apply(delete::Step::DeleteDependents { repository })
+        Next::Apply(DeleteStep::DeleteDependents { repository })
     );
-    assert_eq!(plan(Purpose::Undo), DELETED);
+    assert_eq!(plan(Purpose::RollBack), DELETED);
 }
 
 #[test]

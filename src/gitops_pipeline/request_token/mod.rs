@@ -1,8 +1,8 @@
 //! The `ClientRequestToken`s of the child stack's operations.
 //!
-//! CloudFormation gives every event of an operation its token, so the tokens are where this
-//! resource remembers what it did: for which request, when CloudFormation signed that, and what it
-//! was about. At most 128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
+//! Every event of an operation has its token. So a later delivery reads from the events which request
+//! started an operation, when CloudFormation signed the request, and the operation's purpose. A token
+//! has at most 128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,47 +10,47 @@ use crate::ownership;
 
 const REQUEST: &str = "gitops";
 const FIRST_PUSH: &str = "first-push";
-/// After the content of [`Purpose::MakeAgain`].
+/// Follows the content of [`Purpose::ApplyAgain`].
 const AGAIN: &str = "again";
 
-/// What an operation was begun for.
+/// The purpose of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To bring the stack to this content.
-    Make(String),
-    /// The same once more, because a service could not assume a role the first time.
-    MakeAgain(String),
-    /// To stop an update of an earlier request.
+    /// Create or update the stack with this content.
+    Apply(String),
+    /// The second attempt, because a service could not assume a role in the first one.
+    ApplyAgain(String),
+    /// Cancel the update of an earlier request.
     Cancel,
-    /// To end a rollback that had failed.
+    /// Continue a rollback that failed.
     ContinueRollback,
-    /// To delete the stack, or what is left of an earlier one.
+    /// Delete the stack, or the leftover of an earlier one.
     Delete,
-    /// To delete what this request made, because it failed.
-    Undo,
+    /// Delete what this request created, because it failed.
+    RollBack,
 }
 
 impl Purpose {
-    /// The content that the operation brings the stack to; `None` for other operations.
+    /// The content that the operation applies. `None` for other operations.
     pub fn content(&self) -> Option<&str> {
         match self {
-            Purpose::Make(content) | Purpose::MakeAgain(content) => Some(content),
+            Purpose::Apply(content) | Purpose::ApplyAgain(content) => Some(content),
             _ => None,
         }
     }
 }
 
-/// Which request an operation belongs to.
+/// The request that started an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestKey {
     /// When CloudFormation signed it, in seconds since 1970.
     pub signed: u64,
-    /// A hash of its id (which may be used again, but not in the same second) and its resource.
+    /// A hash of its ID (which may be used again, but not in the same second) and its owner.
     pub hash: String,
 }
 
 impl RequestKey {
-    /// The key of the request with this id about this resource.
+    /// The key of the request with this ID for this owner.
     pub fn new(signed_at: SystemTime, request_id: &str, owner_key: &str) -> Self {
         let since = signed_at.duration_since(SystemTime::UNIX_EPOCH);
         RequestKey {
@@ -59,27 +59,27 @@ impl RequestKey {
         }
     }
 
-    /// The token of an operation that is begun for this request.
+    /// The token of an operation that this request starts.
     pub fn token(&self, purpose: &Purpose) -> String {
         let purpose = match purpose {
-            Purpose::Make(content) => content.clone(),
-            Purpose::MakeAgain(content) => format!("{content}-{AGAIN}"),
+            Purpose::Apply(content) => content.clone(),
+            Purpose::ApplyAgain(content) => format!("{content}-{AGAIN}"),
             Purpose::Cancel => "cancel".to_owned(),
             Purpose::ContinueRollback => "continue".to_owned(),
             Purpose::Delete => "delete".to_owned(),
-            Purpose::Undo => "undo".to_owned(),
+            Purpose::RollBack => "undo".to_owned(),
         };
         format!("{REQUEST}-{}-{}-{purpose}", self.signed, self.hash)
     }
 }
 
-/// A token for an operation that a branch's first push begins. Each delivery has one of its own,
-/// so that one that Lambda repeats after a failure begins anew.
+/// A new token for the update after a first push. Each delivery has its own, so that a retry after a
+/// failure starts another update.
 pub fn of_first_push() -> String {
     format!("{FIRST_PUSH}-{:016x}", fastrand::u64(..))
 }
 
-/// Reads a token; `None` when it is not one of a request's.
+/// Reads a token. `None` if no request created it.
 pub fn read(token: &str) -> Option<(RequestKey, Purpose)> {
     let mut parts = token.strip_prefix(REQUEST)?.strip_prefix('-')?.split('-');
     let signed = parts.next()?.parse().ok()?;
@@ -88,9 +88,9 @@ pub fn read(token: &str) -> Option<(RequestKey, Purpose)> {
         ("cancel", None) => Purpose::Cancel,
         ("continue", None) => Purpose::ContinueRollback,
         ("delete", None) => Purpose::Delete,
-        ("undo", None) => Purpose::Undo,
-        (content, None) => Purpose::Make(content.to_owned()),
-        (content, Some(AGAIN)) => Purpose::MakeAgain(content.to_owned()),
+        ("undo", None) => Purpose::RollBack,
+        (content, None) => Purpose::Apply(content.to_owned()),
+        (content, Some(AGAIN)) => Purpose::ApplyAgain(content.to_owned()),
         _ => return None,
     };
     parts

@@ -1,16 +1,16 @@
 use crate::gitops_pipeline::request_token::*;
 
 #[test]
-fn a_token_says_what_it_was_made_for() {
+fn token_contains_request_and_purpose() {
     let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
     let key = RequestKey::new(signed_at, "a-request", "an-owner");
     for purpose in [
-        Purpose::Make(ownership::key("a template")),
-        Purpose::MakeAgain(ownership::key("a template")),
+        Purpose::Apply(ownership::key("a template")),
+        Purpose::ApplyAgain(ownership::key("a template")),
         Purpose::Cancel,
         Purpose::ContinueRollback,
         Purpose::Delete,
-        Purpose::Undo,
+        Purpose::RollBack,
     ] {
         let token = key.token(&purpose);
         assert_eq!(read(&token), Some((key.clone(), purpose)));
@@ -20,7 +20,7 @@ fn a_token_says_what_it_was_made_for() {
 }
 
 #[test]
-fn somebody_elses_token_is_no_requests() {
+fn token_of_another_caller_is_not_read() {
     let first_push = of_first_push();
     for token in [
         "",

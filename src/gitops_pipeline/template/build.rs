@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{role, sub, tags};
+use super::parts::{role, sub, tags};
 use crate::gitops_pipeline::spec::Spec;
 
 pub fn log_group(spec: &Spec) -> Value {
@@ -64,7 +64,7 @@ pub fn project(spec: &Spec) -> Value {
     })
 }
 
-/// CodeBuild wants to know the processor; its images for Arm say so in their names.
+/// CodeBuild needs the processor's type. The names of its images for Arm contain it.
 fn container_type(image: &str) -> &'static str {
     if image.contains("aarch64") || image.contains("arm64") {
         "ARM_CONTAINER"
@@ -73,7 +73,7 @@ fn container_type(image: &str) -> &'static str {
     }
 }
 
-/// CodeBuild pulls its own images by itself, and others with the build's role.
+/// CodeBuild pulls its own images with its own credentials, and others with the build's role.
 fn image_pull_credentials(image: &str) -> &'static str {
     if image.starts_with("aws/codebuild/") {
         "CODEBUILD"

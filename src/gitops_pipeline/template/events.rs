@@ -1,11 +1,11 @@
-//! The rules that start the pipeline, or tell the function while there is none.
+//! The event rules that start the pipeline, or the function while there is no pipeline.
 
 use serde_json::{Value, json};
 
-use super::{RepositoryOrigin, role, sub, tags};
+use super::parts::{RepositoryOrigin, role, sub, tags};
 use crate::gitops_pipeline::spec::{Image, Spec};
 
-/// A push of the branch. Another account forwards it to this one's default event bus.
+/// The rule for pushes of the branch. Another account forwards its events to the default event bus.
 pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let repository_arn = match (spec.cross_account_source(), repository) {
         (Some(cross_account), _) => json!(cross_account.repository_arn),
@@ -47,13 +47,13 @@ pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
     })
 }
 
-/// A push of the image's tag. Its name is as long as the other rule's.
+/// The rule for pushes of the image's tag. Its name is as long as the other rule's.
 pub fn image_rule(spec: &Spec, image: &Image) -> Value {
     let own = || json!({"Ref": "AWS::AccountId"});
     let account = image.repository.account().map_or_else(own, |it| json!(it));
     json!({
         "Type": "AWS::Events::Rule",
-        // Without its branch there is no pipeline to start.
+        // Without the branch there is no pipeline.
         "Condition": "BranchIsThere",
         "Properties": {
             "Name": sub("event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}"),
@@ -62,7 +62,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
             "EventPattern": {
                 "source": ["aws.ecr"],
                 "detail-type": ["ECR Image Action"],
-                // A repository of the same name may forward its events, too.
+                // Another account's repository of the same name may forward its events too.
                 "account": [account],
                 "region": [{"Ref": "AWS::Region"}],
                 "detail": {
@@ -82,7 +82,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
     })
 }
 
-/// The pipeline as a target; `template` has the revision, which stands at `path` in the event.
+/// The pipeline as a target. `template` contains the revision, which is at `path` in the event.
 fn starting(spec: &Spec, (revision, path): (&str, &str), template: &str) -> Value {
     json!({
         "Id": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),

@@ -1,67 +1,24 @@
 //! The child stack's template, as a pure function of the properties.
 //!
-//! `templates/pipeline.yaml` is what comes out with every property at its default, and says why
-//! things are as they are. Account, region and partition stay CloudFormation's to fill in, so
-//! that a template can be compared with another and deployed by hand.
+//! `templates/pipeline.yaml` is the rendering with every property at its default, with comments.
+//! CloudFormation inserts account, region and partition, so that templates can be compared, and
+//! deployed by hand.
 
 mod build;
 mod events;
+mod parts;
 mod pipeline;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub use self::parts::{
+    BRANCH_EXISTS, BRANCH_OUTPUT, DELETION_POLICY_OUTPUT, ORIGIN_OUTPUT, REPOSITORY_OUTPUT,
+    RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
+};
+use self::parts::{repository_name, sub, tags};
 use super::spec::{DeletionPolicy, Spec};
-
-/// Where the repository comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RepositoryOrigin {
-    /// The child stack makes it.
-    Created,
-    /// `Source.RepositoryName` names it.
-    Given,
-    /// An earlier child stack of this name made it and left it behind.
-    Adopted,
-}
-
-impl RepositoryOrigin {
-    /// As the output has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            RepositoryOrigin::Created => "made",
-            RepositoryOrigin::Given => "given",
-            RepositoryOrigin::Adopted => "taken up",
-        }
-    }
-
-    /// Reads what the output has.
-    pub fn read(name: &str) -> Option<Self> {
-        let all = [
-            RepositoryOrigin::Created,
-            RepositoryOrigin::Given,
-            RepositoryOrigin::Adopted,
-        ];
-        all.into_iter().find(|origin| origin.name() == name)
-    }
-}
-
-/// The output that says where the repository comes from.
-pub const ORIGIN_OUTPUT: &str = "RepositoryOrigin";
-/// The output that says what becomes of a repository that was taken up.
-pub const DELETION_POLICY_OUTPUT: &str = "RepositoryDeletionPolicy";
-/// The output that names the repository.
-pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
-/// The output that names the branch.
-pub const BRANCH_OUTPUT: &str = "BranchName";
-/// The parameter that says whether the branch has been pushed.
-pub const BRANCH_EXISTS: &str = "BranchExists";
-/// The outputs that say how another account's repository is reached.
-pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
-/// See [`SOURCE_ARN_OUTPUT`].
-pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
-/// The tag by which a repository that outlived its stack is taken up by the next one.
-pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
 
 /// Renders the template.
 pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
@@ -197,41 +154,5 @@ fn made_repository(spec: &Spec) -> Value {
     })
 }
 
-fn repository_name(spec: &Spec, repository: RepositoryOrigin) -> Value {
-    match repository {
-        RepositoryOrigin::Created => json!({"Fn::GetAtt": ["Repository", "Name"]}),
-        RepositoryOrigin::Given | RepositoryOrigin::Adopted => json!(spec.repository()),
-    }
-}
-
-/// `CreatedBy`, and what the properties add to it.
-fn tags(spec: &Spec) -> Value {
-    let created_by = json!({"Key": "CreatedBy", "Value": {"Ref": "AWS::StackName"}});
-    let mut tags = Vec::new();
-    if !spec.tags.contains_key("CreatedBy") {
-        tags.push(created_by);
-    }
-    tags.extend(
-        spec.tags
-            .iter()
-            .map(|(key, value)| json!({"Key": key, "Value": value})),
-    );
-    Value::Array(tags)
-}
-
-/// A role's ARN: as given, or the environment's by its name.
-fn role(given: Option<&String>, name: &str) -> Value {
-    match given {
-        Some(arn) => json!(arn),
-        None => sub(&format!(
-            "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{name}"
-        )),
-    }
-}
-
-fn sub(text: &str) -> Value {
-    json!({"Fn::Sub": text})
-}
-
 #[cfg(test)]
-pub mod tests;
+mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{RepositoryOrigin, repository_name, role, sub, tags};
+use super::parts::{RepositoryOrigin, repository_name, role, sub, tags};
 use crate::gitops_pipeline::spec::{ActionMode, CrossAccount, IMAGE_VARIABLES, Image, Spec};
 
 pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {

@@ -1,10 +1,11 @@
-//! The mark that a Delete leaves, for a Create that comes after it.
+//! The tombstone that a Delete leaves, for a Create that is delivered after it.
 //!
-//! A Create can be delivered after its own Delete: CloudFormation cancels, Lambda queues and
-//! repeats. It must then make nothing, and of the child stack nothing is left that could tell.
-//! So Delete leaves a secret without a value and schedules its deletion at once: of one name there is
-//! one, nobody pays for it, and after seven days it is gone. Secrets Manager may show it a moment
-//! late; the look that decides comes after the stack is complete, which takes longer.
+//! CloudFormation may cancel a Create, and Lambda may deliver it after its own Delete. It must create
+//! nothing then, and the child stack that would show the Delete is gone. So a Delete creates a secret
+//! without a value, and schedules its deletion at once. Only one secret can have the name, it costs
+//! nothing, and Secrets Manager deletes it after seven days. A read may come before Secrets Manager
+//! shows it. The decisive read comes after the stack is complete, which takes longer.
+//! `docs/decisions/2026-11-21-tombstone-of-pipelines.md` weighs the alternatives.
 
 use std::cmp::Ordering;
 
@@ -16,24 +17,24 @@ use crate::aws::{Aws, CallError};
 use crate::ownership::Owner;
 use crate::reconcile::backoff::Backoff;
 
-/// On the mark: what [`Tombstone::to_text`] writes.
+/// The secret's tag: what [`Tombstone::to_text`] returns.
 const DELETION: &str = "cfn-gitops:deletion";
 
-/// The fewest days that Secrets Manager keeps what is scheduled for deletion.
+/// The shortest recovery window of Secrets Manager.
 const DAYS: i64 = 7;
 
-/// What a Delete leaves.
+/// The record that a Delete leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
     /// When CloudFormation signed the Delete, in seconds since 1970.
     pub signed: u64,
-    /// The hash of the request that had made what the Delete found; `None` when it found nothing.
+    /// The hash of the request that created the stack. `None` if the Delete found no stack.
     pub made_by: Option<String>,
 }
 
 impl Tombstone {
-    /// Whether `request` came before the Delete. Seconds may not tell; then it did if it made what
-    /// was deleted, or nothing was there to delete.
+    /// Whether `request` came before the Delete. In the same second it did if it created the deleted
+    /// stack, or if there was no stack.
     fn supersedes(&self, request: &RequestKey) -> bool {
         match self.signed.cmp(&request.signed) {
             Ordering::Greater => true,
@@ -52,7 +53,7 @@ impl Tombstone {
         }
     }
 
-    /// Something unreadable is older than every Delete.
+    /// Reads [`Tombstone::to_text`]. An unreadable text counts as time 0, so it supersedes nothing.
     pub(super) fn from_text(text: &str) -> Self {
         let (signed, made_by) = match text.split_once(' ') {
             Some((signed, made_by)) => (signed, Some(made_by.to_owned())),
@@ -65,7 +66,7 @@ impl Tombstone {
     }
 }
 
-/// Leaves `mark`, unless a later Delete has left its own.
+/// Writes `tombstone`, unless a later Delete has written its own.
 pub async fn write(
     aws: &Aws,
     names: &ResourceNames,
@@ -75,7 +76,7 @@ pub async fn write(
     let name = &secret_name(names, owner);
     let mut found = look_up(aws, names, owner).await?;
     if found.is_none() && !create(aws, names, name, tombstone).await? {
-        // Another copy of this request, or another Delete, was faster.
+        // Another delivery of this request, or another Delete, was faster.
         found = look_up(aws, names, owner).await?;
     }
     match found {
@@ -88,7 +89,7 @@ pub async fn write(
     schedule(aws, names, name).await
 }
 
-/// Creates the mark; `false` when there is one.
+/// Creates the secret. `false` if it exists.
 async fn create(
     aws: &Aws,
     names: &ResourceNames,
@@ -114,8 +115,8 @@ async fn create(
     }
 }
 
-/// Writes a later Delete's time over an earlier one's. What is scheduled for deletion cannot be
-/// tagged, so it is restored for a moment.
+/// Replaces the time of an earlier Delete. A secret that is scheduled for deletion cannot be tagged,
+/// so it is restored for a moment.
 async fn change(
     aws: &Aws,
     names: &ResourceNames,
@@ -148,7 +149,7 @@ async fn schedule(aws: &Aws, names: &ResourceNames, name: &str) -> Result<(), Ca
         .recovery_window_in_days(DAYS);
     match call.send().await {
         Ok(_) => Ok(()),
-        // Another copy of this request has scheduled it.
+        // Another delivery of this request has scheduled it.
         Err(error)
             if error.as_service_error().is_some_and(|error| {
                 error.is_invalid_request_exception() || error.is_resource_not_found_exception()
@@ -182,7 +183,7 @@ pub async fn supersedes(
     }
 }
 
-/// The mark, and whether its deletion is scheduled.
+/// The tombstone, and whether the secret is scheduled for deletion. `None` if there is no secret.
 async fn look_up(
     aws: &Aws,
     names: &ResourceNames,
@@ -194,8 +195,8 @@ async fn look_up(
         Ok(output) => {
             let tags = output.tags.unwrap_or_default();
             let tag = tags.iter().find(|tag| tag.key() == Some(DELETION));
-            let mark = Tombstone::from_text(tag.and_then(Tag::value).unwrap_or_default());
-            Ok(Some((mark, output.deleted_date.is_some())))
+            let tombstone = Tombstone::from_text(tag.and_then(Tag::value).unwrap_or_default());
+            Ok(Some((tombstone, output.deleted_date.is_some())))
         }
         Err(error) => {
             let is_absent = error

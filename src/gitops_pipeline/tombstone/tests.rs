@@ -1,7 +1,7 @@
 use crate::gitops_pipeline::tombstone::*;
 
 #[test]
-fn a_request_of_the_same_second_is_overtaken_unless_another_one_made_what_was_deleted() {
+fn request_of_the_same_second_is_superseded_if_it_created() {
     let request = |signed, hash: &str| RequestKey {
         signed,
         hash: hash.to_owned(),
@@ -27,7 +27,7 @@ fn a_request_of_the_same_second_is_overtaken_unless_another_one_made_what_was_de
 }
 
 #[test]
-fn a_mark_is_of_one_project_and_one_owner() {
+fn tombstone_belongs_to_one_project_and_one_owner() {
     let names = ResourceNames::new("dev", "shop").expect("names");
     let owner = |stack_id: &str| Owner {
         stack_id: stack_id.to_owned(),

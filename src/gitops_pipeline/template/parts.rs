@@ -1,0 +1,93 @@
+//! The parts that several resources of the child stack's template share, and the names of what the
+//! function reads from the stack.
+
+use serde_json::{Value, json};
+
+use crate::gitops_pipeline::spec::Spec;
+
+/// The origin of the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepositoryOrigin {
+    /// The child stack contains it.
+    Created,
+    /// `Source.RepositoryName` names it.
+    Given,
+    /// An earlier child stack of this name retained it.
+    Adopted,
+}
+
+impl RepositoryOrigin {
+    /// The value of the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            RepositoryOrigin::Created => "made",
+            RepositoryOrigin::Given => "given",
+            RepositoryOrigin::Adopted => "taken up",
+        }
+    }
+
+    /// Reads the value of the output.
+    pub fn read(name: &str) -> Option<Self> {
+        let all = [
+            RepositoryOrigin::Created,
+            RepositoryOrigin::Given,
+            RepositoryOrigin::Adopted,
+        ];
+        all.into_iter().find(|origin| origin.name() == name)
+    }
+}
+
+/// The output with the origin of the repository.
+pub const ORIGIN_OUTPUT: &str = "RepositoryOrigin";
+/// The output with the deletion policy of an adopted repository.
+pub const DELETION_POLICY_OUTPUT: &str = "RepositoryDeletionPolicy";
+/// The output that names the repository.
+pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
+/// The output that names the branch.
+pub const BRANCH_OUTPUT: &str = "BranchName";
+/// The parameter: whether the branch exists.
+pub const BRANCH_EXISTS: &str = "BranchExists";
+/// The output with the ARN of a repository in another account.
+pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
+/// The output with the role that reads it.
+pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
+/// The tag by which the next child stack adopts a retained repository.
+pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
+
+/// The repository's name, as a value of the template.
+pub fn repository_name(spec: &Spec, repository: RepositoryOrigin) -> Value {
+    match repository {
+        RepositoryOrigin::Created => json!({"Fn::GetAtt": ["Repository", "Name"]}),
+        RepositoryOrigin::Given | RepositoryOrigin::Adopted => json!(spec.repository()),
+    }
+}
+
+/// The tags of a resource: `CreatedBy`, and those of the property.
+pub fn tags(spec: &Spec) -> Value {
+    let created_by = json!({"Key": "CreatedBy", "Value": {"Ref": "AWS::StackName"}});
+    let mut tags = Vec::new();
+    if !spec.tags.contains_key("CreatedBy") {
+        tags.push(created_by);
+    }
+    tags.extend(
+        spec.tags
+            .iter()
+            .map(|(key, value)| json!({"Key": key, "Value": value})),
+    );
+    Value::Array(tags)
+}
+
+/// A role's ARN: `given`, or the environment's role with this name.
+pub fn role(given: Option<&String>, name: &str) -> Value {
+    match given {
+        Some(arn) => json!(arn),
+        None => sub(&format!(
+            "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{name}"
+        )),
+    }
+}
+
+/// `Fn::Sub`.
+pub fn sub(text: &str) -> Value {
+    json!({"Fn::Sub": text})
+}
