@@ -8,7 +8,9 @@ use crate::mirror_credential::mirrors::plan::tests::{
 };
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{MirrorStep, RotationStep, SecretStep, Step};
-use crate::mirror_credential::plan::tests::{at, context, credential, login, state, step};
+use crate::mirror_credential::plan::tests::{
+    USER, at, context, credential, login, plan_table, state, step,
+};
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::state::State;
 use crate::reason_codes::Code;
@@ -86,128 +88,61 @@ fn rotate(phase: RotationPhase, state: &State) -> Step {
     }
 }
 
-#[test]
-#[allow(clippy::too_many_lines)] // A table.
-fn a_rotation_goes_as_far_as_its_step() {
-    use RotationPhase::{Create, Finish, Set, Test};
-    let refused = || Step::Reject(any());
-    let slow = state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]));
+fn rejected() -> Step {
+    Step::Reject(any())
+}
+
+/// The new mirror is enabled and has not pushed.
+fn enabled() -> State {
     let enabled = Mirror {
         enabled: true,
         ..new_mirror(8)
     };
-    let silent = state(prepared(), |k| seen(k, vec![mirror(7), enabled]));
-    let overtaken = state(prepared(), |k| edit(k, |secret| secret.claim = 5));
-    let lost = state(prepared(), |k| seen(k, vec![mirror(7)]));
-    let move_aws_current = || {
-        RotationStep::MoveAwsCurrent {
-            from: version_id(1),
-            to: VERSION.to_owned(),
-        }
-        .into()
-    };
-    let deactivate = RotationStep::Deactivate {
-        user_name: crate::mirror_credential::plan::tests::USER.to_owned(),
-        id: "CUR".to_owned(),
-    }
-    .into();
-    let retired = state(rotated(), |k| seen(k, vec![mirror(8)]));
-    let rows: Vec<(&str, Step, Step)> = vec![
-        (
-            "nothing is prepared",
-            rotate(Create, &named()),
-            SecretStep::Claim(2).into(),
-        ),
-        (
-            "a stack's update may be at work",
-            rotate(
-                Create,
+    state(prepared(), |k| seen(k, vec![mirror(7), enabled]))
+}
+
+plan_table! {
+        create_without_a_login_claims: rotate(RotationPhase::Create, &named()) => SecretStep::Claim(2);
+        create_with_an_open_claim_reads_its_intent: rotate(RotationPhase::Create,
                 &state(named(), |k| edit(k, |secret| secret.claim = 2)),
-            ),
-            MirrorStep::ReadMirrorIntent(version_id(2)).into(),
-        ),
-        (
-            "it is",
-            rotate(Create, &at_work(named())),
-            Step::Defer(any()),
-        ),
-        (
-            "it is an earlier rotation's",
-            rotate(
-                Create,
+            ) => MirrorStep::ReadMirrorIntent(version_id(2));
+        create_during_a_stack_update_is_deferred: rotate(RotationPhase::Create, &at_work(named())) => Step::Defer(any());
+        create_after_an_aborted_rotation_claims: rotate(RotationPhase::Create,
                 &state(at_work(named()), |k| {
                     k.mirrors.intent.content.claimant = abort_claimant("another");
                 }),
-            ),
-            SecretStep::Claim(3).into(),
-        ),
-        (
-            "it was, long ago",
-            rotate(
-                Create,
+            ) => SecretStep::Claim(3);
+        create_after_an_old_claim_claims: rotate(RotationPhase::Create,
                 &state(at_work(named()), |k| {
                     k.mirrors.intent.content.written = Some(at(0))
                 }),
-            ),
-            SecretStep::Claim(3).into(),
-        ),
-        (
-            "it is this very rotation",
-            rotate(
-                Create,
+            ) => SecretStep::Claim(3);
+        create_of_the_same_rotation_claims: rotate(RotationPhase::Create,
                 &state(at_work(named()), |k| {
                     k.mirrors.intent.content.claimant = claimant(Some(VERSION));
                 }),
-            ),
-            SecretStep::Claim(3).into(),
-        ),
-        (
-            "a late copy, after the rotation was given up",
-            rotate(Create, &pushing()),
-            refused(),
-        ),
-        (
-            "a schedule was attached",
-            rotate(Test, &named()),
-            Step::Done,
-        ),
-        ("set before create", rotate(Set, &named()), refused()),
-        ("no rotation", rotate(Set, &pushing()), refused()),
-        ("created twice", rotate(Create, &prepared()), Step::Done),
-        ("overtaken", rotate(Finish, &overtaken), refused()),
-        ("its mirror is gone", rotate(Set, &lost), refused()),
-        (
-            "set",
-            rotate(Set, &slow),
-            MirrorStep::EnableMirror(record(8)).into(),
-        ),
-        ("set twice", rotate(Set, &prepared()), Step::Done),
-        (
-            "test",
-            rotate(Test, &silent),
-            MirrorStep::SyncMirrors(vec![record(8)]).into(),
-        ),
-        ("tested", rotate(Test, &prepared()), Step::Done),
-        ("finish", rotate(Finish, &prepared()), move_aws_current()),
-        (
-            "finished",
-            rotate(Finish, &rotated()),
-            MirrorStep::RetireMirror(record(7)).into(),
-        ),
-        (
-            "the old one is left alone until it is needed",
-            rotate(Finish, &retired),
-            deactivate,
-        ),
-        (
-            "tested after it is current",
-            rotate(Test, &rotated()),
-            Step::Done,
-        ),
-    ];
-    for (situation, actual, expected) in rows {
-        assert_eq!(actual, expected, "{situation}");
-    }
+            ) => SecretStep::Claim(3);
+        late_create_of_an_ended_rotation_is_rejected: rotate(RotationPhase::Create, &pushing()) => rejected();
+        test_of_a_new_schedule_is_done: rotate(RotationPhase::Test, &named()) => Step::Done;
+        set_before_create_is_rejected: rotate(RotationPhase::Set, &named()) => rejected();
+        set_without_a_rotation_is_rejected: rotate(RotationPhase::Set, &pushing()) => rejected();
+        second_create_is_done: rotate(RotationPhase::Create, &prepared()) => Step::Done;
+        finish_after_a_stack_update_is_rejected: rotate(RotationPhase::Finish, &state(prepared(), |k| edit(k, |secret| secret.claim = 5))) => rejected();
+        set_without_its_mirror_is_rejected: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7)]))) => rejected();
+        set_enables_the_mirror: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => MirrorStep::EnableMirror(record(8));
+        second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
+        test_syncs_the_mirror: rotate(RotationPhase::Test, &enabled()) => MirrorStep::SyncMirrors(vec![record(8)]);
+        second_test_is_done: rotate(RotationPhase::Test, &prepared()) => Step::Done;
+        finish_moves_aws_current: rotate(RotationPhase::Finish, &prepared()) => RotationStep::MoveAwsCurrent {
+            from: version_id(1),
+            to: VERSION.to_owned(),
+        };
+        second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirror(record(7));
+        finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => RotationStep::Deactivate {
+            user_name: USER.to_owned(),
+            id: "CUR".to_owned(),
+        };
+        test_after_finish_is_done: rotate(RotationPhase::Test, &rotated()) => Step::Done;
 }
 
 #[test]

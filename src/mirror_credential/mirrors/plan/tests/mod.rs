@@ -1,0 +1,285 @@
+//! The plan for mirrors as a table.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
+use crate::mirror_credential::intent_log::{Login, version_id};
+use crate::mirror_credential::mirrors::intent::{MirrorRecord, MirrorsBefore};
+use crate::mirror_credential::mirrors::state::Project;
+use crate::mirror_credential::plan;
+use crate::mirror_credential::plan::step::{CredentialStep, Step};
+use crate::mirror_credential::plan::tests::{at, claimed, issued, login, settled, state, step};
+use crate::mirror_credential::spec::{Spec, WantedMirror};
+use crate::mirror_credential::state::{Secret, SecretState, State, StoredLogin};
+use crate::password::Password;
+use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
+
+mod steps;
+
+const GITLAB: &str = "https://gitlab.example.com";
+const PROJECT: &str = "platform/infra";
+const REPOSITORY: &str = "codecommit-dev-infra";
+const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r";
+
+fn settings() -> Settings {
+    Settings {
+        only_protected_branches: true,
+        branch_regex: None,
+        keep_divergent_refs: false,
+    }
+}
+
+fn wanted() -> WantedMirror {
+    WantedMirror {
+        project: PROJECT.to_owned(),
+        repository_name: REPOSITORY.to_owned(),
+        settings: settings(),
+        required_branches: vec!["development".to_owned()],
+        waits_for_sync: true,
+    }
+}
+
+pub(in crate::mirror_credential) fn mirrored(spec: &mut Spec) {
+    spec.gitlab = Some(Access {
+        url: GITLAB.to_owned(),
+        token_secret_id: "gitlab-token".to_owned(),
+        token_secret_key: "token".to_owned(),
+        ca_certificate: None,
+    });
+    spec.mirrors = vec![wanted()];
+}
+
+pub(in crate::mirror_credential) fn record(id: u64) -> MirrorRecord {
+    MirrorRecord {
+        gitlab_url: GITLAB.to_owned(),
+        project: PROJECT.to_owned(),
+        repository_name: REPOSITORY.to_owned(),
+        id,
+    }
+}
+
+/// A mirror that is enabled and has pushed.
+pub(in crate::mirror_credential) fn mirror(id: u64) -> Mirror {
+    Mirror {
+        id,
+        url: CLONE_URL.replace("://", "://*****:*****@"),
+        enabled: true,
+        settings: settings(),
+        status: PushStatus::Finished,
+        last_error: None,
+        started_at: Some(at(1)),
+        updated_at: Some(at(2)),
+        succeeded_at: Some(at(2)),
+    }
+}
+
+/// A mirror as it is made.
+pub(in crate::mirror_credential) fn new_mirror(id: u64) -> Mirror {
+    Mirror {
+        enabled: false,
+        status: PushStatus::None,
+        started_at: None,
+        updated_at: None,
+        succeeded_at: None,
+        ..mirror(id)
+    }
+}
+
+pub(in crate::mirror_credential) fn value(mirrors: &[u64]) -> StoredLogin {
+    StoredLogin {
+        service_user_name: "u-at-1".to_owned(),
+        password: Password::new("p"),
+        mirrors: mirrors.iter().map(|id| record(*id)).collect(),
+    }
+}
+
+pub(in crate::mirror_credential) fn seen(state: &mut State, mirrors: Vec<Mirror>) {
+    let project = Project {
+        protected_branches: Some(protected(&["development"])),
+        ..Project::new(mirrors)
+    };
+    state.mirrors.projects = Some(BTreeMap::from([(PROJECT.to_owned(), project)]));
+    state.clone_urls = BTreeMap::from([(REPOSITORY.to_owned(), CLONE_URL.to_owned())]);
+}
+
+fn protected(own: &[&str]) -> ProtectedBranches {
+    ProtectedBranches {
+        own: own.iter().map(|&name| name.to_owned()).collect(),
+        is_complete: true,
+    }
+}
+
+pub(in crate::mirror_credential) fn edit(state: &mut State, change: impl FnOnce(&mut Secret)) {
+    if let SecretState::Present(secret) = &mut state.secret {
+        change(secret);
+    }
+}
+
+/// A login whose one mirror pushes.
+pub(in crate::mirror_credential) fn pushing() -> State {
+    state(settled(), |k| {
+        edit(k, |secret| {
+            let current = Login {
+                mirrors: 1,
+                ..login(1, "CUR")
+            };
+            secret.current = Some(current);
+        });
+        k.login.stored.insert(version_id(1), Some(value(&[7])));
+        seen(k, vec![mirror(7)]);
+        k.login.verified = true;
+    })
+}
+
+/// A login was issued for the first time, its mirror made, and the log names it.
+fn sealed() -> State {
+    state(claimed(), |k| {
+        k.login.issued = Some(issued(Some("p")));
+        seen(k, vec![new_mirror(8)]);
+        k.mirrors.intent.is_written = true;
+        k.mirrors.intent.ids_committed = true;
+        k.mirrors.intent.content.created = vec![record(8)];
+    })
+}
+
+/// `state` in a project with commits that protects no branch itself.
+fn unprotected(base: State) -> State {
+    state(base, |k| {
+        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+            project.protected_branches = Some(protected(&[]));
+        }
+    })
+}
+
+fn without_required_branches(spec: &mut Spec) {
+    mirrored(spec);
+    spec.mirrors[0].required_branches.clear();
+}
+
+fn with_regex(spec: &mut Spec) {
+    without_required_branches(spec);
+    spec.mirrors[0].settings = Settings {
+        only_protected_branches: false,
+        branch_regex: Some("^release".to_owned()),
+        keep_divergent_refs: false,
+    };
+}
+
+/// The reason that GitLab does not respond.
+fn silence() -> Reason {
+    Reason::new(Code::GitLabUnreachable, "HTTP 502")
+}
+
+/// A reason whose text does not matter.
+fn any() -> Reason {
+    Reason::new(Code::BranchNotMirrored, "")
+}
+
+fn refusal(step: Step) -> String {
+    match step {
+        Step::Reject(reason) => reason.text,
+        other => panic!("not a refusal: {other:?}"),
+    }
+}
+
+#[test]
+fn new_mirror_of_an_unprotected_project_is_refused() {
+    let nothing_done_yet = state(unprotected(sealed()), |k| {
+        k.login.issued = None;
+        k.mirrors.intent.content.created.clear();
+    });
+    let reason = refusal(step(without_required_branches, &nothing_done_yet));
+    assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
+    let changed = |spec: &mut Spec| {
+        without_required_branches(spec);
+        spec.document = json!({"New": true});
+    };
+    let reason = refusal(step(changed, &unprotected(pushing())));
+    assert!(reason.contains("set OnlyProtectedBranches to false"));
+}
+
+#[test]
+fn regex_that_matches_no_branch_is_refused() {
+    let unmatched = state(sealed(), |k| {
+        k.login.issued = None;
+        k.mirrors.intent.content.created.clear();
+        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+            project.unmatched.insert("^release".to_owned());
+        }
+    });
+    let reason = refusal(step(with_regex, &unmatched));
+    assert!(reason.contains("BranchRegex \"^release\""), "{reason}");
+}
+
+#[test]
+fn unprotected_project_without_commits_is_accepted() {
+    let empty = state(unprotected(sealed()), |k| {
+        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+            project.is_empty = true;
+        }
+    });
+    assert_eq!(
+        step(without_required_branches, &empty),
+        CredentialStep::VerifyIssued.into()
+    );
+}
+
+#[test]
+fn noted_mirror_of_an_unprotected_project_is_left_alone() {
+    let changed_by_hand = [
+        mirror(7),
+        Mirror {
+            enabled: false,
+            ..mirror(7)
+        },
+        Mirror {
+            status: PushStatus::Failed,
+            ..mirror(7)
+        },
+    ];
+    for shown in changed_by_hand {
+        let state = unprotected(state(pushing(), |k| seen(k, vec![shown.clone()])));
+        let next = step(without_required_branches, &state);
+        assert_eq!(next, Step::Done, "{shown:?}");
+    }
+}
+
+#[test]
+fn lfs_warning_names_projects_with_lfs_objects() {
+    let mut spec = crate::mirror_credential::plan::tests::spec();
+    mirrored(&mut spec);
+    let mut state = pushing();
+    assert!(plan::lfs_warnings(&spec, &state).is_empty());
+    for project in state
+        .mirrors
+        .projects
+        .iter_mut()
+        .flat_map(|p| p.values_mut())
+    {
+        project.lfs_objects_size = 4096;
+    }
+    let warnings = plan::lfs_warnings(&spec, &state);
+    assert!(
+        warnings[0]
+            .text
+            .contains("project platform/infra has 4096 bytes")
+    );
+}
+
+fn prove(state: &mut State) {
+    if let Some(issued) = &mut state.login.issued {
+        issued.verified = true;
+    }
+}
+
+fn before(ids: &[u64]) -> MirrorsBefore {
+    MirrorsBefore {
+        gitlab_url: GITLAB.to_owned(),
+        project: PROJECT.to_owned(),
+        repository_name: REPOSITORY.to_owned(),
+        ids: ids.to_vec(),
+    }
+}

@@ -1,0 +1,183 @@
+//! The step that the plan chooses in each situation of the mirrors.
+
+use super::*;
+use crate::gitlab::{Mirror, PushStatus};
+use crate::mirror_credential::intent_log::{Login, version_id};
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::plan::tests::plan_table;
+use crate::mirror_credential::plan::tests::{credential, login, state, step};
+use serde_json::json;
+
+plan_table! {
+        mirror_that_pushes_is_done: step(mirrored, &pushing()) => Step::Done;
+        pushing_mirror_with_a_new_spec_saves_the_spec: step(
+                |spec| {
+                    mirrored(spec);
+                    spec.document = json!({"New": true});
+                },
+                &pushing(),
+            ) => SecretStep::SaveSpec(2);
+        unread_projects_are_read: step(mirrored, &state(pushing(), |k| k.mirrors.projects = None)) => MirrorStep::ReadProjects;
+        unprotected_required_branch_rejects: match step(
+                |spec| {
+                    mirrored(spec);
+                    spec.document = json!({"New": true});
+                },
+                &state(pushing(), |k| {
+                    for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+                        project.protected_branches = Some(protected(&["main"]));
+                    }
+                }),
+            ) {
+                Step::Reject(reason) if reason.text.contains("development") => Step::Reject(any()),
+                other => other,
+            } => Step::Reject(any());
+        unread_mirrors_of_the_login_are_read: step(mirrored, &state(pushing(), |k| k.login.stored.clear())) => CredentialStep::ReadLogin(version_id(1));
+        deleted_mirror_claims: step(mirrored, &state(pushing(), |k| seen(k, vec![]))) => SecretStep::Claim(2);
+        mirror_of_another_repository_claims: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    let elsewhere = Mirror {
+                        url: "https://example.com/r".to_owned(),
+                        ..mirror(7)
+                    };
+                    seen(k, vec![elsewhere]);
+                }),
+            ) => SecretStep::Claim(2);
+        disabled_mirror_is_enabled: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    let disabled = Mirror {
+                        enabled: false,
+                        ..mirror(7)
+                    };
+                    seen(k, vec![disabled]);
+                }),
+            ) => MirrorStep::EnableMirror(record(7));
+        failed_mirror_is_synced: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    let failed = Mirror {
+                        status: PushStatus::Failed,
+                        ..mirror(7)
+                    };
+                    seen(k, vec![failed]);
+                }),
+            ) => MirrorStep::SyncMirrors(vec![record(7)]);
+        unwanted_mirror_checks_its_gitlab_first: step(|_| {}, &pushing()) => MirrorStep::CheckGitLab(record(7));
+        login_without_the_unwanted_mirror_is_stored: step(
+                |_| {},
+                &state(pushing(), |k| {
+                    k.mirrors.reachable_gitlabs.insert(GITLAB.to_owned());
+                    k.log.claim = Some(2);
+                    edit(k, |secret| secret.claim = 2);
+                }),
+            ) => CredentialStep::Store;
+        issued_login_without_a_mirror_creates_it: step(
+                mirrored,
+                &state(sealed(), |k| {
+                    k.mirrors.intent.content.created.clear();
+                    k.mirrors.intent.ids_committed = false;
+                    seen(k, vec![]);
+                }),
+            ) => MirrorStep::CreateMirror(0);
+        created_mirror_is_committed: step(
+                mirrored,
+                &state(sealed(), |k| k.mirrors.intent.ids_committed = false),
+            ) => MirrorStep::CommitMirrorIds(1);
+        committed_mirror_verifies_the_login: step(mirrored, &sealed()) => CredentialStep::VerifyIssued;
+        verified_login_enables_the_mirror: step(mirrored, &state(sealed(), prove)) => MirrorStep::EnableMirror(record(8));
+        enabled_mirror_is_synced: step(
+                mirrored,
+                &state(sealed(), |k| {
+                    prove(k);
+                    let enabled = Mirror {
+                        enabled: true,
+                        ..new_mirror(8)
+                    };
+                    seen(k, vec![enabled]);
+                }),
+            ) => MirrorStep::SyncMirrors(vec![record(8)]);
+        pushed_mirror_stores_the_login: step(
+                mirrored,
+                &state(sealed(), |k| {
+                    prove(k);
+                    seen(k, vec![mirror(8)]);
+                }),
+            ) => CredentialStep::Store;
+        uncertain_create_finds_orphans: step(
+                mirrored,
+                &state(sealed(), |k| {
+                    k.mirrors.intent.content.before = vec![before(&[])];
+                    k.mirrors.intent.create_uncertain = true;
+                }),
+            ) => MirrorStep::FindOrphanMirrors;
+        orphan_mirror_is_deleted: step(
+                mirrored,
+                &state(sealed(), |k| {
+                    k.mirrors.orphans.insert(record(9));
+                }),
+            ) => MirrorStep::DeleteOrphanMirror(record(9));
+        orphan_of_the_current_login_stays: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    k.mirrors.orphans.insert(record(7));
+                }),
+            ) => Step::Done;
+        unreachable_gitlab_without_a_change_is_done: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    k.mirrors.projects = None;
+                    k.mirrors.gitlab_error = Some(silence());
+                }),
+            ) => Step::Done;
+        unreachable_gitlab_with_a_change_rejects: step(
+                |spec| {
+                    mirrored(spec);
+                    spec.document = json!({"New": true});
+                },
+                &state(pushing(), |k| {
+                    k.mirrors.projects = None;
+                    k.mirrors.gitlab_error = Some(silence());
+                }),
+            ) => Step::Reject(silence());
+        open_intent_of_a_peer_is_read: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    edit(k, |secret| {
+                        secret.claim = 2;
+                        secret.mirror_intent = Some(version_id(2));
+                    });
+                }),
+            ) => MirrorStep::ReadMirrorIntent(version_id(2));
+        superseded_mirror_is_retired_before_its_credential: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    k.user.credentials.push(credential("OLD"));
+                    edit(k, |secret| {
+                        let current = Login {
+                            mirrors: 1,
+                            ..login(3, "CUR")
+                        };
+                        secret.current = Some(current);
+                        let old = Login {
+                            mirrors: 1,
+                            ..login(1, "OLD")
+                        };
+                        secret.superseded = vec![old];
+                    });
+                    k.login.stored.insert(version_id(1), Some(value(&[6])));
+                    k.login.stored.insert(version_id(3), Some(value(&[7])));
+                    seen(k, vec![mirror(6), mirror(7)]);
+                }),
+            ) => MirrorStep::RetireMirror(record(6));
+        mirror_is_created_beside_ten_enabled_ones: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    k.log.claim = Some(2);
+                    k.mirrors.intent.is_written = true;
+                    edit(k, |secret| secret.claim = 2);
+                    seen(k, (20..30).map(mirror).collect());
+                }),
+            ) => MirrorStep::CreateMirror(0);
+}

@@ -1,0 +1,198 @@
+//! The plan as a table: what is known, and the step that follows from it.
+
+use std::time::{Duration, SystemTime};
+
+use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::intent_log;
+use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner};
+use crate::mirror_credential::mirrors::intent::{SavedSpec, spec_key};
+use crate::mirror_credential::plan::next;
+use crate::mirror_credential::plan::step::{CredentialStep, Step};
+use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::spec::{ForeignCredentials, Spec};
+use crate::mirror_credential::state::{Credential, Issued, Secret, SecretState, State, User};
+use crate::password::Password;
+
+mod rejections;
+mod steps;
+
+pub(in crate::mirror_credential) const USER: &str = "user-dev-m";
+const NAME: &str = "codecommit-mirror/user-dev-m";
+
+pub(in crate::mirror_credential) fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300 + seconds)
+}
+
+pub(in crate::mirror_credential) fn owner() -> Owner {
+    Owner {
+        stack_id: "arn:stack".to_owned(),
+        logical_id: "Credential".to_owned(),
+    }
+}
+
+pub(in crate::mirror_credential) fn credential(id: &str) -> Credential {
+    Credential {
+        id: id.to_owned(),
+        service_user_name: format!("{USER}-at-1"),
+        active: true,
+        created: at(1),
+    }
+}
+
+pub(in crate::mirror_credential) fn login(entry: u64, id: &str) -> Login {
+    Login {
+        entry,
+        credential_id: id.to_owned(),
+        serial_key: intent_log::serial_key(None),
+        user_key: intent_log::key(USER),
+        url_safe: true,
+        version_id: intent_log::version_id(entry),
+        mirrors: 0,
+    }
+}
+
+pub(in crate::mirror_credential) fn secret() -> Secret {
+    Secret {
+        as_of: Some(at(0)),
+        ..Secret::created("arn:secret-a".to_owned(), owner(), USER.to_owned())
+    }
+}
+
+pub(in crate::mirror_credential) fn issue_intent(claim: u64) -> IssueIntent {
+    IssueIntent {
+        secret_key: intent_log::key("arn:secret-a"),
+        claim,
+        started: at(0),
+        before: Vec::new(),
+        closed: false,
+    }
+}
+
+pub(in crate::mirror_credential) fn issued(password: Option<&str>) -> Issued {
+    Issued {
+        id: "NEW".to_owned(),
+        service_user_name: "n".to_owned(),
+        password: password.map(Password::new),
+        verified: false,
+    }
+}
+
+/// A fresh user, an hour into the request.
+pub(in crate::mirror_credential) fn fresh() -> State {
+    State {
+        now: at(3600),
+        user_read_at: at(3600),
+        secret_read_after_user: true,
+        ..State::new(at(0), User::absent(USER, None), SecretState::Absent)
+    }
+}
+
+/// A user and a secret whose login is live and ours.
+pub(in crate::mirror_credential) fn settled() -> State {
+    let mut state = fresh();
+    state.user.exists = true;
+    state.user.owner = Some(owner());
+    state.user.secret_name = Some(NAME.to_owned());
+    state.user.issue_intent = Some(IssueIntent {
+        before: vec![("CUR".to_owned(), CredentialClass::Superseded)],
+        closed: true,
+        ..issue_intent(0)
+    });
+    state.user.credentials = vec![credential("CUR")];
+    present(&mut state, |secret| secret.current = Some(login(1, "CUR")));
+    state
+}
+
+/// What the template asks for stands in the log.
+pub(in crate::mirror_credential) fn noted(entry: u64) -> SavedSpec {
+    SavedSpec {
+        entry,
+        key: spec_key(&spec().document),
+    }
+}
+
+/// A claim of ours on a secret that holds nothing yet.
+pub(in crate::mirror_credential) fn claimed() -> State {
+    let mut state = settled();
+    state.user.credentials.clear();
+    state.user.issue_intent = Some(issue_intent(0));
+    present(&mut state, |_| {});
+    state.log.claim = Some(0);
+    state.log.issue_intent_written = true;
+    state
+}
+
+pub(in crate::mirror_credential) fn present(state: &mut State, change: impl FnOnce(&mut Secret)) {
+    let mut present = secret();
+    change(&mut present);
+    if let Some(login) = &present.current
+        && present.saved_specs.is_empty()
+    {
+        present.saved_specs = vec![noted(login.entry)];
+    }
+    state.secret = SecretState::Present(Box::new(present));
+}
+
+pub(in crate::mirror_credential) fn spec() -> Spec {
+    Spec {
+        user_name: USER.to_owned(),
+        secret_name: NAME.to_owned(),
+        kms_key_id: None,
+        repository_names: Vec::new(),
+        foreign_credentials: ForeignCredentials::Refuse,
+        rotation_serial: None,
+        url_safe_password: true,
+        tags: std::collections::BTreeMap::new(),
+        gitlab: None,
+        mirrors: Vec::new(),
+        document: serde_json::json!({"UserName": USER}),
+    }
+}
+
+pub(in crate::mirror_credential) fn step(
+    change_spec: impl FnOnce(&mut Spec),
+    state: &State,
+) -> Step {
+    let mut spec = spec();
+    change_spec(&mut spec);
+    next(&spec, &context(), state)
+}
+
+pub(in crate::mirror_credential) fn context() -> RequestContext {
+    RequestContext {
+        owner: owner(),
+        signed_at: at(0),
+        request_key: "request".to_owned(),
+        claimant: "claimant".to_owned(),
+        is_create: true,
+        rotation: None,
+    }
+}
+
+pub(in crate::mirror_credential) fn state(base: State, change: impl FnOnce(&mut State)) -> State {
+    let mut state = base;
+    change(&mut state);
+    state
+}
+
+pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
+    CredentialStep::DeleteCredential {
+        user_name: USER.to_owned(),
+        id: id.to_owned(),
+    }
+    .into()
+}
+
+/// One test for each row: the step that the plan chooses.
+macro_rules! plan_table {
+    ($($name:ident: $actual:expr => $expected:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let expected: crate::mirror_credential::plan::step::Step = $expected.into();
+                assert_eq!($actual, expected);
+            }
+        )*
+    };
+}
+pub(crate) use plan_table;
