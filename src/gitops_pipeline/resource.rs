@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::apply::{Applied, PipelineApplier};
+use super::apply::{AppliedPipeline, PipelineApplier};
 use super::delete::{OnDenial, StackDeleter};
 use super::first_push;
 use super::first_push::{Child, FirstPush, NotStarted, Started};
@@ -13,7 +13,7 @@ use super::names::ResourceNames;
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
 use super::spec::Spec;
-use super::tombstone::Tombstone;
+use super::tombstone::PipelineTombstone;
 use super::{observe, spec, tombstone};
 use crate::aws::{Aws, CallError};
 use crate::reason_codes::invalid_properties;
@@ -148,7 +148,7 @@ impl GitOpsPipeline {
         progress: &Progress,
         on_denial: OnDenial,
     ) -> Result<(), Failure> {
-        let tombstone = Tombstone {
+        let tombstone = PipelineTombstone {
             signed: context.request.signed,
             made_by: self.created_by(context, names).await?,
         };
@@ -230,7 +230,7 @@ impl Resource for GitOpsPipeline {
 pub fn attributes(
     spec: &Spec,
     context: &RequestContext,
-    applied: &Applied,
+    applied: &AppliedPipeline,
 ) -> BTreeMap<&'static str, String> {
     let (names, location) = (&spec.names, &context.location);
     let pipeline = names.pipeline();

@@ -5,4 +5,4 @@ mod pipeline;
 mod render;
 mod stack;
 
-pub use self::pipeline::{Applied, PipelineApplier};
+pub use self::pipeline::{AppliedPipeline, PipelineApplier};

@@ -22,7 +22,7 @@ use cfn_custom_resource::{Failure, Progress, Reason};
 
 /// What exists after a successful Create or Update.
 #[derive(Clone, Debug)]
-pub struct Applied {
+pub struct AppliedPipeline {
     /// The child stack's ARN.
     pub stack_id: String,
     /// The repository's ARN, also of a repository that the child stack did not create.
@@ -62,7 +62,7 @@ type FoundRepository = Result<Repository, CallError>;
 impl PipelineApplier<'_> {
     /// Applies the spec. Deletes what this request created if its operation on the stack fails, or
     /// if a later Delete arrived.
-    pub async fn apply(&self) -> Result<Applied, Failure> {
+    pub async fn apply(&self) -> Result<AppliedPipeline, Failure> {
         let name = self.spec.names.stack();
         let (reason, purpose) = match Box::pin(self.run()).await {
             Ok(applied) => return Ok(applied),
@@ -85,7 +85,7 @@ impl PipelineApplier<'_> {
         }
     }
 
-    async fn run(&self) -> Result<Applied, ApplyError> {
+    async fn run(&self) -> Result<AppliedPipeline, ApplyError> {
         let renderer = Renderer {
             aws: self.aws,
             context: self.context,
@@ -190,7 +190,7 @@ impl PipelineApplier<'_> {
         ready: ReadyStack,
         source: &Source,
         repository: FoundRepository,
-    ) -> Result<Applied, ApplyError> {
+    ) -> Result<AppliedPipeline, ApplyError> {
         let (spec, child) = (self.spec, ready.child);
         let is_new = self.creates || !ready.had_pipeline;
         if child.has_pipeline() && is_new {
@@ -211,7 +211,7 @@ impl PipelineApplier<'_> {
             (Err(error), None) => return Err(error.clone().into()),
         };
         let denial = repository.as_ref().err();
-        Ok(Applied {
+        Ok(AppliedPipeline {
             stack_id: child.id,
             repository_arn,
             warning: warnings::all(spec, source, denial, branch_denial.as_ref()),

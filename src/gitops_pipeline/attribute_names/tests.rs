@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use crate::gitops_pipeline::apply::Applied;
+use crate::gitops_pipeline::apply::AppliedPipeline;
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::RequestKey;
@@ -27,7 +27,7 @@ fn every_attribute_of_an_outcome_is_listed() {
         role_arn: location.role("r"),
         location,
     };
-    let applied = Applied {
+    let applied = AppliedPipeline {
         stack_id: STACK_ID.to_owned(),
         repository_arn: context.location.arn("codecommit", "r"),
         clone_url: "https://host/v1/repos/r".to_owned(),

@@ -17,7 +17,7 @@ use crate::aws::{Aws, CallError};
 use crate::ownership::Owner;
 use crate::reconcile::backoff::Backoff;
 
-/// The secret's tag: what [`Tombstone::to_text`] returns.
+/// The secret's tag: what [`PipelineTombstone::to_text`] returns.
 const DELETION: &str = "cfn-gitops:deletion";
 
 /// The shortest recovery window of Secrets Manager.
@@ -25,14 +25,14 @@ const DAYS: i64 = 7;
 
 /// The record that a Delete leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tombstone {
+pub struct PipelineTombstone {
     /// When CloudFormation signed the Delete, in seconds since 1970.
     pub signed: u64,
     /// The hash of the request that created the stack. `None` if the Delete found no stack.
     pub made_by: Option<String>,
 }
 
-impl Tombstone {
+impl PipelineTombstone {
     /// Whether `request` came before the Delete. In the same second it did if it created the deleted
     /// stack, or if there was no stack.
     fn supersedes(&self, request: &RequestKey) -> bool {
@@ -53,13 +53,13 @@ impl Tombstone {
         }
     }
 
-    /// Reads [`Tombstone::to_text`]. An unreadable text counts as time 0, so it supersedes nothing.
+    /// Reads [`PipelineTombstone::to_text`]. An unreadable text counts as time 0, so it supersedes nothing.
     pub(super) fn from_text(text: &str) -> Self {
         let (signed, made_by) = match text.split_once(' ') {
             Some((signed, made_by)) => (signed, Some(made_by.to_owned())),
             None => (text, None),
         };
-        Tombstone {
+        PipelineTombstone {
             signed: signed.parse().unwrap_or(0),
             made_by,
         }
@@ -71,7 +71,7 @@ pub async fn write(
     aws: &Aws,
     names: &ResourceNames,
     owner: &Owner,
-    tombstone: &Tombstone,
+    tombstone: &PipelineTombstone,
 ) -> Result<(), CallError> {
     let name = &secret_name(names, owner);
     let mut found = look_up(aws, names, owner).await?;
@@ -94,7 +94,7 @@ async fn create(
     aws: &Aws,
     names: &ResourceNames,
     name: &str,
-    tombstone: &Tombstone,
+    tombstone: &PipelineTombstone,
 ) -> Result<bool, CallError> {
     let call = aws
         .secrets
@@ -121,7 +121,7 @@ async fn change(
     aws: &Aws,
     names: &ResourceNames,
     name: &str,
-    tombstone: &Tombstone,
+    tombstone: &PipelineTombstone,
     is_scheduled: bool,
 ) -> Result<(), CallError> {
     if is_scheduled {
@@ -188,14 +188,15 @@ async fn look_up(
     aws: &Aws,
     names: &ResourceNames,
     owner: &Owner,
-) -> Result<Option<(Tombstone, bool)>, CallError> {
+) -> Result<Option<(PipelineTombstone, bool)>, CallError> {
     let name = secret_name(names, owner);
     let call = aws.secrets.describe_secret().secret_id(&name);
     match call.send().await {
         Ok(output) => {
             let tags = output.tags.unwrap_or_default();
             let tag = tags.iter().find(|tag| tag.key() == Some(DELETION));
-            let tombstone = Tombstone::from_text(tag.and_then(Tag::value).unwrap_or_default());
+            let tombstone =
+                PipelineTombstone::from_text(tag.and_then(Tag::value).unwrap_or_default());
             Ok(Some((tombstone, output.deleted_date.is_some())))
         }
         Err(error) => {
@@ -217,7 +218,7 @@ fn secret_name(names: &ResourceNames, owner: &Owner) -> String {
     format!("cfn-gitops-{env}/deletions/{project}-{}", owner.key())
 }
 
-fn tag(tombstone: &Tombstone) -> Tag {
+fn tag(tombstone: &PipelineTombstone) -> Tag {
     Tag::builder()
         .key(DELETION)
         .value(tombstone.to_text())

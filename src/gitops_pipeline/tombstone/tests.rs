@@ -6,14 +6,14 @@ fn request_of_the_same_second_is_superseded_if_it_created() {
         signed,
         hash: hash.to_owned(),
     };
-    let found_nothing = Tombstone {
+    let found_nothing = PipelineTombstone {
         signed: 100,
         made_by: None,
     };
     assert!(found_nothing.supersedes(&request(99, "a")));
     assert!(found_nothing.supersedes(&request(100, "a")));
     assert!(!found_nothing.supersedes(&request(101, "a")));
-    let found_something = Tombstone {
+    let found_something = PipelineTombstone {
         made_by: Some("a".to_owned()),
         ..found_nothing.clone()
     };
@@ -21,9 +21,9 @@ fn request_of_the_same_second_is_superseded_if_it_created() {
     assert!(found_something.supersedes(&request(100, "a")));
     assert!(!found_something.supersedes(&request(100, "b")));
     for mark in [found_nothing, found_something] {
-        assert_eq!(Tombstone::from_text(&mark.to_text()), mark);
+        assert_eq!(PipelineTombstone::from_text(&mark.to_text()), mark);
     }
-    assert!(!Tombstone::from_text("rubbish").supersedes(&request(1, "a")));
+    assert!(!PipelineTombstone::from_text("rubbish").supersedes(&request(1, "a")));
 }
 
 #[test]
