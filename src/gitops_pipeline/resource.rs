@@ -62,12 +62,12 @@ impl GitOpsPipeline {
             progress,
             creates: request.physical_resource_id.as_ref() != Some(&id),
         };
-        let applied = applier.apply().await?;
+        let result = applier.apply().await?;
         self.delete_replacement(request, &spec, progress).await?;
         Ok(Outcome {
             physical_resource_id: id,
-            attributes: attributes(&spec, &context, &applied),
-            note: applied.warning,
+            attributes: attributes(&spec, &context, &result),
+            note: result.warning,
         })
     }
 
@@ -186,7 +186,7 @@ impl GitOpsPipeline {
     /// # Errors
     /// If the stack cannot be updated, or AWS does not answer.
     pub async fn start(&self, push: &FirstPush) -> Result<Started, NotStarted> {
-        first_push::start(&self.aws, push).await
+        Box::pin(first_push::start(&self.aws, push)).await
     }
 }
 

@@ -87,8 +87,8 @@ impl MirrorCredential {
         let applier = Applier::start(&self.clients, spec, context, progress, previous);
         let applier = Box::pin(applier).await?;
         Box::pin(applier.check_move()).await?;
-        let applied = Box::pin(applier.apply_spec()).await?;
-        Ok(outcome(spec, &applied))
+        let result = Box::pin(applier.apply_spec()).await?;
+        Ok(outcome(spec, &result))
     }
 
     /// Rejects an Update that changes `UserName` and keeps `SecretName`. This comes before every

@@ -120,18 +120,18 @@ impl<'a> StackApplier<'a> {
             ApplyStep::Create { again } | ApplyStep::Update { again } => {
                 let rendered = self.rendered.as_ref()?;
                 self.state.started_content = Some(rendered.key.clone());
-                let content = self.renderer.content(self.tracker.name(), rendered);
+                let desired = self.renderer.content(self.tracker.name(), rendered);
                 let token = token(&if again {
                     Purpose::ApplyAgain(rendered.key.clone())
                 } else {
                     Purpose::Apply(rendered.key.clone())
                 });
                 if matches!(step, ApplyStep::Update { .. }) {
-                    calls::update(aws, &content, token).await
+                    calls::update(aws, &desired, token).await
                 } else {
                     self.progress.changing();
                     self.state.creates_again = again;
-                    calls::create(aws, &content, token).await
+                    calls::create(aws, &desired, token).await
                 }
             }
             ApplyStep::CancelUpdate => {

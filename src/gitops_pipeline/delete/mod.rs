@@ -189,7 +189,7 @@ impl Reconcile for StackDeleter<'_> {
                 self.tracker.started(start).await?;
             }
             (DeleteStep::Wait | DeleteStep::Delete | DeleteStep::CancelUpdate, _) => {
-                self.tracker.wait().await
+                self.tracker.wait().await;
             }
         }
         Ok(())

@@ -74,9 +74,10 @@ pub fn next(
         return ignored(format!("stack {name} is being deleted"));
     }
     if !child.is_settled() {
-        return match child.is_in_progress() {
-            true => Next::Apply(FirstPushStep::Wait),
-            false => Next::Fail(FirstPushStop::Unchangeable(child.status.clone())),
+        return if child.is_in_progress() {
+            Next::Apply(FirstPushStep::Wait)
+        } else {
+            Next::Fail(FirstPushStop::Unchangeable(child.status.clone()))
         };
     }
     if child.latest_token.as_ref() == Some(&state.token) && !child.has_pipeline() {

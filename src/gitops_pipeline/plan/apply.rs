@@ -53,7 +53,7 @@ pub enum ApplyStop {
     /// A later Delete left a tombstone.
     Deleted,
     /// This request's operation on the stack failed for this reason.
-    Failed(ChildStack, String),
+    Failed(Box<ChildStack>, String),
 }
 
 /// Why an operation on the stack failed.
@@ -179,9 +179,10 @@ fn without_stack(state: &ApplyState, context: &RequestContext) -> Plan {
         if deleted.latest_purpose() != Some((context.request.clone(), Purpose::Delete)) {
             return match &state.failure {
                 None => Next::Apply(ApplyStep::ReadFailure),
-                Some(failure) => {
-                    Next::Fail(ApplyStop::Failed(deleted.clone(), failure.reason.clone()))
-                }
+                Some(failure) => Next::Fail(ApplyStop::Failed(
+                    Box::new(deleted.clone()),
+                    failure.reason.clone(),
+                )),
             };
         }
         again = true;
@@ -212,7 +213,10 @@ fn after_failure(child: &ChildStack, state: &ApplyState) -> Plan {
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
     );
     if !(is_first && is_rolled_back && failure.is_role_not_assumable) {
-        return Next::Fail(ApplyStop::Failed(child.clone(), failure.reason.clone()));
+        return Next::Fail(ApplyStop::Failed(
+            Box::new(child.clone()),
+            failure.reason.clone(),
+        ));
     }
     Next::Apply(if child.is_settled() {
         ApplyStep::Update { again: true }

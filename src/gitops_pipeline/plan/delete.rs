@@ -29,6 +29,7 @@ pub enum DeleteStep {
 
 /// What a deletion knows beside the child stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Independent facts, each named.
 pub struct DeleteState {
     /// Whether the stack had been observed before.
     pub was_seen: bool,

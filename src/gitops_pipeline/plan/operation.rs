@@ -22,8 +22,8 @@ impl StartedBy {
         match (child.latest_purpose(), started_content) {
             (Some((request, purpose)), _) if request == context.request => StartedBy::This(purpose),
             (Some((_, purpose)), _) => StartedBy::Earlier(purpose),
-            (None, Some(content)) if child.latest_token.is_none() => {
-                StartedBy::This(Purpose::Apply(content.to_owned()))
+            (None, Some(started)) if child.latest_token.is_none() => {
+                StartedBy::This(Purpose::Apply(started.to_owned()))
             }
             (None, _) => StartedBy::Other,
         }

@@ -51,15 +51,15 @@ const fn list(items: &'static Kind) -> Kind {
     }
 }
 
-fn decode(value: Value) -> (Object, String) {
+fn decode(value: &Value) -> (Object, String) {
     let mut errors = ValidationErrors::default();
-    let object = Object::decode(&TABLE, &value, "", &mut errors);
+    let object = Object::decode(&TABLE, value, "", &mut errors);
     (object, errors.to_string())
 }
 
 #[test]
 fn every_error_is_collected_with_its_path() {
-    let (_, errors) = decode(json!({
+    let (_, errors) = decode(&json!({
         "Flag": "perhaps", "Names": ["a", {}, 7], "Other": 1, "Text": [], "N": 11, "Days": 2,
         "Word": "c", "Format": "x", "Map": {"a": "y", "b": {}, "C": "x"}, "Json": "[]",
         "Object": {"Needed": "x", "Sizes": 3}, "Objects": [{}, 7], "Token": {},
@@ -94,7 +94,7 @@ fn booleans_and_numbers_are_accepted_as_text() {
         (json!("True"), true),
         (json!(null), true),
     ] {
-        let (object, errors) = decode(json!({"Needed": 7, "Flag": value}));
+        let (object, errors) = decode(&json!({"Needed": 7, "Flag": value}));
         assert_eq!((object.boolean("Flag"), errors), (expected, String::new()));
         assert_eq!(object.text("Needed").as_deref(), Some("7"));
     }
@@ -103,14 +103,14 @@ fn booleans_and_numbers_are_accepted_as_text() {
         (json!(7), Some(7)),
         (json!(1.5), None),
     ] {
-        let (object, _) = decode(json!({"N": value}));
+        let (object, _) = decode(&json!({"N": value}));
         assert_eq!(object.number("N"), expected.unwrap_or(3));
     }
 }
 
 #[test]
 fn missing_and_wrong_members_have_their_defaults() {
-    let (object, _) = decode(json!({"Word": "z", "Object": {"Size": 0}}));
+    let (object, _) = decode(&json!({"Word": "z", "Object": {"Size": 0}}));
     assert!(object.boolean("Flag"));
     assert_eq!(object.number("N"), 3);
     assert_eq!(object.text("Word").as_deref(), Some("a"));
@@ -123,7 +123,7 @@ fn missing_and_wrong_members_have_their_defaults() {
 
 #[test]
 fn missing_object_has_defaults_and_no_errors() {
-    let (object, errors) = decode(json!({"Needed": "x"}));
+    let (object, errors) = decode(&json!({"Needed": "x"}));
     assert_eq!(errors, "");
     assert_eq!(object.object("Object").number("Size"), 7);
     assert_eq!(object.object("Object").path_of("Size"), "Object.Size");
@@ -131,14 +131,14 @@ fn missing_object_has_defaults_and_no_errors() {
 
 #[test]
 fn map_can_be_json_text_only_where_the_table_says_so() {
-    let (object, errors) = decode(json!({"Needed": "x", "Json": r#"{"a":1}"#, "Map": "{}"}));
+    let (object, errors) = decode(&json!({"Needed": "x", "Json": r#"{"a":1}"#, "Map": "{}"}));
     assert_eq!(object.map("Json")["a"], "1");
     assert_eq!(errors, "Map: must be an object");
 }
 
 #[test]
 fn valid_entries_of_lists_keep_their_paths() {
-    let (object, _) = decode(json!({
+    let (object, _) = decode(&json!({
         "Names": ["a", {}, "b"], "Objects": [7, {"Needed": "x"}],
     }));
     let names = object.texts("Names");
@@ -150,8 +150,8 @@ fn valid_entries_of_lists_keep_their_paths() {
 
 #[test]
 fn properties_that_are_not_an_object_are_one_error() {
-    assert_eq!(decode(json!(7)).1, "Properties: must be an object");
+    assert_eq!(decode(&json!(7)).1, "Properties: must be an object");
     let long = "n".repeat(5000);
-    let (_, errors) = decode(json!({"Needed": "x", long: 1}));
+    let (_, errors) = decode(&json!({"Needed": "x", long: 1}));
     assert_eq!(errors, format!("{}: is not a property", "n".repeat(64)));
 }

@@ -114,7 +114,7 @@ plan_table! {
             ) => SecretStep::Claim(3);
         create_after_an_old_claim_claims: rotate(RotationPhase::Create,
                 &state(at_work(named()), |k| {
-                    k.mirrors.intent.content.written = Some(at(0))
+                    k.mirrors.intent.content.written = Some(at(0));
                 }),
             ) => SecretStep::Claim(3);
         create_of_the_same_rotation_claims: rotate(RotationPhase::Create,
@@ -200,7 +200,7 @@ fn a_rotation_that_is_taken_over_cannot_finish_before_its_login_goes() {
         MirrorStep::ReadMirrorIntent(version_id(3)).into()
     );
     let told = state(prepared(), |k| {
-        k.mirrors.intent.read_from = Some(version_id(3))
+        k.mirrors.intent.read_from = Some(version_id(3));
     });
     assert_eq!(stranger(&told), SecretStep::ClaimIfAllowed(5).into());
     assert_eq!(stranger(&fence), RotationStep::CopyCurrentVersion(6).into());
