@@ -4,36 +4,14 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::is_role_not_assumable;
+use super::error_codes::{DENIED, DENIED_ELSEWHERE, THROTTLED};
+use super::propagation::is_role_not_assumable;
 use crate::http::HttpError;
 use crate::reason_codes::Code;
 use cfn_custom_resource::{Reason, ReasonCode};
 
-/// Parts of the error codes of throttling: AWS did nothing.
-pub(super) const THROTTLED: [&str; 4] = [
-    "Throttl",
-    "TooManyRequests",
-    "RequestLimitExceeded",
-    "SlowDown",
-];
-
 /// The SDK cannot build or sign the request.
 const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
-
-/// The error codes of a denial.
-pub(super) const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
-
-/// Parts of the messages of a denial that a permission of the function's role cannot allow.
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
-pub(super) const DENIED_ELSEWHERE: [&str; 7] = [
-    "explicit deny",
-    "no permissions boundary allows",
-    "no service control policy allows",
-    "no resource control policy allows",
-    "no resource-based policy allows",
-    "no session policy allows",
-    "no VPC endpoint policy allows",
-];
 
 /// The remedy for these.
 const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows this: look at the service \

@@ -2,6 +2,7 @@
 
 mod call_error;
 mod config;
+mod error_codes;
 mod propagation;
 mod retry;
 
@@ -32,19 +33,19 @@ pub type Lazy<Client> = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
 
 /// The clients of the services that are called.
 #[derive(Clone, Debug)]
-pub struct Aws(Arc<Clients>);
+pub struct Aws(Arc<SdkClients>);
 
 impl Deref for Aws {
-    type Target = Clients;
+    type Target = SdkClients;
 
-    fn deref(&self) -> &Clients {
+    fn deref(&self) -> &SdkClients {
         &self.0
     }
 }
 
 /// One client for each service.
 #[derive(Debug)]
-pub struct Clients {
+pub struct SdkClients {
     /// IAM: users' tags and service-specific credentials.
     pub iam: Lazy<aws_sdk_iam::Client>,
     /// Secrets Manager: the login.
@@ -62,7 +63,7 @@ pub struct Clients {
 }
 
 impl Aws {
-    /// Clients with the region, endpoints and credentials of `config` that send through `http`.
+    /// The clients with the region, endpoints and credentials of `config` that send through `http`.
     pub fn new(config: &SdkConfig, http: &Http) -> Self {
         let config = config
             .to_builder()
@@ -90,7 +91,7 @@ impl Aws {
                 }))
             }};
         }
-        Aws(Arc::new(Clients {
+        Aws(Arc::new(SdkClients {
             iam: client!(aws_sdk_iam),
             secrets: client!(aws_sdk_secretsmanager),
             codecommit: client!(aws_sdk_codecommit),

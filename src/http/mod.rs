@@ -3,21 +3,23 @@
 //! The AWS SDK's clients, the response to CloudFormation, the push check and GitLab's API share a
 //! connection pool and a TLS stack. A test that replaces the connector sees every byte.
 
+mod address;
+mod error;
 mod reqwest_connector;
 mod response_hosts;
 mod trust_roots;
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
+pub use crate::http::address::is_https_or_loopback;
+pub use crate::http::error::HttpError;
 pub use crate::http::reqwest_connector::{ClientError, ReqwestConnector};
 pub use crate::http::response_hosts::ResponseHosts;
 pub use crate::http::trust_roots::InvalidCertificate;
@@ -35,42 +37,6 @@ pub struct Http {
     connector: SharedHttpConnector,
     /// The clients with additional certificates, by these. `None` if a test replaces the network.
     trusting: Option<Arc<Mutex<HashMap<String, SharedHttpConnector>>>>,
-}
-
-/// Why there is no response. The cause is left out, because HTTP clients put the address into
-/// their texts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
-    /// The request is invalid.
-    #[error("the request cannot be sent")]
-    Unsendable,
-    /// No connection. Nothing was sent.
-    #[error("no connection")]
-    NoConnection,
-    /// The server's certificate is not trusted. Nothing was sent.
-    #[error("its certificate is not trusted: {0}")]
-    UntrustedCertificate(String),
-    /// The response exceeds the limit.
-    #[error("the response is too large")]
-    TooLarge,
-    /// The request may have been received.
-    #[error("no response")]
-    NoResponse,
-}
-
-impl HttpError {
-    pub(crate) fn from_connector(error: &ConnectorError) -> Self {
-        match Self::source_of(error) {
-            Some(reason) => reason.clone(),
-            None if error.is_user() => HttpError::Unsendable,
-            None => HttpError::NoResponse,
-        }
-    }
-
-    /// The source that this module's connector added. `None` for an error of the SDK.
-    pub(crate) fn source_of(error: &ConnectorError) -> Option<&Self> {
-        error.source().and_then(|source| source.downcast_ref())
-    }
 }
 
 impl From<SharedHttpConnector> for Http {
@@ -196,18 +162,6 @@ impl HttpConnector for CountingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         logging::count_attempt(request.headers().get("amz-sdk-request"));
         self.0.call(request)
-    }
-}
-
-/// Whether requests to `url` are encrypted, or do not leave this machine.
-pub fn is_https_or_loopback(url: &str) -> bool {
-    match reqwest::Url::parse(url) {
-        Ok(url) => {
-            let host = url.host_str().unwrap_or_default();
-            url.scheme() == "https"
-                || (url.scheme() == "http" && matches!(host, "127.0.0.1" | "[::1]" | "localhost"))
-        }
-        Err(_) => false,
     }
 }
 

@@ -16,7 +16,8 @@ use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 
-use super::{HttpError, trust_roots};
+use super::error::HttpError;
+use super::trust_roots;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 

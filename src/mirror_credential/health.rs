@@ -9,7 +9,6 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use crate::aws::CallError;
 use crate::gitlab::{GitLab, GitLabError, Mirror, PushStatus};
 use crate::iam_wildcard::NamePattern;
-use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::write_time;
@@ -17,6 +16,8 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::observe;
+use crate::mirror_credential::resource::MirrorCredential;
+use crate::mirror_credential::state::Credential;
 
 /// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,13 +149,7 @@ impl MirrorCredential {
             });
         };
         let credential = user.credential(&current.credential_id);
-        let fault = match credential {
-            None => Some(format!("its credential is gone from user {user_name}")),
-            Some(credential) if !credential.active => {
-                Some(format!("its credential of user {user_name} is inactive"))
-            }
-            Some(_) => None,
-        };
+        let fault = credential_fault(credential, user_name);
         let mut health = Health {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
@@ -175,12 +170,9 @@ impl MirrorCredential {
         let mut gitlabs = GitLabClients::new(&self.clients.aws, &self.clients.http, accesses);
         for record in value.mirrors {
             let now = self.clients.clock.now();
-            let seen = look(&mut gitlabs, &record, unreachable, now).await;
-            let (succeeded_at, own_fault) = match seen {
-                Ok(seen) => seen,
-                Err(fault) => (None, Some(fault)),
-            };
-            // GitLab masks logins in what it repeats; that is not left to it alone.
+            let checked = check_mirror(&mut gitlabs, &record, unreachable, now).await;
+            let (succeeded_at, own_fault) = checked.unwrap_or_else(|fault| (None, Some(fault)));
+            // GitLab masks logins in its messages. The function does not depend on that.
             let own_fault = own_fault.map(|fault| value.password.redact(&fault));
             health.mirrors.push(MirrorHealth {
                 project: record.project,
@@ -193,9 +185,20 @@ impl MirrorCredential {
     }
 }
 
-/// Asks GitLab for a mirror: when it last pushed, and what is wrong with it. The error is what is
-/// wrong when there is none to be had.
-async fn look(
+/// Why the mirrors cannot push with `credential`. `None` if it is active.
+fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<String> {
+    match credential {
+        None => Some(format!("its credential is gone from user {user_name}")),
+        Some(credential) if !credential.active => {
+            Some(format!("its credential of user {user_name} is inactive"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Reads a mirror from GitLab: when it last pushed, and its fault, if any. The error is why GitLab
+/// does not show the mirror.
+async fn check_mirror(
     gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
     unreachable: &mut UnreachableGitLabs,

@@ -4,38 +4,18 @@
 //! [`table`] is the only place that lists them. `docs/reason-codes.md` is generated from it. A code
 //! that no reason has is dead code for the compiler.
 
+mod entry;
 #[cfg(test)]
 mod page;
 mod table;
 
+pub use crate::reason_codes::entry::Entry;
 pub(crate) use crate::reason_codes::table::Code;
 pub use crate::reason_codes::table::TABLE;
 
 use std::fmt;
 
 use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode};
-
-/// One row of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The three digits. The first one is the subject.
-    pub number: u16,
-    /// What the code stands for, in a few words.
-    pub title: &'static str,
-    /// What the failure means for the resource.
-    pub meaning: &'static str,
-    /// Why it happens.
-    pub cause: &'static str,
-    /// What to do.
-    pub remedy: &'static str,
-}
-
-impl Entry {
-    /// The code as a reason has it.
-    pub fn code(&self) -> String {
-        format!("CFG-{:03}", self.number)
-    }
-}
 
 impl fmt::Display for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! The table of all codes. A number keeps its meaning for ever: a new cause gets a new number.
 
-use super::Entry;
+use crate::reason_codes::entry::Entry;
 
 /// Each line: the variant, the number, the title; then meaning, cause and remedy.
 macro_rules! reason_codes {

@@ -30,6 +30,7 @@ fn existing(source: &mut Value) {
     ]);
 }
 
+#[allow(clippy::too_many_lines)] // A list of rules.
 fn between_properties(schema: &mut Value) {
     let mut known = choice(&["dev", "prd"]);
     known["description"] =

@@ -18,12 +18,12 @@ const DONE: &str = "done";
 pub struct Progress {
     until: SystemTime,
     span: Span,
-    step: Arc<Mutex<Step>>,
+    step: Arc<Mutex<RunningStep>>,
     changes: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
-struct Step {
+struct RunningStep {
     /// A gerund, the thing and its ID.
     doing: String,
     began: Instant,
@@ -36,7 +36,7 @@ impl Progress {
         Progress {
             until,
             span: Span::current(),
-            step: Arc::new(Mutex::new(Step::new(STARTING.to_owned()))),
+            step: Arc::new(Mutex::new(RunningStep::new(STARTING.to_owned()))),
             changes: Arc::default(),
         }
     }
@@ -66,7 +66,7 @@ impl Progress {
         }
         self.log(&mut step, DONE);
         self.span.record("step", &*what);
-        *step = Step::new(what);
+        *step = RunningStep::new(what);
     }
 
     /// Ends the last step with an outcome.
@@ -81,7 +81,7 @@ impl Progress {
         step.doing.clone()
     }
 
-    fn log(&self, step: &mut Step, outcome: &'static str) {
+    fn log(&self, step: &mut RunningStep, outcome: &'static str) {
         // Nothing was done before the first step.
         let is_nothing = step.doing == STARTING && outcome == DONE;
         if !step.is_over && !is_nothing {
@@ -94,9 +94,9 @@ impl Progress {
     }
 }
 
-impl Step {
+impl RunningStep {
     fn new(doing: String) -> Self {
-        Step {
+        RunningStep {
             doing,
             began: Instant::now(),
             is_over: false,

@@ -29,6 +29,8 @@
 //! ```
 
 #![allow(missing_docs)]
+#![allow(clippy::too_many_lines)]
+// Each long function dispatches the calls of one service.
 // A test that misuses the fake fails by a panic.
 #![allow(clippy::missing_panics_doc)]
 

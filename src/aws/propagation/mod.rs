@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::call_error::{DENIED, DENIED_ELSEWHERE};
+use super::error_codes::{DENIED, DENIED_ELSEWHERE};
 
 /// How long after the start of a request IAM's changes may take. AWS documents no bound. Seconds
 /// are usual, and the AWS CDK found 31 s too short (<https://github.com/aws/aws-cdk/pull/37878>).

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::call_error::THROTTLED;
+use super::error_codes::THROTTLED;
 use super::propagation;
 
 /// The most attempts that fail without throttling or denial.

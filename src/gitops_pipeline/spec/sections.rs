@@ -1,6 +1,7 @@
 //! The properties that are objects.
 
-use super::{ActionMode, Approval, ApprovalRule, Build, Deploy};
+use super::types::{ActionMode, Approval, Build, Deploy};
+use crate::gitops_pipeline::approval_rule::ApprovalRule;
 use cfn_custom_resource::{Object, ValidationErrors};
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.

@@ -28,37 +28,10 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
         "Pipeline": pipeline::pipeline(spec, repository),
         "EventRule": events::rule(spec, repository),
     });
-    let mut outputs = json!({
-        (REPOSITORY_OUTPUT): {
-            "Description": "Where GitLab pushes to",
-            "Value": repository_name(spec, repository),
-        },
-        (ORIGIN_OUTPUT): {
-            "Description": "Whether this stack made the repository, was given it, or took it up again",
-            "Value": repository.name(),
-        },
-        (BRANCH_OUTPUT): {
-            "Description": "The branch that is deployed",
-            "Value": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]},
-        },
-        "PipelineName": {
-            "Description": "The pipeline, which is there once the branch has been pushed",
-            "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
-        },
-    });
     if let Some(image) = &spec.image {
         resources["ImageEventRule"] = events::image_rule(spec, image);
     }
-    if let Some(cross_account) = spec.cross_account_source() {
-        outputs[SOURCE_ARN_OUTPUT] = json!({
-            "Description": "The repository, which belongs to another account",
-            "Value": cross_account.repository_arn,
-        });
-        outputs[SOURCE_ROLE_OUTPUT] = json!({
-            "Description": "The role of that account through which it is read",
-            "Value": cross_account.role_arn,
-        });
-    }
+    let mut outputs = outputs(spec, repository);
     match repository {
         RepositoryOrigin::Created => resources["Repository"] = made_repository(spec),
         RepositoryOrigin::Given => {}
@@ -127,6 +100,38 @@ fn parameters() -> Value {
                 BranchExists true. Empty for nobody",
         },
     })
+}
+
+fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
+    let mut outputs = json!({
+        (REPOSITORY_OUTPUT): {
+            "Description": "Where GitLab pushes to",
+            "Value": repository_name(spec, repository),
+        },
+        (ORIGIN_OUTPUT): {
+            "Description": "Whether this stack made the repository, was given it, or took it up again",
+            "Value": repository.name(),
+        },
+        (BRANCH_OUTPUT): {
+            "Description": "The branch that is deployed",
+            "Value": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]},
+        },
+        "PipelineName": {
+            "Description": "The pipeline, which is there once the branch has been pushed",
+            "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
+        },
+    });
+    if let Some(cross_account) = spec.cross_account_source() {
+        outputs[SOURCE_ARN_OUTPUT] = json!({
+            "Description": "The repository, which belongs to another account",
+            "Value": cross_account.repository_arn,
+        });
+        outputs[SOURCE_ROLE_OUTPUT] = json!({
+            "Description": "The role of that account through which it is read",
+            "Value": cross_account.role_arn,
+        });
+    }
+    outputs
 }
 
 fn made_repository(spec: &Spec) -> Value {

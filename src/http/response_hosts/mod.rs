@@ -1,6 +1,6 @@
 //! Which hosts the function sends CloudFormation's response to.
 
-use super::is_https_or_loopback;
+use crate::http::address::is_https_or_loopback;
 
 /// The domains of the partitions that have CodeCommit: the first of AWS and of AWS `GovCloud`, the
 /// second of AWS in China.

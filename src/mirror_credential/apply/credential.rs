@@ -7,9 +7,10 @@ use crate::mirror_credential::calls::{IssueResult, WriteResult};
 use crate::mirror_credential::intent_log::{Login, key, serial_key, version_id};
 use crate::mirror_credential::mirrors::state::IntentState;
 use crate::mirror_credential::plan::step::CredentialStep;
-use crate::mirror_credential::state::{Issued, SecretState, StoredLogin};
+use crate::mirror_credential::state::{Credential, Issued, SecretState, StoredLogin};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, plan};
+use crate::password::Password;
 use crate::reason_codes::Code;
 
 /// A reset returns a password with `/` with a probability of about one half.
@@ -82,25 +83,7 @@ impl Applier<'_> {
         }
         match result {
             IssueResult::Done(credential, password) => {
-                let is_own = self
-                    .created
-                    .credentials
-                    .iter()
-                    .any(|own| own.id == credential.id);
-                self.created.is_login_shared |= reset.is_some() && !is_own;
-                self.state.login.issued = Some(Issued {
-                    id: credential.id.clone(),
-                    service_user_name: credential.service_user_name.clone(),
-                    password: Some(password),
-                    verified: false,
-                });
-                for list in [
-                    &mut self.state.user.credentials,
-                    &mut self.created.credentials,
-                ] {
-                    list.retain(|listed| listed.id != credential.id);
-                    list.push(credential.clone());
-                }
+                self.note_issued(&credential, password, reset.is_some());
             }
             IssueResult::Busy => {
                 // With a thousand users, a call per second each would keep IAM throttling.
@@ -135,6 +118,26 @@ impl Applier<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Notes that `credential` has the password `password`. `reset` if it existed before.
+    fn note_issued(&mut self, credential: &Credential, password: Password, reset: bool) {
+        let mut own = self.created.credentials.iter();
+        let is_own = own.any(|own| own.id == credential.id);
+        self.created.is_login_shared |= reset && !is_own;
+        self.state.login.issued = Some(Issued {
+            id: credential.id.clone(),
+            service_user_name: credential.service_user_name.clone(),
+            password: Some(password),
+            verified: false,
+        });
+        for list in [
+            &mut self.state.user.credentials,
+            &mut self.created.credentials,
+        ] {
+            list.retain(|listed| listed.id != credential.id);
+            list.push(credential.clone());
+        }
     }
 
     /// Stores the login and its mirrors as the log's next entry, under `AWSCURRENT`.

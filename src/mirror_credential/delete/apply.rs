@@ -7,7 +7,7 @@ use crate::aws::{Aws, CallError};
 use crate::mirror_credential::calls::{WriteResult, is_concurrent};
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::plan::{DeletionState, DeletionStep, next};
-use crate::mirror_credential::delete::{DeletionScope, DeletionTarget};
+use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::{
     ISSUE_INTENT, NO_SECRET, TOMBSTONE, Tombstone, version_id,
 };

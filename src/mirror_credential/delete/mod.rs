@@ -2,88 +2,16 @@
 
 mod apply;
 mod plan;
+mod target;
 
 use crate::aws::CallError;
-use crate::gitlab::Access;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::apply::Deleter;
+pub use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
 use crate::mirror_credential::messages::with_permission_hint;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
-
-/// Why a resource is deleted, which decides how carefully.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeletionScope {
-    /// CloudFormation's Delete.
-    Delete {
-        /// `ForeignCredentials: Delete`.
-        deletes_foreign: bool,
-        /// CloudFormation generated the ID: the Create never responded, and may still run.
-        is_create_unanswered: bool,
-    },
-    /// A replacement that CloudFormation does not know: its Update was rolled back before it
-    /// responded.
-    UnknownReplacement,
-    /// The rollback of a Create that failed. A late copy of it must not start again, because nothing
-    /// would delete what it creates.
-    FailedCreate {
-        /// A call to issue whose outcome is unknown may have issued a credential.
-        waits_for_iam: bool,
-    },
-}
-
-impl DeletionScope {
-    /// Whether later deliveries of the Create have to find a tombstone.
-    fn writes_tombstone(self) -> bool {
-        self != DeletionScope::UnknownReplacement
-    }
-
-    /// Whether a peer may have issued what IAM does not list yet.
-    fn waits_for_iam(self) -> bool {
-        !matches!(
-            self,
-            DeletionScope::FailedCreate {
-                waits_for_iam: false
-            }
-        )
-    }
-
-    fn deletes_foreign(self) -> bool {
-        matches!(
-            self,
-            DeletionScope::Delete {
-                deletes_foreign: true,
-                ..
-            }
-        )
-    }
-
-    fn is_create_unanswered(self) -> bool {
-        matches!(
-            self,
-            DeletionScope::Delete {
-                is_create_unanswered: true,
-                ..
-            }
-        )
-    }
-}
-
-/// What to delete.
-#[derive(Clone, Debug)]
-pub struct DeletionTarget {
-    /// The secret's name, which is the resource's physical ID.
-    pub secret_name: String,
-    /// The users that may hold its credential, beside the user that the secret names.
-    pub user_names: Vec<String>,
-    /// Credentials that are deleted already. IAM may still list them.
-    pub deleted_credentials: Vec<String>,
-    /// How to reach the GitLab instances of its mirrors. The secret's log may name another one.
-    pub accesses: Vec<Access>,
-    /// Why it is deleted.
-    pub scope: DeletionScope,
-}
 
 /// Deletes `target` and its mirrors. Returns what is left in GitLab.
 ///

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::aws::CallError;
 use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::delete::DeletionTarget;
+use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::{NO_SECRET, Tombstone, key, write_time};
 use crate::mirror_credential::plan::classify::classify;
 use crate::mirror_credential::request_context::RequestContext;

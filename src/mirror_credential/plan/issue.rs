@@ -14,34 +14,16 @@ impl Planner<'_> {
     /// The next step towards a new login.
     pub fn plan_issue(&self) -> Step {
         let (state, spec) = (self.state, self.spec);
-        if let Some(silence) = &state.mirrors.gitlab_error {
-            return Step::Reject(silence.clone());
+        if let Some(error) = &state.mirrors.gitlab_error {
+            return Step::Reject(error.clone());
         }
         if self.context.rotation.is_none()
             && let Some(reason) = self.mirrors.pushes_everything()
         {
             return Step::Reject(reason);
         }
-        let is_issued = |credential: &&Credential| {
-            let issued = state.login.issued.as_ref();
-            issued.is_some_and(|issued| issued.id == credential.id)
-        };
-        let foreign = self.of_class(CredentialClass::Foreign);
-        let foreign: Vec<&Credential> = foreign.filter(|one| !is_issued(one)).collect();
-        if let Some(first) = foreign.first() {
-            if !state.is_settled() {
-                return CredentialStep::WaitForIam.into();
-            }
-            if !state.secret_read_after_user {
-                return SecretStep::ReadSecret.into();
-            }
-            match spec.foreign_credentials {
-                ForeignCredentials::Refuse => {
-                    let name = &state.user.name;
-                    return Step::Reject(messages::foreign_in_the_way(name, &foreign));
-                }
-                ForeignCredentials::Delete => return self.delete(first),
-            }
+        if let Some(step) = self.plan_foreign() {
+            return step;
         }
         let Some(secret) = self.secret else {
             return SecretStep::CreateSecret.into();
@@ -82,6 +64,30 @@ impl Planner<'_> {
         } else {
             CredentialStep::WriteIssueIntent.into()
         }
+    }
+
+    /// What to do about credentials that this resource did not issue. `None` if there are none.
+    fn plan_foreign(&self) -> Option<Step> {
+        let state = self.state;
+        let is_issued = |credential: &&Credential| {
+            let issued = state.login.issued.as_ref();
+            issued.is_some_and(|issued| issued.id == credential.id)
+        };
+        let foreign = self.of_class(CredentialClass::Foreign);
+        let foreign: Vec<&Credential> = foreign.filter(|one| !is_issued(one)).collect();
+        let first = foreign.first()?;
+        if !state.is_settled() {
+            return Some(CredentialStep::WaitForIam.into());
+        }
+        if !state.secret_read_after_user {
+            return Some(SecretStep::ReadSecret.into());
+        }
+        Some(match self.spec.foreign_credentials {
+            ForeignCredentials::Refuse => {
+                Step::Reject(messages::foreign_in_the_way(&state.user.name, &foreign))
+            }
+            ForeignCredentials::Delete => self.delete(first),
+        })
     }
 
     /// What has to be done before the login or its mirrors can be changed: the log's next entry is

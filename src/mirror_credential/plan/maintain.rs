@@ -58,15 +58,8 @@ impl Planner<'_> {
         {
             return step;
         }
-        if !same_key(secret.kms_key_id.as_deref(), spec.kms_key_id.as_deref()) {
-            return SecretStep::ChangeKey.into();
-        }
-        if self.tags_differ(secret) {
-            return SecretStep::TagSecret.into();
-        }
-        let untag = self.unwanted_tags(secret);
-        if !untag.is_empty() {
-            return SecretStep::UntagSecret(untag).into();
+        if let Some(step) = self.plan_settings(secret) {
+            return step;
         }
         if secret.is_unfinished() && !state.is_settled() {
             return CredentialStep::WaitForIam.into();
@@ -76,6 +69,19 @@ impl Planner<'_> {
             return Step::Done;
         }
         self.plan_cleanup(secret).unwrap_or(Step::Done)
+    }
+
+    /// The secret's key and tags.
+    fn plan_settings(&self, secret: &Secret) -> Option<Step> {
+        let kms_key_id = self.spec.kms_key_id.as_deref();
+        if !same_key(secret.kms_key_id.as_deref(), kms_key_id) {
+            return Some(SecretStep::ChangeKey.into());
+        }
+        if self.tags_differ(secret) {
+            return Some(SecretStep::TagSecret.into());
+        }
+        let untag = self.unwanted_tags(secret);
+        (!untag.is_empty()).then(|| SecretStep::UntagSecret(untag).into())
     }
 
     /// An earlier request may still be at work, or come again: it must find out that it is over.

@@ -63,11 +63,9 @@ pub async fn abort(
     let read = observe::read_secret(aws, &spec.secret_name).await?;
     let read = read.filter(|secret| secret.owner.as_ref() == Some(&context.owner));
     let Some(secret) = read else {
-        // A Delete has overtaken it, and cannot have known of what was made meanwhile.
+        // A Delete has superseded the rotation. It cannot have found what was created since.
         warn_of(&gitlab_clients.delete_all(&begun.own).await);
-        if let Some(id) = &begun.issued {
-            calls::delete_credential(aws, user_name, id).await?;
-        }
+        delete_issued(aws, user_name, begun.issued.as_ref()).await?;
         return Ok(None);
     };
     let prepared = secret.prepared(version_id).cloned();
@@ -76,9 +74,7 @@ pub async fn abort(
     let issued = begun.issued.filter(|id| !is_named(id));
     if current.is_some_and(|current| current.version_id == version_id) {
         // Another delivery of this step was faster.
-        if let Some(id) = &issued {
-            calls::delete_credential(aws, user_name, id).await?;
-        }
+        delete_issued(aws, user_name, issued.as_ref()).await?;
         return Ok(None);
     }
     if secret
@@ -91,18 +87,12 @@ pub async fn abort(
     let commit_mirror_ids = prepared.as_ref().map(claim_of);
     let is_held = begun.claim == Some(secret.claim) || commit_mirror_ids == Some(secret.claim);
     if is_held {
-        if let Some(login) = prepared.as_ref().filter(|login| login.mirrors > 0) {
-            let value = calls::read_login(aws, &secret, &login.version_id).await?;
-            mirrors.extend(value.into_iter().flat_map(|value| value.mirrors));
-        }
+        mirrors.extend(mirrors_of(aws, &secret, prepared.as_ref()).await?);
         mirrors.extend(begun.orphans);
         mirrors.sort();
         mirrors.dedup();
-        if let Some(login) = current.filter(|login| login.mirrors > 0) {
-            let value = calls::read_login(aws, &secret, &login.version_id).await?;
-            let named = value.map(|value| value.mirrors).unwrap_or_default();
-            mirrors.retain(|record| !named.contains(record));
-        }
+        let named = mirrors_of(aws, &secret, current).await?;
+        mirrors.retain(|record| !named.contains(record));
         let mirror_intent = MirrorIntent {
             claimant: abort_claimant(version_id),
             written: None,
@@ -118,9 +108,8 @@ pub async fn abort(
     // Whoever holds the log instead may be about to store what was issued here.
     let may_go = is_held || (begun.has_prepared && !secret.is_unfinished());
     let is_current = |id: &String| current.is_some_and(|login| login.credential_id == *id);
-    if let Some(id) = issued.filter(|id| (is_held || !secret.is_unfinished()) && !is_current(id)) {
-        calls::delete_credential(aws, user_name, &id).await?;
-    }
+    let issued = issued.filter(|id| (is_held || !secret.is_unfinished()) && !is_current(id));
+    delete_issued(aws, user_name, issued.as_ref()).await?;
     // What is left in GitLab pushes with this login: both stay, and stay known, until they can
     // go together.
     if let Some(login) = prepared.filter(|_| may_go && left.is_empty()) {
@@ -130,6 +119,26 @@ pub async fn abort(
         calls::drop_old_login(aws, &secret, &login).await?;
     }
     Ok(is_held.then(|| secret.next_entry()))
+}
+
+async fn delete_issued(aws: &Aws, user_name: &str, id: Option<&String>) -> Result<(), CallError> {
+    match id {
+        Some(id) => calls::delete_credential(aws, user_name, id).await,
+        None => Ok(()),
+    }
+}
+
+/// The mirrors that the value of `login` names.
+async fn mirrors_of(
+    aws: &Aws,
+    secret: &Secret,
+    login: Option<&Login>,
+) -> Result<Vec<MirrorRecord>, CallError> {
+    let Some(login) = login.filter(|login| login.mirrors > 0) else {
+        return Ok(Vec::new());
+    };
+    let value = calls::read_login(aws, secret, &login.version_id).await?;
+    Ok(value.map(|value| value.mirrors).unwrap_or_default())
 }
 
 /// Takes the log, so that a phase which still runs cannot make its login current. `false` if a peer

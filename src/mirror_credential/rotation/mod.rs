@@ -30,7 +30,6 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::aws::{Aws, CallError};
-use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::start::PreviousSpec;
@@ -43,6 +42,7 @@ use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
+use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::abort::{RotationProgress, abort};
 pub use crate::mirror_credential::rotation::event::{RotationError, RotationEvent};
 use crate::mirror_credential::spec;

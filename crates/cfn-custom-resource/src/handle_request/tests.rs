@@ -197,7 +197,7 @@ async fn request_without_members_fails_and_names_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_that_outlives_its_invocation_is_handed_over_and_not_answered() {
+async fn work_after_the_invocation_is_continued_elsewhere() {
     let clock = signed_and(0);
     let request = request(&clock, "");
     let put = |_, _| async { panic!("the next invocation answers") };

@@ -12,7 +12,7 @@ fn an_event_without_a_response_url_is_not_a_request() {
 }
 
 #[test]
-fn properties_nested_too_deep_to_decode_still_leave_a_request_to_answer() {
+fn too_deep_properties_still_get_a_response() {
     let deep = format!("{}1{}", "[".repeat(4000), "]".repeat(4000));
     let event = format!(
         r#"{{"ResponseURL":"https://x/","RequestId":"r","ResourceProperties":{{"A":{deep}}}}}"#
@@ -110,7 +110,7 @@ fn the_time_of_signing_is_read_from_the_address() {
 }
 
 #[test]
-fn a_service_timeout_is_taken_as_a_string_or_a_number_within_its_bounds() {
+fn service_timeout_may_be_a_string_or_a_number() {
     for (properties, seconds) in [
         (r#"{"ServiceTimeout":"90"}"#, 90),
         (r#"{"ServiceTimeout":90}"#, 90),

@@ -35,7 +35,7 @@ fn no_reason_makes_the_body_too_large_whatever_its_script() {
 }
 
 #[test]
-fn attributes_that_do_not_fit_fail_without_looking_like_a_replacement() {
+fn too_large_attributes_fail_with_the_same_physical_id() {
     let event = r#"{"ResponseURL":"https://x/","PhysicalResourceId":"old"}"#;
     let request = Request::parse(event, SystemTime::UNIX_EPOCH).expect("a request");
     let response = Response {

@@ -53,7 +53,7 @@ async fn a_refusal_is_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_without_an_end_leaves_time_for_another_however_little_there_is() {
+async fn hanging_attempt_leaves_time_for_another() {
     let never = (Duration::from_secs(86_400), Ok(200));
     let at_once = (Duration::ZERO, Ok(200));
     for seconds in [2, 4, 10, 20, 60, 800] {

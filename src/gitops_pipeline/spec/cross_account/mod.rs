@@ -1,6 +1,7 @@
 //! `Source` and `ImageSource`: existing repositories, in this account or in another.
 
-use super::{CrossAccount, Image, RepositoryRef, Spec, formats};
+use super::formats;
+use super::types::{CrossAccount, Image, RepositoryRef, Spec};
 use crate::codecommit::REPOSITORY_NAME;
 use crate::gitops_pipeline::names::AwsLocation;
 use cfn_custom_resource::{Format, Object, ValidationErrors};

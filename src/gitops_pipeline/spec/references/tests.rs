@@ -5,7 +5,7 @@ use crate::gitops_pipeline::spec::decode;
 
 // claim: a-secret-that-the-child-stack-would-resolve-is-refused-wherever-it-stands
 #[test]
-fn a_secret_that_the_child_stack_would_resolve_is_refused_wherever_it_stands() {
+fn dynamic_reference_is_rejected_in_every_property() {
     let reference = "x{{resolve:secretsmanager:prd/database:SecretString:password}}";
     let errors = decode(&json!({
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",

@@ -52,7 +52,7 @@ fn records_come_back_as_they_were_written() {
 }
 
 #[test]
-fn a_claim_without_mirrors_and_what_somebody_else_wrote_are_no_records() {
+fn claim_without_mirrors_and_foreign_text_are_not_records() {
     assert_eq!(MirrorIntent::read(r#"{"claimedBy":"me"}"#), None);
     assert_eq!(MirrorIntent::read("text"), None);
     assert_eq!(

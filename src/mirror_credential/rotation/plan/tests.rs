@@ -189,7 +189,7 @@ fn rotation_in_an_unprotected_project_starts_no_push() {
 }
 
 #[test]
-fn a_rotation_that_is_taken_over_cannot_finish_before_its_login_goes() {
+fn superseded_rotation_cannot_finish() {
     let stranger = |state: &State| step(mirrored, state);
     let fence = state(prepared(), |k| {
         k.log.claim = Some(5);

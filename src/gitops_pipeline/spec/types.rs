@@ -1,0 +1,222 @@
+//! The decoded properties.
+
+use std::collections::BTreeMap;
+
+use crate::gitops_pipeline::approval_rule::ApprovalRule;
+use crate::gitops_pipeline::names::ResourceNames;
+
+/// The properties of one `Custom::GitOpsPipeline`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// `EnvID` and `ProjectID`
+    pub names: ResourceNames,
+    /// The branch that each environment deploys.
+    pub branch_map: BTreeMap<String, String>,
+    /// An existing repository; `None` if the child stack creates one.
+    pub source: Option<RepositoryRef>,
+    /// A container image as a second input of Build.
+    pub image: Option<Image>,
+    /// `None` for the environment's bucket.
+    pub artifact_bucket_name: Option<String>,
+    /// A customer managed key for the artifacts.
+    pub artifact_key_arn: Option<String>,
+    /// The build project.
+    pub build: Build,
+    /// The manual approval before the deployment.
+    pub approval: Approval,
+    /// The deployment.
+    pub deploy: Deploy,
+    /// What a new execution does to a running one.
+    pub execution_mode: ExecutionMode,
+    /// `None` for the environment's role.
+    pub pipeline_role_arn: Option<String>,
+    /// `None` for the environment's role.
+    pub event_role_arn: Option<String>,
+    /// An approval rule template for the repository.
+    pub approval_rule: Option<ApprovalRule>,
+    /// Whether a repository of the child stack outlives the resource.
+    pub repository_deletion_policy: DeletionPolicy,
+    /// On everything that the child stack creates.
+    pub tags: BTreeMap<String, String>,
+    /// The function's ARN: the target of the first push's event.
+    pub service_token: String,
+}
+
+impl Spec {
+    /// The repository's name, whether it exists or the child stack creates it.
+    pub fn repository(&self) -> String {
+        let given = self.source.as_ref().map(|source| source.name.clone());
+        given.unwrap_or_else(|| self.names.repository())
+    }
+
+    /// The source's place; `None` if it is in this account.
+    pub fn cross_account_source(&self) -> Option<&CrossAccount> {
+        self.source.as_ref()?.cross_account.as_ref()
+    }
+
+    /// The property that makes another account write artifacts; `None` if none does.
+    pub fn cross_account_writer(&self) -> Option<&'static str> {
+        let image = self
+            .image
+            .as_ref()
+            .and_then(|image| image.repository.cross_account.as_ref());
+        if self.cross_account_source().is_some() {
+            Some("Source.RepositoryArn")
+        } else {
+            image.map(|_| "ImageSource.RepositoryArn")
+        }
+    }
+
+    /// The branch that this environment deploys.
+    pub fn branch(&self) -> &str {
+        // `decode` rejects a map without this environment.
+        self.branch_map
+            .get(&self.names.env_id)
+            .map_or("", String::as_str)
+    }
+}
+
+/// An existing repository of code or images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryRef {
+    /// Its name.
+    pub name: String,
+    /// `None` if it is in this account.
+    pub cross_account: Option<CrossAccount>,
+}
+
+/// How a pipeline reaches another account's repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrossAccount {
+    /// The repository's ARN.
+    pub repository_arn: String,
+    /// A role of that account.
+    pub role_arn: String,
+}
+
+impl RepositoryRef {
+    /// The account that owns it; `None` for the pipeline's own.
+    pub fn account(&self) -> Option<&str> {
+        self.cross_account
+            .as_ref()?
+            .repository_arn
+            .split(':')
+            .nth(4)
+    }
+}
+
+/// `ImageSource`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The repository of the image.
+    pub repository: RepositoryRef,
+    /// The tag whose pushes start the pipeline.
+    pub tag: String,
+}
+
+/// `Build`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// A build image.
+    pub image: String,
+    /// `BUILD_GENERAL1_…`
+    pub compute_type: String,
+    /// Whether builds can run Docker.
+    pub privileged_mode: bool,
+    /// A path in the repository, or the buildspec itself; `None` for `buildspec.yml`.
+    pub buildspec: Option<String>,
+    /// In addition to `EnvID` and `AccountId`.
+    pub environment_variables: BTreeMap<String, String>,
+    /// 5 to 2160.
+    pub timeout_in_minutes: u32,
+    /// 5 to 480.
+    pub queued_timeout_in_minutes: u32,
+    /// `None` for the environment's role.
+    pub service_role_arn: Option<String>,
+    /// One of [`formats::RETENTION_DAYS`].
+    pub log_retention_in_days: u32,
+}
+
+/// `Approval`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// Whether the pipeline has a manual approval.
+    pub required: bool,
+    /// The topic that CodePipeline notifies of a pending approval.
+    pub notification_topic_arn: Option<String>,
+    /// The text that the approver reads.
+    pub custom_data: Option<String>,
+    /// The link that the approver opens.
+    pub external_entity_link: Option<String>,
+}
+
+/// `Deploy`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deploy {
+    /// The action's mode.
+    pub action_mode: ActionMode,
+    /// `None` for `cfnstack-<EnvID>-<ProjectID>`.
+    pub stack_name: Option<String>,
+    /// A path in the build's output; `None` for `root-stack-<ProjectID>.yaml`.
+    pub template_path: Option<String>,
+    /// A path in the build's output; `None` if the template has no configuration.
+    pub template_configuration: Option<String>,
+    /// What the template needs to be allowed.
+    pub capabilities: Vec<String>,
+    /// `None` for the environment's role.
+    pub role_arn: Option<String>,
+    /// Parameters of the deployed stack.
+    pub parameter_overrides: BTreeMap<String, String>,
+}
+
+/// `Deploy.ActionMode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionMode {
+    /// Create the stack or update it.
+    CreateUpdate,
+    /// Create a change set, wait for the approval, execute it.
+    ChangeSet,
+    /// As `CreateUpdate`, but delete a failed stack and create it again.
+    ReplaceOnFailure,
+}
+
+/// `ExecutionMode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutionMode {
+    /// Executions run one after the other.
+    Queued,
+    /// A newer execution replaces a waiting one.
+    Superseded,
+    /// Executions run concurrently.
+    Parallel,
+}
+
+impl ExecutionMode {
+    /// As CodePipeline writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ExecutionMode::Queued => "QUEUED",
+            ExecutionMode::Superseded => "SUPERSEDED",
+            ExecutionMode::Parallel => "PARALLEL",
+        }
+    }
+}
+
+/// `RepositoryDeletionPolicy`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionPolicy {
+    /// It is deleted with the resource.
+    Delete,
+    /// It stays. A later resource of the same name adopts it.
+    Retain,
+}
+
+impl DeletionPolicy {
+    /// As the property writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeletionPolicy::Delete => "Delete",
+            DeletionPolicy::Retain => "Retain",
+        }
+    }
+}

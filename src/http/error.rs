@@ -1,0 +1,41 @@
+//! Why a request has no response.
+
+use std::error::Error as _;
+
+use aws_smithy_runtime_api::client::result::ConnectorError;
+
+/// Why there is no response. The cause is left out, because HTTP clients put the address into
+/// their texts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The request is invalid.
+    #[error("the request cannot be sent")]
+    Unsendable,
+    /// No connection. Nothing was sent.
+    #[error("no connection")]
+    NoConnection,
+    /// The server's certificate is not trusted. Nothing was sent.
+    #[error("its certificate is not trusted: {0}")]
+    UntrustedCertificate(String),
+    /// The response exceeds the limit.
+    #[error("the response is too large")]
+    TooLarge,
+    /// The request may have been received.
+    #[error("no response")]
+    NoResponse,
+}
+
+impl HttpError {
+    pub(crate) fn from_connector(error: &ConnectorError) -> Self {
+        match Self::source_of(error) {
+            Some(reason) => reason.clone(),
+            None if error.is_user() => HttpError::Unsendable,
+            None => HttpError::NoResponse,
+        }
+    }
+
+    /// The source that this module's connector added. `None` for an error of the SDK.
+    pub(crate) fn source_of(error: &ConnectorError) -> Option<&Self> {
+        error.source().and_then(|source| source.downcast_ref())
+    }
+}

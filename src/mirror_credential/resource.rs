@@ -1,0 +1,266 @@
+//! The resource type: dispatches CloudFormation's requests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::aws::Aws;
+use crate::http::Http;
+use crate::mirror_credential::apply::Applied;
+use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::start::PreviousSpec;
+use crate::mirror_credential::clients::Clients;
+use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
+use crate::mirror_credential::intent_log::Owner;
+use crate::mirror_credential::messages::to_failure;
+use crate::mirror_credential::mirrors::intent;
+use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::{intent_log, messages, observe, spec};
+use crate::reason_codes::{Code, invalid_properties};
+use crate::tags;
+use cfn_custom_resource::{
+    Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource,
+};
+
+/// The resource type.
+#[derive(Debug)]
+pub struct MirrorCredential {
+    pub(super) clients: Clients,
+}
+
+impl MirrorCredential {
+    /// The resource type, which calls AWS through `aws` and git servers through `http`.
+    pub fn new(aws: Aws, http: Http, clock: Clock) -> Self {
+        MirrorCredential {
+            clients: Clients { aws, http, clock },
+        }
+    }
+
+    async fn create_or_update(
+        &self,
+        request: &Request,
+        spec: &Spec,
+        context: &RequestContext,
+        progress: &Progress,
+    ) -> Result<Outcome, Failure> {
+        self.check_user_name(request, spec, context).await?;
+        self.delete_unknown_replacement(request, spec, context, progress)
+            .await?;
+        let replaced = request.physical_resource_id.clone();
+        let previous = PreviousSpec {
+            gitlab: spec::gitlab_in(&request.old_properties),
+            tags: tag_keys(&request.old_properties),
+            secret_name: replaced.filter(|id| *id != spec.secret_name),
+        };
+        let applier = Applier::start(&self.clients, spec, context, progress, previous);
+        let applier = Box::pin(applier).await?;
+        Box::pin(applier.check_move()).await?;
+        let result = Box::pin(applier.apply_spec()).await?;
+        Ok(outcome(spec, &result))
+    }
+
+    /// Rejects an Update that changes `UserName` and keeps `SecretName`. This comes before every
+    /// other check, because the new user may not exist, or its repositories may not. The rollback
+    /// of a rejected Update changes `UserName` too. It passes, because it names the user whose login
+    /// the secret holds.
+    async fn check_user_name(
+        &self,
+        request: &Request,
+        spec: &Spec,
+        context: &RequestContext,
+    ) -> Result<(), Failure> {
+        let aws = &self.clients.aws;
+        let old_user_name = spec::user_name_in(&request.old_properties);
+        let changes_user = old_user_name.is_some_and(|name| name != spec.user_name);
+        let secret_name = &spec.secret_name;
+        if !changes_user || request.physical_resource_id.as_ref() != Some(secret_name) {
+            return Ok(());
+        }
+        let read = observe::read_secret(aws, secret_name).await;
+        let reason = match read.map_err(to_failure)? {
+            Some(secret) if secret.owner.as_ref() != Some(&context.owner) => None,
+            Some(secret) => messages::user_name_differs(spec, &secret),
+            None => {
+                // The secret was deleted by hand: the tags on the user show whose login it held.
+                let read = observe::read_user(aws, &spec.user_name).await;
+                let user = read.map_err(to_failure)?;
+                let is_held = user.held_by() == Some(&context.owner);
+                (!is_held).then(|| messages::user_name_changes(spec))
+            }
+        };
+        reason.map_or(Ok(()), |reason| Err(Failure(reason)))
+    }
+
+    /// Deletes the replacement of an Update that was rolled back before it responded. CloudFormation
+    /// does not know its physical ID, and will not delete it.
+    async fn delete_unknown_replacement(
+        &self,
+        request: &Request,
+        spec: &Spec,
+        context: &RequestContext,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let old = &request.old_properties;
+        let Some(secret_name) = spec::secret_name_in(old) else {
+            return Ok(());
+        };
+        let is_known = request.physical_resource_id.as_ref() == Some(&secret_name);
+        if is_known || secret_name == spec.secret_name {
+            return Ok(());
+        }
+        let target = DeletionTarget {
+            secret_name,
+            user_names: spec::user_name_in(old).into_iter().collect(),
+            deleted_credentials: Vec::new(),
+            accesses: spec::gitlab_in(old).into_iter().collect(),
+            scope: DeletionScope::UnknownReplacement,
+        };
+        self.run_deletion(&target, context, progress).await?;
+        Ok(())
+    }
+
+    /// Deletes `target`. Returns what is left in GitLab.
+    async fn run_deletion(
+        &self,
+        target: &DeletionTarget,
+        context: &RequestContext,
+        progress: &Progress,
+    ) -> Result<Vec<String>, Failure> {
+        let deletion = Box::pin(delete(&self.clients, target, context, progress));
+        let left = deletion.await.map_err(to_failure)?;
+        for left in &left {
+            tracing::warn!(left, "not removed");
+        }
+        Ok(left)
+    }
+
+    async fn delete(
+        &self,
+        request: &Request,
+        context: &RequestContext,
+        progress: &Progress,
+    ) -> Result<Option<Reason>, Failure> {
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        let id = request.physical_resource_id.as_ref();
+        let by_properties = spec::secret_name_in(properties);
+        let is_own_id = id.is_some() && id == by_properties.as_ref();
+        let Some(secret_name) = self
+            .secret_to_delete(id, by_properties.as_ref(), context)
+            .await?
+        else {
+            // Neither the ID nor the properties name a secret: nothing can have been created.
+            return Ok(None);
+        };
+        let is_by_properties = by_properties.as_ref() == Some(&secret_name);
+        let user_name = spec::user_name_in(properties).filter(|_| is_by_properties);
+        let target = DeletionTarget {
+            secret_name,
+            user_names: user_name.into_iter().collect(),
+            deleted_credentials: Vec::new(),
+            accesses: spec::gitlab_in(properties).into_iter().collect(),
+            scope: DeletionScope::Delete {
+                deletes_foreign: spec::deletes_foreign(properties),
+                is_create_unanswered: !is_own_id && is_by_properties,
+            },
+        };
+        let left = self.run_deletion(&target, context, progress).await?;
+        Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "))))
+    }
+
+    /// The secret that a Delete of `id` is about. The ID is that of a resource whose properties have
+    /// changed since, or CloudFormation generated it. Only an existing secret shows which.
+    async fn secret_to_delete(
+        &self,
+        id: Option<&String>,
+        by_properties: Option<&String>,
+        context: &RequestContext,
+    ) -> Result<Option<String>, Failure> {
+        let id = id.filter(|id| Some(*id) != by_properties && spec::is_secret_name(id));
+        let Some(id) = id else {
+            return Ok(by_properties.cloned());
+        };
+        let is_ours = match observe::read_secret(&self.clients.aws, id).await {
+            Ok(secret) => {
+                secret.is_some_and(|secret| secret.owner.as_ref() == Some(&context.owner))
+            }
+            Err(error) if error.is_denied() => false,
+            Err(error) => return Err(to_failure(error)),
+        };
+        let by_properties = by_properties.filter(|_| !is_ours);
+        Ok(Some(by_properties.unwrap_or(id).clone()))
+    }
+}
+
+impl Resource for MirrorCredential {
+    fn physical_id(&self, request: &Request) -> String {
+        if let Some(id) = &request.physical_resource_id {
+            return id.clone();
+        }
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
+        spec::secret_name_in(properties)
+            // Properties without a secret's name are rejected. The Delete that follows finds nothing.
+            .unwrap_or_else(|| "codecommit-mirror".to_owned())
+    }
+
+    async fn handle(
+        self: Arc<Self>,
+        request: Request,
+        progress: Progress,
+    ) -> Result<Outcome, Failure> {
+        let is_create = request.request_type == Some(RequestType::Create);
+        let context = RequestContext {
+            owner: Owner {
+                stack_id: request.stack_id.clone(),
+                logical_id: request.logical_resource_id.clone(),
+            },
+            signed_at: request.signed_at,
+            request_key: intent_log::key(&request.request_id),
+            claimant: intent::claimant(None),
+            is_create,
+            rotation: None,
+        };
+        if request.request_type == Some(RequestType::Delete) {
+            let note = self.delete(&request, &context, &progress).await?;
+            return Ok(Outcome {
+                physical_resource_id: self.physical_id(&request),
+                attributes: BTreeMap::new(),
+                note,
+            });
+        }
+        let properties = match &request.properties {
+            Ok(properties) => properties,
+            Err(error) => {
+                let text = format!("reading ResourceProperties: {error}");
+                return Err(invalid_properties(&text));
+            }
+        };
+        let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
+        Box::pin(self.create_or_update(&request, &spec, &context, &progress)).await
+    }
+}
+
+fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
+    let credential = &applied.credential;
+    Outcome {
+        physical_resource_id: spec.secret_name.clone(),
+        attributes: BTreeMap::from([
+            ("SecretArn", applied.secret.arn.clone()),
+            ("SecretName", spec.secret_name.clone()),
+            ("UserName", spec.user_name.clone()),
+            ("ServiceUserName", credential.service_user_name.clone()),
+            ("ServiceSpecificCredentialId", credential.id.clone()),
+            ("CreateDate", intent_log::write_time(credential.created)),
+        ]),
+        note: Reason::join(applied.warnings.iter().cloned()),
+    }
+}
+
+/// The keys of `Tags`, read without validating the other properties.
+fn tag_keys(properties: &Value) -> Vec<String> {
+    let tags = properties["Tags"].as_array().into_iter().flatten();
+    tags.filter_map(|tag| Some(tag["Key"].as_str()?.to_owned()))
+        .filter(|key| !key.starts_with(tags::OWN))
+        .collect()
+}
