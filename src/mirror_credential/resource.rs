@@ -241,7 +241,7 @@ impl Resource for MirrorCredential {
     }
 }
 
-fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
+pub(super) fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
     let credential = &applied.credential;
     Outcome {
         physical_resource_id: spec.secret_name.clone(),

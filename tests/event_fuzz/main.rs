@@ -4,6 +4,8 @@
 //! `EVENT_FUZZ_SEED` repeats a run, `EVENT_FUZZ_COUNT` makes it longer or shorter; a failure
 //! names the seed of its event, which `EVENT_FUZZ_ONLY` runs alone.
 
+#![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
+
 mod answers;
 mod arbitrary;
 mod recorded_events;

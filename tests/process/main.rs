@@ -12,6 +12,8 @@
 //! `misbehaving` does with the same wiring. `CFN_GITOPS_MISBEHAVING` names its binary; without it,
 //! it is built in the profile `CFN_GITOPS_MISBEHAVING_PROFILE` (`dev` by default).
 
+#![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
+
 mod aws_front;
 mod bucket;
 mod function;

@@ -1,6 +1,8 @@
 //! The fake AWS is itself shown to be strict, late and breakable, through the
 //! SDK's own clients: a fake AWS that forgives proves nothing.
 
+#![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
+
 mod child;
 mod cloudformation;
 mod codecommit;

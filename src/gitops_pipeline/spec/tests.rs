@@ -19,7 +19,8 @@ fn an_environment_and_a_project_are_enough() {
 }
 
 #[test]
-fn every_fault_is_named_at_once() {
+#[allow(clippy::too_many_lines)] // A list of errors.
+fn every_error_is_reported_at_once() {
     let errors = decode(&json!({
         "EnvID": "Dev",
         "ProjectID": "-x",

@@ -3,7 +3,8 @@ use serde_json::json;
 
 use crate::mirror_credential::apply::Applied;
 use crate::mirror_credential::plan::tests::{credential, secret};
-use crate::mirror_credential::{outcome, spec};
+use crate::mirror_credential::resource::outcome;
+use crate::mirror_credential::spec;
 
 #[test]
 fn every_attribute_of_an_outcome_is_listed() {

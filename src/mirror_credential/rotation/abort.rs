@@ -87,12 +87,8 @@ pub async fn abort(
     let commit_mirror_ids = prepared.as_ref().map(claim_of);
     let is_held = begun.claim == Some(secret.claim) || commit_mirror_ids == Some(secret.claim);
     if is_held {
-        mirrors.extend(mirrors_of(aws, &secret, prepared.as_ref()).await?);
         mirrors.extend(begun.orphans);
-        mirrors.sort();
-        mirrors.dedup();
-        let named = mirrors_of(aws, &secret, current).await?;
-        mirrors.retain(|record| !named.contains(record));
+        add_prepared(&mut mirrors, aws, &secret, prepared.as_ref()).await?;
         let mirror_intent = MirrorIntent {
             claimant: abort_claimant(version_id),
             written: None,
@@ -126,6 +122,21 @@ async fn delete_issued(aws: &Aws, user_name: &str, id: Option<&String>) -> Resul
         Some(id) => calls::delete_credential(aws, user_name, id).await,
         None => Ok(()),
     }
+}
+
+/// Adds the mirrors of `prepared`, and removes those that the current login names.
+async fn add_prepared(
+    mirrors: &mut Vec<MirrorRecord>,
+    aws: &Aws,
+    secret: &Secret,
+    prepared: Option<&Login>,
+) -> Result<(), CallError> {
+    mirrors.extend(mirrors_of(aws, secret, prepared).await?);
+    mirrors.sort();
+    mirrors.dedup();
+    let named = mirrors_of(aws, secret, secret.current.as_ref()).await?;
+    mirrors.retain(|record| !named.contains(record));
+    Ok(())
 }
 
 /// The mirrors that the value of `login` names.

@@ -165,7 +165,6 @@ fn foreign_credentials(aws: &fake_aws::AwsState) -> Vec<fake_aws::iam::Credentia
 }
 
 /// The scenarios: each kind of request, and the rollback of each.
-#[allow(clippy::too_many_lines)] // A list.
 pub fn scenarios() -> Vec<Scenario> {
     let scenario = |name, events| Scenario {
         name,

@@ -2,6 +2,8 @@
 //! in this process: every fault at every call, rotation beside updates, a year of rotations. What
 //! is asked of every scenario is that a push to GitLab arrives, whenever it is made.
 
+#![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
+
 mod abandoned;
 mod at_once;
 mod by_hand;

@@ -31,7 +31,6 @@ fn token_secret(fake: &FakeAws, change: fn(&mut fake_aws::secrets::Secret)) {
     fake.change(|aws| change(aws.secrets.get_mut(TOKEN).expect("the token's secret")));
 }
 
-#[allow(clippy::too_many_lines)] // A list.
 fn situations() -> Vec<Situation> {
     let situation = |name, arrange, says| Situation {
         name,

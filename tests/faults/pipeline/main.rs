@@ -1,6 +1,8 @@
 //! Whole scenarios of a `Custom::GitOpsPipeline`, over an AWS in this process: every fault at every
 //! call, every interleaving of two deliveries, every state of the child stack, and time.
 
+#![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
+
 mod adversity;
 mod checks;
 mod cross_account;

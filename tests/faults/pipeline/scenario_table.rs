@@ -24,7 +24,6 @@ pub fn leave_repository(fake: &FakeAws) {
 }
 
 /// The scenarios: each kind of request, and the rollback of each.
-#[allow(clippy::too_many_lines)] // A list.
 pub fn scenarios() -> Vec<Scenario> {
     let scenario = |name, events| Scenario {
         name,
