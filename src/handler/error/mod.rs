@@ -59,7 +59,7 @@ impl HandlerError {
         match self {
             HandlerError::UnknownEvent => "UnknownEvent",
             HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
-            HandlerError::MaybeContinued => "HandOverUnconfirmed",
+            HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
             HandlerError::NotRotated(_) => "RotationFailed",
             HandlerError::NoEnvironment(_) => "UnknownEnvironment",

@@ -5,10 +5,10 @@
 
 mod adversity;
 mod checks;
+mod continuation;
 mod cross_account;
 mod first_push;
 mod fixture;
-mod handing_over;
 mod happy_path;
 mod interleavings;
 mod late;

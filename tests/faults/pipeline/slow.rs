@@ -156,7 +156,7 @@ fn function_that_may_not_call_itself_says_so() {
 }
 
 #[test]
-fn request_is_not_handed_over_more_often_than_lambda_allows() {
+fn request_is_not_continued_more_often_than_lambda_allows() {
     paused(async {
         // Invocations of a minute: an hour would take more of them than Lambda lets follow.
         let fake = slow(Duration::from_mins(30));
@@ -165,7 +165,9 @@ fn request_is_not_handed_over_more_often_than_lambda_allows() {
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
         assert!(
-            answer.reason().contains("handed over 14 times"),
+            answer
+                .reason()
+                .contains("14 invocations have already continued it"),
             "{answer:?}"
         );
         let hops = fake.count("Invoke");

@@ -37,7 +37,7 @@ async fn create_under(
     stack.lifetime = SHORT;
     let create = stack.request("Create", None, &ruled(), None);
     deliver_all(&fake, &create, false).await;
-    assert_eq!(fake.faults_left(), 0, "nothing was handed over");
+    assert_eq!(fake.faults_left(), 0, "nothing was continued");
     (stack, create)
 }
 
@@ -90,7 +90,7 @@ fn slow_create_is_answered_once_by_its_last_invocation() {
 }
 
 #[test]
-fn hand_over_that_is_lost_is_made_up_for_by_the_next_delivery() {
+fn lost_continuation_is_repeated_by_the_next_delivery() {
     for kind in [
         FaultKind::RequestLost,
         FaultKind::InternalError500,
@@ -115,7 +115,7 @@ fn hand_over_that_is_lost_is_made_up_for_by_the_next_delivery() {
 }
 
 #[test]
-fn hand_over_whose_answer_is_lost_is_never_answered_otherwise() {
+fn unconfirmed_continuation_is_not_answered_twice() {
     for kind in [
         FaultKind::AnswerLost,
         FaultKind::AnswerHangs,
@@ -146,7 +146,7 @@ fn hand_over_whose_answer_is_lost_is_never_answered_otherwise() {
 }
 
 #[test]
-fn hand_over_that_is_throttled_waits_for_its_turn() {
+fn throttled_continuation_is_retried() {
     paused(async {
         let fault = Fault::on("Invoke", 0, FaultKind::Throttled);
         let (stack, create) = create_under(Some(fault), None).await;
@@ -164,7 +164,7 @@ fn hand_over_that_is_throttled_waits_for_its_turn() {
 }
 
 #[test]
-fn hand_over_that_lambda_refuses_is_a_failure_that_says_so() {
+fn rejected_continuation_fails_with_a_reason() {
     paused(async {
         let (stack, create) = create_under(None, Some(FaultKind::Denied)).await;
         let fake = stack.fake.clone();
@@ -179,7 +179,7 @@ fn hand_over_that_lambda_refuses_is_a_failure_that_says_so() {
 }
 
 #[test]
-fn hand_over_throttled_for_good_fails_with_a_reason() {
+fn permanently_throttled_continuation_fails() {
     paused(async {
         let (stack, create) = create_under(None, Some(FaultKind::Throttled)).await;
         let fake = stack.fake.clone();
