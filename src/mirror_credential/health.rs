@@ -1,5 +1,4 @@
-//! How the credentials and their mirrors are: a look from outside, at what a schedule asks for.
-//! It changes nothing.
+//! Checks credentials and their mirrors for the scheduled health check. It changes nothing.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -19,7 +18,7 @@ use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::state::Credential;
 
-/// A secret of ours, as Secrets Manager lists it, perhaps minutes late.
+/// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSummary {
     /// Its name.
@@ -28,36 +27,36 @@ pub struct SecretSummary {
     pub user_name: String,
 }
 
-/// How one credential is.
+/// The state of one credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     /// The IAM user.
     pub user_name: String,
-    /// When its credential was issued; `None` when it is gone.
+    /// When IAM created the credential. `None` if it does not exist.
     pub issued: Option<SystemTime>,
-    /// GitLab's mirrors that push with it.
+    /// GitLab's mirrors that use the credential.
     pub mirrors: Vec<MirrorHealth>,
 }
 
-/// How one mirror is.
+/// The state of one mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorHealth {
-    /// Number or full path of the project in GitLab.
+    /// ID or full path of the project in GitLab.
     pub project: String,
-    /// The CodeCommit repository that it leads to.
+    /// The CodeCommit repository that the mirror pushes to.
     pub repository_name: String,
-    /// When it last pushed, if that is known.
+    /// When it last pushed. `None` if GitLab does not show it.
     pub succeeded_at: Option<SystemTime>,
-    /// What is wrong with it.
+    /// Why it cannot push. `None` if it has no fault.
     pub fault: Option<String>,
 }
 
-/// What is not looked at, and why.
+/// Why a secret was not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckError {
-    /// There is nothing: it was deleted, or is just being made.
+    /// The secret was deleted, or is being created.
     Nothing,
-    /// It could not be looked at.
+    /// The check failed.
     Failed(String),
 }
 
@@ -67,20 +66,20 @@ impl From<CallError> for CheckError {
     }
 }
 
-/// What became of asking each GitLab that did not answer: one that hangs is not waited for
-/// once for each mirror.
+/// The error of each unreachable GitLab. Without it, the check would wait for the same GitLab once
+/// for each mirror.
 #[derive(Debug, Default)]
 pub struct UnreachableGitLabs(BTreeMap<String, GitLabError>);
 
 impl MirrorCredential {
-    /// The secrets of ours in this account and region whose users are called like `user_names`.
+    /// The secrets of cfn-gitops in this account and region whose user names match `user_names`.
     ///
-    /// Secrets Manager lists the secrets of every environment, and no secret says whose it is.
-    /// Users do, by their names. To ask for another environment's would be denied, and leave an
-    /// `AccessDenied` in the account's trail at every check.
+    /// Secrets Manager lists the secrets of every environment. Only the user name shows the
+    /// environment of a secret. A call for another environment's user would be denied, and every
+    /// check would add an `AccessDenied` to the account's CloudTrail.
     ///
     /// # Errors
-    /// When they cannot be listed to the end.
+    /// If Secrets Manager does not return all pages.
     pub async fn list_secrets(
         &self,
         user_names: &NamePattern,
@@ -101,7 +100,7 @@ impl MirrorCredential {
             let page = call.set_next_token(token).send().await;
             let page = page.map_err(|error| CallError::new("listing the secrets", &error))?;
             for secret in page.secret_list() {
-                // The filter takes what begins so, too.
+                // The filter matches prefixes, so it also returns tags with longer keys.
                 let mut tags = secret.tags().iter();
                 let user = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME));
                 let user_name = user.and_then(|tag| tag.value());
@@ -113,7 +112,7 @@ impl MirrorCredential {
                     });
                 }
             }
-            // An empty page is not the last one.
+            // Secrets Manager may return an empty page before the last one.
             token = page.next_token;
             if token.is_none() {
                 return Ok(listed);
@@ -121,10 +120,10 @@ impl MirrorCredential {
         }
     }
 
-    /// Looks at one secret's credential and mirrors.
+    /// Checks the credential and the mirrors of one secret.
     ///
     /// # Errors
-    /// When there is nothing to look at, or it could not be looked at.
+    /// If the secret has nothing to check, or if the check failed.
     pub async fn health(
         &self,
         listed: &SecretSummary,
@@ -172,7 +171,7 @@ impl MirrorCredential {
             let now = self.clients.clock.now();
             let checked = check_mirror(&mut gitlabs, &record, unreachable, now).await;
             let (succeeded_at, own_fault) = checked.unwrap_or_else(|fault| (None, Some(fault)));
-            // GitLab masks logins in its messages. The function does not depend on that.
+            // GitLab masks logins in its messages, but the check does not depend on that.
             let own_fault = own_fault.map(|fault| value.password.redact(&fault));
             health.mirrors.push(MirrorHealth {
                 project: record.project,
@@ -196,8 +195,8 @@ fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<
     }
 }
 
-/// Reads a mirror from GitLab: when it last pushed, and its fault, if any. The error is why GitLab
-/// does not show the mirror.
+/// Reads a mirror from GitLab: when it last pushed, and its fault. The error is the reason that
+/// GitLab does not show the mirror.
 async fn check_mirror(
     gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
@@ -248,7 +247,7 @@ async fn ask(
             .await
             .is_ok_and(|it| it.is_empty)
     {
-        // There is nothing to push yet, and some versions show that as a fault.
+        // An empty project has nothing to push, which some versions of GitLab show as a fault.
         fault = None;
     }
     if fault.is_none() {

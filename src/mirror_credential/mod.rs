@@ -1,13 +1,13 @@
-//! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user. Its password is in one
-//! secret, and in the GitLab mirrors that push with it.
+//! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user. Its password is in
+//! one secret, and in the GitLab mirrors that push with it.
 //!
 //! - [`spec`] decodes the properties, [`observe`] reads the user and the secret into the [`state`],
 //!   [`plan`] chooses the next step from the state alone, and [`apply`] executes it with [`calls`].
 //! - [`delete`] does the same for a Delete, with a plan of its own.
 //! - [`intent_log`] is what the resource writes into AWS before each change, so that a delivery can
 //!   resume after a crash of another one.
-//! - [`mirrors`] and [`rotation`] add GitLab's mirrors, and Secrets Manager's rotation in four phases.
-//!   The plain credential needs neither.
+//! - [`mirrors`] and [`rotation`] add GitLab's mirrors, and Secrets Manager's rotation in four
+//!   phases. The plain credential needs neither.
 //! - [`health`] reports on credentials and mirrors, and changes nothing.
 
 mod apply;

@@ -13,22 +13,23 @@ pub struct RequestContext {
     pub signed_at: SystemTime,
     /// The [`key`] of the request's id.
     pub request_key: String,
-    /// Tells apart the deliveries of one request.
+    /// Distinguishes the deliveries of one request.
     pub claimant: String,
-    /// It is a Create: most likely there is no secret yet, and creating it is the quickest way to
-    /// find out; what fails is taken back; and the function's role may be as new.
+    /// It is a Create. The secret probably does not exist, so the delivery creates it without
+    /// reading it first. On failure, the delivery deletes what it created. The function's role may
+    /// be new, too.
     pub is_create: bool,
-    /// The part of a rotation that this is; `None` for a request of CloudFormation's.
+    /// The phase of a rotation. `None` for a request of CloudFormation.
     pub rotation: Option<Rotation>,
 }
 
 impl RequestContext {
-    /// Whether this very delivery created `secret`: the answer that said so may have been lost.
+    /// Whether this delivery created `secret`. Secrets Manager's response may have been lost.
     pub fn has_created(&self, secret: &Secret) -> bool {
         secret.claimant.as_ref() == Some(&self.claimant)
     }
 
-    /// Whether `deletion` came after this request.
+    /// Whether the Delete of `tombstone` came after this request.
     pub fn is_superseded_by(&self, tombstone: &Tombstone) -> bool {
         tombstone.supersedes(&self.owner.key(), self.signed_at, &self.request_key)
     }
@@ -39,19 +40,19 @@ impl RequestContext {
 pub struct Rotation {
     /// The version that Secrets Manager chose: the `ClientRequestToken`.
     pub version_id: String,
-    /// How far to go.
+    /// The phase to complete.
     pub phase: RotationPhase,
 }
 
-/// The four steps, in their order.
+/// The four phases, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RotationPhase {
-    /// `createSecret`: issue, make mirrors, write both under `AWSPENDING`.
+    /// `createSecret`: issue, create mirrors, store both under `AWSPENDING`.
     Create,
-    /// `setSecret`: prove the login, enable the mirrors.
+    /// `setSecret`: verify the login, enable the mirrors.
     Set,
     /// `testSecret`: let the mirrors push.
     Test,
-    /// `finishSecret`: make it the current one, remove what was superseded.
+    /// `finishSecret`: move `AWSCURRENT`, delete what is superseded.
     Finish,
 }

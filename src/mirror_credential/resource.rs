@@ -63,8 +63,8 @@ impl MirrorCredential {
 
     /// Rejects an Update that changes `UserName` and keeps `SecretName`. This comes before every
     /// other check, because the new user may not exist, or its repositories may not. The rollback
-    /// of a rejected Update changes `UserName` too. It passes, because it names the user whose login
-    /// the secret holds.
+    /// of a rejected Update changes `UserName` too. It passes, because it names the user whose
+    /// login the secret holds.
     async fn check_user_name(
         &self,
         request: &Request,
@@ -93,8 +93,8 @@ impl MirrorCredential {
         reason.map_or(Ok(()), |reason| Err(Failure(reason)))
     }
 
-    /// Deletes the replacement of an Update that was rolled back before it responded. CloudFormation
-    /// does not know its physical ID, and will not delete it.
+    /// Deletes the replacement of an Update that was rolled back before it responded.
+    /// CloudFormation does not know its physical ID, and will not delete it.
     async fn delete_unknown_replacement(
         &self,
         request: &Request,
@@ -169,8 +169,9 @@ impl MirrorCredential {
         Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "))))
     }
 
-    /// The secret that a Delete of `id` is about. The ID is that of a resource whose properties have
-    /// changed since, or CloudFormation generated it. Only an existing secret shows which.
+    /// The secret that a Delete of `id` is for. The properties may have changed since
+    /// CloudFormation stored the ID, or CloudFormation generated the ID. Only an existing secret
+    /// shows which.
     async fn secret_to_delete(
         &self,
         id: Option<&String>,
@@ -200,7 +201,8 @@ impl Resource for MirrorCredential {
         }
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         spec::secret_name_in(properties)
-            // Properties without a secret's name are rejected. The Delete that follows finds nothing.
+            // Properties without a secret's name are rejected. The Delete that follows finds
+            // nothing.
             .unwrap_or_else(|| "codecommit-mirror".to_owned())
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// IAM and Secrets Manager show every change by then. AWS says "eventually" of both, and seconds are
-/// observed.
+/// IAM and Secrets Manager show every change by then. AWS says "eventually" of both, and seconds
+/// are observed.
 pub const PROPAGATION_TIME: Duration = Duration::from_secs(10);
 
 /// Between two reads of what a peer is about to finish, or IAM to show.

@@ -29,7 +29,7 @@ pub struct Created {
     pub is_login_shared: bool,
 }
 
-/// What this delivery has retried so far.
+/// The retries of this delivery.
 #[derive(Debug, Default)]
 pub struct RetryBudget {
     /// Resets of a credential.
@@ -38,7 +38,7 @@ pub struct RetryBudget {
     pub throttled_calls: u32,
     /// Calls whose outcome is unknown.
     pub uncertain_calls: u32,
-    /// Calls that found no free slot.
+    /// Calls that failed because no slot was free.
     pub slots_refused: u32,
     /// Attempts to move `AWSCURRENT`.
     pub move_retries: u32,
@@ -56,7 +56,7 @@ pub struct Applier<'a> {
     pub progress: &'a Progress,
     pub state: State,
     pub gitlab_clients: GitLabClients<'a>,
-    /// What the operator should know although the request succeeds.
+    /// The operator should see these although the request succeeds.
     pub warnings: Vec<Reason>,
     pub created: Created,
     pub retries: RetryBudget,
@@ -92,7 +92,7 @@ impl Applier<'_> {
             self.state.login.rejected = false;
         }
         if self.state.log.claim.is_none() {
-            // A peer may have finished its intent.
+            // A peer may have finished this delivery's intent.
             let own = &self.created.mirrors;
             self.state
                 .mirrors
@@ -146,8 +146,8 @@ impl Applier<'_> {
         }
     }
 
-    /// Follows the write of the log's entry `entry`: applies `change` to the secret if this delivery
-    /// wrote it.
+    /// Follows the write of the log's entry `entry`: applies `change` to the secret if this
+    /// delivery wrote it.
     pub fn note_write(
         &mut self,
         written: WriteResult,
@@ -161,8 +161,8 @@ impl Applier<'_> {
         }
     }
 
-    /// A peer has taken the log over. It may have reset the issued credential, and creates mirrors of
-    /// its own.
+    /// A peer has taken the log over. It may have reset the issued credential, and creates mirrors
+    /// of its own.
     pub fn yield_to_peer(&mut self, entry: u64) {
         if let Some(issued) = &mut self.state.login.issued {
             issued.password = None;

@@ -109,7 +109,8 @@ impl Applier<'_> {
                 }
             }
             IssueResult::NoSlot(error) => {
-                // IAM may not list the credential in the slot yet, or may still count a deleted one.
+                // IAM may not list the credential in the slot yet, or may still count a deleted
+                // one.
                 self.retries.slots_refused += 1;
                 if self.retries.slots_refused > 1 {
                     return Err(error.with_reason_code(Code::NoFreeSlot));

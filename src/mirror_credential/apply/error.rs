@@ -10,8 +10,8 @@ use cfn_custom_resource::{Failure, Reason};
 
 /// Why a delivery failed.
 ///
-/// A request of CloudFormation's needs the reason alone. A step of a rotation also needs `is_transient`:
-/// it decides whether the rotation stays pending or ends.
+/// A request of CloudFormation's needs the reason alone. A step of a rotation also needs
+/// `is_transient`: it decides whether the rotation stays pending or ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ApplyError {

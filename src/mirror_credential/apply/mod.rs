@@ -30,13 +30,13 @@ pub struct Applied {
     pub secret: Secret,
     /// The credential whose login the secret holds.
     pub credential: Credential,
-    /// What the operator should know although the request succeeded.
+    /// The operator should see these although the request succeeded.
     pub warnings: Vec<Reason>,
 }
 
 impl Applier<'_> {
-    /// Runs steps until the resource matches its spec. After a failure, rolls back what this delivery
-    /// created, best effort.
+    /// Runs steps until the resource matches its spec. After a failure, rolls back what this
+    /// delivery created, best effort.
     pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
         if let Err(error) = self.run().await {
             Box::pin(self.roll_back(&error)).await;
@@ -89,8 +89,8 @@ impl Applier<'_> {
         })
     }
 
-    /// The closed issue intent to write beside `step`. `None` if it is closed, if it is too early, or
-    /// if the step itself changes the user.
+    /// The closed issue intent to write beside `step`. `None` if it is closed, if it is too early,
+    /// or if the step itself changes the user.
     fn intent_to_close(&self, step: &Step) -> Option<IssueIntent> {
         let changes_no_user = matches!(
             step,

@@ -12,7 +12,7 @@ use crate::mirror_credential::state::{Secret, SecretState, State};
 use crate::mirror_credential::{calls, observe};
 use cfn_custom_resource::Progress;
 
-/// What the previous spec of this resource has and the new one may not have.
+/// Parts of the previous spec that the new one may not have.
 #[derive(Debug, Default)]
 pub struct PreviousSpec {
     /// Its GitLab.

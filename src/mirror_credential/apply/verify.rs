@@ -1,4 +1,4 @@
-//! Showing that a login can push.
+//! Verifies that a login can push.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Applier<'_> {
         };
         let login = issued.service_user_name.clone();
         match self.prove(&login, &password).await {
-            // Another delivery may have taken the credential over and reset it meanwhile.
+            // A peer may have taken the credential over and reset it meanwhile.
             Err((PushCheckError::LoginRejected, failure)) if !self.created.is_login_shared => {
                 self.read_secret().await?;
                 return match self.state.log.claim {
@@ -33,7 +33,7 @@ impl Applier<'_> {
                     None => Ok(()),
                 };
             }
-            // A delivery that was overtaken may have reset it once more before it learned of that.
+            // A superseded delivery may have reset it once more before it read the peer's claim.
             Err((PushCheckError::LoginRejected, _)) if !self.retries.login_rejected => {
                 self.retries.login_rejected = true;
                 if let Some(issued) = &mut self.state.login.issued {
@@ -73,15 +73,15 @@ impl Applier<'_> {
         };
         match self.prove(&value.service_user_name, &value.password).await {
             Ok(()) => self.state.login.verified = true,
-            // Somebody reset the credential behind our back: another one heals that.
+            // A person reset the credential: a new credential repairs that.
             Err((PushCheckError::LoginRejected, _))
                 if self.created.stored_credential.is_none() && rotation.is_none() =>
             {
                 self.state.login.rejected = true;
             }
             Err((refused, mut error)) => {
-                // IAM has propagated an older login everywhere: what refuses it is a policy, or a
-                // change of the credential by hand.
+                // IAM has propagated an older login everywhere. A policy rejects it, or a person
+                // changed the credential.
                 error.is_transient &= is_new || !refused.is_rejection();
                 return Err(error);
             }
@@ -102,7 +102,8 @@ impl Applier<'_> {
         login: &str,
         password: &Password,
     ) -> Result<(), (PushCheckError, ApplyError)> {
-        // An Update that issues a password waits as long as a Create. The old login works meanwhile.
+        // An Update that issues a password waits as long as a Create. The old login works
+        // meanwhile.
         let is_new = self.context.is_create
             || self.context.rotation.is_some()
             || self.state.login.issued.is_some()

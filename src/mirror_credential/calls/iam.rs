@@ -12,20 +12,20 @@ use crate::mirror_credential::state::Credential;
 use crate::password::Password;
 use crate::reason_codes::Code;
 
-/// The service whose credentials these are.
+/// The service of these credentials.
 pub const CODECOMMIT: &str = "codecommit.amazonaws.com";
 
-/// What became of an attempt to issue or to reset a credential.
+/// The result of an attempt to issue or to reset a credential.
 pub enum IssueResult {
     /// A credential and its password.
     Done(Credential, Password),
-    /// Nothing was done, for now.
+    /// IAM did nothing, because it throttled the call or another change of the user was under way.
     Busy,
-    /// Nobody knows whether it was done.
+    /// The outcome is unknown.
     Unknown(CallError),
-    /// Both slots are taken, perhaps by one that is not listed yet.
+    /// Both slots are taken, perhaps by a credential that IAM does not list yet.
     NoSlot(CallError),
-    /// The credential to reset is gone.
+    /// The credential to reset does not exist.
     Gone,
 }
 
@@ -45,8 +45,8 @@ pub async fn issue(aws: &Aws, user_name: &str) -> Result<IssueResult, CallError>
     }
 }
 
-/// Resets a credential whose login is not in use. Each reset returns another password, so the SDK
-/// must not retry: a late response would be taken for the latest one.
+/// Resets a credential whose login is not in use. The SDK must not retry: each reset returns
+/// another password, so a late response would pass for the latest one.
 pub async fn reset(aws: &Aws, user_name: &str, id: &str) -> Result<IssueResult, CallError> {
     let call = aws.iam.reset_service_specific_credential();
     let call = call.user_name(user_name).service_specific_credential_id(id);
@@ -65,7 +65,7 @@ fn without_retries() -> aws_sdk_iam::config::Builder {
     aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// What `error` says about the outcome of the call.
+/// The result of a call that failed with `error`.
 fn unsure(error: CallError) -> Result<IssueResult, CallError> {
     if error.is_throttled() || is_concurrent(&error) {
         Ok(IssueResult::Busy)
@@ -97,7 +97,7 @@ fn issued(credential: Option<&ServiceSpecificCredential>, doing: &str) -> IssueR
     IssueResult::Done(credential, Password::new(issued.service_password()))
 }
 
-/// Deletes a credential. It may be deleted already.
+/// Deletes a credential. Succeeds if it does not exist.
 pub async fn delete_credential(aws: &Aws, user_name: &str, id: &str) -> Result<(), CallError> {
     let call = aws.iam.delete_service_specific_credential();
     let call = call.user_name(user_name).service_specific_credential_id(id);
@@ -155,7 +155,7 @@ pub async fn tag_user(
     Ok(())
 }
 
-/// The tags that say whose the user is.
+/// The tags that name the user's owner.
 fn ownership(owner: &Owner, secret_name: &str) -> Vec<(&'static str, String)> {
     vec![
         (intent_log::STACK_ID, owner.stack_id.clone()),
@@ -164,7 +164,7 @@ fn ownership(owner: &Owner, secret_name: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The tags of an attempt to issue. An empty value takes the mark of an earlier deletion back.
+/// The tags of an issue intent. An empty value voids the tombstone of an earlier Delete.
 pub fn issue_intent_tags(
     owner: &Owner,
     secret_name: &str,

@@ -1,5 +1,5 @@
-//! The calls behind the steps. Each is safe to make twice; the one that is not, issuing, is made
-//! once per attempt, without the SDK's retries, and what became of it is looked up.
+//! The AWS calls behind the steps. Every call except issuing is idempotent. cfn-gitops issues at
+//! most once per attempt, without the SDK's retries, and then looks for the result.
 
 mod iam;
 mod secrets_manager;
@@ -33,7 +33,7 @@ pub async fn clone_urls(
     Ok(urls)
 }
 
-/// The address from which `repository_name` is cloned, as CodeCommit says it.
+/// The clone URL of `repository_name`, which CodeCommit returns.
 pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError> {
     match codecommit::look_up(&aws.codecommit, repository_name).await? {
         Some(repository) => Ok(repository.clone_url),

@@ -19,29 +19,29 @@ use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Secret, StoredLogin};
 use crate::password::Password;
 
-/// What became of an attempt to write the log's next entry.
+/// The result of writing the log's next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteResult {
-    /// It stands.
+    /// This delivery wrote the entry.
     Yes,
-    /// Somebody else wrote that entry first.
+    /// A peer wrote that entry first.
     Taken,
-    /// The secret is gone.
+    /// The secret does not exist.
     Gone,
 }
 
-/// What became of an attempt to create the secret.
+/// The result of creating the secret.
 #[derive(Debug)]
 pub enum CreateResult {
-    /// It is ours, with this ARN.
+    /// This delivery created the secret, with this ARN.
     Yes(String),
-    /// There is one of that name.
+    /// A secret with that name exists.
     Taken,
-    /// The name is not free yet: a secret of that name is on its way out.
+    /// The name is not free yet, because Secrets Manager is still deleting a secret with that name.
     Blocked(CallError),
 }
 
-/// Creates the secret without a value: of two that try, one succeeds.
+/// Creates the secret without a value. If two deliveries try, one succeeds.
 pub async fn create_secret(
     aws: &Aws,
     spec: &Spec,
@@ -83,7 +83,7 @@ pub async fn create_secret(
     }
 }
 
-/// Writes the log's entry `number` as a claim, with what it says of mirrors.
+/// Writes a claim with its mirror intent as the log's entry `number`.
 pub async fn write_claim(
     aws: &Aws,
     secret: &Secret,
@@ -98,7 +98,7 @@ pub async fn write_claim(
     put(aws, secret, &id, mirror_intent.write(), labels).await
 }
 
-/// Writes what the template asks for as the log's entry `properties.entry`.
+/// Writes the spec as the log's entry `properties.entry`.
 pub async fn save_spec(
     aws: &Aws,
     secret: &Secret,
@@ -110,8 +110,8 @@ pub async fn save_spec(
     put(aws, secret, &id, value, vec![properties.write()]).await
 }
 
-/// Writes `login` into its version under `stage`. Under `AWSCURRENT` it is what everybody is to
-/// use.
+/// Writes `login` into its version under `stage`. Every reader of the secret uses the version under
+/// `AWSCURRENT`.
 pub async fn write_login(
     aws: &Aws,
     secret: &Secret,
@@ -136,7 +136,7 @@ pub async fn write_login(
     put(aws, secret, &login.version_id, json.to_string(), labels).await
 }
 
-/// Writes what the version of `login` holds into the version of `copy`.
+/// Copies the value of `login`'s version into the version of `copy`.
 pub async fn copy_login(
     aws: &Aws,
     secret: &Secret,
@@ -175,7 +175,7 @@ async fn put(
     {
         Ok(WriteResult::Gone)
     } else {
-        // A message about the value could quote it: only the code is passed on.
+        // Only the code is kept: a message about the value could quote the password.
         let mut error = CallError::new(format!("storing in secret {}", secret.arn), &error);
         if let (Some(code), false) = (&error.code, error.is_denied()) {
             error.cause.clone_from(code);
@@ -201,7 +201,7 @@ pub async fn tag_secret(
     Ok(())
 }
 
-/// Takes tags off the secret.
+/// Removes tags from the secret.
 pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result<(), CallError> {
     let call = aws.secrets.untag_resource().secret_id(&secret.arn);
     let call = call.set_tag_keys(Some(keys.to_vec()));
@@ -212,7 +212,7 @@ pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result
     Ok(())
 }
 
-/// Encrypts the secret with another key from now on.
+/// Changes the key that encrypts the secret.
 pub async fn change_key(aws: &Aws, secret: &Secret, key: Option<&str>) -> Result<(), CallError> {
     let key = key.unwrap_or("alias/aws/secretsmanager");
     let call = aws
@@ -227,8 +227,8 @@ pub async fn change_key(aws: &Aws, secret: &Secret, key: Option<&str>) -> Result
     Ok(())
 }
 
-/// Removes `label` from a version, or moves it to another one. An earlier call whose response was
-/// lost, or a peer, may have moved it.
+/// Removes `label` from a version, or moves it to another one. A peer, or an earlier call whose
+/// response was lost, may have moved it already.
 async fn move_label(
     aws: &Aws,
     secret: &Secret,
@@ -246,16 +246,16 @@ async fn move_label(
     Ok(moved.map_or(MoveResult::NotThere, |_| MoveResult::Yes))
 }
 
-/// What became of an attempt to move a label.
+/// The result of moving a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveResult {
-    /// It is where it should be.
+    /// The label is on the target version.
     Yes,
-    /// It was not where it was thought to be.
+    /// The label was not on the expected version.
     NotThere,
 }
 
-/// Takes the label of a superseded login off its version.
+/// Removes the label of a superseded login from its version.
 pub async fn drop_old_login(
     aws: &Aws,
     secret: &Secret,
@@ -265,7 +265,7 @@ pub async fn drop_old_login(
     Ok(())
 }
 
-/// Takes the label off an earlier entry of properties.
+/// Removes the label of an earlier saved spec.
 pub async fn drop_old_spec(
     aws: &Aws,
     secret: &Secret,
@@ -276,7 +276,7 @@ pub async fn drop_old_spec(
     Ok(())
 }
 
-/// Hands `AWSCURRENT` from one version to another.
+/// Moves `AWSCURRENT` from one version to another.
 pub async fn move_aws_current(
     aws: &Aws,
     secret: &Secret,
@@ -286,13 +286,13 @@ pub async fn move_aws_current(
     move_label(aws, secret, "AWSCURRENT", from, Some(to)).await
 }
 
-/// Takes `AWSPENDING` off a version.
+/// Removes `AWSPENDING` from a version.
 pub async fn drop_pending(aws: &Aws, secret: &Secret, version_id: &str) -> Result<(), CallError> {
     move_label(aws, secret, "AWSPENDING", version_id, None).await?;
     Ok(())
 }
 
-/// Deletes the secret without recovery, so that its name is free again.
+/// Deletes the secret without a recovery window, so that its name becomes free.
 pub async fn delete_secret(aws: &Aws, secret: &Secret) -> Result<(), CallError> {
     let call = aws.secrets.delete_secret().secret_id(&secret.arn);
     let call = call.force_delete_without_recovery(true);
@@ -301,7 +301,7 @@ pub async fn delete_secret(aws: &Aws, secret: &Secret) -> Result<(), CallError> 
     Ok(())
 }
 
-/// Reads the login that a version holds, or `None` when what it holds is none.
+/// Reads the login of a version. `None` if the version holds no login.
 pub async fn read_login(
     aws: &Aws,
     secret: &Secret,
@@ -324,8 +324,9 @@ pub async fn read_login(
     })
 }
 
-/// Reads the journal of a claim; empty when it holds none, or is kept from us by a key that only
-/// others may use: what they wrote they remove.
+/// Reads the mirror intent of a claim. It is empty if the version holds none, or if the key of the
+/// secret denies the function. In the second case, the writer that may use the key deletes its
+/// mirrors.
 pub async fn read_mirror_intent(
     aws: &Aws,
     secret: &Secret,
@@ -345,7 +346,7 @@ pub async fn read_mirror_intent(
     Ok(mirror_intent.unwrap_or_default())
 }
 
-/// Reads what the template asked for when it was last carried out, if that is known.
+/// Reads the saved spec. `None` if there is none.
 pub async fn read_saved_spec(
     aws: &Aws,
     secret: &Secret,
@@ -358,13 +359,13 @@ pub async fn read_saved_spec(
     Ok(version.and_then(|version| read_spec(version.text.expose())))
 }
 
-/// Reads the way to GitLab as the template gave it when it was last carried out, if that is known.
+/// Reads `GitLab` from the saved spec. `None` if there is no saved spec.
 pub async fn read_access(aws: &Aws, secret: &Secret) -> Result<Option<Access>, CallError> {
     let document = read_saved_spec(aws, secret).await?;
     Ok(document.as_ref().and_then(spec::gitlab_in))
 }
 
-/// When a version was written. `None` if it is gone or holds nothing.
+/// When a version was written. `None` if it does not exist or holds no value.
 pub async fn stored_at(
     aws: &Aws,
     secret: &Secret,
@@ -374,13 +375,13 @@ pub async fn stored_at(
     Ok(version.and_then(|version| version.created))
 }
 
-/// What a version of the secret holds.
+/// The value of a version of the secret.
 struct Version {
     text: Password,
     created: Option<SystemTime>,
 }
 
-/// Reads a version; `None` when it is gone or holds nothing.
+/// Reads a version. `None` if it does not exist or holds no value.
 async fn read_version(
     aws: &Aws,
     secret: &Secret,

@@ -119,8 +119,8 @@ impl<'a> Deleter<'a> {
                 self.state.users.push(User::absent(&name, None));
                 return Ok(());
             }
-            // The Delete that follows a rejected Create succeeds. If IAM rejects this tag, it rejects
-            // the tags that a Create writes before it issues a credential, too.
+            // The Delete that follows a rejected Create succeeds. If IAM rejects this tag, it
+            // rejects the tags that a Create writes before it issues a credential, too.
             Err(error) if !is_ours && !error.is_transient() => {
                 tracing::warn!(%error, "the deletion is not recorded");
             }
@@ -130,8 +130,8 @@ impl<'a> Deleter<'a> {
         Ok(())
     }
 
-    /// The tombstone to write on the user `name`. A second delivery of the Delete finds no secret any
-    /// more, and keeps what the first one wrote about it.
+    /// The tombstone to write on the user `name`. A second delivery of the Delete finds no secret
+    /// any more, and keeps what the first one wrote about it.
     fn tombstone_of(&self, name: &str) -> Tombstone {
         let (owner_key, signed_at) = (self.context.owner.key(), self.context.signed_at);
         let user = self.state.users.iter().find(|user| user.name == name);
@@ -247,8 +247,9 @@ impl<'a> Deleter<'a> {
         Ok(())
     }
 
-    /// Deletes the mirrors that the secret names, and notes which are left. GitLab may be unreachable
-    /// for long, and a mirror is worth nothing without the credential: the deletion does not wait.
+    /// Deletes the mirrors that the secret names, and notes which are left. GitLab may be
+    /// unreachable for long, and a mirror is worth nothing without the credential: the deletion
+    /// does not wait.
     async fn delete_mirrors(&mut self) {
         let mut left = Vec::new();
         if let Some(secret) = self.state.secret.present() {

@@ -1,8 +1,8 @@
 //! Plans a deletion: a pure function of the target and the state.
 //!
-//! A Delete works from the physical ID alone, or from the properties if CloudFormation generated the
-//! ID. It touches only what names this resource in its records, so the Delete that follows a rejected
-//! Create finds nothing to do.
+//! A Delete works from the physical ID alone, or from the properties if CloudFormation generated
+//! the ID. It touches only what names this resource in its records, so the Delete that follows a
+//! rejected Create finds nothing to do.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT}
 use crate::reconcile::Next;
 use cfn_custom_resource::Reason;
 
-/// What the deletion knows.
+/// The state of a deletion.
 #[derive(Clone, Debug)]
 pub struct DeletionState {
     /// The time.
@@ -140,8 +140,8 @@ impl DeletionPlanner<'_> {
         (scope.waits_for_iam() && !self.is_settled()).then_some(DeletionStep::WaitForIam)
     }
 
-    /// Mirrors come first, because they would push with a deleted login. The secret comes last: while
-    /// it exists, the next delivery finds everything that is left.
+    /// Mirrors come first, because they would push with a deleted login. The secret comes last:
+    /// while it exists, the next delivery finds everything that is left.
     fn delete_all(&self) -> Option<DeletionStep> {
         let state = self.state;
         let names_mirrors = self.secret.is_some_and(|secret| {
@@ -205,9 +205,9 @@ impl DeletionPlanner<'_> {
             && state.users_read_at < state.started_at + PROPAGATION_TIME
     }
 
-    /// An open issue intent is closed before the credentials that it issued are deleted. Otherwise a
-    /// second delivery of this Delete, which finds no secret, would take a credential that another
-    /// person has created since for the intent's.
+    /// An open issue intent is closed before the credentials that it issued are deleted. Otherwise
+    /// a second delivery of this Delete, which finds no secret, would take a credential that
+    /// another person has created since for the intent's.
     fn close_issue_intent(&self) -> Option<DeletionStep> {
         let user = self.state.users.iter().find(|user| {
             let intent = user.issue_intent.as_ref();

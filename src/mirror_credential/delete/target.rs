@@ -1,4 +1,4 @@
-//! What is deleted, and why.
+//! The target of a deletion, and the reason for it.
 
 use crate::gitlab::Access;
 
@@ -15,8 +15,8 @@ pub enum DeletionScope {
     /// A replacement that CloudFormation does not know: its Update was rolled back before it
     /// responded.
     UnknownReplacement,
-    /// The rollback of a Create that failed. A late copy of it must not start again, because nothing
-    /// would delete what it creates.
+    /// The rollback of a Create that failed. A late copy of it must not start again, because
+    /// nothing would delete what it creates.
     FailedCreate {
         /// A call to issue whose outcome is unknown may have issued a credential.
         waits_for_iam: bool,

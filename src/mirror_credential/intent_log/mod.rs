@@ -1,16 +1,16 @@
-//! What is written down in AWS, and how: the tags of the user and of the secret, and the labels
-//! of the secret's versions. Everything that has to survive a crash is here.
+//! The records in AWS that survive a crash: tags of the user, tags of the secret, and the labels of
+//! the secret's versions.
 //!
-//! Three places, each for what it alone can do:
-//! - The **user's tags** outlive the secret and die with the user. They say who owns the user's
-//!   slots, which credentials were there before the latest attempt to issue one, and when it was
-//!   last deleted. IAM shows them late.
-//! - The **secret's versions** are a log whose entries have ids that follow from their number, so
-//!   that of two writers of the next entry exactly one succeeds (Secrets Manager refuses another
-//!   value under the same token). An entry is a claim (somebody is about to issue), a login,
-//!   or what the template asked for.
-//! - The **label** of a login's version names its credential. It is written together with the
-//!   value, atomically, and `DescribeSecret` shows it without showing the password.
+//! Each of the three places has a property that the others lack:
+//! - The **user's tags** outlive the secret, and IAM deletes them with the user. They name the
+//!   owner of the user's slots, the credentials that existed before the latest attempt to issue
+//!   one, and the latest Delete. IAM shows them late.
+//! - The **secret's versions** are a log. The version ID of an entry follows from its number. If
+//!   two deliveries write the next entry, exactly one succeeds, because Secrets Manager rejects
+//!   another value under the same token. An entry is a claim (a delivery is about to issue), a
+//!   login, or the spec.
+//! - The **label** of a login's version names its credential. Secrets Manager writes it atomically
+//!   with the value, and `DescribeSecret` returns it without the password.
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use std::collections::BTreeMap;
@@ -28,18 +28,18 @@ pub const TOMBSTONE: &str = "cfn-gitops:deletion";
 pub const NO_SECRET: &str = "-";
 /// On the secret: the user whose login it holds.
 pub const USER_NAME: &str = "cfn-gitops:user-name";
-/// On the secret: when CloudFormation signed the latest request that changed it.
+/// On the secret: the signing time of the latest request that changed it.
 pub const AS_OF: &str = "cfn-gitops:as-of";
 /// On the secret: the key of the request that created it.
 pub const CREATED_BY: &str = "cfn-gitops:created-by";
-/// On the secret: which of several deliveries created it.
+/// On the secret: the delivery that created it.
 pub const CLAIMANT: &str = "cfn-gitops:claimant";
 
 /// The label of the latest claim's version.
 pub const CLAIM_LABEL: &str = "cfn-gitops:claim";
 
-/// An attempt is over this long after it began: a Lambda lives 15 minutes, and the clocks of IAM
-/// and Lambda differ by less than the rest.
+/// An attempt has ended this long after it began. A Lambda function runs for at most 15 minutes,
+/// and the clocks of IAM and Lambda differ by less than the rest.
 const MAX_ISSUE_TIME: Duration = Duration::from_secs(20 * 60);
 
 /// The owner that `tags` name. `None` if they name none.
@@ -50,24 +50,25 @@ pub fn owner(tags: &BTreeMap<String, String>) -> Option<Owner> {
     })
 }
 
-/// The write-ahead record of an attempt to issue: whatever the user holds that is not in
-/// `before` was issued by it.
+/// The write-ahead record of an attempt to issue. The attempt issued every credential of the user
+/// that is not in `before`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssueIntent {
-    /// The [`key`] of the ARN of the secret that the login was meant for.
+    /// The [`key`] of the ARN of the secret that stores the login.
     pub secret_key: String,
-    /// The number of the claim under which it was made.
+    /// The number of the claim that the attempt holds.
     pub claim: u64,
-    /// When.
+    /// When the attempt began.
     pub started: SystemTime,
-    /// The credentials that were there before.
+    /// The credentials that existed before the attempt.
     pub before: Vec<(String, CredentialClass)>,
-    /// It is over. `before` names what it issued, as [`CredentialClass::Superseded`]; nothing else is its.
+    /// The attempt has ended. `before` names what it issued, as [`CredentialClass::Superseded`]. It
+    /// issued no other credential.
     pub closed: bool,
 }
 
 impl IssueIntent {
-    /// As a tag's value. Credential ids are made of letters, digits and `_`.
+    /// Formats the value of the tag. Credential IDs consist of letters, digits and `_`.
     pub fn write(&self) -> String {
         let before: Vec<String> = self
             .before
@@ -107,8 +108,8 @@ impl IssueIntent {
         })
     }
 
-    /// The same attempt when it is over and `ours` are this resource's credentials, its own among
-    /// them. What was foreign before needs no record any more.
+    /// The same attempt after it ended. `ours` are this resource's credentials, including those
+    /// that the attempt issued. Foreign credentials need no record any more.
     #[must_use]
     pub fn closed_with(&self, ours: Vec<String>) -> Self {
         let mut before = self.before.clone();
@@ -121,39 +122,39 @@ impl IssueIntent {
         }
     }
 
-    /// Whether this attempt issued the credential `id`, created at `created`: it was not there
-    /// before, and it did not come long after (then somebody else made it).
+    /// Whether this attempt issued the credential `id`, created at `created`. It did not if the
+    /// credential existed before, or if IAM created it long after the attempt began.
     pub fn issued(&self, id: &str, created: SystemTime) -> bool {
         !self.closed
             && self.recorded_class(id).is_none()
             && created <= self.started + MAX_ISSUE_TIME
     }
 
-    /// What `id` was, if it was already there.
+    /// The class of `id` before the attempt. `None` if it did not exist.
     pub fn recorded_class(&self, id: &str) -> Option<CredentialClass> {
         let state = self.before.iter().find(|(before, _)| before == id);
         state.map(|(_, class)| *class)
     }
 }
 
-/// That the resource was deleted, kept on a user that outlives it: a Create that comes late, or
-/// is still running, finds that its time is over.
+/// The record of a Delete, on a user that outlives the resource. A Create that arrives late, or
+/// that is still running, finds it and stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
-    /// The [`Owner::key`] of the one that was deleted.
+    /// The [`Owner::key`] of the deleted resource.
     pub owner_key: String,
     /// When CloudFormation signed the Delete.
     pub signed_at: SystemTime,
-    /// When it was carried out.
+    /// When a delivery executed the Delete.
     pub done_at: SystemTime,
-    /// The [`key`] of the request that had created what was deleted, or [`NO_SECRET`].
+    /// The [`key`] of the request that had created the resource, or [`NO_SECRET`].
     pub ended: String,
-    /// CloudFormation had invented the id: the Create never answered.
+    /// CloudFormation generated the physical ID, because the Create never responded.
     pub unanswered: bool,
 }
 
 impl Tombstone {
-    /// As a tag's value.
+    /// Formats the value of the tag.
     pub fn write(&self) -> String {
         let signed_at = write_time(self.signed_at);
         let done_at = write_time(self.done_at);
@@ -185,15 +186,16 @@ impl Tombstone {
         self.owner_key == owner_key && write_time(self.signed_at) == write_time(signed_at)
     }
 
-    /// Whether the request of `owner` that CloudFormation signed at `signed_at` came before this
-    /// deletion. Times are whole seconds. Within one second, a request is over if the deletion
-    /// ended it, if it never answered, or if there was nothing to delete: then it failed.
+    /// Whether this Delete came after the request of `owner` that CloudFormation signed at
+    /// `signed_at`. Times are whole seconds. Within the same second, the Delete came after the
+    /// request in three cases: it deleted what the request created, the request never responded, or
+    /// no secret existed because the request had failed.
     pub fn supersedes(&self, owner_key: &str, signed_at: SystemTime, request_key: &str) -> bool {
         if self.owner_key != owner_key {
             return false;
         }
         let (deleted, signed) = (write_time(self.signed_at), write_time(signed_at));
-        // CloudFormation may use a request's id again, so the id alone decides nothing.
+        // CloudFormation may reuse a request ID, so the ID alone decides nothing.
         let ended_it = self.ended == request_key || self.ended == NO_SECRET;
         deleted > signed || (deleted == signed && (self.unanswered || ended_it))
     }
@@ -202,19 +204,20 @@ impl Tombstone {
 /// A version of the secret that holds a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// The number of the log's entry. What a rotation prepares carries the one after its seal.
+    /// The number of the log's entry. A rotation's login has the number after its claim with the
+    /// mirror IDs.
     pub entry: u64,
-    /// The version that holds it. Not part of the label.
+    /// The version that holds the login. It is not part of the label.
     pub version_id: String,
     /// The service-specific credential.
     pub credential_id: String,
     /// The [`key`] of the `RotationSerial` that it was issued for.
     pub serial_key: String,
-    /// The [`key`] of the user.
+    /// The [`key`] of the user name.
     pub user_key: String,
-    /// The password holds no `/`.
+    /// The password contains no `/`.
     pub url_safe: bool,
-    /// How many mirrors the value names.
+    /// The number of mirrors in the value.
     pub mirrors: usize,
 }
 
@@ -229,7 +232,7 @@ impl Login {
         }
     }
 
-    /// As a version's label.
+    /// Formats the label of the version.
     pub fn write(&self) -> String {
         let safe = if self.url_safe { "url-safe" } else { "any" };
         let mut label = format!(
@@ -257,7 +260,7 @@ impl Login {
     }
 }
 
-/// The [`key`] of a `RotationSerial`; that it was taken away is a change too.
+/// The [`key`] of a `RotationSerial`. The removal of the property counts as a change.
 pub fn serial_key(serial: Option<&str>) -> String {
     match serial {
         Some(serial) => key(serial),
@@ -265,8 +268,8 @@ pub fn serial_key(serial: Option<&str>) -> String {
     }
 }
 
-/// The version id of the log's entry `number`, which is also the token under which it is written.
-/// Secrets Manager wants 32 to 64 characters.
+/// The version ID of the log's entry `number`, which is also its `ClientRequestToken`. Secrets
+/// Manager requires 32 to 64 characters.
 pub fn version_id(number: u64) -> String {
     format!("cfn-gitops-entry-{number:016}")
 }

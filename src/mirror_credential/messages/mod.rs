@@ -30,7 +30,7 @@ pub fn with_permission_hint(error: CallError) -> CallError {
             "codecommit" => REPOSITORIES_HINT,
             "iam" => USERS_HINT,
             "cloudformation" => STACKS_HINT,
-            // The service does not say what it denies.
+            // The service's message does not name the denied action.
             _ if error.doing.contains(" secret ") => SECRETS_HINT,
             _ if error.doing.contains("repository") => REPOSITORIES_HINT,
             _ if error.doing.contains(" of stack ") => STACKS_HINT,
@@ -50,7 +50,7 @@ pub fn superseded_by_delete() -> Reason {
     Reason::new(Code::OvertakenByDelete, text)
 }
 
-/// There is no such user.
+/// The IAM user does not exist.
 pub fn user_is_missing(name: &str) -> Reason {
     let text = format!("reading user {name}: there is no IAM user of that name");
     Reason::new(Code::UserMissing, text)
@@ -75,7 +75,7 @@ pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
     Reason::new(Code::UserHeld, text)
 }
 
-/// The secret belongs to another resource, or to nobody of ours.
+/// The secret belongs to another resource, or to no resource of cfn-gitops.
 pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
     let release = format!(
         "`aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
@@ -94,7 +94,8 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
     Reason::new(Code::SecretHeld, text)
 }
 
-/// The rejection of a request that moves a login, and that CloudFormation does not seem to have sent.
+/// The rejection of a request that moves a login, and that CloudFormation does not seem to have
+/// sent.
 pub fn not_in_progress(spec: &Spec, held_for: &str, owner: &Owner) -> Reason {
     let text = format!(
         "moving the login of user {} from secret {held_for} to secret {}: CloudFormation does not show \
@@ -131,7 +132,7 @@ pub fn user_name_changes(spec: &Spec) -> Reason {
     Reason::new(Code::UserNameChanged, text)
 }
 
-/// The refusal of a name whose secret is scheduled for deletion.
+/// The rejection of a name whose secret is scheduled for deletion.
 pub fn secret_is_scheduled(name: &str) -> Reason {
     let text = format!(
         "creating secret {name}: a secret of that name is scheduled for deletion; bring it back with \
@@ -141,7 +142,7 @@ pub fn secret_is_scheduled(name: &str) -> Reason {
     Reason::new(Code::SecretScheduled, text)
 }
 
-/// Credentials of other origin take the slots.
+/// Foreign credentials take the slots.
 pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
     let ids: Vec<&str> = foreign
         .iter()
@@ -165,7 +166,7 @@ pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
     Reason::new(Code::ForeignCredentials, text)
 }
 
-/// There is no slot to issue in.
+/// IAM has no free slot for a credential.
 pub fn both_slots_taken(user_name: &str) -> Reason {
     let text = format!(
         "issuing a credential for user {user_name}: both of its slots for CodeCommit credentials are \
@@ -174,7 +175,7 @@ pub fn both_slots_taken(user_name: &str) -> Reason {
     Reason::new(Code::NoFreeSlot, text)
 }
 
-/// A branch that has to be mirrored is not.
+/// The mirror does not push a required branch, because GitLab does not protect it.
 pub fn branch_is_not_protected(
     mirror: usize,
     project: &str,
@@ -196,8 +197,8 @@ pub fn branch_is_not_protected(
     Reason::new(Code::BranchNotMirrored, text)
 }
 
-/// GitLab would push every branch, although the settings of a mirror select some. `mirror` names
-/// it.
+/// GitLab would push every branch through the mirror `mirror`, although its settings select some
+/// branches.
 pub fn every_branch_is_pushed(
     mirror: &str,
     project: &str,
@@ -238,7 +239,7 @@ pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
     Reason::new(Code::MirrorsDisabled, text)
 }
 
-/// Secrets Manager does not wait for this version.
+/// The version is not under `AWSPENDING`.
 pub fn not_pending(version_id: &str) -> Reason {
     let text =
         format!("version {version_id} is not under AWSPENDING: no rotation of it is under way");
@@ -251,7 +252,7 @@ pub fn stack_is_changing() -> Reason {
     Reason::new(Code::RotationDeferred, text)
 }
 
-/// There is no login that another one could take the place of.
+/// The secret holds no login to replace.
 pub fn nothing_to_rotate() -> Reason {
     let text = "the secret holds no login of Custom::MirrorCredential: update its stack first";
     Reason::new(Code::NothingToRotate, text)
@@ -262,20 +263,20 @@ pub fn not_rotatable(cause: &str) -> Reason {
     Reason::new(Code::NothingToRotate, cause)
 }
 
-/// There is nothing to go on with.
+/// The rotation has stored no login in its version.
 pub fn not_prepared(version_id: &str) -> Reason {
     let text = format!("version {version_id} holds no login: createSecret has to come first");
     Reason::new(Code::RotationNotPending, text)
 }
 
-/// A stack's update or another rotation came in between.
+/// A stack update or another rotation superseded the rotation.
 pub fn rotation_is_overtaken(version_id: &str) -> Reason {
     let text =
         format!("the rotation to version {version_id} has been overtaken by a change of the stack");
     Reason::new(Code::RotationOvertaken, text)
 }
 
-/// What a rotation made in GitLab is not what is there now.
+/// The mirrors in GitLab are not those that the rotation created.
 pub fn mirrors_have_changed(version_id: &str) -> Reason {
     let text = format!(
         "the mirrors that were made for version {version_id} are not there any more, or others are \

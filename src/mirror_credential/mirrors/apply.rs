@@ -88,7 +88,7 @@ impl Applier<'_> {
                 if self.retries.uncertain_calls > MAX_UNCERTAIN_CALLS {
                     return Err(error.into());
                 }
-                // If it was made after all, it is found.
+                // GitLab may have created it: FindOrphanMirrors finds it by the intent.
                 self.state.mirrors.intent.create_uncertain = true;
                 Ok(())
             }
@@ -133,7 +133,7 @@ impl Applier<'_> {
         project.mirrors.extend(mirror);
     }
 
-    /// Names the mirrors that were made in the log, so that they may be enabled.
+    /// Commits the IDs of the created mirrors to the log, so that they may be enabled.
     async fn commit_mirror_ids(&mut self, number: u64) -> Result<(), ApplyError> {
         let Some(secret) = self.state.secret.present() else {
             return Ok(());
@@ -178,7 +178,7 @@ impl Applier<'_> {
         Err(ApplyError::permanent(reason))
     }
 
-    /// Somebody removed it: a person, or a delivery that took over.
+    /// Follows the deletion of a mirror by a person, or by a peer that took the log over.
     pub fn note_mirror_deleted(&mut self, record: &MirrorRecord) {
         self.note_shown(record, None);
         self.state
@@ -187,7 +187,7 @@ impl Applier<'_> {
             .content
             .created
             .retain(|one| one != record);
-        // If it was one that took over, the log tells.
+        // If a peer deleted it, the log shows the peer's claim.
         self.state.secret = SecretState::Unread;
     }
 }

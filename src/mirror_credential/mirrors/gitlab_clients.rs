@@ -1,4 +1,4 @@
-//! The ways to GitLab: one as a rule, two while its address changes.
+//! The GitLab clients of a delivery: usually one, and two while the GitLab URL changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::mirror_credential::mirrors::intent::{MirrorRecord, MirrorsBefore};
 use crate::reason_codes::Code;
 use cfn_custom_resource::{Clock, Reason};
 
-/// Between two looks at a mirror that pushes.
+/// The interval between polls of a mirror that pushes.
 pub const GITLAB_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Why a mirror was not removed.
+/// Why a mirror was not deleted.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DeleteMirrorError {
-    /// GitLab did not do it.
+    /// GitLab did not delete it.
     #[error(transparent)]
     GitLab(#[from] GitLabError),
-    /// Nobody knows the token for it.
+    /// The function has no token for that GitLab.
     #[error(
         "removing push mirror {id} of project {project} at {url}: no token is known for it any more"
     )]
@@ -38,7 +38,7 @@ pub enum DeleteMirrorError {
 }
 
 impl DeleteMirrorError {
-    /// The reason that this error is.
+    /// The reason of this error.
     pub fn reason(&self) -> Reason {
         match self {
             DeleteMirrorError::GitLab(error) => error.reason(),
@@ -46,7 +46,7 @@ impl DeleteMirrorError {
         }
     }
 
-    /// Whether the project is known by another path now.
+    /// Whether the project has moved to another path.
     pub fn has_moved(&self) -> bool {
         let DeleteMirrorError::GitLab(error) = self else {
             return false;
@@ -64,7 +64,7 @@ fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
     )
 }
 
-/// Ways to GitLab, opened when they are needed.
+/// GitLab clients, opened on first use.
 pub struct GitLabClients<'a> {
     aws: &'a Aws,
     http: &'a Http,
@@ -73,7 +73,7 @@ pub struct GitLabClients<'a> {
 }
 
 impl<'a> GitLabClients<'a> {
-    /// Those that `accesses` lead to; of two to the same address the first counts.
+    /// Clients for `accesses`. If two have the same URL, the first one counts.
     pub fn new(aws: &'a Aws, http: &'a Http, accesses: Vec<Access>) -> Self {
         GitLabClients {
             aws,
@@ -83,17 +83,18 @@ impl<'a> GitLabClients<'a> {
         }
     }
 
-    /// Takes one more access, as it was before.
+    /// Adds an access from an earlier spec.
     pub fn add(&mut self, access: Option<Access>) {
         self.accesses.extend(access);
     }
 
-    /// Tries those that did not answer once more.
+    /// Forgets unreachable instances, so that the next call tries them again.
     pub fn forget_failures(&mut self) {
         self.opened.retain(|_, opened| opened.is_ok());
     }
 
-    /// Whether the GitLab of `record` answers: what is not removed is better not given up.
+    /// Whether the GitLab of `record` responds. A mirror is superseded only if GitLab can delete
+    /// it.
     pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), DeleteMirrorError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(&record.project, record.id).await {
@@ -102,12 +103,12 @@ impl<'a> GitLabClients<'a> {
         }
     }
 
-    /// Whether anybody knows how to reach the GitLab at `url`.
+    /// Whether there is an access for the GitLab at `url`.
     pub fn knows(&self, url: &str) -> bool {
         self.accesses.iter().any(|access| access.url == url)
     }
 
-    /// The GitLab at `url`; `None` when no token is known for it.
+    /// The GitLab at `url`. `None` if there is no access for it.
     pub async fn at(&mut self, url: &str) -> Result<Option<Arc<GitLab>>, GitLabError> {
         let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
             return Ok(None);
@@ -131,7 +132,7 @@ impl<'a> GitLabClients<'a> {
         })
     }
 
-    /// Removes a mirror, whatever it does just now.
+    /// Deletes a mirror, even during a push.
     pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), DeleteMirrorError> {
         let gitlab = self.of(record).await?;
         let deleted = gitlab.delete(&record.project, record.id).await;
@@ -155,7 +156,7 @@ impl<'a> GitLabClients<'a> {
         let gitlab = self.of(record).await?;
         let (project, id) = (&record.project, record.id);
         let found = match gitlab.mirror(project, id).await {
-            // With the project the mirror is gone, too.
+            // GitLab deletes the mirrors of a project with the project.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             found => self.note(&record.gitlab_url, found),
         };
@@ -177,7 +178,7 @@ impl<'a> GitLabClients<'a> {
         Ok(note)
     }
 
-    /// Removes `records` as far as that is possible, and says what is left.
+    /// Deletes `records`, best effort. Returns what is left in GitLab.
     pub async fn delete_all(&mut self, records: &[MirrorRecord]) -> Vec<String> {
         let mut left = Vec::new();
         for record in records {
@@ -191,9 +192,10 @@ impl<'a> GitLabClients<'a> {
         left
     }
 
-    /// Mirrors whose numbers got lost on the way: new since an attempt began, and disabled. What is
-    /// enabled was made by a person. `clone_urls` are those that are known already. The error says
-    /// what could not be looked at.
+    /// Finds the mirrors that an attempt created and whose IDs were not committed: they are
+    /// disabled, and newer than the attempt. An enabled mirror was created by a person.
+    /// `clone_urls` holds the URLs that were read already. The error is the reason that a project's
+    /// mirrors could not be read.
     pub async fn find_orphans(
         &mut self,
         before: &MirrorsBefore,
@@ -204,7 +206,7 @@ impl<'a> GitLabClients<'a> {
             Some(clone_url) => clone_url.clone(),
             None => match calls::clone_url(self.aws, name).await {
                 Ok(clone_url) => clone_url,
-                // Without the repository nothing leads to it.
+                // Without the repository, no mirror can push to it.
                 Err(error) => {
                     if error.is_transient() || error.is_denied() {
                         tracing::warn!(%error, "which mirrors lead there is not known");
@@ -225,7 +227,7 @@ impl<'a> GitLabClients<'a> {
             !mirror.enabled && mirror.leads_to(&clone_url) && !before.ids.contains(&mirror.id)
         };
         let lost: Vec<&Mirror> = listed.iter().filter(is_new).collect();
-        // In silent mode all of them show as disabled, and nothing tells which one is lost.
+        // In silent mode GitLab shows every mirror as disabled, so an orphan looks like any other.
         if listed.len() > lost.len() && listed.iter().all(|mirror| !mirror.enabled) {
             return Ok(Vec::new());
         }
@@ -238,11 +240,11 @@ impl<'a> GitLabClients<'a> {
         Ok(lost.into_iter().map(record).collect())
     }
 
-    /// Whoever did not answer is not waited for again.
+    /// Stores an unreachable GitLab's error, so that later calls do not wait for it again.
     fn note<T>(&mut self, url: &str, result: Result<T, GitLabError>) -> Result<T, GitLabError> {
         if let Err(error) = &result
             && error.is_unreachable()
-            // That may be a single project, which has moved.
+            // A redirect may concern a single project, which has moved.
             && !matches!(error.kind, ErrorKind::Redirected { .. })
         {
             self.opened.insert(url.to_owned(), Err(error.clone()));

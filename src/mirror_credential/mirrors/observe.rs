@@ -12,16 +12,17 @@ use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::spec::WantedMirror;
 
-/// A GitLab that is being restarted is back by then.
+/// A GitLab that restarts responds again within this time.
 const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Applier<'_> {
-    /// Looks at every project that is to be mirrored. What GitLab does not say may not matter: the
-    /// plan decides.
+    /// Reads every project of the spec. If GitLab is unreachable, the plan decides whether the
+    /// request fails.
     pub async fn read_projects(&mut self) -> Result<(), ApplyError> {
         let left = self.clients.clock.until(self.progress.until());
         let patience = match self.context.rotation {
-            // How soon Secrets Manager reattempts is not documented: see `crate::mirror_credential::rotation`.
+            // AWS does not document the interval of Secrets Manager's retries: see
+            // `crate::mirror_credential::rotation`.
             Some(_) => left.mul_f64(0.5),
             None => GITLAB_RESTART_TIMEOUT.min(left.mul_f64(0.1)),
         };
@@ -64,15 +65,15 @@ impl Applier<'_> {
                 .map(|rotation| rotation.phase)
             {
                 None => match read_branches(&gitlab, wanted, &mut project).await {
-                    // GitLab may answer so to a regex that is not RE2's, which it refuses with its
-                    // reason when the mirror is created.
+                    // GitLab may respond so to a regex that RE2 rejects. It rejects such a regex
+                    // with the reason when the mirror is created.
                     Err(GitLabError {
                         kind: ErrorKind::ServerError { .. },
                         ..
                     }) if wanted.settings.branch_regex.is_some() => {}
                     looked => looked?,
                 },
-                // These parts start pushes.
+                // These phases start pushes.
                 Some(RotationPhase::Test | RotationPhase::Finish) => {
                     self.read_branches_in_rotation(&gitlab, wanted, &mut project)
                         .await?;
@@ -99,8 +100,8 @@ impl Applier<'_> {
         Ok(project)
     }
 
-    /// A rotation does not fail because of a project's branches: its mirrors push what the former
-    /// ones pushed.
+    /// A rotation does not fail because of a project's branches: its mirrors push the same branches
+    /// as the mirrors that they replace.
     async fn read_branches_in_rotation(
         &self,
         gitlab: &GitLab,
@@ -137,7 +138,8 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Looks once more before GitLab may push: the branches may have changed since the beginning.
+    /// Reads the branches again before GitLab may push, because they may have changed since the
+    /// start.
     pub async fn check_branches(
         &mut self,
         gitlab: &GitLab,
@@ -158,7 +160,7 @@ impl Applier<'_> {
     }
 }
 
-/// Reads what decides which branches a mirror pushes.
+/// Reads the settings and branches that decide what a mirror pushes.
 async fn read_branches(
     gitlab: &GitLab,
     wanted: &WantedMirror,

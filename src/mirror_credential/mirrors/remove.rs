@@ -1,4 +1,4 @@
-//! Deletes mirrors that are not needed, or never were in use.
+//! Deletes mirrors that are superseded, or that were never in use.
 
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -13,7 +13,7 @@ impl Applier<'_> {
     pub async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
         self.ensure_access_to(&record.gitlab_url).await?;
         let deleted = self.gitlab_clients.delete(record).await;
-        // The claim that names it stays open.
+        // If the deletion failed, the claim that names the mirror has to stay open.
         self.state.mirrors.deletion_incomplete |= deleted.is_err();
         self.note_removal(record, deleted)?;
         self.state.mirrors.orphans.remove(record);
@@ -38,7 +38,8 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// A project that has moved shows its mirrors under its new path; their numbers stay.
+    /// `record` with the project's current path. A project that has moved keeps the IDs of its
+    /// mirrors.
     fn with_current_project(&self, record: &MirrorRecord) -> MirrorRecord {
         let url = self.spec.gitlab.as_ref().map(|access| &access.url);
         let projects = self.state.mirrors.projects.iter().flatten();
@@ -53,7 +54,7 @@ impl Applier<'_> {
         }
     }
 
-    /// Asks the GitLab of a mirror that is about to be given up whether it would let it go.
+    /// Checks that the GitLab of a mirror responds, before the mirror is superseded.
     pub async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
         self.ensure_access_to(&record.gitlab_url).await?;
         self.gitlab_clients.answers(record).await?;
@@ -64,7 +65,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Looks for mirrors whose numbers got lost on the way.
+    /// Finds mirrors that an attempt created and whose IDs were not committed.
     pub async fn find_orphan_mirrors(&mut self) -> Result<(), ApplyError> {
         for before in self.state.mirrors.intent.content.before.clone() {
             self.ensure_access_to(&before.gitlab_url).await?;
@@ -78,7 +79,7 @@ impl Applier<'_> {
                     let lost = lost.into_iter().filter(|record| !made.contains(record));
                     self.state.mirrors.orphans.extend(lost);
                 }
-                // They are disabled.
+                // The request may succeed: mirrors without a committed ID are disabled.
                 Err(error) => {
                     self.state.mirrors.deletion_incomplete = true;
                     self.warnings.push(error.reason());
@@ -89,8 +90,9 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// A GitLab that the template has left may be gone for good, and a project may have moved: that
-    /// does not hold the stack up, unless what is left still works.
+    /// Notes a deletion. A failure is only a warning if the project has moved. It is also a warning
+    /// if the template no longer has the GitLab and the mirror does not push with the current
+    /// login. Otherwise a GitLab that no longer exists would block every update.
     fn note_removal(
         &mut self,
         record: &MirrorRecord,
@@ -127,7 +129,7 @@ impl Applier<'_> {
         })
     }
 
-    /// The way to a former GitLab stands in the log.
+    /// Reads the access to a GitLab that the template no longer has from the saved spec.
     async fn ensure_access_to(&mut self, url: &str) -> Result<(), ApplyError> {
         if self.gitlab_clients.knows(url) {
             return Ok(());
@@ -140,15 +142,16 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Removes the mirrors that this delivery made and that nothing names. What GitLab does not let
-    /// go stands in the log for whoever comes next.
+    /// Deletes the mirrors that this delivery created and that no login names. If GitLab fails, the
+    /// log still names them for the next delivery.
     pub async fn roll_back_mirrors(&mut self) {
         let made = std::mem::take(&mut self.state.mirrors.intent.content.created);
         self.state.mirrors.orphans.extend(made);
         self.delete_own_orphans().await;
     }
 
-    /// Removes what this delivery made in vain: another one took over, and does not know of it.
+    /// Deletes the mirrors that this delivery created before a peer took the log over. The peer
+    /// does not know their IDs.
     pub async fn delete_own_orphans(&mut self) {
         let own = self
             .state

@@ -1,4 +1,4 @@
-//! Letting mirrors push, and waiting until they have.
+//! Starts the pushes of mirrors, and waits until they end.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-/// The longest that one push is waited for.
+/// Maximum wait for one push.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(12 * 60);
 
-/// Kept back of the time for pushes.
+/// The time that waiting for pushes leaves for a rollback.
 const ROLLBACK_RESERVE: Duration = Duration::from_secs(90);
 
 impl Applier<'_> {
-    /// Asks all of them for a push first: they push side by side.
+    /// Starts all pushes before it waits for one, so that they run concurrently.
     pub async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
         let mut waiting = Vec::new();
@@ -29,7 +29,7 @@ impl Applier<'_> {
             };
             let before = self.state.shown(record).cloned();
             if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
-                // Of a project without commits: it cannot push, and need not.
+                // A mirror of an empty project has nothing to push.
                 self.state.mirrors.synced.insert(record.id);
                 continue;
             }
@@ -43,7 +43,7 @@ impl Applier<'_> {
                 self.state.mirrors.synced.insert(record.id);
             }
         }
-        // Time has to be left to undo what was done.
+        // The rollback needs the rest of the time.
         let left = self.clients.clock.until(self.progress.until());
         let kept_back = ROLLBACK_RESERVE
             .max(left.mul_f64(0.1))
@@ -86,7 +86,7 @@ impl Applier<'_> {
                 self.note_shown(&record, Some(mirror));
                 return Ok(PushCheck::Done);
             }
-            // The login may not have spread to where GitLab's push arrived.
+            // IAM may not have propagated the login to where GitLab's push arrived.
             Push::Failed if !awaited.was_asked_again => {
                 awaited.was_asked_again = true;
                 gitlab.sync(project, id).await?;
@@ -147,8 +147,8 @@ impl Applier<'_> {
             "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
              {what}; {error}"
         );
-        // GitLab tells why in prose alone. Diverged branches stay until a person acts; the network and
-        // CodeCommit recover.
+        // GitLab gives the reason only as text. Diverged branches stay until a person acts.
+        // Failures of the network and of CodeCommit may pass.
         ApplyError {
             reason: Reason::new(Code::PushFailed, reason),
             is_transient: !has_diverged,
@@ -156,16 +156,16 @@ impl Applier<'_> {
     }
 }
 
-/// Whether the project has no commits: its mirrors have nothing to do.
+/// Whether the project has no commits, so that its mirrors have nothing to push.
 pub async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
     let project = gitlab.project(&record.project).await;
     project.is_ok_and(|project| project.is_empty)
 }
 
-/// A push that is waited for.
+/// A push that the delivery waits for.
 struct AwaitedPush {
     record: MirrorRecord,
-    /// What the mirror showed before the push was asked for.
+    /// The mirror before the push was requested.
     before: Option<Mirror>,
     was_asked_again: bool,
     has_commits: bool,
@@ -182,15 +182,15 @@ impl AwaitedPush {
     }
 }
 
-/// What a look at a push showed.
+/// The result of polling a push.
 enum PushCheck {
     Done,
     Wait(Box<AwaitedPush>),
-    /// The mirror is not there any more.
+    /// The mirror was deleted.
     Gone,
 }
 
-/// What became of a push that was asked for.
+/// The state of a requested push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Push {
     UnderWay,
@@ -199,7 +199,7 @@ enum Push {
 }
 
 impl Push {
-    /// `before` is what the mirror showed before the push was asked for.
+    /// Compares the mirror `now` with the mirror `before` the push was requested.
     fn of(before: Option<&Mirror>, now: &Mirror) -> Push {
         let is_newer = |get: fn(&Mirror) -> Option<std::time::SystemTime>| {
             get(now).is_some() && get(now) > before.and_then(get)

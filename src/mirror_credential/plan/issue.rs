@@ -40,9 +40,10 @@ impl Planner<'_> {
                 Some(_) => self.plan_store(secret, issued),
             };
         }
-        // What did an attempt before this one leave?
+        // An earlier attempt may have left a credential.
         if let Some(orphan) = self.of_class(CredentialClass::Orphan).next() {
-            // With a closed record, this is the credential of another person.
+            // Once IAM shows the closed intent, a foreign credential is no longer classified as an
+            // orphan.
             return if state.shows_closed_intents() {
                 CredentialStep::Reset(orphan.id.clone()).into()
             } else {
@@ -90,8 +91,8 @@ impl Planner<'_> {
         })
     }
 
-    /// What has to be done before the login or its mirrors can be changed: the log's next entry is
-    /// this delivery's, and what an attempt before it made is gone.
+    /// The step that is needed before the login or its mirrors can change. `None` if this delivery
+    /// holds the claim, and the orphan mirrors of earlier attempts are deleted.
     pub fn claim(&self, secret: &Secret) -> Option<Step> {
         let state = self.state;
         if self.ownership_tags_differ(secret) {
@@ -112,12 +113,12 @@ impl Planner<'_> {
             return Some(step);
         }
         if secret.latest_login() > Some(secret.claim) {
-            // What is issued has to follow a claim that is the log's latest entry.
+            // An issued credential has to follow a claim that is the log's latest entry.
             return Some(SecretStep::Claim(secret.next_entry()).into());
         }
         self.mirrors
             .delete_orphan_mirror(secret)
-            // It would stand in the way: newer versions of GitLab take an address once.
+            // Newer versions of GitLab reject a second mirror with the same URL.
             .or_else(|| self.mirrors.retire_superseded(secret))
     }
 
@@ -127,14 +128,15 @@ impl Planner<'_> {
             return step;
         }
         if self.context.rotation.is_some() {
-            // The seal says which claim a rotation holds, with mirrors or without.
+            // The entry with the mirror IDs shows which claim a rotation holds, even without
+            // mirrors.
             return if self.state.mirrors.intent.ids_committed {
                 RotationStep::Prepare.into()
             } else {
                 MirrorStep::CommitMirrorIds(secret.next_entry()).into()
             };
         }
-        // What works is given up only for what has been shown to work.
+        // A working login is replaced only by a verified one.
         let must_work = secret.current.is_some() || self.mirrors.wants_mirrors();
         if must_work && !issued.verified && has_repositories {
             return CredentialStep::VerifyIssued.into();

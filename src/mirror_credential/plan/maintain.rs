@@ -1,4 +1,4 @@
-//! The login is there: proving it, keeping its mirrors well, and removing what is not needed.
+//! Maintains a stored login: verifies it, syncs its mirrors, and deletes what is superseded.
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
@@ -37,7 +37,7 @@ impl Planner<'_> {
             .as_ref()
             .filter(|issued| issued.id != held.id)
         {
-            // Somebody else's login is the one that stands.
+            // A peer's login is the current one.
             return CredentialStep::DeleteCredential {
                 user_name: state.user.name.clone(),
                 id: issued.id.clone(),
@@ -65,7 +65,7 @@ impl Planner<'_> {
             return CredentialStep::WaitForIam.into();
         }
         if state.mirrors.gitlab_error.is_some() {
-            // The rest goes with the next request, if GitLab can be asked then.
+            // The next request deletes the rest, if GitLab is reachable then.
             return Step::Done;
         }
         self.plan_cleanup(secret).unwrap_or(Step::Done)
@@ -84,7 +84,7 @@ impl Planner<'_> {
         (!untag.is_empty()).then(|| SecretStep::UntagSecret(untag).into())
     }
 
-    /// An earlier request may still be at work, or come again: it must find out that it is over.
+    /// An earlier request may still be running, or may be delivered again. A claim makes it stop.
     fn fence_peers(&self, secret: &Secret) -> Option<Step> {
         let (state, spec) = (self.state, self.spec);
         if let Some(step) = self.mirrors.read_mirror_intent(secret) {
@@ -93,7 +93,7 @@ impl Planner<'_> {
         let is_recent = secret
             .last_changed
             .is_none_or(|time| state.now < time + LAMBDA_MAX_LIFETIME);
-        // A rotation has hours.
+        // A rotation may take hours.
         let may_be_at_work = secret.is_unfinished()
             && !self.state.holds_claim()
             && (is_recent || secret.rotating().is_some());
@@ -106,7 +106,7 @@ impl Planner<'_> {
         may_be_at_work.then(|| SecretStep::ClaimIfAllowed(secret.next_entry()).into())
     }
 
-    /// The current login's mirrors, once they are those that are wanted.
+    /// Changes the mirrors of the current login until they match the spec. Returns them then.
     fn plan_mirror_changes(&self, secret: &Secret) -> Result<Vec<MirrorRecord>, Box<Step>> {
         let (state, spec) = (self.state, self.spec);
         let Some(current) = &secret.current else {
@@ -116,7 +116,7 @@ impl Planner<'_> {
             return Ok(Vec::new());
         }
         if state.mirrors.gitlab_error.is_some() {
-            // They stay as they are: see `refused_by_gitlab`.
+            // The mirrors stay as they are: see `MirrorPlanner::rejection`.
             return Ok(Vec::new());
         }
         if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
@@ -132,7 +132,7 @@ impl Planner<'_> {
         if kept.len() == spec.mirrors.len() && kept.len() == records.len() {
             return Ok(kept);
         }
-        // What is given up must be let go, too: with the same login it would push on.
+        // A superseded mirror has to be deleted: it would continue to push with the same login.
         let given_up = records.iter().find(|record| {
             spec.wanted(record).is_none()
                 && !state.mirrors.reachable_gitlabs.contains(&record.gitlab_url)
@@ -164,13 +164,15 @@ impl Planner<'_> {
         unwanted.cloned().collect()
     }
 
-    /// What is not needed any more: mirrors first, then what they pushed with, then its record.
+    /// Deletes what is superseded: mirrors first, then their credentials, then the records of
+    /// these.
     fn plan_cleanup(&self, secret: &Secret) -> Option<Step> {
         let (state, spec) = (self.state, self.spec);
         if let Some(step) = self.mirrors.retire_superseded(secret) {
             return Some(step);
         }
-        // What the secret's versions name is certain; for the rest only the user's tags speak.
+        // A credential that a version names is certainly this resource's. For the others, only the
+        // user's tags show that, and IAM shows them late.
         let mut unneeded: Vec<&Credential> = self
             .of_class(CredentialClass::Orphan)
             .chain(self.of_class(CredentialClass::Superseded))
@@ -195,7 +197,7 @@ impl Planner<'_> {
         }
         let latest = secret.saved_specs.last();
         let key = spec_key(&spec.document);
-        // The entry also says that every claim before it is settled.
+        // This entry also concludes every claim before it.
         let is_new = latest.is_none_or(|latest| latest.key != key);
         if (is_new || secret.is_unfinished()) && !state.mirrors.deletion_incomplete {
             return Some(SecretStep::SaveSpec(secret.next_entry()).into());
@@ -211,10 +213,10 @@ impl Planner<'_> {
         let superseded = secret.superseded.first()?;
         let current = secret.current.as_ref();
         if current.is_some_and(|login| login.credential_id == superseded.credential_id) {
-            // Another record of the very credential that is current.
+            // The label names the current credential: only the record is superseded.
             return Some(SecretStep::DropOldLogin(superseded.entry).into());
         }
-        // What a version names is there even when IAM does not list it yet.
+        // A credential that a version names may exist although IAM does not list it yet.
         let user = &state.user;
         let is_of_user = user.exists && intent_log::key(&user.name) == superseded.user_key;
         let id = &superseded.credential_id;
@@ -231,7 +233,7 @@ impl Planner<'_> {
     }
 }
 
-/// Whether two notations of a key mean the same key.
+/// Whether two notations name the same key.
 fn same_key(actual: Option<&str>, wanted: Option<&str>) -> bool {
     const DEFAULT: &str = "alias/aws/secretsmanager";
     // An ARN ends in `:key/<id>` or `:alias/<name>`.

@@ -1,10 +1,10 @@
 //! Plans the next step: a pure function of the spec, the request and the state.
 //!
-//! Every request is planned in this way: a Create, an Update, a second delivery, and the Update that
-//! rolls another one back. After each step the plan is made again, until it is [`Step::Done`]. A
-//! delivery may die after any step, because the order is: claim, write the issue intent, issue,
-//! (create mirrors, verify, let them push,) store, and only then delete what was superseded. A rotation
-//! does the same in four phases.
+//! Every request is planned in this way: a Create, an Update, a second delivery, and the Update
+//! that rolls another one back. After each step the plan is made again, until it is [`Step::Done`].
+//! A delivery may die after any step, because the order is: claim, write the issue intent, issue,
+//! (create mirrors, verify, let them push,) store, and only then delete what was superseded. A
+//! rotation does the same in four phases.
 
 pub mod classify;
 mod issue;
@@ -44,8 +44,8 @@ pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
     }
 }
 
-/// Mirrors that push every branch, and required branches that are not mirrored. These are warnings if
-/// the mirrors are as the saved spec has them.
+/// Mirrors that push every branch, and required branches that are not mirrored. These are warnings
+/// if the mirrors are as the saved spec has them.
 pub fn branch_faults(spec: &Spec, context: &RequestContext, state: &State) -> Option<Reason> {
     MirrorPlanner::new(spec, context, state).branch_faults()
 }
@@ -78,9 +78,9 @@ pub fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec
     planner.placed(&kept)
 }
 
-/// Whether the open issue intent of this delivery has issued its credential, so that it can be closed
-/// beside the next step. The log's next entry was this delivery's after that, so no peer has written
-/// an issue intent.
+/// Whether the open issue intent of this delivery has issued its credential, so that it can be
+/// closed beside the next step. The log's next entry was this delivery's after that, so no peer has
+/// written an issue intent.
 pub fn may_close_issue_intent(state: &State) -> bool {
     let Some(secret) = state.secret.present() else {
         return false;

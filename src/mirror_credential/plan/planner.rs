@@ -105,8 +105,8 @@ impl<'a> Planner<'a> {
             && names_current
     }
 
-    /// Whether the secret's tags do not name the spec's user and this request, which comes before
-    /// anything that a peer must not do.
+    /// Whether the secret's tags do not name the spec's user and this request. They have to, before
+    /// any change that an outdated peer must not make.
     pub fn ownership_tags_differ(&self, secret: &Secret) -> bool {
         let as_of = secret.as_of.map(write_time);
         self.user_tag_differs(secret) || as_of != Some(write_time(self.context.signed_at))

@@ -62,7 +62,7 @@ impl Planner<'_> {
     fn check_secret(&self, secret: &Secret) -> Option<Step> {
         let secret_name = &self.spec.secret_name;
         if secret.deleted_at.is_some() {
-            // A forced deletion takes a moment, in which the name is not free.
+            // Secrets Manager frees the name only some seconds after a forced deletion.
             if self.state.now < self.state.started_at + NAME_RELEASE_TIMEOUT {
                 return Some(SecretStep::WaitForPeer.into());
             }
@@ -81,7 +81,8 @@ impl Planner<'_> {
             && !secret.shows(entry)
             && state.now < at + PROPAGATION_TIME
         {
-            // A peer wrote that entry. Its content decides, as soon as Secrets Manager shows it.
+            // A peer wrote that entry. The plan needs its content, which Secrets Manager shows
+            // late.
             return Some(SecretStep::WaitForPeer.into());
         }
         // The peer may be waiting for a push, or for its login to become valid.

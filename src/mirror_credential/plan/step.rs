@@ -35,7 +35,8 @@ pub enum CredentialStep {
     CloseIssueIntent,
     /// Issue a credential.
     Issue,
-    /// Reset the credential with this ID, whose login is not in use: its password is unknown or unusable.
+    /// Reset the credential with this ID, whose login is not in use: its password is unknown or
+    /// unusable.
     Reset(String),
     /// Verify that the issued login can push, before anything uses it.
     VerifyIssued,
@@ -120,7 +121,8 @@ pub enum RotationStep {
         /// The version that becomes current.
         to: String,
     },
-    /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to it.
+    /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to
+    /// it.
     CopyCurrentVersion(u64),
     /// Remove `AWSPENDING` from this version.
     DropPending(String),

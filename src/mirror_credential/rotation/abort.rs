@@ -1,4 +1,4 @@
-//! Giving a rotation up: removing what it made, so that the next one can begin.
+//! Aborts a rotation: deletes what it created, so that the next one can begin.
 
 use crate::aws::{Aws, CallError};
 use crate::mirror_credential::calls;
@@ -14,26 +14,26 @@ use crate::mirror_credential::rotation::plan::claim_of;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::Secret;
 
-/// What a step of a rotation had begun when it failed.
+/// The progress of a rotation's phase when it failed.
 pub struct RotationProgress<'a> {
     /// The version that Secrets Manager chose.
     pub version_id: &'a str,
     /// The claim that it holds.
     pub claim: Option<u64>,
-    /// Which mirrors were there before.
+    /// The mirrors that existed before.
     pub before: Vec<MirrorsBefore>,
-    /// Mirrors that it made itself.
+    /// Mirrors that the phase created.
     pub own: Vec<MirrorRecord>,
-    /// Mirrors of an attempt that it took over, or was about to.
+    /// Mirrors of an attempt that the phase took over, or was about to take over.
     pub orphans: Vec<MirrorRecord>,
-    /// A credential that it issued.
+    /// A credential that the phase issued.
     pub issued: Option<String>,
-    /// It stored that credential in its version, and nobody can have gone on with it yet.
+    /// The phase stored that credential in its version, and no peer can have used it yet.
     pub has_prepared: bool,
 }
 
 impl<'a> RotationProgress<'a> {
-    /// Nothing yet: what earlier steps did stands in the secret.
+    /// No progress of this phase. The secret shows the earlier phases.
     pub fn nothing(version_id: &'a str) -> Self {
         RotationProgress {
             version_id,
@@ -47,10 +47,10 @@ impl<'a> RotationProgress<'a> {
     }
 }
 
-/// Deletes what a rotation created, unless its login is current by now. It deletes what peers created,
-/// or may make current, only if the log is still the rotation's. It removes `AWSPENDING` first, because
-/// that label would make every later rotation fail. Returns the claim that the rotation holds
-/// then, `None` if a peer has the log.
+/// Deletes what a rotation created, unless its login is current. It deletes what peers created, or
+/// may make current, only if the rotation still holds the log. It removes `AWSPENDING` first,
+/// because that label would make every later rotation fail. Returns the claim with which it then
+/// holds the log. `None` if a peer has the log.
 pub async fn abort(
     aws: &Aws,
     spec: &Spec,
@@ -73,7 +73,7 @@ pub async fn abort(
     let is_named = |id: &String| secret.logins().any(|login| login.credential_id == *id);
     let issued = begun.issued.filter(|id| !is_named(id));
     if current.is_some_and(|current| current.version_id == version_id) {
-        // Another delivery of this step was faster.
+        // Another delivery of this phase has moved `AWSCURRENT` already.
         delete_issued(aws, user_name, issued.as_ref()).await?;
         return Ok(None);
     }
@@ -101,13 +101,13 @@ pub async fn abort(
     }
     let left = gitlab_clients.delete_all(&mirrors).await;
     warn_of(&left);
-    // Whoever holds the log instead may be about to store what was issued here.
+    // A peer that holds the log may be about to store the login that was issued here.
     let may_go = is_held || (begun.has_prepared && !secret.is_unfinished());
     let is_current = |id: &String| current.is_some_and(|login| login.credential_id == *id);
     let issued = issued.filter(|id| (is_held || !secret.is_unfinished()) && !is_current(id));
     delete_issued(aws, user_name, issued.as_ref()).await?;
-    // What is left in GitLab pushes with this login: both stay, and stay known, until they can
-    // go together.
+    // Mirrors left in GitLab push with this login. The login and its label stay until the mirrors
+    // can be deleted.
     if let Some(login) = prepared.filter(|_| may_go && left.is_empty()) {
         if !is_current(&login.credential_id) {
             calls::delete_credential(aws, user_name, &login.credential_id).await?;
@@ -124,7 +124,7 @@ async fn delete_issued(aws: &Aws, user_name: &str, id: Option<&String>) -> Resul
     }
 }
 
-/// Adds the mirrors of `prepared`, and removes those that the current login names.
+/// Adds the mirrors of `prepared`, and removes those of the current login.
 async fn add_prepared(
     mirrors: &mut Vec<MirrorRecord>,
     aws: &Aws,
@@ -139,7 +139,7 @@ async fn add_prepared(
     Ok(())
 }
 
-/// The mirrors that the value of `login` names.
+/// The mirrors in the value of `login`.
 async fn mirrors_of(
     aws: &Aws,
     secret: &Secret,
@@ -152,8 +152,8 @@ async fn mirrors_of(
     Ok(value.map(|value| value.mirrors).unwrap_or_default())
 }
 
-/// Takes the log, so that a phase which still runs cannot make its login current. `false` if a peer
-/// has the log.
+/// Takes the log over, so that a phase which still runs cannot make its login current. `false` if a
+/// peer has the log.
 async fn fence(
     aws: &Aws,
     secret: &Secret,

@@ -79,7 +79,7 @@ impl Applier<'_> {
             }
             WriteResult::Taken => Err(CallError {
                 doing,
-                // What Secrets Manager answered: another value stays there.
+                // Secrets Manager rejected the entry, so it still holds the peer's value.
                 code: Some("ResourceExistsException".to_owned()),
                 status: Some(400),
                 cause: "it holds another login already".to_owned(),

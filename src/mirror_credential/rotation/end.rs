@@ -1,14 +1,18 @@
-//! Plans the end of another rotation, which a request takes over.
+//! Ends another rotation that a request supersedes.
 
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{RotationStep, Step};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
-/// A rotation that is taken over must not make its login current any more: what it compares
-/// before it does is where `AWSCURRENT` stands, so that moves. Then `AWSPENDING` goes, also
-/// that of a rotation which died long ago, and of any rotation if this request issues a password:
-/// then the rotation is not needed, and its label would block a change of the `RotationSchedule`
+/// The step that ends another rotation. `None` if there is none to end.
+///
+/// A superseded rotation must not make its login current. It compares the version under
+/// `AWSCURRENT` before it moves that label, so this moves `AWSCURRENT` to another version first.
+///
+/// Then `AWSPENDING` is removed, also from a rotation that died long ago. If this request issues a
+/// password, it removes the label of any rotation, which is no longer needed. The label would block
+/// a change of the `RotationSchedule` in the same stack update.
 /// in the same update of the stack.
 pub fn end_rotation(planner: &Planner<'_>, secret: &Secret) -> Option<Step> {
     let own = planner.context.rotation.as_ref();

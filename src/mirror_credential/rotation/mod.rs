@@ -1,18 +1,18 @@
-//! Secrets Manager's rotation: four steps, each an invocation of its own.
+//! Secrets Manager's rotation in four phases, each in an invocation of its own.
 //!
-//! The event names the secret and a version; what is desired stands in the secret's log. Source:
-//! the AWS Secrets Manager User Guide, "Lambda rotation functions".
+//! The event names the secret and a version. The secret's log holds the saved spec. See
+//! <https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html>.
 //!
 //! A step that fails either leaves the rotation pending or ends it.
 //!
 //! - The failure may pass ([`ApplyError::is_transient`]): `AWSPENDING` and everything that the step
-//!   created stay, as after a killed process. "If any rotation step fails, Secrets Manager retries the
-//!   entire rotation process multiple times"
-//!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>): each
-//!   step with the same version resumes.
+//!   created stay, as after a killed process. "If any rotation step fails, Secrets Manager retries
+//!   the entire rotation process multiple times"
+//!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>):
+//!   each step with the same version resumes.
 //! - It does not pass: the step removes what the rotation created, `AWSPENDING` first. While that
-//!   label is on another version than `AWSCURRENT`, `RotateSecret` "assumes that a previous rotation
-//!   request is still in progress and returns an error"
+//!   label is on another version than `AWSCURRENT`, `RotateSecret` "assumes that a previous
+//!   rotation request is still in progress and returns an error"
 //!   (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>): "A
 //!   previous rotation isn't complete. That rotation will be reattempted." A stack's update that
 //!   changes the `RotationSchedule` fails with it (<https://github.com/aws/aws-cdk/issues/28539>).
@@ -51,8 +51,8 @@ use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
 use cfn_custom_resource::Progress;
 
-/// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time between
-/// them. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
+/// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time
+/// between them. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
 const ROTATION_TIMEOUT: Duration = Duration::from_secs(75 * 60);
 
 /// A rotation whose `AWSPENDING` the health check found.
@@ -70,11 +70,11 @@ pub enum PendingRotation {
 }
 
 impl MirrorCredential {
-    /// Runs one step of a rotation; what may wait stops waiting before `until`.
+    /// Runs one phase of a rotation. Every wait ends before `until`.
     ///
     /// # Errors
-    /// If the step failed. If the failure may pass, the rotation stays pending. Otherwise the step
-    /// removes what the rotation created, as far as possible.
+    /// If the phase failed. If the failure may pass, the rotation stays pending. Otherwise the
+    /// phase deletes what the rotation created, best effort.
     pub async fn rotate(
         &self,
         event: &RotationEvent,
@@ -92,8 +92,8 @@ impl MirrorCredential {
             && secret.open_rotation() == Some(&event.version_id)
             && secret.prepared(&event.version_id).is_none();
         if is_tried {
-            // A schedule was attached: Secrets Manager tries whether the function answers, with a
-            // version that it throws away.
+            // When a schedule is attached, Secrets Manager tests the function with a version that
+            // it discards.
             return Ok(());
         }
         let spec = match read_spec_with_retry(&self.clients, &secret).await {
@@ -130,16 +130,17 @@ impl MirrorCredential {
         done.map_err(|error| event.error(error))
     }
 
-    /// Looks for a rotation that has not gone on for longer than its four steps take. `None` if there
-    /// is none.
+    /// Finds a rotation that has made no progress for longer than its four phases take. `None` if
+    /// there is none.
     ///
-    /// Secrets Manager reattempts it as long as the secret has a schedule, so it stays. Without a
-    /// schedule ("`CancelRotateSecret` … can leave the `VersionStage` labels in an unexpected state",
-    /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html>)
-    /// nothing resumes it, and it would keep a later schedule from being attached: it is ended.
+    /// If the secret has a schedule, Secrets Manager retries the rotation, so it stays pending.
+    /// Without a schedule, Secrets Manager does not resume it: "`CancelRotateSecret` … can leave
+    /// the `VersionStage` labels in an unexpected state"
+    /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html>).
+    /// It would then prevent a new schedule from being attached, so this function ends it.
     ///
     /// # Errors
-    /// If the secret could not be read, or the rotation not be ended.
+    /// If the secret could not be read, or the rotation could not be ended.
     pub async fn check_rotation(
         &self,
         secret_id: &str,
@@ -238,7 +239,7 @@ async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, ApplyError> {
 fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestContext {
     RequestContext {
         owner,
-        // It changes nothing that a template says, so it is as old as the template.
+        // A rotation changes no property, so it is as old as the saved spec.
         signed_at: secret.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
         request_key: intent_log::key(&event.version_id),
         claimant: intent::claimant(Some(&event.version_id)),

@@ -14,8 +14,8 @@ use crate::tags;
 use crate::tags::TAGS;
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
-/// The properties of `Custom::MirrorCredential`. `schemas/custom-mirrorcredential.json` is generated
-/// from this table.
+/// The properties of `Custom::MirrorCredential`. `schemas/custom-mirrorcredential.json` is
+/// generated from this table.
 pub static PROPERTIES: [Property; 12] = [
     Property::new("ServiceToken", Kind::Any),
     Property::new("ServiceTimeout", Kind::Any),
@@ -191,13 +191,13 @@ pub fn default_secret_name(user_name: &str) -> String {
     format!("codecommit-mirror/{user_name}")
 }
 
-/// The user's name in properties of which nothing else needs to be valid.
+/// The user's name. The other properties may be invalid.
 pub fn user_name_in(properties: &Value) -> Option<String> {
     let name = properties["UserName"].as_str()?;
     USER_NAME.fits(name).then(|| name.to_owned())
 }
 
-/// The secret's name in properties of which nothing else needs to be valid.
+/// The secret's name. The other properties may be invalid.
 pub fn secret_name_in(properties: &Value) -> Option<String> {
     match &properties["SecretName"] {
         Value::String(name) => is_secret_name(name).then(|| name.clone()),
@@ -206,7 +206,7 @@ pub fn secret_name_in(properties: &Value) -> Option<String> {
     }
 }
 
-/// Whether `ForeignCredentials` is `Delete` in properties of which nothing else needs to be valid.
+/// Whether `ForeignCredentials` is `Delete`. The other properties may be invalid.
 pub fn deletes_foreign(properties: &Value) -> bool {
     properties["ForeignCredentials"] == "Delete"
 }

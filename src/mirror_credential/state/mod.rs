@@ -15,7 +15,7 @@ use crate::mirror_credential::mirrors::state::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
 use crate::password::Password;
 
-/// What is known of the secret.
+/// The secret as this delivery knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretState {
     /// Not read yet, or a peer may have changed it since.

@@ -84,7 +84,8 @@ impl Secret {
         self.logins().map(|login| login.entry).max()
     }
 
-    /// The version under `AWSPENDING`, unless it is the current one: a rotation is under way, or died.
+    /// The version under `AWSPENDING`, unless it is the current one: a rotation is under way, or
+    /// died.
     pub fn open_rotation(&self) -> Option<&String> {
         let current = self.current.as_ref().map(|login| &login.version_id);
         self.pending
@@ -160,7 +161,8 @@ impl Secret {
         self.claim.max(latest).max(self.highest_claimed_entry) + 1
     }
 
-    /// Whether `issue_intent` is for this secret and may have issued a credential that is not stored.
+    /// Whether `issue_intent` is for this secret and may have issued a credential that is not
+    /// stored.
     pub fn awaits(&self, issue_intent: &IssueIntent) -> bool {
         issue_intent.secret_key == key(&self.arn)
             && self

@@ -1,26 +1,28 @@
-//! What is written down of GitLab's mirrors, and of what the template asked for: in the secret's
-//! value, in the claims of its log, and in an entry of its own.
+//! The records of mirrors and of the spec: in the login's version, in the log's claims, and in the
+//! entry of the saved spec.
 
 use std::time::SystemTime;
 
 use crate::mirror_credential::intent_log::key;
 use serde_json::{Value, json};
 
-/// On a claim's version whose [`MirrorIntent`] has to be read: it speaks of mirrors, or is a rotation's.
+/// On a claim's version whose [`MirrorIntent`] has to be read: it names mirrors, or a rotation
+/// wrote it.
 pub const MIRROR_INTENT_LABEL: &str = "cfn-gitops:journal";
 
-/// How the claimant of a rotation begins.
+/// The prefix of a rotation's claimant.
 const BY_ROTATION: &str = "rotation ";
 
-/// How the claimant begins that gives a rotation up.
+/// The prefix of the claimant that aborts a rotation.
 const BY_ABORT: &str = "given up ";
 
-/// Who claims to give the rotation to `version_id` up.
+/// The claimant that aborts the rotation to `version_id`.
 pub fn abort_claimant(version_id: &str) -> String {
     format!("{BY_ABORT}{version_id}")
 }
 
-/// Who claims: each delivery for itself, and those of a rotation recognizable as its.
+/// The claimant of a delivery. It is unique, and shows the rotation if the delivery is a
+/// rotation's.
 pub fn claimant(rotation: Option<&str>) -> String {
     let own = fastrand::u64(..);
     match rotation {
@@ -29,16 +31,16 @@ pub fn claimant(rotation: Option<&str>) -> String {
     }
 }
 
-/// One push mirror of ours: a number that only GitLab gives, and where it counts.
+/// One push mirror of this resource. GitLab assigns the ID, which is unique within its instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MirrorRecord {
-    /// The GitLab.
+    /// The URL of the GitLab instance.
     pub gitlab_url: String,
-    /// Number or full path of the project.
+    /// ID or full path of the project.
     pub project: String,
-    /// The CodeCommit repository that is pushed to.
+    /// The CodeCommit repository that the mirror pushes to.
     pub repository_name: String,
-    /// GitLab's number of the mirror.
+    /// GitLab's ID of the mirror.
     pub id: u64,
 }
 
@@ -73,34 +75,35 @@ pub fn read_mirrors(value: &Value) -> Vec<MirrorRecord> {
     mirrors.filter_map(MirrorRecord::read).collect()
 }
 
-/// The mirrors of one project that led to one repository before an attempt to make one.
+/// The mirrors from one project to one repository before an attempt to create one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorsBefore {
-    /// The GitLab.
+    /// The URL of the GitLab instance.
     pub gitlab_url: String,
-    /// Number or full path of the project.
+    /// ID or full path of the project.
     pub project: String,
     /// The repository.
     pub repository_name: String,
-    /// Their numbers.
+    /// The IDs of the mirrors.
     pub ids: Vec<u64>,
 }
 
-/// What a claim says of mirrors: the write-ahead record of an attempt to make some.
+/// The mirrors of a claim: the write-ahead record of an attempt to create some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MirrorIntent {
-    /// Whose claim it is: see [`claimant`].
+    /// The delivery that wrote the claim: see [`claimant`].
     pub claimant: String,
-    /// When it was written, as Secrets Manager has it. Not part of the value.
+    /// When it was written, by Secrets Manager's clock. Not part of the value.
     pub written: Option<SystemTime>,
-    /// What was there before.
+    /// The mirrors that existed before the attempt.
     pub before: Vec<MirrorsBefore>,
-    /// What was made since. Only what stands here is enabled.
+    /// The mirrors created since. Only mirrors in this list are enabled.
     pub created: Vec<MirrorRecord>,
 }
 
 impl MirrorIntent {
-    /// What was there before in `project` that led to `repository_name`, if anybody looked.
+    /// The mirrors from `project` to `repository_name` before the attempt. `None` if they were not
+    /// read.
     pub fn before(
         &self,
         gitlab_url: &str,
@@ -159,12 +162,12 @@ impl MirrorIntent {
         })
     }
 
-    /// Whether it says more than that somebody is at work.
+    /// Whether it holds more than the claimant of an ordinary delivery.
     pub fn must_be_read(&self) -> bool {
         !self.before.is_empty() || !self.created.is_empty() || self.is_by_any_rotation()
     }
 
-    /// Whether a rotation wrote it, or gave one up.
+    /// Whether a rotation wrote it, or the abort of a rotation.
     pub fn is_by_any_rotation(&self) -> bool {
         self.claimant.starts_with(BY_ROTATION) || self.claimant.starts_with(BY_ABORT)
     }
@@ -176,7 +179,7 @@ impl MirrorIntent {
     }
 }
 
-/// The version that holds what the template asked for.
+/// The version that holds the saved spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSpec {
     /// The number of the log's entry.
@@ -186,7 +189,7 @@ pub struct SavedSpec {
 }
 
 impl SavedSpec {
-    /// As a version's label.
+    /// Formats the label of the version.
     pub fn write(&self) -> String {
         format!("cfn-gitops:properties:{}:{}", self.entry, self.key)
     }
@@ -203,7 +206,7 @@ impl SavedSpec {
     }
 }
 
-/// A short name for a document. Its members have one order, so equal documents have equal names.
+/// The key of a document. The members of a document are sorted, so equal documents have equal keys.
 pub fn spec_key(document: &Value) -> String {
     key(&document.to_string())
 }

@@ -33,8 +33,8 @@ impl<'a> MirrorPlanner<'a> {
         !self.spec.mirrors.is_empty()
     }
 
-    /// What GitLab says, or that it says nothing, is a reason to refuse what is new. What stands as
-    /// it was noted stays as it is, with a warning: the rollback of another change must succeed.
+    /// GitLab's error, or an unreachable GitLab, rejects only new mirrors. Mirrors that match the
+    /// saved spec stay, with a warning. Otherwise the rollback of another change would fail.
     pub fn rejection(&self) -> Option<Step> {
         let reason = self
             .state
@@ -140,7 +140,7 @@ impl<'a> MirrorPlanner<'a> {
         self.state.mirrors.projects.as_ref()?.get(name)
     }
 
-    /// Those of `records` that are wanted and still there.
+    /// The mirrors of `records` that are in the spec and exist.
     pub fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let mut kept: Vec<MirrorRecord> = Vec::new();
         for record in records {
@@ -155,7 +155,7 @@ impl<'a> MirrorPlanner<'a> {
         kept
     }
 
-    /// The mirrors that there are for what is wanted, in its order: `kept` and those made since.
+    /// The mirrors for the spec, in its order: `kept`, and those created since.
     pub fn placed(&self, kept: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let wanted = self.spec.mirrors.iter();
         let placed = wanted.filter_map(|wanted| {
@@ -168,7 +168,7 @@ impl<'a> MirrorPlanner<'a> {
         placed.collect()
     }
 
-    /// Mirrors are made disabled, and named in the log before anything else happens with them.
+    /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
     pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Option<Step> {
         let placed = self.placed(kept);
         for (n, wanted) in self.spec.mirrors.iter().enumerate() {
@@ -182,15 +182,15 @@ impl<'a> MirrorPlanner<'a> {
         (!is_named).then(|| MirrorStep::CommitMirrorIds(secret.next_entry()).into())
     }
 
-    /// A mirror of `records` that does not do what it should.
+    /// Enables a mirror of `records` that is disabled, or that has other settings than the spec.
     pub fn enable(&self, records: &[MirrorRecord]) -> Option<Step> {
         let wrong = records.iter().find(|record| {
             let wanted = self.spec.wanted(record);
             let (Some(wanted), Some(mirror)) = (wanted, self.state.shown(record)) else {
                 return false;
             };
-            // An older GitLab does not show every setting, and mirrors of a project without
-            // commits may show as disabled: what was told once counts.
+            // An older GitLab does not show every setting, and may show mirrors of an empty project
+            // as disabled. Without this, the plan would send the same settings forever.
             let is_sent = self.state.mirrors.settings_sent.contains(&record.id);
             !is_sent
                 && (!mirror.enabled || mirror.settings != wanted.settings)
@@ -199,14 +199,14 @@ impl<'a> MirrorPlanner<'a> {
         wrong.map(|record| MirrorStep::EnableMirror(record.clone()).into())
     }
 
-    /// A rotation enables the new mirror in any case, because the former one pushes as much. It
-    /// starts no push then, see [`MirrorPlanner::sync`].
+    /// A rotation always enables the new mirror, because the mirror that it replaces pushes the
+    /// same branches. It starts no push: see [`MirrorPlanner::sync`].
     fn may_enable(&self, record: &MirrorRecord) -> bool {
         self.context.rotation.is_some() || !self.pushes_every_branch(record)
     }
 
-    /// Those of `records` that have not pushed yet, or failed to. A mirror through which GitLab
-    /// would push every branch is left out: nothing here starts such a push.
+    /// Lets the mirrors of `records` push that have not pushed yet, or whose push failed. It skips
+    /// a mirror through which GitLab would push every branch.
     pub fn sync(&self, records: &[MirrorRecord]) -> Option<Step> {
         let silent = records.iter().filter(|record| {
             let Some(mirror) = self.state.shown(record) else {
@@ -222,7 +222,7 @@ impl<'a> MirrorPlanner<'a> {
         (!silent.is_empty()).then_some(MirrorStep::SyncMirrors(silent).into())
     }
 
-    /// The journal of an attempt that somebody else did not finish has to be known.
+    /// Reads the mirror intent that a peer has not finished.
     pub fn read_mirror_intent(&self, secret: &Secret) -> Option<Step> {
         let version = secret.mirror_intent.as_ref()?;
         let is_open = secret.is_unfinished() && !self.state.holds_claim();
@@ -230,7 +230,7 @@ impl<'a> MirrorPlanner<'a> {
         (is_open && !is_read).then(|| MirrorStep::ReadMirrorIntent(version.clone()).into())
     }
 
-    /// A mirror of an attempt that was taken over, or one whose number got lost on the way.
+    /// Deletes a mirror of an attempt that was taken over, or one whose ID was not committed.
     pub fn delete_orphan_mirror(&self, secret: &Secret) -> Option<Step> {
         if self.state.mirrors.intent.create_uncertain
             && !self.state.mirrors.intent.content.before.is_empty()
@@ -238,7 +238,7 @@ impl<'a> MirrorPlanner<'a> {
             return Some(MirrorStep::FindOrphanMirrors.into());
         }
         self.state.mirrors.orphans.first()?;
-        // The attempt may have been concluded by somebody else meanwhile.
+        // A peer may have finished the attempt meanwhile.
         let current = match self.current_mirrors(secret) {
             Ok(current) => current,
             Err(step) => return Some(*step),
@@ -261,7 +261,7 @@ impl<'a> MirrorPlanner<'a> {
         }
     }
 
-    /// A mirror of a superseded login that the current one does not have.
+    /// Retires a mirror of a superseded login that the current login does not have.
     pub fn retire_superseded(&self, secret: &Secret) -> Option<Step> {
         let mut superseded = secret.superseded.iter();
         if !superseded.any(|login| login.mirrors > 0) {
@@ -297,8 +297,8 @@ impl<'a> MirrorPlanner<'a> {
         project.is_some_and(|project| !project.mirrors.iter().any(|one| one.id == record.id))
     }
 
-    /// The intent to write before mirrors are created. The intent of a peer that was taken over stays
-    /// in it, until its orphans are deleted.
+    /// The intent to write before mirrors are created. It includes the intent of a peer that was
+    /// taken over, until the peer's orphans are deleted.
     pub fn next_intent(&self) -> MirrorIntent {
         let known = &self.state.mirrors.intent.content;
         let mut intent = MirrorIntent {

@@ -118,7 +118,7 @@ pub fn decode_gitlab(properties: &Object) -> Option<Access> {
     })
 }
 
-/// The GitLab in properties of which nothing else needs to be valid.
+/// The value of `GitLab`. The other properties may be invalid.
 pub fn gitlab_in(properties: &Value) -> Option<Access> {
     static TABLE: [Property; 1] = [GITLAB];
     let only_gitlab = serde_json::json!({"GitLab": properties["GitLab"]});

@@ -1,4 +1,4 @@
-//! The plan as a table: what is known, and the step that follows from it.
+//! The plan as a table: the state, and the step that the planner chooses.
 
 use std::time::{Duration, SystemTime};
 
@@ -87,7 +87,7 @@ pub(in crate::mirror_credential) fn fresh() -> State {
     }
 }
 
-/// A user and a secret whose login is live and ours.
+/// A user and a secret with a valid login of this resource.
 pub(in crate::mirror_credential) fn settled() -> State {
     let mut state = fresh();
     state.user.exists = true;
@@ -103,7 +103,7 @@ pub(in crate::mirror_credential) fn settled() -> State {
     state
 }
 
-/// What the template asks for stands in the log.
+/// The spec is saved in the log.
 pub(in crate::mirror_credential) fn noted(entry: u64) -> SavedSpec {
     SavedSpec {
         entry,
@@ -111,7 +111,7 @@ pub(in crate::mirror_credential) fn noted(entry: u64) -> SavedSpec {
     }
 }
 
-/// A claim of ours on a secret that holds nothing yet.
+/// A claim of this delivery on a secret without a login.
 pub(in crate::mirror_credential) fn claimed() -> State {
     let mut state = settled();
     state.user.credentials.clear();

@@ -1,4 +1,4 @@
-//! The four steps of a rotation: the same plan, stopped after each of its parts.
+//! The four phases of a rotation: the same plan, stopped after each phase.
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
@@ -39,7 +39,7 @@ impl RotationPlanner<'_> {
             return match rotation.phase {
                 RotationPhase::Create => self.prepare_first(secret, version, is_pending),
                 _ if !is_pending => self.refuse(messages::not_pending(version)),
-                // A schedule was attached: Secrets Manager tries whether the function answers.
+                // When a schedule is attached, Secrets Manager tests whether the function responds.
                 RotationPhase::Test => Step::Done,
                 _ => self.refuse(messages::not_prepared(version)),
             };
@@ -55,8 +55,8 @@ impl RotationPlanner<'_> {
         }
     }
 
-    /// `AWSPENDING` may be gone already: Secrets Manager takes it away when another version is
-    /// written, and what comes before the version is written to the log.
+    /// Plans the first phase. `AWSPENDING` may be missing: Secrets Manager removes it when another
+    /// version is written, and this phase writes log entries before the rotation's version.
     fn prepare_first(&self, secret: &Secret, version: &str, is_pending: bool) -> Step {
         if secret.current.is_none() {
             return self.refuse(messages::nothing_to_rotate());
@@ -67,20 +67,20 @@ impl RotationPlanner<'_> {
         let is_open = secret.is_unfinished() && secret.claim > 0;
         let claim = intent_log::version_id(secret.claim);
         if is_open && self.0.state.mirrors.intent.read_from.as_ref() != Some(&claim) {
-            // Whose it is, and how old, it says in any case.
+            // The claimant and the age of the claim decide.
             return MirrorStep::ReadMirrorIntent(claim).into();
         }
         let is_own = is_open && self.0.state.mirrors.intent.content.is_by_rotation(version);
         if !is_pending && !is_own {
-            // A late copy of a step whose rotation is over must not begin it again.
+            // A late copy of a phase must not restart a rotation that has ended.
             return self.refuse(messages::not_pending(version));
         }
-        // Secrets Manager itself has just changed the secret: the claim's own age counts.
+        // Secrets Manager itself has just changed the secret, so only the claim's own age counts.
         let mirror_intent = &self.0.state.mirrors.intent.content;
         let is_recent = mirror_intent
             .written
             .is_some_and(|time| self.0.state.now < time + LAMBDA_MAX_LIFETIME);
-        // Of rotations Secrets Manager runs one at a time.
+        // Secrets Manager runs one rotation at a time, so another rotation's claim is not at work.
         if is_open
             && !mirror_intent.is_by_any_rotation()
             && is_recent
@@ -91,7 +91,7 @@ impl RotationPlanner<'_> {
         self.0.plan_issue()
     }
 
-    /// What one step of the rotation wrote may not be shown to the next one yet.
+    /// Rejects the phase once Secrets Manager must show what the phase before it wrote.
     fn refuse(&self, reason: Reason) -> Step {
         if self.0.state.now < self.0.state.started_at + PROPAGATION_TIME {
             return SecretStep::WaitForPeer.into();
@@ -99,7 +99,7 @@ impl RotationPlanner<'_> {
         Step::Reject(reason)
     }
 
-    /// From a login that is prepared to one that is current.
+    /// The steps from a prepared login to a current one.
     fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Step {
         if self.0.mirrors.wants_mirrors() && self.0.state.mirrors.projects.is_none() {
             return MirrorStep::ReadProjects.into();
@@ -110,7 +110,7 @@ impl RotationPlanner<'_> {
         let Some(value) = value else {
             return self.refuse(messages::not_prepared(&prepared.version_id));
         };
-        // Somebody may have removed one by hand since.
+        // A person may have deleted a mirror since.
         let kept = self.0.mirrors.kept(&value.mirrors);
         if kept.len() != value.mirrors.len() || kept.len() != self.0.spec.mirrors.len() {
             return self.refuse(messages::mirrors_have_changed(&prepared.version_id));
@@ -137,12 +137,12 @@ impl RotationPlanner<'_> {
         }
     }
 
-    /// The version is current: nothing but the former login is left to be taken care of.
+    /// The version is current: retires the mirrors and the credential of the superseded login.
     fn conclude(&self, secret: &Secret) -> Option<Step> {
         if let Some(step) = self.0.mirrors.retire_superseded(secret) {
             return Some(step);
         }
-        // It stays, without use, until its slot is needed.
+        // The credential stays inactive until its slot is needed.
         let user = &self.0.state.user;
         let mut superseded = self.0.of_class(CredentialClass::Superseded);
         if let Some(active) = superseded.find(|credential| credential.active) {
@@ -154,7 +154,7 @@ impl RotationPlanner<'_> {
                 .into(),
             );
         }
-        // Labels are few: those of logins that are gone go, too.
+        // A secret has a limited number of labels, so labels of deleted credentials are removed.
         let mut logins = secret.superseded.iter();
         let user_key = intent_log::key(&user.name);
         let gone = logins.find(|login| {

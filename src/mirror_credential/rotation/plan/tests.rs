@@ -18,14 +18,14 @@ use cfn_custom_resource::Reason;
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 
-/// Secrets Manager has named a version, and nothing is in it.
+/// Secrets Manager has chosen a version, which has no value.
 fn named() -> State {
     state(pushing(), |k| {
         edit(k, |secret| secret.pending = Some(VERSION.to_owned()));
     })
 }
 
-/// `createSecret` has been done.
+/// `createSecret` has ended.
 fn prepared() -> State {
     state(named(), |k| {
         k.user.credentials.push(credential("NEW"));
@@ -56,7 +56,7 @@ fn rotated() -> State {
     })
 }
 
-/// Somebody's claim is a minute old.
+/// A peer's claim is one minute old.
 fn at_work(base: State) -> State {
     state(base, |k| {
         edit(k, |secret| secret.claim = 2);

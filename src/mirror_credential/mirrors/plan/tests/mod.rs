@@ -76,7 +76,7 @@ pub(in crate::mirror_credential) fn mirror(id: u64) -> Mirror {
     }
 }
 
-/// A mirror as it is made.
+/// A mirror as GitLab creates it.
 pub(in crate::mirror_credential) fn new_mirror(id: u64) -> Mirror {
     Mirror {
         enabled: false,
@@ -118,7 +118,7 @@ pub(in crate::mirror_credential) fn edit(state: &mut State, change: impl FnOnce(
     }
 }
 
-/// A login whose one mirror pushes.
+/// A login with one mirror, which pushes.
 pub(in crate::mirror_credential) fn pushing() -> State {
     state(settled(), |k| {
         edit(k, |secret| {
@@ -134,7 +134,7 @@ pub(in crate::mirror_credential) fn pushing() -> State {
     })
 }
 
-/// A login was issued for the first time, its mirror made, and the log names it.
+/// The first login was issued, its mirror was created, and the log names the mirror.
 fn sealed() -> State {
     state(claimed(), |k| {
         k.login.issued = Some(issued(Some("p")));
