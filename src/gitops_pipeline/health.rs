@@ -1,5 +1,5 @@
-//! The health of the environment's pipelines: how the latest execution ended, and which approvals
-//! wait.
+//! The health of the environment's pipelines: the result of the latest execution, and the pending
+//! approvals.
 
 use std::time::SystemTime;
 
@@ -15,16 +15,16 @@ const APPROVAL: &str = "Approval";
 pub struct PipelineHealth {
     /// Whether its latest finished execution succeeded. `None` if none has finished.
     pub succeeded: Option<bool>,
-    /// The number of approvals that wait for an approver.
+    /// The number of pending approvals.
     pub approvals_waiting: usize,
-    /// When the oldest of them was requested. `None` if none waits.
+    /// When the oldest pending approval was requested. `None` if none is pending.
     pub approval_requested: Option<SystemTime>,
 }
 
 /// The names of the pipelines of the environment `env_id`.
 ///
 /// # Errors
-/// If they cannot be listed completely.
+/// If CodePipeline does not return all pages.
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
     let prefix = format!("codepipeline-{env_id}-cfn-");
     let mut names = vec![];
@@ -61,8 +61,8 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     }))
 }
 
-/// Whether the latest execution that succeeded or failed did succeed. The outer `None` is for a
-/// pipeline that does not exist. Stopped and superseded executions do not count.
+/// Whether the latest execution that succeeded or failed has succeeded. The outer `None` means that
+/// the pipeline does not exist. Stopped and superseded executions do not count.
 async fn latest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallError> {
     let mut token = None;
     loop {
@@ -94,8 +94,8 @@ async fn latest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallE
     }
 }
 
-/// When each approval that waits was requested; the inner `None` if CodePipeline does not report it,
-/// the outer one for a pipeline that does not exist.
+/// When each pending approval was requested. The inner `None` means that CodePipeline does not
+/// report the time, the outer one that the pipeline does not exist.
 async fn waiting_approvals(
     aws: &Aws,
     name: &str,
@@ -118,14 +118,14 @@ async fn waiting_approvals(
     Ok(Some(requested.collect()))
 }
 
-/// An action that waits last changed its status when it began to wait.
+/// When a pending action was requested: its status last changed then.
 fn requested_at(action: &ActionState) -> Option<SystemTime> {
     let changed = action.latest_execution()?.last_status_change()?;
     SystemTime::try_from(*changed).ok()
 }
 
-/// Whether an action waits for an approval. It has a token then, except in parallel mode:
-/// "For a pipeline where the execution mode is set to PARALLEL, the token […] is not available"
+/// Whether an action waits for an approval. It then has a token, except in parallel mode: "For a
+/// pipeline where the execution mode is set to PARALLEL, the token […] is not available"
 /// (`PutApprovalResult`).
 fn waits(action: &ActionState) -> bool {
     action.latest_execution().is_some_and(|execution| {

@@ -1,11 +1,13 @@
-//! `Custom::GitOpsPipeline`: one project's pipeline in one environment, as a child CloudFormation
-//! stack, and what CloudFormation has no type for.
+//! `Custom::GitOpsPipeline`: one project's pipeline in one environment. It consists of a child
+//! CloudFormation stack, and of resources without a CloudFormation type.
 //!
-//! [`spec`] decodes the properties, [`template`] renders the child stack from them, [`observe`]
-//! reads the stack into a [`state`], [`plan`] chooses the next step, and [`apply`] and [`delete`]
-//! execute it through [`calls`]. [`template`] and [`plan`] are pure. [`tracker`] follows one stack
-//! for all of them. The tokens of the stack's operations ([`request_token`]) and the [`tombstone`]
-//! are what later requests read. [`first_push`] adds the pipeline when the branch is pushed.
+//! - [`spec`] decodes the properties, and [`template`] renders the child stack from them.
+//! - [`observe`] reads the stack into a [`state`], and [`plan`] chooses the next step. [`apply`]
+//!   and [`delete`] execute it through [`calls`]. [`template`] and [`plan`] are pure.
+//! - [`tracker`] follows one stack for all of them.
+//! - Later requests read the tokens of the stack's operations ([`request_token`]) and the
+//!   [`tombstone`].
+//! - [`first_push`] adds the pipeline when the branch is pushed.
 
 mod apply;
 mod approval_rule;

@@ -1,4 +1,4 @@
-//! The request on whose behalf the function works.
+//! The request that the function works for.
 
 use super::names::{AwsLocation, ResourceNames};
 use super::request_token::RequestKey;
@@ -6,14 +6,14 @@ use crate::ownership::Owner;
 use crate::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 
-/// A request about one child stack.
+/// A request for one child stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestContext {
     /// The resource that the request is for.
     pub owner: Owner,
-    /// Which of the resource's requests it is.
+    /// The key of the request.
     pub request: RequestKey,
-    /// Partition, region and account of the parent stack, and so of the child stack.
+    /// Partition, region and account of the parent stack and the child stack.
     pub location: AwsLocation,
     /// The role with which CloudFormation changes the child stack.
     pub role_arn: String,
@@ -39,7 +39,8 @@ impl RequestContext {
         })
     }
 
-    /// Rejects a function in another account or region: it would create the child stack there.
+    /// Rejects a parent stack in another account or region, because the function would create the
+    /// child stack in its own.
     pub fn check_location(&self, service_token: &str) -> Result<(), Failure> {
         match AwsLocation::from_arn(service_token) {
             Some(location) if location != self.location => {
@@ -55,11 +56,12 @@ impl RequestContext {
     }
 }
 
-/// Why `request` for a pipeline is rejected, if its `ServiceToken` is not this function, whose ARN is
-/// `function_arn`. Otherwise `None`.
+/// The rejection of a `request` whose `ServiceToken` is not this function. `function_arn` is the
+/// ARN of this function. `None` if the `ServiceToken` is this function.
 ///
-/// The rule of a missing branch invokes the function that the `ServiceToken` names. CloudFormation
-/// sends a request to no other, so another one is made up, and would get the branch's pushes.
+/// The rule for a missing branch invokes the function that the `ServiceToken` names. CloudFormation
+/// sends a request only to that function, so a request with another `ServiceToken` is forged.
+/// Without this check, the other function would receive the branch's pushes.
 pub fn names_another_function(request: &Request, function_arn: &str) -> Option<Reason> {
     let is_pipeline = request.resource_type == "Custom::GitOpsPipeline";
     if !is_pipeline || request.request_type == Some(RequestType::Delete) {

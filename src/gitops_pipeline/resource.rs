@@ -1,4 +1,4 @@
-//! The resource type: requests of CloudFormation in, outcomes out.
+//! The resource type: dispatches CloudFormation's requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::reason_codes::invalid_properties;
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
-/// The physical ID of a rejected Create is this and the ID that the resource would have had, for
-/// example `rejected/gitops-dev-shop`. A stack's name contains letters, digits and hyphens only, so
-/// no stack has such a name.
+/// The prefix of the physical ID of a rejected Create, for example `rejected/gitops-dev-shop`. The
+/// rest is the ID that the resource would have had. A stack name contains only letters, digits and
+/// hyphens, so no stack has such a name.
 const REJECTED: &str = "rejected/";
 
-/// Whether `physical_id` is that of a Create that was rejected: it failed before it created or
-/// found a child stack.
+/// Whether `physical_id` belongs to a rejected Create, which failed before it created or found a
+/// child stack.
 pub fn is_rejected(physical_id: &str) -> bool {
     physical_id.starts_with(REJECTED)
 }
@@ -38,7 +38,7 @@ pub struct GitOpsPipeline {
 }
 
 impl GitOpsPipeline {
-    /// The resource type, calling AWS through `aws`.
+    /// The resource type, which calls AWS through `aws`.
     pub fn new(aws: Aws) -> Self {
         GitOpsPipeline { aws }
     }
@@ -87,16 +87,16 @@ impl GitOpsPipeline {
             return Ok(());
         }
         let context = RequestContext::new(request, &names)?;
-        // An Update that the function's permissions do not allow was rejected, and its rollback must
-        // not fail for the same reason.
+        // IAM may have denied the Update. Its rollback must not fail for the same reason.
         self.delete_stack(&context, &names, progress, OnDenial::Ignore)
             .await
     }
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        // CloudFormation invents an ID (<stack>-<logical ID>-<letters>) if a Create never responded.
-        // Then the properties contain the names. Only what this resource owns is deleted.
+        // CloudFormation generates an ID (<stack>-<logical ID>-<letters>) if a Create never
+        // responded. Then the properties contain the names. The function deletes only what this
+        // resource owns.
         let invented = format!("-{}-", request.logical_resource_id);
         let id = request.physical_resource_id.as_deref();
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
@@ -108,7 +108,7 @@ impl GitOpsPipeline {
         };
         let context = RequestContext::new(request, &names)?;
         // AWS may have denied the Create's calls, and may still deny them. Another delivery of the
-        // Create may have succeeded, so what can be looked up is deleted.
+        // Create may have succeeded, so the function deletes what it can look up.
         let on_denial = match rejected {
             Some(_) => OnDenial::Ignore,
             None => OnDenial::Fail,
@@ -117,8 +117,8 @@ impl GitOpsPipeline {
             .await
     }
 
-    /// Reads the hash of the request that created the stack, for the tombstone only: the deletion
-    /// looks up the stack again after the tombstone is written.
+    /// Reads the hash of the request that created the stack. Only the tombstone uses it: the
+    /// deletion looks up the stack again after the tombstone is written.
     async fn created_by(
         &self,
         context: &RequestContext,
@@ -140,7 +140,7 @@ impl GitOpsPipeline {
         }
     }
 
-    /// Writes the tombstone, and then deletes what exists.
+    /// Writes the tombstone, and then deletes the stack and its dependents.
     async fn delete_stack(
         &self,
         context: &RequestContext,
@@ -155,8 +155,8 @@ impl GitOpsPipeline {
         match tombstone::write(&self.aws, names, &context.owner, &tombstone).await {
             Ok(()) => {}
             Err(error) if error.is_transient() => return Err(Failure(error.reason())),
-            // The tombstone is for a late Create. If the role may not write it, the stack must be
-            // deleted all the same.
+            // The tombstone stops a late Create. Without the permission to write it, the function
+            // still has to delete the stack.
             Err(error) => tracing::error!(%error, "tombstone not written"),
         }
         let deleter = StackDeleter::new(&self.aws, context, names);
@@ -184,7 +184,7 @@ impl GitOpsPipeline {
     /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.
     ///
     /// # Errors
-    /// If the stack cannot be updated, or AWS does not answer.
+    /// If the stack cannot be updated, or AWS does not respond.
     pub async fn start(&self, push: &FirstPush) -> Result<Started, NotStarted> {
         Box::pin(first_push::start(&self.aws, push)).await
     }
@@ -200,7 +200,7 @@ impl Resource for GitOpsPipeline {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         match spec::peek_names(properties) {
             Some(names) => names.stack(),
-            // Such properties are rejected, and the Delete that follows finds nothing.
+            // Such properties are rejected, and the Delete that follows has nothing to delete.
             None => "gitops-pipeline".to_owned(),
         }
     }

@@ -1,8 +1,9 @@
 //! Reads the repository that a pipeline takes its code from.
 //!
-//! In another account, the function assumes the role that the pipeline's source action uses there. A
-//! session policy limits the session to reading the repository and its branches. If the role does not
-//! trust the function, nothing can be read. The pipeline does not depend on it, and is created anyway.
+//! In another account, the function assumes the role that the pipeline's source action uses there.
+//! A session policy limits the session to reading the repository and its branches. If the role does
+//! not trust the function, the function cannot read the repository. The pipeline does not need
+//! these reads, so the function creates it anyway.
 
 use aws_sdk_codecommit::Client;
 use aws_sdk_codecommit::config::Credentials;
@@ -51,14 +52,14 @@ impl<T> Lookup<T> {
     }
 }
 
-/// Whether a denial of the other account is retried while IAM may be propagating. No request fails
-/// because of a denial: the pipeline is created or updated without the lookup.
+/// Whether the function retries a denial of the other account while IAM may be propagating. A
+/// denial fails no request: the function creates or updates the pipeline without the lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// The role or its policy may have been created just before.
     Yes,
-    /// The source was looked up before, and a role that never trusts the function would delay every
-    /// request.
+    /// The function has looked up the source before. A role that never trusts the function would
+    /// delay every request.
     No,
 }
 
@@ -105,7 +106,7 @@ impl Source {
         matches!(self.reader, Reader::Own(_))
     }
 
-    /// Why the function may not assume the role. `None` if it may, or needs no role.
+    /// Why the function may not assume the role. `None` if it may, or if it needs no role.
     pub fn refusal(&self) -> Option<&CallError> {
         match &self.reader {
             Reader::NotAdmitted(why) => Some(why),
@@ -142,8 +143,9 @@ impl Source {
     }
 }
 
-/// Another account may deny a read, or the key of its repository, without a failure of the request. In
-/// the function's own account a denial is an error.
+/// Returns a denial of another account as [`Lookup::Denied`]. The account, or the key of its
+/// repository, may deny a read without failing the request. In the function's own account, a denial
+/// is an error.
 fn or_denied<T>(result: Result<T, CallError>) -> Result<Lookup<T>, CallError> {
     match result {
         Ok(found) => Ok(Lookup::Found(found)),
@@ -161,13 +163,13 @@ async fn assume(
     match open_session(aws, names, cross_account, &policy).await {
         Ok(reader) => Ok(reader),
         Err(error) if error.is_transient() => Err(error),
-        // A role that does not exist is "not authorized", too.
+        // AWS STS also denies the access if the role does not exist.
         Err(error) => Ok(Reader::NotAdmitted(error)),
     }
 }
 
-/// What the session may do: read the repository and its branches. CodeCommit decrypts with the
-/// repository's key in the caller's name, so the session needs KMS too.
+/// The permissions of the session: to read the repository and its branches. CodeCommit decrypts
+/// with the repository's key on behalf of the caller, so the session also needs KMS.
 const SESSION_POLICY: &str = include_str!("session_policy.json");
 
 fn session_policy(cross_account: &CrossAccount) -> String {
@@ -186,7 +188,7 @@ async fn open_session(
         .sts
         .assume_role()
         .role_arn(role_arn)
-        // The trail of the other account then contains the pipeline's name.
+        // The CloudTrail of the other account then contains the pipeline's name.
         .role_session_name(format!("cfn-{}", names.stack()))
         .policy(policy);
     let output = call.send().await;
@@ -195,7 +197,7 @@ async fn open_session(
         let cause = "STS gave no credentials";
         return Err(CallError::local(Code::AwsUnavailable, doing(), cause));
     };
-    // They expire in an hour. Each invocation opens the source again, and ends long before.
+    // They expire after an hour. Each invocation opens the source again, and ends long before.
     let credentials = Credentials::new(
         given.access_key_id,
         given.secret_access_key,

@@ -1,4 +1,4 @@
-//! What was observed of a child stack.
+//! The observed state of a child stack.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::ownership::Owner;
 /// A child stack as CloudFormation described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChildStack {
-    /// Its ARN. CloudFormation never uses one again.
+    /// Its ARN. CloudFormation does not reuse it.
     pub id: String,
     /// CloudFormation's status, for example `UPDATE_IN_PROGRESS`.
     pub status: String,
@@ -41,7 +41,7 @@ impl ChildStack {
         (self.id.clone(), self.status.clone(), token)
     }
 
-    /// Which request started the latest operation, and for what. `None` if no request did.
+    /// The request that started the latest operation, and its purpose. `None` if no request did.
     pub fn latest_purpose(&self) -> Option<(RequestKey, Purpose)> {
         self.latest_token.as_deref().and_then(request_token::read)
     }
@@ -64,7 +64,7 @@ impl ChildStack {
         self.status.ends_with("_IN_PROGRESS")
     }
 
-    /// Whether it was told that its branch exists, so that it contains a pipeline.
+    /// Whether its parameters state that the branch exists, so that it contains a pipeline.
     pub fn has_pipeline(&self) -> bool {
         let value = self.parameters.get(template::BRANCH_EXISTS);
         value.is_some_and(|value| value == "true")

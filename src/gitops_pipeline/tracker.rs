@@ -6,13 +6,13 @@ use super::state::{ChildStack, OperationKey};
 use crate::aws::{Aws, CallError};
 use crate::reconcile::backoff::Backoff;
 
-/// A child stack and what was observed of it.
+/// A child stack and its observations.
 pub struct StackTracker<'a> {
     aws: &'a Aws,
     name: String,
-    /// The stack as it is. `None` if it does not exist, or was not observed yet.
+    /// The observed stack. `None` if it does not exist, or was not observed yet.
     pub child: Option<ChildStack>,
-    /// The stack as it was observed before.
+    /// The previous observation of the stack.
     previous: Option<ChildStack>,
     backoff: Backoff<OperationKey>,
     is_current: bool,
@@ -41,13 +41,14 @@ impl<'a> StackTracker<'a> {
         self.previous.is_some()
     }
 
-    /// Observes the stack of the name. Returns `false` if nothing has changed it since.
+    /// Observes the stack with this name. Returns `false` if it has not changed since.
     pub async fn observe(&mut self) -> Result<bool, CallError> {
         let name = self.name.clone();
         self.observe_stack(&name).await
     }
 
-    /// Observes the stack with the ID that was observed before: another stack of the name is not it.
+    /// Observes the stack with the ID that was observed before. A later stack of the name has
+    /// another ID.
     pub async fn observe_same(&mut self) -> Result<bool, CallError> {
         let previous = self.previous.as_ref().map(|stack| stack.id.clone());
         let id = previous.unwrap_or_else(|| self.name.clone());
@@ -80,8 +81,8 @@ impl<'a> StackTracker<'a> {
         self.backoff.pause().await;
     }
 
-    /// Waits after the start of an operation, also if CloudFormation rejected it or did not answer:
-    /// the next observation shows whether it runs.
+    /// Waits after the start of an operation. It also waits if CloudFormation rejected the start or
+    /// did not respond, because the next observation shows whether the operation runs.
     pub async fn started(
         &mut self,
         start: Result<OperationStart, CallError>,

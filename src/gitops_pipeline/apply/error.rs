@@ -6,14 +6,14 @@ use cfn_custom_resource::Reason;
 
 /// Why a Create or an Update ended early.
 pub enum ApplyError {
-    /// The request is rejected, or another request is responsible.
+    /// The request is rejected, or a later request supersedes it.
     Refused(Reason),
-    /// The operation on the stack failed. A stack that was not created is deleted, so that its name
-    /// is free. A stack that was complete has its former content.
+    /// The operation on the stack failed. The function deletes a stack that it failed to create, so
+    /// that the name is free. A stack that was complete has its former content.
     StackFailed(Reason),
-    /// A call failed. What exists stays: another delivery may have reported it.
+    /// A call failed. Existing resources stay, because another delivery may have reported them.
     CallFailed(Reason),
-    /// A Delete came after this request, so what this request created is deleted.
+    /// A Delete came after this request. The function deletes what this request created.
     Deleted,
 }
 

@@ -1,4 +1,4 @@
-//! Applies a spec: the child stack, and what CloudFormation has no type for.
+//! Applies a spec: the child stack, and the resources without a CloudFormation type.
 
 mod error;
 mod pipeline;

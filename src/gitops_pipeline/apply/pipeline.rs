@@ -1,4 +1,4 @@
-//! Applies the whole spec: checks the request, applies the child stack, and then what depends on it.
+//! Applies the whole spec: checks the request, applies the child stack, then its dependents.
 
 use super::error::ApplyError;
 use super::render::Renderer;
@@ -20,7 +20,7 @@ use crate::reason_codes::Code;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::{Failure, Progress, Reason};
 
-/// What exists after a successful Create or Update.
+/// The result of a successful Create or Update.
 #[derive(Clone, Debug)]
 pub struct AppliedPipeline {
     /// The child stack's ARN.
@@ -47,7 +47,7 @@ pub struct PipelineApplier<'a> {
     pub creates: bool,
 }
 
-/// What was read before the child stack is changed.
+/// The observations before the child stack is changed.
 struct Checked {
     source: Source,
     /// `None` if the child stack contains the repository.
@@ -104,15 +104,16 @@ impl PipelineApplier<'_> {
         let repository = self.found(repository)?;
         self.set_default_branch(&ready.child, &repository).await?;
         self.apply_rule(&ready.child, checked.rule_is_ours).await?;
-        // A Delete writes its tombstone, and then looks for the stack and the rule. They existed
-        // before this lookup of the tombstone, so one of the two requests finds the other.
+        // A Delete writes its tombstone first, and then looks up the stack and the rule. This
+        // request created both before it looks up the tombstone. So one of the two requests finds
+        // the other.
         if self.is_deleted().await? {
             return Err(ApplyError::Deleted);
         }
         self.finish(ready, source, repository).await
     }
 
-    /// Rejects what cannot succeed before anything is changed.
+    /// Rejects a request that cannot succeed, before anything is changed.
     async fn check(&self) -> Result<Checked, ApplyError> {
         let spec = self.spec;
         let retry = if self.creates { Retry::Yes } else { Retry::No };
@@ -194,7 +195,7 @@ impl PipelineApplier<'_> {
         let (spec, child) = (self.spec, ready.child);
         let is_new = self.creates || !ready.had_pipeline;
         if child.has_pipeline() && is_new {
-            // A push between the pipeline's first execution and the event rule started nothing.
+            // A push between the pipeline's first execution and the event rule starts no execution.
             let commit = LatestCommit::new(&spec.names, source, spec.branch());
             if let Err(error) = commit.ensure_executed(self.aws, IfUnlisted::Skip).await {
                 tracing::warn!(%error, "the pipeline may lack the latest commit");
@@ -219,8 +220,8 @@ impl PipelineApplier<'_> {
         })
     }
 
-    /// Fails if a later request has changed the stack since `child` was observed: the approval rule
-    /// is not in the stack, and would be changed back.
+    /// Fails if a later request has changed the stack since `child` was observed. The approval rule
+    /// is not in the stack, so this request would overwrite the later one.
     async fn check_latest(&self, child: &ChildStack) -> Result<(), ApplyError> {
         let now = observe::observe(self.aws, &child.id, None).await?;
         if !now.is_some_and(|now| now.is_superseding(self.context)) {

@@ -1,5 +1,5 @@
-//! The content of the child stack for one request: its template as it is sent, with the repository
-//! and the branch as they are now.
+//! The content of the child stack for one request: the template, with the current state of the
+//! repository and the branch.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::ownership::{LOGICAL_ID, STACK_ID};
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-/// The content of the child stack as it is sent.
+/// The content of the child stack that CloudFormation receives.
 pub struct Rendered {
     template: String,
     parameters: BTreeMap<&'static str, String>,
@@ -54,8 +54,8 @@ impl Renderer<'_> {
         )))
     }
 
-    /// The template as it is sent. It contains the request, so that each update is a change, and
-    /// leaves its token in the stack's events.
+    /// The template that CloudFormation receives. It contains the request, so that CloudFormation
+    /// treats each update as a change and records its token in the stack's events.
     fn with_request(&self, template: &Value) -> String {
         let mut template = template.clone();
         let request = &self.context.request;
@@ -72,15 +72,15 @@ impl Renderer<'_> {
     ) -> Result<Rendered, ApplyError> {
         let spec = self.spec;
         let repository = self.repository(child).await?;
-        // An existing pipeline stays, also if its branch is deleted. Without one, the branch is looked
-        // up for each settled stack, and so once more after the event rule was created: a push before
-        // that started nothing.
+        // An existing pipeline stays, even if its branch is deleted. Without a pipeline, each
+        // observation of a settled stack reads the branch again, also after the event rule was
+        // created. A push before that starts no execution.
         let mut branch_exists = child.is_some_and(ChildStack::has_pipeline);
         if !branch_exists {
             branch_exists = match source.branch_tip(spec.branch()).await? {
                 Lookup::Found(tip) => tip.is_some(),
-                // Counts as existing: the pipeline looks it up itself. But if an earlier lookup did
-                // not find it, the stack waits for the event of its first push.
+                // The branch counts as existing, because the pipeline reads it itself. But if an
+                // earlier lookup did not find it, the stack waits for the event of its first push.
                 Lookup::Denied(_) => !self.waits_already(child),
             };
         }
@@ -127,7 +127,8 @@ impl Renderer<'_> {
         }
         match (child, origin) {
             (_, Some(origin)) if origin != RepositoryOrigin::Given => return Ok(origin),
-            // A stack without the output may have created its repository, and must not lose it.
+            // A stack without the output may have created its repository. An update must not delete
+            // it.
             (Some(_), None) => return Ok(RepositoryOrigin::Created),
             _ => {}
         }

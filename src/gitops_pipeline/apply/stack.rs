@@ -23,7 +23,7 @@ pub struct ReadyStack {
     pub had_pipeline: bool,
 }
 
-/// Brings the child stack to the content that is rendered for one request.
+/// Updates the child stack until it matches the content that is rendered for one request.
 pub struct StackApplier<'a> {
     renderer: &'a Renderer<'a>,
     source: &'a Source,
@@ -104,13 +104,13 @@ impl<'a> StackApplier<'a> {
         if self.tracker.child.is_some() {
             self.progress.changing();
         }
-        // Rendering takes calls, and a Delete may have come meanwhile.
+        // Rendering takes several calls, so a Delete may have arrived meanwhile.
         self.state.has_tombstone = None;
         Ok(())
     }
 
-    /// Starts the operation of `step`. `None` if the step needs a stack or a rendering that is not
-    /// there, which no plan asks for.
+    /// Starts the operation of `step`. `None` if the stack or the rendering that the step needs
+    /// does not exist. No plan contains such a step.
     async fn start(&mut self, step: ApplyStep) -> Option<Result<OperationStart, CallError>> {
         let (aws, context) = (self.aws(), self.context());
         let token = |purpose: &Purpose| context.request.token(purpose);
@@ -211,7 +211,7 @@ impl Reconcile for StackApplier<'_> {
         if !self.tracker.observe().await? {
             return Ok(());
         }
-        // What was read for the former state is read again.
+        // These were read for the former state of the stack.
         self.state.content = None;
         self.state.has_tombstone = None;
         self.state.failure = None;

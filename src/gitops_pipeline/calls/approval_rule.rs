@@ -8,13 +8,13 @@ use crate::gitops_pipeline::names::ResourceNames;
 use crate::ownership::Owner;
 use crate::reason_codes::Code;
 
-/// Another delivery of a superseded request may associate the template again while it is deleted.
+/// Another delivery of a superseded request may associate the template again during its deletion.
 const MAX_DELETIONS: u32 = 4;
 
 /// An approval rule template that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundRule {
-    /// Names the owner.
+    /// It names the owner.
     pub description: String,
     content: String,
 }
@@ -78,7 +78,7 @@ pub async fn apply(
     let description = description(owner);
     let mut existing = look_up(aws, names).await?;
     if existing.is_none() && !create(aws, &name, &description, content).await? {
-        // The response to an earlier attempt was lost, or another caller was faster.
+        // The response to an earlier attempt was lost, or a peer created it first.
         existing = look_up(aws, names).await?;
     }
     match existing {
@@ -98,8 +98,7 @@ pub async fn apply(
     Ok(())
 }
 
-/// Deletes the template and its associations. The deletion of a template that does not exist
-/// succeeds.
+/// Deletes the template and its associations. Succeeds if the template does not exist.
 pub async fn delete(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
     let name = names.approval_rule_template();
     let mut attempts = 0;
@@ -114,7 +113,7 @@ pub async fn delete(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
         let Err(error) = call.send().await else {
             return Ok(());
         };
-        // A superseded request associates it at this moment.
+        // A superseded request is associating it.
         let is_in_use = error
             .as_service_error()
             .is_some_and(|error| error.is_approval_rule_template_in_use_exception());

@@ -1,5 +1,5 @@
-//! Calls that start an operation on a child stack. Each has a token, so that CloudFormation starts
-//! the operation once however often it is called. The stack's status and events show the result.
+//! Calls that start an operation on a child stack. Each has a token. CloudFormation starts the
+//! operation once, even if the call is repeated. The stack's status and events show the result.
 
 pub mod approval_rule;
 
@@ -14,20 +14,20 @@ use super::state::ChildStack;
 use super::template;
 use crate::aws::{Aws, CallError};
 
-/// The largest template that is sent with the call itself.
+/// Maximum size of a template in the call itself.
 pub const MAX_TEMPLATE_BYTES: usize = 51_200;
 
-/// How CloudFormation answered the start of an operation.
+/// CloudFormation's response to the start of an operation.
 #[derive(Debug)]
 pub enum OperationStart {
-    /// The operation runs, or has run already.
+    /// The operation runs, or has already ended.
     Started,
     /// The same for a creation, with the ID of the stack that it creates.
     Creating(String),
     /// The stack already has the content.
     NoChange,
-    /// CloudFormation rejected it, because the stack's status has changed, or the description of
-    /// the stack was late. The error fails the request if the status stays the same.
+    /// CloudFormation rejected the operation: the stack's status has changed, or its description
+    /// was out of date. The error fails the request if the status stays the same.
     Rejected(CallError),
 }
 
@@ -46,8 +46,8 @@ pub struct Content<'a> {
     pub role_arn: &'a str,
 }
 
-/// Starts to create the stack. If the creation fails, CloudFormation deletes the resources and keeps
-/// the stack, whose events contain the reason.
+/// Starts to create the stack. If the creation fails, CloudFormation deletes the resources and
+/// keeps the stack, whose events contain the reason.
 pub async fn create(
     aws: &Aws,
     content: &Content<'_>,
@@ -76,7 +76,7 @@ pub async fn create(
     })
 }
 
-/// Starts to update the stack.
+/// Starts an update of the stack.
 pub async fn update(
     aws: &Aws,
     content: &Content<'_>,
@@ -97,7 +97,7 @@ pub async fn update(
     )
 }
 
-/// Starts the update after the first push of the branch. It changes nothing but the parameter.
+/// Starts the update after the first push of the branch. It changes only the parameter.
 pub async fn announce_branch(
     aws: &Aws,
     child: &ChildStack,
@@ -162,7 +162,7 @@ pub async fn continue_rollback(
     )
 }
 
-/// Starts to delete the stack with this ID, and no later stack of its name.
+/// Starts to delete the stack with this ID. A later stack of the same name stays.
 pub async fn delete(
     aws: &Aws,
     child: &ChildStack,
@@ -193,11 +193,11 @@ where
     };
     let error = CallError::new(doing, &error);
     match error.code.as_deref() {
-        // CloudFormation has no type for this, only a text.
+        // CloudFormation has no error code for this, only a message.
         Some("ValidationError") if error.cause.contains("No updates are to be performed") => {
             Ok(OperationStart::NoChange)
         }
-        // The response to an earlier attempt was lost, or another caller was faster.
+        // The response to an earlier attempt was lost, or a peer started the operation first.
         Some(
             "ValidationError"
             | "AlreadyExistsException"

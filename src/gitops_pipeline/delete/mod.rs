@@ -1,4 +1,4 @@
-//! Deletes the child stack and what depends on it. Never what the pipeline deployed.
+//! Deletes the child stack and its dependents. The stacks that the pipeline deployed stay.
 
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
@@ -13,12 +13,12 @@ use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress};
 
-/// What a denied lookup leads to, before anything was found.
+/// The effect of a denied lookup before a stack was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDenial {
     /// The request fails: a stack may exist.
     Fail,
-    /// The denial is logged, and what cannot be looked up counts as deleted.
+    /// The function logs the denial, and treats a resource that it cannot look up as deleted.
     Ignore,
 }
 
@@ -34,7 +34,7 @@ pub struct StackDeleter<'a> {
 }
 
 impl<'a> StackDeleter<'a> {
-    /// Deletes for a Delete, and fails if a lookup is denied.
+    /// A deletion for a Delete. It fails if a lookup is denied.
     pub fn new(aws: &'a Aws, context: &'a RequestContext, names: &'a ResourceNames) -> Self {
         StackDeleter {
             aws,
@@ -56,7 +56,8 @@ impl<'a> StackDeleter<'a> {
         }
     }
 
-    /// Deletes what the resource owns, and waits until it is gone.
+    /// Deletes the resource's stack and its dependents, and waits until CloudFormation has deleted
+    /// it.
     pub async fn delete(mut self, progress: &Progress) -> Result<(), Failure> {
         let deleted = Box::pin(reconcile(&mut self, progress)).await;
         deleted.map_err(|error| Failure(messages::with_remedy(error).reason()))

@@ -21,9 +21,9 @@ use cfn_custom_resource::{Progress, Reason, ReasonCode};
 pub enum Started {
     /// The pipeline exists and runs the commit, or a later one.
     Pipeline {
-        /// Its name.
+        /// The name of the pipeline.
         name: String,
-        /// Whether the function started an execution beside the pipeline's own first one.
+        /// Whether the function started an execution in addition to the pipeline's first one.
         by_hand: bool,
     },
     /// No stack of this function waits for the push.
@@ -33,7 +33,7 @@ pub enum Started {
     },
 }
 
-/// Why the pipeline was not created. Lambda delivers the event again.
+/// Why the pipeline was not created. Lambda retries the event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("updating stack {stack_name} for its branch's first push: {cause}")]
 pub struct NotStarted {
@@ -57,7 +57,7 @@ pub async fn start(aws: &Aws, push: &FirstPush) -> Result<Started, NotStarted> {
         stack_name: names.stack(),
         cause,
     };
-    // The caller has the deadline.
+    // The caller enforces the deadline.
     let progress = Progress::new(SystemTime::UNIX_EPOCH);
     let mut applier = FirstPushApplier::new(aws, push, &names);
     let end = Box::pin(reconcile(&mut applier, &progress)).await;

@@ -12,21 +12,22 @@ use crate::gitops_pipeline::template;
 /// A push of a branch that a child stack waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstPush {
-    /// The name of the child stack that waits. `None` if the event does not contain it: then it is
+    /// The name of the child stack that waits. `None` if the event does not contain it. Then it is
     /// the stack that created the repository.
     stack_name: Option<String>,
-    /// The repository's ARN, if the event contains it: two accounts may have the same names.
+    /// The repository's ARN, if the event contains it. Two accounts may have repositories of one
+    /// name.
     repository_arn: Option<String>,
     repository_name: String,
     /// The pushed branch.
     pub branch: String,
     /// The pushed commit, if the event contains it.
     pub commit: Option<String>,
-    /// Whether an event reported the push. Otherwise the branch has to be looked up.
+    /// Whether an event reported the push. Otherwise the function has to look up the branch.
     pub is_reported: bool,
 }
 
-/// What the event rule of a child stack without a pipeline adds to the event.
+/// The fields that the event rule of a child stack without a pipeline adds to the event.
 #[derive(Deserialize)]
 struct AddedByRule {
     #[serde(rename = "StackName")]
@@ -41,7 +42,7 @@ struct Detail {
     repository_name: String,
     reference_type: String,
     reference_name: String,
-    /// A text. The event is a push also if it is of another type.
+    /// A text. An event with another type of value is still a push.
     #[serde(default)]
     commit_id: Value,
 }
@@ -71,9 +72,9 @@ impl FirstPush {
         })
     }
 
-    /// The push that `child`, the stack `stack_name`, waits for. It may have happened: EventBridge
-    /// may lose an event, and the event rule is created after the branch was looked up. `None` if the
-    /// stack does not wait.
+    /// The push that `child`, the stack `stack_name`, waits for. `None` if the stack does not wait.
+    /// The push may have happened without an event: EventBridge may lose one, and the event rule is
+    /// created after the branch was looked up.
     pub fn missed_by(child: &ChildStack, stack_name: &str) -> Option<Self> {
         if !child.is_settled() || child.has_pipeline() {
             return None;
@@ -88,7 +89,7 @@ impl FirstPush {
         })
     }
 
-    /// The name of the child stack that waits. `None` if it cannot be the name of one.
+    /// The name of the child stack that waits. `None` if the name is not that of a child stack.
     pub fn stack_name(&self) -> Option<String> {
         self.names().map(|names| names.stack())
     }

@@ -1,8 +1,8 @@
 //! Ensures that a new pipeline runs its branch's latest commit.
 //!
-//! A new pipeline starts with the latest commit, and afterwards its event rule starts it for each
-//! push. A push in between starts nothing. Images are not looked up: an image that is pushed in
-//! between is used by the next execution.
+//! A new pipeline starts with the latest commit. Afterwards its event rule starts it for each push.
+//! A push in between starts no execution. The function does not check images: the next execution
+//! uses an image that was pushed in between.
 
 use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
 
@@ -24,11 +24,11 @@ pub struct LatestCommit<'a> {
     pipeline_name: String,
     source: &'a Source,
     branch: &'a str,
-    /// The commit of the event, if the source account denies the lookup of the branch.
+    /// The commit of the event. It is used if the source account denies the lookup of the branch.
     pushed: Option<&'a str>,
 }
 
-/// What to do if no execution lists its commit before the time-out.
+/// The action if no execution lists its commit before the timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfUnlisted {
     /// Start an execution: the pushed commit must run.
@@ -65,7 +65,8 @@ impl<'a> LatestCommit<'a> {
         }
     }
 
-    /// Waits until an execution has the commit, and starts one if none has. Returns whether it did.
+    /// Waits until an execution has the commit, and starts one if none has it. Returns whether it
+    /// started one.
     pub async fn ensure_executed(
         &self,
         aws: &Aws,
@@ -78,7 +79,7 @@ impl<'a> LatestCommit<'a> {
                 Lookup::Found(tip) => tip,
                 Lookup::Denied(_) => self.pushed.map(ToOwned::to_owned),
             };
-            // Without a commit, the pipeline's first execution has to be enough.
+            // Without a known commit, the pipeline's first execution has to be enough.
             let Some(commit) = tip else {
                 return Ok(false);
             };
@@ -113,7 +114,7 @@ impl<'a> LatestCommit<'a> {
             CallError::new(format!("listing the executions of pipeline {name}"), &error)
         })?;
         let executions = output.pipeline_execution_summaries.unwrap_or_default();
-        // Every pipeline gets a first execution.
+        // CodePipeline starts a first execution of every pipeline.
         let mut is_known = !executions.is_empty();
         for execution in executions {
             // The image action may finish before the source action.

@@ -1,4 +1,4 @@
-//! The first push of a branch: the child stack, which has waited for it, gets its pipeline.
+//! The first push of a branch: the child stack that waits for it gets its pipeline.
 
 mod apply;
 mod event;

@@ -1,4 +1,4 @@
-//! Plans what a first push changes: a pure function of the push and of what was observed.
+//! Plans the steps of a first push: a pure function of the push and the observed state.
 
 use super::event::FirstPush;
 use crate::gitops_pipeline::state::ChildStack;
@@ -28,7 +28,7 @@ pub enum Branch {
     Denied,
 }
 
-/// What a first push knows beside the child stack.
+/// The state of a first push, in addition to the child stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstPushState {
     /// The token of the update that this delivery starts.

@@ -1,4 +1,4 @@
-//! The reasons of rejections and failures, and what to do about them.
+//! The reasons of rejections and failures, each with its remedy.
 
 pub mod warnings;
 
@@ -8,7 +8,7 @@ use crate::ownership::Owner;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-/// The stack belongs to another owner, or to none of this type.
+/// The stack belongs to another resource, or to no resource of this type.
 pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &str) -> Reason {
     let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
     let text = match owner {
@@ -40,7 +40,7 @@ pub fn superseded(name: &str) -> Reason {
     Reason::new(Code::OvertakenByRequest, text)
 }
 
-/// CloudFormation changes no stack with this status.
+/// CloudFormation cannot change a stack with this status.
 pub fn unknown_status(name: &str, status: &str) -> Reason {
     let text = format!(
         "changing stack {name}: it is {status}, which CloudFormation does not change; bring it to an \
@@ -109,7 +109,7 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
     Reason::new(code, text)
 }
 
-/// The text of CodeCommit's `CreateRepository` in an account that it does not admit, with
+/// The message of CodeCommit's `CreateRepository` in an account without access to CodeCommit, with
 /// `OperationNotAllowedException`. Recorded in
 /// <https://github.com/aws-samples/aws-security-reference-architecture-examples/issues/310>.
 const NO_EXISTING_REPOSITORY: &str =
@@ -169,14 +169,14 @@ pub fn with_remedy(error: CallError) -> CallError {
             ("sts", _) => ROLES_ELSEWHERE,
             ("codecommit", "DeleteRepository" | "UpdateDefaultBranch")
             | ("secretsmanager" | "codepipeline", _) => OWN_ENVIRONMENT,
-            // IAM checks an association by the repository's name.
+            // IAM authorizes an association by the repository's name.
             ("codecommit", call)
                 if call.contains("ApprovalRuleTemplate") && !call.contains("ssociate") =>
             {
                 OWN_ROLE
             }
             ("codecommit", _) => NAME_OF_REPOSITORIES,
-            // The service does not name the denied action.
+            // The service's message does not name the denied action.
             _ if error.doing.contains(" stack ") => NAME_OF_STACKS,
             _ if error.doing.contains("approval rule template") => OWN_ROLE,
             _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,

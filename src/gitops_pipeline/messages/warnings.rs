@@ -1,5 +1,5 @@
-//! The warnings of a successful request: a source account that denies the lookup, or that cannot write
-//! artifacts. They are the `Reason` of the success.
+//! The warnings of a successful request: a source account that denies the lookup, or that cannot
+//! write artifacts. They are the `Reason` of the success.
 
 use crate::aws::CallError;
 use crate::gitops_pipeline::source::Source;
@@ -7,8 +7,8 @@ use crate::gitops_pipeline::spec::Spec;
 use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-/// All warnings about `source`, with the denials of its repository and its branch. `None` if there are
-/// none.
+/// All warnings about `source`, with the denials of its repository and its branch. `None` if there
+/// are none.
 pub fn all(
     spec: &Spec,
     source: &Source,

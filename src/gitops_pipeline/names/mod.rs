@@ -1,16 +1,17 @@
-//! The names of a pipeline's resources. They follow from the environment and the project, so that
-//! they are known before anything exists, and IAM policies can match one environment's resources.
+//! The names of a pipeline's resources. They depend only on the environment and the project. So
+//! they are known before the resources exist, and IAM policies can match one environment's
+//! resources.
 
 use super::spec::formats;
 
-/// With the words between them, the names of event rules have 64 characters, which is EventBridge's
+/// The longest name is that of an event rule. With this limit it has 64 characters, EventBridge's
 /// limit.
 pub const MAX_CHARACTERS: usize = 30;
 
 /// The names of one project's resources in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceNames {
-    /// `EnvID`: lower-case letters and digits, so that the first hyphen ends it.
+    /// `EnvID`: lower-case letters and digits, so that the first hyphen of a name follows it.
     pub env_id: String,
     /// `ProjectID`
     pub project_id: String,
@@ -28,13 +29,13 @@ impl ResourceNames {
         })
     }
 
-    /// Reads them from the name of a child stack.
+    /// Parses the name of a child stack.
     pub fn from_stack_name(stack_name: &str) -> Option<Self> {
         let (env_id, project_id) = stack_name.strip_prefix("gitops-")?.split_once('-')?;
         ResourceNames::new(env_id, project_id)
     }
 
-    /// Reads them from the name of a repository that a child stack creates.
+    /// Parses the name of a repository that a child stack creates.
     pub fn from_repository_name(repository_name: &str) -> Option<Self> {
         let rest = repository_name.strip_prefix("codecommit-")?;
         let (env_id, project_id) = rest.split_once("-cfn-")?;
@@ -46,7 +47,7 @@ impl ResourceNames {
         format!("gitops-{}-{}", self.env_id, self.project_id)
     }
 
-    /// The repository, unless another one is given.
+    /// The repository that the child stack creates.
     pub fn repository(&self) -> String {
         format!("codecommit-{}-cfn-{}", self.env_id, self.project_id)
     }
@@ -100,7 +101,7 @@ pub struct AwsLocation {
 }
 
 impl AwsLocation {
-    /// Reads them from an ARN. `None` if it lacks one of them.
+    /// Parses an ARN. `None` if it lacks one of the fields.
     pub fn from_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
         if parts.next() != Some("arn") {

@@ -9,10 +9,10 @@ use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, Ope
 
 use crate::aws::{Aws, CallError};
 
-/// Pages of events that are read: the failed events of a stack's few latest operations.
+/// Maximum pages of events to read: the failed events of a stack's few latest operations.
 const MAX_PAGES: u32 = 3;
 
-/// Findings that a reason quotes: a response to CloudFormation has 4096 bytes.
+/// Maximum findings in a reason: CloudFormation accepts responses of up to 4096 bytes.
 const MAX_FINDINGS: usize = 3;
 
 /// Why CloudFormation rejected the operation on stack `stack_id` whose events have a token that
@@ -58,8 +58,8 @@ pub async fn failures(
     Ok(join(&findings))
 }
 
-/// Whether the event is why an operation failed: a validation or hook that fails it, and does not
-/// only warn.
+/// Whether the event shows why an operation failed: a validation or hook that fails it instead of
+/// only warning.
 fn is_failure(event: &OperationEvent) -> bool {
     match event.event_type() {
         Some(EventType::ValidationError) => {

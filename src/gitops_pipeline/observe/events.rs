@@ -1,4 +1,4 @@
-//! The events of a child stack: who started its operations, and why one failed.
+//! The events of a child stack: which request started an operation, and why one failed.
 
 use aws_sdk_cloudformation::types::StackEvent;
 
@@ -7,12 +7,12 @@ use crate::aws::{Aws, CallError};
 use crate::gitops_pipeline::request_token;
 use crate::gitops_pipeline::state::ChildStack;
 
-/// Pages of events that are read to find the latest request. A hundred events are about ten
+/// Maximum pages of events to read for the latest request. A hundred events are about ten
 /// operations of other callers.
 const MAX_PAGES: u32 = 3;
 
-/// Reads who started the latest operations. Returns the status in the latest event of the stack
-/// itself.
+/// Reads which requests started the latest operations. Returns the status in the latest event of
+/// the stack itself.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
@@ -42,9 +42,10 @@ pub async fn read_operations(
     Ok(event_status)
 }
 
-/// Why an operation on `child` failed: the first resource that failed, and its reason. CloudFormation
-/// cancels the others. If CloudFormation rejected the stack before it changed a resource, the findings
-/// of that validation. `belongs` returns whether an event with this token is of the operation.
+/// Why an operation on `child` failed: the first failed resource, and its reason. CloudFormation
+/// cancels the others. If a validation rejected the operation before CloudFormation changed a
+/// resource, its findings. `belongs` returns whether an event with this token belongs to the
+/// operation.
 pub async fn first_failure(
     aws: &Aws,
     child: &ChildStack,
@@ -59,7 +60,7 @@ pub async fn first_failure(
             let is_of_stack = is_of(&event, child);
             let status = status(&event);
             let reason = event.resource_status_reason().unwrap_or_default();
-            // CloudFormation was creating it at the same time.
+            // CloudFormation cancelled the creation of this resource because another one failed.
             let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
             let belongs = belongs(event.client_request_token());
             if is_of_stack && is_start(status) && belongs {
@@ -101,7 +102,7 @@ fn names_validation(reason: &str) -> bool {
     reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
 }
 
-/// Whether it is the status of an operation's first event. A rollback belongs to its operation.
+/// Whether this is the status of an operation's first event. A rollback belongs to its operation.
 fn is_start(status: &str) -> bool {
     matches!(
         status,

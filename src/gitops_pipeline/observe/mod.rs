@@ -44,8 +44,8 @@ pub async fn observe(
         {
             return Ok(Some(child));
         }
-        // Status and events come from two calls. Either may be late, and an operation may start in
-        // between. If they differ, both are read again, for about a minute.
+        // The status and the events come from two calls. Either may be out of date, and an
+        // operation may start in between. If they differ, both are read again, for about a minute.
         let status = &child.status;
         tracing::warn!(
             pipeline_stack = name,
@@ -60,7 +60,8 @@ pub async fn observe(
     }
 }
 
-/// Converts the description of the stack `name`. It does not contain who started the operations.
+/// Converts the description of the stack `name`. It does not show which requests started the
+/// operations.
 pub fn described(stack: Stack, name: &str) -> ChildStack {
     let times = [
         stack.creation_time,
@@ -96,15 +97,15 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
     }
 }
 
-/// CloudFormation's description of the stack with this name or ID. `None` if it does not exist. A
-/// deleted stack is described by its ID only.
+/// CloudFormation's description of the stack with this name or ID. `None` if it does not exist.
+/// CloudFormation describes a deleted stack only by its ID.
 pub async fn describe(aws: &Aws, name: &str) -> Result<Option<Stack>, CallError> {
     let call = aws.cloudformation.describe_stacks().stack_name(name);
     match call.send().await {
         Ok(output) => Ok(output.stacks.unwrap_or_default().into_iter().next()),
         Err(error) => {
             let error = CallError::new(format!("looking up stack {name}"), &error);
-            // CloudFormation has no error code for this, only a text.
+            // CloudFormation has no error code for this, only a message.
             if error.is_invalid() && error.cause.contains("does not exist") {
                 Ok(None)
             } else {

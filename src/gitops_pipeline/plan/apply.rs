@@ -10,13 +10,13 @@ use crate::reconcile::Next;
 /// One change or read. The stack is observed again after a change, and after [`ApplyStep::Wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyStep {
-    /// Read the stack that this invocation created, because no stack has the name now.
+    /// Read the stack that this invocation created, because no stack has its name now.
     ReadCreated,
     /// Read whether a later Delete left a tombstone.
     ReadTombstone,
     /// Read why this request's operation failed.
     ReadFailure,
-    /// Render the template for what exists now.
+    /// Render the template for the observed state.
     Render,
     /// Create the stack.
     Create {
@@ -65,7 +65,7 @@ pub struct StackFailure {
     pub is_role_not_assumable: bool,
 }
 
-/// What a request knows beside the child stack.
+/// The state of a request, in addition to the child stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApplyState {
     /// Hash of the rendered content. `None` until it was rendered for the observed stack.
@@ -138,8 +138,8 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
         }
         // The stack has its former content.
         "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => ApplyStep::Update { again: false },
-        // A stack that was never complete cannot be updated. A change set that was never executed
-        // has no resources.
+        // CloudFormation cannot update a stack that was never complete. A change set that was never
+        // executed has no resources.
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "REVIEW_IN_PROGRESS" => {
             leftover
         }
@@ -164,8 +164,8 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
     Next::Apply(step)
 }
 
-/// CloudFormation may answer `CreateStack` with the ID of a deleted stack that this request created
-/// before. Then the request has failed, unless it deleted that stack to create it again.
+/// CloudFormation may return the ID of a deleted stack from `CreateStack`, if this request created
+/// that stack. Then the request has failed, unless it deleted the stack to create it again.
 fn without_stack(state: &ApplyState, context: &RequestContext) -> Plan {
     if state.created_id.is_some() && !state.has_read_created {
         return Next::Apply(ApplyStep::ReadCreated);
@@ -202,7 +202,7 @@ fn unless_deleted(state: &ApplyState, plan: Plan) -> Plan {
     }
 }
 
-/// The operation may succeed the second time if a service could not assume a role.
+/// Retries the operation once if a service could not assume a role, which IAM may propagate late.
 fn after_failure(child: &ChildStack, state: &ApplyState) -> Plan {
     let Some(failure) = &state.failure else {
         return Next::Apply(ApplyStep::ReadFailure);

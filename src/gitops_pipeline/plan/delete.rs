@@ -1,4 +1,4 @@
-//! Plans a deletion: of the resource, or of what a failed request created.
+//! Plans a deletion: of the resource, or of the stack that a failed request created.
 
 use super::operation::StartedBy;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -15,7 +15,7 @@ pub enum DeleteStep {
         /// Whether the stack adopted the repository and has to delete it.
         repository: bool,
     },
-    /// Delete the approval rule template again: a superseded request may have created it meanwhile.
+    /// Delete the approval rule template again. A superseded request may have created it meanwhile.
     DeleteRuleAgain,
     /// Delete the stack.
     Delete,
@@ -27,7 +27,7 @@ pub enum DeleteStep {
     ReadFailure,
 }
 
-/// What a deletion knows beside the child stack.
+/// The state of a deletion, in addition to the child stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Independent facts, each named.
 pub struct DeleteState {
@@ -55,11 +55,12 @@ pub fn next(
     }
     let to_delete = child.filter(|child| is_to_delete(child, context, purpose));
     let is_of_later_request = child.is_some_and(|child| child.is_of_later_request(context));
-    // A request that failed to create its stack has not created the rule, and adopted no repository.
+    // A request that failed to create its stack has not created the rule, and adopted no
+    // repository.
     let may_have_dependents = *purpose != Purpose::RollBack && !is_of_later_request;
     if may_have_dependents && !state.has_deleted_dependents {
-        // They come before the stack: a repeated Delete finds them through the stack. A stack whose
-        // creation failed has no outputs, and adopted nothing.
+        // The dependents are deleted first, because a repeated Delete finds them through the stack.
+        // A stack whose creation failed has no outputs, and has adopted no repository.
         let policy =
             to_delete.and_then(|stack| stack.outputs.get(template::DELETION_POLICY_OUTPUT));
         let repository = policy.is_some_and(|policy| policy == "Delete");

@@ -1,4 +1,4 @@
-//! Plans the next step for the child stack: pure functions of what was observed.
+//! Plans the next step for the child stack: pure functions of the observed state.
 
 pub mod apply;
 pub mod delete;

@@ -1,10 +1,10 @@
-//! Which request started a stack's latest operation.
+//! The request that started a stack's latest operation.
 
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::state::ChildStack;
 
-/// Who started the latest operation, and for what.
+/// The caller that started the latest operation, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartedBy {
     /// This request.
@@ -16,8 +16,8 @@ pub enum StartedBy {
 }
 
 impl StartedBy {
-    /// Who started the latest operation on `child`. `started_content` is the content that this
-    /// invocation started to apply. It counts if CloudFormation shows no token.
+    /// The caller that started the latest operation on `child`. `started_content` is the content
+    /// that this invocation started to apply. It counts if CloudFormation shows no token.
     pub fn of(child: &ChildStack, context: &RequestContext, started_content: Option<&str>) -> Self {
         match (child.latest_purpose(), started_content) {
             (Some((request, purpose)), _) if request == context.request => StartedBy::This(purpose),

@@ -1,5 +1,5 @@
-//! Each status that a stack can have, whoever started its latest operation, and the next step of
-//! each kind of request.
+//! Each status of a stack, for each caller of its latest operation, and the next step of each type
+//! of request.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
 
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ fn plan(child: Option<&ChildStack>) -> ApplyPlan {
     apply::next(child, &rendered(), &context())
 }
 
-/// The plan of a deletion that has nothing to do but the stack.
+/// The plan of a deletion without dependents.
 fn plan_delete(child: Option<&ChildStack>, purpose: &Purpose) -> DeletePlan {
     let state = delete::DeleteState {
         has_deleted_dependents: true,
@@ -138,14 +138,14 @@ fn check_superseded(status: &str) {
     let newer = child(status, Some(key(101).token(&make(CONTENT))));
     assert_eq!(plan(Some(&newer)), Next::Fail(ApplyStop::Superseded));
     assert_eq!(plan_delete(Some(&newer), &Purpose::Delete), DELETED);
-    // Also if a first push came after the newer request.
+    // The same holds if a first push came after the newer request.
     let mut pushed = newer.clone();
     pushed.latest_token = Some(of_first_push());
     assert_eq!(plan_delete(Some(&pushed), &Purpose::Delete), DELETED);
 }
 
-/// Makes tests of each status: the plans of a Create or Update, of a Delete, and of the rollback of
-/// a failed request.
+/// Generates tests of each status: the plans of a Create or Update, of a Delete, and of the
+/// rollback of a failed request.
 macro_rules! statuses {
     ($($status:ident: $apply:expr, $delete:expr, $roll_back:expr;)*) => {
         $(
@@ -210,7 +210,7 @@ statuses! {
     IMPORT_ROLLBACK_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
 }
 
-/// Makes tests of plans for a stack whose latest operation this request started.
+/// Generates tests of plans for a stack whose latest operation this request started.
 macro_rules! own_operations {
     ($($name:ident: $status:literal, $purpose:expr => $expected:expr;)*) => {
         $(

@@ -1,8 +1,8 @@
 //! The `ClientRequestToken`s of the child stack's operations.
 //!
-//! Every event of an operation has its token. So a later delivery reads from the events which request
-//! started an operation, when CloudFormation signed the request, and the operation's purpose. A token
-//! has at most 128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
+//! Every event of an operation has its token. From the events, a later delivery reads which request
+//! started an operation, when CloudFormation signed the request, and the operation's purpose. A
+//! token has at most 128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::ownership;
 
 const REQUEST: &str = "gitops";
 const FIRST_PUSH: &str = "first-push";
-/// Follows the content of [`Purpose::ApplyAgain`].
+/// The suffix of the content of [`Purpose::ApplyAgain`].
 const AGAIN: &str = "again";
 
 /// The purpose of an operation.
@@ -24,7 +24,7 @@ pub enum Purpose {
     Cancel,
     /// Continue a rollback that failed.
     ContinueRollback,
-    /// Delete the stack, or the leftover of an earlier one.
+    /// Delete the stack, or what an earlier one left.
     Delete,
     /// Delete what this request created, because it failed.
     RollBack,
@@ -45,7 +45,7 @@ impl Purpose {
 pub struct RequestKey {
     /// When CloudFormation signed it, in seconds since 1970.
     pub signed: u64,
-    /// A hash of its ID (which may be used again, but not in the same second) and its owner.
+    /// A hash of its owner and its ID. CloudFormation may reuse an ID, but not in the same second.
     pub hash: String,
 }
 
@@ -73,13 +73,13 @@ impl RequestKey {
     }
 }
 
-/// A new token for the update after a first push. Each delivery has its own, so that a retry after a
-/// failure starts another update.
+/// A new token for the update after a first push. Each delivery has its own, so that a retry after
+/// a failure starts another update.
 pub fn of_first_push() -> String {
     format!("{FIRST_PUSH}-{:016x}", fastrand::u64(..))
 }
 
-/// Reads a token. `None` if no request created it.
+/// Parses a token. `None` if no request created it.
 pub fn read(token: &str) -> Option<(RequestKey, Purpose)> {
     let mut parts = token.strip_prefix(REQUEST)?.strip_prefix('-')?.split('-');
     let signed = parts.next()?.parse().ok()?;

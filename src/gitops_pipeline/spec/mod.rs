@@ -72,7 +72,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     }
 }
 
-/// The names in properties of which nothing else needs to be valid.
+/// The names. The other properties may be invalid.
 pub fn peek_names(properties: &Value) -> Option<ResourceNames> {
     let text = |name: &str| cfn_custom_resource::as_text(&properties[name]);
     ResourceNames::new(&text("EnvID")?, &text("ProjectID")?)

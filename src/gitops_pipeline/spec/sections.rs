@@ -73,7 +73,7 @@ pub fn decode_deploy(deploy: &Object, errors: &mut ValidationErrors) -> Deploy {
     }
 }
 
-/// `ApprovalRule`; `None` if the template does not set it.
+/// `ApprovalRule`. `None` if the template does not set it.
 pub fn decode_approval_rule(properties: &Object) -> Option<ApprovalRule> {
     let rule = properties.object("ApprovalRule");
     let members = rule.texts("ApprovalPoolMembers").into_iter();

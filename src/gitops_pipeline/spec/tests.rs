@@ -1,4 +1,4 @@
-//! Properties with errors, and without.
+//! Valid and invalid properties.
 
 use serde_json::json;
 

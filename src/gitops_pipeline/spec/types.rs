@@ -12,7 +12,7 @@ pub struct Spec {
     pub names: ResourceNames,
     /// The branch that each environment deploys.
     pub branch_map: BTreeMap<String, String>,
-    /// An existing repository; `None` if the child stack creates one.
+    /// An existing repository. `None` if the child stack creates one.
     pub source: Option<RepositoryRef>,
     /// A container image as a second input of Build.
     pub image: Option<Image>,
@@ -26,7 +26,7 @@ pub struct Spec {
     pub approval: Approval,
     /// The deployment.
     pub deploy: Deploy,
-    /// What a new execution does to a running one.
+    /// How a new execution affects a running one.
     pub execution_mode: ExecutionMode,
     /// `None` for the environment's role.
     pub pipeline_role_arn: Option<String>,
@@ -36,25 +36,25 @@ pub struct Spec {
     pub approval_rule: Option<ApprovalRule>,
     /// Whether a repository of the child stack outlives the resource.
     pub repository_deletion_policy: DeletionPolicy,
-    /// On everything that the child stack creates.
+    /// The tags of every resource in the child stack.
     pub tags: BTreeMap<String, String>,
     /// The function's ARN: the target of the first push's event.
     pub service_token: String,
 }
 
 impl Spec {
-    /// The repository's name, whether it exists or the child stack creates it.
+    /// The repository's name, for an existing repository and for one that the child stack creates.
     pub fn repository(&self) -> String {
         let given = self.source.as_ref().map(|source| source.name.clone());
         given.unwrap_or_else(|| self.names.repository())
     }
 
-    /// The source's place; `None` if it is in this account.
+    /// The account and role of the source. `None` if it is in this account.
     pub fn cross_account_source(&self) -> Option<&CrossAccount> {
         self.source.as_ref()?.cross_account.as_ref()
     }
 
-    /// The property that makes another account write artifacts; `None` if none does.
+    /// The property that makes another account write artifacts. `None` if no property does.
     pub fn cross_account_writer(&self) -> Option<&'static str> {
         let image = self
             .image
@@ -95,7 +95,7 @@ pub struct CrossAccount {
 }
 
 impl RepositoryRef {
-    /// The account that owns it; `None` for the pipeline's own.
+    /// The account that owns it. `None` if it is in the pipeline's account.
     pub fn account(&self) -> Option<&str> {
         self.cross_account
             .as_ref()?
@@ -123,7 +123,7 @@ pub struct Build {
     pub compute_type: String,
     /// Whether builds can run Docker.
     pub privileged_mode: bool,
-    /// A path in the repository, or the buildspec itself; `None` for `buildspec.yml`.
+    /// A path in the repository, or the buildspec itself. `None` for `buildspec.yml`.
     pub buildspec: Option<String>,
     /// In addition to `EnvID` and `AccountId`.
     pub environment_variables: BTreeMap<String, String>,
@@ -157,11 +157,11 @@ pub struct Deploy {
     pub action_mode: ActionMode,
     /// `None` for `cfnstack-<EnvID>-<ProjectID>`.
     pub stack_name: Option<String>,
-    /// A path in the build's output; `None` for `root-stack-<ProjectID>.yaml`.
+    /// A path in the build's output. `None` for `root-stack-<ProjectID>.yaml`.
     pub template_path: Option<String>,
-    /// A path in the build's output; `None` if the template has no configuration.
+    /// A path in the build's output. `None` if the template has no configuration.
     pub template_configuration: Option<String>,
-    /// What the template needs to be allowed.
+    /// The capabilities that the template needs.
     pub capabilities: Vec<String>,
     /// `None` for the environment's role.
     pub role_arn: Option<String>,
@@ -192,7 +192,7 @@ pub enum ExecutionMode {
 }
 
 impl ExecutionMode {
-    /// As CodePipeline writes it.
+    /// CodePipeline's name of the mode.
     pub fn name(self) -> &'static str {
         match self {
             ExecutionMode::Queued => "QUEUED",
@@ -207,12 +207,12 @@ impl ExecutionMode {
 pub enum DeletionPolicy {
     /// It is deleted with the resource.
     Delete,
-    /// It stays. A later resource of the same name adopts it.
+    /// It is retained. A later resource of the same name adopts it.
     Retain,
 }
 
 impl DeletionPolicy {
-    /// As the property writes it.
+    /// The value of the property.
     pub fn name(self) -> &'static str {
         match self {
             DeletionPolicy::Delete => "Delete",

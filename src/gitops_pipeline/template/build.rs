@@ -64,7 +64,7 @@ pub fn project(spec: &Spec) -> Value {
     })
 }
 
-/// CodeBuild needs the processor's type. The names of its images for Arm contain it.
+/// CodeBuild requires the processor's type. The names of its images for Arm contain it.
 fn container_type(image: &str) -> &'static str {
     if image.contains("aarch64") || image.contains("arm64") {
         "ARM_CONTAINER"

@@ -1,4 +1,4 @@
-//! The event rules that start the pipeline, or the function while there is no pipeline.
+//! The event rules that start the pipeline, or invoke the function while there is no pipeline.
 
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
             "EventPattern": {
                 "source": ["aws.ecr"],
                 "detail-type": ["ECR Image Action"],
-                // Another account's repository of the same name may forward its events too.
+                // Another account may forward events of a repository with the same name.
                 "account": [account],
                 "region": [{"Ref": "AWS::Region"}],
                 "detail": {

@@ -1,8 +1,8 @@
 //! The child stack's template, as a pure function of the properties.
 //!
 //! `templates/pipeline.yaml` is the rendering with every property at its default, with comments.
-//! CloudFormation inserts account, region and partition, so that templates can be compared, and
-//! deployed by hand.
+//! CloudFormation inserts account, region and partition, so that you can compare templates and
+//! deploy them by hand.
 
 mod build;
 mod events;
@@ -36,7 +36,8 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
         RepositoryOrigin::Created => resources["Repository"] = made_repository(spec),
         RepositoryOrigin::Given => {}
         RepositoryOrigin::Adopted => {
-            // An output that changes alone is no change to CloudFormation; this changes with it.
+            // CloudFormation ignores an update that changes only an output. The metadata makes it a
+            // change.
             resources["EventRule"]["Metadata"] =
                 json!({"RepositoryDeletionPolicy": spec.repository_deletion_policy.name()});
             outputs[DELETION_POLICY_OUTPUT] = json!({
@@ -138,7 +139,7 @@ fn made_repository(spec: &Spec) -> Value {
     let policy = spec.repository_deletion_policy;
     let (deletion, replacement) = match policy {
         DeletionPolicy::Delete => ("Delete", "Delete"),
-        // What a creation that failed has made is not worth keeping.
+        // With `Retain`, a failed creation would leave an empty repository.
         DeletionPolicy::Retain => ("RetainExceptOnCreate", "Retain"),
     };
     let mut tags = tags(spec);
@@ -149,7 +150,8 @@ fn made_repository(spec: &Spec) -> Value {
         "Type": "AWS::CodeCommit::Repository",
         "DeletionPolicy": deletion,
         "UpdateReplacePolicy": replacement,
-        // A policy that changes alone is no change to CloudFormation; this changes with it.
+        // CloudFormation ignores an update that changes only this policy. The metadata makes it a
+        // change.
         "Metadata": {"RepositoryDeletionPolicy": policy.name()},
         "Properties": {
             "RepositoryName": sub("codecommit-${EnvID}-cfn-${ProjectID}"),

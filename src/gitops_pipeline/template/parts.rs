@@ -1,5 +1,5 @@
-//! The parts that several resources of the child stack's template share, and the names of what the
-//! function reads from the stack.
+//! The parts that several resources of the child stack's template share, and the names of the
+//! outputs, parameters and tags that the function reads.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub enum RepositoryOrigin {
 }
 
 impl RepositoryOrigin {
-    /// The value of the output.
+    /// The value of the output for this origin.
     pub fn name(self) -> &'static str {
         match self {
             RepositoryOrigin::Created => "made",
@@ -26,7 +26,7 @@ impl RepositoryOrigin {
         }
     }
 
-    /// Reads the value of the output.
+    /// Parses the value of the output.
     pub fn read(name: &str) -> Option<Self> {
         let all = [
             RepositoryOrigin::Created,
@@ -51,7 +51,7 @@ pub const BRANCH_EXISTS: &str = "BranchExists";
 pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
 /// The output with the role that reads it.
 pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
-/// The tag by which the next child stack adopts a retained repository.
+/// The tag that lets the next child stack adopt a retained repository.
 pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
 
 /// The repository's name, as a value of the template.

@@ -48,7 +48,7 @@ fn read_through(cross_account: Option<&CrossAccount>, mut action: Value) -> Valu
     action
 }
 
-/// The image beside the code: what it leaves is `imageDetail.json` alone.
+/// The source action for the image. Its output artifact contains only `imageDetail.json`.
 fn image(image: &Image) -> Value {
     let action = json!({
         "Name": "Image",
@@ -100,8 +100,8 @@ fn build(spec: &Spec) -> Value {
     action
 }
 
-/// The image as the pipeline took it: by its digest, whatever becomes of the tag. Of what the action
-/// puts out, the digest alone is there however the execution was started.
+/// The environment variables for the image. They name it by its digest, because its tag may move.
+/// The digest is the only output variable that is set for every way to start an execution.
 fn image_variables(image: &Image) -> Value {
     let registry = image.repository.account().unwrap_or("${AWS::AccountId}");
     let name = &image.repository.name;
@@ -115,8 +115,8 @@ fn image_variables(image: &Image) -> Value {
     sub(&variables.collect::<Value>().to_string())
 }
 
-/// With a change set, everything from making to executing it is one stage: no newer execution can
-/// come in between and replace it.
+/// With a change set, one stage contains all actions from creating to executing it. With several
+/// stages, a newer execution could replace the change set in between.
 fn deploy_stages(spec: &Spec) -> Vec<Value> {
     let asks = spec.approval.required;
     let mut stages = Vec::new();
@@ -205,7 +205,7 @@ fn execute_change_set(spec: &Spec, run_order: u32) -> Value {
     })
 }
 
-/// What both ways to hand over a template have in common.
+/// The common configuration of the actions that take a template.
 fn template_configuration(spec: &Spec) -> Value {
     let deploy = &spec.deploy;
     let template_path = match &deploy.template_path {

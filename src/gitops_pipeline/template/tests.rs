@@ -1,5 +1,5 @@
-//! Compares the rendered templates with the files in `tests/templates/rendered`. Change the files
-//! with `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test rendering`, and read the difference.
+//! Compares the rendered templates with the files in `tests/templates/rendered`. To change the
+//! files, run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test rendering`, and review the difference.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/rendered")
 }
 
-/// Makes a test of each rendering: the name of its file, the origin of the repository, and the
+/// Generates a test of each rendering: the name of its file, the origin of the repository, and the
 /// properties that differ from the default.
 macro_rules! renderings {
     ($($name:ident: $file:literal, $origin:expr, $properties:expr;)*) => {

@@ -1,11 +1,12 @@
-//! The tombstone that a Delete leaves, for a Create that is delivered after it.
+//! The tombstone that a Delete leaves for a Create that is delivered after it.
 //!
-//! CloudFormation may cancel a Create, and Lambda may deliver it after its own Delete. It must create
-//! nothing then, and the child stack that would show the Delete is gone. So a Delete creates a secret
-//! without a value, and schedules its deletion at once. Only one secret can have the name, it costs
-//! nothing, and Secrets Manager deletes it after seven days. A read may come before Secrets Manager
-//! shows it. The decisive read comes after the stack is complete, which takes longer.
-//! `docs/decisions/2026-11-21-tombstone-of-pipelines.md` weighs the alternatives.
+//! CloudFormation may cancel a Create, and Lambda may deliver it after its own Delete. Such a
+//! Create must create nothing, but the child stack that would show the Delete no longer exists.
+//!
+//! So a Delete creates a secret without a value, and immediately schedules its deletion. Only one
+//! secret can have the name, it costs nothing, and Secrets Manager deletes it after seven days.
+//! Secrets Manager may show it late. The decisive read happens after the stack is complete, which
+//! takes longer. `docs/decisions/2026-11-21-tombstone-of-pipelines.md` weighs the alternatives.
 
 use std::cmp::Ordering;
 
@@ -17,13 +18,13 @@ use crate::aws::{Aws, CallError};
 use crate::ownership::Owner;
 use crate::reconcile::backoff::Backoff;
 
-/// The secret's tag: what [`PipelineTombstone::to_text`] returns.
+/// The secret's tag with the text of [`PipelineTombstone::to_text`].
 const DELETION: &str = "cfn-gitops:deletion";
 
 /// The shortest recovery window of Secrets Manager.
 const DAYS: i64 = 7;
 
-/// The record that a Delete leaves.
+/// The record of a Delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineTombstone {
     /// When CloudFormation signed the Delete, in seconds since 1970.
@@ -33,8 +34,8 @@ pub struct PipelineTombstone {
 }
 
 impl PipelineTombstone {
-    /// Whether `request` came before the Delete. In the same second it did if it created the deleted
-    /// stack, or if there was no stack.
+    /// Whether `request` came before the Delete. Within the same second it did in two cases: it
+    /// created the deleted stack, or no stack existed.
     fn supersedes(&self, request: &RequestKey) -> bool {
         match self.signed.cmp(&request.signed) {
             Ordering::Greater => true,
@@ -53,7 +54,8 @@ impl PipelineTombstone {
         }
     }
 
-    /// Reads [`PipelineTombstone::to_text`]. An unreadable text counts as time 0, so it supersedes nothing.
+    /// Parses the text of [`PipelineTombstone::to_text`]. An invalid text counts as time 0, so it
+    /// supersedes no request.
     pub(super) fn from_text(text: &str) -> Self {
         let (signed, made_by) = match text.split_once(' ') {
             Some((signed, made_by)) => (signed, Some(made_by.to_owned())),
@@ -76,7 +78,7 @@ pub async fn write(
     let name = &secret_name(names, owner);
     let mut found = look_up(aws, names, owner).await?;
     if found.is_none() && !create(aws, names, name, tombstone).await? {
-        // Another delivery of this request, or another Delete, was faster.
+        // A peer, or another Delete, wrote it first.
         found = look_up(aws, names, owner).await?;
     }
     match found {
@@ -115,8 +117,8 @@ async fn create(
     }
 }
 
-/// Replaces the time of an earlier Delete. A secret that is scheduled for deletion cannot be tagged,
-/// so it is restored for a moment.
+/// Replaces the time of an earlier Delete. Secrets Manager rejects tags on a secret that is
+/// scheduled for deletion, so the function restores it first.
 async fn change(
     aws: &Aws,
     names: &ResourceNames,
@@ -161,8 +163,9 @@ async fn schedule(aws: &Aws, names: &ResourceNames, name: &str) -> Result<(), Ca
     }
 }
 
-/// Whether a Delete that came after `request` left a tombstone. Reads until it is answered: a request
-/// that failed here would leave what it created to a Delete that has already ended.
+/// Whether a Delete that came after `request` left a tombstone. Retries until Secrets Manager
+/// responds. If the request failed here, the stack that it created would stay, because the Delete
+/// has already ended.
 pub async fn supersedes(
     aws: &Aws,
     names: &ResourceNames,
@@ -174,7 +177,7 @@ pub async fn supersedes(
         match look_up(aws, names, owner).await {
             Ok(found) => return Ok(found.is_some_and(|(found, _)| found.supersedes(request))),
             Err(error) if error.is_transient() => backoff.retry_until_answered(error).await?,
-            // A function that may not read tombstones could not write one either.
+            // A function without the permission to read tombstones could not write one either.
             Err(error) => {
                 tracing::error!(%error, "tombstone not looked up");
                 return Ok(false);
@@ -183,7 +186,7 @@ pub async fn supersedes(
     }
 }
 
-/// The tombstone, and whether the secret is scheduled for deletion. `None` if there is no secret.
+/// The tombstone, and whether the secret is scheduled for deletion. `None` if it does not exist.
 async fn look_up(
     aws: &Aws,
     names: &ResourceNames,

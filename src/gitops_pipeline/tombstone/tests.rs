@@ -36,6 +36,6 @@ fn tombstone_belongs_to_one_project_and_one_owner() {
     let name = secret_name(&names, &owner("one"));
     assert!(name.starts_with("cfn-gitops-dev/deletions/shop-"));
     assert_ne!(name, secret_name(&names, &owner("another")));
-    // Secrets Manager takes a hyphen and six characters at the end for its own.
+    // Secrets Manager parses a hyphen and six characters at the end of a name as an ARN's suffix.
     assert!(name.len() - name.rfind('-').expect("a hyphen") > 7);
 }

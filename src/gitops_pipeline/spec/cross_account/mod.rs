@@ -6,14 +6,14 @@ use crate::codecommit::REPOSITORY_NAME;
 use crate::gitops_pipeline::names::AwsLocation;
 use cfn_custom_resource::{Format, Object, ValidationErrors};
 
-/// The variables that describe the image in a build: its address with the digest, the digest, the
+/// The variables that describe the image in a build: its URI with the digest, the digest, and the
 /// tag.
 pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
 
 /// The repositories of one service.
 struct RepositoryKind {
     name: &'static Format,
-    /// What precedes the name in an ARN.
+    /// The part of an ARN before the name.
     arn_prefix: &'static str,
 }
 
@@ -27,7 +27,7 @@ static IMAGES: RepositoryKind = RepositoryKind {
     arn_prefix: "repository/",
 };
 
-/// `Source`; `None` if the child stack creates the repository. `home` is the pipeline's own place.
+/// `Source`. `None` if the child stack creates the repository. `home` is the pipeline's location.
 pub fn decode_source(
     properties: &Object,
     home: Option<&AwsLocation>,
@@ -36,7 +36,7 @@ pub fn decode_source(
     decode_repository(properties, "Source", &CODE, home, errors)
 }
 
-/// `ImageSource`; `None` if the template does not set it.
+/// `ImageSource`. `None` if the template does not set it.
 pub fn decode_image(
     properties: &Object,
     home: Option<&AwsLocation>,

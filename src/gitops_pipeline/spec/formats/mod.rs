@@ -1,4 +1,4 @@
-//! The formats of values, as far as they can be checked without calling AWS.
+//! The formats of values that can be checked without a call to AWS.
 
 use cfn_custom_resource::{Format, Pattern};
 
@@ -27,13 +27,13 @@ macro_rules! arn {
     };
 }
 
-/// `EnvID`. Names contain it up to their first hyphen, and `ProjectID` has one character at least.
+/// `EnvID`. It ends at a name's first hyphen, and `ProjectID` has at least one character.
 pub static ENV_ID: Format = Format::new(
     Pattern::new("^[a-z][a-z0-9]*$").up_to(29),
     "must be lower-case letters and digits, a letter first, and a key of BranchMap",
 );
 
-/// `ProjectID`. With `EnvID` it has at most `names::MAX_CHARACTERS`.
+/// `ProjectID`. Together with `EnvID` it has at most `names::MAX_CHARACTERS`.
 pub static PROJECT_ID: Format = Format::new(
     Pattern::new("^[A-Za-z0-9][A-Za-z0-9-]*$").up_to(29),
     "must be letters, digits and hyphens, no hyphen first; at most 30 characters together with \
@@ -113,7 +113,7 @@ pub static COMPUTE_TYPE: Format = Format::new(
     "must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE",
 );
 
-/// A name in a build's environment. The function always sets two of them.
+/// The name of a build's environment variable. The function always sets two of them.
 pub static ENVIRONMENT_VARIABLE: Format = Format::new(
     Pattern::new("^[A-Za-z_][A-Za-z0-9_]*$")
         .without("^(EnvID|AccountId)$")

@@ -1,8 +1,8 @@
 //! Rejects dynamic references in the properties.
 //!
-//! CloudFormation resolves references to plain parameters before it calls a custom resource. It does
-//! not resolve references to secrets. In the child stack's template it would resolve them, with the
-//! permissions of that stack's role instead of the template author's.
+//! CloudFormation resolves references to plain parameters before it calls a custom resource. It
+//! does not resolve references to secrets. It would resolve these in the child stack's template,
+//! with the permissions of that stack's role instead of the template author's.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
 
 use serde_json::Value;
@@ -51,7 +51,7 @@ fn find(value: &Value, path: String, found: &mut Vec<String>) {
     }
 }
 
-/// Whether `text` contains a dynamic reference, or anything that CloudFormation could read as one.
+/// Whether `text` contains a dynamic reference, or a text that CloudFormation could parse as one.
 fn is_reference(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let mut found = text.match_indices("resolve:");
