@@ -72,7 +72,7 @@ impl GitOpsPipeline {
     }
 
     /// Deletes the replacement that a rolled-back Update started. If the Update never responded,
-    /// CloudFormation does not know the replacement, and does not delete it.
+    /// CloudFormation does not have its physical ID, and does not delete it.
     async fn delete_replacement(
         &self,
         request: &Request,

@@ -1,6 +1,6 @@
 //! The class of a credential that IAM lists.
 
-/// What a credential is to this resource.
+/// The relation of a credential to this resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialClass {
     /// The secret holds its login.
@@ -16,8 +16,8 @@ pub enum CredentialClass {
 }
 
 impl CredentialClass {
-    /// The suffix of the credential's ID in an issue intent, which tells three classes apart:
-    /// issued for this secret, issued for another secret, and foreign.
+    /// The suffix of the credential's ID in an issue intent. It distinguishes three classes: issued
+    /// for this secret, issued for another secret, and foreign.
     pub fn sign(self) -> &'static str {
         match self {
             CredentialClass::Foreign => "",

@@ -4,8 +4,8 @@
 //! - [`spec`] decodes the properties, [`observe`] reads the user and the secret into the [`state`],
 //!   [`plan`] chooses the next step from the state alone, and [`apply`] executes it with [`calls`].
 //! - [`delete`] does the same for a Delete, with a plan of its own.
-//! - [`intent_log`] is what the resource writes into AWS before each change, so that a delivery can
-//!   resume after a crash of another one.
+//! - [`intent_log`] contains the records that the resource writes to AWS before each change.
+//!   Without them, a delivery could not resume after the crash of another one.
 //! - [`mirrors`] and [`rotation`] add GitLab's mirrors, and Secrets Manager's rotation in four
 //!   phases. The plain credential needs neither.
 //! - [`health`] reports on credentials and mirrors, and changes nothing.

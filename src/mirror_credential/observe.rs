@@ -158,7 +158,7 @@ fn add_version(secret: &mut Secret, version_id: &str, labels: &[String]) {
     let mut logins: Vec<Login> = logins.collect();
     logins.sort_by_key(|login| login.entry);
     if is_current {
-        // The first version of a secret becomes AWSCURRENT unasked, be it a claim.
+        // Secrets Manager puts AWSCURRENT on a secret's first version, even if that is a claim.
         secret.changed_by_hand = logins.is_empty() && !is_claim;
         secret.current = logins.pop();
     }

@@ -53,6 +53,6 @@ pub enum RotationPhase {
     Set,
     /// `testSecret`: let the mirrors push.
     Test,
-    /// `finishSecret`: move `AWSCURRENT`, delete what is superseded.
+    /// `finishSecret`: move `AWSCURRENT`, retire the superseded login.
     Finish,
 }

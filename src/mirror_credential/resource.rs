@@ -94,7 +94,7 @@ impl MirrorCredential {
     }
 
     /// Deletes the replacement of an Update that was rolled back before it responded.
-    /// CloudFormation does not know its physical ID, and will not delete it.
+    /// CloudFormation does not have its physical ID, and will not delete it.
     async fn delete_unknown_replacement(
         &self,
         request: &Request,
@@ -121,7 +121,7 @@ impl MirrorCredential {
         Ok(())
     }
 
-    /// Deletes `target`. Returns what is left in GitLab.
+    /// Deletes `target`. Returns a text for the mirrors that are left in GitLab.
     async fn run_deletion(
         &self,
         target: &DeletionTarget,

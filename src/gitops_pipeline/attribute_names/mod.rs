@@ -1,6 +1,6 @@
 //! The attributes of the resource, for its schema and its documentation.
 
-/// What `Fn::GetAtt` can read, in alphabetical order.
+/// The attributes that `Fn::GetAtt` returns, in alphabetical order.
 pub const ATTRIBUTES: [&str; 10] = [
     "BranchName",
     "BuildProjectName",

@@ -33,7 +33,7 @@ pub struct LatestCommit<'a> {
 pub enum IfUnlisted {
     /// Start an execution: the pushed commit must run.
     Start,
-    /// Return: the pipeline's first execution takes the latest commit.
+    /// Start none, because the pipeline's first execution uses the latest commit.
     Skip,
 }
 

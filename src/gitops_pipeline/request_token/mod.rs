@@ -26,7 +26,7 @@ pub enum Purpose {
     ContinueRollback,
     /// Delete the stack, or what an earlier one left.
     Delete,
-    /// Delete what this request created, because it failed.
+    /// Delete the stack that this request created, because the request failed.
     RollBack,
 }
 

@@ -1,4 +1,4 @@
-//! The state of a delivery at work, and how it follows the delivery's own changes.
+//! The state of a running delivery, which follows the delivery's own changes.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Secret, SecretState, State};
 use cfn_custom_resource::{Progress, Reason};
 
-/// What this delivery created, and a rollback deletes.
+/// The resources that this delivery created, which a rollback deletes.
 #[derive(Debug, Default)]
 pub struct Created {
     /// The mirrors.
@@ -48,7 +48,7 @@ pub struct RetryBudget {
     pub name_refused_at: Option<SystemTime>,
 }
 
-/// A delivery at work: it executes the planner's steps until the resource matches the spec.
+/// A running delivery: it executes the planner's steps until the resource matches the spec.
 pub struct Applier<'a> {
     pub clients: &'a Clients,
     pub spec: &'a Spec,
@@ -63,7 +63,7 @@ pub struct Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Reads the secret, and follows what peers changed.
+    /// Reads the secret, and follows changes by peers.
     pub async fn read_secret(&mut self) -> Result<(), CallError> {
         let read = observe::read_secret(&self.clients.aws, &self.spec.secret_name).await?;
         self.state.secret = SecretState::from(read);
@@ -112,7 +112,8 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Reads the user. What this delivery changed stays, although IAM may not show it yet.
+    /// Reads the user. The delivery's own changes stay in the state, although IAM may not show them
+    /// yet.
     pub async fn read_user(&mut self) -> Result<(), CallError> {
         self.state.user_read_at = self.clients.clock.now();
         self.state.secret_read_after_user = false;
@@ -139,7 +140,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Follows a change that this delivery made to the secret.
+    /// Follows this delivery's own change to the secret.
     pub fn change_secret(&mut self, change: impl FnOnce(&mut Secret)) {
         if let SecretState::Present(secret) = &mut self.state.secret {
             change(secret);

@@ -1,8 +1,8 @@
 //! Whether CloudFormation sent a request that moves a user's login to another secret.
 //!
-//! The stack ID and the logical ID of a request are not proof of who sent it: anyone who may invoke
-//! the function can write them into an event. A made-up Update with another `SecretName` would
-//! issue a second login of another stack's user, in a secret that its sender may be able to read.
+//! The stack ID and the logical ID of a request do not prove its origin: anyone who may invoke the
+//! function can write them into an event. A forged Update with another `SecretName` would issue a
+//! second login of another stack's user, in a secret that an attacker may be able to read.
 //! CloudFormation itself shows whether the stack is working on the resource.
 
 use std::time::Duration;

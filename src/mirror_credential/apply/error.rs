@@ -39,7 +39,7 @@ impl ApplyError {
         }
     }
 
-    /// A state that the plan excludes: `what`.
+    /// An error for a state that the planner excludes, described by `what`.
     pub fn internal(what: &str) -> Self {
         let text = format!("internal error: {what}");
         ApplyError::permanent(Reason::new(Code::InternalError, text))

@@ -10,8 +10,8 @@ use crate::mirror_credential::state::{Credential, Secret};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 
 impl Applier<'_> {
-    /// The open intent of a call that follows, or the closed intent of calls that have issued only
-    /// what the secret names and what this delivery holds.
+    /// The open intent before a call to issue. Or the closed intent, if the calls have issued only
+    /// credentials that the secret names or that this delivery holds.
     pub fn issue_intent_now(&self, closed: bool) -> Option<IssueIntent> {
         let secret = self.state.secret.present()?;
         let user = &self.state.user;
@@ -24,7 +24,7 @@ impl Applier<'_> {
                 )
             })
             .collect();
-        // IAM may not list yet what the secrets name.
+        // IAM may not list yet the credentials that the secrets name.
         let others = self.state.login.other_resource_credentials.iter();
         let others = others.map(|id| (id.clone(), CredentialClass::OtherResource));
         let user_key = key(&user.name);
@@ -36,7 +36,7 @@ impl Applier<'_> {
             }
         }
         if closed {
-            // A closed intent names all our credentials.
+            // A closed intent names all credentials of this resource.
             before.retain(|(_, class)| *class != CredentialClass::Foreign);
         }
         Some(IssueIntent {

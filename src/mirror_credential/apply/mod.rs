@@ -1,7 +1,7 @@
 //! Executes the planner's steps until the resource matches its spec.
 //!
-//! [`plan::next`] chooses each step, and the [`Applier`] executes it and follows its own changes in
-//! the state. It reads again only what a peer may have changed.
+//! [`plan::next`] chooses each step. The [`Applier`] executes it and follows its own changes in the
+//! state. It reads again only the parts that a peer may have changed.
 
 pub mod applier;
 mod check_move;
@@ -35,8 +35,8 @@ pub struct Applied {
 }
 
 impl Applier<'_> {
-    /// Runs steps until the resource matches its spec. After a failure, rolls back what this
-    /// delivery created, best effort.
+    /// Runs steps until the resource matches its spec. After a failure, rolls back this delivery,
+    /// best effort.
     pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
         if let Err(error) = self.run().await {
             Box::pin(self.roll_back(&error)).await;
@@ -118,7 +118,7 @@ impl Reconcile for Applier<'_> {
     type Done = ();
     type Error = ApplyError;
 
-    /// Steps read what they need: this only reads the clock.
+    /// Reads only the clock. The steps read the rest.
     async fn observe(&mut self) -> Result<(), ApplyError> {
         self.state.now = self.clients.clock.now();
         Ok(())

@@ -1,4 +1,4 @@
-//! Rolls back what a failed delivery created.
+//! Rolls back a failed delivery.
 
 use crate::aws::CallError;
 use crate::mirror_credential::apply::applier::Applier;
@@ -9,8 +9,8 @@ use crate::mirror_credential::{calls, observe};
 use crate::reason_codes::Code;
 
 impl Applier<'_> {
-    /// Rolls back after `error`, best effort. The next request of CloudFormation finds what is
-    /// left.
+    /// Rolls back after `error`, best effort. CloudFormation's next request finds the resources
+    /// that are left.
     pub async fn roll_back(mut self, error: &ApplyError) {
         if let Some(rotation) = self.context.rotation.clone() {
             if let Err(error) = self.abort_rotation(&rotation.version_id).await {

@@ -62,7 +62,7 @@ impl Applier<'_> {
         self.read_secret().await?;
         self.read_user().await?;
         if self.context.rotation.is_some() {
-            // The reads may show now what the phase before this one wrote.
+            // The reads may now show the entries of the previous phase.
             self.state.login.stored.retain(|_, login| login.is_some());
             self.state.mirrors.projects = None;
         }

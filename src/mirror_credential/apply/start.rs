@@ -24,7 +24,7 @@ pub struct PreviousSpec {
 }
 
 impl<'a> Applier<'a> {
-    /// Reads what the first plan needs.
+    /// Reads the input of the first plan.
     pub async fn start(
         clients: &'a Clients,
         spec: &'a Spec,

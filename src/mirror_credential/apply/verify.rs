@@ -114,7 +114,7 @@ impl Applier<'_> {
             push_check::EARLIER_LOGIN_TIMEOUT
         };
         let clock = &self.clients.clock;
-        // The rest of the time is for the rollback of what was created and for the response.
+        // The rollback and the response need the rest of the time.
         let share = clock.until(self.progress.until()).mul_f64(0.6);
         let give_up = clock.now() + timeout.min(share);
         for (name, url) in &self.state.clone_urls {

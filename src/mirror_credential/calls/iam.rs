@@ -179,7 +179,7 @@ pub fn issue_intent_tags(
     tags
 }
 
-/// Removes our records from the user, except the tombstone.
+/// Removes the records of cfn-gitops from the user, except the tombstone.
 pub async fn release_user(aws: &Aws, user_name: &str) -> Result<(), CallError> {
     let keys = [
         intent_log::STACK_ID,

@@ -25,14 +25,14 @@ use cfn_custom_resource::Progress;
 /// How long GitLab may take to delete mirrors. The credential has to be deleted in any case.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 
-/// A deletion at work.
+/// A running deletion.
 pub struct Deleter<'a> {
     clients: &'a Clients,
     target: &'a DeletionTarget,
     context: &'a RequestContext,
     state: DeletionState,
     doing: String,
-    /// What is left in GitLab.
+    /// The mirrors that are left in GitLab.
     pub left: Vec<String>,
 }
 
@@ -130,8 +130,8 @@ impl<'a> Deleter<'a> {
         Ok(())
     }
 
-    /// The tombstone to write on the user `name`. A second delivery of the Delete finds no secret
-    /// any more, and keeps what the first one wrote about it.
+    /// The tombstone to write on the user `name`. A second delivery of the Delete finds no secret,
+    /// and keeps the first one's record of it.
     fn tombstone_of(&self, name: &str) -> Tombstone {
         let (owner_key, signed_at) = (self.context.owner.key(), self.context.signed_at);
         let user = self.state.users.iter().find(|user| user.name == name);

@@ -1,4 +1,4 @@
-//! Deletes what a `Custom::MirrorCredential` created.
+//! Deletes the resources of a `Custom::MirrorCredential`.
 
 mod apply;
 mod plan;
@@ -13,10 +13,10 @@ use crate::mirror_credential::request_context::RequestContext;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
 
-/// Deletes `target` and its mirrors. Returns what is left in GitLab.
+/// Deletes `target` and its mirrors. Returns a text for each mirror that is left in GitLab.
 ///
 /// # Errors
-/// If AWS fails, or if the function may not read what it may have created.
+/// If AWS fails, or if the function may not read resources that it may have created.
 pub async fn delete(
     clients: &Clients,
     target: &DeletionTarget,

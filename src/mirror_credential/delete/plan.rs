@@ -1,7 +1,7 @@
 //! Plans a deletion: a pure function of the target and the state.
 //!
 //! A Delete works from the physical ID alone, or from the properties if CloudFormation generated
-//! the ID. It touches only what names this resource in its records, so the Delete that follows a
+//! the ID. It touches only resources whose records name this resource. So the Delete that follows a
 //! rejected Create finds nothing to do.
 
 use std::time::SystemTime;
@@ -46,7 +46,7 @@ pub struct DeletionState {
     pub are_mirrors_deleted: bool,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletionStep {
     /// Write the tombstone on the user.
@@ -116,7 +116,7 @@ impl DeletionPlanner<'_> {
         step.map_or(Next::Done(()), Next::Apply)
     }
 
-    /// First: what makes a running Create, or one that arrives later, stop.
+    /// The first step of all: it stops a Create that is running or that arrives later.
     fn stop_peers(&self) -> Option<DeletionStep> {
         let (state, scope) = (self.state, self.target.scope);
         if scope.writes_tombstone() {
@@ -140,8 +140,8 @@ impl DeletionPlanner<'_> {
         (scope.waits_for_iam() && !self.is_settled()).then_some(DeletionStep::WaitForIam)
     }
 
-    /// Mirrors come first, because they would push with a deleted login. The secret comes last:
-    /// while it exists, the next delivery finds everything that is left.
+    /// Deletes the mirrors first, because they would push with a deleted login. The secret is last:
+    /// while it exists, the next delivery finds every resource that is left.
     fn delete_all(&self) -> Option<DeletionStep> {
         let state = self.state;
         let names_mirrors = self.secret.is_some_and(|secret| {
@@ -173,7 +173,7 @@ impl DeletionPlanner<'_> {
         if self.secret.is_some() {
             return Some(DeletionStep::DeleteSecret);
         }
-        // With a tombstone, the records stay: they say whose Delete it was.
+        // With a tombstone, the records stay: they name the deleted resource.
         let mut users = state
             .users
             .iter()
@@ -205,9 +205,9 @@ impl DeletionPlanner<'_> {
             && state.users_read_at < state.started_at + PROPAGATION_TIME
     }
 
-    /// An open issue intent is closed before the credentials that it issued are deleted. Otherwise
-    /// a second delivery of this Delete, which finds no secret, would take a credential that
-    /// another person has created since for the intent's.
+    /// Closes an open issue intent before the credentials that it issued are deleted. Otherwise a
+    /// second delivery of this Delete, which finds no secret, would delete a credential that
+    /// another person has created since.
     fn close_issue_intent(&self) -> Option<DeletionStep> {
         let user = self.state.users.iter().find(|user| {
             let intent = user.issue_intent.as_ref();
@@ -247,7 +247,7 @@ impl DeletionPlanner<'_> {
         Some(login.credential_id.clone())
     }
 
-    /// A credential of `user` that IAM lists and that only the user's tags show to be ours.
+    /// A credential of `user` that IAM lists. Only the user's tags show that it is this resource's.
     fn credential_listed(&self, user: &User) -> Option<String> {
         let deletes_foreign = self.target.scope.deletes_foreign() && self.is_held(user);
         let is_deleted = |class: CredentialClass| match class {
@@ -308,7 +308,8 @@ impl DeletionPlanner<'_> {
         tombstone.filter(|tombstone| tombstone.is_of(&owner_key, signed_at))
     }
 
-    /// Why the resource cannot be deleted: the function may not read what it may have created.
+    /// Why the resource cannot be deleted: the function may not read resources that it may have
+    /// created.
     fn rejection(&self) -> Option<Reason> {
         let mut users = self.state.users.iter();
         if self.secret.is_some() {

@@ -2,7 +2,7 @@
 
 use crate::gitlab::Access;
 
-/// Why a resource is deleted, which decides how carefully.
+/// Why a resource is deleted. It determines the precautions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionScope {
     /// CloudFormation's Delete.
@@ -12,11 +12,11 @@ pub enum DeletionScope {
         /// CloudFormation generated the ID: the Create never responded, and may still run.
         is_create_unanswered: bool,
     },
-    /// A replacement that CloudFormation does not know: its Update was rolled back before it
+    /// A replacement that is unknown to CloudFormation: its Update was rolled back before it
     /// responded.
     UnknownReplacement,
-    /// The rollback of a Create that failed. A late copy of it must not start again, because
-    /// nothing would delete what it creates.
+    /// The rollback of a Create that failed. A late copy of it must not start again, because no
+    /// Delete would follow.
     FailedCreate {
         /// A call to issue whose outcome is unknown may have issued a credential.
         waits_for_iam: bool,
@@ -29,7 +29,7 @@ impl DeletionScope {
         self != DeletionScope::UnknownReplacement
     }
 
-    /// Whether a peer may have issued what IAM does not list yet.
+    /// Whether a peer may have issued a credential that IAM does not list yet.
     pub fn waits_for_iam(self) -> bool {
         !matches!(
             self,
@@ -60,7 +60,7 @@ impl DeletionScope {
     }
 }
 
-/// What to delete.
+/// The target of a deletion.
 #[derive(Clone, Debug)]
 pub struct DeletionTarget {
     /// The secret's name, which is the resource's physical ID.

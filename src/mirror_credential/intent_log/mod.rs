@@ -88,7 +88,7 @@ impl IssueIntent {
         )
     }
 
-    /// Reads what [`IssueIntent::write`] wrote.
+    /// Parses the text of [`IssueIntent::write`].
     pub fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(' ');
         let secret_key = parts.next()?.to_owned();
@@ -169,7 +169,7 @@ impl Tombstone {
         )
     }
 
-    /// Reads what [`Tombstone::write`] wrote.
+    /// Parses the text of [`Tombstone::write`].
     pub fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(' ');
         Some(Tombstone {
@@ -195,7 +195,7 @@ impl Tombstone {
             return false;
         }
         let (deleted, signed) = (write_time(self.signed_at), write_time(signed_at));
-        // CloudFormation may reuse a request ID, so the ID alone decides nothing.
+        // CloudFormation may reuse a request ID, so the ID alone is not enough.
         let ended_it = self.ended == request_key || self.ended == NO_SECRET;
         deleted > signed || (deleted == signed && (self.unanswered || ended_it))
     }
@@ -245,7 +245,7 @@ impl Login {
         label
     }
 
-    /// Reads what [`Login::write`] wrote on the version `version_id`.
+    /// Parses the label that [`Login::write`] wrote on the version `version_id`.
     pub fn read(label: &str, version_id: &str) -> Option<Self> {
         let mut parts = label.strip_prefix("cfn-gitops:login:")?.split(':');
         Some(Login {
@@ -274,7 +274,7 @@ pub fn version_id(number: u64) -> String {
     format!("cfn-gitops-entry-{number:016}")
 }
 
-/// Reads what [`version_id`] wrote.
+/// Parses a version ID of [`version_id`].
 pub fn entry_number(version_id: &str) -> Option<u64> {
     version_id.strip_prefix("cfn-gitops-entry-")?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The texts of errors and warnings: what failed, why, and what to do.
+//! The texts of errors and warnings: the failure, its cause, and the remedy.
 
 use crate::aws::CallError;
 use crate::gitlab::PushesEverything;

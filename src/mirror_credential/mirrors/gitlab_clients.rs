@@ -178,7 +178,7 @@ impl<'a> GitLabClients<'a> {
         Ok(note)
     }
 
-    /// Deletes `records`, best effort. Returns what is left in GitLab.
+    /// Deletes `records`, best effort. Returns a text for each mirror that is left in GitLab.
     pub async fn delete_all(&mut self, records: &[MirrorRecord]) -> Vec<String> {
         let mut left = Vec::new();
         for record in records {

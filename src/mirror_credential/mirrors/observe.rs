@@ -160,7 +160,7 @@ impl Applier<'_> {
     }
 }
 
-/// Reads the settings and branches that decide what a mirror pushes.
+/// Reads the settings and branches that determine which branches a mirror pushes.
 async fn read_branches(
     gitlab: &GitLab,
     wanted: &WantedMirror,

@@ -1,4 +1,4 @@
-//! What this delivery knows of the mirrors: GitLab's projects, and the intents in the log.
+//! The state of the mirrors: GitLab's projects, and the intents in the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub struct Project {
     pub unmatched: BTreeSet<String>,
     /// The project has no commit.
     pub is_empty: bool,
-    /// The size of its Git LFS objects in bytes; 0 if it was not read.
+    /// The size of its Git LFS objects in bytes. 0 if it was not read.
     pub lfs_objects_size: u64,
 }
 
@@ -65,7 +65,7 @@ pub struct IntentState {
     pub create_uncertain: bool,
 }
 
-/// What this delivery knows of the mirrors.
+/// The mirrors as this delivery has read and changed them.
 #[derive(Clone, Debug, Default)]
 pub struct MirrorState {
     /// The projects of the spec. `None` if they have to be read (again).

@@ -46,8 +46,8 @@ pub fn classify(
         Some(secret) if secret.awaits(issue_intent) => CredentialClass::Orphan,
         // The attempt was for this secret and has been closed: this one came later.
         Some(secret) if issue_intent.secret_key == key(&secret.arn) => CredentialClass::Foreign,
-        // The secret is gone before the attempt was closed. An attempt issues one credential,
-        // right after its record is written: the earliest one is its own. A later one belongs to
+        // The secret was deleted before the attempt was closed. An attempt issues one credential,
+        // right after its record is written, so the earliest one is its own. A later one belongs to
         // another person. The password is lost, but a mirror may still use it.
         _ if is_earliest(credential, user, issue_intent) => CredentialClass::Superseded,
         _ => CredentialClass::Foreign,

@@ -67,7 +67,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What to do about credentials that this resource did not issue. `None` if there are none.
+    /// The step for foreign credentials. `None` if there are none.
     fn plan_foreign(&self) -> Option<Step> {
         let state = self.state;
         let is_issued = |credential: &&Credential| {

@@ -1,4 +1,4 @@
-//! Maintains a stored login: verifies it, syncs its mirrors, and deletes what is superseded.
+//! Maintains a stored login: verifies it, syncs its mirrors, and deletes superseded resources.
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
@@ -164,8 +164,8 @@ impl Planner<'_> {
         unwanted.cloned().collect()
     }
 
-    /// Deletes what is superseded: mirrors first, then their credentials, then the records of
-    /// these.
+    /// Deletes superseded resources: mirrors first, then their credentials, then the records of
+    /// these. A mirror would otherwise push with a deleted credential.
     fn plan_cleanup(&self, secret: &Secret) -> Option<Step> {
         let (state, spec) = (self.state, self.spec);
         if let Some(step) = self.mirrors.retire_superseded(secret) {

@@ -1,10 +1,12 @@
 //! Plans the next step: a pure function of the spec, the request and the state.
 //!
 //! Every request is planned in this way: a Create, an Update, a second delivery, and the Update
-//! that rolls another one back. After each step the plan is made again, until it is [`Step::Done`].
-//! A delivery may die after any step, because the order is: claim, write the issue intent, issue,
-//! (create mirrors, verify, let them push,) store, and only then delete what was superseded. A
-//! rotation does the same in four phases.
+//! that rolls another one back. The planner runs again after each step, until it returns
+//! [`Step::Done`].
+//!
+//! A delivery may die after any step without losing a credential or a mirror, because the order is:
+//! claim, write the issue intent, issue, (create mirrors, verify, let them push,) store. Only then
+//! are superseded resources deleted. A rotation does the same in four phases.
 
 pub mod classify;
 mod issue;

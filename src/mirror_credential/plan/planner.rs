@@ -1,4 +1,4 @@
-//! The input of the plan, and what follows from it directly.
+//! The input of the planner, and facts that follow from it directly.
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{key, serial_key, write_time};
@@ -81,8 +81,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Whether a peer, or a call of this delivery whose response was lost, may have issued a
-    /// credential that this delivery does not know.
+    /// Whether a credential may exist that this delivery has not read: a peer issued it, or the
+    /// response to this delivery's own call was lost.
     fn may_have_orphans(&self) -> bool {
         let state = self.state;
         let was_taken_over = self.secret.is_some_and(Secret::was_taken_over);
@@ -105,8 +105,9 @@ impl<'a> Planner<'a> {
             && names_current
     }
 
-    /// Whether the secret's tags do not name the spec's user and this request. They have to, before
-    /// any change that an outdated peer must not make.
+    /// Whether the secret's tags do not name the spec's user and this request. The delivery has to
+    /// write them before it changes anything else, because an outdated peer stops only when it
+    /// reads them.
     pub fn ownership_tags_differ(&self, secret: &Secret) -> bool {
         let as_of = secret.as_of.map(write_time);
         self.user_tag_differs(secret) || as_of != Some(write_time(self.context.signed_at))

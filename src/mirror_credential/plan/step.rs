@@ -3,7 +3,7 @@
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use cfn_custom_resource::Reason;
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A step for the user's credential and the login in the secret.
@@ -18,7 +18,8 @@ pub enum Step {
     Reject(Reason),
     /// The request cannot succeed now. A later attempt may.
     Defer(Reason),
-    /// A Delete came after this request. What it issued has to be deleted.
+    /// A Delete came after this request. The credentials that this request issued have to be
+    /// deleted.
     SupersededByDelete,
     /// The resource matches its spec.
     Done,
@@ -62,7 +63,7 @@ pub enum CredentialStep {
 pub enum SecretStep {
     /// Read the secret.
     ReadSecret,
-    /// Wait, then read everything again: a peer is at work.
+    /// Wait, then read everything again: a peer is running.
     WaitForPeer,
     /// Create the secret without a value, which claims its name.
     CreateSecret,

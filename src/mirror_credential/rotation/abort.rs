@@ -63,7 +63,7 @@ pub async fn abort(
     let read = observe::read_secret(aws, &spec.secret_name).await?;
     let read = read.filter(|secret| secret.owner.as_ref() == Some(&context.owner));
     let Some(secret) = read else {
-        // A Delete has superseded the rotation. It cannot have found what was created since.
+        // A Delete has superseded the rotation. It did not find resources that were created since.
         warn_of(&gitlab_clients.delete_all(&begun.own).await);
         delete_issued(aws, user_name, begun.issued.as_ref()).await?;
         return Ok(None);
@@ -152,7 +152,7 @@ async fn mirrors_of(
     Ok(value.map(|value| value.mirrors).unwrap_or_default())
 }
 
-/// Takes the log over, so that a phase which still runs cannot make its login current. `false` if a
+/// Takes the log over. Otherwise a phase that still runs could make its login current. `false` if a
 /// peer has the log.
 async fn fence(
     aws: &Aws,

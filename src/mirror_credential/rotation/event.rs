@@ -33,10 +33,10 @@ pub enum RotationError {
         step: &'static str,
         /// The secret's ARN or name.
         secret_id: String,
-        /// What went wrong.
+        /// The cause of the failure.
         cause: Reason,
     },
-    /// The step removed, as far as possible, what the rotation had created.
+    /// The step deleted what the rotation had created, best effort.
     #[error(
         "{step} of secret {secret_id}: {}. The rotation has ended, and the next one starts anew - {}",
         cause.text,
@@ -47,7 +47,7 @@ pub enum RotationError {
         step: &'static str,
         /// The secret's ARN or name.
         secret_id: String,
-        /// What went wrong.
+        /// The cause of the failure.
         cause: Reason,
     },
 }

@@ -5,19 +5,20 @@
 //!
 //! A step that fails either leaves the rotation pending or ends it.
 //!
-//! - The failure may pass ([`ApplyError::is_transient`]): `AWSPENDING` and everything that the step
-//!   created stay, as after a killed process. "If any rotation step fails, Secrets Manager retries
-//!   the entire rotation process multiple times"
-//!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>):
-//!   each step with the same version resumes.
-//! - It does not pass: the step removes what the rotation created, `AWSPENDING` first. While that
-//!   label is on another version than `AWSCURRENT`, `RotateSecret` "assumes that a previous
+//! - If the failure may pass ([`ApplyError::is_transient`]), `AWSPENDING` and everything that the
+//!   step created stay, as after a killed process. "If any rotation step fails, Secrets Manager
+//!   retries the entire rotation process multiple times"
+//!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>).
+//!   Each step with the same version resumes.
+//! - Otherwise the step deletes what the rotation created, and removes `AWSPENDING` first. While
+//!   that label is on another version than `AWSCURRENT`, `RotateSecret` "assumes that a previous
 //!   rotation request is still in progress and returns an error"
 //!   (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>): "A
-//!   previous rotation isn't complete. That rotation will be reattempted." A stack's update that
-//!   changes the `RotationSchedule` fails with it (<https://github.com/aws/aws-cdk/issues/28539>).
+//!   previous rotation isn't complete. That rotation will be reattempted." A stack update that
+//!   changes the `RotationSchedule` fails with this error
+//!   (<https://github.com/aws/aws-cdk/issues/28539>).
 //!
-//! How often and how soon Secrets Manager reattempts is not documented.
+//! AWS does not document how often and how soon Secrets Manager retries.
 
 pub mod abort;
 pub mod apply;

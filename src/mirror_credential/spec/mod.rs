@@ -56,7 +56,7 @@ static KMS_KEY: Format = Format::new(
     "must be the id, ARN or alias of a KMS key",
 );
 
-/// What to do with CodeCommit credentials of the user that this resource did not issue.
+/// The handling of CodeCommit credentials of the user that this resource did not issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForeignCredentials {
     /// Fail if a credential is needed and IAM's limit is reached, and name them.
@@ -72,11 +72,11 @@ pub struct Spec {
     pub user_name: String,
     /// The secret that contains the login.
     pub secret_name: String,
-    /// Key ID, ARN or alias; `None` for the account's default key.
+    /// Key ID, ARN or alias. `None` for the account's default key.
     pub kms_key_id: Option<String>,
     /// Repositories that the login must be able to push to.
     pub repository_names: Vec<String>,
-    /// What to do with credentials that this resource did not issue.
+    /// The handling of credentials that this resource did not issue.
     pub foreign_credentials: ForeignCredentials,
     /// Any change issues a new password.
     pub rotation_serial: Option<String>,
@@ -108,7 +108,7 @@ impl Spec {
             && record.repository_name == wanted.repository_name
     }
 
-    /// The mirror that `record` is about; `None` if the template no longer has it.
+    /// The mirror that `record` is about. `None` if the template no longer has it.
     pub fn wanted(&self, record: &MirrorRecord) -> Option<&WantedMirror> {
         let mut wanted = self.mirrors.iter();
         wanted.find(|wanted| self.is_for(record, wanted))
@@ -157,7 +157,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     }
 }
 
-/// Checks what mirrors need of other properties.
+/// Checks that the properties which mirrors require are set.
 fn check_mirrors(spec: &Spec, has_gitlab: bool, errors: &mut ValidationErrors) {
     if !has_gitlab {
         errors.add("Mirrors", "needs GitLab");

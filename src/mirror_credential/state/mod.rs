@@ -1,4 +1,4 @@
-//! The input of the planner: what was observed, and what this delivery changed.
+//! The input of the planner: the observed state, with this delivery's changes.
 
 mod secret;
 mod user;
@@ -15,7 +15,7 @@ use crate::mirror_credential::mirrors::state::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
 use crate::password::Password;
 
-/// The secret as this delivery knows it.
+/// The secret as this delivery has read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretState {
     /// Not read yet, or a peer may have changed it since.
@@ -69,7 +69,7 @@ pub struct Issued {
     pub verified: bool,
 }
 
-/// What this delivery knows of the intent log and of its own entries.
+/// The intent log, and this delivery's own entries.
 #[derive(Clone, Debug, Default)]
 pub struct LogState {
     /// The claim that this delivery holds.
@@ -88,10 +88,10 @@ pub struct LogState {
     pub peer_timeout: Duration,
 }
 
-/// What this delivery knows of the user's credentials and of the secret's logins.
+/// The user's credentials and the secret's logins.
 #[derive(Clone, Debug, Default)]
 pub struct LoginState {
-    /// What this delivery issued and has not stored.
+    /// The credential that this delivery issued and has not stored.
     pub issued: Option<Issued>,
     /// When this delivery last called IAM to issue a credential without learning the outcome, or
     /// without finding a free slot.
@@ -106,13 +106,13 @@ pub struct LoginState {
     pub verified_version: Option<String>,
     /// The logins that were read, by version ID. `None` if the version holds no login.
     pub stored: BTreeMap<String, Option<StoredLogin>>,
-    /// Our credentials that belong to the secret which this one replaces.
+    /// Credentials of this resource in the secret that this one replaces.
     pub other_resource_credentials: Vec<String>,
     /// Credentials that this delivery deleted. IAM may still list them.
     pub deleted_credentials: Vec<String>,
 }
 
-/// Everything that the planner decides from, beside the spec and the request.
+/// The planner's input, beside the spec and the request.
 #[derive(Clone, Debug)]
 pub struct State {
     /// The time.
@@ -181,7 +181,8 @@ impl State {
             .as_ref()
             .map(|tombstone| tombstone.done_at);
         let before = match changed.max(deleted) {
-            // Clocks differ. What existed when this delivery started is listed soon after.
+            // Clocks differ. IAM soon lists every credential that existed when this delivery
+            // started.
             Some(time) => (time + PROPAGATION_TIME).min(self.started_at + PROPAGATION_TIME),
             None => self.started_at,
         };

@@ -38,7 +38,7 @@ pub struct Secret {
     pub saved_specs: Vec<SavedSpec>,
     /// An entry that exists although no label shows it: its version has lost its labels.
     pub highest_claimed_entry: u64,
-    /// The entry of the latest claim; 0 is the creation of the secret itself.
+    /// The entry of the latest claim. 0 is the creation of the secret itself.
     pub claim: u64,
     /// The version of the latest claim, if its mirror intent has to be read.
     pub mirror_intent: Option<String>,
@@ -93,7 +93,7 @@ impl Secret {
             .filter(|version| Some(*version) != current)
     }
 
-    /// Whether a rotation may be under way, or may begin at any moment.
+    /// Whether a rotation may be running, or may begin at any moment.
     pub fn may_rotate(&self) -> bool {
         self.rotates || self.open_rotation().is_some()
     }
@@ -104,7 +104,7 @@ impl Secret {
         logins.find(|login| login.version_id == version_id)
     }
 
-    /// The login that a rotation has stored and may make the current one.
+    /// The login that a rotation has stored, and that it may make current.
     pub fn rotating(&self) -> Option<&Login> {
         let current = self.current.as_ref()?;
         self.superseded

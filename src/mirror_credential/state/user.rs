@@ -20,7 +20,7 @@ pub struct Credential {
     pub created: SystemTime,
 }
 
-/// The IAM user, as far as this resource uses it.
+/// The IAM user, with the fields that this resource uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Its name.

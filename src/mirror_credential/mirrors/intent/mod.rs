@@ -69,7 +69,7 @@ pub fn write_mirrors(mirrors: &[MirrorRecord]) -> Value {
     mirrors.iter().map(MirrorRecord::write).collect()
 }
 
-/// Reads what [`write_mirrors`] wrote.
+/// Parses the value of [`write_mirrors`].
 pub fn read_mirrors(value: &Value) -> Vec<MirrorRecord> {
     let mirrors = value["mirrors"].as_array().into_iter().flatten();
     mirrors.filter_map(MirrorRecord::read).collect()
@@ -139,7 +139,7 @@ impl MirrorIntent {
         .to_string()
     }
 
-    /// Reads what [`MirrorIntent::write`] wrote.
+    /// Parses the text of [`MirrorIntent::write`].
     pub fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let before = value["mirrorsBefore"].as_array()?.iter().filter_map(|one| {
@@ -194,7 +194,7 @@ impl SavedSpec {
         format!("cfn-gitops:properties:{}:{}", self.entry, self.key)
     }
 
-    /// Reads what [`SavedSpec::write`] wrote.
+    /// Parses the label that [`SavedSpec::write`] wrote.
     pub fn read(label: &str) -> Option<Self> {
         let (entry, key) = label
             .strip_prefix("cfn-gitops:properties:")?
@@ -216,7 +216,7 @@ pub fn write_spec(document: &Value) -> String {
     json!({"properties": document}).to_string()
 }
 
-/// Reads what [`write_spec`] wrote.
+/// Parses the text of [`write_spec`].
 pub fn read_spec(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok()?;
     let document = value.get("properties")?;

@@ -103,7 +103,7 @@ pub struct WantedMirror {
     pub waits_for_sync: bool,
 }
 
-/// Reads `GitLab`; `None` if it is missing or has no token.
+/// Decodes `GitLab`. `None` if it is missing or has no token.
 pub fn decode_gitlab(properties: &Object) -> Option<Access> {
     if !properties.is_set("GitLab") {
         return None;

@@ -80,7 +80,8 @@ impl RotationPlanner<'_> {
         let is_recent = mirror_intent
             .written
             .is_some_and(|time| self.0.state.now < time + LAMBDA_MAX_LIFETIME);
-        // Secrets Manager runs one rotation at a time, so another rotation's claim is not at work.
+        // Secrets Manager runs one rotation at a time, so a claim of another rotation is not
+        // active.
         if is_open
             && !mirror_intent.is_by_any_rotation()
             && is_recent
@@ -91,7 +92,8 @@ impl RotationPlanner<'_> {
         self.0.plan_issue()
     }
 
-    /// Rejects the phase once Secrets Manager must show what the phase before it wrote.
+    /// Rejects the phase. It waits first, because Secrets Manager may show the previous phase's
+    /// entries late.
     fn refuse(&self, reason: Reason) -> Step {
         if self.0.state.now < self.0.state.started_at + PROPAGATION_TIME {
             return SecretStep::WaitForPeer.into();
