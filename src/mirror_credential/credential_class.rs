@@ -5,7 +5,7 @@
 pub enum CredentialClass {
     /// The secret holds its login.
     Current,
-    /// Issued for this secret. It is not needed once there is a current one.
+    /// Issued for this secret, before the current one.
     Superseded,
     /// Issued by a delivery that did not store it.
     Orphan,

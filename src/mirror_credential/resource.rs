@@ -61,10 +61,10 @@ impl MirrorCredential {
         Ok(outcome(spec, &result))
     }
 
-    /// Rejects an Update that changes `UserName` and keeps `SecretName`. This comes before every
-    /// other check, because the new user may not exist, or its repositories may not. The rollback
-    /// of a rejected Update changes `UserName` too. It passes, because it names the user whose
-    /// login the secret holds.
+    /// Rejects an Update that changes `UserName` and keeps `SecretName`. This check is the first
+    /// one, because the new user or its repositories may not exist. The rollback of a rejected
+    /// Update changes `UserName` too. It passes, because it names the user whose login the secret
+    /// holds.
     async fn check_user_name(
         &self,
         request: &Request,
@@ -83,7 +83,7 @@ impl MirrorCredential {
             Some(secret) if secret.owner.as_ref() != Some(&context.owner) => None,
             Some(secret) => messages::user_name_differs(spec, &secret),
             None => {
-                // The secret was deleted by hand: the tags on the user show whose login it held.
+                // A person deleted the secret. The user's tags show whose login it held.
                 let read = observe::read_user(aws, &spec.user_name).await;
                 let user = read.map_err(to_failure)?;
                 let is_held = user.held_by() == Some(&context.owner);
@@ -150,7 +150,7 @@ impl MirrorCredential {
             .secret_to_delete(id, by_properties.as_ref(), context)
             .await?
         else {
-            // Neither the ID nor the properties name a secret: nothing can have been created.
+            // Neither the ID nor the properties name a secret, so no request can have created one.
             return Ok(None);
         };
         let is_by_properties = by_properties.as_ref() == Some(&secret_name);

@@ -1,4 +1,4 @@
-//! How long AWS, GitLab and peers take.
+//! Time limits and intervals for AWS, GitLab and peers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub const PROPAGATION_TIME: Duration = Duration::from_secs(10);
 /// The interval between polls of IAM, or of a peer that is about to finish.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A secret's name stays taken for a moment after a forced deletion.
+/// Secrets Manager frees a secret's name within this time after a forced deletion.
 pub const NAME_RELEASE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Every delivery has ended this long after its last change: Lambda's 15 minutes and a margin.

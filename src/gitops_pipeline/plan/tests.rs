@@ -96,8 +96,8 @@ fn plan_delete(child: Option<&ChildStack>, purpose: &Purpose) -> DeletePlan {
     delete::next(child, &state, &context(), purpose)
 }
 
-/// Checks the plans of a Create or Update for a stack whose latest operation was started by this
-/// request, by an earlier one, and by another caller.
+/// Checks the plans of a Create or Update for three callers of the stack's latest operation: this
+/// request, an earlier one, and another caller.
 fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
     let [own, earlier, other] = expected;
     let token = |signed: u64| Some(key(signed).token(&make(CONTENT)));

@@ -23,7 +23,7 @@ pub struct Created {
     pub credentials: Vec<Credential>,
     /// The credential whose login this delivery stored.
     pub stored_credential: Option<String>,
-    /// The log's entry that this delivery last tried to store a login as.
+    /// The number of the log's entry in which this delivery last tried to store a login.
     pub storing_entry: Option<u64>,
     /// A peer may have reset the credential that this delivery issued.
     pub is_login_shared: bool,

@@ -1,9 +1,10 @@
 //! Whether CloudFormation sent a request that moves a user's login to another secret.
 //!
-//! The stack ID and the logical ID of a request do not prove its origin: anyone who may invoke the
-//! function can write them into an event. A forged Update with another `SecretName` would issue a
-//! second login of another stack's user, in a secret that an attacker may be able to read.
-//! CloudFormation itself shows whether the stack is working on the resource.
+//! The stack ID and the logical ID of a request do not prove its origin. Anyone who may invoke the
+//! function can write them into an event. An attacker could forge an Update with another
+//! `SecretName`, in the name of another stack. It would issue a second login of that stack's user,
+//! in a secret that the attacker may read. CloudFormation itself shows whether the stack is working
+//! on the resource.
 
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ const MAX_POLLS: u32 = 6;
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Applier<'_> {
-    /// Rejects a request that moves the login of its user to another secret, unless CloudFormation
-    /// shows that the stack is creating or updating the resource now. Any other request needs no
-    /// call.
+    /// Rejects a request that moves the login of its user to another secret. It passes if
+    /// CloudFormation shows that the stack is creating or updating the resource now. Any other
+    /// request needs no call.
     pub async fn check_move(&self) -> Result<(), ApplyError> {
         let user = &self.state.user;
         let own = user.held_by() == Some(&self.context.owner);

@@ -65,7 +65,7 @@ impl Applier<'_> {
             return Err(CallError::local(Code::InternalError, doing, cause));
         }
         let result = calls::reset(&self.clients.aws, user_name, id).await?;
-        // A throttled call has reset nothing.
+        // IAM rejected a throttled call without a reset.
         if !matches!(result, IssueResult::Busy) {
             self.retries.resets += 1;
         }

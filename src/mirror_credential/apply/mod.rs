@@ -46,13 +46,14 @@ impl Applier<'_> {
         applied.ok_or_else(|| ApplyError::internal("done without a credential").into())
     }
 
-    /// Runs the steps of one phase of a rotation. After a transient failure, everything stays as it
-    /// is, as after a killed process: the same phase of the same rotation resumes from it.
+    /// Runs the steps of one phase of a rotation. After a transient failure, the rotation's
+    /// resources stay, as after a killed process. The same phase of the same rotation resumes from
+    /// them.
     pub async fn apply_rotation_phase(mut self) -> Result<(), ApplyError> {
         let result = self.run().await;
         match &result {
             Ok(()) => {}
-            // Nothing else names the mirrors that a peer superseded.
+            // Only this delivery names the mirrors that a peer superseded.
             Err(error) if error.is_transient => self.delete_own_orphans().await,
             Err(error) => Box::pin(self.roll_back(error)).await,
         }

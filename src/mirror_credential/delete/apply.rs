@@ -247,9 +247,8 @@ impl<'a> Deleter<'a> {
         Ok(())
     }
 
-    /// Deletes the mirrors that the secret names, and notes which are left. GitLab may be
-    /// unreachable for long, and a mirror is worth nothing without the credential: the deletion
-    /// does not wait.
+    /// Deletes the mirrors that the secret names, and notes which are left. It does not wait for an
+    /// unreachable GitLab, because a mirror without its credential cannot push.
     async fn delete_mirrors(&mut self) {
         let mut left = Vec::new();
         if let Some(secret) = self.state.secret.present() {

@@ -32,7 +32,7 @@ pub struct DeletionState {
     pub secret: SecretState,
     /// The denied call, if the function may not read the secret.
     pub denied: Option<CallError>,
-    /// No peer can store a login any more.
+    /// No peer can store a login: this delivery holds the log, or no delivery may write the secret.
     pub is_fenced: bool,
     /// This delivery has deleted the secret.
     pub is_secret_deleted: bool,
@@ -154,7 +154,7 @@ impl DeletionPlanner<'_> {
         if let Some(step) = self.close_issue_intent() {
             return Some(step);
         }
-        // Without the secret, credentials cannot be judged any more.
+        // Without the secret, the function cannot classify credentials.
         let users = state.users.iter().filter(|_| !state.is_secret_deleted);
         for user in users.filter(|user| user.exists) {
             let mut id = self.credential_named(user);
@@ -265,7 +265,7 @@ impl DeletionPlanner<'_> {
         Some(credential.id.clone())
     }
 
-    /// Whether everything that a Create may have done is visible by now.
+    /// Whether all changes of a Create must be visible by now.
     fn is_settled(&self) -> bool {
         let state = self.state;
         let Some(secret) = self.secret else {
@@ -289,9 +289,9 @@ impl DeletionPlanner<'_> {
         state.users_read_at >= visible
     }
 
-    /// Whether a Create that read `user` before the tombstone was written may still run: it never
-    /// responded, or its first delivery failed before it changed anything. It may also have created
-    /// the secret since the secret was read.
+    /// Whether a Create that read `user` before the tombstone was written may still run. Such a
+    /// Create never responded, or its first delivery failed before it changed anything. It may also
+    /// have created the secret since the secret was read.
     fn may_be_created_for(&self, user: &User) -> bool {
         let earlier = self.earlier_tombstone(user);
         let has_ended = earlier.is_some_and(|earlier| earlier.ended != NO_SECRET);

@@ -187,9 +187,11 @@ impl Tombstone {
     }
 
     /// Whether this Delete came after the request of `owner` that CloudFormation signed at
-    /// `signed_at`. Times are whole seconds. Within the same second, the Delete came after the
-    /// request in three cases: it deleted what the request created, the request never responded, or
-    /// no secret existed because the request had failed.
+    /// `signed_at`.
+    ///
+    /// Times are whole seconds. Within the same second, the Delete came after the request in three
+    /// cases. The Delete deleted the resource of the request, the request never responded, or it
+    /// had failed and no secret existed.
     pub fn supersedes(&self, owner_key: &str, signed_at: SystemTime, request_key: &str) -> bool {
         if self.owner_key != owner_key {
             return false;

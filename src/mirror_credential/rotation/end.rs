@@ -10,10 +10,9 @@ use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 /// A superseded rotation must not make its login current. It compares the version under
 /// `AWSCURRENT` before it moves that label, so this moves `AWSCURRENT` to another version first.
 ///
-/// Then `AWSPENDING` is removed, also from a rotation that died long ago. If this request issues a
-/// password, it removes the label of any rotation, which is no longer needed. The label would block
-/// a change of the `RotationSchedule` in the same stack update.
-/// in the same update of the stack.
+/// Then this removes `AWSPENDING`, also from a rotation that died long ago. If this request issues
+/// a password, no rotation is needed, so this removes the label of any rotation. The label would
+/// block a change of the `RotationSchedule` in the same stack update.
 pub fn end_rotation(planner: &Planner<'_>, secret: &Secret) -> Option<Step> {
     let own = planner.context.rotation.as_ref();
     let is_own = |version: &String| own.is_some_and(|own| own.version_id == *version);

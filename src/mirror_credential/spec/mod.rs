@@ -37,8 +37,8 @@ pub static PROPERTIES: [Property; 12] = [
     MIRRORS,
 ];
 
-// IAM also takes commas. The default `SecretName` contains the user name, and Secrets Manager rejects
-// a secret name with a comma, and a tag value too.
+// IAM also accepts commas. The default `SecretName` contains the user name, and so does a tag.
+// Secrets Manager rejects commas in both.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 static USER_NAME: Format = Format::new(

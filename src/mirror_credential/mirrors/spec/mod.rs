@@ -84,8 +84,8 @@ static BRANCH: Format = Format::new(
     "must be the name of a branch",
 );
 
-/// The maximum size of a compiled `BranchRegex` in bytes. A larger one could take a second for one
-/// branch, and block everything else in that time.
+/// The maximum size of a compiled `BranchRegex` in bytes. Matching a larger one against a branch
+/// could take a second, and would block the function during that time.
 const MAX_REGEX_BYTES: usize = 64 * 1024;
 
 /// One entry of `Mirrors`.
