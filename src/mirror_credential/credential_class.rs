@@ -5,7 +5,7 @@
 pub enum CredentialClass {
     /// The secret holds its login.
     Current,
-    /// Issued for this secret, before the current one.
+    /// Issued for this secret. It can be deleted once a current credential exists.
     Superseded,
     /// Issued by a delivery that did not store it.
     Orphan,
