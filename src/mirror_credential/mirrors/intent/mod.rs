@@ -88,10 +88,10 @@ pub struct MirrorsBefore {
     pub ids: Vec<u64>,
 }
 
-/// The mirrors of a claim: the write-ahead record of an attempt to create some.
+/// The write-ahead record of an attempt to create mirrors, which a claim holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MirrorIntent {
-    /// The delivery that wrote the claim: see [`claimant`].
+    /// The delivery that wrote the claim. See [`claimant`].
     pub claimant: String,
     /// When it was written, by Secrets Manager's clock. Not part of the value.
     pub written: Option<SystemTime>,
