@@ -135,11 +135,12 @@ impl MirrorCredential {
             return Err(denied.into());
         }
         let secret = observe::read_secret(&self.clients.aws, &listed.name).await?;
-        let secret = secret.filter(|secret| secret.owner.is_some() && secret.deleted_at.is_none());
+        let secret =
+            secret.filter(|secret| secret.origin.owner.is_some() && secret.deleted_at.is_none());
         let secret = secret.ok_or(CheckError::Nothing)?;
-        let Some(current) = &secret.current else {
+        let Some(current) = &secret.log.current else {
             let name = &listed.name;
-            return Err(if secret.changed_by_hand {
+            return Err(if secret.log.changed_by_hand {
                 CheckError::Failed(format!(
                     "reading secret {name}: its value was put there by somebody else; update its stack"
                 ))

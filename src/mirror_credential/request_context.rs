@@ -26,7 +26,7 @@ pub struct RequestContext {
 impl RequestContext {
     /// Whether this delivery created `secret`. Secrets Manager's response may have been lost.
     pub fn has_created(&self, secret: &Secret) -> bool {
-        secret.claimant.as_ref() == Some(&self.claimant)
+        secret.origin.claimant.as_ref() == Some(&self.claimant)
     }
 
     /// Whether the Delete of `tombstone` came after this request.

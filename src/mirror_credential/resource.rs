@@ -80,7 +80,7 @@ impl MirrorCredential {
         }
         let read = observe::read_secret(aws, secret_name).await;
         let reason = match read.map_err(to_failure)? {
-            Some(secret) if secret.owner.as_ref() != Some(&context.owner) => None,
+            Some(secret) if secret.origin.owner.as_ref() != Some(&context.owner) => None,
             Some(secret) => messages::user_name_differs(spec, &secret),
             None => {
                 // A person deleted the secret. The user's tags show whose login it held.
@@ -184,7 +184,7 @@ impl MirrorCredential {
         };
         let is_ours = match observe::read_secret(&self.clients.aws, id).await {
             Ok(secret) => {
-                secret.is_some_and(|secret| secret.owner.as_ref() == Some(&context.owner))
+                secret.is_some_and(|secret| secret.origin.owner.as_ref() == Some(&context.owner))
             }
             Err(error) if error.is_denied() => false,
             Err(error) => return Err(to_failure(error)),

@@ -68,7 +68,7 @@ impl Applier<'_> {
         let read = observe::read_secret(&self.clients.aws, &self.spec.secret_name).await?;
         self.state.secret = SecretState::from(read);
         self.state.secret_read_after_user = true;
-        let latest = self.state.secret.present().map(|secret| secret.claim);
+        let latest = self.state.secret.present().map(|secret| secret.log.claim);
         if self.state.log.claim.is_some() && latest > self.state.log.claim {
             let secret = std::mem::replace(&mut self.state.secret, SecretState::Unread);
             self.yield_to_peer(latest.unwrap_or_default());
@@ -76,11 +76,11 @@ impl Applier<'_> {
         }
         let highest = self.state.log.highest_claimed_entry;
         let highest = highest.map_or(0, |(entry, _)| entry);
-        self.change_secret(|secret| secret.highest_claimed_entry = highest);
+        self.change_secret(|secret| secret.log.highest_claimed_entry = highest);
         let secret = self.state.secret.present();
         self.state.secret_seen |=
-            secret.is_some_and(|secret| secret.owner.as_ref() == Some(&self.context.owner));
-        let current = secret.and_then(|secret| secret.current.as_ref());
+            secret.is_some_and(|secret| secret.origin.owner.as_ref() == Some(&self.context.owner));
+        let current = secret.and_then(|secret| secret.log.current.as_ref());
         let stored = current.map(|login| &login.credential_id);
         let issued = self.state.login.issued.as_ref();
         if issued.is_some_and(|issued| Some(&issued.id) == stored) {
@@ -103,7 +103,7 @@ impl Applier<'_> {
         }
         let first = self.state.secret.present().filter(|secret| {
             // The response to this delivery's CreateSecret may have been lost.
-            secret.claim == 0 && secret.is_unfinished() && self.context.has_created(secret)
+            secret.log.claim == 0 && secret.is_unfinished() && self.context.has_created(secret)
         });
         let has_claim = self.state.log.claim.is_some() || self.state.log.claim_lost_at.is_some();
         if first.is_some() && !has_claim {

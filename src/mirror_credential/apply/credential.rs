@@ -182,9 +182,9 @@ impl Applier<'_> {
             ..IntentState::default()
         };
         self.change_secret(|secret| {
-            secret.superseded.extend(secret.current.take());
-            secret.current = Some(login);
-            secret.changed_by_hand = false;
+            secret.log.superseded.extend(secret.log.current.take());
+            secret.log.current = Some(login);
+            secret.log.changed_by_hand = false;
         });
     }
 
@@ -198,7 +198,7 @@ impl Applier<'_> {
                 let name = issued.service_user_name.clone();
                 (issued.id.clone(), password.is_url_safe(), name, password)
             } else {
-                let current = secret.current.as_ref()?;
+                let current = secret.log.current.as_ref()?;
                 let value = login.stored.get(&current.version_id)?.clone()?;
                 let id = current.credential_id.clone();
                 (

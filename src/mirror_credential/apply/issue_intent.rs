@@ -41,7 +41,7 @@ impl Applier<'_> {
         }
         Some(IssueIntent {
             secret_key: key(&secret.arn),
-            claim: self.state.log.claim.unwrap_or(secret.claim),
+            claim: self.state.log.claim.unwrap_or(secret.log.claim),
             started: self.clients.clock.now(),
             before,
             closed,

@@ -69,7 +69,7 @@ impl Applier<'_> {
 
     fn applied(&self) -> Option<Applied> {
         let secret = self.state.secret.present()?;
-        let login = secret.current.as_ref()?;
+        let login = secret.log.current.as_ref()?;
         let credential = self.state.user.credential(&login.credential_id)?;
         let mut warnings = self.warnings.clone();
         if let Some(error) = &self.state.mirrors.gitlab_error {

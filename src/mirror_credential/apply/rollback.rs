@@ -32,7 +32,9 @@ impl Applier<'_> {
         // The response to a store may have been lost, and a peer may have continued since.
         let (aws, spec) = (&self.clients.aws, self.spec);
         let secret = observe::read_secret(aws, &spec.secret_name).await?;
-        let current = secret.as_ref().and_then(|secret| secret.current.as_ref());
+        let current = secret
+            .as_ref()
+            .and_then(|secret| secret.log.current.as_ref());
         let has_stored =
             current.is_some_and(|login| self.created.storing_entry == Some(login.entry));
         if !has_stored {
@@ -55,7 +57,7 @@ impl Applier<'_> {
             calls::delete_credential(aws, &spec.user_name, &id).await?;
             self.note_credential_deleted(&id);
         }
-        let Some(secret) = secret.filter(|secret| self.state.log.claim == Some(secret.claim))
+        let Some(secret) = secret.filter(|secret| self.state.log.claim == Some(secret.log.claim))
         else {
             return Ok(());
         };

@@ -7,7 +7,7 @@ use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_t
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, SavedSpec, spec_key};
 use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::step::SecretStep;
-use crate::mirror_credential::state::{Secret, SecretState};
+use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
 use crate::mirror_credential::{calls, messages};
 
@@ -32,16 +32,18 @@ impl Applier<'_> {
         let aws = &self.clients.aws;
         match step {
             SecretStep::DropOldSpec(entry) => {
-                if let Some(saved) = secret.saved_specs.iter().find(|one| one.entry == entry) {
+                if let Some(saved) = secret.log.saved_specs.iter().find(|one| one.entry == entry) {
                     calls::drop_old_spec(aws, secret, saved).await?;
                 }
-                self.change_secret(|secret| secret.saved_specs.retain(|one| one.entry != entry));
+                self.change_secret(|secret| {
+                    secret.log.saved_specs.retain(|one| one.entry != entry);
+                });
             }
             SecretStep::DropOldLogin(entry) => {
-                if let Some(login) = secret.superseded.iter().find(|one| one.entry == entry) {
+                if let Some(login) = secret.log.superseded.iter().find(|one| one.entry == entry) {
                     calls::drop_old_login(aws, secret, login).await?;
                 }
-                self.change_secret(|secret| secret.superseded.retain(|one| one.entry != entry));
+                self.change_secret(|secret| secret.log.superseded.retain(|one| one.entry != entry));
             }
             SecretStep::ChangeKey => {
                 let key = self.spec.kms_key_id.clone();
@@ -74,12 +76,16 @@ impl Applier<'_> {
         match calls::create_secret(&self.clients.aws, spec, context).await? {
             CreateResult::Yes(arn) => {
                 let secret = Secret {
-                    as_of: Some(context.signed_at),
-                    created_by: Some(context.request_key.clone()),
-                    claimant: Some(context.claimant.clone()),
+                    origin: SecretOrigin {
+                        owner: Some(context.owner.clone()),
+                        user_name: Some(spec.user_name.clone()),
+                        as_of: Some(context.signed_at),
+                        created_by: Some(context.request_key.clone()),
+                        claimant: Some(context.claimant.clone()),
+                    },
                     kms_key_id: spec.kms_key_id.clone(),
                     tags: spec.tags.clone(),
-                    ..Secret::created(arn, context.owner.clone(), spec.user_name.clone())
+                    ..Secret::created(arn)
                 };
                 self.state.secret = SecretState::from(Some(secret));
                 self.state.log.claim = Some(0);
@@ -114,7 +120,7 @@ impl Applier<'_> {
             WriteResult::Yes => {
                 let log = &mut self.state.log;
                 log.claim = Some(entry);
-                log.claimed_after = Some((secret.claim, self.clients.clock.now()));
+                log.claimed_after = Some((secret.log.claim, self.clients.clock.now()));
                 log.claim_lost_at = None;
                 log.issue_intent_written = false;
                 let mirrors = &mut self.state.mirrors;
@@ -125,11 +131,11 @@ impl Applier<'_> {
                     ..intent
                 };
                 // The login that a rotation stored before it lost the log has to be read.
-                let is_open = secret.is_unfinished() && secret.mirror_intent.is_some();
+                let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
                 let is_shared = secret.may_rotate() || is_open;
                 self.change_secret(|secret| {
-                    secret.claim = entry;
-                    secret.mirror_intent = version;
+                    secret.log.claim = entry;
+                    secret.log.mirror_intent = version;
                 });
                 if is_shared && self.context.rotation.is_none() && entry > 1 {
                     self.note_claimed_entry(entry);
@@ -146,7 +152,7 @@ impl Applier<'_> {
         match self.claim(entry).await {
             // A peer has the same role, and cannot store a login either.
             Err(error) if error.is_denied() => {
-                self.state.log.claim = self.state.secret.present().map(|secret| secret.claim);
+                self.state.log.claim = self.state.secret.present().map(|secret| secret.log.claim);
                 Ok(())
             }
             claimed => claimed,
@@ -161,7 +167,7 @@ impl Applier<'_> {
         let key = spec_key(document);
         let saved = SavedSpec { entry, key };
         let written = calls::save_spec(&self.clients.aws, secret, &saved, document).await?;
-        self.note_write(written, entry, |secret| secret.saved_specs.push(saved));
+        self.note_write(written, entry, |secret| secret.log.saved_specs.push(saved));
         Ok(())
     }
 
@@ -176,8 +182,8 @@ impl Applier<'_> {
         calls::tag_secret(&self.clients.aws, secret, &tags).await?;
         self.change_secret(|secret| {
             secret.tags.extend(spec.tags.clone());
-            secret.user_name = Some(spec.user_name.clone());
-            secret.as_of = Some(signed_at);
+            secret.origin.user_name = Some(spec.user_name.clone());
+            secret.origin.as_of = Some(signed_at);
         });
         Ok(())
     }

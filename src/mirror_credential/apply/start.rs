@@ -54,7 +54,8 @@ impl<'a> Applier<'a> {
             replaced,
             calls::clone_urls(aws, spec.repositories()),
         );
-        let replaced = replaced?.filter(|secret| secret.owner.as_ref() == Some(&context.owner));
+        let replaced =
+            replaced?.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner));
         let accesses = spec.gitlab.iter().cloned().chain(previous.gitlab);
         let mut state = State::new(started_at, user?, secret?);
         state.secret_seen = state.secret.present().is_some();

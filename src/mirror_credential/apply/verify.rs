@@ -57,7 +57,7 @@ impl Applier<'_> {
         };
         let rotation = self.context.rotation.as_ref();
         let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
-        let Some(login) = prepared.or(secret.current.as_ref()) else {
+        let Some(login) = prepared.or(secret.log.current.as_ref()) else {
             return Ok(());
         };
         let version_id = login.version_id.clone();

@@ -351,7 +351,7 @@ pub async fn read_saved_spec(
     aws: &Aws,
     secret: &Secret,
 ) -> Result<Option<serde_json::Value>, CallError> {
-    let Some(properties) = secret.saved_specs.last() else {
+    let Some(properties) = secret.log.saved_specs.last() else {
         return Ok(None);
     };
     let id = intent_log::version_id(properties.entry);

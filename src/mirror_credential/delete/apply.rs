@@ -138,7 +138,7 @@ impl<'a> Deleter<'a> {
         let earlier = user.and_then(|user| user.tombstone.as_ref());
         let earlier = earlier.filter(|earlier| earlier.is_of(&owner_key, signed_at));
         let secret = self.state.secret.present();
-        let created_by = secret.and_then(|secret| secret.created_by.clone());
+        let created_by = secret.and_then(|secret| secret.origin.created_by.clone());
         let ended = created_by.or(earlier.map(|earlier| earlier.ended.clone()));
         Tombstone {
             owner_key,
@@ -168,15 +168,15 @@ impl<'a> Deleter<'a> {
         };
         match calls::write_claim(aws, secret, entry, &intent).await {
             Ok(WriteResult::Yes) => {
-                secret.claim = entry;
-                secret.mirror_intent = intent.must_be_read().then(|| version_id(entry));
+                secret.log.claim = entry;
+                secret.log.mirror_intent = intent.must_be_read().then(|| version_id(entry));
                 self.state.is_fenced = true;
             }
             Ok(WriteResult::Taken) => {
                 let secret = observe::read_secret(aws, &self.target.secret_name).await;
                 self.note_secret(secret)?;
                 if let SecretState::Present(secret) = &mut self.state.secret {
-                    secret.highest_claimed_entry = entry;
+                    secret.log.highest_claimed_entry = entry;
                 }
             }
             Ok(WriteResult::Gone) => self.state.secret = SecretState::Absent,
@@ -274,8 +274,8 @@ impl Reconcile for Deleter<'_> {
     async fn observe(&mut self) -> Result<(), CallError> {
         let mut names = self.target.user_names.clone();
         let secret = self.state.secret.present();
-        let own = secret.filter(|secret| secret.owner.as_ref() == Some(&self.context.owner));
-        names.extend(own.and_then(|secret| secret.user_name.clone()));
+        let own = secret.filter(|secret| secret.origin.owner.as_ref() == Some(&self.context.owner));
+        names.extend(own.and_then(|secret| secret.origin.user_name.clone()));
         for name in names {
             if !self.state.users.iter().any(|user| user.name == name) {
                 let user = observe::read_user(&self.clients.aws, &name).await?;
@@ -332,7 +332,7 @@ impl Reconcile for Deleter<'_> {
 
 /// The mirror intent of the secret's latest claim. It is empty if the log is finished.
 async fn open_intent(aws: &Aws, secret: &Secret) -> Result<MirrorIntent, CallError> {
-    let open = secret.mirror_intent.as_ref();
+    let open = secret.log.mirror_intent.as_ref();
     match open.filter(|_| secret.is_unfinished()) {
         Some(version_id) => calls::read_mirror_intent(aws, secret, version_id).await,
         None => Ok(MirrorIntent::default()),

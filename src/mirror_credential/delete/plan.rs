@@ -88,7 +88,7 @@ pub fn next(
         target,
         context,
         state,
-        secret: secret.filter(|secret| secret.owner.as_ref() == Some(&context.owner)),
+        secret: secret.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner)),
     };
     planner.next()
 }
@@ -104,7 +104,10 @@ struct DeletionPlanner<'a> {
 
 impl DeletionPlanner<'_> {
     fn next(&self) -> Next<DeletionStep, (), Reason> {
-        let latest = self.secret.and_then(|secret| secret.as_of).map(write_time);
+        let latest = self
+            .secret
+            .and_then(|secret| secret.origin.as_of)
+            .map(write_time);
         if latest.is_some_and(|latest| latest > write_time(self.context.signed_at)) {
             // The resource was created again since: this Delete is a late copy of an earlier one.
             return Next::Done(());
@@ -145,7 +148,7 @@ impl DeletionPlanner<'_> {
     fn delete_all(&self) -> Option<DeletionStep> {
         let state = self.state;
         let names_mirrors = self.secret.is_some_and(|secret| {
-            let is_open = secret.is_unfinished() && secret.mirror_intent.is_some();
+            let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
             secret.logins().any(|login| login.mirrors > 0) || is_open
         });
         if names_mirrors && !state.are_mirrors_deleted {
@@ -189,7 +192,7 @@ impl DeletionPlanner<'_> {
         let is_named = user.owner.is_none()
             && self
                 .secret
-                .is_some_and(|secret| secret.user_name.as_ref() == Some(&user.name));
+                .is_some_and(|secret| secret.origin.user_name.as_ref() == Some(&user.name));
         user.exists && (is_recorded || is_named)
     }
 

@@ -100,7 +100,7 @@ impl Applier<'_> {
         if let Some(issued) = &self.state.login.issued {
             return Some((issued.service_user_name.clone(), issued.password.clone()?));
         }
-        let current = self.state.secret.present()?.current.as_ref()?;
+        let current = self.state.secret.present()?.log.current.as_ref()?;
         let value = self.state.login.stored.get(&current.version_id)?.as_ref()?;
         Some((value.service_user_name.clone(), value.password.clone()))
     }
@@ -145,8 +145,8 @@ impl Applier<'_> {
                 self.state.log.claim = Some(number);
                 self.state.mirrors.intent.ids_committed = true;
                 self.change_secret(|secret| {
-                    secret.claim = number;
-                    secret.mirror_intent = Some(version_id(number));
+                    secret.log.claim = number;
+                    secret.log.mirror_intent = Some(version_id(number));
                 });
             }
             WriteResult::Taken => self.yield_to_peer(number),

@@ -115,7 +115,7 @@ impl Applier<'_> {
         let Some(secret) = self.state.secret.present() else {
             return false;
         };
-        let Some(current) = &secret.current else {
+        let Some(current) = &secret.log.current else {
             return false;
         };
         let is_named = |version: &String| {

@@ -19,6 +19,7 @@ pub fn classify(
     }
     if let Some(secret) = secret {
         if secret
+            .log
             .current
             .as_ref()
             .is_some_and(|login| login.credential_id == id)

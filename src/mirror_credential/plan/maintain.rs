@@ -109,7 +109,7 @@ impl Planner<'_> {
     /// Changes the mirrors of the current login until they match the spec. Returns them then.
     fn plan_mirror_changes(&self, secret: &Secret) -> Result<Vec<MirrorRecord>, Box<Step>> {
         let (state, spec) = (self.state, self.spec);
-        let Some(current) = &secret.current else {
+        let Some(current) = &secret.log.current else {
             return Err(Box::new(SecretStep::ReadSecret.into()));
         };
         if !self.mirrors.wants_mirrors() && current.mirrors == 0 {
@@ -195,14 +195,14 @@ impl Planner<'_> {
         if let Some(step) = self.drop_superseded(secret) {
             return Some(step);
         }
-        let latest = secret.saved_specs.last();
+        let latest = secret.log.saved_specs.last();
         let key = spec_key(&spec.document);
         // This entry also concludes every claim before it.
         let is_new = latest.is_none_or(|latest| latest.key != key);
         if (is_new || secret.is_unfinished()) && !state.mirrors.deletion_incomplete {
             return Some(SecretStep::SaveSpec(secret.next_entry()).into());
         }
-        if let [former, _, ..] = secret.saved_specs.as_slice() {
+        if let [former, _, ..] = secret.log.saved_specs.as_slice() {
             return Some(SecretStep::DropOldSpec(former.entry).into());
         }
         (!self.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent.into())
@@ -210,8 +210,8 @@ impl Planner<'_> {
 
     fn drop_superseded(&self, secret: &Secret) -> Option<Step> {
         let state = self.state;
-        let superseded = secret.superseded.first()?;
-        let current = secret.current.as_ref();
+        let superseded = secret.log.superseded.first()?;
+        let current = secret.log.current.as_ref();
         if current.is_some_and(|login| login.credential_id == superseded.credential_id) {
             // The label names the current credential: only the record is superseded.
             return Some(SecretStep::DropOldLogin(superseded.entry).into());

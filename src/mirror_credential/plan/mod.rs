@@ -74,7 +74,7 @@ pub fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec
     let current = state
         .secret
         .present()
-        .and_then(|secret| secret.current.as_ref());
+        .and_then(|secret| secret.log.current.as_ref());
     let login = current.and_then(|current| state.login.stored.get(&current.version_id)?.as_ref());
     let kept = planner.kept(login.map_or(&[][..], |login| &login.mirrors));
     planner.placed(&kept)
@@ -89,7 +89,7 @@ pub fn may_close_issue_intent(state: &State) -> bool {
     };
     let intent = state.user.issue_intent.as_ref();
     let open = intent.filter(|intent| state.log.issue_intent_written && !intent.closed);
-    let current = secret.current.as_ref();
+    let current = secret.log.current.as_ref();
     open.is_some_and(|intent| {
         let is_stored = current.is_some_and(|login| login.entry > intent.claim);
         let is_committed = state.mirrors.intent.ids_committed && state.login.issued.is_some();

@@ -45,8 +45,8 @@ impl<'a> Planner<'a> {
     /// The secret's login, compared with the spec.
     pub fn current_login(&self) -> CurrentLogin<'a> {
         let (spec, state) = (self.spec, self.state);
-        let secret = self.secret.filter(|secret| !secret.changed_by_hand);
-        let current = secret.and_then(|secret| secret.current.as_ref());
+        let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
+        let current = secret.and_then(|secret| secret.log.current.as_ref());
         let login = current.filter(|login| {
             login.user_key == key(&state.user.name)
                 && login.serial_key == serial_key(spec.rotation_serial.as_deref())
@@ -93,7 +93,7 @@ impl<'a> Planner<'a> {
     /// Whether the user's tags name this resource, its secret and the current credential.
     pub fn is_recorded(&self, secret: &Secret) -> bool {
         let user = &self.state.user;
-        let (intent, current) = (user.issue_intent.as_ref(), secret.current.as_ref());
+        let (intent, current) = (user.issue_intent.as_ref(), secret.log.current.as_ref());
         let names_current = intent.zip(current).is_some_and(|(intent, current)| {
             let class = intent.recorded_class(&current.credential_id);
             intent.closed
@@ -109,7 +109,7 @@ impl<'a> Planner<'a> {
     /// write them before it changes anything else, because an outdated peer stops only when it
     /// reads them.
     pub fn ownership_tags_differ(&self, secret: &Secret) -> bool {
-        let as_of = secret.as_of.map(write_time);
+        let as_of = secret.origin.as_of.map(write_time);
         self.user_tag_differs(secret) || as_of != Some(write_time(self.context.signed_at))
     }
 
@@ -121,7 +121,7 @@ impl<'a> Planner<'a> {
     }
 
     fn user_tag_differs(&self, secret: &Secret) -> bool {
-        secret.user_name.as_ref() != Some(&self.spec.user_name)
+        secret.origin.user_name.as_ref() != Some(&self.spec.user_name)
     }
 
     /// The step that deletes `credential`.

@@ -68,8 +68,8 @@ impl Planner<'_> {
             }
             return Some(Step::Reject(messages::secret_is_scheduled(secret_name)));
         }
-        if secret.owner.as_ref() != Some(&self.context.owner) {
-            let reason = messages::secret_is_held(secret_name, secret.owner.as_ref());
+        if secret.origin.owner.as_ref() != Some(&self.context.owner) {
+            let reason = messages::secret_is_held(secret_name, secret.origin.owner.as_ref());
             return Some(Step::Reject(reason));
         }
         messages::user_name_differs(self.spec, secret).map(Step::Reject)
@@ -98,7 +98,7 @@ impl Planner<'_> {
         if may_be_at_work && state.log.claim_lost_at.is_some_and(waits) {
             return Some(SecretStep::WaitForPeer.into());
         }
-        let latest = secret.as_of.map(write_time);
+        let latest = secret.origin.as_of.map(write_time);
         let is_late = latest.is_some_and(|latest| latest > write_time(self.context.signed_at));
         is_late.then(|| Step::Reject(messages::later_request()))
     }

@@ -61,7 +61,7 @@ pub async fn abort(
     let user_name = &spec.user_name;
     let version_id = begun.version_id;
     let read = observe::read_secret(aws, &spec.secret_name).await?;
-    let read = read.filter(|secret| secret.owner.as_ref() == Some(&context.owner));
+    let read = read.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner));
     let Some(secret) = read else {
         // A Delete has superseded the rotation. It did not find resources that were created since.
         warn_of(&gitlab_clients.delete_all(&begun.own).await);
@@ -69,7 +69,7 @@ pub async fn abort(
         return Ok(None);
     };
     let prepared = secret.prepared(version_id).cloned();
-    let current = secret.current.as_ref();
+    let current = secret.log.current.as_ref();
     let is_named = |id: &String| secret.logins().any(|login| login.credential_id == *id);
     let issued = begun.issued.filter(|id| !is_named(id));
     if current.is_some_and(|current| current.version_id == version_id) {
@@ -85,7 +85,8 @@ pub async fn abort(
     }
     let mut mirrors = begun.own;
     let commit_mirror_ids = prepared.as_ref().map(claim_of);
-    let is_held = begun.claim == Some(secret.claim) || commit_mirror_ids == Some(secret.claim);
+    let is_held =
+        begun.claim == Some(secret.log.claim) || commit_mirror_ids == Some(secret.log.claim);
     if is_held {
         mirrors.extend(begun.orphans);
         add_prepared(&mut mirrors, aws, &secret, prepared.as_ref()).await?;
@@ -134,7 +135,7 @@ async fn add_prepared(
     mirrors.extend(mirrors_of(aws, secret, prepared).await?);
     mirrors.sort();
     mirrors.dedup();
-    let named = mirrors_of(aws, secret, secret.current.as_ref()).await?;
+    let named = mirrors_of(aws, secret, secret.log.current.as_ref()).await?;
     mirrors.retain(|record| !named.contains(record));
     Ok(())
 }
@@ -164,7 +165,7 @@ async fn fence(
     if calls::write_claim(aws, secret, entry, intent).await? != WriteResult::Yes {
         return Ok(false);
     }
-    let (Some(current), Some(_)) = (&secret.current, prepared) else {
+    let (Some(current), Some(_)) = (&secret.log.current, prepared) else {
         return Ok(true);
     };
     let copy = current.copied_as(entry + 1);

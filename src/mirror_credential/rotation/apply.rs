@@ -21,17 +21,18 @@ impl Applier<'_> {
             RotationStep::MoveAwsCurrent { from, to } => self.move_aws_current(&from, &to).await?,
             RotationStep::CopyCurrentVersion(entry) => {
                 let secret = self.state.secret.present();
-                if let Some((secret, current)) = secret.and_then(|s| Some((s, s.current.as_ref()?)))
+                if let Some((secret, current)) =
+                    secret.and_then(|s| Some((s, s.log.current.as_ref()?)))
                 {
                     let copy = current.copied_as(entry);
                     let written = calls::copy_login(aws, secret, current, &copy).await?;
-                    self.note_write(written, entry, |secret| secret.superseded.push(copy));
+                    self.note_write(written, entry, |secret| secret.log.superseded.push(copy));
                 }
             }
             RotationStep::DropPending(version_id) => {
                 if let Some(secret) = self.state.secret.present() {
                     calls::drop_pending(aws, secret, &version_id).await?;
-                    self.change_secret(|secret| secret.pending = None);
+                    self.change_secret(|secret| secret.log.pending = None);
                 }
             }
             RotationStep::Deactivate { user_name, id } => {
@@ -99,10 +100,13 @@ impl Applier<'_> {
         };
         match calls::move_aws_current(&self.clients.aws, secret, from, to).await? {
             MoveResult::Yes => self.change_secret(|secret| {
-                let mut logins = secret.superseded.iter();
+                let mut logins = secret.log.superseded.iter();
                 if let Some(at) = logins.position(|login| login.version_id == to) {
-                    let next = secret.superseded.swap_remove(at);
-                    secret.superseded.extend(secret.current.replace(next));
+                    let next = secret.log.superseded.swap_remove(at);
+                    secret
+                        .log
+                        .superseded
+                        .extend(secret.log.current.replace(next));
                 }
             }),
             MoveResult::NotThere => {

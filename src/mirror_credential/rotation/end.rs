@@ -16,10 +16,10 @@ use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 pub fn end_rotation(planner: &Planner<'_>, secret: &Secret) -> Option<Step> {
     let own = planner.context.rotation.as_ref();
     let is_own = |version: &String| own.is_some_and(|own| own.version_id == *version);
-    if let (Some(rotating), Some(current)) = (secret.rotating(), &secret.current)
+    if let (Some(rotating), Some(current)) = (secret.rotating(), &secret.log.current)
         && !is_own(&rotating.version_id)
     {
-        let copy = secret.superseded.iter().find(|login| {
+        let copy = secret.log.superseded.iter().find(|login| {
             login.credential_id == current.credential_id && login.entry > rotating.entry
         });
         return Some(match copy {

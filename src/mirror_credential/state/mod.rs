@@ -6,7 +6,7 @@ mod user;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-pub use self::secret::Secret;
+pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, User};
 
 use crate::gitlab::Mirror;
@@ -168,7 +168,7 @@ impl State {
 
     /// Whether this delivery holds the latest claim.
     pub fn holds_claim(&self) -> bool {
-        let claim = self.secret.present().map(|secret| secret.claim);
+        let claim = self.secret.present().map(|secret| secret.log.claim);
         claim.is_some() && self.log.claim == claim
     }
 

@@ -1,15 +1,35 @@
 //! The secret: its tags, and the log that its versions are.
 
-use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
-use crate::mirror_credential::mirrors::intent::SavedSpec;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
+
+use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
+use crate::mirror_credential::mirrors::intent::SavedSpec;
 
 /// A secret, without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {
     /// Its ARN. It has another suffix each time that a secret of this name is created.
     pub arn: String,
+    /// Who created it, from its tags.
+    pub origin: SecretOrigin,
+    /// `None` for the account's default key.
+    pub kms_key_id: Option<String>,
+    /// The tags of the spec.
+    pub tags: BTreeMap<String, String>,
+    /// Its versions.
+    pub log: SecretLog,
+    /// Secrets Manager rotates it.
+    pub rotates: bool,
+    /// When it was last changed, by Secrets Manager's clock.
+    pub last_changed: Option<SystemTime>,
+    /// It is scheduled for deletion.
+    pub deleted_at: Option<SystemTime>,
+}
+
+/// Who created a secret, and for whom. Each member is a tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretOrigin {
     /// The resource that created it. `None` if no resource of this type did.
     pub owner: Option<Owner>,
     /// The user whose login it holds.
@@ -20,18 +40,17 @@ pub struct Secret {
     pub created_by: Option<String>,
     /// Which delivery of that request created it.
     pub claimant: Option<String>,
-    /// `None` for the account's default key.
-    pub kms_key_id: Option<String>,
-    /// The tags of the spec.
-    pub tags: BTreeMap<String, String>,
+}
+
+/// The intent log: what the labels of the secret's versions show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretLog {
     /// The login under `AWSCURRENT`. `None` if another writer put the value there.
     pub current: Option<Login>,
     /// The logins of other versions that still have a login's label.
     pub superseded: Vec<Login>,
     /// The value under `AWSCURRENT` is from another writer.
     pub changed_by_hand: bool,
-    /// Secrets Manager rotates it.
-    pub rotates: bool,
     /// The version under `AWSPENDING`.
     pub pending: Option<String>,
     /// The saved specs, the latest one last.
@@ -42,33 +61,18 @@ pub struct Secret {
     pub claim: u64,
     /// The version of the latest claim, if its mirror intent has to be read.
     pub mirror_intent: Option<String>,
-    /// When it was last changed, by Secrets Manager's clock.
-    pub last_changed: Option<SystemTime>,
-    /// It is scheduled for deletion.
-    pub deleted_at: Option<SystemTime>,
 }
 
 impl Secret {
     /// A secret that was just created without a value.
-    pub fn created(arn: String, owner: Owner, user_name: String) -> Self {
+    pub fn created(arn: String) -> Self {
         Secret {
             arn,
-            owner: Some(owner),
-            user_name: Some(user_name),
-            as_of: None,
-            created_by: None,
-            claimant: None,
+            origin: SecretOrigin::default(),
             kms_key_id: None,
             tags: BTreeMap::new(),
-            current: None,
-            superseded: Vec::new(),
-            changed_by_hand: false,
+            log: SecretLog::default(),
             rotates: false,
-            pending: None,
-            saved_specs: Vec::new(),
-            highest_claimed_entry: 0,
-            claim: 0,
-            mirror_intent: None,
             last_changed: None,
             deleted_at: None,
         }
@@ -76,7 +80,7 @@ impl Secret {
 
     /// The logins of all versions, the current one first.
     pub fn logins(&self) -> impl Iterator<Item = &Login> {
-        self.current.iter().chain(&self.superseded)
+        self.log.current.iter().chain(&self.log.superseded)
     }
 
     /// The latest entry with a login.
@@ -87,8 +91,9 @@ impl Secret {
     /// The version under `AWSPENDING`, unless it is the current one: a rotation is under way, or
     /// died.
     pub fn open_rotation(&self) -> Option<&String> {
-        let current = self.current.as_ref().map(|login| &login.version_id);
-        self.pending
+        let current = self.log.current.as_ref().map(|login| &login.version_id);
+        self.log
+            .pending
             .as_ref()
             .filter(|version| Some(*version) != current)
     }
@@ -100,14 +105,15 @@ impl Secret {
 
     /// The login that the rotation to `version_id` has stored.
     pub fn prepared(&self, version_id: &str) -> Option<&Login> {
-        let mut logins = self.superseded.iter();
+        let mut logins = self.log.superseded.iter();
         logins.find(|login| login.version_id == version_id)
     }
 
     /// The login that a rotation has stored, and that it may make current.
     pub fn rotating(&self) -> Option<&Login> {
-        let current = self.current.as_ref()?;
-        self.superseded
+        let current = self.log.current.as_ref()?;
+        self.log
+            .superseded
             .iter()
             .find(|login| login.entry > current.entry && entry_number(&login.version_id).is_none())
     }
@@ -116,7 +122,7 @@ impl Secret {
     /// login decides, because an attempt that was not finished may have changed the tag. Without a
     /// login, the tag decides. `true` if the secret has neither.
     pub fn is_for_user(&self, name: &str) -> bool {
-        match (&self.current, &self.user_name) {
+        match (&self.log.current, &self.origin.user_name) {
             (Some(login), _) => login.user_key == key(name),
             (None, Some(user_name)) => user_name == name,
             (None, None) => true,
@@ -129,36 +135,40 @@ impl Secret {
         let rotating = self.rotating().map(|login| login.entry);
         let logins = self.logins().map(|login| login.entry);
         let logins = logins.filter(|entry| Some(*entry) != rotating).max();
-        let saved = self.saved_specs.last().map(|saved| saved.entry);
+        let saved = self.log.saved_specs.last().map(|saved| saved.entry);
         logins.max(saved)
     }
 
     /// Whether the latest claim has not ended in a login or a saved spec.
     pub fn is_unfinished(&self) -> bool {
         let concluded = self.latest_concluded();
-        self.latest_login().is_none() || concluded.is_none_or(|entry| self.claim > entry)
+        self.latest_login().is_none() || concluded.is_none_or(|entry| self.log.claim > entry)
     }
 
     /// Whether a claim before the latest one has not ended in a login or a saved spec.
     pub fn was_taken_over(&self) -> bool {
         match self.latest_concluded() {
-            Some(entry) => self.claim > entry + 1,
-            None => self.claim > 0,
+            Some(entry) => self.log.claim > entry + 1,
+            None => self.log.claim > 0,
         }
     }
 
     /// Whether the log shows entry `number`, or a later one.
     pub fn shows(&self, number: u64) -> bool {
-        let saved = self.saved_specs.last().map(|saved| saved.entry);
+        let saved = self.log.saved_specs.last().map(|saved| saved.entry);
         let latest = self.latest_login().max(saved).unwrap_or_default();
-        self.claim.max(latest) >= number
+        self.log.claim.max(latest) >= number
     }
 
     /// The next entry. Of two deliveries that write it, one succeeds.
     pub fn next_entry(&self) -> u64 {
-        let saved = self.saved_specs.last().map(|saved| saved.entry);
+        let saved = self.log.saved_specs.last().map(|saved| saved.entry);
         let latest = self.latest_login().max(saved).unwrap_or_default();
-        self.claim.max(latest).max(self.highest_claimed_entry) + 1
+        self.log
+            .claim
+            .max(latest)
+            .max(self.log.highest_claimed_entry)
+            + 1
     }
 
     /// Whether `issue_intent` is for this secret and may have issued a credential that is not

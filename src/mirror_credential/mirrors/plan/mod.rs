@@ -47,12 +47,13 @@ impl<'a> MirrorPlanner<'a> {
             .state
             .secret
             .present()
-            .and_then(|s| Some((s, s.current.as_ref()?)))
+            .and_then(|s| Some((s, s.log.current.as_ref()?)))
         else {
             return refuse;
         };
         let key = spec_key(&self.spec.document);
         let is_saved = secret
+            .log
             .saved_specs
             .last()
             .is_some_and(|noted| noted.key == key);
@@ -224,7 +225,7 @@ impl<'a> MirrorPlanner<'a> {
 
     /// Reads the mirror intent that a peer has not finished.
     pub fn read_mirror_intent(&self, secret: &Secret) -> Option<Step> {
-        let version = secret.mirror_intent.as_ref()?;
+        let version = secret.log.mirror_intent.as_ref()?;
         let is_open = secret.is_unfinished() && !self.state.holds_claim();
         let is_read = self.state.mirrors.intent.read_from.as_ref() == Some(version);
         (is_open && !is_read).then(|| MirrorStep::ReadMirrorIntent(version.clone()).into())
@@ -250,7 +251,12 @@ impl<'a> MirrorPlanner<'a> {
 
     /// The mirrors of the current login.
     fn current_mirrors(&self, secret: &Secret) -> Result<&[MirrorRecord], Box<Step>> {
-        let Some(login) = secret.current.as_ref().filter(|login| login.mirrors > 0) else {
+        let Some(login) = secret
+            .log
+            .current
+            .as_ref()
+            .filter(|login| login.mirrors > 0)
+        else {
             return Ok(&[]);
         };
         match self.state.login.stored.get(&login.version_id) {
@@ -263,7 +269,7 @@ impl<'a> MirrorPlanner<'a> {
 
     /// Retires a mirror of a superseded login that the current login does not have.
     pub fn retire_superseded(&self, secret: &Secret) -> Option<Step> {
-        let mut superseded = secret.superseded.iter();
+        let mut superseded = secret.log.superseded.iter();
         if !superseded.any(|login| login.mirrors > 0) {
             return None;
         }
@@ -271,7 +277,12 @@ impl<'a> MirrorPlanner<'a> {
             Ok(current) => current,
             Err(step) => return Some(*step),
         };
-        for login in secret.superseded.iter().filter(|login| login.mirrors > 0) {
+        for login in secret
+            .log
+            .superseded
+            .iter()
+            .filter(|login| login.mirrors > 0)
+        {
             let Some(value) = self.state.login.stored.get(&login.version_id) else {
                 return Some(CredentialStep::ReadLogin(login.version_id.clone()).into());
             };

@@ -10,7 +10,9 @@ use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec};
-use crate::mirror_credential::state::{Credential, Issued, Secret, SecretState, State, User};
+use crate::mirror_credential::state::{
+    Credential, Issued, Secret, SecretOrigin, SecretState, State, User,
+};
 use crate::password::Password;
 
 mod rejections;
@@ -53,8 +55,13 @@ pub(in crate::mirror_credential) fn login(entry: u64, id: &str) -> Login {
 
 pub(in crate::mirror_credential) fn secret() -> Secret {
     Secret {
-        as_of: Some(at(0)),
-        ..Secret::created("arn:secret-a".to_owned(), owner(), USER.to_owned())
+        origin: SecretOrigin {
+            owner: Some(owner()),
+            user_name: Some(USER.to_owned()),
+            as_of: Some(at(0)),
+            ..SecretOrigin::default()
+        },
+        ..Secret::created("arn:secret-a".to_owned())
     }
 }
 
@@ -99,7 +106,9 @@ pub(in crate::mirror_credential) fn settled() -> State {
         ..issue_intent(0)
     });
     state.user.credentials = vec![credential("CUR")];
-    present(&mut state, |secret| secret.current = Some(login(1, "CUR")));
+    present(&mut state, |secret| {
+        secret.log.current = Some(login(1, "CUR"))
+    });
     state
 }
 
@@ -125,10 +134,10 @@ pub(in crate::mirror_credential) fn claimed() -> State {
 pub(in crate::mirror_credential) fn present(state: &mut State, change: impl FnOnce(&mut Secret)) {
     let mut present = secret();
     change(&mut present);
-    if let Some(login) = &present.current
-        && present.saved_specs.is_empty()
+    if let Some(login) = &present.log.current
+        && present.log.saved_specs.is_empty()
     {
-        present.saved_specs = vec![noted(login.entry)];
+        present.log.saved_specs = vec![noted(login.entry)];
     }
     state.secret = SecretState::Present(Box::new(present));
 }

@@ -33,13 +33,15 @@ fn user_of_another_owner_is_rejected() {
 
 #[test]
 fn secret_of_another_owner_is_rejected() {
-    let state = state(settled(), |k| present(k, |s| s.owner = Some(other_owner())));
+    let state = state(settled(), |k| {
+        present(k, |s| s.origin.owner = Some(other_owner()))
+    });
     assert_rejected(&state, "aws secretsmanager delete-secret");
 }
 
 #[test]
 fn secret_without_an_owner_is_rejected() {
-    let state = state(settled(), |k| present(k, |s| s.owner = None));
+    let state = state(settled(), |k| present(k, |s| s.origin.owner = None));
     assert_rejected(&state, "was not made by Custom::MirrorCredential");
 }
 
@@ -58,8 +60,8 @@ fn foreign_credential_is_rejected_if_a_slot_is_needed() {
 fn login_of_another_user_is_rejected() {
     let state = state(settled(), |k| {
         present(k, |s| {
-            s.user_name = Some("user-dev-a".to_owned());
-            s.current = Some(Login {
+            s.origin.user_name = Some("user-dev-a".to_owned());
+            s.log.current = Some(Login {
                 user_key: intent_log::key("user-dev-a"),
                 ..login(1, "CUR")
             });
@@ -72,13 +74,13 @@ fn login_of_another_user_is_rejected() {
 #[test]
 fn unfinished_secret_of_another_user_is_rejected() {
     let state = state(settled(), |k| {
-        present(k, |s| s.user_name = Some("user-dev-a".to_owned()));
+        present(k, |s| s.origin.user_name = Some("user-dev-a".to_owned()));
     });
     assert_rejected(&state, "change SecretName too");
 }
 
 #[test]
 fn request_before_a_handled_one_is_rejected() {
-    let state = state(settled(), |k| present(k, |s| s.as_of = Some(at(1))));
+    let state = state(settled(), |k| present(k, |s| s.origin.as_of = Some(at(1))));
     assert_rejected(&state, "a later request");
 }

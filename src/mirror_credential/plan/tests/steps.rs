@@ -72,8 +72,8 @@ plan_table! {
                 },
                 &state(settled(), |k| {
                     present(k, |s| {
-                        s.current = Some(login(1, "CUR"));
-                        s.claim = 2;
+                        s.log.current = Some(login(1, "CUR"));
+                        s.log.claim = 2;
                     });
                     k.log.claim = Some(2);
                     k.login.issued = Some(issued(Some("a")));
@@ -84,8 +84,8 @@ plan_table! {
                 same,
                 &state(settled(), |k| {
                     present(k, |s| {
-                        s.current = Some(login(3, "CUR"));
-                        s.superseded = vec![login(1, "OLD")];
+                        s.log.current = Some(login(3, "CUR"));
+                        s.log.superseded = vec![login(1, "OLD")];
                     });
                     k.user.credentials.push(credential("OLD"));
                 }),
@@ -94,8 +94,8 @@ plan_table! {
                 same,
                 &state(settled(), |k| {
                     present(k, |s| {
-                        s.current = Some(login(3, "CUR"));
-                        s.superseded = vec![login(1, "OLD")];
+                        s.log.current = Some(login(3, "CUR"));
+                        s.log.superseded = vec![login(1, "OLD")];
                     });
                 }),
             ) => delete("OLD");
@@ -103,8 +103,8 @@ plan_table! {
                 same,
                 &state(settled(), |k| {
                     present(k, |s| {
-                        s.current = Some(login(3, "CUR"));
-                        s.superseded = vec![login(1, "OLD")];
+                        s.log.current = Some(login(3, "CUR"));
+                        s.log.superseded = vec![login(1, "OLD")];
                     });
                     k.login.deleted_credentials.push("OLD".to_owned());
                 }),
@@ -119,8 +119,8 @@ plan_table! {
                 same,
                 &state(settled(), |k| {
                     present(k, |s| {
-                        s.user_name = Some("user-dev-b".to_owned());
-                        s.current = Some(login(1, "CUR"));
+                        s.origin.user_name = Some("user-dev-b".to_owned());
+                        s.log.current = Some(login(1, "CUR"));
                     });
                 }),
             ) => SecretStep::TagSecret;

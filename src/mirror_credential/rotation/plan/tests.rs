@@ -21,7 +21,7 @@ const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 /// Secrets Manager has chosen a version, which has no value.
 fn named() -> State {
     state(pushing(), |k| {
-        edit(k, |secret| secret.pending = Some(VERSION.to_owned()));
+        edit(k, |secret| secret.log.pending = Some(VERSION.to_owned()));
     })
 }
 
@@ -30,14 +30,14 @@ fn prepared() -> State {
     state(named(), |k| {
         k.user.credentials.push(credential("NEW"));
         edit(k, |secret| {
-            secret.claim = 3;
-            secret.mirror_intent = Some(version_id(3));
+            secret.log.claim = 3;
+            secret.log.mirror_intent = Some(version_id(3));
             let prepared = Login {
                 version_id: VERSION.to_owned(),
                 mirrors: 1,
                 ..login(4, "NEW")
             };
-            secret.superseded = vec![prepared];
+            secret.log.superseded = vec![prepared];
         });
         k.login.stored.insert(VERSION.to_owned(), Some(value(&[8])));
         seen(k, vec![mirror(7), mirror(8)]);
@@ -48,10 +48,10 @@ fn prepared() -> State {
 fn rotated() -> State {
     state(prepared(), |k| {
         edit(k, |secret| {
-            let next = secret.superseded.pop();
-            secret.superseded.extend(secret.current.take());
-            secret.current = next;
-            secret.pending = None;
+            let next = secret.log.superseded.pop();
+            secret.log.superseded.extend(secret.log.current.take());
+            secret.log.current = next;
+            secret.log.pending = None;
         });
     })
 }
@@ -59,7 +59,7 @@ fn rotated() -> State {
 /// A peer's claim is one minute old.
 fn at_work(base: State) -> State {
     state(base, |k| {
-        edit(k, |secret| secret.claim = 2);
+        edit(k, |secret| secret.log.claim = 2);
         k.mirrors.intent.read_from = Some(version_id(2));
         k.mirrors.intent.content.written = Some(at(3540));
     })
@@ -104,7 +104,7 @@ fn enabled() -> State {
 plan_table! {
         create_without_a_login_claims: rotate(RotationPhase::Create, &named()) => SecretStep::Claim(2);
         create_with_an_open_claim_reads_its_intent: rotate(RotationPhase::Create,
-                &state(named(), |k| edit(k, |secret| secret.claim = 2)),
+                &state(named(), |k| edit(k, |secret| secret.log.claim = 2)),
             ) => MirrorStep::ReadMirrorIntent(version_id(2));
         create_during_a_stack_update_is_deferred: rotate(RotationPhase::Create, &at_work(named())) => Step::Defer(any());
         create_after_an_aborted_rotation_claims: rotate(RotationPhase::Create,
@@ -127,7 +127,7 @@ plan_table! {
         set_before_create_is_rejected: rotate(RotationPhase::Set, &named()) => rejected();
         set_without_a_rotation_is_rejected: rotate(RotationPhase::Set, &pushing()) => rejected();
         second_create_is_done: rotate(RotationPhase::Create, &prepared()) => Step::Done;
-        finish_after_a_stack_update_is_rejected: rotate(RotationPhase::Finish, &state(prepared(), |k| edit(k, |secret| secret.claim = 5))) => rejected();
+        finish_after_a_stack_update_is_rejected: rotate(RotationPhase::Finish, &state(prepared(), |k| edit(k, |secret| secret.log.claim = 5))) => rejected();
         set_without_its_mirror_is_rejected: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7)]))) => rejected();
         set_enables_the_mirror: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => MirrorStep::EnableMirror(record(8));
         second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
@@ -193,7 +193,7 @@ fn superseded_rotation_cannot_finish() {
     let stranger = |state: &State| step(mirrored, state);
     let fence = state(prepared(), |k| {
         k.log.claim = Some(5);
-        edit(k, |secret| secret.claim = 5);
+        edit(k, |secret| secret.log.claim = 5);
     });
     assert_eq!(
         stranger(&prepared()),
@@ -205,7 +205,7 @@ fn superseded_rotation_cannot_finish() {
     assert_eq!(stranger(&told), SecretStep::ClaimIfAllowed(5).into());
     assert_eq!(stranger(&fence), RotationStep::CopyCurrentVersion(6).into());
     let copied = state(fence, |k| {
-        edit(k, |secret| secret.superseded.push(login(6, "CUR")));
+        edit(k, |secret| secret.log.superseded.push(login(6, "CUR")));
     });
     let move_aws_current = RotationStep::MoveAwsCurrent {
         from: version_id(1),
@@ -215,9 +215,9 @@ fn superseded_rotation_cannot_finish() {
     assert_eq!(stranger(&copied), move_aws_current);
     let safe = state(copied, |k| {
         edit(k, |secret| {
-            let copy = secret.superseded.pop();
-            secret.superseded.extend(secret.current.take());
-            secret.current = copy;
+            let copy = secret.log.superseded.pop();
+            secret.log.superseded.extend(secret.log.current.take());
+            secret.log.current = copy;
         });
         k.login.stored.insert(version_id(6), Some(value(&[7])));
     });

@@ -126,7 +126,7 @@ pub(in crate::mirror_credential) fn pushing() -> State {
                 mirrors: 1,
                 ..login(1, "CUR")
             };
-            secret.current = Some(current);
+            secret.log.current = Some(current);
         });
         k.login.stored.insert(version_id(1), Some(value(&[7])));
         seen(k, vec![mirror(7)]);

@@ -70,7 +70,7 @@ plan_table! {
                 &state(pushing(), |k| {
                     k.mirrors.reachable_gitlabs.insert(GITLAB.to_owned());
                     k.log.claim = Some(2);
-                    edit(k, |secret| secret.claim = 2);
+                    edit(k, |secret| secret.log.claim = 2);
                 }),
             ) => CredentialStep::Store;
         issued_login_without_a_mirror_creates_it: step(
@@ -145,8 +145,8 @@ plan_table! {
                 mirrored,
                 &state(pushing(), |k| {
                     edit(k, |secret| {
-                        secret.claim = 2;
-                        secret.mirror_intent = Some(version_id(2));
+                        secret.log.claim = 2;
+                        secret.log.mirror_intent = Some(version_id(2));
                     });
                 }),
             ) => MirrorStep::ReadMirrorIntent(version_id(2));
@@ -159,12 +159,12 @@ plan_table! {
                             mirrors: 1,
                             ..login(3, "CUR")
                         };
-                        secret.current = Some(current);
+                        secret.log.current = Some(current);
                         let old = Login {
                             mirrors: 1,
                             ..login(1, "OLD")
                         };
-                        secret.superseded = vec![old];
+                        secret.log.superseded = vec![old];
                     });
                     k.login.stored.insert(version_id(1), Some(value(&[6])));
                     k.login.stored.insert(version_id(3), Some(value(&[7])));
@@ -176,7 +176,7 @@ plan_table! {
                 &state(pushing(), |k| {
                     k.log.claim = Some(2);
                     k.mirrors.intent.is_written = true;
-                    edit(k, |secret| secret.claim = 2);
+                    edit(k, |secret| secret.log.claim = 2);
                     seen(k, (20..30).map(mirror).collect());
                 }),
             ) => MirrorStep::CreateMirror(0);
