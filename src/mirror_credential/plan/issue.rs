@@ -112,7 +112,7 @@ impl Planner<'_> {
         if let Some(step) = end_rotation(self, secret) {
             return Some(step);
         }
-        if secret.latest_login() > Some(secret.claim) {
+        if secret.latest_login() > Some(secret.log.claim) {
             // An issued credential has to follow a claim that is the log's latest entry.
             return Some(SecretStep::Claim(secret.next_entry()).into());
         }
@@ -137,7 +137,7 @@ impl Planner<'_> {
             };
         }
         // A working login is replaced only by a verified one.
-        let must_work = secret.current.is_some() || self.mirrors.wants_mirrors();
+        let must_work = secret.log.current.is_some() || self.mirrors.wants_mirrors();
         if must_work && !issued.verified && has_repositories {
             return CredentialStep::VerifyIssued.into();
         }

@@ -77,16 +77,12 @@ pub async fn abort(
         delete_issued(aws, user_name, issued.as_ref()).await?;
         return Ok(None);
     }
-    if secret
-        .open_rotation()
-        .is_some_and(|open| open == version_id)
-    {
+    if secret.open_rotation().map(String::as_str) == Some(version_id) {
         calls::drop_pending(aws, &secret, version_id).await?;
     }
     let mut mirrors = begun.own;
-    let commit_mirror_ids = prepared.as_ref().map(claim_of);
-    let is_held =
-        begun.claim == Some(secret.log.claim) || commit_mirror_ids == Some(secret.log.claim);
+    let claim = Some(secret.log.claim);
+    let is_held = begun.claim == claim || prepared.as_ref().map(claim_of) == claim;
     if is_held {
         mirrors.extend(begun.orphans);
         add_prepared(&mut mirrors, aws, &secret, prepared.as_ref()).await?;

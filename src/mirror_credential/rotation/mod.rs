@@ -86,7 +86,7 @@ impl MirrorCredential {
         let Some(secret) = read.map_err(to_error)? else {
             return Err(event.not_rotatable("there is no such secret"));
         };
-        let Some(owner) = secret.owner.clone() else {
+        let Some(owner) = secret.origin.owner.clone() else {
             return Err(event.not_rotatable("it was not made by Custom::MirrorCredential"));
         };
         let is_tried = event.phase == RotationPhase::Test
@@ -158,7 +158,7 @@ impl MirrorCredential {
         };
         let (Some(version_id), Some(owner), Some(changed)) = (
             secret.open_rotation().cloned(),
-            secret.owner.clone(),
+            secret.origin.owner.clone(),
             secret.last_changed,
         ) else {
             return Ok(None);
@@ -241,7 +241,7 @@ fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestCo
     RequestContext {
         owner,
         // A rotation changes no property, so it is as old as the saved spec.
-        signed_at: secret.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
+        signed_at: secret.origin.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
         request_key: intent_log::key(&event.version_id),
         claimant: intent::claimant(Some(&event.version_id)),
         is_create: false,

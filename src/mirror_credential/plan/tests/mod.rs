@@ -107,7 +107,7 @@ pub(in crate::mirror_credential) fn settled() -> State {
     });
     state.user.credentials = vec![credential("CUR")];
     present(&mut state, |secret| {
-        secret.log.current = Some(login(1, "CUR"))
+        secret.log.current = Some(login(1, "CUR"));
     });
     state
 }

@@ -34,7 +34,7 @@ fn user_of_another_owner_is_rejected() {
 #[test]
 fn secret_of_another_owner_is_rejected() {
     let state = state(settled(), |k| {
-        present(k, |s| s.origin.owner = Some(other_owner()))
+        present(k, |s| s.origin.owner = Some(other_owner()));
     });
     assert_rejected(&state, "aws secretsmanager delete-secret");
 }

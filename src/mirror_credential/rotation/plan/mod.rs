@@ -27,14 +27,14 @@ impl RotationPlanner<'_> {
             return SecretStep::ReadSecret.into();
         };
         let version = &rotation.version_id;
-        let current = secret.current.as_ref();
+        let current = secret.log.current.as_ref();
         if current.is_some_and(|login| login.version_id == *version) {
             return match rotation.phase {
                 RotationPhase::Finish => self.conclude(secret).unwrap_or(Step::Done),
                 _ => Step::Done,
             };
         }
-        let is_pending = secret.pending.as_ref() == Some(version);
+        let is_pending = secret.log.pending.as_ref() == Some(version);
         let Some(prepared) = secret.prepared(version) else {
             return match rotation.phase {
                 RotationPhase::Create => self.prepare_first(secret, version, is_pending),
@@ -45,7 +45,7 @@ impl RotationPlanner<'_> {
             };
         };
         let is_next = secret.rotating().map(|login| &login.version_id) == Some(version);
-        if !is_next || secret.claim != claim_of(prepared) {
+        if !is_next || secret.log.claim != claim_of(prepared) {
             return self.refuse(messages::rotation_is_overtaken(version));
         }
         match rotation.phase {
@@ -58,14 +58,14 @@ impl RotationPlanner<'_> {
     /// Plans the first phase. `AWSPENDING` may be missing: Secrets Manager removes it when another
     /// version is written, and this phase writes log entries before the rotation's version.
     fn prepare_first(&self, secret: &Secret, version: &str, is_pending: bool) -> Step {
-        if secret.current.is_none() {
+        if secret.log.current.is_none() {
             return self.refuse(messages::nothing_to_rotate());
         }
         if self.0.state.holds_claim() {
             return self.0.plan_issue();
         }
-        let is_open = secret.is_unfinished() && secret.claim > 0;
-        let claim = intent_log::version_id(secret.claim);
+        let is_open = secret.is_unfinished() && secret.log.claim > 0;
+        let claim = intent_log::version_id(secret.log.claim);
         if is_open && self.0.state.mirrors.intent.read_from.as_ref() != Some(&claim) {
             // The claimant and the age of the claim decide.
             return MirrorStep::ReadMirrorIntent(claim).into();
@@ -129,7 +129,7 @@ impl RotationPlanner<'_> {
         if let Some(step) = self.0.mirrors.sync(&kept) {
             return step;
         }
-        match (phase, &secret.current) {
+        match (phase, &secret.log.current) {
             (RotationPhase::Finish, Some(current)) => RotationStep::MoveAwsCurrent {
                 from: current.version_id.clone(),
                 to: prepared.version_id.clone(),
@@ -157,7 +157,7 @@ impl RotationPlanner<'_> {
             );
         }
         // A secret has a limited number of labels, so labels of deleted credentials are removed.
-        let mut logins = secret.superseded.iter();
+        let mut logins = secret.log.superseded.iter();
         let user_key = intent_log::key(&user.name);
         let gone = logins.find(|login| {
             login.user_key == user_key
