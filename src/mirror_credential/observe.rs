@@ -8,9 +8,9 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use crate::aws::{Aws, CallError, optional};
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::{Login, Owner};
+use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::mirrors::intent::{MIRROR_INTENT_LABEL, SavedSpec};
-use crate::mirror_credential::state::{Credential, Secret, User};
+use crate::mirror_credential::state::{Credential, Secret, SecretLog, SecretOrigin, User};
 
 /// Reads the user's tags and credentials concurrently. A user that does not exist, or that the
 /// function may not read, is returned as such.
@@ -104,11 +104,14 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
         .collect();
     let tag = |key: &str| all_tags.get(key).filter(|value| !value.is_empty());
     let mut secret = Secret {
-        owner: intent_log::owner(&all_tags),
-        user_name: tag(intent_log::USER_NAME).cloned(),
-        as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
-        created_by: tag(intent_log::CREATED_BY).cloned(),
-        claimant: tag(intent_log::CLAIMANT).cloned(),
+        arn: output.arn().unwrap_or_default().to_owned(),
+        origin: SecretOrigin {
+            owner: intent_log::owner(&all_tags),
+            user_name: tag(intent_log::USER_NAME).cloned(),
+            as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
+            created_by: tag(intent_log::CREATED_BY).cloned(),
+            claimant: tag(intent_log::CLAIMANT).cloned(),
+        },
         kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
         tags: all_tags
             .iter()
@@ -122,20 +125,13 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
         deleted_at: output
             .deleted_date()
             .and_then(|time| (*time).try_into().ok()),
-        ..Secret::created(
-            output.arn().unwrap_or_default().to_owned(),
-            Owner {
-                stack_id: String::new(),
-                logical_id: String::new(),
-            },
-            String::new(),
-        )
+        log: SecretLog::default(),
     };
     for (version_id, labels) in output.version_ids_to_stages().into_iter().flatten() {
         add_version(&mut secret, version_id, labels);
     }
-    secret.superseded.sort_by_key(|login| login.entry);
-    secret.saved_specs.sort_by_key(|saved| saved.entry);
+    secret.log.superseded.sort_by_key(|login| login.entry);
+    secret.log.saved_specs.sort_by_key(|saved| saved.entry);
     secret
 }
 
@@ -144,14 +140,14 @@ fn add_version(secret: &mut Secret, version_id: &str, labels: &[String]) {
     let is_current = has("AWSCURRENT");
     let is_claim = has(intent_log::CLAIM_LABEL);
     if is_claim {
-        secret.claim = intent_log::entry_number(version_id).unwrap_or_default();
-        secret.mirror_intent = has(MIRROR_INTENT_LABEL).then(|| version_id.to_owned());
+        secret.log.claim = intent_log::entry_number(version_id).unwrap_or_default();
+        secret.log.mirror_intent = has(MIRROR_INTENT_LABEL).then(|| version_id.to_owned());
     }
     if has("AWSPENDING") {
-        secret.pending = Some(version_id.to_owned());
+        secret.log.pending = Some(version_id.to_owned());
     }
     let saved = labels.iter().filter_map(|label| SavedSpec::read(label));
-    secret.saved_specs.extend(saved);
+    secret.log.saved_specs.extend(saved);
     let logins = labels
         .iter()
         .filter_map(|label| Login::read(label, version_id));
@@ -159,8 +155,8 @@ fn add_version(secret: &mut Secret, version_id: &str, labels: &[String]) {
     logins.sort_by_key(|login| login.entry);
     if is_current {
         // Secrets Manager puts AWSCURRENT on a secret's first version, even if that is a claim.
-        secret.changed_by_hand = logins.is_empty() && !is_claim;
-        secret.current = logins.pop();
+        secret.log.changed_by_hand = logins.is_empty() && !is_claim;
+        secret.log.current = logins.pop();
     }
-    secret.superseded.extend(logins);
+    secret.log.superseded.extend(logins);
 }
