@@ -1,4 +1,4 @@
-//! A new login, from the claim to the entry that holds it.
+//! Plans the steps when the secret holds no valid login: from the claim to the entry that holds one.
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::messages;

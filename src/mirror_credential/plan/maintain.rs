@@ -1,4 +1,7 @@
 //! Maintains a stored login: verifies it, syncs its mirrors, and deletes superseded resources.
+//!
+//! Two functions compare the secret's settings (key, tags) with the spec: `plan_settings` plans their
+//! change, and `fence_peers` writes the owner's tags before it. A new setting belongs in both.
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
@@ -71,7 +74,7 @@ impl Planner<'_> {
         self.plan_cleanup(secret).unwrap_or(Step::Done)
     }
 
-    /// The secret's key and tags.
+    /// The step that changes the secret's key or tags. `fence_peers` compares the same settings.
     fn plan_settings(&self, secret: &Secret) -> Option<Step> {
         let kms_key_id = self.spec.kms_key_id.as_deref();
         if !same_key(secret.kms_key_id.as_deref(), kms_key_id) {

@@ -49,7 +49,7 @@ pub enum CredentialStep {
     VerifyStored,
     /// Activate the credential with this ID.
     Activate(String),
-    /// Delete a credential.
+    /// Delete a credential, which may be active, and which IAM may not list.
     DeleteCredential {
         /// The user.
         user_name: String,
@@ -127,7 +127,7 @@ pub enum RotationStep {
     CopyCurrentVersion(u64),
     /// Remove `AWSPENDING` from this version.
     DropPending(String),
-    /// Deactivate a superseded credential.
+    /// Deactivate a superseded credential that IAM lists. An Update deletes it without this step.
     Deactivate {
         /// The user.
         user_name: String,
