@@ -173,12 +173,12 @@ def test_without_a_role_the_callers_own_rights_count(aws: LocalAws, child: Child
     assert f"User: arn:aws:iam::{aws.account_id}:user/{name} is not authorized to perform: " in child.reason()
 
 
-def test_a_type_that_nobody_looked_up_is_not_made_by_a_role(aws: LocalAws, child: Child, name: str) -> None:
+def test_type_without_listed_permissions_fails(aws: LocalAws, child: Child, name: str) -> None:
     role = a_role(aws, name, {"*"})
     template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     child.client.create_stack(StackName=child.name, TemplateBody=template, RoleARN=role)
     assert child.wait() == "ROLLBACK_COMPLETE"
-    assert "AWS::SQS::Queue: nobody looked up which rights" in child.reason()
+    assert "AWS::SQS::Queue: stack_permissions does not list" in child.reason()
 
 
 def test_the_last_operations_role_is_used_when_none_is_named(aws: LocalAws, child: Child, name: str,
