@@ -192,7 +192,7 @@ def test_conflicting_manual_mirror_keeps_the_working_one(mirrored: Mirrored) -> 
     # GitLab takes an address once; a local one has no third spelling.
     theirs = mirrored.source.project.make_mirror(by_somebody_else(mirrored) + "/", enabled=False)
     assert mirrored.change(RotationSerial="1") == "UPDATE_ROLLBACK_COMPLETE", mirrored.failures()
-    assert any("address once only" in reason for reason in mirrored.failures())
+    assert any("an address only once" in reason for reason in mirrored.failures())
     mirrored.source.project.delete_mirror(theirs.id)
     assert (mirrored.ids(), mirrored.login()) == (before, held)
     mirrored.push_arrives()

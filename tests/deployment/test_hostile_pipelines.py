@@ -180,7 +180,7 @@ def test_foreign_repository_and_approval_rule_are_rejected(aws: LocalAws, name: 
         approvalRuleTemplateContent=json.dumps({"Version": "2018-11-08", "Statements": [
             {"Type": "Approvers", "NumberOfApprovalsNeeded": 1}]}))
     reason = refused(aws, f"{name}-2", template(name, ApprovalRule={"ApproversNeeded": 2}))
-    assert f"taking approval rule template {pipeline.approval_rule}" in reason
+    assert f"applying approval rule template {pipeline.approval_rule}" in reason
     codecommit.delete_approval_rule_template(approvalRuleTemplateName=pipeline.approval_rule)
 
 
