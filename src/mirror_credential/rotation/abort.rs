@@ -58,11 +58,10 @@ pub async fn abort(
     gitlab_clients: &mut GitLabClients<'_>,
     begun: RotationProgress<'_>,
 ) -> Result<Option<u64>, CallError> {
-    let user_name = &spec.user_name;
-    let version_id = begun.version_id;
-    let read = observe::read_secret(aws, &spec.secret_name).await?;
-    let read = read.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner));
-    let Some(secret) = read else {
+    let (user_name, version_id) = (&spec.user_name, begun.version_id);
+    let secret = observe::read_secret(aws, &spec.secret_name).await?;
+    let is_own = |secret: &Secret| secret.origin.owner.as_ref() == Some(&context.owner);
+    let Some(secret) = secret.filter(is_own) else {
         // A Delete has superseded the rotation. It did not find resources that were created since.
         warn_of(&gitlab_clients.delete_all(&begun.own).await);
         delete_issued(aws, user_name, begun.issued.as_ref()).await?;
