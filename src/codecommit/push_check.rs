@@ -33,7 +33,7 @@ pub enum PushCheckError {
     Status(u16),
     /// No response.
     #[error("the git server does not answer")]
-    NoAnswer,
+    NoResponse,
     /// A password is never sent unencrypted over a network.
     #[error("the repository's clone address is neither https nor on this machine")]
     InsecureAddress,
@@ -53,7 +53,7 @@ impl PushCheckError {
         let code = match self {
             PushCheckError::LoginRejected => Code::LoginRejected,
             PushCheckError::PushDenied => Code::PushDenied,
-            PushCheckError::Status(_) | PushCheckError::NoAnswer => Code::AwsUnavailable,
+            PushCheckError::Status(_) | PushCheckError::NoResponse => Code::AwsUnavailable,
             PushCheckError::InsecureAddress => Code::AwsUnreachable,
         };
         Reason::new(code, text)
@@ -65,7 +65,7 @@ impl PushCheckError {
         match self {
             PushCheckError::LoginRejected
             | PushCheckError::PushDenied
-            | PushCheckError::NoAnswer => true,
+            | PushCheckError::NoResponse => true,
             PushCheckError::Status(status) => *status == 429 || *status >= 500,
             PushCheckError::InsecureAddress => false,
         }
@@ -100,7 +100,7 @@ pub async fn check_push(
             Ok(Ok(401)) => PushCheckError::LoginRejected,
             Ok(Ok(403)) => PushCheckError::PushDenied,
             Ok(Ok(status)) => PushCheckError::Status(status),
-            Ok(Err(_)) | Err(_) => PushCheckError::NoAnswer,
+            Ok(Err(_)) | Err(_) => PushCheckError::NoResponse,
         };
         if tokio::time::Instant::now() + backoff >= deadline {
             return Err(error);

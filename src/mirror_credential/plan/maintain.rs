@@ -89,7 +89,7 @@ impl Planner<'_> {
 
     /// An earlier request may still be running, or may be delivered again. A claim makes it stop.
     fn fence_peers(&self, secret: &Secret) -> Option<Step> {
-        let (state, spec) = (self.state, self.spec);
+        let state = self.state;
         if let Some(step) = self.mirrors.read_mirror_intent(secret) {
             return Some(step);
         }
@@ -100,10 +100,8 @@ impl Planner<'_> {
         let may_be_at_work = secret.is_unfinished()
             && !self.state.holds_claim()
             && (is_recent || secret.rotating().is_some());
-        let changes = !same_key(secret.kms_key_id.as_deref(), spec.kms_key_id.as_deref())
-            || self.tags_differ(secret)
-            || !self.unwanted_tags(secret).is_empty();
-        if (may_be_at_work || changes) && self.ownership_tags_differ(secret) {
+        let changes_settings = self.plan_settings(secret).is_some();
+        if (may_be_at_work || changes_settings) && self.ownership_tags_differ(secret) {
             return Some(SecretStep::TagSecret.into());
         }
         may_be_at_work.then(|| SecretStep::ClaimIfAllowed(secret.next_entry()).into())

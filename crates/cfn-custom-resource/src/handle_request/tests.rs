@@ -169,7 +169,7 @@ async fn expired_request_starts_only_if_it_is_a_delete() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_delete_that_outlives_its_invocation_is_handed_over() {
+async fn expired_delete_is_continued_in_another_invocation() {
     let clock = signed_and(7300);
     let request = request(&clock, r#","RequestType":"Delete""#);
     let put = |_, _| async { panic!("the address has expired") };
@@ -210,7 +210,7 @@ async fn work_after_the_invocation_is_continued_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_perhaps_handed_over_is_left_to_its_next_delivery() {
+async fn unconfirmed_continuation_is_left_to_the_next_delivery() {
     let clock = signed_and(0);
     for hangs in [false, true] {
         let request = request(&clock, "");
@@ -230,7 +230,7 @@ async fn what_is_perhaps_handed_over_is_left_to_its_next_delivery() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_handed_over_fails_in_time() {
+async fn rejected_continuation_fails_in_time() {
     let (body, puts, took) = answered(Behaviour::Hang, "").await;
     assert_eq!((body["Status"].as_str(), puts), (Some("FAILED"), 1));
     assert_eq!(
