@@ -30,7 +30,7 @@ def scene(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 @pytest.fixture(scope="session")
 def first_start(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """An instance of dev after its first start, for tests that leave it as it is."""
+    """An instance of dev after its first start. Tests do not change it."""
     machine = Machine(scene, "dev", tmp_path_factory.mktemp("first-start"))
     started = machine.run_user_data()
     assert started.returncode == 0, started.stderr
@@ -39,7 +39,7 @@ def first_start(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Machi
 
 @pytest.fixture
 def machine(scene: Scene, first_start: Machine, tmp_path: Path) -> Machine:
-    """Another one, with what the first start has left of the first."""
+    """A second instance, with the files that the first start of the first one wrote."""
     machine = Machine(scene, "dev", tmp_path)
     machine.become(first_start.configuration())
     return machine

@@ -44,7 +44,7 @@ class Machine:
         file.chmod(0o755)
 
     def user_data(self) -> str:
-        """As docs/clone-from-ec2.md fetches it for an instance that runs already; once, it does not change."""
+        """As docs/clone-from-ec2.md fetches it for a running instance. Fetched once, because it does not change."""
         fetched, of = self.scene.user_data, (self._account, self.env_id)
         if of not in fetched:
             fetched[of] = self._fetch()
@@ -59,7 +59,7 @@ class Machine:
         return (self._directory / "configure-git.sh").read_text()
 
     def run_user_data(self, bare: bool = False, home: str | None = None) -> subprocess.CompletedProcess[str]:
-        """As root at the first start, without a HOME; `bare` is a machine that has neither git nor the AWS CLI."""
+        """Runs it as root at the first start, without a HOME. A `bare` machine has neither git nor the AWS CLI."""
         script = self._directory / "part-001"
         script.write_text(self.user_data())
         script.chmod(0o755)
@@ -67,13 +67,13 @@ class Machine:
         return subprocess.run([script], cwd="/", env=environment, text=True, capture_output=True, check=False)
 
     def become(self, configuration: dict[str, str]) -> None:
-        """What the user data has made of another machine: it takes two seconds, and is tested by itself."""
+        """Copies what the user data wrote on another machine: a run takes two seconds and is tested separately."""
         for name, text in configuration.items():
             (self.home / name).parent.mkdir(exist_ok=True)
             (self.home / name).write_text(text)
 
     def installed(self) -> list[str]:
-        """What dnf was told."""
+        """The arguments that dnf received."""
         said = self._directory / "dnf"
         return said.read_text().splitlines() if said.exists() else []
 
@@ -90,7 +90,7 @@ class Machine:
         return f"{self.bin}:{tools}"
 
     def as_user(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """What the user of the instance types. Nothing but its own configuration holds a login."""
+        """Runs a command as the instance's user. Only its own configuration contains a login."""
         environment = self.scene.git_environment() | {
             "PATH": self._path(), "HOME": str(self.home), "AWS_ENDPOINT_URL": self.scene.aws.endpoint_url,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata, "AWS_PAGER": "", "NO_PROXY": "127.0.0.1"}
@@ -102,6 +102,6 @@ class Machine:
         return self.as_user("git", "clone", "--quiet", address(repository, region or self.scene.aws.region))
 
     def configuration(self) -> dict[str, str]:
-        """Each file below the home directory that configures something, with its text."""
+        """Each configuration file below the home directory, with its text."""
         files = [self.home / ".gitconfig", *(self.home / ".aws").glob("*")]
         return {str(file.relative_to(self.home)): file.read_text() for file in files if file.is_file()}

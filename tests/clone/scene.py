@@ -21,25 +21,25 @@ _STACK_SECONDS = 60
 class Scene:
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         self.aws, self._directory = aws, directory
-        self.user_data: dict[tuple[str, str], str] = {}  # of each account and environment, as it was fetched
+        self.user_data: dict[tuple[str, str], str] = {}  # by account and environment
 
     def client(self, service: str, account: str) -> Any:
         return self.aws.client(service, {"AccessKeyId": account, "SecretAccessKey": "local"})
 
     def administrator(self, account: str) -> dict[str, str]:
-        """The environment of a program that is an account's administrator, and finds this project's AWS CLI."""
+        """The environment of a program with an administrator's keys and this project's AWS CLI in its PATH."""
         environment = self.aws.environment() | self.git_environment()
         environment |= {"AWS_ACCESS_KEY_ID": account, "HOME": str(self._directory)}
         return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
 
     def git_environment(self) -> dict[str, str]:
-        """What leads git to the local CodeCommit when it is told AWS's address, and nothing else of a configuration."""
+        """Makes git connect to the local CodeCommit for AWS's address, and changes no other configuration."""
         proxy = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.proxy", "GIT_CONFIG_VALUE_0": self.aws.git_url}
         return proxy | {"GIT_SSL_CAINFO": str(self.aws.authority), "GIT_CONFIG_NOSYSTEM": "1",
                         "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
     def push(self, repository: str, branch: str, files: dict[str, str], region: str = "") -> str:
-        """A commit by the repositories' administrator, in a repository that is made where there is none; its id."""
+        """A commit by the administrator. Creates the repository if it does not exist. Returns the commit's ID."""
         work, environment = self._directory / repository, self.administrator(REPOSITORIES)
         region = region or self.aws.region
 
@@ -60,7 +60,7 @@ class Scene:
 
     def deploy(self, env_id: str, repositories: list[str], region: str = "", role: dict[str, str] | None = None,
                instance: dict[str, str] | None = None, account: str = INSTANCES, instances_id: str = "") -> None:
-        """clone-instance.yaml first: neither waits for the other. `role` and `instance` are further parameters."""
+        """clone-instance.yaml is deployed first: neither waits for the other. `role`, `instance`: more parameters."""
         arns = [f"arn:aws:codecommit:{region or self.aws.region}:{REPOSITORIES}:{name}" for name in repositories]
         self._deploy("clone-instance", account, EnvID=env_id, RepositoryAccountId=REPOSITORIES, InstancesID=instances_id,
                      RepositoryRegion=region, ExternalId=EXTERNAL_ID, **(instance or {}))
@@ -85,7 +85,7 @@ class Scene:
         return f"arn:aws:iam::{account}:instance-profile/instance-profile-{env_id}-clone"
 
     def commits(self, repository: str) -> dict[str, str]:
-        """Its branches, as its account sees them."""
+        """The repository's branches, as its account reads them."""
         codecommit = self.client("codecommit", REPOSITORIES)
         names = codecommit.list_branches(repositoryName=repository)["branches"]
         return {name: codecommit.get_branch(repositoryName=repository, branchName=name)["branch"]["commitId"]
@@ -93,6 +93,6 @@ class Scene:
 
 
 def address(repository: str, region: str) -> str:
-    """As AWS has it: what comes of it is led to the local CodeCommit, TLS, host name and all."""
+    """The address at AWS. Its connections end at the local CodeCommit, with TLS and host name."""
     return f"https://git-codecommit.{region}.amazonaws.com/v1/repos/{repository}"
 

@@ -20,7 +20,7 @@ def take_role(machine: Machine, arn: str, instead_of: str = SOURCE_ROLE) -> None
 
 
 def a_profile(scene: Scene, name: str) -> str:
-    """Of a role that may do everything in its own account, and is admitted by nobody's trust policy for that."""
+    """The session of a role that may do everything in its own account, and that no trust policy names."""
     iam = scene.client("iam", INSTANCES)
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
@@ -45,7 +45,7 @@ def test_an_instance_clones_and_later_pulls(scene: Scene, machine: Machine) -> N
     assert machine.as_user("git", "-C", "shop", "rev-parse", "HEAD").stdout.strip() == commit
 
 
-def test_the_address_can_be_asked_for(machine: Machine) -> None:
+def test_role_can_read_the_clone_address(machine: Machine) -> None:
     asked = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
                             machine.profile, "--query", "repositoryMetadata.cloneUrlHttp", "--output", "text")
     assert asked.stdout.strip().endswith("/v1/repos/shop"), asked.stderr
@@ -57,7 +57,7 @@ def test_git_remote_codecommit_clones_with_the_same_profile(machine: Machine) ->
     assert (machine.home / "shop/README").read_text() == "the shop\n"
 
 
-def test_a_push_is_refused(scene: Scene, machine: Machine) -> None:
+def test_push_is_denied(scene: Scene, machine: Machine) -> None:
     assert machine.clone().returncode == 0
     before = scene.commits("shop")
     assert machine.as_user("git", "-C", "shop", "commit", "--quiet", "--allow-empty", "--message=x").returncode == 0
@@ -87,7 +87,7 @@ def test_missing_or_wrong_external_id_is_denied(machine: Machine, external_id: s
 
 
 def test_other_role_with_external_id_is_denied(scene: Scene, first_start: Machine, tmp_path: Path) -> None:
-    """Its own policy allows it: what refuses is the trust policy."""
+    """The role's own policy allows the call, so only the trust policy can deny it."""
     profile_arn = a_profile(scene, "role-dev-curious")
     machine = Machine(scene, "dev", tmp_path, profile_arn=profile_arn)
     machine.become(first_start.configuration())
@@ -105,8 +105,8 @@ def test_a_role_that_the_instances_had_before_can_be_named(scene: Scene, tmp_pat
     assert cloned.returncode == 0, cloned.stderr
 
 
-def test_the_instances_role_takes_no_other_role(scene: Scene, machine: Machine) -> None:
-    """One that would admit it."""
+def test_instance_role_assumes_no_other_role(scene: Scene, machine: Machine) -> None:
+    """A profile that the trust policy would admit."""
     scene.client("iam", REPOSITORIES).create_role(RoleName="open-to-all", AssumeRolePolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": INSTANCES},
                                                 "Action": "sts:AssumeRole"}]}))
@@ -117,7 +117,7 @@ def test_the_instances_role_takes_no_other_role(scene: Scene, machine: Machine) 
 
 
 def test_instances_do_not_clone_other_environments_repositories(scene: Scene, machine: Machine) -> None:
-    """The same word, the same account, another environment's role."""
+    """The same external ID and account, but another environment's role."""
     scene.deploy("tst", repositories=["secret"])
     take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/role-tst-clone-source")
     refused = machine.clone("secret")
@@ -126,7 +126,7 @@ def test_instances_do_not_clone_other_environments_repositories(scene: Scene, ma
 
 
 def test_no_login_is_kept_where_the_machine_keeps_logins(machine: Machine) -> None:
-    """They are dead after a quarter of an hour, and hold a session's token."""
+    """The logins expire after 15 minutes and contain a session's token."""
     config = machine.home / ".gitconfig"
     config.write_text(f"[credential]\n\thelper = store\n{config.read_text()}")
     assert machine.clone().returncode == 0
@@ -134,7 +134,7 @@ def test_no_login_is_kept_where_the_machine_keeps_logins(machine: Machine) -> No
 
 
 def test_with_vpc_endpoints_git_is_answered_through_these_alone(scene: Scene, tmp_path: Path) -> None:
-    """Nothing here comes through an endpoint: the clone is refused, the address is not."""
+    """No call here uses an endpoint: the clone is denied, but the host name resolves."""
     scene.deploy("vpc", repositories=["shop"], role={"VpcEndpointIds": "vpce-0123456789abcdef0"})
     machine = Machine(scene, "vpc", tmp_path)
     assert machine.run_user_data().returncode == 0
@@ -147,7 +147,7 @@ def test_with_vpc_endpoints_git_is_answered_through_these_alone(scene: Scene, tm
 
 
 def test_second_account_clones_lent_repositories(scene: Scene, tmp_path: Path) -> None:
-    """In the same environment, with a role of their own, beside the first account's."""
+    """In the same environment, with roles of its own, beside the first account's."""
     scene.push("far", "main", {"README": "far away\n"}, region="us-east-1")
     scene.deploy("dev", repositories=["far"], region="us-east-1", account=LABS, instances_id="labs")
     machine = Machine(scene, "dev", tmp_path, account=LABS)
@@ -155,7 +155,7 @@ def test_second_account_clones_lent_repositories(scene: Scene, tmp_path: Path) -
     cloned = machine.clone("far", region="us-east-1")
     assert cloned.returncode == 0, cloned.stderr
     assert (machine.home / "far/README").read_text() == "far away\n"
-    # The first account's role is not for them.
+    # These instances may not use the first account's role.
     take_role(machine, SOURCE_ROLE, instead_of=f"{SOURCE_ROLE}-labs")
     refused = machine.as_user("git", "ls-remote", address("far", "us-east-1"))
     assert refused.returncode != 0
@@ -163,7 +163,7 @@ def test_second_account_clones_lent_repositories(scene: Scene, tmp_path: Path) -
 
 
 def test_the_helper_signs_for_awss_hosts_alone(scene: Scene, machine: Machine) -> None:
-    """So what the other tests clone from has AWS's own name."""
+    """The other tests clone from AWS's own host name."""
     for host, answered in ((address("shop", "eu-central-1").split("/")[2], True), ("git.example.com", False)):
         asked = machine.as_user("bash", "-c", "aws --profile codecommit-dev codecommit credential-helper get <<< "
                                               f"$'protocol=https\\nhost={host}\\npath=v1/repos/shop\\n'")

@@ -26,7 +26,7 @@ def test_writes_profile_and_helper_for_codecommit_url(first_start: Machine) -> N
     assert first_start.installed() == []
 
 
-def test_run_again_it_leaves_the_same_files(machine: Machine) -> None:
+def test_second_run_leaves_the_same_files(machine: Machine) -> None:
     before = machine.configuration()
     again = machine.run_user_data()
     assert (again.returncode, again.stderr) == (0, "")
@@ -65,7 +65,7 @@ def test_the_user_can_run_it_as_well(scene: Scene, tmp_path: Path) -> None:
     assert machine.configuration() == {".aws/config": AWS_CONFIG, ".gitconfig": GIT_CONFIG}
 
 
-def test_a_user_who_is_not_there_is_named(scene: Scene, tmp_path: Path) -> None:
+def test_missing_user_is_named(scene: Scene, tmp_path: Path) -> None:
     scene.deploy("nouser", repositories=["shop"], instance={"UserName": "nobody-here"})
     machine = Machine(scene, "nouser", tmp_path)
     refused = machine.run_user_data()
@@ -75,7 +75,7 @@ def test_a_user_who_is_not_there_is_named(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_other_hosts_have_no_helper(machine: Machine) -> None:
-    """A helper for every host would be asked for logins to all of them."""
+    """A helper for every host would be called for the logins of all hosts."""
     def helper_of(url: str) -> str:
         return machine.as_user("git", "config", "--get-urlmatch", "credential.helper", url).stdout.strip()
 

@@ -18,7 +18,7 @@ _ROLES = {"pipeline": "codepipeline-cfn", "build": "codebuild-cfn", "deploy": "c
 
 
 class Loop(Scene):
-    """One project in one environment, with the names that the child stack gives and takes."""
+    """One project in one environment, with the names that the child stack's parameters and outputs have."""
 
     def __init__(self, aws: LocalAws, env: str, directory: Path) -> None:
         super().__init__(aws, env, directory)
@@ -40,7 +40,7 @@ class Loop(Scene):
 
     def change_child(self, action: str, branch_exists: str) -> str:
         cloudformation = self.aws.client("cloudformation")
-        # Two tests' environments must not be one another's.
+        # Each test needs an environment name of its own.
         body = CHILD.replace("\n    dev:\n", f"\n    {self.env}:\n")
         getattr(cloudformation, f"{action}_stack")(
             StackName=self.child.name, TemplateBody=body, Tags=[{"Key": "owner", "Value": "me"}], Parameters=[
@@ -62,7 +62,7 @@ def make(aws: LocalAws, name: str, tmp_path: Path) -> Callable[[str], Loop]:
 
 
 def begun(loop: Loop) -> str:
-    """The first push, and the pipeline's own first run for it."""
+    """The first push, and the pipeline's first execution for it."""
     loop.push(loop.files())
     # Otherwise the rule that starts the pipeline could meet this push's event, too.
     loop.aws.wait_for_events()
@@ -71,5 +71,5 @@ def begun(loop: Loop) -> str:
 
 
 def runs(loop: Loop, count: int) -> list[dict[str, Any]]:
-    """Oldest first, once there are so many."""
+    """The executions, oldest first, once there are this many."""
     return list(eventually(loop.executions, lambda found: len(found) >= count))[::-1]

@@ -40,7 +40,7 @@ def files(aws: LocalAws, bucket: str) -> dict[str, bytes]:
 
 @pytest.fixture
 def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
-    """A pipeline's role that may do what the action's page says, and a bucket to deploy to."""
+    """A pipeline's role with the permissions that the action's page lists, and a bucket to deploy to."""
     made = Scene(aws, name, tmp_path)
     target = f"arn:aws:s3:::{name}-site"
     made.rights["pipeline"] |= {f"s3:{each}": (target, {}) for each in (
@@ -67,7 +67,7 @@ def test_without_extraction_the_artifact_is_put_there_as_it_is(scene: Scene) -> 
         assert archive.read("index.html") == INDEX.encode()
 
 
-def test_beside_its_folder_the_role_may_put_nothing(scene: Scene) -> None:
+def test_role_may_not_write_outside_its_folder(scene: Scene) -> None:
     first = scene.create([deployment(f"{scene.name}-site", ObjectKey="other")])
     assert scene.ended(first) == "Failed"
     code, message = scene.error(first, "Deploy")
@@ -77,7 +77,7 @@ def test_beside_its_folder_the_role_may_put_nothing(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("action", ["s3:GetBucketVersioning", "s3:GetBucketAcl", "s3:GetBucketLocation"])
-def test_what_the_page_lists_is_needed(scene: Scene, action: str) -> None:
+def test_each_listed_permission_is_needed(scene: Scene, action: str) -> None:
     scene.without("pipeline", action)
     first = scene.create([deployment(f"{scene.name}-site", ObjectKey="release")])
     assert scene.ended(first) == "Failed"
@@ -89,7 +89,7 @@ def test_what_the_page_lists_is_needed(scene: Scene, action: str) -> None:
     [({"Extract": "yes"}, "must be true or false"), ({"Extract": "false"}, "configuration 'ObjectKey'"),
      ({"CannedACL": "private"}, "CannedACL")],
 )
-def test_a_configuration_that_does_not_fit_is_refused(
+def test_invalid_configuration_is_rejected(
         aws: LocalAws, name: str, tmp_path: Path, configuration: dict[str, str], said: str) -> None:
     scene = Scene(aws, name, tmp_path)
     scene.make_surroundings()
@@ -103,7 +103,7 @@ def test_a_configuration_that_does_not_fit_is_refused(
 
 
 class Across:
-    """The three stacks of the two accounts, each given what the others' outputs say."""
+    """The three stacks of the two accounts. Each gets the others' outputs as parameters."""
 
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         self.aws, self.there = aws, aws.in_account(REPOSITORIES)
@@ -141,14 +141,14 @@ class Across:
         return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
     def runs(self) -> list[dict[str, Any]]:
-        """Newest first; all of them ended."""
+        """The executions, newest first. All of them have ended."""
         pipelines = self.aws.client("codepipeline")
         return list(eventually(
             lambda: pipelines.list_pipeline_executions(pipelineName=self.pipeline)["pipelineExecutionSummaries"],
             lambda found: found and all(each["status"] in {"Succeeded", "Failed"} for each in found)))
 
     def failure(self) -> str:
-        """What the newest run, which fails, says."""
+        """The error of the newest execution, which fails."""
         run = self.runs()[0]
         assert run["status"] == "Failed"
         details = self.aws.client("codepipeline").list_action_executions(
@@ -172,7 +172,7 @@ def across(shared: Across) -> Across:
     return shared
 
 
-def test_a_push_in_one_account_is_put_into_the_other_ones_bucket(across: Across) -> None:
+def test_push_is_deployed_to_the_other_accounts_bucket(across: Across) -> None:
     assert across.runs()[-1]["status"] == "Succeeded", across.failure()
     assert files(across.aws, across.site)["release/index.html"] == INDEX.encode()
     before = len(across.runs())
@@ -188,16 +188,16 @@ def test_a_push_in_one_account_is_put_into_the_other_ones_bucket(across: Across)
     assert [each for each in across.aws.decisions() if not each["allowed"]] == []
 
 
-def test_a_push_to_another_branch_is_not_told(across: Across) -> None:
+def test_push_to_another_branch_sends_no_event(across: Across) -> None:
     before = len(across.runs())
     across.source.push({"note": "elsewhere"}, to="refs/heads/feature")
-    # The next one to the branch is told, and nothing came in between.
+    # The next push to the branch sends an event, and no event arrived before it.
     across.source.push({"note": "here"})
     eventually(across.runs, lambda found: len(found) == before + 1)
 
 
 class Statement:
-    """One statement of a role's policy of the template, while it is not there."""
+    """One statement of a role's policy, which is removed within the block."""
 
     def __init__(self, aws: LocalAws, role: str, sid: str) -> None:
         self._iam, self._role, self._sid = aws.client("iam"), role, sid

@@ -14,12 +14,12 @@ import pytest
 from local.aws import LocalAws
 
 ROOT = Path(__file__).parents[2]
-# What is left of them is nobody's, and other tests here list what there is.
+# Stacks that remain have no owner, and other tests here list the account's stacks.
 OTHER_REGION = "eu-west-1"
 
 
 class Page:
-    """One page's shell blocks, in an account's region of its own and a directory with the templates in it."""
+    """The shell blocks of one page, in a region of their own and a directory that contains the templates."""
 
     def __init__(self, aws: LocalAws, name: str, directory: Path) -> None:
         self.blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.DOTALL | re.MULTILINE)

@@ -35,7 +35,7 @@ class ImageLoop(Loop):
 
     def change_child(self, action: str, branch_exists: str) -> str:
         rendered = json.loads(RENDERED.replace("team/base", self.images))
-        # Two tests' environments must not be one another's.
+        # Each test needs an environment name of its own.
         rendered["Mappings"]["BranchMap"] = {self.env: rendered["Mappings"]["BranchMap"]["dev"]}
         getattr(self.aws.client("cloudformation"), f"{action}_stack")(
             StackName=self.child.name, TemplateBody=json.dumps(rendered), Parameters=[
@@ -72,7 +72,7 @@ def test_pushed_image_is_built_and_deployed_after_approval(loop: ImageLoop) -> N
     by_code = runs(loop, 3)[2]["pipelineExecutionId"]
     loop.decide(by_code)
     assert loop.ended(by_code) == "Succeeded"
-    # However it was started, the build has the address by digest, and the tag.
+    # However the execution started, the build gets the image's address with its digest, and the tag.
     for each, digest in ((run, first), (by_image["pipelineExecutionId"], second), (by_code, second)):
         made = loop.built(each)
         assert made["image"].split() == [f"{uri}@{digest}", digest, "latest"]

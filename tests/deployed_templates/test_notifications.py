@@ -59,7 +59,7 @@ class World:
         assert pushed.returncode == 0, pushed.stderr
 
     def told(self, until: str) -> list[tuple[str, str]]:
-        """Event and branch of what arrives, up to the first about `until`: events are sent in the order of pushes."""
+        """Event and branch of each message, up to the first about `until`. Events are sent in the order of pushes."""
         found, deadline = [], time.monotonic() + 10
         while time.monotonic() < deadline:
             for message in self.aws.client("sqs").receive_message(QueueUrl=self.queue).get("Messages", []):
@@ -69,7 +69,7 @@ class World:
             if any(branch == until for _, branch in found):
                 return found
             time.sleep(0.05)
-        raise AssertionError(f"nothing was told of {until}, but {found}")
+        raise AssertionError(f"no message about {until}, only {found}")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def world(aws: LocalAws, tmp_path: Path) -> World:
     return World(aws, env_id, tmp_path, mirror.git_url(made["cloneUrlHttp"]))
 
 
-def test_the_topic_hears_of_branches_that_come_change_and_go(world: World) -> None:
+def test_topic_is_notified_of_branch_changes(world: World) -> None:
     assert world.deploy(ProjectID="shop", EmailAddress="team@example.com") == "CREATE_COMPLETE"
     world.push("HEAD:refs/heads/development")
     world.push("HEAD:refs/heads/development", "HEAD:refs/heads/old")
@@ -93,7 +93,7 @@ def test_the_topic_hears_of_branches_that_come_change_and_go(world: World) -> No
         ("referenceDeleted", "old"), ("referenceCreated", "last")]
 
 
-def test_a_mirror_is_not_told_of_every_push(world: World) -> None:
+def test_mirror_repository_does_not_notify_of_every_push(world: World) -> None:
     assert world.deploy(ProjectID="shop", RepositoryEvents="Mirror") == "CREATE_COMPLETE"
     for branch in ("development", "development", "last"):
         world.push(f"HEAD:refs/heads/{branch}")
@@ -111,7 +111,7 @@ _DENIED = ("Effect: Allow", "Effect: Deny")
     ("NotificationRulesPublishThroughSnsOnly", _DENIED, "kms:GenerateDataKey")])
 def test_each_grant_of_the_topic_and_its_key_is_needed(world: World, sid: str, change: tuple[str, str],
                                                        denied: str) -> None:
-    """One statement is changed, and everything else is as it is."""
+    """Changes one statement and keeps all others."""
     def changed(text: str) -> str:
         before, after = text.split(f"- Sid: {sid}\n")
         return f"{before}- Sid: {sid}\n{after.replace(*change, 1)}"
@@ -121,7 +121,7 @@ def test_each_grant_of_the_topic_and_its_key_is_needed(world: World, sid: str, c
     asked = eventually(lambda: world.aws.decisions("codestar-notifications.amazonaws.com"),
                        lambda found: any(not each["allowed"] for each in found))
     assert [each["action"] for each in asked if not each["allowed"]] == [denied]
-    # What the topic's owner says himself after that arrives, so that nothing arriving before it means something.
+    # The topic's owner publishes a message after it. If no other message arrives before it, none was sent.
     world.aws.client("sns").publish(TopicArn=world.topic, Message=json.dumps(
         {"detail": {"event": "said", "referenceName": "by the owner"}}))
     assert world.told(until="by the owner") == [("said", "by the owner")]
@@ -149,7 +149,7 @@ def test_further_project_has_rules_for_same_topic_and_channel(world: World) -> N
     assert world.told(until="development") == [("referenceCreated", "development")]
 
 
-def test_everything_goes_with_the_stack(world: World) -> None:
+def test_stack_deletion_deletes_everything(world: World) -> None:
     assert world.deploy(ProjectID="shop", SlackWorkspaceId="T01234567", SlackChannelId=uuid.uuid4().hex[:9]) == "CREATE_COMPLETE"
     cloudformation = world.aws.client("cloudformation")
     made: Any = cloudformation.describe_stacks(StackName=f"notifications-{world.env_id}")["Stacks"][0]

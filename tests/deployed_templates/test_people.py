@@ -80,7 +80,7 @@ def a_world(aws: LocalAws, tmp_path: Path, **parameters: str) -> World:
     return made
 
 
-def test_a_third_environment_that_names_no_branches_is_refused(aws: LocalAws) -> None:
+def test_third_environment_without_branches_is_rejected(aws: LocalAws) -> None:
     code, _, message = refusal(
         aws.client("cloudformation").create_stack, StackName="people-tst", TemplateBody=PEOPLE.read_text(),
         Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
@@ -94,7 +94,7 @@ def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None
     assert world.push(mary, "HEAD:refs/heads/feature/a").returncode == 0
     assert world.branches()["refs/heads/feature/a"] == commit
     assert world.branches()["refs/heads/development"] != commit
-    # The very commit that was refused to her comes by the mirror.
+    # The mirror may push the commit that she was denied.
     assert world.push(world.mirror, "HEAD:development").returncode == 0
     assert world.branches()["refs/heads/development"] == commit
 
@@ -160,11 +160,11 @@ def test_protection_overrides_rights_from_other_policies(world: World) -> None:
                        (iam.reset_service_specific_credential, {"ServiceSpecificCredentialId": world.mirror.credential_id})):
         assert refusal(call, UserName=world.mirror.user, **more)[0] == "AccessDenied"
     assert refusal(iam.create_user, UserName=f"user-{world.env_id}-x-mirror")[0] == "AccessDenied"
-    # Its login is what it was.
+    # Its login is unchanged.
     assert world.push(world.mirror, "HEAD:development").returncode == 0
 
 
-def test_people_look_after_their_own_logins_alone(aws: LocalAws, tmp_path: Path) -> None:
+def test_users_manage_only_their_own_logins(aws: LocalAws, tmp_path: Path) -> None:
     world = a_world(aws, tmp_path, RequireMfa="false")
     mary, john = world.member("power-users"), world.member("readers")
     iam = world.client("iam", mary)
@@ -181,8 +181,8 @@ def test_people_look_after_their_own_logins_alone(aws: LocalAws, tmp_path: Path)
                    ServiceName="cassandra.amazonaws.com")[0] == "AccessDenied"
 
 
-def test_without_a_second_factor_nobody_makes_a_login(world: World) -> None:
-    """A session here never has one; what one allows is decided in tests/templates/test_people.py."""
+def test_login_needs_a_second_factor(world: World) -> None:
+    """Sessions here have no second factor. tests/templates/test_people.py evaluates sessions that have one."""
     mary = world.member("readers")
     iam = world.client("iam", mary)
     assert refusal(iam.create_service_specific_credential, UserName=mary.user, ServiceName=CODECOMMIT)[0] == "AccessDenied"
@@ -196,7 +196,7 @@ def test_a_second_factor_is_registered_once_and_by_its_owner(world: World) -> No
     codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
     iam.enable_mfa_device(UserName=mary.user, SerialNumber=device["SerialNumber"], **codes)
     assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName=mary.user)["MFADevices"]] == [device["SerialNumber"]]
-    # Somebody else who has her access key adds none, and removes none.
+    # Another person who has her access key can neither add nor remove one.
     assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=mary.user)[0] == "EntityAlreadyExists"
     assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=f"{mary.user}-2")[0] == "AccessDenied"
     assert refusal(iam.deactivate_mfa_device, UserName=mary.user, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
@@ -205,7 +205,7 @@ def test_a_second_factor_is_registered_once_and_by_its_owner(world: World) -> No
     assert refusal(iam.enable_mfa_device, UserName=john.user, SerialNumber=his, **codes)[0] == "AccessDenied"
 
 
-def test_the_stack_goes_when_nobody_is_in_its_groups_any_more(world: World) -> None:
+def test_stack_is_deleted_when_its_groups_are_empty(world: World) -> None:
     mary = world.member("readers")
     cloudformation, iam = world.aws.client("cloudformation"), world.aws.client("iam")
 

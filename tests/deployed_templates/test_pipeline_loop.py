@@ -30,7 +30,7 @@ def test_push_deploys_after_approval_and_in_no_other_environment(make: Callable[
     tags = ours.pipelines.list_tags_for_resource(resourceArn=ours.arn("codepipeline", ours.pipeline))["tags"]
     assert {"key": "CreatedBy", "value": ours.child.name} in tags
     assert {"key": "owner", "value": "me"} in tags
-    # The stack that was deployed outlives the pipeline.
+    # The deployed stack remains when the pipeline is deleted.
     assert ours.child.delete() == "DELETE_COMPLETE"
     assert refusal(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
     assert ours.stacks() == [ours.stack_name]
@@ -49,7 +49,7 @@ def test_a_tag_another_branch_and_a_deletion_start_nothing(make: Callable[[str],
     assert len(loop.executions()) == 2
 
 
-def test_two_quick_pushes_both_arrive_in_their_order(make: Callable[[str], Loop]) -> None:
+def test_two_quick_pushes_are_executed_in_order(make: Callable[[str], Loop]) -> None:
     loop = make("")
     first = begun(loop)
     commits = [loop.push(message="One"), loop.push(message="Two")]

@@ -1,4 +1,4 @@
-"""templates/repository.yaml deployed: a repository that outlives its stack."""
+"""templates/repository.yaml deployed: the repository is retained when its stack is deleted."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def test_repository_has_urls_and_outlives_its_stack(aws: LocalAws, env_id: str) 
 @pytest.mark.parametrize("wrong", [
     {"ProjectID": "cfn-website"}, {"TriggerEvents": "pushed"}, {"TriggerTopicArn": "sns-dev-notifications"},
     {"RepositoryKmsKeyArn": "alias/mine"}])
-def test_what_cannot_be_is_refused_before_anything_is_made(aws: LocalAws, env_id: str, wrong: dict[str, str]) -> None:
+def test_invalid_parameters_are_rejected_before_creation(aws: LocalAws, env_id: str, wrong: dict[str, str]) -> None:
     assert refusal(deploy, aws=aws, env_id=env_id, **wrong)[0] == "ValidationError"

@@ -156,7 +156,7 @@ def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.
 
 @pytest.fixture(scope="session")
 def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
-    """A developer's login, for every repository of dev. The mirror user may push only to its own project's repository."""
+    """A developer's login for every repository of dev. The mirror user may push only to its own project's repository."""
     iam, user = aws.client("iam"), "developer"
     iam.create_user(UserName=user)
     iam.put_user_policy(UserName=user, PolicyName="push", PolicyDocument=json.dumps({
@@ -200,7 +200,7 @@ def _production(aws: LocalAws, environment: Environment, tmp_path_factory: pytes
 
 @pytest.fixture
 def production(_production: Production, transcript: Transcript) -> Iterator[Production]:
-    """prd after its first deployment, which the first test that uses it makes."""
+    """prd after its first deployment. The first test that uses it deploys it."""
     if not _production.exists():
         # Another order of independent resources than in the first environment.
         _production.aws.set(order_seed=7)

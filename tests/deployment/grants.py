@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Grant:
-    """One action that one statement of one policy allows. `image`: of the image's way, not of the code's."""
+    """One action that one statement of one policy allows. `image`: for the image's calls, not for the code's."""
 
     policy: str
     sid: str
@@ -38,7 +38,7 @@ class Grant:
         if kept:
             statement["Action"] = kept
         else:
-            # A policy has a statement at least; this one is about nobody's action then.
+            # A policy needs at least one statement. This one names an action that no service has.
             statement["Effect"], statement["Condition"] = "Deny", {"Bool": {"aws:SecureTransport": "never"}}
         self.write(rest)
         try:
@@ -62,7 +62,7 @@ def every(scene: TwoAccounts) -> list[Grant]:
 
 
 def of_what_is_kept(scene: TwoAccounts) -> dict[str, str]:
-    """The policies that outlive the artifacts' stack, and the bus's, as texts."""
+    """The policies that remain after the artifacts' stack, and the bus's, as texts."""
     kept = scene.artifacts.outputs()
     return {
         "bucket": scene.aws.client("s3").get_bucket_policy(Bucket=kept["ArtifactBucketName"])["Policy"],
@@ -103,7 +103,7 @@ def _of_role(scene: TwoAccounts, role: str, image: bool) -> list[Grant]:
 
 
 def _of_managed_policy(scene: TwoAccounts, name: str) -> list[Grant]:
-    """Those statements that other accounts brought."""
+    """The statements that were added for other accounts."""
     iam = scene.aws.client("iam")
     arn = f"arn:aws:iam::{scene.aws.account_id}:policy/{name}"
     key_arn = scene.artifacts.outputs()["ArtifactKeyArn"]
@@ -148,7 +148,7 @@ def _of_key(scene: TwoAccounts) -> list[Grant]:
     def write(document: Document) -> None:
         kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(document))
 
-    # Its first statement cannot be taken away: KMS refuses a policy that nobody could change any more.
+    # Its first statement cannot be removed: KMS rejects a policy after which no principal could change the key.
     def is_of_another_account(statement: Document) -> bool:
         return OTHER in json.dumps(statement["Principal"])
 

@@ -55,7 +55,7 @@ class Mirrored(Stack):
         return steps.login(self.aws, self.secret)
 
     def push(self, to: str = BRANCH) -> str:
-        """To GitLab; returns the commit."""
+        """Pushes to GitLab and returns the commit."""
         pushed = self.working.push(self.source.developer(), self.source.project.url, to=to)
         assert pushed.accepted, pushed.output
         return pushed.commit
@@ -69,7 +69,7 @@ class Mirrored(Stack):
         assert self.mirrored()[BRANCH] == commit, self.source.project.mirrors()
 
     def ids(self) -> list[int]:
-        """The mirrors that GitLab has, which are those that the secret names."""
+        """The IDs of GitLab's mirrors, which are also those that the secret names."""
         there = [mirror.id for mirror in self.source.mirrors_to(self.outputs()["CloneUrl"])]
         assert there == self.source.recorded(self.secret)
         return there
@@ -89,7 +89,7 @@ def mirrored(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name:
 
 
 class Pushing:
-    """Somebody who pushes all the time, within the block."""
+    """A developer who pushes continuously within the block."""
 
     def __init__(self, push: Callable[[], str]) -> None:
         self.commits: list[str] = []
@@ -110,7 +110,7 @@ class Pushing:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    eventually(is_so, "what the test waits for")
+    eventually(is_so, "the test's condition")
 
 
 def by_somebody_else(mirrored: Mirrored) -> str:

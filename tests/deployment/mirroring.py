@@ -20,8 +20,8 @@ URL_TAG = "cfn-gitops:gitlab-url"
 
 
 def refusals(gitlab: LocalGitLab, project: str = "") -> list[str]:
-    """Why mirrors' runs failed, but for those that another mirror was faster than: both bring the same commits, git lets
-    one of two at a time change a branch, and GitLab tries again."""
+    """Why the mirrors' runs failed, except for runs that lost to another mirror: both push the same commits, git lets
+    only one of two concurrent pushes change a branch, and GitLab retries the other."""
     return [run.error for run in gitlab.recorded_runs
             if run.error and "cannot lock ref" not in run.error and project in (run.project, "")]
 
@@ -35,7 +35,7 @@ class Source:
         self.project.protect(*branches)
 
     def store_token(self, url: str = "", **more: Any) -> None:
-        """As the token's owner does it, who says for which GitLab it is."""
+        """Stores the token as its owner does, with the tag that names its GitLab."""
         self.aws.client("secretsmanager").create_secret(
             Name=self.secret_id, SecretString=self.gitlab.token,
             Tags=[{"Key": URL_TAG, "Value": url or self.gitlab.url}], **more)
@@ -44,20 +44,20 @@ class Source:
         self.aws.client("secretsmanager").delete_secret(SecretId=self.secret_id, ForceDeleteWithoutRecovery=True)
 
     def parameters(self, **more: str) -> dict[str, str]:
-        """What `template.yaml` and `templates/project.yaml` are told."""
+        """The parameters for `template.yaml` and `templates/project.yaml`."""
         return {"GitLabProject": self.project.path, "GitLabTokenSecretId": self.secret_id,
                 "GitLabUrl": self.gitlab.url, **more}
 
     def developer(self) -> Login:
-        """Of GitLab's git side; it knows nothing of CodeCommit."""
+        """A developer of GitLab's repository, without access to CodeCommit."""
         return Login("developer", self.gitlab.token, "")
 
     def mirrors_to(self, clone_url: str) -> list[Mirror]:
-        """Those that lead to this repository, oldest first."""
+        """The mirrors to this repository, oldest first."""
         return [mirror for mirror in self.project.mirrors() if mirror.url.rstrip("/") == clone_url]
 
     def recorded(self, secret_id: str) -> list[int]:
-        """The numbers of this project's mirrors that the mirror's secret names."""
+        """The IDs of this project's mirrors that the mirror's secret names."""
         value = json.loads(self.aws.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
         return [mirror["mirrorId"] for mirror in value.get("mirrors", [])
                 if mirror["gitLabProject"] == self.project.path]
@@ -73,16 +73,16 @@ class MirroredProject(Project):
 
     @property
     def clone_url(self) -> str:
-        """Where it is pushed to."""
+        """The repository in GitLab that the developer pushes to."""
         return self.source.project.url
 
     @property
     def mirrored_url(self) -> str:
-        """Where it is mirrored to."""
+        """The repository in CodeCommit that GitLab mirrors to."""
         return super().clone_url
 
     def push(self, to: str = "", **changed: str) -> Pushed:
-        """Pushes to GitLab, and waits for the mirror to bring it to CodeCommit."""
+        """Pushes to GitLab and waits until the mirror has pushed it to CodeCommit."""
         pushed = self.push_only(to, **changed)
         self.arrives(to or f"refs/heads/{self.branch}", pushed.commit)
         return pushed
@@ -94,7 +94,7 @@ class MirroredProject(Project):
         return accepted(self.working.delete(self.source.developer(), self.clone_url, reference))
 
     def arrives(self, reference: str, commit: str) -> float:
-        """Waits until CodeCommit has it, and returns how long that took."""
+        """Waits until CodeCommit has it, and returns the time that this took."""
         began = time.monotonic()
         try:
             eventually(lambda: self.mirrored().get(reference) == commit, f"{reference} of {commit[:12]} in CodeCommit")
@@ -109,5 +109,5 @@ class MirroredProject(Project):
         return self.working.references(self.mirror_login(), self.mirrored_url)
 
     def mirror_login(self) -> Login:
-        """The one that GitLab pushes with."""
+        """The login that GitLab pushes with."""
         return steps.login(self.aws, f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")

@@ -21,17 +21,17 @@ _ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 
 def documented_buildspec(project_id: str) -> str:
-    """The one of docs/pipelines.md, which packages code and nested templates."""
+    """The buildspec of docs/pipelines.md that packages code and nested templates."""
     page = (ROOT / "docs/pipelines.md").read_text()
     return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("-shop.", f"-{project_id}.")
 
 
 class NotInTime(Exception):
-    """What was waited for did not happen."""
+    """A condition did not become true in time."""
 
 
 def eventually(look: Callable[[], Any], what: str, seconds: float = _SECONDS) -> Any:
-    """What `look` finds, once that is something."""
+    """Polls `look` until it returns a value, and returns that."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
@@ -41,7 +41,7 @@ def eventually(look: Callable[[], Any], what: str, seconds: float = _SECONDS) ->
 
 
 def template(project_id: str, env_id: str = "dev", logical_id: str = "Pipeline", **properties: Any) -> str:
-    """A stack that holds one pipeline, and says its attributes."""
+    """A stack that contains one pipeline and outputs its attributes."""
     return json.dumps({
         "Resources": {logical_id: {"Type": "Custom::GitOpsPipeline", "Properties": {
             "ServiceToken": {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken"}, "ServiceTimeout": 120,
@@ -51,7 +51,7 @@ def template(project_id: str, env_id: str = "dev", logical_id: str = "Pipeline",
 
 
 class Pipeline:
-    """One project's pipeline in one environment: what runs, who approves, and what it leads to."""
+    """One project's pipeline in one environment: its executions, approvals and deployed stack."""
 
     def __init__(self, aws: LocalAws, env_id: str, project_id: str) -> None:
         self.aws, self.env_id, self.project_id = aws, env_id, project_id
@@ -65,17 +65,17 @@ class Pipeline:
         self.child = Stack(aws, self.stack_name)
         self._codepipeline = aws.client("codepipeline")
 
-    # --- what runs ---------------------------------------------------------------------
+    # --- executions ---------------------------------------------------------------------
 
     def exists(self) -> bool:
         return self._or_nothing(lambda: bool(self._codepipeline.get_pipeline(name=self.name)))
 
     def executions(self) -> list[dict[str, Any]]:
-        """Oldest first; none while there is no pipeline."""
+        """The executions, oldest first. Empty while there is no pipeline."""
         return self._or_nothing(lambda: self._all("list_pipeline_executions")[::-1]) or []
 
     def _all(self, operation: str, **which: Any) -> list[dict[str, Any]]:
-        """Every page: one of CodePipeline's has a hundred."""
+        """Reads every page: CodePipeline returns at most a hundred executions."""
         pages = self._codepipeline.get_paginator(operation).paginate(pipelineName=self.name, **which)
         return list(pages.build_full_result()[pages.result_keys[0].expression])
 
@@ -88,7 +88,7 @@ class Pipeline:
             return None
 
     def execution_of(self, commit: str) -> str:
-        """The id of the execution that runs this commit, once there is one."""
+        """Waits for the execution of this commit and returns its ID."""
         def look() -> str:
             return next((each["pipelineExecutionId"] for each in self.executions()
                          if commit in [revision["revisionId"] for revision in each.get("sourceRevisions", [])]), "")
@@ -100,7 +100,7 @@ class Pipeline:
             pipelineName=self.name, pipelineExecutionId=execution)["pipelineExecution"]["status"])
 
     def ended(self, execution: str) -> str:
-        """The status that it ends with."""
+        """Waits for the end of the execution and returns its status."""
         def look() -> str:
             status = self.status(execution)
             return status if status in _ENDED else ""
@@ -108,21 +108,21 @@ class Pipeline:
         return str(eventually(look, f"execution {execution} of {self.name} ends"))
 
     def actions(self, execution: str) -> list[dict[str, Any]]:
-        """Oldest first."""
+        """Stage and status of each action, oldest first."""
         return self._all("list_action_executions", filter={"pipelineExecutionId": execution})[::-1]
 
     def ran(self, execution: str) -> list[tuple[str, str]]:
         return [(action["actionName"], action["status"]) for action in self.actions(execution)]
 
     def error(self, execution: str) -> str:
-        """What the action that failed says."""
+        """The error of the action that failed."""
         failed = next(action for action in self.actions(execution) if action["status"] == "Failed")
         return str(failed["output"]["executionResult"]["errorDetails"]["message"])
 
     # --- the approver ------------------------------------------------------------------
 
     def waits_for_approval(self, execution: str) -> dict[str, str]:
-        """Where this execution waits for a person, once it does."""
+        """Waits until the execution needs an approval, and returns the waiting action."""
         def look() -> dict[str, str] | None:
             for stage in self._codepipeline.get_pipeline_state(name=self.name)["stageStates"]:
                 for action in stage["actionStates"]:
@@ -134,7 +134,7 @@ class Pipeline:
                 raise NotInTime(f"execution {execution} of {self.name} is {status}: {self.ran(execution)}")
             return None
 
-        return dict(eventually(look, f"execution {execution} of {self.name} asks for approval"))
+        return dict(eventually(look, f"execution {execution} of {self.name} waits for approval"))
 
     def decide(self, execution: str, approves: bool = True, why: str = "") -> None:
         waiting = self.waits_for_approval(execution)
@@ -147,14 +147,14 @@ class Pipeline:
         self.decide(execution)
         return self.ended(execution)
 
-    # --- what it leads to ---------------------------------------------------------------
+    # --- the deployed stack ---------------------------------------------------------------
 
     def deployed_commit(self) -> str:
-        """Of which commit the deployed stack is; empty when there is none."""
+        """The commit that the deployed stack was made from. Empty without a stack."""
         return self.deployed.outputs()["Commit"] if self.deployed.exists() else ""
 
     def said(self) -> str:
-        """What everybody can read about it: its executions, its actions, its builds' logs."""
+        """Everything that users can read: the pipeline's executions, its actions and its builds' logs."""
         told: list[Any] = [self.executions()]
         if self.exists():
             told += [self._all("list_action_executions"),
@@ -172,7 +172,7 @@ class Pipeline:
 
 
 class PushRefused(Exception):
-    """What git said."""
+    """git's output."""
 
 
 def accepted(pushed: Pushed) -> Pushed:
@@ -182,7 +182,7 @@ def accepted(pushed: Pushed) -> Pushed:
 
 
 class Project(Pipeline):
-    """The same with its developer."""
+    """The same pipeline with a developer who pushes to it."""
 
     def __init__(self, aws: LocalAws, env_id: str, project_id: str, directory: Path, login: Callable[[], Login],
                  branch: str = "development") -> None:
@@ -191,7 +191,7 @@ class Project(Pipeline):
         self.branch, self._login = branch, login
 
     def files(self) -> dict[str, str]:
-        """What can be built and deployed."""
+        """The files of a change that can be built and deployed."""
         return {"buildspec.yml": (PROJECT / "buildspec.yml").read_text(),
                 "parameter.json": (PROJECT / "parameter.json").read_text(),
                 f"root-stack-{self.project_id}.yaml": (PROJECT / "root-stack.yaml").read_text()}
@@ -202,8 +202,8 @@ class Project(Pipeline):
         return str(found["repositoryMetadata"]["cloneUrlHttp"])
 
     def push(self, to: str = "", further: dict[str, str] | None = None, **changed: str) -> Pushed:
-        """Pushes a change, and with it another `buildspec` or `template`, and `further` files; as a mirror does, over
-        whatever is there."""
+        """Pushes a change, if given with another `buildspec` or `template` and with `further` files. Like a mirror, it
+        forces the push."""
         names = {"buildspec": "buildspec.yml", "template": f"root-stack-{self.project_id}.yaml"}
         files = {**self.files(), **(further or {}), "change": f"{time.time_ns()}\n",
                  **{names[key]: content for key, content in changed.items()}}
@@ -215,7 +215,7 @@ class Project(Pipeline):
 
 
 class ProjectStack(Stack):
-    """A stack of one pipeline in dev, by the environment's ServiceToken, and its project."""
+    """A stack with one pipeline in dev, through the environment's ServiceToken, and its project."""
 
     def __init__(self, aws: LocalAws, project_id: str, directory: Path, login: Callable[[], Login]) -> None:
         super().__init__(aws, f"project-{project_id}")

@@ -27,14 +27,14 @@ _STACK_SECONDS = 300
 
 @dataclass
 class Login:
-    """A git login as the secret holds it. Its password is never printed, nor an argument of a process."""
+    """A git login from the secret. Its password is never printed and never an argument of a process."""
 
     name: str
     password: str = field(repr=False)
     credential_id: str
 
     def status(self, clone_url: str) -> int:
-        """What the git server answers to the request that a push begins with."""
+        """The status that the git server returns for the first request of a push."""
         request = urllib.request.Request(f"{clone_url}/info/refs?service=git-receive-pack")
         token = b64encode(f"{self.name}:{self.password}".encode()).decode()
         request.add_header("Authorization", f"Basic {token}")
@@ -62,8 +62,8 @@ class Working:
         self._git("init", "--quiet", f"--initial-branch={branch}")
 
     def push(self, login: Login, clone_url: str, files: dict[str, str] | None = None, to: str = "") -> Pushed:
-        """Commits `files`, or something, and pushes it as `login` to the reference `to` (forced, with a `+` before it),
-        or to the branch."""
+        """Commits `files`, or a change, and pushes as `login` to the reference `to` (forced if it begins with `+`), or to
+        the branch."""
         for name, content in (files or {"file": f"{time.time_ns()}\n"}).items():
             (self.directory / name).write_text(content)
         self._git("add", "--all")
@@ -72,11 +72,11 @@ class Working:
         return self._push(login, clone_url, f"{force}HEAD:{to.lstrip('+') or f'refs/heads/{self.branch}'}")
 
     def delete(self, login: Login, clone_url: str, reference: str) -> Pushed:
-        """Deletes the reference there."""
+        """Deletes the reference in the repository."""
         return self._push(login, clone_url, f":{reference}")
 
     def references(self, login: Login, clone_url: str) -> dict[str, str]:
-        """Branches and tags there, and their commits."""
+        """The branches and tags of the repository, and their commits."""
         listed = self._git_as(login, "ls-remote", "--refs", clone_url, "refs/heads/*", "refs/tags/*")
         return {name: commit for commit, name in (line.split("\t") for line in listed.stdout.splitlines())}
 
@@ -86,8 +86,8 @@ class Working:
         return Pushed(pushed.returncode == 0, commit, pushed.stderr)
 
     def _git_as(self, login: Login, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # git asks its helper for the login, and the helper reads it from a pipe: neither the arguments, nor the
-        # environment, nor a file has it.
+        # git gets the login from its helper, which reads it from a pipe: neither the arguments, nor the
+        # environment, nor a file contains it.
         read, write = os.pipe()
         os.write(write, f"username={login.name}\npassword={login.password}\n".encode())
         os.close(write)
@@ -114,24 +114,24 @@ class Deployed:
 
 
 class Stack:
-    """One stack, from the file that says what is in it."""
+    """One stack, from a template file."""
 
     def __init__(self, aws: LocalAws, name: str) -> None:
         self.aws, self.name = aws, name
-        self.id = ""  # a deleted stack is found by its id alone
+        self.id = ""  # a deleted stack is found only by its ID
         self._cloudformation = aws.client("cloudformation")
 
     def create(self, template: Path | str, **parameters: str) -> str:
-        """Returns the status that the stack ends in."""
+        """Creates the stack and returns its final status."""
         self.id = self._cloudformation.create_stack(**self._request(template, parameters))["StackId"]
         return self.wait()
 
     def update(self, template: Path | str, **parameters: str) -> str:
-        """The same, or `NO_CHANGES`."""
+        """Updates the stack and returns its final status, or `NO_CHANGES`."""
         try:
             self._cloudformation.update_stack(**self._request(template, parameters))
         except ClientError as error:
-            # An untyped ValidationError: its text is all there is.
+            # An untyped ValidationError, so only its text identifies it.
             if "No updates are to be performed" in str(error):
                 return "NO_CHANGES"
             raise
@@ -173,12 +173,12 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in self.describe().get("Outputs", [])}
 
     def events(self) -> list[dict[str, Any]]:
-        """Oldest first."""
+        """The events, oldest first."""
         pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.id or self.name)
         return [event for page in pages for event in page["StackEvents"]][::-1]
 
     def failures(self) -> list[str]:
-        """The reasons of everything that failed, oldest first."""
+        """The reasons of all failures, oldest first."""
         return [event.get("ResourceStatusReason", "") for event in self.events()
                 if event["ResourceStatus"].endswith("_FAILED")]
 
@@ -188,7 +188,7 @@ class Stack:
 
 
 def sam_settings(directory: Path) -> dict[str, str]:
-    """sam would keep an id of this installation in the home directory, and look only every five seconds."""
+    """Keeps sam from writing an installation ID into the home directory and from polling only every five seconds."""
     return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": "0.2"}
 
 
@@ -201,12 +201,12 @@ class Environment(Stack):
         self.sam_output = ""
 
     def deploy(self, **parameters: str) -> Deployed:
-        """`sam deploy`, with this repository's samconfig.toml; sam keeps what is not mentioned."""
+        """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
         given = {"EnvID": self.env_id, **parameters}
         sam = subprocess.run(
             [Path(sys.executable).with_name("sam"), "deploy", "--template-file", TEMPLATE, "--stack-name", self.name,
              "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
-             # Quoted, because sam takes no empty value otherwise.
+             # Quoted, because sam rejects an empty value otherwise.
              "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())],
             env=self.aws.environment() | sam_settings(self._directory) | {"COLUMNS": "100"},
             cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -230,13 +230,13 @@ class Environment(Stack):
 
 
 def login(aws: LocalAws, secret_id: str) -> Login:
-    """The login that the secret holds now."""
+    """The login that the secret contains now."""
     value = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
     return Login(value["username"], value["password"], value["serviceSpecificCredentialId"])
 
 
 def credential_ids(aws: LocalAws, user_name: str) -> list[str]:
-    """The user's CodeCommit credentials, oldest first; none when there is no such user."""
+    """The user's CodeCommit credentials, oldest first. Empty if the user does not exist."""
     try:
         listed = aws.client("iam").list_service_specific_credentials(
             UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredentials"]
@@ -258,13 +258,13 @@ def secret_exists(aws: LocalAws, name: str) -> bool:
 
 
 def branch_commit(aws: LocalAws, repository_name: str, branch: str = "development") -> str:
-    """What CodeCommit says is at the branch's head."""
+    """The commit at the branch's head in CodeCommit."""
     found = aws.client("codecommit").get_branch(repositoryName=repository_name, branchName=branch)
     return str(found["branch"]["commitId"])
 
 
 def what_is_there(aws: LocalAws) -> dict[str, list[str]]:
-    """Everything in the account that this project could have made, by kind."""
+    """Everything in the account that this project could have created, by kind."""
     iam = aws.client("iam")
 
     def names(client: str, operation: str, key: str, name: str, **arguments: Any) -> list[str]:
@@ -294,8 +294,8 @@ def what_is_there(aws: LocalAws) -> dict[str, list[str]]:
 
 
 def deletion_marks(aws: LocalAws) -> list[str]:
-    """What deleted pipelines leave behind for a week: secrets that never had a value, on their way out. One that has a
-    value, or stays, is no such mark."""
+    """The tombstones of deleted pipelines, which remain for a week: secrets without a value that are scheduled for
+    deletion. A secret with a value, or one that is not scheduled, is not a tombstone."""
     secrets = aws.client("secretsmanager")
     pages = secrets.get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
     marks = []
@@ -309,12 +309,12 @@ def deletion_marks(aws: LocalAws) -> list[str]:
 
 
 def decisions_of(aws: LocalAws, role: str) -> list[dict[str, Any]]:
-    """What IAM decided about whoever had this role."""
+    """IAM's decisions about the sessions of this role."""
     return aws.decisions(f":assumed-role/{role}/")
 
 
 def granted_actions(aws: LocalAws, role: str) -> set[str]:
-    """Every action that the role's policies allow, its own and those that are attached."""
+    """Every action that the role's inline and attached policies allow."""
     iam = aws.client("iam")
     documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
                  for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
@@ -332,7 +332,7 @@ def function_log(aws: LocalAws, function_name: str) -> str:
 
 
 def function_log_events(aws: LocalAws, function_name: str, since: int = 0) -> list[dict[str, Any]]:
-    """What the function logged, oldest first, and nothing older than `since`, which is in milliseconds."""
+    """The function's log lines, oldest first, from `since` on (in milliseconds)."""
     pages = aws.client("logs").get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{function_name}", startTime=since)
     try:

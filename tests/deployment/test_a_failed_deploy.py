@@ -1,6 +1,6 @@
 """docs/a-failed-deploy.md, step by step: the page shows the real output.
 
-`CFN_GITOPS_WRITE_PAGES=1` writes what was seen into the page. Read the difference then.
+`CFN_GITOPS_WRITE_PAGES=1` writes the output into the page. Review the difference.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def without_ids(text: str) -> str:
 
 
 def as_events(events: list[dict[str, Any]]) -> str:
-    """What the console's page of a stack's events shows, oldest first, where something failed or the stack ended."""
+    """The console's page of a stack's events: failures and the stack's final status, oldest first."""
     return block([without_ids(f"{event['ResourceStatus']}  {event['LogicalResourceId']}  "
                               f"{event.get('ResourceStatusReason', '')}".strip())
                   for event in events
@@ -45,11 +45,11 @@ def as_events(events: list[dict[str, Any]]) -> str:
 
 
 def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
-    """The lines of one request, without what differs each time and what is the same in each line."""
+    """The log lines of one request, without values that differ each time and fields that all lines share."""
     lines = []
     for line in steps.function_log(aws, function_name).splitlines():
         said = json.loads(line) if line.startswith("{") else {}
-        # Where the password holds a slash, which is chance.
+        # Only if the password contains a slash, which is random.
         is_reset = said.get("step", "").startswith("resetting the service-specific credential")
         if said.get("request") == request_id and not (is_reset and said["message"] == "step"):
             names = ("step", "outcome") if said["message"] == "step" else ("error", "left", "reason", "status")
@@ -67,7 +67,7 @@ def source(aws: LocalAws, gitlab: LocalGitLab) -> Source:
     return Source(aws, gitlab, f"platform/{NAME}", f"gitlab/{NAME}", "development")
 
 
-def test_what_the_page_shows_is_what_there_is_to_see(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
+def test_page_has_the_real_output(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
                                                      source: Source, transcript: Transcript) -> None:
     secrets, name = aws.client("secretsmanager"), environment.function_name
     reader, good = gitlab.add_token("a reader", scopes=("read_api",)), gitlab.add_token("the owner's")
@@ -84,7 +84,7 @@ def test_what_the_page_shows_is_what_there_is_to_see(aws: LocalAws, environment:
     assert asked["answer"]["Status"] == "FAILED"
     shown.append(as_log(aws, name, asked["RequestId"]))
 
-    # The stack is an empty shell.
+    # The stack is empty.
     assert failed.delete() == "DELETE_COMPLETE"
     assert steps.what_is_there(aws) == before
     assert source.project.mirrors() == []
@@ -102,7 +102,7 @@ def test_what_the_page_shows_is_what_there_is_to_see(aws: LocalAws, environment:
     [asked] = requests(aws, "Delete")[asked_before:]
     shown.append(as_log(aws, name, asked["RequestId"]).replace(f"mirror {mirror.id} ", "mirror 102 "))
     assert steps.what_is_there(aws) == before
-    # It is GitLab's to remove, and pushes no more.
+    # GitLab has to remove the mirror, which no longer pushes.
     assert [left.id for left in source.project.mirrors()] == [mirror.id]
     source.project.delete_mirror(mirror.id)
     source.forget_token()

@@ -10,7 +10,7 @@ from tests.deployment.conftest import Mirror
 from tests.deployment.steps import Working
 
 
-def test_a_login_made_there_pushes(mirror: Mirror, working: Working) -> None:
+def test_issued_login_pushes(mirror: Mirror, working: Working) -> None:
     mirror.make()
     pushed = working.push(mirror.login(), mirror.clone_url)
     assert pushed.accepted, pushed.output
@@ -100,7 +100,7 @@ def test_deleted_credential_is_issued_again_by_next_update(aws: LocalAws, mirror
 
 
 def test_every_password_can_stand_in_a_url(mirror: Mirror) -> None:
-    """About half of those that are issued hold a `/`, so several are needed to see a reset."""
+    """About half of the issued passwords contain a `/`, so a reset needs several credentials to occur."""
     mirror.make()
     for serial in range(6):
         mirror.become(RotationSerial=str(serial))
@@ -124,7 +124,7 @@ def test_foreign_credentials_are_rejected_or_deleted_on_request(aws: LocalAws, m
     {"Team": "platform"}], ids=["rotated", "renamed", "another user", "tagged"])
 def test_later_rollback_leaves_a_login_that_pushes(aws: LocalAws, mirror: Mirror, working: Working, name: str,
                                                    change: dict[str, str]) -> None:
-    """The credential's own update succeeds; what comes after it fails."""
+    """The credential's update succeeds, and a later resource's fails."""
     mirror.make()
     change = {key: value.format(name=name) for key, value in change.items()}
     assert mirror.change(Breaks="yes", **change) == "UPDATE_ROLLBACK_COMPLETE"
@@ -146,7 +146,7 @@ def test_a_stack_whose_creation_fails_leaves_nothing(aws: LocalAws, mirror: Mirr
     assert steps.what_is_there(aws) == before
 
 
-def test_a_deleted_stack_takes_login_secret_and_users_along(aws: LocalAws, mirror: Mirror) -> None:
+def test_deleted_stack_deletes_login_secret_and_users(aws: LocalAws, mirror: Mirror) -> None:
     before = steps.what_is_there(aws)
     mirror.make()
     held, url = mirror.login(), mirror.clone_url

@@ -32,7 +32,7 @@ def production(empty_account: LocalAws, tmp_path: Path) -> Production:
 
 
 def shown(printed: str) -> list[str]:
-    """The last part of what was printed, without what differs each time."""
+    """The end of the printed output, without values that differ each time."""
     lines = printed.splitlines()
     begin = next(index for index, line in enumerate(lines) if "what failed" in line)
     return [re.sub(r"\(RequestId: [-0-9a-f]{36}\)", "(RequestId: …)", line) for line in lines[begin:]]
@@ -42,7 +42,7 @@ def test_taken_name_is_printed_with_its_resource(empty_account: LocalAws, produc
     empty_account.client("logs").create_log_group(logGroupName=GROUP)
     status, printed = production.run("deploy.py", "--yes")
     assert status != 0 and "AWS::EarlyValidation::ResourceExistenceCheck" in printed, printed
-    # The page shows what was printed.
+    # The page has the printed output.
     assert "\n".join(shown(printed)) in PAGE.read_text()
     # A failure is printed once: the next one has another cause.
     empty_account.client("logs").delete_log_group(logGroupName=GROUP)

@@ -104,7 +104,7 @@ def test_rotation_during_gitlab_outage_stays_pending_and_resumes(aws: LocalAws, 
                           RotationRules={"AutomaticallyAfterDays": 30})
     aws.rotated(mirrored.secret)
     before, old = mirrored.ids(), mirrored.login()
-    # A step waits for GitLab for half of the function's timeout.
+    # A rotation step waits for GitLab for half of the function's timeout.
     functions.update_function_configuration(FunctionName=environment.function_name, Timeout=30)
     gitlab.answers_instead(503, times=10_000, body="down")
     try:
@@ -137,7 +137,7 @@ def test_running_push_arrives_through_password_change(mirrored: Mirrored, gitlab
     with gitlab.runs_held():
         [old] = mirrored.source.project.mirrors()
         commit = mirrored.push()
-        # The update waits for the new mirror's push, and that for the block's end; the old one's is under way.
+        # The update waits for the new mirror's push, which waits for the block's end. The old mirror's push is running.
         updating = threading.Thread(target=lambda: mirrored.become(RotationSerial="1"))
         updating.start()
         wait_for(lambda: [each.update_status for each in mirrored.source.project.mirrors()] == ["started", "started"])
@@ -168,7 +168,7 @@ def test_manually_changed_mirror_is_restored_by_next_update(mirrored: Mirrored, 
     mirrored.push_arrives()
 
 
-def test_a_mirror_that_a_person_made_is_not_touched(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
+def test_manual_mirror_is_not_changed(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     gitlab.settings.urls_are_unique = False
     try:
         mirrored.push()
@@ -189,7 +189,7 @@ def test_conflicting_manual_mirror_keeps_the_working_one(mirrored: Mirrored) -> 
     mirrored.push()
     mirrored.made()
     before, held = mirrored.ids(), mirrored.login()
-    # GitLab takes an address once; a local one has no third spelling.
+    # GitLab accepts an address only once, and a local address has no third spelling.
     theirs = mirrored.source.project.make_mirror(by_somebody_else(mirrored) + "/", enabled=False)
     assert mirrored.change(RotationSerial="1") == "UPDATE_ROLLBACK_COMPLETE", mirrored.failures()
     assert any("an address only once" in reason for reason in mirrored.failures())
@@ -224,7 +224,7 @@ def test_environment_mirrors_a_gitlab_project_and_releases_it(aws: LocalAws, env
     pushed = working.push(source.developer(), source.project.url, to="+refs/heads/development")
     assert pushed.accepted, pushed.output
     wait_for(lambda: working.references(steps.login(aws, secret), url).get(BRANCH) == pushed.commit)
-    # Without the project, nobody would tell GitLab of a new password: so no rotation either.
+    # Without the project, GitLab would not get the new password, so there is no rotation either.
     let_go = environment.deploy(GitLabProject="", GitLabTokenSecretId="")
     assert let_go.succeeded, let_go.output + "\n".join(environment.failures())
     assert source.project.mirrors() == []

@@ -19,11 +19,11 @@ from tests.deployment.mirrored_stack import Mirrored, mirrored
 from tests.deployment.steps import Environment
 
 
-def test_a_change_that_cannot_be_made_leaves_the_mirror_pushing(aws: LocalAws, mirrored: Mirrored) -> None:
+def test_failed_change_leaves_the_mirror_pushing(aws: LocalAws, mirrored: Mirrored) -> None:
     mirrored.push()
     mirrored.made()
     before, held = mirrored.ids(), mirrored.login()
-    # The new mirrors would need a branch that is not there.
+    # The new mirrors would need a branch that does not exist.
     assert mirrored.change(RotationSerial="1", RequiredBranch="unprotected") == "UPDATE_ROLLBACK_COMPLETE"
     assert any("unprotected" in reason for reason in mirrored.failures())
     assert mirrored.login() == held
@@ -83,7 +83,7 @@ def test_a_secret_without_the_tag_is_not_even_read(aws: LocalAws, mirrored: Mirr
 
 
 def test_a_login_that_gitlab_cannot_push_with_is_not_a_success(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
-    """What GitLab says of it is in the reason."""
+    """GitLab's own message is in the reason."""
     mirrored.push()
     gitlab.settings.silent_mode = True
     try:
@@ -128,7 +128,7 @@ def test_gitlab_with_private_ca_is_trusted_if_ca_is_given(aws: LocalAws, environ
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()
         stack.id = ""
         authority = str(gitlab.ca_certificate)
-        # The template trusts it, and the token's owner does not yet.
+        # The template trusts it, and the token's owner has not allowed it yet.
         assert stack.make(GitLabCaCertificate=authority) == "ROLLBACK_COMPLETE"
         assert "cfn-gitops:gitlab-ca-sha256" in stack.failures()[0]
         assert stack.delete() == "DELETE_COMPLETE", stack.failures()

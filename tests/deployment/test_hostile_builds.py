@@ -71,8 +71,8 @@ def function_role(aws: LocalAws, name: str) -> Iterator[str]:
 
 
 def with_code(project: Project, role_arn: str) -> dict[str, str]:
-    """A template with a function's code and a nested stack, and the buildspec that packages both: as `Project.push`
-    takes them."""
+    """A template with a function's code and a nested stack, and the buildspec that packages both, as arguments of
+    `Project.push`."""
     root = {
         "Parameters": {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}},
         "Resources": {
@@ -92,7 +92,7 @@ NESTED = {
 
 
 class Stored:
-    """What one execution has stored, as an administrator sees it."""
+    """The artifacts that one execution stored, read by an administrator."""
 
     def __init__(self, aws: LocalAws, project: Project, execution: str) -> None:
         self.s3, self.project = aws.client("s3"), project
@@ -114,7 +114,7 @@ class Stored:
 
 
 def attack(project: Project, stored: Stored, knows_the_artifact: bool) -> list[list[str]]:
-    """Runs a hostile build of `project` that knows the keys, and returns what it tried with the outcome of each."""
+    """Runs a hostile build of `project` that knows the keys. Returns its attempts and their outcomes."""
     keys = {"packaged code": stored.packaged, "a source": [stored.source],
             "a build artifact": [stored.artifact] if knows_the_artifact else []}
     known = {"bucket": stored.bucket, "keys": keys, "template": f"root-stack-{stored.project.project_id}.yaml"}

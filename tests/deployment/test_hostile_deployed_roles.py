@@ -28,7 +28,7 @@ def bounded(aws: LocalAws, environment: Environment) -> Iterator[Environment]:
 
 
 def with_a_role(aws: LocalAws, name: str, boundary: str | None) -> str:
-    """A template with a role that everybody of the account can take, and that may do everything."""
+    """A template with a role that may do everything, and that every principal of the account may assume."""
     arn = f"arn:aws:iam::{aws.account_id}"
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     return json.dumps({
@@ -51,7 +51,7 @@ def was_denied(call: Callable[..., Any], **arguments: Any) -> bool:
 
 @pytest.fixture
 def user_key(aws: LocalAws, name: str) -> Iterator[dict[str, str]]:
-    """The access key of a user who may take roles, as the account's root user may not."""
+    """The access key of a user who may assume roles, because the account's root user may not."""
     iam, user = aws.client("iam"), f"user-of-{name}"
     iam.create_user(UserName=user)
     iam.put_user_policy(UserName=user, PolicyName="take", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
@@ -92,12 +92,12 @@ def test_role_of_a_pipeline_does_not_reach_the_machinery(aws: LocalAws, bounded:
         was_denied(client("cloudformation").update_stack, StackName=bounded.name, UsePreviousTemplate=True),
     ]
     assert hostile == [True] * len(hostile), hostile
-    # What is not the machinery's, it can do.
+    # It can change what does not belong to the machinery.
     secrets = client("secretsmanager")
     secrets.create_secret(Name=f"thumbnails-{name}", SecretString="own")
     assert secrets.get_secret_value(SecretId=f"thumbnails-{name}")["SecretString"] == "own"
     secrets.delete_secret(SecretId=f"thumbnails-{name}", ForceDeleteWithoutRecovery=True)
-    # It is the boundary that denies: without it, the first call succeeds.
+    # The boundary denies the call: without the boundary it succeeds.
     aws.client("iam").delete_role_permissions_boundary(RoleName=f"role-dev-{name}")
     aws.put_iam_into_effect()
     assert not was_denied(client("secretsmanager").get_secret_value, SecretId=f"codecommit-mirror/{mirror}")

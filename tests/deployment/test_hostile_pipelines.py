@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 
 def refused(aws: LocalAws, name: str, body: str) -> str:
-    """Deploys the template and returns the reason that it failed with; nothing may have changed."""
+    """Deploys the template, which has to fail and change nothing. Returns the reason."""
     before, stack = steps.what_is_there(aws), Stack(aws, f"hostile-{name}")
     assert stack.create(body) == "ROLLBACK_COMPLETE", stack.failures()
     reason = stack.failures()[0]
@@ -56,14 +56,14 @@ def test_no_build_gets_a_role_that_may_do_more(aws: LocalAws, name: str, which: 
 # claim: no-build-gets-a-role-that-may-do-more
 @pytest.mark.parametrize("where", ["EventRoleArn", "PipelineRoleArn"])
 def test_no_rule_and_no_pipeline_gets_a_role_that_may_do_more(aws: LocalAws, stack: ProjectStack, where: str) -> None:
-    """They have them from the first push on."""
+    """The roles exist from the first push on."""
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     assert stack.project.deploy(stack.project.push().commit) == "Succeeded"
     for which in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn",
                   "administrator"):
         assert stack.change(**{where: role_arn(aws, which)}) == "UPDATE_ROLLBACK_COMPLETE"
         reason = stack.failures()[-1]
-        # A pipeline's is looked at before it is passed.
+        # A role of a pipeline is read before it is passed.
         assert "iam:PassRole" in reason or "iam:GetRole" in reason
         assert role_arn(aws, which) in reason and "parameter PipelineRoleNames" in reason
     assert stack.project.deploy(stack.project.push().commit) == "Succeeded", stack.project.said()
@@ -93,8 +93,8 @@ def test_pipeline_cannot_deploy_into_a_non_project_stack(aws: LocalAws, environm
 
 
 # claim: broad-policy-does-not-lift-a-limit
-def test_what_a_pipeline_deploys_cannot_change_a_pipeline(aws: LocalAws, stack: ProjectStack) -> None:
-    """A rule of the machinery's names, say, whose target would be a pipeline."""
+def test_deployed_stack_cannot_change_a_pipeline(aws: LocalAws, stack: ProjectStack) -> None:
+    """For example, a rule with a name of the machinery whose target is a pipeline."""
     assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     execution = project.execution_of(project.push(template=json.dumps({
@@ -159,7 +159,7 @@ def test_pipeline_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, e
     assert infra.child.describe() == before
 
 
-def test_a_stack_that_somebody_made_is_refused(aws: LocalAws, name: str) -> None:
+def test_foreign_stack_is_rejected(aws: LocalAws, name: str) -> None:
     by_hand = Stack(aws, f"gitops-dev-{name}")
     assert by_hand.create(json.dumps({"Resources": {"Other": {"Type": "AWS::Logs::LogGroup"}}})) == "CREATE_COMPLETE"
     reason = refused(aws, name, template(name))

@@ -20,13 +20,13 @@ pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 
 def refused(aws: LocalAws, name: str, **asked: str) -> str:
-    """Deploys the hostile template and returns the reason that it failed with; nothing may have changed."""
+    """Deploys the hostile template, which has to fail and change nothing. Returns the reason."""
     [reason] = all_refused(aws, name, asked)
     return reason
 
 
 def all_refused(aws: LocalAws, name: str, *asked: dict[str, str]) -> list[str]:
-    """The same for several, at once: the function waits a while for a user that it may not see (yet)."""
+    """The same for several templates at once, because the function retries a denied read of a user for a while."""
     before = steps.what_is_there(aws)
     stacks = [Stack(aws, f"hostile-{name}-{number}") for number in range(len(asked))]
     with ThreadPoolExecutor() as threads:
@@ -40,7 +40,7 @@ def all_refused(aws: LocalAws, name: str, *asked: dict[str, str]) -> list[str]:
 
 @pytest.fixture
 def own_user(aws: LocalAws, environment: Environment, name: str) -> Iterator[str]:
-    """A user that may be asked for."""
+    """A user whose name the template's pattern allows."""
     user = f"user-dev-{name}"
     aws.client("iam").create_user(UserName=user)
     yield user
@@ -48,7 +48,7 @@ def own_user(aws: LocalAws, environment: Environment, name: str) -> Iterator[str
 
 
 # claim: the-user-of-another-stack-is-refused-by-its-owners-name
-def test_the_user_of_another_stack_is_refused_by_its_owners_name(aws: LocalAws, environment: Environment,
+def test_user_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment,
                                                                 name: str) -> None:
     held = steps.login(aws, f"codecommit-mirror/{MIRROR_USER}")
     reason = refused(aws, name, UserName=MIRROR_USER)
@@ -66,7 +66,7 @@ def test_secret_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, env
     assert steps.login(aws, secret) == held
 
 
-def test_a_secret_that_somebody_made_is_refused(aws: LocalAws, own_user: str, name: str) -> None:
+def test_foreign_secret_is_rejected(aws: LocalAws, own_user: str, name: str) -> None:
     secrets, secret = aws.client("secretsmanager"), f"codecommit-mirror/user-dev-{name}"
     secrets.create_secret(Name=secret, SecretString='{"precious": 1}')
     reason = refused(aws, name, UserName=own_user, SecretName=secret)
@@ -101,7 +101,7 @@ def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
-def test_key_that_was_not_given_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
+def test_missing_key_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     reason = refused(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/user-dev-{name}", KmsKeyId=key)
     assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
@@ -117,7 +117,7 @@ def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, 
 
 
 # claim: the-user-of-another-stack-is-refused-by-its-owners-name
-def test_deleting_what_was_refused_touches_nothing_of_its_owner(aws: LocalAws, environment: Environment, mirror: Mirror,
+def test_delete_of_rejected_resource_changes_nothing(aws: LocalAws, environment: Environment, mirror: Mirror,
                                                                name: str, tmp_path: Path) -> None:
     mirror.make()
     held = mirror.login()

@@ -29,7 +29,7 @@ def new_build_role(aws: LocalAws, environment: Environment, name: str) -> Iterat
 
 
 def test_first_deployment_meets_late_grants(aws: LocalAws, environment: Environment) -> None:
-    """The deployment itself is the fixture's: it is complete all the same."""
+    """The fixture deploys the environment. The deployment is complete although IAM is late."""
     late = {decision["action"] for decision in steps.decisions_of(aws, environment.function_role)
             if decision.get("late")}
     assert late

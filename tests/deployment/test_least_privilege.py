@@ -11,8 +11,8 @@ from tests.deployment.steps import Environment
 
 ROLES = ["cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild-cfn", "eventbridge-codepipeline-exec"]
 
-# What AWS's documentation demands, and what no test here needs: a handler's reads for drift and import, changes that
-# the template never makes, and CodePipeline's and CodeBuild's looks at the bucket.
+# Actions that AWS's documentation requires and that no test here needs: a handler's reads for drift and import,
+# changes that the template never causes, and CodePipeline's and CodeBuild's reads of the bucket.
 NOT_ASKED_FOR_HERE = {
     "cfn-gitops-provisioning": {
         "codebuild:BatchGetProjects", "codecommit:GetRepositoryTriggers", "codecommit:ListRepositories",
@@ -31,17 +31,17 @@ NOT_ASKED_FOR_HERE = {
 
 
 def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environment, transcript: Transcript) -> None:
-    # logs:* among them: the platform uses those, in the role's name, whenever the function runs.
+    # Including logs:*, which the platform uses with the role whenever the function runs.
     used = {decision["action"] for decision in steps.decisions_of(aws, environment.function_role)
             if decision["allowed"]}
     granted = transcript.granted | steps.granted_actions(aws, environment.function_role)
-    # Only the rollback of a replacement that CloudFormation never learned of removes tags from a user.
+    # Only the rollback of a replacement that CloudFormation has no record of removes tags from a user.
     assert granted - used <= {"iam:UntagUser"}
     print(f"{len(granted)} actions granted, all but {len(granted - used)} used")
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nothing_was_denied_that_the_tests_did_not_mean_to_be(aws: LocalAws, environment: Environment,
+def test_only_expected_calls_were_denied(aws: LocalAws, environment: Environment,
                                                             transcript: Transcript, role: str) -> None:
     decisions = steps.decisions_of(aws, f"role-{environment.env_id}-{role}")
     assert any(decision["allowed"] for decision in decisions)

@@ -22,7 +22,7 @@ COMPLETE = [("Source", "Succeeded"), ("Build", "Succeeded"), ("Approval", "Succe
 @pytest.fixture(scope="module")
 def shop(aws: LocalAws, git_login: Callable[[], Login], transcript: Transcript,
          tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project whose first push has been deployed. Each test here ends what it starts."""
+    """A project whose first push was deployed. Each test here ends its own executions."""
     stack = ProjectStack(aws, "shop", tmp_path_factory.mktemp("shop"), git_login)
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     pushed = stack.project.push()
@@ -38,7 +38,7 @@ def test_push_deploys_only_in_the_environment_of_its_branch(aws: LocalAws, envir
                                                             tmp_path: Path) -> None:
     dev = Project(aws, "dev", "infra", tmp_path, git_login)
     prd = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
-    # Each of them gets the other's branch, too: GitLab mirrors all that is protected.
+    # Each project gets the other's branch, too: GitLab mirrors every protected branch.
     for project, other in ((dev, "refs/heads/master"), (prd, "refs/heads/development")):
         project.push(to=other)
     had = [len(project.executions()) for project in (dev, prd)]
@@ -57,7 +57,7 @@ def test_push_deploys_only_in_the_environment_of_its_branch(aws: LocalAws, envir
         assert project.ran(project.executions()[-1]["pipelineExecutionId"]) == COMPLETE
         assert f"{project.env_id} is at " in aws.client("events").describe_rule(
             Name=project.deployed.outputs()["Rule"])["Description"]
-        # It would be in the way of the comparisons of other tests, and of the environment's deletion.
+        # It would disturb the comparisons of other tests and the environment's deletion.
         assert project.deployed.delete() == "DELETE_COMPLETE", project.deployed.failures()
 
 
@@ -73,7 +73,7 @@ def test_first_push_creates_pipeline_that_runs_once_and_succeeds(stack: ProjectS
     assert project.executions()[0]["trigger"]["triggerType"] == "CreatePipeline"
     project.decide(execution)
     assert project.ended(execution) == "Succeeded"
-    # Now the rule knows the pipeline, and what the resource says is as it was.
+    # The rule now names the pipeline, and the resource's attributes are unchanged.
     eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
     targets = stack.aws.client("events").list_targets_by_rule(Rule=project.event_rule)["Targets"]
     assert [target["Arn"] for target in targets] == [before["PipelineArn"]]
@@ -93,7 +93,7 @@ def test_a_tag_another_branch_and_a_deletion_start_nothing(shop: Project) -> Non
     codecommit = shop.aws.client("codecommit")
     codecommit.update_default_branch(repositoryName=shop.repository, defaultBranchName="development-2")
     shop.delete_reference("refs/heads/development")
-    # Events come in the order of their pushes, so whatever those had started would be there before this.
+    # Events arrive in the order of the pushes, so the earlier pushes' executions would have started before this.
     pushed = shop.push()
     assert shop.deploy(pushed.commit) == "Succeeded", shop.said()
     assert len(shop.executions()) == before + 1
@@ -116,7 +116,7 @@ def test_pushed_commit_runs_although_branch_has_moved(shop: Project) -> None:
     first = shop.push()
     execution = shop.execution_of(first.commit)
     shop.waits_for_approval(execution)
-    # While it waits somebody pushes what would fail.
+    # While it waits, a developer pushes a commit whose build would fail.
     second = shop.push(buildspec=FAILING_BUILD)
     shop.decide(execution)
     assert shop.ended(execution) == "Succeeded", shop.said()
@@ -134,7 +134,7 @@ def test_a_rejected_approval_deploys_nothing(shop: Project) -> None:
     assert shop.deployed_commit() == before
 
 
-def test_a_failing_build_asks_nobody_and_deploys_nothing(shop: Project) -> None:
+def test_failed_build_needs_no_approval_and_deploys_nothing(shop: Project) -> None:
     before, pushed = shop.deployed_commit(), shop.push(buildspec=FAILING_BUILD)
     execution = shop.execution_of(pushed.commit)
     assert shop.ended(execution) == "Failed"
@@ -143,8 +143,8 @@ def test_a_failing_build_asks_nobody_and_deploys_nothing(shop: Project) -> None:
     assert shop.deployed_commit() == before
 
 
-def test_a_push_while_the_pipeline_is_being_made_is_run_as_well(aws: LocalAws, stack: ProjectStack) -> None:
-    """It comes to the function, as the rule has not changed yet; the pipeline's own first run has another commit."""
+def test_push_during_pipeline_creation_is_executed(aws: LocalAws, stack: ProjectStack) -> None:
+    """The event invokes the function, as the rule is not changed yet. The first execution has another commit."""
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     aws.set(slow_stacks=project.stack_name, stack_resource_takes_seconds=3)

@@ -1,7 +1,7 @@
 """The function's records on an IAM user are lost, as a change of stack-level tags may do, and the next request restores
 them.
 
-Whether CloudFormation removes tags that it did not set is not documented: `local_aws.user_tags` has what is known.
+Whether CloudFormation removes tags that it did not set is not documented: see `local/aws/iam/user_tags.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TaggedMirror:
         return {tag["Key"]: tag["Value"] for tag in found if tag["Key"].startswith("cfn-gitops:")}
 
     def tag_the_stack(self, **changed: str) -> str:
-        """With other parameters as well; returns the status."""
+        """Updates the stack, if given with other parameters. Returns the status."""
         kept = [each["ParameterKey"] for each in self.mirror.describe()["Parameters"]]
         self.aws.client("cloudformation").update_stack(
             StackName=self.mirror.name, UsePreviousTemplate=True, Capabilities=["CAPABILITY_NAMED_IAM"],

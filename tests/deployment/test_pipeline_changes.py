@@ -18,7 +18,7 @@ def rule_content(aws: LocalAws, pipeline: Pipeline) -> dict[str, Any]:
     return dict(json.loads(found["approvalRuleTemplate"]["approvalRuleTemplateContent"]))
 
 
-def test_an_approval_rule_is_made_associated_changed_and_removed(aws: LocalAws, stack: ProjectStack) -> None:
+def test_approval_rule_is_created_updated_and_deleted(aws: LocalAws, stack: ProjectStack) -> None:
     project, codecommit = stack.project, aws.client("codecommit")
     assert stack.make(ApprovalRule={"ApproversNeeded": 1}) == "CREATE_COMPLETE", stack.failures()
     content = rule_content(aws, project)
@@ -32,7 +32,7 @@ def test_an_approval_rule_is_made_associated_changed_and_removed(aws: LocalAws, 
     assert rule_content(aws, project)["Statements"] == [
         {"Type": "Approvers", "NumberOfApprovalsNeeded": 2, "ApprovalPoolMembers": [APPROVER]}]
 
-    # Tags come along, and both go again.
+    # Tags are added with the rule and removed with it.
     assert stack.change(ApprovalRule=rule, Tags=[{"Key": "team", "Value": "platform"}]) == "UPDATE_COMPLETE"
     assert {"Key": "team", "Value": "platform"} in project.child.describe()["Tags"]
     assert stack.change() == "UPDATE_COMPLETE", stack.failures()
@@ -46,13 +46,13 @@ def test_retained_repository_is_adopted_with_its_history(aws: LocalAws, stack: P
     project, before = stack.project, steps.what_is_there(aws)
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     commits = [project.push().commit, project.push().commit]
-    # In place, and with it alone.
+    # Changed in place, without another change.
     assert stack.change(RepositoryDeletionPolicy="Retain") == "UPDATE_COMPLETE", stack.failures()
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     left = {kind: names for kind, names in steps.what_is_there(aws).items() if names != before[kind]}
     assert left == {"repositories": sorted([*before["repositories"], project.repository])}
 
-    # Its branch is there, so the pipeline is there at once, and runs.
+    # The branch exists, so the pipeline is created at once and runs.
     assert stack.make(RepositoryDeletionPolicy="Retain") == "CREATE_COMPLETE", stack.failures()
     execution = project.execution_of(commits[1])
     assert [each["pipelineExecutionId"] for each in project.executions()] == [execution]
@@ -67,8 +67,8 @@ def test_retained_repository_is_adopted_with_its_history(aws: LocalAws, stack: P
     assert steps.what_is_there(aws) == before
 
 
-def test_a_pipeline_goes_and_comes_again_in_one_stack(aws: LocalAws, stack: ProjectStack) -> None:
-    """Each deletion leaves its time where a creation that comes too late would look; a later creation is not late."""
+def test_pipeline_is_removed_and_added_again_in_one_stack(aws: LocalAws, stack: ProjectStack) -> None:
+    """Each deletion leaves a tombstone with its time, for a Create that arrives late. A later Create is not late."""
     def with_pipeline(there: bool) -> str:
         held = json.loads(template(project.project_id))
         held["Resources"]["Other"] = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 1}}
@@ -80,7 +80,7 @@ def test_a_pipeline_goes_and_comes_again_in_one_stack(aws: LocalAws, stack: Proj
     assert stack.create(with_pipeline(True)) == "CREATE_COMPLETE", stack.failures()
     told = []
     for there in (False, True, False):
-        # A mark says the second of its deletion.
+        # A tombstone's time has a resolution of one second.
         eventually(lambda: time.time() > (told or [0])[-1] + 1, "another second")
         assert stack.update(with_pipeline(there)) == "UPDATE_COMPLETE", stack.failures()
         assert project.child.exists() == there

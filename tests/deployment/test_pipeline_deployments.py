@@ -18,12 +18,12 @@ WITH_ANOTHER_RULE = TEMPLATE.replace("\nOutputs:\n", """
 
 Outputs:
 """)
-# No name that the deploy role may use.
+# A name that the deploy role may not use.
 THAT_FAILS = TEMPLATE.replace("    Properties:\n", "    Properties:\n      Name: a-rule-of-somebody-else\n", 1)
 
 
 def changes(aws: LocalAws, pipeline: Pipeline) -> list[tuple[str, str]]:
-    """What the approver sees before anything is executed."""
+    """The changes that the approver reviews before they are executed."""
     change_set = aws.client("cloudformation").describe_change_set(
         StackName=pipeline.deployed.name, ChangeSetName=f"changeset-dev-{pipeline.project_id}")
     assert change_set["Status"] == "CREATE_COMPLETE"

@@ -19,7 +19,7 @@ def role_arn(aws: LocalAws, name: str) -> str:
 
 
 def properties(pipeline: Pipeline) -> dict[str, Any]:
-    """Of everything in the pipeline's stack, by its template."""
+    """All resources in the pipeline's stack, by its template."""
     found = pipeline.aws.client("cloudformation").get_template(StackName=pipeline.stack_name)["TemplateBody"]
     return {name: resource["Properties"] for name, resource in found["Resources"].items()}
 
@@ -36,7 +36,7 @@ def another_build_role(aws: LocalAws, environment: Environment, name: str) -> It
 
 @pytest.fixture
 def short_lived_function(aws: LocalAws, environment: Environment) -> Iterator[None]:
-    """The function's life ends before a slow stack does."""
+    """A function whose timeout is shorter than a slow stack's operation."""
     function = aws.client("lambda")
     function.update_function_configuration(FunctionName=environment.function_name, Timeout=3)
     yield
@@ -68,7 +68,7 @@ def test_failed_update_is_rolled_back_and_pipeline_continues(aws: LocalAws, envi
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     assert project.deploy(project.push().commit) == "Succeeded", project.said()
     before = properties(project)
-    # The log group changes first, then this is refused.
+    # The log group changes first, then this resource's update fails.
     assert stack.change(Build={"LogRetentionInDays": 30, "ServiceRoleArn": role_arn(aws, environment.function_role)}
                         ) == "UPDATE_ROLLBACK_COMPLETE"
     reason = stack.failures()[0]
@@ -92,12 +92,12 @@ def test_stack_longer_than_the_function_timeout_is_answered_once(aws: LocalAws, 
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
     [exchange] = aws.exchanges("Pipeline")[asked:]
     assert exchange["answer"]["Status"] == "SUCCESS"
-    # Several invocations, each of which began where the one before was. On a busy machine one may run out of its three
-    # seconds before it hands over, and Lambda runs it again.
+    # Several invocations, each of which continues the previous one. On a busy machine an invocation may reach its three
+    # seconds before it invokes the next one. Lambda then retries it.
     log = steps.function_log(aws, environment.function_name).splitlines()
     hops = {json.loads(line)["hop"] for line in log if '"hop"' in line and exchange["RequestId"] in line}
     assert sorted(hops) == list(range(len(hops))) and len(hops) > 2
-    # A deletion is as long, and as well.
+    # A deletion takes as long and continues in the same way.
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     assert [each["answer"]["Status"] for each in aws.exchanges("Pipeline")[asked:]] == ["SUCCESS", "SUCCESS"]
 

@@ -28,7 +28,7 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
     own = Project(aws, "dev", name, tmp_path, lambda: steps.login(aws, outputs["SecretName"]))
     assert (outputs["RepositoryName"], outputs["PipelineName"]) == (own.repository, own.name)
     assert outputs["RepositoryCloneUrl"] == own.clone_url
-    # Its login is good for its own repository alone.
+    # Its login has access only to its own repository.
     login = steps.login(aws, outputs["SecretName"])
     assert login.name.startswith(f"user-dev-{name}-mirror")
     assert login.status(own.clone_url) == 200
@@ -44,7 +44,7 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
     after = steps.what_is_there(aws)
     rule = own.deployed.outputs()["Rule"]
     left = {kind: sorted(set(names) - set(before[kind])) for kind, names in after.items() if names != before[kind]}
-    # What it deployed stays.
+    # The deployed stack remains.
     assert left == {"stacks": [own.deployed.name], "event rules": [rule]}
     assert login.status(url) == 401
     assert own.deployed.delete() == "DELETE_COMPLETE", own.deployed.failures()
@@ -62,7 +62,7 @@ def test_further_project_mirror_is_rotated_by_the_function(aws: LocalAws, enviro
     outputs, secrets = stack.outputs(), aws.client("secretsmanager")
     secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
     [first] = source.mirrors_to(url)
-    # Attaching the schedule tested the function, and changed nothing.
+    # Attaching the schedule tests the function and changes nothing.
     assert [step["Step"] for step in aws.rotated(secret)["steps"]] == ["testSecret"]
     assert secrets.describe_secret(SecretId=secret)["RotationRules"]["AutomaticallyAfterDays"] == 7
 
@@ -78,7 +78,7 @@ def test_further_project_mirror_is_rotated_by_the_function(aws: LocalAws, enviro
     login = steps.login(aws, secret)
     eventually(lambda: working.references(login, url).get("refs/heads/development") == pushed.commit, "the push in CodeCommit")
 
-    # The rotation goes first, then the mirror, the login, the repository.
+    # Deletion order: rotation, mirror, login, repository.
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     assert source.project.mirrors() == []
     assert not steps.user_exists(aws, f"user-dev-{name}-mirror")

@@ -61,6 +61,6 @@ def test_existing_repository_example_deploys_runs_and_is_deleted(aws: LocalAws, 
     assert website.deploy(pushed.commit) == "Succeeded", website.said()
     assert website.deployed.delete() == "DELETE_COMPLETE", website.deployed.failures()
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
-    # The repository was somebody's before, and is still.
+    # The repository existed before and remains.
     assert steps.what_is_there(aws) == before
     codecommit.delete_repository(repositoryName="codecommit-dev-website")

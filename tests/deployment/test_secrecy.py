@@ -35,7 +35,7 @@ def test_no_password_in_logs_events_outputs_or_sam_output(environment: Environme
 
 
 # claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
-def test_no_address_of_an_answer_stands_in_the_functions_log(environment: Environment, transcript: Transcript) -> None:
+def test_no_response_url_is_in_the_functions_log(environment: Environment, transcript: Transcript) -> None:
     logs = [text for source, text in transcript.texts.items() if "log" in source]
     assert logs
     assert not any("X-Amz-Signature" in log or "custom-resource-response" in log for log in logs)

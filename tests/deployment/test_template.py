@@ -88,7 +88,7 @@ def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Envir
     changed = environment.deploy(MirrorSecretKmsKeyArn=key)
     assert changed.succeeded, changed.output + "\n".join(environment.failures())
     assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
-    # The rights to the key are there while there is one.
+    # The permissions for the key exist while there is a key.
     transcript.granted |= steps.granted_actions(aws, environment.function_role)
     before = steps.login(aws, SECRET)
     rotated = environment.deploy(RotationSerial="3")
@@ -131,14 +131,14 @@ def test_denied_former_key_rolls_back_and_login_still_pushes(aws: LocalAws, envi
 
 
 @_EXCHANGED_OR_GIVEN_UP
-def test_a_key_goes_in_two_deployments(aws: LocalAws, environment: Environment, working: Working,
+def test_key_is_removed_in_two_deployments(aws: LocalAws, environment: Environment, working: Working,
                                        gives_another: bool) -> None:
     key, former, before = _another_key(aws, gives_another), _key_of_the_secret(aws), steps.login(aws, SECRET)
     changed = environment.deploy(MirrorSecretKmsKeyArn=key, MirrorSecretFormerKmsKeyArns=former)
     assert changed.succeeded, changed.output + "\n".join(environment.failures())
     assert _key_of_the_secret(aws) == key
     assert steps.login(aws, SECRET) == before
-    # Nothing is asked of the former key any more: a new login is made without it.
+    # The former key is not used any more: a new login is issued without it.
     rotated = environment.deploy(MirrorSecretFormerKmsKeyArns="", RotationSerial=f"without {former[-4:]}")
     assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
     after = steps.login(aws, SECRET)
@@ -166,7 +166,7 @@ def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, enviro
     assert (tags["cfn-gitops:stack-id"], tags["cfn-gitops:logical-id"]) == (environment.id, "Project")
 
 
-def test_an_environment_whose_branch_nobody_named_is_not_begun(aws: LocalAws, environment: Environment,
+def test_environment_without_a_branch_is_not_created(aws: LocalAws, environment: Environment,
                                                               tmp_path: Path) -> None:
     second = Environment(aws, tmp_path, env_id="tst")
     refused = second.deploy()
@@ -186,5 +186,5 @@ def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment
     assert "parameters MirrorSecretNames" in second.failures()[0]
     assert second.delete() == "DELETE_COMPLETE"
     assert steps.what_is_there(aws) == before
-    # Of its pipeline, which had been made, a mark stays for a week.
+    # Its pipeline had been created, so a tombstone remains for a week.
     assert [mark for mark in steps.deletion_marks(aws) if mark.startswith("cfn-gitops-tst/deletions/infra-")]

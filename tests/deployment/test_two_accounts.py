@@ -20,7 +20,7 @@ from tests.policies.test_ways import session_policy
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
-    """An AWS of its own: what is deployed here is not what the other tests compare."""
+    """An AWS of its own: other tests do not compare these deployments."""
     with LocalAws(settings=IAM_IS_LATE) as running:
         made = TwoAccounts(running, tmp_path_factory.mktemp("two-accounts"))
         made.make()
@@ -28,19 +28,19 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
 
 
 def named_in_policies(scene: TwoAccounts, what: set[str]) -> set[str]:
-    """Which of these stand in a policy that counts, of the pipelines' account."""
+    """Which of these are in an effective policy of the pipelines' account."""
     iam = scene.aws.client("iam")
     policies: list[object] = []
     for page in iam.get_paginator("get_account_authorization_details").paginate():
         policies += page["RoleDetailList"] + page["UserDetailList"]
-        # Its earlier versions are kept, and count for nobody.
+        # Earlier versions of a policy are kept and have no effect.
         policies += [version["Document"] for policy in page["Policies"] for version in policy["PolicyVersionList"]
                      if version["IsDefaultVersion"]]
     written = json.dumps(policies, default=str)
     return {each for each in what if each in written}
 
 
-def test_it_is_taken_away_from_both_accounts_and_nothing_stays(tmp_path: Path) -> None:
+def test_deletion_in_both_accounts_leaves_nothing(tmp_path: Path) -> None:
     with LocalAws(settings=IAM_IS_LATE) as running:
         scene = TwoAccounts(running, tmp_path)
         first = scene.environment.deploy()
@@ -50,7 +50,7 @@ def test_it_is_taken_away_from_both_accounts_and_nothing_stays(tmp_path: Path) -
         kept = scene.artifacts.outputs()
         elsewhere = {OTHER, kept["ArtifactBucketName"], kept["ArtifactKeyArn"]}
         assert named_in_policies(scene, elsewhere) == elsewhere
-        # What is left out keeps its value.
+        # Omitted parameters keep their values.
         assert scene.environment.deploy().succeeded
         assert named_in_policies(scene, elsewhere) == elsewhere
         scene.withdraw()
@@ -64,7 +64,7 @@ def test_push_in_other_account_is_built_approved_and_deployed(scene: TwoAccounts
     pushed = scene.project.push()
     assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
     assert scene.project.deployed_commit() == pushed.commit
-    # With the role there, and nobody else's.
+    # With this role and no other.
     used = {decision["action"] for decision in scene.aws.decisions(f"{OTHER}:assumed-role/role-dev-codecommit-source/")
             if decision["allowed"]}
     assert {"codecommit:GetCommit", "codecommit:UploadArchive", "s3:PutObject", "kms:GenerateDataKey"} <= used
@@ -79,7 +79,7 @@ def test_function_passes_the_evaluated_session_policy(scene: TwoAccounts) -> Non
     assert all(json.loads(policy) == session_policy(scene.repository_arn) for policy in passed)
 
 
-def test_the_project_says_what_the_other_account_has(scene: TwoAccounts) -> None:
+def test_project_outputs_the_other_accounts_resources(scene: TwoAccounts) -> None:
     outputs = scene.project_stack.outputs()
     assert outputs["RepositoryArn"] == scene.repository_arn
     answer = scene.aws.exchanges("Pipeline")[-1]["answer"]
@@ -88,7 +88,7 @@ def test_the_project_says_what_the_other_account_has(scene: TwoAccounts) -> None
 
 
 def image_of(pipeline: Pipeline, execution: str) -> str:
-    """The digest that this execution has taken."""
+    """The digest that this execution used."""
     found = next(action for action in pipeline.actions(execution) if action["actionName"] == "Image")
     return str(found["output"]["outputVariables"]["ImageDigest"])
 
@@ -131,7 +131,7 @@ def test_packaged_template_is_under_the_key_of_that_bucket(scene: TwoAccounts) -
     execution = scene.project.execution_of(refused.commit)
     assert scene.project.ended(execution) == "Failed"
     assert "AccessDenied" in scene.project.build_log()
-    # What the tests below start from.
+    # The tests below start with these.
     assert scene.project.deploy(scene.project.push().commit) == "Succeeded"
 
 
@@ -147,20 +147,20 @@ def test_another_tag_starts_nothing(scene: TwoAccounts) -> None:
 
 # --- each grant ---------------------------------------------------------------------------
 
-# What AWS's documentation lists for these roles, and what this local AWS never asks for.
+# Actions that AWS's documentation lists for these roles and that this local AWS never needs.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
 NOT_ASKED_FOR_HERE = {
-    # S3 uses the key with two calls; the others are for whoever encrypts by himself.
+    # S3 uses the key with two calls. The others are for clients that encrypt themselves.
     "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext",
-    # Looks at the bucket before an artifact is written, and at a version of one.
+    # Reads of the bucket before an artifact is written, and of one version.
     "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion",
-    # The end of an archive that hangs.
+    # The cancellation of an archive that hangs.
     "codecommit:CancelUploadArchive",
 }
 LOOKS_AT_THE_BUCKET = {("policy-dev-codepipeline-cfn", "BucketsThatOtherAccountsWriteTo"),
                        ("policy-dev-codebuild-cfn", "BucketsThatOtherAccountsWriteTo")}
-# What is needed by others than a pipeline with both sources elsewhere: the function, which says the address to clone
-# from, and a pipeline whose code is of its own account.
+# Needed by others than a pipeline with both sources in the other account: by the function, which outputs the clone
+# address, and by a pipeline whose code is in its own account.
 OF_OTHERS = {
     "role-dev-codecommit-source SourceOfThePipelines codecommit:GetRepository",
     "policy-dev-codepipeline-cfn ArtifactsOfOtherAccounts s3:PutObject",
@@ -169,7 +169,7 @@ OF_OTHERS = {
 
 
 class Impatient(Pipeline):
-    """A pipeline of the same sources which asks nobody."""
+    """A pipeline of the same sources without an approval."""
 
     def __init__(self, scene: TwoAccounts) -> None:
         super().__init__(scene.aws, "dev", "grants")
@@ -189,11 +189,11 @@ class Impatient(Pipeline):
         assert self.settled() == "Succeeded", self.said()
 
     def settled(self) -> str:
-        """How the newest execution ends."""
+        """The final status of the newest execution."""
         return self.ended(self.executions()[-1]["pipelineExecutionId"])
 
     def push(self, image: bool) -> tuple[str, str]:
-        """How the execution that a push leads to ends, and why; of an event that was lost, only why."""
+        """The status of the execution that a push starts, and its error. For a lost event, only the error."""
         before = len(self.executions())
         if image:
             self._images += 1
@@ -215,7 +215,7 @@ def _impatient(scene: TwoAccounts) -> Impatient:
 
 @pytest.fixture
 def impatient(scene: TwoAccounts, _impatient: Impatient) -> Iterator[Impatient]:
-    """Alone with the pushes: the other pipeline's executions would wait for approval, and use the grants as well."""
+    """Runs without the other pipeline, whose executions would wait for approval and use the grants as well."""
     events = scene.aws.client("events")
     rules = [scene.project.event_rule, scene.project.event_rule.replace("-cfn-", "-ecr-")]
     for rule in rules:
@@ -226,11 +226,11 @@ def impatient(scene: TwoAccounts, _impatient: Impatient) -> Iterator[Impatient]:
 
 
 def is_named(action: str, why: str) -> bool:
-    """CodePipeline says which call was denied, but of a bucket only that one was."""
+    """CodePipeline's error names the denied call, but for a bucket only the bucket."""
     return action in why or (action.startswith("s3:") and "Amazon S3:AccessDenied" in why)
 
 
-def test_each_grant_that_is_taken_away_stops_the_way_and_says_so(scene: TwoAccounts, impatient: Impatient) -> None:
+def test_each_missing_grant_fails_with_its_error(scene: TwoAccounts, impatient: Impatient) -> None:
     every, kept, wrong = grants.every(scene), [], []
     for grant in every:
         with grant.taken_away():
@@ -243,7 +243,7 @@ def test_each_grant_that_is_taken_away_stops_the_way_and_says_so(scene: TwoAccou
             wrong.append(f"{grant}: the event was lost: {why}")
     assert wrong == []
     assert {str(grant) for grant in kept if grant.action not in NOT_ASKED_FOR_HERE} == OF_OTHERS
-    # Each statement is needed for something, and with all of them back everything goes on.
+    # Each statement is needed, and with all of them restored the pipeline works again.
     needed = {(grant.policy, grant.sid) for grant in every if grant not in kept}
     assert {(grant.policy, grant.sid) for grant in every} - needed == LOOKS_AT_THE_BUCKET
     for image in (False, True):
@@ -264,14 +264,14 @@ def test_event_rejected_by_pipeline_account_is_queued(scene: TwoAccounts, impati
     assert "events:PutEvents" in told["ERROR_MESSAGE"]
     detail = json.loads(message["Body"])["detail"]
     assert pushed in (detail.get("commitId"), detail.get("image-digest"))
-    # To release the change, as the page says, deploys what was lost.
+    # If you release the change, as the page says, the lost push is deployed.
     started = scene.aws.client("codepipeline").start_pipeline_execution(name=impatient.name)
     execution = started["pipelineExecutionId"]
     assert impatient.ended(execution) == "Succeeded", impatient.said()
     assert (image_of(impatient, execution) if image else impatient.deployed_commit()) == pushed
 
 
-def test_kms_refuses_a_key_that_nobody_could_manage_any_more(scene: TwoAccounts) -> None:
+def test_kms_rejects_a_policy_without_a_manager(scene: TwoAccounts) -> None:
     kms, key = scene.aws.client("kms"), scene.artifacts.outputs()["ArtifactKeyArn"]
     policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
     policy["Statement"] = policy["Statement"][1:]

@@ -64,7 +64,7 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
     assert status == 0 and "versions and delete markers" in said, said
     assert left(aws) == {infra.deployed.name, rule}
 
-    # The role that it was made with is gone, so it takes another one.
+    # The role that it was created with no longer exists, so the test passes another one.
     infra.deployed.id = infra.deployed.describe()["StackId"]
     aws.client("cloudformation").delete_stack(StackName=infra.deployed.id, RoleARN=a_role(aws, name))
     assert infra.deployed.wait() == "DELETE_COMPLETE", infra.deployed.failures()
@@ -86,7 +86,7 @@ def test_undeploy_without_an_answer_deletes_nothing(aws: LocalAws, production: P
 
 
 def left(aws: LocalAws) -> set[str]:
-    """What there is of prd."""
+    """The resources of prd that exist."""
     return {name for names in steps.what_is_there(aws).values() for name in names if "-prd-" in name}
 
 

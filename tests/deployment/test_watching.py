@@ -28,7 +28,7 @@ def test_the_dashboard_shows_alarms_that_are_there(aws: LocalAws, environment: E
     assert len(alarms) == len(shown) > 5
 
 
-def test_the_schedule_is_on_and_its_target_lets_it_in(aws: LocalAws, environment: Environment) -> None:
+def test_schedule_is_enabled_and_may_invoke_the_function(aws: LocalAws, environment: Environment) -> None:
     events, function = aws.client("events"), environment.outputs()["ServiceToken"]
     rule = events.describe_rule(Name=RULE)
     assert (rule["State"], rule["ScheduleExpression"]) == ("ENABLED", "rate(15 minutes)")
@@ -47,7 +47,7 @@ def test_secrets_manager_of_this_account_may_call_the_function(aws: LocalAws, en
     assert aws.account_id in json.dumps(statement["Condition"])
 
 
-def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, environment: Environment,
+def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environment: Environment,
                                                                  gitlab: LocalGitLab, name: str,
                                                                  tmp_path: Path) -> None:
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
@@ -57,7 +57,7 @@ def test_a_mirror_that_somebody_deletes_is_seen_by_the_next_look(aws: LocalAws, 
     deployed = environment.deploy(**source.parameters())
     assert deployed.succeeded, deployed.output + "\n".join(environment.failures())
     project, user, pipeline = source.project.path, environment.outputs()["UserName"], environment.outputs()["PipelineName"]
-    # The push has made it, if none has before.
+    # This push creates it, if no earlier push did.
     eventually(lambda: pipeline in [each["name"] for each in aws.client("codepipeline").list_pipelines()["pipelines"]], pipeline)
     well = looks(aws)
     assert well["HealthCheckFailed", ""] == 0
@@ -80,24 +80,24 @@ DAY = 86_400
 
 
 @pytest.mark.parametrize(("values", "state"), [
-    # Minutes ago, and the seconds that the approval which waits longest had waited then.
+    # Minutes ago, and the age in seconds of the oldest waiting approval.
     ([], "OK"),
     ([(0, DAY - 60)], "OK"),
     ([(0, DAY + 60)], "ALARM"),
     # Several pipelines of the environment are in one metric.
     ([(0, 60), (0, DAY + 60), (0, 300)], "ALARM"),
-    # The latest check came late, or did not come.
+    # The latest check was late or did not run.
     ([(20, DAY + 60)], "ALARM"),
     # It was approved since.
     ([(60, DAY + 60)], "OK"),
-    # All day long some approval waited, and none of them for more than an hour.
+    # All day an approval waited, but none for more than an hour.
     ([(minutes, 3600) for minutes in range(0, 24 * 60, 15)], "OK"),
 ])
 def test_approvals_alarm_is_raised_after_a_day(aws: LocalAws, environment: Environment, name: str,
                                                values: list[tuple[int, int]], state: str) -> None:
     cloudwatch = aws.client("cloudwatch")
     [deployed] = cloudwatch.describe_alarms(AlarmNames=["alarm-dev-cfn-gitops-approvals"])["MetricAlarms"]
-    # A copy, in a namespace of its own, so that no other test's approvals count.
+    # A copy in a namespace of its own, so that other tests' approvals do not count.
     copied = ("MetricName", "Dimensions", "Statistic", "ComparisonOperator", "Threshold", "Period", "EvaluationPeriods",
               "DatapointsToAlarm", "TreatMissingData")
     cloudwatch.put_metric_alarm(AlarmName=name, Namespace=name,
@@ -113,9 +113,9 @@ def test_approvals_alarm_is_raised_after_a_day(aws: LocalAws, environment: Envir
     cloudwatch.delete_alarms(AlarmNames=[name])
 
 
-def test_nobody_is_asked_about_the_users_of_another_environment(aws: LocalAws, environment: Environment,
+def test_users_of_another_environment_are_not_read(aws: LocalAws, environment: Environment,
                                                                 name: str) -> None:
-    # What Secrets Manager lists of prd, where it is beside dev, whether or not its user may be read.
+    # Secrets Manager lists secrets of prd beside those of dev, whether or not their users may be read.
     secrets, users = aws.client("secretsmanager"), [f"user-prd-{name}", f"user-dev-{name}"]
     for user in users:
         secrets.create_secret(Name=f"codecommit-mirror/{user}", SecretString="{}",

@@ -21,12 +21,12 @@ def complete(stack: Stack, status: str) -> Stack:
 
 
 def as_parameters(output: str) -> dict[str, str]:
-    """`A=1 B=2`, as the outputs that are made to be copied have it."""
+    """`A=1 B=2`, the form of outputs that are meant to be copied."""
     return dict(pair.split("=", 1) for pair in output.split())
 
 
 class TwoAccounts:
-    """`here` the pipelines, `there` code and image. Each step is a command of docs/cross-account-source.md and
+    """`here` has the pipelines, `there` code and image. Each step is a command of docs/cross-account-source.md and
     docs/cross-account-image.md, in their order."""
 
     def __init__(self, aws: LocalAws, directory: Path, environment: Environment | None = None) -> None:
@@ -50,12 +50,12 @@ class TwoAccounts:
         assert self.project.deploy(first.commit) == "Succeeded", self.project.said()
 
     def take_away(self) -> None:
-        """The other way round, and then what is kept on purpose: the artifacts, their key, the images, the code."""
+        """Deletes in reverse order, and then what is retained: the artifacts, their key, the images, the code."""
         self.withdraw()
         self.remove_what_is_kept()
 
     def withdraw(self) -> None:
-        """No account trusts the other any more; the artifacts' stack is the last one that is there."""
+        """Ends the trust between the accounts. Only the artifacts' stack remains."""
         complete(self.project_stack, self.project_stack.delete())
         complete(self.project.deployed, self.project.deployed.delete())
         emptied = self.environment.deploy(SourceRoleArns="", ArtifactBucketArns="", ArtifactKeyArns="")
@@ -118,12 +118,12 @@ class TwoAccounts:
         return f"arn:aws:codecommit:{self.aws.region}:{OTHER}:{REPOSITORY}"
 
     def queue(self, image: bool) -> str:
-        """Where what could not be forwarded is kept, in the other account."""
+        """The queue of events that could not be forwarded, in the other account."""
         name = f"sqs-dev-forward-{'ecr' if image else 'codecommit'}"
         return str(self.there.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
 
     def lost(self, image: bool) -> list[str]:
-        """Why the next event in that queue was not forwarded; it is taken out."""
+        """Removes the next event from that queue and returns why it was not forwarded."""
         sqs, queue = self.there.client("sqs"), self.queue(image)
         found = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages", [])
         for message in found:
@@ -131,12 +131,12 @@ class TwoAccounts:
         return [message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] for message in found]
 
     def push_image(self, content: str, tag: str = "latest") -> str:
-        """The digest of what is pushed."""
+        """Pushes an image and returns its digest."""
         return push_image(self.there.client("ecr"), IMAGES, content, tag)
 
 
 class Elsewhere(Project):
-    """The pipeline here, with its developer there."""
+    """The pipeline in this account, with its developer in the other one."""
 
     def __init__(self, scene: TwoAccounts, directory: Path) -> None:
         super().__init__(scene.aws, "dev", PROJECT, directory, lambda: scene.login)

@@ -12,7 +12,7 @@ def rule(env_id: str) -> str:
 
 
 def looks(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
-    """Has the schedule's time come, and returns what was then counted: by metric, and by what it is about."""
+    """Fires the schedule and returns the values that the health check wrote: by metric and dimension."""
     log = f"/aws/lambda/cfn-gitops-{env_id}"
 
     def ended() -> list[Metric]:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/assumptions.md"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+){1,8}")
-# How code, tests and other pages refer to a row.
+# A reference to a row in code, tests and other pages.
 _REFERENCE = re.compile(r"[Aa]ssumption `([^`\n]+)`")
 
 
@@ -20,7 +20,7 @@ def rows(text):
 
 
 def references():
-    """Each file that is versioned or would be, with the names that it refers to."""
+    """Each tracked or unignored file, with the names that it refers to."""
     listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
                             text=True, stdout=subprocess.PIPE).stdout.splitlines()
     for path in listed:
@@ -41,7 +41,7 @@ def test_assumption_names_are_unique_and_readable(names):
     assert [name for name in names if not _NAME.fullmatch(name) or len(name) > 50] == []
 
 
-def test_assumption_row_says_what_happens_and_how_to_see_it():
+def test_assumption_row_is_complete():
     incomplete = [cells[0] for cells in rows(PAGE.read_text()) if len(cells) != 4 or not all(cells)]
     assert incomplete == []
 

@@ -14,7 +14,7 @@ PAGE = ROOT / "docs/security.md"
 FOLDERS = ("src", "crates", "fuzz", "tests", "local")
 ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
-# What follows the comment: attributes and the test that they make of a function, or decorators and the test.
+# The lines after the comment: attributes and the Rust test's function, or decorators and the Python test's.
 RUST_TEST = re.compile(r"(?: *// claim: .*\n)*(?: *#\[.*\n)* *#\[(?:tokio::)?test\b.*\n(?: *#\[.*\n)* *(?:async )?fn (\w+)\(")
 PYTHON_TEST = re.compile(r"( *)(?:# claim: .*\n\1)*(?:@(?:.*\n)*?\1)?def (test_\w+)\(")
 FUZZ_TARGET = re.compile(r"((?: *// claim: [^\n]*\n)*) *#\[test\]\s+fn (\w+)\(\) \{(?:(?!#\[test\]).)*?fuzz!\(", re.DOTALL)
@@ -34,7 +34,7 @@ def carried():
             for claim, test in claims_of(path, path.read_text())]
 
 
-def test_every_claim_is_carried_by_a_test_and_no_other():
+def test_claims_of_page_and_tests_are_the_same():
     on_the_page = set(ON_THE_PAGE.findall(PAGE.read_text()))
     in_tests = {claim for claim, _, _ in carried()}
     assert len(on_the_page) > 60
@@ -42,12 +42,12 @@ def test_every_claim_is_carried_by_a_test_and_no_other():
     assert in_tests - on_the_page == set(), "not on the page"
 
 
-def test_every_claim_stands_before_its_test():
+def test_every_claim_precedes_its_test():
     assert [(claim, path) for claim, path, test in carried() if not test] == []
 
 
 def test_page_names_no_test_by_its_path():
-    """A path would be right as long as the test exists, whatever the test shows."""
+    """A path would be right as long as the test exists, whatever the test proves."""
     assert re.findall(r"`[\w/.-]+\.(?:rs|py)::\w+`", PAGE.read_text()) == []
 
 
@@ -81,9 +81,9 @@ SECRETS = [
 
 
 # claim: the-child-stack-can-resolve-no-secret
-def test_the_child_stack_can_resolve_no_secret():
-    """A dynamic reference is resolved with the role that makes the stack."""
+def test_child_stack_cannot_resolve_a_secret():
+    """CloudFormation resolves a dynamic reference with the role that creates the stack."""
     deployed = Deployed(EnvID="dev")
     assert [row for row in SECRETS if allowed(deployed, "ProvisioningRole", *row)] == []
-    # The evaluator does say yes: to the function, about its own.
+    # The evaluator does allow the function to read its own secret.
     assert [row for row in SECRETS if allowed(deployed, "FunctionRole", *row)] == SECRETS[:1]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def documents():
-    """Those that are versioned, or would be: nothing that was built or installed."""
+    """The tracked and unignored documents, without built or installed files."""
     listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT,
                             check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
     return sorted(ROOT / path for path in listed if (ROOT / path).exists())
@@ -53,11 +53,11 @@ def faults(page):
 
 
 @pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_links_to_is_there(page):
+def test_every_link_target_exists(page):
     assert list(faults(page)) == []
 
 
-def test_a_link_to_nothing_is_found(tmp_path):
+def test_broken_link_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# A heading, `in code`\n\n## Twice\n\n## Twice\n\n[a](#a-heading-in-code) [b](#twice-1) [c](no.md)\n"
                     "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n")
@@ -65,7 +65,7 @@ def test_a_link_to_nothing_is_found(tmp_path):
 
 
 def test_readme_lists_the_regions_without_codecommit():
-    """Of those that botocore knows, in the partitions that the README speaks of."""
+    """The regions that botocore lists, in the partitions that the README names."""
     session, missing = boto3.session.Session(), set()
     for partition in ("aws", "aws-eusc"):
         regions = [set(session.get_available_regions(service, partition)) for service in ("lambda", "codecommit")]
@@ -80,7 +80,7 @@ def test_every_page_is_found_from_the_index():
     while unread:
         page = unread.pop()
         targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page) if ":" not in link}
-        # One index lists the other; elsewhere a page in passing is no place to look for another.
+        # An index may link to the other index. A link from any other page does not make a page reachable.
         fresh = {target for target in targets if target.suffix == ".md"} - found
         found |= fresh
         unread += [target for target in fresh if target.name == "README.md" and target.is_relative_to(ROOT / "docs")]

@@ -20,7 +20,7 @@ import third_party_notices
 
 def application() -> dict:
     class Loader(yaml.SafeLoader):
-        """Knows CloudFormation's short forms by their names alone."""
+        """Loads CloudFormation's short forms as their bare values."""
 
     Loader.add_multi_constructor("!", lambda loader, tag, node: tag)
     return yaml.load((ROOT / "template.yaml").read_text(), Loader)["Metadata"]["AWS::ServerlessRepo::Application"]
@@ -91,7 +91,7 @@ def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-# What `sha256sum --check --strict SHA256SUMS` does, which not every system has.
+# The same as `sha256sum --check --strict SHA256SUMS`, which some systems lack.
 _SUMS = """
 import hashlib, sys
 for line in open("SHA256SUMS").read().splitlines():
@@ -105,7 +105,7 @@ def test_notices_name_every_linked_package_and_no_build_package(packages: Path, 
     notices = (packages / "THIRD-PARTY-NOTICES").read_text()
     linked = third_party_notices.linked([dist.TARGETS[architecture]])
     assert {"ring", "tokio", "aws-sdk-iam", "lambda_runtime"} <= {package.name for package in linked}
-    # A macro, what only compiles C, and what only tests.
+    # A macro, a package that only compiles C, and one that only tests use.
     assert not {"serde_derive", "cc", "proptest", "cfn-gitops"} & {package.name for package in linked}
     assert [package.words for package in linked if f"\n{package.words}\n" not in notices] == []
 
@@ -117,7 +117,7 @@ def test_notices_contain_each_text_once_and_no_machine_path(packages: Path) -> N
     assert len(texts) == len(set(texts))
     assert str(Path.home()) + "/" not in notices
     assert str(ROOT) not in notices
-    # Of a package that another has taken in.
+    # The licence of code that another package contains.
     assert "the fiat-crypto authors" in notices
 
 
@@ -139,7 +139,7 @@ def test_architecture_without_rust_library_is_skipped(installed: set[str], statu
         ["template-x86_64.yaml"] if installed else [])
 
 
-def test_rust_s_library_is_looked_for_where_it_is() -> None:
+def test_installed_rust_library_is_found() -> None:
     about = subprocess.run(["rustc", "-vV"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     [host] = re.findall(r"^host: (.*)$", about, re.MULTILINE)
     assert dist.is_installed(host)

@@ -25,7 +25,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str) -> str:
-    """In the folder of the packages, with the samconfig.toml there."""
+    """Runs sam in the folder of the packages, with the samconfig.toml there."""
     ran = subprocess.run([Path(sys.executable).with_name("sam"), *arguments], cwd=packages, text=True,
                          env=aws.environment() | sam_settings(scratch), stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -68,7 +68,7 @@ def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, p
 
 
 class _AnyTag(yaml.SafeLoader):
-    """Knows CloudFormation's short forms by their names alone."""
+    """Loads CloudFormation's short forms as their bare values."""
 
 
 _AnyTag.add_multi_constructor("!", lambda loader, tag, node: tag)

@@ -1,6 +1,6 @@
 """Every policy of a template, wherever it is defined.
 
-What looks like a policy and is collected by nobody is an error: see `overlooked`.
+A possible policy that this module does not collect is an error: see `overlooked`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Act
 
 @dataclass(frozen=True)
 class Policy:
-    """A document and where it stands. `side` is "identity", "boundary", "trust", "resource" or "control"."""
+    """A document and its place. `side` is "identity", "boundary", "trust", "resource" or "control"."""
 
     template: str
     logical_id: str
@@ -20,7 +20,7 @@ class Policy:
     document: dict
     resource: str = ""  # of a resource's policy and a trust: the resource's ARN
     principals: tuple = ()  # of an identity policy: ARNs of users, roles and groups it is attached to
-    part: str = ""  # tells several of one resource apart
+    part: str = ""  # distinguishes several policies of one resource
 
     @property
     def place(self):
@@ -29,7 +29,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Stack:
-    """A template as it is deployed, and the short name that the tables have for it."""
+    """A deployed template and its short name in the tables."""
 
     name: str
     deployed: object
@@ -60,7 +60,7 @@ def _principal(stack, logical_id, properties):
 
 
 def _attached(stack, logical_id, properties):
-    """What a policy says of its principals, and what principals say of it."""
+    """Resolves the principals of a policy, and the policies of a principal."""
     deployed = stack.deployed
     names = [("role", "Roles"), ("user", "Users"), ("group", "Groups")]
     arns = {stack.arn_of(kind, name) for kind, key in names for name in properties.get(key, [])}
@@ -69,7 +69,7 @@ def _attached(stack, logical_id, properties):
         for other in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
             if deployed.is_made(other) and own in deployed.properties(other).get("ManagedPolicyArns", []):
                 arns.add(deployed.arn(other))
-    # What is attached to nobody is the boundary of roles that the template does not make.
+    # A policy without principals is the boundary of roles that the template does not create.
     yield stack.of(logical_id, "identity" if arns else "boundary", properties["PolicyDocument"], principals=tuple(sorted(arns)))
 
 
@@ -103,7 +103,7 @@ def _bus(stack, logical_id, properties):
 
 
 def _function(stack, logical_id, properties):
-    """The statement that Lambda makes of a permission.
+    """The statement that Lambda writes for a permission.
 
     https://docs.aws.amazon.com/lambda/latest/dg/permissions-function-services.html
     """
@@ -147,7 +147,7 @@ _COLLECTORS = {
 
 
 def overlooked(stack):
-    """Places in the template, as it is written, that hold statements and are of no collected type."""
+    """Places in the template's source that contain statements and have a type that is not collected."""
     for logical_id, resource in stack.deployed.template["Resources"].items():
         if resource["Type"] not in _COLLECTORS and _holds_statements(resource.get("Properties", {})):
             yield f"{stack.name}/{logical_id}"
@@ -162,7 +162,7 @@ def _holds_statements(node):
 
 
 def written_sids(node):
-    """Every Sid in a template as it is written, under whatever condition."""
+    """Every Sid in a template's source, under any condition."""
     if isinstance(node, dict):
         if isinstance(node.get("Sid"), str):
             yield node["Sid"]

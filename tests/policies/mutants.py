@@ -1,7 +1,7 @@
 """Policies without one part: a statement, an action, a resource, a condition, a value.
 
-Whatever is changed, some row of the tables has to notice. What no row notices is either not needed
-or not tested.
+Each change has to fail a row of the tables. A part whose change fails no row is not needed, or
+not tested.
 """
 
 import copy
@@ -12,7 +12,7 @@ _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 def mutants(document):
-    """What was changed, in which statement, what became of it (None: it is gone), and the changed document."""
+    """The changed part, its statement, the new value (None: removed), and the changed document."""
     statements = as_list(document["Statement"])
     for number, statement in enumerate(statements):
         sid = statement.get("Sid", f"statement {number + 1}")
@@ -35,7 +35,7 @@ def _of_statement(statement):
 
 
 def _shorter(statement, path):
-    """With one of several values left out; the only value is the whole statement or condition."""
+    """Leaves out one of several values. A single value is left out with its statement or condition."""
     values = statement
     for step in path:
         values = values.get(step, [])

@@ -30,10 +30,10 @@ UNDER_THE_KEY = {"s3:x-amz-server-side-encryption": "aws:kms", "s3:x-amz-server-
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 USE_OF_THE_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo
     kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext"""
-# Of the repositories, where they have one of their own.
+# The repositories' own key, if they have one.
 REPOSITORIES_KEY = regional("kms", "key/repositories", REPOSITORIES)
 THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
-# Whose bucket it is that has the name.
+# The account that owns the bucket of this name.
 SOMEBODY_ELSES = {"aws:ResourceAccount": NOBODY}
 IMAGE_REPOSITORY = regional("ecr", "repository/ecr-dev-image", IMAGES)
 PULL = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
@@ -53,7 +53,7 @@ def _forwarding(forward_role, account, name):
 
 
 def _lost(kind, account):
-    """The queue of what did not arrive, which one rule of the same stack puts events into."""
+    """The queue of undelivered events, which only one rule of the same stack sends to."""
     queue = regional("sqs", f"sqs-dev-forward-{kind}", account)
     rule = regional("events", f"rule/event-rule-dev-forward-{kind}", account)
     others = [rule + "2", rule.replace("-dev-", "-prd-"), rule.replace(account, NOBODY), rule.replace(REGION, "us-east-1")]
@@ -81,7 +81,7 @@ def _function(name, account=PIPELINES):
     return {"aws:SourceArn": regional("lambda", f"function:{name}", account)}
 
 
-# What a pipeline does on its way, call by call.
+# The calls of a pipeline's execution, in order.
 WAY_OF_A_PUSH = [
     # EventBridge in the repositories' account, for the rule that forwards.
     _FORWARD_MAY[0],
@@ -107,7 +107,7 @@ WAY_OF_A_PUSH = [
     *inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY),
     # An upload without an encryption header: the bucket's default is the key.
     (BUILD_ROLE, "s3:PutObject", CODE, AS_A_BUILD),
-    # A key may be named by its id alone.
+    # A key may be named by its ID.
     (BUILD_ROLE, "s3:PutObject", CODE, {**AS_A_BUILD, **UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": "ArtifactKey"}),
     (BUILD_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     # The deployment.
@@ -124,7 +124,7 @@ WAY_OF_AN_IMAGE = [
     (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY, {}),
     (IMAGE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     (IMAGE_ROLE, "s3:PutObject s3:PutObjectAcl", f"{BUCKET}/codepipeline-dev-cfn/Image/a", UNDER_THE_KEY),
-    # What is deployed pulls: with a role of the environment that may, and Lambda by itself.
+    # Deployed functions pull the image: with a role of the environment that may, and Lambda itself.
     *[(anybody(role(PIPELINES, name)), PULL, IMAGE_REPOSITORY, {}) for name in ("role-dev-thumbnails", "cfnstack-dev-shop-Role-1A2B3C")],
     *[(LAMBDA, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", IMAGE_REPOSITORY, _function(name))
       for name in ("lambda-dev-thumbnails", "cfnstack-dev-shop-Thumbnails-1A2B3C")],
@@ -134,12 +134,12 @@ MAY = [
     *WAY_OF_A_PUSH,
     *WAY_OF_AN_IMAGE,
     *_LOST_MAY,
-    # Both keys of an event as a text, and both as a list of one.
+    # Both keys of an event as a string, and both as a list with one member.
     *[(sender, "events:PutEvents", BUS, {"events:source": of(event["events:source"][0]), "events:detail-type": of(event["events:detail-type"])})
       for sender, event in ((FORWARD_ROLE, A_PUSH), (IMAGE_FORWARD_ROLE, AN_IMAGE)) for of in (str, lambda text: [text])],
-    # The function looks whether the branch is there.
+    # The function reads whether the branch exists.
     (FUNCTION_ROLE, ASSUME, SOURCE_ROLE, {}),
-    # Whoever administers the key's account goes on to: no policy locks him out.
+    # An administrator of the key's account keeps access: no policy locks them out.
     (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:EnableKeyRotation", KEY, {}),
     (anybody(f"arn:aws:iam::{PIPELINES}:root"), "kms:PutKeyPolicy", KEY, {}),
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
@@ -149,7 +149,7 @@ MAY = [
 
 
 def _not_the_role_of(account, name, another):
-    """Who is not the other account's role, and has every right that his own account can give."""
+    """Principals that are not the other account's role and that have all permissions of their own account."""
     return [
         anybody(role(account, "administrator")),
         anybody(role(account, name.replace("-dev-", "-dev2-"))),
@@ -181,7 +181,7 @@ _NOT_THE_PIPELINE = [
 MAY_NOT = [
     *_FORWARD_MAY_NOT,
     *_LOST_MAY_NOT,
-    # The bucket was deleted, and somebody else has made one of its name.
+    # The bucket was deleted, and another account has created one with its name.
     *[(writer, "s3:PutObject s3:PutObjectAcl", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}) for writer in (SOURCE_ROLE, IMAGE_ROLE)],
     (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}),
     *[(who, actions, resource, {**keys, **SOMEBODY_ELSES}) for who, actions, resource, keys in inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY)
@@ -195,16 +195,16 @@ MAY_NOT = [
     (SOURCE_ROLE, "kms:Decrypt kms:GenerateDataKey", REPOSITORIES_KEY, THROUGH_S3),
     (SOURCE_ROLE, "kms:Encrypt kms:ReEncryptFrom kms:CreateGrant kms:PutKeyPolicy", REPOSITORIES_KEY, THROUGH_CODECOMMIT),
     (SOURCE_ROLE, "kms:Decrypt", REPOSITORIES_KEY + "2", THROUGH_CODECOMMIT),
-    # The roles that are lent: to two roles of one account, and to one.
+    # The roles for other accounts: one for two roles of one account, and one for one.
     *[(who, ASSUME, SOURCE_ROLE, {}) for who in _NOT_THE_PIPELINE],
     *[(who, ASSUME, IMAGE_ROLE, {}) for who in [*_NOT_THE_PIPELINE, FUNCTION_ROLE]],
-    # Their own accounts' people have ways of their own.
+    # Principals of the owning accounts do not need the roles.
     *[(anybody(role(account, "administrator")), ASSUME, lent, {}) for account, lent in ((REPOSITORIES, SOURCE_ROLE), (IMAGES, IMAGE_ROLE))],
     ("codepipeline.amazonaws.com", ASSUME, SOURCE_ROLE, {"aws:SourceAccount": PIPELINES}),
-    # The pipelines' account never reaches the repository but with the role.
+    # The pipelines' account reaches the repository only with the role.
     *[(anybody(role(PIPELINES, name)), f"{READ_SOURCE} codecommit:GitPull codecommit:GitPush", FOREIGN_REPOSITORY, {})
       for name in ("administrator", "role-dev-codepipeline-cfn")],
-    # With the role: that repository, and to read.
+    # The role allows only that repository, and only reads.
     *[(SOURCE_ROLE, READ_SOURCE, other, {}) for other in (
         FOREIGN_REPOSITORY + "2", FOREIGN_REPOSITORY.replace("shop", "other"), FOREIGN_REPOSITORY.replace(REGION, "us-east-1"),
         FOREIGN_REPOSITORY.replace(REPOSITORIES, PIPELINES))],
@@ -212,7 +212,7 @@ MAY_NOT = [
     (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY + "2", {}),
     (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY.replace(IMAGES, PIPELINES), {}),
     (IMAGE_ROLE, f"{PULL} ecr:PutImage ecr:BatchDeleteImage ecr:SetRepositoryPolicy", IMAGE_REPOSITORY, {}),
-    # Artifacts: written by them, under the pipelines' names, never read, listed or removed.
+    # Artifacts: both roles write them under the pipelines' names, and never read, list or delete them.
     *[
         row
         for writer, others in ((SOURCE_ROLE, _NOT_THE_SOURCE_ROLE), (IMAGE_ROLE, _NOT_THE_IMAGE_ROLE))
@@ -228,7 +228,7 @@ MAY_NOT = [
             *[(who, USE_OF_THE_KEY, KEY, THROUGH_S3) for who in others],
         )
     ],
-    # In the clear, without encryption by KMS, under another key: not even this account's own.
+    # Unencrypted, without KMS, or with another key, also for this account's own roles.
     *[
         row
         for who in (BUILD_ROLE, PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))
@@ -237,7 +237,7 @@ MAY_NOT = [
             (who, "s3:GetBucketLocation", BUCKET, {"aws:SecureTransport": "false"}),
             (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "AES256"}),
             (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms:dsse"}),
-            # This would be AWS's own key for S3, which no other account can read with.
+            # This would select AWS's own key for S3, with which no other account can read.
             (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms"}),
             (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": regional("kms", "key/other")}),
             (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY.replace(PIPELINES, NOBODY)}),
@@ -246,7 +246,7 @@ MAY_NOT = [
     *not_by_another_way(BUCKET),
     (DEPLOY_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", UNDER_THE_KEY),
     (DEPLOY_ROLE, "kms:Decrypt", KEY, {}),
-    # Events: one role, one kind, one bus.
+    # Events: one role, one event type, one bus.
     *[
         row
         for sender, event, other_event, others in (
@@ -276,7 +276,7 @@ MAY_NOT = [
         role(PIPELINES, "cfnstack-prd-shop-Role-1A2B3C"), role(NOBODY, "role-dev-thumbnails"), f"arn:aws:iam::{PIPELINES}:root")],
     *[(LAMBDA, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", IMAGE_REPOSITORY, keys) for keys in (
         {}, _function("lambda-prd-thumbnails"), _function("lambda-dev2-thumbnails"), _function("thumbnails"), _function("lambda-dev-thumbnails", NOBODY))],
-    # A build that pulls brings a role of its own; the environment's has no such right.
+    # A build that pulls has a role of its own. The environment's build role may not pull.
     (BUILD_ROLE, PULL, IMAGE_REPOSITORY, {}),
     *[(anybody(role(PIPELINES, "role-dev-thumbnails")), action, IMAGE_REPOSITORY, {})
       for action in ("ecr:PutImage", "ecr:BatchDeleteImage", "ecr:DescribeImages", "ecr:SetRepositoryPolicy", "ecr:InitiateLayerUpload")],
@@ -311,7 +311,7 @@ MAY_NOT += [
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/index.html", {}),
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/released/index.html", {}),
     (_S3_ROLE, "s3:PutObject", f"{_SITE}2/release/index.html", {}),
-    # A bucket that had this name, and is somebody else's now.
+    # A bucket that had this name and that another account owns now.
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/release/index.html", {"aws:ResourceAccount": NOBODY}),
     (_S3_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", _SITE, {"aws:ResourceAccount": NOBODY}),
     (_S3_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectAcl", f"{_SITE}/release/index.html", {}),

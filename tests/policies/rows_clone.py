@@ -19,7 +19,7 @@ THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
 DECRYPT = "kms:Decrypt kms:DescribeKey kms:GenerateDataKey"
 THROUGH_THE_ENDPOINT = {"aws:SourceVpce": VPC_ENDPOINT}
 
-# Call by call.
+# Each call of the clone.
 MAY = [
     ("ec2.amazonaws.com", ASSUME, INSTANCE_ROLE, {}),
     (INSTANCE_ROLE, ASSUME, CLONE_ROLE, WITH_THE_WORD),
@@ -32,31 +32,31 @@ MAY_NOT = [
     *[(service, ASSUME, INSTANCE_ROLE, {}) for service in (LAMBDA, "ecs-tasks.amazonaws.com", "ssm.amazonaws.com")],
     *[(anybody(who), ASSUME, INSTANCE_ROLE, {}) for who in (
         role(INSTANCES, "administrator"), role(NOBODY, "administrator"), f"arn:aws:iam::{NOBODY}:root")],
-    # Without the word, with another, with one that begins like it, or in other letters.
+    # Without the external ID, with another one, with one that begins like it, or in other letters.
     *[(INSTANCE_ROLE, ASSUME, CLONE_ROLE, keys) for keys in (
         {}, {"sts:ExternalId": ""}, {"sts:ExternalId": "another"}, {"sts:ExternalId": EXTERNAL_ID + "2"}, {"sts:ExternalId": EXTERNAL_ID.upper()},
         {"sts:ExternalId": "*"})],
-    # With the word, and not that role.
+    # With the external ID, but not with that role.
     *[(anybody(who), ASSUME, CLONE_ROLE, WITH_THE_WORD) for who in (
         role(INSTANCES, "administrator"), role(INSTANCES, "role-dev2-clone"), role(INSTANCES, "role-dev-clone2"),
         f"arn:aws:iam::{INSTANCES}:user/role-dev-clone", f"arn:aws:iam::{INSTANCES}:root",
         role(NOBODY, "role-dev-clone"), role(REPOSITORIES, "administrator"), role(REPOSITORIES, "role-dev-clone"))],
-    # The instance takes one role and does nothing else.
+    # The instance assumes one role and does nothing else.
     *[(INSTANCE_ROLE, ASSUME, other, WITH_THE_WORD) for other in (
         CLONE_ROLE + "2", CLONE_ROLE.replace("-dev-", "-prd-"), CLONE_ROLE.replace(REPOSITORIES, NOBODY), role(REPOSITORIES, "role-dev-codecommit-source"))],
     (INSTANCE_ROLE, "codecommit:GitPull codecommit:GetRepository", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
     (INSTANCE_ROLE, "s3:GetObject ssm:GetParameter ec2:DescribeInstances iam:PassRole", "*", {}),
-    # Reads, that repository, by that way.
+    # Reads only that repository, and only with that role.
     *[(CLONE_ROLE, "codecommit:GitPull", FOREIGN_REPOSITORY, keys) for keys in ({}, {"aws:SourceVpce": "vpce-0999"})],
     *[(CLONE_ROLE, "codecommit:GitPull codecommit:GetRepository", other, THROUGH_THE_ENDPOINT) for other in (
         FOREIGN_REPOSITORY + "2", FOREIGN_REPOSITORY.replace("shop", "site"), FOREIGN_REPOSITORY.replace(REGION, "us-east-1"),
         FOREIGN_REPOSITORY.replace(REPOSITORIES, INSTANCES))],
     (CLONE_ROLE, "codecommit:GitPush codecommit:GetBranch codecommit:GetFile codecommit:CreateCommit codecommit:ListTagsForResource codecommit:DeleteRepository",
      FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
-    # The key, for reading these and nothing else.
+    # Uses the key only to read these repositories.
     *[(CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES, keys) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
     (CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES.replace("repositories", "other"), THROUGH_CODECOMMIT),
     (CLONE_ROLE, "kms:Encrypt kms:ReEncryptFrom kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion", KEY_OF_FOREIGN_REPOSITORIES, THROUGH_CODECOMMIT),
-    # And not from where it is lent to, without it.
+    # And without the role, not from the account that may assume it.
     (anybody(role(INSTANCES, "administrator")), "codecommit:GitPull", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
 ]

@@ -1,6 +1,6 @@
 """A role that a pipeline created, with a policy that allows everything: the limits of its boundary.
 
-What a pipeline may not do whatever DeployPolicyArns adds, such a role may not either, and in no environment.
+A pipeline may not make these calls, whatever DeployPolicyArns adds. Such a role may not either, in any environment.
 """
 
 import re
@@ -27,9 +27,9 @@ _LIMITS = [(DEPLOYED, *row[1:]) for row in limits.MAY_NOT if row[0] == limits.DE
 MAY_NOT = [
     *_LIMITS,
     *of_other_environments(_LIMITS),
-    # What the machinery does in another region.
+    # The machinery's resources in another region.
     (DEPLOYED, "lambda:InvokeFunction", limits.FUNCTION.replace("eu-central-1", "eu-west-1"), {}),
-    # No role of IAM is made or changed, with or without a boundary, of whatever name.
+    # No IAM role is created or changed, with or without a boundary, whatever its name.
     (DEPLOYED, limits.IN_IAM.replace("iam:PassRole ", "").replace(" sts:AssumeRole", ""), role(PIPELINES, "role-dev-thumbnails"), limits.WITH_BOUNDARY),
     # The pipelines' own stacks are updated with the deploy role.
     (DEPLOYED, limits.CHANGED_STACKS, regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), {}),

@@ -1,6 +1,6 @@
 """template.yaml and templates/project.yaml: trust policies, the bucket, and the callers of the function.
 
-What the environment's own roles and users may do stands in tests/templates/rights.py.
+tests/templates/rights.py has the permissions of the environment's own roles and users.
 """
 
 from tests.policies.scene import NOBODY, PIPELINES
@@ -55,7 +55,7 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
     ),
     lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule(_EXEC), "lambda:InvokeFunction", _RULES_OF_OTHERS),
     lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-health"), "lambda:InvokeFunction"),
-    # Whose rotation it is, is said by the secret.
+    # The secret names the owner of its rotation.
     lent_to_a_service("secretsmanager.amazonaws.com", FUNCTION, PIPELINES, action="lambda:InvokeFunction"),
 )
 
@@ -67,7 +67,7 @@ _DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
 
 
 def inputs_and_outputs_of_a_build(bucket, put_keys=None):
-    """What one build does in an artifact bucket; `put_keys` are the condition keys of an upload."""
+    """The calls of one build in an artifact bucket. `put_keys` are the condition keys of an upload."""
     return [
         (_BUILD_ROLE, "s3:GetBucketAcl s3:GetBucketLocation", bucket, AS_A_BUILD),
         *[(_BUILD_ROLE, "s3:GetObject s3:GetObjectVersion", f"{bucket}/codepipeline-dev-cfn/{name}/Xa3bC4d", AS_A_BUILD)
@@ -78,7 +78,7 @@ def inputs_and_outputs_of_a_build(bucket, put_keys=None):
 
 
 def what_is_not_the_builds(bucket):
-    """A build that knows every key: what other builds packaged, what the source action stored, and the list of keys."""
+    """A build that knows every key: other builds' packages, the source action's artifacts, and the list of keys."""
     touch = "s3:PutObject s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:PutObjectAcl s3:RestoreObject"
     return [
         (_BUILD_ROLE, "s3:ListBucket s3:ListBucketVersions s3:ListBucketMultipartUploads", bucket, AS_A_BUILD),
@@ -94,7 +94,7 @@ def what_is_not_the_builds(bucket):
 
 
 def not_by_another_way(bucket):
-    """By S3 replication and through an access point: whoever it is, the environment's own roles included."""
+    """By S3 replication and through an access point: no principal may, including the environment's own roles."""
     through_an_access_point = {"s3:DataAccessPointArn": regional("s3", "accesspoint/a")}
     key = f"{bucket}/codepipeline-dev-cfn/Source/a"
     return [
@@ -110,7 +110,7 @@ def not_by_another_way(bucket):
 
 MAY = [
     *_GENERATED_MAY,
-    # Functions and roles that a template gives no name are named by CloudFormation.
+    # CloudFormation names functions and roles that a template does not name.
     (_DEPLOY_ROLE, "lambda:AddPermission", regional("lambda", "function:cfnstack-dev-shop-F-1A2B3C"), {"lambda:Principal": "events.amazonaws.com"}),
     (_DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
     (role(PIPELINES, "role-dev-codepipeline-cfn"), "s3:GetObject s3:PutObject", ARTIFACT, {}),
@@ -123,17 +123,17 @@ MAY = [
 MAY_NOT = [
     *_GENERATED_MAY_NOT,
     *what_is_not_the_builds(BUCKET),
-    # In the clear.
+    # Unencrypted.
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:PutObject s3:DeleteObjectVersion", ARTIFACT, {"aws:SecureTransport": "false"}),
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {"aws:SecureTransport": "false"}),
     *not_by_another_way(BUCKET),
-    # Nobody of another account.
+    # No principal of another account.
     (anybody(role(NOBODY, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),
     (anybody(role(NOBODY, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {}),
     (anybody(role(NOBODY, "administrator")), "lambda:InvokeFunction lambda:UpdateFunctionCode", FUNCTION, {}),
-    # A service may call the function and do nothing else with it.
+    # A service may invoke the function and do nothing else with it.
     (EVENTS, "lambda:UpdateFunctionCode lambda:AddPermission", FUNCTION, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": _rule(_EXEC)}),
-    # A project's user knows no other project.
+    # A project's user has no access to another project.
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-infra"), {}),
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop", NOBODY), {}),
     (_FURTHER_PROJECTS_USER, "codecommit:DeleteBranch codecommit:DeleteRepository iam:CreateAccessKey", regional("codecommit", "codecommit-dev-cfn-shop"), {}),

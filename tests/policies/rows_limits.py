@@ -1,8 +1,8 @@
 """Limits of a template that a pipeline deploys, even if the pipelines have administrator permissions.
 
-DeployPolicyArns may hold AdministratorAccess itself. What then still stands is the environment's
-machinery: what makes pipelines, starts them, builds, deploys, pushes, copies, and watches. Users, groups,
-and policies and roles of other names stay too: a change to one of them could lift the limits themselves.
+DeployPolicyArns may contain AdministratorAccess itself. Even then a template cannot change the environment's
+machinery: what creates, starts, builds, deploys, pushes, copies, and monitors. Users, groups, policies, and roles
+of other names are protected too: a change to one of them could remove the limits themselves.
 """
 
 from tests.policies import rows_across_accounts as across, rows_environment as environment, scene
@@ -17,7 +17,7 @@ WITH_BOUNDARY = {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}
 IN_THE_MACHINERYS_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
 IN_ANOTHER_BOUNDARY = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
 
-# What would change a thing so that it does what a template's author wants.
+# Calls that change a resource so that it runs a template author's code or gives them access.
 _TAKES_OVER = {
     "AWS::IAM::Role": "iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:AttachRolePolicy iam:DeleteRolePolicy iam:DeleteRole iam:PassRole",
     "AWS::IAM::ManagedPolicy": "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy",
@@ -41,7 +41,7 @@ _TAKES_OVER = {
 
 
 def _machinery():
-    """Of every stack in the pipelines' account, and of those that could be there as well."""
+    """For every stack in the pipelines' account, and for stacks that do not exist yet."""
     for stack in scene.stacks().values():
         deployed = stack.deployed
         for kind, actions in _TAKES_OVER.items():
@@ -52,7 +52,7 @@ def _machinery():
 
 
 FUNCTION = regional("lambda", "function:cfn-gitops-dev")
-# What changes IAM, and the taking of a role.
+# Calls that change IAM, and calls that assume a role.
 IN_IAM = " ".join(sorted(changes("iam") | {"sts:AssumeRole"}))
 POLICY = f"arn:aws:iam::{PIPELINES}:policy"
 PROFILE = f"arn:aws:iam::{PIPELINES}:instance-profile"
@@ -63,13 +63,13 @@ CHANGED_STACKS = """cloudformation:UpdateStack cloudformation:CreateChangeSet cl
     cloudformation:SetStackPolicy cloudformation:CreateStackRefactor cloudformation:ExecuteStackRefactor"""
 CHANGED_STACK_SETS = """cloudformation:CreateStackSet cloudformation:UpdateStackSet cloudformation:DeleteStackSet
     cloudformation:CreateStackInstances cloudformation:UpdateStackInstances cloudformation:DeleteStackInstances"""
-# Of no repository, so IAM has no resource for them.
+# These calls name no repository, so IAM has no resource for them.
 APPROVAL_RULES = """codecommit:CreateApprovalRuleTemplate codecommit:UpdateApprovalRuleTemplateContent codecommit:UpdateApprovalRuleTemplateName
     codecommit:DeleteApprovalRuleTemplate"""
 ON_LOGS = "logs:DeleteLogGroup logs:PutRetentionPolicy logs:PutSubscriptionFilter logs:PutLogEvents"
 # Calls that would show or write what a secret holds.
 ON_SECRETS = "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:PutResourcePolicy secretsmanager:TagResource"
-# Calls that list artifacts, overwrite or delete them, and what S3 replication does with a role.
+# Calls that list, overwrite or delete artifacts, and S3 replication's calls with a role.
 ON_BUCKETS = "s3:ListBucket s3:ListBucketVersions s3:PutObject s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags s3:DeleteObject"
 OF_A_TOKEN = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 
@@ -78,7 +78,7 @@ def in_prd(arn):
     return arn.replace("-dev", "-prd")
 
 
-# What bears names that no template has for its own things, and is denied in every environment.
+# Resources with names that no template uses for its own, and that are denied in every environment.
 _OF_EVERY_ENVIRONMENT = [
     ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-codepipeline-exec-cfn-shop")),
     ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-health")),
@@ -105,7 +105,7 @@ MAY_NOT = [
     *_machinery(),
     *[(DEPLOY, actions, arn, {}) for actions, ours in _OF_EVERY_ENVIRONMENT for arn in (ours, in_prd(ours))],
     *[(DEPLOY, ON_SECRETS, regional("secretsmanager", f"secret:{name}-AbC123"), OF_A_TOKEN) for name in ("gitlab/mirrors", "anything")],
-    # A tag that makes a token of a secret, or says whose it is.
+    # A tag that makes a secret a GitLab token, or names its owner.
     *[
         (DEPLOY, "secretsmanager:CreateSecret secretsmanager:TagResource secretsmanager:UntagResource",
          regional("secretsmanager", "secret:thumbnails-AbC123"), {"aws:TagKeys": ["team", f"cfn-gitops:{tag}"]})
@@ -122,12 +122,12 @@ MAY_NOT = [
             f"arn:aws:iam::{PIPELINES}:saml-provider/company", f"arn:aws:iam::{PIPELINES}:oidc-provider/gitlab.example.com",
         )
     ],
-    # An administrator's stack, which is updated with the role that it was made with.
+    # An administrator's stack, which is updated with the role that created it.
     *[(DEPLOY, CHANGED_STACKS, regional("cloudformation", f"stack/{name}/0a1b"), {}) for name in ("CDKToolkit", "cfnstack-prd-shop", "cfnstack-dev2-shop")],
     (DEPLOY, CHANGED_STACK_SETS, regional("cloudformation", "stackset/cfnstack-dev-shop:0a1b"), {}),
     (DEPLOY, APPROVAL_RULES, "*", {}),
     (DEPLOY, "codecommit:DeleteRepository codecommit:CreateCommit codecommit:TagResource codecommit:PutFile", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
-    # What another pipeline has as a source, whoever made it.
+    # Another pipeline's source, whoever created it.
     (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
     (DEPLOY, "ecr:PutImage ecr:SetRepositoryPolicy ecr:BatchDeleteImage", regional("ecr", "repository/ecr-dev-shop"), {}),
     *[(DEPLOY, f"{ON_LOGS} logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (
@@ -142,7 +142,7 @@ MAY_NOT = [
     (DEPLOY, f"{CHANGED_STACKS} cloudformation:UpdateTerminationProtection cloudformation:TagResource", PROVIDER_STACK, {}),
     (DEPLOY, "cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1", {}),
     *[(DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", each, {}) for each in (BOUNDARY, DEPLOYED_BOUNDARY)],
-    # Nobody is made who could do more than the boundary says.
+    # No user or role is created that could do more than the boundary allows.
     *[
         row
         for keys in ({}, IN_ANOTHER_BOUNDARY, IN_THE_MACHINERYS_BOUNDARY)
@@ -157,12 +157,12 @@ MAY_NOT = [
 ]
 
 MAY = [
-    # What is added is added.
+    # Added permissions are effective.
     (DEPLOY, "sqs:CreateQueue sqs:SetQueueAttributes sqs:DeleteQueue", regional("sqs", "sqs-dev-thumbnails"), {}),
     (DEPLOY, "sns:CreateTopic sns:SetTopicAttributes sns:DeleteTopic", regional("sns", "sns-dev-thumbnails"), {}),
     (DEPLOY, "s3:CreateBucket s3:PutBucketPolicy s3:PutEncryptionConfiguration s3:DeleteBucket", "arn:aws:s3:::s3-dev-thumbnails", {}),
     (DEPLOY, "ecr:CreateRepository ecr:PutLifecyclePolicy ecr:SetRepositoryPolicy ecr:DeleteRepository", regional("ecr", "repository/thumbnails-dev"), {}),
-    # A function's image: looked at, and pulled.
+    # A function's image: described and pulled.
     (DEPLOY, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer ecr:GetRepositoryPolicy", regional("ecr", "repository/ecr-dev-shop"), {}),
     (DEPLOY, "kms:CreateKey", "*", {}),
     (DEPLOY, "kms:PutKeyPolicy kms:ScheduleKeyDeletion", regional("kms", "key/thumbnails"), {}),
@@ -170,7 +170,7 @@ MAY = [
     (DEPLOY, "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-thumbnails"), {}),
     (DEPLOY, "s3:GetObject s3:GetObjectVersion", f"{environment.BUCKET}/0a1b2c.zip", {}),
     (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
-    # Policies and profiles that a template gives no name, and what a service makes for itself.
+    # Policies and profiles that a template does not name, and those that a service creates for itself.
     (DEPLOY, _ON_POLICIES, f"{POLICY}/cfnstack-dev-shop-Reads-1A2B3C", {}),
     (DEPLOY, _ON_PROFILES, f"{PROFILE}/cfnstack-dev-shop-Profile-1A2B3C", {}),
     (DEPLOY, "iam:CreateServiceLinkedRole iam:DeleteServiceLinkedRole", role(PIPELINES, "aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"), {}),

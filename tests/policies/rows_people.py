@@ -7,7 +7,7 @@ from tests.templates.deployed import REGION
 _ALICE = user(PIPELINES, "alice")
 POWER_USER = f"{_ALICE} in {group('group-dev-power-users')}"
 READER = f"{_ALICE} in {group('group-dev-readers')}"
-# Whatever else they are given, the protection holds.
+# The protection is effective whatever other permissions they have.
 STRONG_POWER_USER, STRONG_READER = f"{POWER_USER} with everything", f"{READER} with everything"
 GUEST = f"{role(PIPELINES, 'role-dev-guests')} with everything"
 ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
@@ -20,7 +20,7 @@ THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
 WITH_MFA = {"aws:MultiFactorAuthPresent": "true"}
 FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
 MIRRORS = [user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")]
-# What each of them pushes to.
+# The repositories that each of them pushes to.
 OWN = [regional("codecommit", "codecommit-dev-cfn-infra"), REPOSITORY]
 SECRET = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
 
@@ -37,7 +37,7 @@ READ = """codecommit:GitPull codecommit:BatchGetCommits codecommit:BatchGetPullR
     codecommit:ListFileCommitHistory codecommit:ListPullRequests codecommit:ListTagsForResource"""
 LISTS = """codecommit:ListRepositories codecommit:ListApprovalRuleTemplates codecommit:GetApprovalRuleTemplate
     codecommit:ListRepositoriesForApprovalRuleTemplate"""
-# What carries a reference; the rest does not touch one.
+# Calls that change a reference. Other calls do not change one.
 CHANGE_A_BRANCH = """codecommit:GitPush codecommit:CreateBranch codecommit:CreateCommit codecommit:DeleteBranch
     codecommit:DeleteFile codecommit:MergeBranchesByFastForward codecommit:MergeBranchesBySquash
     codecommit:MergeBranchesByThreeWay codecommit:MergePullRequestByFastForward
@@ -87,28 +87,28 @@ MAY = [
         for row in (
             (who, SEE_ONES_OWN, _ALICE, {}),
             (who, GIVE_UP_ONES_OWN, _ALICE, {}),
-            # Before there is a second factor.
+            # Before the user has a second factor.
             (who, "iam:CreateVirtualMFADevice", _ALICES_DEVICE, {}),
             (who, REGISTER_A_DEVICE, _ALICE, {}),
             (who, MAKE_ONES_OWN, _ALICE, WITH_MFA),
             (who, "iam:CreateServiceSpecificCredential", _ALICE, {**WITH_MFA, **FOR_CODECOMMIT}),
         )
     ],
-    # Its protection is for this environment's branches, and for these alone.
+    # The protection covers only this environment's branches.
     *[(who, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]) for who in (STRONG_POWER_USER, STRONG_READER, GUEST)],
     *[(who, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}) for who in (STRONG_POWER_USER, GUEST)],
     *[(who, BECOME_ANOTHER, user(PIPELINES, "bob"), {}) for who in (STRONG_POWER_USER, GUEST)],
     *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, GUEST)],
-    # The mirror's users push on, also where somebody gave them these policies, and under control.
+    # The mirror users may still push, also if they have these policies, and under the control policy.
     *[(f"{mirror} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]) for mirror in MIRRORS],
     *[(f"{mirror} under control", "codecommit:GitPush", own, reference) for mirror, own in zip(MIRRORS, OWN, strict=True) for reference in PROTECTED],
-    # A whole account: what is not protected.
+    # A whole account: calls that are not protected.
     *[(ADMINISTRATOR, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
     (ADMINISTRATOR, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]),
     (ADMINISTRATOR, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}),
     (ADMINISTRATOR, BECOME_ANOTHER, user(PIPELINES, "bob"), {}),
     (ADMINISTRATOR, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}),
-    # And whom it lets through: what makes, renews and deletes these things, and emergencies.
+    # Exempt principals: those that create, update and delete these resources, and emergency roles.
     *[
         row
         for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codebuild-replication-shop", "emergency")
@@ -135,10 +135,10 @@ MAY_NOT = [
     *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, NOBODY), (REGION, "us-east-1"))],
     *[(who, f"{TAKE_AWAY} {LIFT_RULES} codecommit:CreateRepository codecommit:TagResource codecommit:PutRepositoryTriggers codecommit:DeleteCommentContent",
        REPOSITORY, {}) for who in (POWER_USER, READER)],
-    # A replica is read: what is pushed there is overwritten.
+    # A replica is read only: the next run overwrites a push.
     *[(who, f"{WORK} {CHANGE_A_BRANCH} {TAKE_AWAY}", REPLICA_OF_A_PROJECT, {}) for who in (POWER_USER, READER)],
     *[(who, READ, REPLICA_OF_A_PROJECT + "2", {}) for who in (POWER_USER, READER)],
-    # A second factor of one's own, once: nobody makes another, takes one away, or has another's.
+    # Each user registers one second factor of their own. No user creates another, removes one, or uses another user's.
     *[(who, "iam:CreateVirtualMFADevice", _ALICES_DEVICE + end, WITH_MFA) for who in (POWER_USER, READER) for end in ("2", "/2")],
     *[(who, "iam:CreateVirtualMFADevice", user(PIPELINES, "bob").replace(":user/", ":mfa/"), WITH_MFA) for who in (POWER_USER, READER)],
     *[(who, REGISTER_A_DEVICE, user(PIPELINES, "bob"), WITH_MFA) for who in (POWER_USER, READER)],
@@ -147,7 +147,7 @@ MAY_NOT = [
     *[(who, USE_OF_THE_KEY, KEY, keys) for who in (POWER_USER, READER) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
     *[(who, USE_OF_THE_KEY, regional("kms", "key/other"), THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
     *[(who, "kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion", KEY, THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
-    # One's own is one's own, and comes with a second factor.
+    # A user manages only their own credentials, and only with a second factor.
     *[
         row
         for who in (POWER_USER, READER)
@@ -163,7 +163,7 @@ MAY_NOT = [
             (who, "iam:CreateAccessKey iam:CreateLoginProfile iam:AddUserToGroup iam:AttachUserPolicy", _ALICE, WITH_MFA),
         )
     ],
-    # The protection, whoever it is attached to and whatever he was given beside it.
+    # The protection, whatever it is attached to and whatever other permissions the principal has.
     *[
         row
         for who in (STRONG_POWER_USER, STRONG_READER, GUEST, ADMINISTRATOR, ROOT)
@@ -175,12 +175,12 @@ MAY_NOT = [
             *[(who, BECOME_ANOTHER, mirror, {}) for mirror in MIRRORS],
             (who, READ_A_PASSWORD, SECRET, {}),
             (who, READ_A_PASSWORD, SECRET.replace(REGION, "us-east-1"), {}),
-            # By its name, as a call about a secret that does not exist is evaluated.
+            # By its name, because a call for a missing secret is evaluated with the name.
             (who, READ_A_PASSWORD, SECRET.removesuffix("-mirror-AbC123"), {}),
         )
     ],
     *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, GUEST)],
-    # A user with a name like the mirror's is not let through by the groups' protection, nor is a role.
+    # The groups' protection does not exempt a user with a name like the mirror's, nor a role.
     (f"{user(PIPELINES, 'user-dev-shop-mirror2')} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
     (f"anybody {role(PIPELINES, 'user-dev-shop-mirror')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
     (f"anybody {user(PIPELINES, 'role-dev-cfn-gitops')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),

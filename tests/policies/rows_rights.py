@@ -1,6 +1,6 @@
-"""The tables of tests/templates/rights.py, which say what the environment's own principals may do.
+"""The tables of tests/templates/rights.py, which list the permissions of the environment's own principals.
 
-Their rows look at the principal's own policies alone: the keys, buckets and roles in them are anybody's.
+There, only the principal's own policies are evaluated, so keys, buckets and roles have no owner.
 Here they are rows like all others, about the same names.
 """
 

@@ -61,15 +61,15 @@ MAY = [
     *_NOTIFY_MAY,
     *_REPLICATION_MAY,
     *[(service, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
-    # Whether an alarm or a trigger says through whom it calls, and for whom, AWS does not document.
+    # AWS does not document whether an alarm or a trigger sends the calling service's and the source's keys.
     *[(service, USE_OF_THE_KEY, TOPIC_KEY, keys) for service in (ALARMS, CODECOMMIT) for keys in ({}, {"aws:SourceAccount": PIPELINES})],
-    # A pipeline tells of a waiting approval.
+    # A pipeline notifies of a waiting approval.
     (PIPELINE_ROLE, _PUBLISH, TOPIC, {}),
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS),
     (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:Decrypt", TOPIC_KEY, {}),
     (anybody(role(PIPELINES, "administrator")), "sns:Publish sns:Subscribe sns:SetTopicAttributes", TOPIC, {}),
     (SLACK_ROLE, LOOK, SHOP, {}),
-    # Source first, then the replica.
+    # The source first, then the replica.
     (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:ListTagsForResource", SOURCE, {}),
     (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:GitPush codecommit:ListTagsForResource codecommit:UpdateDefaultBranch", REPLICA, {}),
     (BUILD_ROLE, "logs:CreateLogStream logs:PutLogEvents", LOG, {}),
@@ -99,12 +99,12 @@ MAY_NOT = [
     *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))],
     (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
     (anybody(role(NOBODY, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
-    # Slack looks. Who approves has to be somebody.
+    # Slack's role only reads. An approval needs a person.
     (SLACK_ROLE, "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:GetPipeline codepipeline:GetJobDetails", SHOP, {}),
     *[(SLACK_ROLE, LOOK, other, {}) for other in _of_others(SHOP, "codepipeline-dev-cfn-shop")],
     (SLACK_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
     (CODECOMMIT, "lambda:UpdateFunctionCode lambda:AddPermission", TRIGGERED, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": REPOSITORY}),
-    # The source is read, never written; the replica is this one.
+    # The source is never written, and only this replica is.
     (BUILD_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository", SOURCE, {}),
     (BUILD_ROLE, "codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository codecommit:CreateRepository codecommit:UpdateRepositoryName", REPLICA, {}),
     *[(BUILD_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:GetRepository", other, {}) for other in (

@@ -1,7 +1,7 @@
 """Every template deployed, with all parameters that add a statement.
 
 Four accounts: the pipelines', the repositories', the images', and that of an instance which clones.
-The stacks are given to one another what their outputs say.
+Each stack gets the others' outputs as parameters.
 """
 
 from functools import cache
@@ -17,12 +17,12 @@ IMAGES = "444455556666"
 INSTANCES = "777788889999"
 EXTERNAL_ID = "5e3c9a52-clone"
 VPC_ENDPOINT = "vpce-0123abcd"
-NOBODY = "999999999999"  # an account that no stack names
+NOBODY = "999999999999"  # an account that is in no stack's parameters
 REPLICA_REGION = "eu-west-1"
 
 SOURCE_ROLE, IMAGE_ROLE = named.SOURCE_ROLES
 FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
-SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to, and no stack makes
+SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to and that no stack creates
 REPLICA_OF_A_PROJECT = f"arn:aws:codecommit:{REPLICA_REGION}:{PIPELINES}:codecommit-dev-cfn-shop"
 KEY_OF_FOREIGN_REPOSITORIES = f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/repositories"
 TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
@@ -39,7 +39,7 @@ def boundary_of(account):
 
 @cache
 def stacks():
-    """By template's name."""
+    """The templates by name."""
     artifacts = deploy("cross-account-artifacts", RepositoryAccountId=REPOSITORIES, ImageAccountId=IMAGES)
     bucket = artifacts.deployed.name("ArtifactBucket")
     key = artifacts.deployed.arn("ArtifactKey")
@@ -144,7 +144,7 @@ def world():
 
 
 def world_with(other):
-    """The same, with a stack that was deployed with other parameters in the place of its own."""
+    """The same accounts, with one stack deployed with other parameters."""
     return _world_of([other if stack.name == other.name else stack for stack in stacks().values()])
 
 
@@ -158,7 +158,7 @@ def _world_of(deployments):
             if name in deployed.of_type("AWS::S3::Bucket"):
                 buckets.append((deployed.arn(name), deployed.account))
             if "PermissionsBoundary" in deployed.properties(name):
-                # Whoever gives a boundary has it allow what the stack's principals do.
+                # A user who sets a boundary has to allow what the stack's principals need.
                 boundaries.append((deployed.arn(name), ADMINISTRATOR))
     return World(policies, tuple(buckets), tuple(boundaries))
 

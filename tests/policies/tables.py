@@ -1,7 +1,7 @@
 """The form of a table, and the shared names of its rows.
 
-A row is: who, the actions, on what, with which condition keys. Rows of MAY have to be allowed, with
-all policies of both sides; rows of MAY_NOT have to be refused.
+A row contains the caller, the actions, the resource and the condition keys. Rows of MAY have to be allowed
+by all policies of both sides. Rows of MAY_NOT have to be denied.
 """
 
 from local.policies.source_keys import ACCOUNT, ARN, source_keys
@@ -48,10 +48,10 @@ def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others
         demands = ((ACCOUNT, ARN) if action == ASSUME else (ARN,)) if source else (ACCOUNT,)
     complete = from_source(account, source)
     as_sent = source_keys(service, action, source, account)
-    # A service that comes to send both keys is still allowed.
+    # A service that later sends both keys is still allowed.
     may = [(service, action, lent, keys) for keys in ([as_sent, complete] if as_sent != complete else [complete])]
     may_not = [
-        # A source of another account, whatever account is named beside it.
+        # A source of another account, whatever account key the request has.
         *[(service, action, lent, from_source(account, other)) for other in others],
         *[(other, action, lent, complete) for other in ("ec2.amazonaws.com", "s3.amazonaws.com")],
         (anybody(role(NOBODY, "administrator")), action, lent, complete),
@@ -62,7 +62,7 @@ def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others
     if demands != (ARN,):
         may_not.append((service, action, lent, from_source(NOBODY, source)))
     if action == ASSUME:
-        # A role is for its service, not for the account's administrator either.
+        # Only the service may assume the role, not even the account's administrator.
         may_not.append((anybody(role(account, "administrator")), action, lent, complete))
     for key in demands:
         may_not.append((service, action, lent, {name: value for name, value in complete.items() if name != key}))
@@ -72,5 +72,5 @@ def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others
 
 
 def collected(*pairs):
-    """Several pairs of (MAY, MAY_NOT) as one."""
+    """Several pairs of (MAY, MAY_NOT) as one pair."""
     return [row for may, _ in pairs for row in may], [row for _, may_not in pairs for row in may_not]

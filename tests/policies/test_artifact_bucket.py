@@ -23,5 +23,5 @@ def test_replication_into_an_artifact_bucket_is_denied(bucket, action):
 @pytest.mark.parametrize(("action", "key"), [("s3:ListBucket", ""), ("s3:GetObject", "/code/x/y"), ("s3:DeleteObject", "/code/x/y")])
 def test_access_point_of_an_artifact_bucket_is_denied(bucket, action, key):
     assert not scene.world().may(ADMINISTRATOR, action, bucket + key, AN_ACCESS_POINT)
-    # The key is absent in any other request, which the statement must not match.
+    # Other requests lack the key, and the statement must not match them.
     assert scene.world().may(ADMINISTRATOR, action, bucket + key)

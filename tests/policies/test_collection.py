@@ -15,19 +15,19 @@ def test_every_template_is_deployed(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_policy_stands_where_nobody_looks(name):
+def test_every_policy_is_collected(name):
     assert list(overlooked(scene.stacks()[name])) == []
 
 
 @pytest.mark.parametrize("path", scene.templates(), ids=NAMES)
 def test_every_statement_is_switched_on(path):
-    """A statement under a condition that no test meets would be proved by nobody."""
+    """A statement whose condition no test fulfils would not be tested."""
     made = {s.get("Sid") for policy in scene.stacks()[path.stem].policies() for s in statements(policy)}
     assert set(written_sids(source(path))) <= made
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_boundary_that_is_given_is_on_every_user_and_role(name):
+def test_given_boundary_is_set_on_every_user_and_role(name):
     deployed = scene.stacks()[name].deployed
     made = [each for each in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User") if deployed.is_made(each)]
     expected = scene.boundary_of(deployed.account)

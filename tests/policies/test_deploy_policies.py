@@ -15,7 +15,7 @@ PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mi
 TOKEN = regional("secretsmanager", "secret:gitlab/mirrors-AbC123")
 MIRROR = user(PIPELINES, "user-dev-shop-mirror")
 
-# What a hostile template tries: action, resource, condition keys.
+# A hostile template's calls: action, resource, condition keys.
 ATTACKS = [
     ("lambda:InvokeFunction", FUNCTION, {}),
     ("lambda:InvokeFunction", f"{FUNCTION}:$LATEST", {}),
@@ -68,7 +68,7 @@ def test_power_user_is_limited_as_an_administrator_is(row):
 
 @pytest.mark.parametrize(("action", "resource", "keys"), [*ATTACKS, *ATTACKS_ON_IAM])
 def test_attack_succeeds_without_the_limits(action, resource, keys):
-    """Otherwise something else denies it, and the tests above show nothing."""
+    """Otherwise something else denies the call, and the tests above prove nothing."""
     builder = f"{role(PIPELINES, 'role-dev-codebuild-cfn')} with AdministratorAccess"
     assert scene.world().may(builder, action, resource, keys)
 
@@ -84,12 +84,12 @@ def test_documents_are_complete():
     assert {policy: len(aws_managed(policy)["Statement"]) for policy in BROAD} == {"PowerUserAccess": 2, "AdministratorAccess": 1}
 
 
-# docs/security.md names these: no statement of a role can contain them.
+# docs/security.md names these calls: no statement of a role can deny them.
 NOT_CONTAINED = [
     ("lambda:UpdateFunctionCode", regional("lambda", "function:of-another-team"), {}),
     ("codebuild:StartBuild", regional("codebuild", "project/of-another-team"), {}),
     ("ssm:SendCommand", f"arn:aws:ec2:eu-central-1:{PIPELINES}:instance/i-0a1b2c3d", {}),
-    # A role of the environment's names that an administrator made without the boundary.
+    # A role with the environment's names that an administrator created without the boundary.
     ("iam:PassRole", role(PIPELINES, "role-dev-by-hand"), {"iam:PassedToService": "lambda.amazonaws.com"}),
 ]
 

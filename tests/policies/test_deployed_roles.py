@@ -19,7 +19,7 @@ REGION, ENV_ID = "ap-southeast-2", "a" * 10
 
 
 def longest(partition="aws", names="", values=3):
-    """The document with so many values for each parameter that is a list."""
+    """The document with this many values for each parameter that is a list."""
     stack = Deployed(
         REGION,
         EnvID=ENV_ID,
@@ -41,13 +41,13 @@ def longest(partition="aws", names="", values=3):
     (partition, names, values) for partition in ("aws", "aws-cn", "aws-us-gov") for names in ("", "n" * 64) for values in (3, 5)
 ])
 def test_boundary_is_shorter_than_a_managed_policy(partition, names, values):
-    """IAM counts without white space."""
+    """IAM does not count white space."""
     document = longest(partition, names, values)
     assert any("s3:Put*" in statement["Action"] and "lambda:*" not in statement["Action"] for statement in document["Statement"] if "Action" in statement)
     assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY
 
 
-# What a hostile role tries, that a pipeline created with `Action: *`.
+# A hostile role's calls: a pipeline created the role with `Action: *`.
 ATTACKS = [
     ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:{account}:secret:codecommit-mirror/user-{env}-shop-mirror-AbC123", {}),
     ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:{account}:secret:gitlab/mirrors-AbC123", rows_limits.OF_A_TOKEN),
@@ -95,15 +95,15 @@ def test_deployed_role_does_not_reach_the_machinery(env, action, resource, keys)
 
 @pytest.mark.parametrize(("action", "resource", "keys"), ATTACKS)
 def test_attack_succeeds_under_the_machinerys_boundary(action, resource, keys):
-    """The machinery's boundary allows what the machinery does, here all of it: it is the other one that denies."""
+    """The machinery's boundary allows the machinery's calls, here all of them. The other boundary denies."""
     deployed = Caller(account=PIPELINES, role="role-dev-thumbnails", identity=(ADMINISTRATOR,), boundary=ADMINISTRATOR)
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": PIPELINES}, "Action": "sts:AssumeRole"}]}
     resource = resource.format(env="dev", account=PIPELINES)
     assert decide(deployed, action, resource, PIPELINES, trust if action == "sts:AssumeRole" else None, keys)
 
 
-def test_boundary_denies_what_the_deploy_role_is_denied():
-    """Each action of MachineryStays, whatever the resources' names are."""
+def test_boundary_denies_the_same_as_for_the_deploy_role():
+    """Each action of MachineryStays, whatever the resources' names."""
     deployed = scene.stacks()["template"].deployed
     (limits,) = deployed.properties("CodeDeployCFnRole")["Policies"]
     boundary = deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
@@ -132,7 +132,7 @@ def test_no_principal_of_a_template_has_the_boundary():
                 assert stack.deployed.properties(name).get("PermissionsBoundary") != DEPLOYED_BOUNDARY, name
 
 
-def test_boundary_is_made_only_where_it_is_asked_for():
+def test_boundary_is_created_only_if_enabled():
     made = [Deployed(EnvID="dev", **given).is_made("DeployedRolesBoundary") for given in ({}, {"DeployedRoles": "None"}, {"DeployedRoles": "Bounded"})]
     assert made == [False, False, True]
 
@@ -159,7 +159,7 @@ def test_deployed_roles_have_one_boundary_of_their_own(given, is_accepted):
     assert (not broken) == is_accepted, broken
 
 
-# docs/security.md names these: a boundary that allows everything else cannot contain them.
+# docs/security.md names these calls: a boundary that allows everything else cannot deny them.
 NOT_CONTAINED = [
     ("lambda:UpdateFunctionCode", regional("lambda", "function:of-another-team")),
     ("codebuild:StartBuild", regional("codebuild", "project/of-another-team")),
@@ -170,5 +170,5 @@ NOT_CONTAINED = [
 
 # claim: what-others-run-is-not-contained
 @pytest.mark.parametrize(("action", "resource"), NOT_CONTAINED)
-def test_what_others_run_is_not_contained(action, resource):
+def test_code_of_other_principals_is_not_contained(action, resource):
     assert scene.world().may(DEPLOYED, action, resource)

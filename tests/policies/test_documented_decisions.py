@@ -22,11 +22,11 @@ def test_it_decides_as_aws_documents(fact, row):
     assert ("allowed" if decision else "denied") == row["is"], decision.reason
 
 
-def test_every_fact_says_where_aws_documents_it():
+def test_every_fact_cites_its_aws_page():
     assert [fact["fact"] for fact in FACTS if not fact["source"].startswith("https://docs.aws.amazon.com/")] == []
     assert len({fact["fact"] for fact in FACTS}) == len(FACTS) >= 60
 
 
 @pytest.mark.parametrize("outcome", ["allowed", "denied"])
-def test_an_evaluator_that_always_says_the_same_fails(outcome):
+def test_constant_evaluator_fails(outcome):
     assert any(row["is"] != outcome for _, row in ROWS)

@@ -1,8 +1,7 @@
 """Every part of a policy is needed by a row of a table.
 
-Each statement, action, resource, principal, condition and value is taken away in turn: then something
-has to be refused that may be done, or allowed that may not. So a policy that nobody has written rows
-for is noticed as well.
+Each statement, action, resource, principal, condition and value is removed in turn. Then a row of MAY has to be
+denied, or a row of MAY_NOT allowed. This also finds a policy that has no rows.
 """
 
 from functools import cache
@@ -21,7 +20,7 @@ POLICIES = scene.world().policies
 
 @cache
 def decisions():
-    """Every call of every row, and what is decided of it."""
+    """Every call of every row, and its decision."""
     calls = [
         (caller, action, resource, keys)
         for table in TABLES.values()
@@ -35,35 +34,35 @@ def calls_that_see(policy):
     for call, decision in decisions():
         caller, _, resource, _ = call
         if policy.side == "control":
-            has_a_say = " under control" in caller
+            is_relevant = " under control" in caller
         elif policy.side == "boundary":
-            has_a_say = " under the boundary" in caller
+            is_relevant = " under the boundary" in caller
         elif policy.side == "identity":
-            has_a_say = any(arn in caller for arn in policy.principals) and "anybody" not in caller
+            is_relevant = any(arn in caller for arn in policy.principals) and "anybody" not in caller
         else:
-            has_a_say = resource == policy.resource or resource.startswith(f"{policy.resource}/")
-        if has_a_say:
+            is_relevant = resource == policy.resource or resource.startswith(f"{policy.resource}/")
+        if is_relevant:
             yield call, decision
 
 
 def is_concerned(call, statement):
     _, action, resource, _ = call
-    # The variables that stand in a resource, and the user and the build of the tables that they are about.
+    # The variables in a resource, and the user and the build of the tables that they stand for.
     return concerns(statement, "2012-10-17", Request(action, resource, {"aws:username": "alice", "aws:userid": A_BUILD}))
 
 
 def unnoticed(policy):
     calls = list(calls_that_see(policy))
-    # A statement that is made smaller makes a difference only where it said something,
+    # A smaller statement changes decisions only of calls that it applies to.
     near = {number: [each for each in calls if is_concerned(each[0], s)] for number, s in enumerate(statements(policy))}
     for what, number, after, document in mutants(policy.document):
         before = statements(policy)[number]
         changed = scene.world().with_(policy, document)
         is_about_conditions = after and all(before.get(key) == after.get(key) for key in ("Action", "Resource"))
-        # and one with an exception less also where it said nothing.
+        # A smaller exception also changes decisions of calls that the statement did not apply to.
         excepted = calls if "NotResource" in before else ()
         for call, decision in [*near[number], *(each for each in excepted if not is_concerned(each[0], before))]:
-            # Without some action or resource, it says the same of all others.
+            # Without one action or resource, it applies to all other calls as before.
             if after and not is_about_conditions and is_concerned(call, after) == is_concerned(call, before):
                 continue
             if bool(changed.may(*call)) != decision:
@@ -72,27 +71,27 @@ def unnoticed(policy):
             yield what
 
 
-# What only matters with other parameters, or says what another part says too.
-_BY_A_PARAMETER = "RepositoryNames can be a pattern that the pipelines' own repositories do not have"
-_TWO_FORMS = "a secret that is there is also matched by the pattern for one that is not, while that ends in a star"
-_OTHER_BUCKET = "the bucket here has the name of every other one; with another: test_other_parameters.py"
+# Parts that need other parameters, or that repeat another part.
+_BY_A_PARAMETER = "RepositoryNames can be a pattern that the pipelines' own repositories do not match"
+_TWO_FORMS = "the pattern for a missing secret also matches an existing one, because it ends in a star"
+_OTHER_BUCKET = "here all buckets have one name; for others see: test_other_parameters.py"
 SPARE = {
     "template/FunctionRole/policy-dev-cfn-gitops": {
         "SecretsOfTheMirrors: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
         "MarksOfDeletions: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:cfn-gitops-dev/deletions/*-??????": _TWO_FORMS,
         "RepositoriesOfMirrorsAndPipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
         "SourcesOfOtherAccounts: Resource arn:aws:iam::444455556666:role/role-dev-ecr-source": "one parameter for both kinds of role; "
-        "an image's role does not admit the function, which has nothing to look for there",
+        "an image's role does not trust the function, which makes no call there",
     },
     "template/CodeDeployCFnRole/policy-dev-codedeploy-cfn-limits": {
         f"BucketsOfArtifactsStay: {part}": _OTHER_BUCKET
         for part in ("the whole statement", "Action s3:Delete*", "Action s3:List*", "Action s3:Put*", "Action s3:Replicate*")
     } | {
-        "MachineryStays: Resource arn:aws:iam::123456789012:policy/boundary": "only of a boundary that CloudFormation named after "
+        "MachineryStays: Resource arn:aws:iam::123456789012:policy/boundary": "only for a boundary that CloudFormation named after "
         "a pipeline's stack: every other policy stays by NothingElseInIam",
     },
     "template/DeployedRolesBoundary": {
-        # Its statements have no Sids.
+        # Statements without Sids.
         f"statement 11: {part}": _OTHER_BUCKET
         for part in ("the whole statement", "Action s3:Delete*", "Action s3:List*", "Action s3:Put*", "Action s3:Replicate*")
     } | {

@@ -1,7 +1,7 @@
-"""Denied neighbours of everything that is allowed: generated from the rows of MAY.
+"""Denied neighbours of every allowed call: generated from the rows of MAY.
 
-Another environment's name, another account, another region, another role of the same name, and every
-other action that the service has.
+Another environment's name, another account, another region, a role of the same name, and every
+other action of the service.
 """
 
 import re
@@ -15,17 +15,17 @@ from tests.policies.tables import anybody
 from tests.policies.test_tables import TABLES
 from tests.policies.vocabulary import actions as actions_of
 
-# dev2 goes on, d ends before, xdev begins elsewhere; prd is the other one.
+# dev2 has one more letter, d has fewer, xdev has another beginning; prd is the other environment.
 OTHER_ENVIRONMENTS = ("dev2", "d", "xdev", "prd")
 _ENVIRONMENT = re.compile(r"(?<![A-Za-z0-9])dev(?![A-Za-z0-9])")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
-# A token of GitLab, which its tag names and no environment.
+# A GitLab token, which its tag names, and no environment's name.
 NAMED_BY_A_PARAMETER = re.compile(r":secret:gitlab/")
 
 
 def rows():
-    """Of stacks' own roles and users, and services; who has every right anyway proves nothing."""
+    """The stacks' own roles and users, and services. Principals with all permissions prove nothing."""
     for table in TABLES.values():
         for row in table.MAY:
             if not re.search("anybody| with | under |:root", row[0]):
@@ -41,7 +41,7 @@ def allowed(caller, actions, resource, keys):
 
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
-def test_nothing_of_another_environment(caller, actions, resource, keys):
+def test_no_access_to_another_environment(caller, actions, resource, keys):
     if NAMED_BY_A_PARAMETER.search(resource):
         return
     for other in OTHER_ENVIRONMENTS:
@@ -51,14 +51,14 @@ def test_nothing_of_another_environment(caller, actions, resource, keys):
 
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
-def test_nothing_of_another_account(caller, actions, resource, keys):
+def test_no_access_to_another_account(caller, actions, resource, keys):
     neighbour = _ACCOUNT.sub(NOBODY, resource)
     if neighbour != resource:
         assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
 
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
-def test_nothing_of_another_region(caller, actions, resource, keys):
+def test_no_access_to_another_region(caller, actions, resource, keys):
     parts = resource.split(":", 5)
     if len(parts) == 6 and parts[3]:
         neighbour = ":".join([*parts[:3], "ap-south-1", *parts[4:]])
@@ -67,8 +67,8 @@ def test_nothing_of_another_region(caller, actions, resource, keys):
 
 # claim: an-outsider-gets-nothing
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
-def test_nobody_of_another_account_by_the_same_name(caller, actions, resource, keys):
-    """With every right that the other account can give him."""
+def test_same_name_in_another_account_is_denied(caller, actions, resource, keys):
+    """With all permissions that the other account can grant."""
     if caller.startswith("arn:"):
         other = anybody(_ACCOUNT.sub(NOBODY, caller.split(" in ")[0]))
         if not resource.startswith("*") and ":iam::aws" not in resource and ":aws:transform" not in resource:
@@ -76,7 +76,7 @@ def test_nobody_of_another_account_by_the_same_name(caller, actions, resource, k
 
 
 def rights_of(caller):
-    """A member's are the group's."""
+    """A member has the group's permissions."""
     return caller.split(" in ")[-1]
 
 
@@ -87,8 +87,8 @@ def listed(holder):
 
 # claim: these-can-and-nobody-else
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
-def test_no_action_that_is_not_listed(caller, actions, resource, keys):
-    """Of all that the services have, on what the caller may do something with."""
+def test_unlisted_action_is_denied(caller, actions, resource, keys):
+    """All other actions of the services, on resources that the caller may use."""
     services = {action.split(":")[0] for action in actions.split()}
     others = {action for service in services for action in actions_of(service)} - listed(rights_of(caller))
     assert others, "the list of actions is empty"
@@ -96,8 +96,8 @@ def test_no_action_that_is_not_listed(caller, actions, resource, keys):
 
 
 @pytest.mark.parametrize("holder", sorted({rights_of(row[0]) for row in ROWS}))
-def test_nobody_may_do_what_is_for_another(holder):
-    """Of all that some role, user or service may do, on the very thing that it may do it with."""
+def test_no_principal_may_make_calls_listed_for_another(holder):
+    """All actions that any role, user or service may use, on the same resource."""
     caller = next(row[0] for row in ROWS if rights_of(row[0]) == holder)
     got = [
         (action, resource)
@@ -108,7 +108,7 @@ def test_nobody_may_do_what_is_for_another(holder):
     assert got == []
 
 
-def test_there_are_neighbours():
-    """Or the tests above look at nothing."""
+def test_neighbours_are_not_empty():
+    """Otherwise the tests above evaluate nothing."""
     assert sum(bool(_ENVIRONMENT.search(row[2])) for row in ROWS) > 100
     assert sum(bool(_ACCOUNT.search(row[2])) for row in ROWS) > 100

@@ -63,7 +63,7 @@ WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
 
 
 def each(stacks, *row):
-    """The same of the groups' protection and of the account's."""
+    """The same for the groups' protection and for the account's."""
     return [(stack, who, *row) for stack, who in zip(stacks, WHO_IS_BOUND, strict=True)]
 
 
@@ -73,11 +73,11 @@ MAY = [
     *each(MERGES, MERGE_A_PULL_REQUEST, people.REPOSITORY, people.PROTECTED[0]),
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/development")),
     (OTHER_MIRROR[1], f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
-    # Without an endpoint that is named, every network is as good.
+    # Without a named endpoint, every network is allowed.
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPull", scene.FOREIGN_REPOSITORY, {}),
 ]
 
-# What it may with the usual parameters, too.
+# Permissions that do not depend on the parameters.
 STILL = [
     *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.on("refs/tags/nightly")),
     # One of the two other accounts is enough for a stack.
@@ -88,7 +88,7 @@ STILL = [
 MAY_NOT = [
     (NO_SECOND_FACTOR, people.POWER_USER, people.MAKE_ONES_OWN, user(PIPELINES, "bob"), {}),
     (NO_SECOND_FACTOR, people.POWER_USER, "iam:CreateServiceSpecificCredential", user(PIPELINES, "alice"), {}),
-    # Merged or not: pushed it is not, and its rules stay.
+    # Whether merges are allowed or not, a push and a change of the approval rules are denied.
     *each(MERGES, "codecommit:GitPush codecommit:MergeBranchesBySquash", people.REPOSITORY, people.PROTECTED[0]),
     *each(MERGES, people.LIFT_RULES, people.REPOSITORY, {}),
     *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.on("refs/tags/v1.2")),
@@ -97,25 +97,25 @@ MAY_NOT = [
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/main")),
     *each(OTHER_MIRROR, "iam:CreateServiceSpecificCredential", user(PIPELINES, "gitlab-shop"), {}),
     (OTHER_MIRROR[1], f"{people.MIRRORS[0]} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
-    # Nobody is exempt where nobody is named.
+    # Without a named principal, no principal is exempt.
     (control(), f"{anybody(role(PIPELINES, 'emergency'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
-    # The word is needed in every network.
+    # The external ID is required in every network.
     (clone_role(), clone.INSTANCE_ROLE, ASSUME, clone.CLONE_ROLE, {}),
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPush", scene.FOREIGN_REPOSITORY, {}),
-    # The account that is not named gets nothing.
+    # An account that is not named has no access.
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
     (artifacts(RepositoryAccountId=REPOSITORIES), across.IMAGE_FORWARD_ROLE, "events:PutEvents", across.BUS, across.AN_IMAGE),
     (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
     (artifacts(ImageAccountId=IMAGES), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
-    # And where none is named any more, what is kept admits nobody.
+    # And if none is named any more, the retained resources admit no account.
     *[(artifacts(), who, "s3:PutObject s3:PutObjectAcl", across.ARTIFACT, across.UNDER_THE_KEY) for who in (scene.SOURCE_ROLE, scene.IMAGE_ROLE)],
     *[(artifacts(), who, across.USE_OF_THE_KEY, across.KEY, across.THROUGH_S3) for who in (scene.SOURCE_ROLE, scene.IMAGE_ROLE)],
     (artifacts(), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
-    # Repositories without a key of their own need none.
+    # Repositories without a key of their own need no key.
     (repositories(), scene.SOURCE_ROLE, "kms:Decrypt", across.REPOSITORIES_KEY, across.THROUGH_CODECOMMIT),
-    # An environment that was told of no other account reaches none.
+    # An environment without another account in its parameters reaches none.
     *[
         (environment(), role(PIPELINES, name), actions, resource, keys)
         for name in ("role-dev-codepipeline-cfn", "role-dev-codebuild-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops")
@@ -125,12 +125,12 @@ MAY_NOT = [
             ("kms:Decrypt kms:GenerateDataKey", across.KEY, across.THROUGH_S3),
         )
     ],
-    # Without a boundary no role is made, whatever was added.
+    # Without a boundary no role is created, whatever policies were added.
     *[
         (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys)
         for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}, {"iam:PermissionsBoundary": ""})
     ],
-    # And what they create under it reaches the machinery by no other name.
+    # And roles that they create with it reach the machinery by no other name.
     *[
         (BOUNDED_BY_OTHER_NAMES, DEPLOYED, actions, resource, {})
         for actions, resource in (
@@ -142,7 +142,7 @@ MAY_NOT = [
             *[(f"{ON_BUCKETS} s3:PutBucketPolicy", arn) for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/a")],
         )
     ],
-    # The machinery by the names that its parameters give.
+    # The machinery, by the names in its parameters.
     *[
         (OTHER_NAMES, DEPLOY, actions, resource, {})
         for actions, resource in (
@@ -170,18 +170,18 @@ def name(row):
 
 
 @pytest.mark.parametrize(("stack", "caller", "actions", "resource", "keys"), [*MAY, *STILL], ids=map(name, [*MAY, *STILL]))
-def test_then_it_may(stack, caller, actions, resource, keys):
+def test_parameter_allows_the_call(stack, caller, actions, resource, keys):
     world = scene.world_with(stack)
     assert [action for action in actions.split() if not world.may(caller, action, resource, keys)] == []
 
 
 @pytest.mark.parametrize(("stack", "caller", "actions", "resource", "keys"), MAY_NOT, ids=map(name, MAY_NOT))
-def test_then_it_may_not(stack, caller, actions, resource, keys):
+def test_call_is_denied_with_any_parameter(stack, caller, actions, resource, keys):
     world = scene.world_with(stack)
     assert [action for action in actions.split() if world.may(caller, action, resource, keys)] == []
 
 
 @pytest.mark.parametrize("row", MAY, ids=map(name, MAY))
-def test_it_is_the_parameter_that_allows_it(row):
+def test_call_is_denied_without_the_parameter(row):
     _, caller, actions, resource, keys = row
     assert [action for action in actions.split() if scene.world().may(caller, action, resource, keys)] == []

@@ -19,7 +19,7 @@ NAMED_SERVICES = {row[0] for table in TABLES.values() for row in [*table.MAY, *t
 
 
 def asked(resource):
-    """Everything that can be done with a resource, and with a bucket's objects."""
+    """Every action on a resource, and on a bucket's objects."""
     service = resource.split(":")[2]
     if service == "iam":
         return [(action, resource) for action in sorted(actions("sts"))]
@@ -36,14 +36,14 @@ def outsiders(resource):
 
 # claim: an-outsider-gets-nothing
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_an_outsider_gets_nothing(resource):
+def test_outsider_has_no_access(resource):
     got = [(who, *what) for who in outsiders(resource) for what in asked(resource) if scene.world().may(who, *what)]
     assert got == []
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_a_service_that_is_not_named_gets_nothing(resource):
-    """Nor does one that is named for something else, whoever it says it works for."""
+def test_unnamed_service_is_denied(resource):
+    """Nor does a service that is named for another purpose, whatever source it sends."""
     listed = {(row[0], action, row[2]) for table in TABLES.values() for row in table.MAY for action in row[1].split()}
     owner = scene.world().owner(resource)
     for source in ({}, {"aws:SourceAccount": owner}, {"aws:SourceAccount": NOBODY}):
@@ -63,7 +63,7 @@ def test_no_role_is_for_its_own_accounts_people(resource):
         assert not scene.world().may(anybody(who), ASSUME, resource, {})
 
 
-def test_there_is_somebody_to_be_refused():
+def test_outsiders_are_not_empty():
     assert len(RESOURCES) > 15
     assert all(re.match("arn:aws:", each) for each in RESOURCES)
     assert len(NAMED_SERVICES) > 8

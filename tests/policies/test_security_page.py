@@ -1,6 +1,6 @@
 """The table "Who can reach what" of docs/security.md, row by row, as the policies decide.
 
-A row here has the page's words. What each person or role can do is evaluated for every column.
+A row here has the page's words. Every column is evaluated with the calls of each person or role.
 """
 
 import re
@@ -33,7 +33,7 @@ OTHERS_CODE = CODE.replace(AS_A_BUILD["aws:userid"], ANOTHER_BUILD)
 ITS_CODE, BUILD_ARTIFACT = f"{BUCKET}/code/{A_BUILD}/0a1b2c", f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
 SOURCE_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/SourceArti/Xa3bC4d"
 
-# What reaches each column: a short name, the call, its resource and condition keys.
+# The calls behind each column: a short name, the call, its resource and condition keys.
 COLUMNS = {
     "password": [
         ("read", "secretsmanager:GetSecretValue", PASSWORD, {}),
@@ -41,7 +41,7 @@ COLUMNS = {
         ("reset", "iam:ResetServiceSpecificCredential", MIRROR, {}),
     ],
     "token": [("read", "secretsmanager:GetSecretValue", TOKEN, OF_A_TOKEN)],
-    # Only the function has it, so only other code in the function sees it.
+    # Only the function has it, so only other code in the function can read it.
     "ResponseURL": [("code", "lambda:UpdateFunctionCode", FUNCTION, {})],
     "function's role": [
         ("code", "lambda:UpdateFunctionCode", FUNCTION, {}),
@@ -70,14 +70,14 @@ COLUMNS = {
         ("deploy", "cloudformation:UpdateStack", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), WITH_DEPLOY),
         ("approve", "codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}),
         ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
-        # That removes an approval stage, or gives the pipeline another source.
+        # These calls remove an approval stage or change the pipeline's source.
         ("change a pipeline", "cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), WITH_PROVISIONING),
     ],
 }
 
 
 def person(*statements):
-    """A person of the pipelines' account with these rights alone: actions, and on what."""
+    """A person of the pipelines' account with only these permissions: actions and resources."""
     allowed = [{"Effect": "Allow", "Action": actions.split(), "Resource": resource} for actions, resource in statements]
     return Caller(account=PIPELINES, user="person", identity=({"Version": "2012-10-17", "Statement": allowed},))
 
@@ -88,16 +88,16 @@ READER_OF_THE_SECRET = person(("secretsmanager:DescribeSecret secretsmanager:Get
 INVOKER = person(("lambda:InvokeFunction", FUNCTION))
 CHANGER = person(("lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", FUNCTION))
 
-# Nobody of AWS: what they push arrives as the mirror's user, or not at all.
+# No principal of AWS: their pushes arrive with the mirror's user, or do not arrive.
 IN_GITLAB_ONLY = ()
 
-# Row, who acts in it, and for each column the page's words and what is allowed. Words without a column are "no".
+# Row, its principals, and for each column the page's words and the allowed calls. Words without a column are "no".
 ROWS = [
     ("reader of logs, events, outputs", [READER_OF_LOGS], {"branch": ("sees names", "")}),
     ("reader of CloudTrail", [READER_OF_CLOUDTRAIL], {"branch": ("sees who pushed", "")}),
     ("reader of the mirror's secret", [READER_OF_THE_SECRET, MIRROR],
      {"password": ("yes", "read"), "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
-    # The function does with its own rights what the events ask for: `by its events` is the next row's.
+    # The function makes the calls that its events require: `by its events` is the next row's.
     ("who may invoke the function, and so everyone who can deploy with its `ServiceToken`", [INVOKER],
      {"password": ("can have it sent to a GitLab of theirs (below)", ""), "token": ("uses it, does not read it", ""), "ResponseURL": ("made-up ones only", ""),
       "function's role": ("by its events", "invoke"), "branch": ("pushes, by made-up events (below)", ""),
@@ -125,7 +125,7 @@ ROWS = [
 
 
 def table():
-    """The page's rows: the words of the first cell, and of each column."""
+    """The page's rows: the first cell's words, and each column's."""
     text = PAGE.read_text().split("## Who can reach what", 1)[1]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", text.split("\n## ", 1)[0], re.MULTILINE)]
     columns, _, *rows = lines
@@ -149,14 +149,14 @@ def test_every_row_and_column_of_the_page_is_evaluated():
 # claim: cell-is-what-the-policies-decide
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize(("row", "callers", "cells"), ROWS, ids=[row for row, _, _ in ROWS])
-def test_cell_is_what_the_policies_decide(row, callers, cells, column):
+def test_cell_equals_the_evaluated_policies(row, callers, cells, column):
     words, names = cells.get(column, ("no", ""))
     assert table()[row][column] == words
     assert allowed(callers, column) == set(filter(None, names.split(", ")))
 
 
 def test_another_account_writes_where_it_is_admitted():
-    """The one cell about another bucket than the environment's own."""
+    """The only cell about another bucket than the environment's own."""
     foreign = CODE.split("/")[0]
     assert scene.world().may(SOURCE_ROLE, "s3:PutObject", f"{foreign}/codepipeline-dev-cfn/SourceArti/Xa3bC4d", UNDER_THE_KEY)
     assert not scene.world().may(SOURCE_ROLE, "s3:GetObject", f"{foreign}/codepipeline-dev-cfn/SourceArti/Xa3bC4d")

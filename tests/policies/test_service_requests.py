@@ -9,14 +9,14 @@ from local.policies.source_keys import ACCOUNT, ARN, SENT, sent, source_keys
 from local.policies.statements import as_list
 from tests.policies import scene
 
-# Sent with every request, or described where the statement stands.
+# Sent with every request, or documented at the statement.
 _EVERY_REQUEST = {"aws:securetransport"}
 # "kms:ViaService": https://docs.aws.amazon.com/dtconsole/latest/userguide/troubleshooting.html
 _DOCUMENTED = {("codestar-notifications.amazonaws.com", "kms"): {"kms:viaservice"}}
 
 
 def allowed_services():
-    """Every statement of a resource's policy that allows a service, per service."""
+    """Every statement of a resource policy that allows a service, by service."""
     for policy in scene.world().policies:
         if policy.side not in ("resource", "trust"):
             continue
@@ -33,7 +33,7 @@ def conditions(statement):
 
 
 def requests(policy, statement, service):
-    """What the service sends, for each source and action that the statement names."""
+    """The service's condition keys, for each source and action that the statement names."""
     owner = scene.world().owner(policy.resource)
     arns = [values for (_, key), values in conditions(statement).items() if key == ARN.lower()]
     others = {"kms:ViaService": f"sns.{scene.REGION}.amazonaws.com"} if ":kms:" in policy.resource else {}
@@ -44,7 +44,7 @@ def requests(policy, statement, service):
 
 
 def with_source_account(policy, number):
-    """The policy as it would be with the account required too."""
+    """The policy with the account as a further requirement."""
     document = copy.deepcopy(policy.document)
     statement = as_list(document["Statement"])[number]
     required = statement.setdefault("Condition", {}).setdefault("StringEquals", {})

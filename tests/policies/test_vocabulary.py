@@ -14,7 +14,7 @@ from tests.templates.permissions import is_documented_for_a_vpc
 
 POLICIES = scene.world().policies
 
-# What parliament reports, and AWS documents otherwise.
+# Findings of parliament that AWS documents otherwise.
 DOCUMENTED = {
     # Its transforms belong to the account "aws".
     ("INVALID_ARN", f"arn:aws:cloudformation:{scene.REGION}:aws:transform/*"),
@@ -43,9 +43,9 @@ def findings(document):
 
 
 def as_identity_policy(policy):
-    """parliament knows identity policies; what a resource's policy says of actions and resources is the same.
+    """parliament checks identity policies, and a resource policy's actions and resources follow the same rules.
 
-    Without all actions at once, some of which are about no such resource.
+    Statements with all actions are left out, because some of the actions have no such resource.
     """
     allowed = []
     for statement in as_list(policy.document["Statement"]):
@@ -58,12 +58,12 @@ def as_identity_policy(policy):
 
 
 @pytest.mark.parametrize("policy", [p for p in POLICIES if p.side in ("identity", "boundary")], ids=lambda policy: policy.place)
-def test_an_identity_policy_speaks_of_what_there_is(policy):
+def test_identity_policy_names_existing_actions_and_keys(policy):
     assert set(findings(policy.document)) <= DOCUMENTED | NEWER.get(policy.place, set())
 
 
 @pytest.mark.parametrize("policy", [p for p in POLICIES if p.side in ("resource", "control")], ids=lambda policy: policy.place)
-def test_a_policy_of_a_resource_speaks_of_what_there_is(policy):
+def test_resource_policy_names_existing_actions_and_keys(policy):
     document = as_identity_policy(policy) if policy.side == "resource" else policy.document
     assert {issue for issue, _ in findings(document)} & {"UNKNOWN_ACTION", "UNKNOWN_PREFIX", "RESOURCE_MISMATCH", "MALFORMED"} == set()
 
@@ -73,7 +73,7 @@ def _all(policy, key):
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.place)
-def test_every_action_exists_and_none_stands_twice(policy):
+def test_every_action_exists_and_occurs_once(policy):
     for statement in as_list(policy.document["Statement"]):
         listed = as_list(statement.get("Action", statement.get("NotAction", [])))
         assert listed, statement
@@ -84,7 +84,7 @@ def test_every_action_exists_and_none_stands_twice(policy):
             assert "*" in name or action in actions(service), action
 
 
-# Keys of the services, beside AWS's global ones, by the element's own service. Global keys are below.
+# The services' condition keys in addition to the global ones below.
 GLOBAL = {
     key.lower()
     for key in (
@@ -98,7 +98,7 @@ GLOBAL = {
 
 
 def keys_of(service):
-    """The condition keys that the service authorization reference lists for a service, tags' without their names."""
+    """The condition keys of a service in the service authorization reference, tag keys without the tag's name."""
     return YOUNGER_KEYS | {
         re.sub(r"/.*", "/", condition["condition"].lower())
         for entry in parliament.iam_definition
@@ -122,18 +122,18 @@ def kind(policy):
 
 
 def length(*documents):
-    """White space does not count, but for control policies that are not made in the console."""
+    """White space does not count, except in control policies that are created outside of the console."""
     return sum(len(json.dumps(document, separators=(",", ":"))) for document in documents)
 
 
-# What stands on its own. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html and
+# Policies with a limit of their own. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html and
 # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 TRUST = 2_048
 DOCUMENTS = {"AWS::IAM::ManagedPolicy": 6_144, "AWS::Organizations::Policy": 5_120}
 
 
 @pytest.mark.parametrize("policy", [p for p in POLICIES if p.side == "trust" or kind(p) in DOCUMENTS], ids=lambda policy: policy.place)
-def test_a_policy_is_not_longer_than_aws_takes_it(policy):
+def test_policy_fits_the_size_limit_of_its_type(policy):
     assert length(policy.document) <= (TRUST if policy.side == "trust" else DOCUMENTS[kind(policy)])
 
 
@@ -155,7 +155,7 @@ def test_inline_policies_of_a_principal_fit_the_size_limit(principal, documents)
     assert length(*documents) <= INLINE[principal.split(":")[5].split("/")[0]]
 
 
-# Of one resource, and one policy, whatever the number of templates' resources that its statements come from:
+# One policy for each resource, however many of the templates' resources its statements come from:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html
 # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html

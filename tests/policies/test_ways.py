@@ -1,7 +1,7 @@
 """All calls of a push, of an image and of a clone through two accounts.
 
-Each way works, and stops as soon as one statement of either account is missing: so each grant is
-needed, and whoever forgets one can be told which call fails.
+Each way works, and fails if one statement of either account is missing. So each grant is needed,
+and the failing call identifies a missing one.
 """
 
 import json
@@ -18,15 +18,15 @@ WAYS = {
     "an image": rows_across_accounts.WAY_OF_AN_IMAGE,
     "a clone": rows_clone.MAY,
 }
-# The stacks that were made for these ways.
+# The stacks that these ways need.
 STACKS = ("cross-account-artifacts", "cross-account-repository", "cross-account-image", "clone-role", "clone-instance")
-# In the environment's own stack: what its parameters for other accounts bring.
+# In the environment's own stack: the statements that its parameters for other accounts add.
 BROUGHT = {"SourcesOfOtherAccounts", "BucketsThatOtherAccountsWriteTo", "ArtifactsOfOtherAccounts", "OutputBesideOtherAccounts",
            "KeysOfTheseBuckets"}
 
 
 def stops(world, way):
-    """The first call of a way that is refused."""
+    """The first denied call of a way."""
     for caller, actions, resource, keys in way:
         for action in actions.split():
             if not world.may(caller, action, resource, keys):
@@ -35,7 +35,7 @@ def stops(world, way):
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_the_way_is_open(way):
+def test_each_way_is_allowed(way):
     assert stops(scene.world(), way) is None
 
 
@@ -47,8 +47,8 @@ def grants():
                 yield pytest.param(policy, number, id=f"{policy.place}/{statement.get('Sid', number)}")
 
 
-# The function's look at the repository is not on the way: a pipeline runs without it. Nor are the
-# queues, for what did not get through.
+# A pipeline runs without the function's read of the repository. It also runs without the queues for
+# undelivered events.
 BESIDE_THE_WAY = {
     "template/FunctionRole/policy-dev-cfn-gitops",
     "cross-account-repository/LostQueuePolicy",
@@ -57,7 +57,7 @@ BESIDE_THE_WAY = {
 
 
 @pytest.mark.parametrize(("policy", "number"), list(grants()))
-def test_without_a_grant_a_way_stops(policy, number):
+def test_way_without_a_grant_is_denied(policy, number):
     rest = [statement for index, statement in enumerate(statements(policy)) if index != number]
     world = scene.world().with_(policy, {**policy.document, "Statement": rest})
     stopped = [name for name, way in WAYS.items() if stops(world, way)]
@@ -66,7 +66,7 @@ def test_without_a_grant_a_way_stops(policy, number):
 
 @pytest.mark.parametrize("side", ["the caller's", "the resource's"])
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_what_crosses_accounts_needs_both_sides(way, side):
+def test_cross_account_call_needs_both_sides(way, side):
     world = scene.world()
     crossing = [row for row in way if row[0].startswith("arn:") and world.owner(row[2]) != row[0].split(":")[4]]
     assert crossing
@@ -77,7 +77,7 @@ def test_what_crosses_accounts_needs_both_sides(way, side):
             for policy in world.policies
             if (caller not in policy.principals if side == "the caller's" else policy.resource != bucket_or_resource)
         )
-        # A trust stays, so that the role is still known.
+        # A trust policy remains, so that the role still exists.
         without = World(kept, world.buckets, world.boundaries)
         assert [action for action in actions.split() if without.may(caller, action, resource, keys)] == []
 
@@ -90,10 +90,10 @@ def session_policy(repository_arn):
 
 # claim: the-function-looks-and-can-do-nothing-else-with-the-role
 def test_session_policy_only_allows_reading_the_source():
-    """The session policy limits the function, whatever the role may do."""
+    """The session policy limits the function, whatever the role allows."""
     looks = {"codecommit:GetRepository", "codecommit:GetBranch"}
     function = scene.world().session(SOURCE_ROLE, session_policy(FOREIGN_REPOSITORY))
-    # CodeCommit reads with the key of the repository, in the caller's name.
+    # CodeCommit reads with the repository's key on behalf of the caller.
     with_its_key = {"kms:Decrypt", "kms:DescribeKey"}
     for caller, actions, resource, keys in rows_across_accounts.MAY:
         if caller == SOURCE_ROLE:

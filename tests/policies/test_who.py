@@ -1,6 +1,6 @@
 """The reverse question: which of all principals can do the most critical calls.
 
-All roles, users and groups of all stacks are asked, in whatever account, and the list is complete.
+All roles, users and groups of all stacks are evaluated, in every account, and the list is complete.
 """
 
 import pytest
@@ -88,7 +88,7 @@ WHO = [
 
 
 def everybody():
-    """Each by a name that a row of a table takes. Groups act through a member."""
+    """Each principal by a name that the tables use. A group is represented by a member."""
     for stack in scene.stacks().values():
         deployed = stack.deployed
         for logical_id in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
@@ -96,7 +96,7 @@ def everybody():
                 arn = deployed.arn(logical_id)
                 is_group = ":group/" in arn
                 yield f"{user(deployed.account, 'somebody')} in {arn}" if is_group else arn
-    # A role that a pipeline created, with every right of its own.
+    # A role that a pipeline created, with all permissions in its own policy.
     yield f"{role(PIPELINES, 'deployed')} under the boundary"
 
 
@@ -104,10 +104,10 @@ def everybody():
 # claim: these-can-and-nobody-else
 # claim: nobody-gives-the-mirror-user-an-access-key
 @pytest.mark.parametrize(("action", "resource", "keys", "expected"), WHO)
-def test_these_can_and_nobody_else(action, resource, keys, expected):
+def test_only_listed_principals_can(action, resource, keys, expected):
     able = {who.rsplit("/", 1)[-1].split()[0] for who in everybody() if scene.world().may(who, action, resource, keys)}
     assert able == set(expected.split())
 
 
-def test_everybody_is_asked():
+def test_every_principal_is_evaluated():
     assert len(list(everybody())) > 20

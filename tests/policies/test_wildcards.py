@@ -1,8 +1,8 @@
 """Every remaining wildcard of a policy has an explanation beside it.
 
-A name of the scheme (<kind>-<EnvID>-...) and the objects of a bucket need no more words: the scheme is
-explained at the top of template.yaml. What is wider does: a comment in its statement or right above
-it, before the wildcard.
+A name of the scheme (<kind>-<EnvID>-...) and the objects of a bucket need no explanation: see the top
+of template.yaml. Any wider pattern needs a comment in its statement or right above it, before the
+wildcard.
 """
 
 import re
@@ -13,12 +13,12 @@ import yaml
 from tests.policies import scene
 
 ELEMENTS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
-# What stands before the first wildcard, where it names an environment, a parameter or a bucket.
+# The text before the first wildcard, if it names an environment, a parameter or a bucket.
 NARROW = re.compile(r"\$\{(EnvID|Names|\w*Names|\w+\.Arn|\w*BucketName|MirrorUserNames)\}[^*?]*$")
 
 
 def statements(node):
-    """Mapping nodes that are statements of a policy, wherever they stand."""
+    """Mapping nodes that are statements of a policy, anywhere in the document."""
     if isinstance(node, yaml.MappingNode):
         keys = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
         if "Effect" in keys and keys & {"Action", "NotAction"}:
@@ -52,7 +52,7 @@ def wide(statement):
 
 
 def is_explained(lines, statement, scalar):
-    """Numbers of lines are as PyYAML counts them, from nought."""
+    """PyYAML counts lines from 0."""
     first = statement.start_mark.line
     inside = lines[first : scalar.start_mark.line]
     above = lines[first - 1] if first else ""

@@ -7,7 +7,7 @@ import parliament
 
 # Younger than parliament's list. GetFunctionScalingConfig is an operation of Lambda's API:
 # https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionScalingConfig.html
-# AssociateRuntimeAlias is in the create and update handlers of AWS::Lambda::Function since 2026-10-20 and nowhere else:
+# AssociateRuntimeAlias is only in the create and update handlers of AWS::Lambda::Function, since 2026-10-20:
 # see tests/templates/handler_permissions.json.
 # DescribeEvents is an operation of CloudFormation's API since November 2025:
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
@@ -24,7 +24,7 @@ YOUNGER_WILDCARDS = frozenset({"iam:Accept*", "iam:Associate*", "iam:Reject*", "
 
 
 def changes(service):
-    """Every action of a service but those that AWS lists as a read or a list."""
+    """Every action of a service except those that AWS lists as a read or a list."""
     reads = {
         f"{service}:{privilege['privilege']}"
         for entry in parliament.iam_definition

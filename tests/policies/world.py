@@ -1,4 +1,4 @@
-"""Several accounts with their stacks: evaluates a call by all policies together."""
+"""Several accounts with their stacks: evaluates a call with all policies together."""
 
 import json
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from local.policies.evaluation import Caller, decide
 from local.policies.statements import as_list
 from tests.policies.collected import ADMINISTRATOR, Policy
 
-# What a key's policy is where nobody wrote one.
+# A key's default policy.
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
 _DEFAULT_KEY_POLICY = {
     "Version": "2012-10-17",
@@ -19,7 +19,7 @@ _DEFAULT_KEY_POLICY = {
 
 @cache
 def aws_managed(name):
-    """A policy of AWS's own."""
+    """An AWS managed policy."""
     return json.loads((Path(__file__).parent / "aws_managed" / f"{name}.json").read_text())
 
 
@@ -30,7 +30,7 @@ def _without(text, part):
 @dataclass(frozen=True)
 class World:
     policies: tuple[Policy, ...]
-    buckets: tuple = ()  # (ARN, account): the one ARN that does not say whose it is
+    buckets: tuple = ()  # (ARN, account): the only ARN without an account
     boundaries: tuple = ()  # (ARN of a user or role, document)
 
     @cached_property
@@ -45,7 +45,7 @@ class World:
 
     @cached_property
     def _of_resources(self):
-        """Several statements on one bus or function are one policy."""
+        """Several statements on one bus or function form one policy."""
         found = {}
         for policy in self.policies:
             if policy.side in ("resource", "trust"):
@@ -57,16 +57,16 @@ class World:
         return tuple(policy.document for policy in self.policies if policy.side == "control")
 
     def caller(self, name):
-        """Who a row of a table means:
+        """Resolves the caller of a row:
 
         - a service's name;
-        - the ARN of a role or user that a stack made (one that nobody made is an error, and no one
-          without rights), or `<a user's ARN> in <a group's ARN>`;
-        - `anybody <ARN>`: somebody with every right that his own account can give;
-        - `<ARN> with everything`: a stack's role or user, to whom an administrator gave all rights too;
+        - the ARN of a role or user that a stack created (any other ARN is an error, and so is a
+          principal without permissions), or `<a user's ARN> in <a group's ARN>`;
+        - `anybody <ARN>`: a principal with all permissions that its own account can grant;
+        - `<ARN> with everything`: a stack's role or user that an administrator gave all permissions;
         - `<ARN> with PowerUserAccess`: the same with one of the policies in aws_managed/;
-        - `<ARN> under the boundary`: a role that a pipeline created, with every right that its boundary leaves it;
-        - with ` under control` after it: in an account that the service control policies are attached to.
+        - `<ARN> under the boundary`: a role that a pipeline created, with all permissions that its boundary allows;
+        - followed by ` under control`: in an account that the service control policies are attached to.
         """
         if name.endswith(".amazonaws.com"):
             return Caller(service=name)
@@ -86,22 +86,22 @@ class World:
             documents = [ADMINISTRATOR]
         elif not is_anybody:
             known = group or arn
-            assert known in self._own, f"{known} is made by no stack"
+            assert known in self._own, f"{known} is not created by a stack"
             documents, boundary = self._own[known], dict(self.boundaries).get(known)
         if is_anybody or given:
             documents = [*documents, ADMINISTRATOR if is_anybody or given == "everything" else aws_managed(given)]
         return Caller(account=account, **{kind: short}, identity=tuple(documents), boundary=boundary, control_policies=levels)
 
     def session(self, arn, policy):
-        """A session of a role that a stack made, with a session policy."""
+        """A session of a role that a stack created, with a session policy."""
         return replace(self.caller(arn), session_policies=(policy,))
 
     def may(self, caller, action, resource, keys=None):
         who = self.caller(caller) if isinstance(caller, str) else caller
         owner = self.owner(resource)
         if owner in ("", "aws"):
-            # A list of all that there are is a list of one's own; what is AWS's, such as its
-            # transforms, is everybody's whose own policies allow it.
+            # A list call lists the caller's own account. AWS's own resources, such as its
+            # transforms, belong to every account whose policies allow the call.
             owner = who.account
         return decide(who, action, resource, owner, self._policy(action, resource, owner), keys)
 
@@ -109,7 +109,7 @@ class World:
         for bucket, account in self.buckets:
             if resource == bucket or resource.startswith(f"{bucket}/"):
                 return account
-        # Nobody's: a bucket that no stack made, or no single resource.
+        # No owner: a bucket that no stack creates, or not a single resource.
         return resource.split(":", 5)[4] if resource != "*" else ""
 
     def _policy(self, action, resource, owner):
@@ -118,7 +118,7 @@ class World:
         if resource in self._of_resources:
             return self._of_resources[resource]
         if action == "sts:AssumeRole":
-            # Of a role that no stack made: it trusts its whole account, as many do.
+            # A role that no stack creates: it trusts its whole account, as many roles do.
             return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": owner}, "Action": action}]}
         if action.startswith("kms:"):
             (statement,) = _DEFAULT_KEY_POLICY["Statement"]
@@ -126,6 +126,6 @@ class World:
         return None
 
     def with_(self, old, document):
-        """The same with another document in the place of `old`'s."""
+        """The same accounts with another document in the place of `old`'s."""
         changed = tuple(replace(old, document=document) if policy is old else policy for policy in self.policies)
         return World(changed, self.buckets, self.boundaries)

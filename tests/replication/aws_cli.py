@@ -1,8 +1,8 @@
 """A stand-in for the AWS CLI: a program `aws` for the PATH of a test, and the server that it calls.
 
-The program hands its arguments, its credentials and its input to the server, in the test's own process, and is a few
-lines of bash, because Python takes too long to start for each of some thousand calls. What they say to each other is
-texts, each with a NUL at its end.
+The program sends its arguments, its credentials and its input to the server in the test's process. It is a few
+lines of bash, because Python starts too slowly for some thousand calls. Both directions of the protocol are
+texts that end in a NUL each.
 
 The CLI's own helper gives logins to AWS's hosts alone, and takes the region from the host's name. Here every region is
 on 127.0.0.1, so the region is the first part of the path; the login is signed as the CLI signs it.
@@ -31,7 +31,7 @@ from botocore.exceptions import ClientError
 
 _ENVIRONMENT = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _PROGRAM = """#!{bash}
-# git also tells the helper which logins were right; the CLI's keeps none.
+# git also calls the helper with accepted logins. The CLI's helper stores none.
 input=
 if [ "$2" = credential-helper ]; then
   [ "${{*: -1}}" = get ] || exit 0
@@ -54,7 +54,7 @@ _one_at_a_time = threading.Lock()
 
 
 class AwsCli:
-    """For as long as the `with` block lasts."""
+    """Runs within the `with` block."""
 
     def __init__(self) -> None:
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Call)
@@ -82,7 +82,7 @@ class _Call(socketserver.StreamRequestHandler):
         text, arguments = self._text(), [self._text() for _ in range(int(self._text()))]
         try:
             code, output, error = _run(arguments, text, environment)
-        except Exception as fault:  # or the script would wait for an answer
+        except Exception as fault:  # otherwise the script would wait for a response
             code, output, error = 255, "", f"{type(fault).__name__}: {fault}\n"
         self.wfile.write(b"".join(f"{each}\0".encode() for each in (code, output, error)))
 
@@ -90,7 +90,7 @@ class _Call(socketserver.StreamRequestHandler):
         found = bytearray()
         while (byte := self.rfile.read(1)) != b"\0":
             if not byte:
-                raise EOFError("the program ended before it had said what it wants")
+                raise EOFError("the program ended before its request was complete")
             found += byte
         return found.decode()
 

@@ -31,7 +31,7 @@ def template(name: str) -> dict[str, Any]:
 
 
 def script() -> str:
-    """What the build writes to its file: everything between the command's first and last line."""
+    """The build's script: the lines between the command's first and last line."""
     spec = yaml.safe_load(template("replication.yaml")["Resources"]["Build"]["Properties"]["Source"]["BuildSpec"])
     first, *lines, last = spec["phases"]["build"]["commands"][0].splitlines()
     assert first == "cat >replicate.sh <<'END_OF_SCRIPT'" and last == "END_OF_SCRIPT"
@@ -51,11 +51,11 @@ def until(what: Callable[[], Any], seconds: float = _END_SECONDS) -> Any:
         if found:
             return found
         time.sleep(0.02)
-    raise AssertionError("it did not come to pass")
+    raise AssertionError("the condition did not become true in time")
 
 
 def programs(directory: Path, cli: AwsCli) -> Path:
-    """A directory with `aws` and `git` in it, for the beginning of a path."""
+    """A directory with `aws` and `git` in it, to prepend to a PATH."""
     directory.mkdir()
     cli.install(directory)
     shutil.copy(_HERE / "git_program.sh", directory / "git")
@@ -64,7 +64,7 @@ def programs(directory: Path, cli: AwsCli) -> Path:
 
 
 class Run:
-    """One run of the script, with its own files that say what goes wrong in it."""
+    """One run of the script, with files of its own that specify the faults."""
 
     def __init__(self, scene: Scene, number: int, **environment: str) -> None:
         self.directory = scene.directory / f"run-{number}"
@@ -97,7 +97,7 @@ class Run:
         return self
 
     def kill(self) -> None:
-        """As a machine that is lost: nothing of it has the time to tidy up."""
+        """Kills the run like the loss of a machine: no process can clean up."""
         assert self._process is not None
         os.killpg(self._process.pid, 9)
         self._process.wait()
@@ -139,7 +139,7 @@ class Scene:
         return made
 
     def _user(self) -> dict[str, str]:
-        """With the rights that the build's role has, and no others."""
+        """With the permissions of the build's role only."""
         iam = self.aws.client("iam")
         iam.create_user(UserName=self.name)
         reading = ["codecommit:GetRepository", "codecommit:GitPull", "codecommit:ListTagsForResource"]
@@ -161,10 +161,10 @@ class Scene:
             "RETRY_SECONDS": "0",
         }
 
-    # --- what people do --------------------------------------------------------------------
+    # --- calls of people --------------------------------------------------------------------
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
-        """As the account's administrator, who may push anywhere."""
+        """The account's administrator, who may push to any repository."""
         environment = self.environment({"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}) | {
             "SCENE": str(self.directory), "GIT_TERMINAL_PROMPT": "0"}
         for role in ("AUTHOR", "COMMITTER"):
@@ -195,7 +195,7 @@ class Scene:
         return branch
 
     def references(self, region: str) -> dict[str, str]:
-        """All of them, each annotated tag with the commit that it is about as well."""
+        """All references, each annotated tag also with the commit that it points to."""
         url = (self.source if region == SOURCE_REGION else self.replica)["cloneUrlHttp"]
         lines = self.git("ls-remote", url).splitlines()
         return {name: found for found, name in (line.split("\t") for line in lines)}
@@ -204,7 +204,7 @@ class Scene:
         return (self.references(SOURCE_REGION) == self.references(REPLICA_REGION)
                 and self.default(SOURCE_REGION) == self.default(REPLICA_REGION))
 
-    # --- what the build does ---------------------------------------------------------------
+    # --- calls of the build ---------------------------------------------------------------
 
     def run(self, **environment: str) -> Run:
         self._runs += 1

@@ -11,7 +11,7 @@ from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, Scene, client
 
 
 class Events:
-    """What the replica tells of itself, in its order: each state that it has been in."""
+    """The replica's events in order: each state that it had."""
 
     def __init__(self, scene: Scene) -> None:
         self._sqs, events = client(scene.aws, "sqs", REPLICA_REGION), client(scene.aws, "events", REPLICA_REGION)
@@ -23,7 +23,7 @@ class Events:
         self._seen: list[str | None] = []
 
     def until(self, commit: str) -> list[str | None]:
-        """The commits of `main`, up to this one and what has come with it."""
+        """The commits of `main` up to this one, with the other references' changes."""
         until(lambda: not self._receive() and commit in self._seen)
         return self._seen
 
@@ -58,7 +58,7 @@ def test_older_run_pushing_last_keeps_newer_replica(pushed: Scene) -> None:
     assert older.code() == 0, older.log
     assert scene.in_step()
     assert "has been changed by somebody else" in older.log
-    assert "trying again" not in older.log  # that is no fault
+    assert "trying again" not in older.log  # not a network fault
     assert two not in events.until(three)
 
 
@@ -103,7 +103,7 @@ def test_source_push_during_a_run_is_in_the_final_replica(pushed: Scene) -> None
     assert scene.in_step()
 
 
-def test_runs_at_once_while_pushes_go_on_end_with_both_the_same(pushed: Scene) -> None:
+def test_concurrent_runs_during_pushes_end_in_step(pushed: Scene) -> None:
     scene = pushed
     runs = []
     for number in range(6):
@@ -118,7 +118,7 @@ def test_runs_at_once_while_pushes_go_on_end_with_both_the_same(pushed: Scene) -
     assert scene.in_step()
 
 
-def test_a_source_that_never_rests_is_left_to_the_next_run(pushed: Scene) -> None:
+def test_constantly_changing_source_is_left_to_the_next_run(pushed: Scene) -> None:
     scene = pushed
     scene.commit("two")
     scene.push("main")

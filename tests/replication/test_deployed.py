@@ -1,5 +1,5 @@
 """Both templates deployed to two regions of the local AWS: a push in one arrives in the other, by the template's own
-rule, roles and build, with IAM enforced; and what fails is told.
+rule, roles and build, with IAM enforced. Failures are reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALARMS = ["alarm-dev-replication-shop-failed", "alarm-dev-replication-shop-silen
 
 @pytest.fixture(scope="module")
 def aws(cli: AwsCli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """With the AWS CLI's stand-in in the path that builds have."""
+    """With the AWS CLI's stand-in in the PATH of builds."""
     path, before = programs(tmp_path_factory.mktemp("path") / "bin", cli), os.environ["PATH"]
     (path / "git").unlink()
     os.environ["PATH"] = f"{path}{os.pathsep}{before}"
@@ -58,7 +58,7 @@ def deploy(aws: LocalAws, region: str, template: str, **parameters: str) -> dict
 
 
 class Deployed(Scene):
-    """The source is a repository that is there; the replica is the template's."""
+    """The source is an existing repository. The template creates the replica."""
 
     def __init__(self, aws: LocalAws, cli: AwsCli, directory: Path) -> None:
         super().__init__(aws, cli, NAME, directory)
@@ -75,13 +75,13 @@ class Deployed(Scene):
         return made
 
     def builds(self) -> list[dict[str, Any]]:
-        """The oldest first, those that are under way included."""
+        """The builds, oldest first, including running ones."""
         ids = self.codebuild.list_builds_for_project(projectName=PROJECT, sortOrder="ASCENDING")["ids"]
         found: list[dict[str, Any]] = self.codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
         return found
 
     def ended(self, number: int) -> list[dict[str, Any]]:
-        """So many builds, all of them at their end."""
+        """This many builds, all of them ended."""
         return until(lambda: [build for build in [self.builds()] if len(build) >= number and all(
             each["buildStatus"] != "IN_PROGRESS" for each in build)])[0]  # type: ignore[no-any-return]
 
@@ -108,7 +108,7 @@ def deployed(aws: LocalAws, cli: AwsCli, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def scene(deployed: Deployed) -> Iterator[Deployed]:
-    """One stack for all tests here, each with commits of its own; what fails in one is put away."""
+    """One stack for all tests here. Each test pushes commits of its own, and removes the messages of its failures."""
     deployed.before = len(deployed.builds())
     yield deployed
     deployed.ended(deployed.before)
@@ -120,7 +120,7 @@ def changed(scene: Deployed) -> None:
     scene.push("main")
 
 
-def test_a_push_in_one_region_arrives_in_the_other(scene: Deployed) -> None:
+def test_push_is_replicated_to_the_other_region(scene: Deployed) -> None:
     changed(scene)
     scene.git("tag", "--annotate", "--message=first", "v1")
     scene.push("v1", "main:goes")
@@ -133,7 +133,7 @@ def test_a_push_in_one_region_arrives_in_the_other(scene: Deployed) -> None:
     assert scene.messages() == []
 
 
-def test_the_build_says_what_it_did_and_nothing_of_its_login(scene: Deployed) -> None:
+def test_build_log_has_the_changes_and_no_login(scene: Deployed) -> None:
     changed(scene)
     build = scene.ended(scene.before + 1)[-1]
     log = scene.log_of(build)
@@ -142,7 +142,7 @@ def test_the_build_says_what_it_did_and_nothing_of_its_login(scene: Deployed) ->
 
 
 def test_the_roles_need_all_that_they_have_and_use_no_more(scene: Deployed) -> None:
-    """The right to retry is CodeBuild's own business, which the local one does not do."""
+    """CodeBuild uses the permission to retry itself. The local CodeBuild does not retry."""
     scene.aws.forget()
     scene.push("main:another-default")
     changed(scene)
@@ -185,7 +185,7 @@ def test_a_build_that_fails_is_in_the_queue_and_raises_an_alarm(scene: Deployed)
     assert event["detail"]["build-status"] == "FAILED" and event["detail"]["project-name"] == PROJECT
     assert "is not overwritten" in scene.log_of(scene.ended(scene.before + 1)[-1])
     there.tag_resource(resourceArn=scene.replica["Arn"], tags={TAG: scene.source["Arn"]})
-    # What is to be done then: a build by hand, which makes good what was missed.
+    # The operator's remedy is a manual build, which copies the missed changes.
     assert not scene.in_step()
     scene.codebuild.start_build(projectName=PROJECT)
     until(scene.in_step)
@@ -284,6 +284,6 @@ def test_only_reference_changes_of_the_source_start_a_build(scene: Deployed, cha
     ({"build-status": "IN_PROGRESS"}, False),
     ({"project-name": f"{PROJECT}-2"}, False),
 ])
-def test_a_build_of_this_project_that_did_not_succeed_is_told(
+def test_unsuccessful_build_of_the_project_is_reported(
         scene: Deployed, changes: dict[str, Any], is_told: bool) -> None:
     assert matches(scene, f"{RULE}-failed", CODEBUILD, changes) == is_told

@@ -1,6 +1,6 @@
 """The script between two repositories of the local AWS: the replica follows every change of the source.
 
-`replicate` asserts that the build has succeeded and that both have the same references and default branch.
+`replicate` asserts that the build has succeeded, and that both repositories have the same references and default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def test_a_shell_without_bashs_additions_reads_it(tmp_path: Path) -> None:
 
 def test_first_run_copies_branches_tags_and_default_branch(scene: Scene) -> None:
     scene.commit("one")
-    # Without being told, CodeCommit would take another of them for the default.
+    # Without an explicit default branch, CodeCommit would choose another one.
     scene.push("main")
     scene.push("main:alpha", "main:development", "main:zeta/deep")
     scene.git("tag", "light")
@@ -80,7 +80,7 @@ def test_tags_that_are_moved_and_deleted_follow(scene: Scene) -> None:
     assert "refs/tags/goes" not in references
 
 
-def test_new_default_branch_is_set_before_old_one_is_deleted(scene: Scene) -> None:
+def test_new_default_branch_is_set_before_old_is_deleted(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     scene.replicate()
@@ -108,7 +108,7 @@ def test_default_branch_conflicting_with_old_name_follows(scene: Scene, old: str
     scene.commit("one")
     scene.push(f"main:{old}")
     scene.replicate()
-    # The source has to go by another one, too.
+    # The source has to delete another branch, too.
     scene.push("main:between")
     scene.set_default(SOURCE_REGION, "between")
     scene.push(f":{old}")
@@ -129,7 +129,7 @@ def test_branches_conflicting_with_replica_names_follow(scene: Scene) -> None:
     scene.replicate()
 
 
-def test_a_replica_that_went_its_own_way_is_overwritten(scene: Scene) -> None:
+def test_diverged_replica_is_overwritten(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     scene.replicate()
@@ -149,7 +149,7 @@ def test_an_empty_source_and_an_empty_replica_are_in_step(scene: Scene) -> None:
     assert "in step: 0 references, default branch none" in run.log
 
 
-def test_a_source_that_was_made_anew_empties_no_replica(scene: Scene) -> None:
+def test_recreated_empty_source_does_not_empty_the_replica(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     scene.replicate()
@@ -199,7 +199,7 @@ def test_lasting_fault_fails_and_leaves_replica_unchanged(scene: Scene, what: st
     scene.replicate()
 
 
-def test_a_source_that_is_not_there_is_tried_again_and_given_up(scene: Scene) -> None:
+def test_missing_source_fails_after_retries(scene: Scene) -> None:
     scene.codecommit[SOURCE_REGION].delete_repository(repositoryName=scene.name)
     run = scene.run(ATTEMPTS="2")
     assert run.code() == 1
@@ -209,7 +209,7 @@ def test_a_source_that_is_not_there_is_tried_again_and_given_up(scene: Scene) ->
 @pytest.mark.parametrize("denied", [
     "codecommit:GetRepository", "codecommit:GitPull", "codecommit:GitPush", "codecommit:ListTagsForResource",
     "codecommit:UpdateDefaultBranch"])
-def test_without_one_of_its_rights_it_fails(scene: Scene, denied: str) -> None:
+def test_each_permission_of_the_build_role_is_needed(scene: Scene, denied: str) -> None:
     scene.commit("one")
     scene.push("main", "main:other")
     scene.push_to_replica("main:other")
@@ -240,7 +240,7 @@ def test_repository_without_own_replica_tag_is_not_changed(scene: Scene, tags: d
     assert scene.references(REPLICA_REGION) == before
 
 
-def test_a_repository_is_no_replica_of_itself(scene: Scene) -> None:
+def test_repository_cannot_be_its_own_replica(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     run = scene.run(REPLICA_REGION=SOURCE_REGION)
@@ -261,7 +261,7 @@ def test_mutual_replicas_are_both_rejected(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("what", ["clone", "push"])
-def test_what_was_killed_is_put_right_by_the_next_run(scene: Scene, what: str) -> None:
+def test_next_run_completes_a_killed_run(scene: Scene, what: str) -> None:
     scene.commit("one")
     scene.push("main", "main:other")
     run = scene.run().hold(what).start()
@@ -270,7 +270,7 @@ def test_what_was_killed_is_put_right_by_the_next_run(scene: Scene, what: str) -
     scene.replicate()
 
 
-def test_nothing_is_left_of_a_run(scene: Scene) -> None:
+def test_run_leaves_no_files(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     run = scene.replicate()
@@ -281,7 +281,7 @@ def test_no_login_is_in_the_log(scene: Scene) -> None:
     scene.commit("one")
     scene.push("main")
     run = scene.replicate(GIT_TRACE="1", GIT_CURL_VERBOSE="1", GIT_TRACE_CURL="1", GIT_TRACE_PACKET="1")
-    assert "git-codecommit" in run.log or "To http" in run.log  # it does tell where it pushes
+    assert "git-codecommit" in run.log or "To http" in run.log  # the log does contain the push's address
     assert "Authorization" not in run.log
     for secret in (scene.key["AccessKeyId"], scene.key["SecretAccessKey"]):
         assert secret not in run.log

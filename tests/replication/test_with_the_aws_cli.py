@@ -1,7 +1,7 @@
 """The script with the real AWS CLI: its calls, its parsing, and logins for the hosts of two regions.
 
-The CLI's helper gives logins to AWS's hosts alone. git is told to take these for the local repositories' addresses, and
-to reach them through the local AWS, which answers for their names.
+The CLI's helper returns logins only for AWS's hosts. git's configuration replaces the local repositories' addresses
+with these, and connects through the local AWS, which serves these host names.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def environment(scene: Scene) -> dict[str, str]:
     (home / ".gitconfig").write_text("".join(lines))
     return {
         "HOME": str(home), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{scene.path}{os.pathsep}{os.environ['PATH']}",
-        # As in a build: the region of the project, which is not the replica's.
+        # As in a build: the project's region, which is not the replica's.
         "AWS_REGION": SOURCE_REGION, "AWS_DEFAULT_REGION": SOURCE_REGION, "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 
 def test_aws_cli_requests_answers_and_logins_fit_the_script(scene: Scene) -> None:
-    """The replica is empty, so its default branch is one that the CLI's answer has not."""
+    """The replica is empty, so the CLI's response has no default branch."""
     scene.commit("one")
     scene.push("main")
     run = scene.replicate(**environment(scene))

@@ -18,7 +18,7 @@ import sam_settings  # noqa: E402
 
 @dataclass
 class FakeAccount:
-    """An account whose stacks and buckets are given."""
+    """An account with given stacks and buckets."""
 
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
     buckets: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
 
 @pytest.fixture
 def repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A directory that the scripts take for the repository, with its samconfig.toml."""
+    """A directory with a samconfig.toml, which the scripts use as the repository."""
     (tmp_path / "samconfig.toml").write_text((ROOT / "samconfig.toml").read_text())
     monkeypatch.setattr(sam_settings, "ROOT", tmp_path)
     return tmp_path

@@ -30,7 +30,7 @@ def packages(*rows, needs=()):
             for name, version, licence, source in rows}
 
 
-def test_what_is_allowed_is_let_through():
+def test_allowed_package_passes():
     assert faults_in(RULES, packages(*FINE, needs=[("ring", "^1")])) == []
 
 
@@ -46,21 +46,21 @@ def test_what_is_allowed_is_let_through():
     (("openssl-sys", "1.0.0", "MIT", CRATES_IO), "openssl-sys 1.0.0: rustls"),
     (("ring", "2.0.0", "ISC", CRATES_IO), "ring: is there as 1.0.0 and as 2.0.0"),
 ])
-def test_what_is_forbidden_is_named(row, fault):
+def test_forbidden_package_is_named(row, fault):
     assert faults_in(RULES, packages(*FINE, row)) == [fault]
 
 
-def test_an_exception_that_nobody_needs_any_more_is_named():
+def test_unneeded_exception_is_named():
     assert faults_in(RULES, packages(FINE[0])) == [
         "deny.toml: the exception for ring is for nothing", "deny.toml: syn@2.0.0 is skipped for nothing"]
 
 
-def test_any_version_is_no_version():
+def test_unbounded_version_is_rejected():
     found = faults_in(RULES, packages(*FINE, needs=[("ring", "*")]))
     assert found == ["ours 1.0.0: takes any version of ring"]
 
 
-def test_what_no_target_compiles_is_not_looked_at():
+def test_uncompiled_package_is_ignored():
     used, unused = [{"id": name, "name": name, "version": "1.0.0"} for name in "ab"]
     assert compiled({"packages": [used, unused]}, {("a", "1.0.0"), ("b", "2.0.0")}) == {"a": used}
 
@@ -68,11 +68,11 @@ def test_what_no_target_compiles_is_not_looked_at():
 def test_weak_optional_dependency_is_not_compiled():
     names = {name for name, _ in tree("x86_64-unknown-linux-gnu")}
     assert {"cfn-gitops", "serde_with", "proptest"} <= names
-    # A feature of serde_with names it, and nothing switches it on.
+    # A feature of serde_with names it, and no enabled feature needs it.
     assert "schemars" not in names
 
 
-def test_everything_that_deny_toml_says_is_enforced_by_both():
+def test_every_deny_toml_setting_is_enforced_by_both():
     rules = tomllib.loads((ROOT / "deny.toml").read_text())
     assert faults_of(rules) == []
     looser = copy.deepcopy(rules)
@@ -97,7 +97,7 @@ def faults_of_requirements(text):
 def test_every_python_package_has_hashes(path):
     text = (ROOT / path).read_text()
     assert faults_of_requirements(text) == []
-    # Only a wheel is installed without code of its own that runs: all but one.
+    # A wheel does not run code of its own when it is installed: all but one package have wheels.
     options = {line for line in text.splitlines() if line.startswith("--")}
     assert options <= {"--only-binary :all:", "--no-binary git-remote-codecommit"}
     assert "--only-binary :all:" in options

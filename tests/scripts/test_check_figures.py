@@ -21,7 +21,7 @@ CHECKED_IN = {"package_bytes": 1000, "start_instructions": 1000, "create_instruc
 
 @pytest.fixture
 def check(tmp_path):
-    """Runs the script for a file of so many bytes that cannot be compressed."""
+    """Runs the script for an incompressible file of this size."""
     def run(length: int, *arguments: str) -> subprocess.CompletedProcess:
         bootstrap = tmp_path / "bootstrap"
         bootstrap.write_bytes(random.Random(0).randbytes(length))

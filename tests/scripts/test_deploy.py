@@ -15,7 +15,7 @@ from tests.scripts.conftest import ROOT, FakeAccount, sam_settings
 
 import deploy  # isort: skip
 
-# An ELF header (64 bits, little-endian) of these machines is all that is read.
+# deploy.py reads only the ELF header (64 bits, little-endian) of these machines.
 _MACHINES = {"x86_64": 62, "arm64": 183, "riscv": 243}
 
 
@@ -27,14 +27,14 @@ def elf(path: Path, architecture: str) -> Path:
 
 
 class Run:
-    """`deploy.py` with a built bootstrap, and the sam command that it would have run."""
+    """`deploy.py` with a built bootstrap. Records the sam command that it would run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
         self._monkeypatch, self._repository = monkeypatch, repository
         self.sam: list[str] = []
         monkeypatch.setattr(deploy, "BOOTSTRAP", repository / "bootstrap")
         monkeypatch.setattr(deploy.subprocess, "run", self._ran)
-        # tests/deployment/test_deploy_failures.py is about this.
+        # tests/deployment/test_deploy_failures.py tests this.
         monkeypatch.setattr(deploy, "StackFailures", MagicMock())
         self.built("x86_64")
 
@@ -46,7 +46,7 @@ class Run:
         elf(self._repository / "bootstrap", architecture)
 
     def configured(self, more: str) -> None:
-        """With more in dev's parameter_overrides."""
+        """With more parameters in dev's parameter_overrides."""
         path = self._repository / "samconfig.toml"
         path.write_text(path.read_text().replace('"EnvID=dev ProjectID=infra"', f'"EnvID=dev ProjectID=infra {more}"'))
 
@@ -69,7 +69,7 @@ def environment(architecture: str) -> dict[str, Any]:
             "Parameters": [{"ParameterKey": "Architecture", "ParameterValue": architecture}]}
 
 
-def test_architecture_nobody_gave_is_not_passed(run: Run) -> None:
+def test_missing_architecture_is_not_passed(run: Run) -> None:
     assert run() == 0
     assert run.sam[:4] == ["sam", "deploy", "--config-env", "dev"]
     assert run.parameters == ['EnvID="dev"', 'ProjectID="infra"']
@@ -149,7 +149,7 @@ def test_missing_bootstrap_stops_deploy(run: Run, repository: Path, capsys: pyte
     (None, [], "x86_64"), ("arm64", [], "arm64"), ("arm64", ["--architecture", "x86_64"], "x86_64"),
     (None, ["--", "Architecture=arm64"], "arm64"), (None, ["--architecture", ""], "x86_64"),
 ])
-def test_printed_architecture_is_what_has_to_be_built(run: Run, account: FakeAccount, stack: str | None, given: list[str],
+def test_printed_architecture_is_the_one_to_build(run: Run, account: FakeAccount, stack: str | None, given: list[str],
                                                       expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     if stack:
         account.known["cfn-gitops-dev"] = environment(stack)
@@ -172,7 +172,7 @@ def test_kept_bucket_stops_a_first_deployment(run: Run, account: FakeAccount, ca
 
 
 class _AnyTag(yaml.SafeLoader):
-    """Takes CloudFormation's short forms as they are."""
+    """Loads CloudFormation's short forms as they are."""
 
 
 _AnyTag.add_multi_constructor("!", lambda loader, suffix, node: suffix)

@@ -13,7 +13,7 @@ from tests.scripts.conftest import ROOT
 
 
 class Make:
-    """The Makefile in a directory of its own, where `python` writes down its arguments."""
+    """The Makefile in a directory of its own, in which `python` records its arguments."""
 
     def __init__(self, directory: Path) -> None:
         self._directory, self._calls = directory, directory / "calls"

@@ -26,7 +26,7 @@ def test_unknown_config_env_names_the_valid_ones() -> None:
 
 
 def test_config_env_without_a_table_is_found_by_env_id(repository: Path) -> None:
-    # A samconfig.toml from before there was a table dev.
+    # A samconfig.toml without a table dev, as in former versions.
     text = (repository / "samconfig.toml").read_text()
     (repository / "samconfig.toml").write_text("version = 0.1\n[default" + text.partition("[default")[2])
     assert sam_settings.read("dev").table == "default"

@@ -18,7 +18,7 @@ PIPELINE = {"StackName": "gitops-prd-infra", "StackId": "2", "StackStatus": "CRE
 
 
 class Run:
-    """`undeploy.py --config-env prd` with an answer on its standard input, and what it would have deleted."""
+    """`undeploy.py --config-env prd` with an answer on its standard input. Records what it would delete."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -65,15 +65,15 @@ def test_typed_stack_name_deletes_the_stack(run: Run) -> None:
     assert run.deleted == ["cfn-gitops-prd"]
 
 
-def test_confirm_with_the_stack_name_deletes_it_unasked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_confirm_with_the_stack_name_skips_the_prompt(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(CONFIRM="cfn-gitops-prd") == 0
     assert run.deleted == ["cfn-gitops-prd"]
     assert "type " not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("confirm", ["yes", "cfn-gitops-dev", "prd"])
-def test_confirm_with_another_word_deletes_nothing(run: Run, confirm: str, capsys: pytest.CaptureFixture[str]) -> None:
-    # A typed answer does not make up for it: it was meant for another environment.
+def test_confirm_with_another_name_deletes_nothing(run: Run, confirm: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # A typed answer does not replace it: CONFIRM was meant for another environment.
     assert run("cfn-gitops-prd\n", CONFIRM=confirm) == 1
     assert run.deleted == []
     assert f"CONFIRM is {confirm}, not cfn-gitops-prd" in capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_bucket_alone_needs_the_answer_too(run: Run, account: FakeAccount) -> No
     assert run.deleted == [account.bucket_of("prd")]
 
 
-def test_without_anything_to_delete_nothing_is_asked(run: Run, account: FakeAccount,
+def test_no_prompt_without_anything_to_delete(run: Run, account: FakeAccount,
                                                      capsys: pytest.CaptureFixture[str]) -> None:
     account.known.clear()
     assert run() == 0

@@ -16,12 +16,12 @@ def artifacts(region=REGION, **parameters):
 
 
 def parameters_of(line):
-    """What `--parameter-overrides` makes of an output."""
+    """The value that `--parameter-overrides` gets for an output."""
     return dict(pair.split("=", 1) for pair in line.split())
 
 
 def elsewhere(name, account, **parameters):
-    """A stack of another account, given what the pipelines' account says to give it."""
+    """A stack of another account, whose parameters are outputs of the pipelines' account."""
     said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
     return Deployed(REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**said, **parameters})
 

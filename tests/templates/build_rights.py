@@ -14,7 +14,7 @@ BUILD_MAY = [
     )
 ]
 
-# What other builds stored, what the source action stored, and the list of both.
+# Other builds' artifacts, the source action's artifacts, and the list of both.
 BUILD_MAY_NOT = [
     row
     for bucket in (BUCKET, FOREIGN_BUCKET, SECOND_BUCKET)

@@ -17,7 +17,7 @@ def stack(name, **parameters):
 
 
 def of_group(deployed, group):
-    """Every policy document of a group, attached by itself or by the policy."""
+    """Every policy document of a group, from the group's own policies and from those that name the group."""
     name, attached = deployed.name(group), deployed.properties(group).get("ManagedPolicyArns", [])
     found = [
         properties["PolicyDocument"]
@@ -39,7 +39,7 @@ def role(name, *documents, **more):
 
 
 def may(caller, actions, resource, owner=ACCOUNT, policy=None, **keys):
-    """Which of the actions are allowed."""
+    """The allowed ones among the actions."""
     return {action for action in actions.split() if decide(caller, action, resource, owner, policy, keys)}
 
 
@@ -62,7 +62,7 @@ def actions_of(*documents, effect="Allow"):
 
 
 def published(service):
-    """AWS's published list of a service's actions, with the condition keys of each."""
+    """AWS's published list of a service's actions, with each action's condition keys."""
     (found,) = [entry for entry in parliament.iam_definition if entry["prefix"] == service]
     return {
         f"{service}:{action['privilege']}": {key for kind in action["resource_types"] for key in kind["condition_keys"]}
@@ -71,6 +71,6 @@ def published(service):
 
 
 def faults(document):
-    """What parliament finds: actions that do not exist, resources and keys that they do not take."""
+    """parliament's findings: unknown actions, and resources and keys that they do not support."""
     findings = parliament.analyze_policy_string(json.dumps(document)).findings
     return {(finding.issue, str(finding.location.get("string") or finding.detail)) for finding in findings}

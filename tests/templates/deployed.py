@@ -1,6 +1,6 @@
-"""Templates as CloudFormation would see them.
+"""Templates as CloudFormation deploys them.
 
-The SAM translator makes of template.yaml what is deployed; a `Deployed` resolves that, or another
+The SAM translator transforms template.yaml. A `Deployed` resolves the result, or another
 template, for one set of parameters, so that tests read names and ARNs and not intrinsic functions.
 """
 
@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-# The translator asks boto3 for a region, and needs no more of AWS than that.
+# boto3 gives the translator a region. It needs nothing else of AWS.
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 
 from samtranslator.translator.transform import transform
@@ -20,29 +20,29 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
-# Of the roles and users that the template makes, and of the roles that pipelines create.
+# For the roles and users that the template creates, and for the roles that pipelines create.
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 DEPLOYED_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-deployed-roles"
 PROVIDER_STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/cfn-gitops-dev/5f1d2c90"
 
-_NOTHING = object()  # what AWS::NoValue leaves behind, until its container drops it
+_NOTHING = object()  # the value of AWS::NoValue, until its container removes it
 
 
 class _NoManagedPolicies:
-    """The translator looks policies up by short name; the template uses none."""
+    """The translator resolves policies by short name. The template uses none."""
 
     def load(self):
         return {}
 
 
 def source(path=TEMPLATE):
-    """The template as it is written, its functions in their long form."""
+    """The template's source, with its functions in their long form."""
     return yaml_parse(path.read_text())
 
 
 @cache
 def translated():
-    """The template as SAM translates it, its code uploaded as `sam deploy` does."""
+    """The template as SAM translates it, with its code uploaded by `sam deploy`."""
     template = source()
     template["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://bucket/key"
     return transform(template, {}, _NoManagedPolicies())
@@ -51,7 +51,7 @@ def translated():
 class Deployed:
     """A template with parameters, conditions and references resolved."""
 
-    # What Ref answers, by type, where it is a name that the template gives.
+    # Ref's value, by type, if it is a name from the template.
     _NAME = {
         "AWS::IAM::Role": "RoleName",
         "AWS::IAM::User": "UserName",
@@ -69,10 +69,10 @@ class Deployed:
         "AWS::CloudWatch::Dashboard": "DashboardName",
     }
 
-    # What GetAtt Arn answers, by type: what follows the service's prefix, region and account.
+    # GetAtt Arn's value, by type: the part after the service's prefix, region and account.
     _REGIONAL = {
         "AWS::Lambda::Function": ("lambda", "function:{}"),
-        # With the trailing :*, as CloudFormation answers it.
+        # With the trailing :*, as CloudFormation returns it.
         "AWS::Logs::LogGroup": ("logs", "log-group:{}:*"),
         "AWS::CodeCommit::Repository": ("codecommit", "{}"),
         "AWS::CodeBuild::Project": ("codebuild", "project/{}"),
@@ -93,7 +93,7 @@ class Deployed:
     }
 
     def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", account=ACCOUNT, attributes=None, **parameters):
-        """`attributes` are what GetAtt answers beside ARNs and names, by `LogicalId.Attribute`."""
+        """`attributes` are GetAtt's values except ARNs and names, by `LogicalId.Attribute`."""
         self.template = template or translated()
         declared = self.template["Parameters"]
         unknown = parameters.keys() - declared.keys()
@@ -134,13 +134,13 @@ class Deployed:
         return self.resolve(self.template["Outputs"])
 
     def everything(self):
-        """The properties of all that is made, by logical id."""
+        """The properties of all resources that are created, by logical ID."""
         return {name: self.properties(name) for name in self.template["Resources"] if self.is_made(name)}
 
     def name(self, logical_id):
-        """The physical name, where the template gives one; an unmistakable token elsewhere."""
+        """The physical name, if the template sets one, otherwise a unique placeholder."""
         resource = self.template["Resources"][logical_id]
-        assert self.is_made(logical_id), f"{logical_id} is referred to, and is not there"
+        assert self.is_made(logical_id), f"{logical_id} is referenced and is not created"
         kind = resource["Type"]
         if kind in ("AWS::IAM::ManagedPolicy", "AWS::SNS::Topic"):
             return self.arn(logical_id)
@@ -153,14 +153,14 @@ class Deployed:
         return self._own_name(logical_id, key) if key else f"ref:{logical_id}"
 
     def _own_name(self, logical_id, key):
-        """Given by the template, or made up by CloudFormation from stack and logical id."""
+        """The template's name, or one that CloudFormation generates from stack and logical ID."""
         given = self.template["Resources"][logical_id].get("Properties", {}).get(key)
         return self.resolve(given) if given else f"{self.values['AWS::StackName']}-{logical_id}-1A2B3C"
 
     def arn(self, logical_id):
         kind = self.template["Resources"][logical_id]["Type"]
         named = {"AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::SNS::Topic": "TopicName", "AWS::SQS::Queue": "QueueName"}
-        # A key's id is made up by KMS, and stands for the key's logical id here.
+        # KMS generates a key's ID. Here it is the key's logical ID.
         is_key = kind == "AWS::KMS::Key"
         name = logical_id if is_key else self._own_name(logical_id, named[kind]) if kind in named else self.name(logical_id)
         if kind == "AWS::S3::Bucket":
@@ -212,7 +212,7 @@ class Deployed:
                 return str(local[name])
             return self._getatt(name) if "." in name else self._reference(name)
 
-        # What begins with an exclamation mark is a policy's variable, and stays one.
+        # A policy's variable begins with an exclamation mark and is kept.
         return re.sub(r"\$\{([^}!]+)\}", value, text).replace("${!", "${")
 
     def _join(self, argument):

@@ -75,7 +75,7 @@ SERVERLESS = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-
 KEY = regional("kms", "key/1234abcd")
 TOKEN_KEY = regional("kms", "key/5678efab")
 FORMER_KEYS = [regional("kms", "key/0987dcba"), regional("kms", "key/mrk-5678")]
-# Another account's source: the role it is read with, and where this account keeps it.
+# Another account's source: the role that reads it, and its place in this account.
 SOURCE_ROLES = [
     "arn:aws:iam::111122223333:role/role-dev-codecommit-source",
     "arn:aws:iam::444455556666:role/role-dev-ecr-source",
@@ -88,37 +88,37 @@ AS_A_BUILD = {"aws:userid": A_BUILD}
 FOREIGN_BUCKET = f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"
 SECOND_BUCKET = f"arn:aws:s3:::s3-dev-another-account-artifact-{ACCOUNT}-{REGION}"
 FOREIGN_KEY = regional("kms", "key/aabb1122")
-# What switches on every right that other accounts' sources bring.
+# Enables every permission for other accounts' sources.
 OTHER_ACCOUNTS = {
     "SourceRoleArns": ",".join(SOURCE_ROLES),
     "ArtifactBucketArns": f"{FOREIGN_BUCKET},{SECOND_BUCKET}",
     "ArtifactKeyArns": FOREIGN_KEY,
 }
-# What switches on every right that a function in a VPC needs.
+# Enables every permission for a function in a VPC.
 IN_A_VPC = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-4e5f6a7b", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
 MADE_INTERFACES = (
     "ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses"
 )
 SEEN_INTERFACES = "ec2:DescribeNetworkInterfaces ec2:DescribeSubnets"
-# Calls of the function's code carry it, calls of Lambda itself do not.
+# Calls of the function's code contain it, calls of Lambda itself do not.
 # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
 BY_THE_CODE = {"lambda:SourceFunctionArn": function("cfn-gitops-dev")}
-# A topic whose name is not the environment's.
+# A topic whose name does not belong to the environment.
 APPROVAL_TOPIC = topic("approvals")
 VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
-# The owner of a token says which GitLab it is for.
+# The token's owner sets this tag, which names the GitLab of the token.
 FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 WITH_PROVISIONING = {"cloudformation:RoleArn": PROVISIONING}
 WITH_DEPLOY = {"cloudformation:RoleArn": role("role-dev-codedeploy-cfn")}
 WITH_BOUNDARY = {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}
-# The machinery's own, which allows what the machinery does.
+# The machinery's boundary, which allows the machinery's calls.
 WITH_OWN_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
 
 
-# A repository that a pipeline's stack made says so.
+# A repository that a pipeline's stack created has this tag.
 MADE_BY_A_PIPELINE = {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-dev-infra"}
-# What the pipelines' roles may be passed to, by whoever makes a pipeline.
+# The services that the pipelines' roles may be passed to when a pipeline is created.
 SERVICES_OF_PIPELINES = ("codebuild.amazonaws.com", "codepipeline.amazonaws.com", "events.amazonaws.com")
 
 

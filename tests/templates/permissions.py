@@ -13,7 +13,7 @@ from tests.templates.deployed import ACCOUNT, as_list
 
 
 def is_documented_for_a_vpc(finding):
-    """parliament does not know Lambda's key, nor `*/*` for all resource IDs of EC2, as Lambda's guide has them.
+    """parliament has neither Lambda's key nor `*/*` for all resource IDs of EC2, which Lambda's guide uses.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
     """
@@ -23,7 +23,7 @@ def is_documented_for_a_vpc(finding):
 
 
 def documents(stack, principal):
-    """Every policy document of a role or user, inline, attached, or attached from outside."""
+    """Every policy document of a role or user, inline or attached, also in another stack."""
     properties = stack.properties(principal)
     found = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     attached = set(properties.get("ManagedPolicyArns", []))
@@ -43,14 +43,14 @@ def statements(stack, principal, effect="Allow"):
 
 
 def allowed(stack, principal, action, resource, keys=None, extra=()):
-    """Whether the principal may; `extra` are further documents, as an administrator attaches."""
+    """Whether the principal may make the call. `extra` are documents that an administrator attaches."""
     context = _context(stack, action, resource, keys)
     parsed = [parse_policy_document(_of_user(d, keys)) for d in [*documents(stack, principal), *extra]]
     return evaluate(context, parsed).decision == "Allow"
 
 
 def _of_user(document, keys):
-    """With the caller's ID in the place of its variable, which this evaluator leaves as it is written."""
+    """Replaces the variable of the caller's ID, which this evaluator does not support."""
     user_id = (keys or {}).get("aws:userid", "${aws:userid}")
     return json.loads(json.dumps(document).replace("${aws:userid}", user_id))
 
@@ -64,7 +64,7 @@ def assumable(stack, role, service, keys):
 
 
 def bucket_refuses(stack, action, resource, tls):
-    """Whether the artifact bucket's own policy refuses an administrator."""
+    """Whether the artifact bucket's own policy denies an administrator's call."""
     policy = stack.properties("ArtifactBucketPolicy")["PolicyDocument"]
     context = _context(stack, action, resource, {}, tls)
     return evaluate_resource_policy(policy, context).decision == "Deny"

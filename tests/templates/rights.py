@@ -1,7 +1,7 @@
 """The permissions of every principal of the template, and the calls that must be denied.
 
-The first table is complete: a right that is granted and stands in no row fails a test. The
-second holds what somebody with a hostile template, build or repository would try.
+The first table is complete: a test fails if a permission is granted and not in a row. The
+second contains the attempts of an attacker with a hostile template, build or repository.
 """
 
 from tests.templates.build_rights import BUILD_MAY, BUILD_MAY_NOT
@@ -82,19 +82,19 @@ from tests.templates.named import (
 MAY = [
     ("FunctionRole", CREDENTIALS, MIRROR, {}),
     ("FunctionRole", CREDENTIALS, user("user-dev-second-mirror"), {}),
-    # An existing secret, and one that is not there (any more).
+    # An existing secret, and one that does not exist (any more).
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring"), {}),
-    # A token of GitLab's, whatever its secret is called.
+    # A GitLab token, whatever its secret's name.
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
     ("FunctionRole", "kms:Decrypt", TOKEN_KEY, VIA_SECRETS_MANAGER),
     ("FunctionRole", REPOSITORIES, REPOSITORY, {}),
-    # One that Source names.
+    # A repository that Source names.
     ("FunctionRole", REPOSITORIES, repository("codecommit-dev-website"), {}),
     ("FunctionRole", "codecommit:UpdateDefaultBranch", REPOSITORY, {}),
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, MADE_BY_A_PIPELINE),
     ("FunctionRole", APPROVAL_TEMPLATES, "*", {}),
-    # A stack that is not there yet is judged by its name and a star.
+    # A missing stack is evaluated with its name and a star.
     ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK, WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, regional("cloudformation", "stack/gitops-dev-shop/*"), WITH_PROVISIONING),
     # A mirror's stack may have any name.
@@ -110,7 +110,7 @@ MAY = [
     ("FunctionRole", "kms:Decrypt kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
     *[("FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER) for former in FORMER_KEYS],
     *[("FunctionRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
-    # Lambda, which attaches the function to a VPC with its role.
+    # Lambda attaches the function to a VPC with the function's role.
     ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
     ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "subnet/subnet-0a1b2c3d"), {}),
     ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "security-group/sg-0a1b2c3d"), {}),
@@ -121,7 +121,7 @@ MAY = [
     ("CodeDeployCFnRole", FUNCTIONS, function("lambda-dev-thumbnails"), {}),
     ("CodeDeployCFnRole", FUNCTIONS, function("cfnstack-dev-infra-Thumbnails-1A2B3C"), {}),
     ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "events.amazonaws.com"}),
-    # Of an alias or a version.
+    # For an alias or a version.
     ("CodeDeployCFnRole", "lambda:GetProvisionedConcurrencyConfig", function("lambda-dev-thumbnails:live"), {}),
     ("CodeDeployCFnRole", RULES, rule("event-rule-dev-nightly"), {}),
     ("CodeDeployCFnRole", RULES, rule("cfnstack-dev-infra-Nightly-1A2B3C"), {}),
@@ -148,7 +148,7 @@ MAY = [
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
     ("CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC, {}),
     ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
-    # A deletion may leave it to CloudFormation with which role the stack was made.
+    # A deletion may use the role with which CloudFormation created the stack.
     ("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {}),
     ("CodePipelineCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
     ("CodePipelineCFnRole", "cloudformation:ValidateTemplate", "*", {}),
@@ -160,25 +160,25 @@ MAY = [
     ("ProvisioningRole", MADE_LOG_GROUPS, f"{BUILD_LOG}:*", {}),
     ("ProvisioningRole", MADE_PIPELINES, PIPELINE, {}),
     ("ProvisioningRole", MADE_RULES, PIPELINE_RULE, {}),
-    # An image's push is a rule of its own.
+    # An image's push has a rule of its own.
     ("ProvisioningRole", MADE_RULES, rule("event-rule-dev-codepipeline-exec-ecr-infra"), {}),
     ("ProvisioningRole", LISTS, "*", {}),
     ("ProvisioningRole", "iam:GetRole", role("role-dev-codepipeline-cfn"), {}),
     ("ProvisioningRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("codebuild.amazonaws.com")),
     ("ProvisioningRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), passed_to("codepipeline.amazonaws.com")),
     ("ProvisioningRole", "iam:PassRole", role("role-dev-eventbridge-codepipeline-exec"), passed_to("events.amazonaws.com")),
-    # Roles that a project brings along.
+    # Roles that a project's template creates.
     *[("ProvisioningRole", "iam:PassRole", role("role-dev-shop"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
     ("MirrorUser", "codecommit:GitPull codecommit:GitPush", REPOSITORY, {}),
 ]
 
 MAY_NOT = [
-    # The function's code needs no network interface: what Lambda may do with its role is denied to it.
+    # The function's code needs no network interface: Lambda's permissions in the role are denied to the code.
     ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), BY_THE_CODE),
     ("FunctionRole", SEEN_INTERFACES, "*", BY_THE_CODE),
     ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "subnet/subnet-0a1b2c3d").replace(ACCOUNT, "999999999999"), {}),
     ("FunctionRole", "ec2:AttachNetworkInterface ec2:ModifyNetworkInterfaceAttribute ec2:RunInstances ec2:AuthorizeSecurityGroupEgress", regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
-    # The function, borrowed by a hostile template.
+    # The function's calls for a hostile template.
     ("FunctionRole", CREDENTIALS, user("user-prd-codecommit-mirroring"), {}),
     ("FunctionRole", CREDENTIALS, user("user-dev2-codecommit-mirroring"), {}),
     ("FunctionRole", CREDENTIALS, user("administrator"), {}),
@@ -188,8 +188,8 @@ MAY_NOT = [
     # Another environment's mirror, and a user that no environment has.
     *[("FunctionRole", SECRETS, secret(f"codecommit-mirror/{name}-AbC123"), {}) for name in ("user-prd-codecommit-mirroring", "user-dev2-x", "x")],
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-x-AbC123").replace(REGION, "us-east-1"), {}),
-    # A secret that says nothing of GitLab, or says it in other words; one of another account; and
-    # whatever would change a token, or make a token of a secret.
+    # A secret without the tag for GitLab, or with another value; one of another account; and calls
+    # that would change a token, or turn a secret into a token.
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), {}),
     ("FunctionRole", TOKENS, secret("database/password-AbC123"), {"secretsmanager:ResourceTag/gitlab-url": "https://gitlab.example.com"}),
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(ACCOUNT, "999999999999"), FOR_A_GITLAB),
@@ -200,18 +200,18 @@ MAY_NOT = [
     ("FunctionRole", REPOSITORIES, repository("codecommit-prd-cfn-infra"), {}),
     ("FunctionRole", REPOSITORIES, repository("somebody-elses"), {}),
     ("FunctionRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateRepository", REPOSITORY, MADE_BY_A_PIPELINE),
-    # Somebody's repository that has such a name, another environment's, and one that Source names.
+    # Another owner's repository with such a name, another environment's, and one that Source names.
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {}),
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {"aws:ResourceTag/CreatedBy": "gitops-dev-infra"}),
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-prd-infra"}),
     ("FunctionRole", "codecommit:DeleteRepository", repository("codecommit-prd-cfn-infra"), MADE_BY_A_PIPELINE),
     ("FunctionRole", "codecommit:DeleteRepository", repository("codecommit-dev-website"), MADE_BY_A_PIPELINE),
-    # A branch of somebody's repository that Source names.
+    # A branch of another owner's repository that Source names.
     ("FunctionRole", "codecommit:UpdateDefaultBranch", repository("codecommit-dev-website"), {}),
     ("FunctionRole", "codecommit:UpdateDefaultBranch", repository("codecommit-prd-cfn-infra"), {}),
-    # To give itself the tag that lets it delete.
+    # The tag with which the function may delete the repository.
     ("FunctionRole", "codecommit:TagResource codecommit:UntagResource", REPOSITORY, {}),
-    # Another environment's stack, the provider's own, what pipelines deployed, anybody's.
+    # Another environment's stack, the provider stack, deployed stacks, others' stacks.
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-prd-infra"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev2-infra"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), WITH_PROVISIONING),
@@ -219,18 +219,18 @@ MAY_NOT = [
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK.replace(ACCOUNT, "999999999999"), WITH_PROVISIONING),
     ("FunctionRole", f"{CHANGE_SETS} cloudformation:SetStackPolicy", PIPELINE_STACK, {}),
-    # Without a role, which is with the function's own rights, and with another role.
+    # Without a role, so with the function's own permissions, and with another role.
     *[("FunctionRole", WITH_A_ROLE, PIPELINE_STACK, keys) for keys in ({}, WITH_DEPLOY, {"cloudformation:RoleArn": role("administrator")})],
-    # The provisioning role in other hands, and other roles in CloudFormation's.
+    # The provisioning role for other callers, and other roles for CloudFormation.
     ("FunctionRole", "iam:PassRole", PROVISIONING, {}),
     *[("FunctionRole", "iam:PassRole", PROVISIONING, passed_to(service)) for service in (*SERVICES_OF_PIPELINES, "lambda.amazonaws.com")],
     ("FunctionRole", "sts:AssumeRole iam:PutRolePolicy iam:AttachRolePolicy iam:UpdateAssumeRolePolicy", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     *[("FunctionRole", "iam:PassRole", role(name), passed_to("cloudformation.amazonaws.com")) for name in (
         "role-dev-codedeploy-cfn", "role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "administrator")],
-    # What CloudFormation does for it, it may not do itself.
+    # The function may not make CloudFormation's calls itself.
     ("FunctionRole", f"{CHANGED_PIPELINES} codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
     ("FunctionRole", "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions", pipeline("codepipeline-prd-cfn-infra"), {}),
-    # What it sees it logs: metrics are made of that, and nobody else's are touched.
+    # The function logs its findings as metrics, and changes no other metric.
     ("FunctionRole", "cloudwatch:PutMetricData cloudwatch:SetAlarmState cloudwatch:DeleteAlarms", "*", {}),
     ("FunctionRole", "secretsmanager:RotateSecret secretsmanager:CancelRotateSecret secretsmanager:GetRandomPassword", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("FunctionRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),
@@ -239,7 +239,7 @@ MAY_NOT = [
     ("FunctionRole", "codepipeline:StartPipelineExecution", pipeline("somebody-elses"), {}),
     ("FunctionRole", "lambda:InvokeFunction", function("cfn-gitops-prd"), {}),
     ("FunctionRole", "lambda:InvokeFunction", function("lambda-dev-thumbnails"), {}),
-    # A mark holds no value.
+    # A tombstone contains no value.
     ("FunctionRole", "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:UpdateSecret", secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
     ("FunctionRole", MARKS, secret("cfn-gitops-prd/deletions/infra-0a1b2c3d-AbC123"), {}),
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/other-AbC123"), {}),
@@ -264,8 +264,8 @@ MAY_NOT = [
             ("FunctionRole", "kms:Decrypt", former.replace(ACCOUNT, "999999999999"), VIA_SECRETS_MANAGER),
         )
     ],
-    # Another account's role of a like name, this account's, another environment's; and never more
-    # than to look with it.
+    # Another account's role with a similar name, this account's, another environment's; and only
+    # reads with the role.
     *[
         (principal, "sts:AssumeRole", other, {})
         for principal in ("FunctionRole", "CodePipelineCFnRole")
@@ -282,7 +282,7 @@ MAY_NOT = [
     ("FunctionRole", f"{SOURCE} codecommit:GitPull codecommit:ListTagsForResource", REPOSITORY.replace(ACCOUNT, "111122223333"), {}),
     ("FunctionRole", "s3:GetObject s3:PutObject s3:ListBucket", f"{FOREIGN_BUCKET}/x", {}),
     ("FunctionRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
-    # A build, which runs whatever was pushed.
+    # A build, which runs any pushed code.
     *BUILD_MAY_NOT,
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", "arn:aws:s3:::somebody-elses-bucket/x", {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
@@ -290,7 +290,7 @@ MAY_NOT = [
     ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:PutLifecycleConfiguration", BUCKET, {}),
     ("CodeBuildCFnRole", "logs:PutLogEvents", regional("logs", "log-group:/aws/codebuild/codebuild-prd-cfn-infra:log-stream:a"), {}),
     ("CodeBuildCFnRole", "logs:PutLogEvents", OWN_LOG, {}),
-    # A group that went with its pipeline stays away.
+    # A log group that was deleted with its pipeline is not created again.
     *[("CodeBuildCFnRole", "logs:CreateLogGroup", group, {}) for group in (BUILD_LOG, f"{BUILD_LOG}:log-stream:a", OWN_LOG)],
     ("CodeBuildCFnRole", "secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("CodeBuildCFnRole", "iam:PassRole sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
@@ -303,7 +303,7 @@ MAY_NOT = [
         for principal in ("CodeBuildCFnRole", "CodePipelineCFnRole")
         for row in (
             (principal, "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{FOREIGN_BUCKET}/x", {}),
-            # A bucket whose name goes on.
+            # A bucket whose name has this one as its beginning.
             (principal, "s3:GetObject s3:PutObject", f"{FOREIGN_BUCKET}-2/x", {}),
             (principal, "kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:DisableKey kms:Sign", FOREIGN_KEY, VIA_S3),
             (principal, USE_OF_A_KEY, regional("kms", "key/another"), VIA_S3),
@@ -346,7 +346,7 @@ MAY_NOT = [
     ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_SECRETS_MANAGER),
     ("CodeDeployCFnRole", "kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:CreateGrant", FOREIGN_KEY, VIA_S3),
     ("CodeDeployCFnRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
-    # What lends this account's repositories and images to another account's pipelines.
+    # Policies that give this account's repositories and images to another account's pipelines.
     *[
         ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
         for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
@@ -391,8 +391,8 @@ MAY_NOT = [
     ("EventsRuleRole", "codepipeline:StartPipelineExecution", pipeline("codepipeline-prd-cfn-infra"), {}),
     ("EventsRuleRole", "codepipeline:StartPipelineExecution", pipeline("somebody-elses"), {}),
     ("EventsRuleRole", "codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
-    # A pipeline's properties, in a template that holds the ServiceToken: the roles that do more
-    # than a pipeline does, a role in another service's hands, other environments, others' things.
+    # A pipeline's properties, in a template with the ServiceToken: roles with more permissions
+    # than a pipeline's, a role for another service, other environments, others' resources.
     *[
         ("ProvisioningRole", "iam:PassRole", role(name), passed_to(service))
         for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn",
@@ -405,7 +405,7 @@ MAY_NOT = [
     ("ProvisioningRole", f"{BOUNDED_ROLES} iam:UpdateAssumeRolePolicy iam:DeleteRole iam:TagRole", role("role-dev-shop"), WITH_BOUNDARY),
     ("ProvisioningRole", CREDENTIALS, MIRROR, {}),
     ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-prd-cfn-infra"), {}),
-    # A repository that Source names is not the pipeline's.
+    # A repository that Source names does not belong to the pipeline.
     ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-dev-website"), {}),
     ("ProvisioningRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateCommit codecommit:UpdateRepositoryEncryptionKey", REPOSITORY, {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("codebuild-prd-cfn-infra"), {}),
@@ -418,7 +418,7 @@ MAY_NOT = [
     ("ProvisioningRole", MADE_PIPELINES, pipeline("somebody-elses"), {}),
     ("ProvisioningRole", "codepipeline:StartPipelineExecution codepipeline:PutApprovalResult", PIPELINE, {}),
     ("ProvisioningRole", RULES, rule("event-rule-prd-codepipeline-exec-cfn-infra"), {}),
-    # Other rules of this environment are what pipelines deploy.
+    # Other rules of this environment belong to deployed stacks.
     ("ProvisioningRole", RULES, rule("event-rule-dev-nightly"), {}),
     ("ProvisioningRole", RULES, rule("event-rule-prd-codepipeline-exec-ecr-infra"), {}),
     ("ProvisioningRole", RULES, rule("event-rule-dev-codepipeline-exec-s3-site"), {}),
@@ -428,7 +428,7 @@ MAY_NOT = [
     ("ProvisioningRole", "s3:GetObject s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Source/a", {}),
     ("ProvisioningRole", "lambda:InvokeFunction lambda:AddPermission", function("cfn-gitops-dev"), {}),
     ("ProvisioningRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
-    # Whoever got hold of the mirror's login (which opens nothing but git anyway).
+    # A person who got hold of the mirror's login (which is only valid for git).
     ("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository("codecommit-prd-cfn-infra"), {}),
     # Other projects of the environment, which have mirror users of their own.
     *[("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository(name), {}) for name in ("codecommit-dev-cfn-shop", "codecommit-dev-website")],
@@ -440,6 +440,6 @@ MAY_NOT = [
 
 
 def needs_another_account(row):
-    """Whether a policy of another account decides as well. tests/policies evaluates every other row of MAY with all policies."""
+    """Whether a policy of another account also decides. tests/policies evaluates every other row of MAY with all policies."""
     resource = row[2]
     return resource in SOURCE_ROLES or resource.startswith((FOREIGN_BUCKET, SECOND_BUCKET, FOREIGN_KEY))

@@ -1,6 +1,6 @@
 """Compares every policy with AWS's published list of actions, resources and condition keys.
 
-The list is the one that parliament ships.
+parliament contains the list.
 """
 
 import json
@@ -13,8 +13,8 @@ from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, Deployed
 from tests.templates.named import APPROVAL_TOPIC, IN_A_VPC, OTHER_ACCOUNTS, PRINCIPALS
 from tests.templates.permissions import documents, is_documented_for_a_vpc
 
-# What parliament reports and AWS documents: its own transforms belong to the account "aws",
-# and a boundary is compared with StringEquals in every example.
+# Findings of parliament that AWS documents otherwise: transforms of AWS belong to the account "aws",
+# and AWS's examples compare a boundary with StringEquals.
 DOCUMENTED = {
     ("INVALID_ARN", f"arn:aws:cloudformation:{REGION}:aws:transform/*"),
     ("MISMATCHED_TYPE_BUT_USABLE", None),

@@ -47,18 +47,18 @@ def in_the_account(who, kind=user, **parameters):
 # claim: not-even-an-administrator-changes-a-protected-branch
 @pytest.mark.parametrize("caller", [
     in_the_account("administrator"), in_the_account("administrator", role), in_the_account("team/anybody", role)])
-def test_not_even_an_administrator_changes_a_protected_branch(caller):
+def test_administrator_cannot_change_a_protected_branch(caller):
     for reference in (DEVELOPMENT, MASTER):
         assert may(caller, ON_BRANCHES, OURS, **on(reference)) == set()
     assert may(caller, WHOLE, OURS) == set()
 
 
-def test_an_account_it_is_not_attached_to_is_as_before():
+def test_unattached_account_is_unaffected():
     elsewhere = user("administrator", FULL, control_policies=((FULL,),))
     assert may(elsewhere, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
 
 
-def test_other_branches_calls_and_repositories_are_not_denied():
+def test_other_branches_and_repositories_are_not_denied():
     administrator = in_the_account("administrator")
     for keys in (on(FEATURE), on("refs/tags/v1"), {}):
         assert may(administrator, ON_BRANCHES, OURS, **keys) == set(ON_BRANCHES.split())
@@ -74,7 +74,7 @@ def test_it_holds_in_every_region():
 
 @pytest.mark.parametrize(("name", "kind"), [
     *[(name, user) for name in MIRRORS], *[(name, role) for name in (FUNCTION, PROVISIONING, REPLICATION)]])
-def test_the_mirror_and_the_machinery_are_let_through(name, kind):
+def test_mirror_and_machinery_are_exempt(name, kind):
     caller = in_the_account(name, kind)
     assert may(caller, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
     assert may(caller, WHOLE, OURS) == set(WHOLE.split())
@@ -86,7 +86,7 @@ def test_the_mirror_and_the_machinery_are_let_through(name, kind):
     ("role-dev-codebuild-cfn", role), ("role-dev-codedeploy-cfn", role), ("role-dev-codepipeline-cfn", role),
     ("role-prd-cfn-gitops", role), ("role-dev-replication-infra", role), ("role-prd-codebuild-replication-infra", role), ("role-dev2-cfn-gitops", role), ("role-dev-cfn-gitops2", role),
     ("user-prd-codecommit-mirroring", user), ("user-dev-mirror", user)])
-def test_nobody_else_is(name, kind):
+def test_no_other_principal_is_exempt(name, kind):
     """ "deployment" is exempt in another account alone."""
     caller = in_the_account(name, kind, **BREAK_GLASS)
     assert may(caller, ON_BRANCHES, OURS, **on(DEVELOPMENT)) == set()
@@ -100,13 +100,13 @@ def test_principals_of_the_parameter_pass_beside_the_mirror():
     assert may(in_the_account(MIRRORS[0], **BREAK_GLASS), "codecommit:GitPush", OURS, **on(MASTER))
 
 
-def test_it_only_denies_so_nobody_gets_a_right_by_it():
+def test_control_policy_only_denies():
     assert {one["Effect"] for one in policy(**BREAK_GLASS)["Statement"]} == {"Deny"}
     assert may(user(MIRRORS[0], control_policies=((FULL, policy()),)), "codecommit:GitPush", OURS, **on(MASTER)) == set()
 
 
 @pytest.mark.parametrize("mirror", MIRRORS)
-def test_nobody_becomes_the_mirror(mirror):
+def test_no_principal_can_become_the_mirror_user(mirror):
     administrator = in_the_account("administrator")
     assert may(administrator, BECOMING, f"arn:aws:iam::{ACCOUNT}:user/{mirror}") == set()
     assert may(administrator, BECOMING, f"arn:aws:iam::{ACCOUNT}:user/mary") == set(BECOMING.split())
@@ -133,8 +133,8 @@ def test_the_mirrors_names_are_a_parameter():
     assert may(in_the_account(FUNCTION, role, **given), WHOLE, OURS) == set(WHOLE.split())
 
 
-def test_it_denies_what_the_policy_for_groups_and_roles_denies():
-    """Except templates of approval rules, which belong to no environment, in a whole account."""
+def test_it_denies_the_same_as_the_policy_for_groups():
+    """Except for approval rule templates, which belong to no environment, in a whole account."""
     attached = stack("people").properties("BranchProtectionPolicy")["PolicyDocument"]
     templates = {"codecommit:DeleteApprovalRuleTemplate", "codecommit:UpdateApprovalRuleTemplateContent"}
     assert actions_of(policy(), effect="Deny") == actions_of(attached, effect="Deny") - templates
@@ -151,8 +151,8 @@ def test_a_third_environment_protects_the_branches_that_it_names():
     assert may(administrator, ON_BRANCHES, ours, **on(DEVELOPMENT)) == set(ON_BRANCHES.split())
 
 
-def test_one_that_names_none_is_refused_as_it_is_by_the_people():
-    """What the rule does is shown where people.yaml is deployed."""
+def test_environment_without_branches_is_rejected():
+    """tests/deployed_templates/test_people.py tests the rule's effect, where people.yaml is deployed."""
     (rule,) = source(TEMPLATES / "branch-protection.yaml")["Rules"].values()
     assert list(source(TEMPLATES / "people.yaml")["Rules"].values()) == [rule]
 
@@ -170,14 +170,14 @@ LARGEST = {
 
 
 @pytest.mark.parametrize("given", [{}, BREAK_GLASS, LARGEST, {"MirrorUserNames": "m" * 64, "PullRequestMerges": "Allowed"}])
-def test_it_is_one_that_iam_knows_and_that_fits(given):
+def test_control_policy_is_valid_and_fits_its_size_limit(given):
     """At most 5,120 characters.
 
     https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
     """
     content = policy(**given)
     assert len(json.dumps(content, separators=(",", ":"))) <= 5120
-    # A policy of IAM's has the same grammar. The "*" for regions and accounts are meant.
+    # An IAM policy has the same grammar. The "*" for regions and accounts are intended.
     assert {issue for issue, _ in faults(content)} <= {"RESOURCE_POLICY_PRIVILEGE_ESCALATION"}
 
 

@@ -1,6 +1,6 @@
 """The stacks of a source and an image in another account: each names the resources that the other creates.
 
-Who may do what through all of them is decided in tests/policies, action by action.
+tests/policies evaluates the calls of each principal through all of them, action by action.
 """
 
 import itertools
@@ -30,11 +30,11 @@ NAMES = [path.stem for path in sorted(TEMPLATES.glob("cross-account-*.yaml"))]
 
 
 
-def test_every_template_for_other_accounts_is_looked_at_here():
+def test_every_cross_account_template_is_tested_here():
     assert sorted(STACKS) == NAMES
 
 
-# --- What one stack says is what the next is given -------------------------------------------
+# --- One stack's outputs are the next one's parameters -------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_every_template_for_other_accounts_is_looked_at_here():
         ({"RepositoryAccountId": ""}, [f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source"]),
     ],
 )
-def test_the_environment_is_given_what_the_artifacts_stack_says(accounts, roles):
+def test_environment_parameters_are_artifact_stack_outputs(accounts, roles):
     said = parameters_of(artifacts(**accounts).outputs()["EnvironmentParameters"]["Value"])
     assert said["SourceRoleArns"].split(",") == roles
     declared = source()["Parameters"]
@@ -60,11 +60,11 @@ def test_other_account_gets_the_outputs_of_the_artifact_stack(name):
     declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
     assert {each for each, parameter in declared.items() if "Default" not in parameter} - {"RepositoryArns"} == said.keys()
     for each, value in said.items():
-        # A key of KMS has an id that is made up; here it is its logical id.
+        # KMS generates a key's ID. Here it is the logical ID.
         assert re.fullmatch(declared[each]["AllowedPattern"], value), (each, value)
 
 
-def test_the_roles_that_are_admitted_are_the_ones_that_are_made():
+def test_admitted_roles_are_the_created_ones():
     policies = json.dumps([artifacts().properties(name) for name in artifacts().template["Resources"]])
     admitted = set(re.findall(r"arn:aws:iam::\d+:role/[\w-]+", policies))
     made = {stack.arn(name) for stack in (repository(), image()) for name in stack.of_type("AWS::IAM::Role")}
@@ -76,7 +76,7 @@ def test_the_roles_that_are_trusted_are_the_environments():
     trusted = lambda stack: stack.properties("SourceRole")["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"]
     pipeline, function = environment.arn("CodePipelineCFnRole"), environment.arn("FunctionRole")
     assert trusted(repository()) == [pipeline, function]
-    # Nobody asks for the image but the pipeline.
+    # Only the pipeline pulls the image.
     assert trusted(image()) == pipeline
     assert trusted(repository(FurtherRoleArns=to_bucket().arn("PipelineRole"))) == [pipeline, function, to_bucket().arn("PipelineRole")]
 
@@ -88,11 +88,11 @@ def test_project_imports_exports_of_environment_and_artifacts():
     imported = set(re.findall(r"import:([\w-]+)", json.dumps(project().properties("Pipeline"))))
     assert imported <= exports
     assert imported == {"cfn-gitops-dev-ServiceToken", "cfn-gitops-dev-CrossAccountBucketName", "cfn-gitops-dev-CrossAccountKeyArn"}
-    # No export without somebody who imports it.
+    # Every export has an importer.
     assert {o["Export"]["Name"] for o in artifacts().outputs().values() if "Export" in o} <= imported
 
 
-def test_the_project_reads_with_the_roles_that_are_made():
+def test_project_reads_with_the_created_roles():
     properties = project(RepositoryAccountId=REPOSITORIES, ImageAccountId=IMAGES, ImageRepositoryName="ecr-dev-image").properties("Pipeline")
     assert properties["Source"] == {"RepositoryArn": SHOP, "RoleArn": repository().arn("SourceRole")}
     assert properties["ImageSource"] == {
@@ -117,11 +117,11 @@ def test_same_account_repository_is_read_with_pipeline_role():
     assert project(ImageAccountId=IMAGES, ImageRepositoryName="a").properties("Pipeline")["Source"] == {"RepositoryName": "shop"}
 
 
-# --- What is put into a template's hands is checked before anything is made ------------------------
+# --- A template's parameters are checked before a resource is created ------------------------
 
 
 def _said(node, given):
-    """A rule's functions, as CloudFormation evaluates them."""
+    """A rule's functions, with CloudFormation's evaluation."""
     if isinstance(node, list):
         return [_said(each, given) for each in node]
     if not isinstance(node, dict):
@@ -175,7 +175,7 @@ def refused_by(stack):
         (lambda: project(EnvID="stg", RepositoryAccountId=REPOSITORIES), ["EveryEnvironmentHasABranch"]),
     ],
 )
-def test_what_does_not_fit_together_is_refused(stack, refused):
+def test_contradictory_parameters_are_rejected(stack, refused):
     assert refused_by(stack()) == refused
 
 
@@ -196,7 +196,7 @@ def test_what_does_not_fit_together_is_refused(stack, refused):
         ("cross-account-s3", "DeployPath", ["release", "release/v1"], ["", "/release", "release/", "*", "a//b", "a?"]),
     ],
 )
-def test_a_parameter_takes_what_it_is_for_and_no_pattern(template, parameter, good, bad):
+def test_parameter_rejects_name_patterns(template, parameter, good, bad):
     declared = source(TEMPLATES / f"{template}.yaml")["Parameters"][parameter]
     assert [each for each in good if not re.fullmatch(declared["AllowedPattern"], each)] == []
     assert [each for each in bad if re.fullmatch(declared["AllowedPattern"], each)] == []
@@ -245,7 +245,7 @@ def test_names_and_parameters_match_the_other_templates():
 
 
 def size(document):
-    """As AWS counts: without white space."""
+    """AWS's count: without white space."""
     return len(json.dumps(document, separators=(",", ":")))
 
 
@@ -284,7 +284,7 @@ def test_its_artifacts_are_under_the_key_that_both_accounts_use():
     assert store == {
         "Type": "S3", "Location": artifacts().name("ArtifactBucket"), "EncryptionKey": {"Type": "KMS", "Id": artifacts().arn("ArtifactKey")},
     }
-    # Where the other account may write: CodePipeline cuts a pipeline's name to 20 characters.
+    # The other account may write here: CodePipeline cuts a pipeline's name to 20 characters.
     for names in ({}, LONGEST):
         assert to_bucket(**names).name("Pipeline")[:20].startswith("codepipeline-")
 
@@ -300,7 +300,7 @@ def test_deletion_order_is_rule_pipeline_role():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everything_that_takes_tags_says_who_made_it(name):
+def test_every_taggable_resource_has_the_tag_created_by(name):
     stack = STACKS[name]()
     untagged = {"AWS::KMS::Alias", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Events::EventBusPolicy"}
     for logical_id, resource in stack.template["Resources"].items():
@@ -325,13 +325,13 @@ def test_no_parameter_is_idle_and_each_is_in_a_group(name):
     (name, logical_id) for name in NAMES for logical_id, resource in source(TEMPLATES / f"{name}.yaml")["Resources"].items()
     if resource["Type"] == "AWS::IAM::Role"
 ])
-def test_a_boundary_that_is_given_is_on_every_role(name, logical_id):
+def test_given_boundary_is_set_on_every_role(name, logical_id):
     assert STACKS[name](PermissionsBoundaryArn=BOUNDARY).properties(logical_id)["PermissionsBoundary"] == BOUNDARY
     assert "PermissionsBoundary" not in STACKS[name]().properties(logical_id)
 
 
 def test_other_account_principal_always_has_a_role_condition():
-    """Of a stack's own account the root is a key's manager, and nobody else."""
+    """Only the root user of a stack's own account manages a key."""
     def statements(node):
         if isinstance(node, dict):
             if "Principal" in node and "Effect" in node:
@@ -357,7 +357,7 @@ def test_other_account_principal_always_has_a_role_condition():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_policy_has_a_fault_that_parliament_finds(name):
-    """Actions that exist, on resources and with keys that they take."""
+    """Only existing actions, with resources and keys that they support."""
     stack = STACKS[name]()
     for logical_id in stack.of_type("AWS::IAM::Role"):
         for policy in stack.properties(logical_id)["Policies"]:

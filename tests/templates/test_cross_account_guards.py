@@ -42,7 +42,7 @@ def test_bucket_policy_and_key_stay_together(logical_id):
 
 
 def put(caller=None, tls=True, **headers):
-    """Whether an upload is allowed, to somebody whom his own account allows everything."""
+    """Whether an upload is allowed for a principal with all permissions of its own account."""
     stack = artifacts()
     keys = {f"s3:x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
     return bool(decide(
@@ -64,7 +64,7 @@ WITH_THE_KEY = {**KMS, KEY_HEADER: artifacts().arn("ArtifactKey")}
         ({}, True),
         (WITH_THE_KEY, True),
         ({**KMS, KEY_HEADER: artifacts().name("ArtifactKey")}, True),
-        # S3 would take the account's default key.
+        # S3 would use the account's default key.
         (KMS, False),
         # `aws cloudformation package` without --kms-key-id.
         ({"server_side_encryption": "AES256"}, False),
@@ -75,7 +75,7 @@ WITH_THE_KEY = {**KMS, KEY_HEADER: artifacts().arn("ArtifactKey")}
         ({"tls": False}, False),
     ],
 )
-def test_an_upload_is_under_the_key_or_it_is_refused(headers, may):
+def test_upload_without_the_key_is_denied(headers, may):
     assert put(**headers) is may
     assert put(Caller(account=REPOSITORIES, role="role-dev-codecommit-source", identity=EVERYTHING), **headers) is may
 
@@ -94,12 +94,12 @@ def test_an_upload_is_under_the_key_or_it_is_refused(headers, may):
         ("777788889999", "role-dev-codecommit-source", False),
     ],
 )
-def test_of_other_accounts_two_roles_write_and_nobody_else(account, role, may):
+def test_only_two_roles_of_other_accounts_write(account, role, may):
     assert put(Caller(account=account, role=role, identity=EVERYTHING), **WITH_THE_KEY) is may
 
 
 def sent(account=REPOSITORIES, role="role-dev-eventbridge-forward", **keys):
-    """Whether one of the bus policy's statements admits an event."""
+    """Whether one of the bus policy's statements allows an event."""
     stack = artifacts()
     statements = [stack.properties(name)["Statement"] for name in stack.of_type("AWS::Events::EventBusPolicy")]
     caller = Caller(account=account, role=role, identity=EVERYTHING)
@@ -122,7 +122,7 @@ def test_each_role_sends_its_own_kind_of_event_and_no_other():
         (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["com.example"]}),
         (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["aws.codecommit", "com.example"]}),
         (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "detail_type": "Scheduled Event"}),
-        # A call that says nothing of its source: ForAllValues alone would hold for it.
+        # A call without a source: ForAllValues alone would be true for it.
         (REPOSITORIES, "role-dev-eventbridge-forward", {"detail_type": PUSH["detail_type"]}),
         (REPOSITORIES, "role-dev-eventbridge-forward", {"source": PUSH["source"]}),
         (REPOSITORIES, "role-dev-codecommit-source", PUSH),
@@ -147,7 +147,7 @@ def test_an_account_that_is_not_named_is_nowhere(accounts, gone):
 
 
 def test_key_is_managed_by_its_account_without_grants():
-    """Nobody is named as an administrator: whoever is would take the key along."""
+    """The policy names no administrator: with a deleted administrator, the key could not be managed any more."""
     policy = artifacts().properties("ArtifactKey")["KeyPolicy"]
     assert "Grant" not in json.dumps(policy)
     manage = {s["Sid"]: s["Principal"] for s in policy["Statement"] if "kms:*" in as_list(s["Action"])}
@@ -155,11 +155,11 @@ def test_key_is_managed_by_its_account_without_grants():
     assert artifacts().properties("ArtifactKey")["EnableKeyRotation"] is True
 
 
-# --- Rules: what is forwarded is what starts the pipeline -------------------------------------------
+# --- Rules: the forwarded events are those that start the pipeline -------------------------------------------
 
 
 def matches(pattern, event):
-    """What TestEventPattern answers."""
+    """The result of TestEventPattern."""
     return eventbridge._matches_pattern(json.dumps(pattern), eventbridge._event_from_test_payload(event))
 
 
@@ -216,7 +216,7 @@ def test_branches_are_the_environments_or_the_named_ones(given, branches):
         (pushed_image("another"), False),
         (pushed_image(action="DELETE"), False),
         (pushed_image(result="FAILURE"), False),
-        # One that this account was sent itself.
+        # An event that was sent to this account itself.
         (pushed_image(account="777788889999"), False),
     ],
 )
@@ -225,7 +225,7 @@ def test_pushes_of_the_tag_are_forwarded(event, is_told):
 
 
 def made_by_the_function(logical_id):
-    """A rule of the pipeline's stack as the function renders it, for repositories of accounts of its own."""
+    """A rule of the pipeline's stack as the function renders it, for repositories of the accounts here."""
     rendered = json.loads((TEMPLATES.parent / "tests/templates/rendered/source-and-image-elsewhere.json").read_text())
     stack = Deployed(template=rendered, stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
     return stack.properties(logical_id)["EventPattern"]
@@ -270,7 +270,7 @@ def test_forwarded_event_reaches_the_bus_unchanged_with_a_role(stack):
 
 
 @pytest.mark.parametrize(("stack", "kind"), [(repository, "codecommit"), (image, "ecr")])
-def test_what_does_not_arrive_raises_an_alarm(stack, kind):
+def test_undelivered_event_raises_an_alarm(stack, kind):
     made = stack(AlarmTopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications")
     alarm = made.properties("LostAlarm")
     assert made.name("LostAlarm") == f"alarm-dev-forward-{kind}"
@@ -278,7 +278,7 @@ def test_what_does_not_arrive_raises_an_alarm(stack, kind):
         (each["MetricStat"]["Metric"]["MetricName"], tuple(d["Value"] for d in each["MetricStat"]["Metric"]["Dimensions"]))
         for each in alarm["Metrics"] if "MetricStat" in each
     }
-    # The dimension is the queue's name, which GetAtt answers.
+    # The dimension is the queue's name, which GetAtt returns.
     assert watched == {("ApproximateNumberOfMessagesVisible", ("LostQueue.QueueName",)), ("FailedInvocations", (made.name("ForwardRule"),))}
     assert alarm["AlarmActions"] == alarm["OKActions"] == [f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"]
     assert "AlarmActions" not in stack().properties("LostAlarm")
@@ -286,7 +286,7 @@ def test_what_does_not_arrive_raises_an_alarm(stack, kind):
 
 
 @pytest.mark.parametrize("stack", [repository, image])
-def test_a_bucket_of_somebody_else_gets_nothing(stack):
+def test_bucket_of_another_owner_receives_nothing(stack):
     (policy,) = stack().properties("SourceRole")["Policies"]
     (put,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "ArtifactsInTheirBucket"]
     assert put["Condition"] == {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
@@ -295,7 +295,7 @@ def test_a_bucket_of_somebody_else_gets_nothing(stack):
 # --- The image's repository ------------------------------------------------------------------------
 
 
-def test_the_tag_can_move_and_what_it_leaves_is_kept_by_number():
+def test_tag_can_move_and_untagged_images_are_retained():
     properties = image().properties("Repository")
     assert properties["ImageTagMutability"] == "MUTABLE"
     assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}

@@ -67,11 +67,11 @@ def test_no_two_requests_have_one_id():
 
 def test_no_accounts_but_the_examples_are_named():
     for path in FILES:
-        # Twelve digits that are not the tail of an id; the second is the other account.
+        # Twelve digits that are not the end of an ID; the second is the other account.
         assert set(re.findall(r"(?<=:)\d{12}(?=:)", path.read_text())) <= {"123456789012", "210987654321"}
 
 
-def test_a_rollback_is_its_update_the_other_way_round():
+def test_rollback_event_reverses_its_update():
     for back in EVENTS.glob("*-rollback.json"):
         there = load(EVENTS / back.name.replace("-rollback", ""))
         assert load(back)["ResourceProperties"] == there["OldResourceProperties"]
@@ -87,7 +87,7 @@ def test_the_readme_lists_every_event_and_no_other():
 # --- GitLab ----------------------------------------------------------------------------------
 
 
-def test_a_mirror_is_asked_for_as_template_yaml_asks_for_it():
+def test_mirror_event_has_the_properties_of_the_template():
     parameters = {"GitLabUrl": "https://gitlab.example.com", "GitLabTokenSecretId": "gitlab/mirrors", "GitLabProject": "platform/infra"}
     asked = Deployed(EnvID="dev", **parameters).properties("MirrorCredential")
     assert asked.pop("ForeignCredentials") == "Refuse"  # its default, which the event leaves out
@@ -122,7 +122,7 @@ def test_every_property_of_gitlab_and_mirrors_is_in_its_events(event, name):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_of_a_rotation_is_what_secrets_manager_sends(step):
+def test_rotation_events_are_those_of_secrets_manager(step):
     """https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html"""
     event = load(EVENTS / f"rotation-{step}-secret.json")
     assert event.keys() == {"Step", "SecretId", "ClientRequestToken", "RotationToken"}
@@ -132,7 +132,7 @@ def test_a_step_of_a_rotation_is_what_secrets_manager_sends(step):
     assert str(uuid.UUID(event["ClientRequestToken"])) == event["ClientRequestToken"]
 
 
-def test_the_health_check_is_what_the_schedule_sends():
+def test_health_check_event_is_that_of_the_schedule():
     (target,) = Deployed(EnvID="dev").properties("HealthCheck")["Targets"]
     assert json.loads(target["Input"]) == load(EVENTS / "health-check.json")
 
@@ -140,7 +140,7 @@ def test_the_health_check_is_what_the_schedule_sends():
 # --- Pipelines -------------------------------------------------------------------------------
 
 
-def test_a_pipeline_is_asked_for_as_template_yaml_asks_for_it():
+def test_pipeline_event_has_the_properties_of_the_template():
     asked = Deployed(EnvID="dev").properties("Project")
     assert properties("pipeline-create.json") == {k: v for k, v in asked.items() if not k.startswith("Service")}
     assert load(EVENTS / "pipeline-create.json")["LogicalResourceId"] == "Project"
@@ -154,7 +154,7 @@ def listed_properties():
 
 
 def paths(value, before=""):
-    """The members of objects, with those of their objects."""
+    """The members of objects, including nested ones."""
     for name, member in value.items():
         yield before + name
         if isinstance(member, dict) and name not in ("BranchMap", "EnvironmentVariables", "ParameterOverrides"):
@@ -164,7 +164,7 @@ def paths(value, before=""):
 @pytest.mark.parametrize(
     ("name", "absent"),
     [
-        # A source of another account leaves no place for an approval rule: it has an event of its own.
+        # A source of another account excludes an approval rule, so there is a separate event.
         ("pipeline-create-every-property.json", {"Source.RepositoryArn", "Source.RoleArn"}),
         ("pipeline-create-every-property-wrong.json", set()),
     ],

@@ -30,7 +30,7 @@ BOTH = pytest.mark.parametrize(
 
 
 @BOTH
-def test_without_gitlab_there_is_a_credential_and_no_more(deployed, pipeline):
+def test_without_gitlab_only_a_credential_is_created(deployed, pipeline):
     stack = deployed()
     assert not {"GitLab", "Mirrors"} & stack.properties("MirrorCredential").keys()
     assert not stack.is_made("MirrorRotation")
@@ -44,7 +44,7 @@ def test_gitlab_project_is_mirrored_to_the_pipeline_repository(deployed, pipelin
         {
             "GitLabProject": "platform/infra",
             "RepositoryName": f"{pipeline}.RepositoryName",
-            # Nobody is told of a branch that GitLab does not mirror, but by this.
+            # This reason is the only notification of a branch that GitLab does not mirror.
             "RequiredBranches": [f"{pipeline}.BranchName"],
         }
     ]
@@ -69,11 +69,11 @@ def test_a_gitlab_of_ones_own_is_reached_as_its_parameters_say(deployed, pipelin
         (GITLAB, True),
         ({"GitLabProject": "platform/infra"}, False),
         ({"GitLabTokenSecretId": "gitlab/mirrors"}, False),
-        # An address alone sets up nothing.
+        # An address alone configures nothing.
         ({"GitLabUrl": "https://git.example.com"}, True),
     ],
 )
-def test_a_project_and_a_token_are_given_together_or_not_at_all(deployed, pipeline, given, is_accepted):
+def test_project_and_token_need_each_other(deployed, pipeline, given, is_accepted):
     stack = deployed(**given)
     broken = [
         assertion["AssertDescription"]
@@ -108,7 +108,7 @@ def accepts(name, value):
         (
             "GitLabUrl",
             ["https://gitlab.com", "https://git.example.com:8443/gitlab", "https://git.example.com/", "http://127.0.0.1:8080", "http://localhost:3000"],
-            # Anything that would show the token, or a login, to somebody on the way.
+            # Addresses that would send the token unencrypted, contain a login, or are no base address.
             ["", "gitlab.com", "http://gitlab.com", "http://127.0.0.1.example.com", "http://127.0.0.1@example.com", "http://localhost.example.com",
              "https://user:password@gitlab.com", "https://gitlab.com?a=b", "https://gitlab.com#a", "https://", "ftp://gitlab.com", "https://gitlab.com/a b"],
         ),
@@ -130,7 +130,7 @@ def accepts(name, value):
         ),
     ],
 )
-def test_a_parameter_admits_what_is_meant_and_nothing_else(name, good, bad):
+def test_parameter_accepts_only_valid_values(name, good, bad):
     assert [value for value in good if not accepts(name, value)] == []
     assert [value for value in bad if accepts(name, value)] == []
 
@@ -147,7 +147,7 @@ def test_the_login_that_gitlab_has_is_rotated_by_schedule(deployed, pipeline):
     assert rotation["SecretId"] == stack.name("MirrorCredential")
     assert rotation["RotationLambdaARN"] == stack.properties("MirrorCredential")["ServiceToken"]
     assert rotation["RotationRules"] == {"AutomaticallyAfterDays": "90"}
-    # The password is new when the schedule is.
+    # The schedule starts with a new password.
     assert rotation["RotateImmediatelyOnUpdate"] is False
 
 
@@ -156,11 +156,11 @@ def test_the_login_that_gitlab_has_is_rotated_by_schedule(deployed, pipeline):
     ("given", "is_made"),
     [({**GITLAB}, True), ({**GITLAB, "RotationDays": 0}, False), ({**GITLAB, "RotationDays": 1}, True), ({"RotationDays": 30}, False), ({}, False)],
 )
-def test_nothing_is_rotated_that_a_person_told_gitlab_of(deployed, pipeline, given, is_made):
+def test_login_of_a_manual_mirror_is_not_rotated(deployed, pipeline, given, is_made):
     assert deployed(**given).is_made("MirrorRotation") == is_made
 
 
-def test_the_days_of_a_rotation_are_what_secrets_manager_takes():
+def test_rotation_days_are_within_secrets_managers_limits():
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html: 1 to 1000."""
     for path in (TEMPLATE, PROJECT):
         days = source(path)["Parameters"]["RotationDays"]
@@ -168,7 +168,7 @@ def test_the_days_of_a_rotation_are_what_secrets_manager_takes():
 
 
 def test_only_own_secrets_manager_invokes_the_function():
-    """For every secret: with a SourceArn it would be for one, and other stacks have theirs."""
+    """For every secret: a SourceArn would limit it to one, and other stacks have their own secrets."""
     stack = environment()
     assert stack.is_made("RotationPermission")
     assert stack.properties("RotationPermission") == {

@@ -16,7 +16,7 @@ def dependencies(template):
 
 
 def deleted_before(template, first, second):
-    """CloudFormation deletes what depends before what it depends on."""
+    """CloudFormation deletes a resource before its dependencies."""
     return networkx.has_path(dependencies(template), first, second)
 
 
@@ -26,45 +26,45 @@ def deleted_before(template, first, second):
         ("MirrorCredential", "MirrorUserPolicy", "an update on the way would be refused by CodeCommit"),
         ("MirrorCredential", "MirrorUser", "DeleteUser fails while a credential is left"),
         ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
-        ("MirrorCredential", "Project", "its proof asks for the repository, and so does its mirror"),
-        ("MirrorRotation", "MirrorCredential", "a rotation of what is being deleted would fail"),
-        ("MirrorRotation", "RotationPermission", "Secrets Manager tests the function when the schedule is made"),
+        ("MirrorCredential", "Project", "its verification and its mirror need the repository"),
+        ("MirrorRotation", "MirrorCredential", "a rotation during the deletion would fail"),
+        ("MirrorRotation", "RotationPermission", "Secrets Manager tests the function when the schedule is created"),
         ("RotationPermission", "Function", "it is a setting of the function"),
-        ("HealthCheck", "Function", "it would be called when it is gone"),
+        ("HealthCheck", "Function", "the rule would invoke a deleted function"),
         ("HealthCheckPermission", "HealthCheck", "it names the rule"),
-        ("SilenceAlarm", "MirrorCredential", "an alarm that has seen no call would be raised at once"),
+        ("SilenceAlarm", "MirrorCredential", "an alarm without data would be raised at once"),
         ("Dashboard", "SilenceAlarm", "it shows the alarm"),
-        ("Project", "Function", "nobody else can delete its stack"),
-        ("Project", "FunctionEventInvokeConfig", "a killed Delete is run again by it"),
-        ("Project", "FunctionRole", "the function has its rights from it"),
+        ("Project", "Function", "only the function can delete its stack"),
+        ("Project", "FunctionEventInvokeConfig", "it retries a killed Delete"),
+        ("Project", "FunctionRole", "it contains the function's permissions"),
         ("Project", "FunctionLogGroup", "a failure must be readable"),
-        ("Project", "FirstPushPermission", "the pipeline's rule would tell nobody"),
+        ("Project", "FirstPushPermission", "the pipeline's rule could not invoke the function"),
         ("Project", "ProvisioningRole", "CloudFormation deletes the pipeline's stack with it"),
-        ("Project", "CodeBuildCFnRole", "the build project has it"),
-        ("Project", "CodeBuildCFnPolicy", "a build has its rights from it"),
-        ("Project", "CodePipelineCFnRole", "the pipeline has it"),
-        ("Project", "CodePipelineCFnPolicy", "a run has its rights from it"),
-        ("Project", "CodeDeployCFnRole", "the deployment has it"),
-        ("Project", "CodeDeployCFnPolicy", "the deployment has its rights from it"),
+        ("Project", "CodeBuildCFnRole", "the build project uses it"),
+        ("Project", "CodeBuildCFnPolicy", "it contains a build's permissions"),
+        ("Project", "CodePipelineCFnRole", "the pipeline uses it"),
+        ("Project", "CodePipelineCFnPolicy", "it contains an execution's permissions"),
+        ("Project", "CodeDeployCFnRole", "the deployment uses it"),
+        ("Project", "CodeDeployCFnPolicy", "it contains the deployment's permissions"),
         ("Project", "EventsRuleRole", "the rule starts the pipeline with it"),
-        ("Project", "EventsCodepipelineExecPolicy", "the rule has its right from it"),
+        ("Project", "EventsCodepipelineExecPolicy", "it contains the rule's permission"),
         ("Project", "ArtifactBucket", "the pipeline keeps its artifacts there"),
-        ("Project", "ArtifactBucketPolicy", "no artifact is ever in a bucket that it does not guard"),
-        ("Function", "ProvisioningRole", "its role may pass on that one"),
+        ("Project", "ArtifactBucketPolicy", "an artifact is never in an unprotected bucket"),
+        ("Function", "ProvisioningRole", "the function's role may pass this role"),
         ("FirstPushPermission", "Function", "it is a setting of the function"),
-        ("MirrorCredential", "Function", "nobody else can delete it"),
-        ("MirrorCredential", "FunctionEventInvokeConfig", "a killed Delete is run again by it"),
-        ("MirrorCredential", "FunctionRole", "the function has its rights from it"),
+        ("MirrorCredential", "Function", "only the function can delete it"),
+        ("MirrorCredential", "FunctionEventInvokeConfig", "it retries a killed Delete"),
+        ("MirrorCredential", "FunctionRole", "it contains the function's permissions"),
         ("MirrorCredential", "FunctionLogGroup", "a failure must be readable"),
         ("FunctionEventInvokeConfig", "Function", "it is a setting of the function"),
         ("Function", "FunctionRole", "a function without its role cannot run"),
         ("Function", "FunctionLogGroup", "a log group deleted first would be written to again"),
         ("FunctionRole", "FunctionLogGroup", "its policy names the group"),
         ("ArtifactBucketPolicy", "ArtifactBucket", "a policy needs its bucket"),
-        ("CodePipelineCFnRole", "CodePipelineCFnPolicy", "a role never stands without its policy"),
-        ("CodeDeployCFnRole", "CodeDeployCFnPolicy", "a role never stands without its policy"),
-        ("CodeBuildCFnRole", "CodeBuildCFnPolicy", "a role never stands without its policy"),
-        ("EventsRuleRole", "EventsCodepipelineExecPolicy", "a role never stands without its policy"),
+        ("CodePipelineCFnRole", "CodePipelineCFnPolicy", "a role never exists without its policy"),
+        ("CodeDeployCFnRole", "CodeDeployCFnPolicy", "a role never exists without its policy"),
+        ("CodeBuildCFnRole", "CodeBuildCFnPolicy", "a role never exists without its policy"),
+        ("EventsRuleRole", "EventsCodepipelineExecPolicy", "a role never exists without its policy"),
     ],
 )
 def test_deletion_follows_the_graph(first, second, why):
@@ -77,7 +77,7 @@ def test_only_its_rotation_and_an_alarm_go_before_the_credential():
 
 
 def test_the_functions_rights_are_part_of_its_role():
-    """A policy beside the role could be deleted while the credential still is being deleted."""
+    """A policy beside the role could be deleted during the credential's deletion."""
     resources = translated()["Resources"]
     assert resources["FunctionRole"]["Properties"]["Policies"]
     beside = [
@@ -102,7 +102,7 @@ def test_only_the_credential_is_deleted_before_the_project():
     ],
 )
 def test_each_explicit_dependency_is_needed(resource, dependency):
-    """This suite would notice if one were dropped."""
+    """These tests fail if one is removed."""
     template = copy.deepcopy(translated())
     kept = [name for name in as_list(template["Resources"][resource]["DependsOn"]) if name != dependency]
     template["Resources"][resource]["DependsOn"] = kept

@@ -1,7 +1,7 @@
 """Compares the roles of CloudFormation with the permissions that each type's handlers need.
 
-handler_permissions.json holds what the CloudFormation registry publishes. Each permission is allowed on a resource of
-the right name, or stands below with the reason why no stack needs it.
+handler_permissions.json contains the permissions in the CloudFormation registry. Each one is allowed on a resource of
+the right name, or is listed below with the reason why no stack needs it.
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
 """
 
@@ -30,7 +30,7 @@ from tests.templates.permissions import allowed
 PUBLISHED = json.loads((Path(__file__).parent / "handler_permissions.json").read_text())["types"]
 DEPLOY, PROVISION = "CodeDeployCFnRole", "ProvisioningRole"
 
-# On which resource each type's permissions are tried: by service, and by action where that differs.
+# The resource with which each type's permissions are evaluated: by service, or by action if that differs.
 OWN = {
     DEPLOY: {
         "AWS::Lambda::Function": function("lambda-dev-shop"),
@@ -169,7 +169,7 @@ def permissions(resource_type, published=PUBLISHED):
 
 
 def keys(resource_type, action):
-    """What the request says beside its resource."""
+    """The request's condition keys."""
     if action == "iam:PassRole":
         return passed_to(PASSED_TO.get(resource_type, "cloudformation.amazonaws.com"))
     if action == "lambda:AddPermission":
@@ -190,7 +190,7 @@ def test_handler_permission_is_granted_or_has_a_reason(bounded, role_name, resou
 
 
 def test_every_type_of_the_data_is_tried_with_a_role():
-    """AWS::CodeBuild::Project publishes no handlers: that shows when cfn-lint's schemas have some."""
+    """AWS::CodeBuild::Project publishes no handlers. This test fails when cfn-lint's schemas contain them."""
     assert {resource_type for _, resource_type in CASES} == {each for each in PUBLISHED if PUBLISHED[each]}
     assert [each for each in PUBLISHED if not PUBLISHED[each]] == ["AWS::CodeBuild::Project"]
 

@@ -49,7 +49,7 @@ def test_service_publishes_only_for_this_account_and_environment(environment, se
     mine = {"aws:SourceAccount": ACCOUNT, **keys}
     other = {key: value.replace(ACCOUNT, "999999999999") for key, value in mine.items()}
     assert may(it, "sns:Publish", TOPIC, policy=policy, **mine)
-    assert may(it, "sns:Publish", TOPIC, policy=policy, **keys), "the account is not sent by every service"
+    assert may(it, "sns:Publish", TOPIC, policy=policy, **keys), "not every service sends the account"
     assert not may(it, "sns:Publish", TOPIC, policy=policy, **other)
     assert not may(it, "sns:Publish", TOPIC, policy=policy, **mine, **{"aws:SecureTransport": "false"})
     assert not may(it, "sns:Subscribe sns:SetTopicAttributes", TOPIC, policy=policy, **mine)
@@ -74,7 +74,7 @@ def test_who_publishes_also_uses_the_key_and_through_sns_alone(environment, serv
 @pytest.mark.parametrize("service", ["cloudwatch.amazonaws.com", "codecommit.amazonaws.com"])
 @pytest.mark.parametrize("said", [{}, THROUGH_SNS, {"aws:SourceAccount": ACCOUNT}, {**THROUGH_SNS, "aws:SourceAccount": ACCOUNT}])
 def test_alarm_publishes_for_any_sns_and_account_keys(environment, service, said):
-    """AWS's policies for these have no such condition, and do not say whether it would hold.
+    """AWS's documented policies for these services have no such condition, and do not say whether it would match.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     """
@@ -90,7 +90,7 @@ def test_notification_rules_use_the_key_through_sns(environment):
 
 
 def test_pipeline_reports_waiting_approval_to_encrypted_topic(environment):
-    """With template.yaml's role as it is: it may publish, and the key admits it."""
+    """With template.yaml's role unchanged: its policy and the key's policy allow the publication."""
     its = role("role-dev-codepipeline-cfn", *documents(Deployed(EnvID="dev"), "CodePipelineCFnRole"))
     arn, policy = key(environment)
     assert may(its, "sns:Publish", TOPIC, policy=topic_policy(environment))
@@ -128,23 +128,23 @@ def events(rule, **parameters):
 
 
 @pytest.mark.parametrize("chosen", ["Mirror", "PullRequests", "Everything"])
-def test_every_event_of_a_repository_is_one_that_there_is(chosen):
+def test_every_repository_event_type_exists(chosen):
     assert events("RepositoryRule", RepositoryEvents=chosen) <= OF_REPOSITORIES
 
 
 @pytest.mark.parametrize("chosen", ["Attention", "Outcomes", "Everything"])
-def test_every_event_of_a_pipeline_is_one_that_there_is(chosen):
+def test_every_pipeline_event_type_exists(chosen):
     assert events("PipelineRule", PipelineEvents=chosen) <= OF_PIPELINES
 
 
-def test_a_mirror_tells_of_no_pull_request_and_not_of_every_push():
+def test_mirror_rule_omits_pull_requests_and_pushes():
     mirror = events("RepositoryRule")
     assert not {event for event in mirror if "pull-request" in event or "approval" in event or event.endswith("-updated")}
     assert events("RepositoryRule", RepositoryEvents="Everything") == OF_REPOSITORIES
     assert mirror < events("RepositoryRule", RepositoryEvents="PullRequests") < OF_REPOSITORIES
 
 
-def test_what_needs_somebody_is_in_every_choice():
+def test_events_that_need_action_are_in_every_choice():
     needed = {"codepipeline-pipeline-pipeline-execution-failed", "codepipeline-pipeline-manual-approval-needed"}
     assert needed < events("PipelineRule") < events("PipelineRule", PipelineEvents="Outcomes") < events("PipelineRule", PipelineEvents="Everything")
 
@@ -156,14 +156,14 @@ def test_the_rules_are_of_the_projects_repository_and_pipeline(environment):
     assert other.properties("RepositoryRule")["Resource"] == repository("codecommit-dev-website")
 
 
-def test_a_pipeline_of_another_name_can_be_told_of():
+def test_rule_covers_a_pipeline_of_another_name():
     other = stack("notifications", ProjectID="site", PipelineName="codepipeline-dev-s3-site", RepositoryEvents="None")
     assert other.properties("PipelineRule")["Resource"] == PIPELINE.replace("cfn-shop", "s3-site")
 
 
 @pytest.mark.parametrize("rule", ["RepositoryRule", "PipelineRule"])
 def test_a_rule_waits_until_its_topic_admits_it(environment, rule):
-    """A reference is a dependency wherever it stands, under a condition as well, which DependsOn takes none of."""
+    """A reference is a dependency anywhere in a resource. It may be conditional, unlike DependsOn."""
     assert environment.resource(rule)["Metadata"] == {"After": environment.resolve({"Ref": "TopicPolicy"})}
     assert stack("notifications", ProjectID="shop", TopicArn=TOPIC).resource(rule)["Metadata"] == {"After": TOPIC}
 
@@ -175,7 +175,7 @@ def test_names_fit_into_64_characters_at_their_longest():
 
 
 @pytest.mark.parametrize("rule", ["RepositoryRule", "PipelineRule"])
-def test_a_rule_tells_the_topic_and_slack_where_there_is_one(environment, rule):
+def test_rule_notifies_topic_and_slack_channel_if_given(environment, rule):
     assert [target["TargetType"] for target in environment.properties(rule)["Targets"]] == ["SNS", "AWSChatbotSlack"]
     assert environment.properties(rule)["Targets"][0]["TargetAddress"] == environment.arn("Topic")
     plain = stack("notifications", ProjectID="shop").properties(rule)
@@ -189,12 +189,12 @@ def test_further_project_uses_the_environments_topic_and_channel():
         assert [t["TargetAddress"] for t in further.properties(rule)["Targets"]] == [TOPIC, CONFIGURATION]
 
 
-def test_without_a_project_there_is_the_topic_alone():
+def test_without_a_project_only_the_topic_is_created():
     assert made(stack("notifications"), "AWS::CodeStarNotifications::NotificationRule", "AWS::Chatbot::SlackChannelConfiguration",
                 "AWS::SNS::Topic", "AWS::SNS::Subscription") == {"Topic"}
 
 
-def test_either_rule_can_be_left_out():
+def test_each_rule_is_optional():
     given = {"ProjectID": "shop", "RepositoryEvents": "None"}
     assert made(stack("notifications", **given), "AWS::CodeStarNotifications::NotificationRule") == {"PipelineRule"}
     assert not made(stack("notifications", **given, PipelineEvents="None"), "AWS::CodeStarNotifications::NotificationRule")
@@ -238,7 +238,7 @@ def triggers(**parameters):
     return stack("repository", ProjectID="website", **parameters).properties("Repository").get("Triggers")
 
 
-def test_a_repository_has_the_triggers_that_are_given():
+def test_repository_has_the_given_triggers():
     assert triggers() is None
     assert triggers(TriggerTopicArn=TOPIC) == [{
         "Name": "trigger-dev-topic", "DestinationArn": TOPIC, "Events": ["all"], "Branches": [], "CustomData": ""}]
@@ -263,8 +263,8 @@ def test_notification_topic_accepts_the_repository_trigger(environment):
                **{"aws:SourceAccount": ACCOUNT, "aws:SourceArn": stack("repository", ProjectID="website").arn("Repository")})
 
 
-def test_a_pipelines_own_repositories_are_not_taken():
-    """codecommit-<EnvID>-cfn-* is deleted with its pipeline."""
+def test_name_of_a_pipelines_own_repository_is_rejected():
+    """codecommit-<EnvID>-cfn-* would be deleted with its pipeline."""
     pattern = source(TEMPLATES / "repository.yaml")["Parameters"]["ProjectID"]["AllowedPattern"]
     assert re.fullmatch(pattern, "website") and re.fullmatch(pattern, "cfn")
     assert not re.fullmatch(pattern, "cfn-website")

@@ -31,22 +31,22 @@ WITH_MFA = {"aws:MultiFactorAuthPresent": "true"}
 FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
 ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
-# What nobody of the people is given, and why. Together with what is given this is all of CodeCommit.
+# Actions that no group has, with the reason. With the granted actions this is all of CodeCommit.
 NOT_GIVEN = {
     "codecommit:CreateRepository codecommit:DeleteRepository": "use case 1 of power users: not this",
     "codecommit:UpdateRepositoryName codecommit:UpdateRepositoryEncryptionKey codecommit:UpdateDefaultBranch":
-        "takes a branch away as much as a deletion does",
-    "codecommit:TagResource codecommit:UntagResource": "a tag says which repositories the function deletes",
-    "codecommit:PutRepositoryTriggers codecommit:TestRepositoryTriggers": "tells any account of every push",
+        "removes a branch like a deletion",
+    "codecommit:TagResource codecommit:UntagResource": "a tag selects the repositories that the function deletes",
+    "codecommit:PutRepositoryTriggers codecommit:TestRepositoryTriggers": "sends every push to any account",
     "codecommit:OverridePullRequestApprovalRules codecommit:DeletePullRequestApprovalRule "
-    "codecommit:UpdatePullRequestApprovalRuleContent": "gets round an approval",
+    "codecommit:UpdatePullRequestApprovalRuleContent": "avoids an approval",
     "codecommit:CreateApprovalRuleTemplate codecommit:DeleteApprovalRuleTemplate "
     "codecommit:UpdateApprovalRuleTemplateContent codecommit:UpdateApprovalRuleTemplateDescription "
     "codecommit:UpdateApprovalRuleTemplateName codecommit:AssociateApprovalRuleTemplateWithRepository "
     "codecommit:BatchAssociateApprovalRuleTemplateWithRepositories "
     "codecommit:BatchDisassociateApprovalRuleTemplateFromRepositories "
     "codecommit:DisassociateApprovalRuleTemplateFromRepository": "an administrator's, for many repositories",
-    "codecommit:DeleteCommentContent": "does not ask whose comment it is",
+    "codecommit:DeleteCommentContent": "also applies to others' comments",
     "codecommit:UploadArchive codecommit:GetUploadArchiveStatus codecommit:CancelUploadArchive": "CodePipeline's own",
 }
 WRITES = " ".join(sorted(action for action in actions_of(stack("people").properties("WritePolicy")["PolicyDocument"])))
@@ -78,7 +78,7 @@ def reader(people):
 
 
 def protected(who="mary", kind=user, **parameters):
-    """Somebody with every right there is, and the protection."""
+    """A principal with all permissions and the protection."""
     return kind(who, ADMINISTRATOR, stack("people", **parameters).properties("BranchProtectionPolicy")["PolicyDocument"])
 
 
@@ -98,7 +98,7 @@ def test_power_users_work_in_the_environments_repositories(mary):
     assert may(mary, "codecommit:ListRepositories codecommit:ListApprovalRuleTemplates", "*")
 
 
-def test_power_users_do_nothing_that_has_a_reason_not_to_be_done(mary):
+def test_power_users_are_denied_each_action_with_a_reason(mary):
     for actions in NOT_GIVEN:
         assert may(mary, actions, OURS) == set()
         assert may(mary, actions, "*") == set()
@@ -141,7 +141,7 @@ def test_repository_key_is_used_through_codecommit_only():
     assert not [a for a in actions_of(*of_group(stack("people"), "PowerUsers")) if a.startswith("kms:")]
 
 
-def test_replicas_are_read_by_both_and_changed_by_nobody():
+def test_both_groups_read_replicas_and_neither_writes_them():
     replica, other = repository("codecommit-dev-cfn-infra", "eu-west-1"), repository("copy-of-website", "us-east-1")
     people = stack("people", ReplicaRepositoryArns=f"{replica},{other}")
     for group in ("PowerUsers", "Readers"):
@@ -185,7 +185,7 @@ def test_keys_without_second_factor_are_only_read_or_deactivated(mary, keys):
 @pytest.mark.parametrize("group", ["PowerUsers", "Readers"])
 @pytest.mark.parametrize("keys", [{}, WITH_MFA])
 def test_user_registers_one_second_factor_with_own_name(people, group, keys):
-    """A name is given once, so whoever has got hold of an access key makes no second one beside the person's own."""
+    """A name can be used only once, so a person with a stolen access key cannot add a second device."""
     mary = user("mary", *of_group(people, group))
     assert may(mary, "iam:CreateVirtualMFADevice", MARYS_DEVICE, **keys)
     assert may(mary, REGISTERING, MARY, **keys) == set(REGISTERING.split())
@@ -195,7 +195,7 @@ def test_user_registers_one_second_factor_with_own_name(people, group, keys):
 
 
 @pytest.mark.parametrize("keys", [{}, WITH_MFA])
-def test_nobody_takes_a_second_factor_away(mary, keys):
+def test_no_user_removes_a_second_factor(mary, keys):
     for resource in (MARY, MARYS_DEVICE):
         assert may(mary, "iam:DeactivateMFADevice iam:DeleteVirtualMFADevice", resource, **keys) == set()
 
@@ -212,7 +212,7 @@ def test_own_git_credential_opens_only_codecommit(mary):
 
 
 @pytest.mark.parametrize("name", ["john", "mary2", "a/mary", *MIRRORS])
-def test_nobody_elses_keys_are_touched_or_seen(mary, name):
+def test_other_users_keys_are_neither_read_nor_changed(mary, name):
     other = f"arn:aws:iam::{ACCOUNT}:user/{name}"
     asked = f"{MAKING} {SEEING} {GIVING_UP} iam:CreateServiceSpecificCredential"
     assert may(mary, asked, other, **WITH_MFA, **FOR_CODECOMMIT) == set()
@@ -225,7 +225,7 @@ def test_mirror_user_in_a_group_creates_no_login(people, mirror):
     assert may(it, f"{MAKING} iam:CreateServiceSpecificCredential", own, **WITH_MFA, **FOR_CODECOMMIT) == set()
 
 
-def test_no_other_right_to_iam_comes_with_a_group(mary):
+def test_groups_grant_no_other_iam_permission(mary):
     assert may(mary, "iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:AddUserToGroup", MARY, **WITH_MFA) == set()
 
 
@@ -233,7 +233,7 @@ def test_no_other_right_to_iam_comes_with_a_group(mary):
 
 
 def test_every_branch_action_is_denied_on_a_protected_branch():
-    """Two of the published list change none: one reads, the other makes a commit that no branch has."""
+    """Two actions of the published list change no branch: one reads, the other creates a commit without a branch."""
     with_reference = {a for a, keys in published("codecommit").items() if "codecommit:References" in keys}
     assert set(ON_BRANCHES.split()) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 
@@ -255,13 +255,13 @@ def test_other_references_are_free(mary, reference):
 
 
 def test_a_call_that_names_no_reference_is_not_denied(mary):
-    """git's first request of a push is such a call, and everybody's push would end there."""
+    """git's first request of a push is such a call. If it were denied, every push would fail."""
     assert may(mary, "codecommit:GitPush", OURS)
     assert may(protected(), ON_BRANCHES, OURS) == set(ON_BRANCHES.split())
 
 
 def test_without_null_condition_free_branch_pushes_are_denied(people):
-    """The example that people copy: its IfExists is true of a key that is not there."""
+    """AWS's documented example: its IfExists is true for a missing key."""
     copied = {
         **people.properties("BranchProtectionPolicy")["PolicyDocument"],
         "Statement": [{**statement(people.properties("BranchProtectionPolicy")["PolicyDocument"], "OnlyTheMirrorChangesThese"),
@@ -279,7 +279,7 @@ def test_mirror_passes_the_protection_wherever_it_is_attached(mirror):
 
 @pytest.mark.parametrize("name", ["mirror", "user-prd-codecommit-mirroring", "user-dev2-shop-mirror", "user-dev-mirror",
                                   "user-dev-shop-mirror2", "user-dev-codecommit-mirroring2"])
-def test_no_other_name_is_taken_for_the_mirror(name):
+def test_no_other_name_is_exempt_as_the_mirror(name):
     assert may(protected(name), "codecommit:GitPush", OURS, **on(DEVELOPMENT)) == set()
     assert may(protected(MIRRORS[0], role), "codecommit:GitPush", OURS, **on(DEVELOPMENT)) == set()
 
@@ -312,7 +312,7 @@ def test_replica_is_protected_and_other_environments_are_not():
         assert may(protected(), f"{ON_BRANCHES} {WHOLE}", repository(free), **on(MASTER)) == set(f"{ON_BRANCHES} {WHOLE}".split())
 
 
-def test_what_names_no_branch_and_takes_one_away_is_denied_whole():
+def test_calls_that_remove_an_unnamed_branch_are_denied():
     for caller in (protected(), protected("developer", role), protected(MIRRORS[0])):
         assert may(caller, WHOLE, OURS) == set()
         assert may(caller, WHOLE, OURS, **on(FEATURE)) == set()
@@ -332,7 +332,7 @@ def test_pull_request_merge_needs_permission_and_approval():
 
 
 @pytest.mark.parametrize("mirror", MIRRORS)
-def test_nobody_whom_it_is_attached_to_becomes_the_mirror(mirror):
+def test_protected_principals_cannot_become_the_mirror_user(mirror):
     theirs = f"arn:aws:iam::{ACCOUNT}:user/{mirror}"
     assert may(protected(), BECOMING, theirs, **WITH_MFA, **FOR_CODECOMMIT) == set()
     assert may(protected(), BECOMING, MARY, **WITH_MFA, **FOR_CODECOMMIT) == set(BECOMING.split())
@@ -356,11 +356,11 @@ def test_a_path_makes_no_mirror_of_a_user():
     """A user's path is part of the ARN that the exemption is compared with."""
     for name in ("team/user-dev-shop-mirror", "user-dev-x/mirror2"):
         assert may(protected(name), "codecommit:GitPush", OURS, **on(DEVELOPMENT)) == set()
-    # One that fits is one that may not be made either.
+    # A user with a matching path may not be created either.
     assert may(protected(), "iam:CreateUser iam:UpdateUser", f"arn:aws:iam::{ACCOUNT}:user/user-dev-x/a-mirror") == set()
 
 
-# --- What is made ----------------------------------------------------------------------------
+# --- Resources ----------------------------------------------------------------------------
 
 
 def test_protection_is_attached_to_groups_and_parameters():
@@ -385,7 +385,7 @@ LARGEST = {
 
 
 @pytest.mark.parametrize("given", [{}, LARGEST, {"PullRequestMerges": "Allowed", "RequireMfa": "false"}])
-def test_every_policy_is_one_that_iam_knows_and_that_fits(given):
+def test_every_policy_is_valid_and_fits_its_size_limit(given):
     """At most 6,144 characters, white space not counted.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -397,7 +397,7 @@ def test_every_policy_is_one_that_iam_knows_and_that_fits(given):
         assert len(json.dumps(document, separators=(",", ":"))) <= 6144, name
 
 
-def test_no_action_that_is_given_is_a_pattern(people):
+def test_no_granted_action_is_a_pattern(people):
     for name in people.of_type("AWS::IAM::ManagedPolicy"):
         for one in people.properties(name)["PolicyDocument"]["Statement"]:
             assert not [action for action in as_list(one["Action"]) if "*" in action]

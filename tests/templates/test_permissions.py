@@ -51,7 +51,7 @@ from tests.templates.rights import MAY, MAY_NOT, needs_another_account
 
 @pytest.fixture(scope="module")
 def full():
-    """Everything that widens a policy is switched on: what is refused here is refused."""
+    """Every parameter that adds permissions is set: a call that is denied here is always denied."""
     return Deployed(
         EnvID="dev",
         PermissionsBoundaryArn=BOUNDARY,
@@ -73,18 +73,18 @@ def test_own_policies_allow_work_in_other_accounts(full, principal, actions, res
 # claim: hostile-builds-do-not-change-what-was-approved
 # claim: it-may-not-do-more
 @pytest.mark.parametrize(("principal", "actions", "resource", "keys"), MAY_NOT)
-def test_it_may_not_do_more(full, principal, actions, resource, keys):
+def test_each_listed_denied_call_is_denied(full, principal, actions, resource, keys):
     assert [a for a in actions.split() if allowed(full, principal, a, resource, keys)] == []
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_every_right_that_is_granted_stands_in_the_table(full, principal):
+def test_every_granted_permission_is_in_the_table(full, principal):
     granted = {a for s in statements(full, principal) for a in as_list(s["Action"])}
     listed = {a for p, actions, _, _ in MAY if p == principal for a in actions.split()}
     assert granted == listed
 
 
-# The only "*" that an Allow names. Each has to be impossible to narrow.
+# The only "*" in an Allow. Each of these actions cannot be limited.
 EVERYTHING = {
     "cloudformation:ValidateTemplate": "IAM has no resource for a template under test",
     **{action: "IAM has no resource for an approval rule template" for action in APPROVAL_TEMPLATES.split()},
@@ -94,7 +94,7 @@ EVERYTHING = {
 
 # claim: every-statement-names-its-actions-and-its-resources
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_every_statement_names_its_actions_and_its_resources(full, principal):
+def test_every_statement_names_actions_and_resources(full, principal):
     for statement in statements(full, principal):
         assert not {"NotAction", "NotResource"} & statement.keys(), statement
         for action in as_list(statement["Action"]):
@@ -106,7 +106,7 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
                 assert resource.startswith("arn:aws:"), resource
                 fixed = resource.split("*")[0]
                 assert "-dev-" in fixed or fixed.endswith("-dev") or "-dev/" in fixed or resource in (
-                    # Named by a parameter, or AWS's own.
+                    # A parameter's or AWS's own resource.
                     KEY,
                     TOKEN_KEY,
                     *FORMER_KEYS,
@@ -116,7 +116,7 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
                     regional("ec2", "*/*"),
                     # A mirror's stack may have any name.
                     regional("cloudformation", "stack/*"),
-                    # Under the condition that it has the tag of a token.
+                    # With the condition that the secret has the tag of a token.
                     secret("*"),
                     f"arn:aws:cloudformation:{REGION}:aws:transform/*",
                     regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:*"),
@@ -125,9 +125,9 @@ def test_every_statement_names_its_actions_and_its_resources(full, principal):
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
 def test_no_environment_reaches_another(principal):
-    """Whatever one environment may touch, its namesake with one more letter may not."""
+    """An environment may not use a resource whose EnvID has one more letter than its own."""
     other = Deployed(EnvID="dev2", PermissionsBoundaryArn=BOUNDARY, DeployedRolesBoundaryArn=DEPLOYED_BOUNDARY)
-    # Keys are named by parameters that both have alike. A mirror's stack may have any name.
+    # Both environments' parameters name the same keys. A mirror's stack may have any name.
     shared = ("kms:", "cloudformation:DescribeStackResource")
     for owner, actions, resource, keys in MAY:
         if owner != principal or resource == SERVERLESS:
@@ -202,7 +202,7 @@ def test_without_a_boundary_no_role_is_created(dev, action):
         ("iam:UpdateAssumeRolePolicy", role("administrator"), {}),
     ],
 )
-def test_no_further_policy_lifts_the_limits_of_the_deploy_role(bounded, action, resource, keys):
+def test_added_policy_does_not_lift_the_deploy_roles_limits(bounded, action, resource, keys):
     """DeployPolicyArns may hold AdministratorAccess itself."""
     assert not allowed(bounded, "CodeDeployCFnRole", action, resource, keys, [ADMINISTRATOR])
 
@@ -232,7 +232,7 @@ def test_the_boundary_is_on_everybody_that_the_template_makes(dev, bounded, prin
 
 # claim: roles-of-pipelines-never-have-the-machinerys-boundary
 def test_roles_of_pipelines_never_have_the_machinerys_boundary():
-    """A boundary for the machinery alone lets pipelines create no roles."""
+    """If only the machinery has a boundary, pipelines create no roles."""
     thumbnails, given = role("role-dev-thumbnails"), f"arn:aws:iam::{ACCOUNT}:policy/given"
     stack = Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY)
     for keys in ({}, WITH_BOUNDARY, WITH_OWN_BOUNDARY):
@@ -253,7 +253,7 @@ def test_without_a_key_the_function_has_no_right_to_any(dev):
     assert not [a for a in granted if a.startswith("kms:")]
 
 
-def test_without_a_vpc_nothing_of_ec2_is_granted(dev):
+def test_no_ec2_permission_without_a_vpc(dev):
     assert not [a for s in statements(dev, "FunctionRole") for a in as_list(s["Action"]) if a.startswith("ec2:")]
     assert not [s for s in statements(dev, "FunctionRole", "Deny") if "ec2:" in str(s)]
     assert not allowed(dev, "FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "network-interface/*"))
@@ -273,8 +273,8 @@ def test_pipelines_publish_only_to_topics_that_are_named(dev):
 
 
 @pytest.mark.parametrize("former", FORMER_KEYS)
-def test_a_key_that_was_given_up_is_read_with_and_no_other_is(former):
-    """The account's default key needs no right, so there is none but this one."""
+def test_former_key_is_only_read_with(former):
+    """The account's default key needs no permission, so this is the only one."""
     stack = Deployed(EnvID="dev", MirrorSecretFormerKmsKeyArns=former)
     keys = {s["Sid"]: s["Resource"] for s in statements(stack, "FunctionRole") if "kms" in str(s["Action"])}
     assert keys == {"FormerKeysThroughSecretsManagerOnly": [former]}
@@ -284,7 +284,7 @@ def test_a_key_that_was_given_up_is_read_with_and_no_other_is(former):
 
 
 # claim: the-name-parameters-are-what-the-function-reaches
-def test_the_name_parameters_are_what_the_function_reaches():
+def test_name_parameters_limit_the_function():
     stack = Deployed(
         EnvID="dev", MirrorUserNames="gitlab-*", MirrorSecretNames="gitlab", RepositoryNames="team-*"
     )
@@ -292,7 +292,7 @@ def test_the_name_parameters_are_what_the_function_reaches():
     website = repository("codecommit-dev-website")
     assert reach("iam:TagUser", user("gitlab-a"))
     assert not reach("iam:TagUser", MIRROR)
-    # One secret by its full name: six more characters, not seven, not none but itself.
+    # One secret by its full name: six more characters, not seven, and not none.
     assert reach("secretsmanager:GetSecretValue", secret("gitlab-AbC123"))
     assert reach("secretsmanager:CreateSecret", secret("gitlab"))
     assert not reach("secretsmanager:GetSecretValue", secret("gitlab-AbC1234"))
@@ -303,7 +303,7 @@ def test_the_name_parameters_are_what_the_function_reaches():
     assert not allowed(stack, "MirrorUser", "codecommit:GitPush", website)
     assert allowed(stack, "CodePipelineCFnRole", "codecommit:UploadArchive", repository("team-a"))
     assert not allowed(stack, "CodePipelineCFnRole", "codecommit:UploadArchive", website)
-    # Beside the pipelines' own: the first project works whatever the parameter says.
+    # In addition to the pipelines' own: the first project works with every value of the parameter.
     assert reach("codecommit:GetBranch", REPOSITORY)
     assert allowed(stack, "CodePipelineCFnRole", "codecommit:UploadArchive", REPOSITORY)
     assert allowed(stack, "MirrorUser", "codecommit:GitPush", REPOSITORY)
@@ -327,7 +327,7 @@ def test_the_pipelines_stacks_and_roles_are_parameters():
 @pytest.mark.parametrize("name", ["role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site"])
 @pytest.mark.parametrize("service", SERVICES_OF_PIPELINES)
 def test_further_policy_gives_no_pipeline_a_stronger_role(dev, name, service):
-    """The pattern matches these, and an administrator may have added to the role."""
+    """The pattern matches these, and an administrator may have added permissions to the role."""
     assert not allowed(dev, "ProvisioningRole", "iam:PassRole", role(name), passed_to(service), [ADMINISTRATOR])
     assert allowed(dev, "ProvisioningRole", "iam:PassRole", role("administrator"), passed_to(service), [ADMINISTRATOR])
 
@@ -354,7 +354,7 @@ def test_a_role_trusts_its_service_working_for_this_account(dev, name, service):
 
 
 @pytest.mark.parametrize(("name", "service"), ROLES.items())
-def test_a_role_trusts_one_service_and_nobody_else(dev, name, service):
+def test_role_trusts_only_its_service(dev, name, service):
     trust = dev.properties(name)["AssumeRolePolicyDocument"]["Statement"]
     assert [s["Principal"] for s in trust] == [{"Service": service}]
     assert [s["Action"] for s in trust] == ["sts:AssumeRole"]
@@ -362,7 +362,7 @@ def test_a_role_trusts_one_service_and_nobody_else(dev, name, service):
 
 # claim: request-with-the-keys-aws-sends-is-allowed
 @pytest.mark.parametrize("name", SOURCES)
-def test_where_the_service_says_for_what_it_asks_it_must_be_ours(dev, name):
+def test_sent_source_has_to_be_this_accounts(dev, name):
     service = ROLES[name]
     _, other = SOURCES[name]
     assert not assumable(dev, name, service, {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": other})
@@ -374,12 +374,12 @@ def test_where_the_service_says_for_what_it_asks_it_must_be_ours(dev, name):
 
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"])
-def test_the_bucket_refuses_plain_http_for_its_objects(dev, action):
+def test_bucket_denies_plain_http_for_its_objects(dev, action):
     assert bucket_refuses(dev, action, f"{BUCKET}/codepipeline-dev/a", tls=False)
     assert not bucket_refuses(dev, action, f"{BUCKET}/codepipeline-dev/a", tls=True)
 
 
 @pytest.mark.parametrize("action", ["s3:ListBucket", "s3:GetBucketPolicy", "s3:DeleteBucket"])
-def test_the_bucket_refuses_plain_http_for_itself(dev, action):
+def test_bucket_denies_plain_http_for_itself(dev, action):
     assert bucket_refuses(dev, action, BUCKET, tls=False)
     assert not bucket_refuses(dev, action, BUCKET, tls=True)

@@ -1,7 +1,7 @@
 """templates/pipeline.yaml: names, settings, and the events that start the pipeline.
 
-It is the stack behind Custom::GitOpsPipeline with every property at its default, so what is said
-here of names, namespaces, environment variables and timeouts is said of every pipeline.
+It is Custom::GitOpsPipeline's stack with every property at its default, so these tests of
+names, namespaces, environment variables and timeouts apply to every pipeline.
 """
 
 import json
@@ -48,7 +48,7 @@ def role_arn(name):
 # --- Names -----------------------------------------------------------------------------------
 
 
-def test_everything_is_named_by_environment_and_project(shop):
+def test_names_contain_environment_and_project(shop):
     assert {name: shop.name(name) for name in shop.template["Resources"]} == {
         "Repository": "codecommit-dev-cfn-shop",
         "BuildLogGroup": "/aws/codebuild/codebuild-dev-cfn-shop",
@@ -59,7 +59,7 @@ def test_everything_is_named_by_environment_and_project(shop):
 
 
 def test_roles_and_bucket_are_those_of_the_environment(shop):
-    """Each is made by template.yaml under exactly that name."""
+    """template.yaml creates each of them with exactly this name."""
     environment = Deployed(EnvID="dev")
     pipeline, (target,) = shop.properties("Pipeline"), shop.properties("EventRule")["Targets"]
     assert shop.properties("BuildProject")["ServiceRole"] == environment.arn("CodeBuildCFnRole")
@@ -83,20 +83,20 @@ def _with_branch(env_id):
     return template
 
 
-def test_everything_is_tagged_with_the_stack_that_made_it(shop):
+def test_every_resource_is_tagged_with_its_stack(shop):
     for name, properties in shop.everything().items():
         tags = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
         assert tags["CreatedBy"] == "gitops-dev-shop", name
 
 
-def test_a_repository_says_which_stack_it_may_be_taken_up_by(shop):
+def test_repository_tag_names_the_stack_that_may_adopt_it(shop):
     assert {"Key": "cfn-gitops:stack-name", "Value": "gitops-dev-shop"} in shop.properties("Repository")["Tags"]
 
 
 # --- The build -------------------------------------------------------------------------------
 
 
-def test_a_build_knows_its_environment_and_account(shop):
+def test_build_has_environment_and_account_variables(shop):
     variables = shop.properties("BuildProject")["Environment"]["EnvironmentVariables"]
     assert variables == [
         {"Name": "EnvID", "Type": "PLAINTEXT", "Value": "dev"},
@@ -112,7 +112,7 @@ def test_a_build_runs_a_current_image_without_privileges(shop):
     assert environment["ImagePullCredentialsType"] == "CODEBUILD"
 
 
-def test_a_build_takes_at_most_an_hour_and_waits_at_most_eight(shop):
+def test_build_timeout_is_one_hour_and_queue_timeout_eight(shop):
     project = shop.properties("BuildProject")
     assert (project["TimeoutInMinutes"], project["QueuedTimeoutInMinutes"]) == (60, 480)
 
@@ -138,13 +138,13 @@ def test_pipeline_is_v2_and_queues_executions(shop):
     assert (pipeline["PipelineType"], pipeline["ExecutionMode"]) == ("V2", "QUEUED")
 
 
-def test_it_fetches_builds_asks_and_deploys(actions):
+def test_stages_are_source_build_approval_and_deploy(actions):
     assert {name: action["ActionTypeId"] for name, action in actions.items()} == ACTION
     assert list(actions) == list(ACTION)
     assert all((action["Name"], action["Region"], action["RunOrder"]) == (name, REGION, 1) for name, action in actions.items())
 
 
-def test_every_action_but_the_question_has_its_namespace(actions):
+def test_every_action_except_the_approval_has_a_namespace(actions):
     assert {name: action.get("Namespace") for name, action in actions.items()} == {
         "Source": "SourceVariables", "Build": "BuildVariables", "Approval": None, "Deploy": "DeployVariables",
     }
@@ -206,7 +206,7 @@ def test_every_push_to_the_branch_starts_the_pipeline(env_id, branch):
 
 
 def fill(transformer, event):
-    """The text that EventBridge makes of an event: a placeholder becomes the JSON of its value.
+    """EventBridge's output for an event: each placeholder becomes the JSON of its value.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     """
@@ -233,7 +233,7 @@ EVENT = {
 }
 
 
-def test_what_runs_is_the_commit_that_was_pushed(shop):
+def test_execution_runs_the_pushed_commit(shop):
     (target,) = shop.properties("EventRule")["Targets"]
     assert target["Arn"] == f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
     assert target["Id"] == "codepipeline-dev-cfn-shop"
@@ -250,14 +250,14 @@ def test_missing_branch_has_no_pipeline_and_rule_calls_function():
     assert set(stack.everything()) == {"Repository", "BuildLogGroup", "BuildProject", "EventRule"}
     (target,) = stack.properties("EventRule")["Targets"]
     assert (target["Id"], target["Arn"]) == ("first-push", FUNCTION)
-    # Lambda is told who may call it by its own policy.
+    # Lambda's own policy names the callers.
     assert "RoleArn" not in target
     told = json.loads(fill(target["InputTransformer"], EVENT))
     kept = ("id", "source", "detail-type", "time", "resources", "detail")
     assert told == {**{key: EVENT[key] for key in kept}, "StackName": "gitops-dev-shop"}
 
 
-def test_without_a_function_nobody_is_told():
+def test_rule_without_a_function_has_no_target():
     assert "Targets" not in deployed(BranchExists="false").properties("EventRule")
 
 
@@ -267,7 +267,7 @@ def test_rule_matches_the_same_pushes_with_and_without_branch():
     assert waiting["Name"] == deployed().name("EventRule")
 
 
-def test_what_the_stack_tells_is_the_same_before_and_after():
+def test_outputs_are_the_same_with_and_without_branch():
     assert deployed(BranchExists="false").outputs() == deployed().outputs()
     assert {name: output["Value"] for name, output in deployed().outputs().items()} == {
         "RepositoryName": "codecommit-dev-cfn-shop",
@@ -286,7 +286,7 @@ def test_nothing_outlives_the_stack():
         assert resource.get("UpdateReplacePolicy", "Delete") == "Delete", name
 
 
-def test_every_suppressed_check_says_why():
+def test_every_suppressed_check_has_a_reason():
     skips = [
         entry
         for resource in source(PIPELINE)["Resources"].values()

@@ -20,7 +20,7 @@ def deployed(**parameters):
 
 
 def deleted_before(first, second):
-    """CloudFormation deletes what depends before what it depends on."""
+    """CloudFormation deletes a resource before its dependencies."""
     graph = networkx.DiGraph(Template(str(PROJECT), source(PROJECT), [REGION]).graph.graph)
     return networkx.has_path(graph, first, second)
 
@@ -35,19 +35,19 @@ def test_project_requires_only_environment_and_name():
     }
 
 
-def test_what_it_imports_is_what_the_environment_exports():
+def test_imports_are_exports_of_the_environment():
     exports = {output["Export"]["Name"] for output in Deployed(EnvID="dev").outputs().values()}
     tokens = {deployed().properties(name)["ServiceToken"] for name in ("Pipeline", "MirrorCredential")}
     assert {token.removeprefix("import:") for token in tokens} <= exports
     assert len(tokens) == 1
 
 
-def test_a_third_environment_says_its_branch():
+def test_third_environment_names_its_branch():
     properties = deployed(EnvID="stg", BranchName="staging").properties("Pipeline")
     assert json.loads(properties["BranchMap"]) == {"stg": "staging"}
 
 
-def test_an_approval_is_announced_where_a_topic_is_given():
+def test_approval_notifies_the_given_topic():
     approval = deployed(ApprovalTopicArn=TOPIC).properties("Pipeline")["Approval"]
     assert approval["NotificationTopicArn"] == TOPIC
     # The pipelines' role may publish there.
@@ -62,7 +62,7 @@ def test_an_approval_is_announced_where_a_topic_is_given():
         ({"ApprovalPoolMembers": APPROVER}, None),
     ],
 )
-def test_pull_requests_need_approvals_where_a_number_is_given(given, rule):
+def test_given_number_of_approvals_is_required(given, rule):
     assert deployed(**given).properties("Pipeline").get("ApprovalRule") == rule
 
 
@@ -83,7 +83,7 @@ def test_mirror_user_pushes_only_to_the_pipelines_repository():
     assert statement["Resource"] == "Pipeline.RepositoryArn"
     assert policy["Users"] == [stack.name("MirrorUser")]
     assert stack.properties("MirrorCredential")["RepositoryNames"] == ["Pipeline.RepositoryName"]
-    # What the function proves, it may look up.
+    # The function may read what it verifies.
     assert allowed(Deployed(EnvID="dev"), "FunctionRole", "codecommit:GetRepository", repository("codecommit-dev-cfn-shop"))
 
 
@@ -95,8 +95,8 @@ def test_mirror_user_has_only_the_given_boundary():
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
-        ("MirrorRotation", "MirrorCredential", "a rotation of what is being deleted would fail"),
-        ("MirrorCredential", "Pipeline", "its proof asks for the repository, and so does its mirror"),
+        ("MirrorRotation", "MirrorCredential", "a rotation during the deletion would fail"),
+        ("MirrorCredential", "Pipeline", "its verification and its mirror need the repository"),
         ("MirrorCredential", "MirrorUserPolicy", "without it the login cannot push"),
         ("MirrorCredential", "MirrorUser", "DeleteUser fails while a credential is left"),
         ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
@@ -117,7 +117,7 @@ def test_the_names_are_no_longer_than_the_environments():
     assert len(longest.properties("MirrorUserPolicy")["PolicyName"]) <= 128
 
 
-def test_everything_says_who_made_it():
+def test_every_resource_has_the_tag_created_by():
     stack = deployed()
     for name in stack.of_type("AWS::IAM::User", "Custom::GitOpsPipeline", "Custom::MirrorCredential"):
         assert {"Key": "CreatedBy", "Value": "project-dev-shop"} in stack.properties(name)["Tags"], name

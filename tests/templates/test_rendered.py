@@ -1,7 +1,7 @@
 """The child stack's template as the function renders it, one file for each variation.
 
-The files are the expected output of the renderer's own tests. Here they are held against what
-CloudFormation's schemas and the linters say, and the default one against templates/pipeline.yaml.
+The files are the expected output of the renderer's own tests. These tests check them with
+CloudFormation's schemas and the linters, and compare the default one with templates/pipeline.yaml.
 """
 
 import json
@@ -23,7 +23,7 @@ def load(path):
 
 
 def without_suppressions(template):
-    """Which checks a template's reader has accepted is no part of what is deployed."""
+    """The suppressed checks of a template are not deployed."""
     for resource in template["Resources"].values():
         metadata = resource.get("Metadata", {})
         metadata.pop("checkov", None)
@@ -42,12 +42,12 @@ def suppressed(template):
 
 @pytest.fixture(scope="module")
 def failed_checks():
-    """What checkov says against each file, all in one run."""
+    """checkov's findings for each file, from one run."""
     checkov = Path(sys.executable).with_name("checkov")
     command = [checkov, "--quiet", "--compact", "--skip-download", "--soft-fail", "--framework", "cloudformation",
                "--output", "json", "--directory", RENDERED]
     output = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    # A run that looked at nothing finds nothing.
+    # A run without files has no findings.
     assert output["summary"]["passed"] > 0 and output["summary"]["parsing_errors"] == 0, output["summary"]
     found = {path.name: set() for path in FILES}
     for check in output["results"]["failed_checks"]:
@@ -55,7 +55,7 @@ def failed_checks():
     return found
 
 
-def test_there_are_renderings():
+def test_renderings_are_not_empty():
     assert "default" in [path.stem for path in FILES]
     assert len(FILES) > 1
 
@@ -72,7 +72,7 @@ def test_cloudformation_would_take_it(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_is_as_safe_as_the_template_that_can_be_read(path, failed_checks):
-    # Exactly these: a suppression that is not needed is noticed, too.
+    # Exactly these: a suppression that is not needed fails the test.
     assert failed_checks[path.name] == suppressed(source(TEMPLATES / "pipeline.yaml"))
 
 

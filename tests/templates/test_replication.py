@@ -1,5 +1,5 @@
-"""templates/replica.yaml and templates/replication.yaml: names that fit and meet, roles for one thing each, and no way
-to overwrite what is no replica. What the script does is shown in tests/replication."""
+"""templates/replica.yaml and templates/replication.yaml: matching names, least privilege, and only a replica can be
+overwritten. tests/replication tests the script."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_build_reads_the_source_and_overwrites_the_replica(names):
     here, there = replication(**names), replica(**names)
     read, overwritten = (statements(here, "BuildRole")[sid]["Resource"] for sid in ("ReadsTheSource", "OverwritesTheReplica"))
     assert overwritten == there.arn("Replica")
-    # The tag names what the build is given as source, and nothing else.
+    # The tag names only the repository that is the build's source.
     assert {tag["Key"]: tag["Value"] for tag in there.properties("Replica")["Tags"]}[TAG] == read
     assert here.properties("PushRule")["EventPattern"]["resources"] == [read]
     assert variables(here) == {
@@ -97,8 +97,8 @@ def test_roles_trust_only_own_build_project_and_own_rules():
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
 
 
-def test_nothing_of_a_pipelines_name_is_taken():
-    """template.yaml's roles have rights for codebuild-<EnvID>-cfn-*, and their like for rules."""
+def test_names_do_not_match_those_of_pipelines():
+    """template.yaml's roles have permissions for codebuild-<EnvID>-cfn-*, and for rules with such names."""
     stack = replication()
     for kind in LIMITS:
         for logical_id in stack.of_type(kind):
@@ -107,7 +107,7 @@ def test_nothing_of_a_pipelines_name_is_taken():
 
 
 @pytest.mark.parametrize("role", ["BuildRole", "EventsRole"])
-def test_both_roles_have_the_boundary_that_is_given_and_no_other(role):
+def test_both_roles_have_only_the_given_boundary(role):
     assert replication(PermissionsBoundaryArn=BOUNDARY).properties(role)["PermissionsBoundary"] == BOUNDARY
     assert "PermissionsBoundary" not in replication().properties(role)
 
@@ -116,7 +116,7 @@ def test_both_roles_have_the_boundary_that_is_given_and_no_other(role):
 
 
 @pytest.mark.parametrize("rule", ["PushRule", "DailyRule"])
-def test_what_does_not_start_is_tried_for_an_hour_and_kept(rule):
+def test_failed_start_is_retried_for_an_hour_and_kept(rule):
     (target,) = replication().properties(rule)["Targets"]
     assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 3600
     assert target["DeadLetterConfig"]["Arn"] == f"arn:aws:sqs:{REGION}:{ACCOUNT}:sqs-dev-replication-shop"
@@ -134,14 +134,14 @@ def test_the_queue_admits_the_rules_of_its_stack():
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_every_way_in_which_a_build_does_not_succeed_is_told():
+def test_every_unsuccessful_build_status_is_reported():
     pattern = replication().properties("FailedBuildRule")["EventPattern"]
     assert sorted(pattern["detail"]["build-status"]) == ["FAILED", "FAULT", "STOPPED", "TIMED_OUT"]
     assert pattern["detail"]["project-name"] == [replication().name("Build")]
 
 
 @pytest.mark.parametrize(("alarm", "missing"), [("FailureAlarm", "notBreaching"), ("SilenceAlarm", "breaching")])
-def test_an_alarm_tells_the_topic_that_is_given(alarm, missing):
+def test_alarm_notifies_the_given_topic(alarm, missing):
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
     told = replication(AlarmTopicArn=topic).properties(alarm)
     assert told["AlarmActions"] == told["OKActions"] == [topic]
@@ -160,7 +160,7 @@ def test_script_is_one_file_without_substitutions():
     assert run == "sh replicate.sh"
 
 
-def test_a_push_has_no_more_references_than_codecommit_takes():
+def test_push_stays_within_codecommits_reference_limit():
     """https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html: 4,000 in a single push."""
     text = source(TEMPLATES / "replication.yaml")["Resources"]["Build"]["Properties"]["Source"]["BuildSpec"]
     assert int(re.search(r"BATCH=\$\{BATCH:-(\d+)\}", text)[1]) <= 4000
@@ -187,7 +187,7 @@ def test_every_name_fits_for_the_longest_environment_and_project(kind):
     found = stack.of_type(kind)
     assert found
     for logical_id in found:
-        # A queue is referred to by its address, which ends in its name.
+        # Ref returns a queue's address, which ends in its name.
         name = stack.name(logical_id).rsplit("/", 1)[-1] if kind == "AWS::SQS::Queue" else stack.name(logical_id)
         assert len(name) <= LIMITS[kind], logical_id
 
@@ -208,7 +208,7 @@ def test_parameters_match_the_environment_and_are_used(make):
 
 
 @pytest.mark.parametrize(("make", "stack_name"), [(replication, "replication-dev-shop"), (replica, "replica-dev-shop")])
-def test_everything_says_who_made_it(make, stack_name):
+def test_every_resource_has_the_tag_created_by(make, stack_name):
     stack = make()
     for name, properties in stack.everything().items():
         if stack.template["Resources"][name]["Type"] != "AWS::SQS::QueuePolicy":
@@ -225,7 +225,7 @@ def test_a_region_is_a_region(region):
 
 # --- docs/replication.md ---------------------------------------------------------------------
 
-# What git, AWS or EventBridge say, and the script passes on.
+# Errors of git, AWS or EventBridge that the script passes on.
 OF_OTHERS = {
     "RepositoryDoesNotExistException", "AccessDeniedException", "The requested URL returned error: 403", "403",
     "EncryptionKey", "deletion of the current branch prohibited", "TIMED_OUT", "No space left on device",
@@ -241,8 +241,8 @@ def quoted():
 
 
 @pytest.mark.parametrize("text", sorted(set(quoted()) - OF_OTHERS))
-def test_an_error_that_the_docs_explain_is_one_that_is_given(text):
-    # A text that goes on in the next line is two words of the shell.
+def test_documented_error_occurs_in_the_script(text):
+    # A message that continues on the next line is two words of the shell.
     given = re.sub(r'" \\\s+"', " ", (TEMPLATES / "replication.yaml").read_text())
     given = given.replace("$TAG", TAG).replace("$faults", "6").replace("$rounds", "20")
     pieces = [piece.strip() for piece in text.split("…") if piece.strip()]

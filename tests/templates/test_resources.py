@@ -28,14 +28,14 @@ def regions():
 
 
 # claim: what-fails-is-kept-nowhere
-def test_what_fails_is_kept_nowhere():
-    """The event holds the ResponseURL; a queue or destination would keep it."""
+def test_failed_event_is_not_stored():
+    """The event contains the ResponseURL, which a queue or destination would keep."""
     for name, resource in translated()["Resources"].items():
         properties = resource.get("Properties", {})
         assert "DeadLetterConfig" not in properties, name
         assert "DestinationConfig" not in properties, name
         assert resource["Type"].split("::")[1] not in ("SQS", "SNS"), name
-    # Nor does the rule that calls it keep what it could not tell.
+    # The rule that invokes the function does not keep undelivered events either.
     assert "DeadLetterConfig" not in json.dumps(translated())
 
 
@@ -88,7 +88,7 @@ def test_function_with_subnets_is_in_their_vpc():
     assert stack.properties("Function")["VpcConfig"] == {
         "SubnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"],
     }
-    # The role is still the one of the template, with no policy that SAM adds.
+    # The role is the template's own, without a policy that SAM adds.
     assert stack.properties("Function")["Role"] == stack.arn("FunctionRole")
 
 
@@ -118,7 +118,7 @@ def test_vpc_parameters_take_ids_only(name, prefix):
 # --- The credential --------------------------------------------------------------------------
 
 
-def test_the_credential_asks_for_no_more_than_its_parameters_say(dev):
+def test_credential_has_only_the_given_properties(dev):
     assert dev.properties("MirrorCredential") == {
         "ServiceToken": dev.arn("Function"),
         "ServiceTimeout": 900,
@@ -129,7 +129,7 @@ def test_the_credential_asks_for_no_more_than_its_parameters_say(dev):
     }
 
 
-def test_parameters_that_are_given_reach_the_credential():
+def test_given_parameters_reach_the_credential():
     key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd"
     stack = Deployed(
         EnvID="dev", RotationSerial="2", MirrorSecretKmsKeyArn=key, ForeignCredentials="Delete"
@@ -158,7 +158,7 @@ def test_project_with_a_topic_notifies_of_approvals():
     assert approval == {"NotificationTopicArn": APPROVAL_TOPIC, "CustomData": "The next version of infra is ready for dev"}
 
 
-def test_another_environment_says_which_branch_is_its_own():
+def test_another_environment_names_its_branch():
     stack = Deployed(EnvID="stg", BranchName="release/next")
     assert json.loads(stack.properties("Project")["BranchMap"]) == {"stg": "release/next"}
 
@@ -213,12 +213,12 @@ def test_the_bucket_is_private_encrypted_versioned_and_cleans_up(dev):
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     done = {key for rule in rules for key in rule}
     assert {"ExpirationInDays", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"} <= done
-    # What expires is what pipelines wrote, under a prefix that every pipeline's name has.
+    # Only artifacts of pipelines expire, by a prefix that every pipeline's name begins with.
     (expiring,) = [rule for rule in rules if "ExpirationInDays" in rule]
     assert "codepipeline-dev-cfn-infra"[:20].startswith(expiring["Prefix"])
 
 
-def test_nothing_but_the_bucket_and_its_policy_is_left_behind():
+def test_only_bucket_and_bucket_policy_are_retained():
     kept = [
         name
         for name, resource in translated()["Resources"].items()
@@ -249,7 +249,7 @@ def test_every_name_fits_for_the_longest_environment_and_project():
         assert len(stack.properties(logical_id)["ManagedPolicyName"]) <= 128
     for output in stack.outputs().values():
         assert len(output["Export"]["Name"]) <= 255
-    # What pipelines are named later, by the same two parameters.
+    # Later pipelines get their names from the same two parameters.
     assert len(f"event-rule-{LONGEST_ENV}-codepipeline-exec-cfn-{LONGEST_PROJECT}") <= 64
     assert len(f"codepipeline-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
     assert len(f"codecommit-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
@@ -286,7 +286,7 @@ def test_no_pattern_may_name_the_whole_account(name):
 
 @pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "MirrorSecretFormerKmsKeyArns", "GitLabTokenKmsKeyArn", "ArtifactKeyArns"])
 def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
-    """Of a list, CloudFormation holds each member against the pattern."""
+    """For a list, CloudFormation compares each member with the pattern."""
     pattern = source()["Parameters"][name]["AllowedPattern"]
     key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/"
     assert all(re.fullmatch(pattern, good) for good in ("", f"{key}1234abcd", f"{key}mrk-1234", f"{key}1".replace("aws", "aws-cn")))
@@ -294,8 +294,8 @@ def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
         assert not re.fullmatch(pattern, bad), bad
 
 
-def test_policies_fit_into_what_iam_allows():
-    """IAM counts without white space."""
+def test_policies_fit_iams_size_limits():
+    """IAM does not count white space."""
     stack = Deployed(
         "ap-northeast-1",
         EnvID=LONGEST_ENV,
@@ -370,7 +370,7 @@ def test_no_output_is_a_secret(dev):
 # --- Suppressions ----------------------------------------------------------------------------
 
 
-def test_every_suppressed_check_says_why():
+def test_every_suppressed_check_has_a_reason():
     for name, resource in source()["Resources"].items():
         for entry in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
             assert entry["id"].startswith("CKV_AWS_"), name

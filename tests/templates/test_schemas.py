@@ -19,12 +19,12 @@ SCHEMAS = {
     schema["typeName"]: schema
     for schema in (json.loads(file.read_text()) for file in sorted((ROOT / "schemas").glob("custom-*.json")))
 }
-# In the table: decoding refuses it, and a schema cannot say so.
+# In the table: decoding rejects the value, and a schema cannot express the rule.
 UNSEEN = "does not see it"
 
 
 def linted(*templates):
-    """What cfn-lint says with the configuration of this repository, by file: rule, message, place."""
+    """cfn-lint's findings with this repository's configuration, by file: rule, message, place."""
     command = [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--", *templates]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert not ran.stderr
@@ -36,7 +36,7 @@ def linted(*templates):
 
 
 def repaired(text):
-    """The template with each line as its comment `# instead:` has it."""
+    """The template with each line replaced by its `# instead:` comment."""
     lines = []
     for line in text.splitlines():
         mistake = re.fullmatch(r"(\s*)(.*?)# instead:(.*)", line)
@@ -73,7 +73,7 @@ def after_repair(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table_of_refusals(tmp_path_factory):
-    """What cfn-lint says of the table: each example is a resource of one template."""
+    """cfn-lint's findings for the table: each example is a resource of one template."""
     resources, named = {}, {}
     for n, parameter in enumerate(examples()):
         schema, example = parameter.values
@@ -92,12 +92,12 @@ def is_refused(example):
     return bool(example.get("faults")) and example.get("schema") != UNSEEN
 
 
-def test_there_are_mistakes_of_every_kind():
+def test_every_kind_of_mistake_is_covered():
     assert len(MISTAKES) >= 15
 
 
 @pytest.mark.parametrize("template", MISTAKES, ids=lambda template: template.stem)
-def test_a_template_with_a_mistake_is_refused_at_its_place(template, refusals):
+def test_mistake_in_a_template_is_rejected_at_its_place(template, refusals):
     expected = [tuple(line[2:].split(" ", 1)) for line in template.read_text().splitlines() if line.startswith("# E")]
     assert expected
     assert [(rule, message) for rule, message, _ in refusals[template.name]] == expected
@@ -140,7 +140,7 @@ def told(schema):
 
 
 def members(schema, before=""):
-    """The paths in a schema at which there is a value, as the README has them."""
+    """The paths of all values in a schema, in the README's form."""
     for name, member in schema["properties"].items():
         is_list = "items" in member
         inner = member["items"] if is_list else member
@@ -152,7 +152,7 @@ def members(schema, before=""):
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_the_readme_lists_what_the_schemas_have(schema):
+def test_readme_lists_the_properties_of_the_schemas(schema):
     properties, attributes = told(schema)
     ours = set(members(schema)) - {"ServiceToken", "ServiceTimeout"}
     tags = {path for path in ours if path.startswith("Tags[]")}
@@ -161,22 +161,22 @@ def test_the_readme_lists_what_the_schemas_have(schema):
 
 
 def creations():
-    """The events that ask for something new, but for those of other types."""
+    """The events that create something, except for those of other types."""
     for file in sorted((ROOT / "events").glob("*create*.json")):
         if json.loads(file.read_text()).get("ResourceType") in SCHEMAS:
             yield file
 
 
 @pytest.mark.parametrize("file", list(creations()), ids=lambda file: file.stem)
-def test_events_carry_what_the_schemas_take(file):
+def test_event_properties_match_the_schemas(file):
     event = json.loads(file.read_text())
     schema = SCHEMAS[event["ResourceType"]]
     errors = list(jsonschema.Draft7Validator(schema).iter_errors(event["ResourceProperties"]))
     assert bool(errors) == ("every-property-wrong" in file.stem), errors
 
 
-def test_what_is_not_known_before_deployment_is_left_alone(tmp_path):
-    """Functions whose values only CloudFormation knows, and a parameter that is left empty."""
+def test_values_unknown_before_deployment_are_accepted(tmp_path):
+    """Functions whose values only CloudFormation resolves, and an empty parameter."""
     properties = {
         "ServiceToken": {"Fn::ImportValue": "token"},
         "EnvID": {"Fn::ImportValue": "env"},
@@ -194,7 +194,7 @@ def test_what_is_not_known_before_deployment_is_left_alone(tmp_path):
     assert linted(template)["unknown.json"] == []
 
 
-def test_other_custom_resources_are_left_alone(tmp_path):
+def test_other_custom_resources_are_accepted(tmp_path):
     template = tmp_path / "other.json"
     template.write_text(json.dumps({
         "AWSTemplateFormatVersion": "2010-09-09",

@@ -17,7 +17,7 @@ TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
 NAMESPACE = "CfnGitOps"
 INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
 
-# Of each metric, what it is counted for beside the environment, and which of its alarms says when.
+# The dimension of each metric in addition to the environment, if it has one.
 METRICS = {
     "MirrorHealthy": "GitLabProject",
     "SecondsSinceMirrorSync": "GitLabProject",
@@ -28,8 +28,8 @@ METRICS = {
     "OrphanedPipelineStacks": None,
     "HealthCheckFailed": None,
 }
-# A mirror that has nothing to push is not ill. An approval that waits is worth an alarm after a day. A stack without an
-# owner does no harm until it is deleted.
+# A mirror without commits to push is healthy. A waiting approval raises an alarm after a day. A stack without an owner
+# causes no damage until it is deleted.
 WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks"}
 
 
@@ -147,12 +147,12 @@ def test_alarm_periods_contain_a_health_check(minutes):
 def test_approval_may_wait_for_a_day(minutes):
     alarm = alarms(Deployed(EnvID="dev", HealthCheckMinutes=minutes))["ApprovalsAlarm"]
     assert (alarm["Threshold"], alarm["Statistic"]) == (24 * 3600, "Maximum")
-    # One check that comes late does not end the alarm.
+    # One late check does not end the alarm.
     assert (int(alarm["Period"]), alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (minutes * 60, 2, 1)
 
 
 def test_page_describes_the_approvals_alarm():
-    """The alarm's threshold, in the words of the page."""
+    """The alarm's threshold in the page's words."""
     [described] = [when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |") if name == "approvals"]
     assert described == "one approval has waited for more than a day"
 
@@ -161,7 +161,7 @@ def test_silence_is_one_fault_and_raises_one_alarm(dev):
     breaching = [name for name, alarm in alarms(dev).items() if alarm["TreatMissingData"] == "breaching"]
     assert breaching == ["SilenceAlarm"]
     assert {alarm["TreatMissingData"] for alarm in alarms(dev).values()} == {"breaching", "notBreaching"}
-    # Two checks, at the least, should have been in what it looks at.
+    # The evaluated time should contain at least two checks.
     silence = alarms(dev)["SilenceAlarm"]
     assert silence["Period"] * silence["EvaluationPeriods"] >= 2 * 60 * max(INTERVALS)
     assert silence["Dimensions"] == [{"Name": "FunctionName", "Value": dev.name("Function")}]
@@ -174,19 +174,19 @@ def test_the_age_of_a_credential_is_a_parameter():
     assert parameters["CredentialAgeAlarmDays"]["Default"] > parameters["RotationDays"]["Default"] + 7
 
 
-def test_the_topic_is_told_of_each_alarm_and_of_its_end():
+def test_topic_is_notified_of_each_alarm_and_its_end():
     told = alarms(Deployed(EnvID="dev", AlarmTopicArn=TOPIC))
     assert len(told) > 5
     for name, alarm in told.items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC], name
 
 
-def test_without_a_topic_nobody_is_told(dev):
+def test_without_a_topic_alarms_have_no_action(dev):
     for name, alarm in alarms(dev).items():
         assert not {"AlarmActions", "OKActions", "InsufficientDataActions"} & alarm.keys(), name
 
 
-def test_an_alarm_says_what_it_means(dev):
+def test_alarm_has_a_description(dev):
     for name, alarm in alarms(dev).items():
         assert re.fullmatch(r"alarm-dev-cfn-gitops-[a-z-]+", alarm["AlarmName"]), name
         assert 40 < len(alarm["AlarmDescription"]) <= 1024, name
@@ -245,7 +245,7 @@ def test_no_widget_covers_another_and_each_has_its_region(dev):
 
 
 def test_environments_and_regions_have_separate_dashboards():
-    """A dashboard's name is the account's, in all regions."""
+    """A dashboard's name is unique in the account, across all regions."""
     names = {Deployed(region, EnvID=env_id).name("Dashboard") for region in (REGION, "us-east-1") for env_id in ("dev", "prd")}
     assert len(names) == 4
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name) for name in names)

@@ -29,7 +29,7 @@ def test_listens_on_loopback_only_and_leaves_nothing(monkeypatch: pytest.MonkeyP
             socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=1)
 
 
-def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_server_ends_with_its_parent_process(tmp_path: Path) -> None:
     starter = subprocess.Popen(
         [sys.executable, "-c", "from local.aws import LocalAws; import time; aws = LocalAws().__enter__(); "
                                "print(aws.endpoint_url, flush=True); time.sleep(60)"],

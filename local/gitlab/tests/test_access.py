@@ -31,7 +31,7 @@ def test_no_token_sees_no_project(gitlab: LocalGitLab, project: HeldProject) -> 
 @pytest.mark.parametrize(("state", "description"), [
     ("revoked", "Token was revoked. You have to re-authorize from the user."),
     ("expired", "Token is expired. You can either do re-authorization or token refresh.")])
-def test_a_token_whose_time_is_over_says_so(gitlab: LocalGitLab, project: HeldProject, state: str,
+def test_expired_token_is_reported_as_expired(gitlab: LocalGitLab, project: HeldProject, state: str,
                                             description: str) -> None:
     token = gitlab.add_token("gone", **{state: True})
     assert asked(gitlab, project, token.value) == (401, {"error": "invalid_token", "error_description": description})
@@ -53,7 +53,7 @@ def test_role_below_maintainer_gets_401_for_mirrors_not_project(gitlab: LocalGit
     assert Api(gitlab, project.path, developer).ask("GET").json()["permissions"]["project_access"]["access_level"] == 30
 
 
-def test_a_project_that_one_is_no_member_of_is_404(gitlab: LocalGitLab, project: HeldProject) -> None:
+def test_project_without_membership_is_404(gitlab: LocalGitLab, project: HeldProject) -> None:
     stranger = gitlab.add_token("a stranger", projects=("another/project",))
     assert asked(gitlab, project, stranger.value) == (404, {"message": "404 Project Not Found"})
 
@@ -64,7 +64,7 @@ def test_a_bearer_is_as_good_as_a_private_token(gitlab: LocalGitLab, project: He
     assert answer.status_code == 200
 
 
-def test_mirroring_switched_off_leaves_it_to_administrators(gitlab: LocalGitLab, project: HeldProject, person: Person,
+def test_disabled_mirroring_is_for_administrators_only(gitlab: LocalGitLab, project: HeldProject, person: Person,
                                                             target: Target, api: Api) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     gitlab.settings.mirror_available = False

@@ -15,7 +15,7 @@ TOO_MANY = "Maximum number of push mirrors (10) exceeded for this project."
 EXCLUSIVE = "only_protected_branches, mirror_branch_regex are mutually exclusive"
 
 
-def test_what_is_created_is_shown_with_its_login_masked(api: Api) -> None:
+def test_created_mirror_is_shown_with_its_login_masked(api: Api) -> None:
     answer = api.create(URL)
     assert answer.status_code == 201
     shown = answer.json()
@@ -45,7 +45,7 @@ def test_project_is_found_by_id_and_by_encoded_path_only(api: Api, gitlab: Local
     assert (missed.status_code, missed.json()) == (404, {"message": "404 Project Not Found"})
 
 
-def test_an_update_changes_what_it_names_and_never_the_url(api: Api, gitlab: LocalGitLab, person: Person) -> None:
+def test_update_changes_named_settings_and_never_the_url(api: Api, gitlab: LocalGitLab, person: Person) -> None:
     person.pushes()
     mirror = api.created(URL, keep_divergent_refs=True)
     changed = api.update(mirror, enabled=True, only_protected_branches=True)
@@ -68,7 +68,7 @@ def test_protected_branches_and_branch_regex_replace_each_other(api: Api) -> Non
 
 
 @pytest.mark.parametrize("protected", [True, False])
-def test_they_are_refused_together_whatever_they_say(api: Api, protected: bool) -> None:
+def test_branch_regex_and_protected_only_are_exclusive(api: Api, protected: bool) -> None:
     mirror = api.created(URL)
     both = {"only_protected_branches": protected, "mirror_branch_regex": "^main$"}
     for refused in (api.create(f"{URL}-2", **both), api.update(mirror, **both)):
@@ -93,7 +93,7 @@ def test_branch_regex_without_premium_is_dropped_silently(api: Api, gitlab: Loca
     ({"url": URL, "auth_method": "kerberos"}, {"error": "auth_method does not have a valid value"}),
     ({"url": URL, "only_protected_branches": None}, {"message": {"only_protected_branches": ["can't be blank"]}}),
 ])
-def test_what_is_wrong_with_a_new_mirror_is_said(api: Api, gitlab: LocalGitLab, sent: dict[str, Any],
+def test_invalid_mirror_is_rejected_with_the_reason(api: Api, gitlab: LocalGitLab, sent: dict[str, Any],
                                                  said: dict[str, Any]) -> None:
     refused = api.ask("POST", "/remote_mirrors", json=sent)
     assert (refused.status_code, refused.json()) == (400, said)
@@ -101,13 +101,13 @@ def test_what_is_wrong_with_a_new_mirror_is_said(api: Api, gitlab: LocalGitLab, 
     gitlab.complaints.clear()
 
 
-def test_a_form_whose_boolean_is_none_is_refused(api: Api, gitlab: LocalGitLab) -> None:
+def test_invalid_boolean_in_a_form_is_rejected(api: Api, gitlab: LocalGitLab) -> None:
     refused = api.ask("POST", "/remote_mirrors", data={"url": URL, "enabled": "perhaps"})
     assert (refused.status_code, refused.json()) == (400, {"error": "enabled is invalid"})
     assert gitlab.complaints.pop() and not gitlab.complaints
 
 
-def test_what_git_is_given_has_the_raw_login_encoded(api: Api, project: HeldProject) -> None:
+def test_gits_url_contains_the_encoded_login(api: Api, project: HeldProject) -> None:
     api.created("https://me@work:a+b=%2F@c@git.example.com/r")
     [mirror] = project.mirrors()
     assert login_of(mirror) == ("me@work", "a+b=%2F@c")
@@ -160,7 +160,7 @@ def test_older_version_has_no_limit_of_mirrors(api: Api, gitlab: LocalGitLab) ->
         api.created(f"{URL}-{number}", enabled=True)
 
 
-def test_what_is_deleted_is_gone(api: Api) -> None:
+def test_deleted_mirror_is_404(api: Api) -> None:
     mirror = api.created(URL)
     deleted = api.ask("DELETE", f"/remote_mirrors/{mirror}")
     assert (deleted.status_code, deleted.content) == (204, b"")
@@ -174,7 +174,7 @@ def test_a_disabled_mirror_is_not_synced(api: Api, person: Person) -> None:
     assert api.sync(api.created(URL)).status_code == 400
 
 
-def test_a_list_comes_in_pages(api: Api) -> None:
+def test_list_is_paginated(api: Api) -> None:
     made = [api.created(f"{URL}-{number}") for number in range(45)]
     first = api.ask("GET", "/remote_mirrors")
     assert [each["id"] for each in first.json()] == made[:20]
@@ -260,7 +260,7 @@ def test_times_are_written_in_utc_with_milliseconds(api: Api, person: Person, ta
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", shown[name])
 
 
-def test_a_mirror_made_by_a_person_looks_like_any_other(api: Api, project: HeldProject, target: Target) -> None:
+def test_manual_mirror_is_listed_like_any_other(api: Api, project: HeldProject, target: Target) -> None:
     made = project.make_mirror(target.with_login())
     assert api.get(made.id)["url"] == target.url.replace("://", "://*****:*****@")
     assert [login_of(mirror) for mirror in project.mirrors()] == [(USER, PASSWORD)]

@@ -49,7 +49,7 @@ def test_over_tls_its_own_authority_has_to_be_trusted(tmp_path: Path, target: Ta
         assert gitlab.complaints == []
 
 
-def test_nothing_is_held_up_by_a_connection_that_says_nothing(tmp_path: Path) -> None:
+def test_idle_connection_does_not_block_others(tmp_path: Path) -> None:
     with local_gitlab.running(tls=True) as gitlab:
         url = urlsplit(gitlab.url)
         with socket.create_connection((str(url.hostname), int(url.port or 0))):
@@ -81,7 +81,7 @@ def test_its_answers_can_be_replaced_for_a_while(api: Api, gitlab: LocalGitLab) 
     assert api.ask("GET").status_code == 502
 
 
-def test_a_redirect_leads_wherever_it_is_told_to(api: Api, gitlab: LocalGitLab) -> None:
+def test_redirect_has_the_configured_target(api: Api, gitlab: LocalGitLab) -> None:
     asked: list[str | None] = []
 
     class Elsewhere(BaseHTTPRequestHandler):
@@ -102,7 +102,7 @@ def test_a_redirect_leads_wherever_it_is_told_to(api: Api, gitlab: LocalGitLab) 
     assert asked == [gitlab.token]
 
 
-def test_shutdown_answers_nobody_and_keeps_the_record(api: Api, gitlab: LocalGitLab) -> None:
+def test_shutdown_sends_no_response_and_keeps_the_log(api: Api, gitlab: LocalGitLab) -> None:
     api.ask("GET")
     gitlab.shut()
     with pytest.raises(requests.exceptions.ConnectionError):
@@ -129,7 +129,7 @@ def test_a_run_that_waits_for_its_time_ends_with_the_instance(target: Target, tm
     ("PUT", "/1", {"url": "x"}, "'url' was unexpected"),
     ("POST", "/1/sync", {"force": True}, "force is not described"),
 ])
-def test_a_request_that_the_description_does_not_know_is_told(method: str, path: str, body: dict[str, object],
+def test_request_outside_the_description_is_reported(method: str, path: str, body: dict[str, object],
                                                               fault: str) -> None:
     found = conformity.request_faults(method, f"/api/v4/projects/1/remote_mirrors{path}", {}, body)
     assert len(found) == 1 and fault in found[0]
@@ -143,7 +143,7 @@ def test_a_request_that_the_description_does_not_know_is_told(method: str, path:
     ("DELETE", "/1", 204, {}, "there should be none"),
     ("GET", "/1", 404, {"message": ["x"]}, "is not valid"),
 ])
-def test_an_answer_that_the_description_does_not_know_is_told(method: str, path: str, status: int, body: object,
+def test_response_outside_the_description_is_reported(method: str, path: str, status: int, body: object,
                                                               fault: str) -> None:
     found = conformity.answer_faults(method, f"/api/v4/projects/1/remote_mirrors{path}", status, body)
     assert len(found) == 1 and fault in found[0]

@@ -251,7 +251,7 @@ def test_a_push_during_a_run_is_mirrored_by_the_next_one(api: Api, person: Perso
     assert len(gitlab.recorded_runs) == 2
 
 
-def test_a_run_that_is_under_way_survives_its_mirrors_removal(api: Api, person: Person, target: Target,
+def test_running_sync_survives_its_mirrors_deletion(api: Api, person: Person, target: Target,
                                                               gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     with gitlab.runs_held():

@@ -91,7 +91,7 @@ def test_a_role_makes_the_whole_stack_and_deletes_it(aws: LocalAws, child: Child
     "codecommit:UntagResource", "codecommit:UpdateRepositoryDescription", "codecommit:DeleteRepository",
     "codebuild:DeleteProject", "logs:DeleteLogGroup", "events:DeleteRule", "events:ListTargetsByRule",
     "events:RemoveTargets", "events:PutTargets"}))
-def test_without_one_right_of_its_role_the_stack_is_not_made(aws: LocalAws, child: Child, name: str,
+def test_stack_needs_each_permission_of_its_role(aws: LocalAws, child: Child, name: str,
                                                              action: str) -> None:
     role = a_role(aws, name, PROVISIONING - {action})
     assert child.make(role, OnFailure="DO_NOTHING") == "CREATE_FAILED"
@@ -113,7 +113,7 @@ def test_pass_role_to_service_needs_policy_naming_the_role(aws: LocalAws, child:
     # AWS documents neither key for stacks, so a trust policy that requires one is refused.
     ("cloudformation.amazonaws.com", {"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}),
     ("cloudformation.amazonaws.com", {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:cloudformation:*:*:stack/*"}}})])
-def test_a_role_that_does_not_trust_cloudformation_is_refused(aws: LocalAws, child: Child, name: str, service: str,
+def test_role_that_does_not_trust_cloudformation_is_rejected(aws: LocalAws, child: Child, name: str, service: str,
                                                               conditions: dict[str, Any]) -> None:
     role = a_role(aws, name, PROVISIONING, service, **conditions)
     assert refusal(child.make, role_arn=role) == (
@@ -250,7 +250,7 @@ def test_existing_branch_adds_pipeline_and_retargets_rule(aws: LocalAws, environ
 
 @pytest.mark.parametrize("action", sorted(WITH_PIPELINE - PROVISIONING - {"codepipeline:DeletePipeline"}
                                           | {"events:RemoveTargets"}))
-def test_missing_right_leaves_the_stack_without_pipeline(aws: LocalAws, environment: None, child: Child, name: str,
+def test_missing_permission_leaves_stack_without_pipeline(aws: LocalAws, environment: None, child: Child, name: str,
                                                          action: str) -> None:
     role = a_role(aws, name, WITH_PIPELINE - {action})
     assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"

@@ -176,7 +176,7 @@ def test_a_delete_can_overtake_a_create_that_timed_out(aws: LocalAws, stack: Sta
     assert "answer" not in create
 
 
-def test_an_answer_above_4096_bytes_is_refused(aws: LocalAws, stack: Stack, resource: Any) -> None:
+def test_response_above_4096_bytes_is_rejected(aws: LocalAws, stack: Stack, resource: Any) -> None:
     # "The total size of the response body can't exceed 4096 bytes."
     stack.create({"A": resource(OnCreate="send too much")})
     assert aws.exchanges("A")[0]["failure"] == "Response object is too long."

@@ -65,7 +65,7 @@ def test_update_over_a_taken_name_keeps_the_stack_as_it_was(aws: LocalAws, stack
     assert stack.update(own | {"First": HANDLE}) == "UPDATE_COMPLETE"
 
 
-def test_change_set_over_a_taken_name_is_failed_with_aws_words(aws: LocalAws, stack: Stack, taken: str) -> None:
+def test_change_set_over_used_name_fails_with_aws_text(aws: LocalAws, stack: Stack, taken: str) -> None:
     failed = change_set(aws, stack.name, {"First": HANDLE, "Group": group(taken)}, ChangeSetType="CREATE")
     assert (failed["Status"], failed["ExecutionStatus"], failed["StatusReason"]) == ("FAILED", "UNAVAILABLE", REASON)
     assert stack._describe()["StackStatus"] == "REVIEW_IN_PROGRESS"

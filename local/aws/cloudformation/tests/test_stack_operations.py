@@ -15,7 +15,7 @@ from local.aws.testing import Stack, a_role, grant, refusal
 
 # Names
 
-def test_a_name_is_taken_until_its_stack_is_deleted(stack: Operated) -> None:
+def test_stack_name_is_in_use_until_its_stack_is_deleted(stack: Operated) -> None:
     stack.begin(broken())
     assert stack.wait() == "ROLLBACK_COMPLETE"
     assert refusal(stack.begin, resources=parameters("A")) == (
@@ -62,7 +62,7 @@ def test_all_events_of_an_operation_have_its_token(stack: Operated) -> None:
 
 
 @pytest.mark.parametrize("refused", [0, 1])
-def test_a_token_that_was_used_begins_nothing_again(aws: LocalAws, stack: Operated, refused: int) -> None:
+def test_used_request_token_starts_no_second_operation(aws: LocalAws, stack: Operated, refused: int) -> None:
     aws.set(used_tokens_are_refused=refused)
     first = stack.begin(parameters("A"), ClientRequestToken="create-1")
     stack.wait()
@@ -151,7 +151,7 @@ def test_review_in_progress_stack_blocks_name_and_can_be_deleted(stack: Operated
     assert stack.wait(stack._id) == "DELETE_COMPLETE"
 
 
-def test_a_creation_can_be_told_to_delete_or_keep_what_failed(stack: Operated, aws: LocalAws) -> None:
+def test_failed_create_deletes_or_keeps_resources_as_requested(stack: Operated, aws: LocalAws) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (OnFailure)
     stack.begin({**a_repository(stack.name), **broken()}, OnFailure="DELETE")
     assert until(lambda: stack.wait(stack._id) in ("DELETE_COMPLETE", "DELETE_FAILED"))
@@ -174,7 +174,7 @@ def test_a_second_deletion_changes_nothing(slow: LocalAws, stack: Operated) -> N
     assert stack.tokens("DELETE_IN_PROGRESS") == {"delete-1"}
 
 
-def test_a_stack_takes_the_time_that_it_is_told_to(slow: LocalAws, stack: Operated) -> None:
+def test_stack_operation_takes_the_configured_time(slow: LocalAws, stack: Operated) -> None:
     slow.set(stack_resource_takes_seconds=0.4)
     begun = time.monotonic()
     stack.begin(parameters("A", "B"))
@@ -244,7 +244,7 @@ def test_a_protected_stack_is_not_deleted(stack: Operated) -> None:
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_policy_retains_what_its_own_creation_did_not_fail(aws: LocalAws, stack: Operated, name: str) -> None:
+def test_deletion_policy_retains_created_resources_only(aws: LocalAws, stack: Operated, name: str) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
     codecommit = aws.client("codecommit")
     for policy, left in (("RetainExceptOnCreate", []), ("Retain", [name])):

@@ -88,7 +88,7 @@ def make(stack: Stack, resources: dict[str, Any], role: str) -> str:
 
 
 @pytest.mark.parametrize("kind", sorted(MADE_WITH))
-def test_a_type_is_made_changed_and_deleted_with_its_own_rights(aws: LocalAws, stack: Stack, name: str,
+def test_each_type_needs_only_its_own_permissions(aws: LocalAws, stack: Stack, name: str,
                                                                kind: str) -> None:
     role = a_role(aws, f"{name}-role", MADE_WITH[kind])
     first, second = of_type(kind, name)
@@ -102,14 +102,14 @@ def test_a_type_is_made_changed_and_deleted_with_its_own_rights(aws: LocalAws, s
 
 @pytest.mark.parametrize(("kind", "action"), [(kind, action) for kind in sorted(MADE_WITH)
                                               for action in sorted(MADE_WITH[kind])])
-def test_a_type_is_not_made_without_one_of_them(aws: LocalAws, stack: Stack, name: str, kind: str,
+def test_type_is_not_created_without_each_permission(aws: LocalAws, stack: Stack, name: str, kind: str,
                                                 action: str) -> None:
     role = a_role(aws, f"{name}-role", MADE_WITH[kind] - {action})
     assert make(stack, of_type(kind, name)[0], role) == "ROLLBACK_COMPLETE"
     assert f"is not authorized to perform: {action} on resource: " in str(stack.events())
 
 
-def test_a_resource_of_another_name_is_not_made(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_resource_with_a_denied_name_is_not_created(aws: LocalAws, stack: Stack, name: str) -> None:
     role = a_role(aws, f"{name}-role", {"logs:DescribeLogGroups"})
     aws.client("iam").put_role_policy(RoleName=f"{name}-role", PolicyName="named", PolicyDocument=policy(allow(
         "logs:*", f"arn:aws:logs:{aws.region}:{aws.account_id}:log-group:{name}-mine*")))

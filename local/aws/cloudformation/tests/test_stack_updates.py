@@ -7,7 +7,7 @@ from local.aws.cloudformation.tests.operated_stack import Operated, body, broken
 from local.aws.testing import Stack, refusal
 
 
-def test_an_update_is_refused_while_another_operation_runs(slow: LocalAws, stack: Operated) -> None:
+def test_update_is_rejected_during_another_operation(slow: LocalAws, stack: Operated) -> None:
     stack.begin(parameters("A"))
     for status in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
         assert stack.status() == status
@@ -70,7 +70,7 @@ def test_update_without_changes_is_rejected(stack: Operated) -> None:
     assert stack.update(kept) == "UPDATE_COMPLETE"
 
 
-def test_tags_stay_when_none_are_given_and_change_when_they_are(aws: LocalAws, stack: Operated) -> None:
+def test_tags_change_only_if_given(aws: LocalAws, stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html (Tags)
     log_group = {"Group": {"Type": "AWS::Logs::LogGroup", "Properties": {
         "LogGroupName": stack.name, "RetentionInDays": 1, "Tags": [{"Key": "own", "Value": "o"}]}}}
@@ -98,7 +98,7 @@ def test_tags_stay_when_none_are_given_and_change_when_they_are(aws: LocalAws, s
     assert (tags(), rule_tags()) == ({"own": "o", "cost": "1"}, {"cost": "1"})
 
 
-def test_an_update_deletes_what_it_removed_in_a_phase_of_its_own(stack: Operated) -> None:
+def test_update_deletes_removed_resources_in_its_cleanup(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
     stack.begin(parameters("A", "B"))
     stack.wait()

@@ -49,7 +49,7 @@ def reasons(stack: Stack) -> str:
     return "\n".join(event.get("ResourceStatusReason", "") for event in stack.events())
 
 
-def test_a_stack_makes_an_alarm_changes_it_and_takes_it_away(stack: Stack, cloudwatch: Any, name: str) -> None:
+def test_stack_creates_updates_and_deletes_an_alarm(stack: Stack, cloudwatch: Any, name: str) -> None:
     topic = "arn:aws:sns:eu-central-1:123456789012:topic"
     assert stack.create(resources(name, AlarmActions=[topic], Period="300")) == "CREATE_COMPLETE"
     made = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
@@ -74,7 +74,7 @@ def measured(identifier: str, **more: Any) -> dict[str, Any]:
     return query(identifier, MetricStat={"Metric": METRIC, "Period": 300, "Stat": "Sum"}, **more)
 
 
-def test_an_alarm_on_metric_math_is_taken(stack: Stack, cloudwatch: Any, name: str) -> None:
+def test_alarm_on_metric_math_is_accepted(stack: Stack, cloudwatch: Any, name: str) -> None:
     metrics = [measured("errors"), measured("calls"),
                query("rate", Expression="IF(calls > 0, errors / calls, 0)", ReturnData=True)]
     assert stack.create(resources(name, **MATH, Metrics=metrics)) == "CREATE_COMPLETE"
@@ -106,12 +106,12 @@ def test_an_alarm_on_metric_math_is_taken(stack: Stack, cloudwatch: Any, name: s
     ({**MATH, "Metrics": [query("a", ReturnData=True)]}, "either Expression or MetricStat"),
     ({**MATH, "Statistic": "Sum", "Metrics": [measured("a", ReturnData=True)]}, "Statistic cannot be specified"),
 ])
-def test_what_is_no_alarm_fails_its_stack(stack: Stack, name: str, change: dict[str, Any], said: str) -> None:
+def test_invalid_alarm_fails_its_stack(stack: Stack, name: str, change: dict[str, Any], said: str) -> None:
     assert stack.create(resources(name, **change)) == "ROLLBACK_COMPLETE"
     assert said in reasons(stack)
 
 
-def test_the_api_refuses_the_same(cloudwatch: Any, name: str) -> None:
+def test_api_rejects_the_same_values(cloudwatch: Any, name: str) -> None:
     assert refusal(cloudwatch.put_metric_alarm, **alarm(name, Period=45))[:2] == ("ValidationError", 400)
     cloudwatch.put_metric_alarm(**alarm(name))
     assert state(cloudwatch, name) == "OK"
@@ -146,7 +146,7 @@ def test_missing_data_are_treated_as_the_alarm_says(cloudwatch: Any, name: str, 
     assert state(cloudwatch, name) == expected
 
 
-def test_an_alarm_tells_its_topic_both_ways(aws: LocalAws, cloudwatch: Any, name: str) -> None:
+def test_alarm_notifies_its_topic_of_both_states(aws: LocalAws, cloudwatch: Any, name: str) -> None:
     topic = aws.client("sns").create_topic(Name=name)["TopicArn"]
     sqs, arn = aws.client("sqs"), f"arn:aws:sqs:{aws.region}:{aws.account_id}:{name}"
     # https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html

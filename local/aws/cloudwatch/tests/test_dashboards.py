@@ -48,7 +48,7 @@ def resources(name: str, body: str) -> dict[str, Any]:
         "DashboardName": name, "DashboardBody": body}}}
 
 
-def test_a_stack_makes_a_dashboard_changes_it_and_takes_it_away(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_stack_creates_updates_and_deletes_a_dashboard(aws: LocalAws, stack: Stack, name: str) -> None:
     cloudwatch = aws.client("cloudwatch")
     assert stack.create(resources(name, json.dumps(BODY))) == "CREATE_COMPLETE"
     assert json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]) == BODY
@@ -83,14 +83,14 @@ METRIC, METRICS = "widgets/0/properties", "widgets/0/properties/metrics"
     (changed("widgets/3/properties/markdown", None), "/widgets/3/properties"),
     (changed("widgets/4/properties/query", None), "/widgets/4/properties"),
 ])
-def test_what_is_no_dashboard_is_refused_with_the_place(aws: LocalAws, name: str, body: str, where: str) -> None:
+def test_invalid_dashboard_is_rejected_with_the_place(aws: LocalAws, name: str, body: str, where: str) -> None:
     code, status, message = refusal(aws.client("cloudwatch").put_dashboard, DashboardName=name, DashboardBody=body)
     assert (code, status) == ("InvalidParameterInput", 400)
     assert message.startswith("The dashboard body is invalid, there are ")
     assert f'"dataPath": "{where}"' in message
 
 
-def test_what_is_no_dashboard_fails_its_stack(stack: Stack, name: str) -> None:
+def test_invalid_dashboard_fails_its_stack(stack: Stack, name: str) -> None:
     assert stack.create(resources(name, "{no json")) == "ROLLBACK_COMPLETE"
     assert "The dashboard body is invalid" in "".join(
         event.get("ResourceStatusReason", "") for event in stack.events())
@@ -101,7 +101,7 @@ def test_dashboard_name_allows_letters_digits_hyphen_underscore(stack: Stack, na
 
 
 @pytest.mark.parametrize("kind", ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"])
-def test_a_name_that_is_taken_fails_the_stack(aws: LocalAws, stack: Stack, name: str, kind: str) -> None:
+def test_name_in_use_fails_the_stack(aws: LocalAws, stack: Stack, name: str, kind: str) -> None:
     # https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html
     cloudwatch = aws.client("cloudwatch")
     wanted = resources(name, json.dumps(BODY))

@@ -41,7 +41,7 @@ def changed(path: str, value: Any) -> str:
     return json.dumps(document)
 
 
-def test_every_metric_comes_in_every_dimension_set() -> None:
+def test_every_metric_is_stored_in_every_dimension_set() -> None:
     found = read(json.dumps(DOCUMENT))
     north, oven = (("Shop", "north"),), (("Oven", "1"), ("Shop", "north"))
     assert {(metric.name, metric.dimensions) for metric in found} == {
@@ -52,7 +52,7 @@ def test_every_metric_comes_in_every_dimension_set() -> None:
         _ = found[4].value
 
 
-def test_other_lines_carry_none() -> None:
+def test_other_lines_have_no_metrics() -> None:
     for line in ("START RequestId: 1 Version: $LATEST", "", "{}", "[1]", '{"message": "_aws"}', "3"):
         assert read(line) == []
 
@@ -72,7 +72,7 @@ METRICS = "_aws/CloudWatchMetrics/0"
     changed(f"{METRICS}/Metrics", [{"Name": f"m{number}"} for number in range(101)]), "x" + json.dumps(DOCUMENT),
     json.dumps({"fields": DOCUMENT}), changed("padding", "x" * 300000),
 ])
-def test_what_cloudwatch_would_drop_is_told(line: str) -> None:
+def test_line_that_cloudwatch_would_drop_is_reported(line: str) -> None:
     with pytest.raises(Invalid):
         read(line)
 
@@ -81,7 +81,7 @@ def test_members_that_are_not_known_are_ignored() -> None:
     assert len(read(changed(f"{METRICS}/Metrics/0/Colour", "brown"))) == 6
 
 
-def test_a_time_far_away_or_in_seconds_is_told() -> None:
+def test_time_in_seconds_or_out_of_range_is_reported() -> None:
     now = DOCUMENT["_aws"]["Timestamp"]
     assert read(json.dumps(DOCUMENT), now + 86400e3)
     for wrong in (now / 1000, now - 3 * 3600e3, now + 15 * 86400e3):

@@ -246,7 +246,7 @@ def test_a_build_ends_with_the_local_aws(name: str, tmp_path: Path) -> None:
     eventually(lambda: is_running(process), lambda running: not running, 10)
 
 
-def test_a_build_takes_several_artifacts_and_makes_several(scene: Scene) -> None:
+def test_build_with_several_input_and_output_artifacts(scene: Scene) -> None:
     spec = """version: 0.2
 phases: {build: {commands: ['cat $CODEBUILD_SRC_DIR_More/made >> made', 'echo more >> made']}}
 artifacts: {secondary-artifacts: {One: {files: [made]}, Two: {files: [made], base-directory: .}}}

@@ -82,7 +82,7 @@ def test_started_build_runs_commands_and_reports_its_result(aws: LocalAws, name:
     assert {detail["build-id"] for detail in details} == {build["arn"]}
 
 
-def test_a_build_that_is_stopped_ends_and_says_so(aws: LocalAws, name: str) -> None:
+def test_stopped_build_has_the_status_stopped(aws: LocalAws, name: str) -> None:
     a_project(aws, name, "sleep 600")
     codebuild = aws.client("codebuild")
     build_id = codebuild.start_build(projectName=name)["build"]["id"]
@@ -92,7 +92,7 @@ def test_a_build_that_is_stopped_ends_and_says_so(aws: LocalAws, name: str) -> N
     assert ended(aws, build_id)["buildStatus"] == "STOPPED"
 
 
-def test_what_a_build_cannot_be_started_with_is_refused(aws: LocalAws, name: str) -> None:
+def test_invalid_build_override_is_rejected(aws: LocalAws, name: str) -> None:
     a_project(aws, name, "true")
     code, status, _ = refusal(aws.client("codebuild").start_build, projectName=name, buildspecOverride="version: 0.2")
     assert (code, status) == ("InvalidInputException", 400)
@@ -144,7 +144,7 @@ def test_a_rule_starts_a_build_with_its_targets_role(ruled: Ruled) -> None:
     ("lambda.amazonaws.com", "codebuild:StartBuild", "{}", "FAILED_TO_ASSUME_ROLE"),
     ("events.amazonaws.com", "codebuild:StartBuild", "{}-absent", "NO_RESOURCE"),
 ])
-def test_an_event_that_starts_nothing_is_kept_with_its_reason(ruled: Ruled, service: str, action: str, project: str,
+def test_event_without_effect_is_kept_with_its_reason(ruled: Ruled, service: str, action: str, project: str,
                                                              code: str) -> None:
     arn = a_project(ruled.aws, ruled.name, "true")
     ruled.target(arn.replace(ruled.name, project.format(ruled.name)),
@@ -158,7 +158,7 @@ def test_an_event_that_starts_nothing_is_kept_with_its_reason(ruled: Ruled, serv
 
 
 @pytest.mark.parametrize("is_another", [True, False], ids=["another rule", "an account, which EventBridge does not send"])
-def test_a_queue_that_admits_another_rule_keeps_nothing(ruled: Ruled, is_another: bool) -> None:
+def test_queue_that_allows_only_another_rule_gets_nothing(ruled: Ruled, is_another: bool) -> None:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
     if is_another:
         ruled.admit(f"{ruled.rule}-another")

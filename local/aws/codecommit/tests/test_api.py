@@ -21,7 +21,7 @@ def test_new_repository_has_urls_and_no_branches(aws: LocalAws, name: str) -> No
     assert codecommit.list_tags_for_resource(resourceArn=made["Arn"])["tags"] == {"k": "v"}
 
 
-def test_what_is_absent_is_refused_by_name(aws: LocalAws, name: str) -> None:
+def test_missing_repository_or_branch_is_named(aws: LocalAws, name: str) -> None:
     codecommit = aws.client("codecommit")
     assert refusal(codecommit.get_repository, repositoryName=name) == (
         "RepositoryDoesNotExistException", 400, f"{name} does not exist")
@@ -40,7 +40,7 @@ def test_deleting_an_absent_repository_succeeds_without_an_id(aws: LocalAws, nam
     assert "repositoryId" not in codecommit.delete_repository(repositoryName=name)
 
 
-def test_a_stacks_repository_is_made_renamed_and_deleted(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_stack_creates_renames_and_deletes_a_repository(aws: LocalAws, stack: Stack, name: str) -> None:
     def repository(called: str, tag: str) -> dict:
         return {"Repository": {"Type": "AWS::CodeCommit::Repository", "Properties": {
             "RepositoryName": called, "RepositoryDescription": tag, "Tags": [{"Key": "k", "Value": tag}]}}}
@@ -69,7 +69,7 @@ def test_a_stacks_repository_has_the_documented_attributes(aws: LocalAws, stack:
     assert found == [known["Arn"], known["cloneUrlHttp"], known["cloneUrlSsh"], name]
 
 
-def test_a_name_that_is_taken_fails_the_stack(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_name_in_use_fails_the_stack(aws: LocalAws, stack: Stack, name: str) -> None:
     aws.client("codecommit").create_repository(repositoryName=name)
     assert stack.create({"Repository": {"Type": "AWS::CodeCommit::Repository",
                                         "Properties": {"RepositoryName": name}}}) == "ROLLBACK_COMPLETE"

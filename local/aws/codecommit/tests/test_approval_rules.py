@@ -48,7 +48,7 @@ def repository(codecommit: Any, name: str) -> str:
     return name
 
 
-def test_a_template_is_what_it_was_made_with(aws: LocalAws, codecommit: Any, rule: dict[str, Any], name: str) -> None:
+def test_template_has_the_content_of_its_creation(aws: LocalAws, codecommit: Any, rule: dict[str, Any], name: str) -> None:
     assert rule["approvalRuleTemplateContent"] == content()
     assert rule["ruleContentSha256"] == hashlib.sha256(content().encode()).hexdigest()
     assert rule["lastModifiedUser"] == f"arn:aws:iam::{aws.account_id}:root"
@@ -57,7 +57,7 @@ def test_a_template_is_what_it_was_made_with(aws: LocalAws, codecommit: Any, rul
     assert [name] in pages(codecommit.list_approval_rule_templates, "approvalRuleTemplateNames", 1)
 
 
-def test_a_name_is_taken_and_has_rules(codecommit: Any, rule: dict[str, Any], name: str) -> None:
+def test_names_are_validated_and_unique(codecommit: Any, rule: dict[str, Any], name: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
     create = codecommit.create_approval_rule_template
     assert refusal(create, approvalRuleTemplateName=name, approvalRuleTemplateContent=content())[0] == (
@@ -74,7 +74,7 @@ def test_a_name_is_taken_and_has_rules(codecommit: Any, rule: dict[str, Any], na
     content(1, ["Mary"]), content(1, ["CodeCommitApprovers:123456789012:a"] * 51),
     content(DestinationReferences=["main"]), content(1, ["arn:aws:s3:::bucket"]),
     content(1, ["CodeCommitApprovers:123456789012:" + "a" * 3000])])
-def test_content_that_is_no_rule_is_refused(codecommit: Any, name: str, wrong: str) -> None:
+def test_invalid_rule_content_is_rejected(codecommit: Any, name: str, wrong: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-create-template.html
     assert refusal(codecommit.create_approval_rule_template, approvalRuleTemplateName=name,
                    approvalRuleTemplateContent=wrong)[:2] == ("InvalidApprovalRuleTemplateContentException", 400)
@@ -88,7 +88,7 @@ def test_approvers_are_named_in_either_of_two_ways(codecommit: Any, rule: dict[s
         "ApprovalPoolMembers"] == members
 
 
-def test_content_changes_only_from_what_the_caller_saw(codecommit: Any, rule: dict[str, Any], name: str) -> None:
+def test_content_is_updated_only_from_the_given_hash(codecommit: Any, rule: dict[str, Any], name: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_UpdateApprovalRuleTemplateContent.html
     change = {"approvalRuleTemplateName": name, "newRuleContent": content(2),
               "existingRuleContentSha256": rule["ruleContentSha256"]}
@@ -128,7 +128,7 @@ def test_a_template_in_use_is_not_deleted_and_an_absent_one_is(codecommit: Any, 
     assert "approvalRuleTemplateId" not in codecommit.delete_approval_rule_template(approvalRuleTemplateName=repository)
 
 
-def test_a_repository_that_is_gone_is_associated_with_nothing(codecommit: Any, rule: dict[str, Any],
+def test_deleted_repository_has_no_associations(codecommit: Any, rule: dict[str, Any],
                                                               repository: str) -> None:
     both = {"approvalRuleTemplateName": repository, "repositoryName": repository}
     codecommit.associate_approval_rule_template_with_repository(**both)
@@ -143,7 +143,7 @@ def test_a_repository_that_is_gone_is_associated_with_nothing(codecommit: Any, r
         "ApprovalRuleTemplateDoesNotExistException")
 
 
-def test_a_repository_takes_25_templates(codecommit: Any, repository: str) -> None:
+def test_repository_accepts_25_approval_rule_templates(codecommit: Any, repository: str) -> None:
     for number in range(26):
         template = f"{repository}-{number}"
         codecommit.create_approval_rule_template(approvalRuleTemplateName=template,
@@ -175,7 +175,7 @@ def test_approval_template_needs_star_association_the_repository(aws: LocalAws, 
                    repositoryName=f"{repository}-2")[0] == "AccessDeniedException"
 
 
-def test_tags_are_put_taken_and_listed_and_some_are_nobodys(aws: LocalAws, codecommit: Any, repository: str) -> None:
+def test_tags_are_set_removed_listed_and_aws_tags_rejected(aws: LocalAws, codecommit: Any, repository: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_TagResource.html
     arn = f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{repository}"
     codecommit.tag_resource(resourceArn=arn, tags={"a": "1", "b": "2"})
@@ -189,7 +189,7 @@ def test_tags_are_put_taken_and_listed_and_some_are_nobodys(aws: LocalAws, codec
         "RepositoryDoesNotExistException")
 
 
-def test_the_default_branch_is_one_that_is_there(codecommit: Any, repository: str) -> None:
+def test_default_branch_has_to_exist(codecommit: Any, repository: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_UpdateDefaultBranch.html
     assert refusal(codecommit.update_default_branch, repositoryName=repository, defaultBranchName="main")[0] == (
         "BranchDoesNotExistException")
@@ -199,7 +199,7 @@ def test_the_default_branch_is_one_that_is_there(codecommit: Any, repository: st
         "RepositoryDoesNotExistException")
 
 
-def test_a_batch_does_what_it_can_and_says_what_it_could_not(codecommit: Any, rule: dict[str, Any],
+def test_batch_reports_each_failed_member(codecommit: Any, rule: dict[str, Any],
                                                              repository: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html
     other = f"{repository}-2"

@@ -65,7 +65,7 @@ def test_a_wrong_password_is_401(login: Login, url: str) -> None:
     assert status(url, "git-receive-pack", login.name, login.password + "x") == 401
 
 
-def test_no_login_and_an_unknown_one_are_401(aws: LocalAws, url: str) -> None:
+def test_missing_or_unknown_login_is_401(aws: LocalAws, url: str) -> None:
     assert status(url, "git-upload-pack") == 401
     assert status(url, "git-upload-pack", f"nobody-at-{aws.account_id}", "x") == 401
 

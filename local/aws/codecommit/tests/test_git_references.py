@@ -48,7 +48,7 @@ def branches(aws: LocalAws, repository: dict[str, str]) -> set[str]:  # noqa: F8
     return set(aws.client("codecommit").list_branches(repositoryName=repository["repositoryName"])["branches"])
 
 
-def test_a_denied_branch_is_refused_and_another_is_accepted(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
+def test_push_to_denied_branch_is_rejected_and_other_accepted(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
                                                             url: str, work: Path) -> None:  # noqa: F811
     refused = push(login, url, work, "development")
     assert refused.returncode != 0
@@ -80,7 +80,7 @@ def test_denied_branch_rejects_deletion_and_large_pack(
     assert push(login, url, work, "development:large").returncode == 0
 
 
-def test_a_deny_without_the_null_condition_refuses_every_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
+def test_deny_without_null_condition_rejects_every_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
                                                               url: str, work: Path) -> None:  # noqa: F811
     """What a push begins with names no reference, and `IfExists` takes an absent key for a match."""
     aws.set(credential_accepted_after_seconds=0)
@@ -117,7 +117,7 @@ def test_commands_end_at_flush_without_capabilities() -> None:
     assert read(gzip.compress(body), "gzip") == commands
 
 
-def test_a_flush_alone_asks_for_nothing() -> None:
+def test_flush_alone_makes_no_request() -> None:
     assert read(b"0000") == []
 
 
@@ -127,7 +127,7 @@ def test_a_flush_alone_asks_for_nothing() -> None:
     line(ONE).replace(b"one", b"o\xffe") + b"0000",
 ], ids=["nothing", "half a length", "no length", "no flush", "cut off", "signed push", "one id", "no name", "empty line",
         "delimiter", "no utf-8"])
-def test_what_cannot_be_read_is_refused(body: bytes) -> None:
+def test_unreadable_request_is_rejected(body: bytes) -> None:
     with pytest.raises(Malformed):
         read(body)
     with pytest.raises(Malformed):

@@ -97,7 +97,7 @@ def test_account_administrator_reaches_only_own_repository(aws: LocalAws, url: s
     assert status(url, PUSHING, *signed(root_of("210987654321"), url)) == 404
 
 
-def test_a_login_holds_for_what_it_was_signed_for(user: dict[str, str], url: str) -> None:  # noqa: F811
+def test_login_is_valid_only_for_the_signed_request(user: dict[str, str], url: str) -> None:  # noqa: F811
     wrong = user | {"SecretAccessKey": "x" * 40}
     others = url.replace("127.0.0.1", "localhost")
     for refused in (signed(wrong, url), signed(user, f"{url}-other"), signed(user, others),
@@ -107,7 +107,7 @@ def test_a_login_holds_for_what_it_was_signed_for(user: dict[str, str], url: str
     assert status(url, PULLING, *signed(unknown, url)) == 403
 
 
-def test_a_login_holds_for_fifteen_minutes(user: dict[str, str], url: str) -> None:  # noqa: F811
+def test_login_is_valid_for_fifteen_minutes(user: dict[str, str], url: str) -> None:  # noqa: F811
     for minutes, expected in ((14, 200), (16, 403), (-16, 403)):
         assert status(url, PULLING, *signed(user, url, age=timedelta(minutes=minutes))) == expected
 

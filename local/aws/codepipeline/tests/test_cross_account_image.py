@@ -100,7 +100,7 @@ def test_pipeline_role_needs_permission_to_assume_other_role(scene: ImageAccount
 
 @pytest.mark.parametrize(("place", "grant"), [
     ("forward trust", "sts:AssumeRole"), ("forward", "events:PutEvents"), ("bus", "events:PutEvents")])
-def test_each_grant_of_the_forwarding_taken_away_starts_nothing(
+def test_each_forwarding_grant_is_needed(
         scene: ImageAccountScene, place: str, grant: str) -> None:
     scene.start_on_push()
     before = len(scene.executions())
@@ -205,7 +205,7 @@ def test_without_a_registry_the_own_account_is_meant(puller: Puller) -> None:
     assert f"in the registry with id '{puller.aws.account_id}'" in message
 
 
-def test_an_administrator_is_one_in_the_own_account_alone(puller: Puller) -> None:
+def test_administrator_has_no_permissions_in_other_accounts(puller: Puller) -> None:
     here = puller.aws.client("ecr")
     arguments = {"registryId": A, "repositoryName": puller.name, "imageIds": [{"imageTag": TAG}]}
     assert refusal(here.batch_get_image, **arguments)[0] == "AccessDeniedException"

@@ -115,7 +115,7 @@ def starting_nothing(scene: CrossAccountScene) -> Iterator[None]:
     ("forward trust", "events.amazonaws.com", "sts:AssumeRole"),
     ("forward", "assumed-role/forward", "events:PutEvents"),
     ("bus", "assumed-role/forward", "events:PutEvents")])
-def test_each_grant_of_the_forwarding_taken_away_starts_nothing(
+def test_each_forwarding_grant_is_needed(
         scene: CrossAccountScene, place: str, who: str, denied: str) -> None:
     with starting_nothing(scene), scene.lacking(place, denied):
         scene.there.push({"note": place})
@@ -128,7 +128,7 @@ def test_each_grant_of_the_forwarding_taken_away_starts_nothing(
     ("Bool", {"events__eventBusInvocation": "true"}, True), ("Bool", {"events__eventBusInvocation": "false"}, False),
     ("StringEquals", {"events__detail_type": "ECR Image Action"}, False),
     ("StringEquals", {"events__source": "aws.ecr"}, False)])
-def test_the_bus_policy_knows_the_events_source_type_and_sender(
+def test_bus_policy_is_evaluated_with_the_events_keys(
         scene: CrossAccountScene, operator: str, condition: dict[str, str], starts: bool) -> None:
     before = len(scene.executions())
     with (nullcontext() if starts else starting_nothing(scene)), scene.with_condition(

@@ -170,7 +170,7 @@ def test_role_without_start_permission_starts_nothing(scene: Scene) -> None:
 @pytest.mark.parametrize("document", [
     trust("codepipeline.amazonaws.com"),
     trust("events.amazonaws.com", ArnLike={"aws:SourceArn": "arn:aws:events:*:*:rule/another"})])
-def test_a_role_that_does_not_admit_the_rule_starts_nothing(scene: Scene, document: str) -> None:
+def test_role_that_does_not_trust_the_rule_starts_nothing(scene: Scene, document: str) -> None:
     scene.ended(scene.create([scene.build()]))
     scene.aws.client("iam").update_assume_role_policy(RoleName=scene.role_name("events"), PolicyDocument=document)
     rule(scene, pushes(scene), target(scene))
@@ -185,7 +185,7 @@ def test_a_role_that_does_not_admit_the_rule_starts_nothing(scene: Scene, docume
     ('{"sourceRevisions":[{"actionName":"Source"}]}', "Missing required parameter"),
     ("not JSON <commit>", "not a JSON object"),
 ])
-def test_an_input_that_is_no_source_revision_starts_nothing(scene: Scene, given: str, reason: str) -> None:
+def test_invalid_source_revision_starts_nothing(scene: Scene, given: str, reason: str) -> None:
     scene.ended(scene.create([scene.build()]))
     rule(scene, pushes(scene), target(scene, InputTransformer={**transformers()["pipeline"], "InputTemplate": given}))
     scene.push()

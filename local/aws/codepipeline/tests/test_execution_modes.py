@@ -46,7 +46,7 @@ def test_queued_executions_pass_stages_in_start_order(scene: Scene) -> None:
         assert all(before[1] <= after[0] for before, after in zip(times, times[1:], strict=False))
 
 
-def test_a_queued_execution_that_fails_lets_the_next_one_in(scene: Scene) -> None:
+def test_failed_execution_lets_the_next_queued_one_start(scene: Scene) -> None:
     first = scene.create([scene.approval()], [scene.deploy(artifact="SourceArtifact")])
     scene.approval_state(first)
     second = scene.start()
@@ -166,7 +166,7 @@ def test_no_more_than_fifty_executions_wait(scene: Scene) -> None:
     assert len(runs) == 49
 
 
-def test_a_deleted_pipeline_is_gone_and_ends_what_runs(scene: Scene) -> None:
+def test_deleted_pipeline_ends_its_executions(scene: Scene) -> None:
     first = scene.create([scene.approval()])
     scene.approval_state(first)
     scene.pipelines.delete_pipeline(name=scene.name)

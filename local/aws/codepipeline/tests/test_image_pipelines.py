@@ -159,7 +159,7 @@ def test_without_a_tag_it_is_latest(scene: ImageScene) -> None:
     assert (variables(scene, run)["ImageDigest"], variables(scene, run)["ImageTag"]) == (latest, "latest")
 
 
-def test_the_source_without_an_override_is_taken_at_its_newest(scene: ImageScene) -> None:
+def test_source_without_override_uses_the_latest_revision(scene: ImageScene) -> None:
     old = scene.push_image("one")
     older_commit = scene.head()
     scene.ended(scene.create([scene.build()]))
@@ -248,7 +248,7 @@ def test_each_source_fails_for_the_right_that_it_lacks(scene: ImageScene, right:
     assert right in message or (right.startswith("s3:") and "Access Denied" in message)
 
 
-def test_the_right_to_one_repository_is_none_to_another(scene: ImageScene) -> None:
+def test_repository_permission_excludes_other_repositories(scene: ImageScene) -> None:
     scene.push_image("one")
     scene.allow("pipeline", {**scene.rights["pipeline"], "ecr:DescribeImages": (f"{scene.image_arn}-other", {})})
     run = scene.create([scene.build()])
@@ -296,7 +296,7 @@ def in_a_later_stage(pipeline: dict[str, Any]) -> None:
     (without_primary_source, "missing required configuration 'PrimarySource'"),
     (in_a_later_stage, "is not the first stage, and contains a source action"),
 ])
-def test_an_image_source_that_is_wrong_is_refused(shared: ImageScene, mistake: Mistake, message: str) -> None:
+def test_invalid_image_source_is_rejected(shared: ImageScene, mistake: Mistake, message: str) -> None:
     pipeline = shared.declaration([shared.build()])
     mistake(pipeline)
     assert message in refusal(shared.pipelines.create_pipeline, pipeline=pipeline)[2]

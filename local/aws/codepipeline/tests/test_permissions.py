@@ -56,7 +56,7 @@ def remove_stack(scene: Scene) -> None:
     ("pipeline", "iam:PassRole", "Deploy"), ("pipeline", "cloudformation:TagResource", "Deploy"),
     ("deploy", "ssm:PutParameter", "Deploy"),
 ])
-def test_a_missing_right_is_what_the_run_fails_with(scene: Scene, role: str, right: str, action: str) -> None:
+def test_missing_permission_is_the_error_of_the_run(scene: Scene, role: str, right: str, action: str) -> None:
     scene.without(role, right)
     run = scene.create([scene.build()], [scene.deploy()])
     assert scene.ended(run) == "Failed"
@@ -90,7 +90,7 @@ def test_each_mode_needs_the_rights_of_the_calls_that_it_makes(scene: Scene, mod
     assert f"cloudformation:{right}" in message
 
 
-def test_the_role_is_passed_to_cloudformation_and_to_nobody_else(scene: Scene) -> None:
+def test_role_is_passed_only_to_cloudformation(scene: Scene) -> None:
     arn, _ = scene.rights["pipeline"]["iam:PassRole"]
     scene.rights["pipeline"]["iam:PassRole"] = (arn, {
         "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}})

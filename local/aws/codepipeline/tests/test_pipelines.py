@@ -209,7 +209,7 @@ def test_a_rejected_approval_deploys_nothing(scene: Scene) -> None:
     assert [each["actionName"] for each in scene.actions(run)] == ["Source", "Build", "Approval"]
 
 
-def test_an_approval_is_asked_for_through_the_topic(scene: Scene) -> None:
+def test_waiting_approval_is_published_to_the_topic(scene: Scene) -> None:
     topic = scene.aws.client("sns").create_topic(Name=scene.name)["TopicArn"]
     sqs = scene.aws.client("sqs")
     queue = sqs.create_queue(QueueName=scene.name)["QueueUrl"]
@@ -256,7 +256,7 @@ def test_approval_needs_permission_and_single_use_token(scene: Scene) -> None:
     assert scene.action(run, "Approval")["updatedBy"].endswith(f":user/a-{scene.name}")
 
 
-def test_a_failed_stage_is_run_again_with_what_came_before(scene: Scene) -> None:
+def test_failed_stage_is_retried_with_former_artifacts(scene: Scene) -> None:
     scene.without("pipeline", "cloudformation:CreateStack")
     run = scene.create([scene.build()], [scene.deploy()])
     assert scene.ended(run) == "Failed"

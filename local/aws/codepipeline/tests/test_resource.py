@@ -50,7 +50,7 @@ def seen(scene: Scene) -> str:
     return str(scene.aws.client("ssm").get_parameter(Name=f"seen-{scene.name}")["Parameter"]["Value"])
 
 
-def test_a_pipeline_is_made_runs_is_changed_and_deleted(scene: Scene, stack: Stack) -> None:
+def test_stack_creates_updates_and_deletes_a_pipeline(scene: Scene, stack: Stack) -> None:
     assert stack.create(resources(scene)) == "CREATE_COMPLETE", stack.events()
     assert seen(scene) == f"{scene.name} 1"
     first = scene.executions()[0]["pipelineExecutionId"]
@@ -66,13 +66,13 @@ def test_a_pipeline_is_made_runs_is_changed_and_deleted(scene: Scene, stack: Sta
     assert refusal(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
 
 
-def test_an_update_that_changes_tags_alone_is_no_new_version(scene: Scene, stack: Stack) -> None:
+def test_update_of_tags_creates_no_version(scene: Scene, stack: Stack) -> None:
     stack.create(resources(scene))
     assert stack.update(resources(scene, Tags=[{"Key": "k", "Value": "w"}])) == "UPDATE_COMPLETE"
     assert scene.pipelines.get_pipeline(name=scene.name)["pipeline"]["version"] == 1
 
 
-def test_it_is_run_again_after_an_update_if_that_is_asked_for(scene: Scene, stack: Stack) -> None:
+def test_pipeline_restarts_after_update_if_enabled(scene: Scene, stack: Stack) -> None:
     stack.create(resources(scene))
     stack.update(resources(scene, ExecutionMode="SUPERSEDED", RestartExecutionOnUpdate=True))
     assert len(scene.executions()) == 2

@@ -168,7 +168,7 @@ CASES: list[tuple[str, Mistake, str, str]] = [
 
 
 @pytest.mark.parametrize(("mistake", "code", "message"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_declaration_that_is_wrong_is_refused(prepared: Scene, mistake: Mistake, code: str, message: str) -> None:
+def test_invalid_declaration_is_rejected(prepared: Scene, mistake: Mistake, code: str, message: str) -> None:
     pipeline = right(prepared)
     mistake(pipeline)
     found = refusal(prepared.pipelines.create_pipeline, pipeline=pipeline)
@@ -177,7 +177,7 @@ def test_a_declaration_that_is_wrong_is_refused(prepared: Scene, mistake: Mistak
     assert refusal(prepared.pipelines.get_pipeline, name=prepared.name)[0] == "PipelineNotFoundException"
 
 
-def test_the_declaration_that_the_mistakes_are_made_in_is_right(scene: Scene) -> None:
+def test_declaration_without_a_mistake_is_accepted(scene: Scene) -> None:
     scene.pipelines.create_pipeline(pipeline=right(scene))
     assert refusal(scene.pipelines.create_pipeline, pipeline=right(scene))[0] == "PipelineNameInUseException"
 
@@ -197,7 +197,7 @@ def test_an_update_is_checked_as_a_creation_is(scene: Scene) -> None:
     trust("codepipeline.amazonaws.com", StringEquals={"aws:SourceAccount": "999999999999"}),
     trust("codepipeline.amazonaws.com", ArnLike={"aws:SourceArn": "arn:aws:codepipeline:*:*:another"}),
 ], ids=["another service", "another account", "another pipeline"])
-def test_a_role_that_does_not_admit_the_pipeline_is_refused(prepared: Scene, document: str) -> None:
+def test_role_that_does_not_trust_codepipeline_is_rejected(prepared: Scene, document: str) -> None:
     iam, role = prepared.aws.client("iam"), prepared.role_name("pipeline")
     iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
     try:
@@ -208,7 +208,7 @@ def test_a_role_that_does_not_admit_the_pipeline_is_refused(prepared: Scene, doc
     assert "CodePipeline is not authorized to perform AssumeRole on role" in message
 
 
-def test_a_start_with_what_the_pipeline_does_not_have_is_refused(scene: Scene) -> None:
+def test_start_with_unknown_variable_or_action_is_rejected(scene: Scene) -> None:
     scene.ended(scene.create([scene.build()]))
     override = {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": scene.head()}
     for wrong in ({**override, "actionName": "Build"}, {**override, "revisionType": "IMAGE_DIGEST"}):

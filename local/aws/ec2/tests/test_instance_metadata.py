@@ -60,7 +60,7 @@ def test_credentials_are_a_session_of_the_profile_role(aws: LocalAws, name: str,
         f"arn:aws:sts::{aws.account_id}:assumed-role/{name}/{instance_id}")
 
 
-def test_without_a_token_nothing_is_answered(metadata: str) -> None:
+def test_missing_or_unknown_token_is_401(metadata: str) -> None:
     assert ask(metadata + CREDENTIALS)[0] == 401
     assert ask(metadata + CREDENTIALS, X_aws_ec2_metadata_token="made-up")[0] == 401
 
@@ -74,7 +74,7 @@ def test_token_lifetime_is_bounded_and_proxies_are_rejected(metadata: str) -> No
     assert ask(url)[0] == 401
 
 
-def test_what_is_not_there_is_not_found(metadata: str) -> None:
+def test_missing_metadata_is_404(metadata: str) -> None:
     token = {"X_aws_ec2_metadata_token": a_token(metadata)}
     assert ask(f"{metadata}{CREDENTIALS}another-role", **token)[0] == 404
     assert ask(f"{metadata}latest/user-data", **token)[0] == 404

@@ -69,7 +69,7 @@ def test_the_last_tag_that_is_deleted_takes_the_image_with_it(ecr: Any, reposito
     assert tags(ecr, repository) == {}
 
 
-def test_pages_of_images_follow_one_another(ecr: Any, repository: str) -> None:
+def test_list_of_images_is_paginated(ecr: Any, repository: str) -> None:
     pushed = {push_image(ecr, repository, word, word) for word in ("one", "two", "three")}
     pages = list(ecr.get_paginator("describe_images").paginate(repositoryName=repository,
                                                                PaginationConfig={"PageSize": 2}))
@@ -90,7 +90,7 @@ def test_a_manifest_list_needs_its_images(ecr: Any, repository: str) -> None:
         put(ABSENT)
 
 
-def test_a_layer_is_what_was_uploaded_under_its_digest(ecr: Any, repository: str) -> None:
+def test_layer_has_the_content_of_its_digest(ecr: Any, repository: str) -> None:
     digest = push_layer(ecr, repository, b"a layer")
     layers = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[digest, ABSENT])["layers"]
     assert [(each["layerAvailability"], each.get("layerSize")) for each in layers] == [
@@ -128,13 +128,13 @@ _WRONG: list[tuple[str, str, Wrong]] = [
 
 @pytest.mark.parametrize(("code", "method", "wrong"), _WRONG, ids=[f"{each[1]}-{each[0]}-{index}"
                                                                    for index, each in enumerate(_WRONG)])
-def test_what_ecr_refuses_changes_nothing(ecr: Any, repository: str, code: str, method: str, wrong: Wrong) -> None:
+def test_rejected_request_changes_nothing(ecr: Any, repository: str, code: str, method: str, wrong: Wrong) -> None:
     digest = push_image(ecr, repository, "one", "v1")
     assert refusal(getattr(ecr, method), repositoryName=repository, **wrong(ecr, repository))[:2] == (code, 400)
     assert tags(ecr, repository) == {digest: ["v1"]}
 
 
-def test_what_is_not_there_is_told_in_ecrs_words(ecr: Any, aws: LocalAws, repository: str) -> None:
+def test_missing_image_and_repository_have_ecrs_messages(ecr: Any, aws: LocalAws, repository: str) -> None:
     registry = f"in the registry with id '{aws.account_id}'"
     assert refusal(ecr.describe_images, repositoryName=repository, imageIds=[{"imageTag": "v9"}])[2] == (
         f"The image with imageId {{imageDigest:'null', imageTag:'v9'}} does not exist within the repository with name "
@@ -152,7 +152,7 @@ def test_an_immutable_tag_is_not_moved(ecr: Any, repository: str) -> None:
     assert tags(ecr, repository) == {first: ["v1"]}
 
 
-def test_a_repository_that_is_made_anew_holds_nothing_of_the_old(ecr: Any, repository: str) -> None:
+def test_recreated_repository_is_empty(ecr: Any, repository: str) -> None:
     push_image(ecr, repository, "one")
     ecr.delete_repository(repositoryName=repository, force=True)
     assert refusal(ecr.describe_images, repositoryName=repository)[0] == "RepositoryNotFoundException"
@@ -165,7 +165,7 @@ def test_a_repository_that_is_made_anew_holds_nothing_of_the_old(ecr: Any, repos
 # --- events ------------------------------------------------------------------------------
 
 
-def test_a_push_and_a_deletion_are_told_to_eventbridge(ecr: Any, aws: LocalAws, repository: str, name: str) -> None:
+def test_push_and_deletion_send_events(ecr: Any, aws: LocalAws, repository: str, name: str) -> None:
     events, sqs = aws.client("events"), aws.client("sqs")
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -199,7 +199,7 @@ def test_a_push_and_a_deletion_are_told_to_eventbridge(ecr: Any, aws: LocalAws, 
 # --- rights ------------------------------------------------------------------------------
 
 
-def test_a_right_is_for_one_repository(ecr: Any, aws: LocalAws, repository: str, name: str) -> None:
+def test_permission_is_limited_to_one_repository(ecr: Any, aws: LocalAws, repository: str, name: str) -> None:
     arn = f"arn:aws:ecr:{aws.region}:{aws.account_id}:repository/{repository}"
     push_image(ecr, repository, "one")
     mine = aws.client("ecr", a_user_with(aws, name, allow("ecr:DescribeImages", arn)))

@@ -83,7 +83,7 @@ def test_repository_with_images_needs_force_to_be_deleted(aws: LocalAws, stack: 
         assert len(ecr.describe_images(repositoryName=name)["imageDetails"]) == 1
 
 
-def test_a_repository_that_is_there_already_is_not_taken_over(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_existing_repository_is_not_adopted(aws: LocalAws, stack: Stack, name: str) -> None:
     ecr = aws.client("ecr")
     ecr.create_repository(repositoryName=name)
     assert stack.create(repository(name, ImageTagMutability="IMMUTABLE"), DisableValidation=True) == "ROLLBACK_COMPLETE"
@@ -103,7 +103,7 @@ def test_rejected_policy_fails_stack_and_leaves_no_repository(aws: LocalAws, sta
     assert refusal(aws.client("ecr").describe_repositories, repositoryNames=[name])[0] == "RepositoryNotFoundException"
 
 
-def test_a_property_that_the_type_does_not_have_is_refused(stack: Stack, name: str) -> None:
+def test_property_that_the_type_lacks_is_rejected(stack: Stack, name: str) -> None:
     assert stack.create(repository(name, RepositoryPolicy=pull_policy())).startswith("ROLLBACK")
     assert "extraneous key [RepositoryPolicy] is not permitted" in failure(stack)
 

@@ -147,7 +147,7 @@ def test_missing_bus_receives_nothing_and_fails_nothing(aws: LocalAws, name: str
 @pytest.mark.parametrize("given", [
     {"Input": "{}"}, {"InputPath": "$.detail"},
     {"InputTransformer": {"InputPathsMap": {"a": "$.id"}, "InputTemplate": "<a>"}}])
-def test_another_accounts_bus_takes_an_event_as_it_is(sender: Sender, given: dict[str, Any]) -> None:
+def test_event_reaches_another_accounts_bus_unchanged(sender: Sender, given: dict[str, Any]) -> None:
     # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
     sender.rule(bus_arn(B))
     code, status, message = refusal(sender.events.put_targets, Rule=sender.name, Targets=[
@@ -187,7 +187,7 @@ def test_put_events_to_another_accounts_bus_needs_both_sides(aws: LocalAws, name
     assert queue.arrived()["account"] == A
 
 
-def test_nobody_sends_an_event_in_an_aws_services_name(aws: LocalAws, name: str) -> None:
+def test_no_caller_sends_events_of_aws_services(aws: LocalAws, name: str) -> None:
     admit(aws, A, name)
     answer = aws.in_account(A).client("events").put_events(Entries=[{
         "Source": "aws.codecommit", "DetailType": "x", "Detail": "{}", "EventBusName": bus_arn(B)}])
@@ -246,14 +246,14 @@ def test_the_older_form_names_an_account_and_an_organisation(aws: LocalAws, name
     ({"Statement": statement(), "Principal": A, "Action": "events:PutEvents"}, "exclude each other"),
     ({"Statement": statement(Condition={"StringEquals": {"events:source": "x" * 10_240}})}, "exceeds the limit"),
     ({"Statement": statement(), "Sid": "x"}, "extraneous key [Sid] is not permitted")])
-def test_a_statement_that_eventbridge_refuses_fails_the_stack(aws: LocalAws, name: str, stack: Stack,
+def test_rejected_bus_statement_fails_the_stack(aws: LocalAws, name: str, stack: Stack,
                                                              properties: dict[str, Any], said: str) -> None:
     assert stack.create(bus_policy(name, **properties)) == "ROLLBACK_COMPLETE"
     assert any(said in each.get("ResourceStatusReason", "") for each in stack.events()), stack.events()
     assert name not in statements(aws)
 
 
-def test_a_statement_that_is_there_is_nobody_elses(aws: LocalAws, name: str, stack: Stack) -> None:
+def test_existing_statement_id_is_rejected(aws: LocalAws, name: str, stack: Stack) -> None:
     aws.client("events").put_permission(StatementId=name, Action="events:PutEvents", Principal=A)
     assert stack.create(bus_policy(name, Statement=statement())) == "ROLLBACK_COMPLETE"
     assert any("already exists" in each.get("ResourceStatusReason", "") for each in stack.events())

@@ -122,7 +122,7 @@ def test_function_permission_with_source_account_is_denied(aws: LocalAws, listen
     assert decided(aws, listener) == [False, True]
 
 
-def test_a_target_hears_what_its_transformer_makes(aws: LocalAws, listener: Listener) -> None:
+def test_target_receives_the_transformers_output(aws: LocalAws, listener: Listener) -> None:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     arn = rule(aws, listener, InputTransformer={
         "InputPathsMap": {"id": "$.id", "detail": "$.detail", "type": "$.detail-type", "n": "$.detail.n"},
@@ -144,7 +144,7 @@ def test_a_failed_asynchronous_invocation_is_tried_twice_more(aws: LocalAws, lis
     assert listener.heard(4) == [{"Fail": 1}] * 3 + [{}]
 
 
-def test_a_function_asks_itself_again_only_with_the_right_to(aws: LocalAws, listener: Listener) -> None:
+def test_self_invocation_needs_the_permission(aws: LocalAws, listener: Listener) -> None:
     aws.set(first_retry_after_seconds=60, second_retry_after_seconds=60)
     client = aws.client("lambda")
     assert client.invoke(FunctionName=listener.name, InvocationType="Event", Payload=b'{"Again": 2}')[
@@ -158,7 +158,7 @@ def test_a_function_asks_itself_again_only_with_the_right_to(aws: LocalAws, list
 
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
-def test_a_function_that_asks_itself_without_end_is_stopped(aws: LocalAws, listener: Listener) -> None:
+def test_endless_self_invocation_is_stopped(aws: LocalAws, listener: Listener) -> None:
     aws.set(first_retry_after_seconds=60, second_retry_after_seconds=60)
     aws.client("iam").put_role_policy(RoleName=listener.name, PolicyName="again", PolicyDocument=policy(
         allow("lambda:InvokeFunction", listener.arn)))

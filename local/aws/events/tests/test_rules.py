@@ -63,7 +63,7 @@ def test_a_schedule_gives_its_target_the_constant_input(aws: LocalAws, stack: St
     assert asked(aws, name) == [{**INPUT, "name": name}]
 
 
-def test_without_an_input_the_target_is_given_the_event(aws: LocalAws, stack: Stack, name: str, function: str) -> None:
+def test_target_without_input_receives_the_event(aws: LocalAws, stack: Stack, name: str, function: str) -> None:
     stack.create(resources(function, name, Targets=[{"Id": "function", "Arn": function}]))
     aws.fire(name)
     event = asked(aws, name)[0]
@@ -91,7 +91,7 @@ def test_a_disabled_or_deleted_rule_is_never_due(aws: LocalAws, stack: Stack, na
 @pytest.mark.parametrize("expression", [
     "rate(1 minute)", "rate(15 minutes)", "rate(1 day)", "cron(0/15 * * * ? *)", "cron(0 18 ? * MON-FRI *)",
 ])
-def test_a_schedule_is_taken(aws: LocalAws, stack: Stack, name: str, function: str, expression: str) -> None:
+def test_valid_schedule_is_accepted(aws: LocalAws, stack: Stack, name: str, function: str, expression: str) -> None:
     assert stack.create(resources(function, name, ScheduleExpression=expression)) == "CREATE_COMPLETE"
     assert aws.fire(name)
 
@@ -113,13 +113,13 @@ def test_a_schedule_is_taken(aws: LocalAws, stack: Stack, name: str, function: s
     ({"Targets": [{"Id": str(number), "Arn": "arn:aws:sqs:eu-central-1:1:q"} for number in range(6)]},
      "A rule has 5 targets at most."),
 ])
-def test_what_is_no_rule_fails_its_stack(stack: Stack, name: str, function: str, change: dict[str, Any],
+def test_invalid_rule_fails_its_stack(stack: Stack, name: str, function: str, change: dict[str, Any],
                                          said: str) -> None:
     assert stack.create(resources(function, name, **change)) == "ROLLBACK_COMPLETE"
     assert said in reasons(stack)
 
 
-def test_the_api_refuses_the_same(aws: LocalAws, name: str) -> None:
+def test_api_rejects_the_same_values(aws: LocalAws, name: str) -> None:
     events = aws.client("events")
     assert refusal(events.put_rule, Name=name, ScheduleExpression="rate(2 hour)")[:2] == ("ValidationException", 400)
     assert refusal(events.put_rule, Name=name)[0] == "ValidationException"

@@ -61,7 +61,7 @@ def test_a_group_with_members_is_not_deleted_with_its_stack(aws: LocalAws, stack
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_group_that_is_there_already_is_refused(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_existing_group_is_rejected(aws: LocalAws, stack: Stack, name: str) -> None:
     aws.client("iam").create_group(GroupName=name)
     assert stack.create({"Group": group(name)}) == "ROLLBACK_COMPLETE"
     aws.client("iam").get_group(GroupName=name)

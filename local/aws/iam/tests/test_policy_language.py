@@ -77,5 +77,5 @@ def test_it_decides_as_aws_documents(fact: dict[str, Any], row: dict[str, Any]) 
     assert ("allowed" if decision(fact, row) == "Allow" else "denied") == row["is"]
 
 
-def test_most_of_what_is_documented_is_asked() -> None:
+def test_most_documented_requests_are_made() -> None:
     assert len(OURS) > 0.85 * len(ROWS)

@@ -124,7 +124,7 @@ def test_new_build_role_fails_the_stack_until_trusted(aws: LocalAws, stack: Stac
     assert stack.create({"Project": project}) == "CREATE_COMPLETE"
 
 
-def test_role_of_a_former_ones_name_has_none_of_its_grants(aws: LocalAws, name: str) -> None:
+def test_recreated_role_has_no_former_grants(aws: LocalAws, name: str) -> None:
     iam = aws.client("iam")
     key = a_user_with(aws, name, allow("codecommit:*", "*"))
     aws.put_iam_into_effect()

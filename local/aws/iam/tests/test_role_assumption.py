@@ -94,12 +94,12 @@ def test_a_roles_path_is_part_of_the_principals_arn(roles: Roles) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["arn:aws:iam::*:role/borrower-{}", "arn:aws:iam::" + B + ":role/borrower-*"])
-def test_a_pattern_of_role_arns_admits_what_it_matches(roles: Roles, pattern: str) -> None:
+def test_role_arn_pattern_allows_matching_roles(roles: Roles, pattern: str) -> None:
     roles.lend(trusting(f"arn:aws:iam::{B}:root", ArnLike={"aws:PrincipalArn": pattern.format(roles.name)}))
     assert roles.borrow(roles.borrower(allow("sts:AssumeRole", "*")))["Credentials"]
 
 
-def test_an_external_id_has_to_be_the_one_that_is_asked_for(roles: Roles) -> None:
+def test_external_id_has_to_equal_the_required_one(roles: Roles) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html
     roles.lend(trusting(f"arn:aws:iam::{B}:root", StringEquals={"sts:ExternalId": "agreed"}))
     key = roles.borrower(allow("sts:AssumeRole", "*"))
@@ -115,7 +115,7 @@ def test_the_callers_own_policy_can_demand_an_external_id(roles: Roles) -> None:
     assert roles.borrow(key, ExternalId="agreed")["Credentials"]
 
 
-def test_a_trust_policys_deny_holds_against_its_allow(roles: Roles) -> None:
+def test_deny_of_a_trust_policy_overrides_its_allow(roles: Roles) -> None:
     role = f"arn:aws:iam::{B}:role/borrower-{roles.name}"
     roles.lend(trusting(f"arn:aws:iam::{B}:root"),
                trusting("*", "Deny", ArnEquals={"aws:PrincipalArn": role}))

@@ -83,7 +83,7 @@ def test_another_users_credential_is_NoSuchEntity(aws: LocalAws, user: str, name
                    ServiceSpecificCredentialId=credential["ServiceSpecificCredentialId"])[0] == "NoSuchEntity"
 
 
-def test_a_user_that_has_one_left_cannot_be_deleted(aws: LocalAws, user: str) -> None:
+def test_user_with_a_credential_cannot_be_deleted(aws: LocalAws, user: str) -> None:
     credential = issue(aws, user)
     assert refusal(aws.client("iam").delete_user, UserName=user) == (
         "DeleteConflict", 409, "Cannot delete entity, must remove referenced objects first.")
@@ -92,7 +92,7 @@ def test_a_user_that_has_one_left_cannot_be_deleted(aws: LocalAws, user: str) ->
     aws.client("iam").delete_user(UserName=user)
 
 
-def test_a_stack_cannot_delete_a_user_that_has_one_left(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_stack_cannot_delete_user_with_a_credential(aws: LocalAws, stack: Stack, name: str) -> None:
     stack.create({"User": {"Type": "AWS::IAM::User", "Properties": {"UserName": name}}})
     issue(aws, name)
     assert stack.delete() == "DELETE_FAILED"
@@ -187,7 +187,7 @@ def test_a_tags_value_may_be_empty(aws: LocalAws, user: str) -> None:
     assert [tag["Key"] for tag in iam.list_user_tags(UserName=user)["Tags"]] == ["cfn-gitops:empty"]
 
 
-def test_a_user_holds_fifty_tags_and_no_more(aws: LocalAws, user: str) -> None:
+def test_user_has_at_most_fifty_tags(aws: LocalAws, user: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     iam = aws.client("iam")
     iam.tag_user(UserName=user, Tags=[{"Key": f"k{number}", "Value": ""} for number in range(50)])

@@ -65,7 +65,7 @@ def test_cross_account_bucket_needs_policies_on_both_sides(bucket: Bucket) -> No
     assert bucket.s3.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
 
 
-def test_an_acl_in_the_request_needs_a_right_of_its_own(bucket: Bucket) -> None:
+def test_acl_in_the_request_needs_its_own_permission(bucket: Bucket) -> None:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     put = {"Bucket": bucket.name, "Key": "one", "Body": b"1", "ACL": "bucket-owner-full-control"}
     mine = bucket.user(A, allow(["s3:PutObject", "s3:PutObjectAcl"], bucket.objects))
@@ -126,7 +126,7 @@ def test_an_upload_in_parts_needs_the_right_to_decrypt(bucket: Bucket) -> None:
     assert message.endswith("because no identity-based policy allows the kms:Decrypt action")
 
 
-def test_a_deny_of_every_other_key_or_none_lets_this_one_pass(bucket: Bucket) -> None:
+def test_deny_of_other_keys_allows_this_key(bucket: Bucket) -> None:
     statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": bucket.objects}
     bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy(
         {**statement, "Condition": {"StringNotEquals": {
@@ -157,7 +157,7 @@ def test_an_old_version_is_read_with_its_own_key(bucket: Bucket) -> None:
     assert "kms:Decrypt" in refusal(mine.get_object, Bucket=bucket.name, Key="one", VersionId=old)[2]
 
 
-def test_a_key_that_is_not_there_encrypts_nothing(bucket: Bucket) -> None:
+def test_missing_key_encrypts_nothing(bucket: Bucket) -> None:
     code, status, _ = refusal(bucket.s3.put_object, Bucket=bucket.name, Key="one", Body=b"1",
                               ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/nowhere")
     assert (code, status) == ("KMS.NotFoundException", 400)
@@ -186,7 +186,7 @@ def test_without_delegation_iam_policies_do_not_grant_the_key(aws: LocalAws, nam
         assert message.endswith("because no resource-based policy allows the kms:DescribeKey action")
 
 
-def test_a_policy_that_locks_out_who_sets_it_is_refused(aws: LocalAws, name: str) -> None:
+def test_policy_that_locks_out_its_caller_is_rejected(aws: LocalAws, name: str) -> None:
     # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html#prevent-unmanageable-key
     kms = aws.client("kms")
     nobody = policy({**DELEGATION, "Principal": {"AWS": f"arn:aws:iam::{B}:role/nobody"}})

@@ -64,7 +64,7 @@ def test_a_permissions_boundary_limits_the_role(aws: LocalAws, stack: Stack, nam
     assert "is not authorized to perform: iam:ListServiceSpecificCredentials" in found(aws)
 
 
-def test_a_function_finds_this_aws_and_nothing_of_the_machines(aws: LocalAws, stack: Stack,
+def test_function_has_local_aws_endpoint_and_no_host_variables(aws: LocalAws, stack: Stack,
                                                                resource: dict[str, Any]) -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     resource["Properties"]["OnCreate"] = "show environment"

@@ -58,7 +58,7 @@ def test_filters_apply_per_page_so_a_page_can_be_empty(secrets: Any, three: str)
     assert len(pages) >= 3 and any(not page["SecretList"] for page in pages)
 
 
-def test_an_entry_shows_what_DescribeSecret_does_but_no_value(secrets: Any, name: str) -> None:
+def test_list_entry_equals_the_description_without_a_value(secrets: Any, name: str) -> None:
     made = secrets.create_secret(Name=name, SecretString="sentinel", Tags=[{"Key": "k", "Value": "v"}])
     entry = secrets.list_secrets(Filters=[{"Key": "name", "Values": [name]}], MaxResults=100)["SecretList"]
     assert [(shown["ARN"], shown["Tags"], shown["SecretVersionsToStages"]) for shown in entry] == [
@@ -82,7 +82,7 @@ def test_the_list_can_be_late(aws: LocalAws, secrets: Any, three: str) -> None:
     assert secrets.describe_secret(SecretId=f"{three}-a")["Name"] == f"{three}-a"
 
 
-def test_what_is_no_filter_or_token_is_refused(secrets: Any) -> None:
+def test_invalid_filter_or_token_is_rejected(secrets: Any) -> None:
     assert refusal(secrets.list_secrets, Filters=[{"Key": "tag", "Values": ["a"]}])[0] == "InvalidParameterException"
     assert refusal(secrets.list_secrets, NextToken="?")[0] == "InvalidNextTokenException"
 

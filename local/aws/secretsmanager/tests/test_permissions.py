@@ -81,14 +81,14 @@ def test_a_label_is_moved_by_its_name(aws: LocalAws, secrets: Any, secret: str, 
            RemoveFromVersionId=FIRST)
 
 
-def test_a_secret_is_made_under_its_name_alone(aws: LocalAws, name: str) -> None:
+def test_create_secret_is_evaluated_by_name_only(aws: LocalAws, name: str) -> None:
     able = who_may(aws, name, "secretsmanager:CreateSecret",
                    StringLike={"secretsmanager:Name": "codecommit-mirror/*"})
     able.create_secret(Name=f"codecommit-mirror/{name}")
     denied(aws, able.create_secret, Name=f"other/{name}")
 
 
-def test_a_forced_deletion_can_be_kept_from_somebody(aws: LocalAws, secret: str, name: str) -> None:
+def test_forced_deletion_can_be_denied(aws: LocalAws, secret: str, name: str) -> None:
     able = who_may(aws, name, "secretsmanager:DeleteSecret",
                    StringNotEquals={"secretsmanager:ForceDeleteWithoutRecovery": "true"})
     denied(aws, able.delete_secret, SecretId=secret, ForceDeleteWithoutRecovery=True)

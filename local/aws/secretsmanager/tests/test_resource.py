@@ -45,7 +45,7 @@ def test_a_secret_has_its_tags_and_its_arn_for_a_name(stack: Stack, secrets: Any
     assert refusal(secrets.describe_secret, SecretId=name)[0] == "ResourceNotFoundException"
 
 
-def test_a_secret_for_which_no_value_is_given_has_none(stack: Stack, secrets: Any, name: str) -> None:
+def test_secret_created_without_a_value_has_no_version(stack: Stack, secrets: Any, name: str) -> None:
     stack.create(resources(name))
     assert refusal(secrets.get_secret_value, SecretId=name)[0] == "ResourceNotFoundException"
 
@@ -61,5 +61,5 @@ def test_taken_name_fails_stack_and_keeps_its_secret(stack: Stack, secrets: Any,
     assert secrets.get_secret_value(SecretId=name)["SecretString"] == "mine"
 
 
-def test_a_property_that_is_none_fails_the_stack(stack: Stack, name: str) -> None:
+def test_unknown_property_fails_the_stack(stack: Stack, name: str) -> None:
     assert stack.create(resources(name, Value="a")) == "ROLLBACK_COMPLETE"

@@ -145,7 +145,7 @@ def test_a_function_that_dies_in_a_step_failed_it(aws: LocalAws, secrets: Any, s
     assert steps(aws.rotated(secret)) == STEPS[:2]
 
 
-def test_while_a_pending_version_is_left_no_rotation_begins(aws: LocalAws, secrets: Any, secret: str,
+def test_pending_version_prevents_a_rotation(aws: LocalAws, secrets: Any, secret: str,
                                                             function: str) -> None:
     tell(secrets, secret, fail="setSecret")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
@@ -294,7 +294,7 @@ def test_cancelled_rotation_ends_after_its_step(aws: LocalAws, secrets: Any, sec
     ({"ScheduleExpression": "cron(0 16 1,15 * ? *)", "Duration": "2h"}, None), ({"AutomaticallyAfterDays": 1000}, 1000),
     ({"ScheduleExpression": "cron(0 8 ? * 2#1 *)"}, None),
 ])
-def test_a_schedule_is_taken(aws: LocalAws, secrets: Any, secret: str, function: str, rules: dict[str, Any],
+def test_valid_schedule_is_accepted(aws: LocalAws, secrets: Any, secret: str, function: str, rules: dict[str, Any],
                              days: int | None) -> None:
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=rules, RotateImmediately=False)
     shown = secrets.describe_secret(SecretId=secret)
@@ -311,7 +311,7 @@ def test_a_schedule_is_taken(aws: LocalAws, secrets: Any, secret: str, function:
     {"ScheduleExpression": "rate(4 hours)", "Duration": "5h"}, {"ScheduleExpression": "at(2030-01-01)"},
     {"ScheduleExpression": "cron(0 22 * * ? *)", "Duration": "3h"}, {"ScheduleExpression": "cron(0 0/2 * * ? *)"},
 ])
-def test_a_schedule_is_refused(secrets: Any, secret: str, function: str, rules: dict[str, Any]) -> None:
+def test_invalid_schedule_is_rejected(secrets: Any, secret: str, function: str, rules: dict[str, Any]) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
     assert refusal(secrets.rotate_secret, SecretId=secret, RotationLambdaARN=function,
                    RotationRules=rules)[:2] == ("InvalidParameterException", 400)

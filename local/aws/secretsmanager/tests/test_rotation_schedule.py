@@ -64,7 +64,7 @@ def test_schedule_tests_function_and_rotates_when_due(aws: LocalAws, stack: Stac
     assert secrets.describe_secret(SecretId=secret)["RotationEnabled"] is False
 
 
-def test_a_schedule_rotates_at_once_unless_it_is_told_not_to(aws: LocalAws, stack: Stack, secret: str,
+def test_schedule_rotates_at_once_by_default(aws: LocalAws, stack: Stack, secret: str,
                                                             function: str) -> None:
     assert stack.create(resources(function, secret, RotateImmediatelyOnUpdate=None)) == "CREATE_COMPLETE"
     assert aws.rotated(secret)["kind"] == "rotation"
@@ -99,7 +99,7 @@ def test_schedule_update_is_rejected_while_version_is_pending(aws: LocalAws, sta
     ({"SecretId": "of-nobody"}, "Secrets Manager can't find the specified secret. (Service: SecretsManager"),
     ({"RotationLambdaARN": None}, "doesn't already have a Lambda function ARN configured"),
 ])
-def test_a_schedule_that_is_none_fails_its_stack(aws: LocalAws, stack: Stack, secrets: Any, secret: str, function: str,
+def test_invalid_schedule_fails_its_stack(aws: LocalAws, stack: Stack, secrets: Any, secret: str, function: str,
                                                  change: dict[str, Any], said: str) -> None:
     assert stack.create(resources(function, secret, **change)) == "ROLLBACK_COMPLETE"
     assert said in reasons(stack)
@@ -128,7 +128,7 @@ def test_a_secret_has_one_schedule(aws: LocalAws, stack: Stack, secret: str, fun
     assert "already exists" in reasons(another)
 
 
-def test_a_schedule_goes_when_its_secret_is_gone(aws: LocalAws, stack: Stack, secrets: Any, secret: str,
+def test_schedule_is_deleted_with_its_secret(aws: LocalAws, stack: Stack, secrets: Any, secret: str,
                                                  function: str) -> None:
     stack.create(resources(function, secret))
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)

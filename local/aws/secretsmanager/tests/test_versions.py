@@ -33,7 +33,7 @@ def labels(secrets: Any, name: str) -> dict[str, list[str]]:
             secrets.describe_secret(SecretId=name).get("VersionIdsToStages", {}).items()}
 
 
-def test_a_secret_can_be_made_without_a_value(secrets: Any, name: str) -> None:
+def test_secret_can_be_created_without_a_value(secrets: Any, name: str) -> None:
     made = secrets.create_secret(Name=name, Tags=[{"Key": "k", "Value": "v"}])
     assert "VersionId" not in made
     described = secrets.describe_secret(SecretId=name)
@@ -84,7 +84,7 @@ def test_a_label_is_moved_by_UpdateSecretVersionStage(secrets: Any, name: str) -
     assert labels(secrets, name) == {FIRST: ["AWSPREVIOUS"], SECOND: ["AWSCURRENT"]}
 
 
-def test_a_label_moves_only_from_where_it_is_said_to_be(secrets: Any, name: str) -> None:
+def test_label_moves_only_from_the_named_version(secrets: Any, name: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
     for token in (FIRST, SECOND, THIRD):
         secrets.create_secret(Name=name, SecretString=token, ClientRequestToken=token) if token == FIRST else (
@@ -195,7 +195,7 @@ def test_scheduled_secret_without_value_is_restored_with_tags(secrets: Any, name
     secrets.tag_resource(SecretId=name, Tags=tags)
 
 
-def test_tags_are_added_changed_and_taken_away(secrets: Any, name: str) -> None:
+def test_tags_are_added_changed_and_removed(secrets: Any, name: str) -> None:
     secrets.create_secret(Name=name, Tags=[{"Key": "a", "Value": ""}])
     secrets.tag_resource(SecretId=name, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
     secrets.untag_resource(SecretId=name, TagKeys=["b"])
