@@ -37,6 +37,7 @@ impl Applier<'_> {
             CredentialStep::Reset(id) => self.reset(&id).await?,
             CredentialStep::VerifyIssued => self.verify_issued().await?,
             CredentialStep::Store => self.store().await?,
+            CredentialStep::StorePending => self.store_pending().await?,
             CredentialStep::ReadLogin(version_id) => {
                 if let Some(secret) = self.state.secret.present() {
                     let login = calls::read_login(aws, secret, &version_id).await?;
@@ -48,8 +49,19 @@ impl Applier<'_> {
                 calls::set_active(aws, user_name, &id, true).await?;
                 self.note_active(&id, true);
             }
-            CredentialStep::DeleteCredential { user_name, id } => {
-                calls::delete_credential(aws, &user_name, &id).await?;
+            CredentialStep::Deactivate(id) => {
+                match calls::set_active(aws, user_name, &id, false).await {
+                    Err(error) if error.has_code(&["NoSuchEntity"]) => {
+                        self.note_credential_deleted(&id);
+                    }
+                    deactivated => {
+                        deactivated?;
+                        self.note_active(&id, false);
+                    }
+                }
+            }
+            CredentialStep::DeleteCredential(id) => {
+                calls::delete_credential(aws, user_name, &id).await?;
                 self.note_credential_deleted(&id);
             }
         }

@@ -16,9 +16,7 @@ mod verify;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::{ISSUE_INTENT, IssueIntent};
-use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, RotationStep, SecretStep, Step,
-};
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::state::{Credential, Secret};
 use crate::mirror_credential::{calls, messages, plan};
 use crate::reconcile::{Next, Reconcile, reconcile};
@@ -95,9 +93,8 @@ impl Applier<'_> {
     fn intent_to_close(&self, step: &Step) -> Option<IssueIntent> {
         let changes_no_user = matches!(
             step,
-            Step::Credential(CredentialStep::VerifyStored)
+            Step::Credential(CredentialStep::VerifyStored | CredentialStep::StorePending)
                 | Step::Secret(SecretStep::SaveSpec(_))
-                | Step::Rotation(RotationStep::Prepare)
         );
         let may_close = changes_no_user && plan::may_close_issue_intent(&self.state);
         may_close.then(|| self.issue_intent_now(true)).flatten()
@@ -108,7 +105,6 @@ impl Applier<'_> {
             Step::Credential(step) => self.apply_credential_step(step).await,
             Step::Secret(step) => Ok(self.apply_secret_step(step).await?),
             Step::Mirror(step) => self.apply_mirror_step(step).await,
-            Step::Rotation(step) => Ok(self.apply_rotation_step(step).await?),
             Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => Ok(()),
         }
     }

@@ -14,18 +14,21 @@ use crate::mirror_credential::{calls, messages};
 impl Applier<'_> {
     pub async fn apply_secret_step(&mut self, step: SecretStep) -> Result<(), CallError> {
         match step {
-            SecretStep::ReadSecret => return self.read_secret().await,
-            SecretStep::WaitForPeer => return self.wait_for_peer().await,
-            SecretStep::CreateSecret => return self.create_secret().await,
-            SecretStep::Claim(entry) => return self.claim(entry).await,
-            SecretStep::ClaimIfAllowed(entry) => return self.claim_if_allowed(entry).await,
-            SecretStep::SaveSpec(entry) => return self.save_spec(entry).await,
-            SecretStep::TagSecret => return self.tag_secret().await,
-            SecretStep::DropOldSpec(_)
-            | SecretStep::DropOldLogin(_)
-            | SecretStep::ChangeKey
-            | SecretStep::UntagSecret(_) => {}
+            SecretStep::ReadSecret => self.read_secret().await,
+            SecretStep::WaitForPeer => self.wait_for_peer().await,
+            SecretStep::CreateSecret => self.create_secret().await,
+            SecretStep::Claim(entry) => self.claim(entry).await,
+            SecretStep::ClaimIfAllowed(entry) => self.claim_if_allowed(entry).await,
+            SecretStep::SaveSpec(entry) => self.save_spec(entry).await,
+            SecretStep::TagSecret => self.tag_secret().await,
+            SecretStep::MoveAwsCurrent { from, to } => self.move_aws_current(&from, &to).await,
+            SecretStep::CopyCurrentVersion(entry) => self.copy_current_version(entry).await,
+            step => self.change_setting(step).await,
         }
+    }
+
+    /// Executes a step that changes one setting or label of the secret.
+    async fn change_setting(&mut self, step: SecretStep) -> Result<(), CallError> {
         let Some(secret) = self.state.secret.present() else {
             return Ok(());
         };
@@ -33,7 +36,8 @@ impl Applier<'_> {
         match step {
             SecretStep::DropOldSpec(entry) => {
                 if let Some(saved) = secret.log.saved_specs.iter().find(|one| one.entry == entry) {
-                    calls::drop_old_spec(aws, secret, saved).await?;
+                    let version_id = version_id(entry);
+                    calls::move_label(aws, secret, &saved.write(), &version_id, None).await?;
                 }
                 self.change_secret(|secret| {
                     secret.log.saved_specs.retain(|one| one.entry != entry);
@@ -41,9 +45,14 @@ impl Applier<'_> {
             }
             SecretStep::DropOldLogin(entry) => {
                 if let Some(login) = secret.log.superseded.iter().find(|one| one.entry == entry) {
-                    calls::drop_old_login(aws, secret, login).await?;
+                    let version_id = &login.version_id;
+                    calls::move_label(aws, secret, &login.write(), version_id, None).await?;
                 }
                 self.change_secret(|secret| secret.log.superseded.retain(|one| one.entry != entry));
+            }
+            SecretStep::DropPending(version_id) => {
+                calls::drop_pending(aws, secret, &version_id).await?;
+                self.change_secret(|secret| secret.log.pending = None);
             }
             SecretStep::ChangeKey => {
                 let key = self.spec.kms_key_id.clone();

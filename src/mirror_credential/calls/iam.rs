@@ -101,10 +101,8 @@ fn issued(credential: Option<&ServiceSpecificCredential>, doing: &str) -> IssueR
 pub async fn delete_credential(aws: &Aws, user_name: &str, id: &str) -> Result<(), CallError> {
     let call = aws.iam.delete_service_specific_credential();
     let call = call.user_name(user_name).service_specific_credential_id(id);
-    optional(call.send().await, &["NoSuchEntity"], || {
-        format!("deleting the service-specific credential {id} of user {user_name}")
-    })?;
-    Ok(())
+    let doing = || format!("deleting the service-specific credential {id} of user {user_name}");
+    optional(call.send().await, &["NoSuchEntity"], doing).map(drop)
 }
 
 /// Sets a credential to active or inactive.
@@ -126,10 +124,7 @@ pub async fn set_active(
         .service_specific_credential_id(id)
         .status(status);
     let doing = || format!("{doing} the service-specific credential {id} of user {user_name}");
-    call.send()
-        .await
-        .map_err(|error| CallError::new(doing(), &error))?;
-    Ok(())
+    optional(call.send().await, &[], doing).map(drop)
 }
 
 /// Writes tags on the user.
@@ -149,19 +144,7 @@ pub async fn tag_user(
             tag.map_err(|error| CallError::local(Code::InternalError, doing(), error.to_string()));
         call = call.tags(tag?);
     }
-    call.send()
-        .await
-        .map_err(|error| CallError::new(doing(), &error))?;
-    Ok(())
-}
-
-/// The tags that name the user's owner.
-fn ownership(owner: &Owner, secret_name: &str) -> Vec<(&'static str, String)> {
-    vec![
-        (intent_log::STACK_ID, owner.stack_id.clone()),
-        (intent_log::LOGICAL_ID, owner.logical_id.clone()),
-        (intent_log::SECRET_NAME, secret_name.to_owned()),
-    ]
+    optional(call.send().await, &[], doing).map(drop)
 }
 
 /// The tags of an issue intent. An empty value voids the tombstone of an earlier Delete.
@@ -171,8 +154,12 @@ pub fn issue_intent_tags(
     issue_intent: &IssueIntent,
     was_deleted: bool,
 ) -> Vec<(&'static str, String)> {
-    let mut tags = ownership(owner, secret_name);
-    tags.push((intent_log::ISSUE_INTENT, issue_intent.write()));
+    let mut tags = vec![
+        (intent_log::STACK_ID, owner.stack_id.clone()),
+        (intent_log::LOGICAL_ID, owner.logical_id.clone()),
+        (intent_log::SECRET_NAME, secret_name.to_owned()),
+        (intent_log::ISSUE_INTENT, issue_intent.write()),
+    ];
     if was_deleted {
         tags.push((intent_log::TOMBSTONE, String::new()));
     }
@@ -190,6 +177,5 @@ pub async fn release_user(aws: &Aws, user_name: &str) -> Result<(), CallError> {
     let call = aws.iam.untag_user().user_name(user_name);
     let call = call.set_tag_keys(Some(keys.map(ToOwned::to_owned).to_vec()));
     let doing = || format!("untagging user {user_name}");
-    optional(call.send().await, &["NoSuchEntity"], doing)?;
-    Ok(())
+    optional(call.send().await, &["NoSuchEntity"], doing).map(drop)
 }

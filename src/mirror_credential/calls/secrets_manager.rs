@@ -68,18 +68,15 @@ pub async fn create_secret(
     for (key, value) in own.chain(spec.tags.clone()) {
         call = call.tags(secret_tag(key, value));
     }
-    let error = match call.send().await {
-        Ok(output) => return Ok(CreateResult::Yes(output.arn().unwrap_or(name).to_owned())),
-        Err(error) => error,
-    };
-    let service = error.as_service_error();
-    let call_error = CallError::new(format!("creating secret {name}"), &error);
-    if service.is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_resource_exists_exception) {
-        Ok(CreateResult::Taken)
-    } else if service.is_some_and(aws_sdk_secretsmanager::operation::create_secret::CreateSecretError::is_invalid_request_exception) {
-        Ok(CreateResult::Blocked(call_error))
-    } else {
-        Err(call_error)
+    match call.send().await {
+        Ok(output) => Ok(CreateResult::Yes(output.arn().unwrap_or(name).to_owned())),
+        Err(error) => match CallError::new(format!("creating secret {name}"), &error) {
+            error if error.has_code(&["ResourceExistsException"]) => Ok(CreateResult::Taken),
+            error if error.has_code(&["InvalidRequestException"]) => {
+                Ok(CreateResult::Blocked(error))
+            }
+            error => Err(error),
+        },
     }
 }
 
@@ -167,20 +164,18 @@ async fn put(
     let Err(error) = call.send().await else {
         return Ok(WriteResult::Yes);
     };
-    let service = error.as_service_error();
-    if service.is_some_and(aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError::is_resource_exists_exception) {
-        Ok(WriteResult::Taken)
-    } else if service
-        .is_some_and(|e| e.is_resource_not_found_exception() || e.is_invalid_request_exception())
-    {
-        Ok(WriteResult::Gone)
-    } else {
-        // Only the code is kept: a message about the value could quote the password.
-        let mut error = CallError::new(format!("storing in secret {}", secret.arn), &error);
-        if let (Some(code), false) = (&error.code, error.is_denied()) {
-            error.cause.clone_from(code);
+    match CallError::new(format!("storing in secret {}", secret.arn), &error) {
+        error if error.has_code(&["ResourceExistsException"]) => Ok(WriteResult::Taken),
+        error if error.has_code(&["ResourceNotFoundException", "InvalidRequestException"]) => {
+            Ok(WriteResult::Gone)
         }
-        Err(error)
+        mut error => {
+            // Only the code is kept: a message about the value could quote the password.
+            if let (Some(code), false) = (&error.code, error.is_denied()) {
+                error.cause.clone_from(code);
+            }
+            Err(error)
+        }
     }
 }
 
@@ -195,10 +190,7 @@ pub async fn tag_secret(
         call = call.tags(secret_tag(key.clone(), value.clone()));
     }
     let doing = || format!("tagging secret {}", secret.arn);
-    call.send()
-        .await
-        .map_err(|error| CallError::new(doing(), &error))?;
-    Ok(())
+    optional(call.send().await, &[], doing).map(drop)
 }
 
 /// Removes tags from the secret.
@@ -206,10 +198,7 @@ pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result
     let call = aws.secrets.untag_resource().secret_id(&secret.arn);
     let call = call.set_tag_keys(Some(keys.to_vec()));
     let doing = || format!("untagging secret {}", secret.arn);
-    call.send()
-        .await
-        .map_err(|error| CallError::new(doing(), &error))?;
-    Ok(())
+    optional(call.send().await, &[], doing).map(drop)
 }
 
 /// Changes the key that encrypts the secret.
@@ -221,21 +210,18 @@ pub async fn change_key(aws: &Aws, secret: &Secret, key: Option<&str>) -> Result
         .secret_id(&secret.arn)
         .kms_key_id(key);
     let doing = || format!("changing the key of secret {}", secret.arn);
-    call.send()
-        .await
-        .map_err(|error| CallError::new(doing(), &error))?;
-    Ok(())
+    optional(call.send().await, &[], doing).map(drop)
 }
 
-/// Removes `label` from a version, or moves it to another one. A peer, or an earlier call whose
-/// response was lost, may have moved it already.
-async fn move_label(
+/// Removes `label` from the version `from`, or moves it to another one. `false` if the label is not
+/// on `from`: a peer, or an earlier call whose response was lost, may have moved it.
+pub async fn move_label(
     aws: &Aws,
     secret: &Secret,
     label: &str,
     from: &str,
     to: Option<&str>,
-) -> Result<MoveResult, CallError> {
+) -> Result<bool, CallError> {
     let call = aws.secrets.update_secret_version_stage();
     let call = call.secret_id(&secret.arn).version_stage(label);
     let call = call.remove_from_version_id(from);
@@ -243,53 +229,13 @@ async fn move_label(
     let not_there = ["InvalidParameterException", "ResourceNotFoundException"];
     let doing = || format!("moving a label in secret {}", secret.arn);
     let moved = optional(call.send().await, &not_there, doing)?;
-    Ok(moved.map_or(MoveResult::NotThere, |_| MoveResult::Yes))
-}
-
-/// The result of moving a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MoveResult {
-    /// The label is on the target version.
-    Yes,
-    /// The label was not on the expected version.
-    NotThere,
-}
-
-/// Removes the label of a superseded login from its version.
-pub async fn drop_old_login(
-    aws: &Aws,
-    secret: &Secret,
-    login: &intent_log::Login,
-) -> Result<(), CallError> {
-    move_label(aws, secret, &login.write(), &login.version_id, None).await?;
-    Ok(())
-}
-
-/// Removes the label of an earlier saved spec.
-pub async fn drop_old_spec(
-    aws: &Aws,
-    secret: &Secret,
-    properties: &SavedSpec,
-) -> Result<(), CallError> {
-    let from = intent_log::version_id(properties.entry);
-    move_label(aws, secret, &properties.write(), &from, None).await?;
-    Ok(())
-}
-
-/// Moves `AWSCURRENT` from one version to another.
-pub async fn move_aws_current(
-    aws: &Aws,
-    secret: &Secret,
-    from: &str,
-    to: &str,
-) -> Result<MoveResult, CallError> {
-    move_label(aws, secret, "AWSCURRENT", from, Some(to)).await
+    Ok(moved.is_some())
 }
 
 /// Removes `AWSPENDING` from a version.
 pub async fn drop_pending(aws: &Aws, secret: &Secret, version_id: &str) -> Result<(), CallError> {
-    move_label(aws, secret, "AWSPENDING", version_id, None).await?;
-    Ok(())
+    let dropped = move_label(aws, secret, "AWSPENDING", version_id, None).await;
+    dropped.map(drop)
 }
 
 /// Deletes the secret without a recovery window, so that its name becomes free.
@@ -297,8 +243,7 @@ pub async fn delete_secret(aws: &Aws, secret: &Secret) -> Result<(), CallError> 
     let call = aws.secrets.delete_secret().secret_id(&secret.arn);
     let call = call.force_delete_without_recovery(true);
     let doing = || format!("deleting secret {}", secret.arn);
-    optional(call.send().await, &["ResourceNotFoundException"], doing)?;
-    Ok(())
+    optional(call.send().await, &["ResourceNotFoundException"], doing).map(drop)
 }
 
 /// Reads the login of a version. `None` if the version holds no login.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::aws::{Aws, CallError};
 use crate::mirror_credential::calls::{WriteResult, is_concurrent};
 use crate::mirror_credential::clients::Clients;
-use crate::mirror_credential::delete::plan::{DeletionState, DeletionStep, next};
+use crate::mirror_credential::delete::plan::{DeleteStep, DeletionState, next};
 use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::{
     ISSUE_INTENT, NO_SECRET, TOMBSTONE, Tombstone, version_id,
@@ -266,7 +266,7 @@ impl<'a> Deleter<'a> {
 }
 
 impl Reconcile for Deleter<'_> {
-    type Step = DeletionStep;
+    type Step = DeleteStep;
     type Done = ();
     type Error = CallError;
 
@@ -286,7 +286,7 @@ impl Reconcile for Deleter<'_> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<DeletionStep, (), CallError> {
+    fn plan(&self) -> Next<DeleteStep, (), CallError> {
         match next(self.target, self.context, &self.state) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
@@ -298,29 +298,29 @@ impl Reconcile for Deleter<'_> {
         }
     }
 
-    fn describe(&self, _step: &DeletionStep) -> String {
+    fn describe(&self, _step: &DeleteStep) -> String {
         self.doing.clone()
     }
 
-    async fn apply(&mut self, step: DeletionStep) -> Result<(), CallError> {
+    async fn apply(&mut self, step: DeleteStep) -> Result<(), CallError> {
         match step {
-            DeletionStep::WriteTombstone(name) => self.write_tombstone(name).await,
-            DeletionStep::Fence(entry) => self.fence(entry).await,
-            DeletionStep::WaitForIam => self.read_again().await,
-            DeletionStep::DeleteMirrors => {
+            DeleteStep::WriteTombstone(name) => self.write_tombstone(name).await,
+            DeleteStep::Fence(entry) => self.fence(entry).await,
+            DeleteStep::WaitForIam => self.read_again().await,
+            DeleteStep::DeleteMirrors => {
                 self.delete_mirrors().await;
                 Ok(())
             }
-            DeletionStep::CloseIssueIntent { user_name, ids } => {
+            DeleteStep::CloseIssueIntent { user_name, ids } => {
                 self.close_issue_intent(user_name, ids).await
             }
-            DeletionStep::DeleteCredential { user_name, id } => {
+            DeleteStep::DeleteCredential { user_name, id } => {
                 calls::delete_credential(&self.clients.aws, &user_name, &id).await?;
                 self.state.deleted_credentials.push(id);
                 Ok(())
             }
-            DeletionStep::DeleteSecret => self.delete_secret().await,
-            DeletionStep::ReleaseUser(name) => self.release_user(&name).await,
+            DeleteStep::DeleteSecret => self.delete_secret().await,
+            DeleteStep::ReleaseUser(name) => self.release_user(&name).await,
         }
     }
 

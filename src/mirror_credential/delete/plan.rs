@@ -10,7 +10,7 @@ use crate::aws::CallError;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::{NO_SECRET, Tombstone, key, write_time};
-use crate::mirror_credential::plan::classify::classify;
+use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{Credential, Secret, SecretState, User};
 use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
@@ -48,7 +48,7 @@ pub struct DeletionState {
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeletionStep {
+pub enum DeleteStep {
     /// Write the tombstone on the user.
     WriteTombstone(String),
     /// Write a claim as the log's entry with this number, so that no peer can store a login.
@@ -82,7 +82,7 @@ pub fn next(
     target: &DeletionTarget,
     context: &RequestContext,
     state: &DeletionState,
-) -> Next<DeletionStep, (), Reason> {
+) -> Next<DeleteStep, (), Reason> {
     let secret = state.secret.present();
     let planner = DeletionPlanner {
         target,
@@ -103,7 +103,7 @@ struct DeletionPlanner<'a> {
 }
 
 impl DeletionPlanner<'_> {
-    fn next(&self) -> Next<DeletionStep, (), Reason> {
+    fn next(&self) -> Next<DeleteStep, (), Reason> {
         let latest = self
             .secret
             .and_then(|secret| secret.origin.as_of)
@@ -120,7 +120,7 @@ impl DeletionPlanner<'_> {
     }
 
     /// The first step of all: it stops a Create that is running or that arrives later.
-    fn stop_peers(&self) -> Option<DeletionStep> {
+    fn stop_peers(&self) -> Option<DeleteStep> {
         let (state, scope) = (self.state, self.target.scope);
         if scope.writes_tombstone() {
             for user in state.users.iter().filter(|user| user.exists) {
@@ -129,7 +129,7 @@ impl DeletionPlanner<'_> {
                 let may_be_taken = user.held_by().is_none();
                 let is_written = state.tombstones_written.contains(&user.name);
                 if (self.is_held(user) || may_be_taken) && !is_written {
-                    return Some(DeletionStep::WriteTombstone(user.name.clone()));
+                    return Some(DeleteStep::WriteTombstone(user.name.clone()));
                 }
             }
         }
@@ -138,21 +138,21 @@ impl DeletionPlanner<'_> {
             .filter(|secret| secret.is_unfinished() || secret.may_rotate())
             .filter(|secret| !state.is_fenced && secret.deleted_at.is_none());
         if let Some(secret) = contested {
-            return Some(DeletionStep::Fence(secret.next_entry()));
+            return Some(DeleteStep::Fence(secret.next_entry()));
         }
-        (scope.waits_for_iam() && !self.is_settled()).then_some(DeletionStep::WaitForIam)
+        (scope.waits_for_iam() && !self.is_settled()).then_some(DeleteStep::WaitForIam)
     }
 
     /// Deletes the mirrors first, because they would push with a deleted login. The secret is last:
     /// while it exists, the next delivery finds every resource that is left.
-    fn delete_all(&self) -> Option<DeletionStep> {
+    fn delete_all(&self) -> Option<DeleteStep> {
         let state = self.state;
         let names_mirrors = self.secret.is_some_and(|secret| {
             let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
             secret.logins().any(|login| login.mirrors > 0) || is_open
         });
         if names_mirrors && !state.are_mirrors_deleted {
-            return Some(DeletionStep::DeleteMirrors);
+            return Some(DeleteStep::DeleteMirrors);
         }
         if let Some(step) = self.close_issue_intent() {
             return Some(step);
@@ -160,21 +160,22 @@ impl DeletionPlanner<'_> {
         // Without the secret, the function cannot classify credentials.
         let users = state.users.iter().filter(|_| !state.is_secret_deleted);
         for user in users.filter(|user| user.exists) {
-            let mut id = self.credential_named(user);
-            if id.is_none() {
-                id = self.credential_listed(user);
-                if id.is_some() && self.may_be_stale() {
-                    // Only the user's tags name this one, and they may be out of date.
-                    return Some(DeletionStep::WaitForIam);
-                }
+            let named = self.secret.into_iter().flat_map(Secret::logins);
+            let deletes_foreign = self.target.scope.deletes_foreign() && self.is_held(user);
+            let class = |credential: &Credential| self.class(credential, user);
+            let deleted = &state.deleted_credentials;
+            let next = next_deletion(user, named, deleted, class, deletes_foreign);
+            let Some((id, is_named)) = next else {
+                continue;
+            };
+            if !is_named && self.may_be_stale() {
+                return Some(DeleteStep::WaitForIam);
             }
-            if let Some(id) = id {
-                let user_name = user.name.clone();
-                return Some(DeletionStep::DeleteCredential { user_name, id });
-            }
+            let user_name = user.name.clone();
+            return Some(DeleteStep::DeleteCredential { user_name, id });
         }
         if self.secret.is_some() {
-            return Some(DeletionStep::DeleteSecret);
+            return Some(DeleteStep::DeleteSecret);
         }
         // With a tombstone, the records stay: they name the deleted resource.
         let mut users = state
@@ -182,7 +183,7 @@ impl DeletionPlanner<'_> {
             .iter()
             .filter(|_| !self.target.scope.writes_tombstone());
         let user = users.find(|user| self.is_held(user))?;
-        Some(DeletionStep::ReleaseUser(user.name.clone()))
+        Some(DeleteStep::ReleaseUser(user.name.clone()))
     }
 
     fn is_held(&self, user: &User) -> bool {
@@ -211,7 +212,7 @@ impl DeletionPlanner<'_> {
     /// Closes an open issue intent before the credentials that it issued are deleted. Otherwise a
     /// second delivery of this Delete, which finds no secret, would delete a credential that
     /// another person has created since.
-    fn close_issue_intent(&self) -> Option<DeletionStep> {
+    fn close_issue_intent(&self) -> Option<DeleteStep> {
         let user = self.state.users.iter().find(|user| {
             let intent = user.issue_intent.as_ref();
             let is_open = intent.is_some_and(|intent| !intent.closed);
@@ -219,7 +220,7 @@ impl DeletionPlanner<'_> {
         })?;
         // A finished log names all credentials.
         if self.secret.is_none_or(Secret::is_unfinished) && self.may_be_stale() {
-            return Some(DeletionStep::WaitForIam);
+            return Some(DeleteStep::WaitForIam);
         }
         let user_key = key(&user.name);
         let named = self.secret.into_iter().flat_map(Secret::logins);
@@ -233,39 +234,7 @@ impl DeletionPlanner<'_> {
             }
         }
         let user_name = user.name.clone();
-        Some(DeletionStep::CloseIssueIntent { user_name, ids })
-    }
-
-    /// A credential of `user` that the secret names. It exists even if IAM does not list it yet.
-    fn credential_named(&self, user: &User) -> Option<String> {
-        let user_key = key(&user.name);
-        let mut logins = self.secret.into_iter().flat_map(Secret::logins);
-        let login = logins.find(|login| {
-            let is_deleted = self
-                .state
-                .deleted_credentials
-                .contains(&login.credential_id);
-            login.user_key == user_key && !is_deleted
-        })?;
-        Some(login.credential_id.clone())
-    }
-
-    /// A credential of `user` that IAM lists. Only the user's tags show that it is this resource's.
-    fn credential_listed(&self, user: &User) -> Option<String> {
-        let deletes_foreign = self.target.scope.deletes_foreign() && self.is_held(user);
-        let is_deleted = |class: CredentialClass| match class {
-            CredentialClass::Current | CredentialClass::Superseded | CredentialClass::Orphan => {
-                true
-            }
-            CredentialClass::OtherResource => false,
-            CredentialClass::Foreign => deletes_foreign,
-        };
-        let mut listed = user.credentials.iter();
-        let credential = listed.find(|credential| {
-            let is_left = !self.state.deleted_credentials.contains(&credential.id);
-            is_left && is_deleted(self.class(credential, user))
-        })?;
-        Some(credential.id.clone())
+        Some(DeleteStep::CloseIssueIntent { user_name, ids })
     }
 
     /// Whether all changes of a Create must be visible by now.

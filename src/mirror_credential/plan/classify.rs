@@ -1,7 +1,7 @@
-//! Classifies the credentials that IAM lists.
+//! Classifies the credentials that IAM lists, and selects the next one to delete.
 
 use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::intent_log::{IssueIntent, Owner, key};
+use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, key};
 use crate::mirror_credential::state::{Credential, Secret, User};
 
 /// The class of `credential` of `user`, for the resource `owner` with the secret `secret_name`.
@@ -53,6 +53,36 @@ pub fn classify(
         _ if is_earliest(credential, user, issue_intent) => CredentialClass::Superseded,
         _ => CredentialClass::Foreign,
     }
+}
+
+/// The next credential of `user` to delete, and whether a login names it.
+///
+/// The credentials of the logins `named` come first. They exist even if IAM does not list them yet.
+/// The others are those of the classes that are not needed, among them the foreign ones if
+/// `deletes_foreign`. Only the user's tags name these, and IAM shows tags late.
+pub fn next_deletion<'a>(
+    user: &User,
+    named: impl IntoIterator<Item = &'a Login>,
+    deleted: &[String],
+    class: impl Fn(&Credential) -> CredentialClass,
+    deletes_foreign: bool,
+) -> Option<(String, bool)> {
+    let user_key = key(&user.name);
+    let is_left = |id: &String| !deleted.contains(id);
+    let mut named = named.into_iter().filter(|login| login.user_key == user_key);
+    if let Some(login) = named.find(|login| is_left(&login.credential_id)) {
+        return Some((login.credential_id.clone(), true));
+    }
+    let mut listed = user.credentials.iter();
+    let unneeded = listed.find(|credential| {
+        let is_unneeded = match class(credential) {
+            CredentialClass::Superseded | CredentialClass::Orphan => true,
+            CredentialClass::Foreign => deletes_foreign,
+            CredentialClass::Current | CredentialClass::OtherResource => false,
+        };
+        is_unneeded && is_left(&credential.id)
+    });
+    unneeded.map(|credential| (credential.id.clone(), false))
 }
 
 fn is_earliest(credential: &Credential, user: &User, issue_intent: &IssueIntent) -> bool {

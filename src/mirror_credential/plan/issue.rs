@@ -3,9 +3,7 @@
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, RotationStep, SecretStep, Step,
-};
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::rotation::end::end_rotation;
 use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret};
@@ -55,10 +53,8 @@ impl Planner<'_> {
             return CredentialStep::WaitForIam.into();
         }
         if state.user.credentials.len() >= 2 {
-            return match self.of_class(CredentialClass::Superseded).next() {
-                Some(superseded) => self.delete(superseded),
-                None => Step::Reject(messages::both_slots_taken(&state.user.name)),
-            };
+            let refusal = || Step::Reject(messages::both_slots_taken(&state.user.name));
+            return self.delete_superseded(secret).unwrap_or_else(refusal);
         }
         if state.log.issue_intent_written {
             CredentialStep::Issue.into()
@@ -77,18 +73,13 @@ impl Planner<'_> {
         let foreign = self.of_class(CredentialClass::Foreign);
         let foreign: Vec<&Credential> = foreign.filter(|one| !is_issued(one)).collect();
         let first = foreign.first()?;
-        if !state.is_settled() {
-            return Some(CredentialStep::WaitForIam.into());
-        }
-        if !state.secret_read_after_user {
-            return Some(SecretStep::ReadSecret.into());
-        }
-        Some(match self.spec.foreign_credentials {
+        let step = match self.spec.foreign_credentials {
             ForeignCredentials::Refuse => {
                 Step::Reject(messages::foreign_in_the_way(&state.user.name, &foreign))
             }
-            ForeignCredentials::Delete => self.delete(first),
-        })
+            ForeignCredentials::Delete => CredentialStep::DeleteCredential(first.id.clone()).into(),
+        };
+        Some(self.wait_for_tags().unwrap_or(step))
     }
 
     /// The step that is needed before the login or its mirrors can change. `None` if this delivery
@@ -131,7 +122,7 @@ impl Planner<'_> {
             // The entry with the mirror IDs shows which claim a rotation holds, even without
             // mirrors.
             return if self.state.mirrors.intent.ids_committed {
-                RotationStep::Prepare.into()
+                CredentialStep::StorePending.into()
             } else {
                 MirrorStep::CommitMirrorIds(secret.next_entry()).into()
             };

@@ -3,13 +3,10 @@
 //! Two functions compare the secret's settings (key, tags) with the spec: `plan_settings` plans their
 //! change, and `fence_peers` writes the owner's tags before it. A new setting belongs in both.
 
-use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::intent_log;
 use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::rotation::end::end_rotation;
-use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Secret};
 use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
@@ -41,11 +38,7 @@ impl Planner<'_> {
             .filter(|issued| issued.id != held.id)
         {
             // A peer's login is the current one.
-            return CredentialStep::DeleteCredential {
-                user_name: state.user.name.clone(),
-                id: issued.id.clone(),
-            }
-            .into();
+            return CredentialStep::DeleteCredential(issued.id.clone()).into();
         }
         let mirrors = match self.plan_mirror_changes(secret) {
             Ok(mirrors) => mirrors,
@@ -168,69 +161,24 @@ impl Planner<'_> {
     /// Deletes superseded resources: mirrors first, then their credentials, then the records of
     /// these. A mirror would otherwise push with a deleted credential.
     fn plan_cleanup(&self, secret: &Secret) -> Option<Step> {
-        let (state, spec) = (self.state, self.spec);
-        if let Some(step) = self.mirrors.retire_superseded(secret) {
+        let step = self.mirrors.retire_superseded(secret);
+        if let Some(step) = step.or_else(|| self.delete_superseded(secret)) {
             return Some(step);
         }
-        // A credential that a version names is certainly this resource's. For the others, only the
-        // user's tags show that, and IAM shows them late.
-        let mut unneeded: Vec<&Credential> = self
-            .of_class(CredentialClass::Orphan)
-            .chain(self.of_class(CredentialClass::Superseded))
-            .collect();
-        if spec.foreign_credentials == ForeignCredentials::Delete {
-            unneeded.extend(self.of_class(CredentialClass::Foreign));
-        }
-        let is_named = |id: &str| secret.logins().any(|login| login.credential_id == id);
-        if let Some(first) = unneeded.first() {
-            if !is_named(&first.id) {
-                if !state.is_settled() {
-                    return Some(CredentialStep::WaitForIam.into());
-                }
-                if !state.secret_read_after_user {
-                    return Some(SecretStep::ReadSecret.into());
-                }
-            }
-            return Some(self.delete(first));
-        }
-        if let Some(step) = self.drop_superseded(secret) {
-            return Some(step);
+        if let Some(superseded) = secret.log.superseded.first() {
+            return Some(SecretStep::DropOldLogin(superseded.entry).into());
         }
         let latest = secret.log.saved_specs.last();
-        let key = spec_key(&spec.document);
+        let key = spec_key(&self.spec.document);
         // This entry also concludes every claim before it.
         let is_new = latest.is_none_or(|latest| latest.key != key);
-        if (is_new || secret.is_unfinished()) && !state.mirrors.deletion_incomplete {
+        if (is_new || secret.is_unfinished()) && !self.state.mirrors.deletion_incomplete {
             return Some(SecretStep::SaveSpec(secret.next_entry()).into());
         }
         if let [former, _, ..] = secret.log.saved_specs.as_slice() {
             return Some(SecretStep::DropOldSpec(former.entry).into());
         }
         (!self.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent.into())
-    }
-
-    fn drop_superseded(&self, secret: &Secret) -> Option<Step> {
-        let state = self.state;
-        let superseded = secret.log.superseded.first()?;
-        let current = secret.log.current.as_ref();
-        if current.is_some_and(|login| login.credential_id == superseded.credential_id) {
-            // The label names the current credential: only the record is superseded.
-            return Some(SecretStep::DropOldLogin(superseded.entry).into());
-        }
-        // A credential that a version names may exist although IAM does not list it yet.
-        let user = &state.user;
-        let is_of_user = user.exists && intent_log::key(&user.name) == superseded.user_key;
-        let id = &superseded.credential_id;
-        if !is_of_user || state.login.deleted_credentials.contains(id) {
-            return Some(SecretStep::DropOldLogin(superseded.entry).into());
-        }
-        Some(
-            CredentialStep::DeleteCredential {
-                user_name: user.name.clone(),
-                id: id.clone(),
-            }
-            .into(),
-        )
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{key, serial_key, write_time};
 use crate::mirror_credential::mirrors::plan::MirrorPlanner;
-use crate::mirror_credential::plan::classify::classify;
-use crate::mirror_credential::plan::step::{CredentialStep, Step};
+use crate::mirror_credential::plan::classify::{classify, next_deletion};
+use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::mirror_credential::state::{Credential, Secret, State};
 
 /// The credential whose login the secret holds.
@@ -63,22 +63,50 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The class of a credential of the user.
+    pub fn class(&self, credential: &Credential) -> CredentialClass {
+        let (name, owner) = (&self.spec.secret_name, &self.context.owner);
+        let (user, others) = (
+            &self.state.user,
+            &self.state.login.other_resource_credentials,
+        );
+        match classify(credential, user, self.secret, name, owner, others) {
+            // Another person created it after this delivery wrote its intent.
+            CredentialClass::Orphan if !self.may_have_orphans() => CredentialClass::Foreign,
+            class => class,
+        }
+    }
+
     /// The user's credentials of the class `wanted`.
     pub fn of_class(&self, wanted: CredentialClass) -> impl Iterator<Item = &'a Credential> {
-        let (state, secret) = (self.state, self.secret);
-        let (name, owner) = (&self.spec.secret_name, &self.context.owner);
-        let others = &state.login.other_resource_credentials;
-        let may_have_orphans = self.may_have_orphans();
-        let credentials = state.user.credentials.iter();
-        credentials.filter(move |credential| {
-            let class = classify(credential, &state.user, secret, name, owner, others);
-            wanted
-                == match class {
-                    // Another person created it after this delivery wrote its intent.
-                    CredentialClass::Orphan if !may_have_orphans => CredentialClass::Foreign,
-                    class => class,
-                }
-        })
+        let credentials = self.state.user.credentials.iter();
+        credentials.filter(move |credential| self.class(credential) == wanted)
+    }
+
+    /// The step that deletes a credential which the current login supersedes. `None` if there is
+    /// none.
+    pub fn delete_superseded(&self, secret: &Secret) -> Option<Step> {
+        let current = secret.log.current.as_ref();
+        let is_current = |id: &String| current.is_some_and(|login| login.credential_id == *id);
+        let superseded = secret.log.superseded.iter();
+        let (id, is_named) = next_deletion(
+            &self.state.user,
+            superseded.filter(|login| !is_current(&login.credential_id)),
+            &self.state.login.deleted_credentials,
+            |credential| self.class(credential),
+            self.spec.foreign_credentials == ForeignCredentials::Delete,
+        )?;
+        let wait = self.wait_for_tags().filter(|_| !is_named);
+        Some(wait.unwrap_or(CredentialStep::DeleteCredential(id).into()))
+    }
+
+    /// The step that is needed before the user's tags prove whose a credential is. `None` if they
+    /// do.
+    pub fn wait_for_tags(&self) -> Option<Step> {
+        if !self.state.is_settled() {
+            return Some(CredentialStep::WaitForIam.into());
+        }
+        (!self.state.secret_read_after_user).then_some(SecretStep::ReadSecret.into())
     }
 
     /// Whether a credential may exist that this delivery has not read: a peer issued it, or the
@@ -122,14 +150,5 @@ impl<'a> Planner<'a> {
 
     fn user_tag_differs(&self, secret: &Secret) -> bool {
         secret.origin.user_name.as_ref() != Some(&self.spec.user_name)
-    }
-
-    /// The step that deletes `credential`.
-    pub fn delete(&self, credential: &Credential) -> Step {
-        let step = CredentialStep::DeleteCredential {
-            user_name: self.state.user.name.clone(),
-            id: credential.id.clone(),
-        };
-        step.into()
     }
 }

@@ -12,8 +12,6 @@ pub enum Step {
     Secret(SecretStep),
     /// A step for the mirrors in GitLab.
     Mirror(MirrorStep),
-    /// A step that only a rotation needs, or the end of one.
-    Rotation(RotationStep),
     /// The request cannot succeed.
     Reject(Reason),
     /// The request cannot succeed now. A later attempt may.
@@ -47,15 +45,15 @@ pub enum CredentialStep {
     ReadLogin(String),
     /// Verify that the stored login can push.
     VerifyStored,
+    /// Store the issued login in the version of the rotation, under `AWSPENDING`.
+    StorePending,
     /// Activate the credential with this ID.
     Activate(String),
-    /// Delete a credential, which may be active, and which IAM may not list.
-    DeleteCredential {
-        /// The user.
-        user_name: String,
-        /// The credential.
-        id: String,
-    },
+    /// Deactivate the superseded credential with this ID. Only a rotation does so: an Update deletes
+    /// it.
+    Deactivate(String),
+    /// Delete the credential with this ID, which may be active, and which IAM may not list.
+    DeleteCredential(String),
 }
 
 /// A step for the secret and its log. The number is that of the log's entry.
@@ -77,6 +75,18 @@ pub enum SecretStep {
     DropOldSpec(u64),
     /// Remove the label of a superseded login.
     DropOldLogin(u64),
+    /// Move `AWSCURRENT`, unless a peer has moved it.
+    MoveAwsCurrent {
+        /// The version that is current.
+        from: String,
+        /// The version that becomes current.
+        to: String,
+    },
+    /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to
+    /// it.
+    CopyCurrentVersion(u64),
+    /// Remove `AWSPENDING` from this version.
+    DropPending(String),
     /// Encrypt the secret with the spec's key.
     ChangeKey,
     /// Write the secret's tags.
@@ -110,32 +120,6 @@ pub enum MirrorStep {
     RetireMirror(MirrorRecord),
 }
 
-/// A step that only a rotation needs, or the end of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RotationStep {
-    /// Store the issued login in the rotation's version.
-    Prepare,
-    /// Move `AWSCURRENT`, unless a peer has moved it.
-    MoveAwsCurrent {
-        /// The version that is current.
-        from: String,
-        /// The version that becomes current.
-        to: String,
-    },
-    /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to
-    /// it.
-    CopyCurrentVersion(u64),
-    /// Remove `AWSPENDING` from this version.
-    DropPending(String),
-    /// Deactivate a superseded credential that IAM lists. An Update deletes it without this step.
-    Deactivate {
-        /// The user.
-        user_name: String,
-        /// The credential.
-        id: String,
-    },
-}
-
 impl From<CredentialStep> for Step {
     fn from(step: CredentialStep) -> Self {
         Step::Credential(step)
@@ -151,11 +135,5 @@ impl From<SecretStep> for Step {
 impl From<MirrorStep> for Step {
     fn from(step: MirrorStep) -> Self {
         Step::Mirror(step)
-    }
-}
-
-impl From<RotationStep> for Step {
-    fn from(step: RotationStep) -> Self {
-        Step::Rotation(step)
     }
 }

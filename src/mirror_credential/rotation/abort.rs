@@ -2,7 +2,7 @@
 
 use crate::aws::{Aws, CallError};
 use crate::mirror_credential::calls;
-use crate::mirror_credential::calls::{MoveResult, WriteResult};
+use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::{
@@ -108,7 +108,7 @@ pub async fn abort(
         if !is_current(&login.credential_id) {
             calls::delete_credential(aws, user_name, &login.credential_id).await?;
         }
-        calls::drop_old_login(aws, &secret, &login).await?;
+        calls::move_label(aws, &secret, &login.write(), &login.version_id, None).await?;
     }
     Ok(is_held.then(|| secret.next_entry()))
 }
@@ -166,9 +166,9 @@ async fn fence(
     let copy = current.copied_as(entry + 1);
     let (from, to) = (&current.version_id, &copy.version_id);
     let is_fenced = calls::copy_login(aws, secret, current, &copy).await? == WriteResult::Yes
-        && calls::move_aws_current(aws, secret, from, to).await? == MoveResult::Yes;
+        && calls::move_label(aws, secret, "AWSCURRENT", from, Some(to)).await?;
     if is_fenced {
-        calls::drop_old_login(aws, secret, current).await?;
+        calls::move_label(aws, secret, &current.write(), from, None).await?;
     }
     Ok(is_fenced)
 }

@@ -3,8 +3,7 @@
 use crate::aws::CallError;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls;
-use crate::mirror_credential::calls::{MoveResult, WriteResult};
-use crate::mirror_credential::plan::step::RotationStep;
+use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::rotation::abort::{RotationProgress, abort};
 use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::timing::POLL_INTERVAL;
@@ -14,44 +13,8 @@ use crate::reason_codes::Code;
 const MAX_MOVE_RETRIES: u32 = 20;
 
 impl Applier<'_> {
-    pub async fn apply_rotation_step(&mut self, step: RotationStep) -> Result<(), CallError> {
-        let aws = &self.clients.aws;
-        match step {
-            RotationStep::Prepare => self.prepare().await?,
-            RotationStep::MoveAwsCurrent { from, to } => self.move_aws_current(&from, &to).await?,
-            RotationStep::CopyCurrentVersion(entry) => {
-                let secret = self.state.secret.present();
-                if let Some((secret, current)) =
-                    secret.and_then(|s| Some((s, s.log.current.as_ref()?)))
-                {
-                    let copy = current.copied_as(entry);
-                    let written = calls::copy_login(aws, secret, current, &copy).await?;
-                    self.note_write(written, entry, |secret| secret.log.superseded.push(copy));
-                }
-            }
-            RotationStep::DropPending(version_id) => {
-                if let Some(secret) = self.state.secret.present() {
-                    calls::drop_pending(aws, secret, &version_id).await?;
-                    self.change_secret(|secret| secret.log.pending = None);
-                }
-            }
-            RotationStep::Deactivate { user_name, id } => {
-                match calls::set_active(aws, &user_name, &id, false).await {
-                    Err(error) if error.has_code(&["NoSuchEntity"]) => {
-                        self.note_credential_deleted(&id);
-                    }
-                    deactivated => {
-                        deactivated?;
-                        self.note_active(&id, false);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Stores the issued login in the version that Secrets Manager chose.
-    async fn prepare(&mut self) -> Result<(), CallError> {
+    pub async fn store_pending(&mut self) -> Result<(), CallError> {
         let (Some(secret), Some(rotation)) = (self.state.secret.present(), &self.context.rotation)
         else {
             return Ok(());
@@ -94,33 +57,43 @@ impl Applier<'_> {
     }
 
     /// Moves `AWSCURRENT` from one version to another.
-    async fn move_aws_current(&mut self, from: &str, to: &str) -> Result<(), CallError> {
+    pub async fn move_aws_current(&mut self, from: &str, to: &str) -> Result<(), CallError> {
         let Some(secret) = self.state.secret.present() else {
             return Ok(());
         };
-        match calls::move_aws_current(&self.clients.aws, secret, from, to).await? {
-            MoveResult::Yes => self.change_secret(|secret| {
+        let aws = &self.clients.aws;
+        if calls::move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
+            self.change_secret(|secret| {
                 let mut logins = secret.log.superseded.iter();
                 if let Some(at) = logins.position(|login| login.version_id == to) {
                     let next = secret.log.superseded.swap_remove(at);
-                    secret
-                        .log
-                        .superseded
-                        .extend(secret.log.current.replace(next));
+                    let former = secret.log.current.replace(next);
+                    secret.log.superseded.extend(former);
                 }
-            }),
-            MoveResult::NotThere => {
-                self.retries.move_retries += 1;
-                if self.retries.move_retries > MAX_MOVE_RETRIES {
-                    let doing = format!("handing AWSCURRENT to version {to}");
-                    let cause = "it is not where it is shown to be";
-                    return Err(CallError::local(Code::RotationOvertaken, doing, cause));
-                }
-                // Secrets Manager may show it late.
-                tokio::time::sleep(POLL_INTERVAL).await;
-                self.state.secret = SecretState::Unread;
-            }
+            });
+            return Ok(());
         }
+        self.retries.move_retries += 1;
+        if self.retries.move_retries > MAX_MOVE_RETRIES {
+            let doing = format!("handing AWSCURRENT to version {to}");
+            let cause = "it is not where it is shown to be";
+            return Err(CallError::local(Code::RotationOvertaken, doing, cause));
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+        self.state.secret = SecretState::Unread;
+        Ok(())
+    }
+
+    /// Writes the current login again as the log's entry `entry`.
+    pub async fn copy_current_version(&mut self, entry: u64) -> Result<(), CallError> {
+        let secret = self.state.secret.present();
+        let Some((secret, current)) = secret.and_then(|s| Some((s, s.log.current.as_ref()?)))
+        else {
+            return Ok(());
+        };
+        let copy = current.copied_as(entry);
+        let written = calls::copy_login(&self.clients.aws, secret, current, &copy).await?;
+        self.note_write(written, entry, |secret| secret.log.superseded.push(copy));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Ends another rotation that a request supersedes.
 
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
-use crate::mirror_credential::plan::step::{RotationStep, Step};
+use crate::mirror_credential::plan::step::{SecretStep, Step};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
@@ -23,12 +23,12 @@ pub fn end_rotation(planner: &Planner<'_>, secret: &Secret) -> Option<Step> {
             login.credential_id == current.credential_id && login.entry > rotating.entry
         });
         return Some(match copy {
-            Some(copy) => RotationStep::MoveAwsCurrent {
+            Some(copy) => SecretStep::MoveAwsCurrent {
                 from: current.version_id.clone(),
                 to: copy.version_id.clone(),
             }
             .into(),
-            None => RotationStep::CopyCurrentVersion(secret.next_entry()).into(),
+            None => SecretStep::CopyCurrentVersion(secret.next_entry()).into(),
         });
     }
     let pending = secret.open_rotation().filter(|version| !is_own(version))?;
@@ -38,5 +38,5 @@ pub fn end_rotation(planner: &Planner<'_>, secret: &Secret) -> Option<Step> {
         || secret
             .last_changed
             .is_some_and(|time| planner.state.now >= time + LAMBDA_MAX_LIFETIME);
-    is_over.then(|| RotationStep::DropPending(pending.clone()).into())
+    is_over.then(|| SecretStep::DropPending(pending.clone()).into())
 }

@@ -185,11 +185,7 @@ pub(in crate::mirror_credential) fn state(base: State, change: impl FnOnce(&mut 
 }
 
 pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
-    CredentialStep::DeleteCredential {
-        user_name: USER.to_owned(),
-        id: id.to_owned(),
-    }
-    .into()
+    CredentialStep::DeleteCredential(id.to_owned()).into()
 }
 
 /// One test for each row: the step that the plan chooses.

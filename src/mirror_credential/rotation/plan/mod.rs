@@ -5,9 +5,7 @@ use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, RotationStep, SecretStep, Step,
-};
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::request_context::{Rotation, RotationPhase};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
@@ -130,7 +128,7 @@ impl RotationPlanner<'_> {
             return step;
         }
         match (phase, &secret.log.current) {
-            (RotationPhase::Finish, Some(current)) => RotationStep::MoveAwsCurrent {
+            (RotationPhase::Finish, Some(current)) => SecretStep::MoveAwsCurrent {
                 from: current.version_id.clone(),
                 to: prepared.version_id.clone(),
             }
@@ -148,13 +146,7 @@ impl RotationPlanner<'_> {
         let user = &self.0.state.user;
         let mut superseded = self.0.of_class(CredentialClass::Superseded);
         if let Some(active) = superseded.find(|credential| credential.active) {
-            return Some(
-                RotationStep::Deactivate {
-                    user_name: user.name.clone(),
-                    id: active.id.clone(),
-                }
-                .into(),
-            );
+            return Some(CredentialStep::Deactivate(active.id.clone()).into());
         }
         // A secret has a limited number of labels, so labels of deleted credentials are removed.
         let mut logins = secret.log.superseded.iter();

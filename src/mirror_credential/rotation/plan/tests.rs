@@ -7,9 +7,9 @@ use crate::mirror_credential::mirrors::plan::tests::{
     edit, mirror, mirrored, new_mirror, pushing, record, seen, value,
 };
 use crate::mirror_credential::plan::next;
-use crate::mirror_credential::plan::step::{MirrorStep, RotationStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::{
-    USER, at, context, credential, login, plan_table, state, step,
+    at, context, credential, login, plan_table, state, step,
 };
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::state::State;
@@ -133,15 +133,12 @@ plan_table! {
         second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
         test_syncs_the_mirror: rotate(RotationPhase::Test, &enabled()) => MirrorStep::SyncMirrors(vec![record(8)]);
         second_test_is_done: rotate(RotationPhase::Test, &prepared()) => Step::Done;
-        finish_moves_aws_current: rotate(RotationPhase::Finish, &prepared()) => RotationStep::MoveAwsCurrent {
+        finish_moves_aws_current: rotate(RotationPhase::Finish, &prepared()) => SecretStep::MoveAwsCurrent {
             from: version_id(1),
             to: VERSION.to_owned(),
         };
         second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirror(record(7));
-        finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => RotationStep::Deactivate {
-            user_name: USER.to_owned(),
-            id: "CUR".to_owned(),
-        };
+        finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => CredentialStep::Deactivate("CUR".to_owned());
         test_after_finish_is_done: rotate(RotationPhase::Test, &rotated()) => Step::Done;
 }
 
@@ -180,7 +177,7 @@ fn rotation_in_an_unprotected_project_starts_no_push() {
         ..new_mirror(8)
     }));
     assert_eq!(rotate(Test, &enabled), Step::Done);
-    let move_aws_current = RotationStep::MoveAwsCurrent {
+    let move_aws_current = SecretStep::MoveAwsCurrent {
         from: version_id(1),
         to: VERSION.to_owned(),
     }
@@ -203,11 +200,11 @@ fn superseded_rotation_cannot_finish() {
         k.mirrors.intent.read_from = Some(version_id(3));
     });
     assert_eq!(stranger(&told), SecretStep::ClaimIfAllowed(5).into());
-    assert_eq!(stranger(&fence), RotationStep::CopyCurrentVersion(6).into());
+    assert_eq!(stranger(&fence), SecretStep::CopyCurrentVersion(6).into());
     let copied = state(fence, |k| {
         edit(k, |secret| secret.log.superseded.push(login(6, "CUR")));
     });
-    let move_aws_current = RotationStep::MoveAwsCurrent {
+    let move_aws_current = SecretStep::MoveAwsCurrent {
         from: version_id(1),
         to: version_id(6),
     }
@@ -223,6 +220,6 @@ fn superseded_rotation_cannot_finish() {
     });
     assert_eq!(
         stranger(&safe),
-        RotationStep::DropPending(VERSION.to_owned()).into()
+        SecretStep::DropPending(VERSION.to_owned()).into()
     );
 }
