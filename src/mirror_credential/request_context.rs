@@ -1,7 +1,7 @@
 //! The request that a delivery works for: a request of CloudFormation, or a step of a rotation.
 
-use crate::mirror_credential::intent_log::{Owner, Tombstone};
-use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::intent_log::{Owner, Tombstone, write_time};
+use crate::mirror_credential::state::{Secret, User};
 use std::time::SystemTime;
 
 /// The request that this delivery works for.
@@ -27,6 +27,13 @@ impl RequestContext {
     /// Whether this delivery created `secret`. Secrets Manager's response may have been lost.
     pub fn has_created(&self, secret: &Secret) -> bool {
         secret.origin.claimant.as_ref() == Some(&self.claimant)
+    }
+
+    /// The tombstone that a delivery of this Delete has written on `user`.
+    pub fn tombstone_on<'a>(&self, user: &'a User) -> Option<&'a Tombstone> {
+        let (owner_key, signed_at) = (self.owner.key(), write_time(self.signed_at));
+        let tombstone = user.tombstone.as_ref();
+        tombstone.filter(|one| one.owner_key == owner_key && write_time(one.signed_at) == signed_at)
     }
 
     /// Whether the Delete of `tombstone` came after this request.

@@ -115,6 +115,7 @@ impl MirrorCredential {
             user_names: spec::user_name_in(old).into_iter().collect(),
             deleted_credentials: Vec::new(),
             accesses: spec::gitlab_in(old).into_iter().collect(),
+            deletes_foreign: false,
             scope: DeletionScope::UnknownReplacement,
         };
         self.run_deletion(&target, context, progress).await?;
@@ -160,8 +161,8 @@ impl MirrorCredential {
             user_names: user_name.into_iter().collect(),
             deleted_credentials: Vec::new(),
             accesses: spec::gitlab_in(properties).into_iter().collect(),
+            deletes_foreign: spec::deletes_foreign(properties),
             scope: DeletionScope::Delete {
-                deletes_foreign: spec::deletes_foreign(properties),
                 is_create_unanswered: !is_own_id && is_by_properties,
             },
         };

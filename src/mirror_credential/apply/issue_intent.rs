@@ -7,7 +7,6 @@ use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{IssueIntent, key};
 use crate::mirror_credential::plan::classify::classify;
 use crate::mirror_credential::state::{Credential, Secret};
-use crate::mirror_credential::timing::POLL_INTERVAL;
 
 impl Applier<'_> {
     /// The open intent before a call to issue. Or the closed intent, if the calls have issued only
@@ -92,14 +91,7 @@ impl Applier<'_> {
         let tombstone = user.tombstone.as_ref();
         let is_stale = tombstone.is_some_and(|one| !self.context.is_superseded_by(one));
         let tags = calls::issue_intent_tags(owner, &self.spec.secret_name, &intent, is_stale);
-        loop {
-            match calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await {
-                Err(error) if calls::is_concurrent(&error) => {
-                    tokio::time::sleep(POLL_INTERVAL).await;
-                }
-                written => break written?,
-            }
-        }
+        calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
         let user = &mut self.state.user;
         user.owner = Some(self.context.owner.clone());
         user.secret_name = Some(self.spec.secret_name.clone());

@@ -69,6 +69,7 @@ impl Applier<'_> {
                 user_names: vec![spec.user_name.clone()],
                 deleted_credentials: self.state.login.deleted_credentials.clone(),
                 accesses: spec.gitlab.iter().cloned().collect(),
+                deletes_foreign: false,
                 scope: DeletionScope::FailedCreate {
                     waits_for_iam: self.state.login.uncertain_since.is_some(),
                 },

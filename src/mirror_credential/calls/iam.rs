@@ -9,6 +9,7 @@ use crate::aws::{Aws, CallError, optional};
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::{IssueIntent, Owner};
 use crate::mirror_credential::state::Credential;
+use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::password::Password;
 use crate::reason_codes::Code;
 
@@ -127,7 +128,7 @@ pub async fn set_active(
     optional(call.send().await, &[], doing).map(drop)
 }
 
-/// Writes tags on the user.
+/// Writes tags on the user. Waits while another change of the user is under way.
 pub async fn tag_user(
     aws: &Aws,
     user_name: &str,
@@ -136,15 +137,17 @@ pub async fn tag_user(
     let doing = || format!("tagging user {user_name}");
     let mut call = aws.iam.tag_user().user_name(user_name);
     for (key, value) in tags {
-        let tag = aws_sdk_iam::types::Tag::builder()
-            .key(*key)
-            .value(value)
-            .build();
-        let tag =
-            tag.map_err(|error| CallError::local(Code::InternalError, doing(), error.to_string()));
+        let tag = aws_sdk_iam::types::Tag::builder();
+        let tag = tag.key(*key).value(value).build();
+        let tag = tag.map_err(|e| CallError::local(Code::InternalError, doing(), e.to_string()));
         call = call.tags(tag?);
     }
-    optional(call.send().await, &[], doing).map(drop)
+    loop {
+        match optional(call.clone().send().await, &[], doing) {
+            Err(error) if is_concurrent(&error) => tokio::time::sleep(POLL_INTERVAL).await,
+            tagged => return tagged.map(drop),
+        }
+    }
 }
 
 /// The tags of an issue intent. An empty value voids the tombstone of an earlier Delete.

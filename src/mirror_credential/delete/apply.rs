@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::aws::{Aws, CallError};
-use crate::mirror_credential::calls::{WriteResult, is_concurrent};
+use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::clients::Clients;
-use crate::mirror_credential::delete::plan::{DeleteStep, DeletionState, next};
-use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
+use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
+use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::{
     ISSUE_INTENT, NO_SECRET, TOMBSTONE, Tombstone, version_id,
 };
-use crate::mirror_credential::messages::with_permission_hint;
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::request_context::RequestContext;
@@ -31,7 +30,6 @@ pub struct Deleter<'a> {
     target: &'a DeletionTarget,
     context: &'a RequestContext,
     state: DeletionState,
-    doing: String,
     /// The mirrors that are left in GitLab.
     pub left: Vec<String>,
 }
@@ -44,27 +42,7 @@ impl<'a> Deleter<'a> {
         context: &'a RequestContext,
         progress: &Progress,
     ) -> Result<Self, CallError> {
-        let doing = match target.scope {
-            DeletionScope::Delete { .. } => format!(
-                "removing secret {} and the credential that it names",
-                target.secret_name
-            ),
-            // It is part of another step.
-            DeletionScope::UnknownReplacement | DeletionScope::FailedCreate { .. } => {
-                progress.last()
-            }
-        };
-        progress.doing(&doing);
         let now = clients.clock.now();
-        let aws = &clients.aws;
-        let first_user = async {
-            match target.user_names.first() {
-                Some(name) => observe::read_user(aws, name).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let secret = observe::read_secret(aws, &target.secret_name);
-        let (secret, user) = tokio::join!(secret, first_user);
         let mut deleter = Deleter {
             clients,
             target,
@@ -79,23 +57,35 @@ impl<'a> Deleter<'a> {
                 is_fenced: false,
                 is_secret_deleted: false,
                 tombstones_written: Vec::new(),
-                intents_closed: Vec::new(),
                 deleted_credentials: target.deleted_credentials.clone(),
                 are_mirrors_deleted: false,
             },
-            doing,
             left: Vec::new(),
         };
-        deleter.note_secret(secret)?;
+        progress.doing(deleter.doing());
+        let first_user = async {
+            match target.user_names.first() {
+                Some(name) => observe::read_user(&clients.aws, name).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (read, user) = tokio::join!(deleter.read_secret(), first_user);
+        read?;
         deleter.state.users.extend(user?);
         Ok(deleter)
     }
 
-    fn note_secret(&mut self, read: Result<Option<Secret>, CallError>) -> Result<(), CallError> {
-        self.state.secret = match read {
+    fn doing(&self) -> String {
+        let name = &self.target.secret_name;
+        format!("removing secret {name} and the credential that it names")
+    }
+
+    async fn read_secret(&mut self) -> Result<(), CallError> {
+        let name = &self.target.secret_name;
+        self.state.secret = match observe::read_secret(&self.clients.aws, name).await {
             Ok(secret) => SecretState::from(secret),
             Err(error) if error.is_denied() => {
-                self.state.denied = Some(with_permission_hint(error));
+                self.state.denied = Some(error);
                 SecretState::Absent
             }
             Err(error) => return Err(error),
@@ -106,18 +96,15 @@ impl<'a> Deleter<'a> {
     async fn write_tombstone(&mut self, name: String) -> Result<(), CallError> {
         let tombstone = self.tombstone_of(&name);
         let tags = [(TOMBSTONE, tombstone.write())];
-        let user = self.state.users.iter().find(|user| user.name == name);
-        let is_ours = user.is_some_and(|user| user.owner.as_ref() == Some(&self.context.owner));
+        let user = self.state.users.iter_mut().find(|user| user.name == name);
+        let is_ours = user
+            .as_ref()
+            .is_some_and(|user| user.owner.as_ref() == Some(&self.context.owner));
         match calls::tag_user(&self.clients.aws, &name, &tags).await {
-            // The next plan repeats the step.
-            Err(error) if is_concurrent(&error) => {
-                tokio::time::sleep(POLL_INTERVAL).await;
-                return Ok(());
-            }
             Err(error) if error.has_code(&["NoSuchEntity"]) => {
-                self.state.users.retain(|user| user.name != name);
-                self.state.users.push(User::absent(&name, None));
-                return Ok(());
+                if let Some(user) = user {
+                    *user = User::absent(&name, None);
+                }
             }
             // The Delete that follows a rejected Create succeeds. If IAM rejects this tag, it
             // rejects the tags that a Create writes before it issues a credential, too.
@@ -133,25 +120,17 @@ impl<'a> Deleter<'a> {
     /// The tombstone to write on the user `name`. A second delivery of the Delete finds no secret,
     /// and keeps the first one's record of it.
     fn tombstone_of(&self, name: &str) -> Tombstone {
-        let (owner_key, signed_at) = (self.context.owner.key(), self.context.signed_at);
         let user = self.state.users.iter().find(|user| user.name == name);
-        let earlier = user.and_then(|user| user.tombstone.as_ref());
-        let earlier = earlier.filter(|earlier| earlier.is_of(&owner_key, signed_at));
+        let earlier = user.and_then(|user| self.context.tombstone_on(user));
         let secret = self.state.secret.present();
         let created_by = secret.and_then(|secret| secret.origin.created_by.clone());
         let ended = created_by.or(earlier.map(|earlier| earlier.ended.clone()));
         Tombstone {
-            owner_key,
-            signed_at,
+            owner_key: self.context.owner.key(),
+            signed_at: self.context.signed_at,
             done_at: self.state.now,
             ended: ended.unwrap_or_else(|| NO_SECRET.to_owned()),
-            unanswered: matches!(
-                self.target.scope,
-                DeletionScope::Delete {
-                    is_create_unanswered: true,
-                    ..
-                }
-            ),
+            unanswered: self.target.is_create_unanswered(),
         }
     }
 
@@ -173,8 +152,7 @@ impl<'a> Deleter<'a> {
                 self.state.is_fenced = true;
             }
             Ok(WriteResult::Taken) => {
-                let secret = observe::read_secret(aws, &self.target.secret_name).await;
-                self.note_secret(secret)?;
+                self.read_secret().await?;
                 if let SecretState::Present(secret) = &mut self.state.secret {
                     secret.log.highest_claimed_entry = entry;
                 }
@@ -190,11 +168,9 @@ impl<'a> Deleter<'a> {
     async fn read_again(&mut self) -> Result<(), CallError> {
         tokio::time::sleep(POLL_INTERVAL).await;
         self.state.users_read_at = self.clients.clock.now();
-        let aws = &self.clients.aws;
-        let secret = observe::read_secret(aws, &self.target.secret_name).await;
-        self.note_secret(secret)?;
+        self.read_secret().await?;
         for user in &mut self.state.users {
-            *user = observe::read_user(aws, &user.name).await?;
+            *user = observe::read_user(&self.clients.aws, &user.name).await?;
         }
         Ok(())
     }
@@ -206,22 +182,17 @@ impl<'a> Deleter<'a> {
         ids: Vec<String>,
     ) -> Result<(), CallError> {
         let mut users = self.state.users.iter_mut();
-        let user = users.find(|user| user.name == user_name);
-        if let Some(intent) = user.and_then(|user| user.issue_intent.as_mut()) {
-            let closed = intent.closed_with(ids);
-            let tags = [(ISSUE_INTENT, closed.write())];
+        let Some(user) = users.find(|user| user.name == user_name) else {
+            return Ok(());
+        };
+        if let Some(intent) = &mut user.issue_intent {
+            *intent = intent.closed_with(ids);
+            let tags = [(ISSUE_INTENT, intent.write())];
             match calls::tag_user(&self.clients.aws, &user_name, &tags).await {
-                // The next plan repeats the step.
-                Err(error) if is_concurrent(&error) => {
-                    tokio::time::sleep(POLL_INTERVAL).await;
-                    return Ok(());
-                }
-                Err(error) if error.has_code(&["NoSuchEntity"]) => {}
+                Err(error) if error.has_code(&["NoSuchEntity"]) => user.exists = false,
                 written => written?,
             }
-            *intent = closed;
         }
-        self.state.intents_closed.push(user_name);
         Ok(())
     }
 
@@ -236,12 +207,8 @@ impl<'a> Deleter<'a> {
 
     async fn release_user(&mut self, name: &str) -> Result<(), CallError> {
         calls::release_user(&self.clients.aws, name).await?;
-        for user in self
-            .state
-            .users
-            .iter_mut()
-            .filter(|user| user.name == *name)
-        {
+        let users = self.state.users.iter_mut();
+        for user in users.filter(|user| user.name == *name) {
             user.owner = None;
         }
         Ok(())
@@ -287,19 +254,11 @@ impl Reconcile for Deleter<'_> {
     }
 
     fn plan(&self) -> Next<DeleteStep, (), CallError> {
-        match next(self.target, self.context, &self.state) {
-            Next::Apply(step) => Next::Apply(step),
-            Next::Done(()) => Next::Done(()),
-            Next::Fail(reason) => {
-                let name = &self.target.secret_name;
-                let doing = format!("removing secret {name} and what it names");
-                Next::Fail(CallError::local(reason.code, doing, reason.text))
-            }
-        }
+        DeletionPlanner::new(self.target, self.context, &self.state).next()
     }
 
     fn describe(&self, _step: &DeleteStep) -> String {
-        self.doing.clone()
+        self.doing()
     }
 
     async fn apply(&mut self, step: DeleteStep) -> Result<(), CallError> {
@@ -325,8 +284,7 @@ impl Reconcile for Deleter<'_> {
     }
 
     fn too_many_steps(&self) -> CallError {
-        let doing = format!("removing secret {}", self.target.secret_name);
-        CallError::local(Code::InternalError, doing, "no end to the steps")
+        CallError::local(Code::InternalError, self.doing(), "no end to the steps")
     }
 }
 

@@ -8,7 +8,6 @@ use crate::aws::CallError;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::apply::Deleter;
 pub use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
-use crate::mirror_credential::messages::with_permission_hint;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
@@ -23,10 +22,7 @@ pub async fn delete(
     context: &RequestContext,
     progress: &Progress,
 ) -> Result<Vec<String>, CallError> {
-    let deleted = async {
-        let mut deleter = Deleter::start(clients, target, context, progress).await?;
-        reconcile(&mut deleter, progress).await?;
-        Ok(deleter.left)
-    };
-    deleted.await.map_err(with_permission_hint)
+    let mut deleter = Deleter::start(clients, target, context, progress).await?;
+    reconcile(&mut deleter, progress).await?;
+    Ok(deleter.left)
 }

@@ -9,13 +9,12 @@ use std::time::SystemTime;
 use crate::aws::CallError;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::delete::target::DeletionTarget;
-use crate::mirror_credential::intent_log::{NO_SECRET, Tombstone, key, write_time};
+use crate::mirror_credential::intent_log::{NO_SECRET, key, write_time};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{Credential, Secret, SecretState, User};
 use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
 use crate::reconcile::Next;
-use cfn_custom_resource::Reason;
 
 /// The state of a deletion.
 #[derive(Clone, Debug)]
@@ -38,8 +37,6 @@ pub struct DeletionState {
     pub is_secret_deleted: bool,
     /// The users with this Delete's tombstone.
     pub tombstones_written: Vec<String>,
-    /// The users whose issue intent is closed.
-    pub intents_closed: Vec<String>,
     /// Deleted credentials. IAM may still list them.
     pub deleted_credentials: Vec<String>,
     /// The mirrors are deleted, or their GitLab is unreachable.
@@ -77,24 +74,8 @@ pub enum DeleteStep {
     ReleaseUser(String),
 }
 
-/// The next step of the deletion of `target` for `context`.
-pub fn next(
-    target: &DeletionTarget,
-    context: &RequestContext,
-    state: &DeletionState,
-) -> Next<DeleteStep, (), Reason> {
-    let secret = state.secret.present();
-    let planner = DeletionPlanner {
-        target,
-        context,
-        state,
-        secret: secret.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner)),
-    };
-    planner.next()
-}
-
 /// The input of the plan.
-struct DeletionPlanner<'a> {
+pub struct DeletionPlanner<'a> {
     target: &'a DeletionTarget,
     context: &'a RequestContext,
     state: &'a DeletionState,
@@ -102,8 +83,24 @@ struct DeletionPlanner<'a> {
     secret: Option<&'a Secret>,
 }
 
-impl DeletionPlanner<'_> {
-    fn next(&self) -> Next<DeleteStep, (), Reason> {
+impl<'a> DeletionPlanner<'a> {
+    /// A planner of the deletion of `target` for `context`.
+    pub fn new(
+        target: &'a DeletionTarget,
+        context: &'a RequestContext,
+        state: &'a DeletionState,
+    ) -> Self {
+        let secret = state.secret.present();
+        DeletionPlanner {
+            target,
+            context,
+            state,
+            secret: secret.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner)),
+        }
+    }
+
+    /// The next step.
+    pub fn next(&self) -> Next<DeleteStep, (), CallError> {
         let latest = self
             .secret
             .and_then(|secret| secret.origin.as_of)
@@ -112,8 +109,8 @@ impl DeletionPlanner<'_> {
             // The resource was created again since: this Delete is a late copy of an earlier one.
             return Next::Done(());
         }
-        if let Some(reason) = self.rejection() {
-            return Next::Fail(reason);
+        if let Some(denied) = self.denied_call() {
+            return Next::Fail(denied.clone());
         }
         let step = self.stop_peers().or_else(|| self.delete_all());
         step.map_or(Next::Done(()), Next::Apply)
@@ -121,8 +118,8 @@ impl DeletionPlanner<'_> {
 
     /// The first step of all: it stops a Create that is running or that arrives later.
     fn stop_peers(&self) -> Option<DeleteStep> {
-        let (state, scope) = (self.state, self.target.scope);
-        if scope.writes_tombstone() {
+        let (state, target) = (self.state, self.target);
+        if target.needs_tombstone() {
             for user in state.users.iter().filter(|user| user.exists) {
                 // The first delivery of the Create may have failed before it changed anything. A
                 // second one would create what no stack owns, unless it finds the tombstone.
@@ -140,7 +137,7 @@ impl DeletionPlanner<'_> {
         if let Some(secret) = contested {
             return Some(DeleteStep::Fence(secret.next_entry()));
         }
-        (scope.waits_for_iam() && !self.is_settled()).then_some(DeleteStep::WaitForIam)
+        (target.waits_for_iam() && !self.is_settled()).then_some(DeleteStep::WaitForIam)
     }
 
     /// Deletes the mirrors first, because they would push with a deleted login. The secret is last:
@@ -161,7 +158,7 @@ impl DeletionPlanner<'_> {
         let users = state.users.iter().filter(|_| !state.is_secret_deleted);
         for user in users.filter(|user| user.exists) {
             let named = self.secret.into_iter().flat_map(Secret::logins);
-            let deletes_foreign = self.target.scope.deletes_foreign() && self.is_held(user);
+            let deletes_foreign = self.target.deletes_foreign && self.is_held(user);
             let class = |credential: &Credential| self.class(credential, user);
             let deleted = &state.deleted_credentials;
             let next = next_deletion(user, named, deleted, class, deletes_foreign);
@@ -181,7 +178,7 @@ impl DeletionPlanner<'_> {
         let mut users = state
             .users
             .iter()
-            .filter(|_| !self.target.scope.writes_tombstone());
+            .filter(|_| !self.target.needs_tombstone());
         let user = users.find(|user| self.is_held(user))?;
         Some(DeleteStep::ReleaseUser(user.name.clone()))
     }
@@ -205,8 +202,7 @@ impl DeletionPlanner<'_> {
     /// Whether the users' tags may be out of date.
     fn may_be_stale(&self) -> bool {
         let state = self.state;
-        self.target.scope.waits_for_iam()
-            && state.users_read_at < state.started_at + PROPAGATION_TIME
+        self.target.waits_for_iam() && state.users_read_at < state.started_at + PROPAGATION_TIME
     }
 
     /// Closes an open issue intent before the credentials that it issued are deleted. Otherwise a
@@ -216,7 +212,7 @@ impl DeletionPlanner<'_> {
         let user = self.state.users.iter().find(|user| {
             let intent = user.issue_intent.as_ref();
             let is_open = intent.is_some_and(|intent| !intent.closed);
-            self.is_held(user) && is_open && !self.state.intents_closed.contains(&user.name)
+            self.is_held(user) && is_open
         })?;
         // A finished log names all credentials.
         if self.secret.is_none_or(Secret::is_unfinished) && self.may_be_stale() {
@@ -246,7 +242,7 @@ impl DeletionPlanner<'_> {
                 .iter()
                 .filter(|user| self.may_be_created_for(user));
             return users.all(|user| {
-                let earlier = self.earlier_tombstone(user);
+                let earlier = self.context.tombstone_on(user);
                 let written =
                     earlier.map_or(state.started_at, |one| one.done_at.min(state.started_at));
                 state.users_read_at >= written + RUNNING_CREATE_TIMEOUT
@@ -265,33 +261,24 @@ impl DeletionPlanner<'_> {
     /// Create never responded, or its first delivery failed before it changed anything. It may also
     /// have created the secret since the secret was read.
     fn may_be_created_for(&self, user: &User) -> bool {
-        let earlier = self.earlier_tombstone(user);
+        let earlier = self.context.tombstone_on(user);
         let has_ended = earlier.is_some_and(|earlier| earlier.ended != NO_SECRET);
         let is_marked = self.state.tombstones_written.contains(&user.name);
         let is_marked = is_marked && !self.state.is_secret_deleted;
-        let is_create_unanswered = self.target.scope.is_create_unanswered();
+        let is_create_unanswered = self.target.is_create_unanswered();
         user.exists && (is_create_unanswered || (is_marked && !has_ended))
     }
 
-    /// The tombstone of an earlier delivery of this Delete.
-    fn earlier_tombstone<'a>(&self, user: &'a User) -> Option<&'a Tombstone> {
-        let (owner_key, signed_at) = (self.context.owner.key(), self.context.signed_at);
-        let tombstone = user.tombstone.as_ref();
-        tombstone.filter(|tombstone| tombstone.is_of(&owner_key, signed_at))
-    }
-
-    /// Why the resource cannot be deleted: the function may not read resources that it may have
-    /// created.
-    fn rejection(&self) -> Option<Reason> {
+    /// The denied call that prevents the deletion: the function may not read resources that it may
+    /// have created.
+    fn denied_call(&self) -> Option<&'a CallError> {
         let mut users = self.state.users.iter();
         if self.secret.is_some() {
-            let denied = users.find_map(|user| user.denied.as_ref());
-            return denied.map(CallError::reason);
+            return users.find_map(|user| user.denied.as_ref());
         }
         // If no user names the secret, the function was not allowed to create it either.
         let denied = self.state.denied.as_ref()?;
-        let was_created =
-            self.target.scope.writes_tombstone() && users.any(|user| self.is_held(user));
-        was_created.then(|| denied.reason())
+        let was_created = self.target.needs_tombstone() && users.any(|user| self.is_held(user));
+        was_created.then_some(denied)
     }
 }

@@ -7,8 +7,6 @@ use crate::gitlab::Access;
 pub enum DeletionScope {
     /// CloudFormation's Delete.
     Delete {
-        /// `ForeignCredentials: Delete`.
-        deletes_foreign: bool,
         /// CloudFormation generated the ID: the Create never responded, and may still run.
         is_create_unanswered: bool,
     },
@@ -23,43 +21,6 @@ pub enum DeletionScope {
     },
 }
 
-impl DeletionScope {
-    /// Whether later deliveries of the Create have to find a tombstone.
-    pub fn writes_tombstone(self) -> bool {
-        self != DeletionScope::UnknownReplacement
-    }
-
-    /// Whether a peer may have issued a credential that IAM does not list yet.
-    pub fn waits_for_iam(self) -> bool {
-        !matches!(
-            self,
-            DeletionScope::FailedCreate {
-                waits_for_iam: false
-            }
-        )
-    }
-
-    pub fn deletes_foreign(self) -> bool {
-        matches!(
-            self,
-            DeletionScope::Delete {
-                deletes_foreign: true,
-                ..
-            }
-        )
-    }
-
-    pub fn is_create_unanswered(self) -> bool {
-        matches!(
-            self,
-            DeletionScope::Delete {
-                is_create_unanswered: true,
-                ..
-            }
-        )
-    }
-}
-
 /// The target of a deletion.
 #[derive(Clone, Debug)]
 pub struct DeletionTarget {
@@ -71,6 +32,30 @@ pub struct DeletionTarget {
     pub deleted_credentials: Vec<String>,
     /// How to reach the GitLab instances of its mirrors. The secret's log may name another one.
     pub accesses: Vec<Access>,
+    /// `ForeignCredentials: Delete`.
+    pub deletes_foreign: bool,
     /// Why it is deleted.
     pub scope: DeletionScope,
+}
+
+impl DeletionTarget {
+    /// Whether later deliveries of the Create have to find a tombstone.
+    pub fn needs_tombstone(&self) -> bool {
+        self.scope != DeletionScope::UnknownReplacement
+    }
+
+    /// Whether a peer may have issued a credential that IAM does not list yet.
+    pub fn waits_for_iam(&self) -> bool {
+        let waits_for_iam = false;
+        self.scope != DeletionScope::FailedCreate { waits_for_iam }
+    }
+
+    /// Whether the Create never responded.
+    pub fn is_create_unanswered(&self) -> bool {
+        let is_create_unanswered = true;
+        self.scope
+            == DeletionScope::Delete {
+                is_create_unanswered,
+            }
+    }
 }

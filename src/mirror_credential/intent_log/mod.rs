@@ -181,11 +181,6 @@ impl Tombstone {
         })
     }
 
-    /// Whether a delivery of the Delete that CloudFormation signed at `signed_at` wrote this.
-    pub fn is_of(&self, owner_key: &str, signed_at: SystemTime) -> bool {
-        self.owner_key == owner_key && write_time(self.signed_at) == write_time(signed_at)
-    }
-
     /// Whether this Delete came after the request of `owner` that CloudFormation signed at
     /// `signed_at`.
     ///
