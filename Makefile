@@ -1,9 +1,9 @@
-# `make help` lists what there is. Needed on the machine: cargo and rustc, a C compiler, Python 3.11+, git.
-# Everything else (cargo-lambda, zig, sam, the linters, the local AWS) comes from PyPI into .venv. Only valgrind,
-# which counts instructions, comes from Debian where root runs the checks, and is done without elsewhere.
+# `make help` lists the targets. The machine needs cargo and rustc, a C compiler, Python 3.11+, and git.
+# Everything else (cargo-lambda, zig, sam, the linters, the local AWS) is installed from PyPI into .venv. Only valgrind,
+# which counts instructions, is a Debian package. It is installed if root runs the checks, and otherwise skipped.
 
 PYTHON ?= python3
-# What the function is built for: x86_64 or arm64.
+# The function's architecture: x86_64 or arm64.
 ARCHITECTURE ?= x86_64
 # Empty unless the user set it: `make deploy` then builds what samconfig.toml, PARAMETERS or the stack has.
 GIVEN_ARCHITECTURE := $(if $(filter command environment,$(origin ARCHITECTURE)),$(ARCHITECTURE))
@@ -20,9 +20,9 @@ MAKEFLAGS += --no-print-directory
 MACHINE_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
-# Where all look for what is built, and the templates too, whatever the machine says.
+# The directory of all build output. The templates expect it there, whatever the machine's setting.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# Tests leave nothing in the tree.
+# Tests leave no files in the tree.
 export PYTHONDONTWRITEBYTECODE := 1
 
 INSTALLED := .venv/installed-requirements.txt
@@ -38,27 +38,27 @@ help: ## list the targets
 run: $(INSTALLED) build ## deploy to a local AWS, push, approve, break things, delete it all, and show each step
 	@python scripts/run.py
 
-test: ## every check of the project, and that none of them leaves anything behind
+test: ## every check of the project, and a check that they leave no files
 	@$(PYTHON) scripts/run_checks.py
 
-test-thorough: ## the same, with everything tried of which `make test` tries a part
+test-thorough: ## the same, with all fault schedules and variants, of which `make test` runs a part
 	@CFN_GITOPS_THOROUGH=1 $(PYTHON) scripts/run_checks.py
 
-bench: build ## this function beside what others would write, as ratios from one run, into docs/benchmarks.md
+bench: build ## compare this function with alternatives, as ratios from one run, into docs/benchmarks.md
 	@python bench/run.py
 
-# Of the file that is there: `make test` has just built it.
+# Checks the existing file: `make test` has just built it.
 check-figures: $(INSTALLED)
 	@python scripts/check_figures.py
 
-build: $(INSTALLED) ## what `sam deploy` uploads, checked (ARCHITECTURE=x86_64|arm64)
+build: $(INSTALLED) ## build and check the file that `sam deploy` uploads (ARCHITECTURE=x86_64|arm64)
 	@scripts/build.sh $(ARCHITECTURE)
 	@python scripts/check_bootstrap.py $(BOOTSTRAP) $(ARCHITECTURE)
 
-dist: $(INSTALLED) ## what is handed on, in dist/: zips, packaged templates, licences, SHA256SUMS
+dist: $(INSTALLED) ## the release files in dist/: zips, packaged templates, licences, SHA256SUMS
 	@python scripts/dist.py
 
-dist-check: $(INSTALLED) ## that the last commit, built in two places, gives the same files (two release builds)
+dist-check: $(INSTALLED) ## check that two builds of the last commit give the same files (two release builds)
 	@python scripts/dist_check.py
 
 deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
@@ -66,7 +66,7 @@ deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (CONFIG_
 	    && $(MAKE) build ARCHITECTURE=$$architecture
 	@$(DEPLOY) -- $(PARAMETERS)
 
-undeploy: $(INSTALLED) ## delete the stack, after asking (CONFIG_ENV=prd; DELETE_BUCKET=yes, CONFIRM=<stack name>)
+undeploy: $(INSTALLED) ## delete the stack after a prompt (CONFIG_ENV=prd; DELETE_BUCKET=yes, CONFIRM=<stack name>)
 	@DELETE_BUCKET="$(DELETE_BUCKET)" CONFIRM="$(CONFIRM)" KEEP_STACKS="$(KEEP_STACKS)" \
 	    python scripts/undeploy.py --config-env $(CONFIG_ENV)
 
@@ -78,12 +78,12 @@ shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke
 
 lint: lint-format lint-rust lint-templates lint-dependencies ## formatting, clippy, the template linters, licences
 
-# Licences, versions and sources. Asks nobody but Cargo, which fetches what it has not yet.
+# Licences, versions and sources. Needs only Cargo, which downloads missing crates.
 lint-dependencies: $(INSTALLED)
 	@python scripts/check_dependencies.py
 
 # cargo-deny is compiled once, which takes minutes, and fetches the published advisories.
-audit: ## ask cargo-deny about the dependencies, published advisories among it (needs github.com)
+audit: ## check the dependencies with cargo-deny, including published advisories (needs github.com)
 	@env -u CARGO_TARGET_DIR cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny
 	target/tools/bin/cargo-deny --locked check
 
@@ -101,26 +101,26 @@ lint-templates: $(INSTALLED)
 	cfn-lint $(TEMPLATES) tests/deployment/templates/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
-fuzz: ## every parser for SECONDS=60 each, and 1,000 events for each of these seconds
+fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz
 	EVENT_FUZZ_SEED=$$RANDOM EVENT_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test event_fuzz
 
 test-rust-compiled:
 	cargo test --locked --workspace --no-run
 
-# Of these, with the PATH that all had that was compiled: another one, and what asks for a C compiler is compiled anew.
+# With the PATH of the earlier compilation: with another one, crates that look for a C compiler are compiled again.
 test-rust:
 	cargo test --locked --workspace $(ARGUMENTS)
 
 scale: ## a thousand stacks at once, in simulated time, against docs/scale.md (some minutes)
 	cargo test --locked --test scale -- --ignored --nocapture table_and_plot
 
-clean: ## remove what was built and installed
+clean: ## remove all build output and installed tools
 	cargo clean
 	rm -rf .venv .aws-sam .local dist bench/functions/*/{node_modules,dist,package,target,__pycache__}
 
-# A copy of the file that was installed from, so that a change of it installs again. Without build isolation pip
-# builds with what is installed. With it, pip would fetch the newest setuptools, and check no hash of it.
+# A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
+# the installed packages. With it, pip would download the newest setuptools without checking a hash.
 $(INSTALLED): requirements.txt requirements-build.txt
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or newer is needed; say which with PYTHON=..." >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""How many instructions a function executes, counted by valgrind: the same on a busy machine as on an idle one."""
+"""Counts the instructions that a function executes with valgrind: the result does not depend on the machine's load."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from host import Harness, Program
 
-# For each of apt-get's two commands: a network that does not answer must not hold up the checks.
+# For each of apt-get's two commands: an unreachable network must not block the checks.
 _APT_GET_SECONDS = 120
 
 
 def valgrind() -> str | None:
-    """Where it is. On Debian it is installed, where that is allowed."""
+    """valgrind's path. On Debian it is installed if root runs this."""
     found = shutil.which("valgrind")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -31,20 +31,20 @@ def valgrind() -> str | None:
 
 
 def instructions(program: Program, harness: Harness, events: list[dict], scheme: str = "http") -> int:
-    """Executed from the start of the process until it has answered these and asks for another event."""
+    """The instructions from the process's start until it has responded to these events and polls again."""
     with tempfile.TemporaryDirectory() as directory:
         return profile(program, harness, events, scheme, Path(directory) / "profile")
 
 
 def profile(program: Program, harness: Harness, events: list[dict], scheme: str, file: Path) -> int:
-    """The same, with callgrind's own file left for `callgrind_annotate`."""
+    """The same. Keeps callgrind's own file for `callgrind_annotate`."""
     tool = valgrind()
     if tool is None:
         raise FileNotFoundError("valgrind")
-    # Valgrind runs one thread at a time: fairly, so that which one does the work is no matter of luck.
+    # Valgrind runs one thread at a time: with fair scheduling, the working thread is not random.
     under = Program((tool, "--tool=callgrind", "--quiet", "--fair-sched=try", f"--callgrind-out-file={file}",
                      *program.command), program.directory, program.environment)
-    # It writes its file when the process ends by a signal that can be seen.
+    # It writes its file when the process ends by a signal that it can handle.
     harness.run(under, events, scheme, ending=signal.SIGTERM)
     total = re.search(r"^(?:summary|totals): (\d+)", file.read_text(), re.MULTILINE)
     if total is None:

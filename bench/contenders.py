@@ -1,4 +1,4 @@
-"""The functions that are measured side by side: what each needs, how it is started, and what its package holds."""
+"""The measured functions: the requirements of each, its start, and the content of its package."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ BOOTSTRAP = ROOT / "target" / "lambda" / "cfn-gitops" / "bootstrap"
 class Contender:
     name: str
     program: Program
-    # What is uploaded, in bytes, zipped; and in words.
+    # The upload in bytes (zipped), and its description.
     package: int
     holds: str
-    # Whether it does the work. The floor only answers.
+    # Whether it does the work. The floor only responds.
     works: bool = True
 
 
 class Missing(Exception):
-    """Something that a contender needs is not on this machine."""
+    """A requirement of a contender is missing on this machine."""
 
 
 def ours() -> Contender:
@@ -39,7 +39,7 @@ def ours() -> Contender:
 
 
 def floor() -> Contender:
-    """Built as the product is: the same versions, the same profile, the same linker."""
+    """Built like the product: the same versions, profile and linker."""
     directory = FUNCTIONS / "floor"
     _hold_against_the_product(directory)
     machine = os.uname().machine
@@ -52,7 +52,7 @@ def floor() -> Contender:
 
 
 def crhelper() -> Contender:
-    """The runtime client and boto3 are in Lambda's managed runtime; what is uploaded is the function and crhelper."""
+    """Lambda's managed runtime contains the runtime client and boto3. The upload is the function and crhelper."""
     directory = FUNCTIONS / "crhelper"
     package, wanted = directory / "package", directory / "requirements.txt"
     installed = package / "installed-requirements.txt"
@@ -61,7 +61,7 @@ def crhelper() -> Contender:
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
                         "--require-hashes", "--no-deps", "--target", package, "-r", wanted], check=True)
         shutil.copyfile(wanted, installed)
-    # Not the environment that this runs in: its `site` looks through more packages.
+    # Without this program's environment: its `site` searches more packages.
     program = Program((os.path.realpath(sys.executable), "-m", "awslambdaric", "function.handler"), directory,
                       {"PYTHONPATH": f"{package}:{directory}", "LAMBDA_TASK_ROOT": str(directory)})
     uploaded = [directory / "function.py", *_files(package / "crhelper")]
@@ -69,7 +69,7 @@ def crhelper() -> Contender:
 
 
 def crhelper_with_boto3() -> int:
-    """The package of those who pin boto3, as AWS advises."""
+    """The package of a function that pins boto3, as AWS recommends."""
     directory = FUNCTIONS / "crhelper"
     brought = [path for path in _files(directory / "package")
                if path.relative_to(directory / "package").parts[0] not in _OF_THE_RUNTIME]
@@ -80,7 +80,7 @@ _OF_THE_RUNTIME = {"awslambdaric", "bin", "installed-requirements.txt", "simplej
 
 
 def node() -> Contender:
-    """The runtime client is in Lambda's managed runtime; the function is bundled with the SDK's clients."""
+    """Lambda's managed runtime contains the runtime client. The function is bundled with the SDK's clients."""
     directory = FUNCTIONS / "node"
     _install(directory)
     program = Program((str(directory / "start"), "dist/index.handler"), directory)
@@ -89,7 +89,7 @@ def node() -> Contender:
 
 
 def provider_framework() -> Contender:
-    """Two functions: CDK's, which hears of the event and answers, and the user's, which it invokes."""
+    """Two functions: CDK's, which gets the event and responds, and the user's, which it invokes."""
     directory = FUNCTIONS / "provider_framework"
     _install(directory)
     user = Program((str(directory / "start"), "user"), directory)
@@ -100,7 +100,7 @@ def provider_framework() -> Contender:
 
 
 def available(report: Callable[[str], None]) -> list[Contender]:
-    """Those that this machine has what they need for, always in the same order."""
+    """The contenders whose requirements this machine has, always in the same order."""
     found = [ours(), crhelper()]
     for optional in (node, provider_framework):
         try:
@@ -111,7 +111,7 @@ def available(report: Callable[[str], None]) -> list[Contender]:
 
 
 def zipped(files: Iterable[Path], directory: Path) -> int:
-    """The size of a zip of these, deflated as `sam package` does, without what Python compiles by itself."""
+    """The size of a zip of these, compressed like `sam package` does, without Python's bytecode."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(files):
@@ -132,7 +132,7 @@ def _install(directory: Path) -> None:
 
 
 def _profile_of_the_product() -> dict[str, str]:
-    """`[profile.release]` as Cargo takes it from the environment."""
+    """`[profile.release]` in the form of Cargo's environment variables."""
     profile = _toml(ROOT / "Cargo.toml")["profile"]["release"]
     return {f"CARGO_PROFILE_RELEASE_{name.upper().replace('-', '_')}":
             str(value).lower() if isinstance(value, bool) else str(value)
@@ -140,7 +140,7 @@ def _profile_of_the_product() -> dict[str, str]:
 
 
 def _hold_against_the_product(directory: Path) -> None:
-    """A floor of other versions would be another floor."""
+    """A floor with other versions would not be comparable."""
     own = _toml(directory / "Cargo.toml")
     locked = {(package["name"], package["version"]) for package in _toml(ROOT / "Cargo.lock")["package"]}
     others = [f"{package['name']} {package['version']}" for package in _toml(directory / "Cargo.lock")["package"]

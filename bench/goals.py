@@ -1,4 +1,4 @@
-"""The goals that the figures are held against."""
+"""The goals of the benchmark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from measuring import HTTP, HTTP_SLOW, TLS, TLS_SLOW, Measured, Setting, first_a
 
 OURS, FLOOR, CRHELPER = "cfn-gitops", "floor", "crhelper"
 LARGEST_PACKAGE = 3_000_000
-# A warm answer may take this many times what its calls take.
+# The highest ratio of a warm response's time to the time of its calls.
 LONGEST_WARM = 1.10
 
 
@@ -21,7 +21,7 @@ class Goal:
     what: str
     wanted: str
     measured: str
-    # How far inside (below 1) or outside it is.
+    # The distance from the goal: below 1 if it is met.
     part: float
 
     @property

@@ -1,4 +1,4 @@
-"""The program in `bench/harness`, built by Cargo as the tests are, so that nothing is compiled for it twice."""
+"""The program in `bench/harness`, built by Cargo like the tests, so that its dependencies are compiled once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from host import ROOT
 
 
 def built() -> Path:
-    """`CFN_GITOPS_SURROUNDINGS` names one that is there already."""
+    """`CFN_GITOPS_SURROUNDINGS` names an existing one."""
     if named := os.environ.get("CFN_GITOPS_SURROUNDINGS"):
         return Path(named)
     told = subprocess.run(

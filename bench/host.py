@@ -1,5 +1,5 @@
-"""Runs a function in the harness (`bench/harness`): prepares what it will meet, starts its process, and has
-the record of what happened and of what the process used."""
+"""Runs a function in the harness (`bench/harness`): prepares its environment, starts its process, and returns
+the record of its calls and of the process's resources."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 from local.gitlab.certificates import Authority  # noqa: E402
 
-# Longer than anything here takes, also under valgrind on a slow machine.
+# A time limit longer than any step here, also with valgrind on a slow machine.
 _PATIENCE = 240
 
 
 @dataclass(frozen=True)
 class Program:
-    """How a function's process is started."""
+    """The command of a function's process."""
     command: tuple[str, ...]
     directory: Path = ROOT
     environment: dict[str, str] = field(default_factory=dict)
-    # The function that this one has do the work. It is started when it is first asked.
+    # The function that this one invokes for the work. It is started at its first invocation.
     invokes: Program | None = None
 
 
 @dataclass
 class Run:
-    """One process's life, or two's. Times are in seconds since it was started."""
+    """The record of one process, or of two. Times are in seconds since the start."""
     starting: float
     invocations: list[dict]
     calls: list[dict]
     credentials: int
     secrets: int
-    # Of the process with all its threads, and of the other one where there are two.
+    # Of the process with all its threads, and of the second process if there is one.
     processor_seconds: float
     peak_memory: int
 
     @property
     def first_answer(self) -> float:
-        """From the start of the process until Lambda has its first answer."""
+        """From the process's start to Lambda's first response."""
         return self.invocations[0]["answered"]
 
     @property
     def first_put(self) -> float | None:
-        """The same until CloudFormation has it."""
+        """The same until CloudFormation has the response."""
         return next((call["begun"] for call in self.calls if call["service"] == "response_bucket"), None)
 
     def durations(self) -> list[float]:
@@ -67,7 +67,7 @@ class Run:
 
 
 class Failed(Exception):
-    """The function did not do what it was to do."""
+    """The function's result is wrong."""
 
 
 class Harness:
@@ -83,7 +83,7 @@ class Harness:
         authority = Authority.make("The benchmark's AWS")
         self._authority = self._directory / "authority.pem"
         self._authority.write_text(authority.certificate)
-        # As many roots as a machine has: a function that reads one alone would start too fast.
+        # As many roots as a usual machine has: a function that reads only one would start too fast.
         self._bundle = self._directory / "bundle.pem"
         self._bundle.write_text(Path(certifi.where()).read_text() + authority.certificate)
         certificate, key = authority.server_certificate()
@@ -107,7 +107,7 @@ class Harness:
 
     def run(self, program: Program, events: list[dict], scheme: str = "http", latency_ms: int = 0,
             ending: signal.Signals = signal.SIGKILL) -> Run:
-        """Starts the program, hands it the events one after another, and ends it when it asks for more."""
+        """Starts the program, passes it the events one after another, and ends it at its next poll."""
         users = sorted({event["ResourceProperties"]["UserName"] for event in events})
         self._write({"users": users, "latency_ms": latency_ms,
                      "events": [event | {"ResponseURL": self._response_url(scheme, event)} for event in events]})
@@ -152,7 +152,7 @@ class Harness:
             "AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "ASIABENCHMARK", "AWS_SECRET_ACCESS_KEY": "benchmark",
             "AWS_SESSION_TOKEN": "benchmark",
-            # What has no address of its own is called by nobody here.
+            # No contender calls other services.
             "AWS_ENDPOINT_URL": addresses["codecommit"], "AWS_ENDPOINT_URL_IAM": addresses["iam"],
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses["secretsmanager"],
             "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"], "AWS_ENDPOINT_URL_LAMBDA": addresses["lambda"],
@@ -172,7 +172,7 @@ class Harness:
         self._process.stdin.write(json.dumps(value).encode() + b"\n")
 
     def _line(self) -> Any:
-        """The next line that the harness writes."""
+        """The next line of the harness's output."""
         deadline = time.monotonic() + _PATIENCE
         while b"\n" not in self._read:
             left = deadline - time.monotonic()
@@ -188,7 +188,7 @@ class Harness:
 
 
 def _start(program: Program, environment: dict[str, str], output: int) -> int:
-    """A process of its own, without what this one has loaded and opened."""
+    """A separate process, without the modules and files of this one."""
     place = os.getcwd()
     os.chdir(program.directory)
     try:
@@ -200,7 +200,7 @@ def _start(program: Program, environment: dict[str, str], output: int) -> int:
 
 
 def event(kind: str, number: int, serial: int = 1) -> dict:
-    """CloudFormation's request for one of these resources, the smallest that there can be."""
+    """CloudFormation's request for one of these resources, with the fewest properties."""
     made = {
         "RequestType": kind,
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
@@ -226,10 +226,10 @@ def _since(started: int, entry: dict) -> dict:
 
 
 def _faults(run: Run, events: list[dict]) -> list[str]:
-    """What a function did not do: a fast one that does nothing would win."""
+    """The faults of a function's result: a fast function that does nothing would win."""
     faults = [one["error"] or "no answer" for one in run.invocations if not one["succeeded"]]
     if len(run.invocations) != len(events):
-        faults.append(f"{len(run.invocations)} of {len(events)} events were asked for")
+        faults.append(f"{len(run.invocations)} of {len(events)} events were polled")
     faults += [f"{call['operation']}: HTTP {call['status']}" for call in run.calls
                if call["service"] == "response_bucket" and call["status"] != 200]
     faults += [f"{call['body']}" for call in run.calls
@@ -238,7 +238,7 @@ def _faults(run: Run, events: list[dict]) -> list[str]:
 
 
 def _peak_memory(process: int) -> int:
-    """Bytes. `ru_maxrss` would count what the process was before it became the function."""
+    """Bytes. `ru_maxrss` would include the process before it executed the function."""
     status = Path(f"/proc/{process}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

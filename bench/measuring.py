@@ -1,4 +1,4 @@
-"""What is measured, and what it comes to: each round has every contender once, one after another."""
+"""Measures the contenders, once per round, one after another."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from contenders import Contender
 from host import Harness, Run, event
 
-# A process answers this many Creates of as many users, one after another.
+# The number of Creates, each for another user, that a process handles one after another.
 CREATES = 10
 LATENCY_MS = 20
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How AWS is reached, and how long it lets each call wait."""
+    """The connection to AWS, and the latency of each call."""
     scheme: str
     latency_ms: int
 
@@ -27,7 +27,7 @@ class Setting:
 
 HTTP, TLS = Setting("http", 0), Setting("https", 0)
 HTTP_SLOW, TLS_SLOW = Setting("http", LATENCY_MS), Setting("https", LATENCY_MS)
-# How often at most, and for how many seconds at most: the first round is made whatever it takes.
+# The maximum number of rounds, and their time limit in seconds. The first round always runs.
 ROUNDS = {HTTP: (25, 50.0), TLS: (25, 50.0), HTTP_SLOW: (5, 30.0), TLS_SLOW: (5, 30.0)}
 
 
@@ -36,7 +36,7 @@ class Measured:
     contenders: list[Contender]
     # By setting and contender, in rounds.
     runs: dict[Setting, dict[str, list[Run]]] = field(default_factory=dict)
-    # A Create, an Update and a Delete of the same.
+    # A Create, an Update and a Delete of the same resource.
     lives: dict[str, Run] = field(default_factory=dict)
     instructions: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -44,7 +44,7 @@ class Measured:
         return [of(run) for run in self.runs[setting][name]]
 
     def ratios(self, setting: Setting, name: str, other: str, of: Callable[[Run], float]) -> list[float]:
-        """Round by round: what disturbs a round disturbs both."""
+        """Compared round by round: a disturbance affects both."""
         return [one / beside for one, beside in
                 zip(self.values(setting, name, of), self.values(setting, other, of), strict=True)]
 
@@ -74,43 +74,43 @@ def measure(contenders: list[Contender], harness: Harness, report: Callable[[str
 
 
 def starting(run: Run) -> float:
-    """From the start of the process until it asks for its first event, in seconds."""
+    """From the process's start to its first poll, in seconds."""
     return run.starting
 
 
 def first_answer(run: Run) -> float:
-    """From the start of the process until Lambda has its first answer, in seconds."""
+    """From the process's start to Lambda's first response, in seconds."""
     return run.first_answer
 
 
 def first_put(run: Run) -> float:
-    """From the start of the process until CloudFormation has its first answer, in seconds."""
+    """From the process's start to CloudFormation's first response, in seconds."""
     return run.first_put or float("nan")
 
 
 def warm_answer(run: Run) -> float:
-    """From an event until its answer, where it is not the first: the median of a run, in seconds."""
+    """From an event to its response, except for the first one: the median of a run, in seconds."""
     return statistics.median(run.durations()[1:])
 
 
 def processor(run: Run) -> float:
-    """User and system time of the process from its start to its tenth answer, in seconds."""
+    """User and system time of the process from its start to its tenth response, in seconds."""
     return run.processor_seconds
 
 
 def memory(run: Run) -> float:
-    """The most that was resident (VmHWM), in bytes."""
+    """The peak of the resident memory (VmHWM), in bytes."""
     return float(run.peak_memory)
 
 
 def waits(run: Run) -> float:
-    """How much longer a warm answer takes than the calls that it has to wait for, as a ratio: the run's median."""
+    """The ratio of a warm response's time to the time of the calls that it waits for: the run's median."""
     ratios = [run.durations()[index] / chain(run.calls_of(index))[1] for index in range(1, CREATES)]
     return statistics.median(ratios)
 
 
 def chain(calls: list[dict]) -> tuple[int, float]:
-    """Of calls that follow each other: the most that there are, and the longest time that they take together."""
+    """The longest chain of sequential calls: its length, and its time."""
     longest: list[tuple[float, int, float]] = []
     for call in sorted(calls, key=lambda call: call["begun"]):
         before = [one for one in longest if one[0] <= call["begun"]]
@@ -121,7 +121,7 @@ def chain(calls: list[dict]) -> tuple[int, float]:
 
 
 def calls_and_trips(runs: list[Run]) -> tuple[float, float]:
-    """How many calls a warm Create makes (the answer to CloudFormation is one), and how many follow each other: the
+    """The number of calls of a warm Create (the response to CloudFormation is one), and of sequential ones: the
     means, because IAM's passwords differ, and some are reset."""
     counted = [(len(calls), chain(calls)[0]) for run in runs for calls in [run.calls_of(number)
                for number in range(1, CREATES)]]
@@ -129,5 +129,5 @@ def calls_and_trips(runs: list[Run]) -> tuple[float, float]:
 
 
 def own_time_of_the_account(measured: Measured) -> float:
-    """What AWS itself takes for a call here, without the latency: the median, in seconds."""
+    """The local AWS's own time for a call, without the latency: the median, in seconds."""
     return statistics.median(call["own"] / 1e9 for run in measured.runs[HTTP]["cfn-gitops"] for call in run.calls)

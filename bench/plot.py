@@ -1,4 +1,4 @@
-"""The plot in docs/benchmarks.md: each contender beside cfn-gitops."""
+"""The plot in docs/benchmarks.md: each contender relative to cfn-gitops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BARS = [("start and first answer", first_answer), ("warm answer", warm_answer),
 
 
 def draw(measured: Measured, file: Path) -> None:
-    # Without pygal's script, which pages that show the picture would not run.
+    # Without pygal's script, which pages that contain the picture would not run.
     chart = pygal.HorizontalBar(style=LightColorizedStyle, js=[], logarithmic=True, width=900, height=520,
                                 title=f"Times what cfn-gitops takes ({TLS})", legend_at_bottom=True,
                                 print_values=True, value_formatter=lambda value: f"{value:.3g}",

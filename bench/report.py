@@ -17,7 +17,7 @@ BEGIN, END = "<!-- written by make bench -->", "<!-- end of what make bench writ
 
 
 def spread(values: Sequence[float], scale: float, digits: int = 1) -> str:
-    """The median, and between what the middle half lies."""
+    """The median, and the limits of the middle half."""
     if len(values) < 2:
         return f"{values[0] * scale:.{digits}f}"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -29,7 +29,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def times(measured: Measured, setting: Setting) -> list[str]:
-    """One setting's times, each also beside ours."""
+    """One setting's times, each also relative to ours."""
     columns: list[tuple[str, Callable[[Run], float]]] = [
         ("start to first poll", starting), ("start and first answer", first_answer),
         ("until CloudFormation has it", first_put), ("warm answer", warm_answer),

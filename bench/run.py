@@ -1,7 +1,7 @@
-"""`make bench`: this function beside what others would write, side by side in one run, into docs/benchmarks.md.
+"""`make bench`: compares this function with alternatives in one run, and writes docs/benchmarks.md.
 
-Needs what `make build` needs. The rows of Node need Node and what its runtime client is built with; instructions need
-valgrind. What is not there is left out, and that is said.
+Needs the requirements of `make build`. Node's rows need Node and its runtime client's build tools; instructions need
+valgrind. Rows without their requirements are left out, and reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def tell(line: str) -> None:
 
 
 def count_instructions(measured: Measured, harness: Harness) -> None:
-    """Of the two that are written in Rust: an interpreter's would be counted for minutes."""
+    """For the two functions in Rust: counting an interpreter takes minutes."""
     create = [event("Create", 1)]
     for contender in measured.contenders:
         if contender.name in (goals.OURS, goals.FLOOR):
@@ -55,7 +55,7 @@ def main() -> int:
     report.write(DOCUMENT, written)
     plot.draw(measured, PLOT)
     tell(f"Written to {DOCUMENT.relative_to(ROOT)} and {PLOT.relative_to(ROOT)}.")
-    # A goal that is missed is a figure like the others: what must not grow is held by scripts/check_figures.py.
+    # A missed goal is only reported. scripts/check_figures.py checks for growth.
     return 0
 
 

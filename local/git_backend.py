@@ -11,13 +11,13 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import BinaryIO
 
-# No configuration of the person who runs this may change what a repository does.
+# The machine's git configuration must not affect a repository.
 GIT_ENVIRONMENT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C"}
 _ONE_AT_A_TIME = 64 * 1024
 
 
 def basic_login(handler: BaseHTTPRequestHandler) -> tuple[str, str] | None:
-    """User and password as they were typed."""
+    """User and password as they were entered."""
     scheme, _, token = handler.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -29,7 +29,7 @@ def basic_login(handler: BaseHTTPRequestHandler) -> tuple[str, str] | None:
 
 
 def read_body(handler: BaseHTTPRequestHandler, into: BinaryIO) -> int:
-    """git sends packs above 1 MB in chunks, a CGI program wants their length."""
+    """git sends packs above 1 MB in chunks, and a CGI program needs their length."""
     if "chunked" in handler.headers.get("Transfer-Encoding", "").lower():
         while size := int(handler.rfile.readline().split(b";")[0], 16):
             _copy(handler, into, size)
@@ -53,7 +53,7 @@ def _copy(handler: BaseHTTPRequestHandler, into: BinaryIO, size: int) -> None:
 
 def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: str, user: str, body: BinaryIO,
            length: int, before_answering: Callable[[], None] = lambda: None) -> None:
-    """Serves a request of git to the bare repository; `what` is the path below it. `before_answering` runs before the
+    """Handles a git request for the bare repository. `what` is the path below it. `before_answering` runs before the
     response is sent."""
     environment = {
         "PATH": os.environ["PATH"], **GIT_ENVIRONMENT,

@@ -1,9 +1,9 @@
-"""Whether the built file starts on `provided.al2023`, and its figures.
+"""Checks whether the built file starts on `provided.al2023`, and prints its figures.
 
     python scripts/check_bootstrap.py target/lambda/cfn-gitops/bootstrap x86_64|arm64
 
-A binary that was linked against a newer glibc than Lambda's does not start there, and says so only
-in the log of the first invocation. It is all in the file's ELF headers, so it is read there.
+A binary that was linked against a newer glibc than Lambda's does not start there. The only sign is an error in the log
+of the first invocation. The file's ELF headers contain the version, so this script reads them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
 # Amazon Linux 2023 has glibc 2.34: https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
 NEWEST_GLIBC = (2, 34)
-# Of the minimal image's libraries those that are glibc's own (most are stubs since 2.34), and libgcc_s.
+# The minimal image's libraries that belong to glibc (most are stubs since 2.34), and libgcc_s.
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html
 PRESENT = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
            "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-# Lambda's limit for a package that is uploaded; ours is far below, and a jump would be a mistake.
+# Lambda's limit for an uploaded package. The function's is far below, so a package near it is a mistake.
 LARGEST_ZIPPED = 10_000_000
 
 
 def architecture_of(path: Path) -> str:
-    """Lambda's name of what the file is built for, or the ELF machine's if Lambda has none."""
+    """Lambda's name of the file's architecture, or the ELF machine's name if Lambda has none."""
     with path.open("rb") as file:
         machine = str(ELFFile(file)["e_machine"])
     return next((name for name, known in MACHINES.items() if known == machine), machine)
@@ -45,7 +45,7 @@ def glibc(version: str) -> tuple[int, ...]:
 
 
 def check(path: Path, architecture: str) -> list[str]:
-    """Prints the figures, and returns what is wrong."""
+    """Prints the figures and returns the faults."""
     faults = []
     content = path.read_bytes()
     with path.open("rb") as file:
@@ -57,7 +57,7 @@ def check(path: Path, architecture: str) -> list[str]:
         if loader is not None:
             name = loader.data().rstrip(b"\0").decode()
             if name != LOADERS[architecture]:
-                faults.append(f"its loader {name} is not there")
+                faults.append(f"its loader {name} does not exist")
         dynamic = elf.get_section_by_name(".dynamic")
         libraries = [tag.needed for tag in dynamic.iter_tags("DT_NEEDED")] if dynamic else []
         needed = versions_needed(elf)

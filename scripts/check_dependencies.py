@@ -1,8 +1,8 @@
-"""What `deny.toml` says of crates, held against what Cargo knows: `make lint-dependencies`.
+"""Compares the crates that Cargo lists with the rules of `deny.toml`: `make lint-dependencies`.
 
-cargo-deny itself takes minutes to compile. This asks nobody but Cargo, which fetches what it has not yet, and reads
-the same file, as far as it is used here: licences, bans and sources. What it does not know in it is an error, so that
-nothing is believed to be checked that is not. Published advisories are cargo-deny's alone: `make audit`.
+cargo-deny itself takes minutes to compile. This script needs only Cargo, which downloads missing crates. It reads
+the same file, as far as it is used here: licences, bans and sources. Unknown settings in it are errors, so that no
+rule is silently skipped. Only cargo-deny checks published advisories: `make audit`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KNOWN = {
     "bans": {"multiple-versions", "multiple-versions-include-dev", "wildcards", "skip", "deny"},
     "sources": {"unknown-registry", "unknown-git", "allow-registry"},
 }
-# What else these are, cargo-deny would let something through that is refused here.
+# With other values here, cargo-deny would accept a crate that this script rejects.
 STRICT = {
     ("bans", "multiple-versions"): "deny",
     ("bans", "multiple-versions-include-dev"): True,
@@ -36,12 +36,12 @@ STRICT = {
 
 
 def metadata(target: str) -> dict:
-    """Everything that Cargo's lock file knows for `target`."""
+    """All packages in Cargo's lock file for `target`."""
     return json.loads(_cargo("metadata", "--format-version=1", f"--filter-platform={target}"))
 
 
 def tree(target: str) -> set[tuple[str, str]]:
-    """Name and version of everything that Cargo compiles for `target`, tests included.
+    """Name and version of each package that Cargo compiles for `target`, including tests.
 
     `cargo metadata` also lists optional dependencies that only a weak feature names (`schemars_1?/std` of serde_with),
     which are never compiled: https://github.com/rust-lang/cargo/issues/10801
@@ -56,13 +56,14 @@ def _cargo(command: str, *arguments: str) -> str:
                           cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def compiled(told: dict, named: set[tuple[str, str]]) -> dict[str, dict]:
-    """The packages by their ids: `packages` lists what no target uses, too."""
-    return {package["id"]: package for package in told["packages"] if (package["name"], package["version"]) in named}
+def compiled(metadata: dict, named: set[tuple[str, str]]) -> dict[str, dict]:
+    """The packages by their IDs: `packages` also lists those that no target uses."""
+    return {package["id"]: package for package in metadata["packages"]
+            if (package["name"], package["version"]) in named}
 
 
 def faults_of(rules: dict) -> list[str]:
-    """What in the rules is not enforced here."""
+    """The settings in the rules that this script does not enforce."""
     faults = [f"deny.toml: [{table}] {key}: unknown to this check" for table, members in rules.items()
               for key in sorted(set(members) - KNOWN.get(table, set()))]
     return faults + [f"deny.toml: [{table}] {key}: must be {json.dumps(must_be)}"
@@ -70,7 +71,7 @@ def faults_of(rules: dict) -> list[str]:
 
 
 def faults_in(rules: dict, packages: dict[str, dict]) -> list[str]:
-    """Everything about the packages that the rules forbid, and every exception that nobody needs."""
+    """Every violation of the rules, and every exception that is not needed."""
     ours = [package for package in packages.values() if package["source"] is None]
     others = [package for package in packages.values() if package["source"] is not None]
     return [*_licences(rules["licenses"], ours + others), *_sources(rules["sources"], others),
@@ -79,11 +80,11 @@ def faults_in(rules: dict, packages: dict[str, dict]) -> list[str]:
 
 def _licences(rules: dict, packages: list[dict]) -> list[str]:
     exceptions = {one["crate"]: set(one["allow"]) for one in rules["exceptions"]}
-    faults = [f"deny.toml: the exception for {name} is for nothing" for name in
+    faults = [f"deny.toml: the exception for {name} is not needed" for name in
               sorted(set(exceptions) - {package["name"] for package in packages})]
     for package in packages:
         allowed = set(rules["allow"]) | exceptions.get(package["name"], set())
-        # The slash is how `or` was once written.
+        # The slash is the former spelling of `or`.
         licence = (package["license"] or "").replace("/", " OR ")
         if not licence or not _is_allowed(_parsed(licence), allowed):
             faults.append(f"{_named(package)}: licence {licence or 'unknown'} is not allowed")
@@ -118,9 +119,9 @@ def _bans(rules: dict, packages: list[dict]) -> list[str]:
     for name, found in sorted(twice.items()):
         left = {version for version in found if f"{name}@{version}" not in skipped}
         if len(left) > 1:
-            faults.append(f"{name}: is there as {' and as '.join(sorted(found))}")
+            faults.append(f"{name}: has the versions {' and '.join(sorted(found))}")
     needed = {f"{name}@{version}" for name, found in twice.items() for version in found}
-    return faults + [f"deny.toml: {one} is skipped for nothing" for one in sorted(skipped - needed)]
+    return faults + [f"deny.toml: {one} is skipped without need" for one in sorted(skipped - needed)]
 
 
 def _wildcards(packages: list[dict]) -> list[str]:

@@ -1,10 +1,10 @@
-"""Whether the built function has grown: its package, and the instructions that its start and its first answers take.
+"""Checks whether the built function has grown: its package, and the instructions until its first responses.
 
-    python scripts/check_figures.py            # fails when a figure is too far above figures.toml
+    python scripts/check_figures.py            # fails if a figure is too far above figures.toml
     python scripts/check_figures.py --write    # writes figures.toml: commit it with the change that explains it
 
-Instructions are counted by valgrind, because a time says more about the machine than about the function. On a machine
-without valgrind they are not checked, and that is said.
+valgrind counts the instructions, because times depend more on the machine than on the function. Without valgrind the
+instructions are not checked, and the script reports that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from host import Harness, Program, event  # noqa: E402
 
 FIGURES = ROOT / "figures.toml"
 HEAD = """\
-# What `make test` holds the built function against: it fails when the package is more than 10 % larger, or when an
-# instruction count is more than 20 % higher. `python scripts/check_figures.py --write` writes this file.
-# What is counted, and how steady it is: docs/benchmarks.md.
+# Limits of the built function: `make test` fails if the package is more than 10 % larger, or if an instruction count
+# is more than 20 % higher. `python scripts/check_figures.py --write` writes this file.
+# docs/benchmarks.md describes the figures and their variation.
 """
 
 
@@ -36,20 +36,20 @@ HEAD = """\
 class Figure:
     name: str
     what: str
-    # How much more than the checked-in figure is too much.
+    # The relative growth above the checked-in figure that fails.
     tolerance: float
 
 
 PACKAGE = Figure("package_bytes", "zipped package, in bytes", 0.10)
-START = Figure("start_instructions", "instructions until the first event is asked for", 0.20)
+START = Figure("start_instructions", "instructions until the first poll", 0.20)
 CREATE_HTTP = Figure("create_instructions", "the same with a first Create, AWS over HTTP", 0.20)
 CREATE_HTTPS = Figure("create_tls_instructions", "the same with a first Create, AWS over TLS", 0.20)
 FIGURES_IN_ORDER = (PACKAGE, START, CREATE_HTTP, CREATE_HTTPS)
 
 
 def compare(measured: dict[str, int], checked_in: dict[str, int]) -> tuple[list[str], list[str]]:
-    """Each figure beside the checked-in one, in words, and what is too much."""
-    told, faults = [], []
+    """The comparison of each figure with the checked-in one as lines of text, and the faults."""
+    lines, faults = [], []
     for figure in FIGURES_IN_ORDER:
         if figure.name not in measured:
             continue
@@ -58,14 +58,14 @@ def compare(measured: dict[str, int], checked_in: dict[str, int]) -> tuple[list[
             faults.append(f"{figure.name} is missing: python scripts/check_figures.py --write")
             continue
         change = now / then - 1
-        told.append(f"{now:>12,} {then:>12,} {change:+7.1%}  {figure.what} (at most {figure.tolerance:+.0%})")
+        lines.append(f"{now:>12,} {then:>12,} {change:+7.1%}  {figure.what} (at most {figure.tolerance:+.0%})")
         if change > figure.tolerance:
             faults.append(f"{figure.what}: {now:,} instead of {then:,} are {change:+.1%}, more than "
-                          f"{figure.tolerance:+.0%}. Where that is what the change is worth, say so in its commit, and "
+                          f"{figure.tolerance:+.0%}. If the change is worth it, give the reason in its commit, and "
                           "write the figure: python scripts/check_figures.py --write")
         elif change < -figure.tolerance:
-            told.append(" " * 36 + "less than that: python scripts/check_figures.py --write keeps it so")
-    return told, faults
+            lines.append(" " * 36 + "improved: python scripts/check_figures.py --write makes it the limit")
+    return lines, faults
 
 
 def measure(bootstrap: Path, with_instructions: bool = True) -> dict[str, int]:
@@ -113,8 +113,8 @@ def main() -> int:
         print(f"{given.figures.name} has no figures of {architecture}, so nothing is checked", file=sys.stderr)
         return 0
     print(f"{'now':>12} {'checked in':>12}")
-    told, faults = compare(measured, figures[architecture])
-    print("\n".join(told))
+    lines, faults = compare(measured, figures[architecture])
+    print("\n".join(lines))
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

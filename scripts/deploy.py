@@ -54,7 +54,7 @@ def main() -> int:
               f"Remove it with `make undeploy CONFIG_ENV={settings.table} DELETE_BUCKET=yes`, or import it into the new "
               "stack (docs/operating.md, \"Deploying again\").", file=sys.stderr)
         return 1
-    # Quoted, because sam takes no empty value otherwise.
+    # Quoted, because sam rejects an empty value otherwise.
     command = ["sam", "deploy", "--config-env", settings.table,
                "--parameter-overrides", *(f'{key}="{value}"' for key, value in settings.parameters.items())]
     if given.yes:

@@ -1,8 +1,8 @@
-"""Leaves in dist/ what is handed to somebody who does not build: `make dist`.
+"""Creates the release files in dist/: `make dist`.
 
-For each architecture that this machine's Rust can build for: a zip that holds `bootstrap` alone, and template.yaml
-with that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`. Beside them the licences, README.md,
-samconfig.toml, and SHA256SUMS of it all. The same source and toolchain give the same bytes.
+For each architecture that this machine's Rust can build for: a zip that contains only `bootstrap`, and template.yaml
+with that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`. In addition the licences, README.md,
+samconfig.toml, and SHA256SUMS of all files. The same source and toolchain give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import third_party_notices
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
-# The first moment that a zip can name.
+# The earliest time that a zip can contain.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,9 +35,9 @@ def zip_name(architecture: str) -> str:
 
 
 def write_zip(bootstrap: Path, destination: Path) -> None:
-    """`bootstrap` alone, executable; nothing of when, where or by whom it was built."""
+    """Only `bootstrap`, executable, without the time, place or user of the build."""
     entry = zipfile.ZipInfo("bootstrap", _LONG_AGO)
-    # Otherwise it says which system it was written on.
+    # Otherwise it contains the operating system of the build.
     entry.create_system = 3
     entry.external_attr = (stat.S_IFREG | 0o755) << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
@@ -46,12 +46,12 @@ def write_zip(bootstrap: Path, destination: Path) -> None:
 
 
 def packaged(template: str, architecture: str) -> str:
-    """template.yaml for one architecture. As text, because its comments are for those who deploy it."""
+    """template.yaml for one architecture. Edited as text, to keep its comments."""
     replaced = [
         ("      # What `cargo lambda build` leaves behind; `sam deploy` zips and uploads it as it is.\n"
          "      CodeUri: target/lambda/cfn-gitops/\n",
          f"      CodeUri: {zip_name(architecture)}\n"),
-        # The other one's would not start.
+        # The other architecture's package would not start.
         ("    Default: x86_64\n    AllowedValues: [x86_64, arm64]\n",
          f"    Default: {architecture}\n    AllowedValues: [{architecture}]\n"),
         (f"    SemanticVersion: {version()}\n",
@@ -72,7 +72,7 @@ def write_package(bootstrap: Path, architecture: str, directory: Path) -> None:
 
 
 def write_what_goes_with_it(directory: Path, targets: list[str]) -> None:
-    """What the packages of all architectures share, and last the sums."""
+    """The files that the packages of all architectures share, and last the checksums."""
     for name in ("LICENSE", "README.md", "samconfig.toml"):
         shutil.copyfile(ROOT / name, directory / name)
     (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of(targets))
@@ -81,7 +81,7 @@ def write_what_goes_with_it(directory: Path, targets: list[str]) -> None:
 
 
 def is_installed(target: str) -> bool:
-    """Whether Rust's own library is there for it; scripts/build.sh needs nothing else from this machine."""
+    """Whether Rust's own library for the target is installed. scripts/build.sh needs nothing else from this machine."""
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, capture_output=True, text=True,
                              check=True).stdout.strip()
     return Path(sysroot, "lib/rustlib", target).is_dir()
@@ -98,7 +98,7 @@ def main() -> int:
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir()
     built = []
-    # x86_64 last: both are built to the same place, and `make build` leaves that one there.
+    # x86_64 last: both are built to the same place, and `make build` uses that one.
     for architecture, target in TARGETS.items():
         if is_installed(target):
             write_package(build(architecture), architecture, DIST)

@@ -1,7 +1,7 @@
-"""Whether two people who build the same commit get the same bytes: `make dist-check`.
+"""Checks whether two builds of the same commit give the same bytes: `make dist-check`.
 
-The last commit is built twice, in folders of different depth and with target directories of different names. What
-`make dist` leaves has to be the same, and must not name either folder, nor the home of whoever built it.
+The last commit is built twice, in folders of different depth and with target directories of different names. The
+files of `make dist` have to be equal, and must not contain the name of either folder or of the user's home.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def build(checkout: Path, target: Path) -> Path:
 
 
 def places_named(dist: Path, places: list[Path]) -> list[str]:
-    """Which of these the binaries hold."""
+    """The ones of these names that the binaries contain."""
     binaries = [zipfile.ZipFile(path).read("bootstrap") for path in dist.glob("*.zip")]
     return [str(place) for place in places if any(f"{place}/".encode() in binary for binary in binaries)]
 

@@ -2,7 +2,7 @@
 
     python scripts/invoke.py events/create.json
 
-The AWS that it calls is the one that the environment names: an account's, or a local one's (`make shell`).
+The environment variables select the AWS that it calls: an account's, or a local one (`make shell`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COMPILE_SECONDS = 1800
 
 
 class Bucket(http.server.BaseHTTPRequestHandler):
-    """Where the answer is PUT, in S3's place."""
+    """Receives the response's PUT instead of S3."""
 
     received: list[bytes] = []
 
@@ -41,7 +41,7 @@ class Bucket(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Its requests are what is printed below."""
+        """Logs nothing: `main` prints the requests."""
 
 
 def free_port() -> int:
@@ -50,7 +50,7 @@ def free_port() -> int:
 
 
 def environment() -> dict[str, str]:
-    """The function reads access keys from its environment, as on Lambda: a profile or a login becomes some."""
+    """Sets access keys from a profile or a login: the function reads them from its environment, as on Lambda."""
     sam_settings.name_the_region_for_all()
     session = boto3.Session()
     found = dict(os.environ)
@@ -58,7 +58,7 @@ def environment() -> dict[str, str]:
         found["AWS_REGION"] = session.region_name
     credentials = session.get_credentials()
     if credentials is None:
-        print("no AWS credentials: this shows how the function answers that", file=sys.stderr)
+        print("no AWS credentials: the output shows the function's response to that", file=sys.stderr)
         return found
     frozen = credentials.get_frozen_credentials()
     found |= {"AWS_ACCESS_KEY_ID": frozen.access_key, "AWS_SECRET_ACCESS_KEY": frozen.secret_key}
@@ -82,11 +82,11 @@ def main() -> int:
     event = Path(sys.argv[1]).read_text()
     bucket = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
     threading.Thread(target=bucket.serve_forever, daemon=True).start()
-    # The function sends no response to this machine unless something here stands in for S3.
+    # The function sends no response to this machine unless AWS_ENDPOINT_URL_S3 is set.
     bucket_url = f"http://127.0.0.1:{bucket.server_address[1]}"
     event = re.sub(r"http://127\.0\.0\.1:9/", f"{bucket_url}/", event)
     port = str(free_port())
-    # Compiled first and in sight, so that the invocation's time is the function's own.
+    # Compiled first, with visible output, so that the invocation's time is the function's own.
     subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "event.json"

@@ -267,7 +267,7 @@ class Act:
 
 ACTS = [
     Act("sam deploy: the whole environment, and GitLab's mirror",
-        "One command creates everything that an environment needs. Nobody copies a password into GitLab.",
+        "One command creates everything that an environment needs. You never copy a password into GitLab.",
         Story.deploy, "the login works, GitLab has it, and no output contains its password"),
     Act("git push to GitLab: mirror, event, pipeline, build, approval, deployment",
         "A developer uses only GitLab. The pushed commit is what the pipeline deploys.",
@@ -284,7 +284,7 @@ ACTS = [
         "Deploying twice must be safe and cheap.",
         Story.changes_nothing, "no call, no change"),
     Act("Rotation by Secrets Manager",
-        "A password that nobody knows can change every month, if no push is lost.",
+        "A password that no person uses can change every month, if no push is lost.",
         Story.rotates, "a new login, the old one rejected, every push arrived"),
     Act("A new password by deployment",
         "The same at once, if a password may have leaked.",

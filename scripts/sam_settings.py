@@ -1,4 +1,4 @@
-"""What samconfig.toml says about one environment, for the scripts that deploy and undeploy it."""
+"""An environment's settings in samconfig.toml, for the scripts that deploy and undeploy it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def pairs(given: list[str]) -> dict[str, str]:
 
 @dataclass
 class Account:
-    """The account and region that the environment names."""
+    """The account and region that the environment variables select."""
 
     session: boto3.Session
     id: str
@@ -81,7 +81,7 @@ class Account:
         return str(self.session.region_name)
 
     def bucket_of(self, env_id: str) -> str:
-        """As template.yaml names it."""
+        """The name in template.yaml."""
         return f"s3-{env_id}-codepipeline-artifact-{self.id}-{self.region}"
 
     def has_bucket(self, name: str) -> bool:
@@ -94,7 +94,7 @@ class Account:
         return True
 
     def stacks(self) -> list[dict[str, Any]]:
-        """All that are there, with tags and roles."""
+        """All existing stacks, with tags and roles."""
         pages = self.session.client("cloudformation").get_paginator("describe_stacks").paginate()
         return [stack for page in pages for stack in page["Stacks"]]
 
@@ -114,7 +114,7 @@ class Account:
         try:
             stack: dict[str, Any] = self.session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
-            # Untyped; its text is all there is.
+            # Untyped, so only its text identifies it.
             if "does not exist" in str(error):
                 return None
             raise

@@ -1,4 +1,4 @@
-"""What failed in an operation on a stack: the resources, with CloudFormation's reasons.
+"""The failed resources of an operation on a stack, with CloudFormation's reasons.
 
 `sam deploy` shows a failed validation without the resource: "To troubleshoot Early Validation errors, use the
 DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). This module calls DescribeEvents.
@@ -16,7 +16,7 @@ _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
 
 
 class StackFailures:
-    """Create it before the operation and read it afterwards: it leaves out what had failed before."""
+    """Create it before the operation and read it afterwards: it leaves out earlier failures."""
 
     def __init__(self, cloudformation: Any, stack_name: str) -> None:
         self._cloudformation, self._stack_name = cloudformation, stack_name
@@ -39,7 +39,7 @@ class StackFailures:
         return list(dict.fromkeys(lines))
 
     def _stack_events(self) -> list[dict[str, Any]]:
-        """Newest first."""
+        """The events, newest first."""
         return self._all("describe_stack_events", "StackEvents")
 
     def _change_sets(self) -> list[dict[str, Any]]:
@@ -50,8 +50,8 @@ class StackFailures:
         return [event for event in events if event.get("EventType") == "VALIDATION_ERROR"]
 
     def _all(self, operation: str, key: str, **more: Any) -> list[dict[str, Any]]:
-        """Every page. Empty if the stack does not exist, and after any other error: this must not hide what the
-        operation itself reports."""
+        """Every page. Empty if the stack does not exist, and after any other error: this must not hide the
+        operation's own error."""
         try:
             pages = self._cloudformation.get_paginator(operation).paginate(StackName=self._stack_name, **more)
             return [found for page in pages for found in page[key]]

@@ -1,9 +1,9 @@
-"""The licences of everything that is linked into the binary, as they ask to be passed on with it.
+"""The licences of everything that is linked into the binary, which have to be passed on with it.
 
     python scripts/third_party_notices.py x86_64-unknown-linux-gnu
 
-Which packages those are, cargo says: no build scripts, no macros, no tests. The texts come from the packages
-themselves, equal ones once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
+cargo lists the packages, without build scripts, macros and tests. The texts come from the packages. Equal texts
+appear once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense)([-_.].*)?", re.IGNORECASE)
 _RULE = "=" * 100
 
-# For those whose package holds no text. Of several licences that are offered, this one.
+# For packages without a text. If a package offers several licences, this one.
 _MIT = """Copyright (c) {holders}
 
 Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
@@ -50,14 +50,14 @@ class Package:
         return f"{self.name} {self.version} ({self.licence})"
 
     def texts(self) -> list[str]:
-        """Its licences and notices, those of what it has taken in among them (ring holds BoringSSL's, for one)."""
+        """Its licences and notices, including those of other software in it (ring contains BoringSSL's)."""
         files = [path for path in self.directory.rglob("*") if path.is_file() and _LICENCE_FILE.fullmatch(path.name)
                  and path.suffix.lower() not in {".rs", ".py", ".html"}]
         return [path.read_text("utf-8", errors="replace") for path in sorted(files)]
 
 
 def linked(targets: list[str]) -> list[Package]:
-    """What is linked for any of these targets, without this package itself."""
+    """The packages that are linked for any of these targets, without this package itself."""
     names = set()
     for target in targets:
         listed = _cargo("tree", "--edges=normal,no-proc-macro", "--target", target, "--prefix=none", "--format={p}")
@@ -86,7 +86,7 @@ def of(targets: list[str]) -> str:
 
 
 class _Notices:
-    """Each text, and whose it is. Texts that differ in white space alone are one."""
+    """Each text and its packages. Texts that differ only in white space are equal."""
 
     def __init__(self) -> None:
         self.by_words: dict[str, tuple[str, list[str]]] = {}
@@ -97,13 +97,13 @@ class _Notices:
             packages.append(whose)
 
     def apache(self) -> str | None:
-        """The licence's own text, with nobody's name in it, as a package has brought it."""
+        """The licence's own text without a holder, from a package that contains it."""
         return next((text for words, (text, _) in self.by_words.items()
                      if words.startswith("Apache License Version 2.0") and "END OF TERMS AND CONDITIONS" in words), None)
 
 
 def _standard_text(package: Package, notices: _Notices) -> str:
-    """A licence's own text, where a package names the licence and leaves the text out."""
+    """A licence's own text, for a package that names the licence and lacks the text."""
     offered = set(re.split(r" OR |/", package.licence))
     if "MIT" in offered:
         return _MIT.format(holders=", ".join(package.authors) or f"the authors of {package.name}")

@@ -1,11 +1,11 @@
-"""Deletes an environment's stack and, if DELETE_BUCKET=yes, the artifact bucket that outlives it.
+"""Deletes an environment's stack and, if DELETE_BUCKET=yes, the artifact bucket that the stack retains.
 
     python scripts/undeploy.py --config-env dev
     DELETE_BUCKET=yes CONFIRM=cfn-gitops-dev python scripts/undeploy.py --config-env dev
 
 It shows what will be deleted, and deletes it only after the stack's name was typed, or given as CONFIRM. It never
-deletes what the environment's pipelines deployed. While such a stack exists it deletes nothing, because CloudFormation
-changes and deletes those stacks with a role of this one; KEEP_STACKS=yes leaves them without that role.
+deletes stacks that the environment's pipelines deployed. While such a stack exists it deletes nothing, because
+CloudFormation changes and deletes it with a role of this stack. KEEP_STACKS=yes leaves it without that role.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def is_confirmed(settings: sam_settings.Settings) -> bool:
-    """Whether the user named the stack, in CONFIRM or at the prompt. The end of the input is a no."""
+    """Whether the user gave the stack's name, in CONFIRM or at the prompt. The end of the input counts as no."""
     answer, source = os.environ.get("CONFIRM", ""), "CONFIRM"
     if not answer:
         print(f"What is deleted cannot be restored. To delete it, type {settings.stack_name}: ", end="", flush=True)
@@ -71,7 +71,7 @@ def is_confirmed(settings: sam_settings.Settings) -> bool:
 
 
 def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bool:
-    """Whether nothing else needs the stack. Lists what does, and what is deleted with it."""
+    """Whether no other stack needs this one. Lists those that do, and the ones that are deleted with it."""
     stacks = account.stacks()
     stack_id = next(stack["StackId"] for stack in stacks if stack["StackName"] == settings.stack_name)
     role = f"role-{settings.env_id}-codedeploy-cfn"
@@ -90,17 +90,18 @@ def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bo
         print(f"- stack {owner.split('/')[1]}: has a pipeline of this environment")
     sys.stdout.flush()
     if others:
-        print("Nothing is done: delete first, with `aws cloudformation delete-stack --stack-name …`, the stacks that "
-              f"have pipelines here. They need the function of {settings.stack_name} for that.", file=sys.stderr)
+        print("Nothing is deleted. First delete the stacks with pipelines of this environment, with `aws cloudformation "
+              "delete-stack --stack-name …`. "
+              f"Their deletion needs the function of {settings.stack_name}.", file=sys.stderr)
     elif deployed and not keeps:
-        print(f"Nothing is done: CloudFormation deletes what pipelines deployed with {role}, which would be gone. "
-              "Delete those stacks first, with `aws cloudformation delete-stack --stack-name …`; or say "
+        print(f"Nothing is deleted: CloudFormation deletes these stacks with {role}, which would not exist any more. "
+              "Delete them first, with `aws cloudformation delete-stack --stack-name …`. Or set "
               "KEEP_STACKS=yes, and give each of them another role later (--role-arn).", file=sys.stderr)
     return not others and (keeps or not deployed)
 
 
 def pipeline_owner(stack: dict[str, Any]) -> str | None:
-    """The id of the stack that a pipeline's stack belongs to."""
+    """The ID of the stack that a pipeline's stack belongs to."""
     return next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "cfn-gitops:stack-id"), None)
 
 

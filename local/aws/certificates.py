@@ -18,7 +18,7 @@ _contexts: dict[str, ssl.SSLContext] = {}
 
 
 def keep_in(directory: Path) -> Path:
-    """Returns the file of the authority that has to be trusted."""
+    """Returns the file of the CA that clients have to trust."""
     global _authority, _directory
     _authority, _directory = Authority.make("The local AWS"), directory
     file = directory / "authority.pem"

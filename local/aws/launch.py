@@ -28,10 +28,10 @@ _STOP_SECONDS = 10
 
 
 class LocalAws:
-    """A local AWS, for as long as the `with` block lasts.
+    """A local AWS within the `with` block.
 
-    `log` is a file that keeps the services' log; without it, the log is deleted at the end. `settings` are the values
-    of `settings.Settings` that it starts with, and that `reset` restores.
+    `log` is a file that keeps the services' log. Without it, the log is deleted at the end. `settings` are the initial
+    values of `settings.Settings`, which `reset` restores.
     """
 
     def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1", log: Path | None = None,

@@ -20,7 +20,7 @@ def faults(shape: Shape, value: Any) -> list[str]:
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
         return [line.strip() for line in report.generate_report().splitlines()]
-    # botocore leaves these to the service.
+    # botocore leaves these checks to the service.
     return [fault for fault in _enums_and_patterns(shape, value, "") if fault]
 
 
@@ -52,7 +52,7 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
 
 
 def from_template(shape: Shape, value: Any) -> Any:
-    """CloudFormation hands on strings for numbers and booleans, and the other way round."""
+    """CloudFormation passes strings for numbers and booleans, and the other way round."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         return {key: from_template(shape.members[key], each) if key in shape.members else each
                 for key, each in value.items()}

@@ -58,7 +58,7 @@ def provider_code(program: str = "scripted_provider") -> bytes:
 class Stack:
     def __init__(self, aws: LocalAws, name: str) -> None:
         self.name = name
-        self._id = ""  # a deleted stack is found by its id alone
+        self._id = ""  # a deleted stack is found only by its ID
         self._cloudformation = aws.client("cloudformation")
 
     def create(self, resources: dict[str, Any], **more: Any) -> str:

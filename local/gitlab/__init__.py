@@ -5,13 +5,13 @@
         project.protect("development")
         # git push to project.url, with gitlab.token for the password; the API at gitlab.url, with the same token
 
-It is a server of this process: `launch` is the side that tests see. Every rule names the file of GitLab's that it was
-read from (https://github.com/gitlabhq/gitlabhq, and where it says ee, of the edition whose code is not there, what
-others keep of it). Requests and answers of the remote mirrors API are checked against GitLab's own OpenAPI description
-(`conformity`); what differs is in `gitlab.complaints`.
+It is a server of this process. `launch` is the interface for tests. Every rule names the file of GitLab's that it was
+read from (https://github.com/gitlabhq/gitlabhq; for files of the Enterprise Edition, `ee`, copies of them).
+Requests and responses of the remote mirrors API are checked against GitLab's own OpenAPI description
+(`conformity`). `gitlab.complaints` lists the differences.
 
-Not here: groups (but for the branches that they protect), users, LFS (but for the size that a project shows), ssh, pull
-mirrors and protected branches' own rules.
+Not implemented: groups (except for the branches that they protect), users, LFS (except for the size that a project
+shows), ssh, pull mirrors and the rules of protected branches.
 """
 
 from local.gitlab.launch import HeldProject, LocalGitLab, running

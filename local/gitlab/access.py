@@ -8,7 +8,7 @@ from local.gitlab.state import LEVELS, Instance, Project, Token
 
 
 class Refused(Exception):
-    """An answer that is no success."""
+    """An error response."""
 
     def __init__(self, status: int, body: dict[str, object]) -> None:
         super().__init__(str(status))
@@ -16,7 +16,7 @@ class Refused(Exception):
 
 
 def unauthorized() -> Refused:
-    """lib/api/helpers.rb, `unauthorized!`: also for those who are known and may not."""
+    """lib/api/helpers.rb, `unauthorized!`: also for known callers without the permission."""
     return Refused(401, {"message": "401 Unauthorized"})
 
 
@@ -39,7 +39,7 @@ def token_value(headers: Mapping[str, str]) -> str | None:
 
 
 def authenticated(instance: Instance, headers: Mapping[str, str], method: str) -> Token | None:
-    """Whose token it is, or None where there is none (lib/gitlab/auth/auth_finders.rb, `find_personal_access_token` and
+    """The caller's token, or None without one (lib/gitlab/auth/auth_finders.rb, `find_personal_access_token` and
     `validate_and_save_access_token!`)."""
     value = token_value(headers)
     if value is None:

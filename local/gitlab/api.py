@@ -31,7 +31,7 @@ class Answer:
 @dataclass
 class Request:
     method: str
-    path: str  # as it came: `platform%2Finfra` is one part of it
+    path: str  # undecoded: `platform%2Finfra` is one part of it
     query: dict[str, str]
     parameters: dict[str, Any]  # of the body
     headers: Mapping[str, str]
@@ -95,11 +95,11 @@ class Api:
 
     def _protected_branches(self, request: Request, token: Token | None, id_or_path: str) -> Answer:
         project = access.project(self._instance, token, id_or_path)
-        # lib/api/protected_branches.rb, `authorize_read_protected_branch!` (formerly `authorize_admin_project`): the
-        # policy gives it to Maintainers; newer versions, to Developers.
+        # lib/api/protected_branches.rb, `authorize_read_protected_branch!` (formerly `authorize_admin_project`): allowed
+        # for Maintainers; in newer versions, for Developers.
         if token is None or not (token.is_admin or token.level(project) >= LEVELS["developer"]):
             raise access.forbidden()
-        # app/finders/protected_branches_finder.rb: `all_protected_branches`, those of the groups among them. They are
+        # app/finders/protected_branches_finder.rb: `all_protected_branches`, including those of the groups. They are
         # distinguished by `inherited`, of Premium and Ultimate (https://docs.gitlab.com/api/protected_branches/).
         own, groups = sorted(project.protected_branches), sorted(project.inherited_protected_branches)
         named = [(name, False) for name in own] + [(name, True) for name in groups]
@@ -190,7 +190,7 @@ class Api:
 
 
 def _positive(query: dict[str, str], name: str, default: int) -> int:
-    """Grape's Integer; what is not above zero counts as not given (lib/gitlab/pagination/offset_pagination.rb)."""
+    """Grape's Integer. A value below one counts as missing (lib/gitlab/pagination/offset_pagination.rb)."""
     value = query.get(name, "")
     if value and not re.fullmatch(r"-?\d+", value):
         raise mirrors.BadParameters(f"{name} is invalid")

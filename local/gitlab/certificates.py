@@ -34,7 +34,7 @@ class Authority:
         return cls(certificate.public_bytes(serialization.Encoding.PEM).decode(), key, certificate)
 
     def server_context(self, directory: Path, name: str = "localhost") -> ssl.SSLContext:
-        """For a server at 127.0.0.1, or one of another name; `directory` holds its key for a moment, because `ssl`
+        """For a server at 127.0.0.1, or with another name. `directory` contains its key for a moment, because `ssl`
         reads files."""
         certificate, key = self.server_certificate(name)
         written = directory / "server.pem"

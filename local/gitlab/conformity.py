@@ -44,7 +44,7 @@ def request_faults(method: str, path: str, query: dict[str, str], body: dict[str
 
 
 def answer_faults(method: str, path: str, status: int, body: Any) -> list[str]:
-    """Where this answer differs from the description; `body` is None where there is none."""
+    """The differences of this response from the description. `body` is None if there is none."""
     operation = _operation(method, path)
     if operation is None or status in _ALWAYS_POSSIBLE:
         return []
@@ -74,7 +74,7 @@ def _validator(name: str) -> Draft202012Validator:
 
 
 def _closed(schema: Any) -> Any:
-    """OpenAPI 3.0's `nullable` in JSON Schema's words, and no member beside those that are listed."""
+    """OpenAPI 3.0's `nullable` in JSON Schema, and only the listed members."""
     if isinstance(schema, list):
         return [_closed(each) for each in schema]
     if not isinstance(schema, dict):

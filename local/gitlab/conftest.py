@@ -1,4 +1,4 @@
-"""A GitLab for each test, the target repository of its mirror, and a person who pushes."""
+"""A GitLab for each test, the target repository of its mirror, and a developer who pushes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ USER, PASSWORD = "mirror-at-123456789012", "pass+word=with2Zand"
 
 @pytest.fixture
 def gitlab() -> Iterator[LocalGitLab]:
-    """Its runs follow each other quickly. At its end, it has nothing to complain of."""
+    """Its runs follow each other quickly. At the end of the test it must have no complaints."""
     with local_gitlab.running(protected_delay=0.2, unprotected_delay=0.4) as running:
         yield running
     assert running.complaints == []
@@ -88,7 +88,7 @@ def eventually(look: Callable[[], Any], is_so: Callable[[Any], bool], seconds: f
 
 
 class Target:
-    """A bare repository on another server, behind a login. It counts its requests."""
+    """A bare repository on another server, with a login. It counts its requests."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "target.git"
@@ -133,7 +133,7 @@ class Target:
         return f"http://{self.host}/v1/repos/target"
 
     def with_login(self, user: str = USER, password: str = PASSWORD) -> str:
-        """Raw, as GitLab takes it."""
+        """The URL with the raw login, as GitLab accepts it."""
         return f"http://{user}:{password}@{self.host}/v1/repos/target"
 
     def references(self) -> dict[str, str]:
@@ -161,7 +161,7 @@ def git(*arguments: str, at: Path, check: bool = True, **more: str) -> subproces
 
 
 class Person:
-    """A person with a working copy and a token."""
+    """A developer with a working copy and a token."""
 
     def __init__(self, directory: Path, gitlab: LocalGitLab, project: HeldProject) -> None:
         self.directory = directory
@@ -174,13 +174,13 @@ class Person:
         return git("rev-parse", "HEAD", at=self.directory).stdout.strip()
 
     def push(self, *what: str, token: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-        """Reference specifications; the token is the password, and any user will do."""
+        """Pushes these reference specifications. The token is the password, and the user name is arbitrary."""
         scheme, rest = self._project.url.split("://")
         url = f"{scheme}://anybody:{token or self._gitlab.token}@{rest}"
         return git("push", "--quiet", url, *(what or ("HEAD",)), at=self.directory, check=False, **more)
 
     def pushes(self, *what: str) -> str:
-        """A new commit; returns it."""
+        """Commits a change and returns the commit."""
         commit = self.commit()
         pushed = self.push(*what)
         assert pushed.returncode == 0, pushed.stderr

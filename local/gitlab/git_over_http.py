@@ -1,4 +1,4 @@
-"""The git endpoint, to which people push with a token as the password."""
+"""The git endpoint, to which developers push with a token as the password."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.gitlab.mirror_runs import Runs
 from local.gitlab.state import LEVELS, Instance, Project, Token
 
 _ROUTE = re.compile(r"/(?P<path>.+?)(?:\.git)?/(?P<what>info/refs|git-upload-pack|git-receive-pack)")
-# lib/gitlab/git_access.rb and lib/gitlab/auth.rb: what a token's scope admits to.
+# lib/gitlab/git_access.rb and lib/gitlab/auth.rb: the git services that a token's scope allows.
 _PULL_SCOPES, _PUSH_SCOPES = {"api", "read_repository", "write_repository"}, {"api", "write_repository"}
 
 
@@ -62,7 +62,7 @@ def _refusal(token: Token, project: Project, pushes: bool) -> str:
 
 def _after_push(instance: Instance, runs: Runs, project: Project, before: dict[str, str]) -> None:
     """app/workers/post_receive.rb: a project's first branch becomes its default, a new default is protected, and every
-    mirror is run when any reference has changed."""
+    mirror runs if a reference has changed."""
     after = project.references()
     if after == before:
         return

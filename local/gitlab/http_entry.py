@@ -30,20 +30,20 @@ _SECRET_HEADERS = {"private-token", "authorization"}
 
 @dataclass
 class Seen:
-    """A request, as tests look back at it: no secret is in it."""
+    """A recorded request for tests, without secrets."""
 
     method: str
     path: str
     query: str
     headers: dict[str, str]
-    # The name of the token that it came with; "" for none, "?" for one that is none of this GitLab's.
+    # The name of the request's token; "" without a token, "?" for an unknown one.
     token: str
     status: int = 0
 
 
 @dataclass
 class _Interruption:
-    """What is answered instead, for a while."""
+    """A response that a test sets for the next requests."""
 
     status: int
     body: str
@@ -57,7 +57,7 @@ class Door:
     runs: Runs
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
-    # Where a request or an answer differs from GitLab's OpenAPI description.
+    # The differences of requests and responses from GitLab's OpenAPI description.
     complaints: list[str] = field(default_factory=list)
     _interruption: _Interruption | None = None
     _changes: threading.Lock = field(default_factory=threading.Lock)
@@ -79,7 +79,7 @@ def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
     server = _Server(("127.0.0.1", 0), _handler(door))
     server.door = door
     if context:
-        # The handshake is the thread's that handles the connection: one that does not end would keep all others out.
+        # The connection's own thread makes the handshake: a handshake that does not end would block all other clients.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     scheme = "https" if context else "http"
     door.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
@@ -90,7 +90,7 @@ def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     door: Door
-    # As many as come at once: the default is five.
+    # For bursts of connections: the default is five.
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -106,7 +106,7 @@ class _Server(ThreadingHTTPServer):
                 request.settimeout(1)
                 request.unwrap()
             except (OSError, ValueError):
-                pass  # the other side went first
+                pass  # the other side closed it first
         super().shutdown_request(request)
 
 
@@ -118,20 +118,20 @@ def _handler(door: Door) -> type[BaseHTTPRequestHandler]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # A connection that says nothing ends its thread.
+    # Ends the thread of an idle connection.
     timeout = 60
     _door: Door
 
     def setup(self) -> None:
         super().setup()
-        # An answer's head and body are two packets: the second must not wait for the first one's acknowledgement.
+        # A response's head and body are two packets: the second must not wait for the first one's acknowledgement.
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def log_message(self, format: str, *args: object) -> None:
         _log.debug("%s", self.requestline)
 
     def do_GET(self) -> None:
-        # The body is read even when the answer is no: what is left of it would be taken for the next request.
+        # Read the body also for a rejected request: the rest of it would be parsed as the next request.
         with tempfile.TemporaryFile() as body:
             length = git_backend.read_body(self, body)
             if urlsplit(self.path).path.startswith(PREFIX):
@@ -206,7 +206,7 @@ def _is_form(content_type: str) -> bool:
 
 
 def _parameters(content_type: str, content: bytes) -> dict[str, Any]:
-    """Grape takes JSON and forms; what is neither is no parameter."""
+    """Grape accepts JSON and forms, and ignores any other body."""
     if not content:
         return {}
     if _is_form(content_type):
@@ -220,7 +220,7 @@ def _parameters(content_type: str, content: bytes) -> dict[str, Any]:
 
 
 def _typed(form: dict[str, str]) -> dict[str, Any]:
-    """A form has strings alone; the description is JSON's."""
+    """A form has only strings, but the description has JSON's types."""
     words = {"true": True, "false": False}
     return {name: words.get(value, value) if re.fullmatch("true|false", value) else value
             for name, value in form.items()}

@@ -24,7 +24,7 @@ _NEW_PROJECT_BRANCH = "main"
 
 @dataclass
 class HeldProject:
-    """A project, from the side of those who arrange it and look at it."""
+    """A project, for tests that set it up and read its state."""
 
     _gitlab: LocalGitLab
     _project: Project
@@ -39,7 +39,7 @@ class HeldProject:
 
     @property
     def url(self) -> str:
-        """Where people push to."""
+        """The address to which developers push."""
         return f"{self._gitlab.url}/{self.path}.git"
 
     @property
@@ -47,14 +47,14 @@ class HeldProject:
         return self._project.default_branch
 
     def branches(self) -> dict[str, str]:
-        """Their commits."""
+        """The commits of its branches."""
         return self._project.branches()
 
     def references(self) -> dict[str, str]:
         return self._project.references()
 
     def protect(self, *names: str) -> None:
-        """Branches, or wildcards of them."""
+        """Branches, or wildcards for branches."""
         with self._gitlab.instance.changes:
             self._project.protected_branches += [name for name in names
                                                  if name not in self._project.protected_branches]
@@ -64,7 +64,7 @@ class HeldProject:
             self._project.protected_branches = [name for name in self._project.protected_branches if name not in names]
 
     def protect_by_group(self, *names: str) -> None:
-        """As `protect`, by a group that the project is in."""
+        """Like `protect`, but by a group of the project."""
         with self._gitlab.instance.changes:
             self._project.inherited_protected_branches += names
 
@@ -72,11 +72,11 @@ class HeldProject:
         self._project.lfs_objects_size = size
 
     def kill_runs(self) -> None:
-        """See `Runs.kill`: within `runs_held`."""
+        """See `Runs.kill`. Call it within `runs_held`."""
         self._gitlab.runs.kill(self._project)
 
     def leave_started(self, mirror_id: int, seconds: float) -> None:
-        """A run of this mirror began so long ago and was killed."""
+        """Sets the mirror as if its run had started this long ago and had been killed."""
         found = self.mirror(mirror_id)
         assert found, f"there is no mirror {mirror_id}"
         with self._gitlab.instance.changes:
@@ -92,14 +92,14 @@ class HeldProject:
         self._project.archived = archived
 
     def mirrors(self) -> list[Mirror]:
-        """As they are stored, with their logins."""
+        """The mirrors as they are stored, with their logins."""
         return list(self._project.mirrors)
 
     def mirror(self, mirror_id: int) -> Mirror | None:
         return self._gitlab.instance.find_mirror(self._project, mirror_id)
 
     def is_enabled(self, mirror: Mirror) -> bool:
-        """Whether it counts as enabled, which is more than its own setting."""
+        """Whether GitLab treats it as enabled, which depends on more than its own setting."""
         return self._gitlab.instance.is_enabled(self._project, mirror)
 
     def make_mirror(self, url: str, **settings: Any) -> Mirror:
@@ -113,25 +113,25 @@ class HeldProject:
         mirrors.delete(self._gitlab.instance, self._project, found)
 
     def sync(self, mirror_id: int) -> None:
-        """What "Update now" does."""
+        """The same as "Update now"."""
         found = self.mirror(mirror_id)
         assert found, f"there is no mirror {mirror_id}"
         self._gitlab.runs.sync(self._project, found)
 
     def leads_to(self, mirror: Mirror) -> str:
-        """What git is given, with the login encoded."""
+        """The URL for git, with the encoded login."""
         return mirror_urls.put_together(mirror.url, mirror.credentials)
 
 
 class LocalGitLab:
-    """A local GitLab, for as long as the `with` block lasts: over https with an authority of its own, or over http."""
+    """A local GitLab within the `with` block: over https with a CA of its own, or over http."""
 
     def __init__(self, tls: bool = False, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.url = ""
-        # PEM; what a client of an instance over https needs to trust.
+        # PEM: the CA that a client of an instance over https has to trust.
         self.ca_certificate: str | None = None
-        # A Maintainer's of every project, with the scope `api`.
+        # The token of a Maintainer of every project, with the scope `api`.
         self.token = ""
         self._tls = tls
         self._directory: Path | None = None
@@ -159,16 +159,16 @@ class LocalGitLab:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def shut(self) -> None:
-        """Closes the server: no request is answered any more."""
+        """Closes the server."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
-    # --- what there is -------------------------------------------------------------------
+    # --- projects and tokens -------------------------------------------------------------------
 
     def project(self, path: str, default_branch: str = _NEW_PROJECT_BRANCH) -> HeldProject:
-        """The project with this full path; it is made, without a commit, when it is not there."""
+        """The project with this full path. Creates it without a commit if it does not exist."""
         found = self.instance.find_project(path) or self.instance.make_project(path, default_branch)
         return HeldProject(self, found)
 
@@ -178,7 +178,7 @@ class LocalGitLab:
         self.instance.tokens.append(made)
         return made
 
-    # --- what happens to it ----------------------------------------------------------------
+    # --- faults ----------------------------------------------------------------
 
     def answers_instead(self, status: int, times: int = 1, body: str = "",
                         headers: dict[str, str] | None = None) -> None:
@@ -193,10 +193,10 @@ class LocalGitLab:
             "Retry-After": str(retry_after)})
 
     def runs_held(self) -> AbstractContextManager[None]:
-        """Within the block, runs wait between looking at the remote repository and pushing to it."""
+        """Within the block, runs wait between reading the remote repository and pushing to it."""
         return self.runs.held()
 
-    # --- what was seen -----------------------------------------------------------------------
+    # --- records -----------------------------------------------------------------------
 
     @property
     def requests(self) -> list[Seen]:
@@ -205,7 +205,7 @@ class LocalGitLab:
 
     @property
     def complaints(self) -> list[str]:
-        """Where a request or an answer differs from GitLab's OpenAPI description."""
+        """The differences of requests and responses from GitLab's OpenAPI description."""
         return self._door.complaints
 
     @property
@@ -213,7 +213,7 @@ class LocalGitLab:
         return self.runs.recorded
 
     def is_quiet(self) -> bool:
-        """Whether no mirror runs, and none waits for its time."""
+        """Whether no mirror runs or waits for its time."""
         return self.runs.are_quiet()
 
     def wait_until_quiet(self, seconds: float = 30.0) -> None:

@@ -24,12 +24,12 @@ _GIVE_UP_SECONDS = 120
 
 
 class CommandError(Exception):
-    """lib/gitlab/git/wraps_gitaly_errors.rb: what git said."""
+    """lib/gitlab/git/wraps_gitaly_errors.rb: git's error output."""
 
 
 @dataclass
 class Order:
-    """What app/models/remote_mirror.rb hands to Gitaly (`options_for_update`), as it was when the run began."""
+    """The values that app/models/remote_mirror.rb passes to Gitaly (`options_for_update`), as at the run's start."""
 
     url: str
     credentials: Credentials
@@ -40,7 +40,7 @@ class Order:
     def of(cls, project: Project, mirror: Mirror) -> Order:
         names: list[str] = []
         if mirror.only_protected_branches:
-            # `project.protected_branches.pluck(:name)`: those of its groups are not among them.
+            # `project.protected_branches.pluck(:name)`, which does not include those of its groups.
             names = project.protected_branches
         elif mirror.mirror_branch_regex:
             # ee/app/models/ee/remote_mirror.rb, `branches_to_sync`: the existing branches that match. RE2's regular
@@ -52,16 +52,16 @@ class Order:
 
 
 def _matcher(branches: list[str]) -> re.Pattern[str]:
-    """`newReferenceMatcher`: every tag, and these branches, `*` being any characters. "If no branchMatchers are
-    specified, all branches are matched": so a project that protects no branch itself has all of them mirrored, and so
-    has one without a branch that matches a regular expression
+    """`newReferenceMatcher`: every tag, and these branches, in which `*` matches any characters. "If no branchMatchers
+    are specified, all branches are matched": so all are mirrored if the project itself protects none, or if none
+    matches the regular expression
     (https://gitlab.com/gitlab-org/gitlab/-/issues/221215)."""
     patterns = [".*".join(map(re.escape, branch.split("*"))) for branch in branches] or [".+"]
     return re.compile(rf"refs/tags/.+|refs/heads/(?:{'|'.join(patterns)})")
 
 
 def carry_out(order: Order, project: Project, wait: Callable[[], object]) -> list[str]:
-    """Returns the references that have diverged and were kept. `wait` is called between looking and pushing."""
+    """Returns the references that have diverged and were kept. `wait` is called between reading and pushing."""
     remote = _remote_references(order, project.directory)
     local = project.references()
     default = f"refs/heads/{project.default_branch}"
@@ -100,7 +100,7 @@ def _remote_references(order: Order, directory: Path) -> dict[str, str]:
 
 
 def _is_ancestor(project: Project, commit: str, of: str) -> bool:
-    """A commit that is not in this repository at all is none."""
+    """A commit that is missing in this repository has no ancestors here."""
     run = subprocess.run(["git", f"--git-dir={project.directory}", "merge-base", "--is-ancestor", commit, of],
                          capture_output=True, check=False, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
     return run.returncode == 0
@@ -111,9 +111,9 @@ def _quoted(run: subprocess.CompletedProcess[str]) -> str:
 
 
 def _git(order: Order, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """git with the mirror as the remote `mirror`. Its login is in a pipe, which git's credential helper reads: neither
-    an argument nor the environment nor a file has it. git sends it as it is, which comes to the same as the encoded one
-    in a url, that git decodes."""
+    """git with the mirror as the remote `mirror`. git's credential helper reads its login from a pipe. It is not in an
+    argument, the environment or a file. git sends it unchanged, which is the same as the encoded login in a URL,
+    because git decodes that."""
     settings = {"remote.mirror.url": order.url, "credential.helper": "", "core.askPass": ""}
     read, write = os.pipe()
     try:

@@ -1,7 +1,7 @@
 """Schedules the runs of a mirror, and updates its state.
 
 app/workers/repository_update_remote_mirror_worker.rb and app/services/projects/update_remote_mirror_service.rb, with
-threads for Sidekiq's jobs and timers for those that wait.
+threads for Sidekiq's jobs, and timers for delayed ones.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from local.gitlab import mirror_push, mirror_urls
 from local.gitlab.state import Instance, Mirror, Project
 
-# update_remote_mirror_service.rb: `tries < MAX_TRIES` is tried again, and the first try is number 0.
+# update_remote_mirror_service.rb: `tries < MAX_TRIES` is retried, and the first try is number 0.
 MAX_TRIES = 3
 
 
 @dataclass
 class Run:
-    """One time that git was sent out, as tests look back at it."""
+    """A recorded run of a mirror, for tests."""
 
     project: str
     mirror_id: int
@@ -34,7 +34,7 @@ class Run:
 
 
 class _Killed(Exception):
-    """The process that pushed is gone."""
+    """The process of the push was killed."""
 
 
 class Runs:
@@ -65,7 +65,7 @@ class Runs:
             self.sync(project, mirror)
 
     def sync(self, project: Project, mirror: Mirror) -> None:
-        """app/models/remote_mirror.rb, `sync`: at once, or put off when the last run began lately."""
+        """app/models/remote_mirror.rb, `sync`: at once, or delayed if the last run started recently."""
         with self._instance.changes:
             if not self._instance.is_enabled(project, mirror):
                 return
@@ -103,7 +103,7 @@ class Runs:
             if mirror.is_deleted or _updated_since(mirror, scheduled):
                 return
             if time.time() < mirror.abandoned_lease_ends:
-                # `FailedToObtainLockError`: GitLab tries for 90 seconds, then puts the job off by the back-off.
+                # `FailedToObtainLockError`: GitLab tries for 90 seconds, then delays the job by the backoff.
                 self._perform(project, mirror, scheduled, tries, after=self._instance.backoff_delay(mirror))
                 return
             with mirror.running:
@@ -130,7 +130,7 @@ class Runs:
         except _Killed:
             run.ended, run.error = time.time(), "killed"
             with instance.changes:
-                # No worker is left to change the status.
+                # A killed worker does not change the status.
                 mirror.abandoned_lease_ends = run.started + instance.max_runtime(mirror)
             return
         except mirror_push.CommandError as error:
@@ -154,8 +154,8 @@ class Runs:
                 return
             mirror.update_status, mirror.last_error = "to_retry", mirror_urls.sanitized(message, mirror.credentials)
             delay = self._instance.backoff_delay(mirror)
-        # The time of the retry's order lies a second ahead, or the run that failed would seem to have done it
-        # (`schedule_retry`); here the delays may be shorter than that second.
+        # The retry is ordered one second ahead: otherwise the failed run would count as the later one
+        # (`schedule_retry`). Here the delays may be shorter than that second.
         self._perform(project, mirror, time.time() + min(1.0, delay), tries + 1, after=delay)
 
     def _wait(self, run: Run) -> None:
@@ -167,7 +167,7 @@ class Runs:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Runs wait, within the block, between looking at the remote and pushing to it."""
+        """Within the block, runs wait between reading the remote and pushing to it."""
         self._goes_on.clear()
         try:
             yield
@@ -175,14 +175,14 @@ class Runs:
             self._goes_on.set()
 
     def kill(self, project: Project) -> None:
-        """The Sidekiq process that runs the project's mirrors is killed (a deployment, out of memory), with runs that
-        are `held`: their mirrors stay `started`, and their leases live on. What Sidekiq then runs again returns at
-        once, because the run began after it was ordered (`updated_since?`).
+        """Kills the Sidekiq process that runs the project's mirrors (as a deployment or lack of memory does), with its
+        `held` runs: their mirrors stay `started`, and their leases remain. The jobs that Sidekiq runs again return at
+        once, because the run started after they were ordered (`updated_since?`).
         https://gitlab.com/gitlab-org/gitlab/-/issues/628725 is the same for pull mirrors."""
         self._killed += [run for run in self.recorded if run.project == project.path and not run.ended]
 
     def are_quiet(self) -> bool:
-        """Whether nothing runs, and nothing waits for its time."""
+        """Whether no run is active or waits for its time."""
         with self._changed:
             return self._at_hand == 0 and not self._timers
 
@@ -197,7 +197,7 @@ class Runs:
 
 
 def _updated_since(mirror: Mirror, scheduled: float) -> bool:
-    """app/models/remote_mirror.rb, `updated_since?`: a run that began after this one was ordered has done its work."""
+    """app/models/remote_mirror.rb, `updated_since?`: a run that started later has also done this one's work."""
     return (mirror.update_status != "failed" and mirror.last_update_started_at is not None
             and mirror.last_update_started_at > scheduled)
 

@@ -15,7 +15,7 @@ from local.gitlab.state import Credentials
 
 # app/models/project.rb, VALID_MIRROR_PROTOCOLS; the order is the message's.
 SCHEMES = ["http", "https", "ssh", "git"]
-# RFC 3986, appendix B: what Addressable::URI.parse takes a url apart with.
+# RFC 3986, appendix B: the expression with which Addressable::URI.parse divides a URL.
 _URI = re.compile(r"^(([^:/?#]+):)?(//([^/?#]*))?([^?#]*)(\?([^#]*))?(#(.*))?$", re.DOTALL)
 # lib/gitlab/url_sanitizer.rb, `parse_url`: everything up to the last @ is the login.
 _LOGIN = re.compile(r"\A(?:(?:git|ssh|https?):)?//(?:(.+)@)?(.+)")
@@ -30,9 +30,9 @@ class _Invalid(Exception):
 
 
 def _parse(url: str) -> tuple[str, str, str, int | None]:
-    """Scheme, user, host and port, or `_Invalid`: as Addressable::URI.parse, which looks for the authority's end before
-    it looks for a login. So a `/`, `#` or `?` in a password ends the authority there, and what follows the user's colon
-    is no port."""
+    """Scheme, user, host and port, or `_Invalid`: as Addressable::URI.parse, which finds the authority's end before
+    the login. So a `/`, `#` or `?` in a password ends the authority, and the text after the user's colon is not a
+    port."""
     found = _URI.match(url)
     if found is None:
         raise _Invalid
@@ -53,8 +53,8 @@ def _parse(url: str) -> tuple[str, str, str, int | None]:
 
 
 def take_apart(url: str) -> tuple[str, Credentials]:
-    """What is stored of a url (app/models/remote_mirror.rb, `url=`): the url without its login, and the login raw. What
-    is no url is stored as it is, for the validation to refuse."""
+    """The stored form of a URL (app/models/remote_mirror.rb, `url=`): the URL without its login, and the raw login. An
+    invalid URL is stored unchanged, and the validation rejects it."""
     url = url.strip()
     try:
         if _parse(url)[0] not in SCHEMES:
@@ -70,11 +70,11 @@ def take_apart(url: str) -> tuple[str, Credentials]:
 
 
 def put_together(url: str, credentials: Credentials) -> str:
-    """What git is given (`full_url`): the login percent-encoded by `encode_percent`, which is CGI.escape with %20 for
-    spaces. So `+` becomes %2B, `=` %3D and `@` %40. Gitaly leaves an http url as it is
-    (internal/gitaly/service/remote/update_remote_mirror.go), and git decodes the login before it sends it, to the same
-    one from `+` and from %2B (git's credential.c, `credential_from_url`). A slash at the end of the url makes no
-    difference either: git adds one that is missing before it asks for `info/refs` (remote-curl.c, `end_url_with_slash`).
+    """The URL for git (`full_url`): the login percent-encoded by `encode_percent`, which is CGI.escape with %20 for
+    spaces. So `+` becomes %2B, `=` %3D and `@` %40. Gitaly does not change an http URL
+    (internal/gitaly/service/remote/update_remote_mirror.go). git decodes the login before it sends it, and `+` and %2B
+    give the same result (git's credential.c, `credential_from_url`). A slash at the end of the URL makes no difference
+    either: git adds a missing one before it requests `info/refs` (remote-curl.c, `end_url_with_slash`).
     """
     if not credentials.user and not credentials.password:
         return url
@@ -85,7 +85,7 @@ def put_together(url: str, credentials: Credentials) -> str:
 
 
 def masked(url: str, credentials: Credentials) -> str | None:
-    """What is shown (app/models/concerns/safe_url.rb; `git` is no secret: app/models/remote_mirror.rb, `safe_url`)."""
+    """The form in responses (app/models/concerns/safe_url.rb; `git` is not masked: app/models/remote_mirror.rb)."""
     try:
         _parse(put_together(url, credentials))
     except _Invalid:
@@ -97,7 +97,7 @@ def masked(url: str, credentials: Credentials) -> str | None:
 
 
 def check(url: str, credentials: Credentials, local_requests_allowed: bool) -> None:
-    """Raises `Blocked` (UrlBlocker.validate!, with what app/models/remote_mirror.rb asks of it: these schemes,
+    """Raises `Blocked` (UrlBlocker.validate!, with the options of app/models/remote_mirror.rb: these schemes,
     `enforce_user`, no rebinding protection)."""
     full = put_together(url, credentials)
     if re.search(r"[\r\n]", full):
@@ -128,7 +128,7 @@ def _check_is_elsewhere(host: str, port: int | None) -> None:
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except OSError:
-        return  # the rebinding protection is off: what does not resolve now may later
+        return  # the rebinding protection is off, so the name may resolve later
     addresses = [ipaddress.ip_address(str(each[4][0])) for each in found]
     if any(str(address) in ("127.0.0.1", "::1", "0.0.0.0", "::") for address in addresses):
         raise Blocked("Requests to localhost are not allowed")

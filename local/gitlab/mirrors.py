@@ -44,7 +44,7 @@ def create(instance: Instance, project: Project, token: Token, parameters: dict[
 
 
 def update(instance: Instance, project: Project, token: Token, mirror: Mirror, parameters: dict[str, Any]) -> None:
-    """`url` is no parameter of it, and dropped like every unknown one."""
+    """`url` is not a parameter of it, and is dropped like every unknown one."""
     given = _taken(instance, parameters, checks_auth_method=False)
     with instance.changes:
         changed = replace(mirror, running=threading.Lock())
@@ -56,8 +56,8 @@ def update(instance: Instance, project: Project, token: Token, mirror: Mirror, p
 
 
 def delete(instance: Instance, project: Project, mirror: Mirror) -> None:
-    """A run that is under way goes on, as it does when a mirror is disabled:
-    app/services/projects/update_remote_mirror_service.rb reads `enabled?` once, before it asks Gitaly to push, and the
+    """A running sync continues, as it does if a mirror is disabled:
+    app/services/projects/update_remote_mirror_service.rb reads `enabled?` once, before it calls Gitaly, and the
     job's later look-ups find nothing."""
     with instance.changes:
         mirror.is_deleted = True
@@ -125,7 +125,7 @@ def _bare(url: str) -> str:
 
 
 def _count_errors(instance: Instance, project: Project, mirror: Mirror, was_enabled: bool) -> dict[str, list[str]]:
-    """Counted are those that are set to be enabled, whether they count as enabled or not."""
+    """Counts the mirrors that are set to enabled, whether GitLab treats them as enabled or not."""
     limit = instance.settings.max_enabled_mirrors
     others = sum(other.enabled for other in project.mirrors if other.id != mirror.id)
     if limit is not None and mirror.enabled and not was_enabled and others >= limit:
@@ -154,7 +154,7 @@ def _raise_if(errors: dict[str, list[str]]) -> None:
 
 
 def _note_override(instance: Instance, project: Project, token: Token, mirror: Mirror) -> None:
-    """Only an administrator comes this far while mirrors are switched off."""
+    """Only an administrator gets here while mirroring is disabled."""
     if not instance.settings.mirror_available:
         project.mirror_available_overridden = mirror.enabled
 

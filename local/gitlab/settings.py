@@ -7,45 +7,45 @@ from dataclasses import dataclass
 
 @dataclass
 class Settings:
-    # How soon after a run's start the next one may come: a sync within that time is put off by it. GitLab's are one and
+    # How soon after a run's start the next one may start: an earlier sync is delayed until then. GitLab's are one and
     # five minutes (app/models/remote_mirror.rb: PROTECTED_BACKOFF_DELAY, UNPROTECTED_BACKOFF_DELAY).
     protected_delay: float = 60.0
     unprotected_delay: float = 300.0
-    # doc/administration/silent_mode: nothing leaves the instance. app/models/remote_mirror.rb: every mirror is shown,
-    # and counts, as disabled.
+    # doc/administration/silent_mode: the instance sends nothing. app/models/remote_mirror.rb: every mirror is shown,
+    # and treated, as disabled.
     silent_mode: bool = False
-    # "Allow mirrors to be set up for projects". app/policies/project_policy.rb: without it `admin_remote_mirror` is an
-    # administrator's alone; app/models/project.rb (`remote_mirror_available?`): no mirror runs, but for a project where
-    # an administrator has enabled one.
+    # "Allow mirrors to be set up for projects". app/policies/project_policy.rb: without it, only an administrator has
+    # `admin_remote_mirror`. app/models/project.rb (`remote_mirror_available?`): no mirror runs, except in a project
+    # where an administrator has enabled one.
     mirror_available: bool = True
-    # app/validators/addressable_url_validator.rb: whether a url may lead to this machine or the local network. GitLab's
-    # default is no; the repositories that tests mirror to are on this machine.
+    # app/validators/addressable_url_validator.rb: whether a URL may name this machine or the local network. GitLab's
+    # default is no. The repositories that tests mirror to are on this machine.
     local_requests_allowed: bool = True
-    # Since the change that issue gitlab-org/gitlab#603810 asked for (spec/models/remote_mirror_spec.rb, "url
-    # uniqueness", "self-referencing url"), no two mirrors of one project are made with the same url, their logins left
-    # aside, and none that leads to the project itself.
+    # Since the change of issue gitlab-org/gitlab#603810 (spec/models/remote_mirror_spec.rb, "url
+    # uniqueness", "self-referencing url"), GitLab rejects two mirrors of one project with the same URL, without regard
+    # to their logins, and a mirror to the project itself.
     urls_are_unique: bool = True
-    # How many mirrors of a project may be enabled (app/models/remote_mirror.rb, MAX_MIRRORS_PER_PROJECT;
+    # The number of mirrors of a project that may be enabled (app/models/remote_mirror.rb, MAX_MIRRORS_PER_PROJECT;
     # spec/models/remote_mirror_spec.rb, "validate_mirror_count"). The limit is of about February 2026, 18.9 or 18.10
     # (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965); None is a version before it.
     max_enabled_mirrors: int | None = 10
-    # How long a run may take: the lease of its job, and the age at which a later push to the project sets a mirror that
+    # The time limit of a run: the lease of its job, and the age at which a later push to the project sets a mirror that
     # is still `started` to failed (app/models/remote_mirror.rb: MAX_INCREMENTAL_RUNTIME, MAX_FIRST_RUNTIME for a mirror
     # without `last_update_at`).
     max_incremental_runtime: float = 3600.0
     max_first_runtime: float = 10800.0
-    # The state of a mirror of an empty project. Its repository is made with it
+    # The state of a mirror of an empty project. Its repository is created with it
     # (app/services/projects/create_service.rb, `create_repository`), so the mirror counts as enabled and can be synced.
     # - "finishes": the run pushes nothing and succeeds, by Gitaly's source.
     # - "stays": it never has a success, as users of GitLab report.
-    # - "disabled": the project has no repository on disk, say because its import has not ended; then the mirror counts
-    #   as disabled (app/models/remote_mirror.rb, `enabled`: `repository_exists?`).
+    # - "disabled": the project has no repository on disk, for example because its import has not ended. Then GitLab
+    #   treats the mirror as disabled (app/models/remote_mirror.rb, `enabled`: `repository_exists?`).
     empty_projects: str = "finishes"
-    # `mirror_branch_regex` is Premium's (ee/lib/ee/api/helpers/remote_mirrors_helpers.rb). Without it the parameter is
+    # `mirror_branch_regex` needs Premium (ee/lib/ee/api/helpers/remote_mirrors_helpers.rb). Otherwise the parameter is
     # unknown, and dropped like every unknown one.
     premium: bool = True
-    # Whether the new default branch of a project is protected by itself
+    # Whether GitLab protects the new default branch of a project
     # (app/services/projects/protect_default_branch_service.rb, application setting `default_branch_protection`).
     protects_the_default_branch: bool = True
-    # How many mirrors run at once: Sidekiq's concurrency.
+    # The number of mirrors that run at once: Sidekiq's concurrency.
     mirrors_at_once: int = 4

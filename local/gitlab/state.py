@@ -25,9 +25,9 @@ class Token:
     name: str
     role: str = "maintainer"
     scopes: tuple[str, ...] = ("api",)
-    # Full paths of the projects it is a member of; of all where there are none.
+    # Full paths of the projects whose member it is. Empty for all projects.
     projects: tuple[str, ...] = ()
-    # Whether the membership is the group's: shown as `group_access`.
+    # Whether it is the group's membership: shown as `group_access`.
     through_group: bool = False
     is_admin: bool = False
     revoked: bool = False
@@ -42,7 +42,7 @@ class Token:
 
 @dataclass
 class Credentials:
-    """What the url had before its host, as it stood there."""
+    """The URL's login, as it was sent."""
 
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
@@ -53,9 +53,9 @@ class Mirror:
     """A row of `remote_mirrors` (app/models/remote_mirror.rb)."""
 
     id: int
-    url: str  # without its login
+    url: str  # without the login
     credentials: Credentials
-    # As it was set; whether it counts is `Instance.is_enabled`.
+    # The setting. `Instance.is_enabled` has the effective value.
     enabled: bool = False
     only_protected_branches: bool = False
     keep_divergent_refs: bool = False
@@ -67,7 +67,7 @@ class Mirror:
     last_successful_update_at: float | None = None
     last_error: str | None = None
     is_deleted: bool = False
-    # When the lease ends that a killed run left behind (repository_update_remote_mirror_worker.rb: `in_lock` with
+    # The end of a killed run's lease (repository_update_remote_mirror_worker.rb: `in_lock` with
     # `ttl: remote_mirror.max_runtime`).
     abandoned_lease_ends: float = 0.0
     # One run of a mirror at a time (repository_update_remote_mirror_worker.rb, `in_lock`).
@@ -88,7 +88,7 @@ class Project:
     # `statistics.lfs_objects_size`, in bytes.
     lfs_objects_size: int = 0
     mirrors: list[Mirror] = field(default_factory=list)
-    # An administrator enabled or disabled a mirror while the instance has them switched off
+    # Set when an administrator enabled or disabled a mirror while mirroring is disabled in the instance
     # (app/models/remote_mirror.rb, `set_override_remote_mirror_available`).
     mirror_available_overridden: bool = False
     # One push to it at a time.
@@ -111,7 +111,7 @@ class Project:
 
     @property
     def is_empty(self) -> bool:
-        """It has no branch (app/models/repository.rb, `empty?`). Asked often: no process is started for it."""
+        """It has no branch (app/models/repository.rb, `empty?`). Called often, so it starts no process."""
         heads, packed = self.directory / "refs/heads", self.directory / "packed-refs"
         return not any(heads.rglob("*")) and not (packed.exists() and "refs/heads/" in packed.read_text())
 
@@ -122,7 +122,7 @@ class Project:
 
 
 class Instance:
-    """The whole state, behind one lock: hold `changes` to change a mirror."""
+    """The whole state, behind one lock. Hold `changes` to change a mirror."""
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.settings = settings

@@ -1,11 +1,11 @@
 """Evaluates whether AWS allows a request, by every policy of the caller and of the resource.
 
-The evaluator is MiniStack's where it compares (see statements.py). Others were looked at in November
-2026. PMapper takes resource policies, boundaries, session and control policies into account, on a graph
-of an account that it has read; its last release is of 2022, and it is under the AGPL. iam-ape carries
-conditions along and does not decide them. iamx and policyuniverse describe policies and decide nothing.
-moto evaluates conditions in roles' trust and nowhere else, and resources' policies for S3 alone.
-iam-simulate is the best of all, but runs on Node and is under the AGPL; it served as a second opinion
+The evaluator uses MiniStack's comparisons (see statements.py). Other evaluators were compared in November
+2026. PMapper evaluates resource policies, boundaries, session and control policies on a graph
+of an account that it has read. Its last release is from 2022, and its licence is the AGPL. iam-ape reports
+conditions and does not evaluate them. iamx and policyuniverse describe policies and decide nothing.
+moto evaluates conditions only in roles' trust policies, and resource policies only for S3.
+iam-simulate is the most complete, but runs on Node and has the AGPL. It was used as a second opinion
 on documented_decisions.yaml.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
@@ -23,8 +23,8 @@ REGION = "eu-central-1"
 class Caller:
     """The principal: a user, a session of a role, an account's root user, or a service.
 
-    `identity` are the documents of the user's or role's own policies, attached ones and groups'
-    included; None for the root user, who needs none.
+    `identity` contains the documents of the user's or role's own policies, including attached ones and those of
+    groups. None for the root user, who needs none.
     """
 
     account: str = ""
@@ -35,13 +35,13 @@ class Caller:
     identity: tuple | None = ()
     boundary: dict | None = None
     session_policies: tuple = ()
-    # From the organisation's root down to the account; at each level at least one has to allow.
+    # From the organisation's root down to the account. At least one policy of each level has to allow.
     control_policies: tuple = ()
     tags: dict = field(default_factory=dict)
 
     @property
     def arn(self):
-        """What aws:PrincipalArn holds: of a session, its role."""
+        """aws:PrincipalArn's value: for a session, its role."""
         if self.service:
             return ""
         rest = f"user/{self.user}" if self.user else f"role/{self.role}" if self.role else "root"
@@ -86,9 +86,9 @@ class Decision:
 
 
 def decide(caller, action, resource, owner, policy=None, keys=None):
-    """`owner` is the account that the resource is in, `policy` the resource's own (a role's: its trust).
+    """`owner` is the resource's account, `policy` the resource's own policy (for a role, its trust policy).
 
-    A key whose value is None is not in the request, whatever it usually is.
+    A key with the value None is not in the request, even if it usually is.
     """
     usual = {"aws:securetransport": "true", "aws:requestedregion": REGION, "aws:resourceaccount": owner, **caller.keys()}
     given = {key.lower(): value for key, value in (keys or {}).items()}
@@ -104,7 +104,7 @@ def decide(caller, action, resource, owner, policy=None, keys=None):
         if not _allow(level, request):
             return Decision(False, "no service control policy allows it")
 
-    # A service that acts for itself has no policies of its own and belongs to no account.
+    # A service that acts for itself has no policies of its own and no account.
     if caller.service:
         return Decision(bool(_granted(policy, caller, request)), "the resource's policy alone decides about a service")
     if caller.account != owner:
@@ -126,7 +126,7 @@ def _within_one_account(caller, policy, request):
         return Decision(True, "the resource's policy names the caller")
     if granted == AS_A_ROLE and _limits_allow(caller, request):
         return Decision(True, "the resource's policy names the caller's role or everybody")
-    # A role's trust and a key's policy have to allow; every other resource's may be silent.
+    # A role's trust and a key's policy have to allow. Other resource policies need not.
     if request.action.startswith(("sts:AssumeRole", "kms:")) and granted < BY_ACCOUNT:
         return Decision(False, "the role's trust or the key's policy does not allow it")
     if _own_policies_allow(caller, request):
@@ -156,7 +156,7 @@ def _own_policies_allow(caller, request):
 
 def _limits_allow(caller, request):
     limits = [(caller.boundary,)] if caller.boundary else []
-    # Several session policies are one: what any of them allows.
+    # Several session policies act as one: the union of their permissions.
     limits += [caller.session_policies] if caller.session_policies else []
     return all(_allow(limit, request) for limit in limits)
 
@@ -166,7 +166,7 @@ def _allow(documents, request):
 
 
 def _granted(policy, caller, request):
-    """How strongly the resource's policy names the caller in a statement that allows this."""
+    """How strongly the resource's policy names the caller in a statement that allows this request."""
     statements = _matching([policy] if policy else [], request)
     return max((named(statement, caller) for statement in statements if statement["Effect"] == "Allow"), default=0)
 

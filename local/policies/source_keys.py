@@ -17,12 +17,12 @@ class Sent(NamedTuple):
     page: str
 
 
-# By the calling service and by the service whose resource is used.
+# By the calling service and the service of the resource.
 SENT = {
     # "If the output contains a SourceAccount field, then you need to remove it. A SourceAccount setting prevents
     # EventBridge from being able to invoke the function."
     ("events.amazonaws.com", "lambda"): Sent((ARN,), f"{_EVENTBRIDGE}/eb-troubleshooting.html"),
-    # The queue policies on these pages have aws:SourceArn alone.
+    # The queue policies on these pages have only aws:SourceArn.
     ("events.amazonaws.com", "sqs"): Sent((ARN,), f"{_EVENTBRIDGE}/eb-use-resource-based.html#eb-sqs-permissions"),
     ("events.amazonaws.com", "sts"): Sent((ACCOUNT, ARN), f"{_EVENTBRIDGE}/cross-service-confused-deputy-prevention.html"),
     # With the credentials of the target's role, if the target is an event bus.

@@ -11,27 +11,27 @@ from functools import cache
 
 from ministack.core.iam_evaluator import _CONDITION_OPS, _NEGATED_OPS, fnmatch_iam, fnmatch_iam_cs
 
-# How a resource's policy names a caller, the strongest first. It matters within one account: what is
-# given to a user or a session by its ARN no boundary narrows; what is given to a role by its ARN a
-# boundary does narrow; what is given to the account is for the account's own policies to hand on.
+# How a resource's policy names a caller, the strongest first. It matters within one account: a boundary
+# does not limit permissions for a user's or session's ARN, but does limit those for a role's ARN. Permissions
+# for the account are effective through the account's own policies.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 DIRECTLY, AS_A_ROLE, BY_ACCOUNT = 3, 2, 1
 
 _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-# Stand for a star and a question mark that are no wildcards.
+# Replacements for a star and a question mark that are no wildcards.
 _LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
 
 
 class NoValue(Exception):
-    """A policy variable stands for a key that the request does not have."""
+    """A policy variable whose key is not in the request."""
 
 
 @dataclass(frozen=True)
 class Request:
     action: str
     resource: str
-    keys: dict  # condition keys in lower case, a list where AWS has several values
+    keys: dict  # condition keys in lower case, a list if AWS has several values
 
 
 def as_list(value):
@@ -39,7 +39,7 @@ def as_list(value):
 
 
 def applies(statement, version, request):
-    """Whether action, resource and conditions of a statement match; not whom it names."""
+    """Whether action, resource and conditions of a statement match, without the principal."""
     return concerns(statement, version, request) and _conditions(statement, version, request)
 
 
@@ -58,9 +58,9 @@ def _action(statement, request):
 
 def _resource(statement, version, request):
     if "NotResource" in statement:
-        # One with a variable that has no value matches no resource, so it excepts none.
+        # A pattern with a variable without a value matches no resource, so it excepts none.
         return not any(_is_resource(pattern, version, request) for pattern in as_list(statement["NotResource"]))
-    # A trust policy has no resource: it is the role's own.
+    # A trust policy has no resource: the resource is its role.
     return any(_is_resource(pattern, version, request) for pattern in as_list(statement.get("Resource", "*")))
 
 
@@ -78,7 +78,7 @@ def _matches(pattern, resource):
     actual = resource.translate(_LITERAL)
     if pattern == "*" or not pattern.startswith("arn:"):
         return fnmatch_iam_cs(actual, pattern)
-    # A star goes beyond its part of the ARN where it is the part's last character, and only there.
+    # A star matches across parts of the ARN only if it is the last character of its part.
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     wanted, had = pattern.split(":", 5), actual.split(":", 5)
     for number, part in enumerate(wanted):
@@ -94,7 +94,7 @@ def _matches(pattern, resource):
 
 
 def _conditions(statement, version, request):
-    """All keys of all operators have to match; of several values of one key, one.
+    """All keys of all operators have to match. Of several values of one key, one has to match.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
     """
@@ -108,7 +108,7 @@ def _conditions(statement, version, request):
 def _condition(operator, actual, values, version, keys):
     name = operator.lower()
     if name == "null":
-        # Takes no variables. An empty set is no value.
+        # Supports no variables. An empty set is not a value.
         return (actual in (None, [])) == (str(values[0]).lower() == "true")
     if_exists, name = name.endswith("ifexists"), name.removesuffix("ifexists")
     quantifier, _, name = name.rpartition(":")
@@ -121,14 +121,14 @@ def _condition(operator, actual, values, version, keys):
         try:
             expected.append(_with_values(str(value), version, keys, name not in _WITH_WILDCARDS))
         except NoValue:
-            # Like a key that is not there: equal to nothing.
+            # Like a missing key: equal to nothing.
             continue
 
     def matches(one):
         return (all if negated else any)(compare(str(one), value) for value in expected)
 
     if quantifier:
-        # "Null data sets, such as an empty string" are as if nothing were there.
+        # "Null data sets, such as an empty string" count as missing.
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
         members = [member for member in as_list(actual) if member != ""]
         return (all if quantifier == "forallvalues" else any)(matches(member) for member in members)
@@ -136,7 +136,7 @@ def _condition(operator, actual, values, version, keys):
 
 
 def _is_arn(actual, pattern):
-    """Each of the six parts for itself: a star does not go beyond a colon.
+    """Compares each of the six parts: a star does not match a colon.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
     """
@@ -161,7 +161,7 @@ _WITH_WILDCARDS = {name for name in _COMPARISONS if name.startswith("arn") or na
 
 
 def _with_values(text, version, keys, plain=False):
-    """Policy variables replaced; their values' stars are stars.
+    """Replaces policy variables. A star in a value is not a wildcard.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
@@ -181,7 +181,7 @@ def _with_values(text, version, keys, plain=False):
     return _VARIABLE.sub(value, text)
 
 
-# --- Whom a resource's policy names ----------------------------------------------------------
+# --- Principals of a resource's policy ----------------------------------------------------------
 
 
 def named(statement, caller):
@@ -200,7 +200,7 @@ def named(statement, caller):
 
 
 def _strength(name, caller):
-    # A star for a part of a name is not possible, so names are compared whole.
+    # A star cannot be a part of a name, so names are compared whole.
     if name == "*":
         return AS_A_ROLE
     if name == caller.session_arn:
@@ -212,9 +212,9 @@ def _strength(name, caller):
 
 
 def _is_not_excepted(principal, caller):
-    """The account, then the user or role, then the session are looked at: all of them have to be excepted.
+    """Compares the account, then the user or role, then the session: all of them have to be excepted.
 
-    A caller with a boundary never is.
+    A caller with a boundary is never excepted.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
     """
     excepted = set(as_list(principal.get("AWS", []))) | set(as_list(principal.get("Service", [])))

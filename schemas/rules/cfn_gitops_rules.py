@@ -2,8 +2,8 @@
 
 `cfn-lint --append-rules schemas/rules template.yaml` uses them. cfn-lint reads every `Custom::` type with the schema of
 AWS::CloudFormation::CustomResource, whatever --registry-schemas names, so these rules bring the schemas along: the JSON
-files in the folder above this one. What cfn-lint can resolve (parameters' defaults, conditions, Fn::Sub) it resolves;
-of what it cannot, nothing is said.
+files in the folder above this one. The rules resolve values as far as cfn-lint can (parameters' defaults, conditions,
+Fn::Sub). They report nothing about other values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
 
 SOURCE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/getting_started/rules.md"
-# What a schema of a value says about it is told in the words of its description.
+# The description of a schema is the text of its error.
 TOLD_BY_DESCRIPTION = {
     "anyOf", "enum", "maxLength", "maximum", "minLength", "minimum", "not", "pattern", "required", "type",
 }
@@ -42,7 +42,7 @@ def shown(path: deque[Any]) -> str:
     while parts:
         part = parts.pop(0)
         if str(part).startswith("Fn::") or part == "Ref":
-            # Fn::If is followed by which of its values it is; the rest is inside a function.
+            # Fn::If is followed by the index of its value. The rest is inside a function.
             if part != "Fn::If":
                 break
             parts = parts[1:]
@@ -54,20 +54,20 @@ def shown(path: deque[Any]) -> str:
 
 
 def described(schema: dict[str, Any], error: ValidationError) -> str | None:
-    """What the schema that `error` fails says of itself."""
+    """The description of the schema that `error` fails."""
     node: Any = schema
     last = None
     for step in error.schema_path:
         if isinstance(node, dict) and step in node or isinstance(node, list) and isinstance(step, int):
             last, node = node, node[step]
     if error.validator == "required" and isinstance(last, dict) and "type" in last:
-        # It describes the object, not what is missing in it.
+        # The description is about the object, not about the missing member.
         return None
     return last.get("description") if isinstance(last, dict) else None
 
 
 def worded(schema: dict[str, Any], error: ValidationError) -> str:
-    """The error as the function would word it: the path, and what is wrong there."""
+    """The error in the function's form: the path, and the error there."""
     where, what = shown(error.path), error.message
     quoted = re.findall(r"'([^']*)'", what)
     description = described(schema, error)
@@ -80,14 +80,14 @@ def worded(schema: dict[str, Any], error: ValidationError) -> str:
     elif error.validator == "additionalProperties":
         what = "is not a property" + (f"; did you mean {quoted[1]}?" if len(quoted) > 1 else "")
     elif error.validator in FUNCTION_KEYWORDS and description:
-        # The value is a function's, and the message says which.
+        # The value is a function's, which the message names.
         what = f"{description}: {what}"
     return f"{where}: {what}" if where else what
 
 
 def is_left_empty(properties: Any, error: ValidationError, validator: Validator) -> bool:
-    """Whether what is wrong is a parameter's empty default. It says that nothing is given, and the template has a
-    condition for that, which cfn-lint cannot know to be the parameter's."""
+    """Whether the error is about a parameter's empty default, which means "not given". The template has a
+    condition for that, which cfn-lint cannot relate to the parameter."""
     node = properties
     for step in error.path:
         if step == "Ref":
@@ -119,7 +119,7 @@ class PropertiesOfOurResources(CfnLintJsonSchema):
             path=validator.context.path.evolve(cfn_path=deque(["Resources", instance["Type"], "Properties"]))
             .descend(path="Properties"),
         )
-        # What is wrong with functions themselves is told by cfn-lint's own rules, once.
+        # cfn-lint's own rules report errors in functions.
         ours = self.extend_validator(
             validator.evolve(context=context, function_filter=validator.function_filter.evolve(
                 add_cfn_lint_keyword=False)),

@@ -29,7 +29,7 @@ const EVENTS: [(&str, &[&str], &str); 49] = [
     ("delete-gitlab", &["create-gitlab"], "SUCCESS"),
     ("delete-invalid-properties", &["create"], "SUCCESS"),
     ("delete-invented-id", &["create"], "SUCCESS"),
-    ("delete-refused", &["create"], "SUCCESS"),
+    ("delete-rejected", &["create"], "SUCCESS"),
     (
         "delete-replaced",
         &["create", "update-secret-name"],
@@ -38,7 +38,7 @@ const EVENTS: [(&str, &[&str], &str); 49] = [
     ("first-push", &[], "nothing"),
     ("health-check", &["create-gitlab"], "nothing"),
     ("pipeline-create", &[], "SUCCESS"),
-    ("pipeline-create-elsewhere", &[], "SUCCESS"),
+    ("pipeline-create-cross-account", &[], "SUCCESS"),
     ("pipeline-create-every-property", &[], "SUCCESS"),
     ("pipeline-create-every-property-wrong", &[], "FAILED"),
     ("pipeline-create-hostile-environment", &[], "FAILED"),
@@ -58,7 +58,7 @@ const EVENTS: [(&str, &[&str], &str); 49] = [
         &["pipeline-create"],
         "SUCCESS",
     ),
-    ("pipeline-delete-refused", &["pipeline-create"], "SUCCESS"),
+    ("pipeline-delete-rejected", &["pipeline-create"], "SUCCESS"),
     ("pipeline-update", &["pipeline-create"], "SUCCESS"),
     ("pipeline-update-project", &["pipeline-create"], "SUCCESS"),
     (

@@ -57,8 +57,8 @@ def test_older_run_pushing_last_keeps_newer_replica(pushed: Scene) -> None:
     older.release("push")
     assert older.code() == 0, older.log
     assert scene.in_step()
-    assert "has been changed by somebody else" in older.log
-    assert "trying again" not in older.log  # not a network fault
+    assert "was changed by another push" in older.log
+    assert "retrying" not in older.log  # not a network fault
     assert two not in events.until(three)
 
 
@@ -72,7 +72,7 @@ def test_older_run_keeps_branch_seen_only_by_newer_run(pushed: Scene) -> None:
     older.release("push")
     assert older.code() == 0, older.log
     assert scene.in_step()
-    assert "refs/heads/second has been changed by somebody else" in older.log
+    assert "refs/heads/second was changed by another push" in older.log
 
 
 def test_older_run_does_not_delete_recreated_branch(pushed: Scene) -> None:

@@ -44,7 +44,7 @@ def test_allowed_package_passes():
     (("forked", "1.0.0", "MIT", "git+https://example.com/x#1"), "forked 1.0.0: comes from git+https://example.com/x#1"),
     (("mirrored", "1.0.0", "MIT", "registry+https://example.com"), "mirrored 1.0.0: comes from registry+https://example.com"),
     (("openssl-sys", "1.0.0", "MIT", CRATES_IO), "openssl-sys 1.0.0: rustls"),
-    (("ring", "2.0.0", "ISC", CRATES_IO), "ring: is there as 1.0.0 and as 2.0.0"),
+    (("ring", "2.0.0", "ISC", CRATES_IO), "ring: has the versions 1.0.0 and 2.0.0"),
 ])
 def test_forbidden_package_is_named(row, fault):
     assert faults_in(RULES, packages(*FINE, row)) == [fault]
@@ -52,7 +52,7 @@ def test_forbidden_package_is_named(row, fault):
 
 def test_unneeded_exception_is_named():
     assert faults_in(RULES, packages(FINE[0])) == [
-        "deny.toml: the exception for ring is for nothing", "deny.toml: syn@2.0.0 is skipped for nothing"]
+        "deny.toml: the exception for ring is not needed", "deny.toml: syn@2.0.0 is skipped without need"]
 
 
 def test_unbounded_version_is_rejected():

@@ -1,4 +1,4 @@
-"""One CodeCommit credential of an IAM user, and the secret that holds its password, as it is written with crhelper."""
+"""One CodeCommit credential of an IAM user, and the secret with its password, implemented with crhelper."""
 
 import http.client
 import json
@@ -10,18 +10,18 @@ from crhelper import CfnResource
 
 SERVICE = "codecommit.amazonaws.com"
 
-# The default waits two minutes in every Delete, for the logs to arrive.
+# By default every Delete waits two minutes for the logs.
 helper = CfnResource(log_level="INFO", sleep_on_delete=0)
 
 try:
-    # Once per cold start, as AWS advises.
+    # Once per cold start, as AWS recommends.
     iam = boto3.client("iam")
     secrets = boto3.client("secretsmanager")
 except Exception as error:
     helper.init_failure(error)
 
 if os.environ.get("BENCH_SCHEME") == "http":
-    # CloudFormation's address is https, and crhelper sends to nothing else; the benchmark's may be http.
+    # CloudFormation's address is https, and crhelper supports no other. The benchmark's may be http.
     crhelper.utils.HTTPSConnection = lambda host, context: http.client.HTTPConnection(host)
 
 
@@ -47,7 +47,7 @@ def create(event, _):
     try:
         secret = secrets.create_secret(Name=secret_name(event), SecretString=secret_value(credential))
     except Exception:
-        # The Delete that follows a failed Create would not know the credential's id.
+        # The Delete after a failed Create would not have the credential's ID.
         remove_credential(user_name, credential["ServiceSpecificCredentialId"])
         raise
     return answer(credential, secret)
@@ -57,7 +57,7 @@ def create(event, _):
 def update(event, context):
     user_name = event["ResourceProperties"]["UserName"]
     if user_name != event["OldResourceProperties"]["UserName"]:
-        # Another user's credential has another id, so CloudFormation deletes the old one afterwards.
+        # Another user's credential has another ID, so CloudFormation deletes the old one afterwards.
         return create(event, context)
     credential = iam.reset_service_specific_credential(
         UserName=user_name, ServiceSpecificCredentialId=event["PhysicalResourceId"])["ServiceSpecificCredential"]

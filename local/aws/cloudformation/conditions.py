@@ -1,5 +1,5 @@
-"""Functions in a template's conditions that MiniStack treats as plain values, such as a list parameter that is joined
-and compared with a text.
+"""Functions in a template's conditions that MiniStack treats as plain values, such as a joined list parameter
+that is compared with a string.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-conditions.html
 """

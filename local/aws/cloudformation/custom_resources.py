@@ -27,11 +27,11 @@ from local.aws.settings import settings
 _log = logging.getLogger("custom-resources")
 _lock = threading.Lock()
 _exchanges: list[dict[str, Any]] = []  # requests and responses, for tests
-# (stack id, logical id) -> the other id that a failed Update answered, its type and its properties
+# (stack ID, logical ID) -> the other ID of a failed Update's response, its type and its properties
 failed_replacements: dict[tuple[str, str], tuple[str, str, dict]] = {}
 
 
-# stack id -> where its requests wait for their answers
+# stack ID -> the directory in which its requests wait for their responses
 _waiting: dict[str, list[queue.Queue[bytes | None]]] = {}
 _CANCELLED = b"cancelled"
 
@@ -53,14 +53,14 @@ def forget() -> None:
 
 
 def _cancel(stack_id: str) -> None:
-    """What is in hand at a cancellation is not waited for, and goes on by itself."""
+    """A cancellation does not wait for the running resource, which continues by itself."""
     if settings.cancellations_overtake:
         for answers in _waiting.get(stack_id, []):
             answers.put(_CANCELLED)
 
 
 class CreateFailed(RuntimeError):
-    """A Create that did not succeed: it is followed by a Delete of this id."""
+    """A failed Create. A Delete with this ID follows."""
 
     def __init__(self, reason: str, physical_id: str) -> None:
         super().__init__(reason)
@@ -68,14 +68,14 @@ class CreateFailed(RuntimeError):
 
 
 def _invented_id(stack_name: str, logical_id: str) -> str:
-    """CloudFormation's own form of a physical id, which it takes where the provider answered none."""
+    """CloudFormation's own form of a physical ID, which it generates if the provider responded with none."""
     alphabet = string.ascii_uppercase + string.digits
     return f"{stack_name}-{logical_id}-{''.join(secrets.choice(alphabet) for _ in range(12))}"
 
 
 def _delete(physical_id: str, props: dict, stack_name: str | None = None, logical_id: str | None = None,
             resource_type: str = "AWS::CloudFormation::CustomResource") -> None:
-    """Every id gets its Delete; MiniStack leaves out some that the CDK makes up."""
+    """Every ID gets its Delete. MiniStack leaves out some of the IDs that the CDK generates."""
     name = stack_name or ""
     _invoke("Delete", logical_id or physical_id, props, name, provisioners._cr_stack_id(name), resource_type,
             physical_id=physical_id)
@@ -83,7 +83,7 @@ def _delete(physical_id: str, props: dict, stack_name: str | None = None, logica
 
 def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, stack_id: str, resource_type: str,
             physical_id: str | None = None, old_props: dict | None = None) -> tuple[str, dict]:
-    """Sends one request and waits for its answer; runs on a worker thread, as MiniStack's own does."""
+    """Sends one request and waits for its response. Runs on a worker thread, like MiniStack's own."""
     function = _function_of(props.get("ServiceToken", ""))
     request_id = new_uuid()
     answers: queue.Queue[bytes | None] = queue.Queue()
@@ -130,7 +130,7 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
 
 @contextmanager
 def _shown_in_progress(request: dict[str, Any], physical_id: str | None) -> Iterator[None]:
-    """DescribeStackResource shows what CloudFormation is doing. MiniStack shows a resource when it is done."""
+    """DescribeStackResource shows the running operation. MiniStack shows a resource only when it is complete."""
     stack = handlers._resolve_stack(request["StackId"])
     if not stack or request["RequestType"] == "Delete":
         yield
@@ -177,7 +177,7 @@ def _service_timeout(props: dict) -> int:
 
 
 def _deliver(function: dict, request: dict[str, Any], answers: queue.Queue[bytes | None]) -> None:
-    """An asynchronous invocation: a failed one is run again, twice unless the function says otherwise."""
+    """An asynchronous invocation: a failed one is retried twice, unless the function configures another number."""
     record = function["record"]
     configured = record.get("event_invoke_config") or (record.get("event_invoke_configs") or {}).get("$LATEST") or {}
     waits = [settings.first_retry_after_seconds, settings.second_retry_after_seconds]
@@ -190,7 +190,7 @@ def _deliver(function: dict, request: dict[str, Any], answers: queue.Queue[bytes
             failed = True
         if not failed:
             return
-    # On AWS the stack would now wait until ServiceTimeout. Nothing can come any more, so it need not here.
+    # On AWS the stack would now wait until ServiceTimeout. No response can arrive any more, so this does not wait.
     answers.put(None)
 
 
@@ -240,7 +240,7 @@ def _accept(request: dict[str, Any], answer: dict[str, Any]) -> tuple[str, dict]
 
 def _keep_for_rollback(stack_name: str, logical_id: str, resource_type: str, props: dict, physical_id: str,
                        reason: str) -> None:
-    """Puts the failed resource among the stack's, so that a rollback or a deletion of the stack sends its Delete."""
+    """Adds the failed resource to the stack's, so that a rollback or a deletion of the stack sends its Delete."""
     stack = cloudformation._stacks.get(stack_name)
     if stack is not None:
         stack.setdefault("_resources", {})[logical_id] = {

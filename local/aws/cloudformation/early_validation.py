@@ -1,4 +1,4 @@
-"""CloudFormation's pre-deployment validation of taken names, and DescribeEvents, which returns its results.
+"""CloudFormation's pre-deployment validation of names in use, and DescribeEvents, which returns its results.
 
 "Pre-deployment validation runs automatically on Create Stack, Update Stack, and Create Change Set operations", unless
 `DisableValidation` is set. "Property syntax validation and resource name conflict detection run on all supported
@@ -15,9 +15,9 @@ DescribeEvents names the resource: "Resource: TestBucket1 (AWS::S3::Bucket), Val
 Reason: Resource of type 'AWS::S3::Bucket' with identifier '...' already exists.", github.com/aws-cloudformation/rain
 pull request 744.
 
-Which types are looked up is not documented. Here: those whose handlers can read a resource by a name that the template
-gives, as its schema in the registry says (`primaryIdentifier`). AWS::CodeBuild::Project and AWS::CodeCommit::Repository
-have no handlers; for these the creation itself fails.
+Which types are validated is not documented. Here: those whose handlers can read a resource by a name in the template,
+according to the type's schema in the registry (`primaryIdentifier`). AWS::CodeBuild::Project and
+AWS::CodeCommit::Repository have no handlers, so their creation itself fails.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _CHECKS = {"NAME_CONFLICT_VALIDATION": "AWS::EarlyValidation::ResourceExistenceC
            "PROPERTY_VALIDATION": "AWS::EarlyValidation::PropertyValidation"}
 _REASON = ("The following hook(s)/validation failed: [{checks}]. To troubleshoot Early Validation errors, use the "
            "DescribeEvents API for detailed failure information.")
-# What is there, by type. MiniStack looks for buckets itself.
+# The existing resources, by type. MiniStack checks buckets itself.
 _STORES: dict[str, Any] = {
     "AWS::CloudWatch::Alarm": cloudwatch._alarms, "AWS::CloudWatch::Dashboard": cloudwatch._dashboards,
     "AWS::CodePipeline::Pipeline": pipelines._pipelines, "AWS::ECR::Repository": ecr._repositories,
@@ -80,7 +80,7 @@ def _errors(definitions: dict, ordered: list[str], parameters: dict, conditions:
         if kind not in _STORES or not conditions.get(definition.get("Condition"), True):
             continue
         given = (definition.get("Properties") or {}).get(_name_property(kind))
-        # None if it depends on a resource that is not there yet.
+        # None if it depends on a resource that does not exist yet.
         name = given and stacks._static_property(given, definitions, parameters, conditions, mappings, stack_name,
                                                  stack_id)
         if isinstance(name, str) and name in _STORES[kind] and (kind, name) not in own:
@@ -113,7 +113,7 @@ def _validate(change_set: dict) -> None:
     definitions, conditions = template.get("Resources", {}), engine._evaluate_conditions(template, parameters)
     buckets = frozenset(each["PhysicalResourceId"] for each in stack["_resources"].values()
                         if each["ResourceType"] == "AWS::S3::Bucket")
-    # What is to be imported is there.
+    # An imported resource has to exist.
     ordered = [each for each in stacks._topological_sort(definitions, conditions)
                if each not in change_set["_import_existing"]]
     errors = _errors(definitions, ordered, parameters, conditions, template.get("Mappings", {}), stack["StackName"],
@@ -133,7 +133,7 @@ def _validate(change_set: dict) -> None:
 
 
 def _describing(describe: _Handler) -> _Handler:
-    """MiniStack has the events of a stack's last failed validation, and none of change sets'."""
+    """MiniStack keeps the events of a stack's last failed validation, and none of change sets."""
 
     def handler(params: dict) -> tuple:
         named, stack_name = handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")

@@ -1,4 +1,4 @@
-"""Resource types of MiniStack that differ from AWS: properties that they lose, and taken names."""
+"""MiniStack's resource types that differ from AWS's: lost properties, and names in use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.aws.iam import service_roles
 
 _Create = Callable[[str, dict, str], tuple[str, dict]]
 
-# Properties of AWS::CodeBuild::Project that MiniStack's own handler forgets, by their names in CodeBuild's API.
+# Properties of AWS::CodeBuild::Project that MiniStack's handler ignores, by their names in CodeBuild's API.
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Project.html
 _FORGOTTEN = {
     "AutoRetryLimit": "autoRetryLimit", "BuildBatchConfig": "buildBatchConfig", "Cache": "cache",
@@ -40,7 +40,7 @@ def install() -> None:
 
 
 def _refuse_taken(resource_type: str, key: str, taken: Callable[[dict, str], bool]) -> None:
-    """A create handler "MUST return AlreadyExists" for what is there already.
+    """A create handler "MUST return AlreadyExists" for an existing resource.
 
     https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html
     """

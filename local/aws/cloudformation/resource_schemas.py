@@ -21,7 +21,7 @@ _CHECKED = {
     "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SSM::Parameter",
     "AWS::SecretsManager::RotationSchedule", "AWS::SecretsManager::Secret",
 }
-# These have no handlers in the registry, and say it as older types do.
+# Types without handlers in the registry have the messages of older types.
 _OLDER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
 
 

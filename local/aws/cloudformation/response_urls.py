@@ -41,7 +41,7 @@ def issue(region: str, stack_id: str, logical_id: str, request_id: str, answers:
 
 
 def put(raw_path: str, query: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-    """What S3 answers to the PUT. The first one counts, as S3's object is read once."""
+    """S3's response to the PUT. Only the first PUT counts, because CloudFormation reads the object once."""
     with _lock:
         address = _issued.get(raw_path)
     signature = parse_qs(query).get("X-Amz-Signature", [""])[0]

@@ -15,7 +15,7 @@ _STACK = "AWS::CloudFormation::Stack"
 _CANCELLED = "Resource creation cancelled"
 _Add = Callable[..., None]
 
-# (stack id, logical id) -> the type of a resource of which it is not known yet whether the update changes it
+# (stack ID, logical ID) -> the type of a resource that the update may or may not change
 _undecided: dict[tuple[str, str], str] = {}
 _added: set[tuple[str, str]] = set()  # resources that an update adds
 
@@ -52,7 +52,7 @@ def _of_the_stack(stack: dict, status: str, reason: str, add: _Add) -> tuple[str
     if status == "DELETE_IN_PROGRESS" and stack.pop("_deletion_told", False):
         return None  # reported when it was requested
     if stack.get("_deletion_requested") and not status.startswith("DELETE_"):
-        return None  # the end of a creation that is not wanted any more
+        return None  # the end of a cancelled creation
     if status == "UPDATE_COMPLETE":
         _clean_up(stack, add)
         stack["StackStatus"] = status
@@ -64,8 +64,8 @@ def _of_the_stack(stack: dict, status: str, reason: str, add: _Add) -> tuple[str
 
 def _of_a_resource(stack: dict, logical_id: str, resource_type: str, status: str, reason: str, physical_id: str,
                    add: _Add) -> tuple[str, str] | None:
-    """An update tells of what it changes, and calls the creation of what it adds a creation; MiniStack goes through
-    all resources, and calls everything an update."""
+    """An update reports only the resources that it changes, and reports added ones as creations. MiniStack processes
+    all resources, and reports each as an update."""
     key = (stack["StackId"], logical_id)
     if status == "UPDATE_IN_PROGRESS" and not reason and not physical_id:
         _undecided[key] = resource_type
@@ -84,8 +84,8 @@ def _of_a_resource(stack: dict, logical_id: str, resource_type: str, status: str
 
 
 def _begun_beside(stack: dict, failed: str, status: str, reason: str) -> list[tuple[str, str]]:
-    """When a creation fails, what AWS was making at the same time fails too: cancelled, and after the one that is to
-    blame. MiniStack makes one resource at a time; here it is told as if the others had been begun.
+    """When a creation fails, AWS cancels the concurrent ones, and their events follow that of the failed resource.
+    MiniStack creates one resource at a time. This adds the events of the others, as if they had started.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html
     """
@@ -125,7 +125,7 @@ def _id_of(stack_name: str) -> str:
 
 
 def _tell_the_cleanup(add: _Add) -> None:
-    """An update that succeeded deletes what it replaced and removed, in a phase with a status of its own."""
+    """A successful update deletes the replaced and removed resources in a phase with a status of its own."""
     ministack_delete = stacks._delete_resource
 
     def delete(resource_type: str, physical_id: str, props: dict, stack_name: str | None = None,

@@ -21,17 +21,17 @@ _Handler = Callable[[dict], tuple]
 _STACK = "AWS::CloudFormation::Stack"
 _UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE",
               "IMPORT_ROLLBACK_COMPLETE"}
-# A creation may be deleted before it ends; an update is cancelled or waited for.
+# A creation may be deleted before it ends. An update has to be cancelled or to end first.
 _DELETABLE_IN_PROGRESS = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
-# "You can't use the DeletionPolicy (UpdatePolicy, ...) attribute alone to update a stack": a change of these is none.
+# "You can't use the DeletionPolicy (UpdatePolicy, ...) attribute alone to update a stack": such changes are ignored.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-product-attribute-reference.html
 _POLICIES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
 
 _running: dict[str, asyncio.Task[None]] = {}  # stack id -> its operation
-_kept: dict[str, dict[str, dict]] = {}  # stack id -> resources that a failed deletion leaves alone
+_kept: dict[str, dict[str, dict]] = {}  # stack id -> resources that a failed deletion retains
 _interruptions: dict[str, threading.Event] = {}  # stack id -> set when its resources need not be waited for
-on_interruption: list[Callable[[str], None]] = []  # what else waits for a stack's resources
-# (account, region, stack, token) -> the operation and its answer
+on_interruption: list[Callable[[str], None]] = []  # called for other waits for a stack's resources
+# (account, region, stack, token) -> the operation and its response
 _tokens: dict[tuple[str, str, str, str], tuple[str, tuple]] = {}
 
 
@@ -46,7 +46,7 @@ def install() -> None:
     for action in ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack",
                    "CancelUpdateStack"):
         table[action] = _once_per_token(action, table[action])
-    # These name a stack that is not there otherwise than MiniStack, which has one text for all.
+    # Their errors for a missing stack differ from MiniStack's, which are all the same.
     for action in ("DescribeStackResources", "ListStackResources", "GetTemplate"):
         table[action] = _stack_with_id(table[action])
     handlers._resolve_stack = _resolve
@@ -61,7 +61,7 @@ def install() -> None:
 
 
 def _resolve(name: str) -> dict | None:
-    """A deleted stack is found by its id alone.
+    """A deleted stack is found only by its ID.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html (StackName)
     """
@@ -78,7 +78,7 @@ def _in_progress(stack: dict | None) -> bool:
 # Creating
 
 def _taken(name: str, free: set[str]) -> tuple | None:
-    """The name of a stack that rolled back is taken until it is deleted; a deleted one is kept under its id."""
+    """The name of a stack that rolled back is in use until its deletion. A deleted stack is kept by its ID."""
     held = cloudformation._stacks.get(name)
     if held is None:
         return None
@@ -114,7 +114,7 @@ def _create_change_set(ministack_handler: _Handler) -> _Handler:
 def _not_updatable(name: str, updatable: set[str]) -> tuple | None:
     stack = _resolve(name)
     if stack is None or stack["StackStatus"] in updatable | {"DELETE_COMPLETE"}:
-        return None  # which MiniStack answers
+        return None  # MiniStack returns the error
     return error("ValidationError",
                  f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated.")
 
@@ -139,7 +139,7 @@ def _without_policies(ministack_compare: Callable[..., bool]) -> Callable[..., b
 
 
 def _in_its_words(ministack_resolve: Callable[..., dict]) -> Callable[..., dict]:
-    """Parameters that are not the template's, or that it has no value for, are all named."""
+    """Names all parameters that the template lacks, or that have no value."""
 
     def resolve(template: dict, given: list[dict], previous: dict | None = None) -> dict:
         declared, keys = template.get("Parameters") or {}, {parameter.get("Key") for parameter in given}
@@ -170,7 +170,7 @@ def _delete(ministack_handler: _Handler) -> _Handler:
             return error("ValidationError", f"Stack [{stack['StackId']}] cannot be deleted while in status {status}")
         answer = ministack_handler(params)
         if answer[0] == 200 and status != "DELETE_COMPLETE":
-            # What is being created ends with what is in hand, and then all of it goes.
+            # A creation ends with the running resource. Then everything is deleted.
             stack["_deletion_requested"] = True
             _interrupt(stack["StackId"])
             stack["StackStatus"] = "DELETE_IN_PROGRESS"
@@ -221,8 +221,8 @@ def _stack_with_id(ministack_handler: _Handler) -> _Handler:
 def _once_per_token(action: str, ministack_handler: _Handler) -> _Handler:
     """"You might retry CreateStack requests to ensure that CloudFormation successfully received them."
 
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (ClientRequestToken).
-    Whether the same token again gets the first answer or TokenAlreadyExistsException is not documented, and is a
+    Whether the same token gets the first response again or TokenAlreadyExistsException is not documented, so it is
+    a setting. For another operation, the token is rejected.
     setting; for another operation it is refused.
     """
 
@@ -247,10 +247,10 @@ def _once_per_token(action: str, ministack_handler: _Handler) -> _Handler:
     return handler
 
 
-# One operation at a time, and how it ends
+# One operation at a time, and its end
 
 def _begin(operation: Coroutine[Any, Any, None], stack: dict | None, stack_id: str | None = None) -> None:
-    """In place of MiniStack's: what begins while another operation of the stack runs (a deletion) comes after it."""
+    """Replaces MiniStack's: an operation that starts during another one of the stack (a deletion) follows it."""
     key = stack_id or ""
     before = _running.get(key)
     is_deletion = operation.__name__ == "_delete_stack_async"
@@ -274,9 +274,9 @@ def _begin(operation: Coroutine[Any, Any, None], stack: dict | None, stack_id: s
 def _roll_back(ministack_roll_back: Callable[..., Any]) -> Callable[..., Any]:
     async def roll_back(stack_name: str, stack_id: str, stack: dict, operation: dict, reason_override: str = "") -> Any:
         if stack.get("_deletion_requested"):
-            return None  # the deletion takes all
+            return None  # the deletion deletes everything
         if stack.pop("_cancel_requested", False):
-            # The resource in hand was the last that would have looked.
+            # The running resource was the last one that would have checked.
             stacks.CLIENT_REQUEST_TOKEN.set(stack.pop("_cancel_token", ""))
             operation["cancelled"] = True
         is_update, failed = operation.get("is_update"), operation.get("failed_logical_id")
@@ -288,7 +288,7 @@ def _roll_back(ministack_roll_back: Callable[..., Any]) -> Callable[..., Any]:
         if is_update and "_conditions" in previous:
             stack["_conditions"] = previous["_conditions"]
         if stack["StackStatus"] == "ROLLBACK_FAILED":
-            # What could not be deleted is still the stack's; MiniStack forgets it.
+            # Resources that could not be deleted remain in the stack. MiniStack removes them from it.
             for logical_id, record in (stack.get("_rollback_failed") or {}).items():
                 stack["_resources"].setdefault(logical_id, {
                     "LogicalResourceId": logical_id, "ResourceStatus": "DELETE_FAILED", "Attributes": {}, **record})
@@ -308,7 +308,7 @@ def _interrupt(stack_id: str) -> None:
 
 
 def _on_a_thread(ministack_rule: Callable[[str], bool]) -> Callable[[str], bool]:
-    """What takes time must not stop everything else."""
+    """Waits without blocking the event loop."""
     return lambda resource_type: settings.stack_resource_takes_seconds > 0 or ministack_rule(resource_type)
 
 
@@ -339,7 +339,7 @@ def _take_time() -> None:
 
 
 def _keep_what_it_needs(stack_name: str, logical_id: str) -> None:
-    """A deletion goes from dependents to what they depend on, so what a resource that is still there needs stays.
+    """A deletion runs from dependents to their dependencies, so that the dependencies of an existing resource remain.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
     """
@@ -353,8 +353,8 @@ def _keep_what_it_needs(stack_name: str, logical_id: str) -> None:
 
 
 def _wait(stack_name: str, cancelled: str) -> None:
-    """Raises when the stack is to be deleted or its update was cancelled; what is in hand at a deletion is made, and
-    goes with the rest. A rollback and a deletion go on."""
+    """Raises if the stack is to be deleted or its update was cancelled. At a deletion, the running resource completes,
+    and then deleted with the others. A rollback and a deletion continue."""
     stack = cloudformation._stacks.get(stack_name) or {}
     if cancelled and stack.get("_deletion_requested"):
         raise ValueError(cancelled)

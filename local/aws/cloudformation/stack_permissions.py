@@ -4,8 +4,8 @@ CloudFormation creates a stack's resources with the stack's role, or with the ca
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
 
 The actions are those that the type's schema in the CloudFormation registry lists under `handlers` (as DescribeType
-answers it), without those that serve a property that is not used; CodeBuild's and CodeCommit's types have no handlers
-in theirs, so there it is the API's own operations. A stack with a role fails for a type that is not listed.
+returns it), without those for unused properties. CodeBuild's and CodeCommit's types have no handlers in their schemas,
+so they need the API's own operations. A stack with a role fails for a type that is not listed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one resource: `old` is None at its creation, `new` at its deletion."""
+    """A change of one resource: `old` is None at its creation, `new` at its deletion."""
 
     physical_id: str
     old: dict[str, Any] | None
@@ -109,7 +109,7 @@ def _repository(change: Change) -> list[Need]:
 def _build_project(change: Change) -> list[Need]:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodebuild.html
 
-    Tags are part of CreateProject and UpdateProject; the visibility is not, it has an operation of its own.
+    Tags are part of CreateProject and UpdateProject. The visibility has an operation of its own.
     """
     arn = _arn("codebuild", f"project/{change.name('Name')}")
     if change.new is None:
@@ -162,7 +162,7 @@ def _event_rule(change: Change) -> list[Need]:
 def _bus_policy(change: Change) -> list[Need]:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
 
-    The two that change a bus's policy take no resource.
+    The two actions that change a bus's policy have no resource.
     """
     bus = _arn("events", f"event-bus/{change.properties.get('EventBusName') or 'default'}")
     action = "events:RemovePermission" if change.new is None else "events:PutPermission"
@@ -172,7 +172,7 @@ def _bus_policy(change: Change) -> list[Need]:
 def _log_group(change: Change) -> list[Need]:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
 
-    What acts on a group as such is asked for with an empty stream behind it; the tags' operations take the bare ARN.
+    Actions on a group have an ARN with an empty stream at its end. The tag operations have the bare ARN.
     """
     bare = _arn("logs", f"log-group:{change.name('LogGroupName')}")
     arn = f"{bare}:log-stream:"
@@ -284,7 +284,7 @@ def _nested_stack(change: Change) -> list[Need]:
 
 
 def _function_arn(change: Change) -> str:
-    """The name, if the template gives it, or the ARN, of which a version's or alias's last part is left out."""
+    """The name, if the template sets it, or the ARN without the last part of a version's or alias's."""
     given = str(change.properties.get("FunctionName", ""))
     name = given.split(":")[6] if given.startswith("arn:") else given
     return _arn("lambda", f"function:{name}")
@@ -369,7 +369,7 @@ def _dashboard(change: Change) -> list[Need]:
 
 
 def _nothing(_change: Change) -> list[Need]:
-    """CloudFormation's own: no service is called."""
+    """CloudFormation's own resources: no service is called."""
     return []
 
 

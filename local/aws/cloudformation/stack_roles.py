@@ -27,11 +27,11 @@ SERVICE = "cloudformation.amazonaws.com"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html
 TAKE_A_ROLE = ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack",
                "CreateChangeSet")
-# Types without handlers in the registry speak for themselves, the others through their handler.
+# Types without handlers in the registry have messages of their own, others have their handler's.
 _WITHOUT_HANDLER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
 
 _Handler = Callable[[dict], tuple]
-# What the operation that runs may do; a task has a copy of the context of the request that began it.
+# The permissions of the running operation. A task copies the context of the request that started it.
 _acting: ContextVar[Session | None] = ContextVar("local_aws_acting", default=None)
 
 
@@ -58,7 +58,7 @@ def install() -> None:
     stacks._provision_resource = _asked_to_create(stacks._provision_resource)
     stacks._update_resource = _asked_to_update(stacks._update_resource)
     stacks._delete_resource = _asked_to_delete(stacks._delete_resource)
-    # A nested stack's resources are made with the role of the stack that it is nested in.
+    # A nested stack's resources are created with the role of its root stack.
     provisioners._provision_resource = _asked_to_create(provisioners._provision_resource)
     provisioners._update_resource = _asked_to_update(provisioners._update_resource)
     provisioners._delete_resource = _asked_to_delete(provisioners._delete_resource)

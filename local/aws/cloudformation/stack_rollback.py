@@ -16,10 +16,10 @@ def install() -> None:
 
 
 def _delete_what_failed_to_create() -> None:
-    """A resource whose Create failed is among what a rollback deletes, first, as it was the last.
+    """A rollback also deletes a resource whose Create failed, first, because it was the last one.
 
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html: "PhysicalResourceId" of a failed
-    Create is what the Delete of the rollback carries.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html: the Delete of the rollback has the
+    "PhysicalResourceId" of the failed Create.
     """
     ministack_roll_back = stacks._roll_back_operation
 
@@ -37,8 +37,8 @@ def _delete_what_failed_to_create() -> None:
 
 
 def _delete_what_a_failed_update_answered(stack_id: str, stack: dict, operation: dict) -> None:
-    """A failed Update that answers another id is a replacement that failed: the cleanup deletes that id, and the old
-    one, untouched, gets no Update back. github.com/aws/aws-cdk issues 13527, 17040, 30012 tell what that leads to."""
+    """A failed Update that responds with another ID is a failed replacement: the cleanup deletes that ID, and the old
+    resource gets no Update back. github.com/aws/aws-cdk issues 13527, 17040, 30012 describe the consequences."""
     logical_id = operation.get("failed_logical_id")
     found = custom_resources.failed_replacements.pop((stack_id, logical_id), None)
     if found is None or operation.get("failed_update") is None:

@@ -50,7 +50,7 @@ def _evaluate(alarm: dict[str, Any]) -> None:
 
 
 def _datapoints(alarm: dict[str, Any], now: float) -> list[float | None]:
-    """One for each evaluation period, the newest last; None where there are no data."""
+    """One value for each evaluation period, the newest last. None without data."""
     wanted = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
     points = [point for (namespace, name, dimensions), found in list(cloudwatch._metrics.items())
               if (namespace, name, dimensions) == (alarm["Namespace"], alarm["MetricName"], wanted)
@@ -69,7 +69,7 @@ def _statistic(alarm: dict[str, Any], points: list[dict[str, Any]]) -> float | N
 
 
 def _state(alarm: dict[str, Any], values: list[float | None]) -> str | None:
-    """None where the state stays.
+    """None if the state stays.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """

@@ -28,7 +28,7 @@ _NOT_HERE = ("EvaluationCriteria", "EvaluationInterval", "EvaluationWindow", "Wa
 
 
 def install() -> None:
-    # CloudFormation's handlers call this one by its name.
+    # CloudFormation's handlers call it by this name.
     provisioners._cw_metric_alarm_record = _record_of_template
     ministack_put = cloudwatch._put_metric_alarm
 
@@ -50,7 +50,7 @@ def _math(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def faults(request: dict[str, Any]) -> list[str]:
-    """What ValidationError would say."""
+    """The text of the ValidationError."""
     shape = service_shapes.service("cloudwatch").operation_model("PutMetricAlarm").input_shape
     if shape is None:
         return []
@@ -144,7 +144,7 @@ def _of_the_actions(request: dict[str, Any]) -> list[str]:
 
 
 def _record_of_template(name: str, props: dict[str, Any]) -> dict[str, Any]:
-    """The alarm as it is kept, from a template's properties, which have the API's names.
+    """The stored form of an alarm, from a template's properties, which have the API's names.
 
     "When you update an existing alarm, its state is left unchanged."
     """

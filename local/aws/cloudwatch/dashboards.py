@@ -31,7 +31,7 @@ _HORIZONTAL = {"type": "object", "required": ["value"], "properties": {
 _ANNOTATIONS = {"type": "object", "additionalProperties": False, "properties": {
     "horizontal": {"type": "array", "items": {"anyOf": [_HORIZONTAL, {"type": "array", "items": _HORIZONTAL}]}},
     "vertical": {"type": "array"}, "alarms": {**_ALARMS, "maxItems": 1}}}
-# How one metric of a graph is rendered, the last item of its array.
+# The rendering properties of one metric, the last item of its array.
 _RENDERING = Draft202012Validator({"type": "object", "additionalProperties": False, "properties": {
     "accountId": _TEXT, "color": _TEXT, "expression": _TEXT, "id": {"type": "string", "pattern": r"^[a-z]\w*$"},
     "label": _TEXT, "period": _PERIOD, "region": _REGION, "stat": _STATISTIC, "visible": {"type": "boolean"},
@@ -86,7 +86,7 @@ _SEARCH = re.compile(r"SEARCH\(\s*'(?P<term>[^']+)'\s*,\s*'(?P<stat>[^']+)'\s*(,
 
 
 def install() -> None:
-    # CloudFormation's handlers call these by their names.
+    # CloudFormation's handlers call them by these names.
     ministack_body, ministack_name = provisioners._cw_dashboard_body, provisioners._cw_dashboard_name
 
     def body(props: dict) -> str:
@@ -127,7 +127,7 @@ def _message(found: list[dict[str, str]]) -> str:
 
 
 def faults(body: str) -> list[dict[str, str]]:
-    """Each with the place and a message, as DashboardValidationMessages have them."""
+    """Each with a path and a message, in the form of DashboardValidationMessages."""
     try:
         parsed = json.loads(body)
     except ValueError as error:
@@ -167,11 +167,11 @@ def _of_metrics(properties: dict[str, Any], path: str) -> list[dict[str, str]]:
 
 def _of_one(names: list[Any], rendering: dict[str, Any]) -> list[str]:
     """"[Namespace, MetricName, [{DimensionName,DimensionValue}...], {RenderingPropertiesObject}]", where `.` repeats what
-    stood there before and `...` all that did; or an expression alone."""
+    previous value and `...` all of them; or only an expression."""
     if not all(isinstance(name, str) for name in names):
         return ["Invalid metric field type, only \"String\" type is allowed"]
     if "expression" in rendering:
-        return ["An expression stands alone"] if names else _of_expression(rendering["expression"])
+        return ["An expression cannot have dimensions"] if names else _of_expression(rendering["expression"])
     if "..." in names:
         return []
     if len(names) < 2:
@@ -184,12 +184,12 @@ def _of_expression(expression: str) -> list[str]:
         return []
     searches = list(_SEARCH.finditer(expression))
     if len(searches) != expression.count("SEARCH("):
-        return [f"{expression} is no search: SEARCH('{{Namespace,Dimension}} term', 'Statistic', Period)"]
+        return [f"{expression} is not a search: SEARCH('{{Namespace,Dimension}} term', 'Statistic', Period)"]
     found = []
     for search in searches:
         term = search["term"]
         if term.count("{") != term.count("}") or term.count("(") != term.count(")") or term.count('"') % 2:
-            found.append(f"What is searched for has brackets or quotes that do not match: {term}")
+            found.append(f"The search term has unmatched brackets or quotes: {term}")
         if not re.match(_STATISTIC["pattern"], search["stat"]):
-            found.append(f"{search['stat']} is no statistic")
+            found.append(f"{search['stat']} is not a statistic")
     return found

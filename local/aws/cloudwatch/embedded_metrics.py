@@ -27,7 +27,7 @@ _RATED = [unit.capitalize() for unit in _BYTES] + ["Count"]
 UNITS = ["Seconds", "Microseconds", "Milliseconds", "Percent", "None", *_RATED, *(f"{unit}/Second" for unit in _RATED)]
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 
-# The page's rules for the metadata; members that are not known are to be ignored.
+# The page's rules for the metadata. Unknown members are ignored.
 _METADATA = Draft202012Validator({
     "type": "object", "required": ["Timestamp", "CloudWatchMetrics"],
     "properties": {
@@ -49,7 +49,7 @@ _METADATA = Draft202012Validator({
 
 
 class Invalid(ValueError):
-    """A document that declares metrics and contains none."""
+    """A document that declares metrics and is invalid."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Metric:
 
 
 def read(line: str, now_ms: float | None = None) -> list[Metric]:
-    """The metrics of one log line; none when it is no such document, and `Invalid` when it is a wrong one.
+    """The metrics of one log line. Empty if it is not such a document. Raises `Invalid` for an invalid one.
 
-    `now_ms` is given where the time stamp is to be judged, too.
+    With `now_ms`, the time stamp is checked, too.
     """
     try:
         root = json.loads(line, parse_constant=_no_number)

@@ -20,7 +20,7 @@ _ARTIFACTS = {"files", "name", "discard-paths", "base-directory", "exclude-paths
 
 
 class Malformed(Exception):
-    """What CodeBuild calls a YAML_FILE_ERROR."""
+    """CodeBuild's YAML_FILE_ERROR."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ def _mapping(given: dict, key: str) -> dict[str, Any]:
 def _strings(given: dict, key: str) -> list[str]:
     value = given.get(key) or []
     if not isinstance(value, list) or not all(isinstance(each, (str, int, float)) for each in value):
-        # A colon in a command that is not quoted makes it a mapping.
+        # An unquoted colon in a command makes it a mapping.
         raise Malformed(f"YAML_FILE_ERROR: expected {key} to be a list of strings")
     return [str(each) for each in value]
 
@@ -122,8 +122,8 @@ def _artifacts(given: Any) -> Artifacts:
 
 
 def collect(artifacts: Artifacts, source: Path) -> dict[str, bytes]:
-    """The files by their names in the artifact: a location is a file, those of a directory (`directory/*`) or all below
-    it (`directory/**/*`), and a base directory may be a pattern itself."""
+    """The files by their names in the artifact. A location is a file, the files of a directory (`directory/*`), or all
+    files below it (`directory/**/*`). A base directory may be a pattern itself."""
     bases = ([path for path in sorted(source.glob(artifacts.base)) if path.is_dir()]
              if any(letter in artifacts.base for letter in "*?[") else [source / artifacts.base])
     found: dict[str, bytes] = {}
@@ -148,7 +148,7 @@ def _matching(base: Path, pattern: str) -> list[Path]:
 
 
 def _covers(pattern: str, name: str) -> bool:
-    """`**` stands for any number of directories, `*` and `?` stay in one."""
+    """`**` matches any number of directories. `*` and `?` match within one."""
     expression = ""
     for part in re.findall(r"\*\*/|\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+|\[", pattern):
         expression += {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part) or (

@@ -19,7 +19,7 @@ from pathlib import Path
 
 # Wait for each command only for the remaining time, so that a stopped build ends soon.
 _LOOK_SECONDS = 0.2
-# A command's own `exit` ends its shell alone; what it had set by then is kept.
+# A command's own `exit` ends only its shell. The variables that it had set are kept.
 _SCRIPT = """set -a
 trap 'LOCAL_BUILD_CODE=$?; trap - EXIT; env -0 >"$LOCAL_BUILD_STATE"; exit $LOCAL_BUILD_CODE' EXIT
 . "$LOCAL_BUILD_COMMAND"
@@ -34,13 +34,13 @@ class TimedOut(Exception):
 
 
 def machine(home: Path) -> dict[str, str]:
-    """The machine's environment variables for a command. CodeBuild's images have Python and the AWS CLI."""
+    """The machine's environment variables for a command. CodeBuild's images contain Python and the AWS CLI."""
     path = f"{os.environ['PATH']}:{Path(sys.executable).parent}"
     return {"PATH": path, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
 
 
 def unpack(archive: zipfile.ZipFile, directory: Path) -> None:
-    """With each file's mode, which `extractall` leaves out."""
+    """Extracts with each file's mode, which `extractall` ignores."""
     for entry in archive.infolist():
         path = Path(archive.extract(entry, directory))
         mode = entry.external_attr >> 16 & 0o777
@@ -49,7 +49,7 @@ def unpack(archive: zipfile.ZipFile, directory: Path) -> None:
 
 
 def end_all() -> None:
-    """For the end of the process: nothing that a build started outlives it."""
+    """At the end of the process: ends all processes that builds started."""
     with _running_lock:
         groups = list(_running)
     for group in groups:
@@ -70,12 +70,12 @@ class Shell:
         self._scratch, self._deadline, self._say, self._wait = scratch, deadline, say, wait
 
     def run(self, command: str) -> int:
-        """The command's exit status. Raises `TimedOut`, and what `wait` raises when the build is stopped."""
+        """The command's exit status. Raises `TimedOut`, or the exception of `wait` if the build is stopped."""
         written, state, log = self._scratch / "command", self._scratch / "state", self._scratch / "log"
         written.write_text(f"{command}\n")
         shell = shutil.which("sh") or "/bin/sh"
         with log.open("wb") as output:
-            # A group of its own: with the shell ends what it started.
+            # A process group of its own, so that the shell's children end with it.
             process = subprocess.Popen(
                 [shell, "-c", _SCRIPT], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 cwd=self.directory, process_group=0,

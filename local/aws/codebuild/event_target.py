@@ -1,10 +1,10 @@
-"""A build project as the target of an EventBridge rule, a queue that a policy guards, and a target's dead-letter queue.
+"""A build project as the target of an EventBridge rule, a queue with a policy, and a target's dead-letter queue.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html: CodeBuild is called with the target's role,
-and SQS checks the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: what
-lacks a permission or its target "will be sent directly to the dead-letter queue", and its policy has to admit the rule.
+and SQS checks the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: an event
+without permission or target "will be sent directly to the dead-letter queue", whose policy has to allow the rule.
 
-A queue that has no policy at all takes every rule's events here, other than on AWS: tests listen with such queues.
+A queue without a policy accepts every rule's events here, unlike on AWS: tests read events from such queues.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _log = logging.getLogger("events")
 
 
 class Undelivered(Exception):
-    """The target was not reached and trying again is no use: also said by `event_buses`."""
+    """The target was not reached, and a retry would not help. `event_buses` raises it, too."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -3,8 +3,8 @@
 https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
 https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html (the event of a build's state)
 
-Everything else is as in a pipeline's build (`build_action`). A project that has a source is MiniStack's business, which
-runs nothing and calls it a success. What is left out: overrides, and retrying a build that failed (`AutoRetryLimit`).
+Everything else is as in a pipeline's build (`build_action`). MiniStack handles a project with a source: it runs
+nothing and reports a success. Not implemented: overrides, and retries of failed builds (`AutoRetryLimit`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _stopped: set[str] = set()
 
 
 class NotHere(Exception):
-    """The project is not one of this room's; or it is not there."""
+    """The project has a source, or does not exist."""
 
 
 def install() -> None:
@@ -60,7 +60,7 @@ def _is_ours(project: dict[str, Any] | None) -> bool:
 
 
 def start(name: str, initiator: str) -> dict[str, Any]:
-    """The build's record, as StartBuild answers it. The build goes on by itself."""
+    """The build's record, as StartBuild returns it. The build continues in the background."""
     project = codebuild._projects.get(name)
     if not _is_ours(project):
         raise NotHere(f"Project cannot be found: {codebuild._project_arn(name)}" if project is None
@@ -72,7 +72,7 @@ def start(name: str, initiator: str) -> dict[str, Any]:
 
 
 class _Build(build_action._Build):
-    """A build whose place in a pipeline is empty."""
+    """A build without a pipeline."""
 
     def __init__(self, project: dict[str, Any], initiator: str) -> None:
         account, region = get_account_id(), get_region()
@@ -110,7 +110,7 @@ class _Build(build_action._Build):
         return ""
 
     def _upload(self, spec: Any) -> None:
-        """There is nowhere to upload to."""
+        """Uploads nothing."""
 
 
 def _count(record: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def _check_shape(operation: str, answer: dict) -> None:
     """Checks a response against the service model: an SDK drops unknown members, so no test would see them."""
     shape = _model().operation_model(operation).output_shape
     faults = ParamValidator().validate(answer, shape).generate_report().splitlines() if shape else list(answer)
-    # Deleting what is deleted is answered with less than the model requires, as API_DeleteApprovalRuleTemplate says.
+    # A repeated deletion's response lacks members that the model requires, as API_DeleteApprovalRuleTemplate documents.
     if faults := [fault for fault in faults if not fault.startswith("Missing required parameter")]:
         raise AssertionError(f"{operation} answers what it cannot: {faults}")
 

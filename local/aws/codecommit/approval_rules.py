@@ -222,7 +222,7 @@ def _update_name(request: dict) -> dict:
 
 
 def _repositories_of(held: Template) -> list[Repository]:
-    """Those that are still there: a repository that is deleted is associated with nothing any more."""
+    """The existing repositories: a deleted one has no associations any more."""
     return [repository for repository in repositories.every() if repository.repository_id in held.associated]
 
 
@@ -247,7 +247,7 @@ def _disassociate(request: dict) -> dict:
 
 
 def _batch(request: dict, one: Callable[[dict], dict], done_key: str) -> dict:
-    """What fails for one repository is an entry of the answer, and the others are done.
+    """The response lists each repository that failed. The others are changed.
 
     https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html
     """

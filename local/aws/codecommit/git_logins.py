@@ -35,8 +35,8 @@ class Unknown(Exception):
 
 
 def caller(name: str, password: str, host: str, path: str, region: str) -> Caller:
-    """Raises `Unknown`, or `git_signatures.Refused`. Leaves the request in the caller's account: git's addresses name
-    none, so a repository of another account is out of reach of every login but its own account's."""
+    """Raises `Unknown`, or `git_signatures.Refused`. Sets the request's account to the caller's: git's addresses have
+    no account, so only logins of a repository's own account reach it."""
     if git_signatures.is_signed(password):
         principal = git_signatures.principal(name, password, host, path, region)
         return Caller(principal.account, principal.arn, name.partition("%")[0],

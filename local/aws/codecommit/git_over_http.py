@@ -23,7 +23,7 @@ from local.aws.codecommit.git_logins import Caller
 from local.aws.codecommit.repositories import Repository
 
 _log = logging.getLogger("git")
-# The region stands in the path here, as one server is every region's; or in the host, for who comes by AWS's name.
+# The region is in the path here, because one server serves every region, or in the host for clients with AWS's name.
 _ROUTE = re.compile(r"(?P<path>(/(?P<region>[a-z0-9-]+))?/v1/repos/(?P<name>[^/]+))/"
                     r"(?P<what>info/refs|git-upload-pack|git-receive-pack)")
 # https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html#regions-git
@@ -41,7 +41,7 @@ def start() -> ThreadingHTTPServer:
 
 class _Git(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and content are written one after the other; the second would wait for the first to be acknowledged, 40 ms.
+    # Head and content are separate writes. Otherwise the second waits 40 ms for the first one's acknowledgement.
     disable_nagle_algorithm = True
     _secured: ssl.SSLSocket | None = None
 
@@ -71,7 +71,7 @@ class _Git(BaseHTTPRequestHandler):
             self._secured.close()
 
     def _answer(self) -> None:
-        # The body is read even when the answer is no: what is left of it would be taken for the next request.
+        # Read the body also for a rejected request: the rest of it would be parsed as the next request.
         with tempfile.TemporaryFile() as body:
             length = git_backend.read_body(self, body)
             self._decide(body, length)
@@ -117,7 +117,7 @@ class _Git(BaseHTTPRequestHandler):
 
     def _references(self, body: BinaryIO) -> list[str]:
         commands = push_commands.read(body, self.headers.get("Content-Encoding", ""))
-        # git is handed the file itself: a seek within Python's buffer alone would leave it where the buffer ends.
+        # git gets the file itself: a seek in Python's buffer would leave its position at the buffer's end.
         os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
         return [command.reference for command in commands]
 
@@ -136,10 +136,10 @@ def _may(caller: Caller, action: str, arn: str, repository: Repository | None, r
     """Evaluates a push with each reference that it would change. One denied reference rejects the whole push.
 
     The key has one value (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html,
-    type String), so a push of several references is several decisions. The request that a push begins with names none
-    yet and is judged without the key: hence the `Null` in AWS's example 4 of
+    type String), so each reference of a push is a decision of its own. A push's first request names no reference and is
+    evaluated without the key, hence the `Null` in AWS's example 4 of
     https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html
-    That one denied reference refuses the others as well is not documented. (?)
+    Not documented: that one denied reference rejects the others as well. (?)
     """
     keys = {f"aws:ResourceTag/{key}": value for key, value in (repository.tags if repository else {}).items()}
     if not references:

@@ -1,8 +1,8 @@
 """Verifies signed logins, as `aws codecommit credential-helper` and git-remote-codecommit create them.
 
-The user name is the access key's id, with `%` and the session token behind it where there is one. The password is a
-time and a signature of version 4, service `codecommit`, over a request of the method `GIT` for the repository's path
-and the host, neither body nor query nor port in it. AWS describes none of this; both programs are AWS's own:
+The user name is the access key's ID, followed by `%` and the session token if there is one. The password is a
+time and a signature of version 4, service `codecommit`, for a request with the method `GIT`, the repository's path
+and the host, without body, query and port. AWS documents none of this. Both programs are AWS's own:
 https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
 https://github.com/aws/git-remote-codecommit/blob/master/git_remote_codecommit/__init__.py
 """
@@ -17,21 +17,21 @@ from ministack.core.responses import set_request_account_id
 from ministack.services import sts
 
 _PASSWORD = re.compile(r"(?P<time>[0-9]{8}T[0-9]{6})Z(?P<signature>[0-9a-f]{64})")
-# "... the password generated for access to the CodeCommit repository is temporary": what a keychain has kept stops to
-# work after about 15 minutes.
+# "... the password generated for access to the CodeCommit repository is temporary": a password in a keychain expires
+# after about 15 minutes.
 # https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up-https-unixes.html
 _VALID = timedelta(minutes=15)
 
 
 class Refused(Exception):
-    """A signed login that does not hold: 403, as AWS's page about macOS's keychain has it for one that is too old.
+    """An invalid signed login: 403, as AWS's page about macOS's keychain describes for an expired one.
 
     https://docs.aws.amazon.com/codecommit/latest/userguide/troubleshooting-ch.html
     """
 
 
 def is_signed(password: str) -> bool:
-    """A service-specific password is shorter and ends in `=`, so no password is both."""
+    """A service-specific password is shorter and ends in `=`, so a password is never both."""
     return _PASSWORD.fullmatch(password) is not None
 
 
@@ -59,7 +59,7 @@ def principal(name: str, password: str, host: str, path: str, region: str) -> ia
 
 
 def signature(secret: str, time: str, host: str, path: str, region: str) -> str:
-    """The time as both programs sign it, without the `Z` that the password has; the host without its port."""
+    """The time as both programs sign it, without the `Z` of the password, and the host without its port."""
     request = f"GIT\n{path}\n\nhost:{host.partition(':')[0]}\n\nhost\n"
     to_sign = sigv4.build_string_to_sign(time, time[:8], region, "codecommit", request)
     return sigv4.calculate_signature(secret, time[:8], region, "codecommit", to_sign)

@@ -9,8 +9,8 @@ from typing import Any
 
 Also = list[tuple[str, str, str, dict[str, Any]]]  # service, action, resource, keys
 
-# The calls of this local CodeCommit that the published list has codecommit:References for, and where they name the
-# branch. A push is judged by git_over_http.
+# The calls of this local CodeCommit for which the published list has codecommit:References, and the members with the
+# branch. git_over_http evaluates a push.
 _BRANCH = {"CreateBranch": "branchName", "DeleteBranch": "branchName"}
 
 
@@ -26,7 +26,7 @@ def needed(action: str, body: dict[str, Any], region: str, account_id: str) -> t
         return first, {}, [("codecommit", f"codecommit:{action}", other, {}) for other in others]
     name = body.get("repositoryName") or body.get("oldName")
     if not name:
-        return "*", {}, []  # ListRepositories, and what is about templates
+        return "*", {}, []  # ListRepositories, and calls for templates
     branch = body.get(_BRANCH.get(action, ""))
     keys = {"codecommit:References": f"refs/heads/{branch}"} if branch else {}
     # CreateRepository's dependent action.
@@ -36,6 +36,6 @@ def needed(action: str, body: dict[str, Any], region: str, account_id: str) -> t
 
 
 def _names(action: str, body: dict[str, Any]) -> list[str]:
-    """A batch is judged for each of its repositories."""
+    """A batch is evaluated for each of its repositories."""
     names = body.get("repositoryNames")
     return names if action.startswith("Batch") and isinstance(names, list) else []

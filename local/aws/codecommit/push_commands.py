@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FLUSH = 0
-# `0001` and `0002` belong to protocol 2, which a push does not speak; `0004` is an empty line.
+# `0001` and `0002` belong to protocol 2, which a push does not use. `0004` is an empty line.
 _LENGTH_BYTES = 4
 
 
 class Malformed(Exception):
-    """The body is no list of commands. What cannot be read cannot be judged, so it is not let through."""
+    """The body is not a list of commands. An unreadable push cannot be evaluated, so it is rejected."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _line(body: BinaryIO | gzip.GzipFile) -> str | None:
     content = body.read(length - _LENGTH_BYTES) if length > _LENGTH_BYTES else b""
     if len(content) != length - _LENGTH_BYTES:
         raise Malformed("a line that ends too early")
-    # The first command carries the client's capabilities behind a NUL.
+    # The first command is followed by a NUL and the client's capabilities.
     return content.split(b"\0", 1)[0].decode().removesuffix("\n")
 
 

@@ -38,7 +38,7 @@ def of(repository: Repository, caller_arn: str) -> Iterator[None]:
             if before.get(name) != after.get(name):
                 _send(repository, caller_arn, name, before.get(name), after.get(name))
     finally:
-        # After those that were submitted before it.
+        # After the earlier ones.
         _sender.submit(pending_events.end)
 
 
@@ -60,7 +60,7 @@ def _send(repository: Repository, caller_arn: str, reference: str, old: str | No
         detail["commitId"] = new
     if old:
         detail["oldCommitId"] = old
-    # A rule's target may take long; the push does not wait for it. One thread sends all events, in their order.
+    # A rule's target may be slow, and the push does not wait for it. One thread sends all events in order.
     _sender.submit(contextvars.copy_context().run, _dispatch, {
         "EventId": str(uuid.uuid4()), "Source": "aws.codecommit",
         "DetailType": "CodeCommit Repository State Change", "Detail": json.dumps(detail),

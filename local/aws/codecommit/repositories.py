@@ -31,7 +31,7 @@ class Repository:
     repository_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created: float = field(default_factory=time.time)
     modified: float = field(default_factory=time.time)
-    # None until the first push makes one.
+    # None until the first push creates one.
     # https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-create-branch.html
     default_branch: str | None = None
     pushes: threading.Lock = field(default_factory=threading.Lock)

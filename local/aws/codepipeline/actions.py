@@ -24,7 +24,7 @@ from local.aws.s3 import permissions as bucket_permissions
 
 _endpoint = ""
 _sdk = boto3.Session()
-_sdk_lock = threading.Lock()  # making a client is not safe in two threads at once
+_sdk_lock = threading.Lock()  # creating a client is not thread-safe
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
 _LETTERS = string.ascii_letters + string.digits
 
@@ -35,7 +35,7 @@ def at(endpoint: str) -> None:
 
 
 class ActionFailed(Exception):
-    """`code` is one of those that ErrorDetails documents.
+    """`code` is a code that ErrorDetails documents.
     https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html"""
 
     def __init__(self, code: str, message: str) -> None:
@@ -44,7 +44,7 @@ class ActionFailed(Exception):
 
 
 class Abandoned(Exception):
-    """The execution was stopped, and does not wait for its actions."""
+    """The execution was abandoned: it does not wait for its actions."""
 
 
 def client(service: str, region: str, key: dict[str, Any]) -> Any:
@@ -64,7 +64,7 @@ def was_denied(error: ClientError) -> bool:
 
 
 def failed(error: ClientError | service_roles.Denied) -> ActionFailed:
-    """What an action says of a service's refusal."""
+    """An action's error for a service's denial."""
     if isinstance(error, service_roles.Denied):
         return ActionFailed("PermissionError", f"The provided role does not have sufficient permissions: "
                                                f"{error.message}")
@@ -76,7 +76,7 @@ def failed(error: ClientError | service_roles.Denied) -> ActionFailed:
 
 
 def not_permitted(what: str, said: str) -> ActionFailed:
-    """CodePipeline's words about a source's repository and an artifact's bucket, as people report them.
+    """CodePipeline's messages about a source's repository and an artifact's bucket, as users report them.
 
     https://repost.aws/knowledge-center/codepipeline-artifacts-s3
     """
@@ -95,7 +95,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 @dataclass
 class Role:
-    """A role that was assumed: its session for what this AWS does without a request, and its key for requests."""
+    """An assumed role: its session for calls within this process, and its key for requests."""
 
     session: service_roles.Session
     region: str
@@ -119,7 +119,7 @@ def pipeline_role(held: Pipeline, execution: Execution) -> Role:
 
 
 def action_role(held: Pipeline, execution: Execution, declaration: dict[str, Any]) -> Role:
-    """The pipeline's role, or the action's, which the pipeline's assumes.
+    """The pipeline's role, or the action's, which the pipeline's role assumes.
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
     """
@@ -139,7 +139,7 @@ def action_role(held: Pipeline, execution: Execution, declaration: dict[str, Any
 
 @dataclass
 class Action:
-    """One action as it runs."""
+    """One running action."""
 
     held: Pipeline
     execution: Execution
@@ -150,7 +150,7 @@ class Action:
         return self.run.configuration.get(key, default)
 
     def wait(self, seconds: float) -> None:
-        """Ends early, and badly, when the execution is abandoned."""
+        """Fails early if the execution is abandoned."""
         if self.execution.abandoned.wait(seconds):
             raise Abandoned
 
@@ -175,7 +175,7 @@ class Action:
                                    f"File [{path}] does not exist in artifact [{artifact}]") from None
 
     def output(self, name: str, content: bytes, role: Role | None = None) -> None:
-        """Puts an artifact where CodePipeline does: below the pipeline's name, cut, and the artifact's, cut."""
+        """Stores an artifact with CodePipeline's key: the pipeline's name, shortened, and the artifact's, shortened."""
         store = self.store()
         key = (f"{self.held.name[:20]}/{name[:10]}/"
                f"{''.join(secrets.choice(_LETTERS) for _ in range(7))}")
@@ -184,7 +184,7 @@ class Action:
         if encryption := self._key_for(writer):
             arguments["SSEKMSKeyId"] = encryption
         if writer.session.account != self.held.account:
-            # The object is to be the bucket's owner's: the other account's role needs s3:PutObjectAcl.
+            # The bucket's owner has to own the object: the other account's role needs s3:PutObjectAcl.
             # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
             arguments["ACL"] = "bucket-owner-full-control"
         self._may_write_in_parts(writer, encryption, f"arn:aws:s3:::{store['location']}/{key}")
@@ -198,8 +198,8 @@ class Action:
         return pipeline_validation.artifact_bucket(self.execution.declaration, self.held.region)
 
     def _key_for(self, role: Role) -> str:
-        """The store's key as a role names it; empty where the pipeline has none: "If this is undefined, the default key
-        for Amazon S3 is used", which S3 takes from the account of who writes.
+        """The store's key by its name for a role. Empty if the pipeline has none: "If this is undefined, the default
+        key for Amazon S3 is used", which belongs to the writer's account.
 
         "Aliases are recognized only in the account that created the KMS key. [...] Cross-account actions involve using
         the role from the other account, so specifying the key ID will use the key from the other account."
@@ -211,12 +211,12 @@ class Action:
         return key.rsplit(":", 1)[-1] if foreign and ":alias/" in key else key
 
     def _may_write_in_parts(self, role: Role, key: str, object_arn: str) -> None:
-        """IAM evaluates the upload of a small object when the request arrives. A source may be large, and is uploaded in
-        parts then, which needs kms:Decrypt as well, whatever this one's size is.
+        """IAM evaluates the upload of a small object when the request arrives. A source may be large and is then uploaded in
+        parts, which also needs kms:Decrypt. So this requires it for every size.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
-        The page on cross-account pipelines has roles granted kms:DescribeKey, kms:Encrypt and kms:ReEncrypt*, too, and
-        says of no action that it calls them: nothing here asks for them.
+        The page on cross-account pipelines also grants roles kms:DescribeKey, kms:Encrypt and kms:ReEncrypt*. It names
+        no action that calls them, so none does here.
         """
         first = bucket_permissions.key_use("kms:GenerateDataKey", key, object_arn, role.session.account)
         decrypts = bucket_permissions.key_use("kms:Decrypt", key, object_arn, role.session.account)

@@ -49,7 +49,7 @@ def install() -> None:
 
 
 async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
-    # A pipeline's events may reach targets that take long, and those that call back.
+    # A pipeline's events may reach slow targets, and targets that call CodePipeline.
     return await run_reentrant(_answer, headers, body, thread_name="codepipeline")
 
 
@@ -115,7 +115,7 @@ def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
         raise Refused("PipelineNameInUseException", f"A pipeline with the name '{made['name']}' already exists in "
                                                     f"account '{get_account_id()}'")
     held = pipelines.create(made, tags)
-    # A new pipeline runs by itself.
+    # A new pipeline starts an execution.
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create.html
     pipeline_runner.start(held, "CreatePipeline", iam_evaluator.caller_arn())
     return held

@@ -24,7 +24,7 @@ def run(action: Action) -> None:
             archive.fp.seek(0)  # type: ignore[union-attr]
             files = {key: archive.fp.read()}  # type: ignore[union-attr]
     try:
-        # The page lists these three as rights of the role; in which order they are used it does not say.
+        # The page lists these three permissions of the role, without the order of their use.
         s3.get_bucket_location(Bucket=bucket)
         s3.get_bucket_acl(Bucket=bucket)
         s3.get_bucket_versioning(Bucket=bucket)

@@ -4,8 +4,8 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeB
 https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html (phases)
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
 
-The project is the one in MiniStack's CodeBuild, and the build is put there too, for BatchGetBuilds. Its image is not
-used: there is no container, so commands find this machine's programs, and nothing of its environment but the path.
+The project is the one in MiniStack's CodeBuild, and the build is stored there too, for BatchGetBuilds. Its image is
+not used: there is no container, so commands use this machine's programs, and only PATH of its environment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from local.aws.settings import settings
 
 
 class _Failed(Exception):
-    """A phase of the build ended badly; the text is the phase's context."""
+    """A failed phase of the build. The text is the phase's context."""
 
     def __init__(self, message: str, status: str = "FAILED") -> None:
         super().__init__(message)
@@ -54,8 +54,8 @@ def run(action: Action) -> None:
 
 
 def _revision(action: Action, artifact: str) -> str:
-    """"The source revision provided by CodePipeline": that of the source which made the artifact, or else of the
-    pipeline's first.
+    """"The source revision provided by CodePipeline": the revision of the input artifact's source, or else of the
+    pipeline's first source.
 
     https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
     """
@@ -95,7 +95,7 @@ class _Build:
             try:
                 self._phases(Path(scratch), deadline)
             except _Failed as fault:
-                # A phase may end with CLIENT_ERROR, a build ends with FAILED then.
+                # A phase may end with CLIENT_ERROR. The build then ends with FAILED.
                 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html (buildStatus)
                 status, reason = fault.status.replace("CLIENT_ERROR", "FAILED"), fault.message
             except BaseException:
@@ -150,7 +150,7 @@ class _Build:
             try:
                 self._phase(name.upper(), lambda name=name: self._commands(spec.phases[name], shell, name))
             except _Failed as failure:
-                # POST_BUILD and UPLOAD_ARTIFACTS come after a BUILD that failed, nothing after what failed before it.
+                # POST_BUILD and UPLOAD_ARTIFACTS follow a failed BUILD. No phase follows an earlier failure.
                 # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
                 fault = fault or failure
                 if name in {"install", "pre_build"} or failure.status != "FAILED":
@@ -161,7 +161,7 @@ class _Build:
         try:
             self._run_each(phase.commands, shell, name)
         finally:
-            # They are run even when one of the phase's commands fails, and fail it as well.
+            # They run even if one of the phase's commands fails. If one of them fails, so does the phase.
             self._run_each(phase.last, shell, name)
 
     def _run_each(self, commands: list[str], shell: build_commands.Shell, phase: str) -> None:
@@ -175,7 +175,7 @@ class _Build:
                 raise _Failed(f"Phase context status code: COMMAND_EXECUTION_ERROR Message: Error while executing "
                               f"command: {command}. Reason: exit status {code} (phase {phase.upper()})")
 
-    # --- the phases that are CodeBuild's own -------------------------------------------
+    # --- CodeBuild's own phases -------------------------------------------
 
     def _assume(self) -> None:
         """The session's name is `AWSCodeBuild-<the build's UUID>`, so `aws:userid` is another one for each build:
@@ -197,7 +197,7 @@ class _Build:
         """https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html (the service role and logs)"""
         assert self.role is not None
         group = self.record["logs"]["groupName"]
-        # As AWS names the resources; MiniStack's own check of these calls leaves the stream out.
+        # AWS's names of the resources. MiniStack's own check of these calls omits the stream.
         arn = f"arn:aws:logs:{self.action.held.region}:{self.action.held.account}:log-group:{group}:log-stream:"
         try:
             if group not in cloudwatch_logs._log_groups:
@@ -237,7 +237,7 @@ class _Build:
         self._spec = self._read_spec()
 
     def _read_spec(self) -> Buildspec:
-        """The project's: YAML itself, or a file's name; otherwise `buildspec.yml`."""
+        """The project's buildspec: YAML, or a file's name. By default `buildspec.yml`."""
         given = self.project["source"].get("buildspec") or "buildspec.yml"
         if "\n" not in given:
             path = self.source / given
@@ -250,7 +250,7 @@ class _Build:
             raise _Failed(str(fault), "CLIENT_ERROR") from None
 
     def _environment(self, spec: Buildspec, scratch: Path) -> dict[str, str]:
-        """Those of the start build operation beat the project's, and these the buildspec's."""
+        """StartBuild's variables override the project's, and these override the buildspec's."""
         assert self.role is not None
         declared = {}
         for each in self.project.get("environment", {}).get("environmentVariables") or []:
@@ -286,7 +286,7 @@ class _Build:
     def _upload(self, spec: Buildspec) -> None:
         outputs = [each["name"] for each in self.action.run.declaration.get("outputArtifacts", [])]
         for name in outputs:
-            # One output is what stands directly under `artifacts`; of several each has its name's section.
+            # A single output is directly under `artifacts`. Several outputs have a section for each name.
             artifacts = spec.artifacts if len(outputs) == 1 and spec.artifacts else spec.secondary.get(name)
             if artifacts is None:
                 continue

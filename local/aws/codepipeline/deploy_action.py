@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 from local.aws.codepipeline.actions import Action, ActionFailed, failed, was_denied, zipped
 from local.aws.settings import settings
 
-_POLLS = (0.1, 0.2, 0.4, 0.8)  # seconds between two looks at a stack; the last one from then on
+_POLLS = (0.1, 0.2, 0.4, 0.8)  # seconds between two polls of a stack; the last one repeats
 # "in a failed state (reported as ...)" on CloudFormation's page; CodePipeline's leaves out ROLLBACK_COMPLETE.
 _FAILED_STATES = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"}
 _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-# What CloudFormation says of a change set that is empty (DescribeChangeSet's StatusReason).
+# CloudFormation's reasons for an empty change set (DescribeChangeSet's StatusReason).
 _EMPTY = ("didn't contain changes", "No updates are to be performed")
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html: TemplateBody's maximum
 _TEMPLATE_BODY = 51_200
@@ -67,8 +67,8 @@ class _Deployment:
             ChangeSetName=name, ChangeSetType="CREATE" if new else "UPDATE", **self._what_to_deploy())
         self._note(made["StackId"])
         found = self._wait_for_change_set(name)
-        # An empty one: the documentation is silent. The CDK's pipelines create and execute a change set of every stack
-        # at every run, changed or not, which says that both go on; what relies on neither is tried with the setting.
+        # An empty one: not documented. The CDK's pipelines create and execute a change set of every stack in every
+        # execution, changed or not, so both actions continue. Users that rely on neither can test with the setting.
         if found["Status"] != "CREATE_COMPLETE" and (settings.empty_change_set_fails or not _is_empty(found)):
             raise ActionFailed("JobFailed", f"Creating the change set {name} of stack {self.name} failed: "
                                             f"{found.get('StatusReason', found['Status'])}")
@@ -87,7 +87,7 @@ class _Deployment:
             self._wait_for_stack()
         self._finish()
 
-    # --- their parts -----------------------------------------------------------------
+    # --- parts of the modes -----------------------------------------------------------------
 
     def _make(self, stack: dict[str, Any] | None) -> None:
         wanted, policy = self._what_to_deploy(), self._settings().get("StackPolicy")
@@ -102,7 +102,7 @@ class _Deployment:
                 self.cloudformation.update_stack(**wanted)
                 self._wait_for_stack()
             except ClientError as refused:
-                # Untyped: the text is all there is.
+                # Untyped, so only its text identifies it.
                 if "No updates are to be performed" not in refused.response["Error"].get("Message", ""):
                     raise
                 if stack["StackStatus"] not in {*_GOOD, "UPDATE_ROLLBACK_COMPLETE"}:
@@ -111,7 +111,7 @@ class _Deployment:
         self._finish()
 
     def _protect(self, policy: dict[str, Any] | None) -> None:
-        """A call of its own, as the service role that AWS proposes has cloudformation:SetStackPolicy.
+        """A separate call, because the service role that AWS proposes has cloudformation:SetStackPolicy.
 
         https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
         """
@@ -217,7 +217,7 @@ class _Deployment:
         self.cloudformation.delete_stack(StackName=self.name, RoleARN=self.action.configuration("RoleArn"))
         for pause in _pauses():
             self.action.wait(pause)
-            # A deleted stack can still be described by its ID, but a policy for a name's stacks covers its name alone.
+            # A deleted stack can still be described by its ID, but a policy for a name's stacks covers only its name.
             now = self._stack()
             if now is None or now["StackId"] != stack["StackId"]:
                 return
@@ -243,10 +243,10 @@ class _Deployment:
             if not found["Status"].endswith(("_PENDING", "_IN_PROGRESS")):
                 return found
             self.action.wait(pause)
-        raise AssertionError("there is always another pause")
+        raise AssertionError("the last interval repeats")
 
     def _stack_failed(self, stack: dict[str, Any]) -> ActionFailed:
-        """With "the details about the first failed resource" only where the role may see them."""
+        """With "the details about the first failed resource" only if the role may read them."""
         message = f"Stack {self.name} is in the state {stack['StackStatus']}"
         if stack.get("StackStatusReason"):
             message += f": {stack['StackStatusReason']}"

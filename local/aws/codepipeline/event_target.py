@@ -17,7 +17,7 @@ from local.aws.codepipeline import api as codepipeline_api, model as pipeline_mo
 from local.aws.iam import service_roles
 
 _log = logging.getLogger("events")
-# What a transformed input may say to StartPipelineExecution; an event as it came says none of it.
+# The members of a transformed input for StartPipelineExecution. An original event has none of them.
 _INPUT = {"sourceRevisions", "variables"}
 
 

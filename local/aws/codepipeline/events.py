@@ -19,14 +19,14 @@ from ministack.services import eventbridge
 from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 
 _log = logging.getLogger("codepipeline")
-# The API's words for a state, and the events'.
+# The API's states, and their names in events.
 _STATES = {"InProgress": "STARTED", "Succeeded": "SUCCEEDED", "Failed": "FAILED", "Superseded": "SUPERSEDED",
            "Cancelled": "CANCELED", "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED", "Resumed": "RESUMED"}
 
 
 def pipeline(held: Pipeline, execution: Execution, state: str) -> None:
     detail: dict[str, Any] = {"start-time": _time(execution.started), "state": _STATES[state]}
-    if state == "InProgress":  # Of a pipeline without a connection, no other example has the trigger.
+    if state == "InProgress":  # For a pipeline without a connection, no other example has the trigger.
         detail["execution-trigger"] = {"trigger-type": execution.trigger["triggerType"],
                                        "trigger-detail": execution.trigger["triggerDetail"]}
     _send(held, execution, "Pipeline", detail)
@@ -73,5 +73,5 @@ def _send(held: Pipeline, execution: Execution, level: str, detail: dict[str, An
             "Resources": [held.arn], "Account": held.account, "Region": held.region,
         })
     except Exception:
-        # A rule's target that breaks is not the pipeline's fault.
+        # A failing target of a rule must not affect the pipeline.
         _log.exception("an event of %s was not sent", held.name)

@@ -34,7 +34,7 @@ def run(action: Action) -> None:
 
 
 def _refusal(error: ClientError, overridden: bool) -> ActionFailed:
-    """ECR's own words. What CodePipeline says around them is not documented."""
+    """ECR's own message. CodePipeline's text around it is not documented."""
     told = error.response["Error"]
     if told["Code"] not in _NOT_THERE:
         return failed(error)
@@ -50,8 +50,8 @@ def _repository_uri(action: Action, image: dict[str, Any]) -> str:
 def _note(action: Action, image: dict[str, Any], tag: str, overridden: bool) -> None:
     """ImageTag "is not emitted when the source revision is overridden" (action reference, output variables).
 
-    Of ImageURI AWS's own example has the tag (reference-variables.html), people report the digest. Who relies on either
-    has to be told, so here it is the tag where there is one.
+    AWS's own example of ImageURI has the tag (reference-variables.html), and users report the digest. So that no
+    test relies on either by chance, here it has the tag if there is one.
     """
     run, digest, uri = action.run, image["imageDigest"], _repository_uri(action, image)
     run.external_id = digest

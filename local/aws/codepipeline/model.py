@@ -22,7 +22,7 @@ def operations() -> list[str]:
 
 
 def request_faults(operation: str, request: Any) -> list[str]:
-    """What AWS's ValidationException would name."""
+    """The faults for AWS's ValidationException."""
     shape = _service().operation_model(operation).input_shape
     return [] if shape is None else faults(shape, request)
 
@@ -43,7 +43,7 @@ class Unsupported(ValueError):
 def declaration_of(properties: dict[str, Any]) -> dict[str, Any]:
     """The template's properties (`RoleArn`, `Stages`, …) as the API's declaration (`roleArn`, `stages`, …).
 
-    The names differ in their first letter alone, but for the artifact stores, which are a list in a template and a map
+    Only their first letters differ, except for the artifact stores, which are a list in a template and a map
     in the API. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
     """
     given = dict(properties)
@@ -69,9 +69,9 @@ def _from_template(shape: Shape, value: Any, path: str) -> Any:
     if isinstance(shape, ListShape) and isinstance(value, list):
         return [_from_template(shape.member, each, f"{path}/{index}") for index, each in enumerate(value)]
     if isinstance(shape, MapShape) and isinstance(value, dict):
-        # A configuration's keys are the action's own, and stay as they are.
+        # A configuration's keys belong to the action and are not changed.
         return {key: _from_template(shape.value, each, f"{path}/{key}") for key, each in value.items()}
-    # CloudFormation hands on strings for numbers, and the other way round.
+    # CloudFormation passes strings for numbers, and numbers for strings.
     if shape.type_name == "integer" and isinstance(value, str) and re.fullmatch(r"-?\d+", value):
         return int(value)
     if shape.type_name == "string" and isinstance(value, bool):

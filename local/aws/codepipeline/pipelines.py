@@ -38,7 +38,7 @@ class ActionRun:
     revision: dict[str, Any] | None = None  # a source's: revisionId, revisionSummary
     updated_by: str = ""
     approval_token: str = ""
-    approval: dict[str, str] | None = None  # what PutApprovalResult said
+    approval: dict[str, str] | None = None  # PutApprovalResult's values
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class ActionRun:
 
 @dataclass
 class Execution:
-    """One run of a pipeline, by the declaration that was there when it began."""
+    """One execution of a pipeline, with the declaration at its start."""
 
     declaration: dict[str, Any]
     trigger: dict[str, str]
@@ -58,13 +58,13 @@ class Execution:
     summary: str = ""
     started: float = field(default_factory=time.time)
     updated: float = field(default_factory=time.time)
-    stages: dict[str, str] = field(default_factory=dict)  # name -> status, of those that it entered
+    stages: dict[str, str] = field(default_factory=dict)  # name -> status, for the stages that it entered
     attempt: int = 1
     retried: dict[str, float] = field(default_factory=dict)  # name -> when the stage was last retried
     actions: list[ActionRun] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
-    waits_for: str = ""  # the stage that it stands before
+    waits_for: str = ""  # the stage that it waits for
     stop_reason: str | None = None
     outdated: bool = False  # the pipeline has been updated since
     abandoned: threading.Event = field(default_factory=threading.Event)
@@ -96,7 +96,7 @@ class Pipeline:
     versions: dict[int, dict[str, Any]] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)  # oldest first
     tokens: dict[str, str] = field(default_factory=dict)  # clientRequestToken -> execution id
-    stage_holders: dict[str, str] = field(default_factory=dict)  # stage -> the execution that is in it
+    stage_holders: dict[str, str] = field(default_factory=dict)  # stage -> the execution in that stage
     deleted: bool = False
     changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
 

@@ -70,7 +70,7 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
         _create, _delete)
     if replaced is not None:
         return replaced
-    assert held is not None  # or it would have been replaced
+    assert held is not None  # otherwise the update would be a replacement
     before, after = _declaration(old, physical_id), _declaration(new, physical_id)
     if before != after:
         try:

@@ -55,7 +55,7 @@ def start(held: Pipeline, trigger_type: str, trigger_detail: str = "",
         if execution.mode != "SUPERSEDED" and running >= MOST_AT_ONCE:
             raise TooMany
         held.executions.append(execution)
-        # In the order of their start, whichever thread is the first to run.
+        # In the order of their start, whichever thread runs first.
         execution.waits_for = declaration["stages"][0]["name"]
         _supersede(held, execution)
         held.changed.notify_all()
@@ -88,7 +88,7 @@ def stop(held: Pipeline, execution: Execution, reason: str, abandon: bool) -> No
 
 
 def cancel(held: Pipeline) -> None:
-    """After an update: running actions complete, and then their stages and executions go no further.
+    """After an update: running actions complete, and then their stages and executions end.
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html; the status is called Cancelled in
     https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html
@@ -99,7 +99,7 @@ def cancel(held: Pipeline) -> None:
             if execution.ended:
                 continue
             execution.outdated = True
-            # An approval that the pipeline no longer has cannot be given.
+            # An approval that the pipeline no longer contains cannot be given.
             if any(run.status == "InProgress" and (run.stage, run.name) not in there for run in execution.actions):
                 execution.abandoned.set()
         held.changed.notify_all()
@@ -155,7 +155,7 @@ def _go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], don
 
 
 def _why_it_ends(execution: Execution) -> str:
-    """Empty for one that goes on."""
+    """Empty for a running one."""
     if execution.status == "Superseded":
         return "Superseded"
     if execution.outdated:
@@ -167,18 +167,18 @@ def _last_stage(execution: Execution) -> str:
     return str(execution.declaration["stages"][-1]["name"])
 
 
-# --- who may be in a stage ---------------------------------------------------------------
+# --- entering a stage ---------------------------------------------------------------
 
 
 def _enter(held: Pipeline, execution: Execution, stage: str) -> bool:
-    """Waits for the stage; false when the execution ends before.
+    """Waits for the stage. False if the execution ends before.
 
     "Stages are locked when an execution is being processed." QUEUED: "executions are processed one by one in the order
     that they are queued." SUPERSEDED: "waiting executions are superseded by more recent executions." PARALLEL:
     "executions don't wait for other runs".
     """
     with held.changed:
-        # It joins the next stage's queue before it leaves the last stage to who comes after it.
+        # It joins the next stage's queue before it leaves the last stage to the next execution.
         execution.waits_for = stage
         _supersede(held, execution)
         _release(held, execution)
@@ -278,7 +278,7 @@ def _run_action(held: Pipeline, execution: Execution, run: ActionRun) -> None:
 def _artifact(held: Pipeline, execution: Execution, name: str) -> dict[str, str]:
     artifact = execution.artifacts.get(name)
     if artifact is None:
-        # Declared, but its action made none: a build without `artifacts`, say.
+        # Declared, but its action created none: for example a build without `artifacts`.
         raise ActionFailed("ConfigurationError", f"The input artifact {name} was not made by the action that declares "
                                                  "it as its output")
     return artifact

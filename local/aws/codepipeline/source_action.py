@@ -26,7 +26,7 @@ def run(action: Action) -> None:
         tip = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
         commit = override["revisionValue"] if override else tip
         about = codecommit.get_commit(repositoryName=name, commitId=commit)["commit"]
-        # The SDK has no such calls: the archive goes from CodeCommit to the bucket without passing through anybody.
+        # The SDK has no such calls: the archive goes from CodeCommit directly to the bucket.
         # https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
         for needed in ("codecommit:UploadArchive", "codecommit:GetUploadArchiveStatus"):
             action.role.require(needed, arn)

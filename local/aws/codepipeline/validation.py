@@ -72,7 +72,7 @@ MODES = {
     "CHANGE_SET_EXECUTE": {"ChangeSetName"},
     "DELETE_ONLY": {"RoleArn"},
 }
-# Which type of source revision a source action can be started with.
+# The type of source revision with which a source action can be started.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
 REVISION_TYPES = {"CodeCommit": "COMMIT_ID", "ECR": "IMAGE_DIGEST"}
 CAPABILITIES = {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}
@@ -109,7 +109,7 @@ def actions(declaration: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def artifact_bucket(declaration: dict[str, Any], region: str) -> dict[str, Any]:
     store = declaration.get("artifactStore") or declaration.get("artifactStores", {}).get(region)
-    assert store is not None  # as `_check_pipeline` saw to
+    assert store is not None  # guaranteed by `_check_pipeline`
     return dict(store)
 
 
@@ -285,7 +285,7 @@ _CHECKS = {"CodeCommit": _check_codecommit, "ECR": _check_ecr, "CodeBuild": _che
 
 
 def _in_order(stages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The actions by when they run: those of one group run at once."""
+    """The actions in the order of their execution: those of one group run concurrently."""
     for stage in stages:
         for order in sorted({action["runOrder"] for action in stage["actions"]}):
             yield [action for action in stage["actions"] if action["runOrder"] == order]

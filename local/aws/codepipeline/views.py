@@ -11,7 +11,7 @@ from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 
 
 def _filled(members: dict[str, Any]) -> dict[str, Any]:
-    """AWS leaves out what there is not."""
+    """Leaves out empty members, as AWS does."""
     return {key: value for key, value in members.items() if value not in (None, "", [], {})}
 
 
@@ -27,7 +27,7 @@ def state(held: Pipeline) -> dict[str, Any]:
 def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
     name = stage["name"]
     been_here = [each for each in held.executions if name in each.stages]
-    # Of several, the one that entered last.
+    # If there are several, the one that entered last.
     latest = max(been_here, key=lambda each: max((run.started for run in each.actions if run.stage == name),
                                                  default=each.started), default=None)
     waiting = [{"pipelineExecutionId": each.execution_id, "status": "InProgress"} for each in held.executions

@@ -1,7 +1,7 @@
 """The metadata service of one instance, version 2, for `credential_source = Ec2InstanceMetadata`.
 
-MiniStack's own returns keys that its IAM does not know. This one returns a session of the role in the instance's
-profile, if the role's trust policy admits EC2.
+MiniStack's own returns keys that its IAM does not have. This one returns a session of the role in the instance's
+profile, if the role's trust policy allows EC2.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
 """
 
@@ -27,7 +27,7 @@ _MOST_TOKEN_SECONDS = 21600
 
 
 def start(profile_arn: str) -> str:
-    """Launches no machine, only what it would find at 169.254.169.254: returns where that is instead."""
+    """Starts no machine, only its metadata service. Returns the address that replaces 169.254.169.254."""
     account, name = profile_arn.split(":")[4], profile_arn.rsplit("/", 1)[-1]
     profile = iam._instance_profiles.get_scoped(account, None, name)
     if profile is None or not profile["Roles"]:
@@ -44,7 +44,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Metadata)
         self.account, self.role = account, role
         self.instance_id = f"i-{secrets.token_hex(8)}0"
-        self.tokens: dict[str, float] = {}  # and when each ends
+        self.tokens: dict[str, float] = {}  # token -> end of its lifetime
 
     def credentials(self) -> dict[str, str]:
         set_request_account_id(self.account)
@@ -63,17 +63,17 @@ class _Server(ThreadingHTTPServer):
 
 class _Metadata(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and content are written one after the other; the second would wait for the first to be acknowledged, 40 ms.
+    # Head and content are separate writes. Otherwise the second waits 40 ms for the first one's acknowledgement.
     disable_nagle_algorithm = True
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: an answer holds credentials."""
+        """Logs nothing, because a response contains credentials."""
 
     def do_PUT(self) -> None:
         if self.path != "/latest/api/token":
             return self._answer(HTTPStatus.NOT_FOUND)
-        # A proxy that can be talked into a PUT adds this header.
+        # A proxy that an attacker makes send a PUT adds this header.
         if self.headers.get("X-Forwarded-For"):
             return self._answer(HTTPStatus.FORBIDDEN)
         seconds = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")

@@ -29,7 +29,7 @@ def install() -> None:
         request = enforcement._json(body)
         registry = str(request.get("registryId") or get_account_id())
         try:
-            # From here on, the request is about the registry's account, not the caller's.
+            # From here on, the request is for the registry's account, not for the caller's.
             with request_scope(registry, get_region()):
                 _check(operation, request)
                 if operation in _OPERATIONS:
@@ -43,7 +43,7 @@ def install() -> None:
 
 
 def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The same for who is in this process, as CloudFormation is; `Refused` as over the API."""
+    """The same for code in this process, such as CloudFormation. Raises `Refused` like the API."""
     _check(operation, request)
     if operation in _OPERATIONS:
         return _OPERATIONS[operation](request)
@@ -86,7 +86,7 @@ def _delete_repository(request: dict[str, Any]) -> dict[str, Any]:
                       f"The repository with name '{name}' in registry with id '{get_account_id()}' cannot be deleted "
                       "because it still contains images")
     deleted: dict[str, Any] = json.loads(ecr._delete_repository({**request, "force": True})[2])
-    # What is made anew under the name is empty.
+    # A repository that is created again with the name is empty.
     for store in (ecr._layer_blobs, ecr._manifest_blobs, ecr._uploads):
         store.pop(name, None)
     return deleted

@@ -35,7 +35,7 @@ def _send(action: str, repository: str, digest: str, tag: str | None, more: dict
     detail = {"result": "SUCCESS", "repository-name": repository, "image-digest": digest, "action-type": action,
               "image-tag": tag, **more}
     pending_events.begin()
-    # A rule's target may take long; the push does not wait for it. One thread sends all events, in their order.
+    # A rule's target may be slow, and the push does not wait for it. One thread sends all events in order.
     _sender.submit(contextvars.copy_context().run, _dispatch, {
         "EventId": str(uuid.uuid4()), "Source": "aws.ecr", "DetailType": "ECR Image Action",
         "Detail": json.dumps({key: value for key, value in detail.items() if value is not None}),

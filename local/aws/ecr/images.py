@@ -1,8 +1,8 @@
 """The content of a repository: uploaded layers, and images, which are manifests of layers.
 
-https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html. The store is MiniStack's, so that what it
-answers itself (an image's presence when a repository is deleted, say) is about the same images. The words of refusals
-are those that AWS's SDKs report.
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html. The store is MiniStack's, so that its own
+operations (for example the check for images when a repository is deleted) use the same images. The error messages are
+those that AWS's SDKs report.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def _size(name: str, manifest: dict[str, Any]) -> int:
-    """Of what the manifest names, all of which must have been pushed before it."""
+    """The size of the parts in the manifest. All of them must have been pushed before it."""
     if "manifests" in manifest:
         held = {each["imageDigest"]: each["imageSizeInBytes"] for each in ecr._images.get(name, [])}
         named = [each["digest"] for each in manifest["manifests"]]
@@ -169,7 +169,7 @@ def _size(name: str, manifest: dict[str, Any]) -> int:
 
 
 def _take_from_others(name: str, tag: str, images: list[dict[str, Any]]) -> None:
-    """"Image tags can be overwritten", unless the repository says otherwise; the image that had the tag stays.
+    """"Image tags can be overwritten", unless the repository forbids it. The former image of the tag stays.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html
     """
@@ -183,7 +183,7 @@ def _take_from_others(name: str, tag: str, images: list[dict[str, Any]]) -> None
 
 
 def _find(name: str, wanted: dict[str, str]) -> dict[str, Any] | None:
-    """By digest, by tag, or by both, which then have to be of one image."""
+    """By digest, by tag, or by both, which must then belong to one image."""
     for each in ecr._images.get(name, []):
         if (wanted.get("imageDigest", each["imageDigest"]) == each["imageDigest"]
                 and ("imageTag" not in wanted or wanted["imageTag"] in each["imageTags"])):
@@ -253,7 +253,7 @@ def _page(items: list[Any], request: dict[str, Any]) -> tuple[list[Any], dict[st
 
 
 def list_images(request: dict[str, Any]) -> dict[str, Any]:
-    """One entry for each tag, and one for an image that has none."""
+    """One entry for each tag, and one for an image without a tag."""
     ids = [{"imageDigest": each["imageDigest"], **({"imageTag": tag} if tag else {})}
            for each in ecr._images.get(request["repositoryName"], []) if _is_asked_for(each, request)
            for tag in each["imageTags"] or [None]]
@@ -262,7 +262,7 @@ def list_images(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def batch_delete_image(request: dict[str, Any]) -> dict[str, Any]:
-    """A tag is removed, and its image with the last; a digest removes the image and all its tags.
+    """A tag is removed, and with the last tag its image. A digest removes the image and all its tags.
 
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html
     """

@@ -13,12 +13,12 @@ from ministack.services import ecr, iam
 
 _Also = list[tuple[str, str, str, dict[str, Any]]]
 
-# These are about no repository: "you must specify all resources ("*")".
+# These actions have no repository: "you must specify all resources ("*")".
 _ABOUT_NONE = {"GetAuthorizationToken", "DescribeRegistry"}
 
 
 class Malformed(ValueError):
-    """A repository policy that ECR rejects; the text is the violated constraint."""
+    """A repository policy that ECR rejects. The text is the violated constraint."""
 
 
 def needed(action: str, body: dict[str, Any], region: str, account: str) -> tuple[str, dict[str, Any], _Also]:
@@ -47,9 +47,9 @@ def _request_tags(tags: Any) -> dict[str, Any]:
 
 
 def policy_of(resource_arn: str) -> tuple[str, str] | None:
-    """The repository's policy and its owner, in whichever account and region; MiniStack looks in the caller's alone.
+    """The repository's policy and its owner, in any account and region. MiniStack searches only the caller's.
 
-    A repository that another account does not have admits nobody, as one without a policy does: "By default, only the
+    A missing repository of another account allows no caller, like one without a policy: "By default, only the
     AWS account that created the repository has access".
     """
     parts = resource_arn.split(":", 5)
@@ -60,8 +60,8 @@ def policy_of(resource_arn: str) -> tuple[str, str] | None:
 
 
 def check_policy(text: str) -> None:
-    """Recorded: a policy with a Resource is invalid (awsdocs/amazon-ecr-user-guide, pull request 20), and one that
-    names a role that is not there has a principal that is not found (hashicorp/terraform-provider-aws, issue 39064)."""
+    """Recorded: a policy with a Resource is invalid (awsdocs/amazon-ecr-user-guide, pull request 20). A missing role
+    in a policy is an unknown principal (hashicorp/terraform-provider-aws, issue 39064)."""
     try:
         document = json.loads(text)
         statements = document["Statement"]

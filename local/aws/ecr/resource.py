@@ -1,5 +1,5 @@
-"""`AWS::ECR::Repository` over ECR's own operations: MiniStack's takes over a repository that is there already, and
-swallows a policy that ECR refuses.
+"""`AWS::ECR::Repository` with ECR's own operations: MiniStack's adopts an existing repository, and ignores ECR's
+rejection of a policy.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ecr-repository.html
 """
@@ -52,7 +52,7 @@ def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[st
     try:
         _set_policies(name, {}, props)
     except ValueError:
-        # Such a creation fails as a whole; what it has made is not left for the next one to stumble over.
+        # Such a creation fails as a whole: its repository is deleted, so that it does not block the next creation.
         _call("DeleteRepository", {"repositoryName": name})
         raise
     return name, _attributes(name)
@@ -98,7 +98,7 @@ def _delete(physical_id: str, props: dict[str, Any]) -> None:
 
 
 def _needs(change: Change) -> list[Need]:
-    """The `handlers` of the type's schema, each permission where its property is used."""
+    """The `handlers` of the type's schema, each permission only if its property is used."""
     arn = stack_permissions._arn("ecr", f"repository/{change.name('RepositoryName')}")
     if change.new is None:
         return [Need("ecr:DeleteRepository", arn)]

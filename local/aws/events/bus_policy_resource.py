@@ -73,7 +73,7 @@ def _update(physical_id: str, _old: dict[str, Any], new: dict[str, Any],
 
 
 def _delete(physical_id: str, _props: dict[str, Any]) -> None:
-    """A statement, or a bus, that is gone has nothing left to remove."""
+    """A missing statement or bus needs no deletion."""
     name, _, statement_id = physical_id.partition("|")
     try:
         event_buses.remove_statement(name, statement_id)

@@ -1,4 +1,4 @@
-"""Event buses that events are sent to: by a rule's target, also in another account or region, or by PutEvents; and the
+"""Event buses that receive events: from a rule, also of another account or region, or from PutEvents; and the
 policy of a bus.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
@@ -69,7 +69,7 @@ def install() -> None:
 
 
 def bus_of(target: dict[str, Any]) -> tuple[str, str, str] | None:
-    """Account, region and name of the bus that a target is; None for what is no bus."""
+    """Account, region and name of a target that is a bus. None for any other target."""
     try:
         spec = parse_arn(target.get("Arn") or "")
     except ArnParseError:
@@ -84,7 +84,7 @@ def _is_elsewhere(bus: tuple[str, str, str] | None) -> bool:
 
 
 def target_fault(target: dict[str, Any]) -> str:
-    """What is wrong with a target that is a bus; empty for nothing.
+    """The fault of a target that is a bus, or an empty string.
 
     "Input, InputPath, and InputTransformer are not available with PutTargets if the target is an event bus of a
     different AWS account." https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
@@ -105,7 +105,7 @@ def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict, view
     """A rejected event is not retried. It goes to the target's dead-letter queue, if there is one.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. It does not say which of its codes is
-    given where another account's bus refuses.
+    error code is used if another account's bus denies the event.
     """
     if target.get("RoleArn"):
         try:
@@ -128,7 +128,7 @@ def _keys(event: dict, rule: dict) -> dict[str, Any]:
 
 
 def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:
-    """The same for a call of PutEvents, whose events no rule sends."""
+    """The same for a call of PutEvents, whose events do not come from a rule."""
     entries = [each for each in request.get("Entries") or [] if isinstance(each, dict)]
     found: dict[str, Any] = {"events:eventBusInvocation": "false"}
     for key, member in (("events:source", "Source"), ("events:detail-type", "DetailType")):
@@ -139,7 +139,7 @@ def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _changed(target: dict, rule: dict, event: dict, view: Any) -> dict[str, Any]:
-    """A bus of the same account may be sent something else than the event's own detail."""
+    """A bus of the same account may receive another value than the event's own detail."""
     if target.get("InputTransformer"):
         seen = view or eventbridge._pattern_event_view(event)
         return {"Detail": eventbridge._apply_input_transformer(target["InputTransformer"], rule, seen)}
@@ -147,7 +147,7 @@ def _changed(target: dict, rule: dict, event: dict, view: Any) -> dict[str, Any]
 
 
 def _deliver(event: dict[str, Any], account: str, region: str, name: str) -> None:
-    """With its first account, region and resources: the receiver's rules see where it is from."""
+    """With its original account, region and resources: the receiver's rules match its origin."""
     with request_scope(account, region):
         eventbridge._ensure_default_bus()
         if name not in eventbridge._event_buses:
@@ -207,7 +207,7 @@ def arn_of(name: str) -> str:
 
 
 def older_form(name: str, request: dict[str, Any]) -> dict[str, Any]:
-    """An account's number, or everybody with a condition, as a statement."""
+    """An account's number, or every account with a condition, as a statement."""
     missing = [key for key in ("Action", "Principal", "StatementId") if not request.get(key)]
     if missing:
         raise Refused("ValidationException", f"Parameter(s) {', '.join(missing)} must be specified.")
@@ -239,7 +239,7 @@ def remove_statement(name: str, statement_id: str) -> None:
 
 
 def set_policy(name: str, document: dict[str, Any]) -> None:
-    statements(name)  # the bus is there
+    statements(name)  # the bus exists
     if len(json.dumps(document, separators=(",", ":"))) > _LONGEST_POLICY:
         raise Refused("PolicyLengthExceededException",
                       "The size of the policy exceeds the limit of 10240 characters.")
@@ -250,7 +250,7 @@ def set_policy(name: str, document: dict[str, Any]) -> None:
 
 
 def _check(name: str, statement: dict[str, Any]) -> None:
-    """The elements that a resource-based policy has to have, and no resource but the bus and the rules on it.
+    """The required elements of a resource-based policy. Its resource is the bus, or rules on it.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
     """

@@ -1,4 +1,4 @@
-"""EventBridge's Lambda targets: invoked asynchronously, and only where the function's resource policy admits the rule.
+"""EventBridge's Lambda targets: invoked asynchronously, and only if the function's resource policy allows the rule.
 
 "For Lambda ... EventBridge relies on resource-based policies": the function's policy has to let `events.amazonaws.com`
 invoke it. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
@@ -44,7 +44,7 @@ def _invoke_function(arn: str, payload: str) -> None:
     if not invoke_permission.admits(record.get("policy"), _SERVICE, arn, _rule.get()):
         _log.warning("%s may not invoke %s", _rule.get(), arn)
         return
-    # What a transformer renders is not always JSON; such a target gets it as a string.
+    # A transformer's output is not always JSON. Such a target gets it as a string.
     try:
         event = json.loads(payload)
     except ValueError:
@@ -53,7 +53,7 @@ def _invoke_function(arn: str, payload: str) -> None:
 
 
 def _retry_as_set(ministack_invoke: Any) -> None:
-    """An asynchronous invocation that fails is tried twice more, after what `settings` says.
+    """A failed asynchronous invocation is retried twice, after the delays in `settings`.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     """

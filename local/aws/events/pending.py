@@ -1,7 +1,7 @@
-"""How many changes there are whose events are not sent yet.
+"""The number of changes whose events have not been sent yet.
 
-A push is answered before its events are sent, as on AWS. A test that goes on at once and makes a rule for such events
-would meet one that is older than the rule.
+A push returns before its events are sent, as on AWS. A test that continues at once and creates a rule for such events
+would receive one that is older than the rule.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ _changes = 0
 
 
 def begin() -> None:
-    """Before the change is answered."""
+    """Called before the change returns."""
     _add(1)
 
 
 def end() -> None:
-    """When its last event has been sent."""
+    """Called after its last event was sent."""
     _add(-1)
 
 

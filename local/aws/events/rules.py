@@ -25,7 +25,7 @@ _STATES = {"ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS
 
 
 class Invalid(ValueError):
-    """What EventBridge answers with ValidationException."""
+    """The message of EventBridge's ValidationException."""
 
 
 def install() -> None:
@@ -136,7 +136,7 @@ def _check_resource(props: dict[str, Any]) -> None:
 
 
 def fire(rule: str) -> bool:
-    """Makes a scheduled rule of the default bus due now, as if its time had come; whether it was enabled and had a
+    """Fires a scheduled rule of the default bus, as if it were due. Returns whether it was enabled and had a
     target."""
     key = eventbridge._rule_key(rule, "default")
     held = eventbridge._rules.get(key)

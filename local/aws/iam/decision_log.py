@@ -16,8 +16,8 @@ def record(principal: str, action: str, resource: str, allowed: bool, late: bool
            session_policy: str = "") -> None:
     """Adds one decision.
 
-    `late`: denied because a change of IAM is not in effect yet (`propagation`). `session_policy`: the policy that an
-    AssumeRole request passes, as its JSON text.
+    `late`: denied because a change of IAM has not taken effect yet (`propagation`). `session_policy`: the policy in an
+    AssumeRole request, as its JSON text.
     """
     decision: dict[str, Any] = {"principal": principal, "action": action, "resource": resource, "allowed": allowed}
     if late:

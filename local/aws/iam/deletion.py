@@ -1,4 +1,4 @@
-"""What stands in the way of deleting a user or a role.
+"""The conflicts that prevent the deletion of a user or a role.
 
 "Unlike the AWS Management Console, when you delete a user programmatically, you must delete the items attached to the
 user manually, or the deletion fails." https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html
@@ -36,7 +36,7 @@ def install() -> None:
 
 def _only_its_own(ministack_delete: Callable[[str, dict], None], store: Any,
                   inline: Callable[[str], dict | None]) -> Callable[[str, dict], None]:
-    """CloudFormation removes what the resource's own properties put there, and nothing else."""
+    """CloudFormation removes only the attachments of the resource's own properties."""
 
     def delete(physical_id: str, props: dict) -> None:
         entity = store.get(physical_id)

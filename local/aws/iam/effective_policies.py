@@ -19,7 +19,7 @@ def install() -> None:
 
 
 def undisturbed(gather: Gather) -> Gather:
-    """Begins again where a policy has come or gone meanwhile: what is found was there at one time."""
+    """Starts again if a policy was added or removed meanwhile, so that the result existed at one time."""
     def gathered(name: str, account_id: str) -> list[list[Any]]:
         while True:
             try:

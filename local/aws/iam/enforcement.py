@@ -25,12 +25,12 @@ _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", "kms", *_JSON
 
 @dataclass
 class _Request:
-    """What is needed beside the action and resource that MiniStack derives from a request."""
+    """The requirements in addition to the action and resource that MiniStack derives from a request."""
 
     also: list[tuple[str, str, str, dict[str, Any]]] = field(default_factory=list)  # service, action, resource, keys
     keys: dict[str, Any] = field(default_factory=dict)  # condition keys
-    denied: tuple[str, str] | None = None  # the action and resource that the answer has to name
-    by_resource: bool = False  # the caller's own policies allow it, the resource's does not
+    denied: tuple[str, str] | None = None  # the action and resource that the response has to name
+    by_resource: bool = False  # the caller's own policies allow it, the resource's policy does not
     session_policy: str = ""  # of AssumeRole
 
 
@@ -51,7 +51,7 @@ def install() -> None:
     iam_evaluator.enforce = _enforce
     iam_evaluator.resolve_principal = _resolve_principal
     tagging._RESOURCE_TAG_COLLECTORS["codecommit"] = _codecommit_tags
-    # Requests use loopback without TLS. On AWS they would use TLS, so a bucket policy that requires TLS must not deny
+    # Requests here use loopback without TLS. On AWS they use TLS, so a bucket policy that requires TLS must not deny
     # them.
     ministack_pin = app.pin_request_origin
     app.pin_request_origin = lambda address, _secure: ministack_pin(address, True)
@@ -101,7 +101,7 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
 
 
 def _virtual_device(account_id: str, query_params: dict) -> str:
-    """The device that a call makes or removes: about these the user has no say.
+    """The device that a call creates or deletes: these calls do not name the user.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
     """
@@ -115,7 +115,7 @@ def _virtual_device(account_id: str, query_params: dict) -> str:
 
 
 def _iam_resource(arn: str, account_id: str, query_params: dict, request: _Request) -> str:
-    """The stored ARN: a user's or role's path is part of it, a request carries the name alone."""
+    """The stored ARN: a user's or role's path is part of it, and a request contains only the name."""
     if iam_actions._query_param(query_params, "Action") == "CreateServiceSpecificCredential":
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
         service = iam_actions._query_param(query_params, "ServiceName")
@@ -131,7 +131,7 @@ def _iam_resource(arn: str, account_id: str, query_params: dict, request: _Reque
 
 
 def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
-    """The stack's own ARN, and the right to pass a role, where the call names one.
+    """The stack's own ARN, and the permission to pass a role if the call names one.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
     """
@@ -150,8 +150,8 @@ def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
 
 
 def _need_to_tag(arn: str, query_params: dict, stack: dict, request: _Request) -> None:
-    """TagResource and UntagResource are "permission only": no call has their name, others ask for them. Which do is
-    not documented; here those whose tags become a stack's."""
+    """TagResource and UntagResource are "permission only": no call has their name, but other calls need them. Which ones
+    is not documented. Here: those whose tags become a stack's."""
     keys, number = set(), 1
     while key := iam_actions._query_param(query_params, f"Tags.member.{number}.Key"):
         keys.add(key)
@@ -199,7 +199,7 @@ def _resolve_principal(*args: Any, **kwargs: Any) -> Any:
 
 
 def principal() -> iam_evaluator.PrincipalInfo | None:
-    """Who sent the request that is being answered."""
+    """The caller of the current request."""
     return _caller.get()
 
 
@@ -227,7 +227,7 @@ def _enforce(access_key_id: str, iam_action: str, service: str, region: str, res
 
 
 def _resource_tag_keys(service: str, resource_arn: str) -> dict[str, str]:
-    """The services' own spelling of `aws:ResourceTag`, which MiniStack's evaluator lacks."""
+    """The services' own names for `aws:ResourceTag`, which MiniStack's evaluator lacks."""
     if service not in {"iam", "secretsmanager"}:
         return {}
     tags = tagging.resource_tags(resource_arn) or {}
@@ -246,8 +246,8 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
 
 
 def _is_allowed_later(asked: tuple[Any, ...]) -> bool:
-    """Whether what IAM has not put into effect yet would allow this. The answer names the first evaluation's caller
-    and reason, so this one leaves both alone."""
+    """Whether changes that IAM has not put into effect yet would allow this. The response names the first evaluation's
+    caller and reason, so this one does not change them."""
     request = _request.get()
     by_resource = request.by_resource
     with iam_propagation.ignored():
@@ -268,8 +268,8 @@ def _evaluate(access_key_id: str, action: str, service: str, region: str, resour
 
 def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str, region: str, resource: str,
                  keys: dict[str, Any], outcome: Any) -> Any:
-    """What the resource says to the root user, of whom MiniStack asks nothing; and whether it was the resource that
-    denied what the caller's own policies allow."""
+    """The resource policy's decision for the root user, whom MiniStack does not evaluate, and whether that policy
+    denied a call that the caller's own policies allow."""
     context = iam_evaluator.EvalContext(
         principal_arn=caller.arn, principal_type=caller.type, principal_account=caller.account, action=action,
         resource_arn=resource, region=region, principal_keys=caller.keys,
@@ -289,7 +289,7 @@ def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str,
 
 
 def _denied_response(service: str, action: str, principal_arn: str, request_id: str, **how: Any) -> tuple:
-    """AWS names the resource, and its JSON services answer 400; MiniStack leaves it out and answers 403."""
+    """AWS names the resource, and its JSON services return 400. MiniStack omits the resource and returns 403."""
     denied = _request.get().denied
     if denied and not how.get("error_code") and not how.get("message"):
         how["message"] = _words(service, *denied, principal_arn, how)
@@ -338,9 +338,9 @@ def principal_may(found: iam_evaluator.PrincipalInfo, action: str, resource_arn:
 
 
 def role_may(role_name: str, session: str, action: str, resource_arn: str) -> bool:
-    """The same for a role, in what Lambda does in its name without a request: writing the log.
+    """The same for a role, for Lambda's calls with it that are not requests: writing the log.
 
-    Lambda's lines are never lost to a late grant here: they would be missing in the tests, and whether Lambda sends
+    A late grant does not lose Lambda's lines here: tests would miss them, and whether Lambda sends
     them again is not documented.
     """
     arn = f"arn:aws:sts::{get_account_id()}:assumed-role/{role_name}/{session}"

@@ -87,11 +87,11 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
 
 
 def _delete(physical_id: str, props: dict[str, Any]) -> None:
-    """Its members are not the stack's, and stay: the type's delete handler has no iam:RemoveUserFromGroup."""
+    """Its members do not belong to the stack and stay: the type's delete handler has no iam:RemoveUserFromGroup."""
     group = iam._groups.get(physical_id)
     if group is None:
         return
-    # A deletion that failed before has taken these away.
+    # A deletion that failed before has removed these.
     inline = iam._group_inline_policies.get(physical_id) or {}
     _make_so(physical_id, {
         "ManagedPolicyArns": [arn for arn in props.get("ManagedPolicyArns") or [] if arn in group["AttachedPolicies"]],

@@ -1,5 +1,5 @@
-"""The policy language where MiniStack's evaluator differs from AWS's documentation: policy variables, ARNs compared part
-by part, and the principals of a resource's policy.
+"""The policy language where MiniStack's evaluator differs from AWS's documentation: policy variables, ARNs that are
+compared part by part, and the principals of a resource's policy.
 
 `local.policies` has the rules, and evaluates the templates' policies with them as well. tests/policies compares
 them with the decisions that AWS documents.
@@ -20,13 +20,13 @@ from local.aws.iam.principals import principal_arn
 from local.policies import statements
 from local.policies.statements import AS_A_ROLE, DIRECTLY
 
-# What a parsed statement has lost. Every policy here has it, and only it has policy variables.
+# The version, which a parsed statement lacks. Every policy here has it, and only it has policy variables.
 _VERSION = "2012-10-17"
 
 
 @dataclass(frozen=True)
 class _Caller:
-    """As `statements.named` wants it."""
+    """The form that `statements.named` needs."""
 
     arn: str
     session_arn: str
@@ -58,7 +58,7 @@ def _applies(statement: dict[str, Any], context: EvalContext) -> bool:
     try:
         return bool(statements.applies(statement, _VERSION, request))
     except KeyError:
-        # An operator that does not exist: AWS would not have taken the policy.
+        # An unknown operator: AWS would have rejected the policy.
         return False
 
 
@@ -92,7 +92,7 @@ def _strength(statement: dict[str, Any], caller_arn: str, service: str = "", bou
 
 
 def _principal_matches(principal: Any, caller_arn: str) -> bool:
-    """Whom a trust policy's `Principal` names; no part of a name can be a wildcard.
+    """The principals of a trust policy. No part of a name can be a wildcard.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
@@ -105,8 +105,8 @@ def _principal_matches(principal: Any, caller_arn: str) -> bool:
 
 def _evaluate_resource_policy(document: str | dict | None, context: EvalContext, service: str | None = None,
                               named_only: bool = False, direct_only: bool = False) -> EvalResult:
-    """The statements that name the caller: all, without those that name the account alone (`named_only`), or those
-    that name the very user or session (`direct_only`)."""
+    """The statements that name the caller: all, without those that name only the account (`named_only`), or those
+    that name exactly the user or session (`direct_only`)."""
     if isinstance(document, str):
         try:
             document = json.loads(document or "{}")

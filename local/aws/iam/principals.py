@@ -12,7 +12,7 @@ from ministack.services import iam
 
 from local.aws.iam import resource_policies
 
-# "aws:PrincipalType": what MiniStack calls the account's root is an "Account".
+# "aws:PrincipalType": MiniStack's name for the account's root is "Account".
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable
 _TYPES = {"Root": "Account"}
 
@@ -29,7 +29,7 @@ def install() -> None:
         if name in ("aws:resourceaccount", "s3:resourceaccount"):
             return resource_policies.owner(context.resource_arn) or ministack_resolve(key, context)
         found = ministack_resolve(key, context)
-        # Both are there in every signed request; what a service asks for in its own name says so itself.
+        # Every signed request has both. A service's own request sets them itself.
         if found is None and name in ("aws:principalisawsservice", "aws:viaawsservice"):
             return "false"
         return found
@@ -40,7 +40,7 @@ def install() -> None:
 def principal_arn(caller_arn: str) -> str:
     """"For IAM roles, the request context returns the ARN of the role, not the ARN of the user that assumed the role."
 
-    With its path, which the session's ARN does not have (aws:PrincipalArn on the page above).
+    Includes its path, which the session's ARN lacks (aws:PrincipalArn on the page above).
     """
     parts = caller_arn.split(":", 5)
     if len(parts) < 6 or not parts[5].startswith("assumed-role/"):

@@ -3,8 +3,8 @@
 "Any change that you make in IAM (or other AWS services) ... takes time to become visible from all possible endpoints."
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 
-CloudFormation reports CREATE_COMPLETE or UPDATE_COMPLETE of a policy before that, so a custom resource that it invokes
-next is denied now and then: github.com/aws/aws-cdk issues 18237, 31429, 37675 and 37939.
+CloudFormation reports CREATE_COMPLETE or UPDATE_COMPLETE of a policy before that, so calls of a custom resource that it
+invokes next are sometimes denied: github.com/aws/aws-cdk issues 18237, 31429, 37675 and 37939.
 
 - Every change is late: a grant that is removed also works for these seconds. IAM's own API shows the change at once.
 - A new role or user has no policies and no trust for these seconds, even if a former one had the same name: each has
@@ -30,13 +30,13 @@ from ministack.services.cloudformation import stacks
 
 from local.aws.settings import settings
 
-# How the operations begin that change what a role or user may do.
+# The beginnings of the operations that change the permissions of a role or user.
 _CHANGES = ("Add", "Attach", "Create", "Delete", "Detach", "Put", "Remove", "SetDefault", "Update")
 
 
 @dataclass(frozen=True)
 class _Version:
-    """What a role or user has from `since` on, in seconds of the monotonic clock."""
+    """The policies of a role or user from `since` on, in seconds of the monotonic clock."""
 
     since: float
     policies: list[Any]
@@ -51,8 +51,8 @@ _current_user_policies = iam_evaluator._gather_user_policies
 
 
 def install() -> None:
-    """After `effective_policies`, whose functions it wraps, and after all that adds or replaces an operation of IAM or
-    a step of CloudFormation."""
+    """Call it after `effective_policies`, whose functions it wraps, and after all patches of IAM's operations or
+    CloudFormation's steps."""
     global _current_role_policies, _current_user_policies
     _current_role_policies = iam_evaluator._gather_role_policies
     _current_user_policies = iam_evaluator._gather_user_policies
@@ -68,7 +68,7 @@ def install() -> None:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Decides by what IAM's API shows."""
+    """Evaluates with the state that IAM's API shows."""
     token = _ignored.set(True)
     try:
         yield
@@ -81,14 +81,14 @@ def is_on() -> bool:
 
 
 def put_into_effect() -> None:
-    """As if all changes so far had been made long ago."""
+    """Puts all changes so far into effect."""
     with _lock:
         for principal_id, versions in _versions.items():
             _versions[principal_id] = [replace(versions[-1], since=float("-inf"))]
 
 
 def trust_of(role: dict[str, Any]) -> Any:
-    """The trust policy that is in effect; `None` while a new role is not assumable."""
+    """The effective trust policy. `None` while a new role cannot be assumed."""
     if _ignored.get() or not settings.iam_trusts_take_seconds:
         return role.get("AssumeRolePolicyDocument")
     found = _in_effect(role["RoleId"], settings.iam_trusts_take_seconds)
@@ -138,7 +138,7 @@ def _recorded_if_iam(change: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _record() -> None:
-    """Looks at every role and user of the account: a managed policy or a group changes several at once."""
+    """Compares every role and user of the account: a managed policy or a group changes several at once."""
     now, account = time.monotonic(), get_account_id()
     with _lock:
         for name, role in list(iam._roles.items()):

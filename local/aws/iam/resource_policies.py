@@ -4,7 +4,7 @@
 the identity-based policy and the resource-based policy allow it."
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
 
-`iam_evaluator.combine_resource_policy` has that rule; it only has to be given the policy and its owner.
+`iam_evaluator.combine_resource_policy` has that rule. It only needs the policy and its owner.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def install() -> None:
 
 
 def owner(arn: str) -> str | None:
-    """The account that a resource belongs to; of a bucket, which has none in its ARN, the one that made it."""
+    """The account of a resource. A bucket's ARN contains none: its account is the one that created it."""
     parts = arn.split(":", 5)
     if len(parts) == 6 and parts[2] == "s3" and not parts[4]:
         made: str | None = s3._bucket_owner_account(parts[5].split("/", 1)[0])
@@ -38,7 +38,7 @@ def owner(arn: str) -> str | None:
 
 
 def of(service: str, arn: str) -> _Found | None:
-    """The policy, empty when there is none, and the owner; None for what has no policy or is not there."""
+    """The policy (empty without one) and the owner. None for a resource without policies, or a missing one."""
     account, asking = owner(arn), get_account_id()
     if account is None:
         found: _Found | None = _ministack_lookup(service, arn)
@@ -56,12 +56,12 @@ _ALWAYS = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 
 
 def refuses_root(service: str, arn: str, context: iam_evaluator.EvalContext) -> str:
-    """How the resource keeps an account's root user out, which no policy of its own limits: Deny, ImplicitDeny, or not
-    at all (empty).
+    """How the resource's policy denies an account's root user, whose own policies never limit it: Deny, ImplicitDeny,
+    or not at all (empty).
 
-    In its own account it needs nothing but that nobody denies it; in another one the resource's policy has to allow it;
-    and so has a key's policy everywhere: "Unless the key policy explicitly allows it, you cannot use IAM policies to
-    allow access to a KMS key", and the root user has no other right to a key.
+    In its own account, the root user only must not be denied. In another one, the resource's policy has to allow it.
+    A key's policy always has to allow it: "Unless the key policy explicitly allows it, you cannot use IAM policies to
+    allow access to a KMS key", and the root user has no other permission for a key.
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
     """
     found = of(service, arn)
@@ -90,7 +90,7 @@ def _bus_policy(arn: str, account: str) -> _Found | None:
 
 
 def _key_policy(arn: str, account: str) -> _Found | None:
-    """An alias in a request stands for its key: the policy is the key's."""
+    """An alias in a request refers to its key, whose policy is evaluated."""
     record = kms._resolve_key(arn)
     return (record.get("Policy") or "", account) if record else None
 

@@ -2,9 +2,9 @@
 
 "To assume a role from a different account, your AWS account must be trusted by the role", and "a user who wants to
 access a role in a different account must also have permissions that are delegated from the account administrator."
-Within one account the caller's policy is enough where the trust policy names the account, and the trust policy alone
-where it names the caller: "When a resource-based policy grants access to a principal in the same account, no additional
-identity-based policy is required." https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+Within one account, the caller's policy is enough if the trust policy names the account. The trust policy alone is
+enough if it names the caller: "When a resource-based policy grants access to a principal in the same account, no
+additional identity-based policy is required." https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 
 The trust policy is the role's resource-based policy (`resource_policies`), so both are evaluated with every request.
 STS's own handler evaluates the trust policy once more.

@@ -3,8 +3,8 @@
     session = service_roles.assume(role_arn, "codepipeline.amazonaws.com", source_arn=pipeline_arn)
     session.require("codebuild:StartBuild", project_arn)
 
-IAM does not see a service's calls within this process. Each names the action that it would call on AWS. Every
-decision is logged, like those about requests, so that a test can say which of a role's rights were used.
+IAM cannot evaluate a service's calls within this process, so each names its action on AWS. Every decision is logged,
+like those about requests, so that a test can check which of a role's permissions were used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SESSION_SECONDS = 3600
 
 
 class Denied(Exception):
-    """A role's rights do not suffice; the text is what AWS says."""
+    """A role lacks a permission. The text is AWS's message."""
 
     def __init__(self, message: str, action: str, resource: str) -> None:
         super().__init__(message)
@@ -36,14 +36,14 @@ class Denied(Exception):
 
 
 class NotAssumable(Denied):
-    """The role is not there, or its trust policy does not admit the service."""
+    """The role does not exist, or its trust policy does not allow the service."""
 
 
 def assume(role_arn: str, service: str, source_arn: str | None = None, session_name: str = "") -> Session:
     """`service` is a service principal such as `codepipeline.amazonaws.com`.
 
-    `source_arn` is the resource that the service acts for. Its ARN, and its account or else the request's, are in the
-    request only if AWS documents that for the service: see `policies.source_keys`.
+    `source_arn` is the resource that the service acts for. The request has its ARN, and its account or else the
+    request's, only if AWS documents that for the service: see `policies.source_keys`.
     """
     account, name = _account_and_name(role_arn)
     role = iam._roles.get_scoped(account, None, name) if name else None
@@ -71,7 +71,7 @@ def _account_and_name(role_arn: str) -> tuple[str, str]:
 
 
 def _admits(role: dict[str, Any], service: str, source_arn: str | None) -> bool:
-    """A trust policy's `Service` principals; MiniStack's own evaluation of trust policies takes root for any of them.
+    """A trust policy's `Service` principals. MiniStack's own evaluation of trust policies accepts root for any of them.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
     """
@@ -88,7 +88,7 @@ def _admits(role: dict[str, Any], service: str, source_arn: str | None) -> bool:
         principal = statement.get("Principal", {})
         if not (principal == "*" or iam_evaluator._service_principal_matches(principal, service)):
             continue
-        # A trust policy has no Resource: the role itself is meant.
+        # A trust policy has no Resource: the resource is its role.
         if not iam_evaluator._action_matches("sts:AssumeRole", parsed.actions, parsed.not_actions):
             continue
         if not iam_evaluator._conditions_met(parsed.conditions, context):
@@ -122,7 +122,7 @@ class Session:
         return f"arn:aws:sts::{self.account}:assumed-role/{self.role_name}/{self.session_name}"
 
     def allows(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> bool:
-        """`keys` are the request's condition keys, with their values; a list for one that has several."""
+        """`keys` are the request's condition keys, with their values. A list for a key with several."""
         try:
             self.require(action, resource, keys)
         except Denied:
@@ -130,7 +130,7 @@ class Session:
         return True
 
     def require(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> None:
-        """Raises `Denied` unless the role's policies and its boundary, and the resource's own policy, allow this."""
+        """Raises `Denied` unless the role's policies, its boundary, and the resource's own policy allow this."""
         policies, boundary = self._policies()
         context = self._context(action, resource, keys or {})
         result = self._evaluate(context, policies, boundary)
@@ -151,7 +151,7 @@ class Session:
         return result
 
     def _policies(self) -> tuple[list[Any], list[Any]]:
-        """What is in effect now, and not what was when the session began."""
+        """The permissions in effect now, not those at the session's start."""
         return (iam_evaluator._gather_role_policies(self.role_name, self.account),
                 iam_evaluator._permissions_boundary(iam._roles, self.role_name, self.account))
 
@@ -160,7 +160,7 @@ class Session:
         self.require("iam:PassRole", role_arn, {"iam:PassedToService": service})
 
     def credentials(self) -> dict[str, str]:
-        """An access key for what runs outside of this process in the role's name, as IAM's CreateAccessKey has it,
+        """An access key for programs outside of this process that use the role, in the form of IAM's CreateAccessKey,
         with a `SessionToken`."""
         if not self._credentials:
             letters = string.ascii_uppercase + string.digits

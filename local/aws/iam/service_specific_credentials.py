@@ -50,18 +50,18 @@ def install() -> None:
     def delete_user(params: dict) -> tuple:
         name = iam._p(params, "UserName")
         if name in iam._users and _of(name):
-            # Recorded answer.
+            # Recorded response.
             return iam._error(409, "DeleteConflict",
                               "Cannot delete entity, must remove referenced objects first.")
         return ministack_delete_user(params)
 
-    # CloudFormation's AWS::IAM::User calls the module's function, the API the table's.
+    # CloudFormation's AWS::IAM::User calls the module's function, the API calls the table's.
     iam._delete_user = delete_user
     iam._IAM_HANDLERS["DeleteUser"] = delete_user
 
 
 def login(service_user_name: str, password: str) -> Credential | None:
-    """The active credential that git's Basic authentication names, in whichever account it is."""
+    """The active credential with the user name of git's Basic authentication, in any account."""
     now = time.monotonic()
     for credential in list(_credentials.to_dict().values()):
         if (credential.service_user_name == service_user_name and credential.status == "Active"
@@ -89,7 +89,7 @@ def _no_credential(credential_id: str) -> tuple:
 
 
 def _password() -> str:
-    """44 base64 characters: `=` always, `/` and `+` in about half of them each, as on AWS."""
+    """44 base64 characters: always `=`, and `/` and `+` in about half of the passwords each, as on AWS."""
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 

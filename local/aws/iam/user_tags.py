@@ -46,8 +46,8 @@ def install() -> None:
 
 
 def _replacing_tags(ministack_update: Callable[..., Any]) -> Callable[..., Any]:
-    """The update handler's permissions in its schema hold iam:ListUserTags, so it may compare the template's tags, and
-    the stack's, with all that the user has, and remove those that others added. What it does is not documented.
+    """The update handler's permissions in its schema include iam:ListUserTags, so it may compare the template's and the
+    stack's tags with all tags of the user, and remove those that others added. Its behaviour is not documented.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html, for AWS::IAM::User
     """
 
@@ -63,7 +63,7 @@ def _replacing_tags(ministack_update: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _list_user_tags(params: dict) -> tuple:
-    """As AWS: paged by Marker and MaxItems, and escaped."""
+    """Like AWS: paginated with Marker and MaxItems, and escaped."""
     name = iam._p(params, "UserName")
     user = iam._users.get(name)
     if not user:

@@ -18,7 +18,7 @@ from ministack.services import kms
 from local.aws.iam import enforcement
 
 _Handler = Callable[[dict[str, Any]], tuple]
-# "Cross-account use: Yes", of which "to perform this operation with a KMS key in a different AWS account, specify the
+# "Cross-account use: Yes", for which "to perform this operation with a KMS key in a different AWS account, specify the
 # key ARN or alias ARN". https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html
 _ACROSS = {"CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair",
            "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac",

@@ -7,7 +7,7 @@ from typing import Any
 
 from ministack.services import lambda_svc
 
-# MiniStack gives a function its own environment, role sessions apart, which on AWS it would not see.
+# MiniStack passes its own environment to a function, except role sessions. On AWS a function does not get it.
 _KEPT = {"PATH", "LANG", "TMPDIR"}
 
 
@@ -26,5 +26,5 @@ def install(endpoint: str) -> None:
         return kept
 
     lambda_svc._provided_worker_env = environment
-    # MiniStack's own setting for the runtimes that it starts itself (Python, Node).
+    # MiniStack's own setting for the runtimes that it starts (Python, Node).
     os.environ["AWS_ENDPOINT_URL"] = endpoint

@@ -15,9 +15,9 @@ from local.policies.source_keys import source_keys
 
 
 def admits(policy: Any, service: str, function_arn: str, source_arn: str) -> bool:
-    """`service` is a principal such as `events.amazonaws.com`; the decision is written down like any other.
+    """`service` is a principal such as `events.amazonaws.com`. The decision is logged like any other.
 
-    The request has the keys about its source that AWS documents for that service: see `policies.source_keys`.
+    The request has the source keys that AWS documents for that service: see `policies.source_keys`.
     """
     keys = source_keys(service, "lambda:InvokeFunction", source_arn, get_account_id())
     context = iam_evaluator.EvalContext(

@@ -1,4 +1,4 @@
-"""A function's log, which Lambda writes with the function's role: without the permissions nothing is logged.
+"""A function's log, which Lambda writes with the function's role: without the permissions there is no log.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html#monitoring-cloudwatchlogs-prereqs
 """

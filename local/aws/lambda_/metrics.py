@@ -1,6 +1,6 @@
 """The metrics of functions: Lambda's own, and the metrics in log lines.
 
-https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: MiniStack counts only the runs of Invoke,
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: MiniStack counts only invocations by Invoke,
 not those of a stack, a rule or a rotation.
 """
 

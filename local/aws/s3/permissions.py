@@ -23,7 +23,7 @@ _ACLS = ("x-amz-acl", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-w
          "x-amz-grant-full-control")
 _Also = list[tuple[str, str, str, dict[str, Any]]]  # service, action, resource, keys
 
-# The buckets that the request that is being answered was allowed to reach by both sides' policies, and its account.
+# The buckets that both sides' policies allow the current request to access, and its account.
 _admitted: ContextVar[frozenset[str]] = ContextVar("local_aws_buckets", default=frozenset())
 _requester: ContextVar[str] = ContextVar("local_aws_s3_requester", default="")
 
@@ -33,7 +33,7 @@ def install() -> None:
 
     def allows(owner: str, bucket: str, key: str, method: str, query: dict, caller: str,
                headers: dict | None = None) -> bool:
-        """MiniStack evaluates the bucket's policy for the caller's account; `enforcement` has done so for the caller."""
+        """MiniStack evaluates the bucket's policy for the caller's account. `enforcement` has done so for the caller."""
         if caller and bucket in _admitted.get():
             return True
         return bool(ministack_allows(owner, bucket, key, method, query, caller, headers))
@@ -51,7 +51,7 @@ def install() -> None:
 
 
 def admit(resource_arn: str) -> None:
-    """Both sides' policies let the request in."""
+    """Both sides' policies allow the request."""
     _admitted.set(_admitted.get() | {resource_arn.removeprefix("arn:aws:s3:::").split("/", 1)[0]})
 
 
@@ -128,17 +128,17 @@ def _object(bucket: str, key: str, query: dict) -> dict[str, Any]:
 
 
 def _encryption(headers: dict, bucket: str) -> dict[str, str]:
-    """The request's, or else the bucket's default."""
+    """The request's key, or else the bucket's default."""
     if any(headers.get(name) for name in (_SSE, "x-amz-server-side-encryption-customer-algorithm")):
         return {name: headers[name] for name in (_SSE, _KEY) if headers.get(name)}
     return dict(s3._bucket_default_sse_headers(bucket))
 
 
 def key_arn(key: str, account: str) -> str | None:
-    """The key that a requester of this account means; None when there is none.
+    """The key that a requester of this account refers to. None if it does not exist.
 
-    An ARN says which account's. "If you use a KMS key alias instead, then KMS resolves the key within the requester's
-    account", and without a key it is AWS's own, aws/s3, of the requester.
+    An ARN contains the account. "If you use a KMS key alias instead, then KMS resolves the key within the requester's
+    account". Without a key it is AWS's own key aws/s3 of the requester's account.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_ServerSideEncryptionByDefault.html
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-encryption.html#bucket-encryption-update-bucket-policy
     """
@@ -159,7 +159,7 @@ def managed_key(account: str, region: str) -> str:
 def key_use(action: str, key: str, object_arn: str, account: str) -> _Also:
     arn = key_arn(key, account)
     if arn is None:
-        return []  # S3 says that it is not there
+        return []  # S3 reports that it does not exist
     owner, region = arn.split(":")[4], arn.split(":")[3]
     if arn == managed_key(account, region):
         # The policy of the AWS managed key admits only callers of its account that use S3.

@@ -1,9 +1,9 @@
 """A rotation function that the secret's tags script. It calls the Runtime API itself, as the bootstrap of a
 `provided.al2023` function.
 
-The tag `fail` names a step that fails, `crash` one that ends the process, `wait` one that takes a second; `finish` says
-how the last step moves AWSCURRENT: `move` (the default), `write and move` (a version of its own first), `not at all`,
-`take pending away` (by a call of its own, before).
+The tag `fail` names a step that fails, `crash` one that ends the process, `wait` one that takes a second. `finish`
+selects how the last step moves AWSCURRENT: `move` (the default), `write and move` (a version of its own first), `not at
+all`, `remove pending` (by a separate call before).
 """
 
 import json
@@ -36,7 +36,7 @@ def finish(arn, token, told):
         secrets.put_secret_value(SecretId=arn, ClientRequestToken=f"own-{token}", SecretString=f"value-{token}")
     stages = secrets.describe_secret(SecretId=arn)["VersionIdsToStages"]
     current = next(version for version, labels in stages.items() if "AWSCURRENT" in labels)
-    if how == "take pending away":
+    if how == "remove pending":
         secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSPENDING", RemoveFromVersionId=token)
     secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=token,
                                         RemoveFromVersionId=current)

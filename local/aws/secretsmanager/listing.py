@@ -15,8 +15,8 @@ from ministack.services import secretsmanager as service
 
 from local.aws.settings import settings
 
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: which values a filter looks at, and
-# whether it minds their case. All of them match prefixes.
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: the values that a filter compares, and
+# whether it is case-sensitive. All of them match prefixes.
 _MIND_THE_CASE = {"name", "tag-key", "tag-value", "primary-region", "owning-service"}
 _KEYS = _MIND_THE_CASE | {"description", "all"}
 _MOST_FILTERS = _MOST_VALUES = 10
@@ -49,7 +49,7 @@ def _list_secrets(request: dict[str, Any]) -> tuple:
                     reverse=request.get("SortOrder") == "desc")
     # "Secrets Manager includes this value if there's more output available than what is included in the current
     # response. This can occur even when the response includes no values at all, such as when you ask for a filtered
-    # view of a long list." So what is on a page is filtered, and not the list.
+    # view of a long list." So each page is filtered, not the list.
     page = listed[start:start + longest]
     answer: dict[str, Any] = {"SecretList": [_entry(held) for held in page if _passes(held, filters)]}
     if start + longest < len(listed):
@@ -58,7 +58,7 @@ def _list_secrets(request: dict[str, Any]) -> tuple:
 
 
 def _listed(with_deleted: bool) -> list[dict[str, Any]]:
-    """"ListSecrets might not reflect changes from the last five minutes": new ones are left out as `settings` says."""
+    """"ListSecrets might not reflect changes from the last five minutes": `settings` has the delay of new ones."""
     known_until = time.time() - settings.secrets_listed_after_seconds
     return [held for held in service._secrets.values()
             if (with_deleted or not held.get("DeletedDate")) and (
@@ -73,7 +73,7 @@ def _place(request: dict[str, Any], held: dict[str, Any]) -> tuple[Any, str]:
 
 def _filter_fault(filters: list[dict[str, Any]]) -> str:
     if len(filters) > _MOST_FILTERS:
-        return f"At most {_MOST_FILTERS} filters are taken."
+        return f"At most {_MOST_FILTERS} filters are allowed."
     for given in filters:
         if given.get("Key") not in _KEYS:
             return f"Invalid filter key {given.get('Key')}; known are {', '.join(sorted(_KEYS))}."

@@ -14,7 +14,7 @@ from ministack.services import secretsmanager as service
 
 from local.aws.settings import settings
 
-# "Required permissions" of each operation, where the secret has a customer-managed key.
+# "Required permissions" of each operation, if the secret has a customer managed key.
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Operations.html
 _KEY_ACTIONS = {
     "CreateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
@@ -28,7 +28,7 @@ OPTIONAL = {"kms:Encrypt"}
 
 _Also = list[tuple[str, str, str, dict[str, Any]]]
 
-# Which members of a request are condition keys, for the operations that the reference lists them with.
+# The members of a request that are condition keys, for the operations that the reference lists them with.
 _FROM_THE_REQUEST: dict[str, tuple[str, ...]] = {
     "CreateSecret": ("Name", "Description", "KmsKeyId"),
     "DeleteSecret": ("RecoveryWindowInDays", "ForceDeleteWithoutRecovery"),
@@ -38,18 +38,18 @@ _FROM_THE_REQUEST: dict[str, tuple[str, ...]] = {
     "UpdateSecret": ("Description", "KmsKeyId"),
     "UpdateSecretVersionStage": ("VersionStage",),
 }
-# These are about no secret: "you must specify all resources ("*")".
+# These actions have no secret: "you must specify all resources ("*")".
 _ABOUT_NONE = {"BatchGetSecretValue", "GetRandomPassword", "ListSecrets"}
 
 
 def needed(action: str, arn: str, body: dict[str, Any], region: str,
            account_id: str) -> tuple[str, dict[str, Any], _Also]:
     """The resource, the condition keys of the request, and the further permissions, each with service,
-    action, resource and keys. Tags of the secret are `enforcement`'s.
+    action, resource and keys. `enforcement` adds the secret's tags.
 
-    The ARN has its six random characters, also where the secret is not (yet) there. AWS seems to invent them then: a
-    caller with `name-??????` hears ResourceNotFoundException, one without hears AccessDeniedException for such an
-    invented ARN (jenkinsci/aws-secrets-manager-credentials-provider-plugin, issue 74, shows one). Others report the
+    The ARN has its six random characters, even if the secret does not exist (yet). AWS seems to generate them then: a
+    caller with `name-??????` gets ResourceNotFoundException, one without gets AccessDeniedException for such a
+    generated ARN (jenkinsci/aws-secrets-manager-credentials-provider-plugin, issue 74, shows one). Others report the
     bare name, so `absent_secrets_have_a_suffix` is a setting.
     """
     if action in _ABOUT_NONE:

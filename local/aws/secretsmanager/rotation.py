@@ -1,6 +1,6 @@
-"""Secrets Manager's rotation: turning it on and off, due dates, and the response of DescribeSecret.
+"""Secrets Manager's rotation: enabling and disabling it, due dates, and the response of DescribeSecret.
 
-https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and its neighbours; the steps are
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and related pages. The steps are
 in `rotation_runs`, the schedule's grammar in `rotation_rules`.
 """
 
@@ -22,7 +22,7 @@ from local.aws.secretsmanager.rotation_runs import Run
 from local.aws.settings import settings
 
 _DAY = 86400.0
-# Kept with the secret, beside MiniStack's own members.
+# Stored with the secret, beside MiniStack's own members.
 _LAST, _SINCE, _AHEAD = "LocalLastRotated", "LocalRotationSince", "LocalSecondsAhead"
 
 
@@ -87,7 +87,7 @@ def rotate_secret(request: dict[str, Any]) -> tuple:
 def _not_to_be_rotated(held: dict[str, Any], token: str, rules: dict[str, Any] | None,
                        function: str | None) -> tuple | None:
     if not function:
-        # Among the reasons that InvalidRequestException is documented with.
+        # One of the documented reasons of InvalidRequestException.
         return _refused("InvalidRequestException",
                         "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN "
                         "configured and you didn't include such an ARN as a parameter in this call.")
@@ -193,7 +193,7 @@ def _now(held: dict[str, Any]) -> float:
 
 
 def _due(held: dict[str, Any]) -> tuple[float, float] | None:
-    """When the next rotation may begin, and when it has to have begun."""
+    """The time from which the next rotation may start, and the time by which it has to start."""
     rules = held.get("RotationRules")
     if not rules or not held.get("RotationEnabled"):
         return None
@@ -210,9 +210,9 @@ def _counts_as_rotated(held: dict[str, Any]) -> None:
 
 
 def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
-    """Lets the days pass for one secret, and begins the rotation that is due then. None when none is.
+    """Advances one secret by days, and starts the rotation that is due then. None if none is due.
 
-    A rotation that failed, and whose AWSPENDING is still there, is attempted again: "That rotation will be
+    A failed rotation whose AWSPENDING still exists is attempted again: "That rotation will be
     reattempted."
     """
     held = _find(secret_id)
@@ -229,7 +229,7 @@ def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
         if due is None or due[0] > _now(held):
             return None
         failed = last is not None and last.kind == "rotation" and last.reason
-        # Nothing says which token a rotation has that is attempted again after the function took AWSPENDING away.
+        # Not documented: the token of a repeated rotation whose function removed AWSPENDING.
         kept = failed and settings.retried_rotations_keep_their_token
         return _start(held, last.token if last and kept else new_uuid(), "rotation").shown()
 
@@ -242,6 +242,6 @@ def _find(secret_id: str) -> dict[str, Any]:
     else:
         _, held = service._resolve(secret_id)
     if held is None:
-        raise ValueError(f"there is no secret {secret_id}")
+        raise ValueError(f"no such secret: {secret_id}")
     found: dict[str, Any] = held
     return found

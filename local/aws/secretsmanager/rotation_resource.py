@@ -18,7 +18,7 @@ from local.aws.secretsmanager import rotation, rotation_runs
 TYPE = "AWS::SecretsManager::RotationSchedule"
 # Lambda's longest timeout is 900 s, and a test is one invocation.
 _TEST_SECONDS = 900
-# What these would need is not in this local AWS.
+# Properties that need features which this local AWS lacks.
 _ELSEWHERE = ("HostedRotationLambda", "ExternalSecretRotationMetadata", "ExternalSecretRotationRoleArn")
 
 
@@ -64,8 +64,8 @@ def _put(props: dict[str, Any]) -> tuple[str, dict[str, str]]:
     for name in _ELSEWHERE:
         if name in props:
             raise ValueError(f"{TYPE}: {name} is not part of this local Secrets Manager")
-    # "Specifies whether to rotate the secret immediately or wait until the next scheduled rotation window"; without it
-    # RotateSecret's own default holds, which is to rotate.
+    # "Specifies whether to rotate the secret immediately or wait until the next scheduled rotation window". Without it,
+    # RotateSecret's own default applies, which is to rotate.
     at_once = str(props.get("RotateImmediatelyOnUpdate", True)).lower() != "false"
     request = {"SecretId": props["SecretId"], "RotationLambdaARN": props.get("RotationLambdaARN"),
                "RotationRules": _rules(props), "RotateImmediately": at_once, "ClientRequestToken": new_uuid()}
@@ -76,8 +76,8 @@ def _put(props: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 
 def _await_test(arn: str) -> None:
-    """A configuration whose test fails is not one. What CloudFormation does then is not documented; failing is the
-    answer that nobody can overlook."""
+    """A configuration whose test fails is invalid. CloudFormation's reaction is not documented. A failure is the one
+    that a test cannot miss."""
     run = rotation_runs.of(arn)
     if run is None or not rotation_runs.wait(run, _TEST_SECONDS):
         raise _failed("The test of the rotation function did not end.", "NotStabilized")
@@ -94,7 +94,7 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any],
 
 
 def _delete(physical_id: str, _props: dict[str, Any]) -> None:
-    """A secret that is gone, or on its way, has no schedule."""
+    """A missing secret, or one that is being deleted, has no schedule."""
     _, held = service._resolve(physical_id)
     if held is not None and not held.get("DeletedDate") and held.get("RotationLambdaARN"):
         _checked(rotation.cancel_rotate_secret({"SecretId": physical_id}))

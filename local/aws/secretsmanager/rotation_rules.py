@@ -20,7 +20,7 @@ _MOST_AFTER_DAYS = 1000
 
 
 class Invalid(ValueError):
-    """Rules that Secrets Manager does not take."""
+    """Rules that Secrets Manager rejects."""
 
 
 def check(rules: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def check(rules: dict[str, Any]) -> None:
 
 
 def next_window(rules: dict[str, Any], since: float) -> tuple[float, float]:
-    """When the first rotation window after `since` opens and closes, in seconds since the epoch.
+    """The opening and the closing of the first rotation window after `since`, in seconds since the epoch.
 
     "By default, the rotation window closes after one hour for a rotation schedule in hours, and at the end of the day
     for a rotation schedule in days."
@@ -66,12 +66,12 @@ def next_window(rules: dict[str, Any], since: float) -> tuple[float, float]:
         closes = opens + timedelta(hours=1) if in_hours else opens.replace(hour=0) + timedelta(days=1)
     if rules.get("Duration"):
         closes = opens + timedelta(hours=int(rules["Duration"][:-1]))
-    # The dates that AWS shows end with a day's last second.
+    # The dates in AWS's examples end with a day's last second.
     return opens.timestamp(), (closes - timedelta(seconds=1)).timestamp()
 
 
 def shown(rules: dict[str, Any], now: float) -> dict[str, Any]:
-    """As DescribeSecret has them: AutomaticallyAfterDays "is calculated from the rotation schedule"."""
+    """In the form of DescribeSecret: AutomaticallyAfterDays "is calculated from the rotation schedule"."""
     number, unit = _rate(rules)
     if unit == "days":
         days = number
@@ -99,7 +99,7 @@ def _rate(rules: dict[str, Any]) -> tuple[int, str]:
 
 
 def _window(rules: dict[str, Any]) -> tuple[int, int]:
-    """The hour at which the window opens, and how many hours there are between two of them."""
+    """The hour at which the window opens, and the number of hours between two windows."""
     number, unit = _rate(rules)
     if unit == "hours":
         if not _LEAST_HOURS <= number <= _MOST_DAYS * 24:

@@ -22,8 +22,8 @@ from local.aws.lambda_ import invoke_permission
 from local.aws.settings import settings
 
 PRINCIPAL = "secretsmanager.amazonaws.com"
-# The documentation's table of parameters spells them create_secret and so on; its own rotation functions, and what they
-# are called with, say createSecret.
+# The documentation's table of parameters has create_secret and so on. Its own rotation functions, and the events that
+# they receive, have createSecret.
 # https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas
 _ALL_STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 # "If you set RotateImmediately to false, Secrets Manager tests the rotation configuration by running the testSecret step
@@ -43,14 +43,14 @@ class Run:
     secret: str  # its ARN
     token: str
     kind: str
-    steps: list[dict[str, Any]] = field(default_factory=list)  # Step, and Error where it had one
-    # By the names of the events that CloudTrail would show.
+    steps: list[dict[str, Any]] = field(default_factory=list)  # Step, and Error if it failed
+    # With the names of CloudTrail's events.
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html
     events: list[str] = field(default_factory=list)
     reason: str = ""  # why it failed
     under_way: bool = True
     cancelled: bool = False
-    pending_taken_away: bool = False  # AWSPENDING, by a call of its own
+    pending_removed: bool = False  # AWSPENDING, by a call of its own
 
     def shown(self) -> dict[str, Any]:
         return {"secret": self.secret, "token": self.token, "kind": self.kind, "steps": [dict(s) for s in self.steps],
@@ -63,7 +63,7 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def forget() -> None:
-    """What is under way stays known, so that it can be waited for."""
+    """Keeps running rotations, so that a test can wait for them."""
     with _lock:
         _runs[:] = [run for run in _runs if run.under_way]
 
@@ -74,7 +74,7 @@ def under_way(arn: str) -> Run | None:
 
 
 def of(arn: str) -> Run | None:
-    """The latest."""
+    """The latest rotation of the secret."""
     with _lock:
         return next((run for run in reversed(_runs) if run.secret == arn), None)
 
@@ -90,7 +90,7 @@ def begin(arn: str, token: str, kind: str, ended: Callable[[Run], None]) -> Run:
 
 
 def wait(run: Run, seconds: float) -> bool:
-    """Whether it ended in that time."""
+    """Whether it ended in time."""
     deadline = time.monotonic() + seconds
     while run.under_way and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -99,8 +99,8 @@ def wait(run: Run, seconds: float) -> bool:
 
 def _work(run: Run, ended: Callable[[Run], None]) -> None:
     try:
-        # "If any rotation step fails, Secrets Manager retries the entire rotation process multiple times." How often and
-        # when is not said; here as `settings` says, and then with the next due date.
+        # "If any rotation step fails, Secrets Manager retries the entire rotation process multiple times." The number and the
+        # intervals are not documented. Here `settings` has them, and then the rotation is retried on the next due date.
         for attempt in range(1 + (settings.rotation_retries if run.kind == "rotation" else 0)):
             if attempt:
                 time.sleep(settings.rotation_retry_after_seconds)
@@ -122,8 +122,8 @@ def _work(run: Run, ended: Callable[[Run], None]) -> None:
 
 
 def _attempt(run: Run) -> str:
-    """Why it failed, or nothing."""
-    run.pending_taken_away = False
+    """The error, or an empty string."""
+    run.pending_removed = False
     for step in STEPS[run.kind]:
         _, held = service._resolve(run.secret)
         if run.cancelled or held is None or held.get("DeletedDate"):
@@ -138,13 +138,13 @@ def _attempt(run: Run) -> str:
 
 
 def _call(function: str, run: Run, step: str) -> str:
-    """A synchronous invocation, once; the error that it ended with, or nothing.
+    """A synchronous invocation, once. Returns its error, or an empty string.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-secrets-manager.html
     """
     record, config, _ = lambda_svc._get_func_record_for_ref(function)
     if record is None or config is None:
-        return f"the function {function} is not there"
+        return f"the function {function} does not exist"
     if not invoke_permission.admits(record.get("policy"), PRINCIPAL, function, run.secret):
         return f"{PRINCIPAL} may not invoke {function}"
     event = {"Step": step, "SecretId": run.secret, "ClientRequestToken": run.token, "RotationToken": new_uuid()}
@@ -157,7 +157,7 @@ def _call(function: str, run: Run, step: str) -> str:
 
 
 def _unfinished(run: Run) -> str:
-    """What the function left undone, after four steps without an error.
+    """The missing results of the function, after four steps without an error.
 
     "When rotation is successful, the AWSPENDING staging label might be attached to the same version as the AWSCURRENT
     version, or it might not be attached to any version."
@@ -168,15 +168,15 @@ def _unfinished(run: Run) -> str:
         return "AWSCURRENT is not on the version of this rotation"
     # "Don't remove AWSPENDING before this point, and don't remove it by using a separate API call, because that can
     # indicate to Secrets Manager that the rotation did not complete successfully."
-    if run.pending_taken_away and settings.pending_removed_separately_fails:
+    if run.pending_removed and settings.pending_removed_separately_fails:
         return "AWSPENDING was removed by a call of its own"
     return ""
 
 
-def pending_taken_away(arn: str, version_id: str) -> None:
+def pending_removed(arn: str, version_id: str) -> None:
     run = under_way(arn)
     if run is not None and run.token == version_id:
-        run.pending_taken_away = True
+        run.pending_removed = True
 
 
 def abandoned(arn: str, version_id: str) -> None:

@@ -26,10 +26,10 @@ _MOST_LABELS = 20
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 _MOST_LABELS_OF_A_SECRET = 20
 
-# Told of every secret whose AWSCURRENT moved to a value that was just stored.
+# Called for every secret whose AWSCURRENT moved to a newly stored value.
 on_new_current: list[Callable[[dict[str, Any]], None]] = []
 
-_going = AccountRegionScopedDict()  # names of secrets that are being deleted by force, and until when
+_going = AccountRegionScopedDict()  # names of secrets whose forced deletion runs, and its end
 
 
 def install() -> None:
@@ -55,7 +55,7 @@ def token_fault(request: dict[str, Any]) -> tuple | None:
 
 
 def empty_version() -> dict[str, Any]:
-    """What a rotation begins with: an id with a label, and no value yet."""
+    """A rotation starts with this: an ID with a label, and no value yet."""
     return {"SecretString": None, "SecretBinary": None, "CreatedDate": time.time(), "Stages": []}
 
 
@@ -93,7 +93,7 @@ def _create_secret(request: dict[str, Any]) -> tuple:
     arn, _ = service._store_new_secret(
         name, description=request.get("Description", ""), tags=request.get("Tags"), kms_key_id=request.get("KmsKeyId"))
     held = service._secrets[name]
-    held["Versions"] = {}  # MiniStack makes one without a value
+    held["Versions"] = {}  # MiniStack creates one without a value
     answer = {"ARN": arn, "Name": name}
     if value != (None, None):
         _store(held, token, value, ["AWSCURRENT"])
@@ -133,7 +133,7 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
 
 
 def _label_fault(held: dict[str, Any], token: str, labels: list[str]) -> tuple | None:
-    """A label that moves is not one more; AWSCURRENT, when it moves, needs AWSPREVIOUS."""
+    """A moved label does not count. AWSCURRENT, when it moves, needs AWSPREVIOUS."""
     attached = {label for version in held["Versions"].values() for label in version["Stages"]} | set(labels)
     current, _ = service._find_stage_version(held, "AWSCURRENT")
     if "AWSCURRENT" in labels and current not in (None, token):
@@ -145,7 +145,7 @@ def _label_fault(held: dict[str, Any], token: str, labels: list[str]) -> tuple |
 
 
 def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: list[str]) -> None:
-    """A new version with its labels, each taken from the version that had it; or the value of an empty one."""
+    """A new version with its labels, each moved from its former version, or the value of an empty version."""
     first = not any(not _is_empty(version) for version in held["Versions"].values())
     now = time.time()
     stages = (held["Versions"].get(token) or {}).get("Stages") or []
@@ -169,7 +169,7 @@ def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: lis
 
 
 def _make_current(held: dict[str, Any], token: str) -> None:
-    """The version that had AWSCURRENT gets AWSPREVIOUS. MiniStack's own also forgets versions without labels at once,
+    """The former AWSCURRENT version gets AWSPREVIOUS. MiniStack's own also deletes versions without labels at once,
     which AWS does not."""
     old, _ = service._find_stage_version(held, "AWSCURRENT")
     if old and old != token:
@@ -224,7 +224,7 @@ def _with_pending(ministack_update: Any) -> Any:
             if label == "AWSCURRENT":
                 _take_pending_away(held, str(moved_to))
             if label == "AWSPENDING" and not moved_to:
-                rotation_runs.pending_taken_away(held["ARN"], str(taken_from))
+                rotation_runs.pending_removed(held["ARN"], str(taken_from))
         return answer
 
     return update

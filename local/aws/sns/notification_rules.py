@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9\-_ ]{1,64}")
 _MOST_TARGETS = 10
 
 # https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline:
-# of which of the events that are sent here an event type consists. The others are known, and nothing sends them.
+# The events sent here that an event type consists of. The other types are known, but nothing sends them.
 _REPOSITORY, _PIPELINE = "codecommit-repository", "codepipeline-pipeline"
 _REFERENCES = {"referenceCreated": "created", "referenceUpdated": "updated", "referenceDeleted": "deleted"}
 _KNOWN = {
@@ -95,7 +95,7 @@ def _check(props: dict[str, Any]) -> None:
     if wrong or not props["EventTypeIds"]:
         raise _refuse("ValidationException", f"The event types {', '.join(wrong)} are not those of {prefix}")
     if not _NAME.fullmatch(props["Name"]):
-        raise _refuse("ValidationException", f"{props['Name']} is no name of a notification rule")
+        raise _refuse("ValidationException", f"{props['Name']} is not a valid name of a notification rule")
     if len(props["Targets"]) > _MOST_TARGETS:
         raise _refuse("LimitExceededException", "A notification rule has at most 10 targets")
     for target in props["Targets"]:
@@ -116,7 +116,7 @@ def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[
     _check(props)
     mine = (get_account_id(), get_region(), props["Name"])
     if any((rule.account, rule.region, rule.name) == mine for rule in _rules.values()):
-        raise _refuse("ResourceAlreadyExistsException", f"A notification rule named {props['Name']} is there already",
+        raise _refuse("ResourceAlreadyExistsException", f"A notification rule named {props['Name']} already exists",
                       "AlreadyExists")
     arn = f"arn:aws:codestar-notifications:{get_region()}:{get_account_id()}:notificationrule/{uuid.uuid4().hex}"
     _rules[arn] = _held(arn, props)
@@ -140,7 +140,7 @@ def _create_channel(_logical_id: str, props: dict[str, Any], _stack_name: str) -
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html"""
     role = str(props["IamRoleArn"]).rsplit("/", 1)[-1]
     if role not in iam._roles or any(arn not in iam._policies for arn in props.get("GuardrailPolicies") or []):
-        raise _refuse("InvalidParameterException", "Invalid request provided: the role or a guardrail policy is not there")
+        raise _refuse("InvalidParameterException", "Invalid request provided: the role or a guardrail policy does not exist")
     channel = f"{props['SlackWorkspaceId']}/{props['SlackChannelId']}"
     arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/slack-channel/{props['ConfigurationName']}"
     if arn in _channels or channel in _channels.values():
@@ -154,7 +154,7 @@ def _delete_channel(physical_id: str, _props: dict[str, Any]) -> None:
 
 
 def _types_of(event: dict[str, Any]) -> set[str]:
-    """The event types that an event is one of."""
+    """The event types of an event."""
     source, detail = event["Source"], json.loads(event["Detail"])
     if source == "aws.codecommit" and detail.get("event") in _REFERENCES:
         return {f"{_REPOSITORY}-branches-and-tags-{_REFERENCES[detail['event']]}"}
@@ -176,13 +176,13 @@ def _tell(event: dict[str, Any]) -> None:
 
 
 def _publish(rule: Rule, topic_arn: str, event: dict[str, Any]) -> None:
-    """In the service's own name, so that the topic's policy decides, and its key's where it has one."""
+    """Publishes as the service, so that the topic's policy decides, and the policy of its key if it has one."""
     # A service's call is not an HTTP request here, so nothing has set aws:SecureTransport.
     iam_evaluator.pin_request_origin("127.0.0.1", True)
     with request_scope(rule.account, rule.region):
         topic = sns._topics.get(topic_arn)
         if topic is None or not _may(rule, topic):
-            _log.warning("%s is out of %s's reach", topic_arn, rule.name)
+            _log.warning("%s cannot be reached by %s", topic_arn, rule.name)
             return
         sns._publish({"TopicArn": [topic_arn], "Message": [json.dumps({
             "account": event["Account"], "detailType": event["DetailType"], "region": event["Region"],

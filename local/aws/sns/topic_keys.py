@@ -38,6 +38,6 @@ def _keep(arn: str, props: dict[str, Any]) -> None:
 
 
 def of(topic: dict[str, Any]) -> dict[str, Any] | None:
-    """The key's record, where the topic has one; empty for a key that is not there."""
+    """The record of the topic's key. Empty if the key does not exist."""
     name = topic["attributes"].get(_ATTRIBUTE)
     return (kms._resolve_key(name) or {}) if name else None

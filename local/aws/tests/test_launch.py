@@ -56,7 +56,7 @@ def test_a_command_can_be_run_inside_it() -> None:
 
 
 def listening_addresses(aws: LocalAws) -> set[str]:
-    """The addresses that the process listens at, as Linux shows them."""
+    """The addresses on which the process listens, from Linux's /proc."""
     assert aws._process
     links = [os.readlink(entry) for entry in Path(f"/proc/{aws._process.pid}/fd").iterdir() if entry.is_symlink()]
     inodes = {link[8:-1] for link in links if link.startswith("socket:[")}

@@ -142,9 +142,9 @@ def test_ten_mirrors_may_be_enabled_and_any_number_be_there(api: Api, project: H
     eleventh = api.created(f"{URL}-11")
     refused = api.update(eleventh, enabled=True)
     assert (refused.status_code, refused.json()) == (400, {"message": {"base": [TOO_MANY]}})
-    # Those that are enabled can still be changed.
+    # Enabled mirrors can still be changed.
     assert api.update(enabled[0], enabled=True, keep_divergent_refs=True).status_code == 200
-    # ... also where there are more, from the time before the limit.
+    # ... also if there are more of them, created before the limit.
     late = project.mirror(eleventh)
     assert late
     late.enabled = True

@@ -96,7 +96,7 @@ def test_redirect_has_the_configured_target(api: Api, gitlab: LocalGitLab) -> No
     with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         gitlab.answers_instead(302, headers={"Location": f"http://127.0.0.1:{server.server_address[1]}/"})
-        # What a client that follows redirects does with this header, and ours must not.
+        # A client that follows redirects repeats this header at the target. The function must not.
         assert api.ask("GET").status_code == 204
         server.shutdown()
     assert asked == [gitlab.token]

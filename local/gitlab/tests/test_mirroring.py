@@ -19,7 +19,7 @@ def test_push_is_mirrored_with_the_login_of_the_url(api: Api, person: Person, ta
     commit = person.pushes()
     shown = api.until(mirror, "finished")
     assert target.references() == {"refs/heads/main": commit}
-    assert set(target.asked) == {None, (USER, PASSWORD)}  # git asks without one first
+    assert set(target.asked) == {None, (USER, PASSWORD)}  # git's first request has no login
     assert shown["last_error"] is None
     assert shown["last_successful_update_at"] == shown["last_update_at"] > shown["last_update_started_at"]
     assert [(run.mirror_id, run.succeeded) for run in gitlab.recorded_runs] == [(mirror, True)]
@@ -52,7 +52,7 @@ def test_protected_only_mirror_keeps_branches_and_pushes_tags(api: Api, project:
     commit = person.pushes("HEAD", "HEAD:refs/heads/development", "HEAD:refs/heads/release/1.0",
                            "HEAD:refs/heads/feature", "HEAD:refs/tags/v1")
     api.until(mirror, "finished")
-    # The default branch is protected by itself.
+    # GitLab protects the default branch.
     assert target.references() == {name: commit for name in (
         "refs/heads/development", "refs/heads/main", "refs/heads/release/1.0", "refs/tags/v1")}
 
@@ -93,7 +93,7 @@ def test_killed_run_stays_started_until_a_push_after_its_lease(api: Api, project
         project.kill_runs()
     gitlab.wait_until_quiet()
     assert (api.get(mirror)["update_status"], target.references()) == ("started", {})
-    # Nothing is ordered while it seems to run.
+    # No run is ordered while it seems to run.
     assert api.sync(mirror).status_code == 204
     assert gitlab.is_quiet()
     project.leave_started(mirror, 61.0)
@@ -222,7 +222,7 @@ def test_a_sync_soon_after_a_run_is_put_off(api: Api, person: Person, target: Ta
     for _ in range(3):
         assert api.sync(mirror).status_code == 204
     gitlab.wait_until_quiet()
-    # Three were ordered; the first of them that ran did the others' work.
+    # Three were ordered. The first of them that ran did the others' work.
     first, second = gitlab.recorded_runs
     assert second.started - first.started >= gitlab.settings.protected_delay
 
@@ -326,7 +326,7 @@ def test_the_password_is_in_no_processs_arguments_or_environment(
     said, traced = tmp_path / "said", tmp_path / "traced"
     shim = tmp_path / "bin/git"
     shim.parent.mkdir()
-    # git tells of every program that it starts itself.
+    # git traces every program that it starts.
     shim.write_text(f'#!/bin/sh\n{{ printf "%s\\n" "$*"; env; }} >> {said}\n'
                     f'GIT_TRACE={traced} exec {shutil.which("git")} "$@"\n')
     shim.chmod(0o755)

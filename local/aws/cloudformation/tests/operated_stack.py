@@ -28,7 +28,7 @@ def broken(name: str = "Z") -> dict[str, Any]:
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come to that"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)
     return found
 
@@ -51,7 +51,7 @@ class Operated(Stack):
                 if event["PhysicalResourceId"] == event["StackId"]]
 
     def tokens(self, since: str) -> set[str | None]:
-        """Those of the stack's last operation, which began with the status `since`."""
+        """The events of the stack's last operation, which began with the status `since`."""
         events = self.events()
         begun = max(index for index, event in enumerate(events) if event["ResourceStatus"] == since
                     and event["PhysicalResourceId"] == event["StackId"])

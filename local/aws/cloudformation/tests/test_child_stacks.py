@@ -28,7 +28,7 @@ WITH_PIPELINE = PROVISIONING | {"iam:GetRole", "codepipeline:GetPipeline", "code
 
 
 class Child(Stack):
-    """A stack of templates/pipeline.yaml; its project's name is the test's."""
+    """A stack of templates/pipeline.yaml. Its project has the test's name."""
 
     def __init__(self, aws: LocalAws, project: str) -> None:
         super().__init__(aws, f"gitops-dev-{project}")
@@ -48,13 +48,13 @@ class Child(Stack):
         return self.wait()
 
     def reason(self) -> str:
-        """Of the first resource that failed."""
+        """The reason of the first resource that failed."""
         return next(event["ResourceStatusReason"] for event in self.events()
                     if event["ResourceStatus"].endswith("_FAILED"))
 
 
 def environment_role(aws: LocalAws, name: str, service: str) -> None:
-    """One that all of an environment's pipelines use by name, so that another test may have made it."""
+    """A role that all of an environment's pipelines use by name. Another test may have created it."""
     try:
         a_role(aws, name, service=service)
     except aws.client("iam").exceptions.EntityAlreadyExistsException:
@@ -110,7 +110,7 @@ def test_pass_role_to_service_needs_policy_naming_the_role(aws: LocalAws, child:
 
 @pytest.mark.parametrize(("service", "conditions"), [
     ("lambda.amazonaws.com", {}),
-    # AWS documents neither key for stacks, so a trust policy that requires one is refused.
+    # AWS documents neither key for stacks, so a trust policy that requires one is rejected.
     ("cloudformation.amazonaws.com", {"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}),
     ("cloudformation.amazonaws.com", {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:cloudformation:*:*:stack/*"}}})])
 def test_role_that_does_not_trust_cloudformation_is_rejected(aws: LocalAws, child: Child, name: str, service: str,
@@ -140,7 +140,7 @@ def test_stack_role_needs_pass_role_to_cloudformation(aws: LocalAws, child: Chil
         allow("iam:PassRole", role, Condition=condition)))
     assert child.make(role) == "CREATE_COMPLETE"
     aws.client("iam").delete_user_policy(UserName=name, PolicyName="pass")
-    # The role is the stack's from then on, and need not be passed again.
+    # The role belongs to the stack from then on, and need not be passed again.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html (RoleARN)
     child.client.delete_stack(StackName=child.name)
     assert child.wait(child._id) == "DELETE_COMPLETE"
@@ -188,7 +188,7 @@ def test_the_last_operations_role_is_used_when_none_is_named(aws: LocalAws, chil
     assert child.delete() == "DELETE_FAILED"
     assert "codebuild:DeleteProject" in child.reason()
     left = child.client.describe_stack_resources(StackName=child.name)["StackResources"]
-    # What the project needs stays with it.
+    # The failed resource's dependencies remain with it.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
     assert {resource["LogicalResourceId"]: resource["ResourceStatus"] for resource in left} == {
         "BuildProject": "DELETE_FAILED", "BuildLogGroup": "CREATE_COMPLETE"}
@@ -206,7 +206,7 @@ def test_a_policy_that_keeps_the_repository_does(aws: LocalAws, child: Child, ro
     tags = codecommit.list_tags_for_resource(resourceArn=arn)["tags"]
     assert tags["CreatedBy"] == tags["cfn-gitops:stack-name"] == child.name
     assert tags["team"] == "platform"
-    # The next stack of that name cannot make it again.
+    # The next stack of that name cannot create it again.
     assert child.make(role) == "ROLLBACK_COMPLETE"
     assert child.reason().startswith(f"Repository named {name} already exists")
     codecommit.get_repository(repositoryName=name)

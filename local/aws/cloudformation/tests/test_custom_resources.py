@@ -169,7 +169,7 @@ def test_ServiceTimeout_ends_the_wait_for_an_answer(aws: LocalAws, stack: Stack,
 
 
 def test_a_delete_can_overtake_a_create_that_timed_out(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    # The Create still runs, and answers after its Delete.
+    # The Create still runs, and responds after its Delete.
     assert stack.create({"A": resource(OnCreate="succeed late", ServiceTimeout=1)}) == "ROLLBACK_COMPLETE"
     create, delete = aws.exchanges("A")
     assert delete["answer"]["Status"] == "SUCCESS"

@@ -105,7 +105,7 @@ def test_taken_name_of_each_kind_fails_the_change_set(aws: LocalAws, stack: Stac
     resources = {"It": {"Type": kind, "Properties": properties[kind]}}
     assert stack.create(resources) == "CREATE_COMPLETE"
     assert change_set(aws, f"{name}-2", resources, ChangeSetType="CREATE")["StatusReason"] == REASON
-    # Its own name is not taken.
+    # A stack's own names are not in use.
     assert change_set(aws, name, resources | {"First": HANDLE})["Status"] == "CREATE_COMPLETE"
 
 

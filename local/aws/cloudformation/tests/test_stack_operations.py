@@ -78,12 +78,12 @@ def test_used_request_token_starts_no_second_operation(aws: LocalAws, stack: Ope
         else:
             call(**arguments)
     assert (stack._id, stack.events()) == (first, before)
-    # For something else it is refused in any case.
+    # For another operation it is rejected in any case.
     assert refusal(stack.client.delete_stack, StackName=stack.name,
                    ClientRequestToken="update-1")[0] == "TokenAlreadyExistsException"
 
 
-# While something else is under way
+# During another operation
 
 
 def test_a_stack_that_is_being_created_can_be_deleted(slow: LocalAws, aws: LocalAws, stack: Operated) -> None:
@@ -97,7 +97,7 @@ def test_a_stack_that_is_being_created_can_be_deleted(slow: LocalAws, aws: Local
     events = stack.of_the_stack()
     assert [status for status, _ in events] == ["CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
     assert aws.client("codecommit").batch_get_repositories(repositoryNames=[stack.name])["repositories"] == []
-    # What was in hand was made, and went with the rest; nothing more was begun.
+    # The running resource was completed and deleted with the others. No other one was started.
     made = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()
             if event["PhysicalResourceId"] != stack._id]
     assert made == [("Repository", "CREATE_IN_PROGRESS"), ("Repository", "CREATE_COMPLETE"),
@@ -184,7 +184,7 @@ def test_stack_operation_takes_the_configured_time(slow: LocalAws, stack: Operat
     assert stack.update(parameters("A")) == "UPDATE_COMPLETE"
 
 
-# What failed
+# Failed resources
 
 def a_repository(name: str, *tags: str) -> dict[str, Any]:
     return {"Repository": {"Type": "AWS::CodeCommit::Repository", "Properties": {
@@ -198,7 +198,7 @@ def test_a_rollback_that_fails_is_continued(aws: LocalAws, stack: Operated, name
     assert stack.wait() == "CREATE_COMPLETE"
     assert refusal(stack.client.continue_update_rollback, StackName=name)[2] == (
         "ContinueUpdateRollback cannot be called from current stack status")
-    # The tag may be put there and not taken away again.
+    # The role may set the tag and may not remove it.
     stack.client.update_stack(StackName=name, TemplateBody=body({**a_repository(name, "k"), **broken()}))
     assert stack.wait() == "UPDATE_ROLLBACK_FAILED"
     assert refusal(stack.client.update_stack, StackName=name, TemplateBody=body(parameters("B")))[2] == (

@@ -14,7 +14,7 @@ TAGS = [{"Key": "k", "Value": "v"}]
 
 
 def of_type(kind: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A resource as it is made, and as it is changed."""
+    """A resource at its creation, and after its update."""
     alarm = {"AlarmName": name, "Namespace": "A", "MetricName": "B", "Statistic": "Sum", "Period": 60, "Threshold": 1,
              "EvaluationPeriods": 1, "ComparisonOperator": "LessThanThreshold"}
     rows: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -42,7 +42,7 @@ def of_type(kind: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"It": {"Type": kind, "Properties": made}}, {"It": {"Type": kind, "Properties": changed}}
 
 
-# What making one needs, at the least; what is used beside these belongs to the tags that CloudFormation adds.
+# The minimal permissions for a creation. The other used ones are for the tags that CloudFormation adds.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/
 MADE_WITH = {
     "AWS::CloudWatch::Alarm": {"cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"},

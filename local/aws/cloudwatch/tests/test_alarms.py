@@ -23,7 +23,7 @@ def cloudwatch(aws: LocalAws) -> Any:
 
 
 def alarm(name: str, **properties: Any) -> dict[str, Any]:
-    """On the smallest value of ten minutes, five at a time. None takes a property away."""
+    """On the minimum of ten minutes, in periods of five. None removes a property."""
     wanted = {"AlarmName": name, "Namespace": name, "MetricName": "Healthy", "Statistic": "Minimum", "Threshold": 1,
               "Dimensions": [{"Name": "EnvID", "Value": "dev"}], "ComparisonOperator": "LessThanThreshold",
               "Period": 300, "EvaluationPeriods": 2, "TreatMissingData": "notBreaching", **properties}
@@ -163,7 +163,7 @@ def test_alarm_notifies_its_topic_of_both_states(aws: LocalAws, cloudwatch: Any,
         for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
             told.append(json.loads(json.loads(message["Body"])["Message"])["NewStateValue"])
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    assert sorted(told) == ["ALARM", "OK", "OK"]  # it is evaluated when it is made, and notBreaching
+    assert sorted(told) == ["ALARM", "OK", "OK"]  # it is evaluated at its creation, and notBreaching
 
 
 def test_a_function_that_fails_raises_the_alarm_on_its_errors(aws: LocalAws, cloudwatch: Any, name: str) -> None:

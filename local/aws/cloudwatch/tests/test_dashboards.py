@@ -30,7 +30,7 @@ BODY: dict[str, Any] = {"start": "-PT3H", "widgets": [
 
 
 def changed(path: str, value: Any) -> str:
-    """The body with one member set, or taken away where the value is None."""
+    """The body with one member set, or removed for the value None."""
     body: Any = copy.deepcopy(BODY)
     *parents, last = path.split("/")
     inner = body

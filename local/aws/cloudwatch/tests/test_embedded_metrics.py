@@ -28,7 +28,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def changed(path: str, value: Any) -> str:
-    """The document with one member set, or taken away where the value is None."""
+    """The document with one member set, or removed for the value None."""
     document: Any = copy.deepcopy(DOCUMENT)
     *parents, last = path.split("/")
     inner = document

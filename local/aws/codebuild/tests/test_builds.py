@@ -28,20 +28,20 @@ def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
 
 @pytest.fixture(scope="module")
 def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """For builds that differ in what is pushed alone."""
+    """For builds that differ only in the pushed files."""
     return one_for_many(Scene, running, tmp_path_factory.mktemp("builds"))
 
 
 @pytest.fixture
 def again(aws: LocalAws, shared: Scene) -> Iterator[Scene]:
-    """The same with no pipeline yet."""
+    """The same, without a pipeline yet."""
     aws.set(credential_accepted_after_seconds=0)
     yield shared
     shared.pipelines.delete_pipeline(name=shared.pipeline)
 
 
 def built(scene: Scene, buildspec: str, files: dict[str, str] | None = None, **configuration: str) -> str:
-    """The execution, once it has ended."""
+    """The execution, after its end."""
     scene.push({"buildspec.yml": buildspec, **(files or {})})
     run = scene.create([scene.build(**configuration)])
     scene.ended(run)
@@ -242,7 +242,7 @@ def test_a_build_ends_with_the_local_aws(name: str, tmp_path: Path) -> None:
         scene.prepare()
         _, process = a_long_build(scene, tmp_path)
         assert is_running(process)
-    # Its parent is gone, so who takes it over may take a moment to notice its end.
+    # Its parent does not exist any more, so its new parent may need a moment to notice its end.
     eventually(lambda: is_running(process), lambda running: not running, 10)
 
 

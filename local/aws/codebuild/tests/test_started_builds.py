@@ -19,7 +19,7 @@ def until(what: Callable[[], Any]) -> Any:
         if found := what():
             return found
         time.sleep(0.02)
-    raise AssertionError("it did not come to pass")
+    raise AssertionError("the condition did not become true in time")
 
 
 def a_role(aws: LocalAws, name: str, service: str, *statements: dict[str, Any]) -> str:
@@ -99,7 +99,7 @@ def test_invalid_build_override_is_rejected(aws: LocalAws, name: str) -> None:
 
 
 class Ruled:
-    """A rule whose target is a build, with a dead-letter queue that admits it."""
+    """A rule whose target is a build, with a dead-letter queue whose policy allows it."""
 
     def __init__(self, aws: LocalAws, name: str) -> None:
         self.aws, self.name = aws, name

@@ -1,4 +1,4 @@
-"""The real git, as a user with a login for CodeCommit runs it."""
+"""The real git, run by a user with a login for CodeCommit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Login:
 
 
 def status(url: str, service: str, name: str = "", password: str = "") -> int:
-    """What the server answers to the request that every push or fetch begins with."""
+    """The server's response to the first request of a push or fetch."""
     request = urllib.request.Request(f"{url}/info/refs?service={service}")
     if name:
         token = base64.b64encode(f"{name}:{password}".encode()).decode()

@@ -44,7 +44,7 @@ def test_a_push_is_accepted_and_a_clone_gives_it_back(aws: LocalAws, login: Logi
     codecommit = aws.client("codecommit")
     assert codecommit.get_branch(repositoryName=repository["repositoryName"],
                                  branchName="development")["branch"]["commitId"] == commit
-    # The first branch that is pushed becomes the default.
+    # The first pushed branch becomes the default.
     # https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-change-branch.html
     assert codecommit.get_repository(
         repositoryName=repository["repositoryName"])["repositoryMetadata"]["defaultBranch"] == "development"

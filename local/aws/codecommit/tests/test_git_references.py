@@ -20,7 +20,7 @@ from local.aws.codecommit.push_commands import Command, Malformed
 from local.aws.codecommit.tests.git_client import PULL, PUSH, Login, a_login, git
 from local.aws.testing import allow
 
-# The fixtures of the tests of logins serve here, too.
+# The fixtures of the tests of logins are used here, too.
 from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 
 PROTECTED = "refs/heads/development"
@@ -71,7 +71,7 @@ def test_denied_branch_rejects_deletion_and_large_pack(
     free = a_login(aws, f"{name}-free", allow([PULL, PUSH], repository["Arn"]))
     assert push(free, url, work, "development").returncode == 0
     assert push(login, url, work, ":development").returncode != 0
-    # Above a megabyte git sends a flush alone before, to hear whether it is admitted, and then chunks.
+    # Above a megabyte, git first sends only a flush to check its access, and then chunks.
     (work / "large").write_bytes(os.urandom(3_000_000))
     git("add", "large", at=work)
     git("commit", "--quiet", "--message=large", at=work)
@@ -82,7 +82,7 @@ def test_denied_branch_rejects_deletion_and_large_pack(
 
 def test_deny_without_null_condition_rejects_every_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
                                                               url: str, work: Path) -> None:  # noqa: F811
-    """What a push begins with names no reference, and `IfExists` takes an absent key for a match."""
+    """A push's first request names no reference, and `IfExists` treats a missing key as a match."""
     aws.set(credential_accepted_after_seconds=0)
     login = a_login(aws, name, allow([PULL, PUSH], repository["Arn"]),
                     a_deny(repository["Arn"], PROTECTED, null=False))

@@ -17,7 +17,7 @@ from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import PULL, PUSH, git, status
 from local.aws.testing import a_user_with, allow, policy
 
-# The fixtures of the tests of logins serve here, too.
+# The fixtures of the tests of logins are used here, too.
 from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 
 PULLING, PUSHING = "git-upload-pack", "git-receive-pack"
@@ -25,7 +25,7 @@ PULLING, PUSHING = "git-upload-pack", "git-receive-pack"
 
 def signed(key: dict[str, Any], url: str, region: str = "eu-central-1", age: timedelta = timedelta(),  # noqa: F811
            service: str = "codecommit") -> tuple[str, str]:
-    """A user name and password as AWS's programs make them."""
+    """A user name and password in the form of AWS's programs."""
     parts = urlsplit(url)
     request = AWSRequest(method="GIT", url=url)
     request.context["timestamp"] = (datetime.now(UTC) - age).strftime("%Y%m%dT%H%M%S")
@@ -50,7 +50,7 @@ def assumed(aws: LocalAws, name: str, *statements: dict[str, Any], **more: Any) 
 
 
 def session_of(aws: LocalAws, name: str, **more: Any) -> dict[str, Any]:
-    """By a user: the administrator, an account's root user here, assumes no role."""
+    """As a user: the administrator, here an account's root user, cannot assume a role."""
     key = aws.client("iam").create_access_key(UserName=f"{name}-person")["AccessKey"]
     return aws.client("sts", key).assume_role(
         RoleArn=f"arn:aws:iam::{aws.account_id}:role/{name}", RoleSessionName="git", **more)["Credentials"]

@@ -1,7 +1,7 @@
-"""What a pipeline and the account of one of its sources grant one another, as tables to take one statement out of:
+"""The grants between a pipeline's account and a source's account, as tables whose statements a test can remove:
 `with scene.lacking("bucket", "s3:PutObjectAcl"): ...`.
 
-B is the pipeline's account, the local AWS's own; A is that of the source, whether code or an image.
+B is the pipeline's account, the local AWS's own. A is the account of the source, code or image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from local.aws.codepipeline.tests.pipeline_scene import Scene, trust
 from local.aws.testing import policy
 
 A = "111122223333"
-# A policy has a statement at least; these are about nobody's resource, and admit nobody who asks.
+# A policy needs at least one statement. These name a resource that does not exist, and allow no caller.
 _NOTHING = {"Effect": "Deny", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
 _NOBODY = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
 
@@ -31,13 +31,13 @@ def of(account: str, role: str) -> dict[str, Any]:
 
 
 def allowed(*actions: str, resource: str, **more: Any) -> Table:
-    """A statement for each action, and nothing that two of them share."""
+    """One statement for each action. No two actions share one."""
     return {action: {"Effect": "Allow", "Action": action, "Resource": resource, **copy.deepcopy(more)}
             for action in actions}
 
 
 class AcrossAccounts(Scene):
-    # What the role in A that the pipeline assumes is called, and what A's rule forwards.
+    # Name and events of the role in A that the pipeline assumes, and of A's rule.
     assumed, event_source, event_type = "", "", ""
 
     def __init__(self, aws: LocalAws, name: str, directory: Path) -> None:
@@ -62,7 +62,7 @@ class AcrossAccounts(Scene):
             self._write(place, table)
 
     def all_grants(self) -> dict[str, Table]:
-        """Those of every source; what it reads is added."""
+        """The grants of every source. A subclass adds those for its reads."""
         objects = f"arn:aws:s3:::{self.bucket}/*"
         return {
             "trust": {"sts:AssumeRole": {"Effect": "Allow", "Action": "sts:AssumeRole",
@@ -114,7 +114,7 @@ class AcrossAccounts(Scene):
 
     @contextmanager
     def lacking(self, place: str, grant: str) -> Iterator[None]:
-        """While one grant is not there."""
+        """Removes one grant within the block."""
         left = {name: statement for name, statement in self.grants[place].items() if name != grant}
         assert len(left) < len(self.grants[place])
         with self.instead(place, left):
@@ -122,7 +122,7 @@ class AcrossAccounts(Scene):
 
     @contextmanager
     def with_condition(self, place: str, grant: str, operator: str, **keys: str) -> Iterator[None]:
-        """While one statement has a further condition; keys are written with `__` for `:` and `_` for `-`."""
+        """Adds a condition to one statement within the block. Keys have `__` for `:` and `_` for `-`."""
         table = copy.deepcopy(self.grants[place])
         condition = table[grant].setdefault("Condition", {}).setdefault(operator, {})
         condition.update({key.replace("__", ":").replace("_", "-"): value for key, value in keys.items()})
@@ -130,7 +130,7 @@ class AcrossAccounts(Scene):
             yield
 
     def forward(self, pattern: dict[str, Any]) -> None:
-        """A's rule, which sends what fits to B's bus."""
+        """A's rule, which sends matching events to B's bus."""
         self.events_there.put_rule(Name=f"forward-{self.name}", EventPattern=json.dumps(pattern))
         self.events_there.put_targets(Rule=f"forward-{self.name}", Targets=[
             {"Id": "bus", "Arn": self.bus, "RoleArn": self.forward_role}])
@@ -141,7 +141,7 @@ class AcrossAccounts(Scene):
         return made
 
     def push_first(self) -> None:
-        """What the pipeline's first run takes."""
+        """The revision that the pipeline's first execution used."""
         raise NotImplementedError
 
 
@@ -150,8 +150,8 @@ Kind = TypeVar("Kind", bound=AcrossAccounts)
 
 @contextmanager
 def shared_scene(kind: type[Kind], running: LocalAws, directory: Path) -> Iterator[Kind]:
-    """One for many tests, each of which puts back what it takes away. Its pipeline ends in an approval, so that a run
-    which gets through its sources waits there and holds up no other."""
+    """One scene for many tests, each of which restores the grants that it removes. Its pipeline ends in an approval, so
+    that an execution with complete sources waits there and blocks no other one."""
     made = kind(running, f"t-{uuid.uuid4().hex[:10]}", directory)
     made.prepare()
     made.push_first()

@@ -1,6 +1,6 @@
 """A pipeline whose code is in another account, created with API calls only.
 
-B is the pipeline's account, the local AWS's own; A is the repository's.
+B is the pipeline's account, the local AWS's own. A is the repository's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CrossAccountScene(AcrossAccounts):
         self._make_rules()
 
     def prepare_to_build(self) -> None:
-        """The same with what a build takes, and a first push that can be built."""
+        """The same with the files of a build, and a first push that can be built."""
         self.prepare()
         self.aws.client("logs").create_log_group(logGroupName=self.log_group)
         self.make_project()
@@ -41,7 +41,7 @@ class CrossAccountScene(AcrossAccounts):
 
     def push_first(self) -> None:
         self.there.push({"buildspec.yml": BUILDSPEC, **self.files()})
-        # Its event would otherwise come when the pipeline is there, and start it once more.
+        # Otherwise its event would arrive after the pipeline's creation and start it again.
         eventually(lambda: self.aws.decisions(f"assumed-role/{self.role_name('events')}/"), bool)
 
     def runs_of(self, commit: str) -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ class CrossAccountScene(AcrossAccounts):
                         "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
             "KmsOnly": {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": objects,
                         "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}}})
-        # The pipeline's role takes no part in what the source's and the build's write and read under the key.
+        # The pipeline's role does not take part in the source's and the build's use of the key.
         return {
             **made,
             "pipeline": {**allowed("sts:AssumeRole", resource=self.source_role),
@@ -73,7 +73,7 @@ class CrossAccountScene(AcrossAccounts):
         }
 
     def _make_rules(self) -> None:
-        """A's rule forwards to B's bus; B's rule starts the pipeline with the commit that was pushed."""
+        """A's rule forwards to B's bus. B's rule starts the pipeline with the pushed commit."""
         pattern = {
             "source": [self.event_source], "detail-type": [self.event_type],
             "resources": [self.there.arn("codecommit", self.repository)],

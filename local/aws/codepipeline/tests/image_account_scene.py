@@ -1,6 +1,6 @@
 """A pipeline whose image is in another account.
 
-B is the pipeline's account, the local AWS's own; A is the image's.
+B is the pipeline's account, the local AWS's own. A is the image's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ImageAccountScene(AcrossAccounts, ImageScene):
         return made
 
     def start_on_push(self, account: str = A, role: str = "events") -> None:
-        """A's rule forwards to B's bus, where the rule waits that starts the pipeline."""
+        """A's rule forwards to B's bus, whose rule starts the pipeline."""
         super().start_on_push(account, role)
         self.forward({
             "source": [self.event_source], "detail-type": [self.event_type],

@@ -1,4 +1,4 @@
-"""Fixtures for images: a push as Docker does it, and a pipeline with an image as its second source."""
+"""Fixtures for images: a push like Docker's, and a pipeline with an image as its second source."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def digest_of(content: str | bytes) -> str:
 
 
 def push_layer(ecr: Any, repository: str, content: bytes, **registry: str) -> str:
-    """Its digest. `registry` is `registryId`, where it is another account's."""
+    """Returns its digest. `registry` is `registryId`, if it is another account's."""
     digest = digest_of(content)
     there = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[digest], **registry)
     if there["layers"][0]["layerAvailability"] == "AVAILABLE":
@@ -49,7 +49,7 @@ def push_layer(ecr: Any, repository: str, content: bytes, **registry: str) -> st
 
 
 def manifest_of(ecr: Any, repository: str, word: str, **registry: str) -> str:
-    """The manifest of an image that differs by a word; its layers are pushed."""
+    """The manifest of an image whose config contains the word. Its layers are pushed."""
     config, layer = json.dumps({"word": word}).encode(), f"layer {word}".encode()
     return json.dumps({
         "schemaVersion": 2, "mediaType": _MANIFEST_TYPE,
@@ -104,7 +104,7 @@ class ImageScene(Scene):
         return made
 
     def start_on_push(self, account: str = "", role: str = "events") -> None:
-        """The rule that starts the pipeline with the digest that was pushed."""
+        """The rule that starts the pipeline with the pushed digest."""
         events = self.aws.client("events")
         events.put_rule(Name=f"image-{self.name}", EventPattern=json.dumps({
             "source": ["aws.ecr"], "detail-type": ["ECR Image Action"], "account": [account or self.account],

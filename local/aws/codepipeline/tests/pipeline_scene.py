@@ -1,4 +1,4 @@
-"""What a test of pipelines has: a repository that is pushed to with the real git, roles with exactly the rights that a
+"""The scene of pipeline tests: a repository with pushes by the real git, roles with exactly the permissions that a
 pipeline uses, a bucket, a build project, and declarations to change."""
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def trust(service: str, **condition: Any) -> str:
 
 
 def template(parameter: str, value: str = "COMMIT") -> str:
-    """A stack that keeps in an SSM parameter what it was deployed from."""
+    """A stack with an SSM parameter that contains the commit that it was deployed from."""
     return json.dumps({
         "Parameters": {"Word": {"Type": "String", "Default": "none"}},
         "Resources": {"Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {
@@ -67,7 +67,7 @@ class Scene:
         return f"arn:aws:iam::{self.account}:role/{self.role_name(what)}"
 
     def _all_rights(self) -> dict[str, dict[str, tuple[str, dict[str, Any]]]]:
-        """Role -> action -> the resource and condition that it is allowed for."""
+        """Role -> action -> the resource and condition of its permission."""
         objects, group = f"arn:aws:s3:::{self.bucket}/*", self.arn("logs", f"log-group:{self.log_group}:*")
         repository, project = self.arn("codecommit", self.repository), self.arn("codebuild", f"project/{self.project}")
         stack = self.arn("cloudformation", f"stack/{self.stack_name}/*")
@@ -97,7 +97,7 @@ class Scene:
     _SERVICES = {"pipeline": "codepipeline", "build": "codebuild", "deploy": "cloudformation", "events": "events"}
 
     def prepare(self, files: dict[str, str] | None = None, buildspec: str = BUILDSPEC) -> None:
-        """Everything that a pipeline needs, and the branch's first push."""
+        """Everything that a pipeline needs, including the branch's first push."""
         self.make_surroundings()
         self.aws.client("logs").create_log_group(logGroupName=self.log_group)
         self.aws.client("codecommit").create_repository(repositoryName=self.repository)
@@ -131,7 +131,7 @@ class Scene:
     # --- git -------------------------------------------------------------------------
 
     def clone(self) -> None:
-        """A working copy of what will be pushed, and a login to push it."""
+        """A working copy, and a login to push it."""
         made = self.aws.client("codecommit").get_repository(repositoryName=self.repository)["repositoryMetadata"]
         iam, user = self.aws.client("iam"), f"git-{self.name}"
         iam.create_user(UserName=user)
@@ -163,7 +163,7 @@ class Scene:
 
     def push(self, files: dict[str, str] | None = None, message: str = "A change",
              to: str = f"refs/heads/{BRANCH}") -> str:
-        """The commit that was pushed."""
+        """Pushes and returns the commit."""
         commit = self.commit(files or {}, message)
         self._git("push", "--quiet", self.git_url, f"HEAD:{to}")
         return commit
@@ -209,21 +209,21 @@ class Scene:
         return {**made, "inputArtifacts": [{"name": artifact}]} if files else made
 
     def declaration(self, *stages: list[dict[str, Any]], mode: str = "QUEUED") -> dict[str, Any]:
-        """Source first, then stages of these actions."""
+        """The source first, then stages of these actions."""
         return {"name": self.pipeline, "roleArn": self.role_arn("pipeline"), "pipelineType": "V2",
                 "executionMode": mode, "artifactStore": {"type": "S3", "location": self.bucket},
                 "stages": [{"name": actions[0]["name"], "actions": copy.deepcopy(actions)}
                            for actions in [[self.source()], *stages]]}
 
     def create(self, *stages: list[dict[str, Any]], mode: str = "QUEUED") -> str:
-        """The id of the first run, which the pipeline begins by itself."""
+        """The ID of the first execution, which the pipeline starts itself."""
         self.pipelines.create_pipeline(pipeline=self.declaration(*stages, mode=mode))
         return str(self.executions()[-1]["pipelineExecutionId"])
 
-    # --- what happened ---------------------------------------------------------------
+    # --- results ---------------------------------------------------------------
 
     def executions(self) -> list[dict[str, Any]]:
-        """Newest first."""
+        """The executions, newest first."""
         return self.pipelines.list_pipeline_executions(pipelineName=self.pipeline)["pipelineExecutionSummaries"]
 
     def start(self, **more: Any) -> str:
@@ -234,12 +234,12 @@ class Scene:
             pipelineName=self.pipeline, pipelineExecutionId=execution)["pipelineExecution"]["status"])
 
     def ended(self, execution: str) -> str:
-        """The status that it ends with."""
+        """Waits for its end and returns the status."""
         found = eventually(lambda: self.status(execution), lambda status: status not in {"InProgress", "Stopping"})
         return str(found)
 
     def actions(self, execution: str) -> list[dict[str, Any]]:
-        """Oldest first."""
+        """The actions, oldest first."""
         return self.pipelines.list_action_executions(pipelineName=self.pipeline, filter={
             "pipelineExecutionId": execution})["actionExecutionDetails"][::-1]
 
@@ -251,7 +251,7 @@ class Scene:
         return told["code"], told["message"]
 
     def approval_state(self, execution: str) -> dict[str, Any]:
-        """Of the approval that this execution waits in."""
+        """The token of the approval that this execution waits for."""
         def state() -> dict[str, Any] | None:
             for stage in self.pipelines.get_pipeline_state(name=self.pipeline)["stageStates"]:
                 for each in stage["actionStates"]:
@@ -271,7 +271,7 @@ class Scene:
             token=waiting["token"], result={"status": status, "summary": summary})
 
     def artifact(self, where: dict[str, str]) -> dict[str, str]:
-        """Its files."""
+        """The files of an artifact."""
         packed = self.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read()
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             return {entry.filename: archive.read(entry).decode() for entry in archive.infolist() if not entry.is_dir()}
@@ -295,7 +295,7 @@ Kind = TypeVar("Kind", bound=Scene)
 
 
 def one_for_many(kind: type[Kind], running: LocalAws, directory: Path) -> Kind:
-    """What is prepared once for tests that leave nothing in it which another one would see."""
+    """Prepared once for tests that leave nothing that affects another test."""
     made = kind(running, f"t-{uuid.uuid4().hex[:10]}", directory)
     made.prepare()
     return made
@@ -308,5 +308,5 @@ def eventually(look: Callable[[], Any], fine: Callable[[Any], Any], seconds: flo
         if fine(found):
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds} s it is still {found}")
+            raise AssertionError(f"after {seconds} s the value is still {found}")
         time.sleep(0.05)

@@ -44,7 +44,7 @@ def test_push_in_other_account_starts_pipeline_with_digest(aws: LocalAws, name: 
     run = scene.create([scene.build()], [scene.deploy()])
     assert scene.ended(run) == "Succeeded", scene.actions(run)
     assert scene.deployed() == f"{first} first"
-    # One of the same name in the pipeline's own account is not meant, whatever is pushed there.
+    # An image of the same name in the pipeline's own account is not used, whatever is pushed there.
     aws.client("ecr").create_repository(repositoryName=scene.images)
     scene.start_on_push()
     push_image(aws.client("ecr"), scene.images, "of the own account")
@@ -78,7 +78,7 @@ def test_each_missing_grant_fails_the_image_source_with_reason(scene: ImageAccou
     assert code == "PermissionError"
     assert said.format(source_role=scene.source_role, image_arn=scene.image_arn, bucket=scene.bucket,
                        key=scene.key) in message
-    # The code's source, with the pipeline's own role, is none the worse for it.
+    # The code's source has the pipeline's own role and still succeeds.
     assert scene.action(run, "Source")["status"] == "Succeeded"
 
 

@@ -32,7 +32,7 @@ def scene(shared: CrossAccountScene) -> CrossAccountScene:
 
 
 def source_of(scene: CrossAccountScene, execution: str) -> dict[str, Any]:
-    """The source action's run, once it has ended."""
+    """The source action's run, after its end."""
     found: dict[str, Any] = eventually(
         lambda: scene.actions(execution), lambda runs: runs and runs[0]["status"] != "InProgress")[0]
     return found
@@ -55,7 +55,7 @@ def test_push_in_other_account_starts_pipeline_with_commit(aws: LocalAws, name: 
     assert scene.artifact(where)["note"] == "the second push"
     held = scene.aws.client("s3").head_object(Bucket=where["bucket"], Key=where["key"])
     assert (held["ServerSideEncryption"], held["SSEKMSKeyId"]) == ("aws:kms", scene.key)
-    # Nobody in the repository's account has the bucket, and nobody in the pipeline's the repository.
+    # No role of the repository's account owns the bucket, and none of the pipeline's account the repository.
     assert refusal(scene.aws.client("codecommit").get_repository,
                    repositoryName=scene.repository)[0] == "RepositoryDoesNotExistException"
     assert refusal(scene.there.aws.client("s3").get_object, Bucket=where["bucket"],
@@ -88,7 +88,7 @@ def test_each_missing_grant_fails_the_source_with_reason(scene: CrossAccountScen
     assert said.format(source_role=scene.source_role, bucket=scene.bucket) in message
     asked = scene.aws.decisions(scene.name)
     denied = [each["action"] for each in asked if not each["allowed"]]
-    # Where the trust policy alone refuses, the caller's policies have allowed what STS then denies.
+    # If only the trust policy denies the call, the caller's policies have allowed it.
     assert denied == [grant] or (place == "trust" and denied in ([], [grant])), asked
 
 
@@ -101,8 +101,8 @@ def test_with_every_grant_in_place_nothing_is_denied(scene: CrossAccountScene) -
 
 @contextmanager
 def starting_nothing(scene: CrossAccountScene) -> Iterator[None]:
-    """What is pushed inside starts nothing, then or later: events are sent in the order of the pushes, and the next
-    push has the only new run."""
+    """A push inside the account starts nothing, then or later: events are sent in the order of the pushes, and the next
+    push starts the only new execution."""
     before = len(scene.executions())
     yield
     commit = scene.there.push({"note": "with everything back"})
@@ -169,7 +169,7 @@ def test_bucket_deny_overrides_every_allow(scene: CrossAccountScene) -> None:
 
 
 def test_key_policy_without_delegation_disables_iam_policies(scene: CrossAccountScene) -> None:
-    """In the key's own account, whose build has every right that IAM can give."""
+    """In the key's own account, whose build has all permissions that IAM can grant."""
     only_the_other = {name: each for name, each in scene.grants["key"].items() if name != "delegation"}
     admin = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{scene.account}:root"},
              "Action": ["kms:PutKeyPolicy", "kms:GetKeyPolicy"], "Resource": "*"}
@@ -185,7 +185,7 @@ def test_key_policy_without_delegation_disables_iam_policies(scene: CrossAccount
 @pytest.mark.parametrize("key", ["", "alias/aws/s3", "alias/ours"])
 def test_store_without_customer_key_fails_only_across_accounts(aws: LocalAws, name: str, tmp_path: Path,
                                                                key: str) -> None:
-    """Nothing documents that CreatePipeline refuses it: "you must use a customer managed key", and what S3 does
+    """CreatePipeline's rejection is not documented: "you must use a customer managed key", and S3's behaviour without
     without one. https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html"""
     scene = CrossAccountScene(aws, name, tmp_path)
     scene.prepare_to_build()
@@ -203,7 +203,7 @@ def test_store_without_customer_key_fails_only_across_accounts(aws: LocalAws, na
     if key == f"alias/{name}":  # "Aliases are recognized only in the account that created the KMS key."
         assert failed["actionName"] == "Source"
         assert "Invalid keyId" in scene.error(run, "Source")[1]
-    else:  # AWS's own key of the account that wrote admits nobody else
+    else:  # AWS's own key of the writer's account allows no other account
         assert failed["actionName"] == "Build"
         assert "kms:Decrypt" in scene.error(run, "Build")[1]
         assert f":{A}:key/" in scene.error(run, "Build")[1]

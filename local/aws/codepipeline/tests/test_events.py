@@ -22,7 +22,7 @@ CHILD = Path(__file__).parents[4] / "templates/pipeline.yaml"
 
 
 class _Loader(yaml.SafeLoader):
-    """CloudFormation's short forms, as what they hold."""
+    """Loads CloudFormation's short forms as their values."""
 
 
 _Loader.add_multi_constructor("!", lambda loader, _suffix, node: (
@@ -32,7 +32,7 @@ _Loader.add_multi_constructor("!", lambda loader, _suffix, node: (
 
 
 def transformers() -> dict[str, dict[str, Any]]:
-    """Those of the child stack's rule, by what its target is."""
+    """The targets of the child stack's rule, by their kind."""
     with_branch, without = yaml.load(CHILD.read_text(), _Loader)["Resources"]["EventRule"]["Properties"]["Targets"][1:]
     return {"pipeline": with_branch[0]["InputTransformer"], "function": without[1][0]["InputTransformer"]}
 
@@ -45,7 +45,7 @@ def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
 
 
 def queue(scene: Scene) -> tuple[str, str]:
-    """A queue's ARN and URL, which rules may send to."""
+    """The ARN and URL of a queue that rules may send to."""
     sqs = scene.aws.client("sqs")
     url = sqs.create_queue(QueueName=scene.name)["QueueUrl"]
     arn = scene.arn("sqs", scene.name)
@@ -89,7 +89,7 @@ def test_push_starts_pipeline_with_pushed_commit(scene: Scene) -> None:
     assert {run["trigger"]["triggerDetail"] for run in runs} == {arn}
     assert {scene.ended(run["pipelineExecutionId"]) for run in runs} == {"Succeeded"}, [
         scene.actions(run["pipelineExecutionId"])[-1]["output"] for run in runs]
-    # Pushes are events of their own: each of the two runs has its commit, although the branch had moved on.
+    # Each push has its own event: each of the two executions has its commit, although the branch had moved on.
     seen = [each["revisionId"] for run in scene.executions()[:2] for each in run["sourceRevisions"]]
     assert sorted(seen) == sorted(commits)
 

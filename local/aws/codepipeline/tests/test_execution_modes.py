@@ -42,7 +42,7 @@ def test_queued_executions_pass_stages_in_start_order(scene: Scene) -> None:
         times = [(scene.action(run, stage)["startTime"], scene.action(run, stage)["lastUpdateTime"])
                  for run in (first, *runs)]
         assert times == sorted(times)
-        # At most one at a time is in a stage.
+        # At most one execution at a time is in a stage.
         assert all(before[1] <= after[0] for before, after in zip(times, times[1:], strict=False))
 
 
@@ -79,7 +79,7 @@ def test_parallel_executions_are_in_one_stage_at_once(scene: Scene) -> None:
 
     eventually(lambda: (in_approval(first), in_approval(second)), lambda found: found == (
         ["InProgress"], ["InProgress"]))
-    # The state of the one action has no token for two; each execution's is its action execution's external id.
+    # The action's state has one token, not two: each execution's token is its action execution's external ID.
     # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
     assert "token" not in str(scene.pipelines.get_pipeline_state(name=scene.name)["stageStates"][1]["actionStates"])
     for run, decision in ((second, "Approved"), (first, "Rejected")):
@@ -171,7 +171,7 @@ def test_deleted_pipeline_ends_its_executions(scene: Scene) -> None:
     scene.approval_state(first)
     scene.pipelines.delete_pipeline(name=scene.name)
     assert refusal(scene.pipelines.get_pipeline_state, name=scene.name)[0] == "PipelineNotFoundException"
-    # "If the pipeline was already deleted" nothing is said.
+    # A repeated deletion ("If the pipeline was already deleted") returns no error.
     scene.pipelines.delete_pipeline(name=scene.name)
     again = scene.create([scene.approval()])
     scene.decide(again)

@@ -20,7 +20,7 @@ from local.aws.testing import a_user_with, allow, refusal
 
 @pytest.fixture(scope="module")
 def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """Roles, repository, bucket and build project of one name; each test has a pipeline of its own."""
+    """Roles, repository, bucket and build project with one name. Each test has a pipeline of its own."""
     return one_for_many(Scene, running, tmp_path_factory.mktemp("rights"))
 
 
@@ -74,7 +74,7 @@ def test_missing_permission_is_the_error_of_the_run(scene: Scene, role: str, rig
 def test_each_mode_needs_the_rights_of_the_calls_that_it_makes(scene: Scene, mode: str, right: str) -> None:
     def deploying(mode: str, word: str) -> list[dict[str, Any]]:
         named = {"ChangeSetName": "changes"} if mode.startswith("CHANGE_SET") else {}
-        # What the source holds, with another word: nothing has to be built for a change.
+        # The source's files with another word: a change without a build.
         return [scene.deploy(mode, artifact="SourceArtifact", **named, **(
             {} if mode in {"CHANGE_SET_EXECUTE", "DELETE_ONLY"} else {"ParameterOverrides": json.dumps({"Word": word})}))]
 
@@ -150,7 +150,7 @@ def test_a_build_needs_a_service_role_that_admits_codebuild(scene: Scene) -> Non
 
 def test_an_actions_own_role_is_assumed_by_the_pipelines(scene: Scene) -> None:
     iam = scene.aws.client("iam")
-    # The account: a trust policy that named the pipeline's role would be enough within one account.
+    # The account as principal: within one account, a trust policy with the role as principal would be enough.
     iam.create_role(RoleName=f"own-{scene.name}", AssumeRolePolicyDocument=trust("x").replace(
         '{"Service": "x"}', f'{{"AWS": "arn:aws:iam::{scene.account}:root"}}'))
     scene.rights["own"] = {key: value for key, value in scene.rights["pipeline"].items()

@@ -42,7 +42,7 @@ def test_new_pipeline_deploys_branch_commit_after_approval(scene: Scene) -> None
 
 
 def test_every_right_that_its_roles_have_is_used(scene: Scene) -> None:
-    # The other way round, each of them missing, is in test_pipeline_rights.
+    # test_permissions tests the opposite, each of them missing.
     run = scene.create([scene.build()], [scene.deploy()])
     assert scene.ended(run) == "Succeeded"
     used = {decision["action"] for decision in scene.aws.decisions(f"assumed-role/pipeline-{scene.name}/")}

@@ -28,7 +28,7 @@ def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene
 
 
 def capitalised(value: Any) -> Any:
-    """The API's declaration as a template has it."""
+    """The API's declaration in a template's form."""
     if isinstance(value, list):
         return [capitalised(each) for each in value]
     if not isinstance(value, dict):

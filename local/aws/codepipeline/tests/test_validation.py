@@ -23,7 +23,7 @@ ACTION, STRUCTURE, STAGE = (f"Invalid{what}Exception" for what in ("ActionDeclar
 
 @pytest.fixture(scope="module")
 def prepared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """Nothing is made of what is refused, so one will do for all."""
+    """Rejected declarations create nothing, so one scene is enough for all."""
     return one_for_many(Scene, running, tmp_path_factory.mktemp("mistakes"))
 
 
@@ -73,7 +73,7 @@ def another_source(pipeline: dict[str, Any]) -> None:
 
 
 def same_run_order(pipeline: dict[str, Any]) -> None:
-    """Actions that run at once cannot hand anything to each other."""
+    """Concurrent actions cannot use each other's outputs."""
     stages = pipeline["stages"]
     stages[1]["actions"] += stages.pop()["actions"]
 
@@ -220,7 +220,7 @@ def test_start_with_unknown_variable_or_action_is_rejected(scene: Scene) -> None
     assert len(scene.executions()) == 1
 
 
-# --- what is found out when it runs ------------------------------------------------------
+# --- errors during an execution ------------------------------------------------------
 
 
 def fails(scene: Scene, action: str, *stages: list[dict[str, Any]]) -> tuple[str, str]:
@@ -315,7 +315,7 @@ def test_failed_stack_fails_run_with_first_failure_if_visible(scene: Scene) -> N
         "RoleName": f"broken-{scene.name}", "AssumeRolePolicyDocument": json.loads(policy())}}}}),
         "parameter.json": "{}"})
     deploy = scene.deploy(artifact="SourceArtifact", Capabilities="CAPABILITY_NAMED_IAM")
-    # The deployment's role may not make roles.
+    # The deployment's role may not create roles.
     _, message = fails(scene, "Deploy", [deploy])
     assert "ROLLBACK_COMPLETE" in message
     assert "Broken (AWS::IAM::Role) CREATE_FAILED" in message

@@ -196,7 +196,7 @@ def test_push_and_deletion_send_events(ecr: Any, aws: LocalAws, repository: str,
     assert deletion["detail"] == {**expected, "action-type": "DELETE"}
 
 
-# --- rights ------------------------------------------------------------------------------
+# --- permissions ------------------------------------------------------------------------------
 
 
 def test_permission_is_limited_to_one_repository(ecr: Any, aws: LocalAws, repository: str, name: str) -> None:

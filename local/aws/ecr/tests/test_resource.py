@@ -97,7 +97,7 @@ def test_existing_repository_is_not_adopted(aws: LocalAws, stack: Stack, name: s
     (f"arn:aws:iam::{OTHER}:root", {"Effect": "Perhaps"}, "Invalid repository policy provided")])
 def test_rejected_policy_fails_stack_and_leaves_no_repository(aws: LocalAws, stack: Stack, name: str, principal: str,
                                                               more: dict[str, Any], reason: str) -> None:
-    # The role is another account's, and not there: why policies here name the account, and the role in a condition.
+    # The role of another account does not exist: so policies here name the account, with the role in a condition.
     assert stack.create(repository(name, RepositoryPolicyText=pull_policy(principal, **more))).startswith("ROLLBACK")
     assert reason in failure(stack)
     assert refusal(aws.client("ecr").describe_repositories, repositoryNames=[name])[0] == "RepositoryNotFoundException"

@@ -26,7 +26,7 @@ def bus_arn(account: str, name: str = "default", region: str = "eu-central-1") -
 
 
 class Sender:
-    """A rule in an account that sends events of one source on, and queues at the other end."""
+    """A rule in an account that forwards events of one source, and queues at the other end."""
 
     def __init__(self, aws: LocalAws, name: str, account: str = A) -> None:
         self.aws, self.name, self.account = aws, name, account
@@ -54,7 +54,7 @@ class Sender:
 
 
 def admit(aws: LocalAws, sender: str, statement_id: str, region: str = "eu-central-1", **condition: Any) -> None:
-    """The bus of this account takes what the other account sends."""
+    """The bus of this account allows events of the other account."""
     statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{sender}:root"}, "Action": "events:PutEvents",
                  "Resource": bus_arn(aws.account_id, region=region)}
     document = policy({**statement, "Sid": statement_id, **({"Condition": condition} if condition else {})})
@@ -62,7 +62,7 @@ def admit(aws: LocalAws, sender: str, statement_id: str, region: str = "eu-centr
 
 
 class Queue:
-    """What arrives at a bus and matches a pattern."""
+    """The events that arrive at a bus and match a pattern."""
 
     def __init__(self, aws: LocalAws, name: str, pattern: str, region: str = "eu-central-1") -> None:
         def client(service: str) -> Any:
@@ -121,7 +121,7 @@ def test_a_received_event_is_not_sent_on_to_a_third_account(aws: LocalAws, name:
     arrived, queue = Queue(aws, name, sender.pattern), Queue(third, name, sender.pattern)
     sender.send()
     arrived.arrived()
-    # An event that B makes itself is sent on, which says that the way is open.
+    # An event of B itself is forwarded, which proves that the rule works.
     aws.client("events").put_events(Entries=[{
         "Source": f"shop.{name}", "DetailType": "Sold", "Detail": json.dumps({"item": 2})}])
     assert queue.arrived()["account"] == B

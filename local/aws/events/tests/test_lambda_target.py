@@ -17,7 +17,7 @@ from local.aws.cloudformation.tests.test_child_stacks import PROVISIONING, Child
 from local.aws.testing import TRUST_LAMBDA, a_role, allow, policy
 from local.aws.codecommit.tests.git_client import a_login, git, work  # noqa: F401 (a fixture)
 
-# Says what it is asked; fails when it is told to, or asks itself again as often as it is told to.
+# Prints its event. Fails if the event has `Fail`, and invokes itself as often as `Again` says.
 LISTENER = '''
 import json, os, urllib.request
 API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
@@ -190,7 +190,7 @@ def test_first_push_reaches_function_through_stack_rule(aws: LocalAws, listener:
     assert heard["detail"]["referenceFullName"] == "refs/heads/development"
     assert heard["detail"]["event"] == "referenceCreated"
     assert heard["detail"]["commitId"] == git("rev-parse", "HEAD", at=work).stdout.strip()
-    # A parameter that changes takes the old target away.
+    # A changed parameter removes the old target.
     kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "BranchExists")]
     assert child.change(Parameters=[*kept, {"ParameterKey": "FunctionArn", "ParameterValue": ""}]) == "UPDATE_COMPLETE"
     assert events.list_targets_by_rule(Rule=rule_name)["Targets"] == []

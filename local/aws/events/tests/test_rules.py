@@ -40,7 +40,7 @@ def resources(function: str, name: str, permitted: bool = True, **properties: An
 
 
 def asked(aws: LocalAws, name: str) -> list[dict[str, Any]]:
-    """What the function was asked in this test's name, once there is something."""
+    """The function's events with this test's name, once there are any."""
     deadline = time.monotonic() + 10
     logs, group = aws.client("logs"), "/aws/lambda/talking"
     found: list[dict[str, Any]] = []

@@ -40,14 +40,14 @@ def test_concurrent_policy_addition_is_seen_by_readers(gather: str,
     parse = iam_evaluator.parse_policy_document
 
     def slow(document: Any) -> Any:
-        # As if another thread had its turn here.
+        # Simulates another thread's turn.
         policies.setdefault("three", a_policy("s3:ListBucket"))
         return parse(document)
 
     monkeypatch.setattr(iam_evaluator, "parse_policy_document", slow)
     ministacks = getattr(iam_evaluator, gather)
     assert len(effective_policies.undisturbed(ministacks)("reader", get_account_id())) == 3
-    # MiniStack's own is disturbed: once that is mended there, this here can go.
+    # Tests MiniStack's own function: delete this test and the patch once MiniStack is corrected.
     del policies["three"]
     with pytest.raises(RuntimeError):
         ministacks("reader", get_account_id())

@@ -1,4 +1,4 @@
-"""IAM's groups, created by CloudFormation, with users that people add."""
+"""IAM's groups, created by CloudFormation, with users that are added outside of the stack."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from tests.policies.documented_decisions import ACCOUNT, ROWS, caller, document
 
 _PATCHED = ("_first_match", "_conditions_met", "_principal_matches", "evaluate_resource_policy",
             "_resolve_condition_key")
-# What a request has of its own, and a test cannot give it.
+# Values that a request has of its own, and that a test cannot set.
 _OF_THE_REQUEST = {"aws:principalaccount", "aws:principalarn", "aws:requestedregion"}
-# MiniStack hands a policy on without its version, no organisation is above these accounts, and of a boundary the
-# evaluation of a resource's policy knows nothing.
+# MiniStack omits a policy's version, these accounts have no organisation, and the evaluation of a resource's policy
+# does not include boundaries.
 _NOT_HERE = ("A denial that excepts principals always hits those with a permissions boundary",)
 
 

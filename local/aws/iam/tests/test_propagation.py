@@ -22,7 +22,7 @@ LIST = "codecommit:ListRepositories"
 
 
 def repositories(aws: LocalAws, key: dict[str, str]) -> bool:
-    """Whether the caller may list them."""
+    """Whether the caller may make the LIST call."""
     try:
         aws.client("codecommit", key).list_repositories()
     except ClientError as error:
@@ -89,7 +89,7 @@ def test_stack_that_changes_a_policy_completes_before_the_grant(aws: LocalAws, s
     own = {"Type": "AWS::IAM::Policy", "Properties": {"Users": [name], "PolicyName": "own", "PolicyDocument": (
         json.loads(policy(allow("codecommit:*", "*"))))}}
     assert stack.create({"Own": own}) == "CREATE_COMPLETE"
-    # IAM shows it, and does not decide by it.
+    # IAM's API shows it, but does not evaluate it yet.
     assert aws.client("iam").list_user_policies(UserName=name)["PolicyNames"] == ["own"]
     assert not repositories(aws, key)
     aws.set(iam_policies_take_seconds=0)

@@ -23,7 +23,7 @@ def trusting(principal: str, effect: str = "Allow", **condition: Any) -> dict[st
 
 
 class Roles:
-    """A role of account A, and a role of account B that may, or may not, become it."""
+    """A role of account A, and a role of account B that may or may not assume it."""
 
     def __init__(self, aws: LocalAws, name: str) -> None:
         self.here, self.there, self.name = aws, aws.in_account(A), name
@@ -36,7 +36,7 @@ class Roles:
             rights or allow("codecommit:*", "*")))
 
     def borrower(self, *statements: dict[str, Any], path: str = "/") -> dict[str, Any]:
-        """The key of a session of a role of B with these rights."""
+        """The key of a session of a role of B with these permissions."""
         iam, role = self.here.client("iam"), f"borrower-{self.name}"
         user = a_user_with(self.here, f"user-{self.name}")
         iam.create_role(RoleName=role, Path=path, AssumeRolePolicyDocument=policy(

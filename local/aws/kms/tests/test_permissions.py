@@ -1,4 +1,4 @@
-"""Customer-managed keys, within an account and across, by themselves and under S3's objects.
+"""Customer managed keys, within an account and across, directly and for S3's objects.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
@@ -19,7 +19,7 @@ DELEGATION = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{B}:root"},
 
 
 class Bucket:
-    """A bucket and a key of B, and users of both accounts with rights of their own."""
+    """A bucket and a key of B, and users of both accounts with permissions of their own."""
 
     def __init__(self, aws: LocalAws, name: str) -> None:
         self.aws, self.name, self.objects = aws, name, f"arn:aws:s3:::{name}/*"
@@ -61,7 +61,7 @@ def test_cross_account_bucket_needs_policies_on_both_sides(bucket: Bucket) -> No
     armed.put_object(**put)
     assert refusal(unarmed.put_object, **put)[0] == "AccessDenied"
     assert refusal(armed.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
-    # What is written there is the bucket's.
+    # The bucket owns the objects that are written to it.
     assert bucket.s3.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
 
 

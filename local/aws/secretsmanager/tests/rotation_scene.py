@@ -12,7 +12,7 @@ RIGHTS = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "sec
 
 
 def a_function(aws: LocalAws, name: str, rights: list[str] | None = None) -> str:
-    """The obedient rotation function; its role may what AWS says that such a function needs."""
+    """The scripted rotation function. Its role has the permissions that AWS documents for such a function."""
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
     iam = aws.client("iam")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST_LAMBDA)["Role"]["Arn"]

@@ -104,7 +104,7 @@ def test_a_rotation_function_is_named_by_a_condition(aws: LocalAws, secret: str,
 
 
 def denied_by_the_function(client: Any, secret: str, function: str) -> str:
-    """Past IAM: there is no such function."""
+    """Allowed by IAM, but the function does not exist."""
     code, _, message = refusal(client.rotate_secret, SecretId=secret, RotationLambdaARN=function)
     assert message.startswith("Secrets Manager cannot invoke the specified Lambda function.")
     return code

@@ -49,7 +49,7 @@ def steps(run: dict[str, Any]) -> list[str]:
 
 
 def events_of(aws: LocalAws, function: str, token: str) -> list[dict[str, Any]]:
-    """What the function saw, by its own log, in one rotation."""
+    """The events that the function received in one rotation, from its own log."""
     group = f"/aws/lambda/{function.rsplit(':', 1)[-1]}"
     found = [json.loads(event["message"]) for event in aws.client("logs").filter_log_events(
         logGroupName=group)["events"] if event["message"].startswith("{")]
@@ -193,7 +193,7 @@ def test_separate_removal_of_pending_label_can_fail_rotation(aws: LocalAws, secr
                                                              fails: int, event: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
     aws.set(pending_removed_separately_fails=fails)
-    tell(secrets, secret, finish="take pending away")
+    tell(secrets, secret, finish="remove pending")
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)
     assert aws.rotated(secret)["events"][-1] == event
 
@@ -249,7 +249,7 @@ def test_function_without_invoke_permission_is_rejected(aws: LocalAws, secrets: 
             assert refusal(secrets.rotate_secret, **rotate) == refused
             assert "RotationEnabled" not in secrets.describe_secret(SecretId=secret)
         aws.client("lambda").remove_permission(FunctionName=function, StatementId="rotation")
-    # Lambda asks its policy at every invocation.
+    # Lambda evaluates its policy at every invocation.
     assert refusal(secrets.rotate_secret, SecretId=secret) == refused
 
 

@@ -141,7 +141,7 @@ def test_taken_name_rejects_create_without_value(secrets: Any, name: str) -> Non
 
 @pytest.mark.parametrize("length", [1, 31, 65])
 def test_a_token_has_32_to_64_characters(aws: LocalAws, name: str, length: int) -> None:
-    # botocore checks as well, so ask past it.
+    # botocore checks it as well, so send it without botocore's check.
     request = AWSRequest("POST", aws.endpoint_url + "/", headers={
         "X-Amz-Target": "secretsmanager.CreateSecret", "Content-Type": "application/x-amz-json-1.1"},
         data=json.dumps({"Name": name, "SecretString": "a", "ClientRequestToken": "x" * length}))
@@ -219,7 +219,7 @@ def test_secret_is_judged_by_full_arn_before_it_exists(aws: LocalAws, secrets: A
 
 
 def test_an_absent_secret_can_be_judged_by_its_bare_name(aws: LocalAws, name: str) -> None:
-    # What AWS does is not documented, so a policy should hold for both.
+    # AWS's behaviour is not documented, so a policy should cover both.
     aws.set(absent_secrets_have_a_suffix=0)
     prefix = f"arn:aws:secretsmanager:{aws.region}:{aws.account_id}:secret:"
     mine = aws.client("secretsmanager", a_user_with(
